@@ -1,0 +1,26 @@
+"""edgerig: a test rig for neural networks on edge devices.
+
+>>> import edgerig
+>>> edgerig.__version__
+'0.1.0'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "run"]
+
+if TYPE_CHECKING:
+    from edgerig.engine.api import run
+
+
+def __getattr__(name: str) -> Any:
+    # Deferred: importing edgerig must not pull numpy in, or `edgerig --help` would wait for it.
+    if name == "run":
+        from edgerig.engine.api import run
+
+        return run
+    raise AttributeError(f"module 'edgerig' has no attribute {name!r}")

@@ -1,0 +1,144 @@
+"""The thing that travels: a deployable file with its tensors, its preprocessing and where it came from."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgerig import files
+from edgerig.errors import ModelError
+
+#: Suffix to format of the files that edgerig takes as they are.
+FORMATS = {".keras": "keras", ".tflite": "tflite", ".onnx": "onnx", ".h": "c-array"}
+
+ITEM_SIZES = {
+    "float32": 4, "float16": 2, "float64": 8, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2,
+    "int32": 4, "uint32": 4, "int64": 8, "uint64": 8, "bool": 1,
+}  # fmt: skip
+
+
+class Quantization(msgspec.Struct, frozen=True):
+    """Affine quantization, real = scale * (q - zero_point), per tensor or per channel of ``axis``."""
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int | None = None
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """An input or output tensor: name, shape (batch included), numpy dtype name and quantization."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None = None
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.elements * ITEM_SIZES[self.dtype]
+
+
+class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From a raw sample (H, W, C) as the dataset yields it to the network's real-valued input.
+
+    ``x = (raw * scale - mean) / std`` per channel, after resizing to ``resize`` (height, width) where given.
+    It is stored with the artifact and hashed, so that host and device cannot differ. Quantizing the result to
+    an integer input is not part of it: that follows from the input's `Quantization`.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    resize: tuple[int, int] | None = None
+
+    @property
+    def hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of the declaration."""
+        return files.digest(self)[:16]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What made an artifact: the compiler, its options, the parent's SHA-256 and the library versions."""
+
+    tool: str
+    options: dict[str, Any] = {}
+    parent: str | None = None
+    versions: dict[str, str] = {}
+    seconds: float | None = None
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """A deployable file. ``path`` tells where this copy lies and is no part of its identity."""
+
+    name: str
+    format: str
+    sha256: str
+    size: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    path: str
+    preprocessing: Preprocessing = Preprocessing()
+    classes: tuple[str, ...] = ()
+    scheme: str = "float32"
+    origins: tuple[Origin, ...] = ()
+
+    def read(self) -> bytes:
+        """The bytes of the file, checked against its hash.
+
+        Raises:
+            ModelError: The file is gone, or changed since the artifact was made.
+        """
+        try:
+            data = Path(self.path).read_bytes()
+        except OSError as error:
+            raise ModelError(f"Cannot read {self.path}: {error.strerror}.") from error
+        if files.sha256(data) != self.sha256:
+            raise ModelError(f"{self.path} is not the file it was: its SHA-256 differs.", "Make the artifact again.")
+        return data
+
+    def save(self) -> Path:
+        """Write the description beside the file, as ``<file>.json``; returns that path."""
+        sidecar = sidecar_path(Path(self.path))
+        files.write_json(sidecar, msgspec.structs.replace(self, path=Path(self.path).name))
+        return sidecar
+
+    @staticmethod
+    def load(sidecar: Path) -> Artifact:
+        """Read a description written by `save`.
+
+        Raises:
+            ModelError: The description is missing or not one of ours.
+        """
+        try:
+            artifact = msgspec.json.decode(sidecar.read_bytes(), type=Artifact)
+        except OSError as error:
+            raise ModelError(f"Cannot read {sidecar}: {error.strerror}.") from error
+        except msgspec.MsgspecError as error:
+            raise ModelError(f"{sidecar} does not describe an artifact: {error}.") from error
+        return msgspec.structs.replace(artifact, path=str(sidecar.parent / artifact.path))
+
+
+def sidecar_path(path: Path) -> Path:
+    """Where the description of the artifact file ``path`` lies."""
+    return path.with_name(path.name + ".json")
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's suffix stands for.
+
+    Raises:
+        ModelError: The suffix stands for none.
+    """
+    found = FORMATS.get(path.suffix.lower())
+    if found is None or found == "c-array":
+        raise ModelError(f"{path.name}: not a model file that edgerig knows.", "Use a .keras, .tflite or .onnx file.")
+    return found

@@ -1,0 +1,122 @@
+"""The command line. Each command lives in a file of its own that is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from edgerig import __version__
+from edgerig.errors import EdgerigError, Interrupted
+
+#: Command name -> module of this package, one line for --help. Kept here so that --help imports none of them.
+COMMANDS = {
+    "run": ("run", "Run a rig file: train, compile, deploy, measure, report."),
+    "bench": ("bench", "Measure one model file on one target, without a rig file."),
+    "train": ("train", "Train a model on a dataset."),
+    "compile": ("compile", "Quantize, convert or lower a model file."),
+    "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
+    "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
+    "agent": ("agent", "Serve this machine as a device under test."),
+    "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
+    "list": ("list", "List datasets, models, compilers, runtimes or targets."),
+    "schema": ("schema", "Print the JSON Schema of rig files."),
+}
+
+EXAMPLES = """
+\b
+Examples:
+  edgerig run examples/mnist/rig.yaml --out runs/demo
+  edgerig bench net.tflite --dataset mnist --samples 500
+  edgerig agent --listen 127.0.0.1:7433
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"edgerig.cli.{COMMANDS[cmd_name][0]}_command")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from edgerig.errors import UnknownNameError
+
+            raise UnknownNameError("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="edgerig")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Test neural networks on edge devices: quality, latency, memory, layer by layer, in one report."""
+    ctx.obj = {"debug": debug}
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point of ``edgerig``: errors become one message and an exit code, never a traceback."""
+    arguments = sys.argv[1:] if args is None else args
+    try:
+        code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail(Interrupted("Stopped."), arguments)
+    except EdgerigError as error:
+        code = _fail(error, arguments)
+    except BrokenPipeError:
+        # The reader of our output went away, as in `edgerig list datasets | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except Exception as error:
+        code = _bug(error, arguments)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: EdgerigError, arguments: list[str]) -> int:
+    if "--debug" in arguments:
+        import traceback
+
+        traceback.print_exc()
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
+    if error.hint:
+        click.echo(f"       {error.hint}", err=True)
+    return error.exit_code
+
+
+def _bug(error: Exception, arguments: list[str]) -> int:
+    import tempfile
+    import traceback
+
+    if "--debug" in arguments:
+        traceback.print_exc()
+        return 70
+    with tempfile.NamedTemporaryFile("w", prefix="edgerig-", suffix=".log", delete=False) as file:
+        file.write(f"edgerig {__version__}\n{arguments}\n{traceback.format_exc()}")
+    click.echo(f"error: this is a fault of edgerig: {type(error).__name__}: {error}", err=True)
+    click.echo(f"       The details are in {file.name}; please report them.", err=True)
+    return 70

@@ -1,0 +1,60 @@
+"""Progress and output on a terminal: everything for people goes to standard error, results to standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+
+from edgerig.progress import Progress, Task
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
+
+
+class ConsoleProgress(Progress):
+    """Progress bars on a terminal, one line at the end of each task elsewhere; all on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        if not self.console.is_terminal:
+            task = Task(name, total)
+            yield task
+            self.log(f"{name}: done{f' ({task.note})' if task.note else ''}")
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )  # fmt: skip
+        with Bars(*columns, console=self.console, transient=True) as bars:
+            identity = bars.add_task(name, total=total, note="")
+
+            class Shown(Task):
+                def changed(self) -> None:
+                    bars.update(identity, completed=self.done, note=self.note)
+
+            shown = Shown(name, total)
+            yield shown
+        self.log(f"{name}: done{f' ({shown.note})' if shown.note else ''}")
+
+    def log(self, message: str) -> None:
+        self.console.print(message, markup=False, soft_wrap=True)
+
+
+def echo(message: str = "") -> None:
+    """A line for people, on standard error."""
+    click.echo(message, err=True)

@@ -1,0 +1,1 @@
+"""Artifact in, artifact out: convert, quantize, lower."""

@@ -1,0 +1,58 @@
+"""What a compiler is: artifact in, artifact out, checked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from edgerig.artifact import Artifact
+from edgerig.datasets.base import Dataset
+from edgerig.plugins import Plugin
+from edgerig.progress import Progress
+
+
+class ModelCompiler(Plugin, ABC):
+    """Artifact in, artifact out: convert, quantize, lower to C.
+
+    Class attributes:
+        takes: Formats it reads: ``"keras"``, ``"tflite"``, ``"onnx"``.
+        makes: The format it writes.
+        scheme: The quantization scheme of what it writes: ``"float32"``, ``"float16"``, ``"dynamic"``, ``"int8"``,
+            ``"int16x8"``; None where it keeps the scheme of its input.
+        needs_dataset: Whether it calibrates.
+    """
+
+    takes: ClassVar[frozenset[str]]
+    makes: ClassVar[str]
+    scheme: ClassVar[str | None] = None
+    needs_dataset: ClassVar[bool] = False
+
+    def refuses(self, format: str, scheme: str) -> str | None:
+        """Why an input of that format and scheme cannot be compiled, or None. Needs no engine and no file."""
+        if format not in self.takes:
+            return f"compiler {self.name!r} reads {' or '.join(sorted(self.takes))}, not {format}"
+        return self._refuses(format, scheme)
+
+    def compile(
+        self, artifact: Artifact, out: Path, dataset: Dataset | None = None, progress: Progress | None = None
+    ) -> Artifact:
+        """Write the compiled file and its description to the folder ``out``; return its artifact, inspected.
+
+        Raises:
+            IncompatibleError: The input's format or scheme is refused.
+            MissingExtraError: The engine is not installed.
+            CompileError: The engine failed, or calibration data are not usable (NaN).
+            ArtifactCheckError: The result is not what was asked for; names the tensor.
+            StorageError: ``out`` cannot be written; nothing half-written is left.
+        """
+        from edgerig.compilers.pipeline import run_compiler
+
+        return run_compiler(self, artifact, out, dataset, progress or Progress())
+
+    def _refuses(self, format: str, scheme: str) -> str | None:
+        return None
+
+    @abstractmethod
+    def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
+        """The bytes of the compiled file. ``work`` is an empty folder that is removed afterwards."""

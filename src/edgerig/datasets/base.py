@@ -1,0 +1,111 @@
+"""What a dataset is: splits of samples with labels, a default preprocessing, and the metrics that judge."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Preprocessing
+from edgerig.datasets.metrics import Metric
+from edgerig.errors import DatasetError
+from edgerig.plugins import Plugin
+from edgerig.progress import Progress
+
+#: ``train`` to fit, ``validation`` to choose, ``test`` to judge. Calibration draws from ``train``.
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+
+class Samples(ABC):
+    """An ordered, finite set of samples with labels.
+
+    Attributes:
+        labels: Class indices, shape (n,), int64; -1 where there is no label.
+        fingerprint: SHA-256 over content and order; equal fingerprints mean equal samples.
+    """
+
+    labels: NDArray[np.int64]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def raw(self, index: int) -> NDArray[np.generic]:
+        """One sample as stored: (H, W, C) for images, any shape otherwise."""
+
+    @abstractmethod
+    def inputs(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        """Preprocessed samples, shape (n, ...), float32.
+
+        Raises:
+            DatasetError: A sample cannot be read or does not have the shape of the others.
+        """
+
+    @abstractmethod
+    def take(self, indices: NDArray[np.int64]) -> Samples:
+        """The samples at ``indices``, in that order."""
+
+
+class Dataset(Plugin, ABC):
+    """Samples, labels, preprocessing and metrics.
+
+    Subclasses fill in `_prepare` and `_split`; callers use `prepare` and `split`.
+
+    Class attributes:
+        task: ``"classification"``, or ``"none"`` where labels mean nothing (random data).
+    """
+
+    task: ClassVar[Literal["classification", "none"]] = "classification"
+    _ready = False
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order; empty for task ``none``. Needs `prepare` where it depends on the data."""
+
+    @property
+    @abstractmethod
+    def preprocessing(self) -> Preprocessing:
+        """The preprocessing that networks for this dataset use if they declare none of their own."""
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Fetch and check what is needed; cheap when it is there already.
+
+        Raises:
+            SourceError: A file could not be had or is not the expected one.
+            DatasetError: The data are not usable: corrupt, an empty class, wrong shapes.
+        """
+        if not self._ready:
+            self.require()
+            self._prepare(progress or Progress())
+            self._ready = True
+
+    def split(self, name: SplitName) -> Samples:
+        """The samples of one split; the same for the same settings on every machine.
+
+        Raises:
+            DatasetError: There is no such split, or it is empty.
+        """
+        if name not in SPLITS:
+            raise DatasetError(f"There is no split {name!r}.", f"Splits: {', '.join(SPLITS)}.")
+        self.prepare()
+        samples = self._split(name)
+        if len(samples) == 0:
+            raise DatasetError(f"The {name} split of dataset {self.name!r} is empty.")
+        return samples
+
+    def metrics(self) -> list[Metric]:
+        """Fresh metrics that judge predictions on this dataset, the headline one first."""
+        from edgerig.datasets.metrics import classification_metrics
+
+        return classification_metrics(self.classes) if self.task == "classification" else []
+
+    @abstractmethod
+    def _prepare(self, progress: Progress) -> None: ...
+
+    @abstractmethod
+    def _split(self, name: SplitName) -> Samples: ...

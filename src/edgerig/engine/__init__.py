@@ -1,0 +1,1 @@
+"""From a plan through cached stages to results."""

@@ -1,0 +1,163 @@
+"""Every error that edgerig raises on purpose.
+
+::
+
+    EdgerigError                 something went wrong; exit code 1
+    |-- UsageError               the call or the rig file is wrong; exit code 2
+    |   |-- SpecError            a rig file or a setting is not valid
+    |   |-- UnknownNameError     no plugin or key of that name; names the nearest one
+    |   |-- MissingExtraError    an optional engine is not installed; names the pip command
+    |   `-- IncompatibleError    two parts that cannot work together, with the reason
+    |-- DatasetError             samples, labels or their source are not usable
+    |   `-- SourceError          a file could not be had or has the wrong checksum
+    |-- ModelError               a model file is corrupt, or not what it claims to be
+    |-- CompileError             a compiler could not make the artifact
+    |   `-- ArtifactCheckError   the artifact is not what was asked for; names the tensor
+    |-- InferenceError           a runtime refused or failed to run a network
+    |-- TargetError              a device is not there, or went away, or answered nonsense
+    |   `-- WireError            bytes on the wire that are no valid message
+    |-- StorageError             a folder or file could not be written
+    `-- Interrupted              stopped by the user; what was finished is kept; exit code 130
+
+Each carries a ``message`` (what is wrong) and, where there is one, a ``hint`` (how to mend it).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+
+class EdgerigError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        message: What is wrong, in one sentence.
+        hint: What the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class UsageError(EdgerigError):
+    """The call itself is wrong."""
+
+    exit_code = 2
+
+
+class SpecError(UsageError):
+    """A rig file or a setting is not valid."""
+
+
+class UnknownNameError(UsageError):
+    """Nothing is known under that name.
+
+    Args:
+        what: The noun, such as ``"dataset"`` or ``"key in 'dataset'"``.
+        name: The name that was asked for.
+        known: The names that would have worked.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        self.what, self.name, self.known = what, name, sorted(known)
+        near = nearest(name, self.known)
+        known_text = ", ".join(self.known) or "none"
+        hint = f"Did you mean {near!r}? Known: {known_text}." if near else f"Known: {known_text}."
+        super().__init__(f"Unknown {what} {name!r}.", hint)
+
+
+class MissingExtraError(UsageError):
+    """An optional engine is not installed.
+
+    Args:
+        what: What needs it, such as ``"runtime 'onnxruntime'"``.
+        extra: The extra that brings it, such as ``"onnx"``.
+        package: The module that could not be imported.
+    """
+
+    def __init__(self, what: str, extra: str, package: str) -> None:
+        self.what, self.extra, self.package = what, extra, package
+        super().__init__(f"{what} needs {package}, which is not installed.", f"pip install 'edgerig[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        return type(self), (self.what, self.extra, self.package)
+
+
+class IncompatibleError(UsageError):
+    """Two parts that cannot work together."""
+
+
+class DatasetError(EdgerigError):
+    """Samples or labels are not usable."""
+
+
+class SourceError(DatasetError):
+    """A file could not be had, or is not the one that was expected."""
+
+
+class ModelError(EdgerigError):
+    """A model file is corrupt, or not what it claims to be."""
+
+
+class CompileError(EdgerigError):
+    """A compiler could not make the artifact."""
+
+
+class ArtifactCheckError(CompileError):
+    """The artifact is not what was asked for."""
+
+
+class InferenceError(EdgerigError):
+    """A runtime refused a network or failed while running it."""
+
+
+class TargetError(EdgerigError):
+    """A device is not there, went away, or answered nonsense."""
+
+
+class WireError(TargetError):
+    """Bytes on the wire that are no valid message."""
+
+
+class StorageError(EdgerigError):
+    """A folder or file could not be read or written."""
+
+
+class Interrupted(EdgerigError):  # noqa: N818 - it is a request, not a fault
+    """Stopped by the user; what was finished is kept."""
+
+    exit_code = 130
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``name``, or None where nothing is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+@contextmanager
+def storing(what: object) -> Iterator[None]:
+    """Turn an `OSError` of writing ``what`` into a `StorageError` with advice."""
+    import errno
+
+    advice = {
+        errno.ENOSPC: "The disk is full: free some space, or choose another folder with --out.",
+        errno.EDQUOT: "Your disk quota is used up: free some space, or choose another folder with --out.",
+        errno.EACCES: "You may not write there: choose another folder with --out.",
+        errno.EROFS: "That file system is read-only: choose another folder with --out.",
+    }
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"Could not write {what}: {error.strerror or error}.", advice.get(error.errno or 0)
+        ) from error

@@ -1,0 +1,1 @@
+"""Networks: architectures, training, files and their graphs."""

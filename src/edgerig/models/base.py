@@ -1,0 +1,70 @@
+"""What a model is: how to build and train a network, and how its inputs are made."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from edgerig.artifact import Artifact, Preprocessing
+from edgerig.datasets.base import Dataset
+from edgerig.plugins import Plugin, Settings
+from edgerig.progress import Progress
+
+Described = msgspec.Meta
+
+
+class TrainSettings(Settings, frozen=True, kw_only=True):
+    """How to train."""
+
+    epochs: Annotated[int, Described(description="passes over the training split", ge=1)] = 3
+    batch_size: Annotated[int, Described(description="samples a step", ge=1)] = 64
+    learning_rate: Annotated[float, Described(description="step size of Adam", gt=0)] = 0.001
+    seed: Annotated[int, Described(description="seed of weights and shuffling", ge=0)] = 1
+    train_samples: Annotated[
+        int | None, Described(description="use only the first so many samples; all if not given", ge=1)
+    ] = None
+
+
+class ModelWrapper(Plugin, ABC):
+    """A network of a known architecture, built and trained in one framework.
+
+    Subclasses fill in `build`; `edgerig.models.training` trains and saves what it returns.
+    """
+
+    @property
+    @abstractmethod
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch axis."""
+
+    @abstractmethod
+    def preprocessing(self, dataset: Dataset) -> Preprocessing:
+        """The preprocessing with which the network is trained on ``dataset``."""
+
+    @abstractmethod
+    def build(self, classes: int) -> Any:
+        """A fresh, uncompiled Keras model with ``classes`` softmax outputs."""
+
+    @abstractmethod
+    def train(
+        self,
+        dataset: Dataset,
+        settings: TrainSettings,
+        out: Path,
+        *,
+        resume: bool = False,
+        logdir: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Artifact:
+        """Train on ``dataset`` and save ``<name>.keras`` with its description to the folder ``out``.
+
+        Checkpoints are written to ``out``; with ``resume`` training goes on from the last one. Event files that
+        TensorBoard reads go to ``logdir``.
+
+        Raises:
+            MissingExtraError: Keras or JAX is not installed.
+            DatasetError: The dataset does not fit the network.
+            Interrupted: The user stopped it; the last checkpoint is kept.
+        """

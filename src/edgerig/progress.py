@@ -1,0 +1,35 @@
+"""Progress on long work, told by whoever works to whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Progress:
+    """Silent progress; a front end subclasses it to show something."""
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        """Announce a piece of work of ``total`` steps (None if unknown) for the length of the block."""
+        yield Task(name, total)
+
+    def log(self, message: str) -> None:
+        """Say something worth keeping."""
+
+
+class Task:
+    """One piece of work under way."""
+
+    def __init__(self, name: str, total: int | None) -> None:
+        self.name, self.total, self.done, self.note = name, total, 0, ""
+
+    def advance(self, steps: int = 1, note: str | None = None) -> None:
+        """``steps`` more are done; ``note`` is a short text to show beside, such as the loss."""
+        self.done += steps
+        if note is not None:
+            self.note = note
+        self.changed()
+
+    def changed(self) -> None:
+        """Called after every change; a front end overrides it."""

@@ -1,0 +1,1 @@
+"""One model of the report, rendered as HTML, Markdown and JSON."""

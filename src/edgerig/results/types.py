@@ -1,0 +1,181 @@
+"""Results as typed objects: what a bundle holds, what ``--json`` prints, what the report shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edgerig.artifact import Artifact
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.machine import MachineState
+from edgerig.measure.stats import Distribution
+from edgerig.runtimes.base import LayerTime
+
+#: Version of the bundle's layout and of the JSON documents in it.
+BUNDLE_VERSION = 1
+
+
+class MetricValue(msgspec.Struct, frozen=True, kw_only=True):
+    """One judged quality: a share of 1 where ``unit`` is ``"1"``."""
+
+    name: str
+    value: float
+    higher_is_better: bool
+    unit: str = "1"
+    low: float | None = None
+    high: float | None = None
+
+
+class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality of one class; ``support`` counts its samples."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How good the predictions are. ``confusion[i][j]`` counts samples of class i predicted as j."""
+
+    samples: int
+    metrics: tuple[MetricValue, ...] = ()
+    classes: tuple[ClassQuality, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+
+class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample whose prediction differs from the reference's. ``index`` is its place in the test split."""
+
+    index: int
+    label: int
+    reference: int
+    predicted: int
+    picture: str | None = None
+    """A PNG of the raw sample, base64."""
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Sample-by-sample comparison with the reference predictions of the float model it came from."""
+
+    reference: str
+    samples: int
+    same_class: float
+    max_abs_error: float
+    mean_abs_error: float
+    disagreements: tuple[Disagreement, ...] = ()
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Times in seconds.
+
+    Attributes:
+        load: From the file on the device to allocated tensors.
+        first: The first inference after loading (cold).
+        steady: Median of the measured inferences; ``distribution`` says more; the raw samples lie in
+            ``cells/<id>/samples.npz`` (``times_ns``).
+        throughput: Inferences a second at the steady median.
+        transport: What one sample's way to the device and back adds.
+        preprocessing, postprocessing: Host time a sample.
+    """
+
+    load: Quantity
+    first: Quantity
+    steady: Quantity
+    distribution: Distribution | None
+    throughput: Quantity
+    transport: Quantity
+    preprocessing: Quantity
+    postprocessing: Quantity
+
+
+class CellResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured combination.
+
+    Attributes:
+        id: Stable name, such as ``int8-litert-local``.
+        variant: The compiler chain's name, such as ``int8``.
+        target: The address as the rig file names it.
+        artifact: What was deployed; ``size`` is its artifact size in bytes.
+        memory: Bytes by name: ``peak_rss``, ``rss_before_load``, ``arena`` ...
+        layers: Per-operator profile, or why there is none.
+        warnings: What makes the cell less trustworthy.
+        commands: The commands that repeat it.
+        seconds: Host time that the cell took.
+    """
+
+    id: str
+    variant: str
+    runtime: str
+    runtime_version: str
+    target: str
+    options: dict[str, Any]
+    artifact: Artifact
+    quality: Quality
+    agreement: Agreement | None
+    latency: Latency
+    memory: dict[str, Quantity]
+    layers: tuple[LayerTime, ...] | Unavailable
+    machine: MachineState
+    machine_after: MachineState
+    warnings: tuple[str, ...]
+    commands: tuple[str, ...]
+    started: str
+    seconds: float
+    measured_samples: int
+    warmup: int
+    clock: str
+    method: str
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The network as a whole; counts as `edgerig inspect` gives them, of the float network."""
+
+    name: str
+    source: str
+    parameters: int | None = None
+    macs: int | None = None
+    training: dict[str, Any] = {}
+
+
+class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The data that judged the cells."""
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    test_samples: int
+    train_samples: int
+    fingerprint: str
+    options: dict[str, Any] = {}
+
+
+class VariantSize(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the size table: bytes, times smaller than the original, and the saving as a share."""
+
+    name: str
+    bytes: int
+    ratio: float
+    saving: float
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one run produced; ``results.json`` of a bundle."""
+
+    name: str
+    version: int
+    edgerig: str
+    created: str
+    finished: str | None
+    model: ModelInfo
+    dataset: DatasetInfo
+    host: MachineState
+    cells: tuple[CellResult, ...]
+    sizes: tuple[VariantSize, ...] = ()
+    warnings: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    interruptions: tuple[str, ...] = ()
+    stages: dict[str, str] = {}
+    """Stage name to ``"built"`` or ``"cached"``."""

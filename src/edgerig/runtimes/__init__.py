@@ -1,0 +1,1 @@
+"""Engines that load a network on this machine and run it."""

@@ -1,0 +1,212 @@
+"""What a runtime is: it loads a network on this machine and runs it, one sample at a time, by the clock."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import InferenceError
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.plugins import Plugin, Settings
+
+Array = NDArray[Any]
+
+
+class RuntimeSettings(Settings, frozen=True, kw_only=True):
+    """Settings that every runtime has."""
+
+    threads: Annotated[int, msgspec.Meta(description="threads that the engine may use", ge=1)] = 1
+
+
+class LayerTime(msgspec.Struct, frozen=True, kw_only=True):
+    """One operator of a profile: its place in execution order, name, type and seconds an inference.
+
+    ``time`` is an `Unavailable` where the engine tells the operator but not its time.
+    """
+
+    index: int
+    name: str
+    op: str
+    time: Quantity
+    output_shape: tuple[int, ...] | None = None
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """Outputs, one array (n, ...) for each output tensor, and the n inference times in ns, shape (n,), int64."""
+
+    outputs: tuple[Array, ...]
+    times_ns: NDArray[np.int64]
+
+
+class Runtime(Plugin, ABC):
+    """An engine on this machine. ``load``, then ``run`` as often as you like, then ``close``.
+
+    Class attributes:
+        formats: Artifact formats it loads.
+        invoke_method: What exactly lies between the two clock readings of an inference.
+    """
+
+    formats: ClassVar[frozenset[str]]
+    invoke_method: ClassVar[str] = "invoke only; inputs set before, outputs read after"
+    Settings: ClassVar[type[Settings]] = RuntimeSettings
+
+    _loaded = False
+
+    @classmethod
+    def refuses(cls, format: str, scheme: str) -> str | None:
+        """Why an artifact of that format and scheme cannot run here, or None. Needs no engine and no file."""
+        if format not in cls.formats:
+            return f"runtime {cls.name!r} runs {' or '.join(sorted(cls.formats))}, not {format}"
+        return cls._refuses(format, scheme)
+
+    @classmethod
+    def _refuses(cls, format: str, scheme: str) -> str | None:
+        return None
+
+    @classmethod
+    @abstractmethod
+    def version(cls) -> str:
+        """The engine's version."""
+
+    def load(self, path: Path) -> None:
+        """Load the network in the file ``path`` and allocate its tensors.
+
+        Raises:
+            MissingExtraError: The engine is not installed.
+            InferenceError: The engine refuses the file; its own words are in the message.
+        """
+        self.require()
+        try:
+            self._load(path)
+        except InferenceError:
+            raise
+        except Exception as error:
+            raise InferenceError(f"{self.name} cannot load {path.name}: {_first_line(error)}") from error
+        self._loaded = True
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The network's inputs."""
+        self._need_loaded("inputs")
+        return self._inputs()
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The network's outputs."""
+        self._need_loaded("outputs")
+        return self._outputs()
+
+    def run(self, inputs: Sequence[Array]) -> RunResult:
+        """Run n samples one after another.
+
+        Args:
+            inputs: For each input tensor an array (n, *shape without batch), in that tensor's dtype.
+
+        Raises:
+            InferenceError: A shape or dtype is wrong, or the engine failed.
+        """
+        self._need_loaded("run")
+        batches = self._check(inputs)
+        count = len(batches[0])
+        times = np.empty(count, np.int64)
+        results: list[Sequence[Array]] = []
+        keep, clock = results.append, time.perf_counter_ns
+        set_inputs, invoke, get_outputs = self._calls()
+        try:
+            # The loop that everything is judged by: two clock readings and three calls a sample, nothing else.
+            for index, sample in enumerate(zip(*batches, strict=True)):
+                set_inputs(sample)
+                start = clock()
+                invoke()
+                times[index] = clock() - start
+                keep(get_outputs())
+        except InferenceError:
+            raise
+        except Exception as error:
+            raise InferenceError(f"{self.name} failed while running: {_first_line(error)}") from error
+        outputs = tuple(np.concatenate(column) for column in zip(*results, strict=True))
+        return RunResult(outputs, times)
+
+    def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        """Seconds an inference for each operator, the median over the given samples. A pass of its own."""
+        self._need_loaded("profile")
+        return self._profile(self._check(inputs))
+
+    def memory(self) -> dict[str, Quantity]:
+        """What the engine itself knows about its memory in bytes, by name (``arena``, ``peak``)."""
+        self._need_loaded("memory")
+        return self._memory()
+
+    def close(self) -> None:
+        """Let go of the network."""
+        if self._loaded:
+            self._loaded = False
+            self._close()
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- what a subclass fills in
+
+    @abstractmethod
+    def _load(self, path: Path) -> None: ...
+
+    @abstractmethod
+    def _inputs(self) -> tuple[TensorSpec, ...]: ...
+
+    @abstractmethod
+    def _outputs(self) -> tuple[TensorSpec, ...]: ...
+
+    @abstractmethod
+    def _calls(
+        self,
+    ) -> tuple[Callable[[Sequence[Array]], object], Callable[[], object], Callable[[], Sequence[Array]]]:
+        """Three calls for the hot loop: set inputs (each with its batch axis of 1), invoke, get copies of outputs."""
+
+    def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        return Unavailable(f"{self.name} has no per-operator profile")
+
+    def _memory(self) -> dict[str, Quantity]:
+        return {}
+
+    def _close(self) -> None:
+        return None
+
+    # ---- checks
+
+    def _need_loaded(self, what: str) -> None:
+        if not self._loaded:
+            raise InferenceError(f"{type(self).__name__}.{what}: no network is loaded.", "Call load() first.")
+
+    def _check(self, inputs: Sequence[Array]) -> list[Array]:
+        """The inputs as contiguous arrays (n, 1, ...), so that iterating gives a sample with its batch axis."""
+        specs = self._inputs()
+        if len(inputs) != len(specs):
+            raise InferenceError(f"The network has {len(specs)} inputs, {len(inputs)} were given.")
+        batches = []
+        for spec, array in zip(specs, inputs, strict=True):
+            if array.dtype.name != spec.dtype or array.shape[1:] != spec.shape[1:]:
+                raise InferenceError(
+                    f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample, "
+                    f"not {array.dtype.name} {list(array.shape[1:])}."
+                )
+            if len(array) == 0 or len(array) != len(inputs[0]):
+                raise InferenceError("The inputs must have the same number of samples, at least one.")
+            batches.append(np.ascontiguousarray(array)[:, None])
+        return batches
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

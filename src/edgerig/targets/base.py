@@ -1,0 +1,133 @@
+"""What a target is: a device under test that runs one network at a time and answers with outputs and times."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact, TensorSpec
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.machine import MachineState
+from edgerig.plugins import Plugin
+from edgerig.runtimes.base import LayerTime
+
+Array = NDArray[Any]
+
+
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the device says after loading a network.
+
+    Attributes:
+        inputs, outputs: The tensors as the device's engine sees them.
+        load_seconds: Time from the file on the device to allocated tensors, on the device's clock.
+        sha256: Hash of the file that the device loaded.
+        runtime, runtime_version: The engine and its version on the device.
+        clock: The device's clock and its resolution, such as ``"perf_counter_ns, 1 ns"``.
+        invoke_method: What lies between the two clock readings of an inference.
+        threads: Threads the engine was given.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    load_seconds: float
+    sha256: str
+    runtime: str
+    runtime_version: str
+    clock: str
+    invoke_method: str
+    threads: int
+
+
+class DeviceRun(msgspec.Struct, frozen=True, kw_only=True):
+    """n samples run on the device.
+
+    Attributes:
+        outputs: One array (n, ...) for each output tensor, in the tensor's dtype.
+        times_ns: On-device inference time of each sample, shape (n,), int64.
+        round_trips_ns: Host time from request to answer, one for each request, shape (m,), int64.
+        samples_per_request: How many samples each of the m requests carried, shape (m,), int64.
+    """
+
+    outputs: tuple[Array, ...]
+    times_ns: NDArray[np.int64]
+    round_trips_ns: NDArray[np.int64]
+    samples_per_request: NDArray[np.int64]
+
+
+class Session(ABC):
+    """One network on one device, from `Target.open` to `close`."""
+
+    load_report: LoadReport
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
+        """Run n samples; ``on_done`` hears of every few that are finished.
+
+        Raises:
+            TargetError: The device went away. InferenceError: its engine failed.
+        """
+
+    @abstractmethod
+    def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
+        """Seconds that one sample's way there and back adds to its inference; the median of ``count``."""
+
+    @abstractmethod
+    def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        """Seconds an inference for each operator."""
+
+    @abstractmethod
+    def memory(self) -> dict[str, Quantity]:
+        """Bytes by name: ``peak_rss`` of the process that runs the network, ``arena`` and so on."""
+
+    @abstractmethod
+    def machine(self) -> MachineState:
+        """The state of the device now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the network and the connection."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Target(Plugin, ABC):
+    """A device under test.
+
+    Attributes:
+        address: As the rig file names it: ``local``, ``tcp://pi:7433``.
+
+    Class attributes:
+        kind: What times on this target are: ``measured`` on hardware, ``emulated`` on an emulator.
+    """
+
+    kind: ClassVar[str] = "measured"
+    address: str
+
+    @abstractmethod
+    def check(self) -> MachineState:
+        """See that the device is there and what it is.
+
+        Raises:
+            TargetError: It is not; nothing else will be measured in its stead.
+        """
+
+    @abstractmethod
+    def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
+        """Send ``artifact``, load it with ``runtime`` and ``options``, and give the session.
+
+        Raises:
+            TargetError: The device is not there or breaks off.
+            InferenceError: Its engine refuses the network.
+        """
+
+    def close(self) -> None:
+        """Let go of whatever the target itself holds."""
