@@ -21,12 +21,14 @@ class ModelCompiler(Plugin, ABC):
         scheme: The quantization scheme of what it writes: ``"float32"``, ``"float16"``, ``"dynamic"``, ``"int8"``,
             ``"int16x8"``; None where it keeps the scheme of its input.
         needs_dataset: Whether it calibrates.
+        after: The compiler that the engine runs first where the input is not yet in the format which that one makes.
     """
 
     takes: ClassVar[frozenset[str]]
     makes: ClassVar[str]
     scheme: ClassVar[str | None] = None
     needs_dataset: ClassVar[bool] = False
+    after: ClassVar[str | None] = None
 
     def refuses(self, format: str, scheme: str) -> str | None:
         """Why an input of that format and scheme cannot be compiled, or None. Needs no engine and no file."""

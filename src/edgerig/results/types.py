@@ -114,7 +114,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any]
     artifact: Artifact
     quality: Quality
-    agreement: Agreement | None
+    agreement: Agreement | Unavailable
     latency: Latency
     memory: dict[str, Quantity]
     layers: tuple[LayerTime, ...] | Unavailable
