@@ -57,7 +57,7 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
     """A PNG of the raw sample, base64."""
 
 
-class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_field="is"):
     """Sample-by-sample comparison with the reference predictions of the float model it came from."""
 
     reference: str
@@ -161,8 +161,23 @@ class VariantSize(msgspec.Struct, frozen=True, kw_only=True):
     saving: float
 
 
+class CellFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell that could not be measured, and why; ``edgerig run --resume`` tries it again."""
+
+    id: str
+    error: str
+    message: str
+    time: str
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one run produced; ``results.json`` of a bundle."""
+    """Everything one run produced; ``results.json`` of a bundle.
+
+    Attributes:
+        finished: When the last cell was measured; None for what there is of an unfinished run.
+        planned: The ids of all cells of the plan, measured or not.
+        stages: Stage name to ``"built"`` or ``"cached"``.
+    """
 
     name: str
     version: int
@@ -178,4 +193,5 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()
     interruptions: tuple[str, ...] = ()
     stages: dict[str, str] = {}
-    """Stage name to ``"built"`` or ``"cached"``."""
+    failures: tuple[CellFailure, ...] = ()
+    planned: tuple[str, ...] = ()

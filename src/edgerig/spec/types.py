@@ -1,0 +1,82 @@
+"""The rig file as typed objects, after names were looked up and settings converted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from edgerig.plugins import Settings
+
+Described = msgspec.Meta
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A plugin by name with its settings as plain values; ``name`` is what the user calls it, if anything."""
+
+    use: str
+    options: dict[str, Any] = {}
+    name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The user's name, or the plugin's with every setting given, such as ``litert-threads4``."""
+        if self.name:
+            return self.name
+        given = [f"{key.replace('_', '-')}{_short(value)}" for key, value in sorted(self.options.items())]
+        return "-".join([self.use, *given])
+
+
+class ModelPart(msgspec.Struct, frozen=True):
+    """Either a registered model (``use``) that is trained, or a file that the user brings."""
+
+    use: str | None = None
+    file: str | None = None
+    options: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+    @property
+    def label(self) -> str:
+        """The model's name, or the file's without its suffix."""
+        if self.use:
+            return self.use
+        assert self.file is not None
+        return self.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+class Measure(Settings, frozen=True, kw_only=True):
+    """How to measure each cell."""
+
+    samples: Annotated[int | None, Described(description="test samples to run in each cell; all if null", ge=1)] = 1000
+    warmup: Annotated[int, Described(description="inferences before the measured ones", ge=0)] = 20
+    profile: Annotated[bool, Described(description="take a per-operator profile, in a pass of its own")] = True
+    profile_samples: Annotated[int, Described(description="inferences of the profiling pass", ge=1)] = 50
+    transport_samples: Annotated[
+        int, Described(description="single round trips that measure the transport; 0 for none", ge=0)
+    ] = 50
+    pictures: Annotated[int, Described(description="pictures of disagreements kept for the report, a cell", ge=0)] = 12
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A full matrix: every compiler with every runtime on every target."""
+
+    compilers: tuple[Part, ...]
+    runtimes: tuple[Part, ...]
+    targets: tuple[Part, ...]
+
+
+class Rig(msgspec.Struct, frozen=True):
+    """A rig file."""
+
+    name: str
+    model: ModelPart
+    dataset: Part
+    matrix: tuple[Block, ...]
+    measure: Measure = Measure()
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bool):
+        return "" if value else "-off"
+    text = "".join(c if c.isalnum() or c in ".-" else "-" for c in str(value))
+    return text.strip("-")[:40]
