@@ -79,3 +79,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def cache_folder() -> Path:
+    """Where fetched files and built stages are kept: ``$EDGERIG_CACHE``, else ``edgerig`` in the user's cache folder."""
+    own = os.environ.get("EDGERIG_CACHE")
+    if own:
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "edgerig"

@@ -121,6 +121,6 @@ def _plain(node: yaml.Node, location: Location, lines: dict[Location, int], name
         return [_plain(item, (*location, index), lines, name) for index, item in enumerate(node.value)]
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
