@@ -1,0 +1,64 @@
+"""Model files that a user brings, opened as artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgerig import files
+from edgerig.artifact import Artifact, Origin, Preprocessing, format_of, sidecar_path
+from edgerig.errors import ModelError
+from edgerig.models.graph.read import io_specs, read_file, read_graph
+from edgerig.models.graph.scheme import scheme_of
+
+
+def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, classes: Sequence[str] = ()) -> Artifact:
+    """The artifact of any .keras, .tflite or .onnx file.
+
+    If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file and fits it by SHA-256,
+    that one is used; otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and
+    ``classes`` go before those of a description.
+
+    Raises:
+        ModelError: The file is missing, corrupt, or of no known format.
+        MissingExtraError: Reading this format needs a package that is not installed.
+    """
+    path = Path(path)
+    format = format_of(path)
+    digest = files.sha256(read_file(path))
+    artifact = _described(path, format, digest) or _read(path, format, digest)
+    if preprocessing is not None:
+        artifact = msgspec.structs.replace(artifact, preprocessing=preprocessing)
+    if classes:
+        artifact = msgspec.structs.replace(artifact, classes=tuple(classes))
+    return artifact
+
+
+def _described(path: Path, format: str, digest: str) -> Artifact | None:
+    sidecar = sidecar_path(path)
+    try:
+        artifact = Artifact.load(sidecar)
+    except ModelError:
+        # None there, or a JSON file of the same name that is somebody else's: the file speaks for itself.
+        return None
+    if artifact.sha256 != digest or artifact.format != format:
+        return None
+    return msgspec.structs.replace(artifact, path=str(path))
+
+
+def _read(path: Path, format: str, digest: str) -> Artifact:
+    graph = read_graph(path)
+    inputs, outputs = io_specs(graph)
+    return Artifact(
+        name=path.stem,
+        format=format,
+        sha256=digest,
+        size=path.stat().st_size,
+        inputs=inputs,
+        outputs=outputs,
+        path=str(path),
+        scheme=scheme_of(graph),
+        origins=(Origin(tool="file", options={"file": path.name}),),
+    )

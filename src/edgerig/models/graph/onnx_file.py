@@ -1,0 +1,239 @@
+"""ONNX files, read with the onnx package and its shape inference."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Quantization
+from edgerig.errors import MissingExtraError, ModelError
+from edgerig.models.graph.types import Graph, Operator, Tensor
+
+#: ONNX type names that differ from numpy's.
+TYPES = {"float": "float32", "double": "float64", "float8e4m3fn": "float8_e4m3fn", "float8e5m2": "float8_e5m2"}
+
+#: Attribute content is for reading, not for weights: longer lists are told by their length only.
+LONGEST_OPTION = 64
+
+
+def read_onnx(data: bytes, path: Path) -> Graph:
+    """The main graph of the ONNX file ``path`` with the content ``data``, shapes inferred.
+
+    Free dimensions of the inputs are set to 1; the metadata name them under ``free_dimensions``.
+
+    Raises:
+        MissingExtraError: The onnx package is not installed.
+        ModelError: It is not a valid ONNX model.
+    """
+    model = _load(data, path)
+    free = _fix_free_dimensions(model.graph)
+    try:
+        return _Reader(_inferred(model)).graph(free)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _corrupt(path, error) from error
+
+
+def read_onnx_weights(data: bytes, path: Path) -> dict[int, NDArray[Any]]:
+    """The constants of the main graph by tensor index of `read_onnx`.
+
+    Raises:
+        MissingExtraError: The onnx package is not installed.
+        ModelError: It is not a valid ONNX model.
+    """
+    model = _load(data, path)
+    from onnx import numpy_helper
+
+    try:
+        reader = _Reader(model)
+        return {reader.index(name): numpy_helper.to_array(proto) for name, proto in reader.constants.items()}
+    except Exception as error:
+        raise _corrupt(path, error) from error
+
+
+def _load(data: bytes, path: Path) -> Any:
+    try:
+        import onnx
+        from onnx.external_data_helper import load_external_data_for_model
+    except ImportError as error:
+        raise MissingExtraError(f"Reading {path.name}", "onnx", "onnx") from error
+    try:
+        model = onnx.load_model_from_string(data)
+        load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise _corrupt(path, error) from error
+    return model
+
+
+def _corrupt(path: Path, error: Exception) -> ModelError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ModelError(
+        f"{path.name} is not a valid ONNX model: {lines[0][:200]}", "Was it copied whole? Make or fetch it again."
+    )
+
+
+def _fix_free_dimensions(graph: Any) -> list[str]:
+    """Set free dimensions of inputs to 1; returns which."""
+    constants = {proto.name for proto in graph.initializer}
+    free = []
+    for value in graph.input:
+        if value.name in constants or not value.type.HasField("tensor_type"):
+            continue
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if not dimension.HasField("dim_value") or dimension.dim_value < 0:
+                free.append(f"{value.name}[{axis}]")
+                dimension.dim_value = 1
+    if free:
+        # Shapes that the file states were for the free dimensions; they are inferred afresh.
+        del graph.value_info[:]
+        for value in graph.output:
+            value.type.tensor_type.ClearField("shape")
+    return free
+
+
+def _inferred(model: Any) -> Any:
+    from onnx import shape_inference
+
+    try:
+        return shape_inference.infer_shapes(model, data_prop=True)
+    except Exception:
+        # A model too odd for inference can still be listed; its shapes stay unknown.
+        return model
+
+
+class _Reader:
+    """Names of ONNX values to tensor indices: inputs, then constants, then results in execution order."""
+
+    def __init__(self, model: Any) -> None:
+        from onnx import TensorProto
+
+        self.model, self.source = model, model.graph
+        self.type_names = {number: name.lower() for name, number in TensorProto.DataType.items()}
+        self.constants = {proto.name: proto for proto in self.source.initializer}
+        self.values = {
+            value.name: value for group in ("value_info", "output", "input") for value in getattr(self.source, group)
+        }
+        # A Constant node is a constant like any other; so the graph shows what is computed and nothing else.
+        self.nodes = []
+        for node in self.source.node:
+            value = next((item.t for item in node.attribute if item.name == "value"), None)
+            if node.op_type == "Constant" and value is not None:
+                self.constants[node.output[0]] = value
+            else:
+                self.nodes.append(node)
+        names = [value.name for value in self.source.input]
+        names += list(self.constants)
+        for node in self.nodes:
+            names += [*node.output, *node.input]
+        names += [value.name for value in self.source.output]
+        self.indices = {name: index for index, name in enumerate(dict.fromkeys(filter(None, names)))}
+
+    def index(self, name: str) -> int:
+        return self.indices[name] if name else -1
+
+    def graph(self, free: list[str]) -> Graph:
+        quantization = self.quantizations()
+        operators = tuple(self.operator(index, node) for index, node in enumerate(self.nodes))
+        inputs = [value.name for value in self.source.input if value.name not in self.constants]
+        if not self.source.output:
+            raise ModelError("The ONNX graph has no output.")
+        versions = ", ".join(f"{item.domain or 'ai.onnx'} {item.version}" for item in self.model.opset_import)
+        metadata = {"opsets": versions, "producer": self.model.producer_name}
+        if free:
+            metadata["free_dimensions"] = ", ".join(free)
+        return Graph(
+            name=self.source.name or "main",
+            format="onnx",
+            tensors=tuple(self.tensor(name, quantization.get(name)) for name in self.indices),
+            operators=operators,
+            inputs=tuple(map(self.index, inputs)),
+            outputs=tuple(self.index(value.name) for value in self.source.output),
+            metadata=metadata,
+        )
+
+    def tensor(self, name: str, quantization: Quantization | None) -> Tensor:
+        proto = self.constants.get(name)
+        if proto is not None:
+            shape: tuple[int, ...] | None = tuple(proto.dims)
+            dtype = self.type_names[proto.data_type]
+        else:
+            shape, dtype = self.stated(name)
+        return Tensor(
+            index=self.index(name),
+            name=name,
+            shape=shape or (),
+            dtype=TYPES.get(dtype, dtype),
+            quantization=quantization,
+            constant=proto is not None,
+            unknown_shape=shape is None,
+        )
+
+    def stated(self, name: str) -> tuple[tuple[int, ...] | None, str]:
+        value = self.values.get(name)
+        if value is None or not value.type.HasField("tensor_type"):
+            return None, "variant"
+        tensor = value.type.tensor_type
+        dtype = self.type_names[tensor.elem_type] if tensor.elem_type else "variant"
+        dimensions = tensor.shape.dim
+        if not tensor.HasField("shape") or not all(item.HasField("dim_value") for item in dimensions):
+            return None, dtype
+        return tuple(item.dim_value for item in dimensions), dtype
+
+    def operator(self, index: int, node: Any) -> Operator:
+        from onnx import helper
+
+        options = {item.name: _plain(helper.get_attribute_value(item)) for item in node.attribute}
+        domain = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
+        return Operator(
+            index=index,
+            op=domain + node.op_type,
+            name=node.name or next(iter(node.output), node.op_type),
+            inputs=tuple(map(self.index, node.input)),
+            outputs=tuple(map(self.index, node.output)),
+            options=options,
+        )
+
+    def quantizations(self) -> dict[str, Quantization]:
+        """Integer tensors of QDQ pairs: what QuantizeLinear makes and what DequantizeLinear reads."""
+        found = {}
+        for node in self.nodes:
+            if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                place = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
+                quantization = self.quantization(node)
+                if quantization is not None:
+                    found[place] = quantization
+        return found
+
+    def quantization(self, node: Any) -> Quantization | None:
+        from onnx import numpy_helper
+
+        scale = self.constants.get(node.input[1])
+        zero = self.constants.get(node.input[2]) if len(node.input) > 2 else None
+        if scale is None or (len(node.input) > 2 and node.input[2] and zero is None):
+            return None
+        scales = numpy_helper.to_array(scale).astype(np.float64).reshape(-1).tolist()
+        zeros = [0] * len(scales)
+        if zero is not None:
+            zeros = numpy_helper.to_array(zero).astype(np.int64).reshape(-1).tolist()
+        if len(scales) != len(zeros) or not all(map(math.isfinite, scales)):
+            return None
+        axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
+        return Quantization(tuple(scales), tuple(zeros), axis if len(scales) > 1 else None)
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as plain Python: text for bytes, a remark for tensors, graphs and long lists."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, int | float | str):
+        return value
+    if type(value).__name__.endswith("Proto"):
+        return f"<{type(value).__name__}>"
+    items = list(value)
+    return [_plain(item) for item in items] if len(items) <= LONGEST_OPTION else f"<{len(items)} values>"

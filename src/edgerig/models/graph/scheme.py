@@ -1,0 +1,81 @@
+"""Which quantization scheme a graph is in, by what its tensors really are."""
+
+from __future__ import annotations
+
+from edgerig.models.graph.types import Graph, Operator
+
+FLOATS = frozenset({"float32", "float16", "bfloat16", "float64"})
+INT8S = frozenset({"int8", "uint8", "int4", "uint4", "int2"})
+
+#: Operators with weights: position of the activation and of the weight among the inputs.
+WEIGHTED = {
+    "CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "FULLY_CONNECTED": (0, 1), "TRANSPOSE_CONV": (2, 1),
+    "BATCH_MATMUL": (0, 1), "CONV_3D": (0, 1), "SVDF": (0, 1), "UNIDIRECTIONAL_SEQUENCE_LSTM": (0, 1),
+    "Conv": (0, 1), "ConvTranspose": (0, 1), "Gemm": (0, 1), "MatMul": (0, 1), "FusedConv": (0, 1),
+    "QLinearConv": (0, 3), "QLinearMatMul": (0, 3), "ConvInteger": (0, 1), "MatMulInteger": (0, 1),
+    "QGemm": (0, 3),
+}  # fmt: skip
+
+#: Operators that only change how numbers are stored; a weight is looked for behind them.
+CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE", "DequantizeLinear", "QuantizeLinear", "CAST", "Cast", "DENSIFY"})
+
+
+def scheme_of(graph: Graph) -> str:
+    """``float32``, ``float16``, ``dynamic``, ``int8`` or ``int16x8``.
+
+    Judged by the operators that have weights (by all activations where there are none). Where they differ, the
+    scheme is the most demanding one among them, in this order: ``dynamic`` (weights of 8 bits or less under float
+    activations), ``int16x8`` (16-bit activations), ``int8`` (8-bit activations), ``float16`` (weights stored as
+    float16), ``float32``. So a file that says ``int8`` may still hold float operators.
+    """
+    makers = {output: operator for operator in graph.operators for output in operator.outputs}
+    found = {kind for operator in graph.operators if (kind := _operator_scheme(graph, operator, makers))}
+    if any(operator.op == "DynamicQuantizeLinear" for operator in graph.operators):
+        found.add("dynamic")
+    if not found:
+        found = {_activation_scheme(tensor.dtype) for tensor in graph.tensors if not tensor.constant}
+    return next((kind for kind in ("dynamic", "int16x8", "int8", "float16") if kind in found), "float32")
+
+
+def _operator_scheme(graph: Graph, operator: Operator, makers: dict[int, Operator]) -> str | None:
+    places = WEIGHTED.get(operator.op)
+    if places is None or len(operator.inputs) <= max(places):
+        return None
+    activation, weight = (operator.inputs[place] for place in places)
+    if activation < 0 or weight < 0:
+        return None
+    stored = _stored(graph, weight, makers)
+    if not graph.tensors[stored].constant:
+        return None
+    # In ONNX's QDQ form an integer tensor stands right before the DequantizeLinear that feeds the operator.
+    maker = makers.get(activation)
+    if maker is not None and maker.op == "DequantizeLinear":
+        activation = maker.inputs[0]
+    kept = graph.tensors[stored].dtype
+    fed = graph.tensors[activation].dtype
+    if fed in FLOATS:
+        return "dynamic" if kept in INT8S else "float16" if "float16" in (kept, fed) else "float32"
+    return _activation_scheme(fed)
+
+
+def _stored(graph: Graph, index: int, makers: dict[int, Operator]) -> int:
+    """The tensor that lies in the file behind conversions of the weight ``index``."""
+    for _ in range(len(graph.operators)):
+        maker = makers.get(index)
+        if (
+            graph.tensors[index].constant
+            or maker is None
+            or maker.op not in CONVERSIONS
+            or maker.inputs[:1] in ((), (-1,))
+        ):
+            break
+        index = maker.inputs[0]
+    return index
+
+
+def _activation_scheme(dtype: str) -> str:
+    if dtype in ("int16", "uint16"):
+        return "int16x8"
+    if dtype in INT8S:
+        return "int8"
+    return "float16" if dtype in ("float16", "bfloat16") else "float32"
