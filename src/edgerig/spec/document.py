@@ -10,6 +10,7 @@ import yaml
 from edgerig.errors import SpecError
 
 Location = tuple[str | int, ...]
+PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class Document:
@@ -108,6 +109,8 @@ def set_value(document: Document, assignment: str) -> None:
 
 def _plain(node: yaml.Node, location: Location, lines: dict[Location, int], name: str) -> Any:
     lines[location] = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
+        raise SpecError(f"{name}:{node.start_mark.line + 1}: the tag {node.tag!r} has no place in a rig file.")
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:

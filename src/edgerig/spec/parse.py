@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
@@ -19,7 +20,7 @@ from edgerig.targets.resolve import plugin_of
 
 KEYS = ("name", "model", "dataset", "matrix", "measure")
 BLOCK_KEYS = ("compilers", "runtimes", "targets")
-MODEL_KEYS = ("use", "file", "train")
+MODEL_KEYS = ("use", "file", "train", "reference")
 #: Settings that name a file or folder: relative ones start at the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
 #: The compiler entry that deploys the model's own file as it is.
@@ -85,10 +86,18 @@ class _Reader:
             path = self.resolve(str(file))
             if not Path(path).is_file():
                 self.problem((*where, "file"), f"there is no file {path}")
-            return ModelPart(file=path)
+            return ModelPart(file=path, reference=self.reference(data.get("reference"), where))
         part = self.part({"use": use, **options}, "model", ModelWrapper, where)
         self.settings(TrainSettings, train, "model.train", (*where, "train"))
         return ModelPart(use=part.use, options=part.options, train=train if isinstance(train, dict) else {})
+
+    def reference(self, file: Any, where: Location) -> str | None:
+        if file is None:
+            return None
+        path = self.resolve(str(file))
+        if not Path(path).is_file():
+            self.problem((*where, "reference"), f"there is no file {path}")
+        return path
 
     def matrix(self, data: Any) -> tuple[Block, ...]:
         if data is None:
@@ -177,3 +186,23 @@ def rig_to_builtins(rig: Rig) -> dict[str, Any]:
     """Plain values of a rig, for hashing and for the bundle."""
     result: dict[str, Any] = msgspec.to_builtins(rig)
     return result
+
+
+def rig_to_yaml(rig: Rig) -> str:
+    """A rig file that describes the same rig, with every ``--set`` applied and every path absolute."""
+    model = {"use": rig.model.use, "file": rig.model.file, "reference": rig.model.reference, "train": rig.model.train}
+    data = {
+        "name": rig.name,
+        "model": {key: value for key, value in model.items() if value} | rig.model.options,
+        "dataset": _entry(rig.dataset),
+        "matrix": [{key: [_entry(p) for p in getattr(block, key)] for key in BLOCK_KEYS} for block in rig.matrix],
+        "measure": msgspec.to_builtins(rig.measure),
+    }
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _entry(part: Part) -> str | dict[str, Any]:
+    if not part.options and part.name is None:
+        return part.use
+    return {"use": part.use, **({"name": part.name} if part.name else {}), **part.options}

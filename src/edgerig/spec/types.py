@@ -28,12 +28,16 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class ModelPart(msgspec.Struct, frozen=True):
-    """Either a registered model (``use``) that is trained, or a file that the user brings."""
+    """Either a registered model (``use``) that is trained, or a file that the user brings.
+
+    ``reference`` is the float model file that predictions are compared with; by default the model itself.
+    """
 
     use: str | None = None
     file: str | None = None
     options: dict[str, Any] = {}
     train: dict[str, Any] = {}
+    reference: str | None = None
 
     @property
     def label(self) -> str:

@@ -1,0 +1,98 @@
+"""``edgerig bench``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgerig.cli.console import ConsoleProgress, echo, print_json
+from edgerig.cli.options import parse_options
+
+
+@click.command(name="bench")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--dataset", default="random", show_default=True, help="What to run; `edgerig list datasets` names them.")
+@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
+@click.option(
+    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
+)
+@click.option("--target", "targets", multiple=True, help="local or tcp://HOST:PORT; may be repeated.  [default: local]")
+@click.option("--runtime", "runtimes", multiple=True, help="litert, onnxruntime, tflm; may be repeated.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
+@click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
+@click.option(
+    "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before measuring."
+)
+@click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
+@click.option("--no-profile", is_flag=True, help="Take no per-operator profile.")
+@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: runs/bench-<model>]")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON document.")
+def command(model: Path, out: Path | None, resume: bool, as_json: bool, **given: Any) -> None:
+    """Measure the file MODEL (.tflite, .onnx) on one or more targets, without a rig file.
+
+    Without --dataset it runs random inputs of the network's shape: speed and memory, but no quality.
+
+    \b
+    Examples:
+      edgerig bench net.tflite
+      edgerig bench net.tflite --dataset mnist --samples 500
+      edgerig bench net.tflite --dataset mnist --target tcp://raspberrypi:7433 --out runs/pi --json
+      edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
+    """
+    from edgerig.cli.finish import finish
+    from edgerig.cli.signals import stop_on_termination
+    from edgerig.engine.api import plan as make
+    from edgerig.engine.api import run
+
+    plan = make(_rig(model, given))
+    stop_on_termination()
+    folder = out if out is not None else Path("runs") / f"bench-{model.stem}"
+    words = shlex.join(["edgerig", *sys.argv[1:]])
+    result = run(plan, out=folder, resume=resume, progress=ConsoleProgress(), command=words)
+    finish(folder, result)
+    if as_json:
+        print_json(result)
+    else:
+        echo(f"Report: {folder / 'report.html'}")
+
+
+def _rig(model: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """The rig that the options describe."""
+    from edgerig.engine.reference import RUNTIMES
+    from edgerig.errors import IncompatibleError
+    from edgerig.models.files import open_artifact
+
+    artifact = open_artifact(model)
+    runtimes = list(given["runtimes"])
+    if not runtimes:
+        if artifact.format not in RUNTIMES:
+            raise IncompatibleError(
+                f"{model.name} is a {artifact.format} file, which no runtime runs as it is.",
+                f"Compile it first: edgerig compile {model} --to float32",
+            )
+        runtimes = [RUNTIMES[artifact.format]]
+    dataset = {"use": given["dataset"], **parse_options(given["dataset_option"], "--dataset-option")}
+    if given["dataset_root"] is not None:
+        dataset["root"] = str(given["dataset_root"])
+    if dataset["use"] == "random":
+        dataset.setdefault("shape", list(artifact.inputs[0].shape[1:]))
+        dataset.setdefault("samples", given["samples"] or 1000)
+    threads = given["threads"]
+    entries = [{"use": name, **({"threads": threads} if threads != 1 else {})} for name in runtimes]
+    reference = given["reference"]
+    return {
+        "name": f"bench-{model.stem}",
+        "model": {"file": str(model), **({"reference": str(reference)} if reference else {})},
+        "dataset": dataset,
+        "matrix": [{"runtimes": entries, "targets": list(given["targets"]) or ["local"]}],
+        "measure": {
+            "warmup": given["warmup"],
+            "profile": not given["no_profile"],
+            **({"samples": given["samples"]} if given["samples"] else {}),
+        },
+    }

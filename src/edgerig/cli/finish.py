@@ -1,0 +1,50 @@
+"""What every measuring command does at its end: the reports, and a table for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgerig.cli.console import echo
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.report import write_report
+from edgerig.results.types import RunResult
+
+
+def finish(folder: Path, result: RunResult) -> None:
+    """Write ``report.html``, ``.md`` and ``.json`` into the bundle and show the variants on standard error."""
+    for suffix in (".html", ".md", ".json"):
+        write_report([folder], folder / f"report{suffix}")
+    show_cells(result)
+
+
+def show_cells(result: RunResult) -> None:
+    """The variants as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("cell", "quality", "same as float", "median", "p99", "size", "peak RSS"):
+        table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=name == "cell")
+    for cell in result.cells:
+        metric = cell.quality.metrics[0] if cell.quality.metrics else None
+        same = getattr(cell.agreement, "same_class", None)
+        p99 = cell.latency.distribution.p99 if cell.latency.distribution else None
+        table.add_row(
+            cell.id + (" (!)" if cell.warnings else ""),
+            f"{metric.value:.2%}" if metric else "-",
+            f"{same:.2%}" if same is not None else "-",
+            _time(cell.latency.steady), f"{p99 * 1e6:,.1f} us" if p99 is not None else "-",
+            f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
+        )  # fmt: skip
+    echo()
+    Console(stderr=True, highlight=False).print(table)
+    if any(cell.warnings for cell in result.cells):
+        echo("(!) something makes this number less trustworthy; the report says what")
+
+
+def _time(quantity: Quantity) -> str:
+    return f"{quantity.value * 1e6:,.1f} us" if isinstance(quantity, Measurement) else "unavailable"
+
+
+def _bytes(quantity: Quantity | None) -> str:
+    return f"{quantity.value / 1e6:,.1f} MB" if isinstance(quantity, Measurement) else "unavailable"

@@ -1,0 +1,51 @@
+"""``edgerig list``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgerig.cli.console import print_json
+
+
+@click.command(name="list")
+@click.argument("noun", type=click.Choice(["datasets", "models", "compilers", "runtimes", "targets"]))
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(noun: str, name: str | None, as_json: bool) -> None:
+    """List what there is of a NOUN; with a NAME, show its settings.
+
+    \b
+    Examples:
+      edgerig list datasets
+      edgerig list compilers int8
+    """
+    from edgerig.plugins import Plugin, describe, find, names
+
+    singular = noun.removesuffix("s")
+    rows: list[dict[str, Any]] = []
+    for entry in [name] if name else names(singular):
+        plugin = find(singular, entry, Plugin)
+        missing = plugin.missing()
+        rows.append(
+            {
+                "name": entry,
+                "summary": plugin.summary,
+                "installed": missing is None,
+                "install": missing.hint if missing else None,
+                "settings": [
+                    {"name": key, "default": default, "description": text}
+                    for key, default, text in describe(plugin.Settings)
+                ],
+            }
+        )
+    if as_json:
+        print_json(rows)
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        click.echo(f"{row['name']:<{width}}  {row['summary']}" + ("" if row["installed"] else f"  [{row['install']}]"))
+    if name:
+        for setting in rows[0]["settings"]:
+            click.echo(f"  {setting['name']} (default {setting['default']}): {setting['description']}")

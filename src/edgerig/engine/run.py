@@ -1,0 +1,267 @@
+"""Lead a plan through its stages into a bundle."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from edgerig import __version__, files
+from edgerig.artifact import Artifact
+from edgerig.compilers.sizes import size_table
+from edgerig.datasets.base import Dataset
+from edgerig.engine.cache import StageCache
+from edgerig.engine.cell import measure_cell
+from edgerig.engine.info import model_info
+from edgerig.engine.stages import Stages, place_artifact
+from edgerig.engine.testset import Reference, TestSet
+from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError, TargetError, UsageError
+from edgerig.measure.kinds import Measurement
+from edgerig.measure.machine import observe
+from edgerig.plugins import make
+from edgerig.progress import Progress
+from edgerig.results.bundle import Bundle, Header
+from edgerig.results.types import (
+    BUNDLE_VERSION,
+    CellFailure,
+    CellResult,
+    DatasetInfo,
+    ModelInfo,
+    RunResult,
+    VariantSize,
+)
+from edgerig.spec.parse import rig_to_builtins, rig_to_yaml
+from edgerig.spec.plan import Cell, Plan
+from edgerig.spec.types import Part
+from edgerig.targets.base import Target
+from edgerig.targets.resolve import target_for
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run a plan: where to, and whether to go on with what is there."""
+
+    out: Path
+    resume: bool = False
+    command: str = ""
+
+
+def execute(plan: Plan, options: Options, progress: Progress | None = None) -> RunResult:
+    """Run a plan into the bundle ``options.out``.
+
+    A finished bundle that is already there is moved aside; an unfinished one is gone on with if ``resume``, else
+    refused. Devices are looked for before anything else is done.
+
+    Raises:
+        TargetError: A device is not there.
+        UsageError: The folder holds an unfinished run, or one of another plan, or no bundle at all.
+        Interrupted: Ctrl-C; finished cells are kept.
+        EdgerigError: A stage failed, or cells failed (the rest is measured and kept).
+    """
+    progress = progress or Progress()
+    bundle = Bundle(options.out)
+    if options.resume and bundle.exists and bundle.finished:
+        _check_same_plan(bundle, plan)
+        progress.log(f"{options.out} is finished: nothing is left to measure")
+        return bundle.result()
+    header = _prepare_bundle(bundle, plan, options, progress)
+    bundle.lock()
+    try:
+        return _Run(plan, bundle, header, progress).execute()
+    except (KeyboardInterrupt, Interrupted) as error:
+        done = sum(bundle.read_cell(cell.id) is not None for cell in plan.cells)
+        now = _now()
+        bundle.write_header(
+            msgspec.structs.replace(
+                bundle.header(), interruptions=(*bundle.header().interruptions, f"stopped by the user at {now}")
+            )
+        )
+        raise Interrupted(
+            f"Stopped: {done} of {len(plan.cells)} cells are finished and kept in {options.out}.",
+            "Go on with --resume.",
+        ) from error
+    finally:
+        bundle.unlock()
+
+
+class _Run:
+    def __init__(self, plan: Plan, bundle: Bundle, header: Header, progress: Progress) -> None:
+        self.plan, self.bundle, self.header, self.progress = plan, bundle, header, progress
+        rig = plan.rig
+        self.dataset = make("dataset", rig.dataset.use, Dataset, rig.dataset.options)
+        self.stages = Stages(StageCache(), self.dataset, progress)
+
+    def execute(self) -> RunResult:
+        with self._targets() as targets:
+            self.dataset.prepare(self.progress)
+            model = self.stages.model(self.plan.rig.model)
+            tests = TestSet(self.dataset, self.plan.rig.measure.samples)
+            artifacts = self._compile(model)
+            self._describe(model, artifacts)
+            reference = self.stages.reference(model, self.plan.rig.model, tests)
+            failures = self._cells(targets, artifacts, tests, reference)
+        result = self._result(model, artifacts, failures)
+        if failures:
+            raise _failed(failures, len(self.plan.cells), self.bundle.path)
+        self.bundle.write_result(result)
+        return result
+
+    @contextlib.contextmanager
+    def _targets(self) -> Iterator[dict[str, Target]]:
+        """All devices of the plan, checked; closed at the end."""
+        targets: dict[str, Target] = {}
+        with contextlib.ExitStack() as stack:
+            for cell in self.plan.cells:
+                key = _part_key(cell.target)
+                if key not in targets:
+                    target = target_for(cell.target.use, cell.target.options)
+                    stack.callback(target.close)
+                    state = target.check()
+                    self.progress.log(f"target {cell.target.use}: {state.cpu}, {state.cores} cores, {state.system}")
+                    targets[key] = target
+            yield targets
+
+    def _compile(self, model: Artifact) -> dict[str, Artifact]:
+        """Chain key to artifact, placed in the bundle; the empty chain is the model itself."""
+        built: dict[str, Artifact] = {"": model}
+        for chain in self.plan.chains:
+            built[_chain_key(chain)] = self.stages.compile(built[_chain_key(chain[:-1])], chain[-1])
+        return {key: place_artifact(artifact, self.bundle.artifacts) for key, artifact in built.items()}
+
+    def _describe(self, model: Artifact, artifacts: dict[str, Artifact]) -> None:
+        """Put what is known before measuring into the header, so that an unfinished bundle can be shown."""
+        self.header = msgspec.structs.replace(
+            self.header, model=self._model_info(model, artifacts), dataset=self._dataset_info()
+        )
+        self.bundle.write_header(self.header)
+
+    def _cells(
+        self, targets: dict[str, Target], artifacts: dict[str, Artifact], tests: TestSet, reference: Reference
+    ) -> list[CellFailure]:
+        failures = []
+        for number, cell in enumerate(self.plan.cells, 1):
+            artifact = artifacts[_chain_key(cell.compilers)]
+            label = f"[{number}/{len(self.plan.cells)}] {cell.id}"
+            finished = self.bundle.read_cell(cell.id)
+            if finished is not None and finished.artifact.sha256 == artifact.sha256:
+                self.progress.log(f"{label}: finished before")
+                continue
+            try:
+                result, arrays = measure_cell(
+                    cell, artifact, targets[_part_key(cell.target)], tests, reference, self.plan.rig.measure,
+                    self._commands(cell), self.progress,
+                )  # fmt: skip
+            except (TargetError, InferenceError) as error:
+                failure = CellFailure(id=cell.id, error=type(error).__name__, message=str(error), time=_now())
+                self.bundle.write_failure(failure)
+                failures.append(failure)
+                self.progress.log(f"{label}: FAILED: {error.message}")
+                continue
+            self.bundle.write_cell(result, arrays)
+            self.progress.log(f"{label}: {_headline(result)}")
+        return failures
+
+    def _result(self, model: Artifact, artifacts: dict[str, Artifact], failures: list[CellFailure]) -> RunResult:
+        done = [cell for item in self.plan.cells if (cell := self.bundle.read_cell(item.id)) is not None]
+        header = self.header
+        assert header.model is not None
+        assert header.dataset is not None
+        return RunResult(
+            name=self.plan.rig.name, version=BUNDLE_VERSION, edgerig=__version__, created=header.created,
+            finished=_now(), model=header.model, dataset=header.dataset, host=observe(), cells=tuple(done),
+            sizes=_sizes(model, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
+            stages=self.stages.log, failures=tuple(failures), planned=header.cells,
+        )  # fmt: skip
+
+    def _model_info(self, model: Artifact, artifacts: dict[str, Artifact]) -> ModelInfo:
+        source = self.plan.rig.model.file or f"trained: {self.plan.rig.model.use}"
+        return model_info(model, source, list(artifacts.values()))
+
+    def _dataset_info(self) -> DatasetInfo:
+        test = self.dataset.split("test")
+        try:
+            train = len(self.dataset.split("train"))
+        except EdgerigError:
+            train = 0  # a dataset of test samples alone is enough to measure with
+        return DatasetInfo(
+            name=self.dataset.name, task=self.dataset.task, classes=self.dataset.classes, test_samples=len(test),
+            train_samples=train, fingerprint=test.fingerprint, options=self.plan.rig.dataset.options,
+        )  # fmt: skip
+
+    def _commands(self, cell: Cell) -> tuple[str, ...]:
+        base = self.header.commands[0] if self.header.commands else "edgerig run rig.yaml"
+        return (base, f"edgerig run {self.bundle.path}/rig.yaml --only '{cell.id}' --out again")
+
+
+def _prepare_bundle(bundle: Bundle, plan: Plan, options: Options, progress: Progress) -> Header:
+    if bundle.exists:
+        if options.resume:
+            header = _check_same_plan(bundle, plan)
+            header = msgspec.structs.replace(header, interruptions=(*header.interruptions, f"resumed at {_now()}"))
+            bundle.write_header(header)
+            return header
+        if not bundle.finished:
+            raise UsageError(
+                f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
+            )
+        progress.log(f"the bundle that was in {bundle.path} is now in {bundle.archive()}")
+    elif bundle.path.exists() and (not bundle.path.is_dir() or any(p.name != ".lock" for p in bundle.path.iterdir())):
+        raise StorageError(f"{bundle.path} exists and is no bundle.", "Choose another --out; nothing was touched.")
+    header = Header(
+        version=BUNDLE_VERSION, name=plan.rig.name, edgerig=__version__, created=_now(), plan_hash=_plan_hash(plan),
+        rig=rig_to_builtins(plan.rig), cells=tuple(cell.id for cell in plan.cells),
+        commands=(options.command,) if options.command else (),
+    )  # fmt: skip
+    files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))
+    bundle.write_header(header)
+    return header
+
+
+def _check_same_plan(bundle: Bundle, plan: Plan) -> Header:
+    header = bundle.header()
+    if header.plan_hash != _plan_hash(plan):
+        raise UsageError(
+            f"{bundle.path} holds a run of another rig or selection; it cannot be resumed with this one.",
+            "Resume with the same rig file, --set and --only, or choose another --out.",
+        )
+    return header
+
+
+def _plan_hash(plan: Plan) -> str:
+    return files.digest([rig_to_builtins(plan.rig), [cell.id for cell in plan.cells]])
+
+
+def _sizes(model: Artifact, plan: Plan, artifacts: dict[str, Artifact]) -> tuple[VariantSize, ...]:
+    variants = {cell.variant: artifacts[_chain_key(cell.compilers)].size for cell in plan.cells if cell.compilers}
+    rows = size_table((f"original ({model.format})", model.size), list(variants.items()))
+    return tuple(VariantSize(name=r.name, bytes=r.bytes, ratio=r.ratio, saving=r.saving) for r in rows)
+
+
+def _headline(result: CellResult) -> str:
+    parts = [f"{metric.name} {metric.value:.2%}" for metric in result.quality.metrics[:1]]
+    if isinstance(result.latency.steady, Measurement):
+        parts.append(f"{result.latency.steady.value * 1e6:,.1f} us an inference")
+    return ", ".join(parts)
+
+
+def _failed(failures: list[CellFailure], cells: int, path: Path) -> EdgerigError:
+    kind = TargetError if all(f.error == "TargetError" for f in failures) else InferenceError
+    lines = "\n".join(f"  - {f.id}: {f.message}" for f in failures)
+    return kind(
+        f"{len(failures)} of {cells} cells could not be measured:\n{lines}",
+        f"The others are kept in {path}; go on with --resume.",
+    )
+
+
+def _part_key(part: Part) -> str:
+    return files.digest([part.use, part.options])
+
+
+def _chain_key(chain: tuple[Part, ...]) -> str:
+    return "/".join(_part_key(part) for part in chain)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

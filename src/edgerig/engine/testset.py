@@ -1,0 +1,102 @@
+"""The test samples that every cell runs, made ready for a network's input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig import files
+from edgerig.artifact import Artifact, TensorSpec
+from edgerig.datasets.base import Dataset, Samples
+from edgerig.errors import IncompatibleError
+from edgerig.measure.kinds import Unavailable
+
+#: Preprocessed inputs held in memory at once.
+CHUNK_BYTES = 64 << 20
+
+Scores = NDArray[np.float32]
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """Scores of the float model, shape (n, classes), and what made them."""
+
+    source: str
+    scores: Scores | Unavailable
+
+
+class TestSet:
+    """The first ``count`` test samples of a dataset, in the order of a seeded shuffle.
+
+    Shuffled, because files of a class often lie together and the first few would be of one class.
+
+    Attributes:
+        samples: The chosen samples. indices: their places in the test split, shape (n,), int64.
+        fingerprint: Equal for equal samples in equal order.
+    """
+
+    __test__ = False  # pytest must not take it for a test class
+
+    def __init__(self, dataset: Dataset, count: int | None) -> None:
+        everything = dataset.split("test")
+        total = len(everything)
+        order = np.random.default_rng(0).permutation(total) if count is not None and count < total else np.arange(total)
+        self.dataset = dataset
+        self.indices: NDArray[np.int64] = np.sort(order[: count or total]).astype(np.int64)
+        self.samples: Samples = everything.take(self.indices)
+        self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist()])
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def chunks(self, artifact: Artifact) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Preprocessed inputs (n, *input shape without batch), float32, piece by piece.
+
+        Raises:
+            IncompatibleError: The dataset does not fit the network's input.
+        """
+        spec = the_input(artifact)
+        size = max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
+        for start in range(0, len(self), size):
+            part = slice(start, min(start + size, len(self)))
+            yield part, fit(self.samples.inputs(part, artifact.preprocessing), spec, self.dataset.name)
+
+
+def the_input(artifact: Artifact) -> TensorSpec:
+    """The one input of a network that takes one sample at a time.
+
+    Raises:
+        IncompatibleError: It has several inputs, or a fixed batch of several samples.
+    """
+    if len(artifact.inputs) != 1:
+        names = ", ".join(spec.name for spec in artifact.inputs)
+        raise IncompatibleError(f"{artifact.name} has {len(artifact.inputs)} inputs ({names}); a dataset feeds one.")
+    spec = artifact.inputs[0]
+    if not spec.shape or spec.shape[0] not in (1, -1, 0):
+        raise IncompatibleError(
+            f"{artifact.name} takes {list(spec.shape)}: edgerig runs one sample at a time.",
+            "Export the model with a batch of 1.",
+        )
+    return spec
+
+
+def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str) -> NDArray[np.float32]:
+    """``inputs`` in the shape that a network takes; axes may be flattened, or of length 1 added or dropped.
+
+    Raises:
+        IncompatibleError: The number of values a sample differs.
+    """
+    wanted = tuple(spec.shape[1:])
+    if inputs.shape[1:] == wanted:
+        return inputs
+    squeezed = tuple(n for n in inputs.shape[1:] if n != 1)
+    same = squeezed == tuple(n for n in wanted if n != 1) or (len(wanted) == 1 and inputs[0].size == wanted[0])
+    if not same:
+        raise IncompatibleError(
+            f"Dataset {dataset!r} gives samples of shape {list(inputs.shape[1:])}, "
+            f"but the network's input {spec.name!r} takes {list(wanted)}.",
+            "Use a dataset of that shape, or resize: folder and pet have a 'size' setting.",
+        )
+    return inputs.reshape(len(inputs), *wanted)

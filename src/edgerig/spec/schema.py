@@ -1,0 +1,105 @@
+"""The JSON Schema of rig files, made from the same structs that read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edgerig.models.base import TrainSettings
+from edgerig.plugins import Plugin, Settings, find, names
+from edgerig.spec.types import Measure
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def rig_schema() -> dict[str, Any]:
+    """The schema (JSON Schema 2020-12), with every registered plugin's settings."""
+    definitions = {noun: _part(noun) for noun in ("dataset", "compiler", "runtime")}
+    definitions["target"] = _target()
+    definitions["model"] = _model()
+    entry = {"type": "array", "minItems": 1}
+    block = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["runtimes"],
+        "properties": {
+            "compilers": {**entry, "items": {"$ref": "#/$defs/compiler"}, "description": "default: the file as it is"},
+            "runtimes": {**entry, "items": {"$ref": "#/$defs/runtime"}},
+            "targets": {**entry, "items": {"$ref": "#/$defs/target"}, "description": "default: local"},
+        },
+    }
+    return {
+        "$schema": DRAFT,
+        "title": "edgerig rig file",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["model", "dataset", "matrix"],
+        "properties": {
+            "name": {"type": "string", "description": "what to call the run"},
+            "model": {"$ref": "#/$defs/model"},
+            "dataset": {"$ref": "#/$defs/dataset"},
+            "matrix": {
+                "description": "every compiler with every runtime on every target, block by block",
+                "anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}],
+            },
+            "measure": _settings(Measure),
+        },
+        "$defs": {**definitions, "block": block},
+    }
+
+
+def _part(noun: str) -> dict[str, Any]:
+    """A name, or ``use`` with the settings of that plugin; a name with a colon is the user's own class."""
+    known = names(noun)
+    extra = ["none"] if noun == "compiler" else []
+    options: list[dict[str, Any]] = [{"enum": known + extra}, {"type": "string", "pattern": ":"}]
+    for name in known:
+        schema = _settings(find(noun, name, Plugin).Settings)
+        schema["properties"] = {"use": {"const": name}, "name": {"type": "string"}, **schema["properties"]}
+        schema["required"] = ["use", *schema.get("required", [])]
+        options.append(schema)
+    own = {"type": "object", "required": ["use"], "properties": {"use": {"type": "string", "pattern": ":"}}}
+    return {"anyOf": [*options, own]}
+
+
+def _target() -> dict[str, Any]:
+    address = {"type": "string", "description": "local, tcp://HOST:PORT, or package.module:Class"}
+    long = {"type": "object", "required": ["use"], "properties": {"use": address, "name": {"type": "string"}}}
+    return {"anyOf": [address, long]}
+
+
+def _model() -> dict[str, Any]:
+    own = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "description": ".keras, .tflite or .onnx"},
+            "reference": {"type": "string", "description": "float model file to compare predictions with"},
+        },
+    }
+    options: list[dict[str, Any]] = [{"type": "string"}, own]
+    for name in names("model"):
+        schema = _settings(find("model", name, Plugin).Settings)
+        schema["properties"] = {"use": {"const": name}, "train": _settings(TrainSettings), **schema["properties"]}
+        schema["required"] = ["use", *schema.get("required", [])]
+        options.append(schema)
+    return {"anyOf": options}
+
+
+def _settings(kind: type[Settings]) -> dict[str, Any]:
+    """The schema of a settings struct, with what it refers to put in place."""
+    schema = msgspec.json.schema(kind)
+    definitions = schema.pop("$defs", {})
+
+    def inline(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return inline(definitions[value["$ref"].rsplit("/", 1)[-1]])
+            return {key: inline(item) for key, item in value.items()}
+        return [inline(item) for item in value] if isinstance(value, list) else value
+
+    result: dict[str, Any] = inline(schema)
+    result.setdefault("properties", {})
+    return result

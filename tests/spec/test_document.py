@@ -1,0 +1,86 @@
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgerig.errors import SpecError
+from edgerig.spec.document import Document, read_document, set_value
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "rig.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_every_key_knows_its_line(tmp_path: Path) -> None:
+    document = read_document(write(tmp_path, "name: a\nmodel:\n  use: b\nmatrix:\n  - runtimes:\n      - litert\n"))
+    assert document.line(("model", "use")) == 3
+    assert document.line(("matrix", 0, "runtimes", 0)) == 6
+    assert document.where(("model", "use")) == "rig.yaml:3: model.use"
+
+
+def test_a_place_that_is_not_in_the_file_points_at_its_nearest_parent(tmp_path: Path) -> None:
+    document = read_document(write(tmp_path, "name: a\nmodel:\n  use: b\n"))
+    assert document.line(("model", "train", "epochs")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model: [", "not valid YAML"),
+        ("- a\n- b\n", "a rig file is a mapping"),
+        ("", "a rig file is a mapping"),
+        ("name: a\nname: b\n", "rig.yaml:2: the key 'name' stands here twice"),
+        ("a: &x [*x]\n", "nested too deep"),
+        ("a: !!python/object/apply:os.system ['true']\n", "has no place in a rig file"),
+        ("a: !!python/name:os.system\n", "not valid YAML"),
+    ],
+)
+def test_bad_files_are_refused_with_the_reason(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said.replace("[", r"\[")):
+        read_document(write(tmp_path, text))
+
+
+def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="No such file"):
+        read_document(tmp_path / "none.yaml")
+
+
+def test_a_file_that_is_not_text_is_said_plainly(tmp_path: Path) -> None:
+    path = tmp_path / "rig.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match="not UTF-8"):
+        read_document(path)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "data"),
+    [
+        ("measure.samples=200", {"measure": {"samples": 200}, "list": ["a", {"use": "b"}], "part": "mnist"}),
+        ("list.0=c", {"list": ["c", {"use": "b"}], "part": "mnist"}),
+        ("list.0.threads=2", {"list": [{"use": "a", "threads": 2}, {"use": "b"}], "part": "mnist"}),
+        ("part.full=true", {"list": ["a", {"use": "b"}], "part": {"use": "mnist", "full": True}}),
+        ("list=[x, y]", {"list": ["x", "y"], "part": "mnist"}),
+    ],
+)
+def test_set_changes_one_value(assignment: str, data: dict[str, object]) -> None:
+    document = Document({"list": ["a", {"use": "b"}], "part": "mnist"}, "test")
+    set_value(document, assignment)
+    assert document.data == data
+
+
+@pytest.mark.parametrize("assignment", ["samples", "=3", "list.7=1", "list.x=1", "number.deeper=1", "number.a.b=1"])
+def test_set_refuses_what_leads_nowhere(assignment: str) -> None:
+    with pytest.raises(SpecError, match="--set"):
+        set_value(Document({"list": ["a"], "number": 3}, "test"), assignment)
+
+
+@given(st.text(max_size=200))
+def test_no_text_makes_the_reader_fall_over(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("any") / "rig.yaml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    with contextlib.suppress(SpecError):
+        read_document(path)
