@@ -22,6 +22,9 @@ class TrainSettings(Settings, frozen=True, kw_only=True):
     epochs: Annotated[int, Described(description="passes over the training split", ge=1)] = 3
     batch_size: Annotated[int, Described(description="samples a step", ge=1)] = 64
     learning_rate: Annotated[float, Described(description="step size of Adam", gt=0)] = 0.001
+    learning_rate_decay: Annotated[
+        float, Described(description="factor on the learning rate after each epoch", gt=0, le=1)
+    ] = 1.0
     seed: Annotated[int, Described(description="seed of weights and shuffling", ge=0)] = 1
     train_samples: Annotated[
         int | None, Described(description="use only the first so many samples; all if not given", ge=1)

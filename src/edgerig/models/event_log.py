@@ -1,0 +1,56 @@
+"""Event files that TensorBoard reads."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgerig.errors import storing
+from edgerig.models.checkpoint import EpochRecord
+
+#: What is written for each epoch, by the names of `EpochRecord`.
+SCALARS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+
+
+class EventLog:
+    """Scalars by epoch in the folder ``logdir``, or nothing where there is no folder."""
+
+    def __init__(self, writer: Any = None) -> None:
+        self.writer = writer
+
+    def write(self, record: EpochRecord) -> None:
+        """Write the scalars of one epoch, through to the disk.
+
+        Raises:
+            StorageError: The folder cannot be written.
+        """
+        if self.writer is None:
+            return
+        with storing(self.writer.logdir):
+            for name in SCALARS:
+                self.writer.add_scalar(name, getattr(record, name), record.epoch)
+            self.writer.flush()
+
+
+@contextlib.contextmanager
+def event_log(logdir: Path | None, epochs_done: int) -> Iterator[EventLog]:
+    """A log for the epochs after the first ``epochs_done``.
+
+    Raises:
+        StorageError: The folder cannot be made.
+    """
+    if logdir is None:
+        yield EventLog()
+        return
+    from tensorboardX import SummaryWriter
+
+    with storing(logdir):
+        logdir.mkdir(parents=True, exist_ok=True)
+        # What a killed training wrote beyond its last checkpoint is to be ignored by TensorBoard.
+        writer = SummaryWriter(str(logdir), purge_step=epochs_done + 1 if epochs_done else None)
+    try:
+        yield EventLog(writer)
+    finally:
+        writer.close()

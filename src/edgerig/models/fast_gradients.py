@@ -1,0 +1,120 @@
+"""Gradients of convolutions and poolings that suit a CPU.
+
+XLA's CPU backend computes the gradient of max pooling by select-and-scatter, and that of a kernel by a convolution
+with a huge window; both are slow. Measured on two cores with the digit network and batches of 64: 26 x 26 x 32
+pooling 20.7 ms against 0.6 ms here, the second convolution's kernel 8.4 ms against 2.5 ms. The forward passes stay
+as they are, and the gradients are the same up to the order of additions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def fast_gradients(model: Any) -> Iterator[None]:
+    """While the block runs, calls of ``model`` trace to the gradients of this module; a no-op on GPUs.
+
+    Args:
+        model: A Keras model. Its layers are as before after the block.
+    """
+    import jax
+
+    changed: list[tuple[Any, str]] = []
+    try:
+        if jax.default_backend() == "cpu":
+            for layer in model._flatten_layers(include_self=False):
+                for attribute, function in _replacements(layer):
+                    # In the instance's dictionary, because Keras watches ordinary assignments to layers.
+                    vars(layer)[attribute] = function
+                    changed.append((layer, attribute))
+        yield
+    finally:
+        for layer, attribute in changed:
+            del vars(layer)[attribute]
+
+
+def _replacements(layer: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+    import keras
+
+    if getattr(layer, "data_format", None) != "channels_last":
+        return
+    # Exact types: a subclass may mean something else by these methods.
+    if type(layer) is keras.layers.MaxPooling2D and layer.padding == "valid":
+        if tuple(layer.pool_size) == tuple(layer.strides):
+            height, width = layer.pool_size
+            yield "call", lambda inputs: max_pool(inputs, height, width)
+    elif type(layer) is keras.layers.Conv2D and layer.groups == 1 and set(layer.dilation_rate) == {1}:
+        strides, padding = tuple(layer.strides), layer.padding.upper()
+        tensor = keras.ops.convert_to_tensor
+        yield "convolution_op", lambda inputs, kernel: convolution(inputs, tensor(kernel), strides, padding)
+
+
+def max_pool(x: Any, height: int, width: int) -> Any:
+    """Max pooling with windows that do not overlap, (n, h, w, c) to (n, h // height, w // width, c).
+
+    The gradient goes to the first maximum of a window, in row-major order, as XLA's does.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    n, h, w, c = x.shape
+    rows, columns = h // height, w // width
+
+    def forward(x: Any) -> Any:
+        window = (1, height, width, 1)
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+
+    def forward_with_winner(x: Any) -> tuple[Any, Any]:
+        y = forward(x)
+        winner = jnp.full(y.shape, height * width - 1, jnp.int8 if height * width <= 127 else jnp.int32)
+        for place in reversed(range(height * width - 1)):
+            i, j = divmod(place, width)
+            value = x[:, i : rows * height : height, j : columns * width : width]
+            winner = jnp.where(value == y, jnp.asarray(place, winner.dtype), winner)
+        return y, winner
+
+    def backward(winner: Any, g: Any) -> tuple[Any]:
+        places = jnp.arange(height * width, dtype=winner.dtype).reshape(1, 1, height, 1, width, 1)
+        dx = jnp.where(winner[:, :, None, :, None] == places, g[:, :, None, :, None], 0)
+        dx = dx.reshape(n, rows * height, columns * width, c)
+        return (jnp.pad(dx, ((0, 0), (0, h - rows * height), (0, w - columns * width), (0, 0))),)
+
+    pool = jax.custom_vjp(forward)
+    pool.defvjp(forward_with_winner, backward)
+    return pool(x)
+
+
+def convolution(x: Any, kernel: Any, strides: tuple[int, int], padding: str) -> Any:
+    """2-D convolution, (n, h, w, ci) with a kernel (kh, kw, ci, co); the kernel's gradient is one matrix product.
+
+    That product is patches (n * oh * ow, kh * kw * ci), transposed, times the output's gradient
+    (n * oh * ow, co): "im2col" (Chellapilla, Puri and Simard, 2006).
+    """
+    import jax
+    import jax.numpy as jnp
+
+    kh, kw, ci, co = kernel.shape
+    pads = jax.lax.padtype_to_pads(x.shape[1:3], (kh, kw), strides, padding)
+
+    def forward(x: Any, kernel: Any) -> Any:
+        return jax.lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    def backward(saved: tuple[Any, Any], g: Any) -> tuple[Any, Any]:
+        x, kernel = saved
+        (dx,) = jax.vjp(lambda x: forward(x, kernel), x)[1](g)
+        padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+        (sh, sw), (oh, ow) = strides, g.shape[1:3]
+        taps = [
+            padded[:, i : i + (oh - 1) * sh + 1 : sh, j : j + (ow - 1) * sw + 1 : sw]
+            for i in range(kh)
+            for j in range(kw)
+        ]
+        patches = jnp.concatenate(taps, axis=-1).reshape(-1, kh * kw * ci)
+        return dx, (patches.T @ g.reshape(-1, co)).reshape(kernel.shape)
+
+    convolve = jax.custom_vjp(forward)
+    convolve.defvjp(lambda x, kernel: (forward(x, kernel), (x, kernel)), backward)
+    return convolve(x, kernel)

@@ -1,0 +1,66 @@
+"""Batches out of a dataset's samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Preprocessing
+from edgerig.datasets.base import Samples
+
+#: Preprocessed splits up to this many bytes are made once and kept; larger ones batch by batch.
+KEEP_BYTES = 1 << 30
+
+Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
+
+
+class Feed:
+    """Batches of one size from ``samples``.
+
+    Attributes:
+        batch_size: Samples in every batch: the size that was asked for, or fewer if there are fewer samples.
+        steps: Batches in a pass.
+    """
+
+    def __init__(self, samples: Samples, preprocessing: Preprocessing, batch_size: int) -> None:
+        self.samples, self.preprocessing = samples, preprocessing
+        self.labels = samples.labels.astype(np.int32)
+        self.batch_size = min(batch_size, len(samples))
+        self.steps = math.ceil(len(samples) / self.batch_size)
+        first = self._read(np.arange(1))
+        #: Shape of one preprocessed sample.
+        self.shape = first.shape[1:]
+        self._kept: NDArray[np.float32] | None = None
+        self._keep = first.nbytes * len(samples) <= KEEP_BYTES
+
+    def shuffled(
+        self, seed: int, epoch: int, augment: Augment
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+        """Inputs and labels of one epoch's batches.
+
+        Each sample is drawn once; the last batch is filled up with those that were drawn first. Order and
+        augmentation depend on ``seed`` and ``epoch`` and on nothing else.
+        """
+        rng = np.random.default_rng([seed, epoch])
+        order = np.resize(rng.permutation(len(self.samples)), self.steps * self.batch_size)
+        for indices in order.reshape(self.steps, self.batch_size):
+            yield augment(self._inputs(indices), rng), self.labels[indices]
+
+    def in_order(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+        """Inputs and labels in order. Inputs are padded to whole batches, labels are not."""
+        for start in range(0, len(self.samples), self.batch_size):
+            indices = np.arange(start, min(start + self.batch_size, len(self.samples)))
+            yield self._inputs(np.resize(indices, self.batch_size)), self.labels[indices]
+
+    def _inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        if not self._keep:
+            return self._read(indices)
+        if self._kept is None:
+            self._kept = self._read(slice(None))
+        return self._kept[indices]
+
+    def _read(self, indices: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self.samples.inputs(indices, self.preprocessing), dtype=np.float32)

@@ -1,0 +1,137 @@
+"""One optimizer step and one evaluation step of a Keras model, compiled by JAX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import ModelError
+from edgerig.models.keras_base import import_keras
+
+Batches = Iterable[tuple[NDArray[np.float32], NDArray[np.int32]]]
+
+#: As in Keras: probabilities are kept this far from 0 before the logarithm is taken.
+EPSILON = 1e-7
+
+
+class Score(msgspec.Struct, frozen=True):
+    """Mean cross-entropy in nats and share of correct predictions over ``n`` samples."""
+
+    loss: float
+    accuracy: float
+    n: int
+
+
+class Trainer:
+    """Trains the variables of a Keras model with Adam on sparse categorical cross-entropy.
+
+    The state lives in JAX arrays between `start` and `finish`, and in the model's variables outside of them.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.optimizer = import_keras().optimizers.Adam()
+        self.optimizer.build(model.trainable_variables)
+        self._state: Any = None
+        self._step = self._compile()
+
+    def _compile(self) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        model, optimizer = self.model, self.optimizer
+        keras = import_keras()
+
+        def loss_of(trainable: Any, fixed: Any, inputs: Any, labels: Any) -> tuple[Any, Any]:
+            outputs, fixed, penalties = model.stateless_call(
+                trainable, fixed, inputs, training=True, return_losses=True
+            )
+            losses = keras.losses.sparse_categorical_crossentropy(labels, outputs)
+            return jnp.mean(losses) + sum(penalties), (fixed, jnp.mean(losses), outputs)
+
+        def step(state: Any, inputs: Any, labels: Any) -> tuple[Any, Any, Any]:
+            trainable, fixed, moments = state
+            (_, (fixed, loss, outputs)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+                trainable, fixed, inputs, labels
+            )
+            trainable, moments = optimizer.stateless_apply(moments, gradients, trainable)
+            return (trainable, fixed, moments), loss, jnp.mean(jnp.argmax(outputs, -1) == labels)
+
+        return jax.jit(step, donate_argnums=0)
+
+    def start(self, learning_rate: float) -> None:
+        """Take the state out of the model, for steps with ``learning_rate``."""
+        import jax.numpy as jnp
+
+        self.optimizer.learning_rate = learning_rate
+        # Copies, because a step consumes its arguments and Keras must not be left with dead arrays.
+        self._state = tuple([jnp.array(variable.value) for variable in group] for group in self._groups())
+
+    def step(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[Any, Any]:
+        """One step; loss and accuracy of the batch as JAX scalars, which may still be under way."""
+        self._state, loss, accuracy = self._step(self._state, inputs, labels)
+        return loss, accuracy
+
+    def finish(self) -> None:
+        """Put the state back into the model."""
+        for group, values in zip(self._groups(), self._state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+        self._state = None
+
+    def _groups(self) -> tuple[Any, Any, Any]:
+        return self.model.trainable_variables, self.model.non_trainable_variables, self.optimizer.variables
+
+
+class Evaluator:
+    """Runs a Keras model on batches, without changing it."""
+
+    def __init__(self, model: Any) -> None:
+        import jax
+
+        self.model = model
+        self._call = jax.jit(
+            lambda trainable, fixed, inputs: model.stateless_call(trainable, fixed, inputs, training=False)[0]
+        )
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Outputs, shape (n, classes), float32, for inputs of shape (n, ...)."""
+        trainable = [variable.value for variable in self.model.trainable_variables]
+        fixed = [variable.value for variable in self.model.non_trainable_variables]
+        return np.asarray(self._call(trainable, fixed, inputs))
+
+    def score(self, batches: Batches) -> Score:
+        """Loss and accuracy over all batches; inputs beyond the number of labels are padding.
+
+        Raises:
+            ModelError: The network's output is not a number.
+        """
+        losses, correct, n = 0.0, 0, 0
+        for inputs, labels in batches:
+            outputs = self.predict(inputs)[: len(labels)]
+            if not np.isfinite(outputs).all():
+                raise ModelError(f"The network's output is not a number for sample {n} or one soon after it.")
+            chosen = outputs[np.arange(len(labels)), labels].astype(np.float64)
+            losses -= float(np.log(np.clip(chosen, EPSILON, 1.0)).sum())
+            correct += int((outputs.argmax(-1) == labels).sum())
+            n += len(labels)
+        return Score(losses / n, correct / n, n)
+
+
+def check_losses(losses: Iterable[float], first_step: int, epoch: int, learning_rate: float) -> None:
+    """Refuse losses that are not finite.
+
+    Raises:
+        ModelError: One is not; names its step, counted from 1.
+    """
+    for offset, loss in enumerate(losses):
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"The loss became {loss} at step {first_step + offset} of epoch {epoch}.",
+                f"Try a learning rate below {learning_rate:g}, and check the dataset for samples that are not numbers.",
+            )

@@ -1,0 +1,327 @@
+"""Training of a Keras model on a dataset: epochs, checkpoints, logs, and the artifact at the end."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgerig import __version__, files
+from edgerig.artifact import Artifact, Origin
+from edgerig.datasets.base import Dataset, Samples
+from edgerig.errors import DatasetError, IncompatibleError, Interrupted
+from edgerig.models import checkpoint as checkpoints
+from edgerig.models.base import TrainSettings
+from edgerig.models.checkpoint import Checkpoint, EpochRecord, Identity
+from edgerig.models.event_log import EventLog, event_log
+from edgerig.models.fast_gradients import fast_gradients
+from edgerig.models.feed import Feed
+from edgerig.models.keras_base import KerasModel, Phase, import_keras, save_keras, seeded, tensor_specs
+from edgerig.models.steps import Evaluator, Score, Trainer, check_losses
+from edgerig.progress import Progress, Task
+
+#: Samples a batch when evaluating.
+EVALUATION_BATCH = 256
+#: Steps between two looks at the loss. Each look waits for the device.
+LOOK_EVERY = 16
+
+
+def model_path(out: Path, name: str) -> Path:
+    """Where a training into ``out`` leaves the model."""
+    return out / f"{name}.keras"
+
+
+def checkpoint_path(out: Path, name: str) -> Path:
+    """Where a training into ``out`` leaves its checkpoint."""
+    return out / f"{name}.checkpoint.npz"
+
+
+def history_path(out: Path, name: str) -> Path:
+    """Where a training into ``out`` leaves losses and accuracies, epoch by epoch, as JSON."""
+    return out / f"{name}.history.json"
+
+
+def train(
+    wrapper: KerasModel,
+    dataset: Dataset,
+    settings: TrainSettings,
+    out: Path,
+    *,
+    resume: bool,
+    logdir: Path | None,
+    progress: Progress,
+) -> Artifact:
+    """Train ``wrapper`` on ``dataset``; see `edgerig.models.base.ModelWrapper.train`.
+
+    Equal settings, dataset, machine and library versions give equal weights, interrupted and resumed or not.
+
+    Raises:
+        IncompatibleError: Dataset and network, or checkpoint and settings, do not go together.
+        ModelError: The loss is no number any more; the last checkpoint is damaged.
+    """
+    import_keras()
+    dataset.prepare(progress)
+    run = _Run(wrapper, dataset, settings, out, progress)
+    if resume:
+        run.restore()
+    try:
+        with fast_gradients(run.model), event_log(logdir, len(run.history)) as log:
+            run.train(log)
+        return run.save()
+    except KeyboardInterrupt:
+        raise _interrupted(run) from None
+
+
+class _Run:
+    """One training under way."""
+
+    def __init__(
+        self, wrapper: KerasModel, dataset: Dataset, settings: TrainSettings, out: Path, progress: Progress
+    ) -> None:
+        self.wrapper, self.dataset, self.settings = wrapper, dataset, settings
+        self.out, self.progress = out, progress
+        self.preprocessing = wrapper.preprocessing(dataset)
+        self.plan = _plan(wrapper, settings)
+        train, validation = dataset.split("train"), dataset.split("validation")
+        if settings.train_samples is not None:
+            train = train.take(np.arange(min(settings.train_samples, len(train))))
+        _check_labels(dataset, train, validation)
+        self.train_feed = Feed(train, self.preprocessing, settings.batch_size)
+        _check_shape(wrapper, dataset, self.train_feed.shape)
+        self.validation_feed = Feed(validation, self.preprocessing, EVALUATION_BATCH)
+        self.identity = self._identity(train, validation)
+        with seeded(settings.seed):
+            self.model = wrapper.build(len(dataset.classes))
+        self.evaluator: Evaluator | None = None
+        self.trainer: Trainer | None = None
+        self.phase: Phase | None = None
+        self.history: tuple[EpochRecord, ...] = ()
+
+    def _identity(self, train: Samples, validation: Samples) -> Identity:
+        train_settings = msgspec.to_builtins(self.settings)
+        # More epochs than before are no contradiction, except where another phase follows.
+        if self.plan[0][0] is self.plan[-1][0]:
+            del train_settings["epochs"]
+        return Identity(
+            model=self.wrapper.name,
+            model_settings=msgspec.to_builtins(self.wrapper.settings),
+            train_settings=train_settings,
+            dataset=self.dataset.name,
+            classes=self.dataset.classes,
+            train_fingerprint=train.fingerprint,
+            validation_fingerprint=validation.fingerprint,
+            preprocessing=self.preprocessing.hash,
+        )
+
+    @property
+    def checkpoint(self) -> Path:
+        return checkpoint_path(self.out, self.wrapper.name)
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint, if there is one."""
+        if not self.checkpoint.exists():
+            return
+        stored = checkpoints.load(self.checkpoint)
+        checkpoints.check_identity(stored.identity, self.identity, self.checkpoint)
+        done = len(stored.history)
+        if done > len(self.plan):
+            raise IncompatibleError(
+                f"{self.checkpoint} is {done} epochs old, more than the {len(self.plan)} that were asked for.",
+                f"Ask for --epochs {done} or more, or leave out --resume to start from the beginning.",
+            )
+        self._enter_phase(self.plan[done - 1][0])
+        assert self.trainer is not None
+        _assign(self.model.variables, stored.model)
+        _assign(self.trainer.optimizer.variables, stored.optimizer)
+        self.history = stored.history
+        self.progress.log(f"Resuming after epoch {done} of {len(self.plan)}.")
+
+    def train(self, log: EventLog) -> None:
+        self.evaluator = Evaluator(self.model)
+        for epoch in range(len(self.history), len(self.plan)):
+            record = self._epoch(epoch)
+            self.history = (*self.history, record)
+            self._keep()
+            log.write(record)
+
+    def _enter_phase(self, phase: Phase) -> None:
+        """Choose the layers that learn, with a fresh optimizer where that is another choice than before."""
+        if phase is self.phase:
+            return
+        for layer in self.model.layers:
+            layer.trainable = phase.learns(layer)
+        self.phase, self.trainer = phase, Trainer(self.model)
+
+    def _epoch(self, epoch: int) -> EpochRecord:
+        assert self.evaluator is not None
+        started = time.monotonic()
+        phase, rate = self.plan[epoch]
+        self._enter_phase(phase)
+        title = f" ({phase.title})" if phase.title else ""
+        name = f"Training {self.wrapper.name}, epoch {epoch + 1} of {len(self.plan)}{title}"
+        with self.progress.task(name, self.train_feed.steps) as task:
+            trained = self._steps(epoch, rate, task)
+            validated = self.evaluator.score(self.validation_feed.in_order())
+            record = EpochRecord(
+                epoch=epoch + 1,
+                loss=trained.loss,
+                accuracy=trained.accuracy,
+                val_loss=validated.loss,
+                val_accuracy=validated.accuracy,
+                learning_rate=rate,
+                seconds=round(time.monotonic() - started, 3),
+            )
+            task.advance(0, _note(trained) + f", validation accuracy {validated.accuracy:.2%}")
+        return record
+
+    def _steps(self, epoch: int, rate: float, task: Task) -> Score:
+        assert self.trainer is not None
+        losses: list[float] = []
+        accuracies: list[float] = []
+        waiting: list[tuple[Any, Any]] = []
+
+        def look() -> None:
+            first = len(losses) + 1
+            losses.extend(float(loss) for loss, _ in waiting)
+            accuracies.extend(float(accuracy) for _, accuracy in waiting)
+            waiting.clear()
+            check_losses(losses[first - 1 :], first, epoch + 1, rate)
+            task.advance(len(losses) + 1 - first, _note(_mean(losses, accuracies)))
+
+        self.trainer.start(rate)
+        for inputs, labels in self.train_feed.shuffled(self.settings.seed, epoch, self.wrapper.augment):
+            waiting.append(self.trainer.step(inputs, labels))
+            if len(waiting) == LOOK_EVERY:
+                look()
+        look()
+        self.trainer.finish()
+        return _mean(losses, accuracies)
+
+    def _keep(self) -> None:
+        assert self.trainer is not None
+        state = Checkpoint(
+            identity=self.identity,
+            history=self.history,
+            model=[np.asarray(variable.value) for variable in self.model.variables],
+            optimizer=[np.asarray(variable.value) for variable in self.trainer.optimizer.variables],
+        )
+        checkpoints.save(state, self.checkpoint)
+        files.write_json(history_path(self.out, self.wrapper.name), {"identity": self.identity, "epochs": self.history})
+
+    def save(self) -> Artifact:
+        """Evaluate on the test split and write the model with its description."""
+        assert self.evaluator is not None
+        test = self.dataset.split("test")
+        with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
+            score = self.evaluator.score(Feed(test, self.preprocessing, EVALUATION_BATCH).in_order())
+            task.advance(0, f"accuracy {score.accuracy:.2%}")
+        path = model_path(self.out, self.wrapper.name)
+        save_keras(self.model, path)
+        inputs, outputs = tensor_specs(self.model)
+        artifact = Artifact(
+            name=self.wrapper.name,
+            format="keras",
+            sha256=files.sha256_file(path),
+            size=path.stat().st_size,
+            inputs=inputs,
+            outputs=outputs,
+            path=str(path),
+            preprocessing=self.preprocessing,
+            classes=self.dataset.classes,
+            origins=(self._origin(score, test),),
+        )
+        artifact.save()
+        return artifact
+
+    def _origin(self, score: Score, test: Samples) -> Origin:
+        last = self.history[-1]
+        options = {
+            "model": self.wrapper.name,
+            "model_settings": self.identity.model_settings,
+            "train_settings": msgspec.to_builtins(self.settings),
+            "dataset": self.dataset.name,
+            "dataset_settings": msgspec.to_builtins(self.dataset.settings),
+            "train_samples": len(self.train_feed.samples),
+            "fingerprints": {
+                "train": self.identity.train_fingerprint,
+                "validation": self.identity.validation_fingerprint,
+                "test": test.fingerprint,
+            },
+            "parameters": int(self.model.count_params()),
+            "accuracy": score.accuracy,
+            "loss": score.loss,
+            "test_samples": score.n,
+            "val_accuracy": last.val_accuracy,
+            "val_loss": last.val_loss,
+        }
+        packages = {name: version(name) for name in ("keras", "jax", "numpy")}
+        return Origin(
+            tool="train",
+            options=options,
+            versions={"edgerig": __version__, **packages},
+            seconds=round(sum(record.seconds for record in self.history), 3),
+        )
+
+
+def _plan(wrapper: KerasModel, settings: TrainSettings) -> tuple[tuple[Phase, float], ...]:
+    """Phase and learning rate of each epoch."""
+    return tuple(
+        (phase, float(phase.learning_rate * settings.learning_rate_decay**epoch))
+        for phase in wrapper.phases(settings)
+        for epoch in range(phase.epochs)
+    )
+
+
+def _check_labels(dataset: Dataset, *splits: Samples) -> None:
+    if not dataset.classes:
+        raise IncompatibleError(
+            f"Dataset {dataset.name!r} has no classes to learn.", "Train on a dataset for classification."
+        )
+    for samples in splits:
+        bad = np.flatnonzero((samples.labels < 0) | (samples.labels >= len(dataset.classes)))
+        if bad.size:
+            raise DatasetError(
+                f"Sample {bad[0]} of dataset {dataset.name!r} has the label {samples.labels[bad[0]]}, "
+                f"which is none of its {len(dataset.classes)} classes.",
+                "Correct the labels; they count from 0.",
+            )
+
+
+def _check_shape(wrapper: KerasModel, dataset: Dataset, shape: tuple[int, ...]) -> None:
+    if shape != wrapper.input_shape:
+        raise IncompatibleError(
+            f"Model {wrapper.name!r} takes inputs of shape {_by(wrapper.input_shape)}, "
+            f"but samples of dataset {dataset.name!r} have {_by(shape)} after preprocessing.",
+            "Choose another model or dataset, or settings of theirs that fit.",
+        )
+
+
+def _assign(variables: Any, values: Any) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _mean(losses: list[float], accuracies: list[float]) -> Score:
+    return Score(float(np.mean(losses)), float(np.mean(accuracies)), len(losses))
+
+
+def _note(score: Score) -> str:
+    return f"loss {score.loss:.4f}, accuracy {score.accuracy:.2%}"
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "()"
+
+
+def _interrupted(run: _Run) -> Interrupted:
+    done = len(run.history)
+    if not done:
+        return Interrupted("Training was stopped before the end of its first epoch; nothing was kept.")
+    return Interrupted(
+        f"Training was stopped after epoch {done} of {len(run.plan)}, which is kept in {run.checkpoint}.",
+        "Repeat the command with --resume to go on from there.",
+    )
