@@ -1,13 +1,251 @@
-"""Keras files."""
+"""Keras files (.keras), read without Keras: a ZIP whose config.json tells layers and shapes."""
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edgerig.errors import ModelError
-from edgerig.models.graph.types import Graph
+from edgerig.models.graph.keras_layers import Config, Shape, output_shape, weight_shapes
+from edgerig.models.graph.types import Graph, Operator, Tensor
+
+MODELS = frozenset({"Sequential", "Functional", "Model"})
+MAX_CONFIG_BYTES = 64 << 20
+MAX_NESTING = 16
+
+#: Of a layer's configuration, what says how it computes.
+IGNORED_OPTIONS = ("name", "trainable", "dtype")
 
 
 def read_keras(data: bytes, path: Path) -> Graph:
-    """The layers of the .keras file with the content ``data``."""
-    raise ModelError(f"{path.name}: reading .keras files is not there yet.")
+    """The layers of the .keras file with the content ``data`` as operators; batch size 1.
+
+    Weights come with the shapes that the configuration implies, not with their content. Layers of unknown kinds are
+    named in the metadata under ``unknown_layers``; their weights are not known.
+
+    Raises:
+        ModelError: It is not a .keras file of a Sequential or Functional model, or is corrupt.
+    """
+    config = _config(data, path)
+    try:
+        return _Reader(path.name).graph(config)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _corrupt(path.name, "its layers do not fit together") from error
+
+
+def _corrupt(name: str, why: str) -> ModelError:
+    return ModelError(f"{name} is not a sound .keras file: {why}.", "Save the model again with model.save('x.keras').")
+
+
+def _config(data: bytes, path: Path) -> Config:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+                raise _corrupt(path.name, "its config.json is too long")
+            content = archive.read("config.json")
+            if "model.weights.h5" not in archive.namelist():
+                raise _corrupt(path.name, "it holds no weights")
+    except ModelError:
+        raise
+    except Exception as error:
+        raise _corrupt(path.name, "it is no ZIP archive with a config.json, or is damaged") from error
+    try:
+        config = json.loads(content)
+        kind = config["class_name"]
+    except Exception as error:
+        raise _corrupt(path.name, "its config.json does not describe a model") from error
+    if kind not in MODELS:
+        raise ModelError(
+            f"{path.name} holds a model of the class {kind!r}.",
+            "edgerig reads Sequential and Functional models; build it with one of these, or convert it to TFLite.",
+        )
+    found: Config = config
+    return found
+
+
+class _Reader:
+    """Collects tensors and operators; models within models are laid open."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.tensors: list[Tensor] = []
+        self.operators: list[Operator] = []
+        self.unknown: list[str] = []
+        self.weights: dict[str, list[int]] = {}
+
+    def graph(self, config: Config) -> Graph:
+        inputs, outputs = self.model(config, None, "", 0)
+        metadata = {"unknown_layers": ", ".join(self.unknown)} if self.unknown else {}
+        if not inputs or not outputs:
+            raise _corrupt(self.file, "the model has no input or no output")
+        return Graph(
+            name=config["config"]["name"],
+            format="keras",
+            tensors=tuple(self.tensors),
+            operators=tuple(self.operators),
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            metadata=metadata,
+        )
+
+    def model(self, model: Config, given: list[int] | None, prefix: str, depth: int) -> tuple[list[int], list[int]]:
+        """Add a model's layers; ``given`` are the tensors it is called on, None for the outermost one."""
+        if depth > MAX_NESTING:
+            raise _corrupt(self.file, "models are nested too deep")
+        if model["class_name"] == "Sequential":
+            return self.sequential(model["config"], given, prefix, depth)
+        return self.functional(model["config"], given, prefix, depth)
+
+    def sequential(
+        self, config: Config, given: list[int] | None, prefix: str, depth: int
+    ) -> tuple[list[int], list[int]]:
+        layers = list(config["layers"])
+        first = layers[0]
+        if first["class_name"] == "InputLayer":
+            layers = layers[1:]
+            inputs = given or [self.input(first)]
+        elif given is not None:
+            inputs = given
+        else:
+            shape = first.get("build_config", {}).get("input_shape") or config.get("build_input_shape")
+            if shape is None:
+                raise _corrupt(self.file, "the model was never built, so its input shape is not known")
+            inputs = [self.add(f"{prefix}input", _fixed(shape), "float32")]
+        current = inputs
+        for place, layer in enumerate(layers):
+            following = layers[place + 1] if place + 1 < len(layers) else {}
+            stated = following.get("build_config", {}).get("input_shape")
+            current = self.layer(layer, current, [_fixed(stated)] if stated else [], prefix, depth)
+        return inputs, current
+
+    def functional(
+        self, config: Config, given: list[int] | None, prefix: str, depth: int
+    ) -> tuple[list[int], list[int]]:
+        layers = {layer["name"]: layer for layer in config["layers"]}
+        stated: dict[tuple[str, int, int], Shape | None] = {}
+        for layer in layers.values():
+            for reference in _references(layer.get("inbound_nodes", [])):
+                stated[_key(reference)] = _fixed(reference["shape"])
+        made: dict[tuple[str, int, int], int] = {}
+        inputs = []
+        for place, (name, node, tensor) in enumerate(_triples(config["input_layers"])):
+            index = given[place] if given is not None else self.input(layers[name])
+            made[name, node, tensor] = index
+            inputs.append(index)
+        waiting = [
+            (name, number, [_key(reference) for reference in _references(node)])
+            for name, layer in layers.items()
+            for number, node in enumerate(layer.get("inbound_nodes", []))
+        ]
+        while waiting:
+            ready = [item for item in waiting if all(key in made for key in item[2])]
+            if not ready:
+                raise _corrupt(self.file, f"layer {waiting[0][0]!r} waits for an input that nobody makes")
+            for name, number, keys in ready:
+                shapes = [stated[key] for key in sorted(stated) if key[:2] == (name, number)]
+                outputs = self.layer(layers[name], [made[key] for key in keys], shapes, prefix, depth)
+                made.update({(name, number, place): index for place, index in enumerate(outputs)})
+            waiting = [item for item in waiting if item not in ready]
+        return inputs, [made[key] for key in _triples(config["output_layers"])]
+
+    def layer(self, layer: Config, inputs: list[int], stated: list[Shape | None], prefix: str, depth: int) -> list[int]:
+        """Add one call of a layer; returns its output tensors. ``stated`` are the shapes that others tell of them."""
+        kind, config = layer["class_name"], layer["config"]
+        name = prefix + config["name"]
+        if kind in MODELS:
+            return self.model(layer, inputs, f"{name}/", depth + 1)[1]
+        shapes = [self.tensors[index].shape for index in inputs]
+        known = all(not self.tensors[index].unknown_shape for index in inputs)
+        inferred = output_shape(kind, config, shapes) if known else None
+        results: list[Shape | None] = [*stated] if stated else [inferred]
+        weights = self.layer_weights(name, kind, config, shapes[0] if known and shapes else None)
+        dtype = self.tensors[inputs[0]].dtype if inputs else "float32"
+        outputs = [
+            self.add(name if place == 0 else f"{name}:{place}", shape, dtype) for place, shape in enumerate(results)
+        ]
+        options = {
+            key: value
+            for key, value in config.items()
+            if key not in IGNORED_OPTIONS and isinstance(value, int | float | str | list | tuple)
+        }
+        self.operators.append(
+            Operator(
+                index=len(self.operators),
+                op=kind,
+                name=name,
+                inputs=(*inputs, *weights),
+                outputs=tuple(outputs),
+                options=options,
+            )
+        )
+        return outputs
+
+    def layer_weights(self, name: str, kind: str, config: Config, shape: Shape | None) -> list[int]:
+        """The weights of a layer; a layer that is called twice has them once."""
+        if name not in self.weights:
+            found = weight_shapes(kind, config, shape) if shape is not None else None
+            if found is None:
+                self.unknown.append(f"{name} ({kind})")
+            self.weights[name] = [
+                self.add(f"{name}/{weight}", size, "float32", constant=True) for weight, size in (found or {}).items()
+            ]
+        return self.weights[name]
+
+    def input(self, layer: Config) -> int:
+        config = layer["config"]
+        shape = config.get("batch_shape", config.get("batch_input_shape"))
+        dtype = config.get("dtype", "float32")
+        return self.add(config["name"], _fixed(shape), dtype if isinstance(dtype, str) else "float32")
+
+    def add(self, name: str, shape: Shape | None, dtype: str, constant: bool = False) -> int:
+        if shape is not None and not all(isinstance(size, int) and size >= 0 for size in shape):
+            raise _corrupt(self.file, f"{name!r} has the shape {list(shape)}")
+        self.tensors.append(
+            Tensor(
+                index=len(self.tensors),
+                name=name,
+                shape=shape or (),
+                dtype=dtype,
+                constant=constant,
+                unknown_shape=shape is None,
+            )
+        )
+        return len(self.tensors) - 1
+
+
+def _fixed(shape: Any) -> Shape | None:
+    """A stated shape with batch 1; None if another axis is free."""
+    sizes = [1, *shape[1:]] if shape[0] is None else list(shape)
+    return None if any(size is None for size in sizes) else tuple(sizes)
+
+
+def _references(value: Any) -> Iterator[Config]:
+    """Keras tensors inside a nested structure of arguments, in order."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            yield value["config"]
+            return
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+
+
+def _key(reference: Config) -> tuple[str, int, int]:
+    layer, node, tensor = reference["keras_history"]
+    return layer, node, tensor
+
+
+def _triples(value: Any) -> list[tuple[str, int, int]]:
+    """[layer, node, tensor] lists inside a nested structure, in order."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        return [(value[0], value[1], value[2])]
+    return [triple for item in value for triple in _triples(item)]
