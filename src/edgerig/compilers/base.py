@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
+from edgerig.models.graph.types import Graph
 from edgerig.plugins import Plugin
 from edgerig.progress import Progress
 
@@ -54,6 +55,12 @@ class ModelCompiler(Plugin, ABC):
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         return None
+
+    def _inspect(self, graph: Graph, data: bytes, scheme: str, file: str) -> None:
+        """Raise `ArtifactCheckError` unless ``graph``, read from the bytes ``data``, is in ``scheme`` as declared."""
+        from edgerig.compilers.checks import check_artifact
+
+        check_artifact(graph, data, scheme, file)
 
     @abstractmethod
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:

@@ -1,0 +1,171 @@
+"""Is the artifact what was asked for? Judged by its own tensors, not by the word of the compiler."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from edgerig.artifact import Quantization
+from edgerig.errors import ArtifactCheckError
+from edgerig.models.graph.scheme import CONVERSIONS, FLOATS, INT8S, WEIGHTED, scheme_of
+from edgerig.models.graph.types import Graph, Operator, Tensor
+
+#: What an activation may be in a full-integer network; 32 and 64 bits are shapes, indices, biases and accumulators.
+INTEGERS = {
+    "int8": frozenset({"int8", "uint8", "int32", "int64", "bool"}),
+    "int16x8": frozenset({"int16", "int32", "int64", "bool"}),
+}
+
+
+def check_artifact(
+    graph: Graph, data: bytes, scheme: str, file: str, *, input_type: str | None = None, output_type: str | None = None
+) -> None:
+    """Raise unless ``graph``, read from the bytes ``data`` of ``file``, is in ``scheme`` through and through.
+
+    Full-integer schemes (``int8``, ``int16x8``) may have float inputs and outputs only where ``input_type`` and
+    ``output_type`` say ``float32``, and then only right before a QUANTIZE and behind a DEQUANTIZE.
+
+    Raises:
+        ArtifactCheckError: Names the first tensor that is not what it should be, and its operator.
+    """
+    if graph.format == "tflite":
+        _check_inside(data, file)
+    for tensor in graph.tensors:
+        _check_quantization(tensor, file)
+    _check_boundary(graph, graph.inputs, input_type, file, "input")
+    _check_boundary(graph, graph.outputs, output_type, file, "output")
+    if scheme in INTEGERS:
+        if graph.format == "onnx":
+            _check_qdq(graph, file)
+        else:
+            _check_integer(graph, scheme, file)
+    elif scheme in ("float16", "dynamic"):
+        _check_weights(graph, scheme, file)
+    found = scheme_of(graph)
+    if found != scheme:
+        raise ArtifactCheckError(
+            f"{file} should be {scheme} and is {found}.", "Does the network have an operator that can be quantized?"
+        )
+
+
+def _check_inside(data: bytes, file: str) -> None:
+    from edgerig.compilers.flatbuffer import buffers_outside
+
+    outside = buffers_outside(data)
+    if outside:
+        raise ArtifactCheckError(
+            f"{file} keeps buffer {outside[0]} outside the FlatBuffer: TFLite Micro would compute garbage from it.",
+            "Write the buffers inline.",
+        )
+
+
+def _check_quantization(tensor: Tensor, file: str) -> None:
+    found = tensor.quantization
+    if found is None:
+        return
+    problem = _quantization_problem(found, tensor)
+    if problem:
+        raise ArtifactCheckError(f"{file}: the quantization of {_named(tensor)} is wrong: {problem}.")
+
+
+def _quantization_problem(found: Quantization, tensor: Tensor) -> str | None:
+    scales, zeros = len(found.scales), len(found.zero_points)
+    if found.axis is not None and scales > 1:
+        if not 0 <= found.axis < len(tensor.shape):
+            return f"its axis is {found.axis} and the shape is {list(tensor.shape)}"
+        channels = tensor.shape[found.axis]
+        if scales != channels:
+            return f"it has {scales} scales for {channels} channels"
+    elif scales > 1:
+        return f"it has {scales} scales and no axis"
+    if zeros not in (0, scales):
+        return f"it has {zeros} zero points for {scales} scales"
+    if not all(math.isfinite(scale) and scale >= 0 for scale in found.scales):
+        return "a scale is negative or not a number"
+    return None
+
+
+def _check_boundary(graph: Graph, indices: Iterable[int], dtype: str | None, file: str, what: str) -> None:
+    for tensor in (graph.tensors[index] for index in indices):
+        if dtype is not None and tensor.dtype != dtype:
+            raise ArtifactCheckError(f"{file}: the {what} {_named(tensor)} is {tensor.dtype}, and should be {dtype}.")
+
+
+def _check_integer(graph: Graph, scheme: str, file: str) -> None:
+    allowed = INTEGERS[scheme]
+    ends = {*graph.inputs, *graph.outputs}
+    for operator, tensor in _used(graph):
+        if tensor.index in ends and tensor.dtype in ("float32", "uint8") and operator.op in CONVERSIONS:
+            continue
+        if tensor.dtype in FLOATS or (not tensor.constant and tensor.dtype not in allowed):
+            raise _still(tensor, operator, scheme, file)
+        if tensor.dtype in ("int8", "uint8", "int16") and tensor.quantization is None:
+            raise ArtifactCheckError(f"{file}: {_named(tensor)} of {_called(operator)} has no scale.")
+    for operator, weight in _weights(graph):
+        if weight.constant and weight.dtype not in INT8S:
+            raise _still(weight, operator, scheme, file)
+
+
+def _check_qdq(graph: Graph, file: str) -> None:
+    """In ONNX's QDQ form an operator is quantized if both its activation and its weight come dequantized."""
+    makers = _makers(graph)
+    for operator in graph.operators:
+        places = WEIGHTED.get(operator.op)
+        if places is None or operator.op.startswith(("QLinear", "QGemm")) or operator.op.endswith("Integer"):
+            continue
+        for place in places:
+            if place >= len(operator.inputs) or operator.inputs[place] < 0:
+                continue
+            index = operator.inputs[place]
+            maker = makers.get(index)
+            source = graph.tensors[maker.inputs[0]] if maker is not None and maker.op == "DequantizeLinear" else None
+            if source is None or source.dtype not in INT8S:
+                raise _still(graph.tensors[index], operator, "int8", file)
+
+
+def _check_weights(graph: Graph, scheme: str, file: str) -> None:
+    wanted = frozenset({"float16"}) if scheme == "float16" else INT8S
+    makers = _makers(graph)
+    for operator, weight in _weights(graph):
+        maker = makers.get(weight.index)
+        if maker is not None and maker.op in CONVERSIONS:
+            weight = graph.tensors[maker.inputs[0]]
+        if weight.constant and weight.dtype not in wanted:
+            raise _still(weight, operator, scheme, file)
+    for operator, tensor in _used(graph):
+        if scheme == "dynamic" and not tensor.constant and tensor.dtype in INT8S:
+            raise _still(tensor, operator, scheme, file)
+
+
+def _used(graph: Graph) -> Iterator[tuple[Operator, Tensor]]:
+    for operator in graph.operators:
+        for index in (*operator.inputs, *operator.outputs):
+            if index >= 0:
+                yield operator, graph.tensors[index]
+
+
+def _weights(graph: Graph) -> Iterator[tuple[Operator, Tensor]]:
+    for operator in graph.operators:
+        place = WEIGHTED.get(operator.op, (0, len(operator.inputs)))[1]
+        if place < len(operator.inputs) and operator.inputs[place] >= 0:
+            yield operator, graph.tensors[operator.inputs[place]]
+
+
+def _makers(graph: Graph) -> dict[int, Operator]:
+    return {output: operator for operator in graph.operators for output in operator.outputs}
+
+
+def _still(tensor: Tensor, operator: Operator, scheme: str, file: str) -> ArtifactCheckError:
+    kind = "weight" if tensor.constant else "activation"
+    return ArtifactCheckError(
+        f"{file} should be {scheme}, but the {kind} {_named(tensor)} of {_called(operator)} is {tensor.dtype}.",
+        f"The quantizer does not know how to quantize {operator.op} here: replace that layer, or take another scheme.",
+    )
+
+
+def _named(tensor: Tensor) -> str:
+    return f"{tensor.name!r} (tensor {tensor.index})"
+
+
+def _called(operator: Operator) -> str:
+    return f"operator {operator.index} ({operator.op})"

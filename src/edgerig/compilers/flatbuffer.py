@@ -1,0 +1,121 @@
+"""TFLite FlatBuffers, taken apart and put together again: buffers inside and aligned, names that tell something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edgerig.errors import ModelError
+
+IDENTIFIER = b"TFL3"
+#: The schema's ``force_align`` of buffer data, which the Python writer does not honour by itself.
+ALIGNMENT = 16
+SIGNATURE = "serving_default"
+
+
+def unpack(data: bytes) -> Any:
+    """The file as an object tree (``ModelT``), with everything that lay outside the FlatBuffer put inside.
+
+    Raises:
+        ModelError: The bytes are no TFLite file.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    if data[4:8] != IDENTIFIER:
+        raise ModelError("This is not a TFLite file: it does not carry the identifier TFL3.")
+    try:
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+        _put_inside(model, data)
+    except Exception as error:
+        raise ModelError("This TFLite file is corrupt: an offset in it leads nowhere.") from error
+    return model
+
+
+def pack(model: Any) -> bytes:
+    """The bytes of a ``ModelT``; every buffer starts at a multiple of 16 bytes, so that boards can read it in place."""
+    builder = _aligned_builder(sum(0 if b.data is None else len(b.data) for b in model.buffers) + 4096)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def buffers_outside(data: bytes) -> list[int]:
+    """Indices of the buffers whose content lies behind the FlatBuffer: TFLite Micro reads garbage for them."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    # 0 and 1 are what writers put there before they know the place.
+    return [index for index in range(model.BuffersLength()) if model.Buffers(index).Offset() > 1]
+
+
+def rename_tensors(model: Any, rename: Callable[[str], str]) -> None:
+    """Give the main subgraph's tensors new names, unlike one another."""
+    taken: set[str] = set()
+    for index, tensor in enumerate(model.subgraphs[0].tensors):
+        name = base = rename((tensor.name or b"").decode(errors="replace")) or f"tensor_{index}"
+        number = 0
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name)
+        tensor.name = name.encode()
+
+
+def ensure_signature(model: Any) -> list[str]:
+    """Leave one signature for the main subgraph, made if there is none; returns its input names in order.
+
+    Engines that look tensors up by signature refuse files that were written before signatures came up.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = SIGNATURE.encode(), 0
+    signature.inputs = [_named(schema, graph, int(index)) for index in graph.inputs]
+    signature.outputs = [_named(schema, graph, int(index)) for index in graph.outputs]
+    model.signatureDefs = [signature]
+    return [entry.name.decode() for entry in signature.inputs]
+
+
+def _named(schema: Any, graph: Any, index: int) -> Any:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = graph.tensors[index].name, index
+    return entry
+
+
+def _put_inside(model: Any, data: bytes) -> None:
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = _slice(data, buffer.offset, buffer.size)
+        buffer.offset = buffer.size = 0
+    for graph in model.subgraphs:
+        for operator in graph.operators or []:
+            if operator.largeCustomOptionsOffset > 1:
+                operator.customOptions = _slice(
+                    data, operator.largeCustomOptionsOffset, operator.largeCustomOptionsSize
+                )
+            operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
+
+
+def _slice(data: bytes, offset: int, size: int) -> Any:
+    if offset + size > len(data):
+        raise ValueError(f"{offset} + {size} bytes lie beyond the end at {len(data)}")
+    return np.frombuffer(data, np.uint8, size, offset)
+
+
+def _aligned_builder(size: int) -> Any:
+    import flatbuffers
+
+    class AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
+        def CreateNumpyVector(self, x: Any) -> Any:  # noqa: N802 - the library's name
+            if x.dtype != np.uint8:
+                return super().CreateNumpyVector(x)
+            self.StartVector(1, x.size, ALIGNMENT)
+            # `head` is private to a FlatBuffer builder by convention only; its own writer does the same.
+            self.head -= x.size
+            self.Bytes[self.head : self.head + x.size] = x.tobytes()
+            self.vectorNumElems = x.size
+            return self.EndVector()
+
+    return AlignedBuilder(size)

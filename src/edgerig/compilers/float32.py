@@ -1,0 +1,167 @@
+"""Keras on JAX to float TFLite through StableHLO, without TensorFlow and PyTorch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from edgerig.artifact import Artifact
+from edgerig.compilers import flatbuffer
+from edgerig.compilers.base import ModelCompiler
+from edgerig.datasets.base import Dataset
+from edgerig.errors import CompileError, EdgerigError
+from edgerig.progress import Progress
+
+#: Name of the traced function; JAX puts it, as ``jit(net)/``, before the name of every operator.
+TRACE_NAME = "net"
+
+
+class Float32(ModelCompiler):
+    """Float TFLite of a Keras network; a float TFLite file goes through as it is."""
+
+    name = "float32"
+    summary = "Keras to float32 TFLite (a float TFLite file passes through)"
+    extra = "convert"
+    modules = ("keras", "jax", "litert_converter")
+    takes = frozenset({"keras", "tflite"})
+    makes = "tflite"
+    scheme = "float32"
+
+    def _refuses(self, format: str, scheme: str) -> str | None:
+        if scheme != "float32":
+            return f"compiler {self.name!r} cannot make a float32 network of a quantized one ({scheme})"
+        return None
+
+    def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
+        return float_tflite(artifact)
+
+
+def float_tflite(artifact: Artifact) -> bytes:
+    """Float TFLite bytes of a ``keras`` or ``tflite`` artifact, all buffers inside the FlatBuffer.
+
+    Raises:
+        MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
+        ModelError: The file is gone, changed, corrupt or holds code.
+        CompileError: The network cannot be converted.
+    """
+    if artifact.format == "keras":
+        artifact.read()
+        Float32.require()
+        return convert_keras(Path(artifact.path))
+    data = artifact.read()
+    return flatbuffer.pack(flatbuffer.unpack(data)) if flatbuffer.buffers_outside(data) else data
+
+
+def convert_keras(path: Path) -> bytes:
+    """Float TFLite bytes of a ``.keras`` file, which is loaded in safe mode; batch 1.
+
+    A single input is called ``input`` and a single output ``output``; several keep the names they have in Keras.
+
+    Raises:
+        ModelError: The file is corrupt, or holds code (a Lambda layer).
+        CompileError: The network has a free axis besides the batch, or an operation that TFLite lacks.
+    """
+    from edgerig.models.keras_base import load_keras
+
+    model = load_keras(path)
+    try:
+        stablehlo, names = _to_stablehlo(model, path.name)
+        data = _to_tflite(stablehlo, *names)
+        return _with_plain_names(data, *names)
+    except EdgerigError:
+        raise
+    except Exception as error:
+        raise CompileError(
+            f"{path.name} cannot be converted to TFLite: {_first_line(error)}.",
+            "Does it use an operation that TFLite does not have?",
+        ) from error
+
+
+Names = tuple[str, ...]
+
+
+def _to_stablehlo(model: Any, file: str) -> tuple[str, tuple[Names, Names]]:
+    """The network as StableHLO text, and the names of its inputs and outputs."""
+    import jax
+    from jax import export
+
+    if not getattr(model, "inputs", None):
+        raise CompileError(
+            f"{file} does not tell what its inputs are.", "Build the model with keras.Input layers and save it again."
+        )
+    shapes = [tuple(tensor.shape)[1:] for tensor in model.inputs]
+    if any(size is None for shape in shapes for size in shape):
+        raise CompileError(
+            f"{file} has an input of no fixed shape: {', '.join(map(str, shapes))} (without the batch).",
+            "Build the network with a fixed input shape and save it again.",
+        )
+    trainable = [variable.value for variable in model.trainable_variables]
+    fixed = [variable.value for variable in model.non_trainable_variables]
+
+    def net(*inputs: Any) -> tuple[Any, ...]:
+        fed = inputs[0] if len(inputs) == 1 else list(inputs)
+        result = model.stateless_call(trainable, fixed, fed, training=False)[0]
+        return tuple(jax.tree.leaves(result))
+
+    net.__name__ = TRACE_NAME
+    spec: Any = jax.ShapeDtypeStruct
+    arguments = [spec((1, *shape), tensor.dtype) for shape, tensor in zip(shapes, model.inputs, strict=True)]
+    exported = export.export(jax.jit(net), platforms=["cpu"])(*arguments)
+    inputs = ("input",) if len(arguments) == 1 else tuple(_plain(tensor.name) for tensor in model.inputs)
+    outputs = ("output",) if len(exported.out_avals) == 1 else tuple(map(_plain, model.output_names))
+    return exported.mlir_module(), (_unlike(inputs), _unlike(outputs))
+
+
+def _to_tflite(stablehlo: str, inputs: Names, outputs: Names) -> bytes:
+    from litert_converter.mlir import ir, passmanager
+    from litert_converter.mlir._mlir_libs import converter_api_ext as converter
+
+    context = ir.Context()
+    converter.prepare_mlir_context(context)
+    with context, ir.Location.unknown():
+        module = ir.Module.parse(stablehlo)
+        converter.set_signature(
+            module.operation,
+            signature_name=flatbuffer.SIGNATURE,
+            input_names=list(inputs),
+            output_names=list(outputs),
+        )
+        merged = converter.merge_modules([module])
+        config = converter.ConvertToTFLConfig()
+        config.model_origin_framework = "JAX"
+        converter.run_convert_to_tfl_passes(merged, passmanager.PassManager(), config)
+        return bytes(converter.export_flatbuffer_to_bytes(merged.operation))
+
+
+def _with_plain_names(data: bytes, inputs: Names, outputs: Names) -> bytes:
+    """``jit(net)/conv2d/conv_general_dilated`` becomes ``conv2d/conv_general_dilated``, and so on."""
+    model = flatbuffer.unpack(data)
+    graph = model.subgraphs[0]
+    flatbuffer.rename_tensors(model, lambda name: name.replace(f"jit({TRACE_NAME})/", ""))
+    # By signature, for the converter may have changed the order.
+    (signature,) = model.signatureDefs
+    taken = {*inputs, *outputs}
+    for tensor in graph.tensors:
+        if tensor.name.decode() in taken:
+            tensor.name += b"_inner"
+    for entry in (*signature.inputs, *signature.outputs):
+        graph.tensors[entry.tensorIndex].name = entry.name
+    return flatbuffer.pack(model)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", name) or "tensor"
+
+
+def _unlike(names: Names) -> Names:
+    """The same names, a number behind those that came before."""
+    seen: list[str] = []
+    for name in names:
+        seen.append(name if name not in seen else f"{name}_{len(seen)}")
+    return tuple(seen)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300].rstrip(".")

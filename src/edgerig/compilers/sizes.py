@@ -1,0 +1,36 @@
+"""The size table: what each variant of a network weighs, beside the file that it came from."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SizeRow(msgspec.Struct, frozen=True):
+    """One row: bytes, times smaller than the original (1.0 for itself), and the saving as a share of the original."""
+
+    name: str
+    bytes: int
+    ratio: float
+    saving: float
+
+
+def size_table(original: tuple[str, int], variants: list[tuple[str, int]]) -> list[SizeRow]:
+    """Rows for the original and each variant, given as (name, bytes).
+
+    ``ratio = original / bytes`` and ``saving = 1 - bytes / original``; the saving is negative for a file that grew.
+    """
+    name, size = original
+    return [
+        SizeRow(name, size, 1.0, 0.0),
+        *(SizeRow(variant, count, size / count, 1 - count / size) for variant, count in variants),
+    ]
+
+
+def render_size_table(rows: list[SizeRow]) -> str:
+    """The table as aligned text, in the form ``| variant | size (bytes) | ratio | saving % |``."""
+    width = max(len(row.name) for row in rows)
+    lines = [f"{'':{width}}  {'Size (bytes)':>12}  {'Ratio':>6}  {'Saving %':>8}"]
+    for index, row in enumerate(rows):
+        ratio, saving = ("–", "–") if index == 0 else (f"{row.ratio:.2f}", f"{row.saving:.2%}"[:-1])
+        lines.append(f"{row.name:{width}}  {row.bytes:>12}  {ratio:>6}  {saving:>8}")
+    return "\n".join(lines)
