@@ -18,6 +18,8 @@ from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.plugins import Plugin, Settings
 
 Array = NDArray[Any]
+#: The hot loop's three calls: set inputs, invoke, get outputs.
+Calls = tuple[Callable[[Sequence[Array]], object], Callable[[], object], Callable[[], Sequence[Array]]]
 
 
 class RuntimeSettings(Settings, frozen=True, kw_only=True):
@@ -57,6 +59,7 @@ class Runtime(Plugin, ABC):
     formats: ClassVar[frozenset[str]]
     invoke_method: ClassVar[str] = "invoke only; inputs set before, outputs read after"
     Settings: ClassVar[type[Settings]] = RuntimeSettings
+    settings: RuntimeSettings
 
     _loaded = False
 
@@ -84,13 +87,24 @@ class Runtime(Plugin, ABC):
             InferenceError: The engine refuses the file; its own words are in the message.
         """
         self.require()
+        self.close()
+        if not path.is_file():
+            raise InferenceError(f"{self.name} cannot load {path}: there is no such file.", "Check the path.")
         try:
             self._load(path)
         except InferenceError:
             raise
         except Exception as error:
-            raise InferenceError(f"{self.name} cannot load {path.name}: {_first_line(error)}") from error
+            raise InferenceError(
+                f"{self.name} cannot load {path.name}: {_first_line(error)}",
+                "The file may be corrupt, or use an operator that this engine lacks: try `edgerig inspect` on it.",
+            ) from error
         self._loaded = True
+        try:
+            _check_sample_axis(self._inputs())
+        except InferenceError:
+            self.close()
+            raise
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -132,8 +146,7 @@ class Runtime(Plugin, ABC):
             raise
         except Exception as error:
             raise InferenceError(f"{self.name} failed while running: {_first_line(error)}") from error
-        outputs = tuple(np.concatenate(column) for column in zip(*results, strict=True))
-        return RunResult(outputs, times)
+        return RunResult(self._join(results), times)
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         """Seconds an inference for each operator, the median over the given samples. A pass of its own."""
@@ -169,9 +182,7 @@ class Runtime(Plugin, ABC):
     def _outputs(self) -> tuple[TensorSpec, ...]: ...
 
     @abstractmethod
-    def _calls(
-        self,
-    ) -> tuple[Callable[[Sequence[Array]], object], Callable[[], object], Callable[[], Sequence[Array]]]:
+    def _calls(self) -> Calls:
         """Three calls for the hot loop: set inputs (each with its batch axis of 1), invoke, get copies of outputs."""
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
@@ -189,22 +200,56 @@ class Runtime(Plugin, ABC):
         if not self._loaded:
             raise InferenceError(f"{type(self).__name__}.{what}: no network is loaded.", "Call load() first.")
 
+    def _join(self, results: list[Sequence[Array]]) -> tuple[Array, ...]:
+        """One array (n, ...) for each output out of n lists of outputs."""
+        joined = []
+        for spec, column in zip(self._outputs(), zip(*results, strict=True), strict=True):
+            shapes = {array.shape for array in column}
+            if len(shapes) > 1:
+                raise InferenceError(
+                    f"Output {spec.name!r} changes its shape from sample to sample: {_some(shapes)}.",
+                    "Networks with outputs of varying shape cannot be judged; cut the network before that operator.",
+                )
+            # An output without a batch axis of one, such as a scalar, gets an axis of samples.
+            joined.append(np.concatenate(column) if next(iter(shapes))[:1] == (1,) else np.stack(column))
+        return tuple(joined)
+
     def _check(self, inputs: Sequence[Array]) -> list[Array]:
         """The inputs as contiguous arrays (n, 1, ...), so that iterating gives a sample with its batch axis."""
         specs = self._inputs()
         if len(inputs) != len(specs):
-            raise InferenceError(f"The network has {len(specs)} inputs, {len(inputs)} were given.")
+            raise InferenceError(
+                f"The network has {len(specs)} inputs, {len(inputs)} were given.",
+                "Give one array for each input, in the network's order.",
+            )
         batches = []
         for spec, array in zip(specs, inputs, strict=True):
-            if array.dtype.name != spec.dtype or array.shape[1:] != spec.shape[1:]:
+            if array.ndim == 0 or array.dtype.name != spec.dtype or array.shape[1:] != spec.shape[1:]:
                 raise InferenceError(
                     f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample, "
-                    f"not {array.dtype.name} {list(array.shape[1:])}."
+                    f"not {array.dtype.name} {list(array.shape[1:])}.",
+                    "Choose a dataset of that shape, or a preprocessing that resizes to it.",
                 )
             if len(array) == 0 or len(array) != len(inputs[0]):
-                raise InferenceError("The inputs must have the same number of samples, at least one.")
+                raise InferenceError(
+                    "The inputs must have the same number of samples, at least one; "
+                    f"they have {', '.join(str(len(given)) for given in inputs)}."
+                )
             batches.append(np.ascontiguousarray(array)[:, None])
         return batches
+
+
+def _check_sample_axis(specs: Sequence[TensorSpec]) -> None:
+    for spec in specs:
+        if spec.shape[:1] != (1,):
+            raise InferenceError(
+                f"Input {spec.name!r} has the shape {list(spec.shape)}; its first axis must be a batch of 1.",
+                "Export the network with a batch of 1: samples are run one at a time, as a device gets them.",
+            )
+
+
+def _some(shapes: set[tuple[int, ...]]) -> str:
+    return ", ".join(str(list(shape)) for shape in sorted(shapes)[:3])
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,111 @@
+"""LiteRT (formerly TensorFlow Lite), by its interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+
+from edgerig.artifact import Quantization, TensorSpec
+from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
+
+
+class LiteRtSettings(RuntimeSettings, frozen=True, kw_only=True):
+    """Settings of LiteRT."""
+
+    kernels: Annotated[
+        Literal["xnnpack", "reference"],
+        msgspec.Meta(
+            description="xnnpack: the fast kernels of daily use; reference: the plain ones that define the result"
+        ),
+    ] = "xnnpack"
+
+
+class LiteRt(Runtime):
+    """TFLite files on LiteRT's interpreter, as a phone or a Raspberry Pi runs them."""
+
+    name = "litert"
+    summary = "LiteRT (TensorFlow Lite): TFLite files, XNNPACK or reference kernels"
+    modules = ("ai_edge_litert",)
+    formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
+    invoke_method = "Interpreter.invoke only; set_tensor before, get_tensor after"
+    Settings = LiteRtSettings
+    settings: LiteRtSettings
+
+    @classmethod
+    def version(cls) -> str:
+        cls.require()
+        return version("ai-edge-litert")
+
+    def _load(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        resolver = OpResolverType.BUILTIN_REF if self.settings.kernels == "reference" else OpResolverType.AUTO
+        interpreter = Interpreter(
+            model_path=str(path), num_threads=self.settings.threads, experimental_op_resolver_type=resolver
+        )
+        interpreter.allocate_tensors()
+        self._path = path
+        self._interpreter = interpreter
+        self._input_details = interpreter.get_input_details()
+        self._output_details = interpreter.get_output_details()
+
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        return tuple(tensor_spec(detail) for detail in self._input_details)
+
+    def _outputs(self) -> tuple[TensorSpec, ...]:
+        return tuple(tensor_spec(detail) for detail in self._output_details)
+
+    def _calls(self) -> Calls:
+        interpreter = self._interpreter
+        set_tensor, get_tensor = interpreter.set_tensor, interpreter.get_tensor
+        places = [detail["index"] for detail in self._input_details]
+        results = [detail["index"] for detail in self._output_details]
+
+        # set_tensor and get_tensor copy, and are still faster than views of the tensors, which would also block invoke.
+        set_inputs: Callable[[Sequence[Array]], object]
+        get_outputs: Callable[[], Sequence[Array]]
+        if len(places) == 1 and len(results) == 1:
+            (place,), (result,) = places, results
+
+            def set_inputs(sample: Sequence[Array]) -> None:
+                set_tensor(place, sample[0])
+
+            def get_outputs() -> Sequence[Array]:
+                return (get_tensor(result),)
+
+        else:
+
+            def set_inputs(sample: Sequence[Array]) -> None:
+                for place, value in zip(places, sample, strict=True):
+                    set_tensor(place, value)
+
+            def get_outputs() -> Sequence[Array]:
+                return [get_tensor(result) for result in results]
+
+        return set_inputs, interpreter.invoke, get_outputs
+
+    def _close(self) -> None:
+        del self._interpreter, self._input_details, self._output_details
+
+
+def tensor_spec(detail: dict[str, Any]) -> TensorSpec:
+    """A tensor as the interpreters of TensorFlow Lite's family describe it."""
+    return TensorSpec(
+        name=detail.get("name", ""),
+        shape=tuple(int(size) for size in detail["shape"]),
+        dtype=np.dtype(detail["dtype"]).name,
+        quantization=_quantization(detail["quantization_parameters"]),
+    )
+
+
+def _quantization(parameters: dict[str, Any]) -> Quantization | None:
+    scales = tuple(float(scale) for scale in parameters["scales"])
+    if not scales:
+        return None
+    zero_points = tuple(int(zero) for zero in parameters["zero_points"])
+    return Quantization(scales, zero_points, int(parameters["quantized_dimension"]) if len(scales) > 1 else None)
