@@ -1,0 +1,176 @@
+"""Activation memory: what all activations need together, and what a static plan by liveness needs.
+
+A plan gives each activation an offset in one arena so that no two that are alive at the same operator overlap.
+An activation is alive from the operator that makes it to the last one that reads it; inputs from the start,
+outputs to the end. Tensors are taken as the graph has them: nothing is fused or computed in place, only views
+(a reshape) share the memory of what they view. No alignment is added.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from edgerig.models.graph.types import Graph
+
+#: Operators whose output is their first input under another shape.
+VIEWS = frozenset({
+    "RESHAPE", "SQUEEZE", "EXPAND_DIMS",
+    "Reshape", "Squeeze", "Unsqueeze", "Identity",
+    "Flatten", "Dropout", "SpatialDropout2D",
+})  # fmt: skip
+
+#: Operators that unpack stored weights; what they make of constants is a weight too, not an activation.
+UNPACKING = frozenset({"DEQUANTIZE", "DENSIFY", "CAST", "DequantizeLinear", "Cast", "QuantizeLinear", "QUANTIZE"})
+
+#: Effort of the search for a better order, in pairs of tensors compared.
+SEARCH = 2_000_000
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """A piece of activation memory: its tensors (views included), bytes, offset, first and last operator alive."""
+
+    tensors: tuple[int, ...]
+    nbytes: int
+    first: int
+    last: int
+    offset: int = 0
+
+
+class ActivationMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of the activations at batch size 1 as the file has it.
+
+    Attributes:
+        plain_sum: Inputs and all activations, each in memory of its own.
+        planned: The best static plan found.
+        lower_bound: No static plan needs less: the largest sum of what is alive at one operator.
+        peak_operator: The operator at which that is; None if there is none.
+        unpacked_weights: Weights that the graph unpacks to another type before use (float16 models), not in the
+            figures above.
+        placements: The plan.
+    """
+
+    plain_sum: int
+    planned: int
+    lower_bound: int
+    peak_operator: int | None
+    unpacked_weights: int
+    placements: tuple[Placement, ...]
+
+
+def activation_memory(graph: Graph) -> ActivationMemory:
+    """Sum, plan and bound of a graph's activations."""
+    weights = constant_tensors(graph)
+    pieces = _lifetimes(graph, weights)
+    bound, peak = _bound(pieces)
+    placed = _plan(pieces, bound)
+    return ActivationMemory(
+        plain_sum=sum(piece.nbytes for piece in pieces),
+        planned=_height(placed),
+        lower_bound=bound,
+        peak_operator=peak if graph.operators and pieces else None,
+        unpacked_weights=sum(graph.tensors[i].nbytes for i in weights if not graph.tensors[i].constant),
+        placements=tuple(sorted(placed, key=lambda piece: (piece.first, piece.offset))),
+    )
+
+
+def constant_tensors(graph: Graph) -> set[int]:
+    """Constants, and what is unpacked from constants only."""
+    found = {tensor.index for tensor in graph.tensors if tensor.constant}
+    for operator in graph.operators:
+        if operator.op in UNPACKING and all(index in found for index in operator.inputs if index >= 0):
+            found.update(index for index in operator.outputs if index >= 0)
+    return found - set(graph.inputs)
+
+
+def _lifetimes(graph: Graph, weights: set[int]) -> list[Placement]:
+    owner = list(range(len(graph.tensors)))
+    first: dict[int, int] = dict.fromkeys(graph.inputs, 0)
+    last: dict[int, int] = dict.fromkeys(graph.inputs, 0)
+    for place, operator in enumerate(graph.operators):
+        sources = [index for index in operator.inputs if index >= 0 and index not in weights]
+        for index in sources:
+            first.setdefault(owner[index], 0)
+            last[owner[index]] = place
+        for index in operator.outputs:
+            if index < 0 or index in weights:
+                continue
+            if operator.op in VIEWS and sources[:1] == list(operator.inputs[:1]):
+                owner[index] = owner[sources[0]]
+            first.setdefault(owner[index], place)
+            last[owner[index]] = max(place, last.get(owner[index], 0))
+    end = max(len(graph.operators) - 1, 0)
+    for index in graph.outputs:
+        if index not in weights:
+            first.setdefault(owner[index], 0)
+            last[owner[index]] = end
+    members: dict[int, list[int]] = {}
+    for index, held in enumerate(owner):
+        members.setdefault(held, []).append(index)
+    pieces = []
+    for index in first:
+        tensors = members[index]
+        keeps = any(graph.tensors[i].variable for i in tensors)
+        size = max(graph.tensors[i].nbytes for i in tensors)
+        span = (0, end) if keeps else (first[index], last[index])
+        if size:
+            pieces.append(Placement(tuple(tensors), size, *span))
+    return pieces
+
+
+def _bound(pieces: Sequence[Placement]) -> tuple[int, int]:
+    """The largest number of bytes alive at one operator, and that operator."""
+    changes: dict[int, int] = {}
+    for piece in pieces:
+        changes[piece.first] = changes.get(piece.first, 0) + piece.nbytes
+        changes[piece.last + 1] = changes.get(piece.last + 1, 0) - piece.nbytes
+    alive = best = peak = 0
+    for place in sorted(changes):
+        alive += changes[place]
+        if alive > best:
+            best, peak = alive, place
+    return best, peak
+
+
+def _plan(pieces: Sequence[Placement], bound: int) -> list[Placement]:
+    """The best of some greedy orders, then of moving what stands highest in it forward; repeatable."""
+    orders = [
+        sorted(pieces, key=lambda piece: (-piece.nbytes, piece.first)),
+        sorted(pieces, key=lambda piece: (-piece.nbytes * (piece.last - piece.first + 1), piece.first)),
+        sorted(pieces, key=lambda piece: (piece.first, -piece.nbytes)),
+        sorted(pieces, key=lambda piece: (piece.first - piece.last, -piece.nbytes)),
+    ]
+    best_order, best = min(((order, _place(order)) for order in orders), key=lambda found: _height(found[1]))
+    chance = random.Random(0)
+    for _ in range(SEARCH // max(len(pieces), 1) ** 2):
+        if _height(best) <= bound or len(pieces) < 2:
+            break
+        height = _height(best)
+        highest = [place for place, piece in enumerate(best) if piece.offset + piece.nbytes == height]
+        moved = chance.choice([*highest, chance.randrange(len(best))])
+        order = list(best_order)
+        order.insert(chance.randrange(moved + 1), order.pop(moved))
+        placed = _place(order)
+        if _height(placed) <= _height(best):
+            best_order, best = order, placed
+    return best
+
+
+def _place(order: Sequence[Placement]) -> list[Placement]:
+    """Each piece at the lowest offset that is free during its life, in the given order."""
+    placed: list[Placement] = []
+    for piece in order:
+        offset = 0
+        alive = [other for other in placed if other.first <= piece.last and piece.first <= other.last]
+        for other in sorted(alive, key=lambda other: other.offset):
+            if offset + piece.nbytes <= other.offset:
+                break
+            offset = max(offset, other.offset + other.nbytes)
+        placed.append(msgspec.structs.replace(piece, offset=offset))
+    return placed
+
+
+def _height(placed: Sequence[Placement]) -> int:
+    return max((piece.offset + piece.nbytes for piece in placed), default=0)
