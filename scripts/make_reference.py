@@ -1,4 +1,4 @@
-"""Write what is generated from the code: the schema of rig files and the reference of every setting.
+"""Write what is generated: the schema of rig files, the reference of every setting, the tutorial as a notebook.
 
 Run it after changing a setting; a test holds the files against the code.
 """
@@ -6,6 +6,7 @@ Run it after changing a setting; a test holds the files against the code.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from edgerig.spec.types import Measure
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "examples" / "rig.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"
+TUTORIAL = ROOT / "examples" / "mnist" / "tutorial.py"
+NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
 
 
 def schema_text() -> str:
@@ -28,6 +31,26 @@ def schema_text() -> str:
 def reference_text() -> str:
     """Content of the settings page."""
     return "\n".join(_reference_lines()) + "\n"
+
+
+def notebook_text() -> str:
+    """Content of the notebook: the tutorial's docstring and numbered comments as text, the rest as code."""
+    text = TUTORIAL.read_text().replace('sys.argv[1] if len(sys.argv) > 1 else "runs/tutorial"', '"runs/tutorial"')
+    title, body = text.removeprefix('"""').split('"""', 1)
+    cells = [_cell("markdown", 0, "# " + title.split(". Run it:")[0])]
+    for number, part in enumerate(re.split(r"\n(?=# \d)", body.replace("import sys\n", "")), 1):
+        comment = re.match(r"(?:# .*\n)+", part)
+        if comment:
+            cells.append(_cell("markdown", 2 * number, re.sub(r"^# ", "", comment.group(), flags=re.MULTILINE)))
+        code = part[comment.end() :] if comment else part
+        cells.append(_cell("code", 2 * number + 1, code))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+
+
+def _cell(kind: str, number: int, text: str) -> dict[str, object]:
+    extra = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": text.strip(), **extra}
 
 
 def _reference_lines() -> Iterator[str]:
@@ -62,4 +85,5 @@ def _section(name: str, summary: str, settings: type[Settings], level: int) -> I
 if __name__ == "__main__":
     SCHEMA.write_text(schema_text())
     REFERENCE.write_text(reference_text())
-    sys.stdout.write(f"{SCHEMA}\n{REFERENCE}\n")
+    NOTEBOOK.write_text(notebook_text())
+    sys.stdout.write(f"{SCHEMA}\n{REFERENCE}\n{NOTEBOOK}\n")

@@ -45,7 +45,7 @@ class Plugin:
     Settings: ClassVar[type[Settings]] = Settings
 
     def __init__(self, settings: Any = None) -> None:
-        self.settings = settings if settings is not None else self.Settings()
+        self.settings: Any = settings if settings is not None else self.Settings()
 
     @classmethod
     def missing(cls) -> MissingExtraError | None:

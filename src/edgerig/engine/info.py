@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgerig.artifact import Artifact
 from edgerig.errors import EdgerigError
-from edgerig.models.graph.analysis import analyze
+from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import read_graph
 from edgerig.results.types import ModelInfo
 
@@ -21,7 +21,7 @@ def model_info(model: Artifact, source: str, artifacts: list[Artifact]) -> Model
         if artifact.format not in ("tflite", "onnx"):
             continue
         try:
-            counts = analyze(read_graph(Path(artifact.path)))
+            counts = analyse(read_graph(Path(artifact.path)))
         except EdgerigError:
             continue
         parameters, macs = counts.parameters, counts.macs

@@ -25,11 +25,11 @@ def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -
     for metric in metrics:
         metric.update(scores, labels)
         value = metric.compute()
+        if value is None:
+            continue  # such as the AUC of samples that are all of one class
         low, high = metric.interval() or (None, None)
         values.append(
-            MetricValue(
-                name=metric.name, value=float(value), higher_is_better=metric.higher_is_better, low=low, high=high
-            )
+            MetricValue(name=metric.name, value=value, higher_is_better=metric.higher_is_better, low=low, high=high)
         )
     count = len(dataset.classes)
     confusion = ConfusionMatrix(count)

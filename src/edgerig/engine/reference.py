@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from edgerig.engine.testset import TestSet
 
 #: Float formats and the runtime that runs them on this machine.
 RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime"}
+#: Samples that Keras predicts at once.
+BATCH = 256
 
 
 def why_no_reference(artifact: Artifact) -> str | None:
@@ -28,11 +31,14 @@ def reference_scores(artifact: Artifact, tests: TestSet, advance: Callable[[int]
     """
     parts = []
     if artifact.format == "keras":
-        from edgerig.models.keras_files import predict
+        from edgerig.models.keras_base import load_keras
 
-        for part, inputs in tests.chunks(artifact):
-            parts.append(predict(artifact, inputs))
-            advance(part.stop - part.start)
+        network = load_keras(Path(artifact.path))
+        for _, inputs in tests.chunks(artifact):
+            for start in range(0, len(inputs), BATCH):
+                batch = inputs[start : start + BATCH]
+                parts.append(np.asarray(network.predict_on_batch(batch)))
+                advance(len(batch))
     else:
         from edgerig.targets.resolve import target_for
 

@@ -77,9 +77,7 @@ class Stages:
     def reference(self, artifact: Artifact, part: ModelPart, tests: TestSet) -> Reference:
         """The float model's scores on the test samples, or why there are none."""
         if part.reference:
-            artifact = open_artifact(
-                Path(part.reference), preprocessing=artifact.preprocessing, classes=artifact.classes
-            )
+            artifact = self._own_file(Path(part.reference))
         source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
         reason = why_no_reference(artifact)
         if reason:
@@ -100,11 +98,15 @@ class Stages:
         """Fingerprint of the training split, on which training and calibration depend."""
         return self.dataset.split("train").fingerprint
 
-    def _artifact(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Artifact:
-        def build_and_mark(work: Path) -> None:
-            build(work)
+    def _own_file(self, path: Path) -> Artifact:
+        """A file of the user's: its own description if it has one, else the dataset's preprocessing."""
+        artifact = open_artifact(path)
+        if artifact.origins and artifact.origins[0].tool != "file":
+            return artifact
+        return msgspec.structs.replace(artifact, preprocessing=self.dataset.preprocessing, classes=self.dataset.classes)
 
-        folder = self._stage(name, key, build_and_mark, resumable=resumable)
+    def _artifact(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Artifact:
+        folder = self._stage(name, key, build, resumable=resumable)
         found = [path for path in sorted(folder.glob("*.json")) if _describes_file(path)]
         if len(found) != 1:
             raise ModelError(

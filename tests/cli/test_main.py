@@ -1,0 +1,108 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgerig.cli import COMMANDS, cli
+
+
+def edgerig(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgerig", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)  # type: ignore[call-overload]
+
+
+def test_help_names_every_command() -> None:
+    done = edgerig("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches_with_an_example(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert f"edgerig {name}" in result.output.split("Usage:")[1].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_does(name: str) -> None:
+    command = cli.get_command(cli.make_context("edgerig", [name], resilient_parsing=True), name)
+    assert command is not None
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            assert getattr(parameter, "help", None), f"{name} {parameter.opts}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["rnu"], "Did you mean 'run'?", 2),
+        (["run"], "Missing argument", 2),
+        (["run", "x.yaml", "--nonsense"], "No such option", 2),
+        (["run", "/nowhere/rig.yaml"], "No such file", 2),
+        (["bench", "/nowhere/net.tflite"], "net.tflite", 1),
+        (["inspect", "/nowhere/net.tflite"], "net.tflite", 1),
+        (["report", "/nowhere"], "is not a bundle", 1),
+        (["list", "datasets", "mnits"], "Did you mean 'mnist'?", 2),
+    ],
+)
+def test_a_mistake_gets_one_message_and_an_exit_code(arguments: list[str], said: str, code: int) -> None:
+    done = edgerig(*arguments)
+    assert said in done.stderr
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = edgerig("--debug", "run", "/nowhere/rig.yaml")
+    assert "Traceback" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m edgerig schema | head -c 1", shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+
+
+def test_a_fault_of_our_own_is_said_to_be_one_and_kept_in_a_file(tmp_path: Path) -> None:
+    code = (
+        "import edgerig.cli as c\n"
+        "def broken(*a, **k): raise ZeroDivisionError('oops')\n"
+        "c.cli.main = broken\n"
+        "c.main(['list', 'datasets'])\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 70
+    assert "this is a fault of edgerig: ZeroDivisionError: oops" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ZeroDivisionError" in next(tmp_path.glob("edgerig-*.log")).read_text()
+
+
+def test_list_tells_what_is_there_and_what_is_missing() -> None:
+    rows = json.loads(edgerig("list", "datasets", "--json").stdout)
+    assert {"mnist", "cifar10", "random", "folder", "npz", "pet"} <= {row["name"] for row in rows}
+    assert all(row["installed"] or "pip install" in row["install"] for row in rows)
+
+
+@pytest.mark.parametrize("noun", ["datasets", "models", "compilers", "runtimes", "targets"])
+def test_every_setting_is_described(noun: str) -> None:
+    for row in json.loads(edgerig("list", noun, "--json").stdout):
+        assert row["summary"]
+        for setting in row["settings"]:
+            assert setting["description"], f"{noun} {row['name']} {setting['name']}"
+
+
+def test_doctor_looks_at_everything() -> None:
+    done = edgerig("doctor", "--json")
+    assert done.returncode == 0
+    topics = {finding["topic"] for finding in json.loads(done.stdout)}
+    assert {"Installation", "Datasets", "Runtimes", "Programs", "Folders", "This machine"} <= topics

@@ -1,0 +1,87 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgerig.errors import SpecError
+from edgerig.spec.document import Document
+from edgerig.spec.parse import parse_rig, rig_to_yaml
+from edgerig.spec.types import Rig
+
+
+def rig(**changes: Any) -> Rig:
+    data: dict[str, Any] = {
+        "model": {"use": "mnist-cnn"},
+        "dataset": "mnist",
+        "matrix": [{"compilers": ["int8"], "runtimes": ["litert"]}],
+    }
+    data.update(changes)
+    return parse_rig(Document({key: value for key, value in data.items() if value is not ...}, "rig.yaml"))
+
+
+def test_short_forms_mean_the_same_as_long_ones() -> None:
+    assert rig(dataset="mnist").dataset == rig(dataset={"use": "mnist"}).dataset
+    assert rig(model="mnist-cnn").model == rig(model={"use": "mnist-cnn"}).model
+    single = rig(matrix={"runtimes": "litert"}).matrix
+    assert single == rig(matrix=[{"runtimes": ["litert"], "targets": ["local"], "compilers": ["none"]}]).matrix
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"datasett": "mnist"}, "unknown key 'datasett'; did you mean 'dataset'?"),
+        ({"dataset": "mnits"}, "Did you mean 'mnist'?"),
+        ({"dataset": ...}, "the key 'dataset' is missing"),
+        ({"dataset": {"use": "mnist", "fulll": True}}, "Did you mean 'full'?"),
+        ({"dataset": {"use": "mnist", "full": "perhaps"}}, "Expected `bool`"),
+        ({"dataset": 3}, "must be a dataset's name"),
+        ({"model": {"use": "mnist-cnn", "train": {"epoch": 3}}}, "Did you mean 'epochs'?"),
+        ({"model": {"use": "mnist-cnn", "train": {"epochs": 0}}}, "Expected `int` >= 1"),
+        ({"model": {"use": "mnist-cnn", "file": "a.tflite"}}, "needs either 'use'"),
+        ({"model": {}}, "needs either 'use'"),
+        ({"model": {"file": "/nowhere/a.tflite"}}, "there is no file /nowhere/a.tflite"),
+        ({"matrix": []}, "is empty"),
+        ({"matrix": [{"compilers": ["int8"]}]}, "the key 'runtimes' is missing"),
+        ({"matrix": [{"runtimes": ["litert"], "target": ["local"]}]}, "did you mean 'targets'?"),
+        ({"matrix": [{"runtimes": ["litter"]}]}, "Did you mean 'litert'?"),
+        ({"matrix": [{"runtimes": [{"use": "litert", "threads": 0}]}]}, "Expected `int` >= 1"),
+        ({"matrix": [{"runtimes": ["litert"], "targets": ["udp://x:1"]}]}, "udp"),
+        ({"matrix": [{"runtimes": ["litert"], "compilers": ["itn8"]}]}, "Did you mean 'int8'?"),
+        ({"matrix": [{"runtimes": ["no.such.module:Class"]}]}, "Cannot import"),
+        ({"matrix": [{"runtimes": ["pathlib:Path"]}]}, "is not a runtime"),
+        ({"measure": {"sample": 3}}, "Did you mean 'samples'?"),
+        ({"measure": [1]}, "must be a mapping"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        rig(**changes)
+    assert said in str(caught.value)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        rig(dataset="mnits", measure={"sample": 1}, extra=1)
+    assert "has 3 problems" in str(caught.value)
+
+
+def test_paths_start_at_the_rig_files_folder(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(b"x")
+    data = {"model": {"file": "net.tflite"}, "dataset": "mnist", "matrix": {"runtimes": ["litert"]}}
+    parsed = parse_rig(Document(data, "rig.yaml", tmp_path))
+    assert parsed.model.file == str(tmp_path / "net.tflite")
+
+
+def test_the_yaml_of_a_rig_describes_the_same_rig(tmp_path: Path) -> None:
+    import yaml
+
+    first = rig(
+        name="x",
+        matrix=[
+            {"compilers": [{"use": "int8", "name": "mine", "input_type": "uint8"}], "runtimes": ["litert"]},
+            {"runtimes": [{"use": "litert", "threads": 2}]},
+        ],
+        model={"use": "mnist-cnn", "train": {"epochs": 1}},
+    )
+    again = parse_rig(Document(yaml.safe_load(rig_to_yaml(first)), "rig.yaml"))
+    assert again == first

@@ -1,0 +1,102 @@
+from typing import Any, ClassVar
+
+import pytest
+
+from edgerig.errors import IncompatibleError, MissingExtraError, SpecError, UnknownNameError
+from edgerig.runtimes.litert import LiteRt
+from edgerig.spec.document import Document
+from edgerig.spec.parse import parse_rig
+from edgerig.spec.plan import Plan, make_plan
+
+
+def plan(*blocks: dict[str, Any], only: tuple[str, ...] = (), **changes: Any) -> Plan:
+    data = {"model": "mnist-cnn", "dataset": "mnist", "matrix": list(blocks), **changes}
+    return make_plan(parse_rig(Document(data, "rig.yaml")), only)
+
+
+def ids(made: Plan) -> list[str]:
+    return [cell.id for cell in made.cells]
+
+
+def test_a_block_is_a_full_matrix() -> None:
+    made = plan({"compilers": ["float32", "int8"], "runtimes": ["litert", "tflm"]})
+    assert ids(made) == [
+        "float32-litert-local", "float32-tflm-local", "int8-litert-local", "int8-tflm-local",
+    ]  # fmt: skip
+
+
+def test_what_a_compiler_needs_before_it_is_put_in() -> None:
+    made = plan({"compilers": ["onnx-int8"], "runtimes": ["onnxruntime"]})
+    assert [part.use for part in made.cells[0].compilers] == ["float32", "onnx", "onnx-int8"]
+    assert [[part.use for part in chain] for chain in made.chains] == [
+        ["float32"], ["float32", "onnx"], ["float32", "onnx", "onnx-int8"],
+    ]  # fmt: skip
+
+
+def test_settings_and_addresses_stand_in_the_id() -> None:
+    made = plan(
+        {"compilers": ["int8"], "runtimes": [{"use": "litert", "threads": 2}], "targets": ["tcp://127.0.0.1:7433"]}
+    )
+    assert ids(made) == ["int8-litert-threads2-tcp-127.0.0.1-7433"]
+
+
+def test_a_name_replaces_the_settings_in_the_id() -> None:
+    made = plan({"compilers": [{"use": "int8", "name": "tiny"}], "runtimes": ["litert"]})
+    assert ids(made) == ["tiny-litert-local"]
+    assert made.cells[0].variant == "tiny"
+
+
+def test_the_same_cell_twice_is_one() -> None:
+    block = {"compilers": ["int8"], "runtimes": ["litert"]}
+    assert len(plan(block, block).cells) == 1
+
+
+def test_two_different_cells_of_one_name_are_refused() -> None:
+    with pytest.raises(IncompatibleError, match="two different cells are called 'x-litert-local'"):
+        plan({"compilers": [{"use": "int8", "name": "x"}, {"use": "float16", "name": "x"}], "runtimes": ["litert"]})
+
+
+def test_impossible_combinations_are_refused_together_with_their_reasons() -> None:
+    with pytest.raises(IncompatibleError) as caught:
+        plan({"compilers": ["dynamic", "onnx"], "runtimes": ["tflm"]})
+    assert "dynamic on tflm:" in str(caught.value)
+    assert "onnx on tflm: runtime 'tflm' runs tflite, not onnx" in str(caught.value)
+
+
+def test_a_keras_model_is_deployed_on_nothing_as_it_is() -> None:
+    with pytest.raises(IncompatibleError, match="not keras"):
+        plan({"runtimes": ["litert"]})
+
+
+@pytest.mark.parametrize(("pattern", "count"), [("*", 2), ("int8-*", 1), ("*-local", 2)])
+def test_only_chooses_by_pattern(pattern: str, count: int) -> None:
+    assert len(plan({"compilers": ["float32", "int8"], "runtimes": ["litert"]}, only=(pattern,)).cells) == count
+
+
+def test_a_pattern_that_matches_nothing_names_the_cells() -> None:
+    with pytest.raises(UnknownNameError, match="int8-litert-local"):
+        plan({"compilers": ["int8"], "runtimes": ["litert"]}, only=("int9-*",))
+
+
+class NotInstalled(LiteRt):
+    name = "not-installed"
+    extra = "exotic"
+    modules: ClassVar[tuple[str, ...]] = ("no_such_module",)
+
+
+class NotInstalledEither(NotInstalled):
+    name = "neither"
+    extra = "rare"
+    modules: ClassVar[tuple[str, ...]] = ("no_such_module_either",)
+
+
+def test_one_missing_engine_names_its_extra() -> None:
+    with pytest.raises(MissingExtraError, match=r"pip install 'edgerig\[exotic\]'"):
+        plan({"compilers": ["int8"], "runtimes": [f"{__name__}:NotInstalled"]})
+
+
+def test_all_missing_engines_are_named_at_once() -> None:
+    names = [f"{__name__}:NotInstalled", f"{__name__}:NotInstalledEither"]
+    with pytest.raises(SpecError, match=r"pip install 'edgerig\[exotic,rare\]'") as caught:
+        plan({"compilers": ["int8"], "runtimes": names})
+    assert "no_such_module_either" in str(caught.value)
