@@ -1,0 +1,53 @@
+"""Calibration samples: drawn from the training split, checked, one at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Preprocessing, TensorSpec
+from edgerig.datasets.base import Dataset
+from edgerig.datasets.splits import calibration_indices
+from edgerig.errors import CompileError, IncompatibleError
+
+SEED = 0
+
+
+def calibration_samples(
+    dataset: Dataset, preprocessing: Preprocessing, spec: TensorSpec, count: int
+) -> NDArray[np.float32]:
+    """Preprocessed samples of the training split, shape (n, *spec.shape), so that each has its batch of one; float32.
+
+    Classes are drawn as equal in number as can be, and equally on every machine. There are fewer than ``count``
+    where the split has no more.
+
+    Args:
+        dataset: Where they come from.
+        preprocessing: As declared by the artifact.
+        spec: The network's input.
+        count: How many.
+
+    Raises:
+        IncompatibleError: The samples do not have the shape of the network's input.
+        CompileError: A sample holds NaN or infinity; names its index in the training split.
+    """
+    samples = dataset.split("train")
+    indices = calibration_indices(samples, count, SEED)
+    inputs = samples.inputs(indices, preprocessing)
+    if (1, *inputs.shape[1:]) != spec.shape:
+        raise IncompatibleError(
+            f"Samples of dataset {dataset.name!r} have the shape {list(inputs.shape[1:])}; the network's input "
+            f"{spec.name!r} wants {list(spec.shape[1:])} in batches of {spec.shape[0] if spec.shape else 1}.",
+            "Calibrate with the dataset that the network was trained for, and use a network with a batch of 1.",
+        )
+    broken = np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))
+    if broken.size:
+        first = int(indices[broken[0]])
+        value = inputs[broken[0]]
+        bad = float(value[~np.isfinite(value)][0])
+        raise CompileError(
+            f"Calibration sample {first} of the training split of {dataset.name!r} holds {bad} after preprocessing"
+            f" ({broken.size} of {len(inputs)} samples hold such).",
+            "Repair or remove it, or check the preprocessing (a std of 0, for example).",
+        )
+    return np.ascontiguousarray(inputs[:, None], np.float32)

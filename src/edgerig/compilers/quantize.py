@@ -1,0 +1,233 @@
+"""Quantization of float TFLite: float16 and int8 weights, and full integer with 8-bit or 16-bit activations."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact
+from edgerig.compilers import flatbuffer
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.boundary import set_boundary
+from edgerig.compilers.calibration import calibration_samples
+from edgerig.compilers.float32 import float_tflite
+from edgerig.datasets.base import Dataset
+from edgerig.errors import IncompatibleError
+from edgerig.models.graph.types import Graph
+from edgerig.plugins import Settings
+from edgerig.progress import Progress
+
+Recipe = list[dict[str, Any]]
+Described = msgspec.Meta
+
+
+class Quantizer(ModelCompiler):
+    """Quantizes float TFLite (Keras by way of it). Subclasses give the recipe."""
+
+    extra = "quantize"
+    modules = ("litert_quantizer", "ai_edge_litert")
+    takes = frozenset({"keras", "tflite"})
+    makes = "tflite"
+    after = "float32"
+
+    def _refuses(self, format: str, scheme: str) -> str | None:
+        if scheme != "float32":
+            return f"compiler {self.name!r} quantizes float32 networks, and this one is {scheme} already"
+        return None
+
+    def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
+        model = flatbuffer.unpack(float_tflite(artifact))
+        # The quantizer tells tensors apart by their names.
+        flatbuffer.rename_tensors(model, lambda name: name)
+        inputs = flatbuffer.ensure_signature(model)
+        return self._quantize(artifact, flatbuffer.pack(model), inputs, dataset, progress)
+
+    def _quantize(
+        self, artifact: Artifact, data: bytes, inputs: list[str], dataset: Dataset | None, progress: Progress
+    ) -> bytes:
+        return quantize(data, self._recipe(), None)
+
+    def _recipe(self) -> Recipe:
+        raise NotImplementedError
+
+
+class Float16(Quantizer):
+    """Weights stored as float16 and made float32 again when the network runs."""
+
+    name = "float16"
+    summary = "TFLite with float16 weights: half the size, float arithmetic"
+    scheme = "float16"
+
+    def _recipe(self) -> Recipe:
+        from litert_quantizer import algorithm_manager, recipe_manager
+        from litert_quantizer.algorithms.nonlinear_quantize.float_casting import SUPPORTED_WEIGHT_QUANT_OPS
+
+        manager = recipe_manager.RecipeManager()
+        for operator in sorted(SUPPORTED_WEIGHT_QUANT_OPS):
+            manager.add_weight_only_config(
+                ".*", operator, 16, algorithm_key=algorithm_manager.AlgorithmName.FLOAT_CASTING
+            )
+        recipe: Recipe = manager.get_quantization_recipe()
+        return recipe
+
+
+class Dynamic(Quantizer):
+    """int8 weights; activations are float32 in memory and quantized while the network runs."""
+
+    name = "dynamic"
+    summary = "TFLite with int8 weights and float32 activations (dynamic range)"
+    scheme = "dynamic"
+
+    def _recipe(self) -> Recipe:
+        from litert_quantizer import recipe
+
+        found: Recipe = recipe.dynamic_wi8_afp32()
+        return found
+
+
+class CalibrationSettings(Settings, frozen=True, kw_only=True):
+    """Settings of compilers that calibrate."""
+
+    calibration_samples: Annotated[
+        int, Described(description="samples of the training split to calibrate with, all classes alike", ge=1)
+    ] = 200
+
+
+class Int8Settings(CalibrationSettings, frozen=True, kw_only=True):
+    """Settings of full-integer quantization."""
+
+    input_type: Annotated[Literal["int8", "uint8", "float32"], Described(description="type of the network's input")] = (
+        "int8"
+    )
+    output_type: Annotated[
+        Literal["int8", "uint8", "float32"], Described(description="type of the network's output")
+    ] = "int8"
+
+
+class Int16x8Settings(CalibrationSettings, frozen=True, kw_only=True):
+    """Settings of full-integer quantization with 16-bit activations."""
+
+    input_type: Annotated[Literal["int16", "float32"], Described(description="type of the network's input")] = "int16"
+    output_type: Annotated[Literal["int16", "float32"], Described(description="type of the network's output")] = "int16"
+
+
+class _FullInteger(Quantizer):
+    """Weights and activations as integers; calibrated."""
+
+    needs_dataset = True
+
+    def _quantize(
+        self, artifact: Artifact, data: bytes, inputs: list[str], dataset: Dataset | None, progress: Progress
+    ) -> bytes:
+        assert dataset is not None, "the pipeline refuses to calibrate without a dataset"
+        settings: Any = self.settings
+        if len(inputs) != 1:
+            raise IncompatibleError(
+                f"{artifact.name} has {len(inputs)} inputs; calibration feeds one.",
+                "Quantize it to 'dynamic' or 'float16', which need no calibration.",
+            )
+        samples = calibration_samples(dataset, artifact.preprocessing, artifact.inputs[0], settings.calibration_samples)
+        recipe = self._recipe()
+        with progress.task(f"calibrate {artifact.name} on {len(samples)} samples", len(samples)) as task:
+            ranges = calibrate(data, recipe, inputs[0], samples, task.advance)
+        return set_boundary(quantize(data, recipe, ranges), settings.input_type, settings.output_type)
+
+    def _inspect(self, graph: Graph, data: bytes, scheme: str, file: str) -> None:
+        from edgerig.compilers.checks import check_artifact
+
+        settings: Any = self.settings
+        check_artifact(graph, data, scheme, file, input_type=settings.input_type, output_type=settings.output_type)
+
+
+class Int8(_FullInteger):
+    """Weights and activations of 8 bits, weights per channel."""
+
+    name = "int8"
+    summary = "TFLite, full integer: int8 weights and activations, calibrated"
+    scheme = "int8"
+    Settings: ClassVar[type[Settings]] = Int8Settings
+
+    def _recipe(self) -> Recipe:
+        from litert_quantizer import recipe
+
+        found: Recipe = recipe.static_wi8_ai8()
+        return found
+
+
+class Int16x8(_FullInteger):
+    """Weights of 8 bits, activations of 16."""
+
+    name = "int16x8"
+    summary = "TFLite, full integer: int8 weights and int16 activations, calibrated"
+    scheme = "int16x8"
+    Settings: ClassVar[type[Settings]] = Int16x8Settings
+
+    def _recipe(self) -> Recipe:
+        from litert_quantizer import recipe
+
+        found: Recipe = recipe.static_wi8_ai16()
+        return found
+
+
+def quantize(data: bytes, recipe: Recipe, ranges: dict[str, Any] | None) -> bytes:
+    """Float TFLite bytes quantized by ``recipe``, all buffers inside the FlatBuffer and aligned to 16 bytes.
+
+    Args:
+        data: Float TFLite with one signature.
+        recipe: One of litert_quantizer's.
+        ranges: Result of `calibrate`, for recipes that quantize activations.
+    """
+    from litert_quantizer import quantizer
+
+    # Its progress bars for large networks would stand between ours.
+    with _no_memory_warning(), contextlib.redirect_stderr(io.StringIO()):
+        result = quantizer.Quantizer(data, recipe).quantize(
+            ranges, enable_progress_bar=False, enable_progress_report=False
+        )
+    # From 256 KiB on the library moves the buffers outside.
+    return flatbuffer.pack(flatbuffer.unpack(bytes(result.quantized_model)))
+
+
+def calibrate(
+    data: bytes, recipe: Recipe, name: str, samples: NDArray[np.float32], advance: Any = lambda: None
+) -> dict[str, Any]:
+    """The least and greatest value that each tensor took over all samples.
+
+    The library's default is a moving average over samples, whose error was five times larger on small networks.
+
+    Args:
+        data: Float TFLite with the signature ``serving_default``.
+        recipe: One of litert_quantizer's.
+        name: The input's name in the signature.
+        samples: Shape (n, *input shape), float32.
+        advance: Called after each sample.
+    """
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import progress_utils, qsv_utils
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    with _no_memory_warning():
+        calibration = calibrator.Calibrator(data, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
+        silent = progress_utils.ProgressBar(0, enable=False)
+        for sample in samples:
+            calibration._calibrate_step(flatbuffer.SIGNATURE, {name: sample}, manager, False, silent)
+            advance()
+    found: dict[str, Any] = calibration.get_model_qsvs()
+    return found
+
+
+@contextlib.contextmanager
+def _no_memory_warning() -> Iterator[None]:
+    """The library keeps all tensors of an interpreter, and warns each time that this takes memory."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
