@@ -129,7 +129,8 @@ def _table(analysis: Analysis, wide: bool) -> Any:
     table.add_column("#", justify="right", min_width=len(str(len(analysis.operators))))
     table.add_column("operator", "total", no_wrap=True)
     table.add_column("output", no_wrap=True)
-    table.add_column("type")
+    if wide:
+        table.add_column("type")
     for name, (_, total) in columns.items():
         # Names may be cut on a narrow terminal, figures never.
         width = max(len(name), len(f"{total:,}"))
@@ -138,7 +139,8 @@ def _table(analysis: Analysis, wide: bool) -> Any:
         shape = _shape(row.output_shapes[0]) if row.output_shapes else "-"
         figures = [values[place] for values, _ in columns.values()]
         shown = ["?" if figure is None else f"{figure:,}" if figure else "" for figure in figures]
-        table.add_row(str(row.index), Text(row.op), shape, row.output_dtype or "", *shown)
+        kind = (row.output_dtype or "",) if wide else ()
+        table.add_row(str(row.index), Text(row.op), shape, *kind, *shown)
     return table
 
 

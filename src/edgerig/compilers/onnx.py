@@ -1,0 +1,56 @@
+"""Float TFLite (and through it Keras) to ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.base import ModelCompiler
+from edgerig.datasets.base import Dataset
+from edgerig.progress import Progress
+
+
+class Onnx(ModelCompiler):
+    """Float ONNX of a float TFLite or Keras network; inputs keep their shape, channels last."""
+
+    name = "onnx"
+    summary = "float32 ONNX of a TFLite or Keras network"
+    extra = "onnx"
+    modules = ("onnx",)
+    takes = frozenset({"keras", "tflite", "onnx"})
+    makes = "onnx"
+    scheme = "float32"
+
+    def _refuses(self, format: str, scheme: str) -> str | None:
+        return refuses_quantized(self.name, scheme)
+
+    def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
+        return float_onnx(artifact)
+
+
+def refuses_quantized(name: str, scheme: str) -> str | None:
+    """Why a network of that scheme cannot be the source of an ONNX file, or None."""
+    if scheme == "float32":
+        return None
+    return (
+        f"compiler {name!r} starts from a float32 network, not from {scheme}: TFLite's rounding has no counterpart in "
+        "ONNX, so the result would compute something else. Start from the float file"
+    )
+
+
+def float_onnx(artifact: Artifact) -> bytes:
+    """Float ONNX bytes of a ``keras``, ``tflite`` or ``onnx`` artifact; the last one goes through as it is.
+
+    Raises:
+        MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
+        ModelError: The file is gone, changed or corrupt.
+        CompileError: It has an operator that cannot be exported; names it, its place and what is supported.
+    """
+    if artifact.format == "onnx":
+        return artifact.read()
+    from edgerig.compilers.float32 import float_tflite
+    from edgerig.compilers.tflite_to_onnx import export_onnx
+    from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+
+    data, file = float_tflite(artifact), Path(artifact.path).name
+    return export_onnx(read_tflite(data, file), read_tflite_weights(data, file), artifact.name)
