@@ -109,6 +109,16 @@ class TinyNet(KerasModel):
         )
 
 
+@pytest.fixture(scope="session")
+def make_patterns() -> type[Patterns]:
+    return Patterns
+
+
+@pytest.fixture(scope="session")
+def make_tiny_net() -> type[TinyNet]:
+    return TinyNet
+
+
 @pytest.fixture
 def patterns() -> Patterns:
     return Patterns()

@@ -1,0 +1,133 @@
+"""``edgerig train``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgerig.cli.console import ConsoleProgress, echo, print_json
+from edgerig.cli.options import parse_options
+
+if TYPE_CHECKING:
+    from edgerig.artifact import Artifact
+
+#: What the ``options`` of a training's origin tell of its outcome; see `edgerig.testing.model.ModelContract`.
+RESULTS = ("accuracy", "loss", "test_samples", "parameters")
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(name="train")
+@click.argument("model")
+@click.option("--dataset", required=True, help="What to learn; `edgerig list datasets` names them.")
+@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
+@click.option(
+    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
+)
+@click.option("--model-option", multiple=True, metavar="KEY=VALUE", help="A setting of the model.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training split.  [default: 3]")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Samples a step.  [default: 64]")
+@click.option("--learning-rate", type=POSITIVE, help="Step size of Adam.  [default: 0.001]")
+@click.option(
+    "--learning-rate-decay",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    help="Factor on the learning rate after each epoch.  [default: 1.0]",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of weights and shuffling.  [default: 1]")
+@click.option("--train-samples", type=click.IntRange(min=1), help="Use only the first so many samples.  [default: all]")
+@click.option(
+    "--logdir", type=click.Path(path_type=Path, file_okay=False), help="Folder for TensorBoard's event files."
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/train"),
+    show_default=True,
+    help="Folder for the model, its description, its history and the checkpoint.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what came out as one JSON document.")
+def command(
+    model: str,
+    dataset: str,
+    dataset_option: tuple[str, ...],
+    dataset_root: Path | None,
+    model_option: tuple[str, ...],
+    logdir: Path | None,
+    resume: bool,
+    out: Path,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Train MODEL on a dataset and judge it on the dataset's test split.
+
+    \b
+    It leaves in --out:
+      MODEL.keras            the network, and MODEL.keras.json, its description
+      MODEL.history.json     losses and accuracies, epoch by epoch
+      MODEL.checkpoint.npz   what --resume goes on from; written after each epoch
+
+    Equal settings and seed give equal weights on the same machine, interrupted and resumed or not.
+    `edgerig list models` names the models, `edgerig list models MODEL` the settings for --model-option.
+
+    \b
+    Examples:
+      edgerig train mnist-cnn --dataset mnist --epochs 3 --out runs/train
+      edgerig train mnist-cnn --dataset mnist --epochs 20 --logdir runs/logs --resume
+      edgerig train resnet8 --dataset cifar10 --epochs 30 --learning-rate-decay 0.9
+      edgerig train mobilenetv2 --dataset folder --dataset-root photos --model-option alpha=0.5
+    """
+    from edgerig import plugins
+    from edgerig.cli.signals import stop_on_termination
+    from edgerig.datasets.base import Dataset
+    from edgerig.models.base import ModelWrapper, TrainSettings
+
+    data_options = parse_options(dataset_option, "--dataset-option")
+    if dataset_root is not None:
+        data_options["root"] = str(dataset_root)
+    wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
+    data = plugins.make("dataset", dataset, Dataset, data_options)
+    given = {key: value for key, value in settings.items() if value is not None}
+    how = plugins.convert_settings(TrainSettings, given, "edgerig train")
+    assert isinstance(how, TrainSettings)
+    stop_on_termination()
+    artifact = wrapper.train(data, how, out, resume=resume, logdir=logdir, progress=ConsoleProgress())
+    if as_json:
+        print_json(_summary(artifact))
+    else:
+        _tell(artifact, dataset, dataset_option, dataset_root, logdir)
+
+
+def _summary(artifact: Artifact) -> dict[str, Any]:
+    from edgerig.artifact import sidecar_path
+
+    path = Path(artifact.path)
+    origin = artifact.origins[-1]
+    return {
+        "path": str(path),
+        "description": str(sidecar_path(path)),
+        **{key: origin.options[key] for key in RESULTS},
+        "seconds": origin.seconds,
+        "artifact": artifact,
+    }
+
+
+def _tell(
+    artifact: Artifact, dataset: str, dataset_option: tuple[str, ...], dataset_root: Path | None, logdir: Path | None
+) -> None:
+    """Say where the model is, how good, and what to do next."""
+    path = Path(artifact.path)
+    result = artifact.origins[-1].options
+    echo(f"Model:    {path} ({result['parameters']:,} parameters, {artifact.size:,} B)")
+    echo(f"Accuracy: {result['accuracy']:.2%} on {result['test_samples']:,} test samples that it never saw")
+    if logdir is not None:
+        echo(f"Curves:   tensorboard --logdir {shlex.quote(str(logdir))}")
+    words = ["edgerig", "compile", str(path), "--to", "int8", "--dataset", dataset]
+    for option in dataset_option:
+        words += ["--dataset-option", option]
+    if dataset_root is not None:
+        words += ["--dataset-root", str(dataset_root)]
+    echo(f"Next:     {shlex.join([*words, '--out', 'build'])}")

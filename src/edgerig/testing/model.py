@@ -1,0 +1,101 @@
+"""The promises of a model, as tests.
+
+A plugin author subclasses `ModelContract` in a test file and gives two fixtures::
+
+    class TestMyNet(ModelContract):
+        @pytest.fixture(scope="class")
+        def wrapper(self): return MyNet()
+
+        @pytest.fixture(scope="class")
+        def dataset(self): return MyDataset()  # small: the network is trained on it several times
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgerig.artifact import Artifact
+from edgerig.datasets.base import Dataset
+from edgerig.models.base import ModelWrapper, TrainSettings
+from edgerig.plugins import Settings, describe
+
+#: Enough to see that weights move; few enough for a test.
+BRIEF = TrainSettings(epochs=1, batch_size=8, train_samples=24)
+
+
+class ModelContract:
+    """Tests that every `ModelWrapper` passes."""
+
+    @pytest.fixture(scope="class")
+    def wrapper(self) -> ModelWrapper:
+        """The model under test."""
+        raise NotImplementedError("give the fixture `wrapper`")
+
+    @pytest.fixture(scope="class")
+    def dataset(self) -> Dataset:
+        """A small dataset for which the model is made."""
+        raise NotImplementedError("give the fixture `dataset`")
+
+    @pytest.fixture(scope="class")
+    def trained(self, wrapper: ModelWrapper, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+        """One brief training, shared by the tests."""
+        return wrapper.train(dataset, BRIEF, tmp_path_factory.mktemp("model"))
+
+    def test_model_says_what_it_is(self, wrapper: ModelWrapper) -> None:
+        assert wrapper.name
+        assert wrapper.summary
+        assert issubclass(wrapper.Settings, Settings)
+        assert all(text for _, _, text in describe(wrapper.Settings)), "every setting needs a description"
+
+    def test_declared_input_shape_is_what_the_preprocessing_makes(
+        self, wrapper: ModelWrapper, dataset: Dataset
+    ) -> None:
+        inputs = dataset.split("train").inputs(slice(0, 2), wrapper.preprocessing(dataset))
+        assert inputs.shape[1:] == wrapper.input_shape
+        assert inputs.dtype == np.float32
+
+    def test_network_has_the_declared_input_and_one_probability_a_class(self, wrapper: ModelWrapper) -> None:
+        model = wrapper.build(7)
+        outputs = np.asarray(model(np.zeros((2, *wrapper.input_shape), np.float32)))
+        assert outputs.shape == (2, 7)
+        assert np.allclose(outputs.sum(axis=1), 1, atol=1e-5)
+        assert (outputs >= 0).all()
+
+    def test_artifact_describes_the_file_that_was_trained(
+        self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact
+    ) -> None:
+        path = Path(trained.path)
+        assert path.name == f"{wrapper.name}.keras"
+        assert len(trained.read()) == trained.size
+        assert Artifact.load(path.with_name(path.name + ".json")) == trained
+        assert trained.format == "keras"
+        assert trained.scheme == "float32"
+        assert [spec.shape for spec in trained.inputs] == [(1, *wrapper.input_shape)]
+        assert [spec.shape for spec in trained.outputs] == [(1, len(dataset.classes))]
+        assert trained.classes == dataset.classes
+        assert trained.preprocessing == wrapper.preprocessing(dataset)
+
+    def test_origin_tells_how_it_was_trained_and_what_came_out(self, dataset: Dataset, trained: Artifact) -> None:
+        origin = trained.origins[-1]
+        assert origin.tool == "train"
+        assert origin.versions
+        assert origin.seconds is not None
+        assert 0 <= origin.options["accuracy"] <= 1
+        assert origin.options["loss"] >= 0
+        assert origin.options["parameters"] > 0
+        assert origin.options["test_samples"] == len(dataset.split("test"))
+
+    def test_equal_seeds_give_equal_files(
+        self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact, tmp_path: Path
+    ) -> None:
+        assert wrapper.train(dataset, BRIEF, tmp_path).sha256 == trained.sha256
+
+    def test_another_seed_gives_another_file(
+        self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact, tmp_path: Path
+    ) -> None:
+        other = msgspec.structs.replace(BRIEF, seed=BRIEF.seed + 1)
+        assert wrapper.train(dataset, other, tmp_path).sha256 != trained.sha256

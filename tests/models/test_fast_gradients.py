@@ -1,0 +1,97 @@
+"""The gradients of `fast_gradients` against JAX's own."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from edgerig.models.fast_gradients import convolution, fast_gradients, max_pool
+from edgerig.models.keras_base import import_keras
+
+
+def native_pool(x, height, width):
+    window = (1, height, width, 1)
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+
+
+def native_convolution(x, kernel, strides, padding):
+    return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@pytest.mark.parametrize(("h", "w", "height", "width"), [(6, 6, 2, 2), (7, 5, 2, 2), (9, 8, 3, 2), (4, 4, 1, 1)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_pooling_gradient_is_bit_equal_to_that_of_xla(h, w, height, width, ties):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (3, h, w, 4)).astype(np.float32) if ties else rng.normal(size=(3, h, w, 4))
+    x = jnp.asarray(x, jnp.float32)
+    y, native = jax.vjp(lambda x: native_pool(x, height, width), x)
+    ours_y, ours = jax.vjp(lambda x: max_pool(x, height, width), x)
+    g = jnp.asarray(rng.normal(size=y.shape), jnp.float32)
+    np.testing.assert_array_equal(ours_y, y)
+    np.testing.assert_array_equal(ours(g)[0], native(g)[0])
+
+
+@pytest.mark.parametrize("padding", ["VALID", "SAME"])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (3, 2)])
+def test_convolution_gradients_agree_with_those_of_xla(padding, strides, size):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(3, 9, 8, 2)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(*size, 2, 5)), jnp.float32)
+    y, native = jax.vjp(lambda x, k: native_convolution(x, k, strides, padding), x, kernel)
+    ours_y, ours = jax.vjp(lambda x, k: convolution(x, k, strides, padding), x, kernel)
+    g = jnp.asarray(rng.normal(size=y.shape), jnp.float32)
+    np.testing.assert_array_equal(ours_y, y)
+    for mine, theirs in zip(ours(g), native(g), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def make_network(**pooling):
+    keras = import_keras()
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.MaxPooling2D(2, **pooling),
+            keras.layers.Conv2D(4, 2, dilation_rate=2, padding="same"),
+            keras.layers.Conv2D(4, 2, groups=2, padding="same"),
+            keras.layers.DepthwiseConv2D(2),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def gradients(model, x):
+    def total(variables):
+        return jnp.sum(model.stateless_call(variables, [], x)[0] ** 2)
+
+    return jax.grad(total)([variable.value for variable in model.trainable_variables])
+
+
+@pytest.mark.parametrize("pooling", [{}, {"strides": 1}, {"padding": "same"}])
+def test_whole_network_has_the_same_gradients_whatever_its_layers(pooling):
+    model = make_network(**pooling)
+    x = np.random.default_rng(0).normal(size=(5, 8, 8, 2)).astype(np.float32)
+    expected = gradients(model, x)
+    with fast_gradients(model):
+        actual = gradients(model, x)
+    for mine, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_layers_are_replaced_inside_the_block_and_as_before_after_an_error_in_it():
+    model = make_network()
+    before = [set(vars(layer)) for layer in model.layers]
+
+    def fail():
+        with fast_gradients(model):
+            assert "convolution_op" in vars(model.layers[0])
+            assert "call" in vars(model.layers[1])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [set(vars(layer)) for layer in model.layers] == before

@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgerig.artifact import Artifact, Preprocessing
+from edgerig.errors import DatasetError, IncompatibleError, Interrupted, ModelError, StorageError
+from edgerig.models.base import TrainSettings
+from edgerig.models.keras_base import Phase, load_keras
+from edgerig.progress import Progress, Task
+
+TWO = TrainSettings(epochs=2)
+ONE = TrainSettings(epochs=1)
+
+
+def weights(folder, name="tiny-net"):
+    return [np.asarray(variable.value) for variable in load_keras(folder / f"{name}.keras").weights]
+
+
+def history(folder, name="tiny-net"):
+    records = msgspec.json.decode((folder / f"{name}.history.json").read_bytes())["epochs"]
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def assert_equal_trainings(one, other):
+    for mine, theirs in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert history(one) == history(other)
+
+
+class Recorded(Progress):
+    """Progress that keeps what it was told."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def task(self, name, total=None):
+        from contextlib import nullcontext
+
+        self.tasks.append(Task(name, total))
+        return nullcontext(self.tasks[-1])
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, make_tiny_net, make_patterns):
+    """Two epochs, undisturbed: the yardstick for everything that is interrupted."""
+    out = tmp_path_factory.mktemp("straight")
+    progress = Recorded()
+    artifact = make_tiny_net().train(make_patterns(), TWO, out, progress=progress, logdir=out / "logs")
+    return out, artifact, progress
+
+
+def test_two_epochs_are_equal_to_one_and_one_more_after_resuming(straight, tiny_net, patterns, tmp_path):
+    tiny_net.train(patterns, ONE, tmp_path)
+    artifact = tiny_net.train(patterns, TWO, tmp_path, resume=True)
+    assert_equal_trainings(straight[0], tmp_path)
+    assert artifact.sha256 == straight[1].sha256
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from conftest import Patterns, TinyNet
+from pathlib import Path
+from edgerig.models.base import TrainSettings
+
+calls = 0
+def die_at(number, function):
+    def call(*args):
+        global calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args)
+    return call
+
+if {where!r} == "in the second epoch":
+    TinyNet.augment = die_at(5, TinyNet.augment)
+else:
+    # Each epoch syncs two files to the disk before it renames them: the checkpoint and the history.
+    os.fsync = die_at(3, os.fsync)
+TinyNet().train(Patterns(), TrainSettings(epochs=2), Path({out!r}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["in the second epoch", "while writing the second checkpoint"])
+def test_a_killed_training_resumes_to_the_same_weights(where, straight, tiny_net, patterns, tmp_path):
+    code = KILLED.format(tests=str(Path(__file__).parent), where=where, out=str(tmp_path))
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not (tmp_path / "tiny-net.keras").exists()
+    progress = Recorded()
+    tiny_net.train(patterns, TWO, tmp_path, resume=True, progress=progress)
+    assert progress.tasks[0].name.startswith("Training tiny-net, epoch 2 of 2")
+    assert_equal_trainings(straight[0], tmp_path)
+
+
+def test_resuming_a_finished_training_trains_nothing_and_writes_the_same_file(straight, tiny_net, patterns, tmp_path):
+    tiny_net.train(patterns, TWO, tmp_path)
+    progress = Recorded()
+    artifact = tiny_net.train(patterns, TWO, tmp_path, resume=True, progress=progress)
+    assert [task.name.split()[0] for task in progress.tasks] == ["Evaluating"]
+    assert artifact.sha256 == straight[1].sha256
+
+
+def test_resuming_without_a_checkpoint_starts_from_the_beginning(straight, tiny_net, patterns, tmp_path):
+    assert tiny_net.train(patterns, TWO, tmp_path, resume=True).sha256 == straight[1].sha256
+
+
+def test_resuming_with_other_settings_is_refused_and_changes_nothing(tiny_net, patterns, tmp_path):
+    tiny_net.train(patterns, ONE, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(IncompatibleError, match="batch_size was 64, is 32"):
+        tiny_net.train(patterns, TrainSettings(epochs=2, batch_size=32), tmp_path, resume=True)
+    with pytest.raises(IncompatibleError, match="train fingerprint was"):
+        tiny_net.train(type(patterns)(patterns.Settings(seed=5)), TWO, tmp_path, resume=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_resuming_to_fewer_epochs_than_there_are_is_refused(tiny_net, patterns, tmp_path):
+    tiny_net.train(patterns, TWO, tmp_path)
+    with pytest.raises(IncompatibleError, match="2 epochs old, more than the 1"):
+        tiny_net.train(patterns, ONE, tmp_path, resume=True)
+
+
+def test_training_again_without_resume_starts_anew_and_replaces_the_model(tiny_net, patterns, tmp_path):
+    first = tiny_net.train(patterns, ONE, tmp_path)
+    second = tiny_net.train(patterns, TrainSettings(epochs=1, seed=2), tmp_path)
+    assert second.sha256 != first.sha256
+    assert len(history(tmp_path)) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "tiny-net.checkpoint.npz",
+        "tiny-net.history.json",
+        "tiny-net.keras",
+        "tiny-net.keras.json",
+    ]
+    assert Artifact.load(tmp_path / "tiny-net.keras.json").read()
+
+
+def test_progress_counts_batches_and_tells_loss_and_accuracy(straight):
+    tasks = straight[2].tasks
+    assert [task.name for task in tasks] == [
+        "Training tiny-net, epoch 1 of 2",
+        "Training tiny-net, epoch 2 of 2",
+        "Evaluating tiny-net on 40 test samples",
+    ]
+    assert [(task.done, task.total) for task in tasks[:2]] == [(3, 3), (3, 3)]
+    assert "loss" in tasks[0].note
+    assert "accuracy" in tasks[0].note
+
+
+def test_stored_accuracy_and_history_are_those_of_the_stored_model(straight, patterns):
+    out, artifact, _ = straight
+    model = load_keras(Path(artifact.path))
+    test = patterns.split("test")
+    outputs = np.asarray(model(test.inputs(slice(None), artifact.preprocessing), training=False))
+    options = artifact.origins[-1].options
+    assert options["accuracy"] == np.mean(outputs.argmax(-1) == test.labels)
+    assert options["loss"] == pytest.approx(-np.log(outputs[np.arange(40), test.labels]).mean(), rel=1e-5)
+    validation = patterns.split("validation")
+    outputs = np.asarray(model(validation.inputs(slice(None), artifact.preprocessing), training=False))
+    assert history(out)[-1]["val_accuracy"] == np.mean(outputs.argmax(-1) == validation.labels)
+    assert options["parameters"] == model.count_params()
+    assert options["train_settings"]["epochs"] == 2
+
+
+def scalars(folder):
+    """(step, tag) to value out of TensorBoard's event files: records of length, CRC, protobuf, CRC."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = {}
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        while data:
+            (length,) = struct.unpack("<Q", data[:8])
+            event = Event.FromString(data[12 : 12 + length])
+            data = data[16 + length :]
+            found |= {(event.step, value.tag): value.simple_value for value in event.summary.value}
+    return found
+
+
+def test_event_files_hold_every_scalar_of_every_epoch(straight):
+    found = scalars(straight[0] / "logs")
+    tags = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+    expected = {(record["epoch"], tag): record[tag] for record in history(straight[0]) for tag in tags}
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_learning_rate_decays_by_the_epoch(tiny_net, patterns, tmp_path):
+    settings = TrainSettings(epochs=3, learning_rate=0.01, learning_rate_decay=0.5)
+    tiny_net.train(patterns, settings, tmp_path)
+    assert [record["learning_rate"] for record in history(tmp_path)] == pytest.approx([0.01, 0.005, 0.0025])
+    constant = tmp_path / "constant"
+    tiny_net.train(patterns, TrainSettings(epochs=3, learning_rate=0.01), constant)
+    assert history(constant)[0] == history(tmp_path)[0]
+    assert history(constant)[2]["loss"] != history(tmp_path)[2]["loss"]
+
+
+def test_only_so_many_training_samples_are_used(tiny_net, patterns, tmp_path):
+    progress = Recorded()
+    artifact = tiny_net.train(patterns, TrainSettings(epochs=1, train_samples=70), tmp_path, progress=progress)
+    assert artifact.origins[-1].options["train_samples"] == 70
+    assert progress.tasks[0].total == 2
+
+
+def make_stop(batches):
+    calls = 0
+
+    def augment(self, batch, rng):
+        nonlocal calls
+        calls += 1
+        if calls == batches:
+            raise KeyboardInterrupt
+        return batch + rng.normal(0, 0.05, batch.shape).astype(np.float32)
+
+    return augment
+
+
+def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(straight, tiny_net, patterns, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tiny_net), "augment", make_stop(5))
+        with pytest.raises(Interrupted, match="after epoch 1 of 2") as caught:
+            tiny_net.train(patterns, TWO, tmp_path)
+    assert "--resume" in caught.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-net.checkpoint.npz", "tiny-net.history.json"]
+    tiny_net.train(patterns, TWO, tmp_path, resume=True)
+    assert_equal_trainings(straight[0], tmp_path)
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_nothing(tiny_net, patterns, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(tiny_net), "augment", make_stop(2))
+    with pytest.raises(Interrupted, match="before the end of its first epoch"):
+        tiny_net.train(patterns, TWO, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_is_no_number_names_the_step_and_keeps_the_checkpoint(tiny_net, patterns, tmp_path, monkeypatch):
+    tiny_net.train(patterns, ONE, tmp_path)
+    kept = (tmp_path / "tiny-net.checkpoint.npz").read_bytes()
+    calls = 0
+
+    def spoil(self, batch, rng):
+        nonlocal calls
+        calls += 1
+        return batch * np.float32(np.nan) if calls == 2 else batch
+
+    monkeypatch.setattr(type(tiny_net), "augment", spoil)
+    with pytest.raises(ModelError, match="nan at step 2 of epoch 2") as caught:
+        tiny_net.train(patterns, TWO, tmp_path, resume=True)
+    assert "learning rate below 0.001" in caught.value.hint
+    assert (tmp_path / "tiny-net.checkpoint.npz").read_bytes() == kept
+
+
+def test_a_wild_learning_rate_is_a_model_error(tiny_net, patterns, tmp_path):
+    with pytest.raises(ModelError, match=r"not a number|The loss became"):
+        tiny_net.train(patterns, TrainSettings(epochs=2, learning_rate=1e38), tmp_path)
+    assert not (tmp_path / "tiny-net.keras").exists()
+
+
+def test_wrong_shape_is_refused_with_both_shapes(tiny_net, patterns, tmp_path):
+    pictures = type(patterns)(patterns.Settings(shape=(32, 32, 3)))
+    with pytest.raises(IncompatibleError, match=r"28x28x1.*'patterns'.*32x32x3"):
+        tiny_net.train(pictures, ONE, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("offset", "label"), [(-1, -1), (1, 4)])
+def test_labels_that_are_no_classes_are_refused_by_sample(tiny_net, patterns, tmp_path, offset, label):
+    patterns.labels_from = offset
+    with pytest.raises(DatasetError, match=f"Sample \\d+ .* has the label {label}, which is none of its 4 classes"):
+        tiny_net.train(patterns, ONE, tmp_path)
+
+
+def test_a_dataset_without_classes_is_refused(tiny_net, patterns, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(patterns), "classes", ())
+    with pytest.raises(IncompatibleError, match="no classes to learn"):
+        tiny_net.train(patterns, ONE, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_a_storage_error(tiny_net, patterns, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        tiny_net.train(patterns, ONE, tmp_path / "file" / "out")
+    with pytest.raises(StorageError):
+        tiny_net.train(patterns, ONE, tmp_path / "out", logdir=tmp_path / "file" / "logs")
+
+
+def make_two_phases(settings):
+    return (
+        Phase(1, 0.01, learns=lambda layer: layer.name == "probabilities", title="head only"),
+        Phase(2, 0.001, title="all"),
+    )
+
+
+def test_phases_train_only_their_layers_and_resume_across_the_border(tiny_net, patterns, tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny_net, "phases", make_two_phases)
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    progress = Recorded()
+    tiny_net.train(patterns, ONE, straight, progress=progress)
+    assert progress.tasks[0].name.endswith("epoch 1 of 3 (head only)")
+    assert [record["learning_rate"] for record in history(straight)] == [0.01, 0.001, 0.001]
+    for batches in (5, 4):  # in epoch 2, the first of its phase, then in epoch 3
+        with monkeypatch.context() as patch:
+            patch.setattr(type(tiny_net), "augment", make_stop(batches))
+            with pytest.raises(Interrupted):
+                tiny_net.train(patterns, ONE, stopped, resume=True)
+    tiny_net.train(patterns, ONE, stopped, resume=True)
+    assert_equal_trainings(straight, stopped)
+
+
+def test_frozen_layers_stay_as_they_were(tiny_net, patterns, tmp_path, monkeypatch):
+    phase = Phase(1, 0.01, learns=lambda layer: layer.name == "probabilities")
+    monkeypatch.setattr(tiny_net, "phases", lambda settings: (phase,))
+    slow = tmp_path / "slow"
+    tiny_net.train(patterns, ONE, tmp_path)
+    monkeypatch.setattr(tiny_net, "phases", lambda settings: (with_rate(phase, 1e-9),))
+    tiny_net.train(patterns, ONE, slow)
+    one, other = (load_keras(folder / "tiny-net.keras") for folder in (tmp_path, slow))
+    for layer in one.layers:
+        same = all(
+            np.array_equal(a, b)
+            for a, b in zip(layer.get_weights(), other.get_layer(layer.name).get_weights(), strict=True)
+        )
+        assert same == (layer.name != "probabilities"), layer.name
+
+
+def with_rate(phase, rate):
+    return Phase(phase.epochs, rate, phase.learns)
+
+
+def test_splits_too_large_to_keep_train_to_the_same_weights(straight, tiny_net, patterns, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgerig.models.feed.KEEP_BYTES", 0)
+    tiny_net.train(patterns, TWO, tmp_path)
+    assert_equal_trainings(straight[0], tmp_path)
+
+
+def test_preprocessing_travels_with_the_artifact(straight):
+    assert straight[1].preprocessing == Preprocessing(scale=1 / 255)
+    assert Artifact.load(straight[0] / "tiny-net.keras.json").preprocessing == Preprocessing(scale=1 / 255)
