@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -123,6 +124,7 @@ class MobileNetV2(KerasModel):
         try:
             base = keras.applications.MobileNetV2(
                 input_tensor=keras.Input(self.input_shape, name="image"),
+                input_shape=self.input_shape,  # decides which of the published weights are taken
                 alpha=self.settings.alpha,
                 include_top=False,
                 weights="imagenet" if kind == "imagenet" else None,
@@ -164,13 +166,20 @@ def _load_features(base: Any, path: Path) -> None:
     if path.suffix.lower() == ".keras":
         _copy_by_name(load_keras(path), base, path)
         return
+    # Keras leaves alone what it does not find in the file, with a warning at most: mark it, to see that.
+    for variable in base.variables:
+        variable.assign(np.full(variable.shape, np.nan, np.float32))
+    hint = "It must be made without the top layers (no_top) and for the same alpha."
     try:
-        base.load_weights(path)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            base.load_weights(path)
     except Exception as error:
         raise ModelError(
-            f"{path} does not hold weights for this MobileNetV2: {str(error).splitlines()[0][:300]}",
-            "It must be made without the top layers (no_top) and for the same alpha.",
+            f"{path} does not hold weights for this MobileNetV2: {str(error).splitlines()[0][:300]}", hint
         ) from error
+    for variable in base.variables:
+        if np.isnan(np.asarray(variable.value)).any():
+            raise ModelError(f"{path} does not hold weights for this MobileNetV2: {variable.path} is missing.", hint)
 
 
 def _copy_by_name(source: Any, base: Any, path: Path) -> None:

@@ -102,13 +102,13 @@ class _Run:
         self.history: tuple[EpochRecord, ...] = ()
 
     def _identity(self, train: Samples, validation: Samples) -> Identity:
-        train_settings = msgspec.to_builtins(self.settings)
+        train_settings = _plain(self.settings)
         # More epochs than before are no contradiction, except where another phase follows.
         if self.plan[0][0] is self.plan[-1][0]:
             del train_settings["epochs"]
         return Identity(
             model=self.wrapper.name,
-            model_settings=msgspec.to_builtins(self.wrapper.settings),
+            model_settings=_plain(self.wrapper.settings),
             train_settings=train_settings,
             dataset=self.dataset.name,
             classes=self.dataset.classes,
@@ -242,9 +242,9 @@ class _Run:
         options = {
             "model": self.wrapper.name,
             "model_settings": self.identity.model_settings,
-            "train_settings": msgspec.to_builtins(self.settings),
+            "train_settings": _plain(self.settings),
             "dataset": self.dataset.name,
-            "dataset_settings": msgspec.to_builtins(self.dataset.settings),
+            "dataset_settings": _plain(self.dataset.settings),
             "train_samples": len(self.train_feed.samples),
             "fingerprints": {
                 "train": self.identity.train_fingerprint,
@@ -303,6 +303,12 @@ def _check_shape(wrapper: KerasModel, dataset: Dataset, shape: tuple[int, ...]) 
 def _assign(variables: Any, values: Any) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+
+
+def _plain(settings: msgspec.Struct) -> dict[str, Any]:
+    """Settings as they look when they come back from a JSON file: tuples are lists."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
+    return plain
 
 
 def _mean(losses: list[float], accuracies: list[float]) -> Score:
