@@ -73,7 +73,7 @@ class CArraySettings(Settings, frozen=True, kw_only=True):
 
     name: Annotated[
         str | None,
-        msgspec.Meta(description="name of the array; the file's name, made fit for C, if not given", min_length=1),
+        msgspec.Meta(description="name of the array; the file's name, made fit for C, if not given"),
     ] = None
 
 

@@ -1,0 +1,152 @@
+"""``edgerig compile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgerig.cli.console import ConsoleProgress, echo, print_json
+from edgerig.cli.options import parse_options
+
+if TYPE_CHECKING:
+    from edgerig.artifact import Artifact
+    from edgerig.compilers.several import Failure, Made
+    from edgerig.compilers.sizes import SizeRow
+    from edgerig.datasets.base import Dataset
+    from edgerig.errors import EdgerigError
+
+#: The names that the size table of the STM32 digit project gives to these.
+SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
+
+
+@click.command(name="compile")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="COMPILER",
+    help="What to make, or 'all'; may be repeated. `edgerig list compilers` names them.",
+)
+@click.option("--dataset", help="What to calibrate with (its training split); `edgerig list datasets` names them.")
+@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
+@click.option(
+    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="[COMPILER.]KEY=VALUE",
+    help="A setting of the compilers that have it, or of one of them.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build"),
+    show_default=True,
+    help="Folder for the compiled files.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON document.")
+def command(
+    model: Path,
+    targets: tuple[str, ...],
+    dataset: str | None,
+    dataset_option: tuple[str, ...],
+    dataset_root: Path | None,
+    options: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Convert or quantize the file MODEL (.keras, .tflite, .onnx), and say what that saves.
+
+    Each file is inspected before it is written: if int8 was asked for and a weight or an activation is still
+    float, nothing is written and the tensor is named. Beside each file lies its description, <file>.json: inputs,
+    outputs, preprocessing, and what it was made from.
+
+    `edgerig list compilers` names the compilers, `edgerig list compilers NAME` the settings for --option.
+
+    \b
+    Examples:
+      edgerig compile runs/train/mnist-cnn.keras --to float32
+      edgerig compile net.tflite --to int8 --dataset mnist --out build/
+      edgerig compile net.tflite --to int8 --dataset mnist --option input_type=uint8 --option output_type=float32
+      edgerig compile net.keras --to all --dataset mnist
+      edgerig compile build/net_int8.tflite --to c-array --option name=digits
+    """
+    from edgerig.cli.signals import stop_on_termination
+    from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
+    from edgerig.compilers.sizes import render_size_table, size_table
+    from edgerig.models.files import open_artifact
+
+    data = _dataset(dataset, dataset_option, dataset_root)
+    source = open_artifact(model)
+    chains = plan_chains(targets, parse_options(options, "--option"), source, data)
+    stop_on_termination()
+    progress = ConsoleProgress()
+    for reason in chains.skipped:
+        progress.log(f"left out {reason}")
+    if data is not None:
+        data.prepare(progress)
+        source = for_dataset(source, data)
+    made, failures = compile_chains(chains, source, out, data, progress)
+    rows = size_table(
+        (f"original ({source.format})", source.size),
+        [(SEED_NAMES.get(one.compiler, one.compiler), one.payload) for one in made],
+    )
+    if as_json:
+        print_json(_document(source, made, rows, failures))
+    for one in made:
+        echo(f"{one.compiler}: {one.artifact.path}")
+    echo()
+    echo(render_size_table(rows))
+    if failures:
+        raise _error(failures)
+
+
+def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> Dataset | None:
+    from edgerig import plugins
+    from edgerig.datasets.base import Dataset
+    from edgerig.errors import UsageError
+
+    if name is None:
+        if options or root is not None:
+            raise UsageError("--dataset-option and --dataset-root go with --dataset.", "Name one: --dataset mnist.")
+        return None
+    settings = parse_options(options, "--dataset-option")
+    if root is not None:
+        settings["root"] = str(root)
+    return plugins.make("dataset", name, Dataset, settings)
+
+
+def _document(source: Artifact, made: list[Made], rows: list[SizeRow], failures: list[Failure]) -> dict[str, Any]:
+    from edgerig.artifact import sidecar_path
+
+    return {
+        "original": source,
+        "artifacts": [
+            {
+                "compiler": one.compiler,
+                "path": one.artifact.path,
+                "description": str(sidecar_path(Path(one.artifact.path))),
+                "bytes": one.payload,
+                "seconds": one.artifact.origins[-1].seconds,
+                "artifact": one.artifact,
+            }
+            for one in made
+        ],
+        "sizes": rows,
+        "failures": failures,
+    }
+
+
+def _error(failures: list[Failure]) -> EdgerigError:
+    from edgerig.errors import CompileError
+
+    if len(failures) == 1:
+        return CompileError(failures[0].message, failures[0].hint)
+    lines = "\n".join(f"  - {failure.compiler}: {failure.message}" for failure in failures)
+    return CompileError(f"{len(failures)} compilers failed:\n{lines}", "What the others made is kept.")

@@ -1,0 +1,184 @@
+"""Several compilers on one model: everything checked before the first one starts, each step done once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgerig import plugins
+from edgerig.artifact import Artifact, Preprocessing
+from edgerig.compilers.base import ModelCompiler
+from edgerig.datasets.base import Dataset
+from edgerig.errors import CompileError, EdgerigError, IncompatibleError, UnknownNameError, UsageError
+from edgerig.plugins import convert_settings, describe, find
+from edgerig.progress import Progress
+
+ALL = "all"
+#: The order of ``all``; what a user's plugins add comes behind.
+ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array")
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """One compiled file. ``payload``: bytes that the network takes on a device (of a C array, not of its text)."""
+
+    compiler: str
+    artifact: Artifact
+    payload: int
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A compiler that made nothing, and why."""
+
+    compiler: str
+    error: str
+    message: str
+    hint: str | None
+
+
+class Chains(msgspec.Struct, frozen=True):
+    """Steps to each target, and what ``all`` left out with the reason."""
+
+    steps: tuple[tuple[ModelCompiler, ...], ...]
+    skipped: tuple[str, ...] = ()
+
+
+def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artifact, dataset: Dataset | None) -> Chains:
+    """The compilers to run on ``artifact``, each behind the ones that it builds on.
+
+    Args:
+        targets: Compiler names; ``all`` stands for every one that is installed and can read the artifact.
+        options: Settings, ``key`` for all of the compilers that have it, or ``compiler.key`` for one.
+        artifact: The model.
+        dataset: To calibrate with.
+
+    Raises:
+        UnknownNameError: A compiler or a setting is not known.
+        SpecError: A setting's value is not valid.
+        IncompatibleError: A compiler refuses the artifact.
+        MissingExtraError: An engine is not installed.
+        UsageError: A compiler calibrates, and there is no dataset.
+    """
+    names = list(dict.fromkeys(name for target in targets for name in _expand(target)))
+    makers = _configure(names, options)
+    steps, skipped = [], []
+    for name in names:
+        chain = _chain(makers[name], artifact, makers)
+        try:
+            _check(chain, artifact)
+        except UsageError as error:
+            if name in targets:
+                raise
+            skipped.append(f"{name}: {error.message} {error.hint or ''}".rstrip())
+            continue
+        if name not in targets and _changes_nothing(chain[0], artifact) and len(chain) == 1:
+            skipped.append(f"{name}: {Path(artifact.path).name} is that already.")
+            continue
+        steps.append(chain)
+    needy = [chain[-1].name for chain in steps if any(step.needs_dataset for step in chain)]
+    if needy and dataset is None:
+        raise UsageError(
+            f"Calibration needs samples, and there is no dataset: {', '.join(needy)}.",
+            "Name one, for example --dataset mnist.",
+        )
+    return Chains(tuple(steps), tuple(skipped))
+
+
+def compile_chains(
+    chains: Chains, artifact: Artifact, out: Path, dataset: Dataset | None, progress: Progress
+) -> tuple[list[Made], list[Failure]]:
+    """Run the chains; a step that several of them share runs once.
+
+    A compiler that fails does not stop the others.
+
+    Raises:
+        StorageError, Interrupted, ...: Whatever is not the fault of one compiler; files made before are kept.
+    """
+    made: dict[str, Made] = {}
+    failures: dict[str, Failure] = {}
+    for chain in chains.steps:
+        current, payload = artifact, artifact.size
+        for compiler in chain:
+            if compiler.name not in made:
+                try:
+                    result = compiler.compile(current, out, dataset, progress)
+                except (CompileError, IncompatibleError) as error:
+                    failures.setdefault(chain[-1].name, _failure(chain[-1], error))
+                    break
+                size = payload if result.format == "c-array" else result.size
+                made[compiler.name] = Made(compiler=compiler.name, artifact=result, payload=size)
+            current, payload = made[compiler.name].artifact, made[compiler.name].payload
+    return list(made.values()), list(failures.values())
+
+
+def for_dataset(artifact: Artifact, dataset: Dataset) -> Artifact:
+    """``artifact`` with the dataset's preprocessing and classes, where it has none of its own.
+
+    A user's file that was never described says nothing about its preprocessing; one that edgerig trained or
+    compiled for a dataset does.
+    """
+    brought = not artifact.origins or artifact.origins[0].tool == "file"
+    if brought and artifact.preprocessing == Preprocessing():
+        artifact = msgspec.structs.replace(artifact, preprocessing=dataset.preprocessing)
+    if not artifact.classes:
+        artifact = msgspec.structs.replace(artifact, classes=dataset.classes)
+    return artifact
+
+
+def _expand(target: str) -> list[str]:
+    if target != ALL:
+        return [target]
+    known = plugins.names("compiler")
+    return [name for name in ORDER if name in known] + [name for name in known if name not in ORDER]
+
+
+def _configure(names: list[str], options: dict[str, Any]) -> dict[str, ModelCompiler]:
+    """Instances of the named compilers with their share of ``options``."""
+    kinds = {name: find("compiler", name, ModelCompiler) for name in names}
+    known = {name: {key for key, _, _ in describe(kind.Settings)} for name, kind in kinds.items()}
+    shares: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for option, value in options.items():
+        owner, dot, key = option.rpartition(".")
+        owners = [name for name in names if not dot or name.replace("-", "_") == owner.replace("-", "_")]
+        if not owners:
+            raise UnknownNameError("compiler in an option", owner, names)
+        takers = [name for name in owners if key in known[name]]
+        if not takers:
+            raise UnknownNameError(
+                f"setting of {', '.join(owners)}", key, set().union(*(known[name] for name in owners))
+            )
+        for name in takers:
+            shares[name][key] = value
+    return {
+        name: kind(convert_settings(kind.Settings, shares[name], f"compiler {name!r}")) for name, kind in kinds.items()
+    }
+
+
+def _chain(compiler: ModelCompiler, artifact: Artifact, makers: dict[str, ModelCompiler]) -> tuple[ModelCompiler, ...]:
+    """``compiler`` behind those that must come before it for this artifact."""
+    if compiler.after is None:
+        return (compiler,)
+    before = makers.get(compiler.after) or find("compiler", compiler.after, ModelCompiler)()
+    if before.makes == artifact.format or before.refuses(artifact.format, artifact.scheme):
+        return (compiler,)
+    return (*_chain(before, artifact, makers), compiler)
+
+
+def _check(chain: tuple[ModelCompiler, ...], artifact: Artifact) -> None:
+    format, scheme = artifact.format, artifact.scheme
+    for step in chain:
+        reason = step.refuses(format, scheme)
+        if reason:
+            raise IncompatibleError(f"{Path(artifact.path).name} cannot be compiled: {reason}.")
+        step.require()
+        format, scheme = step.makes, step.scheme or scheme
+
+
+def _changes_nothing(compiler: ModelCompiler, artifact: Artifact) -> bool:
+    return (compiler.makes, compiler.scheme) == (artifact.format, artifact.scheme)
+
+
+def _failure(compiler: ModelCompiler, error: EdgerigError) -> Failure:
+    return Failure(compiler=compiler.name, error=type(error).__name__, message=error.message, hint=error.hint)
