@@ -1,0 +1,217 @@
+"""ONNX Runtime on the CPU, with inputs and outputs bound to fixed buffers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import InferenceError
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime
+
+#: ONNX Runtime's names of tensor types, and numpy's.
+DTYPES = {
+    "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64", "tensor(bool)": "bool",
+    "tensor(int8)": "int8", "tensor(uint8)": "uint8", "tensor(int16)": "int16", "tensor(uint16)": "uint16",
+    "tensor(int32)": "int32", "tensor(uint32)": "uint32", "tensor(int64)": "int64", "tensor(uint64)": "uint64",
+}  # fmt: skip
+
+#: Share of the sorted samples left out at each end of an operator's mean.
+TRIM = 0.05
+PROFILE_METHOD = (
+    "ONNX Runtime's own profiler in a session of its own; mean without the 5 % shortest and longest; "
+    "single times are whole microseconds"
+)
+
+
+class OnnxRuntime(Runtime):
+    """ONNX files on ONNX Runtime's CPU execution provider."""
+
+    name = "onnxruntime"
+    summary = "ONNX Runtime: ONNX files on the CPU"
+    extra = "onnx"
+    modules = ("onnxruntime",)
+    formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
+    invoke_method = "InferenceSession.run_with_iobinding only; inputs copied into bound buffers before, outputs after"
+
+    @classmethod
+    def version(cls) -> str:
+        cls.require()
+        return version("onnxruntime")
+
+    def _load(self, path: Path) -> None:
+        self._path = path
+        self._session = self._open(self._options())
+        self._input_specs = tuple(_spec(node, "Input") for node in self._session.get_inputs())
+        self._output_specs = tuple(_spec(node, "Output") for node in self._session.get_outputs())
+        self._peak: Quantity = Unavailable("ONNX Runtime tells its peak memory only while it profiles: profile first")
+
+    def _options(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.settings.threads
+        options.inter_op_num_threads = 1
+        # Warnings about optimizations that did not apply would drown what a user needs to see.
+        options.log_severity_level = 3
+        return options
+
+    def _open(self, options: Any) -> Any:
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        return self._input_specs
+
+    def _outputs(self) -> tuple[TensorSpec, ...]:
+        return self._output_specs
+
+    def _calls(self) -> Calls:
+        return self._bind(self._session)
+
+    def _bind(self, session: Any) -> Calls:
+        """The hot loop's calls; the buffers live as long as the calls do."""
+        binding = session.io_binding()
+        places = [np.zeros(spec.shape, spec.dtype) for spec in self._input_specs]
+        results = [np.zeros(spec.shape, spec.dtype) for spec in self._output_specs]
+        for spec, buffer in zip(self._input_specs, places, strict=True):
+            binding.bind_input(spec.name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
+        for spec, buffer in zip(self._output_specs, results, strict=True):
+            binding.bind_output(spec.name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
+        run = session.run_with_iobinding
+        set_inputs: Callable[[Sequence[Array]], object]
+        get_outputs: Callable[[], Sequence[Array]]
+
+        def invoke() -> None:
+            run(binding)
+
+        if len(places) == 1 and len(results) == 1:
+            (place,), (result,) = places, results
+
+            def set_inputs(sample: Sequence[Array]) -> None:
+                place[...] = sample[0]
+
+            def get_outputs() -> Sequence[Array]:
+                return (result.copy(),)
+
+        else:
+
+            def set_inputs(sample: Sequence[Array]) -> None:
+                for place, value in zip(places, sample, strict=True):
+                    place[...] = value
+
+            def get_outputs() -> Sequence[Array]:
+                return [result.copy() for result in results]
+
+        return set_inputs, invoke, get_outputs
+
+    def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        with tempfile.TemporaryDirectory(prefix="edgerig-profile-") as folder:
+            options = self._options()
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(folder) / "profile")
+            session = self._open(options)
+            set_inputs, invoke, _ = self._bind(session)
+            for sample in zip(*batches, strict=True):
+                set_inputs(sample)
+                invoke()
+            events = json.loads(Path(session.end_profiling()).read_text())
+        nodes = [event for event in events if event["cat"] == "Node" and event["name"].endswith("_kernel_time")]
+        if not nodes:
+            return Unavailable("ONNX Runtime recorded no operator")
+        self._peak = _peak(nodes)
+        return _layers(nodes)
+
+    def _memory(self) -> dict[str, Quantity]:
+        return {"engine_peak": self._peak}
+
+    def _close(self) -> None:
+        del self._session
+
+
+def _spec(node: Any, what: str) -> TensorSpec:
+    """A tensor as ONNX Runtime describes it; a free first axis becomes a batch of 1.
+
+    Raises:
+        InferenceError: It is no dense tensor of numbers, or another axis is free.
+    """
+    dtype = DTYPES.get(node.type)
+    if dtype is None:
+        raise InferenceError(
+            f"{what} {node.name!r} is a {node.type}, which edgerig does not feed or judge.",
+            "Cut the network so that its inputs and outputs are dense tensors of numbers.",
+        )
+    shape = list(node.shape)
+    if shape and not isinstance(shape[0], int):
+        shape[0] = 1
+    if not all(isinstance(size, int) for size in shape):
+        raise InferenceError(
+            f"{what} {node.name!r} has the shape {node.shape}: only the batch axis may be free.",
+            "Fix the shape, for instance with `python -m onnxruntime.tools.make_dynamic_shape_fixed`.",
+        )
+    return TensorSpec(name=node.name, shape=tuple(shape), dtype=dtype)
+
+
+def _layers(nodes: list[dict[str, Any]]) -> list[LayerTime]:
+    """Operators in the order in which they ran first, with their times."""
+    runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for event in nodes:
+        runs.setdefault((event["args"].get("node_index", ""), event["name"]), []).append(event)
+    layers = []
+    for index, ((_, name), events) in enumerate(runs.items()):
+        seconds = [event["dur"] * 1e-6 for event in events]
+        layers.append(
+            LayerTime(
+                index=index,
+                name=name.removesuffix("_kernel_time"),
+                op=events[0]["args"].get("op_name", ""),
+                time=_time(seconds),
+                output_shape=_shape(events[0]["args"].get("output_type_shape", [])),
+            )
+        )
+    return layers
+
+
+def _time(seconds: list[float]) -> Quantity:
+    if not any(seconds):
+        return Unavailable("shorter than the profiler's resolution of 1 us")
+    ordered = np.sort(seconds)
+    cut = int(len(ordered) * TRIM)
+    # The ends of an event are cut to whole microseconds, so that a mean over many is finer than each; a median is not.
+    mean = float(ordered[cut : len(ordered) - cut].mean())
+    return Measurement(
+        value=mean or float(ordered.mean()),
+        unit="s",
+        kind="measured",
+        method=PROFILE_METHOD,
+        clock="std::chrono::high_resolution_clock",
+        n=len(seconds),
+    )
+
+
+def _shape(type_shapes: list[dict[str, list[int]]]) -> tuple[int, ...] | None:
+    for entry in type_shapes:
+        for shape in entry.values():
+            return tuple(shape)
+    return None
+
+
+def _peak(nodes: list[dict[str, Any]]) -> Quantity:
+    peaks = [int(event["args"]["mem_in_use_peak"]) for event in nodes if "mem_in_use_peak" in event["args"]]
+    if not peaks:
+        return Unavailable("this version of ONNX Runtime does not record its memory")
+    return Measurement(
+        value=float(max(peaks)),
+        unit="B",
+        kind="measured",
+        method="ONNX Runtime's own count of bytes in use (mem_in_use_peak): weights and activations, not its code",
+        n=len(peaks),
+    )
