@@ -1,0 +1,283 @@
+"""Build the report's model from bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgerig import __version__
+from edgerig.measure.kinds import Kind, Measurement, Unavailable
+from edgerig.report.figures import metric_figure, number
+from edgerig.report.labels import anchors, labels
+from edgerig.report.limits import Budget, Limits
+from edgerig.report.load import Loaded
+from edgerig.report.machines import machine_facts
+from edgerig.report.model import (
+    REPORT_VERSION,
+    BundleView,
+    Compared,
+    Fact,
+    Failure,
+    Figure,
+    Report,
+    SizeRow,
+    Variant,
+)
+from edgerig.report.quality import primary
+from edgerig.report.recommend import Candidate, recommend
+from edgerig.report.units import compact, show, times, when
+from edgerig.report.variants import build_variant
+from edgerig.results.types import CellResult, RunResult
+
+_KINDS: tuple[Kind, ...] = ("measured", "emulated", "modelled", "estimated")
+
+
+def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
+    """The report of one or several bundles, side by side."""
+    limits = limits or Limits()
+    cells = [(number, cell) for number, bundle in enumerate(bundles) for cell in bundle.result.cells]
+    full, short = labels(cells)
+    ids = anchors(cells, len(bundles))
+    budget = Budget(limits.picture_bytes)
+    variants = tuple(
+        build_variant(
+            cell,
+            bundles[number].result.dataset,
+            bundles[number].samples.get(cell.id),
+            bundle=number,
+            anchor=ids[place],
+            label=full[place],
+            short=short[place],
+            limits=limits,
+            budget=budget,
+        )
+        for place, (number, cell) in enumerate(cells)
+    )
+    names = _names(bundles)
+    candidates = [
+        _candidate(cell, variant, bundles[number].result, names[number] if len(bundles) > 1 else "")
+        for (number, cell), variant in zip(cells, variants, strict=True)
+    ]
+    finished = all(bundle.result.finished is not None for bundle in bundles)
+    views = tuple(_bundle(number, names[number], bundle) for number, bundle in enumerate(bundles))
+    return Report(
+        version=REPORT_VERSION,
+        title=" and ".join(names) if len(names) < 4 else f"{len(names)} runs",
+        edgerig=__version__,
+        finished=finished,
+        bundles=views,
+        variants=variants,
+        recommendation=recommend(candidates, finished=finished),
+        compared=_compared(variants, len(bundles)),
+        kinds=_kinds(variants),
+        notes=tuple(_notes([bundle.result for bundle in bundles], names)),
+    )
+
+
+def _names(bundles: Sequence[Loaded]) -> list[str]:
+    """The runs' names; where two are the same, with their folders."""
+    names = [bundle.result.name for bundle in bundles]
+    if len(set(names)) == len(names):
+        return names
+    names = [f"{bundle.result.name} ({bundle.path.name or bundle.path})" for bundle in bundles]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{bundle.result.name} ({bundle.path})" for bundle in bundles]
+
+
+def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: str) -> Candidate:
+    steady, metric = cell.latency.steady, primary(cell.quality)
+    quality = metric_figure(metric, cell) if metric else None
+    number_ = steady if isinstance(steady, Measurement) else None
+    classes = len(result.dataset.classes)
+    is_accuracy = metric is not None and metric.name.lower() == "accuracy"
+    kind = number_.kind if number_ else "measured"
+    unit = number_.unit if number_ else "s"
+    return Candidate(
+        key=variant.anchor,
+        label=f"{variant.short} of {bundle}" if bundle else variant.short,
+        size=cell.artifact.size,
+        quality=quality.value if quality else None,
+        quality_low=quality.low if quality else None,
+        quality_high=quality.high if quality else None,
+        latency=number_.value if number_ else None,
+        latency_low=number_.low if number_ else None,
+        latency_high=number_.high if number_ else None,
+        group=(result.dataset.name, result.dataset.fingerprint, cell.machine.host, cell.machine.cpu, kind, unit),
+        place=cell.machine.host if kind == "measured" else f"{cell.machine.host} ({kind})",
+        kind=kind,
+        unit=unit,
+        metric=metric.name if metric else "quality",
+        metric_unit=metric.unit if metric else "1",
+        higher_is_better=metric.higher_is_better if metric else True,
+        chance=1 / classes if is_accuracy and classes > 1 else None,
+        samples=cell.quality.samples,
+        warnings=len(variant.warnings),
+    )
+
+
+def _bundle(index: int, name: str, bundle: Loaded) -> BundleView:
+    result = bundle.result
+    return BundleView(
+        index=index,
+        name=name,
+        path=str(bundle.path),
+        finished=result.finished is not None,
+        created=when(result.created),
+        seconds=sum(cell.seconds for cell in result.cells),
+        edgerig=result.edgerig,
+        model=tuple(_model_facts(result)),
+        dataset=tuple(_dataset_facts(result)),
+        device=tuple(_device_facts(result)),
+        run=tuple(_run_facts(result)),
+        host=machine_facts(result.host),
+        sizes=tuple(
+            SizeRow(row.name, row.bytes, number(row.bytes, "B"), row.ratio, row.saving) for row in result.sizes
+        ),
+        warnings=result.warnings,
+        commands=result.commands,
+        interruptions=result.interruptions,
+        failures=tuple(Failure(one.id, one.error, one.message, when(one.time)) for one in result.failures),
+        stages=tuple(Fact(stage, state) for stage, state in result.stages.items()),
+    )
+
+
+def _model_facts(result: RunResult) -> list[Fact]:
+    model = result.model
+    facts = [Fact("model", model.name, model.source)]
+    if model.parameters is not None:
+        facts.append(Fact("parameters", f"{model.parameters:,}"))
+    if model.macs is not None:
+        facts.append(Fact("multiply-accumulates", f"{model.macs:,}"))
+    facts.append(Fact("source", model.source))
+    if model.training:
+        facts.append(Fact("training", compact(model.training)))
+    return facts
+
+
+def _dataset_facts(result: RunResult) -> list[Fact]:
+    dataset = result.dataset
+    facts = [
+        Fact("dataset", dataset.name),
+        Fact("test samples", f"{dataset.test_samples:,}"),
+        Fact("classes", f"{len(dataset.classes):,}", ", ".join(dataset.classes)),
+        Fact("training samples", f"{dataset.train_samples:,}"),
+        Fact("task", dataset.task),
+        Fact("fingerprint", dataset.fingerprint[:16] or "unknown", dataset.fingerprint),
+    ]
+    return [*facts, Fact("options", compact(dataset.options))] if dataset.options else facts
+
+
+def _device_facts(result: RunResult) -> list[Fact]:
+    """Each machine that ran a network once, then how it was reached."""
+    facts = []
+    for host in dict.fromkeys(cell.machine.host for cell in result.cells):
+        machine = next(cell.machine for cell in result.cells if cell.machine.host == host)
+        targets = dict.fromkeys(cell.target for cell in result.cells if cell.machine.host == host)
+        cores = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
+        facts += [
+            Fact("device", host),
+            Fact("processor", f"{machine.cpu}, {cores}"),
+            Fact("system", f"{machine.system} ({machine.architecture})"),
+            Fact("reached as", ", ".join(targets)),
+        ]
+    return facts
+
+
+def _run_facts(result: RunResult) -> list[Fact]:
+    seconds = sum(cell.seconds for cell in result.cells)
+    return [
+        Fact("measured", when(result.created), result.created),
+        Fact("finished", when(result.finished) if result.finished else "not finished", result.finished or ""),
+        Fact("extent", f"{_so_far(result)}, {show(seconds, 's')}"),
+        Fact("edgerig", result.edgerig),
+    ]
+
+
+def _compared(variants: Sequence[Variant], bundles: int) -> tuple[Compared, ...]:
+    """Combinations that at least two bundles hold, each figure in its bundle's place."""
+    if bundles < 2:
+        return ()
+    rows: dict[str, list[Variant | None]] = {}
+    for variant in variants:
+        places = rows.setdefault(variant.label, [None] * bundles)
+        if places[variant.bundle] is None:
+            places[variant.bundle] = variant
+    return tuple(
+        Compared(
+            label=label,
+            anchors=tuple(one.anchor if one else None for one in places),
+            quality=tuple(one.quality if one else None for one in places),
+            steady=tuple(one.steady if one else None for one in places),
+            size=tuple(one.size if one else None for one in places),
+            change=_change([one.steady if one else None for one in places]),
+        )
+        for label, places in rows.items()
+        if sum(one is not None for one in places) > 1
+    )
+
+
+def _change(figures: Sequence[Figure | None]) -> str:
+    """The last latency against the first, in words; only between numbers of one kind and unit."""
+    there = [(figure, figure.value) for figure in figures if figure is not None and figure.value is not None]
+    if len(there) < 2:
+        return "not comparable: a latency is unavailable"
+    (first, before), (last, after) = there[0], there[-1]
+    if (first.kind, first.unit) != (last.kind, last.unit):
+        return f"not comparable: {first.kind} against {last.kind}"
+    told_apart = None not in (first.low, first.high, last.low, last.high)
+    if told_apart and (first.low or 0) <= (last.high or 0) and (last.low or 0) <= (first.high or 0):
+        return "about the same (intervals overlap)"
+    if before <= 0 or after <= 0:
+        return "not comparable"
+    ratio = before / after
+    if 1 / 1.02 < ratio < 1.02:
+        return "about the same"
+    return f"{times(ratio)} times as fast" if ratio > 1 else f"{times(1 / ratio)} times slower"
+
+
+def _kinds(variants: Sequence[Variant]) -> tuple[Kind, ...]:
+    found: set[Kind | None] = set()
+    for variant in variants:
+        figures = [
+            variant.quality, variant.same, variant.steady, variant.p90, variant.p99, variant.throughput,
+            variant.peak_rss, variant.arena, *(named.figure for named in (*variant.stages, *variant.memory)),
+            *(layer.time for layer in variant.layers.rows),
+        ]  # fmt: skip
+        found |= {figure.kind for figure in figures}
+    return tuple(kind for kind in _KINDS if kind in found)
+
+
+def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:
+    """What a reader must know before comparing."""
+    notes = [
+        f"{name} is not finished: {_so_far(result)}."
+        for result, name in zip(results, names, strict=True)
+        if result.finished is None
+    ]
+    notes += [
+        f"{name}: {len(result.failures)} cells could not be measured; the run's section tells why."
+        for result, name in zip(results, names, strict=True)
+        if result.failures
+    ]
+    notes += [f"{name} has no cells." for result, name in zip(results, names, strict=True) if not result.cells]
+    if len({(result.dataset.name, result.dataset.fingerprint) for result in results}) > 1:
+        notes.append("The runs used different data; their qualities cannot be compared.")
+    cells = [cell for result in results for cell in result.cells]
+    counts = sorted({cell.quality.samples for cell in cells if cell.quality.metrics})
+    if len(counts) > 1:
+        notes.append(
+            f"Quality was judged on different numbers of samples ({', '.join(f'{count:,}' for count in counts)}): "
+            "mind the intervals."
+        )
+    if len({(cell.machine.host, cell.machine.cpu) for cell in cells}) > 1:
+        notes.append("The variants ran on more than one machine.")
+    missing = [cell for cell in cells if isinstance(cell.latency.steady, Unavailable)]
+    if missing:
+        notes.append(f"{len(missing)} of {len(cells)} variants have no latency; the table tells why.")
+    return notes
+
+
+def _so_far(result: RunResult) -> str:
+    """How many cells there are, of how many."""
+    planned = max(len(result.planned), len(result.cells))
+    return f"{len(result.cells)} of {planned} cells measured"

@@ -1,0 +1,7 @@
+"""Charts as SVG text: drawn here, coloured by the page's CSS variables, so that one drawing serves every theme."""
+
+from edgerig.report.charts.latency import distribution, histogram, time_series
+from edgerig.report.charts.operators import operators
+from edgerig.report.charts.scatter import Point, scatter
+
+__all__ = ["Point", "distribution", "histogram", "operators", "scatter", "time_series"]

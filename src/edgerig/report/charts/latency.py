@@ -1,0 +1,94 @@
+"""Charts of raw latency samples: histogram, cumulative distribution, time series."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from edgerig.report.charts.frame import Box, axes
+from edgerig.report.charts.scales import Linear
+from edgerig.report.charts.svg import Drawing, element, number, text
+from edgerig.report.model import Figure, Histogram, Series
+from edgerig.report.units import show
+
+WIDTH, HEIGHT = 400.0, 250.0
+_BOX = Box(58, 28, 390, 206)
+
+
+def histogram(data: Histogram, steady: Figure, p90: Figure, p99: Figure) -> Markup:
+    """Counts of samples by latency, with the median and the tail percentiles marked."""
+    low, high = data.edges[0], data.edges[-1]
+    x = Linear(low, high, _BOX.left, _BOX.right, 4)
+    y = Linear(0, max(data.counts) * 1.05, _BOX.bottom, _BOX.top, 4)
+    above = f", {data.above:,} above {show(high, 's')} not drawn" if data.above else ""
+    total = sum(data.counts) + data.above
+    drawing = Drawing(WIDTH, HEIGHT, f"Histogram of {total:,} latencies, median {steady.text}{above}")
+    axes(drawing, _BOX, x, y, x_unit="s", y_unit="", x_title=f"latency{above}", y_title="samples")
+    bars = [
+        element(
+            "rect",
+            x=x(left) + 0.4,
+            y=y(count),
+            width=max(x(right) - x(left) - 0.8, 0.6),
+            height=y(0) - y(count),
+            data_tip=f"{show(left, 's')} to {show(right, 's')}\n{count:,} samples",
+        )
+        for (left, right), count in zip(pairwise(data.edges), data.counts, strict=True)
+        if count
+    ]
+    drawing.add("g", *bars, class_="bars")
+    _marks(drawing, x, (("median", steady), ("p90", p90), ("p99", p99)))
+    return drawing.render()
+
+
+def distribution(shares: tuple[float, ...], steady: Figure, p90: Figure, p99: Figure) -> Markup:
+    """The share of samples at or below each latency; the last half percent may run out of the frame."""
+    last = len(shares) - 1
+    body = shares[max(0, int(last * 0.99))]
+    low, high = shares[0], max(body + 0.25 * (body - shares[0]), shares[0] * 1.0001)
+    high = min(high, shares[-1]) if shares[-1] > low else high
+    x = Linear(low, high, _BOX.left, _BOX.right, 4)
+    y = Linear(0, 1, _BOX.bottom, _BOX.top, 4)
+    drawing = Drawing(WIDTH, HEIGHT, f"Cumulative distribution of the latencies, median {steady.text}")
+    axes(drawing, _BOX, x, y, x_unit="s", y_unit="1", x_title="latency", y_title="share of samples at or below")
+    points = [(x(min(value, high)), y(index / last)) for index, value in enumerate(shares)]
+    drawing.add("path", d="M" + "L".join(f"{number(a)} {number(b)}" for a, b in points), class_="curve")
+    _marks(drawing, x, (("median", steady), ("p90", p90), ("p99", p99)))
+    return drawing.render()
+
+
+def time_series(data: Series, steady: Figure) -> Markup:
+    """Latencies in the order of measurement, a dot for each."""
+    low, high = min(data.seconds), max(data.seconds)
+    room = 0.06 * (high - low)
+    x = Linear(0, max(data.n - 1, 1), _BOX.left, _BOX.right, 4)
+    y = Linear(max(0.0, low - room), high + room, _BOX.bottom, _BOX.top, 4)
+    drawing = Drawing(WIDTH, HEIGHT, f"Latency over {data.n:,} samples in order, {show(low, 's')} to {show(high, 's')}")
+    axes(drawing, _BOX, x, y, x_unit="", y_unit="s", x_title="sample, in order of measurement", y_title="latency")
+    # A dot is a stroke of no length with round ends: a few bytes each, where an element each would be forty.
+    dots = "".join(
+        f"M{number(x(place))} {number(y(value))}h0" for place, value in zip(data.positions, data.seconds, strict=True)
+    )
+    drawing.add("path", d=dots, class_="dots")
+    if steady.value is not None:
+        at = y(steady.value)
+        drawing.add("line", x1=_BOX.left, x2=_BOX.right, y1=at, y2=at, class_="mark")
+    return drawing.render()
+
+
+def _marks(drawing: Drawing, x: Linear, marks: tuple[tuple[str, Figure], ...]) -> None:
+    """Vertical lines with names on two heights, so that near ones do not cover each other."""
+    lines, names, taken = [], [], [-1e9, -1e9]
+    for name, figure in marks:
+        if figure.value is None or figure.unit != "s" or not x.low <= figure.value <= x.high:
+            continue
+        at, half = x(figure.value), 3.2 * len(name)
+        lines.append(element("line", x1=at, x2=at, y1=_BOX.top, y2=_BOX.bottom, data_tip=f"{name}: {figure.text}"))
+        at = min(max(at, _BOX.left + half), _BOX.right - half)
+        row = next((row for row in (0, 1) if at - half > taken[row] + 4), None)
+        if row is not None:
+            taken[row] = at + half
+            names.append(text(name, at, _BOX.top + 10 + 13 * row, text_anchor="middle"))
+    drawing.add("g", *lines, class_="mark")
+    drawing.add("g", *names, class_="marks")

@@ -1,0 +1,70 @@
+"""From numbers to places, and ticks where people expect them."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from edgerig.report.units import scale_of
+
+
+class Linear:
+    """``low`` to ``high`` onto ``start`` to ``end``."""
+
+    def __init__(self, low: float, high: float, start: float, end: float, count: int = 5) -> None:
+        if high <= low:
+            room = abs(low) * 0.05 or 1.0
+            low, high = low - room, high + room
+        self.low, self.high, self.start, self.end, self.count = low, high, start, end, count
+
+    def __call__(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Multiples of 1, 2 or 5 times a power of ten within the domain."""
+        step = nice_step((self.high - self.low) / self.count)
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [index * step for index in range(first, last + 1)]
+
+
+class Log:
+    """``low`` to ``high``, both positive, onto ``start`` to ``end`` by their logarithms."""
+
+    def __init__(self, low: float, high: float, start: float, end: float) -> None:
+        if high <= low:
+            low, high = low / 1.5, high * 1.5
+        self.low, self.high = low, high
+        self._linear = Linear(math.log10(low), math.log10(high), start, end)
+
+    def __call__(self, value: float) -> float:
+        return self._linear(math.log10(max(value, self.low * 1e-3)))
+
+    def ticks(self) -> list[float]:
+        """1, 2 and 5 of each decade; where that is too many 1 only, where too few every digit."""
+        decades = range(math.floor(math.log10(self.low)) - 1, math.ceil(math.log10(self.high)) + 1)
+        found: list[float] = []
+        for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+            inside = [d * 10.0**e for e in decades for d in digits if self.low <= d * 10.0**e <= self.high]
+            if len(inside) > 8:
+                break
+            found = inside
+        return found
+
+
+def nice_step(rough: float) -> float:
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that is at least ``rough``."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
+
+
+def tick_text(value: float, scale: Linear | Log, unit: str) -> str:
+    """A tick's label: on a linear axis in the unit of the largest tick, on a logarithmic one each in its own."""
+    ticks = scale.ticks()
+    if isinstance(scale, Log):
+        factor, symbol = scale_of(value, unit)
+        return f"{value * factor:.6g} {symbol}".strip()
+    factor, symbol = scale_of(max((abs(tick) for tick in ticks), default=1.0), unit)
+    step = min((abs(b - a) * factor for a, b in pairwise(ticks)), default=abs(value * factor) or 1.0)
+    places = next((n for n in range(7) if abs(step - round(step, n)) < step * 1e-6), 6)
+    return f"{value * factor:,.{places}f} {symbol}".strip()

@@ -1,0 +1,193 @@
+"""Quality against latency, with the artifact's size as the bubble's area."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+import msgspec
+from markupsafe import Markup
+
+from edgerig.measure.kinds import Kind
+from edgerig.report.charts.frame import Box, axes
+from edgerig.report.charts.scales import Linear, Log
+from edgerig.report.charts.svg import Drawing, element
+from edgerig.report.units import show
+
+#: Latencies that span more than this factor are drawn on a logarithmic axis.
+_LOG_FROM = 4.0
+_CHARACTER, _LINE = 6.9, 15.0
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One variant. ``series`` is the number of its colour; ``link`` the id of its section."""
+
+    label: str
+    link: str
+    x: float
+    y: float
+    size: int
+    series: int
+    tip: str
+    kind: Kind = "measured"
+    x_low: float | None = None
+    x_high: float | None = None
+    y_low: float | None = None
+    y_high: float | None = None
+    chosen: bool = False
+    front: bool = False
+
+
+Rectangle = tuple[float, float, float, float]
+
+
+def scatter(
+    points: Sequence[Point], *, width: float, height: float, x_unit: str, y_unit: str, y_title: str, class_: str = ""
+) -> Markup:
+    """The chart. Points on the front (beaten by none) are joined; numbers not measured are drawn dashed."""
+    box = Box(62, 34, width - 16, height - 46)
+    largest = max(point.size for point in points) or 1
+    radii = [5 + (0.024 * width if width < 500 else 15) * math.sqrt(point.size / largest) for point in points]
+    x, y = _scales(points, box, max(radii), y_unit)
+    label = f"{y_title} against latency for {len(points)} variants; the bubble's area is the artifact's size"
+    drawing = Drawing(width, height, label, class_)
+    axes(
+        drawing,
+        box,
+        x,
+        y,
+        x_unit=x_unit,
+        y_unit=y_unit,
+        x_title=f"median latency{' (logarithmic)' if isinstance(x, Log) else ''}",
+        y_title=y_title,
+    )
+    _front(drawing, points, x, y)
+    places = [(x(point.x), y(point.y)) for point in points]
+    drawing.add("g", *(_whiskers(point, x, y) for point in points), class_="whiskers")
+    order = sorted(range(len(points)), key=lambda index: -radii[index])
+    for index in order:
+        drawing.parts.append(_bubble(points[index], places[index], radii[index]))
+    labels = place_labels([point.label for point in points], places, radii, box)
+    for point, (cx, cy), spot in zip(points, places, labels, strict=True):
+        if spot is None:
+            continue
+        left, top, right, bottom = spot
+        if _gap(spot, cx, cy) > 26:
+            ex, ey = min(max(cx, left), right), min(max(cy, top), bottom)
+            drawing.add("line", x1=cx, y1=cy, x2=ex, y2=ey, class_="leader")
+        name = element("tspan", "★ ", class_="star") if point.chosen else ""
+        drawing.parts.append(
+            element(
+                "text",
+                name + escape(point.label),
+                x=left,
+                y=bottom - 4,
+                class_="label chosen" if point.chosen else "label",
+            )
+        )
+    return drawing.render(interactive=True)
+
+
+def _scales(points: Sequence[Point], box: Box, margin: float, y_unit: str) -> tuple[Linear | Log, Linear]:
+    xs = [value for point in points for value in (point.x, point.x_low, point.x_high) if value is not None]
+    ys = [value for point in points for value in (point.y, point.y_low, point.y_high) if value is not None]
+    low, high = min(xs), max(xs)
+    x: Linear | Log
+    if low > 0 and high / low > _LOG_FROM:
+        room = (high / low) ** 0.07
+        x = Log(low / room, high * room, box.left + margin * 0.7, box.right - margin * 0.7)
+    else:
+        room = 0.12 * (high - low) or 0.1 * abs(high)
+        x = Linear(max(0.0, low - room), high + room, box.left, box.right)
+    room = 0.1 * (max(ys) - min(ys)) or 0.02
+    bottom, top = min(ys) - room, max(ys) + room
+    if y_unit == "1":
+        bottom, top = max(0.0, bottom), min(1.0, top)
+    return x, Linear(bottom, top, box.bottom - margin * 0.4, box.top + margin * 0.6)
+
+
+def _front(drawing: Drawing, points: Sequence[Point], x: Linear | Log, y: Linear) -> None:
+    front = sorted((point for point in points if point.front), key=lambda point: point.x)
+    if len(front) > 1:
+        path = "M" + "L".join(f"{x(point.x):.1f} {y(point.y):.1f}" for point in front)
+        drawing.add("path", d=path, class_="front")
+
+
+def _whiskers(point: Point, x: Linear | Log, y: Linear) -> str:
+    cx, cy = x(point.x), y(point.y)
+    parts = []
+    if point.y_low is not None and point.y_high is not None:
+        parts.append(element("line", x1=cx, x2=cx, y1=y(point.y_low), y2=y(point.y_high)))
+    if point.x_low is not None and point.x_high is not None:
+        parts.append(element("line", x1=x(point.x_low), x2=x(point.x_high), y1=cy, y2=cy))
+    return "".join(parts)
+
+
+def _bubble(point: Point, place: tuple[float, float], radius: float) -> str:
+    classes = f"bubble s{point.series % 6}{'' if point.kind == 'measured' else ' derived'}"
+    circle = element("circle", cx=place[0], cy=place[1], r=radius, class_=classes)
+    ring = element("circle", cx=place[0], cy=place[1], r=radius + 3.5, class_="ring") if point.chosen else ""
+    return element(
+        "a", ring + circle, href=f"#{point.link}", data_tip=point.tip, aria_label=point.tip.replace("\n", ", ")
+    )
+
+
+def place_labels(
+    names: Sequence[str], places: Sequence[tuple[float, float]], radii: Sequence[float], box: Box
+) -> list[Rectangle | None]:
+    """A rectangle (left, top, right, bottom) for each name, near its bubble, over no other label or bubble.
+
+    Places are tried around the bubble, ever further out. A name for which there is no room gets None: the tooltip
+    and the table still tell it, and a chart of many variants stays readable.
+    """
+    taken: list[Rectangle] = []
+    bubbles = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True)]
+    result: list[Rectangle | None] = []
+    for index, name in enumerate(names):
+        spot = next(
+            (
+                candidate
+                for candidate in _spots(len(name) * _CHARACTER + 14, places[index], radii[index])
+                if _inside(candidate, box)
+                and not any(_touch(candidate, other) for other in taken)
+                and not any(_touch(candidate, other) for other in bubbles)
+            ),
+            None,
+        )
+        result.append(spot)
+        if spot is not None:
+            taken.append(spot)
+    return result
+
+
+def _spots(width: float, place: tuple[float, float], radius: float) -> list[Rectangle]:
+    x, y = place
+    spots = []
+    for step in range(7):
+        reach = radius + 5 + 13 * step
+        for dx, dy in ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)):
+            diagonal = 0.72 if dx and dy else 1.0
+            left = x + dx * reach * diagonal - (0 if dx > 0 else width if dx < 0 else width / 2)
+            top = y + dy * reach * diagonal - (_LINE if dy < 0 else 0 if dy > 0 else _LINE / 2)
+            spots.append((left, top, left + width, top + _LINE))
+    return spots
+
+
+def _inside(spot: Rectangle, box: Box) -> bool:
+    return spot[0] >= box.left and spot[2] <= box.right + 12 and spot[1] >= box.top - 6 and spot[3] <= box.bottom
+
+
+def _touch(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _gap(spot: Rectangle, x: float, y: float) -> float:
+    dx = max(spot[0] - x, 0, x - spot[2])
+    dy = max(spot[1] - y, 0, y - spot[3])
+    return math.hypot(dx, dy)
+
+
+def tip(label: str, quality: str, latency: str, size: int, bundle: str = "") -> str:
+    """What a bubble says of itself."""
+    return "\n".join(line for line in (label, bundle, quality, latency, show(size, "B")) if line)

@@ -1,0 +1,115 @@
+"""From quantities to figures: the text, the exact value, the kind, and how it was had."""
+
+from __future__ import annotations
+
+import math
+
+from edgerig.measure.kinds import Kind, Quantity, Unavailable
+from edgerig.measure.stats import TAIL_SAMPLES
+from edgerig.report.model import Figure
+from edgerig.report.units import exact, show, show_interval
+from edgerig.results.types import CellResult, MetricValue
+
+#: Metrics that are shares of right answers, whose interval follows from the count alone.
+_SHARES_OF_RIGHT = frozenset({"accuracy", "top1", "top5", "top-1", "top-5"})
+
+
+def figure(quantity: Quantity) -> Figure:
+    """A quantity as it is shown."""
+    if isinstance(quantity, Unavailable):
+        return unavailable(quantity.reason)
+    count = f", {quantity.n:,} samples" if quantity.n > 1 else ""
+    clock = f", clock {quantity.clock}" if quantity.clock else ""
+    return number(
+        quantity.value,
+        quantity.unit,
+        kind=quantity.kind,
+        low=quantity.low,
+        high=quantity.high,
+        detail=f"{quantity.method}{clock}{count}",
+        warnings=quantity.warnings,
+    )
+
+
+def number(
+    value: float,
+    unit: str,
+    *,
+    kind: Kind = "measured",
+    low: float | None = None,
+    high: float | None = None,
+    detail: str = "",
+    warnings: tuple[str, ...] = (),
+) -> Figure:
+    """A plain number as it is shown; one that is not finite is unavailable."""
+    if not math.isfinite(value):
+        return unavailable(f"the result is {show(value, unit)}")
+    bounded = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    return Figure(
+        text=show(value, unit),
+        exact=exact(value, unit),
+        value=value,
+        unit=unit,
+        kind=kind,
+        low=low if bounded else None,
+        high=high if bounded else None,
+        interval=show_interval(low, high, unit, value) if bounded and low is not None and high is not None else None,
+        detail=detail,
+        warnings=warnings,
+    )
+
+
+def unavailable(reason: str) -> Figure:
+    """No number, and why."""
+    return Figure(text="unavailable", reason=reason or "no reason was given")
+
+
+def kind_of(cell: CellResult) -> Kind | None:
+    """What sort of number a cell's latency is, or None if it has none."""
+    steady = cell.latency.steady
+    return None if isinstance(steady, Unavailable) else steady.kind
+
+
+def metric_figure(metric: MetricValue, cell: CellResult) -> Figure:
+    """A metric with its interval; for a share of right answers Wilson's where the cell has none of its own.
+
+    Predictions that an emulator made are emulated, whatever clock was used.
+    """
+    low, high, detail = metric.low, metric.high, f"over {cell.quality.samples:,} samples"
+    if (low is None or high is None) and metric.name.lower() in _SHARES_OF_RIGHT and cell.quality.samples > 0:
+        low, high = wilson(metric.value, cell.quality.samples)
+        detail += ", interval after Wilson"
+    kind: Kind = "emulated" if kind_of(cell) == "emulated" else "measured"
+    return number(metric.value, metric.unit, kind=kind, low=low, high=high, detail=detail)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share of ``n`` (Wilson, 1927, J. Am. Stat. Assoc. 22, 209)."""
+    z = 1.959963984540054
+    middle = share + z * z / (2 * n)
+    half = z * math.sqrt(max(share * (1 - share), 0.0) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def percentile(cell: CellResult, name: str, beyond: float) -> Figure:
+    """``p90`` or ``p99`` of the steady latency; ``beyond`` is the share of samples that lie above it."""
+    steady, distribution = cell.latency.steady, cell.latency.distribution
+    if isinstance(steady, Unavailable):
+        return unavailable(steady.reason)
+    if distribution is None:
+        return unavailable("there are no single samples, only a summary")
+    value = getattr(distribution, name)
+    if value is None:
+        need = math.ceil(TAIL_SAMPLES / beyond)
+        return unavailable(f"{distribution.n:,} samples are too few for {name}; at least {need:,} are needed")
+    return number(value, steady.unit, kind=steady.kind, detail=f"{steady.method}, {distribution.n:,} samples")
+
+
+def same_class(cell: CellResult) -> Figure:
+    """The share of samples for which the cell says the same as the float model."""
+    if isinstance(cell.agreement, Unavailable):
+        return unavailable(cell.agreement.reason)
+    detail = f"same class as {cell.agreement.reference}, over {cell.agreement.samples:,} samples"
+    kind: Kind = "emulated" if kind_of(cell) == "emulated" else "measured"
+    return number(cell.agreement.same_class, "1", kind=kind, detail=detail)

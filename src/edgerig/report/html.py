@@ -1,0 +1,144 @@
+"""The report as one HTML file that loads nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+from edgerig.report.charts import Point, distribution, histogram, operators, scatter, time_series
+from edgerig.report.model import Report, Variant
+from edgerig.report.quality import VERDICTS
+from edgerig.report.select import has_arena, metric_name
+from edgerig.report.units import percent
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A variant with its drawings. ``series`` is the number of its colour."""
+
+    variant: Variant
+    series: int
+    histogram: Markup | None
+    distribution: Markup | None
+    series_chart: Markup | None
+    operators: Markup | None
+
+
+class Plot(msgspec.Struct, frozen=True, kw_only=True):
+    """The plot of quality against latency, drawn for wide and for narrow pages."""
+
+    wide: Markup | None = None
+    narrow: Markup | None = None
+    legend: tuple[str, ...] = ()
+    derived: bool = False
+    note: str = ""
+
+
+def render_html(report: Report) -> str:
+    """The whole page. Names and messages are escaped; a content policy forbids any other script and any request."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["percent"] = percent
+    css, js = (_part(name) for name in ("report.css", "report.js"))
+    script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
+    colours, legend = _colours(report)
+    context: dict[str, Any] = {
+        "report": report,
+        "variants": [_shown(variant, colours[variant.anchor]) for variant in report.variants],
+        "plot": _plot(report, colours, legend),
+        "metric": metric_name(report),
+        "has_arena": has_arena(report),
+        "verdicts": VERDICTS,
+        "heat": _heat,
+        "css": Markup(css),
+        "js": Markup(js),
+        "script_hash": script_hash,
+    }
+    return environment.get_template("report.html.j2").render(context)
+
+
+def _part(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _colours(report: Report) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Colour numbers by anchor and what they stand for: the bundle where there are several, else the runtime."""
+    if len(report.bundles) > 1:
+        return {one.anchor: one.bundle % 6 for one in report.variants}, tuple(b.name for b in report.bundles)
+    runtimes = list(dict.fromkeys(one.runtime for one in report.variants))
+    return {one.anchor: runtimes.index(one.runtime) % 6 for one in report.variants}, tuple(runtimes)
+
+
+def _shown(variant: Variant, series: int) -> Shown:
+    times, marks = variant.times, (variant.steady, variant.p90, variant.p99)
+    return Shown(
+        variant,
+        series,
+        histogram(times.histogram, *marks) if times else None,
+        distribution(times.ecdf, *marks) if times else None,
+        time_series(times.series, variant.steady) if times else None,
+        operators(variant.layers) if variant.layers.reason is None else None,
+    )
+
+
+def _plot(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:
+    """Draws the variants whose quality and latency share the most common metric and unit."""
+    complete = [one for one in report.variants if one.quality.value is not None and one.steady.value is not None]
+    if not complete:
+        return Plot(note="no variant has both quality and latency.")
+    common = Counter((one.metric, one.quality.unit, one.steady.unit) for one in complete).most_common(1)[0][0]
+    drawn = [one for one in complete if (one.metric, one.quality.unit, one.steady.unit) == common]
+    metric, y_unit, x_unit = common
+    points = [_point(one, report, colours[one.anchor]) for one in drawn]
+    left = len(report.variants) - len(drawn)
+    what = "1 variant is" if left == 1 else f"{left} variants are"
+    return Plot(
+        wide=scatter(points, width=1040, height=400, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="wide"),
+        narrow=scatter(points, width=400, height=380, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="narrow"),
+        legend=legend,
+        derived=any(point.kind != "measured" for point in points),
+        note=f" {what} not drawn, for want of quality or latency in these units." if left else "",
+    )
+
+
+def _point(variant: Variant, report: Report, series: int) -> Point:
+    bundle = report.bundles[variant.bundle].name if len(report.bundles) > 1 else ""
+    kind = variant.kind or "measured"
+    latency = f"{variant.steady.text} median latency" + ("" if kind == "measured" else f" ({kind})")
+    lines = (variant.label, bundle, f"{variant.quality.text} {variant.metric}", latency, variant.size.text)
+    quality, steady = variant.quality, variant.steady
+    return Point(
+        label=variant.short,
+        link=variant.anchor,
+        x=steady.value or 0.0,
+        y=quality.value or 0.0,
+        size=int(variant.size.value or 0),
+        series=series,
+        tip="\n".join(line for line in lines if line),
+        kind=kind,
+        x_low=steady.low,
+        x_high=steady.high,
+        y_low=quality.low,
+        y_high=quality.high,
+        chosen=variant.anchor in report.recommendation.chosen,
+        front=variant.anchor in report.recommendation.front,
+    )
+
+
+def _heat(count: int, total: int, hit: bool) -> str:
+    """Opacity of a confusion cell. Misses go by the root of their share, or the few that matter would be unseen;
+    neither gets so dark that the number on it could not be read."""
+    share = count / total if total else 0.0
+    return f"{0.5 * share:.2f}" if hit else f"{0.12 + 0.5 * math.sqrt(share):.2f}"

@@ -1,0 +1,73 @@
+"""Names for cells: short enough for a chart, unique in the report."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from edgerig.results.types import CellResult
+
+
+def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str]]:
+    """A full and a short label for each (bundle number, cell); both unique within one bundle.
+
+    The full label is variant, runtime and target. The short one leaves out what is the same everywhere. Where two
+    cells of a bundle still have the same label, the options in which they differ are added, else the cell's id.
+    """
+    targets = {cell.target for _, cell in cells}
+    runtimes = {cell.runtime for _, cell in cells}
+    full = [" · ".join((cell.variant, cell.runtime, place(cell.target))) for _, cell in cells]
+    short = [
+        " · ".join(
+            part
+            for part, wanted in (
+                (cell.variant, True),
+                (cell.runtime, len(runtimes) > 1),
+                (place(cell.target), len(targets) > 1),
+            )
+            if wanted
+        )
+        for _, cell in cells
+    ]
+    return _distinct(full, cells), _distinct(short, cells)
+
+
+def place(target: str) -> str:
+    """A target without what only its driver needs: ``tcp://pi:7433`` is ``pi:7433``."""
+    return re.sub(r"^(tcp|serial)://", "", target).split("?")[0]
+
+
+def anchors(cells: Sequence[tuple[int, CellResult]], bundles: int) -> list[str]:
+    """An HTML id for each cell, safe in a URL's fragment whatever its name is."""
+    seen: Counter[str] = Counter()
+    result = []
+    for number, cell in cells:
+        stem = re.sub(r"[^a-z0-9]+", "-", cell.id.lower()).strip("-") or "cell"
+        name = f"v{number + 1}-{stem}" if bundles > 1 else f"v-{stem}"
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name}--{seen[name]}")
+    return result
+
+
+def _distinct(names: list[str], cells: Sequence[tuple[int, CellResult]]) -> list[str]:
+    def clashing(current: list[str]) -> set[tuple[int, str]]:
+        count = Counter((number, name) for (number, _), name in zip(cells, current, strict=True))
+        return {key for key, many in count.items() if many > 1}
+
+    clash = clashing(names)
+    differing = _differing([cell for (number, cell), name in zip(cells, names, strict=True) if (number, name) in clash])
+    with_options = []
+    for (number, cell), name in zip(cells, names, strict=True):
+        options = ", ".join(f"{key}={cell.options[key]}" for key in differing if key in cell.options)
+        with_options.append(f"{name} ({options})" if (number, name) in clash and options else name)
+    clash = clashing(with_options)
+    return [
+        f"{name} [{cell.id}]" if (number, name) in clash else name
+        for (number, cell), name in zip(cells, with_options, strict=True)
+    ]
+
+
+def _differing(cells: Sequence[CellResult]) -> list[str]:
+    keys = dict.fromkeys(key for cell in cells for key in cell.options)
+    return [key for key in keys if len({repr(cell.options.get(key)) for cell in cells}) > 1]

@@ -1,0 +1,60 @@
+"""Read bundles from disk: the results, and the raw samples of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import StorageError
+from edgerig.results.bundle import Bundle
+from edgerig.results.types import RunResult
+
+#: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, ``predictions``, ``labels``, ``indices``.
+Samples = Mapping[str, NDArray[Any]]
+_HINT = "Give a folder that `edgerig run --out` or `edgerig bench --out` made."
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A bundle in memory."""
+
+    path: Path
+    result: RunResult
+    samples: dict[str, Samples]
+
+
+def load_bundle(path: Path) -> Loaded:
+    """The results of a bundle and the raw samples by cell id.
+
+    A bundle whose run has not finished gives the cells that it has, with ``finished`` None. A cell without
+    ``samples.npz`` (a bundle that was shared without its raw samples) is missing from ``samples``.
+
+    Raises:
+        StorageError: The folder is not there, is no bundle, is damaged, or was written by another edgerig.
+    """
+    if not path.is_dir():
+        raise StorageError(f"{path} is {'a file' if path.exists() else 'not there'}, not a bundle.", _HINT)
+    bundle = Bundle(path)
+    if not bundle.exists and not bundle.finished:
+        raise StorageError(f"{path} is not a bundle: it has neither results.json nor bundle.json.", _HINT)
+    result = bundle.result()
+    samples = {}
+    for cell in result.cells:
+        # A name of ours is one plain folder; never read outside the bundle.
+        plain = Path(cell.id).name == cell.id and cell.id not in {"", "..", "."}
+        if plain and (bundle.cell(cell.id) / "samples.npz").is_file():
+            samples[cell.id] = _checked(bundle.samples(cell.id), bundle.cell(cell.id) / "samples.npz")
+    return Loaded(path, result, samples)
+
+
+def _checked(arrays: dict[str, NDArray[Any]], file: Path) -> Samples:
+    times = arrays.get("times_ns")
+    if times is None or times.ndim != 1 or not np.issubdtype(times.dtype, np.integer):
+        raise StorageError(
+            f"{file} is damaged: it holds no row of whole numbers called times_ns.", "Measure the cell again."
+        )
+    return arrays

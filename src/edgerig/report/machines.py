@@ -1,0 +1,63 @@
+"""Machines, versions and how a cell was measured, as rows."""
+
+from __future__ import annotations
+
+from edgerig.measure.machine import MachineState
+from edgerig.report.model import Change, Fact
+from edgerig.report.units import compact, show, when
+from edgerig.results.types import CellResult
+
+
+def machine_changes(before: MachineState, after: MachineState) -> tuple[Change, ...]:
+    """The machine before and after the measurement."""
+    pairs = zip(machine_facts(before), machine_facts(after), strict=True)
+    return tuple(Change(a.label, a.value, b.value) for a, b in pairs)
+
+
+def machine_facts(state: MachineState) -> tuple[Fact, ...]:
+    """A machine as rows; what it does not tell says so."""
+
+    def optional(value: float | None, unit: str) -> str:
+        return "not told" if value is None else show(value, unit)
+
+    throttled = "not told" if state.throttled is None else "yes" if state.throttled else "no"
+    temperature = "not told" if state.temperature_c is None else f"{state.temperature_c:.1f} °C"
+    frequency = "not told" if state.frequency_hz is None else f"{state.frequency_hz / 1e9:.2f} GHz"
+    load = "not told" if state.load_1min is None else f"{state.load_1min:.2f}"
+    return (
+        Fact("machine", state.host),
+        Fact("system", state.system),
+        Fact("processor", state.cpu),
+        Fact("architecture", state.architecture),
+        Fact("usable cores", str(state.cores)),
+        Fact("memory", optional(state.memory_bytes, "B")),
+        Fact("memory available", optional(state.memory_free_bytes, "B")),
+        Fact("load, 1 minute", load),
+        Fact("frequency governor", state.governor or "not told"),
+        Fact("frequency", frequency),
+        Fact("temperature", temperature),
+        Fact("throttled", throttled),
+        Fact("virtual machine", state.virtual or "no"),
+        Fact("time", state.time or "not told"),
+    )
+
+
+def measurement_facts(cell: CellResult) -> tuple[Fact, ...]:
+    """How the cell was measured."""
+    return (
+        Fact("clock", cell.clock),
+        Fact("method", cell.method),
+        Fact("measured samples", f"{cell.measured_samples:,}"),
+        Fact("warm-up", f"{cell.warmup:,}"),
+        Fact("options", compact(cell.options) or "none"),
+        Fact("started", when(cell.started), cell.started),
+        Fact("took", show(cell.seconds, "s")),
+    )
+
+
+def version_facts(cell: CellResult) -> tuple[Fact, ...]:
+    """The versions that it takes to repeat the measurement."""
+    own = [Fact(cell.runtime, cell.runtime_version), Fact("edgerig", cell.machine.edgerig or "not told")]
+    own.append(Fact("python", cell.machine.python or "not told"))
+    known = {fact.label for fact in own}
+    return (*own, *(Fact(name, version) for name, version in cell.machine.packages.items() if name not in known))

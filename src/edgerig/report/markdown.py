@@ -1,0 +1,220 @@
+"""The report as Markdown (GitHub's tables), for pull requests and wikis."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from edgerig.report.model import BundleView, Fact, Figure, Report, Variant
+from edgerig.report.quality import VERDICTS
+from edgerig.report.select import has_arena, metric_name
+from edgerig.report.units import percent, show
+
+_CLASSES_SHOWN = 20
+
+
+def render_markdown(report: Report) -> str:
+    """The same content as the page without its drawings; names are escaped so that they stay text."""
+    parts = [f"# {escape(report.title)}", *(_bundle_head(bundle) for bundle in report.bundles)]
+    parts += [_recommendation(report), "## Variants", _bullets(report.notes), _variants(report), _compared(report)]
+    parts += [_sizes(bundle) for bundle in report.bundles]
+    parts += ["## Each variant", *(_variant(variant, report) for variant in report.variants)]
+    parts += ["## The runs" if len(report.bundles) > 1 else "## The run", *(_run(b) for b in report.bundles)]
+    parts.append(f"Made by edgerig {escape(report.edgerig)}.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape(text: str) -> str:
+    """``text`` with everything that Markdown or HTML would take for markup made harmless, on one line."""
+    one_line = " ".join(text.split())
+    return re.sub(r"([\\`*_{}\[\]<>|#~$!])", r"\\\1", one_line).replace("://", ":&#47;/")
+
+
+def _figure(figure: Figure, *, mixed: bool = False, interval: bool = False) -> str:
+    if figure.reason is not None:
+        return f"*unavailable: {escape(figure.reason)}*"
+    bounds = f" ({figure.interval})" if interval and figure.interval else ""
+    kind = f" *{figure.kind}*" if figure.kind and (mixed or figure.kind != "measured") else ""
+    marks = f" ⚠ {escape('; '.join(figure.warnings))}" if figure.warnings else ""
+    return f"{figure.text}{bounds}{kind}{marks}"
+
+
+def _short(figure: Figure, *, mixed: bool, interval: bool = False) -> str:
+    """For tables of many columns: the reason stands with the variant."""
+    if figure.reason is not None:
+        return "unavailable"
+    bounds = f" ({figure.interval})" if interval and figure.interval else ""
+    kind = f" *{figure.kind}*" if figure.kind and (mixed or figure.kind != "measured") else ""
+    return f"{figure.text}{bounds}{kind}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
+    """A table whose last ``numbers`` columns are aligned to the right."""
+    rows = [list(row) for row in rows]
+    if not rows:
+        return ""
+    rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
+    return "\n".join("| " + " | ".join(line) + " |" for line in (list(head), rule, *rows))
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {escape(item)}" for item in items)
+
+
+def _code(lines: Sequence[str]) -> str:
+    """A code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}sh", *lines, fence]) if lines else ""
+
+
+def _facts(facts: Iterable[Fact]) -> str:
+    return _table(("", ""), ((escape(fact.label), escape(fact.value)) for fact in facts))
+
+
+def _bundle_head(bundle: BundleView) -> str:
+    state = "" if bundle.finished else "**Unfinished: this is what has been measured so far.**"
+    facts = (*bundle.model, *bundle.dataset, *bundle.device, *bundle.run)
+    return "\n\n".join(part for part in (f"## {escape(bundle.name)}", state, _facts(facts)) if part)
+
+
+def _recommendation(report: Report) -> str:
+    made = report.recommendation
+    title = "Recommendation" if made.firm else "Provisional recommendation" if made.chosen else "No recommendation"
+    text = "\n\n".join(f"**{escape(sentence)}**" for sentence in made.sentences)
+    return "\n\n".join(part for part in (f"## {title}", text, _bullets(made.reasons)) if part)
+
+
+def _variants(report: Report) -> str:
+    many, arena, mixed = len(report.bundles) > 1, has_arena(report), report.mixed
+    head = ["variant", *(["run"] if many else []), metric_name(report), "same as float", "median latency", "p90", "p99"]
+    head += ["throughput", "size", "peak RSS", *(["arena"] if arena else []), "warnings"]
+    rows = []
+    for one in report.variants:
+        star = "★ " if one.anchor in report.recommendation.chosen else ""
+        rows.append(
+            [
+                star + escape(one.label),
+                *([escape(report.bundles[one.bundle].name)] if many else []),
+                _short(one.quality, mixed=mixed, interval=True),
+                _short(one.same, mixed=mixed),
+                _short(one.steady, mixed=mixed, interval=True),
+                *(_short(figure, mixed=mixed) for figure in (one.p90, one.p99, one.throughput)),
+                f"{one.size.text}",
+                _short(one.peak_rss, mixed=mixed),
+                *([_short(one.arena, mixed=mixed)] if arena else []),
+                f"{len(one.warnings)}" if one.warnings else "none",
+            ]
+        )
+    note = "Latency is one inference in steady state; in brackets stand 95 % intervals."
+    if mixed:
+        note += f" This report holds {', '.join(report.kinds)} numbers; each says which it is."
+    return _table(head, rows, len(head) - (2 if many else 1)) + "\n\n" + note
+
+
+def _compared(report: Report) -> str:
+    if len(report.bundles) < 2:
+        return ""
+    if not report.compared:
+        return "## Side by side\n\nThe runs share no combination of variant, runtime and target."
+    names = [escape(bundle.name) for bundle in report.bundles]
+    head = ["combination", *(f"{name}: {what}" for name in names for what in ("quality", "median", "size"))]
+    rows = []
+    for row in report.compared:
+        figures = [
+            "not in this run" if figure is None else _short(figure, mixed=report.mixed)
+            for triple in zip(row.quality, row.steady, row.size, strict=True)
+            for figure in triple
+        ]
+        rows.append([escape(row.label), *figures, escape(row.change)])
+    return "## Side by side\n\n" + _table([*head, "latency, last against first"], rows)
+
+
+def _sizes(bundle: BundleView) -> str:
+    rows = [(escape(row.name), f"{row.bytes:,}", f"{row.ratio:.2f}", percent(row.saving)) for row in bundle.sizes]
+    table = _table(("file", "bytes", "times smaller", "saving"), rows, 3)
+    return f"## Size ({escape(bundle.name)})\n\n{table}" if table else ""
+
+
+def _variant(one: Variant, report: Report) -> str:
+    mixed = report.mixed
+    run = f" of {escape(report.bundles[one.bundle].name)}" if len(report.bundles) > 1 else ""
+    figures = [
+        *((named.name, named.figure) for named in one.stages), ("p90", one.p90), ("p99", one.p99),
+        ("throughput", one.throughput),
+    ]  # fmt: skip
+    parts = [f"### {escape(one.label)}{run}"]
+    parts += ["**Warnings**\n\n" + _bullets(one.warnings)] if one.warnings else []
+    rows = [(escape(name), _figure(figure, mixed=mixed, interval=True)) for name, figure in figures]
+    parts += ["#### Latency", _table(("", ""), rows), _facts((*one.spread, *one.measurement)), *_quality(one, mixed)]
+    memory = [(escape(row.name), _figure(row.figure, mixed=mixed)) for row in one.memory]
+    parts += ["#### Memory", _table(("", ""), [("artifact size", _figure(one.size)), *memory])]
+    parts += _layers(one, mixed) + _against_float(one)
+    changes = ((escape(row.label), escape(row.before), escape(row.after)) for row in one.machine)
+    parts += ["#### Machine", _table(("", "before", "after"), changes)]
+    parts += ["#### Repeat it", _code(one.commands), _facts((*one.artifact, *one.preprocessing, *one.versions))]
+    origins = (tuple(escape(part) or "–" for part in (r.tool, r.options, r.parent, r.versions)) for r in one.origins)
+    parts.append(_table(("tool", "options", "made from", "versions"), origins))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _quality(one: Variant, mixed: bool) -> list[str]:
+    if not one.metrics:
+        return ["#### Quality", f"Not judged: {escape(one.quality.reason or '')}."]
+    metrics = [(escape(row.name), _figure(row.figure, mixed=mixed, interval=True)) for row in one.metrics]
+    parts = ["#### Quality", _table(("metric", "value"), metrics, 1)]
+    classes = [
+        (escape(row.name), percent(row.precision), percent(row.recall), percent(row.f1), f"{row.support:,}")
+        for row in one.classes
+    ]
+    parts += [_table(("class", "precision", "recall", "F1", "samples"), classes, 4), escape(one.classes_note)]
+    if one.confusion is None:
+        return parts
+    if one.confusion.matrix and len(one.confusion.classes) <= _CLASSES_SHOWN:
+        head = ("true \\ predicted", *(escape(name) for name in one.confusion.classes))
+        body = (
+            (escape(name), *(f"{count:,}" for count in row))
+            for name, row in zip(one.confusion.classes, one.confusion.matrix, strict=True)
+        )
+        parts.append(_table(head, body, len(head) - 1))
+    worst = ((escape(p.label), escape(p.predicted), f"{p.count:,}", percent(p.share)) for p in one.confusion.worst)
+    parts += [_table(("true class", "taken for", "samples", "of the class"), worst, 2), escape(one.confusion.note)]
+    return parts
+
+
+def _layers(one: Variant, mixed: bool) -> list[str]:
+    if one.layers.reason is not None:
+        return ["#### Layers", f"*unavailable: {escape(one.layers.reason)}*"]
+    rows = [
+        (str(row.index), escape(row.op), escape(row.name), row.shape, _figure(row.time, mixed=mixed),
+         "–" if row.share is None else percent(row.share))
+        for row in one.layers.rows
+    ]  # fmt: skip
+    return ["#### Layers", _table(("#", "operator", "name", "output", "time", "share"), rows, 2), one.layers.note]
+
+
+def _against_float(one: Variant) -> list[str]:
+    if one.agreement is None:
+        return ["#### Against the float model", f"Not compared: {escape(one.agreement_reason)}."]
+    compared = one.agreement
+    text = (
+        f"{compared.same.text} of {compared.samples:,} predictions are those of {escape(compared.reference)}. "
+        f"{escape(compared.note)} Largest difference of an output {compared.max_abs_error:.3g}, "
+        f"mean {compared.mean_abs_error:.3g}."
+    )
+    rows = (
+        (str(row.index), escape(row.label), escape(row.reference), escape(row.predicted), VERDICTS[row.verdict])
+        for row in compared.mismatches
+    )
+    table = _table(("sample", "truth", "float says", "this says", "verdict"), rows)
+    return ["#### Against the float model", text, table]
+
+
+def _run(bundle: BundleView) -> str:
+    parts = [f"### {escape(bundle.name)}", _facts([Fact("folder", bundle.path)]), _code(bundle.commands)]
+    parts += ["**Warnings**\n\n" + _bullets(bundle.warnings)] if bundle.warnings else []
+    failures = ((escape(row.id), escape(f"{row.error}: {row.message}"), row.time) for row in bundle.failures)
+    parts.append(_table(("cell that could not be measured", "what happened", "when"), failures))
+    parts += ["**Interruptions**\n\n" + _bullets(bundle.interruptions)] if bundle.interruptions else []
+    parts += [_facts(bundle.host), _facts(bundle.stages), f"All cells took {show(bundle.seconds, 's')}."]
+    return "\n\n".join(part for part in parts if part)

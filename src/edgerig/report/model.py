@@ -1,0 +1,331 @@
+"""The one model of the report. HTML, Markdown and JSON show this and nothing else."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgerig.measure.kinds import Kind
+
+#: Version of the report's JSON document.
+REPORT_VERSION = 1
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One number as it is shown, or the reason why there is none.
+
+    Attributes:
+        text: For people, such as ``1.23 ms``; ``unavailable`` where there is none.
+        exact: The whole figure, such as ``0.0012345 s``.
+        value: In ``unit``, or None. ``low`` and ``high`` bound it at 95 %; ``interval`` is their text.
+        kind: None where there is no number.
+        detail: How it was had: method, clock, number of samples.
+        reason: Why there is none.
+    """
+
+    text: str
+    exact: str = ""
+    value: float | None = None
+    unit: str = ""
+    kind: Kind | None = None
+    low: float | None = None
+    high: float | None = None
+    interval: str | None = None
+    detail: str = ""
+    warnings: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Everything that does not fit into the table, one thing a line."""
+        if self.reason is not None:
+            return f"unavailable: {self.reason}"
+        lines = [self.exact, *([f"95 % interval {self.interval}"] if self.interval else [])]
+        return "\n".join(line for line in (*lines, self.kind or "", self.detail, *self.warnings) if line)
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A label and what stands behind it; ``title`` is the whole of what ``value`` shortens."""
+
+    label: str
+    value: str
+    title: str = ""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A fact before and after the measurement."""
+
+    label: str
+    before: str
+    after: str
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A figure with its name."""
+
+    name: str
+    figure: Figure
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A judged quality."""
+
+    name: str
+    figure: Figure
+    higher_is_better: bool
+
+
+class ClassRow(msgspec.Struct, frozen=True):
+    """Quality of one class, as shares of 1; ``support`` counts its samples."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Confused(msgspec.Struct, frozen=True):
+    """So many samples of class ``label`` were taken for ``predicted``; ``share`` of that class."""
+
+    label: str
+    predicted: str
+    count: int
+    share: float
+
+
+class Confusion(msgspec.Struct, frozen=True):
+    """``matrix[i][j]`` counts samples of class i predicted as j; empty if there are too many classes to show."""
+
+    classes: tuple[str, ...]
+    matrix: tuple[tuple[int, ...], ...]
+    worst: tuple[Confused, ...]
+    note: str = ""
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One operator; ``share`` of the sum over all operators, where its time is known."""
+
+    index: int
+    name: str
+    op: str
+    time: Figure
+    share: float | None
+    shape: str
+
+
+class OperatorTime(msgspec.Struct, frozen=True):
+    """All operators of one type together."""
+
+    op: str
+    count: int
+    seconds: float
+    share: float
+
+
+class Layers(msgspec.Struct, frozen=True, kw_only=True):
+    """The per-operator profile, or the reason why there is none."""
+
+    rows: tuple[Layer, ...] = ()
+    operators: tuple[OperatorTime, ...] = ()
+    total: Figure | None = None
+    reason: str | None = None
+    note: str = ""
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """A sample that is judged differently from the float model. ``verdict``: worse, better or both wrong."""
+
+    index: int
+    label: str
+    reference: str
+    predicted: str
+    verdict: str
+    picture: str | None
+
+
+class Agreeing(msgspec.Struct, frozen=True, kw_only=True):
+    """Sample-by-sample comparison with the float model."""
+
+    reference: str
+    samples: int
+    same: Figure
+    max_abs_error: float
+    mean_abs_error: float
+    mismatches: tuple[Mismatch, ...]
+    note: str
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw latency samples in measurement order: ``positions`` (from 0) and ``seconds``, equally long."""
+
+    n: int
+    positions: tuple[int, ...]
+    seconds: tuple[float, ...]
+    note: str
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True):
+    """``counts`` of samples between neighbouring ``edges`` in seconds; ``above`` lie beyond the last edge."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    above: int
+
+
+class Times(msgspec.Struct, frozen=True, kw_only=True):
+    """What the latency charts are drawn from. ``ecdf`` are seconds at equally spaced shares from 0 to 1."""
+
+    histogram: Histogram
+    ecdf: tuple[float, ...]
+    series: Series
+
+
+class OriginRow(msgspec.Struct, frozen=True):
+    """One step in the making of an artifact."""
+
+    tool: str
+    options: str
+    parent: str
+    versions: str
+    seconds: str
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured cell. ``anchor`` is unique in the report; ``bundle`` indexes `Report.bundles`; ``place`` is
+    the label without the variant's name."""
+
+    anchor: str
+    label: str
+    short: str
+    bundle: int
+    id: str
+    variant: str
+    place: str
+    runtime: str
+    target: str
+    device: str
+    scheme: str
+    options: str
+    kind: Kind | None
+    samples: int
+    metric: str
+    quality: Figure
+    same: Figure
+    steady: Figure
+    p90: Figure
+    p99: Figure
+    throughput: Figure
+    size: Figure
+    peak_rss: Figure
+    arena: Figure
+    stages: tuple[Named, ...]
+    spread: tuple[Fact, ...]
+    times: Times | None
+    times_reason: str
+    memory: tuple[Named, ...]
+    metrics: tuple[Metric, ...]
+    classes: tuple[ClassRow, ...]
+    classes_note: str
+    confusion: Confusion | None
+    layers: Layers
+    agreement: Agreeing | None
+    agreement_reason: str
+    machine: tuple[Change, ...]
+    measurement: tuple[Fact, ...]
+    versions: tuple[Fact, ...]
+    warnings: tuple[str, ...]
+    commands: tuple[str, ...]
+    artifact: tuple[Fact, ...]
+    origins: tuple[OriginRow, ...]
+    preprocessing: tuple[Fact, ...]
+
+
+class SizeRow(msgspec.Struct, frozen=True):
+    """One row of the size table."""
+
+    name: str
+    bytes: int
+    size: Figure
+    ratio: float
+    saving: float
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A cell that could not be measured, and why."""
+
+    id: str
+    error: str
+    message: str
+    time: str
+
+
+class BundleView(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: what was measured on what, and when."""
+
+    index: int
+    name: str
+    path: str
+    finished: bool
+    created: str
+    seconds: float
+    edgerig: str
+    model: tuple[Fact, ...]
+    dataset: tuple[Fact, ...]
+    device: tuple[Fact, ...]
+    run: tuple[Fact, ...]
+    host: tuple[Fact, ...]
+    sizes: tuple[SizeRow, ...]
+    warnings: tuple[str, ...]
+    commands: tuple[str, ...]
+    interruptions: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    stages: tuple[Fact, ...]
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+    """What follows from the numbers.
+
+    Attributes:
+        sentences: One for each group of comparable variants (same data, same device, same kind of number).
+        reasons: What stands behind them and what limits them.
+        chosen: Anchors of the recommended variants.
+        front: Anchors of variants that no other beats in quality, latency and size at once.
+        firm: False where there is no recommendation, or the data allow only a provisional one.
+    """
+
+    sentences: tuple[str, ...]
+    reasons: tuple[str, ...]
+    chosen: tuple[str, ...]
+    front: tuple[str, ...]
+    firm: bool
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """The same combination in several bundles; a figure for each bundle, None where it has no such cell."""
+
+    label: str
+    anchors: tuple[str | None, ...]
+    quality: tuple[Figure | None, ...]
+    steady: tuple[Figure | None, ...]
+    size: tuple[Figure | None, ...]
+    change: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the report shows."""
+
+    version: int
+    title: str
+    edgerig: str
+    finished: bool
+    bundles: tuple[BundleView, ...]
+    variants: tuple[Variant, ...]
+    recommendation: Recommendation
+    compared: tuple[Compared, ...]
+    kinds: tuple[Kind, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether numbers of more than one kind stand side by side."""
+        return len(self.kinds) > 1

@@ -1,0 +1,58 @@
+"""Where an artifact came from: its file, the chain of tools that made it, its preprocessing."""
+
+from __future__ import annotations
+
+from edgerig.artifact import Artifact, Preprocessing, TensorSpec
+from edgerig.report.model import Fact, OriginRow
+from edgerig.report.units import compact, exact, show
+
+
+def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
+    """What the deployed file is."""
+    return (
+        Fact("name", artifact.name),
+        Fact("format", artifact.format),
+        Fact("scheme", artifact.scheme),
+        Fact("size", show(artifact.size, "B"), exact(artifact.size, "B")),
+        Fact("SHA-256", artifact.sha256),
+        *(Fact("input", _tensor(spec)) for spec in artifact.inputs),
+        *(Fact("output", _tensor(spec)) for spec in artifact.outputs),
+    )
+
+
+def _tensor(spec: TensorSpec) -> str:
+    text = f"{spec.name}: {spec.dtype} {' × '.join(map(str, spec.shape))}"
+    quantization = spec.quantization
+    if quantization is None or not quantization.scales:
+        return text
+    if len(quantization.scales) > 1:
+        return f"{text}, {len(quantization.scales)} scales on axis {quantization.axis}"
+    zero = quantization.zero_points[0] if quantization.zero_points else 0
+    return f"{text}, real = {quantization.scales[0]:.6g} × (q − {zero})"
+
+
+def origin_rows(artifact: Artifact) -> tuple[OriginRow, ...]:
+    """The chain of tools that made the file, first to last."""
+    return tuple(
+        OriginRow(
+            origin.tool,
+            compact(origin.options),
+            origin.parent or "",
+            ", ".join(f"{name} {version}" for name, version in origin.versions.items()),
+            "" if origin.seconds is None else show(origin.seconds, "s"),
+        )
+        for origin in artifact.origins
+    )
+
+
+def preprocessing_facts(declared: Preprocessing) -> tuple[Fact, ...]:
+    """The declaration of how a raw sample becomes the network's input."""
+    resize = "none" if declared.resize is None else f"{declared.resize[0]} × {declared.resize[1]} (height × width)"
+    return (
+        Fact("formula", "x = (raw × scale − mean) / std, a channel at a time"),
+        Fact("resize", resize),
+        Fact("scale", f"{declared.scale:.9g}", repr(declared.scale)),
+        Fact("mean", ", ".join(f"{value:.6g}" for value in declared.mean)),
+        Fact("std", ", ".join(f"{value:.6g}" for value in declared.std)),
+        Fact("hash", declared.hash),
+    )

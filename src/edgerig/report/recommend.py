@@ -1,0 +1,289 @@
+"""A recommendation that follows from the numbers: quality against latency against size.
+
+The rule: of the variants within `TOLERANCE` of the best quality, the fastest; where the latency intervals of
+several overlap, speed cannot tell them apart and the smallest of those wins. Only variants with the same data,
+device, unit and kind of number are compared. What is recommended is never beaten in all three by another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from edgerig.measure.kinds import Kind
+from edgerig.report.model import Recommendation
+from edgerig.report.units import show, show_interval, times
+
+#: Quality that may be given up for speed: one point of a share, one percent of any other metric.
+TOLERANCE = 0.01
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the choice depends on. ``group`` holds what must be equal for two candidates to be comparable."""
+
+    key: str
+    label: str
+    size: int
+    quality: float | None
+    latency: float | None
+    quality_low: float | None = None
+    quality_high: float | None = None
+    latency_low: float | None = None
+    latency_high: float | None = None
+    group: tuple[str, ...] = ()
+    place: str = ""
+    kind: Kind = "measured"
+    unit: str = "s"
+    metric: str = "accuracy"
+    metric_unit: str = "1"
+    higher_is_better: bool = True
+    chance: float | None = None
+    samples: int = 0
+    warnings: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether quality and latency are both known."""
+        return _known(self.quality) and _known(self.latency)
+
+    @property
+    def merit(self) -> float:
+        """Quality with its direction: more is better."""
+        return (self.quality or 0.0) * (1 if self.higher_is_better else -1)
+
+
+def recommend(candidates: Sequence[Candidate], *, finished: bool = True) -> Recommendation:
+    """One sentence for each group of comparable candidates, with its reasons; see the module's rule."""
+    groups: dict[tuple[str, ...], list[Candidate]] = {}
+    for candidate in candidates:
+        groups.setdefault(candidate.group, []).append(candidate)
+    verdicts = [_group(members, several=len(groups) > 1) for members in groups.values()]
+    sentences = [verdict.sentences[0] for verdict in verdicts]
+    if not sentences:
+        return _none("Nothing was measured, so nothing can be recommended.")
+    reasons = [reason for verdict in verdicts for reason in verdict.reasons]
+    if len(groups) > 1:
+        reasons.insert(0, "Variants on different devices, data or kinds of numbers are not compared with each other.")
+    if not finished:
+        reasons.insert(0, "The run is not finished: this is so far.")
+    return Recommendation(
+        sentences=tuple(sentences),
+        reasons=tuple(reasons),
+        chosen=tuple(key for verdict in verdicts for key in verdict.chosen),
+        front=tuple(key for verdict in verdicts for key in verdict.front),
+        firm=finished and all(verdict.firm for verdict in verdicts),
+    )
+
+
+def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other beats: at least as good in quality, latency and size, and better in one of them."""
+    return [one for one in candidates if not any(_dominates(other, one) for other in candidates)]
+
+
+def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[Candidate], list[Candidate]]:
+    """The choice among comparable, usable candidates.
+
+    Returns:
+        The chosen one, the one of best quality, those within the tolerance of it, and those of them that speed
+        cannot tell from the fastest.
+    """
+    best = max(candidates, key=lambda one: (one.merit, -_latency(one), -one.size))
+    near = [one for one in candidates if one.merit >= best.merit - _tolerance(best)]
+    fastest = min(near, key=lambda one: (_latency(one), one.size, -one.merit))
+    tied = [one for one in near if _low(one) <= _high(fastest)]
+    chosen = min(tied, key=lambda one: (one.size, -one.merit, _latency(one)))
+    while better := [one for one in near if _dominates(one, chosen)]:
+        chosen = min(better, key=lambda one: (_latency(one), one.size))
+    return chosen, best, near, tied
+
+
+def _group(members: Sequence[Candidate], *, several: bool) -> Recommendation:
+    place = f"On {members[0].place}, " if several and members[0].place else ""
+    usable = [one for one in members if one.usable]
+    if not usable:
+        return _none(_nothing(members, place))
+    front = tuple(one.key for one in pareto(usable))
+    best = max(usable, key=lambda one: one.merit)
+    if _is_guessing(best):
+        shown = show(best.quality or 0, best.metric_unit)
+        text = f"nothing can be recommended: no variant is better than guessing ({best.metric} at most {shown})."
+        return _none(_lead(place, text))
+    if len(usable) == 1:
+        return _single(usable[0], members, place, front)
+    chosen, best, near, tied = choose(usable)
+    return Recommendation(
+        sentences=(place + _sentence(chosen, best, near, tied, usable),),
+        reasons=tuple(_reasons(chosen, best, near, usable, members)),
+        chosen=(chosen.key,),
+        front=front,
+        firm=not _too_few(best) and chosen.warnings == 0,
+    )
+
+
+def _sentence(
+    chosen: Candidate, best: Candidate, near: list[Candidate], tied: list[Candidate], usable: list[Candidate]
+) -> str:
+    numbers = _numbers(chosen)
+    margin = _margin(best)
+    if len(near) == 1:
+        quicker = min(usable, key=_latency)
+        rest = f"; {quicker.label} is faster, but reaches only {_quality(quicker)}" if quicker is not chosen else ""
+        return f"{chosen.label} is the only variant within {margin} of the best {best.metric}: {numbers}{rest}."
+    than = _than(chosen, best)
+    if chosen is best:
+        also = "the most accurate" if best.metric == "accuracy" else f"the best in {best.metric}"
+        if len(tied) == 1:
+            return f"{chosen.label} is both {also} and the fastest of the {len(near)} variants near it: {numbers}."
+        return (
+            f"{chosen.label} is {also} and the smallest of the {len(tied)} variants near it that are about "
+            f"equally fast: {numbers}."
+        )
+    if len(tied) == 1 or all(_latency(chosen) <= _latency(one) for one in near):
+        what = f"{chosen.label} is the fastest of the {len(near)} variants"
+    else:
+        what = f"{chosen.label} is the smallest of the {len(tied)} variants that are about equally fast and"
+    return f"{what} within {margin} of the best {best.metric}: {numbers}{than}."
+
+
+def _numbers(one: Candidate) -> str:
+    latency = show(one.latency or 0, one.unit)
+    kind = "" if one.kind == "measured" else f" ({one.kind})"
+    return f"{_quality(one)} {one.metric}, {latency}{kind} median latency, {show(one.size, 'B')}"
+
+
+def _than(chosen: Candidate, best: Candidate) -> str:
+    """How the choice compares with the best in quality, in words that hold for the numbers."""
+    parts = []
+    speed, size = _latency(best) / max(_latency(chosen), 1e-300), best.size / max(chosen.size, 1)
+    if _high(chosen) < _low(best) and speed >= 1.05:
+        parts.append(f"{times(speed)} times as fast")
+    if size >= 1.05:
+        parts.append(f"{times(size)} times smaller")
+    if not parts:
+        return ""
+    return f"; {' and '.join(parts)} than {best.label} ({_quality(best)})"
+
+
+def _reasons(
+    chosen: Candidate, best: Candidate, near: list[Candidate], usable: list[Candidate], members: Sequence[Candidate]
+) -> list[str]:
+    reasons = []
+    if _too_few(best):
+        reasons.append(
+            f"Provisional: with {best.samples:,} samples the best {best.metric} is known only as "
+            f"{_bounds(best)}, so a difference of {_margin(best)} may be chance."
+        )
+    if chosen.warnings:
+        many = "a warning" if chosen.warnings == 1 else f"{chosen.warnings} warnings"
+        reasons.append(f"Provisional: the numbers of {chosen.label} carry {many}, shown with it.")
+    lost = (best.merit - chosen.merit) if chosen is not best else 0.0
+    if lost > 0 and best.metric_unit == "1":
+        told = "their intervals overlap" if _overlap(chosen, best) else "their intervals do not overlap"
+        reasons.append(f"{chosen.label} gives up {100 * lost:.2f} points of {best.metric} to {best.label}; {told}.")
+    smallest = min(near, key=lambda one: (one.size, _latency(one)))
+    if smallest.size < chosen.size:
+        reasons.append(
+            f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at "
+            f"{show(smallest.latency or 0, smallest.unit)}."
+        )
+    left = [one.label for one in members if not one.usable]
+    if left:
+        reasons.append(f"Left out for want of quality or latency: {', '.join(left)}.")
+    return reasons
+
+
+def _single(one: Candidate, members: Sequence[Candidate], place: str, front: tuple[str, ...]) -> Recommendation:
+    others = len(members) - 1
+    if others:
+        rest = "the other one lacks them" if others == 1 else f"the other {others} lack them"
+        text = f"only {one.label} has both quality and latency, {rest}; there is nothing to compare: {_numbers(one)}."
+    else:
+        text = f"only {one.label} was measured, so there is nothing to compare it with: {_numbers(one)}."
+    return Recommendation(sentences=(_lead(place, text),), reasons=(), chosen=(), front=front, firm=False)
+
+
+def _nothing(members: Sequence[Candidate], place: str) -> str:
+    """What to say where no candidate has both numbers."""
+    timed = [one for one in members if _known(one.latency)]
+    if len(timed) > 1:
+        quick = min(timed, key=_latency)
+        return _lead(
+            place,
+            f"nothing can be recommended, because quality was not measured; the fastest is {quick.label} "
+            f"with {show(quick.latency or 0, quick.unit)} median latency.",
+        )
+    lacking = "latency" if any(_known(one.quality) for one in members) else "quality"
+    return _lead(place, f"nothing can be recommended, because {lacking} was not measured.")
+
+
+def _none(sentence: str) -> Recommendation:
+    return Recommendation(sentences=(sentence,), reasons=(), chosen=(), front=(), firm=False)
+
+
+def _dominates(one: Candidate, other: Candidate) -> bool:
+    at_least = one.merit >= other.merit and _latency(one) <= _latency(other) and one.size <= other.size
+    better = one.merit > other.merit or _latency(one) < _latency(other) or one.size < other.size
+    return at_least and better
+
+
+def _is_guessing(best: Candidate) -> bool:
+    if best.chance is None or best.quality is None:
+        return False
+    low = best.quality if best.quality_low is None else best.quality_low
+    return low <= best.chance
+
+
+def _too_few(best: Candidate) -> bool:
+    """Whether the interval of the best quality reaches further than the tolerance."""
+    if best.quality is None or best.quality_low is None or best.quality_high is None:
+        return False
+    return max(best.quality - best.quality_low, best.quality_high - best.quality) > _tolerance(best)
+
+
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    """Whether the intervals of quality overlap; without intervals nobody can tell, so yes."""
+    infinity = math.inf
+    low, high = one.quality_low, one.quality_high
+    below = (-infinity if low is None else low) <= (infinity if other.quality_high is None else other.quality_high)
+    above = (-infinity if other.quality_low is None else other.quality_low) <= (infinity if high is None else high)
+    return below and above
+
+
+def _tolerance(best: Candidate) -> float:
+    # The small addition keeps 0.98 within one point of 0.99 in binary fractions.
+    return (TOLERANCE if best.metric_unit == "1" else TOLERANCE * abs(best.quality or 0)) + 1e-12
+
+
+def _margin(best: Candidate) -> str:
+    return "1 point" if best.metric_unit == "1" else "1 %"
+
+
+def _quality(one: Candidate) -> str:
+    return show(one.quality or 0, one.metric_unit)
+
+
+def _bounds(one: Candidate) -> str:
+    return show_interval(one.quality_low or 0, one.quality_high or 0, one.metric_unit, one.quality or 0)
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _latency(one: Candidate) -> float:
+    return math.inf if one.latency is None else one.latency
+
+
+def _low(one: Candidate) -> float:
+    return _latency(one) if one.latency_low is None else one.latency_low
+
+
+def _high(one: Candidate) -> float:
+    return _latency(one) if one.latency_high is None else one.latency_high
+
+
+def _lead(place: str, text: str) -> str:
+    """``text`` as a sentence of its own, or after the words that say where it holds."""
+    return place + text if place else text[:1].upper() + text[1:]

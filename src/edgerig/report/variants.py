@@ -1,0 +1,143 @@
+"""From the result of a cell to what the report shows of it."""
+
+from __future__ import annotations
+
+from edgerig.measure.kinds import Unavailable
+from edgerig.report.figures import figure, kind_of, metric_figure, number, percentile, same_class, unavailable
+from edgerig.report.limits import Budget, Limits
+from edgerig.report.load import Samples
+from edgerig.report.machines import machine_changes, measurement_facts, version_facts
+from edgerig.report.model import Fact, Figure, Layer, Layers, Metric, Named, OperatorTime, Variant
+from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
+from edgerig.report.quality import agreement_view, class_rows, confusion_of, primary
+from edgerig.report.timing import times_of
+from edgerig.report.units import compact, exact, percent, show
+from edgerig.results.types import CellResult, DatasetInfo
+
+
+def build_variant(
+    cell: CellResult,
+    dataset: DatasetInfo,
+    samples: Samples | None,
+    *,
+    bundle: int,
+    anchor: str,
+    label: str,
+    short: str,
+    limits: Limits,
+    budget: Budget,
+) -> Variant:
+    """Everything that the report shows of one cell."""
+    latency, main = cell.latency, primary(cell.quality)
+    raw = None if samples is None else samples.get("times_ns")
+    classes, classes_note = class_rows(cell.quality, limits)
+    times = None if raw is None else times_of(raw, limits.points)
+    return Variant(
+        anchor=anchor,
+        label=label,
+        short=short,
+        place=label.removeprefix(f"{cell.variant} · "),
+        bundle=bundle,
+        id=cell.id,
+        variant=cell.variant,
+        runtime=f"{cell.runtime} {cell.runtime_version}".strip(),
+        target=cell.target,
+        device=cell.machine.host,
+        scheme=cell.artifact.scheme,
+        options=compact(cell.options),
+        kind=kind_of(cell),
+        samples=cell.quality.samples,
+        metric=main.name if main else "quality",
+        quality=metric_figure(main, cell) if main else unavailable("the task has no metric, or no labels were given"),
+        same=same_class(cell),
+        steady=figure(latency.steady),
+        p90=percentile(cell, "p90", 0.1),
+        p99=percentile(cell, "p99", 0.01),
+        throughput=figure(latency.throughput),
+        size=number(cell.artifact.size, "B", detail="size of the deployed file"),
+        peak_rss=_memory(cell, "peak_rss"),
+        arena=_memory(cell, "arena"),
+        stages=_stages(cell),
+        spread=_spread(cell),
+        times=times,
+        times_reason="" if times else "the bundle holds no raw samples of this cell",
+        memory=tuple(Named(name.replace("_", " "), figure(value)) for name, value in cell.memory.items()),
+        metrics=tuple(
+            Metric(metric.name, metric_figure(metric, cell), metric.higher_is_better) for metric in cell.quality.metrics
+        ),
+        classes=classes,
+        classes_note=classes_note,
+        confusion=confusion_of(cell.quality, dataset, limits),
+        layers=_layers(cell, limits),
+        agreement=None
+        if isinstance(cell.agreement, Unavailable)
+        else agreement_view(cell, cell.agreement, dataset, limits, budget),
+        agreement_reason=cell.agreement.reason if isinstance(cell.agreement, Unavailable) else "",
+        machine=machine_changes(cell.machine, cell.machine_after),
+        measurement=measurement_facts(cell),
+        versions=version_facts(cell),
+        warnings=cell.warnings,
+        commands=cell.commands,
+        artifact=artifact_facts(cell.artifact),
+        origins=origin_rows(cell.artifact),
+        preprocessing=preprocessing_facts(cell.artifact.preprocessing),
+    )
+
+
+def _memory(cell: CellResult, name: str) -> Figure:
+    found = cell.memory.get(name)
+    return unavailable(f"{cell.runtime} on {cell.target} does not tell it") if found is None else figure(found)
+
+
+def _stages(cell: CellResult) -> tuple[Named, ...]:
+    latency = cell.latency
+    parts = (
+        ("load", latency.load), ("first inference", latency.first), ("steady state (median)", latency.steady),
+        ("transport, one sample", latency.transport), ("preprocessing, one sample", latency.preprocessing),
+        ("postprocessing, one sample", latency.postprocessing),
+    )  # fmt: skip
+    return tuple(Named(name, figure(value)) for name, value in parts)
+
+
+def _spread(cell: CellResult) -> tuple[Fact, ...]:
+    distribution, steady = cell.latency.distribution, cell.latency.steady
+    if distribution is None or isinstance(steady, Unavailable):
+        return ()
+    names = ("minimum", "median", "mean", "maximum", "std")
+    values = ((name, getattr(distribution, name)) for name in names)
+    rows = [Fact(name, show(value, steady.unit), exact(value, steady.unit)) for name, value in values]
+    rows.append(Fact("spread, (p90 − p10) / median", percent(distribution.spread), repr(distribution.spread)))
+    rows.append(Fact("drift, first to last quarter", percent(distribution.drift), repr(distribution.drift)))
+    return (*rows, Fact("samples", f"{distribution.n:,}"))
+
+
+def _layers(cell: CellResult, limits: Limits) -> Layers:
+    if isinstance(cell.layers, Unavailable):
+        return Layers(reason=cell.layers.reason)
+    if not cell.layers:
+        return Layers(reason="the profile is empty")
+    timed = [layer.time for layer in cell.layers if not isinstance(layer.time, Unavailable)]
+    total = sum(time.value for time in timed)
+    operators: dict[str, list[float]] = {}
+    rows = []
+    for layer in cell.layers:
+        seconds = None if isinstance(layer.time, Unavailable) else layer.time.value
+        if seconds is not None:
+            operators.setdefault(layer.op, []).append(seconds)
+        shape = "" if layer.output_shape is None else " × ".join(map(str, layer.output_shape))
+        share = seconds / total if seconds is not None and total > 0 else None
+        rows.append(
+            Layer(index=layer.index, name=layer.name, op=layer.op, time=figure(layer.time), share=share, shape=shape)
+        )
+    by_type = [OperatorTime(op, len(t), sum(t), sum(t) / total if total else 0.0) for op, t in operators.items()]
+    note = ""
+    if len(rows) > limits.layers:
+        note = f"The {limits.layers} slowest operators of {len(rows):,}; results.json has all."
+        rows = sorted(sorted(rows, key=lambda row: -(row.share or 0))[: limits.layers], key=lambda row: row.index)
+    first = timed[0] if timed else None
+    return Layers(
+        rows=tuple(rows),
+        operators=tuple(sorted(by_type, key=lambda row: -row.seconds)),
+        total=number(total, first.unit, kind=first.kind, detail=first.method) if first else None,
+        note=note,
+    )

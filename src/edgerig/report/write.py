@@ -1,0 +1,111 @@
+"""From bundles to a report file, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from edgerig import files
+from edgerig.errors import StorageError, UsageError
+from edgerig.report.build import build
+from edgerig.report.limits import Limits
+from edgerig.report.load import Loaded, load_bundle
+from edgerig.report.model import Report
+
+Format = Literal["html", "md", "json"]
+#: The formats of a report, which are also the suffixes of its file.
+FORMATS: tuple[Format, ...] = get_args(Format)
+#: A page may not be larger than this.
+MOST_BYTES = 2_500_000
+#: How much is shown, from all down; the first that fits is taken.
+_LEVELS = (
+    Limits(),
+    Limits(points=600, picture_bytes=300_000, mismatches=24, layers=120),
+    Limits(points=200, picture_bytes=0, mismatches=10, classes=12, layers=40),
+    Limits(points=0, picture_bytes=0, mismatches=0, classes=0, layers=0),
+)
+
+
+def write_report(bundles: Sequence[Path], out: Path, format: Format | None = None) -> Path:
+    """Write one report of one or several bundles, side by side.
+
+    Args:
+        bundles: Folders that `edgerig run` or `edgerig bench` made.
+        out: The file to write; its suffix (.html, .md, .json) tells the format where ``format`` is None.
+        format: The format, whatever the suffix.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UsageError: No bundle is given, one twice, or the suffix stands for no format.
+        StorageError: A folder is no bundle or is damaged, the file cannot be written, or the page would be larger
+            than 2.5 MB even without its details.
+    """
+    chosen = format or format_of(out)
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder.", f"Name a file: --out {out / f'report.{chosen}'}")
+    files.write_text(out, render(_load(bundles), chosen))
+    return out
+
+
+def build_report(bundles: Sequence[Path]) -> Report:
+    """The model of the report of ``bundles``; raises as `write_report` does."""
+    return build(_load(bundles))
+
+
+def render(bundles: Sequence[Loaded], format: Format = "html") -> str:
+    """The report's text in one of `FORMATS`.
+
+    A page that would be larger than 2.5 MB is made with fewer points, pictures and rows, and says so.
+
+    Raises:
+        StorageError: Even the least of it is too large.
+    """
+    from edgerig.report.html import render_html
+    from edgerig.report.json import render_json
+    from edgerig.report.markdown import render_markdown
+
+    if format == "json":
+        return render_json(build(bundles))
+    if format == "md":
+        return render_markdown(build(bundles))
+    size = 0
+    for limits in _LEVELS:
+        page = render_html(build(bundles, limits))
+        size = len(page.encode())
+        if size <= MOST_BYTES:
+            return page
+    raise StorageError(
+        f"The report would have {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6} MB.",
+        "Give fewer bundles, or use --format json.",
+    )
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's suffix stands for.
+
+    Raises:
+        UsageError: It stands for none.
+    """
+    suffix = path.suffix.lower().lstrip(".")
+    for format in FORMATS:
+        if suffix == format:
+            return format
+    raise UsageError(
+        f"{path.name}: the suffix stands for no format of a report.",
+        "Use .html, .md or .json, or say --format.",
+    )
+
+
+def _load(bundles: Sequence[Path]) -> list[Loaded]:
+    if not bundles:
+        raise UsageError("No bundle is given.", "Name at least one folder that `edgerig run` made.")
+    seen: set[Path] = set()
+    for bundle in bundles:
+        place = bundle.resolve()
+        if place in seen:
+            raise UsageError(f"{bundle} is given twice.", "Give each bundle once.")
+        seen.add(place)
+    return [load_bundle(bundle) for bundle in bundles]
