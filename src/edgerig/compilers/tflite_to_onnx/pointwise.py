@@ -167,9 +167,18 @@ def cast(b: Builder, op: Operator) -> None:
 
 
 def select(b: Builder, op: Operator) -> None:
-    """Where, with broadcasting."""
+    """Where, with broadcasting; the old SELECT may choose whole rows, which is something else."""
+    if op.op == "SELECT" and b.shape(op.inputs[0]) not in ((), b.shape(op.inputs[1])):
+        raise UnsupportedError("it chooses whole rows")
     first = b.prefers_first(op.inputs[:3])
     b.put(op.outputs[0], b.node("Where", [b.aligned(index, first) for index in op.inputs[:3]]), first)
+
+
+def not_equal(b: Builder, op: Operator) -> None:
+    """ONNX has Equal only."""
+    first = b.prefers_first(op.inputs[:2])
+    value = b.node("Equal", [b.aligned(index, first) for index in op.inputs[:2]])
+    b.put(op.outputs[0], b.node("Not", [value]), first)
 
 
 def prelu(b: Builder, op: Operator) -> None:

@@ -1,0 +1,156 @@
+"""Static int8 ONNX: accuracy kept, nothing left float, bad calibration data refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgerig.artifact import Artifact
+from edgerig.compilers.onnx import Onnx
+from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings, unquantized
+from edgerig.datasets.base import Dataset
+from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError, UsageError
+from edgerig.models.files import open_artifact
+from edgerig.models.graph.read import read_graph
+
+
+def predictions(path: str, inputs: Any) -> Any:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: sample[None]})[0] for sample in inputs])
+
+
+@pytest.fixture(scope="module")
+def quantized(float_net: Artifact, blobs: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return OnnxInt8().compile(float_net, tmp_path_factory.mktemp("int8"), blobs)
+
+
+def test_it_is_int8_through_and_through(quantized: Artifact) -> None:
+    assert (quantized.format, quantized.scheme) == ("onnx", "int8")
+    assert unquantized(read_graph(Path(quantized.path))) == []
+
+
+def test_it_predicts_like_the_float_network(
+    quantized: Artifact, float_net: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    test = blobs.split("test").inputs(slice(None), float_net.preprocessing)
+    expected = predictions(Onnx().compile(float_net, tmp_path).path, test)
+    found = predictions(quantized.path, test)
+    assert np.abs(found - expected).max() < 0.05
+    assert not np.array_equal(found, expected)
+
+
+def test_onnx_runtime_runs_it_in_integers(quantized: Artifact, tmp_path: Path) -> None:
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(quantized.path, options, providers=["CPUExecutionProvider"])
+    kinds = {node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node}
+    assert kinds & {"Conv", "Gemm", "MatMul"} == set()
+    assert "QLinearConv" in kinds
+
+
+def test_weights_have_a_scale_for_each_channel(
+    quantized: Artifact, float_net: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    def most(artifact: Artifact) -> int:
+        graph = read_graph(Path(artifact.path))
+        return max(len(tensor.quantization.scales) for tensor in graph.tensors if tensor.quantization)
+
+    assert most(quantized) > 1
+    settings = OnnxInt8Settings(per_channel=False)
+    assert most(OnnxInt8(settings).compile(float_net, tmp_path, blobs)) == 1
+
+
+def test_onnx_files_of_others_are_quantized_batch_norm_included(blobs: Dataset, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    rng = np.random.default_rng(0)
+    constants = {
+        "w": rng.normal(0, 1, (3, 1, 3, 3)),
+        "s": rng.random(3),
+        "b": rng.random(3),
+        "m": rng.random(3),
+        "v": rng.random(3) + 1,
+    }
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["t", "w"], ["c"]),
+        helper.make_node("BatchNormalization", ["c", "s", "b", "m", "v"], ["n"]),
+        helper.make_node("Relu", ["n"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "theirs",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 12, 12, 1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=7), tmp_path / "theirs.onnx")
+    source = open_artifact(tmp_path / "theirs.onnx", preprocessing=blobs.preprocessing)
+    made = OnnxInt8().compile(source, tmp_path / "out", blobs)
+    test = blobs.split("test").inputs(slice(0, 20), blobs.preprocessing)
+    expected = predictions(source.path, test)
+    assert np.abs(predictions(made.path, test) - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_a_float_operator_left_over_fails_and_names_its_tensor(
+    float_net: Artifact, blobs: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onnxruntime import quantization
+
+    whole = quantization.quantize_static
+
+    def without_gemm(*arguments: Any, **options: Any) -> None:
+        whole(*arguments, **options, op_types_to_quantize=["Conv", "Transpose", "MaxPool", "Reshape", "Softmax"])
+
+    monkeypatch.setattr(quantization, "quantize_static", without_gemm)
+    with pytest.raises(ArtifactCheckError, match=r"'.+' of operator \d+ \(Gemm\) is float32"):
+        OnnxInt8().compile(float_net, tmp_path, blobs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_float_network_is_unquantized_everywhere(float_net: Artifact, tmp_path: Path) -> None:
+    left = unquantized(read_graph(Path(Onnx().compile(float_net, tmp_path).path)))
+    assert any("weight" in sentence for sentence in left)
+    assert any("activation" in sentence for sentence in left)
+
+
+def test_nan_in_calibration_names_the_sample(
+    float_net: Artifact, blobs_with: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    with pytest.raises(CompileError, match=r"[Ss]ample \d+"):
+        OnnxInt8().compile(float_net, tmp_path, blobs_with(spoil=float("nan")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_of_another_shape_is_refused(
+    float_net: Artifact, blobs_with: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    with pytest.raises(IncompatibleError, match="shape"):
+        OnnxInt8().compile(float_net, tmp_path, blobs_with(shape=(10, 10, 1)))
+
+
+def test_without_a_dataset_it_says_so(float_net: Artifact, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no dataset"):
+        OnnxInt8().compile(float_net, tmp_path)
+
+
+def test_the_library_says_nothing_to_the_user(
+    float_net: Artifact, blobs: Dataset, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    OnnxInt8(OnnxInt8Settings(calibration_samples=3)).compile(float_net, tmp_path, blobs)
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "WARNING" not in captured.err
