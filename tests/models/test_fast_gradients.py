@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from edgerig.models.fast_gradients import convolution, fast_gradients, max_pool
+from edgerig.models.fast_gradients import convolution, depthwise_convolution, fast_gradients, max_pool
 from edgerig.models.keras_base import import_keras
 
 
@@ -48,6 +48,32 @@ def test_convolution_gradients_agree_with_those_of_xla(padding, strides, size):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("padding", ["VALID", "SAME"])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (3, 2)])
+def test_depthwise_convolution_agrees_with_that_of_xla(padding, strides, size):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(3, 9, 8, 4)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(*size, 4, 1)), jnp.float32)
+
+    def native(x, k):
+        return jax.lax.conv_general_dilated(
+            x,
+            k.reshape(*size, 1, 4),
+            strides,
+            padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=4,
+        )
+
+    y, back = jax.vjp(native, x, kernel)
+    ours_y, ours = jax.vjp(lambda x, k: depthwise_convolution(x, k, strides, padding), x, kernel)
+    g = jnp.asarray(rng.normal(size=y.shape), jnp.float32)
+    np.testing.assert_allclose(ours_y, y, rtol=1e-4, atol=1e-5)
+    for mine, theirs in zip(ours(g), back(g), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
 def make_network(**pooling):
     keras = import_keras()
     return keras.Sequential(
@@ -57,7 +83,8 @@ def make_network(**pooling):
             keras.layers.MaxPooling2D(2, **pooling),
             keras.layers.Conv2D(4, 2, dilation_rate=2, padding="same"),
             keras.layers.Conv2D(4, 2, groups=2, padding="same"),
-            keras.layers.DepthwiseConv2D(2),
+            keras.layers.DepthwiseConv2D(2, activation="relu", bias_initializer="ones"),
+            keras.layers.DepthwiseConv2D(2, use_bias=False, padding="same", depth_multiplier=2),
             keras.layers.Flatten(),
             keras.layers.Dense(3),
         ]

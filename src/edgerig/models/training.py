@@ -69,9 +69,11 @@ def train(
     if resume:
         run.restore()
     try:
-        with fast_gradients(run.model), event_log(logdir, len(run.history)) as log:
-            run.train(log)
-        return run.save()
+        with fast_gradients(run.model):
+            with event_log(logdir, len(run.history)) as log:
+                run.train(log)
+            score = run.judge()
+        return run.save(score)
     except KeyboardInterrupt:
         raise _interrupted(run) from None
 
@@ -212,13 +214,17 @@ class _Run:
         checkpoints.save(state, self.checkpoint)
         files.write_json(history_path(self.out, self.wrapper.name), {"identity": self.identity, "epochs": self.history})
 
-    def save(self) -> Artifact:
-        """Evaluate on the test split and write the model with its description."""
+    def judge(self) -> Score:
+        """Evaluate on the test split."""
         assert self.evaluator is not None
         test = self.dataset.split("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
             score = self.evaluator.score(Feed(test, self.preprocessing, EVALUATION_BATCH).in_order())
             task.advance(0, f"accuracy {score.accuracy:.2%}")
+        return score
+
+    def save(self, score: Score) -> Artifact:
+        """Write the model with its description."""
         path = model_path(self.out, self.wrapper.name)
         save_keras(self.model, path)
         inputs, outputs = tensor_specs(self.model)
@@ -232,12 +238,12 @@ class _Run:
             path=str(path),
             preprocessing=self.preprocessing,
             classes=self.dataset.classes,
-            origins=(self._origin(score, test),),
+            origins=(self._origin(score),),
         )
         artifact.save()
         return artifact
 
-    def _origin(self, score: Score, test: Samples) -> Origin:
+    def _origin(self, score: Score) -> Origin:
         last = self.history[-1]
         options = {
             "model": self.wrapper.name,
@@ -249,7 +255,7 @@ class _Run:
             "fingerprints": {
                 "train": self.identity.train_fingerprint,
                 "validation": self.identity.validation_fingerprint,
-                "test": test.fingerprint,
+                "test": self.dataset.split("test").fingerprint,
             },
             "parameters": int(self.model.count_params()),
             "accuracy": score.accuracy,
