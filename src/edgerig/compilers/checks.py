@@ -46,6 +46,8 @@ def check_artifact(
         raise ArtifactCheckError(
             f"{file} should be {scheme} and is {found}.", "Does the network have an operator that can be quantized?"
         )
+    if graph.format == "tflite":
+        _check_loads(data, file)
 
 
 def _check_inside(data: bytes, file: str) -> None:
@@ -57,6 +59,25 @@ def _check_inside(data: bytes, file: str) -> None:
             f"{file} keeps buffer {outside[0]} outside the FlatBuffer: TFLite Micro would compute garbage from it.",
             "Write the buffers inline.",
         )
+
+
+def _check_loads(data: bytes, file: str) -> None:
+    """LiteRT itself checks shapes, versions and the multipliers that follow from the scales."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        Interpreter(
+            model_content=data, num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+        ).allocate_tensors()
+    except Exception as error:
+        text = " ".join(str(error).split())[:300].rstrip(".")
+        overflow = "overflow" in text
+        raise ArtifactCheckError(
+            f"LiteRT refuses {file}: {text}.",
+            "Activations were nearly zero or huge in calibration: is the network trained, the preprocessing right?"
+            if overflow
+            else "Does the network use an operator that LiteRT does not have?",
+        ) from error
 
 
 def _check_quantization(tensor: Tensor, file: str) -> None:
@@ -94,7 +115,8 @@ def _check_boundary(graph: Graph, indices: Iterable[int], dtype: str | None, fil
 def _check_integer(graph: Graph, scheme: str, file: str) -> None:
     allowed = INTEGERS[scheme]
     ends = {*graph.inputs, *graph.outputs}
-    for operator, tensor in _used(graph):
+    # Operators that convert come last: those beside them, which the quantizer left in float, are to be named.
+    for operator, tensor in sorted(_used(graph), key=lambda pair: pair[0].op in CONVERSIONS):
         if tensor.index in ends and tensor.dtype in ("float32", "uint8") and operator.op in CONVERSIONS:
             continue
         if tensor.dtype in FLOATS or (not tensor.constant and tensor.dtype not in allowed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,8 @@ def _to_stablehlo(model: Any, file: str) -> tuple[str, tuple[Names, Names]]:
 
 
 def _to_tflite(stablehlo: str, inputs: Names, outputs: Names) -> bytes:
+    # Else the converter's library says on standard error that it uses oneDNN, which it does for folding constants.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     from litert_converter.mlir import ir, passmanager
     from litert_converter.mlir._mlir_libs import converter_api_ext as converter
 
@@ -131,7 +134,30 @@ def _to_tflite(stablehlo: str, inputs: Names, outputs: Names) -> bytes:
         config = converter.ConvertToTFLConfig()
         config.model_origin_framework = "JAX"
         converter.run_convert_to_tfl_passes(merged, passmanager.PassManager(), config)
-        return bytes(converter.export_flatbuffer_to_bytes(merged.operation))
+        try:
+            return bytes(converter.export_flatbuffer_to_bytes(merged.operation))
+        except Exception as error:
+            raise _not_written(str(merged)) from error
+
+
+def _not_written(module: str) -> CompileError:
+    """The error for a network that the converter could not write; it says nothing itself.
+
+    Args:
+        module: The converted network as text, in which the operations that TFLite lacks still stand.
+    """
+    found = re.findall(r'= "?((?:stablehlo|chlo|mhlo)\.\w+)"?(?: (@[\w.]+))?', module)
+    left = sorted({" ".join(filter(None, operation)) for operation in found})
+    if "tfl.while" in module:
+        return CompileError(
+            "The network has a loop, which the converter cannot write.", "Build recurrent layers with unroll=True."
+        )
+    if left:
+        return CompileError(
+            f"TFLite has nothing for {', '.join(left)}.",
+            "Replace the layer that needs it, or convert to another format.",
+        )
+    return CompileError("The converter could not write the network as TFLite.", "Does it use an unusual layer?")
 
 
 def _with_plain_names(data: bytes, inputs: Names, outputs: Names) -> bytes:

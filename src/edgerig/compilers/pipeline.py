@@ -11,12 +11,21 @@ from typing import Any
 import msgspec
 
 from edgerig import __version__, files
-from edgerig.artifact import FORMATS, Artifact, Origin
+from edgerig.artifact import FORMATS, Artifact, Origin, TensorSpec
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
-from edgerig.errors import CompileError, EdgerigError, IncompatibleError, UsageError, storing
+from edgerig.errors import (
+    ArtifactCheckError,
+    CompileError,
+    EdgerigError,
+    IncompatibleError,
+    ModelError,
+    UsageError,
+    storing,
+)
 from edgerig.models.graph.read import io_specs, read_graph
 from edgerig.models.graph.scheme import scheme_of
+from edgerig.models.graph.types import Graph
 from edgerig.progress import Progress
 
 SUFFIXES = {format: suffix for suffix, format in FORMATS.items()}
@@ -106,11 +115,21 @@ def _describe(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byt
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-check-") as work:
         copy = Path(work) / path.name
         copy.write_bytes(data)
-        graph = read_graph(copy)
-    inputs, outputs = io_specs(graph)
+        graph, inputs, outputs = _read(copy, compiler)
     made = msgspec.structs.replace(made, inputs=inputs, outputs=outputs, scheme=scheme_of(graph))
     compiler._inspect(graph, data, compiler.scheme or artifact.scheme, path.name)
     return made
+
+
+def _read(path: Path, compiler: ModelCompiler) -> tuple[Graph, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    try:
+        graph = read_graph(path)
+        return graph, *io_specs(graph)
+    except ModelError as error:
+        raise ArtifactCheckError(
+            f"What compiler {compiler.name!r} made is not usable: {error.message}",
+            "Does the network compute with infinities, as masks do? Take another scheme.",
+        ) from error
 
 
 def _options(compiler: ModelCompiler, dataset: Dataset | None) -> dict[str, Any]:
