@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Artifact, Preprocessing
-from edgerig.errors import DatasetError, IncompatibleError, Interrupted, ModelError, StorageError
+from edgerig.errors import DatasetError, IncompatibleError, Interrupted, ModelError, SpecError, StorageError
 from edgerig.models.base import TrainSettings
 from edgerig.models.keras_base import Phase, load_keras
+from edgerig.plugins import convert_settings, describe
 from edgerig.progress import Progress, Task
 
 TWO = TrainSettings(epochs=2)
@@ -345,3 +346,12 @@ def test_splits_too_large_to_keep_train_to_the_same_weights(straight, tiny_net, 
 def test_preprocessing_travels_with_the_artifact(straight):
     assert straight[1].preprocessing == Preprocessing(scale=1 / 255)
     assert Artifact.load(straight[0] / "tiny-net.keras.json").preprocessing == Preprocessing(scale=1 / 255)
+
+
+def test_training_settings_come_from_text_and_are_checked():
+    settings = convert_settings(TrainSettings, {"epochs": "5", "train_samples": "10"}, "here")
+    assert settings == TrainSettings(epochs=5, train_samples=10)
+    for wrong in ({"train_samples": 0}, {"epochs": 0}, {"learning_rate": 0}, {"learning_rate_decay": 1.5}):
+        with pytest.raises(SpecError, match=next(iter(wrong))):
+            convert_settings(TrainSettings, wrong, "here")
+    assert all(text for _, _, text in describe(TrainSettings))

@@ -27,7 +27,7 @@ class TrainSettings(Settings, frozen=True, kw_only=True):
     ] = 1.0
     seed: Annotated[int, Described(description="seed of weights and shuffling", ge=0)] = 1
     train_samples: Annotated[
-        int | None, Described(description="use only the first so many samples; all if not given", ge=1)
+        Annotated[int, Described(ge=1)] | None, Described(description="use only the first so many samples; else all")
     ] = None
 
 
