@@ -1,0 +1,138 @@
+"""What makes a number untrustworthy, said in sentences that stand next to the number."""
+
+from __future__ import annotations
+
+import re
+
+from edgerig.measure.machine import MachineState
+from edgerig.measure.stats import WIDE_SPREAD, Distribution
+
+#: Median inferences shorter than this many ticks of the clock are told too coarsely: an error of 1 %.
+TICKS = 100
+#: Fewer samples than this bound the median loosely.
+FEW_SAMPLES = 30
+#: Relative change of the median from the first to the last quarter that is called a drift.
+DRIFT = 0.1
+#: Share of all cores' time that a hypervisor may take before it is said.
+STOLEN = 0.01
+#: Load average a core above which a machine at rest is called busy.
+BUSY = 0.5
+#: Cores' worth of work by others that a free core must have room for.
+SLACK = 0.2
+#: Above this temperature small boards start to throttle.
+HOT_C = 80.0
+
+
+def judge(
+    before: MachineState, after: MachineState, threads: int, distribution: Distribution | None, clock: str = ""
+) -> list[str]:
+    """Warnings about one measurement; none where nothing speaks against it.
+
+    Args:
+        before, after: The device's state around the measurement.
+        threads: Threads that the engine was given.
+        distribution: Of the inference times, in seconds, if there are any.
+        clock: The clock and its resolution as `edgerig.measure.clocks.Clock` writes them: ``"name, 1 ns"``.
+    """
+    found = [*_threads(before, threads), *_others(before, after, threads), *_machine(after), *_throttled(before, after)]
+    if distribution is not None:
+        found += _distribution(distribution, clock)
+    return found
+
+
+def judge_machine(state: MachineState) -> list[str]:
+    """Why this machine, as it is now, is not fit to measure; none where nothing speaks against it."""
+    found = []
+    if state.load_1min is not None and state.load_1min > BUSY * state.cores:
+        found.append(
+            f"The machine is busy: a load of {state.load_1min:.1f} on {_count(state.cores, 'core')} "
+            "over the last minute."
+        )
+    if state.throttled:
+        found.append("The machine throttles now: cool it, or give it a stronger supply.")
+    return found + _machine(state)
+
+
+def _threads(state: MachineState, threads: int) -> list[str]:
+    if threads <= state.cores:
+        return []
+    return [f"{threads} threads on {_count(state.cores, 'core')}: they wait for each other, and times are longer."]
+
+
+def _others(before: MachineState, after: MachineState, threads: int) -> list[str]:
+    """Whether others took the cores that the network needed, by the time that they used meanwhile."""
+    span = _change(before.uptime_seconds, after.uptime_seconds)
+    busy = _change(before.busy_seconds, after.busy_seconds)
+    own = _change(before.own_seconds, after.own_seconds)
+    total = before.cores_total or before.cores
+    found = []
+    # The counters tick in hundredths of a second, so that a short span tells nothing.
+    if span is None or busy is None or own is None or span < 0.5:
+        if before.load_1min is not None and before.load_1min > before.cores + SLACK:
+            found.append(
+                f"The machine was busy before: a load of {before.load_1min:.1f} on {_count(before.cores, 'core')}."
+            )
+        return found
+    others = max(0.0, busy - own) / span
+    if others + threads > total + SLACK:
+        found.append(
+            f"Other programs kept {others:.1f} of {_count(total, 'core')} busy meanwhile, and the network "
+            f"used {_count(threads, 'thread')}: they competed."
+        )
+    stolen = _change(before.stolen_seconds, after.stolen_seconds) or 0.0
+    if stolen / (span * total) > STOLEN:
+        found.append(f"The hypervisor took {stolen / (span * total):.0%} of the processor's time for others.")
+    return found
+
+
+def _machine(state: MachineState) -> list[str]:
+    found = []
+    if state.governor is not None and state.governor != "performance":
+        found.append(
+            f"The frequency governor is {state.governor}, not performance: the frequency changes with the load "
+            "(`cpupower frequency-set -g performance`)."
+        )
+    if state.on_battery:
+        found.append("The machine runs on its battery, and may hold its frequency down.")
+    if state.virtual not in (None, "container"):
+        found.append(f"A virtual machine ({state.virtual}): other guests may use the same cores.")
+    if state.temperature_c is not None and state.temperature_c >= HOT_C:
+        found.append(f"The machine is hot, {state.temperature_c:.0f} °C: it may throttle.")
+    return found
+
+
+def _throttled(before: MachineState, after: MachineState) -> list[str]:
+    events = _change(before.throttle_events, after.throttle_events)
+    if before.throttled or after.throttled or events:
+        return ["The processor throttled: times are longer than those of a cool machine."]
+    return []
+
+
+def _distribution(distribution: Distribution, clock: str) -> list[str]:
+    found = []
+    if distribution.n < FEW_SAMPLES:
+        found.append(f"Only {_count(distribution.n, 'sample')}: measure at least {FEW_SAMPLES}.")
+    if distribution.n > 1 and distribution.spread > WIDE_SPREAD:
+        found.append(f"The times spread widely: the middle 80 % of them span {distribution.spread:.0%} of the median.")
+    # A quarter of few samples is no median to speak of.
+    if distribution.n >= FEW_SAMPLES and abs(distribution.drift) > DRIFT:
+        word = "longer" if distribution.drift > 0 else "shorter"
+        found.append(f"The times drift: the last quarter is {abs(distribution.drift):.0%} {word} than the first.")
+    tick = resolution_seconds(clock)
+    if tick is not None and distribution.median < TICKS * tick:
+        found.append(f"The clock is coarse for times this short: it ticks every {tick * 1e9:.0f} ns.")
+    return found
+
+
+def resolution_seconds(clock: str) -> float | None:
+    """The resolution in a clock's description (``"perf_counter_ns, 1 ns"``), in seconds; None if there is none."""
+    found = re.search(r"([\d.]+) (ns|us|ms|s)\b", clock)
+    return float(found[1]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]] if found else None
+
+
+def _change(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
