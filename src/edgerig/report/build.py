@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
-from edgerig.report.figures import metric_figure, number
-from edgerig.report.labels import anchors, labels
+from edgerig.report.figures import kind_of, metric_figure, number
+from edgerig.report.labels import anchors, labels, place
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
 from edgerig.report.machines import machine_facts
@@ -102,8 +102,15 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         latency=number_.value if number_ else None,
         latency_low=number_.low if number_ else None,
         latency_high=number_.high if number_ else None,
-        group=(result.dataset.name, result.dataset.fingerprint, cell.machine.host, cell.machine.cpu, kind, unit),
-        place=cell.machine.host if kind == "measured" else f"{cell.machine.host} ({kind})",
+        group=(
+            result.dataset.name,
+            result.dataset.fingerprint,
+            *_device(cell),
+            kind,
+            unit,
+            metric.name if metric else "",
+        ),
+        place=cell.machine.host if kind == "measured" else f"{place(cell.target)} ({kind})",
         kind=kind,
         unit=unit,
         metric=metric.name if metric else "quality",
@@ -113,6 +120,12 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         samples=cell.quality.samples,
         warnings=len(variant.warnings),
     )
+
+
+def _device(cell: CellResult) -> tuple[str, ...]:
+    """What tells whether two cells ran on the same device: the machine, and for an emulator what it emulates."""
+    emulated = () if kind_of(cell) in ("measured", None) else (cell.target,)
+    return (cell.machine.host, cell.machine.cpu, *emulated)
 
 
 def _bundle(index: int, name: str, bundle: Loaded) -> BundleView:
@@ -186,7 +199,7 @@ def _device_facts(result: RunResult) -> list[Fact]:
 def _run_facts(result: RunResult) -> list[Fact]:
     seconds = sum(cell.seconds for cell in result.cells)
     return [
-        Fact("measured", when(result.created), result.created),
+        Fact("started", when(result.created), result.created),
         Fact("finished", when(result.finished) if result.finished else "not finished", result.finished or ""),
         Fact("extent", f"{_so_far(result)}, {show(seconds, 's')}"),
         Fact("edgerig", result.edgerig),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def render_html(report: Report) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["percent"] = percent
+    environment.filters["together"] = _together
     css, js = (_part(name) for name in ("report.css", "report.js"))
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     colours, legend = _colours(report)
@@ -67,6 +69,11 @@ def render_html(report: Report) -> str:
         "script_hash": script_hash,
     }
     return environment.get_template("report.html.j2").render(context)
+
+
+def _together(text: str) -> str:
+    """Keeps numbers and their units on one line."""
+    return re.sub(r"(?<=\d) (?=(?:[nµm]?s|[kMG]?B|%|points?|times)\b|%)", "\N{NO-BREAK SPACE}", text)
 
 
 def _part(name: str) -> str:
@@ -105,7 +112,7 @@ def _plot(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> P
     left = len(report.variants) - len(drawn)
     what = "1 variant is" if left == 1 else f"{left} variants are"
     return Plot(
-        wide=scatter(points, width=1040, height=400, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="wide"),
+        wide=scatter(points, width=640, height=430, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="wide"),
         narrow=scatter(points, width=400, height=380, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="narrow"),
         legend=legend,
         derived=any(point.kind != "measured" for point in points),
@@ -133,7 +140,7 @@ def _point(variant: Variant, report: Report, series: int) -> Point:
         y_low=quality.low,
         y_high=quality.high,
         chosen=variant.anchor in report.recommendation.chosen,
-        front=variant.anchor in report.recommendation.front,
+        front=next((n for n, front in enumerate(report.recommendation.fronts) if variant.anchor in front), None),
     )
 
 

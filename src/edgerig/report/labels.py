@@ -12,7 +12,8 @@ from edgerig.results.types import CellResult
 def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str]]:
     """A full and a short label for each (bundle number, cell); both unique within one bundle.
 
-    The full label is variant, runtime and target. The short one leaves out what is the same everywhere. Where two
+    The full label is variant, runtime and target. The short one leaves out what is the same everywhere, and
+    ``local``. Where two
     cells of a bundle still have the same label, the options in which they differ are added, else the cell's id.
     """
     targets = {cell.target for _, cell in cells}
@@ -24,7 +25,7 @@ def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str
             for part, wanted in (
                 (cell.variant, True),
                 (cell.runtime, len(runtimes) > 1),
-                (place(cell.target), len(targets) > 1),
+                (place(cell.target), len(targets) > 1 and cell.target != "local"),
             )
             if wanted
         )

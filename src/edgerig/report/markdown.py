@@ -30,21 +30,21 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|#~$!])", r"\\\1", one_line).replace("://", ":&#47;/")
 
 
-def _figure(figure: Figure, *, mixed: bool = False, interval: bool = False) -> str:
+def _figure(figure: Figure, *, interval: bool = False) -> str:
     if figure.reason is not None:
         return f"*unavailable: {escape(figure.reason)}*"
     bounds = f" ({figure.interval})" if interval and figure.interval else ""
-    kind = f" *{figure.kind}*" if figure.kind and (mixed or figure.kind != "measured") else ""
+    kind = f" *{figure.kind}*" if figure.kind not in (None, "measured") else ""
     marks = f" ⚠ {escape('; '.join(figure.warnings))}" if figure.warnings else ""
     return f"{figure.text}{bounds}{kind}{marks}"
 
 
-def _short(figure: Figure, *, mixed: bool, interval: bool = False) -> str:
+def _short(figure: Figure, *, interval: bool = False) -> str:
     """For tables of many columns: the reason stands with the variant."""
     if figure.reason is not None:
         return "unavailable"
     bounds = f" ({figure.interval})" if interval and figure.interval else ""
-    kind = f" *{figure.kind}*" if figure.kind and (mixed or figure.kind != "measured") else ""
+    kind = f" *{figure.kind}*" if figure.kind not in (None, "measured") else ""
     return f"{figure.text}{bounds}{kind}"
 
 
@@ -86,7 +86,7 @@ def _recommendation(report: Report) -> str:
 
 
 def _variants(report: Report) -> str:
-    many, arena, mixed = len(report.bundles) > 1, has_arena(report), report.mixed
+    many, arena = len(report.bundles) > 1, has_arena(report)
     head = ["variant", *(["run"] if many else []), metric_name(report), "same as float", "median latency", "p90", "p99"]
     head += ["throughput", "size", "peak RSS", *(["arena"] if arena else []), "warnings"]
     rows = []
@@ -96,19 +96,19 @@ def _variants(report: Report) -> str:
             [
                 star + escape(one.label),
                 *([escape(report.bundles[one.bundle].name)] if many else []),
-                _short(one.quality, mixed=mixed, interval=True),
-                _short(one.same, mixed=mixed),
-                _short(one.steady, mixed=mixed, interval=True),
-                *(_short(figure, mixed=mixed) for figure in (one.p90, one.p99, one.throughput)),
+                _short(one.quality, interval=True),
+                _short(one.same),
+                _short(one.steady, interval=True),
+                *(_short(figure) for figure in (one.p90, one.p99, one.throughput)),
                 f"{one.size.text}",
-                _short(one.peak_rss, mixed=mixed),
-                *([_short(one.arena, mixed=mixed)] if arena else []),
+                _short(one.peak_rss),
+                *([_short(one.arena)] if arena else []),
                 f"{len(one.warnings)}" if one.warnings else "none",
             ]
         )
     note = "Latency is one inference in steady state; in brackets stand 95 % intervals."
-    if mixed:
-        note += f" This report holds {', '.join(report.kinds)} numbers; each says which it is."
+    if report.mixed:
+        note += f" This report holds {', '.join(report.kinds)} numbers; those without a word are measured."
     return _table(head, rows, len(head) - (2 if many else 1)) + "\n\n" + note
 
 
@@ -122,7 +122,7 @@ def _compared(report: Report) -> str:
     rows = []
     for row in report.compared:
         figures = [
-            "not in this run" if figure is None else _short(figure, mixed=report.mixed)
+            "not in this run" if figure is None else _short(figure)
             for triple in zip(row.quality, row.steady, row.size, strict=True)
             for figure in triple
         ]
@@ -137,7 +137,6 @@ def _sizes(bundle: BundleView) -> str:
 
 
 def _variant(one: Variant, report: Report) -> str:
-    mixed = report.mixed
     run = f" of {escape(report.bundles[one.bundle].name)}" if len(report.bundles) > 1 else ""
     figures = [
         *((named.name, named.figure) for named in one.stages), ("p90", one.p90), ("p99", one.p99),
@@ -145,11 +144,11 @@ def _variant(one: Variant, report: Report) -> str:
     ]  # fmt: skip
     parts = [f"### {escape(one.label)}{run}"]
     parts += ["**Warnings**\n\n" + _bullets(one.warnings)] if one.warnings else []
-    rows = [(escape(name), _figure(figure, mixed=mixed, interval=True)) for name, figure in figures]
-    parts += ["#### Latency", _table(("", ""), rows), _facts((*one.spread, *one.measurement)), *_quality(one, mixed)]
-    memory = [(escape(row.name), _figure(row.figure, mixed=mixed)) for row in one.memory]
+    rows = [(escape(name), _figure(figure, interval=True)) for name, figure in figures]
+    parts += ["#### Latency", _table(("", ""), rows), _facts((*one.spread, *one.measurement)), *_quality(one)]
+    memory = [(escape(row.name), _figure(row.figure)) for row in one.memory]
     parts += ["#### Memory", _table(("", ""), [("artifact size", _figure(one.size)), *memory])]
-    parts += _layers(one, mixed) + _against_float(one)
+    parts += _layers(one) + _against_float(one)
     changes = ((escape(row.label), escape(row.before), escape(row.after)) for row in one.machine)
     parts += ["#### Machine", _table(("", "before", "after"), changes)]
     parts += ["#### Repeat it", _code(one.commands), _facts((*one.artifact, *one.preprocessing, *one.versions))]
@@ -158,10 +157,10 @@ def _variant(one: Variant, report: Report) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _quality(one: Variant, mixed: bool) -> list[str]:
+def _quality(one: Variant) -> list[str]:
     if not one.metrics:
         return ["#### Quality", f"Not judged: {escape(one.quality.reason or '')}."]
-    metrics = [(escape(row.name), _figure(row.figure, mixed=mixed, interval=True)) for row in one.metrics]
+    metrics = [(escape(row.name), _figure(row.figure, interval=True)) for row in one.metrics]
     parts = ["#### Quality", _table(("metric", "value"), metrics, 1)]
     classes = [
         (escape(row.name), percent(row.precision), percent(row.recall), percent(row.f1), f"{row.support:,}")
@@ -182,11 +181,11 @@ def _quality(one: Variant, mixed: bool) -> list[str]:
     return parts
 
 
-def _layers(one: Variant, mixed: bool) -> list[str]:
+def _layers(one: Variant) -> list[str]:
     if one.layers.reason is not None:
         return ["#### Layers", f"*unavailable: {escape(one.layers.reason)}*"]
     rows = [
-        (str(row.index), escape(row.op), escape(row.name), row.shape, _figure(row.time, mixed=mixed),
+        (str(row.index), escape(row.op), escape(row.name), row.shape, _figure(row.time),
          "–" if row.share is None else percent(row.share))
         for row in one.layers.rows
     ]  # fmt: skip

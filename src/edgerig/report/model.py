@@ -289,14 +289,14 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
         sentences: One for each group of comparable variants (same data, same device, same kind of number).
         reasons: What stands behind them and what limits them.
         chosen: Anchors of the recommended variants.
-        front: Anchors of variants that no other beats in quality, latency and size at once.
+        fronts: For each group, anchors of the variants that no other of it beats in quality, latency and size.
         firm: False where there is no recommendation, or the data allow only a provisional one.
     """
 
     sentences: tuple[str, ...]
     reasons: tuple[str, ...]
     chosen: tuple[str, ...]
-    front: tuple[str, ...]
+    fronts: tuple[tuple[str, ...], ...]
     firm: bool
 
 

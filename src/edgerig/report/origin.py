@@ -21,14 +21,14 @@ def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
 
 
 def _tensor(spec: TensorSpec) -> str:
-    text = f"{spec.name}: {spec.dtype} {' × '.join(map(str, spec.shape))}"
+    text = f"{spec.name}: {spec.dtype} {'×'.join(map(str, spec.shape))}"
     quantization = spec.quantization
     if quantization is None or not quantization.scales:
         return text
     if len(quantization.scales) > 1:
         return f"{text}, {len(quantization.scales)} scales on axis {quantization.axis}"
     zero = quantization.zero_points[0] if quantization.zero_points else 0
-    return f"{text}, real = {quantization.scales[0]:.6g} × (q − {zero})"
+    return f"{text}, real = {quantization.scales[0]:.6g} × (q {'−' if zero >= 0 else '+'} {abs(zero)})"
 
 
 def origin_rows(artifact: Artifact) -> tuple[OriginRow, ...]:

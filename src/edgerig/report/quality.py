@@ -15,7 +15,7 @@ from edgerig.report.model import Agreeing, ClassRow, Confused, Confusion, Mismat
 from edgerig.results.types import Agreement, CellResult, DatasetInfo, Disagreement, MetricValue, Quality
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_CONFUSED_PAIRS = 15
+_CONFUSED_PAIRS = 8
 #: What the verdict on a mismatch means, in words.
 VERDICTS = {"worse": "became wrong", "better": "became right", "both wrong": "wrong either way"}
 

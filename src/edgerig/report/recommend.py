@@ -60,10 +60,12 @@ def recommend(candidates: Sequence[Candidate], *, finished: bool = True) -> Reco
     for candidate in candidates:
         groups.setdefault(candidate.group, []).append(candidate)
     verdicts = [_group(members, several=len(groups) > 1) for members in groups.values()]
-    sentences = [verdict.sentences[0] for verdict in verdicts]
-    if not sentences:
+    if not verdicts:
         return _none("Nothing was measured, so nothing can be recommended.")
+    decided = [verdict for verdict in verdicts if verdict.chosen] or verdicts
+    sentences = [verdict.sentences[0] for verdict in decided]
     reasons = [reason for verdict in verdicts for reason in verdict.reasons]
+    reasons += [verdict.sentences[0] for verdict in verdicts if verdict not in decided]
     if len(groups) > 1:
         reasons.insert(0, "Variants on different devices, data or kinds of numbers are not compared with each other.")
     if not finished:
@@ -72,8 +74,8 @@ def recommend(candidates: Sequence[Candidate], *, finished: bool = True) -> Reco
         sentences=tuple(sentences),
         reasons=tuple(reasons),
         chosen=tuple(key for verdict in verdicts for key in verdict.chosen),
-        front=tuple(key for verdict in verdicts for key in verdict.front),
-        firm=finished and all(verdict.firm for verdict in verdicts),
+        fronts=tuple(front for verdict in verdicts for front in verdict.fronts),
+        firm=finished and any(verdict.chosen for verdict in verdicts) and all(v.firm for v in verdicts if v.chosen),
     )
 
 
@@ -117,7 +119,7 @@ def _group(members: Sequence[Candidate], *, several: bool) -> Recommendation:
         sentences=(place + _sentence(chosen, best, near, tied, usable),),
         reasons=tuple(_reasons(chosen, best, near, usable, members)),
         chosen=(chosen.key,),
-        front=front,
+        fronts=(front,),
         firm=not _too_few(best) and chosen.warnings == 0,
     )
 
@@ -201,7 +203,7 @@ def _single(one: Candidate, members: Sequence[Candidate], place: str, front: tup
         text = f"only {one.label} has both quality and latency, {rest}; there is nothing to compare: {_numbers(one)}."
     else:
         text = f"only {one.label} was measured, so there is nothing to compare it with: {_numbers(one)}."
-    return Recommendation(sentences=(_lead(place, text),), reasons=(), chosen=(), front=front, firm=False)
+    return Recommendation(sentences=(_lead(place, text),), reasons=(), chosen=(), fronts=(front,), firm=False)
 
 
 def _nothing(members: Sequence[Candidate], place: str) -> str:
@@ -219,7 +221,7 @@ def _nothing(members: Sequence[Candidate], place: str) -> str:
 
 
 def _none(sentence: str) -> Recommendation:
-    return Recommendation(sentences=(sentence,), reasons=(), chosen=(), front=(), firm=False)
+    return Recommendation(sentences=(sentence,), reasons=(), chosen=(), fronts=(), firm=False)
 
 
 def _dominates(one: Candidate, other: Candidate) -> bool:

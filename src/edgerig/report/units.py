@@ -60,7 +60,13 @@ def show(value: float, unit: str) -> str:
 def show_interval(low: float, high: float, unit: str, like: float) -> str:
     """Bounds in the unit in which ``like`` is shown, such as ``1.21–1.25 ms``."""
     factor, symbol = scale_of(like, unit)
-    return f"{_written(low * factor, symbol)}–{_written(high * factor, symbol)} {symbol}".strip()
+    low, high = low * factor, high * factor
+    texts = _written(low, symbol), _written(high, symbol)
+    for places in range(1, 5):
+        if texts[0] != texts[1] or low == high:
+            break
+        texts = f"{low:,.{places}f}", f"{high:,.{places}f}"
+    return f"{texts[0]}–{texts[1]} {symbol}".strip()
 
 
 def exact(value: float, unit: str) -> str:

@@ -61,7 +61,9 @@ def build_variant(
         spread=_spread(cell),
         times=times,
         times_reason="" if times else "the bundle holds no raw samples of this cell",
-        memory=tuple(Named(name.replace("_", " "), figure(value)) for name, value in cell.memory.items()),
+        memory=tuple(
+            Named(name.replace("_", " ").replace("rss", "RSS"), figure(value)) for name, value in cell.memory.items()
+        ),
         metrics=tuple(
             Metric(metric.name, metric_figure(metric, cell), metric.higher_is_better) for metric in cell.quality.metrics
         ),
@@ -124,7 +126,7 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
         seconds = None if isinstance(layer.time, Unavailable) else layer.time.value
         if seconds is not None:
             operators.setdefault(layer.op, []).append(seconds)
-        shape = "" if layer.output_shape is None else " × ".join(map(str, layer.output_shape))
+        shape = "" if layer.output_shape is None else "×".join(map(str, layer.output_shape))
         share = seconds / total if seconds is not None and total > 0 else None
         rows.append(
             Layer(index=layer.index, name=layer.name, op=layer.op, time=figure(layer.time), share=share, shape=shape)

@@ -13,15 +13,15 @@ from edgerig.measure.kinds import Kind
 from edgerig.report.charts.frame import Box, axes
 from edgerig.report.charts.scales import Linear, Log
 from edgerig.report.charts.svg import Drawing, element
-from edgerig.report.units import show
 
 #: Latencies that span more than this factor are drawn on a logarithmic axis.
 _LOG_FROM = 4.0
-_CHARACTER, _LINE = 6.9, 15.0
+_CHARACTER, _LINE = 6.3, 15.0
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """One variant. ``series`` is the number of its colour; ``link`` the id of its section."""
+    """One variant. ``series`` is the number of its colour; ``link`` the id of its section,
+    ``front`` the number of the front that it lies on."""
 
     label: str
     link: str
@@ -36,7 +36,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     y_low: float | None = None
     y_high: float | None = None
     chosen: bool = False
-    front: bool = False
+    front: int | None = None
 
 
 Rectangle = tuple[float, float, float, float]
@@ -69,23 +69,9 @@ def scatter(
     for index in order:
         drawing.parts.append(_bubble(points[index], places[index], radii[index]))
     labels = place_labels([point.label for point in points], places, radii, box)
-    for point, (cx, cy), spot in zip(points, places, labels, strict=True):
-        if spot is None:
-            continue
-        left, top, right, bottom = spot
-        if _gap(spot, cx, cy) > 26:
-            ex, ey = min(max(cx, left), right), min(max(cy, top), bottom)
-            drawing.add("line", x1=cx, y1=cy, x2=ex, y2=ey, class_="leader")
-        name = element("tspan", "★ ", class_="star") if point.chosen else ""
-        drawing.parts.append(
-            element(
-                "text",
-                name + escape(point.label),
-                x=left,
-                y=bottom - 4,
-                class_="label chosen" if point.chosen else "label",
-            )
-        )
+    for point, place, radius, spot in zip(points, places, radii, labels, strict=True):
+        if spot is not None:
+            drawing.parts += [_leader(spot, place, radius), _label(point, spot, place)]
     return drawing.render(interactive=True)
 
 
@@ -108,8 +94,10 @@ def _scales(points: Sequence[Point], box: Box, margin: float, y_unit: str) -> tu
 
 
 def _front(drawing: Drawing, points: Sequence[Point], x: Linear | Log, y: Linear) -> None:
-    front = sorted((point for point in points if point.front), key=lambda point: point.x)
-    if len(front) > 1:
+    for number in {point.front for point in points} - {None}:
+        front = sorted((point for point in points if point.front == number), key=lambda point: point.x)
+        if len(front) < 2:
+            continue
         path = "M" + "L".join(f"{x(point.x):.1f} {y(point.y):.1f}" for point in front)
         drawing.add("path", d=path, class_="front")
 
@@ -133,43 +121,65 @@ def _bubble(point: Point, place: tuple[float, float], radius: float) -> str:
     )
 
 
+def _label(point: Point, spot: Rectangle, place: tuple[float, float]) -> str:
+    star = element("tspan", "★ ", class_="star") if point.chosen else ""
+    classes = "label chosen" if point.chosen else "label"
+    x, anchor = (spot[2], "end") if spot[2] <= place[0] else (spot[0], None)
+    return element("text", star + escape(point.label), x=x, y=spot[3] - 4, text_anchor=anchor, class_=classes)
+
+
+def _leader(spot: Rectangle, place: tuple[float, float], radius: float) -> str:
+    """A line from the bubble's edge to a label that does not stand right beside it."""
+    x, y = min(max(place[0], spot[0]), spot[2]), min(max(place[1], spot[1]), spot[3])
+    reach = math.hypot(x - place[0], y - place[1])
+    if reach < radius + 9:
+        return ""
+    start = (place[0] + (x - place[0]) * radius / reach, place[1] + (y - place[1]) * radius / reach)
+    return element("line", x1=start[0], y1=start[1], x2=x, y2=y, class_="leader")
+
+
 def place_labels(
     names: Sequence[str], places: Sequence[tuple[float, float]], radii: Sequence[float], box: Box
 ) -> list[Rectangle | None]:
     """A rectangle (left, top, right, bottom) for each name, near its bubble, over no other label or bubble.
 
-    Places are tried around the bubble, ever further out. A name for which there is no room gets None: the tooltip
-    and the table still tell it, and a chart of many variants stays readable.
+    Of the free places around the bubble the one wins that is nearest to it and does not look like a neighbour's.
+    A name for which there is no room gets None: the tooltip and the table still tell it, and a chart of many
+    variants stays readable.
     """
     taken: list[Rectangle] = []
     bubbles = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True)]
     result: list[Rectangle | None] = []
     for index, name in enumerate(names):
-        spot = next(
-            (
-                candidate
-                for candidate in _spots(len(name) * _CHARACTER + 14, places[index], radii[index])
-                if _inside(candidate, box)
-                and not any(_touch(candidate, other) for other in taken)
-                and not any(_touch(candidate, other) for other in bubbles)
-            ),
-            None,
-        )
-        result.append(spot)
-        if spot is not None:
-            taken.append(spot)
+        free = [
+            spot
+            for spot in _spots(len(name) * _CHARACTER + 14, places[index], radii[index])
+            if _inside(spot, box)
+            and not any(_touch(spot, other) for other in taken)
+            and not any(_touch(spot, other) for other in bubbles)
+        ]
+        best = min(free, key=lambda spot: _cost(spot, index, places, radii), default=None)
+        result.append(best)
+        if best is not None:
+            taken.append(best)
     return result
 
 
+def _cost(spot: Rectangle, index: int, places: Sequence[tuple[float, float]], radii: Sequence[float]) -> float:
+    gaps = [_gap(spot, x, y) - radius for (x, y), radius in zip(places, radii, strict=True)]
+    return gaps[index] + sum(18.0 for other, gap in enumerate(gaps) if other != index and gap < gaps[index] + 2)
+
+
 def _spots(width: float, place: tuple[float, float], radius: float) -> list[Rectangle]:
+    """Rectangles whose nearest point lies on rings around the bubble."""
     x, y = place
     spots = []
-    for step in range(7):
-        reach = radius + 5 + 13 * step
-        for dx, dy in ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)):
-            diagonal = 0.72 if dx and dy else 1.0
-            left = x + dx * reach * diagonal - (0 if dx > 0 else width if dx < 0 else width / 2)
-            top = y + dy * reach * diagonal - (_LINE if dy < 0 else 0 if dy > 0 else _LINE / 2)
+    for step in range(9):
+        reach = radius + 5 + 11 * step
+        for turn in range(16):
+            dx, dy = math.cos(turn * math.pi / 8), math.sin(turn * math.pi / 8)
+            left = x + dx * reach - (width if dx < -0.3 else 0 if dx > 0.3 else width / 2)
+            top = y + dy * reach - (_LINE if dy < -0.3 else 0 if dy > 0.3 else _LINE / 2)
             spots.append((left, top, left + width, top + _LINE))
     return spots
 
@@ -186,8 +196,3 @@ def _gap(spot: Rectangle, x: float, y: float) -> float:
     dx = max(spot[0] - x, 0, x - spot[2])
     dy = max(spot[1] - y, 0, y - spot[3])
     return math.hypot(dx, dy)
-
-
-def tip(label: str, quality: str, latency: str, size: int, bundle: str = "") -> str:
-    """What a bubble says of itself."""
-    return "\n".join(line for line in (label, bundle, quality, latency, show(size, "B")) if line)
