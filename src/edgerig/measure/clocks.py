@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 
 import msgspec
 
@@ -42,7 +43,7 @@ def measure_clock(clock: Callable[[], int], name: str = "clock", source: str = "
     A clock that ticks more finely than it can be read shows its tick in how much the times between readings differ.
     """
     times = [clock() for _ in range(readings)]
-    steps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(times)]
     return Clock(
         name=name,
         source=source,
@@ -64,4 +65,4 @@ def _tick(steps: list[int]) -> int:
             clusters.append([step])
     if len(clusters) == 1 or any(len(cluster) > 3 for cluster in clusters):
         return 1
-    return min(steps[0], *(later[0] - earlier[0] for earlier, later in zip(clusters, clusters[1:], strict=False)))
+    return min(steps[0], *(later[0] - earlier[0] for earlier, later in pairwise(clusters)))

@@ -159,7 +159,7 @@ def throttled(root: Path) -> bool | None:
 
 def _ask(program: str) -> str | None:
     try:
-        done = subprocess.run([program, "get_throttled"], capture_output=True, text=True, timeout=2)
+        done = subprocess.run([program, "get_throttled"], capture_output=True, text=True, timeout=2, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip().removeprefix("throttled=")
@@ -191,7 +191,7 @@ def virtual(root: Path) -> str | None:
     if re.search(r"^flags\s*:.*\bhypervisor\b", read(root / "proc/cpuinfo") or "", re.MULTILINE):
         kind = read(root / "sys/hypervisor/type")
         names = [read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
-        return kind or " ".join(name for name in names if name) or "virtual machine"
+        return kind or " ".join(name for name in names if name) or "unknown hypervisor"
     if (root / ".dockerenv").exists() or (root / "run/.containerenv").exists():
         return "container"
     return None

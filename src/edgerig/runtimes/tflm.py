@@ -1,0 +1,174 @@
+"""TFLite Micro on the host: the reference kernels that boards run, with the arena that they would need."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import InferenceError
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime
+from edgerig.runtimes.flatbuffer_check import check_tflite
+from edgerig.runtimes.litert import tensor_spec
+
+#: The arena to begin with, in bytes. TFLite Micro dies of one that cannot hold its own structures, about 500 bytes.
+FIRST_ARENA = 1 << 16
+#: No microcontroller has more, and a host may run out.
+LARGEST_ARENA = 1 << 31
+#: What TFLite Micro says where the arena was too small; anything else is not mended by a larger one.
+TOO_SMALL = re.compile(r"Failed to (allocate|resize buffer)|Too many buffers|missing: \d+")
+ARENA_LINE = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
+
+
+class Tflm(Runtime):
+    """TFLite files on TFLite Micro, compiled for this machine.
+
+    Outputs and arena are those of a microcontroller with the reference kernels; times are this machine's and say
+    nothing about a board.
+    """
+
+    name = "tflm"
+    summary = "TFLite Micro on this machine: outputs and arena as on a microcontroller"
+    extra = "tflm"
+    modules = ("tflite_micro",)
+    formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
+    invoke_method = "Interpreter.invoke only; set_input before, get_output after"
+
+    @classmethod
+    def _refuses(cls, format: str, scheme: str) -> str | None:
+        if scheme == "dynamic":
+            return "TFLite Micro runs no dynamic-range network (float activations with int8 weights); use int8"
+        if scheme == "float16":
+            return "TFLite Micro cannot turn float16 weights back into float32; use float32 or int8"
+        return None
+
+    @classmethod
+    def version(cls) -> str:
+        cls.require()
+        return version("tflite-micro")
+
+    def _load(self, path: Path) -> None:
+        from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+        if self.settings.threads != 1:
+            raise InferenceError(
+                f"TFLite Micro runs on one thread, not {self.settings.threads}.", "Leave `threads` out, or set it to 1."
+            )
+        data = path.read_bytes()
+        try:
+            model = check_tflite(data, schema)
+        except InferenceError as error:
+            raise InferenceError(f"tflm cannot load {path.name}: {error.message}", error.hint) from error
+        graph = model.subgraphs[0]
+        self._names = [[_name(graph.tensors[place]) for place in places] for places in (graph.inputs, graph.outputs)]
+        # The interpreter reads the weights where they lie.
+        self._data = data
+        self._interpreter = _interpreter(data, path.name)
+        # An index beyond these ends the process.
+        self._input_specs = tuple(self._spec(0, index) for index in range(len(graph.inputs)))
+        self._output_specs = tuple(self._spec(1, index) for index in range(len(graph.outputs)))
+
+    def _spec(self, side: int, index: int) -> TensorSpec:
+        get = (self._interpreter.get_input_details, self._interpreter.get_output_details)[side]
+        return msgspec.structs.replace(tensor_spec(get(index)), name=self._names[side][index])
+
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        return self._input_specs
+
+    def _outputs(self) -> tuple[TensorSpec, ...]:
+        return self._output_specs
+
+    def _calls(self) -> Calls:
+        set_input, get_output = self._interpreter.set_input, self._interpreter.get_output
+        count = len(self._output_specs)
+
+        def set_inputs(sample: Sequence[Array]) -> None:
+            for index, value in enumerate(sample):
+                set_input(value, index)
+
+        def get_outputs() -> Sequence[Array]:
+            return [get_output(index) for index in range(count)]
+
+        return set_inputs, self._interpreter.invoke, get_outputs
+
+    def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        return Unavailable("TFLite Micro's Python interface takes no profiler")
+
+    def _memory(self) -> dict[str, Quantity]:
+        with captured_stderr() as text:
+            self._interpreter.print_allocations()
+        sizes = dict(ARENA_LINE.findall(text()))
+        method = "TFLite Micro's own recording of its arena on this machine; pointers are 8 bytes, 4 on a Cortex-M"
+        found: dict[str, Quantity] = {}
+        for name, key in (("total", "arena"), ("head", "arena_activations"), ("tail", "arena_persistent")):
+            if name in sizes:
+                found[key] = Measurement(value=float(sizes[name]), unit="B", kind="measured", method=method)
+        return found or {"arena": Unavailable("this version of TFLite Micro does not print its allocations")}
+
+    def _close(self) -> None:
+        del self._interpreter, self._data
+
+
+def _interpreter(data: bytes, name: str) -> Any:
+    """An interpreter whose arena was doubled until the network fitted."""
+    from tflite_micro import runtime
+
+    size = FIRST_ARENA
+    while True:
+        try:
+            with captured_stderr() as text:
+                return runtime.Interpreter.from_bytes(data, arena_size=size)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            words = text()
+            if TOO_SMALL.search(words) and size < LARGEST_ARENA:
+                size *= 2
+                continue
+            raise InferenceError(
+                f"TFLite Micro cannot load {name}: {_reason(words) or error}.",
+                "It runs float32, int8 and int16x8 networks of the operators that TFLite Micro has.",
+            ) from error
+
+
+def _reason(words: str) -> str:
+    """The first line that says why, without the place in TFLite Micro's sources."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return re.sub(r"^tensorflow/\S+?\.cc:?\d*\s*", "", lines[0]).rstrip(".") if lines else ""
+
+
+def _name(tensor: Any) -> str:
+    return tensor.name.decode(errors="replace") if isinstance(tensor.name, bytes) else tensor.name or ""
+
+
+@contextmanager
+def captured_stderr() -> Iterator[Callable[[], str]]:
+    """Catch what native code writes to file descriptor 2; the function tells it after the block.
+
+    The descriptor belongs to the whole process: other threads' words are caught, too.
+    """
+    with tempfile.TemporaryFile() as file:
+        caught = ""
+
+        def text() -> str:
+            return caught
+
+        sys.stderr.flush()
+        before = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield text
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
+            file.seek(0)
+            caught = file.read().decode(errors="replace")
