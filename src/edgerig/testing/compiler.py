@@ -1,0 +1,170 @@
+"""The promises of a compiler, as tests.
+
+A plugin author subclasses `CompilerContract` in a test file and gives three fixtures::
+
+    class TestMyCompiler(CompilerContract):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def compiler(cls): return MyCompiler()
+
+        @pytest.fixture(scope="class")
+        @classmethod
+        def artifact(cls): return open_artifact(Path("net.tflite"))  # small: it is compiled several times
+
+        @pytest.fixture(scope="class")
+        @classmethod
+        def dataset(cls): return MyDataset()  # None if the compiler does not calibrate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgerig.artifact import FORMATS, Artifact, sidecar_path
+from edgerig.compilers.base import ModelCompiler
+from edgerig.datasets.base import Dataset
+from edgerig.errors import IncompatibleError, StorageError, UsageError
+from edgerig.files import sha256_file
+from edgerig.plugins import Settings, describe
+from edgerig.progress import Progress, Task
+
+SCHEMES = {None, "float32", "float16", "dynamic", "int8", "int16x8"}
+
+
+class _Stopped(Progress):
+    """The user presses Ctrl-C as soon as something is under way."""
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        yield Task(name, total)
+        raise KeyboardInterrupt
+
+
+class CompilerContract:
+    """Tests that every `ModelCompiler` passes."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        """The compiler under test."""
+        raise NotImplementedError("give the fixture `compiler`")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls) -> Artifact:
+        """A small network that it can compile."""
+        raise NotImplementedError("give the fixture `artifact`")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls) -> Dataset | None:
+        """A small dataset for that network, or None."""
+        raise NotImplementedError("give the fixture `dataset`")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def made(
+        cls,
+        compiler: ModelCompiler,
+        artifact: Artifact,
+        dataset: Dataset | None,
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> Artifact:
+        """What it makes, shared by the tests."""
+        return compiler.compile(artifact, tmp_path_factory.mktemp("made"), dataset)
+
+    def test_compiler_says_what_it_is(self, compiler: ModelCompiler) -> None:
+        assert compiler.name
+        assert compiler.summary
+        assert issubclass(compiler.Settings, Settings)
+        assert all(text for _, _, text in describe(compiler.Settings)), "every setting needs a description"
+
+    def test_formats_and_scheme_are_known_ones(self, compiler: ModelCompiler) -> None:
+        assert compiler.takes
+        assert compiler.takes <= set(FORMATS.values())
+        assert compiler.makes in FORMATS.values()
+        assert compiler.scheme in SCHEMES
+
+    def test_an_unknown_format_is_refused_with_a_reason(self, compiler: ModelCompiler) -> None:
+        reason = compiler.refuses("punched-cards", "float32")
+        assert reason
+        assert "punched-cards" in reason
+
+    def test_the_network_is_not_refused(self, compiler: ModelCompiler, artifact: Artifact) -> None:
+        assert compiler.refuses(artifact.format, artifact.scheme) is None
+
+    def test_the_file_is_what_the_description_says(self, compiler: ModelCompiler, made: Artifact) -> None:
+        path = Path(made.path)
+        assert FORMATS[path.suffix] == made.format == compiler.makes
+        assert (path.stat().st_size, sha256_file(path)) == (made.size, made.sha256)
+        assert Artifact.load(sidecar_path(path)) == made
+        assert made.name == path.stem
+
+    def test_nothing_else_is_left(self, made: Artifact) -> None:
+        path = Path(made.path)
+        assert set(path.parent.iterdir()) == {path, sidecar_path(path)}
+
+    def test_the_scheme_is_the_declared_one(self, compiler: ModelCompiler, artifact: Artifact, made: Artifact) -> None:
+        assert made.scheme == (compiler.scheme or artifact.scheme)
+
+    def test_preprocessing_and_classes_are_carried_over(self, artifact: Artifact, made: Artifact) -> None:
+        assert (made.preprocessing, made.classes) == (artifact.preprocessing, artifact.classes)
+
+    def test_shapes_stay(self, artifact: Artifact, made: Artifact) -> None:
+        assert [spec.shape for spec in made.inputs] == [spec.shape for spec in artifact.inputs]
+        assert [spec.shape for spec in made.outputs] == [spec.shape for spec in artifact.outputs]
+
+    def test_the_origin_is_told(self, compiler: ModelCompiler, artifact: Artifact, made: Artifact) -> None:
+        assert made.origins[:-1] == artifact.origins
+        origin = made.origins[-1]
+        assert (origin.tool, origin.parent) == (compiler.name, artifact.sha256)
+        assert "edgerig" in origin.versions
+        assert origin.seconds is not None
+        assert origin.seconds > 0
+        settings = msgspec.to_builtins(compiler.settings)
+        assert {key: origin.options.get(key) for key in settings} == settings
+
+    def test_equal_inputs_give_equal_files(
+        self, compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, made: Artifact, tmp_path: Path
+    ) -> None:
+        assert compiler.compile(artifact, tmp_path, dataset).sha256 == made.sha256
+
+    def test_the_input_is_left_alone(self, artifact: Artifact, made: Artifact) -> None:
+        assert sha256_file(Path(artifact.path)) == artifact.sha256
+
+    def test_a_refused_network_leaves_nothing(
+        self, compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, tmp_path: Path
+    ) -> None:
+        refused = msgspec.structs.replace(artifact, format="punched-cards")
+        with pytest.raises(IncompatibleError, match="punched-cards"):
+            compiler.compile(refused, tmp_path / "out", dataset)
+        assert not (tmp_path / "out").exists()
+
+    def test_a_folder_that_is_none_is_told(
+        self, compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("not a folder")
+        with pytest.raises(StorageError):
+            compiler.compile(artifact, tmp_path / "file", dataset)
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+    def test_the_user_can_stop_it(
+        self, compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, tmp_path: Path
+    ) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            compiler.compile(artifact, tmp_path / "out", dataset, _Stopped())
+        assert not (tmp_path / "out").exists()
+
+    def test_calibration_without_a_dataset_is_refused(
+        self, compiler: ModelCompiler, artifact: Artifact, tmp_path: Path
+    ) -> None:
+        if not compiler.needs_dataset:
+            pytest.skip("it does not calibrate")
+        with pytest.raises(UsageError, match="dataset"):
+            compiler.compile(artifact, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
