@@ -1,0 +1,212 @@
+"""``edgerig compile``: files, the size table, one JSON document, one clear message."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgerig.artifact import Artifact, Preprocessing
+from edgerig.cli import main
+from edgerig.datasets.base import Dataset, Samples
+from edgerig.testing.networks import dense_tflite
+
+FEATURES, CLASSES = 64, 10
+
+
+class Rows(Samples):
+    def __init__(self, rows: Any, labels: Any) -> None:
+        self.rows, self.labels, self.fingerprint = rows, labels, "f" * 64
+
+    def raw(self, index: int) -> Any:
+        return self.rows[index]
+
+    def inputs(self, indices: Any, preprocessing: Preprocessing) -> Any:
+        return self.rows[indices] * np.float32(preprocessing.scale)
+
+    def take(self, indices: Any) -> Samples:
+        return Rows(self.rows[indices], self.labels[indices])
+
+
+class Numbers(Dataset):
+    """Rows of random numbers; with ``NaN`` in them where ``root`` is set."""
+
+    name, summary = "numbers", "rows of numbers"
+    spoilt = False
+    classes = tuple(map(str, range(CLASSES)))
+    preprocessing = Preprocessing(scale=0.5)
+
+    def _prepare(self, progress: Any) -> None: ...
+
+    def _split(self, name: str) -> Samples:
+        rows = np.random.default_rng(5).normal(size=(100, FEATURES)).astype(np.float32)
+        if self.spoilt:
+            rows[:, 3] = np.nan
+        return Rows(rows, np.arange(100) % CLASSES)
+
+
+class Spoilt(Numbers):
+    spoilt = True
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Runs ``edgerig compile`` in an empty folder: exit code, standard output, standard error."""
+    module = types.ModuleType("compile_command_datasets")
+    module.Numbers, module.Spoilt = Numbers, Spoilt  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.chdir(tmp_path)
+    dense_tflite(Path("net.tflite"), FEATURES, CLASSES)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["compile", *(word.replace("NUMBERS", f"{module.__name__}:Numbers") for word in arguments)])
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_the_call_of_the_guide_makes_int8_and_prints_the_table(call: Call) -> None:
+    code, out, err = call("net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--out", "build/")
+    assert (code, out) == (0, "")
+    artifact = Artifact.load(Path("build/net_int8.tflite.json"))
+    assert (artifact.scheme, artifact.preprocessing, artifact.classes) == (
+        "int8", Numbers.preprocessing, Numbers.classes,
+    )  # fmt: skip
+    lines = [line.split() for line in err.splitlines()[-3:]]
+    size = Path("net.tflite").stat().st_size
+    assert lines[0] == ["Size", "(bytes)", "Ratio", "Saving", "%"]
+    assert lines[1] == ["original", "(tflite)", str(size), "–", "–"]
+    assert lines[2] == [
+        "int8",
+        str(artifact.size),
+        f"{size / artifact.size:.2f}",
+        f"{100 - artifact.size / size * 100:.2f}",
+    ]
+
+
+def test_json_is_one_document_on_standard_output(call: Call) -> None:
+    code, out, err = call("net.tflite", "--to", "dynamic", "--to", "c-array", "--option", "name=net", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["original"]["path"] == "net.tflite"
+    assert [one["compiler"] for one in document["artifacts"]] == ["dynamic", "c-array"]
+    assert [row["name"] for row in document["sizes"]] == ["original (tflite)", "size (dynamic)", "c-array"]
+    assert document["sizes"][0]["bytes"] == document["sizes"][2]["bytes"] == Path("net.tflite").stat().st_size
+    assert document["failures"] == []
+    for one in document["artifacts"]:
+        assert Path(one["path"]).is_file()
+        assert Artifact.load(Path(one["description"])).sha256 == one["artifact"]["sha256"]
+    assert "Saving %" in err
+
+
+def test_all_makes_the_whole_table(call: Call) -> None:
+    code, _, err = call("net.tflite", "--to", "all", "--dataset", "NUMBERS")
+    assert code == 0
+    assert "left out float32: net.tflite is that already." in err
+    for name in ("size (dynamic)", "float16", "int8", "int16x8", "c-array"):
+        assert f"\n{name} " in err
+
+
+def test_options_reach_the_compiler(call: Call) -> None:
+    types_ = ["--option", "input_type=uint8", "--option", "int8.output_type=float32"]
+    code, _, _ = call("net.tflite", "--to", "int8", "--dataset", "NUMBERS", *types_)
+    artifact = Artifact.load(Path("build/net_int8.tflite.json"))
+    assert (code, artifact.inputs[0].dtype, artifact.outputs[0].dtype) == (0, "uint8", "float32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected_code", "texts"),
+    [
+        (["net.tflite"], 2, ["--to"]),
+        (["none.tflite", "--to", "float16"], 1, ["none.tflite"]),
+        (["net.txt", "--to", "float16"], 1, ["not a model file"]),
+        (["net.tflite", "--to", "c"], 2, ["Unknown compiler 'c'", "c-array"]),
+        (["net.tflite", "--to", "int9", "--dataset", "NUMBERS"], 2, ["Did you mean 'int8'"]),
+        (["net.tflite", "--to", "int8"], 2, ["no dataset", "--dataset mnist"]),
+        (["net.tflite", "--to", "int8", "--dataset", "mnisst"], 2, ["Unknown dataset", "mnist"]),
+        (["net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--option", "x"], 2, ["key=value"]),
+        (["net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--option", "input_typ=int8"], 2, ["'input_type'"]),
+        (["net.tflite", "--to", "int8", "--dataset", "NUMBERS", "--option", "input_type=int4"], 2, ["int4"]),
+        (["net.tflite", "--to", "float16", "--dataset-root", "x"], 2, ["--dataset"]),
+        (["net.tflite", "--to", "float16", "--out", "net.tflite"], 2, ["net.tflite"]),
+    ],
+)
+def test_mistakes_get_one_message(call: Call, arguments: list[str], expected_code: int, texts: list[str]) -> None:
+    code, out, err = call(*arguments)
+    assert (code, out) == (expected_code, "")
+    assert "Traceback" not in err
+    for text in texts:
+        assert text in err
+    assert sorted(path.name for path in Path().iterdir()) == ["net.tflite"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", b"\x1c\0\0\0TFL3" + b"\xff" * 200])
+def test_a_corrupt_file_is_told(call: Call, content: bytes) -> None:
+    Path("bad.tflite").write_bytes(content)
+    code, out, err = call("bad.tflite", "--to", "float16")
+    assert (code, out) == (1, "")
+    assert "bad.tflite" in err
+    assert not Path("build").exists()
+
+
+def test_a_truncated_file_is_told(call: Call) -> None:
+    data = Path("net.tflite").read_bytes()
+    Path("cut.tflite").write_bytes(data[: len(data) // 2])
+    code, _, err = call("cut.tflite", "--to", "int8", "--dataset", "NUMBERS")
+    assert (code, Path("build").exists()) == (1, False)
+    assert "cut.tflite" in err
+
+
+def test_nan_in_calibration_data_names_the_sample(call: Call) -> None:
+    code, _, err = call("net.tflite", "--to", "int8", "--dataset", "compile_command_datasets:Spoilt")
+    assert code == 1
+    assert "Calibration sample" in err
+    assert "nan" in err
+    assert not Path("build").exists()
+
+
+def test_a_quantized_file_is_refused(call: Call) -> None:
+    call("net.tflite", "--to", "int8", "--dataset", "NUMBERS")
+    code, _, err = call("build/net_int8.tflite", "--to", "dynamic")
+    assert code == 2
+    assert "int8 already" in err
+
+
+def test_what_was_finished_is_kept_when_one_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgerig.compilers.quantize import Dynamic
+    from edgerig.errors import CompileError
+
+    def fail(*args: Any) -> bytes:
+        raise CompileError("It broke.", "Mend it.")
+
+    monkeypatch.setattr(Dynamic, "_compile", fail)
+    code, out, err = call("net.tflite", "--to", "dynamic", "--to", "float16", "--json")
+    assert code == 1
+    assert [failure["compiler"] for failure in json.loads(out)["failures"]] == ["dynamic"]
+    assert "It broke." in err
+    assert "Mend it." in err
+    assert Path("build/net_float16.tflite").is_file()
+
+
+def test_ctrl_c_leaves_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgerig.compilers import quantize
+
+    def stop(*args: Any) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(quantize, "quantize", stop)
+    code, out, err = call("net.tflite", "--to", "dynamic")
+    assert (code, out) == (130, "")
+    assert "Stopped" in err
+    assert not Path("build").exists()

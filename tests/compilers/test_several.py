@@ -1,0 +1,148 @@
+"""Several compilers on one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgerig.artifact import Artifact, Preprocessing
+from edgerig.compilers.c_array import CArray
+from edgerig.compilers.quantize import Int8, Int8Settings
+from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
+from edgerig.errors import (
+    CompileError,
+    IncompatibleError,
+    MissingExtraError,
+    SpecError,
+    StorageError,
+    UnknownNameError,
+    UsageError,
+)
+from edgerig.models.files import open_artifact
+from edgerig.progress import Progress
+
+
+def names(chains) -> list[list[str]]:
+    return [[compiler.name for compiler in chain] for chain in chains.steps]
+
+
+def test_keras_goes_by_way_of_float32_once(keras_net: Artifact, blobs, tmp_path: Path) -> None:
+    chains = plan_chains(["int8", "c-array"], {}, keras_net, blobs)
+    assert names(chains) == [["float32", "int8"], ["float32", "c-array"]]
+    made, failures = compile_chains(chains, keras_net, tmp_path, blobs, Progress())
+    assert failures == []
+    assert [one.compiler for one in made] == ["float32", "int8", "c-array"]
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".json"} == {
+        "net.tflite", "net_int8.tflite", "net.h",
+    }  # fmt: skip
+    assert made[1].artifact.origins[-1].parent == made[0].artifact.sha256
+    assert made[2].payload == made[0].artifact.size < made[2].artifact.size
+
+
+def test_tflite_needs_no_way(float_net: Artifact, blobs) -> None:
+    assert names(plan_chains(["int8", "int8", "float32"], {}, float_net, blobs)) == [["int8"], ["float32"]]
+
+
+def test_all_leaves_out_what_cannot_be_and_says_why(float_net: Artifact, blobs, tmp_path: Path) -> None:
+    everything = plan_chains(["all"], {}, float_net, blobs)
+    found = [chain[-1].name for chain in everything.steps]
+    assert found[:4] == ["float16", "dynamic", "int8", "int16x8"]
+    assert [reason.split(":")[0] for reason in everything.skipped] == ["float32"]
+    quantized = Int8().compile(float_net, tmp_path, blobs)
+    chains = plan_chains(["all"], {}, quantized, blobs)
+    assert names(chains) == [["c-array"]]
+    assert any(reason.startswith("int8:") and "int8 already" in reason for reason in chains.skipped)
+
+
+def test_all_leaves_out_engines_that_are_not_there(float_net: Artifact, blobs, monkeypatch) -> None:
+    monkeypatch.setattr(Int8, "modules", ("no_such_module",))
+    chains = plan_chains(["all"], {}, float_net, blobs)
+    assert "int8" not in [chain[-1].name for chain in chains.steps]
+    assert any("pip install 'edgerig[quantize]'" in reason for reason in chains.skipped)
+    with pytest.raises(MissingExtraError):
+        plan_chains(["int8"], {}, float_net, blobs)
+
+
+def test_settings_go_to_those_that_have_them(float_net: Artifact, blobs) -> None:
+    chains = plan_chains(
+        ["int8", "int16x8", "c-array"],
+        {"calibration_samples": 7, "int8.input_type": "uint8", "c_array.name": "digits"},
+        float_net,
+        blobs,
+    )
+    (int8,), (int16x8,), (c_array,) = chains.steps
+    assert int8.settings == Int8Settings(calibration_samples=7, input_type="uint8")
+    assert (int16x8.settings.calibration_samples, int16x8.settings.input_type) == (7, "int16")
+    assert c_array.settings.name == "digits"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"input_typ": "uint8"}, UnknownNameError, "input_typ"),
+        ({"int8.name": "x"}, UnknownNameError, "setting of int8"),
+        ({"int9.input_type": "uint8"}, UnknownNameError, "int9"),
+        ({"input_type": "int4"}, SpecError, "int8"),
+        ({"calibration_samples": 0}, SpecError, "calibration_samples"),
+    ],
+)
+def test_wrong_settings_are_told(options, error, text: str, float_net: Artifact, blobs) -> None:
+    with pytest.raises(error, match=text):
+        plan_chains(["int8", "c-array"], options, float_net, blobs)
+
+
+def test_everything_is_checked_before_anything_starts(float_net: Artifact, blobs, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="'c'"):
+        plan_chains(["float16", "c"], {}, float_net, blobs)
+    with pytest.raises(UsageError, match="no dataset: int8, int16x8"):
+        plan_chains(["float16", "int8", "int16x8"], {}, float_net, None)
+    with pytest.raises(UsageError, match="no dataset"):
+        plan_chains(["all"], {}, float_net, None)
+    quantized = Int8().compile(float_net, tmp_path, blobs)
+    with pytest.raises(IncompatibleError, match="int8 already"):
+        plan_chains(["c-array", "float16"], {}, quantized, blobs)
+
+
+def test_one_that_fails_does_not_stop_the_others(float_net: Artifact, blobs, tmp_path: Path, monkeypatch) -> None:
+    def fail(*args) -> bytes:
+        raise CompileError("no.", "Try again.")
+
+    monkeypatch.setattr(Int8, "_compile", fail)
+    chains = plan_chains(["int8", "c-array"], {}, float_net, blobs)
+    made, failures = compile_chains(chains, float_net, tmp_path, blobs, Progress())
+    assert [one.compiler for one in made] == ["c-array"]
+    assert [(one.compiler, one.error, one.message, one.hint) for one in failures] == [
+        ("int8", "CompileError", "no.", "Try again.")
+    ]
+
+
+def test_a_full_disk_stops_all_and_keeps_what_was_made(float_net: Artifact, blobs, tmp_path: Path, monkeypatch) -> None:
+    def full(self, *args) -> bytes:
+        raise StorageError("full.")
+
+    monkeypatch.setattr(CArray, "_compile", full)
+    chains = plan_chains(["float16", "c-array", "dynamic"], {}, float_net, blobs)
+    with pytest.raises(StorageError):
+        compile_chains(chains, float_net, tmp_path, blobs, Progress())
+    assert {path.name for path in tmp_path.iterdir()} == {"net_float16.tflite", "net_float16.tflite.json"}
+
+
+def test_a_file_that_was_never_described_takes_the_datasets_preprocessing(
+    float_net: Artifact, blobs, tmp_path: Path
+) -> None:
+    path = tmp_path / "brought.tflite"
+    path.write_bytes(float_net.read())
+    brought = for_dataset(open_artifact(path), blobs)
+    assert (brought.preprocessing, brought.classes) == (blobs.preprocessing, blobs.classes)
+
+
+def test_a_described_network_keeps_its_own_preprocessing(float_net: Artifact, blobs) -> None:
+    own = Preprocessing(scale=1 / 127.5, mean=(1.0,))
+    described = msgspec.structs.replace(float_net, preprocessing=own, classes=("x",))
+    assert for_dataset(described, blobs) == described
+    trained = msgspec.structs.replace(
+        float_net, preprocessing=Preprocessing(), origins=(msgspec.structs.replace(float_net.origins[0], tool="net"),)
+    )
+    assert for_dataset(trained, blobs).preprocessing == Preprocessing()
