@@ -115,7 +115,10 @@ CASES = [
         for other in ("y", floats(4), floats(1, 1, 1, 4), floats(5, 4), np.float32(0.7).reshape(()), floats(1, 6, 5, 1))
     ),
     Case("POW", ("x", np.float32(1.5).reshape(())), low=0.1),
-    *(Case(op, ("x", "y"), kind="bool") for op in ("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL")),
+    *(
+        Case(op, ("x", "y"), kind="bool")
+        for op in ("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL")
+    ),
     *(
         Case(op, ("x", ints(*axes)), {"keepDims": keep})
         for op in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD")

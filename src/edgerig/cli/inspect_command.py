@@ -110,7 +110,7 @@ def _spec(spec: TensorSpec) -> str:
     scales, zeros = spec.quantization.scales, spec.quantization.zero_points
     if len(scales) > 1:
         return f"{text}, {len(scales)} scales on axis {spec.quantization.axis}"
-    return f"{text}, scale {scales[0]:.9g}, zero point {zeros[0]}"
+    return f"{text}, scale {scales[0]:.7g}, zero point {zeros[0]}"
 
 
 def _table(analysis: Analysis, wide: bool) -> Any:
