@@ -116,3 +116,28 @@ def test_a_compiler_never_overwrites_its_input(float_net: Artifact, tmp_path: Pa
     with pytest.raises(UsageError, match="overwrite"):
         Same().compile(msgspec.structs.replace(float_net, path=str(link)), tmp_path)
     assert path.read_bytes() == float_net.read()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(float_net: Artifact, tmp_path: Path, monkeypatch) -> None:
+    import errno
+    import os
+
+    from edgerig.errors import StorageError
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"net_float16\.tflite: No space left") as caught:
+        Float16().compile(float_net, tmp_path)
+    assert "disk is full" in (caught.value.hint or "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_guide_names_every_compiler_and_every_setting_it_uses() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "compilers.md").read_text()
+    for name in plugins.names("compiler"):
+        assert f"| `{name}` |" in guide
+    for setting in ("calibration_samples", "input_type", "output_type"):
+        assert setting in {key for key, _, _ in plugins.describe(Int8.Settings)}
+        assert f"`{setting}`" in guide
