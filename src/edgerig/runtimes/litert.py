@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from edgerig.artifact import Quantization, TensorSpec
-from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
+from edgerig.measure.kinds import Unavailable
+from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime, RuntimeSettings
 
 
 class LiteRtSettings(RuntimeSettings, frozen=True, kw_only=True):
@@ -88,6 +89,13 @@ class LiteRt(Runtime):
                 return [get_tensor(result) for result in results]
 
         return set_inputs, interpreter.invoke, get_outputs
+
+    def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        from edgerig.runtimes.litert_profile import profile
+
+        if self.settings.kernels != "xnnpack":
+            return Unavailable("LiteRT's profiler is had through its compiled model, which runs XNNPACK's kernels only")
+        return profile(self._path, self.settings.threads, self._inputs(), batches)
 
     def _close(self) -> None:
         del self._interpreter, self._input_details, self._output_details

@@ -14,7 +14,7 @@ import numpy as np
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime
+from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime, operator_time
 
 #: ONNX Runtime's names of tensor types, and numpy's.
 DTYPES = {
@@ -25,10 +25,7 @@ DTYPES = {
 
 #: Share of the sorted samples left out at each end of an operator's mean.
 TRIM = 0.05
-PROFILE_METHOD = (
-    "ONNX Runtime's own profiler in a session of its own; mean without the 5 % shortest and longest; "
-    "single times are whole microseconds"
-)
+PROFILE_METHOD = "ONNX Runtime's own profiler in a session of its own; mean without the 5 % shortest and longest"
 
 
 class OnnxRuntime(Runtime):
@@ -120,7 +117,8 @@ class OnnxRuntime(Runtime):
             options.profile_file_prefix = str(Path(folder) / "profile")
             session = self._open(options)
             set_inputs, invoke, _ = self._bind(session)
-            for sample in zip(*batches, strict=True):
+            samples = list(zip(*batches, strict=True))
+            for sample in [samples[0], *samples]:
                 set_inputs(sample)
                 invoke()
             events = json.loads(Path(session.end_profiling()).read_text())
@@ -128,7 +126,8 @@ class OnnxRuntime(Runtime):
         if not nodes:
             return Unavailable("ONNX Runtime recorded no operator")
         self._peak = _peak(nodes)
-        return _layers(nodes)
+        # The first run is cold.
+        return _layers(nodes, skip=1)
 
     def _memory(self) -> dict[str, Quantity]:
         return {"engine_peak": self._peak}
@@ -160,14 +159,14 @@ def _spec(node: Any, what: str) -> TensorSpec:
     return TensorSpec(name=node.name, shape=tuple(shape), dtype=dtype)
 
 
-def _layers(nodes: list[dict[str, Any]]) -> list[LayerTime]:
-    """Operators in the order in which they ran first, with their times."""
+def _layers(nodes: list[dict[str, Any]], skip: int) -> list[LayerTime]:
+    """Operators in the order in which they ran first, with their times but for the first ``skip`` runs."""
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for event in nodes:
         runs.setdefault((event["args"].get("node_index", ""), event["name"]), []).append(event)
     layers = []
     for index, ((_, name), events) in enumerate(runs.items()):
-        seconds = [event["dur"] * 1e-6 for event in events]
+        seconds = [event["dur"] * 1e-6 for event in events[skip:]]
         layers.append(
             LayerTime(
                 index=index,
@@ -181,20 +180,12 @@ def _layers(nodes: list[dict[str, Any]]) -> list[LayerTime]:
 
 
 def _time(seconds: list[float]) -> Quantity:
-    if not any(seconds):
-        return Unavailable("shorter than the profiler's resolution of 1 us")
+    if not seconds:
+        return Unavailable("it ran only in the first inference")
     ordered = np.sort(seconds)
     cut = int(len(ordered) * TRIM)
-    # The ends of an event are cut to whole microseconds, so that a mean over many is finer than each; a median is not.
     mean = float(ordered[cut : len(ordered) - cut].mean())
-    return Measurement(
-        value=mean or float(ordered.mean()),
-        unit="s",
-        kind="measured",
-        method=PROFILE_METHOD,
-        clock="std::chrono::high_resolution_clock",
-        n=len(seconds),
-    )
+    return operator_time(mean, PROFILE_METHOD, "std::chrono::high_resolution_clock", len(seconds))
 
 
 def _shape(type_shapes: list[dict[str, list[int]]]) -> tuple[int, ...] | None:
