@@ -1,0 +1,58 @@
+"""The ONNX compilers keep the promises of a compiler, from each format that they take."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgerig import plugins
+from edgerig.artifact import Artifact
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.onnx import Onnx
+from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
+from edgerig.datasets.base import Dataset
+from edgerig.testing.compiler import CompilerContract
+
+
+class _OnFloatTflite(CompilerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls, float_net: Artifact) -> Artifact:
+        return float_net
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def dataset(cls, blobs: Dataset) -> Dataset:
+        return blobs
+
+
+class TestOnnx(_OnFloatTflite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return Onnx()
+
+
+class TestOnnxInt8(_OnFloatTflite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return OnnxInt8(OnnxInt8Settings(calibration_samples=10))
+
+
+class TestOnnxInt8OfOnnx(_OnFloatTflite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def artifact(cls, float_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+        return Onnx().compile(float_net, tmp_path_factory.mktemp("onnx"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def compiler(cls) -> ModelCompiler:
+        return OnnxInt8(OnnxInt8Settings(calibration_samples=10, activation_type="uint8"))
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
+def test_they_are_found_by_their_names(name: str) -> None:
+    found = plugins.find("compiler", name, ModelCompiler)
+    assert found.name == name
+    assert found.missing() is None
