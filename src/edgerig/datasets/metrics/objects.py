@@ -1,0 +1,194 @@
+"""Metrics as objects: ``update`` with one batch after another, then ``compute``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.datasets.metrics import functions
+from edgerig.datasets.metrics.functions import Counts, Labels, PerClass, Scores
+from edgerig.errors import IncompatibleError, InferenceError
+
+
+class _Accumulator(ABC):
+    """What all metric objects share: the checks of a batch."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def update(self, scores: Scores, labels: Labels) -> None:
+        """Add a batch.
+
+        Args:
+            scores: Shape (n, classes), real-valued, higher meaning more likely; probabilities or not.
+            labels: Shape (n,), class indices; samples with a negative label are left out.
+
+        Raises:
+            IncompatibleError: The shapes do not fit together, or a label is no class.
+            InferenceError: A score is NaN: such a network cannot be judged.
+        """
+        scores, labels = np.asarray(scores), np.asarray(labels)
+        self._check(scores, labels)
+        known = labels >= 0
+        self._update(scores[known], labels[known]) if not known.all() else self._update(scores, labels)
+
+    def _check(self, scores: NDArray[Any], labels: NDArray[Any]) -> None:
+        if scores.ndim != 2 or scores.shape[1] != self.classes:
+            raise IncompatibleError(
+                f"The network gives {list(scores.shape[1:])} values a sample, the dataset has {self.classes} classes.",
+                "Use a network with one output value for each class of the dataset.",
+            )
+        if labels.shape != scores.shape[:1]:
+            raise IncompatibleError(f"{len(scores)} predictions cannot be judged by labels {list(labels.shape)}.")
+        if labels.size and labels.max() >= self.classes:
+            raise IncompatibleError(f"Label {labels.max()} is none of the {self.classes} classes.")
+        if scores.dtype.kind == "f" and np.isnan(scores).any():
+            bad = int(np.isnan(scores).any(axis=1).sum())
+            raise InferenceError(
+                f"The network's output is NaN for {bad} of {len(scores)} samples.",
+                "Check its weights and the preprocessing of its input.",
+            )
+
+    @abstractmethod
+    def _update(self, scores: Scores, labels: Labels) -> None: ...
+
+
+class Metric(_Accumulator):
+    """One number that judges predictions.
+
+    Class attributes:
+        higher_is_better: The direction.
+        unit: ``"1"`` for a share.
+
+    Attributes:
+        name: What reports call it.
+        classes: Number of classes.
+    """
+
+    name: str
+    higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[str] = "1"
+
+    @abstractmethod
+    def compute(self) -> float | None:
+        """The value over all batches so far; None where it is not defined (no samples, AUC of a single class)."""
+
+    def interval(self) -> tuple[float, float] | None:
+        """Bounds of the 95 % interval, where the metric has one."""
+        return None
+
+    @property
+    def low(self) -> float | None:
+        """Lower bound of the interval, where there is one."""
+        interval = self.interval()
+        return interval[0] if interval else None
+
+    @property
+    def high(self) -> float | None:
+        """Upper bound of the interval, where there is one."""
+        interval = self.interval()
+        return interval[1] if interval else None
+
+
+class TopK(Metric):
+    """Share of samples whose label is among the ``k`` highest scores, with Wilson's interval."""
+
+    def __init__(self, classes: int, k: int) -> None:
+        super().__init__(classes)
+        self.name, self.k = f"top{k}_accuracy", k
+        self._hits = self._n = 0
+
+    def _update(self, scores: Scores, labels: Labels) -> None:
+        self._hits += int(functions.hits(scores, labels, self.k).sum())
+        self._n += len(labels)
+
+    def compute(self) -> float | None:
+        return self._hits / self._n if self._n else None
+
+    def interval(self) -> tuple[float, float] | None:
+        return functions.wilson_interval(self._hits, self._n) if self._n else None
+
+
+class Accuracy(TopK):
+    """Share of samples whose highest score is the label's, with Wilson's interval."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes, 1)
+        self.name = "accuracy"
+
+
+class ConfusionMatrix(_Accumulator):
+    """Counts by label and prediction."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self._counts: Counts = np.zeros((classes, classes), np.int64)
+
+    def _update(self, scores: Scores, labels: Labels) -> None:
+        self._counts += functions.confusion_matrix(scores, labels, self.classes)
+
+    def compute(self) -> Counts:
+        """Shape (classes, classes), int64: row i and column j for samples of class i predicted as j."""
+        return self._counts.copy()
+
+
+class PrecisionRecallF1(_Accumulator):
+    """Precision, recall, F1 and support of each class."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self._confusion = ConfusionMatrix(classes)
+
+    def _update(self, scores: Scores, labels: Labels) -> None:
+        self._confusion._update(scores, labels)
+
+    def compute(self) -> PerClass:
+        """Four arrays of shape (classes,); see `functions.per_class`."""
+        return functions.per_class(self._confusion.compute())
+
+
+class MacroF1(Metric):
+    """Mean F1 over the classes that occur among labels or predictions."""
+
+    name = "macro_f1"
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self._confusion = ConfusionMatrix(classes)
+
+    def _update(self, scores: Scores, labels: Labels) -> None:
+        self._confusion._update(scores, labels)
+
+    def compute(self) -> float | None:
+        return functions.macro_f1(self._confusion.compute())
+
+
+class Auc(Metric):
+    """Area under the ROC curve, one class versus the rest, mean over classes. Keeps all scores."""
+
+    name = "auc"
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self._scores: list[Scores] = []
+        self._labels: list[Labels] = []
+
+    def _update(self, scores: Scores, labels: Labels) -> None:
+        self._scores.append(scores.copy())
+        self._labels.append(labels.copy())
+
+    def compute(self) -> float | None:
+        if not self._scores:
+            return None
+        return functions.auc(np.concatenate(self._scores), np.concatenate(self._labels))
+
+
+def classification_metrics(classes: Sequence[str]) -> list[Metric]:
+    """Fresh metrics for a dataset with these classes, the headline first; top-5 only where there are more than 5."""
+    count = len(classes)
+    top = [TopK(count, 5)] if count > 5 else []
+    return [Accuracy(count), *top, Auc(count), MacroF1(count)]

@@ -1,0 +1,172 @@
+"""From raw samples to a network's input, and from its output to real values.
+
+Everything here is numpy alone, so that a host and a device compute the same from the same `Preprocessing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Preprocessing, TensorSpec
+from edgerig.errors import DatasetError, IncompatibleError
+
+Array = NDArray[Any]
+
+
+def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """``(raw * scale - mean) / std`` after resizing, in float32.
+
+    Args:
+        raw: Samples of one shape, (n, H, W, C) for images and (n, ...) otherwise; or a list of images (H, W, C),
+            whose heights and widths may differ where ``preprocessing.resize`` is given.
+        preprocessing: What to do. ``mean`` and ``std`` hold one number, or one for each of the last axis.
+
+    Returns:
+        Shape (n, ...), float32.
+
+    Raises:
+        DatasetError: The samples do not have one shape, or are no images and should be resized.
+        IncompatibleError: ``mean`` or ``std`` is of another length than the last axis, or ``std`` holds a 0.
+    """
+    if preprocessing.resize is not None:
+        x = _resized(raw, preprocessing.resize)
+    else:
+        x = _stacked(raw).astype(np.float32)
+    mean = _per_channel("mean", preprocessing.mean, x)
+    std = _per_channel("std", preprocessing.std, x)
+    if not std.all():
+        raise IncompatibleError("The preprocessing divides by a std of 0.", "Give a std above 0.")
+    # In place and only where it changes something: this is the host's share of every measured sample.
+    if preprocessing.scale != 1.0:
+        x *= np.float32(preprocessing.scale)
+    if mean.any():
+        x -= mean
+    if (std != 1).any():
+        x /= std
+    return x
+
+
+def resize(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize one image by bilinear interpolation, with antialiasing where it shrinks.
+
+    The triangle filter of width ``max(1, in / out)``, separable, centres aligned at half pixels, weights normalized
+    at the borders: what Pillow's ``BILINEAR`` does to a float image.
+
+    Args:
+        image: Shape (H, W, C), any real dtype.
+        size: The new height and width.
+
+    Returns:
+        Shape (*size, C), float32.
+    """
+    height, width, channels = image.shape
+    x = image.astype(np.float32)
+    if width != size[1]:
+        x = np.einsum("ow,hwc->hoc", _weights(width, size[1]), x, optimize=True)
+    if height != size[0]:
+        rows = x.reshape(height, -1)
+        x = (_weights(height, size[0]) @ rows).reshape(size[0], size[1], channels)
+    return np.ascontiguousarray(x)
+
+
+def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
+    """``x`` in the dtype of the input tensor ``spec``.
+
+    ``q = round(x / scale) + zero_point`` in float32, rounded to the nearest integer with halves away from zero, then
+    clamped to the dtype's range: TFLite's reference QUANTIZE operator. An integer tensor without quantization takes
+    the rounded, clamped values themselves.
+
+    Args:
+        x: Preprocessed inputs, any shape; for per-channel quantization, whose axis counts the batch, that of ``spec``.
+
+    Raises:
+        DatasetError: ``x`` holds a NaN, which no integer stands for.
+    """
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind == "f":
+        return x.astype(dtype, copy=False)
+    if dtype.kind == "b":
+        return x.astype(np.bool_)
+    if np.isnan(x).any():
+        raise DatasetError(
+            f"The input for {spec.name!r} holds NaN, which cannot be quantized to {spec.dtype}.",
+            "Look for NaN in the dataset, or for a preprocessing that makes them.",
+        )
+    scale, zero_point = _affine(spec, x.ndim, np.float32)
+    scaled = x if spec.quantization is None else x / scale
+    # 0.49999997 + 0.5 is 1 in float32, hence not floor(|x| + 0.5): compare the fraction, which is exact.
+    whole = np.trunc(scaled)
+    rounded = whole + np.copysign(np.abs(scaled - whole) >= 0.5, scaled)
+    limits = np.iinfo(dtype)
+    return np.clip(rounded.astype(np.float64) + zero_point, limits.min, limits.max).astype(dtype)
+
+
+def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
+    """``scale * (y - zero_point)`` for a quantized tensor, else ``y`` itself; float32, the shape of ``y``."""
+    if spec.quantization is None or np.dtype(spec.dtype).kind == "f":
+        return y.astype(np.float32, copy=False)
+    scale, zero_point = _affine(spec, y.ndim, np.float64)
+    return (scale * (y.astype(np.float64) - zero_point)).astype(np.float32)
+
+
+def _affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array]:
+    """Scale and zero point of a tensor, in a shape that spreads over ``ndim`` axes."""
+    if spec.quantization is None:
+        return np.ones((), dtype), np.zeros((), np.float64)
+    scale = np.asarray(spec.quantization.scales, dtype)
+    zero_point = np.asarray(spec.quantization.zero_points, np.float64)
+    if scale.size == 1:
+        return scale.reshape(()), zero_point.reshape(-1)[0]
+    shape = [1] * ndim
+    shape[spec.quantization.axis or 0] = scale.size
+    return scale.reshape(shape), zero_point.reshape(shape) if zero_point.size > 1 else zero_point.reshape(-1)[0]
+
+
+def _stacked(raw: Array | Sequence[Array]) -> Array:
+    if isinstance(raw, np.ndarray):
+        return raw
+    shapes = sorted({sample.shape for sample in raw})
+    if len(shapes) > 1:
+        raise DatasetError(
+            f"The samples differ in shape: {list(shapes[0])} and {list(shapes[1])}.",
+            "Let the preprocessing resize them: give 'resize' a height and a width.",
+        )
+    return np.stack(list(raw))
+
+
+def _resized(raw: Array | Sequence[Array], size: tuple[int, int]) -> NDArray[np.float32]:
+    first = next(iter(raw), None)
+    if first is not None and first.ndim != 3:
+        raise DatasetError(
+            f"Samples of shape {list(first.shape)} are no images (height, width, channels) and cannot be resized.",
+            "Leave out 'resize'.",
+        )
+    if isinstance(raw, np.ndarray) and raw.shape[1:3] == tuple(size):
+        return raw.astype(np.float32)
+    return np.ascontiguousarray(_stacked([resize(image, size) for image in raw]), dtype=np.float32)
+
+
+def _per_channel(name: str, values: tuple[float, ...], x: NDArray[np.float32]) -> NDArray[np.float32]:
+    channels = x.shape[-1] if x.ndim > 1 else 1
+    if len(values) not in (1, channels):
+        raise IncompatibleError(
+            f"The preprocessing's {name} holds {len(values)} numbers, the samples have {channels} channels.",
+            f"Give {name} one number, or one for each channel.",
+        )
+    return np.asarray(values, np.float32)
+
+
+@lru_cache(maxsize=64)
+def _weights(old: int, new: int) -> NDArray[np.float32]:
+    """The filter as a matrix, shape (new, old); each row sums to 1."""
+    step = old / new
+    support = max(1.0, step)
+    centres = (np.arange(new) + 0.5) * step
+    distance = np.abs(np.arange(old)[None, :] + 0.5 - centres[:, None]) / support
+    weights = np.maximum(0.0, 1.0 - distance)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,126 @@
+"""Samples that lie in memory, and samples that lie in files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgerig import files
+from edgerig.artifact import Preprocessing
+from edgerig.datasets import preprocess
+from edgerig.datasets.base import Samples
+from edgerig.errors import DatasetError
+
+Array = NDArray[Any]
+Indices = NDArray[np.int64] | slice
+
+
+class ArraySamples(Samples):
+    """Samples in one array.
+
+    Args:
+        array: Shape (n, ...), any dtype; (n, H, W, C) for images.
+        labels: Class indices, shape (n,); -1 for all where not given.
+
+    Attributes:
+        array: As given; do not change it.
+        fingerprint: SHA-256 over dtype, shape and bytes of array and labels.
+
+    Raises:
+        DatasetError: Array and labels differ in length.
+    """
+
+    def __init__(self, array: Array, labels: ArrayLike | None = None) -> None:
+        self.array = array
+        self.labels = np.full(len(array), -1, np.int64) if labels is None else np.asarray(labels, np.int64)
+        if self.labels.shape != (len(array),):
+            raise DatasetError(f"{len(array)} samples have labels of shape {list(self.labels.shape)}.")
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]  # computed when asked for, kept from then on
+        state = hashlib.sha256()
+        for part in (self.array, self.labels):
+            state.update(f"{part.dtype.str} {part.shape};".encode())
+            state.update(np.ascontiguousarray(part).view(np.uint8).reshape(-1).data)
+        return state.hexdigest()
+
+    def raw(self, index: int) -> NDArray[np.generic]:
+        return self.array[index]  # type: ignore[no-any-return]
+
+    def inputs(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        return preprocess.apply(self.array[indices], preprocessing)
+
+    def take(self, indices: NDArray[np.int64]) -> ArraySamples:
+        return ArraySamples(self.array[indices], self.labels[indices])
+
+
+class FileSamples(Samples):
+    """Samples in one file each, read when asked for.
+
+    Args:
+        paths: The files, n of them.
+        labels: Class indices, shape (n,).
+        read: Gives the raw sample of a file, (H, W, C) for images; raises `DatasetError` naming a file that is bad.
+        reading: What ``read`` makes of a file, in words; part of the fingerprint.
+
+    Attributes:
+        paths: As given.
+        fingerprint: SHA-256 over the contents of the files, their order, the labels and ``reading``. Files are read
+            for it once in a process, as long as size and time of change stay the same.
+    """
+
+    def __init__(self, paths: Sequence[Path], labels: ArrayLike, read: Callable[[Path], Array], reading: str) -> None:
+        self.paths, self.labels = list(paths), np.asarray(labels, np.int64)
+        self._read, self._reading = read, reading
+        if self.labels.shape != (len(self.paths),):
+            raise DatasetError(f"{len(self.paths)} files have labels of shape {list(self.labels.shape)}.")
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]  # computed when asked for, kept from then on
+        sums = [_content_sum(path) for path in self.paths]
+        return files.digest([self._reading, sums, self.labels.tolist()])
+
+    def raw(self, index: int) -> NDArray[np.generic]:
+        return self._read(self.paths[index])
+
+    def inputs(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        chosen = [self.paths[i] for i in np.arange(len(self))[indices]]
+        if not chosen:
+            raise DatasetError("No samples were asked for.")
+
+        def one(path: Path) -> NDArray[np.float32]:
+            return preprocess.apply([self._read(path)], preprocessing)[0]
+
+        # Decoders and numpy let go of the interpreter's lock; resizing at once keeps only small images in memory.
+        with ThreadPoolExecutor() as pool:
+            made = list(pool.map(one, chosen))
+        for path, image in zip(chosen, made, strict=True):
+            if image.shape != made[0].shape:
+                raise DatasetError(
+                    f"{path} has the shape {list(image.shape)}, {chosen[0]} has {list(made[0].shape)}.",
+                    "Let the preprocessing resize them: give 'resize' a height and a width.",
+                )
+        return np.stack(made)
+
+    def take(self, indices: NDArray[np.int64]) -> FileSamples:
+        return FileSamples([self.paths[i] for i in indices], self.labels[indices], self._read, self._reading)
+
+
+def _content_sum(path: Path) -> str:
+    try:
+        stat = path.stat()
+        return _sum_of(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+@lru_cache(maxsize=200_000)
+def _sum_of(path: Path, size: int, changed_ns: int) -> str:
+    return files.sha256_file(path)
