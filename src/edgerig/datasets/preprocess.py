@@ -33,10 +33,8 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
         DatasetError: The samples do not have one shape, or are no images and should be resized.
         IncompatibleError: ``mean`` or ``std`` is of another length than the last axis, or ``std`` holds a 0.
     """
-    if preprocessing.resize is not None:
-        x = _resized(raw, preprocessing.resize)
-    else:
-        x = _stacked(raw).astype(np.float32)
+    size = preprocessing.resize
+    x = _stacked(raw).astype(np.float32) if size is None else _resized(raw, size)
     mean = _per_channel("mean", preprocessing.mean, x)
     std = _per_channel("std", preprocessing.std, x)
     if not std.all():
@@ -169,4 +167,4 @@ def _weights(old: int, new: int) -> NDArray[np.float32]:
     centres = (np.arange(new) + 0.5) * step
     distance = np.abs(np.arange(old)[None, :] + 0.5 - centres[:, None]) / support
     weights = np.maximum(0.0, 1.0 - distance)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)

