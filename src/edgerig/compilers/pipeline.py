@@ -23,8 +23,9 @@ from edgerig.errors import (
     UsageError,
     storing,
 )
-from edgerig.models.graph.read import io_specs, read_graph
+from edgerig.models.graph.read import io_specs
 from edgerig.models.graph.scheme import scheme_of
+from edgerig.models.graph.tflite_file import read_tflite
 from edgerig.models.graph.types import Graph
 from edgerig.progress import Progress
 
@@ -112,18 +113,23 @@ def _describe(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byt
     )
     if compiler.makes == "c-array":
         return made
-    with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-check-") as work:
-        copy = Path(work) / path.name
-        copy.write_bytes(data)
-        graph, inputs, outputs = _read(copy, compiler)
+    graph, inputs, outputs = _read(data, path, compiler)
     made = msgspec.structs.replace(made, inputs=inputs, outputs=outputs, scheme=scheme_of(graph))
     compiler._inspect(graph, data, compiler.scheme or artifact.scheme, path.name)
     return made
 
 
-def _read(path: Path, compiler: ModelCompiler) -> tuple[Graph, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+def _read(
+    data: bytes, path: Path, compiler: ModelCompiler
+) -> tuple[Graph, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """The graph of ``data``, which are to become the file ``path``."""
     try:
-        graph = read_graph(path)
+        if compiler.makes == "onnx":
+            from edgerig.models.graph.onnx_file import read_onnx
+
+            graph = read_onnx(data, path)
+        else:
+            graph = read_tflite(data, path.name)
         return graph, *io_specs(graph)
     except ModelError as error:
         raise ArtifactCheckError(
