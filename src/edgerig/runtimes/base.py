@@ -21,6 +21,8 @@ from edgerig.plugins import Plugin, Settings
 PROFILE_SAMPLES = 200
 #: Engines cut an operator's time to whole microseconds. A mean below half of one says only that it was short.
 SHORTEST_OPERATOR = 0.5e-6
+#: Profiled operators that add up to more than this many times an inference do not tell where its time goes.
+PROFILE_STRETCH = 1.5
 
 Array = NDArray[Any]
 #: The hot loop's three calls: set inputs, invoke, get outputs.
@@ -56,6 +58,9 @@ class RunResult(msgspec.Struct, frozen=True):
 class Runtime(Plugin, ABC):
     """An engine on this machine. ``load``, then ``run`` as often as you like, then ``close``.
 
+    Attributes:
+        load_seconds: Time from the file to allocated tensors of the last `load`, without importing the engine.
+
     Class attributes:
         formats: Artifact formats it loads.
         invoke_method: What exactly lies between the two clock readings of an inference.
@@ -66,6 +71,7 @@ class Runtime(Plugin, ABC):
     Settings: ClassVar[type[Settings]] = RuntimeSettings
     settings: RuntimeSettings
 
+    load_seconds: float = 0.0
     _loaded = False
 
     @classmethod
@@ -96,9 +102,17 @@ class Runtime(Plugin, ABC):
         if not path.is_file():
             raise InferenceError(f"{self.name} cannot load {path}: there is no such file.", "Check the path.")
         try:
+            self._prepare(path)
+            start = time.perf_counter_ns()
             self._load(path)
+            self.load_seconds = (time.perf_counter_ns() - start) * 1e-9
         except InferenceError:
             raise
+        except ImportError as error:
+            raise InferenceError(
+                f"The engine of runtime {self.name!r} is installed but cannot be imported: {_first_line(error)}.",
+                f"Install it again: pip install --force-reinstall 'edgerig{f'[{self.extra}]' if self.extra else ''}'",
+            ) from error
         except Exception as error:
             raise InferenceError(
                 f"{self.name} cannot load {path.name}: {_first_line(error)}",
@@ -160,9 +174,10 @@ class Runtime(Plugin, ABC):
         mean: engines tell whole microseconds, and a mean of many is finer than that.
         """
         self._need_loaded("profile")
-        batches = [batch[:PROFILE_SAMPLES] for batch in self._check(inputs)]
+        some = [array[:PROFILE_SAMPLES] for array in inputs]
         try:
-            return self._profile(batches)
+            layers = self._profile(self._check(some))
+            return layers if isinstance(layers, Unavailable) else _warned(layers, self.run(some).times_ns)
         except InferenceError:
             raise
         except Exception as error:
@@ -186,6 +201,9 @@ class Runtime(Plugin, ABC):
         self.close()
 
     # ---- what a subclass fills in
+
+    def _prepare(self, path: Path) -> None:
+        """What comes before the network and is no part of its load time: import the engine, look at the file."""
 
     @abstractmethod
     def _load(self, path: Path) -> None: ...
@@ -260,6 +278,21 @@ def operator_time(seconds: float, method: str, clock: str, n: int) -> Quantity:
         return Unavailable("shorter than the profiler's resolution of 1 us")
     method += "; single times are cut to whole microseconds, so that it is up to 1 us too short"
     return Measurement(value=seconds, unit="s", kind="measured", method=method, clock=clock, n=n)
+
+
+def _warned(layers: list[LayerTime], times_ns: NDArray[np.int64]) -> list[LayerTime]:
+    """The profile with a warning where it adds up to more than the network takes without a profiler."""
+    whole = float(np.median(times_ns)) * 1e-9
+    total = sum(layer.time.value for layer in layers if isinstance(layer.time, Measurement))
+    if total <= PROFILE_STRETCH * whole:
+        return layers
+    warning = f"with the profiler on, the operators took {total / whole:.1f} times as long as the network does without"
+    return [
+        layer
+        if isinstance(layer.time, Unavailable)
+        else msgspec.structs.replace(layer, time=msgspec.structs.replace(layer.time, warnings=(warning,)))
+        for layer in layers
+    ]
 
 
 def _check_sample_axis(specs: Sequence[TensorSpec]) -> None:

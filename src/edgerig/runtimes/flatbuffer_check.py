@@ -1,14 +1,94 @@
-"""Looks through a TFLite file before an engine that would die of a corrupt one gets to see it."""
+"""Looks through a TFLite file before an engine that would die of a corrupt one gets to see it.
+
+It does so in a process of its own (``python -m edgerig.runtimes.flatbuffer_check``): the memory and the time that it
+takes are no part of the engine's.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from edgerig.errors import InferenceError
 
 IDENTIFIER = b"TFL3"
 HINT = "The file is corrupt or was cut short: copy it again, or make it anew."
+#: Seconds after which the child is given up.
+TIMEOUT = 120.0
+
+
+def check_file(path: Path, schema: str) -> tuple[list[str], list[str]]:
+    """Check the file ``path`` in a child process.
+
+    Args:
+        schema: The generated module of the engine that holds ``ModelT``.
+
+    Returns:
+        The names of the inputs and of the outputs.
+
+    Raises:
+        InferenceError: The file is no TFLite file, or is damaged; says where.
+    """
+    command = [sys.executable, "-m", __name__, str(path), schema]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InferenceError(f"{path.name} could not be checked: {error}.") from error
+    if done.returncode < 0:
+        raise InferenceError("It is a damaged TFLite file: LiteRT dies of it.", HINT)
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        words = done.stderr.strip().splitlines() or ["no answer"]
+        raise InferenceError(f"{path.name} could not be checked: {words[-1]}.") from error
+    if "fault" in answer:
+        raise InferenceError(answer["fault"], HINT)
+    return answer["inputs"], answer["outputs"]
+
+
+def verify_with_litert(data: bytes, model: Any) -> None:
+    """Let LiteRT, where it is installed, verify the file ``data`` and work out its shapes.
+
+    It is exact where a reader in Python is lenient, and it computes the shapes that TFLite Micro believes unseen.
+
+    Args:
+        data: The content of the file.
+        model: What `check_tflite` made of it.
+
+    Raises:
+        InferenceError: LiteRT finds it invalid, or a tensor's shape is not what its operator makes.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    except ImportError:
+        return
+    try:
+        interpreter = Interpreter(model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+        interpreter.allocate_tensors()
+        details = interpreter.get_tensor_details()
+    except (ValueError, RuntimeError) as error:
+        # Operators of TFLite Micro alone, such as those for audio, are custom ones for LiteRT.
+        if "custom op" in str(error):
+            return
+        raise InferenceError(f"It is a damaged TFLite file: {str(error).splitlines()[0]}.", HINT) from error
+    tensors = model.subgraphs[0].tensors
+    for detail in details:
+        # LiteRT's kernels add scratch tensors behind those of the file.
+        if detail["index"] < len(tensors):
+            shape = [int(size) for size in _list(tensors[detail["index"]].shape)]
+            found = [int(size) for size in detail["shape"]]
+            if shape != found:
+                raise InferenceError(
+                    f"It is a damaged TFLite file: tensor {detail['index']} has the shape {shape} where its operator "
+                    f"makes {found}.",
+                    HINT,
+                )
 
 
 def check_tflite(data: bytes, schema: Any) -> Any:
@@ -94,3 +174,27 @@ def _item_sizes(schema: Any) -> dict[int, float]:
 
 def _list(values: Any) -> Any:
     return [] if values is None else values
+
+
+def _name(tensor: Any) -> str:
+    return tensor.name.decode(errors="replace") if isinstance(tensor.name, bytes) else tensor.name or ""
+
+
+def main(arguments: Sequence[str]) -> dict[str, Any]:
+    """``PATH SCHEMA``: the names of the inputs and outputs, or the fault."""
+    path, schema = arguments
+    data = Path(path).read_bytes()
+    try:
+        model = check_tflite(data, import_module(schema))
+        verify_with_litert(data, model)
+    except InferenceError as error:
+        return {"fault": error.message}
+    graph = model.subgraphs[0]
+    return {
+        "inputs": [_name(graph.tensors[place]) for place in graph.inputs],
+        "outputs": [_name(graph.tensors[place]) for place in graph.outputs],
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(sys.argv[1:])) + "\n")

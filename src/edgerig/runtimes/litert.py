@@ -42,6 +42,9 @@ class LiteRt(Runtime):
         cls.require()
         return version("ai-edge-litert")
 
+    def _prepare(self, path: Path) -> None:
+        import ai_edge_litert.interpreter  # noqa: F401 - so that loading it is no part of loading the network
+
     def _load(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 

@@ -43,6 +43,9 @@ class OnnxRuntime(Runtime):
         cls.require()
         return version("onnxruntime")
 
+    def _prepare(self, path: Path) -> None:
+        import onnxruntime  # noqa: F401 - so that loading it is no part of loading the network
+
     def _load(self, path: Path) -> None:
         self._path = path
         self._session = self._open(self._options())
@@ -63,7 +66,10 @@ class OnnxRuntime(Runtime):
     def _open(self, options: Any) -> Any:
         import onnxruntime
 
-        return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+        # With a fallback, a file that is refused is tried twice, and the first refusal goes to standard output.
+        return onnxruntime.InferenceSession(
+            str(self._path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return self._input_specs

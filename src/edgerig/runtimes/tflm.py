@@ -18,13 +18,15 @@ from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime
-from edgerig.runtimes.flatbuffer_check import check_tflite
+from edgerig.runtimes.flatbuffer_check import check_file
 from edgerig.runtimes.litert import tensor_spec
 
 #: The arena to begin with, in bytes. TFLite Micro dies of one that cannot hold its own structures, about 500 bytes.
 FIRST_ARENA = 1 << 16
 #: No microcontroller has more, and a host may run out.
 LARGEST_ARENA = 1 << 31
+#: The reader of TFLite files in the wheel.
+SCHEMA = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
 #: What TFLite Micro says where the arena was too small; anything else is not mended by a larger one.
 TOO_SMALL = re.compile(r"Failed to (allocate|resize buffer)|Too many buffers|missing: \d+")
 ARENA_LINE = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
@@ -57,30 +59,31 @@ class Tflm(Runtime):
         cls.require()
         return version("tflite-micro")
 
-    def _load(self, path: Path) -> None:
-        from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+    def _prepare(self, path: Path) -> None:
+        from tflite_micro import runtime  # noqa: F401 - so that loading it is no part of loading the network
 
         if self.settings.threads != 1:
             raise InferenceError(
                 f"TFLite Micro runs on one thread, not {self.settings.threads}.", "Leave `threads` out, or set it to 1."
             )
-        data = path.read_bytes()
         try:
-            model = check_tflite(data, schema)
+            self._names = check_file(path, SCHEMA)
         except InferenceError as error:
-            raise InferenceError(f"tflm cannot load {path.name}: {error.message}", error.hint) from error
-        graph = model.subgraphs[0]
-        self._names = [[_name(graph.tensors[place]) for place in places] for places in (graph.inputs, graph.outputs)]
-        # The interpreter reads the weights where they lie.
-        self._data = data
-        self._interpreter = _interpreter(data, path.name)
-        # An index beyond these ends the process.
-        self._input_specs = tuple(self._spec(0, index) for index in range(len(graph.inputs)))
-        self._output_specs = tuple(self._spec(1, index) for index in range(len(graph.outputs)))
+            raise InferenceError(f"{self.name} cannot load {path.name}: {error.message}", error.hint) from error
 
-    def _spec(self, side: int, index: int) -> TensorSpec:
-        get = (self._interpreter.get_input_details, self._interpreter.get_output_details)[side]
-        return msgspec.structs.replace(tensor_spec(get(index)), name=self._names[side][index])
+    def _load(self, path: Path) -> None:
+        # The interpreter reads the weights where they lie.
+        self._data = path.read_bytes()
+        self._interpreter = _interpreter(self._data, path.name)
+        # An index beyond these ends the process.
+        self._input_specs, self._output_specs = (
+            tuple(msgspec.structs.replace(tensor_spec(details(index)), name=name) for index, name in enumerate(names))
+            for names, details in zip(
+                self._names,
+                (self._interpreter.get_input_details, self._interpreter.get_output_details),
+                strict=True,
+            )
+        )
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return self._input_specs
@@ -143,10 +146,6 @@ def _reason(words: str) -> str:
     """The first line that says why, without the place in TFLite Micro's sources."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return re.sub(r"^tensorflow/\S+?\.cc:?\d*\s*", "", lines[0]).rstrip(".") if lines else ""
-
-
-def _name(tensor: Any) -> str:
-    return tensor.name.decode(errors="replace") if isinstance(tensor.name, bytes) else tensor.name or ""
 
 
 @contextmanager
