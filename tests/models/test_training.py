@@ -17,8 +17,8 @@ from edgerig.models.keras_base import Phase, load_keras
 from edgerig.plugins import convert_settings, describe
 from edgerig.progress import Progress, Task
 
-TWO = TrainSettings(epochs=2)
-ONE = TrainSettings(epochs=1)
+TWO = TrainSettings(epochs=2, batch_size=64)
+ONE = TrainSettings(epochs=1, batch_size=64)
 
 
 def weights(folder, name="tiny-net"):
@@ -87,7 +87,7 @@ if {where!r} == "in the second epoch":
 else:
     # Each epoch syncs two files to the disk before it renames them: the checkpoint and the history.
     os.fsync = die_at(3, os.fsync)
-TinyNet().train(Patterns(), TrainSettings(epochs=2), Path({out!r}))
+TinyNet().train(Patterns(), TrainSettings(epochs=2, batch_size=64), Path({out!r}))
 """
 
 
@@ -207,7 +207,9 @@ def test_learning_rate_decays_by_the_epoch(tiny_net, patterns, tmp_path):
 
 def test_only_so_many_training_samples_are_used(tiny_net, patterns, tmp_path):
     progress = Recorded()
-    artifact = tiny_net.train(patterns, TrainSettings(epochs=1, train_samples=70), tmp_path, progress=progress)
+    artifact = tiny_net.train(
+        patterns, TrainSettings(epochs=1, batch_size=64, train_samples=70), tmp_path, progress=progress
+    )
     assert artifact.origins[-1].options["train_samples"] == 70
     assert progress.tasks[0].total == 2
 

@@ -29,7 +29,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 )
 @click.option("--model-option", multiple=True, metavar="KEY=VALUE", help="A setting of the model.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training split.  [default: 3]")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Samples a step.  [default: 64]")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Samples a step.  [default: 32]")
 @click.option("--learning-rate", type=POSITIVE, help="Step size of Adam.  [default: 0.001]")
 @click.option(
     "--learning-rate-decay",
