@@ -182,7 +182,7 @@ def _dataset_facts(result: RunResult) -> list[Fact]:
 
 def _device_facts(result: RunResult) -> list[Fact]:
     """Each machine that ran a network once, then how it was reached."""
-    facts = []
+    facts = [] if result.cells else [Fact("device", "none yet")]
     for host in dict.fromkeys(cell.machine.host for cell in result.cells):
         machine = next(cell.machine for cell in result.cells if cell.machine.host == host)
         targets = dict.fromkeys(cell.target for cell in result.cells if cell.machine.host == host)

@@ -1,0 +1,227 @@
+"""The page in a real browser. Without Debian's chromium these are skipped, except where CI=true: there they fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgerig.report import write_report
+from edgerig.report.load import Loaded
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+#: Text nodes that are visible, with the contrast of their colour against what lies behind them (WCAG 2.1, 1.4.3).
+CONTRAST = """
+const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+const rgba = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
+  const d = canvas.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255]; };
+const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
+const behind = (e) => { const layers = [];
+  for (let x = e; x; x = x.parentElement) layers.unshift(rgba(getComputedStyle(x).backgroundColor));
+  return layers.reduce((under, top) => over(top, under), [255, 255, 255, 1]); };
+const linear = (v) => v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+const light = (c) => { const [r, g, b] = c.slice(0, 3).map(linear);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const bad = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+let seen = 0;
+while (walker.nextNode()) {
+  const e = walker.currentNode.parentElement;
+  const content = walker.currentNode.textContent.trim();
+  if (!content || !e.checkVisibility() || e.closest('script, style, .visually-hidden')) continue;
+  const style = getComputedStyle(e), under = behind(e);
+  const own = rgba(e.closest('svg') ? style.fill : style.color), text = over(own, under);
+  const [a, b] = [light(text), light(under)].sort((x, y) => y - x);
+  const ratio = (a + 0.05) / (b + 0.05);
+  const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+  seen++;
+  if (ratio < (large ? 3 : 4.5)) bad.push([ratio.toFixed(2), e.className.baseVal ?? e.className, content.slice(0, 40)]);
+}
+return [seen, bad];
+"""
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true);"
+SHOW_ALL = OPEN_ALL + "document.querySelectorAll('.panel').forEach(p => p.hidden = false);"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if not (CHROMIUM.exists() and DRIVER.exists()):
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is not installed: apt-get install chromium chromium-driver")
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    profile = tmp_path_factory.mktemp("chromium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def pages(demo_folder: Path, demo: Loaded, make: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("pages")
+    other = make.save(make.run(rows=make.DEMO[3:4], name="b1", seed=50), folder / "b1")
+    long = "a_very_long_name_without_any_space_" * 4
+    rows = tuple((long + str(n), *row[1:]) for n, row in enumerate(make.DEMO[:3]))
+    wide = make.save(make.run(rows=rows, name=long), folder / "wide")
+    bundles = {"demo": [demo_folder], "two": [demo_folder, other], "long": [wide]}
+    return {name: write_report(paths, folder / f"{name}.html").as_uri() for name, paths in bundles.items()}
+
+
+def load(browser: Any, url: str, *, width: int = 1280, dark: bool = False) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.get(url)
+    browser.execute_script("try { localStorage.clear(); } catch {}")
+    browser.refresh()
+
+
+def test_the_page_makes_no_request_and_no_complaint(browser: Any, pages: dict[str, str]) -> None:
+    for url in pages.values():
+        browser.get_log("performance")
+        browser.get_log("browser")
+        load(browser, url)
+        browser.execute_script(OPEN_ALL)
+        events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        requested = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+        assert requested, "the log must hold the page itself"
+        assert {one for one in requested if not one.startswith("data:")} == {url}
+        assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
+@pytest.mark.parametrize("name", ["demo", "two", "long"])
+def test_the_page_never_scrolls_sideways(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
+    load(browser, pages[name], width=width)
+    browser.execute_script(SHOW_ALL)
+    inner, whole = browser.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
+    assert (inner, whole <= inner) == (width, True)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["demo", "two"])
+def test_every_text_can_be_read(browser: Any, pages: dict[str, str], name: str, dark: bool) -> None:
+    load(browser, pages[name], dark=dark)
+    browser.execute_script(SHOW_ALL)
+    seen, bad = browser.execute_script(CONTRAST)
+    assert seen > 500
+    assert bad == []
+
+
+def background(browser: Any) -> int:
+    colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    return sum(int(part) for part in colour.strip("rgb()").split(","))
+
+
+def test_the_theme_follows_the_system_until_the_reader_chooses(browser: Any, pages: dict[str, str]) -> None:
+    load(browser, pages["demo"])
+    light = background(browser)
+    load(browser, pages["demo"], dark=True)
+    assert background(browser) < 150 < light
+    button = browser.find_element("id", "theme")
+    assert button.text == "Light"
+    button.click()
+    assert (background(browser), button.text) == (light, "Dark")
+
+
+def column(browser: Any, number: int) -> list[str]:
+    script = (
+        "return [...document.querySelector('.main').tBodies[0].rows].map(r => r.cells[arguments[0]].dataset.v ?? '')"
+    )
+    found: list[str] = browser.execute_script(script, number)
+    return found
+
+
+def test_tables_sort_by_number_and_keep_the_unavailable_last(browser: Any, pages: dict[str, str]) -> None:
+    load(browser, pages["demo"])
+    heads = browser.find_elements("css selector", ".main thead th")
+    for wanted in ("median latency", "arena"):
+        number = next(n for n, head in enumerate(heads) if head.text.startswith(wanted))
+        for state, reverse in (("ascending", False), ("descending", True)):
+            heads[number].find_element("tag name", "button").click()
+            assert heads[number].get_attribute("aria-sort") == state
+            shown = column(browser, number)
+            values = [float(value) for value in shown if value]
+            assert values == sorted(values, reverse=reverse)
+            assert "" not in shown[: len(values)]
+
+
+def test_a_bubble_opens_its_variant_and_tabs_work_by_keyboard(browser: Any, pages: dict[str, str]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    load(browser, pages["demo"])
+    opened = "return document.getElementById('v-onnx-onnxruntime-local').open"
+    assert not browser.execute_script(opened)
+    link = browser.find_element("css selector", ".wide a[href='#v-onnx-onnxruntime-local']")
+    browser.execute_script("arguments[0].focus()", link)
+    link.send_keys(Keys.ENTER)
+    assert browser.execute_script(opened)
+    tabs = browser.find_elements("css selector", "#v-onnx-onnxruntime-local [role=tab]")
+    assert [tab.text for tab in tabs] == [
+        "Latency", "Quality", "Against float", "Layers", "Memory", "Machine", "Repeat it",
+    ]  # fmt: skip
+    tabs[0].send_keys(Keys.ARROW_RIGHT)
+    assert tabs[1].get_attribute("aria-selected") == "true"
+    shown = browser.find_elements("css selector", "#v-onnx-onnxruntime-local [role=tabpanel]:not([hidden])")
+    assert len(shown) == 1
+    assert shown[0].get_attribute("data-tab") == "Quality"
+    tabs[1].send_keys(Keys.END)
+    assert tabs[-1].get_attribute("aria-selected") == "true"
+
+
+def test_reasons_show_as_tips_by_keyboard(browser: Any, pages: dict[str, str]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    load(browser, pages["demo"])
+    for _ in range(60):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        if "none" in (browser.switch_to.active_element.get_attribute("class") or "").split():
+            break
+    tip = browser.find_element("id", "tip")
+    assert tip.is_displayed()
+    assert tip.text.startswith("unavailable: it is the float model itself")
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not tip.is_displayed()
+
+
+def test_without_script_everything_is_there(browser: Any, pages: dict[str, str]) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(pages["demo"])
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert browser.execute_script("return document.querySelectorAll('.panel[hidden]').length") == 0
+    assert browser.execute_script("return document.querySelectorAll('button:not([hidden])').length") == 0
+
+
+def test_it_prints_whole_and_light(browser: Any, pages: dict[str, str]) -> None:
+    load(browser, pages["demo"], dark=True)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert background(browser) == 3 * 255
+    hidden = "return [...document.querySelectorAll('.panel')].filter(p => !p.checkVisibility()).length"
+    assert browser.execute_script(hidden) == 0
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -1,0 +1,159 @@
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgerig.report.charts import Point, distribution, histogram, operators, scatter, time_series
+from edgerig.report.charts.frame import Box
+from edgerig.report.charts.scales import Linear, Log, nice_step, tick_text
+from edgerig.report.charts.scatter import place_labels
+from edgerig.report.charts.svg import Drawing, element
+from edgerig.report.figures import number, unavailable
+from edgerig.report.model import Layer, Layers, OperatorTime
+from edgerig.report.timing import times_of
+
+HOSTILE = '"><script>alert(1)</script>&'
+
+
+def parsed(svg: str) -> ET.Element:
+    return ET.fromstring(svg)
+
+
+def point(label: str, x: float, y: float, **more: object) -> Point:
+    fields = {"label": label, "link": f"v-{label}", "x": x, "y": y, "size": 1000, "series": 0, "tip": label}
+    return Point(**(fields | more))  # type: ignore[arg-type]
+
+
+def test_names_cannot_leave_their_place_in_a_drawing() -> None:
+    drawing = Drawing(10, 10, HOSTILE)
+    drawing.text(HOSTILE, 1, 2, data_tip=HOSTILE)
+    tree = parsed(drawing.render())
+    assert tree.get("aria-label") == HOSTILE
+    assert tree[0].text == HOSTILE
+    assert [one.tag for one in tree.iter()] == ["svg", "text"]
+
+
+def test_coordinates_are_short() -> None:
+    assert element("line", x1=1.23456, x2=2.0, class_="a", data_tip=None) == '<line x1="1.2" x2="2" class="a"/>'
+
+
+@pytest.mark.parametrize(("rough", "step"), [(0.7, 1), (1.2, 2), (2.2, 2.5), (3.0, 5), (6.0, 10), (0.012, 0.02)])
+def test_steps_are_nice(rough: float, step: float) -> None:
+    assert nice_step(rough) == pytest.approx(step)
+
+
+@given(st.floats(1e-7, 1e3), st.floats(1.001, 1e4))
+def test_ticks_lie_inside_and_their_labels_differ(low: float, factor: float) -> None:
+    for scale in (Linear(low, low * factor, 0, 100), Log(low, low * factor, 0, 100)):
+        ticks = scale.ticks()
+        assert all(scale.low - 1e-12 <= tick <= scale.high * (1 + 1e-9) for tick in ticks)
+        labels = [tick_text(tick, scale, "s") for tick in ticks]
+        assert len(set(labels)) == len(labels)
+
+
+def test_a_domain_of_one_value_is_widened() -> None:
+    for value in (0.0, 5.0, -3.0):
+        assert 0 < Linear(value, value, 0, 100)(value) < 100
+    assert 0 < Log(5.0, 5.0, 0, 100)(5.0) < 100
+
+
+def test_the_scatter_links_every_variant_and_marks_the_chosen() -> None:
+    points = [point("a", 1e-4, 0.98, chosen=True), point("b", 1e-2, 0.99, kind="emulated"), point(HOSTILE, 5e-4, 0.97)]
+    tree = parsed(scatter(points, width=640, height=400, x_unit="s", y_unit="1", y_title="accuracy"))
+    links = [one.get("href") for one in tree.iter("a")]
+    assert sorted(filter(None, links)) == sorted(f"#{one.link}" for one in points)
+    rings = [one for one in tree.iter("circle") if one.get("class") == "ring"]
+    assert len(rings) == 1
+    dashed = [one for one in tree.iter("circle") if "derived" in (one.get("class") or "")]
+    assert len(dashed) == 1
+    assert "median latency (logarithmic)" in "".join(tree.itertext())
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_equal_points_make_a_drawing_too(count: int) -> None:
+    points = [point(f"p{n}", 1e-4, 1.0) for n in range(count)]
+    tree = parsed(scatter(points, width=400, height=300, x_unit="s", y_unit="1", y_title="accuracy"))
+    assert sum(1 for _ in tree.iter("a")) == count
+    assert "nan" not in scatter(points, width=400, height=300, x_unit="s", y_unit="1", y_title="accuracy")
+
+
+def test_bubbles_lie_inside_the_frame() -> None:
+    rng = np.random.default_rng(0)
+    points = [point(f"p{n}", float(10 ** rng.uniform(-5, -1)), float(rng.uniform(0.1, 1))) for n in range(30)]
+    tree = parsed(scatter(points, width=640, height=400, x_unit="s", y_unit="1", y_title="accuracy"))
+    for circle in tree.iter("circle"):
+        assert 0 < float(circle.get("cx", "-1")) < 640
+        assert 0 < float(circle.get("cy", "-1")) < 400
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(80, 600), st.floats(50, 340), st.floats(4, 20), st.integers(3, 40)), min_size=1, max_size=25
+    )
+)
+def test_labels_never_cover_each_other_nor_a_bubble(items: list[tuple[float, float, float, int]]) -> None:
+    box = Box(62, 34, 624, 354)
+    places, radii = [(x, y) for x, y, _, _ in items], [r for _, _, r, _ in items]
+    spots = [spot for spot in place_labels(["n" * n for *_, n in items], places, radii, box) if spot]
+    for number_, a in enumerate(spots):
+        for b in spots[number_ + 1 :]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+        for (x, y), r in zip(places, radii, strict=True):
+            assert a[2] <= x - r or x + r <= a[0] or a[3] <= y - r or y + r <= a[1]
+
+
+def test_a_few_labels_all_find_room() -> None:
+    points = [(100.0 + 12 * n, 150.0) for n in range(6)]
+    assert None not in place_labels([f"variant {n}" for n in range(6)], points, [10.0] * 6, Box(62, 34, 624, 354))
+
+
+@pytest.mark.parametrize("values", [[1000], [1000, 1000], [1000, 2000, 9_000_000], list(range(1, 3000))])
+def test_latency_charts_of_any_samples(values: list[int]) -> None:
+    times = times_of(np.array(values, np.int64), 2000)
+    assert times
+    steady, none = number(float(np.median(values)) * 1e-9, "s"), unavailable("too few")
+    for svg in (
+        histogram(times.histogram, steady, none, none),
+        distribution(times.ecdf, steady, steady, none),
+        time_series(times.series, steady),
+    ):
+        assert parsed(svg).get("aria-label")
+        assert "nan" not in svg
+        assert "inf" not in svg
+
+
+def test_the_histogram_has_a_bar_for_each_bin_that_holds_samples() -> None:
+    values = np.append(np.random.default_rng(0).normal(1e6, 1e4, 2000), 9e6).astype(np.int64)
+    times = times_of(values, 2000)
+    assert times
+    svg = histogram(times.histogram, number(1e-3, "s"), unavailable(""), unavailable(""))
+    assert sum(1 for _ in parsed(svg).iter("rect")) == sum(1 for count in times.histogram.counts if count)
+    assert "1 above" in svg
+
+
+def layer(index: int, seconds: float | None, op: str = "CONV_2D") -> Layer:
+    time = unavailable("no") if seconds is None else number(seconds, "s")
+    return Layer(index=index, name=HOSTILE, op=op, time=time, share=None if seconds is None else 0.5, shape="")
+
+
+def test_operator_bars_are_proportional_to_time() -> None:
+    svg = operators(Layers(rows=(layer(0, 1e-4), layer(1, 2e-4), layer(2, None)), total=number(3e-4, "s")))
+    assert svg
+    widths = [float(one.get("width", "0")) for one in parsed(svg).iter("rect")]
+    assert len(widths) == 2
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.02)
+
+
+def test_many_operators_are_drawn_by_type() -> None:
+    rows = tuple(layer(n, 1e-5) for n in range(60))
+    svg = operators(Layers(rows=rows, operators=(OperatorTime("CONV_2D", 60, 6e-4, 1.0),), total=number(6e-4, "s")))
+    assert svg
+    assert sum(1 for _ in parsed(svg).iter("rect")) == 1
+    assert "CONV_2D × 60" in svg
+
+
+def test_without_times_there_are_no_bars() -> None:
+    assert operators(Layers(rows=(layer(0, None),))) is None

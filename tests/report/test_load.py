@@ -1,0 +1,97 @@
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgerig.errors import StorageError
+from edgerig.files import write_bytes, write_json
+from edgerig.report.load import load_bundle
+
+
+@pytest.fixture
+def folder(make: Any, tmp_path: Path) -> Path:
+    saved: Path = make.save(make.run(rows=make.DEMO[:2]), tmp_path / "bundle")
+    return saved
+
+
+def test_a_finished_bundle_comes_with_the_raw_samples_of_each_cell(folder: Path, make: Any) -> None:
+    loaded = load_bundle(folder)
+    assert [cell.variant for cell in loaded.result.cells] == ["float32", "float16"]
+    assert loaded.result.finished
+    for cell in loaded.result.cells:
+        assert loaded.samples[cell.id]["times_ns"].shape == (make.SAMPLES,)
+
+
+def test_an_unfinished_bundle_gives_what_is_there(folder: Path) -> None:
+    (folder / "results.json").unlink()
+    (folder / "cells" / "float16-litert-local" / "result.json").unlink()
+    loaded = load_bundle(folder)
+    assert loaded.result.finished is None
+    assert [cell.variant for cell in loaded.result.cells] == ["float32"]
+
+
+def test_a_bundle_without_raw_samples_is_still_a_bundle(folder: Path) -> None:
+    (folder / "cells" / "float16-litert-local" / "samples.npz").unlink()
+    assert list(load_bundle(folder).samples) == ["float32-litert-local"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nowhere is not there") as caught:
+        load_bundle(tmp_path / "nowhere")
+    assert "edgerig run" in (caught.value.hint or "")
+
+
+def test_a_file_is_no_bundle(tmp_path: Path) -> None:
+    file = tmp_path / "net.tflite"
+    file.write_bytes(b"x")
+    with pytest.raises(StorageError, match="is a file, not a bundle"):
+        load_bundle(file)
+
+
+def test_a_foreign_folder_is_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(StorageError, match=r"neither results\.json nor bundle\.json"):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": 3}', b"\xff\xfe", b'{"version": 1}'])
+def test_damaged_results_are_told(folder: Path, content: bytes) -> None:
+    write_bytes(folder / "results.json", content)
+    with pytest.raises(StorageError, match=r"results\.json"):
+        load_bundle(folder)
+
+
+def test_a_bundle_of_another_version_is_told(folder: Path) -> None:
+    result = load_bundle(folder).result
+    write_json(folder / "results.json", msgspec.structs.replace(result, version=99))
+    with pytest.raises(StorageError, match="version"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"not a zip at all"])
+def test_damaged_samples_are_told(folder: Path, content: bytes) -> None:
+    file = folder / "cells" / "float16-litert-local" / "samples.npz"
+    file.write_bytes(content)
+    with pytest.raises(StorageError, match=r"samples\.npz"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{"labels": np.zeros(3, np.int64)}, {"times_ns": np.zeros((3, 2), np.int64)}, {"times_ns": np.zeros(3)}],
+    ids=["missing", "two axes", "not whole"],
+)
+def test_samples_of_the_wrong_form_are_told(folder: Path, arrays: dict[str, Any]) -> None:
+    np.savez(folder / "cells" / "float16-litert-local" / "samples.npz", **arrays)
+    with pytest.raises(StorageError, match="times_ns"):
+        load_bundle(folder)
+
+
+def test_a_cell_cannot_name_a_file_outside_the_bundle(folder: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "samples.npz", times_ns=np.ones(3, np.int64))
+    result = load_bundle(folder).result
+    hostile = msgspec.structs.replace(result.cells[0], id="../..")
+    write_json(folder / "results.json", msgspec.structs.replace(result, cells=(hostile,)))
+    assert load_bundle(folder).samples == {}

@@ -1,0 +1,208 @@
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgerig.report.recommend import TOLERANCE, Candidate, choose, pareto, recommend
+
+
+def candidate(label: str, quality: float | None, latency: float | None, size: int = 100_000, **more: Any) -> Candidate:
+    """Latency in µs with an interval of 1 %, quality with one of half a point."""
+    bounds: dict[str, Any] = {}
+    if quality is not None:
+        bounds |= {"quality_low": max(0, quality - 0.005), "quality_high": min(1, quality + 0.005)}
+    if latency is not None:
+        latency *= 1e-6
+        bounds |= {"latency_low": latency * 0.99, "latency_high": latency * 1.01}
+    fields = {"key": label, "label": label, "size": size, "quality": quality, "latency": latency, "samples": 2000}
+    return Candidate(**(fields | bounds | more))
+
+
+def test_the_fastest_within_a_point_wins() -> None:
+    made = recommend([candidate("float32", 0.985, 200, 375_000), candidate("int8", 0.980, 95, 101_000)])
+    assert made.chosen == ("int8",)
+    assert made.sentences == (
+        "int8 is the fastest of the 2 variants within 1 point of the best accuracy: 98.00 % accuracy, "
+        "95.0 µs median latency, 101 kB; 2.1 times as fast and 3.7 times smaller than float32 (98.50 %).",
+    )
+    assert made.firm
+    assert any("gives up 0.50 points" in reason and "intervals overlap" in reason for reason in made.reasons)
+
+
+def test_a_faster_variant_that_costs_more_than_a_point_is_not_taken() -> None:
+    made = recommend([candidate("float32", 0.985, 200), candidate("int4", 0.93, 50)])
+    assert made.chosen == ("float32",)
+    assert "only variant within 1 point" in made.sentences[0]
+    assert "int4 is faster, but reaches only 93.00 %" in made.sentences[0]
+
+
+def test_exactly_one_point_is_still_within() -> None:
+    assert recommend([candidate("a", 0.99, 200), candidate("b", 0.98, 50)]).chosen == ("b",)
+
+
+def test_the_best_that_is_also_the_fastest_is_said_to_be_both() -> None:
+    made = recommend([candidate("a", 0.99, 50), candidate("b", 0.985, 80)])
+    assert made.chosen == ("a",)
+    assert "both the most accurate and the fastest" in made.sentences[0]
+    assert "times" not in made.sentences[0]
+
+
+def test_speed_that_cannot_be_told_apart_leaves_it_to_size() -> None:
+    made = recommend([candidate("big", 0.985, 100.0, 400_000), candidate("small", 0.983, 100.5, 100_000)])
+    assert made.chosen == ("small",)
+    assert "smallest of the 2 variants that are about equally fast" in made.sentences[0]
+    assert "times as fast" not in made.sentences[0]
+    assert "4.0 times smaller than big" in made.sentences[0]
+
+
+def test_the_best_that_ties_in_speed_and_is_smallest() -> None:
+    made = recommend([candidate("best", 0.985, 100.5, 100_000), candidate("other", 0.984, 100.0, 300_000)])
+    assert made.chosen == ("best",)
+    assert "the most accurate and the smallest of the 2 variants" in made.sentences[0]
+
+
+def test_a_smaller_but_slower_variant_is_pointed_out() -> None:
+    made = recommend([candidate("fast", 0.985, 50, 300_000), candidate("tiny", 0.984, 500, 20_000)])
+    assert made.chosen == ("fast",)
+    assert any("If size matters more: tiny" in reason for reason in made.reasons)
+
+
+def test_few_samples_make_it_provisional() -> None:
+    few = {"samples": 100, "quality_low": 0.94, "quality_high": 0.999}
+    made = recommend([candidate("a", 0.98, 100, **few), candidate("b", 0.98, 50, **few)])
+    assert made.chosen == ("b",)
+    assert not made.firm
+    assert any("with 100 samples" in reason and "may be chance" in reason for reason in made.reasons)
+
+
+def test_warnings_on_the_choice_make_it_provisional() -> None:
+    made = recommend([candidate("a", 0.98, 100), candidate("b", 0.98, 50, warnings=2)])
+    assert not made.firm
+    assert any("carry 2 warnings" in reason for reason in made.reasons)
+    assert recommend([candidate("a", 0.98, 100, warnings=2), candidate("b", 0.98, 50)]).firm
+
+
+@pytest.mark.parametrize("quality", [0.10, 0.101, 0.05])
+def test_nothing_is_recommended_among_guessers(quality: float) -> None:
+    made = recommend([candidate("a", quality, 100, chance=0.1), candidate("b", quality, 50, chance=0.1)])
+    assert made.chosen == ()
+    assert "no variant is better than guessing" in made.sentences[0]
+
+
+def test_a_broken_variant_beside_good_ones_is_only_ignored() -> None:
+    made = recommend([candidate("good", 0.98, 100, chance=0.1), candidate("broken", 0.1, 50, chance=0.1)])
+    assert made.chosen == ("good",)
+
+
+def test_one_variant_is_no_choice() -> None:
+    made = recommend([candidate("only-one", 0.98, 100)])
+    assert made.chosen == ()
+    assert made.sentences[0].startswith("Only only-one was measured, so there is nothing to compare it with")
+
+
+def test_nothing_measured_recommends_nothing() -> None:
+    made = recommend([])
+    assert (made.chosen, made.firm) == ((), False)
+    assert "Nothing was measured" in made.sentences[0]
+
+
+def test_without_quality_the_fastest_is_named_but_not_recommended() -> None:
+    made = recommend([candidate("slow", None, 100), candidate("quick", None, 50)])
+    assert made.chosen == ()
+    assert "because quality was not measured; the fastest is quick" in made.sentences[0]
+
+
+def test_without_latency_there_is_no_recommendation() -> None:
+    made = recommend([candidate("a", 0.98, None), candidate("b", 0.97, None)])
+    assert made.chosen == ()
+    assert "because latency was not measured" in made.sentences[0]
+
+
+def test_incomplete_variants_are_named_as_left_out() -> None:
+    made = recommend([candidate("a", 0.98, 100), candidate("b", 0.98, 50), candidate("c", 0.99, None)])
+    assert made.chosen == ("b",)
+    assert any("Left out" in reason and "c" in reason for reason in made.reasons)
+    made = recommend([candidate("a", 0.98, 100), candidate("c", 0.99, None)])
+    assert "Only a has both quality and latency" in made.sentences[0]
+
+
+def test_kinds_and_devices_are_never_compared() -> None:
+    measured = [candidate(name, 0.98, t, group=("pi", "measured"), place="pi") for name, t in (("a", 90), ("b", 40))]
+    emulated = [
+        candidate(name, 0.98, t, group=("f746", "emulated"), place="f746 (emulated)", kind="emulated")
+        for name, t in (("c", 9), ("d", 4))
+    ]
+    made = recommend([*measured, *emulated])
+    assert made.chosen == ("b", "d")
+    assert len(made.sentences) == 2
+    assert made.sentences[0].startswith("On pi, b is")
+    assert made.sentences[1].startswith("On f746 (emulated), d is")
+    assert "(emulated) median latency" in made.sentences[1]
+    assert "(emulated)" not in made.sentences[0]
+    assert "are not compared" in made.reasons[0]
+
+
+def test_a_lone_device_beside_a_decided_one_goes_to_the_reasons() -> None:
+    group = [candidate(name, 0.98, t, group=("pi",), place="pi") for name, t in (("a", 90), ("b", 40))]
+    made = recommend([*group, candidate("x", 0.98, 5, group=("board",), place="board")])
+    assert (len(made.sentences), made.firm) == (1, True)
+    assert any(reason.startswith("On board, only x was measured") for reason in made.reasons)
+
+
+def test_lower_is_better_is_respected_and_margins_are_relative() -> None:
+    lower = {"metric": "mean error", "metric_unit": "px", "higher_is_better": False}
+    bounds = {"quality_low": None, "quality_high": None}
+    made = recommend(
+        [
+            candidate("exact", 4.00, 100, **lower, **bounds),
+            candidate("quick", 4.03, 50, **lower, **bounds),
+            candidate("crude", 9.0, 10, **lower, **bounds),
+        ]
+    )
+    assert made.chosen == ("quick",)
+    assert "within 1 % of the best mean error" in made.sentences[0]
+
+
+def test_an_unfinished_run_says_so_and_is_not_firm() -> None:
+    made = recommend([candidate("a", 0.98, 100), candidate("b", 0.98, 50)], finished=False)
+    assert not made.firm
+    assert "not finished" in made.reasons[0]
+
+
+def test_numbers_that_are_not_finite_are_no_numbers() -> None:
+    made = recommend([candidate("a", 0.98, 100), candidate("b", 0.98, 50), candidate("nan", float("nan"), 1)])
+    assert made.chosen == ("b",)
+
+
+def test_without_intervals_the_choice_still_follows_the_numbers() -> None:
+    bare = {"quality_low": None, "quality_high": None, "latency_low": None, "latency_high": None}
+    assert recommend([candidate("a", 0.98, 100, **bare), candidate("b", 0.98, 99, **bare)]).chosen == ("b",)
+
+
+candidates = st.lists(
+    st.builds(
+        lambda quality, latency, size, wide: candidate("x", quality, latency * (1 + wide), size),
+        st.sampled_from([0.9, 0.95, 0.97, 0.98, 0.985, 0.99]),
+        st.sampled_from([10.0, 20.0, 20.2, 50.0, 51.0]),
+        st.sampled_from([10, 20, 30]),
+        st.sampled_from([0.0, 0.005]),
+    ),
+    min_size=2,
+    max_size=8,
+).map(lambda made: [msgspec.structs.replace(one, key=str(n), label=str(n)) for n, one in enumerate(made)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(candidates)
+def test_the_choice_is_near_the_best_beaten_by_none_and_the_order_does_not_matter(group: list[Candidate]) -> None:
+    chosen, best, near, tied = choose(group)
+    assert chosen in pareto(group)
+    assert chosen.merit >= best.merit - TOLERANCE - 1e-9
+    assert set(tied) <= set(near)
+    assert all(one.merit <= best.merit for one in group)
+    again = choose(list(reversed(group)))[0]
+    assert (again.quality, again.latency, again.size) == (chosen.quality, chosen.latency, chosen.size)
+    made = recommend(group)
+    assert set(made.chosen) <= set(made.fronts[0])
