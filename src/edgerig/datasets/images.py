@@ -1,0 +1,85 @@
+"""Read image files with Pillow."""
+
+from __future__ import annotations
+
+import struct
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgerig.datasets.samples import FileSamples
+from edgerig.errors import DatasetError
+from edgerig.progress import Progress
+
+#: Files with other suffixes are no images.
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
+    """The pixels of an image file, turned as its EXIF orientation says.
+
+    Colour is converted to grey and grey to colour as ``channels`` asks; transparency is dropped; of 16 bits the upper
+    8 are kept; of an animation the first picture is taken.
+
+    Args:
+        path: The file.
+        channels: 1 for grey, 3 for RGB.
+
+    Returns:
+        Shape (H, W, channels), uint8.
+
+    Raises:
+        DatasetError: The file cannot be read, or is no image, or is corrupt or truncated; names it.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as image:
+            upright: Any = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):
+                wide = np.clip(np.asarray(upright, np.int64) >> 8, 0, 255)
+                upright = Image.fromarray(wide.astype(np.uint8))
+            pixels = np.asarray(upright.convert("L" if channels == 1 else "RGB"), np.uint8)
+    except _failures() as error:
+        raise _bad(path, error) from error
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def check_images(paths: list[Path], progress: Progress) -> None:
+    """See that each file begins like an image; cheap, decodes nothing.
+
+    Raises:
+        DatasetError: One does not; names it.
+    """
+    from PIL import Image
+
+    with progress.task("checking images", len(paths)) as task:
+        for path in paths:
+            try:
+                with Image.open(path):
+                    pass
+            except _failures() as error:
+                raise _bad(path, error) from error
+            task.advance()
+
+
+def image_samples(paths: list[Path], labels: ArrayLike, channels: int) -> FileSamples:
+    """Samples out of image files, read when asked for."""
+    return FileSamples(paths, labels, partial(read_image, channels=channels), f"image, {channels} channels")
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from PIL import Image
+
+    # What Pillow's decoders raise on bad files; there is no common base.
+    return (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def _bad(path: Path, error: Exception) -> DatasetError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return DatasetError(f"Cannot read {path}: {error.strerror}.")
+    reason = "no image that Pillow knows" if type(error).__name__ == "UnidentifiedImageError" else str(error)
+    return DatasetError(f"{path} is not a usable image: {reason}.", "Remove the file, or put a good copy in its place.")

@@ -1,0 +1,152 @@
+"""Oxford-IIIT Pet: photographs of 37 breeds of cats and dogs (Parkhi, Vedaldi, Zisserman and Jawahar, 2012)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, NamedTuple
+
+import msgspec
+
+from edgerig import plugins
+from edgerig.artifact import Preprocessing
+from edgerig.datasets.base import Dataset, SplitName
+from edgerig.datasets.images import check_images, image_samples
+from edgerig.datasets.samples import FileSamples
+from edgerig.datasets.splits import split_by_name
+from edgerig.errors import DatasetError
+from edgerig.progress import Progress
+
+HOW_TO_GET = (
+    "Download images.tar.gz and annotations.tar.gz from https://www.robots.ox.ac.uk/~vgg/data/pets/, unpack both into "
+    "one folder, and give that folder with --dataset-root (in a rig file: dataset: {use: pet, root: FOLDER})."
+)
+
+
+class PetSettings(plugins.Settings, frozen=True, kw_only=True):
+    """Settings of ``pet``."""
+
+    root: Annotated[
+        str | None, msgspec.Meta(description="folder that holds the dataset's folders images and annotations")
+    ] = None
+    size: Annotated[int, msgspec.Meta(description="height and width to resize to, in pixels", ge=1)] = 96
+    validation: Annotated[
+        float, msgspec.Meta(description="share of each breed's trainval images to validate with", ge=0, lt=1)
+    ] = 0.1
+
+
+class Entry(NamedTuple):
+    """One line of a list: the image's name without suffix, and its breed, counted from 0."""
+
+    image: str
+    label: int
+
+    @property
+    def breed(self) -> str:
+        """The breed's name, which is the image's without its number."""
+        return self.image.rpartition("_")[0]
+
+
+class Pet(Dataset):
+    """Photographs of 37 breeds, in the dataset's own format: ``annotations/{trainval,test}.txt``, ``images/*.jpg``."""
+
+    name: ClassVar[str] = "pet"
+    summary: ClassVar[str] = "Oxford-IIIT Pet, photographs of 37 breeds of cats and dogs; needs --dataset-root"
+    extra: ClassVar[str | None] = "images"
+    modules: ClassVar[tuple[str, ...]] = ("PIL",)
+    Settings: ClassVar[type[plugins.Settings]] = PetSettings
+
+    settings: PetSettings
+    _classes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        self.prepare()
+        return self._classes
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
+
+    def _prepare(self, progress: Progress) -> None:
+        if self.settings.root is None:
+            raise DatasetError("Dataset 'pet' is in no package; it needs to know where it lies.", HOW_TO_GET)
+        root = Path(self.settings.root).expanduser()
+        trainval = read_list(root / "annotations" / "trainval.txt")
+        test = read_list(root / "annotations" / "test.txt")
+        self._classes = _breeds(trainval, test)
+        train, validation = self._cut(trainval)
+        images = root / "images"
+        lists: dict[SplitName, list[Entry]] = {"train": train, "validation": validation, "test": test}
+        self._splits = {split: _samples(images, entries) for split, entries in lists.items()}
+        check_images([path for samples in self._splits.values() for path in samples.paths], progress)
+
+    def _split(self, name: SplitName) -> FileSamples:
+        return self._splits[name]
+
+    def _cut(self, trainval: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Split validation off, the same share of each breed, by the hash of the images' names."""
+        train: list[Entry] = []
+        validation: list[Entry] = []
+        for label, breed in enumerate(self._classes):
+            own = [entry for entry in trainval if entry.label == label]
+            if len(own) < 2 and self.settings.validation > 0:
+                raise DatasetError(
+                    f"Class {breed!r} has one image in trainval.txt, too few to train and validate.",
+                    "Set validation to 0, or use the whole dataset.",
+                )
+            kept, chosen = split_by_name([entry.image for entry in own], [self.settings.validation])
+            train += [own[i] for i in kept]
+            validation += [own[i] for i in chosen]
+        return train, validation
+
+
+def read_list(path: Path) -> list[Entry]:
+    """The entries of ``trainval.txt`` or ``test.txt``: image, breed from 1, species, breed within the species.
+
+    Raises:
+        DatasetError: The file is missing, empty or malformed; names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DatasetError(f"Cannot read {path}: {error.strerror}.", HOW_TO_GET) from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not a text file.", HOW_TO_GET) from error
+    entries = []
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if not fields or line.startswith("#"):
+            continue
+        image = fields[0]
+        if len(fields) != 4 or not fields[1].isdecimal() or int(fields[1]) < 1 or "_" not in image or "/" in image:
+            raise DatasetError(
+                f"{path}, line {number}: {line.strip()!r} is not 'Name_number class species breed'.", HOW_TO_GET
+            )
+        entries.append(Entry(image, int(fields[1]) - 1))
+    if not entries:
+        raise DatasetError(f"{path} lists no images.", HOW_TO_GET)
+    return entries
+
+
+def _breeds(trainval: list[Entry], test: list[Entry]) -> tuple[str, ...]:
+    """Names of the breeds in label order.
+
+    Raises:
+        DatasetError: A breed has two names, or no images in one of the lists.
+    """
+    names: dict[int, str] = {}
+    for entry in (*trainval, *test):
+        if names.setdefault(entry.label, entry.breed) != entry.breed:
+            raise DatasetError(
+                f"Class {entry.label + 1} is called {names[entry.label]!r} and {entry.breed!r}.", HOW_TO_GET
+            )
+    for label in range(max(names) + 1):
+        for entries, where in ((trainval, "trainval.txt"), (test, "test.txt")):
+            if not any(entry.label == label for entry in entries):
+                name = f" ({names[label]})" if label in names else ""
+                raise DatasetError(f"Class {label + 1}{name} is empty: {where} lists no image of it.", HOW_TO_GET)
+    return tuple(names[label] for label in range(len(names)))
+
+
+def _samples(images: Path, entries: list[Entry]) -> FileSamples:
+    return image_samples([images / f"{entry.image}.jpg" for entry in entries], [entry.label for entry in entries], 3)
