@@ -218,10 +218,14 @@ def test_without_script_everything_is_there(browser: Any, pages: dict[str, str])
 
 
 def test_it_prints_whole_and_light(browser: Any, pages: dict[str, str]) -> None:
-    load(browser, pages["demo"], dark=True)
+    load(browser, pages["demo"], dark=True, width=688)  # A4 less two margins of 14 mm
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     browser.execute_script("dispatchEvent(new Event('beforeprint'))")
     assert background(browser) == 3 * 255
     hidden = "return [...document.querySelectorAll('.panel')].filter(p => !p.checkVisibility()).length"
     assert browser.execute_script(hidden) == 0
+    heads = browser.execute_script("return [...document.querySelectorAll('.main thead th')].map(th => th.innerText)")
+    assert heads[3].strip() == "median latency"
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    assert width <= 688, "the table of variants must fit the paper"
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -200,7 +200,7 @@ def _run_facts(result: RunResult) -> list[Fact]:
     seconds = sum(cell.seconds for cell in result.cells)
     return [
         Fact("started", when(result.created), result.created),
-        Fact("finished", when(result.finished) if result.finished else "not finished", result.finished or ""),
+        Fact("finished", when(result.finished) if result.finished else "not yet", result.finished or ""),
         Fact("extent", f"{_so_far(result)}, {show(seconds, 's')}"),
         Fact("edgerig", result.edgerig),
     ]
