@@ -98,10 +98,14 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
     scale, zero_point = _affine(spec, x.ndim, np.float32)
     scaled = x if spec.quantization is None else x / scale
     # 0.49999997 + 0.5 is 1 in float32, hence not floor(|x| + 0.5): compare the fraction, which is exact.
-    whole = np.trunc(scaled)
-    rounded = whole + np.copysign(np.abs(scaled - whole) >= 0.5, scaled)
+    q = np.trunc(scaled)
+    with np.errstate(invalid="ignore"):  # infinity has no fraction
+        q += np.copysign(np.abs(scaled - q) >= 0.5, scaled)
     limits = np.iinfo(dtype)
-    return np.clip(rounded.astype(np.float64) + zero_point, limits.min, limits.max).astype(dtype)
+    # float32 holds all integers of 16 bits and the sums of two of them.
+    wide = q if dtype.itemsize <= 2 else q.astype(np.float64)
+    wide = np.clip(wide, limits.min - zero_point, limits.max - zero_point)
+    return (wide + zero_point).astype(dtype)
 
 
 def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
@@ -112,17 +116,20 @@ def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
     return (scale * (y.astype(np.float64) - zero_point)).astype(np.float32)
 
 
-def _affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array]:
+def _affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array | float]:
     """Scale and zero point of a tensor, in a shape that spreads over ``ndim`` axes."""
     if spec.quantization is None:
-        return np.ones((), dtype), np.zeros((), np.float64)
+        return np.ones((), dtype), 0.0
     scale = np.asarray(spec.quantization.scales, dtype)
     zero_point = np.asarray(spec.quantization.zero_points, np.float64)
-    if scale.size == 1:
-        return scale.reshape(()), zero_point.reshape(-1)[0]
     shape = [1] * ndim
-    shape[spec.quantization.axis or 0] = scale.size
-    return scale.reshape(shape), zero_point.reshape(shape) if zero_point.size > 1 else zero_point.reshape(-1)[0]
+    if scale.size > 1:
+        shape[spec.quantization.axis or 0] = scale.size
+        scale = scale.reshape(shape)
+    else:
+        scale = scale.reshape(())
+    # A plain float keeps float32 arrays float32.
+    return scale, zero_point.reshape(shape) if zero_point.size > 1 else float(zero_point.flat[0])
 
 
 def _stacked(raw: Array | Sequence[Array]) -> Array:

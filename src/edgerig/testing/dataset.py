@@ -60,7 +60,7 @@ class DatasetContract:
     def test_train_and_test_have_every_class(self, dataset: Dataset) -> None:
         if dataset.task == "classification":
             for name in ("train", "test"):
-                labels = dataset.split(name).labels  # type: ignore[arg-type]
+                labels = dataset.split(name).labels
                 assert set(labels.tolist()) == set(range(len(dataset.classes)))
 
     def test_inputs_are_the_raw_samples_preprocessed(self, dataset: Dataset) -> None:
