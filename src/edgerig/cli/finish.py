@@ -37,7 +37,9 @@ def show_cells(result: RunResult) -> None:
             f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
         )  # fmt: skip
     echo()
-    Console(stderr=True, highlight=False).print(table)
+    console = Console(stderr=True, highlight=False)
+    # A log file has no width; the table must not be squeezed into 80 columns there.
+    console.print(table, width=None if console.is_terminal else 140)
     if any(cell.warnings for cell in result.cells):
         echo("(!) something makes this number less trustworthy; the report says what")
 

@@ -19,6 +19,7 @@ class Onnx(ModelCompiler):
     modules = ("onnx",)
     takes = frozenset({"keras", "tflite", "onnx"})
     makes = "onnx"
+    after = "float32"
     scheme = "float32"
 
     def _refuses(self, format: str, scheme: str) -> str | None:

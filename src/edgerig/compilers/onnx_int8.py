@@ -58,6 +58,7 @@ class OnnxInt8(ModelCompiler):
     modules = ("onnx", "onnxruntime")
     takes = frozenset({"keras", "tflite", "onnx"})
     makes = "onnx"
+    after = "onnx"
     scheme = "int8"
     needs_dataset = True
     Settings: ClassVar[type[Settings]] = OnnxInt8Settings

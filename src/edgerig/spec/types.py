@@ -51,8 +51,14 @@ class ModelPart(msgspec.Struct, frozen=True):
 class Measure(Settings, frozen=True, kw_only=True):
     """How to measure each cell."""
 
-    samples: Annotated[int | None, Described(description="test samples to run in each cell; all if null", ge=1)] = 1000
+    samples: Annotated[
+        Annotated[int, Described(ge=1)] | None, Described(description="test samples to run in each cell; all if null")
+    ] = 1000
     warmup: Annotated[int, Described(description="inferences before the measured ones", ge=0)] = 20
+    seconds: Annotated[
+        float,
+        Described(description="run the samples over and over until the measured inferences took so long", ge=0),
+    ] = 1.0
     profile: Annotated[bool, Described(description="take a per-operator profile, in a pass of its own")] = True
     profile_samples: Annotated[int, Described(description="inferences of the profiling pass", ge=1)] = 50
     transport_samples: Annotated[
