@@ -112,6 +112,19 @@ class Target(Plugin, ABC):
     kind: ClassVar[str] = "measured"
     address: str
 
+    @classmethod
+    def check_address(cls, address: str) -> None:
+        """See that ``address`` is well formed, without connecting.
+
+        Raises:
+            SpecError: It is not.
+        """
+
+    @property
+    def description(self) -> str:
+        """What is under test, in a few words for people; the address and whatever is worth knowing about it."""
+        return self.address
+
     @abstractmethod
     def check(self) -> MachineState:
         """See that the device is there and what it is.

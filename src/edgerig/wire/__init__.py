@@ -1,1 +1,1 @@
-"""Frame codec, links, client and server sessions."""
+"""The protocol between host and device: frames, links, messages, and the host's side of a session."""

@@ -1,0 +1,120 @@
+"""Start a worker process, know how it died, leave nothing of it behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgerig.errors import TargetError, storing
+
+#: Variables that change how many threads an engine uses behind the settings' back.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "TVM_NUM_THREADS", "XLA_FLAGS",
+)  # fmt: skip
+#: Seconds that a worker gets to end by itself after its socket was closed.
+GRACE = 2.0
+_LAST_WORDS = 3
+
+
+class WorkerProcess:
+    """A worker process with a folder of its own.
+
+    Args:
+        connected: The socket to hand over; the caller keeps its own duplicate and closes it.
+        runtimes: Runtimes that may be asked for; empty for any.
+        idle: Seconds without a request after which the session ends; None for never.
+        parent_folder: Where the worker's folder is made; the system's temporary folder if None.
+    """
+
+    def __init__(
+        self,
+        connected: socket.socket,
+        *,
+        runtimes: Sequence[str] = (),
+        idle: float | None = None,
+        parent_folder: Path | None = None,
+    ) -> None:
+        with storing(parent_folder or tempfile.gettempdir()):
+            self.folder = Path(tempfile.mkdtemp(prefix="edgerig-", dir=parent_folder))
+        words = [sys.executable, "-P", "-m", "edgerig.agent.worker"]
+        words += ["--fd", str(connected.fileno()), "--folder", str(self.folder)]
+        words += ["--idle", str(idle)] if idle is not None else []
+        for name in runtimes:
+            words += ["--runtime", name]
+        self._errors = self.folder / "stderr"
+        try:
+            with self._errors.open("wb") as errors:
+                self.process = subprocess.Popen(
+                    words, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=environment(),
+                    pass_fds=(connected.fileno(),), start_new_session=True,
+                )  # fmt: skip
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise TargetError(f"Could not start the process that runs the network: {error.strerror}.") from error
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def why_dead(self) -> str | None:
+        """How it ended, if it has ended on its own within a moment, and its last words; else None."""
+        try:
+            code = self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            return None
+        what = "the process that ran the network "
+        what += f"died of {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        words = self._last_words()
+        return what + (f"; its last words: {words}" if words else ".")
+
+    def end(self) -> None:
+        """Let it end, or end it, and remove its folder. To be called after the socket was closed."""
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._clean()
+
+    def kill(self) -> None:
+        """End it now."""
+        self.process.kill()
+        self.process.wait()
+        self._clean()
+
+    def _clean(self) -> None:
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._errors.read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return " | ".join(line.strip() for line in lines[-_LAST_WORDS:] if line.strip())[:500]
+
+
+def environment() -> dict[str, str]:
+    """The worker's environment: our own module path, and no variables that set threads."""
+    result = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
+    result["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    return result
+
+
+def signal_name(number: int) -> str:
+    """``SIGABRT`` for 6."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

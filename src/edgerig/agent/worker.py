@@ -1,0 +1,305 @@
+"""The process that holds one network: ``python -m edgerig.agent.worker --fd N --folder DIR``.
+
+It speaks the wire over the socket that it inherits as file descriptor N, and ends when the peer closes that socket or
+when its parent, which holds the other end of its standard input, is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import importlib
+import os
+import select
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgerig import __version__, plugins
+from edgerig.artifact import FORMATS, TensorSpec
+from edgerig.errors import EdgerigError, InferenceError, ModelError, UnknownNameError, WireError, storing
+from edgerig.measure.clocks import inference_clock
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.measure.machine import observe
+from edgerig.measure.memory import current_rss, peak_rss, reset_peak
+from edgerig.runtimes.base import Array, Runtime, RunResult
+from edgerig.wire import messages
+from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, Kind, Limits, encode
+from edgerig.wire.link import Link, PairLink, TcpLink
+from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
+
+SUFFIXES = {format_: suffix for suffix, format_ in FORMATS.items()}
+Buffers = Sequence[memoryview]
+Answer = tuple[bytes, Buffers]
+
+
+class Worker:
+    """One session: loads a network, runs it, answers about it.
+
+    Args:
+        link: Connected to the host.
+        folder: Where the network's file is put, under its hash.
+        runtimes: Names that may be asked for; empty for any that can be found.
+    """
+
+    def __init__(self, link: Link, folder: Path, runtimes: Sequence[str] = ()) -> None:
+        self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
+        self.runtime: Runtime | None = None
+        self._reader = FrameReader(link)
+        self._inputs: list[Array] | None = None
+        self._result: RunResult | None = None
+        self._inferences = self._last_ns = 0
+        self._memory: dict[str, Quantity] = {}
+        self._answers: dict[int, Callable[[Frame], Answer]] = {
+            Kind.HELLO: self._hello, Kind.MODEL: self._model, Kind.RUN: self._run, Kind.DATA: self._data,
+            Kind.PROCESS: self._process, Kind.OUTPUT: self._output, Kind.STATS: self._stats,
+            Kind.PROFILE: self._profile, Kind.MEMORY: self._tell_memory,
+        }  # fmt: skip
+
+    def serve(self) -> None:
+        """Answer requests until the host hangs up, falls silent for too long, or sends what is no message."""
+        try:
+            while True:
+                frame = self._reader.read()
+                self._answer(frame)
+                # The view of a large payload would keep it in memory, where it does not belong to the network.
+                del frame
+        except ConnectionError:
+            return
+        except TimeoutError:
+            self._fail(0, Failure(messages.INTERNAL, "The session was closed: no request came for too long."))
+        except WireError as error:
+            self._fail(0, Failure(messages.BAD_FRAME, error.message, error.hint))
+        finally:
+            if self.runtime is not None:
+                self.runtime.close()
+
+    def _answer(self, frame: Frame) -> None:
+        answer = self._answers.get(frame.kind)
+        if answer is None:
+            text = f"Messages of kind {frame.kind} are not understood here."
+            self._fail(frame.request, Failure(messages.UNSUPPORTED, text, "Install the same edgerig on both sides."))
+            return
+        try:
+            header, payload = answer(frame)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            self._fail(frame.request, messages.failure_of(error))
+            return
+        self._send(Kind.OK, frame.request, header, payload)
+
+    def _send(self, kind: Kind, request: int, header: bytes = b"", payload: Buffers = (), flags: int = 0) -> None:
+        self.link.send(encode(kind, request, header, payload, flags=flags, checked=self.link.checked))
+
+    def _fail(self, request: int, failure: Failure) -> None:
+        with contextlib.suppress(OSError):
+            self._send(Kind.ERROR, request, pack(failure))
+
+    # ---- answers
+
+    def _hello(self, frame: Frame) -> Answer:
+        return answer_hello(frame, self.runtimes, self._reader.limits)
+
+    def _model(self, frame: Frame) -> Answer:
+        asked: ModelHeader = unpack(frame.header, ModelHeader)
+        path = self._store(asked, frame.payload)
+        del frame
+        self._reader.release()
+        runtime = self._make(asked)
+        if self.runtime is not None:
+            self.runtime.close()
+            self.runtime = None
+        self._inputs = self._result = None
+        self._inferences = self._last_ns = 0
+        import_engine(runtime)
+        clock = str(inference_clock())
+        since = "just before loading" if reset_peak() else "the start of the process"
+        self._memory = {"rss_before_load": current_rss()}
+        start = time.perf_counter_ns()
+        runtime.load(path)
+        seconds = (time.perf_counter_ns() - start) * 1e-9
+        self.runtime, self._since = runtime, since
+        loaded = Loaded(
+            inputs=runtime.inputs, outputs=runtime.outputs, load_seconds=seconds, sha256=asked.sha256,
+            runtime=asked.runtime, runtime_version=runtime.version(), clock=clock,
+            invoke_method=runtime.invoke_method, threads=runtime.settings.threads,
+        )  # fmt: skip
+        return b"", [memoryview(pack(loaded))]
+
+    def _store(self, asked: ModelHeader, data: memoryview) -> Path:
+        """Put the file into our own folder, under its hash; the name that it came with is never used for a path."""
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != asked.sha256:
+            raise ModelError(
+                f"The file that arrived is not the one that was announced: SHA-256 {digest[:12]} instead of "
+                f"{asked.sha256[:12]!r}.",
+                "Try again; the file changed on its way, or while it was read.",
+            )
+        path = self.folder / (digest + SUFFIXES.get(asked.format, ".bin"))
+        with storing(f"the network on the device, in {self.folder}"):
+            path.write_bytes(data)
+        return path
+
+    def _make(self, asked: ModelHeader) -> Runtime:
+        if self.runtimes and asked.runtime not in self.runtimes:
+            raise UnknownNameError("runtime", asked.runtime, self.runtimes)
+        runtime = plugins.make("runtime", asked.runtime, Runtime, asked.options)
+        runtime.require()
+        return runtime
+
+    def _run(self, frame: Frame) -> Answer:
+        result = self._infer(self._tensors(frame))
+        sizes = [array.nbytes for array in result.outputs]
+        header = messages.pack_tensors(len(result.times_ns), sizes)
+        return header, [as_bytes(array) for array in (result.times_ns, *result.outputs)]
+
+    def _data(self, frame: Frame) -> Answer:
+        # The payload's view ends with the next message, these inputs are for the one after it.
+        self._inputs = [array.copy() for array in self._tensors(frame)]
+        return b"", ()
+
+    def _process(self, frame: Frame) -> Answer:
+        if self._inputs is None:
+            raise InferenceError("PROCESS came before DATA.", "Send the inputs first.")
+        self._loaded()
+        self._send(Kind.OK, frame.request, flags=MORE)
+        self._result = self._infer(self._inputs)
+        return b"", ()
+
+    def _output(self, frame: Frame) -> Answer:
+        if self._result is None:
+            raise InferenceError("OUTPUT came before PROCESS.", "Have the inputs processed first.")
+        outputs = self._result.outputs
+        return messages.pack_tensors(1, [array.nbytes for array in outputs]), [as_bytes(array) for array in outputs]
+
+    def _stats(self, frame: Frame) -> Answer:
+        asked: StatsHeader = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
+        machine = observe() if asked.machine else None
+        statistics = Statistics(self._last_ns, self._inferences, time.process_time_ns(), machine)
+        return b"", [memoryview(pack(statistics))]
+
+    def _profile(self, frame: Frame) -> Answer:
+        layers = self._loaded().profile(self._tensors(frame))
+        return b"", [memoryview(pack(layers))]
+
+    def _tell_memory(self, frame: Frame) -> Answer:
+        engine = self._loaded().memory()
+        own = {**self._memory, "peak_rss": peak_rss(since=f"{self._since}, messages included")}
+        return b"", [memoryview(pack({**own, **engine}))]
+
+    # ---- the network
+
+    def _loaded(self) -> Runtime:
+        if self.runtime is None:
+            raise InferenceError("No network is loaded.", "Send MODEL first.")
+        return self.runtime
+
+    def _infer(self, inputs: list[Array]) -> RunResult:
+        result = self._loaded().run(inputs)
+        if not self._inferences:
+            self._memory |= network_memory(self._memory["rss_before_load"], self._since)
+        self._inferences += len(result.times_ns)
+        self._last_ns = int(result.times_ns[-1])
+        return result
+
+    def _tensors(self, frame: Frame) -> list[Array]:
+        """The inputs in a message, as views of it: arrays (n, *shape without batch)."""
+        specs = self._loaded().inputs
+        count, views = messages.unpack_tensors(frame.header, frame.payload)
+        if len(views) != len(specs):
+            raise InferenceError(f"The network has {len(specs)} inputs, {len(views)} came.")
+        return [_array(view, spec, count) for view, spec in zip(views, specs, strict=True)]
+
+
+def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
+    try:
+        return np.frombuffer(view, spec.dtype).reshape(count, *spec.shape[1:])
+    except (ValueError, TypeError) as error:
+        raise InferenceError(
+            f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample; {view.nbytes} B came for {count}.",
+            "Give the inputs in the network's own shape and dtype.",
+        ) from error
+
+
+def network_memory(before: Quantity, since: str) -> dict[str, Quantity]:
+    """What loading and the first inference added to the process, in bytes."""
+    peak = peak_rss(since=since)
+    if not (isinstance(peak, Measurement) and isinstance(before, Measurement)) or since != "just before loading":
+        return {}
+    return {
+        "network_rss": Measurement(
+            value=max(0.0, peak.value - before.value), unit="B", kind="measured",
+            method="VmHWM after the first inference less VmRSS before loading",
+        )
+    }  # fmt: skip
+
+
+def as_bytes(array: Array) -> memoryview:
+    """The bytes of an array, without a copy if it is contiguous."""
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
+def import_engine(runtime: Runtime) -> None:
+    """Have the engine's modules imported, so that this is not counted as loading the network."""
+    runtime.version()
+    for name in runtime.modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def answer_hello(frame: Frame, runtimes: Sequence[str], limits: Limits) -> Answer:
+    """The answer to a HELLO: who we are, and this machine's state."""
+    unpack(frame.header, Hello)
+    names = tuple(runtimes) or tuple(plugins.names("runtime"))
+    own = Hello(
+        VERSION, f"edgerig {__version__}", limits.header, limits.payload,
+        (Kind.HELLO, Kind.MODEL, Kind.RUN, Kind.DATA, Kind.PROCESS, Kind.OUTPUT, Kind.STATS, Kind.PROFILE, Kind.MEMORY),
+        names, str(inference_clock()),
+    )  # fmt: skip
+    return pack(own), [memoryview(pack(observe()))]
+
+
+def watch(fileno: int, lifeline: int, folder: Path) -> None:
+    """End the process at once, even in the middle of an inference, when the host or the parent is gone."""
+    poll = select.poll()
+    poll.register(fileno, getattr(select, "POLLRDHUP", 0) | select.POLLHUP)
+    poll.register(lifeline, select.POLLHUP)
+    poll.poll()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve one session."""
+    parser = argparse.ArgumentParser(prog="python -m edgerig.agent.worker", description=__doc__)
+    parser.add_argument("--fd", type=int, required=True, help="the inherited socket")
+    parser.add_argument("--folder", type=Path, required=True, help="where to put the network's file")
+    parser.add_argument("--idle", type=float, help="seconds without a request after which the session ends")
+    parser.add_argument("--runtime", action="append", default=[], help="a runtime that may be asked for")
+    given = parser.parse_args(arguments)
+    # Whoever started us decides when we end; Ctrl-C in its terminal is not meant for us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connected = socket.socket(fileno=given.fd)
+    link: Link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
+    link.set_timeout(given.idle)
+    threading.Thread(target=watch, args=(given.fd, 0, given.folder), daemon=True).start()
+    Worker(link, given.folder, given.runtime).serve()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EdgerigError as error:
+        raise SystemExit(str(error)) from error
+
+
+__all__: list[Any] = ["Worker", "main"]

@@ -1,0 +1,73 @@
+"""This machine as a target: the network runs in a fresh process of its own."""
+
+from __future__ import annotations
+
+import socket
+from typing import Annotated, Any
+
+import msgspec
+
+from edgerig.agent.spawn import WorkerProcess
+from edgerig.artifact import Artifact
+from edgerig.measure.machine import MachineState, observe
+from edgerig.plugins import Settings
+from edgerig.targets.base import Session, Target
+from edgerig.targets.session import Protocol, WireSession
+from edgerig.wire.client import WireClient
+from edgerig.wire.link import PairLink
+
+
+class LocalSettings(Settings, frozen=True, kw_only=True):
+    """Settings of the local target."""
+
+    timeout: Annotated[float, msgspec.Meta(description="seconds without an answer after which it hangs", gt=0)] = 60.0
+    protocol: Annotated[
+        Protocol,
+        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
+    ] = "run"
+
+
+class Local(Target):
+    """This machine. Each session is a process of its own, so that memory and threads are the network's alone."""
+
+    name = "local"
+    summary = "this machine; a fresh process for each network"
+    Settings = LocalSettings
+    settings: LocalSettings
+    address = "local"
+
+    def __init__(self, settings: LocalSettings | None = None) -> None:
+        super().__init__(settings)
+        self._sessions: list[Session] = []
+
+    def check(self) -> MachineState:
+        return observe()
+
+    def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
+        ours, theirs = socket.socketpair()
+        try:
+            worker = WorkerProcess(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        client = WireClient(
+            PairLink(ours), who="The local process", timeout=self.settings.timeout, why_gone=worker.why_dead
+        )
+        try:
+            client.hello()
+            session = WireSession(
+                client, artifact, runtime, options, protocol=self.settings.protocol,
+                on_close=lambda: worker.kill() if client.broken else worker.end(),
+            )  # fmt: skip
+        except BaseException:
+            client.close()
+            worker.kill()
+            raise
+        self._sessions.append(session)
+        return session
+
+    def close(self) -> None:
+        while self._sessions:
+            self._sessions.pop().close()

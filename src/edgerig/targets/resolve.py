@@ -1,0 +1,38 @@
+"""From a target's address to its plugin: ``local``, ``tcp://pi:7433``, ``package.module:Class``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgerig.errors import UnknownNameError
+from edgerig.plugins import convert_settings, find, names
+from edgerig.targets.base import Target
+
+
+def plugin_of(address: str) -> type[Target]:
+    """The plugin class that serves ``address``, which it has looked at.
+
+    Raises:
+        UnknownNameError: No target has that name or scheme.
+        SpecError: The address has the right scheme and is wrong in the rest.
+    """
+    scheme, separator, _ = address.partition("://")
+    known = names("target")
+    if (separator or ":" not in address) and scheme not in known:
+        raise UnknownNameError("target", address, [*known, "tcp://HOST:PORT"])
+    plugin = find("target", scheme if separator else address, Target)
+    plugin.check_address(address)
+    return plugin
+
+
+def target_for(address: str, options: dict[str, Any] | None = None) -> Target:
+    """The target at ``address``, with settings converted and checked from ``options``. Nothing is connected yet.
+
+    Raises:
+        UnknownNameError: No target has that name or scheme, or no setting that key.
+        SpecError: The address or a setting is not valid.
+    """
+    plugin = plugin_of(address)
+    target = plugin(convert_settings(plugin.Settings, options or {}, f"target {address!r}"))
+    target.address = address
+    return target

@@ -1,0 +1,239 @@
+"""The host's side of the protocol."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from edgerig import __version__
+from edgerig.errors import EdgerigError, TargetError, WireError
+from edgerig.measure.machine import MachineState
+from edgerig.wire import messages
+from edgerig.wire.frame import VERSION, Frame, FrameReader, Kind, Limits, encode
+from edgerig.wire.link import Link
+from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
+
+OK, ERROR = int(Kind.OK), int(Kind.ERROR)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a RUN brought: samples, their on-device times as int64 bytes, and the bytes of each output tensor.
+
+    The views are valid until the next request.
+    """
+
+    count: int
+    times: memoryview
+    outputs: list[memoryview]
+    round_trip_ns: int
+
+
+class RuntimeProtocol(ABC):
+    """How a host has a device run a network: the model goes up, then for each sample inputs up and outputs down."""
+
+    @abstractmethod
+    def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
+        """Send a model file and have it loaded."""
+
+    @abstractmethod
+    def upload_input(self, inputs: Sequence[memoryview]) -> None:
+        """Send one sample's inputs, as bytes."""
+
+    @abstractmethod
+    def request_processing(self) -> int:
+        """Run it; host time in ns between the device's word that it begins and its word that it is done."""
+
+    @abstractmethod
+    def download_output(self) -> list[memoryview]:
+        """The outputs of the last inference, as bytes."""
+
+    @abstractmethod
+    def download_statistics(self, machine: bool = False) -> Statistics:
+        """What the device knows about the last inference, and about itself if ``machine``."""
+
+
+class WireClient(RuntimeProtocol):
+    """Speaks the protocol over a link, one request at a time.
+
+    Args:
+        link: Connected to the device.
+        who: The device, for messages.
+        timeout: Seconds without a byte after which the device counts as gone.
+        why_gone: Asked when the link breaks; what is known about the reason, or None.
+        checked: Whether payloads carry a CRC-32; by default as the link needs.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        who: str,
+        timeout: float,
+        limits: Limits | None = None,
+        why_gone: Callable[[], str | None] = lambda: None,
+        checked: bool | None = None,
+    ) -> None:
+        self.link, self.who, self.timeout, self.why_gone = link, who, timeout, why_gone
+        self.limits = limits or Limits()
+        self.checked = link.checked if checked is None else checked
+        self.broken = False
+        self._reader = FrameReader(link, self.limits)
+        self._request = 0
+        self.device = Hello(VERSION, "", 0xFFFF, 0xFFFFFFFF)
+        link.set_timeout(timeout)
+
+    # ---- the seed's stepwise exchange
+
+    def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
+        frame = self.request(Kind.MODEL, messages.pack(header), [data])
+        return messages.unpack(frame.payload, Loaded)
+
+    def upload_input(self, inputs: Sequence[memoryview]) -> None:
+        self.request(Kind.DATA, messages.pack_tensors(1, [part.nbytes for part in inputs]), inputs)
+
+    def request_processing(self) -> int:
+        request = self._send(Kind.PROCESS, b"", ())
+        first = self._answer(request)
+        start = time.perf_counter_ns()
+        if not first.more:
+            raise self._nonsense("it answered PROCESS with one OK instead of two")
+        self._answer(request)
+        return time.perf_counter_ns() - start
+
+    def download_output(self) -> list[memoryview]:
+        frame = self.request(Kind.OUTPUT)
+        return messages.unpack_tensors(frame.header, frame.payload)[1]
+
+    def download_statistics(self, machine: bool = False) -> Statistics:
+        frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine)))
+        return messages.unpack(frame.payload, Statistics)
+
+    # ---- what goes beyond the seed
+
+    def hello(self) -> MachineState:
+        """Introduce ourselves; keeps who the device is in ``device``, and gives its state.
+
+        Raises:
+            TargetError: The device is busy, or speaks another protocol, or does not answer.
+        """
+        mine = Hello(VERSION, f"edgerig {__version__}", self.limits.header, self.limits.payload)
+        frame = self.request(Kind.HELLO, messages.pack(mine))
+        self.device = messages.unpack(frame.header, Hello)
+        if self.device.protocol != VERSION:
+            raise TargetError(
+                f"{self.who} speaks version {self.device.protocol} of the protocol, this edgerig version {VERSION}.",
+                "Install the same edgerig on both sides.",
+            )
+        return messages.unpack(frame.payload, MachineState)
+
+    def run(self, inputs: Sequence[memoryview], count: int) -> Answer:
+        """Run ``count`` samples in one round trip.
+
+        Args:
+            inputs: For each input tensor the bytes of all samples.
+
+        Raises:
+            TargetError: The device went away. InferenceError: its engine failed.
+        """
+        header = messages.pack_tensors(count, [part.nbytes for part in inputs])
+        start = time.perf_counter_ns()
+        frame = self.request(Kind.RUN, header, inputs)
+        round_trip = time.perf_counter_ns() - start
+        answered, outputs = messages.unpack_tensors(frame.header, frame.payload, before=8)
+        if answered != count:
+            raise self._nonsense(f"it was given {count} samples and answered {answered}")
+        return Answer(count, frame.payload[: 8 * count], outputs, round_trip)
+
+    def profile(self, inputs: Sequence[memoryview], count: int, kind: Any) -> Any:
+        """The per-operator profile over ``count`` samples, decoded as ``kind``."""
+        header = messages.pack_tensors(count, [part.nbytes for part in inputs])
+        return messages.unpack(self.request(Kind.PROFILE, header, inputs).payload, kind)
+
+    def memory(self, kind: Any) -> Any:
+        """The memory that the device tells, decoded as ``kind``."""
+        return messages.unpack(self.request(Kind.MEMORY).payload, kind)
+
+    def close(self) -> None:
+        """Close the link."""
+        self.link.close()
+
+    # ---- requests
+
+    def request(self, kind: Kind, header: bytes = b"", payload: Sequence[memoryview] = ()) -> Frame:
+        """Send one request and wait for its answer.
+
+        Raises:
+            EdgerigError: As the device told it. TargetError: it is gone or talks nonsense.
+        """
+        return self._answer(self._send(kind, header, payload))
+
+    def _send(self, kind: int, header: bytes, payload: Sequence[memoryview]) -> int:
+        if self.broken:
+            raise TargetError(f"The connection to {self.who} is broken.", "Open a new session.")
+        size = sum(part.nbytes for part in payload)
+        if size > self.device.max_payload or len(header) > self.device.max_header:
+            raise TargetError(
+                f"{self.who} takes at most {self.device.max_payload} B in one message, not {size} B.",
+                "The network or its inputs are too large for this device.",
+            )
+        self._request = self._request % 0xFFFFFFFF + 1
+        try:
+            self.link.send(encode(kind, self._request, header, payload, checked=self.checked))
+        except OSError as error:
+            raise self._after_failed_send(error) from error
+        return self._request
+
+    def _answer(self, request: int) -> Frame:
+        while True:
+            try:
+                frame = self._reader.read()
+            except OSError as error:
+                raise self._gone(error) from error
+            except WireError as error:
+                self.broken = True
+                raise WireError(f"{self.who}: {error.message}", error.hint) from error
+            if frame.kind == ERROR and frame.request in (request, 0):
+                # Request 0 is no answer: the device's keeper tells why it will answer nothing any more.
+                self.broken = self.broken or frame.request == 0
+                raise messages.error_of(messages.unpack(frame.header, Failure))
+            if frame.request != request:
+                raise self._nonsense(f"it answered request {frame.request} instead of {request}")
+            if frame.kind != OK:
+                raise self._nonsense(f"it answered with a message of kind {frame.kind}")
+            return frame
+
+    def _nonsense(self, what: str) -> WireError:
+        self.broken = True
+        return WireError(
+            f"{self.who} does not keep to the protocol: {what}.", "Install the same edgerig on both sides."
+        )
+
+    def _after_failed_send(self, error: OSError) -> EdgerigError:
+        """A device that refuses to listen may have said why before it hung up."""
+        try:
+            self.link.set_timeout(1.0)
+            frame = self._reader.read()
+        except (OSError, WireError):
+            return self._gone(error)
+        self.broken = True
+        if frame.kind != ERROR:
+            return self._gone(error)
+        return messages.error_of(messages.unpack(frame.header, Failure))
+
+    def _gone(self, error: OSError) -> TargetError:
+        self.broken = True
+        reason = self.why_gone()
+        if isinstance(error, TimeoutError):
+            return TargetError(
+                f"{self.who} has not answered for {self.timeout:g} s" + (f": {reason}" if reason else "."),
+                "Is one inference longer than that? Raise the target's setting `timeout`. Else the network hangs.",
+            )
+        if reason:
+            return TargetError(f"{self.who} went away: {reason}")
+        return TargetError(
+            f"{self.who} went away: {error.strerror or error}.", "Look at the agent's output on the device."
+        )

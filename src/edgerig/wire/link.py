@@ -1,0 +1,110 @@
+"""Links: what moves bytes between two peers."""
+
+from __future__ import annotations
+
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+#: Parameters of TCP's keepalive, where the system has them: a peer that vanished is noticed within 20 seconds.
+KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
+
+
+class Link(ABC):
+    """Moves bytes between two peers.
+
+    Class attributes:
+        checked: Whether payloads need a checksum of their own on this link.
+    """
+
+    checked = True
+
+    @abstractmethod
+    def send(self, buffers: Sequence[bytes | memoryview]) -> None:
+        """Send all buffers, one after another, whole.
+
+        Raises:
+            TimeoutError: The peer takes nothing any more. ConnectionError: it is gone.
+        """
+
+    @abstractmethod
+    def recv_into(self, view: memoryview) -> int:
+        """Receive at least one byte, at most as many as fit into ``view``; how many.
+
+        Raises:
+            TimeoutError: Nothing came in time. ConnectionError: the peer closed the link or is gone.
+        """
+
+    @abstractmethod
+    def set_timeout(self, seconds: float | None) -> None:
+        """How long one send or receive may stand still; None for ever."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close this end."""
+
+
+class SocketLink(Link):
+    """A link over a connected stream socket."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+
+    def send(self, buffers: Sequence[bytes | memoryview]) -> None:
+        total = sum(memoryview(part).nbytes for part in buffers)
+        sent = self.socket.sendmsg(buffers)
+        if sent == total:
+            return
+        for part in buffers:
+            view = memoryview(part)
+            if sent >= view.nbytes:
+                sent -= view.nbytes
+                continue
+            self.socket.sendall(view[sent:])
+            sent = 0
+
+    def recv_into(self, view: memoryview) -> int:
+        got = self.socket.recv_into(view)
+        if not got:
+            raise ConnectionResetError("the other side closed the connection")
+        return got
+
+    def set_timeout(self, seconds: float | None) -> None:
+        self.socket.settimeout(seconds)
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class PairLink(SocketLink):
+    """One end of a socket pair: the bytes never leave the kernel's memory, so payloads need no checksum."""
+
+    checked = False
+
+
+class TcpLink(SocketLink):
+    """A TCP connection: sent at once, and dead peers are noticed."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__(connected)
+        tune(connected)
+
+
+def tune(connected: socket.socket) -> None:
+    """Let a TCP socket send small messages at once, and notice peers that vanished."""
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            connected.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def connect_tcp(host: str, port: int, timeout: float) -> TcpLink:
+    """A TCP connection to ``host``.
+
+    Raises:
+        OSError: There is none to be had; the caller knows what to say about it.
+    """
+    connected = socket.create_connection((host, port), timeout)
+    return TcpLink(connected)

@@ -1,0 +1,208 @@
+"""What stands in the frames: typed headers and answers.
+
+Headers of control messages are msgpack arrays with fields in a fixed order; new fields are only ever appended, and a
+receiver ignores fields that it does not know. Messages of the measuring loop have a header of fixed binary fields, which a
+microcontroller reads in place. Tensors travel as they lie in memory: row-major, little endian, no padding; tensor after
+tensor, each with all its samples.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from edgerig import errors
+from edgerig.artifact import TensorSpec
+from edgerig.errors import EdgerigError, WireError
+from edgerig.measure.machine import MachineState
+
+#: Samples, tensors, a reserved field; then the bytes of each tensor (all its samples) as u32.
+_TENSORS = struct.Struct("<IHH")
+#: Longest message and hint that an error carries over the wire, in characters.
+_TEXT = 8000
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True):
+    """Who speaks and what it can take. Sent by the host, answered by the device in an OK.
+
+    Attributes:
+        protocol: Version of the protocol.
+        software: Name and version of the program.
+        max_header, max_payload: Bytes that the sender of this hello takes in one frame.
+        kinds: Message kinds that it answers.
+        runtimes: Runtimes that it has; empty for a host.
+        clock: The clock of its on-device times; empty for a host.
+    """
+
+    protocol: int
+    software: str
+    max_header: int
+    max_payload: int
+    kinds: tuple[int, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    clock: str = ""
+
+
+class ModelHeader(msgspec.Struct, frozen=True, array_like=True):
+    """Load the file in the payload with ``runtime``. ``name`` is for people; no file is ever called by it."""
+
+    runtime: str
+    options: dict[str, Any]
+    format: str
+    sha256: str
+    name: str
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to MODEL, as a msgpack map in the payload; fields as in `edgerig.targets.base.LoadReport`."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    load_seconds: float
+    sha256: str
+    runtime: str
+    runtime_version: str
+    clock: str
+    invoke_method: str
+    threads: int
+
+
+class StatsHeader(msgspec.Struct, frozen=True, array_like=True):
+    """Ask for statistics; with ``machine`` also for the state of the machine, which takes milliseconds."""
+
+    machine: bool = False
+
+
+class Statistics(msgspec.Struct, frozen=True, array_like=True):
+    """The answer to STATS: the last inference in ns on the device's clock, and how many there were since loading.
+
+    ``cpu_ns`` is the processor time that the process has used. ``machine`` is None unless it was asked for.
+    """
+
+    last_inference_ns: int
+    inferences: int
+    cpu_ns: int
+    machine: MachineState | None = None
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """The header of an ERROR: a code out of ``CODES``, what is wrong, how to mend it, details by code."""
+
+    code: int
+    message: str
+    hint: str | None = None
+    details: tuple[Any, ...] = ()
+
+
+#: Error codes that are about the protocol or the program itself.
+INTERNAL, BUSY, BAD_FRAME, UNSUPPORTED = 1, 2, 3, 4
+
+#: Error code -> class that is raised on the host. The numbers are part of the protocol.
+CODES: dict[int, type[EdgerigError]] = {
+    INTERNAL: errors.TargetError,
+    BUSY: errors.TargetError,
+    BAD_FRAME: errors.WireError,
+    UNSUPPORTED: errors.TargetError,
+    16: errors.EdgerigError,
+    17: errors.UsageError,
+    18: errors.SpecError,
+    19: errors.UnknownNameError,
+    20: errors.MissingExtraError,
+    21: errors.IncompatibleError,
+    22: errors.DatasetError,
+    23: errors.SourceError,
+    24: errors.ModelError,
+    25: errors.CompileError,
+    26: errors.ArtifactCheckError,
+    27: errors.InferenceError,
+    28: errors.TargetError,
+    29: errors.WireError,
+    30: errors.StorageError,
+    31: errors.Interrupted,
+}
+_CODE_OF = {cls: code for code, cls in CODES.items() if code > UNSUPPORTED}
+
+T = TypeVar("T")
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An error as it goes over the wire; what is not one of edgerig's becomes INTERNAL."""
+    if not isinstance(error, EdgerigError):
+        text = f"The device's program failed: {type(error).__name__}: {error}"
+        return Failure(INTERNAL, text[:_TEXT], "This is a fault of edgerig or of a plugin; please report it.")
+    # A subclass that a plugin made is told as the nearest class that both sides know.
+    code = next(_CODE_OF[cls] for cls in type(error).__mro__ if cls in _CODE_OF)
+    details: tuple[Any, ...] = ()
+    if isinstance(error, errors.UnknownNameError):
+        details = (error.what, error.name, error.known[:200])
+    elif isinstance(error, errors.MissingExtraError):
+        details = (error.what, error.extra, error.package)
+    return Failure(code, error.message[:_TEXT], error.hint[:_TEXT] if error.hint else None, details)
+
+
+def error_of(failure: Failure) -> EdgerigError:
+    """The error that a device told, as the class that it raised."""
+    cls = CODES.get(failure.code, errors.TargetError)
+    error: EdgerigError
+    try:
+        if cls is errors.UnknownNameError:
+            error = errors.UnknownNameError(*failure.details)
+        elif cls is errors.MissingExtraError:
+            error = errors.MissingExtraError(*failure.details)
+        else:
+            return cls(failure.message, failure.hint)
+    except TypeError:
+        return errors.TargetError(failure.message, failure.hint)
+    # The device's own words, should it be of another version.
+    error.message, error.hint = failure.message, failure.hint
+    return error
+
+
+def pack(value: Any) -> bytes:
+    """``value`` in msgpack."""
+    return msgspec.msgpack.encode(value)
+
+
+def unpack(data: bytes | memoryview, kind: type[T] | Any) -> T:
+    """A typed value out of msgpack.
+
+    Raises:
+        WireError: It is none of that type.
+    """
+    try:
+        decoded: T = msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"A message could not be read: {error}.", "Install the same edgerig on both sides.") from error
+    return decoded
+
+
+def pack_tensors(count: int, sizes: Sequence[int]) -> bytes:
+    """The fixed header of RUN, DATA, PROFILE and of answers with tensors: samples, and bytes of each tensor."""
+    return _TENSORS.pack(count, len(sizes), 0) + struct.pack(f"<{len(sizes)}I", *sizes)
+
+
+def unpack_tensors(header: bytes, payload: memoryview, before: int = 0) -> tuple[int, list[memoryview]]:
+    """Samples, and a view of each tensor's bytes, out of a message with tensors.
+
+    Args:
+        before: Bytes of the payload that each sample takes before the tensors (8 where there are times).
+
+    Raises:
+        WireError: Header and payload do not agree.
+    """
+    try:
+        count, tensors, _ = _TENSORS.unpack_from(header)
+        sizes = struct.unpack_from(f"<{tensors}I", header, _TENSORS.size)
+    except struct.error as error:
+        raise WireError(f"A header of tensors is too short: {len(header)} B.") from error
+    place = before * count
+    if count == 0 or place + sum(sizes) != len(payload) or any(size % count for size in sizes):
+        raise WireError(f"{count} samples in tensors of {list(sizes)} B do not make a payload of {len(payload)} B.")
+    views = []
+    for size in sizes:
+        views.append(payload[place : place + size])
+        place += size
+    return count, views
