@@ -1,0 +1,215 @@
+"""The contract of a runtime: subclass `RuntimeContract`, give its fixtures, and pytest proves your runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import InferenceError
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.plugins import Settings
+from edgerig.runtimes.base import Runtime
+
+Array = NDArray[Any]
+
+
+def samples_for(specs: Sequence[TensorSpec], count: int, seed: int = 0) -> list[Array]:
+    """Random samples for the inputs ``specs``: for each an array (count, ...) of its dtype."""
+    rng = np.random.default_rng(seed)
+    samples: list[Array] = []
+    for spec in specs:
+        shape = (count, *spec.shape[1:])
+        if np.issubdtype(spec.dtype, np.integer):
+            limits = np.iinfo(spec.dtype)
+            samples.append(rng.integers(max(limits.min, -128), min(limits.max, 127), shape, dtype=spec.dtype))
+        else:
+            samples.append(rng.normal(size=shape).astype(spec.dtype))
+    return samples
+
+
+class RuntimeContract:
+    """What every runtime keeps to.
+
+    A subclass gives the fixtures ``runtime`` (a fresh, empty one), ``network`` (a file it runs) and
+    ``wrong_network`` (a file of its format that is broken), and `reference`, which runs samples by the engine's own
+    interface.
+    """
+
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        """A fresh runtime without a network."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def network(self) -> Path:
+        """A small network that the runtime runs."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def wrong_network(self) -> Path:
+        """A file that the engine must refuse."""
+        raise NotImplementedError
+
+    def reference(self, path: Path, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs, each (n, ...), of the samples by the engine's own interface."""
+        raise NotImplementedError
+
+    def test_the_class_declares_what_it_is(self, runtime: Runtime) -> None:
+        assert runtime.name
+        assert runtime.summary
+        assert runtime.formats
+        assert runtime.invoke_method
+        assert isinstance(runtime.settings, Settings)
+        assert msgspec.structs.asdict(runtime.settings)["threads"] >= 1
+        assert runtime.version()
+
+    def test_another_format_is_refused_with_the_reason(self, runtime: Runtime) -> None:
+        reason = type(runtime).refuses("no-such-format", "float32")
+        assert reason is not None
+        assert "no-such-format" in reason
+        for format in runtime.formats:
+            assert type(runtime).refuses(format, "float32") is None
+
+    def test_a_call_without_a_network_names_itself(self, runtime: Runtime) -> None:
+        for name, call in {
+            "inputs": lambda: runtime.inputs,
+            "outputs": lambda: runtime.outputs,
+            "run": lambda: runtime.run([]),
+            "profile": lambda: runtime.profile([]),
+            "memory": runtime.memory,
+        }.items():
+            with pytest.raises(InferenceError, match=rf"{type(runtime).__name__}\.{name}: no network is loaded"):
+                call()
+
+    def test_a_missing_file_is_an_inference_error(self, runtime: Runtime, tmp_path: Path) -> None:
+        with pytest.raises(InferenceError, match="no such file"):
+            runtime.load(tmp_path / "absent.file")
+
+    def test_a_broken_file_is_refused_and_leaves_the_runtime_empty(
+        self, runtime: Runtime, network: Path, wrong_network: Path
+    ) -> None:
+        runtime.load(network)
+        with pytest.raises(InferenceError) as caught:
+            runtime.load(wrong_network)
+        assert wrong_network.name in str(caught.value)
+        assert caught.value.hint
+        with pytest.raises(InferenceError, match="no network is loaded"):
+            _ = runtime.inputs
+
+    def test_a_file_cut_short_is_refused(self, runtime: Runtime, network: Path, tmp_path: Path) -> None:
+        content = network.read_bytes()
+        for size in (0, 1, 8, len(content) // 2, len(content) - 1):
+            short = tmp_path / f"short-{size}{network.suffix}"
+            short.write_bytes(content[:size])
+            with pytest.raises(InferenceError, match="short-"):
+                runtime.load(short)
+
+    def test_tensors_are_described(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        assert runtime.load_seconds > 0
+        for spec in (*runtime.inputs, *runtime.outputs):
+            assert spec.name
+            assert all(size > 0 for size in spec.shape)
+            assert np.dtype(spec.dtype).name == spec.dtype
+        assert all(spec.shape[0] == 1 for spec in runtime.inputs)
+
+    def test_outputs_are_the_engines_own_bit_for_bit(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        inputs = samples_for(runtime.inputs, 7)
+        result = runtime.run(inputs)
+        expected = self.reference(network, inputs)
+        assert len(result.outputs) == len(expected) == len(runtime.outputs)
+        for spec, got, want in zip(runtime.outputs, result.outputs, expected, strict=True):
+            assert got.dtype.name == spec.dtype
+            assert got.shape == (7, *spec.shape[1:])
+            np.testing.assert_array_equal(got, want)
+
+    def test_every_sample_has_a_positive_time(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        times = runtime.run(samples_for(runtime.inputs, 11)).times_ns
+        assert times.shape == (11,)
+        assert times.dtype == np.int64
+        assert (times > 0).all()
+
+    def test_results_do_not_change_when_the_network_runs_again(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        inputs = samples_for(runtime.inputs, 3)
+        first = runtime.run(inputs)
+        kept = [output.copy() for output in first.outputs]
+        runtime.run([-array for array in inputs])
+        for output, copy in zip(first.outputs, kept, strict=True):
+            np.testing.assert_array_equal(output, copy)
+        for output, again in zip(first.outputs, runtime.run(inputs).outputs, strict=True):
+            np.testing.assert_array_equal(output, again)
+
+    def test_inputs_are_left_as_they_were(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        inputs = samples_for(runtime.inputs, 3)
+        for array in inputs:
+            array.flags.writeable = False
+        strided = [np.repeat(array, 2, axis=0)[::2] for array in inputs]
+        for got, want in zip(runtime.run(strided).outputs, runtime.run(inputs).outputs, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+    def test_wrong_inputs_are_refused_by_what_is_wrong(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        good = samples_for(runtime.inputs, 3)
+        name = runtime.inputs[0].name
+        other = np.float64 if good[0].dtype != np.float64 else np.float32
+        with pytest.raises(InferenceError, match=rf"{name}.*not float"):
+            runtime.run([good[0].astype(other), *good[1:]])
+        with pytest.raises(InferenceError, match=name):
+            runtime.run([good[0][..., :-1], *good[1:]])
+        with pytest.raises(InferenceError, match=name):
+            runtime.run([np.zeros((), good[0].dtype), *good[1:]])
+        with pytest.raises(InferenceError, match="at least one"):
+            runtime.run([array[:0] for array in good])
+        with pytest.raises(InferenceError, match="inputs"):
+            runtime.run([*good, good[0]])
+
+    def test_two_networks_one_after_another(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        inputs = samples_for(runtime.inputs, 2)
+        first = runtime.run(inputs)
+        runtime.load(network)
+        for got, want in zip(runtime.run(inputs).outputs, first.outputs, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+    def test_closing_twice_is_fine_and_loading_again_too(self, runtime: Runtime, network: Path) -> None:
+        with runtime:
+            runtime.load(network)
+        runtime.close()
+        with pytest.raises(InferenceError, match="no network is loaded"):
+            runtime.run([])
+        runtime.load(network)
+        runtime.run(samples_for(runtime.inputs, 1))
+
+    def test_profile_and_memory_are_numbers_or_reasons(self, runtime: Runtime, network: Path) -> None:
+        runtime.load(network)
+        layers = runtime.profile(samples_for(runtime.inputs, 20))
+        if isinstance(layers, Unavailable):
+            assert layers.reason
+        else:
+            assert [layer.index for layer in layers] == list(range(len(layers)))
+            assert all(layer.op for layer in layers)
+            for layer in layers:
+                _is_quantity(layer.time, "s")
+        for quantity in runtime.memory().values():
+            _is_quantity(quantity, "B")
+
+
+def _is_quantity(quantity: Measurement | Unavailable, unit: str) -> None:
+    if isinstance(quantity, Unavailable):
+        assert quantity.reason
+    else:
+        assert quantity.value > 0
+        assert quantity.unit == unit
+        assert quantity.method
+        assert quantity.kind == "measured"

@@ -1,0 +1,125 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from edgerig.errors import InferenceError
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.plugins import make
+from edgerig.runtimes.base import Runtime
+from edgerig.runtimes.litert import LiteRt, LiteRtSettings
+from edgerig.testing.networks import INT8_INPUT, INT8_OUTPUT, dense_tflite, dense_weights
+from edgerig.testing.runtime import RuntimeContract, samples_for
+
+
+def by_interpreter(path: Path, inputs: Sequence[Any], resolver: OpResolverType = OpResolverType.AUTO) -> list[Any]:
+    interpreter = Interpreter(str(path), num_threads=1, experimental_op_resolver_type=resolver)
+    interpreter.allocate_tensors()
+    rows = []
+    for index in range(len(inputs[0])):
+        for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
+            interpreter.set_tensor(detail["index"], array[index : index + 1])
+        interpreter.invoke()
+        rows.append([interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()])
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+class TestLiteRtContract(RuntimeContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return LiteRt()
+
+    @pytest.fixture(params=["float_tflite", "int8_tflite", "two_input_tflite"])
+    def network(self, request: pytest.FixtureRequest) -> Path:
+        return request.getfixturevalue(request.param)
+
+    @pytest.fixture
+    def wrong_network(self, broken_tflite: Path) -> Path:
+        return broken_tflite
+
+    def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
+        return by_interpreter(path, inputs)
+
+
+class TestLiteRtReferenceKernelsContract(TestLiteRtContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return LiteRt(LiteRtSettings(kernels="reference"))
+
+    def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
+        return by_interpreter(path, inputs, OpResolverType.BUILTIN_REF)
+
+
+def test_litert_is_found_by_its_name() -> None:
+    assert isinstance(make("runtime", "litert", Runtime, {"threads": "2", "kernels": "reference"}), LiteRt)
+
+
+def test_litert_computes_softmax_of_the_dense_layer(float_tflite: Path) -> None:
+    runtime = LiteRt()
+    runtime.load(float_tflite)
+    (x,) = samples_for(runtime.inputs, 5)
+    weights, bias = dense_weights(8, 4)
+    logits = x @ weights.T + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(runtime.run([x]).outputs[0], expected, rtol=1e-5)
+
+
+def test_litert_tells_quantization_of_inputs_and_outputs(int8_tflite: Path) -> None:
+    runtime = LiteRt()
+    runtime.load(int8_tflite)
+    for spec, (scale, zero_point) in ((runtime.inputs[0], INT8_INPUT), (runtime.outputs[0], INT8_OUTPUT)):
+        assert spec.dtype == "int8"
+        assert spec.quantization is not None
+        assert spec.quantization.scales == pytest.approx((scale,))
+        assert spec.quantization.zero_points == (zero_point,)
+        assert spec.quantization.axis is None
+
+
+def test_int8_output_is_within_a_step_of_the_float_result(int8_tflite: Path) -> None:
+    runtime = LiteRt()
+    runtime.load(int8_tflite)
+    (q,) = samples_for(runtime.inputs, 20)
+    weights, bias = dense_weights(8, 4)
+    real = (q.astype(np.float32) - INT8_INPUT[1]) * INT8_INPUT[0] @ weights.T + bias
+    output = (runtime.run([q]).outputs[0].astype(np.float32) - INT8_OUTPUT[1]) * INT8_OUTPUT[0]
+    assert np.abs(output - real).max() < 1.5 * INT8_OUTPUT[0]
+
+
+def test_litert_profile_names_the_operators(tmp_path: Path) -> None:
+    path = dense_tflite(tmp_path / "large.tflite", features=2048, classes=1024)
+    runtime = LiteRt()
+    runtime.load(path)
+    layers = runtime.profile(samples_for(runtime.inputs, 30))
+    assert not isinstance(layers, Unavailable), layers
+    dense = next(layer for layer in layers if layer.op.startswith("Fully Connected"))
+    assert isinstance(dense.time, Measurement)
+    assert dense.time.n == 30
+    assert any(layer.op.startswith("Softmax") for layer in layers)
+
+
+def test_reference_kernels_have_no_profile_and_say_why(float_tflite: Path) -> None:
+    runtime = LiteRt(LiteRtSettings(kernels="reference"))
+    runtime.load(float_tflite)
+    layers = runtime.profile(samples_for(runtime.inputs, 2))
+    assert isinstance(layers, Unavailable)
+    assert "XNNPACK" in layers.reason
+
+
+def test_a_batch_that_is_not_one_is_refused(tmp_path: Path) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    path = dense_tflite(tmp_path / "batch.tflite")
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    for tensor in model.subgraphs[0].tensors:
+        if tensor.name in (b"x", b"logits", b"y"):
+            tensor.shape = [3, tensor.shape[1]]
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    with pytest.raises(InferenceError, match="batch of 1"):
+        LiteRt().load(path)

@@ -1,0 +1,149 @@
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from edgerig.errors import InferenceError
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.runtimes.base import Runtime, RuntimeSettings
+from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.testing.networks import dense_onnx
+from edgerig.testing.runtime import RuntimeContract, samples_for
+
+
+def write(path: Path, node: Any, inputs: list[Any], outputs: list[Any]) -> Path:
+    graph = helper.make_graph([node], "graph", inputs, outputs)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    return path
+
+
+def value(name: str, shape: list[Any], kind: int = TensorProto.FLOAT) -> Any:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+@pytest.fixture
+def two_onnx(tmp_path: Path) -> Path:
+    node = helper.make_node("TopK", ["a", "k"], ["values", "places"], name="top")
+    return write(
+        tmp_path / "two.onnx",
+        node,
+        [value("a", [1, 6]), value("k", [1], TensorProto.INT64)],
+        [value("values", [1, 1]), value("places", [1, 1], TensorProto.INT64)],
+    )
+
+
+class TestOnnxRuntimeContract(RuntimeContract):
+    @pytest.fixture
+    def runtime(self) -> Runtime:
+        return OnnxRuntime()
+
+    @pytest.fixture(params=[1, "batch"])
+    def network(self, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+        return dense_onnx(tmp_path / "net.onnx", batch=request.param)
+
+    @pytest.fixture
+    def wrong_network(self, tmp_path: Path) -> Path:
+        path = tmp_path / "broken.onnx"
+        path.write_bytes(b"\x08\xff" * 40)
+        return path
+
+    def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        names = [node.name for node in session.get_inputs()]
+        rows = [
+            session.run(None, {name: array[i : i + 1] for name, array in zip(names, inputs, strict=True)})
+            for i in range(len(inputs[0]))
+        ]
+        return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+def test_outputs_of_several_dtypes_are_bound_each(two_onnx: Path) -> None:
+    runtime = OnnxRuntime()
+    runtime.load(two_onnx.with_name("two.onnx"))
+    a = np.array([[3, 9, 1, 0, 0, 0], [7, 0, 0, 0, 0, 8]], np.float32)
+    values, places = runtime.run([a[:1], np.array([1])[:, None][:, 0]]).outputs
+    assert values.tolist() == [[9.0]]
+    assert places.tolist() == [[1]]
+    assert [spec.dtype for spec in runtime.outputs] == ["float32", "int64"]
+
+
+def test_onnxruntime_profile_has_names_types_shapes_and_peak(float_onnx: Path) -> None:
+    runtime = OnnxRuntime()
+    runtime.load(float_onnx)
+    before = runtime.memory()["engine_peak"]
+    assert isinstance(before, Unavailable)
+    layers = runtime.profile(samples_for(runtime.inputs, 25))
+    assert not isinstance(layers, Unavailable)
+    assert [(layer.name, layer.op, layer.output_shape) for layer in layers] == [
+        ("dense", "Gemm", (1, 4)),
+        ("softmax", "Softmax", (1, 4)),
+    ]
+    times = [layer.time for layer in layers if isinstance(layer.time, Measurement)]
+    assert all(time.n == 25 for time in times)
+    peak = runtime.memory()["engine_peak"]
+    assert isinstance(peak, Measurement)
+    assert peak.value >= 4 * 8 * 4  # the weights
+
+
+def test_the_profile_leaves_no_file_behind(float_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    runtime = OnnxRuntime()
+    runtime.load(float_onnx)
+    assert not isinstance(runtime.profile(samples_for(runtime.inputs, 2)), Unavailable)
+    assert list(folder.iterdir()) == []
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_profile_that_cannot_be_read_is_unavailable(float_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = OnnxRuntime()
+    runtime.load(float_onnx)
+
+    def fail(*_: Any) -> Any:
+        raise json.JSONDecodeError("cut short", "", 0)
+
+    monkeypatch.setattr(json, "loads", fail)
+    layers = runtime.profile(samples_for(runtime.inputs, 2))
+    assert isinstance(layers, Unavailable)
+    assert "cut short" in layers.reason
+
+
+def test_a_free_axis_that_is_not_the_batch_is_refused(tmp_path: Path) -> None:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    path = write(tmp_path / "free.onnx", node, [value("x", [1, "width"])], [value("y", [1, "width"])])
+    with pytest.raises(InferenceError, match="only the batch axis may be free"):
+        OnnxRuntime().load(path)
+
+
+def test_a_tensor_of_text_is_refused(tmp_path: Path) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    text = TensorProto.STRING
+    path = write(tmp_path / "text.onnx", node, [value("x", [1, 2], text)], [value("y", [1, 2], text)])
+    with pytest.raises(InferenceError, match=r"tensor\(string\)"):
+        OnnxRuntime().load(path)
+
+
+def test_a_refused_file_leaves_standard_output_clean(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(dense_onnx(path).read_bytes().replace(b"Gemm", b"Ge\xff\xfe"))
+    with pytest.raises(InferenceError):
+        OnnxRuntime().load(path)
+    assert capfd.readouterr().out == ""
+
+
+def test_threads_reach_the_session(float_onnx: Path) -> None:
+    runtime = OnnxRuntime(RuntimeSettings(threads=2))
+    runtime.load(float_onnx)
+    options = runtime._session.get_session_options()
+    assert options.intra_op_num_threads == 2
+    assert options.inter_op_num_threads == 1
