@@ -105,7 +105,7 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
     # float32 holds all integers of 16 bits and the sums of two of them.
     wide = q if dtype.itemsize <= 2 else q.astype(np.float64)
     wide = np.clip(wide, limits.min - zero_point, limits.max - zero_point)
-    return (wide + zero_point).astype(dtype)
+    return np.asarray(wide + zero_point, dtype)
 
 
 def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:

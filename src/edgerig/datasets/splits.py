@@ -57,6 +57,9 @@ def split_by_name(names: Sequence[str], shares: Sequence[float]) -> list[Indices
     """
     order = sorted(range(len(names)), key=lambda i: files.sha256(names[i].encode()))
     counts = [max(1, round(len(names) * share)) if share > 0 else 0 for share in shares]
+    # Rounding up several shares of a few files must not leave the first part with none.
+    while sum(counts) >= len(names) and max(counts, default=0) > 1:
+        counts[counts.index(max(counts))] -= 1
     parts, start = [], 0
     for count in counts:
         parts.append(np.sort(np.asarray(order[start : start + count], np.int64)))
