@@ -74,7 +74,7 @@ def _others(before: MachineState, after: MachineState, threads: int) -> list[str
             )
         return found
     others = max(0.0, busy - own) / span
-    if others + threads > total + SLACK:
+    if others > SLACK and others + min(threads, total) > total + SLACK:
         found.append(
             f"Other programs kept {others:.1f} of {_count(total, 'core')} busy meanwhile, and the network "
             f"used {_count(threads, 'thread')}: they competed."

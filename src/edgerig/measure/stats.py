@@ -50,7 +50,7 @@ def summarize(samples: ArrayLike, *, resamples: int = 1000, seed: int = 0) -> Di
     low, high = _bootstrap_median(x, resamples, seed)
     p10, median, p90, p99 = (float(v) for v in np.quantile(x, [0.1, 0.5, 0.9, 0.99]))
     quarter = max(1, x.size // 4)
-    drift = float(np.median(x[-quarter:]) - np.median(x[:quarter]))
+    first, last = float(np.median(x[:quarter])), float(np.median(x[-quarter:]))
     return Distribution(
         n=x.size,
         median=median,
@@ -63,7 +63,7 @@ def summarize(samples: ArrayLike, *, resamples: int = 1000, seed: int = 0) -> Di
         p90=p90 if x.size * 0.1 >= TAIL_SAMPLES else None,
         p99=p99 if x.size * 0.01 >= TAIL_SAMPLES else None,
         spread=(p90 - p10) / median if median else 0.0,
-        drift=drift / median if median else 0.0,
+        drift=(last - first) / first if first else 0.0,
     )
 
 
