@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgerig.report.charts import Point, distribution, histogram, operators, scatter, time_series
+from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
 from edgerig.report.charts.frame import Box
 from edgerig.report.charts.scales import Linear, Log, nice_step, tick_text
 from edgerig.report.charts.scatter import place_labels
@@ -157,3 +157,14 @@ def test_many_operators_are_drawn_by_type() -> None:
 
 def test_without_times_there_are_no_bars() -> None:
     assert operators(Layers(rows=(layer(0, None),))) is None
+
+
+def test_bars_stay_inside_their_drawing_whatever_the_names() -> None:
+    rows = [Bar(HOSTILE * 5, 1.0, "100 µs (emulated)", HOSTILE), Bar("b", 0.0, "0 ns", "b")]
+    tree = parsed(bars(rows, "label"))
+    for one in tree.iter("rect"):
+        assert float(one.get("x", "")) + float(one.get("width", "")) < 420
+    assert "…" in "".join(tree.itertext())
+    for length in range(1, 20):
+        name = "n" * length
+        assert name in bars([Bar(name, 1.0, "1 µs", "tip")], "label"), "a short name stays whole"

@@ -312,10 +312,12 @@ def test_runs_that_lack_something_still_make_a_page(make: Any, what: str) -> Non
     run = msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, **changes))
     if what == "no samples":
         run = msgspec.structs.replace(run, samples={})
-    words = Page(render([run])).words
+    html = render([run])
+    words = Page(html).words
+    assert ("Median latency of each variant" in html) == (what == "no quality"), "without quality, speed alone is drawn"
     expected = {
         "no cells": "Nothing was measured",
-        "no quality": "No plot: no variant has both quality and latency.",
+        "no quality": "No variant has both quality and latency.",
         "no latency": "the clock is broken",
         "no samples": "No charts: the bundle holds no raw samples of this cell.",
         "no sizes": "Each variant",

@@ -172,7 +172,7 @@ def _dataset_facts(result: RunResult) -> list[Fact]:
     facts = [
         Fact("dataset", dataset.name),
         Fact("test samples", f"{dataset.test_samples:,}"),
-        Fact("classes", f"{len(dataset.classes):,}", ", ".join(dataset.classes)),
+        *([Fact("classes", f"{len(dataset.classes):,}", ", ".join(dataset.classes))] if dataset.classes else []),
         Fact("training samples", f"{dataset.train_samples:,}"),
         Fact("task", dataset.task),
         Fact("fingerprint", dataset.fingerprint[:16] or "unknown", dataset.fingerprint),

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from edgerig.report.charts import Point, distribution, histogram, operators, scatter, time_series
+from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
 from edgerig.report.model import Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, metric_name
@@ -34,10 +34,11 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
-    """The plot of quality against latency, drawn for wide and for narrow pages."""
+    """The plot of quality against latency, drawn for wide and for narrow pages; without quality, of ``speed`` alone."""
 
     wide: Markup | None = None
     narrow: Markup | None = None
+    speed: Markup | None = None
     legend: tuple[str, ...] = ()
     derived: bool = False
     note: str = ""
@@ -104,7 +105,7 @@ def _plot(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> P
     """Draws the variants whose quality and latency share the most common metric and unit."""
     complete = [one for one in report.variants if one.quality.value is not None and one.steady.value is not None]
     if not complete:
-        return Plot(note="no variant has both quality and latency.")
+        return _speed_only(report, colours, legend)
     common = Counter((one.metric, one.quality.unit, one.steady.unit) for one in complete).most_common(1)[0][0]
     drawn = [one for one in complete if (one.metric, one.quality.unit, one.steady.unit) == common]
     metric, y_unit, x_unit = common
@@ -118,6 +119,27 @@ def _plot(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> P
         derived=any(point.kind != "measured" for point in points),
         note=f" {what} not drawn, for want of quality or latency in these units." if left else "",
     )
+
+
+def _speed_only(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:
+    """Where quality is not known: the latencies of the variants that share the most common unit, as bars."""
+    note = "No variant has both quality and latency."
+    timed = [one for one in report.variants if one.steady.value is not None]
+    if not timed:
+        return Plot(note=note)
+    unit = Counter(one.steady.unit for one in timed).most_common(1)[0][0]
+    rows = [
+        Bar(
+            one.short,
+            one.steady.value or 0.0,
+            one.steady.text + ("" if one.kind == "measured" else f" ({one.kind})"),
+            f"{one.label}\n{one.steady.title}",
+            colours[one.anchor],
+        )
+        for one in timed
+        if one.steady.unit == unit
+    ]
+    return Plot(speed=bars(rows, "Median latency of each variant", 560.0), legend=legend, note=note)
 
 
 def _point(variant: Variant, report: Report, series: int) -> Point:

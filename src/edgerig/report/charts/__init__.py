@@ -1,7 +1,8 @@
 """Charts as SVG text: drawn here, coloured by the page's CSS variables, so that one drawing serves every theme."""
 
+from edgerig.report.charts.bars import Bar, bars
 from edgerig.report.charts.latency import distribution, histogram, time_series
 from edgerig.report.charts.operators import operators
 from edgerig.report.charts.scatter import Point, scatter
 
-__all__ = ["Point", "distribution", "histogram", "operators", "scatter", "time_series"]
+__all__ = ["Bar", "Point", "bars", "distribution", "histogram", "operators", "scatter", "time_series"]
