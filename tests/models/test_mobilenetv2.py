@@ -153,16 +153,17 @@ def test_imagenet_weights_exist_for_some_sizes_only():
         make(weights="imagenet", input_size=100)
 
 
-def test_imagenet_weights_without_a_network_are_a_source_error(monkeypatch, tmp_path):
+def test_imagenet_weights_without_a_network_are_a_source_error(monkeypatch, capsys):
     def offline(*args, **kwargs):
+        print("Downloading data")
         raise OSError("Network is unreachable")
 
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", offline)
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
-    with pytest.raises(SourceError, match="could not be downloaded") as caught:
+    with pytest.raises(SourceError, match=r"could not be downloaded: Network is unreachable") as caught:
         MobileNetV2().build(4)
     assert "weights=none" in caught.value.hint
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", "Downloading data\n")
 
 
 def test_freezing_random_features_is_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -122,13 +124,15 @@ class MobileNetV2(KerasModel):
         keras = import_keras()
         kind = _kind_of(self.settings.weights)
         try:
-            base = keras.applications.MobileNetV2(
-                input_tensor=keras.Input(self.input_shape, name="image"),
-                input_shape=self.input_shape,  # decides which of the published weights are taken
-                alpha=self.settings.alpha,
-                include_top=False,
-                weights="imagenet" if kind == "imagenet" else None,
-            )
+            # Keras tells of its download on standard output, which belongs to --json.
+            with contextlib.redirect_stdout(sys.stderr):
+                base = keras.applications.MobileNetV2(
+                    input_tensor=keras.Input(self.input_shape, name="image"),
+                    input_shape=self.input_shape,  # decides which of the published weights are taken
+                    alpha=self.settings.alpha,
+                    include_top=False,
+                    weights="imagenet" if kind == "imagenet" else None,
+                )
         except Exception as error:
             if kind != "imagenet":
                 raise
