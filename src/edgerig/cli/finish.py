@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from edgerig.cli.console import echo
@@ -37,9 +38,8 @@ def show_cells(result: RunResult) -> None:
             f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
         )  # fmt: skip
     echo()
-    console = Console(stderr=True, highlight=False)
     # A log file has no width; the table must not be squeezed into 80 columns there.
-    console.print(table, width=None if console.is_terminal else 140)
+    Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 140).print(table)
     if any(cell.warnings for cell in result.cells):
         echo("(!) something makes this number less trustworthy; the report says what")
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing, TensorSpec
 from edgerig.datasets.base import Dataset
+from edgerig.datasets.fitting import fit
 from edgerig.datasets.splits import calibration_indices
 from edgerig.errors import CompileError, IncompatibleError
 
@@ -34,12 +35,12 @@ def calibration_samples(
     samples = dataset.split("train")
     indices = calibration_indices(samples, count, SEED)
     inputs = samples.inputs(indices, preprocessing)
-    if (1, *inputs.shape[1:]) != spec.shape:
+    if not spec.shape or spec.shape[0] != 1:
         raise IncompatibleError(
-            f"Samples of dataset {dataset.name!r} have the shape {list(inputs.shape[1:])}; the network's input "
-            f"{spec.name!r} wants {list(spec.shape[1:])} in batches of {spec.shape[0] if spec.shape else 1}.",
-            "Calibrate with the dataset that the network was trained for, and use a network with a batch of 1.",
+            f"The network's input {spec.name!r} takes {list(spec.shape)}; calibration feeds one sample at a time.",
+            "Export the network with a batch of 1.",
         )
+    inputs = fit(inputs, spec, dataset.name)
     broken = np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))
     if broken.size:
         first = int(indices[broken[0]])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgerig import files
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.base import Dataset, Samples
+from edgerig.datasets.fitting import fit
 from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
 
@@ -80,23 +81,3 @@ def the_input(artifact: Artifact) -> TensorSpec:
             "Export the model with a batch of 1.",
         )
     return spec
-
-
-def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str) -> NDArray[np.float32]:
-    """``inputs`` in the shape that a network takes; axes may be flattened, or of length 1 added or dropped.
-
-    Raises:
-        IncompatibleError: The number of values a sample differs.
-    """
-    wanted = tuple(spec.shape[1:])
-    if inputs.shape[1:] == wanted:
-        return inputs
-    squeezed = tuple(n for n in inputs.shape[1:] if n != 1)
-    same = squeezed == tuple(n for n in wanted if n != 1) or (len(wanted) == 1 and inputs[0].size == wanted[0])
-    if not same:
-        raise IncompatibleError(
-            f"Dataset {dataset!r} gives samples of shape {list(inputs.shape[1:])}, "
-            f"but the network's input {spec.name!r} takes {list(wanted)}.",
-            "Use a dataset of that shape, or resize: folder and pet have a 'size' setting.",
-        )
-    return inputs.reshape(len(inputs), *wanted)

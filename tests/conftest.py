@@ -1,0 +1,21 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgerig.testing import networks
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tests neither find nor leave anything in the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGERIG_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def digit_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dense layer from 784 pixels to 10 classes; its weights are `networks.dense_weights(784, 10)`."""
+    return networks.dense_tflite(tmp_path_factory.mktemp("net") / "digits.tflite", 784, 10)
