@@ -171,6 +171,7 @@ def test_tables_sort_by_number_and_keep_the_unavailable_last(browser: Any, pages
 
 def test_a_bubble_opens_its_variant_and_tabs_work_by_keyboard(browser: Any, pages: dict[str, str]) -> None:
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.wait import WebDriverWait
 
     load(browser, pages["demo"])
     opened = "return document.getElementById('v-onnx-onnxruntime-local').open"
@@ -178,7 +179,7 @@ def test_a_bubble_opens_its_variant_and_tabs_work_by_keyboard(browser: Any, page
     link = browser.find_element("css selector", ".wide a[href='#v-onnx-onnxruntime-local']")
     browser.execute_script("arguments[0].focus()", link)
     link.send_keys(Keys.ENTER)
-    assert browser.execute_script(opened)
+    WebDriverWait(browser, 20).until(lambda page: page.execute_script(opened))
     tabs = browser.find_elements("css selector", "#v-onnx-onnxruntime-local [role=tab]")
     assert [tab.text for tab in tabs] == [
         "Latency", "Quality", "Against float", "Layers", "Memory", "Machine", "Repeat it",

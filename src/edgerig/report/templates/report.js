@@ -138,16 +138,16 @@
 
   // Links into closed sections open them; printing opens everything.
   const sections = all("details");
-  const openTarget = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const openTarget = (hash) => {
+    const target = hash && document.getElementById(hash.slice(1));
     if (target && target.tagName === "DETAILS") { target.open = true; target.scrollIntoView(); }
   };
-  addEventListener("hashchange", openTarget);
+  addEventListener("hashchange", () => openTarget(location.hash));
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element && event.target.closest("a[href^='#']");
-    if (link && link.getAttribute("href") === location.hash) openTarget();
+    if (link) openTarget(link.getAttribute("href"));
   });
-  openTarget();
+  openTarget(location.hash);
   let wasOpen = [];
   addEventListener("beforeprint", () => { wasOpen = sections.map((s) => s.open); sections.forEach((s) => { s.open = true; }); });
   addEventListener("afterprint", () => sections.forEach((s, index) => { s.open = wasOpen[index]; }));
