@@ -30,7 +30,7 @@ from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.machine import observe
 from edgerig.measure.memory import current_rss, peak_rss, reset_peak
-from edgerig.runtimes.base import Array, Runtime, RunResult
+from edgerig.runtimes.base import Array, RunResult, Runtime
 from edgerig.wire import messages
 from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, Kind, Limits, encode
 from edgerig.wire.link import Link, PairLink, TcpLink
@@ -225,7 +225,8 @@ def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
         return np.frombuffer(view, spec.dtype).reshape(count, *spec.shape[1:])
     except (ValueError, TypeError) as error:
         raise InferenceError(
-            f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample; {view.nbytes} B came for {count}.",
+            f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample; "
+            f"{view.nbytes} B came for {count}.",
             "Give the inputs in the network's own shape and dtype.",
         ) from error
 
@@ -245,7 +246,7 @@ def network_memory(before: Quantity, since: str) -> dict[str, Quantity]:
 
 def as_bytes(array: Array) -> memoryview:
     """The bytes of an array, without a copy if it is contiguous."""
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def import_engine(runtime: Runtime) -> None:

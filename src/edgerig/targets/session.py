@@ -204,7 +204,7 @@ class WireSession(Session):
 
 
 def _bytes(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _output(view: memoryview, spec: TensorSpec, count: int) -> Array:

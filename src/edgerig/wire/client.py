@@ -90,7 +90,8 @@ class WireClient(RuntimeProtocol):
 
     def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
         frame = self.request(Kind.MODEL, messages.pack(header), [data])
-        return messages.unpack(frame.payload, Loaded)
+        loaded: Loaded = messages.unpack(frame.payload, Loaded)
+        return loaded
 
     def upload_input(self, inputs: Sequence[memoryview]) -> None:
         self.request(Kind.DATA, messages.pack_tensors(1, [part.nbytes for part in inputs]), inputs)
@@ -110,7 +111,8 @@ class WireClient(RuntimeProtocol):
 
     def download_statistics(self, machine: bool = False) -> Statistics:
         frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine)))
-        return messages.unpack(frame.payload, Statistics)
+        statistics: Statistics = messages.unpack(frame.payload, Statistics)
+        return statistics
 
     # ---- what goes beyond the seed
 
@@ -128,7 +130,8 @@ class WireClient(RuntimeProtocol):
                 f"{self.who} speaks version {self.device.protocol} of the protocol, this edgerig version {VERSION}.",
                 "Install the same edgerig on both sides.",
             )
-        return messages.unpack(frame.payload, MachineState)
+        state: MachineState = messages.unpack(frame.payload, MachineState)
+        return state
 
     def run(self, inputs: Sequence[memoryview], count: int) -> Answer:
         """Run ``count`` samples in one round trip.

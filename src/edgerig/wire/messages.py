@@ -1,16 +1,16 @@
 """What stands in the frames: typed headers and answers.
 
 Headers of control messages are msgpack arrays with fields in a fixed order; new fields are only ever appended, and a
-receiver ignores fields that it does not know. Messages of the measuring loop have a header of fixed binary fields, which a
-microcontroller reads in place. Tensors travel as they lie in memory: row-major, little endian, no padding; tensor after
-tensor, each with all its samples.
+receiver ignores fields that it does not know. Messages of the measuring loop have a header of fixed binary fields,
+which a microcontroller reads in place. Tensors travel as they lie in memory: row-major, little endian, no padding;
+tensor after tensor, each with all its samples.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -125,8 +125,6 @@ CODES: dict[int, type[EdgerigError]] = {
 }
 _CODE_OF = {cls: code for code, cls in CODES.items() if code > UNSUPPORTED}
 
-T = TypeVar("T")
-
 
 def failure_of(error: BaseException) -> Failure:
     """An error as it goes over the wire; what is not one of edgerig's becomes INTERNAL."""
@@ -166,17 +164,16 @@ def pack(value: Any) -> bytes:
     return msgspec.msgpack.encode(value)
 
 
-def unpack(data: bytes | memoryview, kind: type[T] | Any) -> T:
-    """A typed value out of msgpack.
+def unpack(data: bytes | memoryview, kind: Any) -> Any:
+    """A value of the type ``kind`` out of msgpack.
 
     Raises:
         WireError: It is none of that type.
     """
     try:
-        decoded: T = msgspec.msgpack.decode(data, type=kind)
+        return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"A message could not be read: {error}.", "Install the same edgerig on both sides.") from error
-    return decoded
 
 
 def pack_tensors(count: int, sizes: Sequence[int]) -> bytes:
