@@ -212,7 +212,7 @@ def _refuse_empty_class(samples: ArraySamples, classes: tuple[str, ...], split: 
 def _tell_not_finite(x: Array, where: str, progress: Progress) -> None:
     if x.dtype.kind != "f":
         return
-    bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
+    bad = ~np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
     if bad.any():
         places = ", ".join(str(i) for i in np.flatnonzero(bad)[:5])
         progress.log(
