@@ -28,6 +28,10 @@ class Source(msgspec.Struct, frozen=True):
     sha256: str | None = None
 
 
+class _WrongSumError(SourceError):
+    """The file came, but another one; no other way to fetch it would help."""
+
+
 def fetch(address: str, sha256: str | None = None, progress: Progress | None = None) -> Path:
     """Where the file at ``address`` lies on this machine, fetched if need be; see `fetch_all`."""
     return fetch_all([Source(address, sha256)], progress)[0]
@@ -75,6 +79,8 @@ def _ensure(wanted: list[tuple[Address, str | None]], progress: Progress) -> Non
         if missing:
             try:
                 _fetch_missing(missing, work, progress)
+            except _WrongSumError:
+                raise
             except SourceError as error:
                 raise _with_way_out(error, missing) from error
 
@@ -128,8 +134,8 @@ def _check_local(path: Path, address: Address, expected: str | None) -> None:
             raise _wrong_sum(str(path), expected, found)
 
 
-def _wrong_sum(what: str, expected: str, found: str) -> SourceError:
-    return SourceError(
+def _wrong_sum(what: str, expected: str, found: str) -> _WrongSumError:
+    return _WrongSumError(
         f"{what} is not the expected file: its SHA-256 is {found}, expected was {expected.lower()}.",
         "It was changed or damaged on its way or where it comes from; or the expected sum belongs to another version.",
     )

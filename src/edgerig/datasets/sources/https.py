@@ -6,12 +6,23 @@ import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from edgerig.errors import SourceError, storing
 from edgerig.progress import Progress
 
 TIMEOUT_S = 30
 _PIECE = 1 << 18
+
+
+class _OnlyHttps(urllib.request.HTTPRedirectHandler):
+    """Follows no step away from https, not even if a later one led back."""
+
+    def redirect_request(self, req: urllib.request.Request, *rest: Any) -> urllib.request.Request | None:
+        following = super().redirect_request(req, *rest)
+        if following is not None and following.type != "https":
+            raise SourceError(f"{req.full_url} leads to {following.full_url}, which is not https.")
+        return following
 
 
 def download(url: str, path: Path, progress: Progress) -> None:
@@ -23,9 +34,7 @@ def download(url: str, path: Path, progress: Progress) -> None:
     """
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "edgerig"})
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            if not response.geturl().startswith("https://"):
-                raise SourceError(f"{url} leads to {response.geturl()}, which is not https.")
+        with urllib.request.build_opener(_OnlyHttps).open(request, timeout=TIMEOUT_S) as response:
             _copy(response, url, path, progress)
     except urllib.error.HTTPError as error:
         raise SourceError(f"Could not fetch {url}: {error.code} {error.reason}.", "Is the address right?") from error
