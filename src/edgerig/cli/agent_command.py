@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -77,7 +78,7 @@ def command(
     echo("agent stopped")
 
 
-def _stop_at_eof(stop: object) -> None:
+def _stop_at_eof(stop: Callable[[], None]) -> None:
     """Call ``stop`` when whoever holds the other end of our standard input is gone."""
     import os
     import threading
@@ -85,6 +86,6 @@ def _stop_at_eof(stop: object) -> None:
     def wait() -> None:
         while os.read(0, 4096):
             pass
-        stop()  # type: ignore[operator]
+        stop()
 
     threading.Thread(target=wait, daemon=True).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,10 @@ def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
 
 
+#: Seconds from which on the end of a task gets a line of its own.
+WORTH_A_LINE = 2.0
+
+
 class ConsoleProgress(Progress):
     """Progress bars on a terminal, one line at the end of each task elsewhere; all on standard error."""
 
@@ -28,10 +33,11 @@ class ConsoleProgress(Progress):
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        start = time.monotonic()
         if not self.console.is_terminal:
             task = Task(name, total)
             yield task
-            self.log(f"{name}: done{f' ({task.note})' if task.note else ''}")
+            self._done(task, start)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
@@ -49,7 +55,13 @@ class ConsoleProgress(Progress):
 
             shown = Shown(name, total)
             yield shown
-        self.log(f"{name}: done{f' ({shown.note})' if shown.note else ''}")
+        self._done(shown, start)
+
+    def _done(self, task: Task, start: float) -> None:
+        """A line for what took long enough to be wondered about."""
+        seconds = time.monotonic() - start
+        if seconds >= WORTH_A_LINE:
+            self.log(f"{task.name}: done in {seconds:.1f} s{f' ({task.note})' if task.note else ''}")
 
     def log(self, message: str) -> None:
         self.console.print(message, markup=False, soft_wrap=True)

@@ -1,0 +1,126 @@
+"""The examples and the README's commands, run as a newcomer would."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+def shell(command: str, folder: Path, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+    """A command of the README, in ``folder``, with this environment's ``edgerig`` first on the path."""
+    import os
+
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def commands_of(readme: Path, program: str = "edgerig") -> list[str]:
+    """The ``program`` lines in the code blocks of a page, comments cut off."""
+    blocks = re.findall(r"```\w*\n(.*?)```", readme.read_text(), re.DOTALL)
+    joined = [block.replace("\\\n", " ") for block in blocks]
+    lines = [line.split("#")[0].strip() for block in joined for line in block.splitlines()]
+    return [line for line in lines if line.startswith(program + " ")]
+
+
+def options_of(command: str) -> list[str]:
+    return [word.split("=")[0] for word in shlex.split(command) if word.startswith("--")]
+
+
+@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")]), ids=lambda p: p.name)
+def test_every_command_in_the_documentation_exists_with_its_options(page: Path) -> None:
+    from click.testing import CliRunner
+
+    from edgerig.cli import COMMANDS, cli
+
+    for command in commands_of(page):
+        words = shlex.split(command)
+        assert words[1] in COMMANDS or words[1].startswith("--"), command
+        if words[1] in COMMANDS:
+            text = CliRunner().invoke(cli, [words[1], "--help"], terminal_width=200).output
+            for option in options_of(command):
+                assert option in text, command
+
+
+@pytest.mark.slow
+def test_the_readme_can_be_followed_step_by_step(tmp_path: Path) -> None:
+    """The commands from train to bench, with less training than the README's."""
+    steps = [
+        "edgerig train mnist-cnn --dataset mnist --epochs 1 --train-samples 1000 --out runs/train",
+        "edgerig compile runs/train/mnist-cnn.keras --to float32 --to int8 --dataset mnist --out build/",
+        "edgerig compile build/mnist-cnn.tflite --to c-array --out build/",
+        "edgerig compile build/mnist-cnn.tflite --to onnx --to onnx-int8 --dataset mnist --out build/",
+        "edgerig inspect build/mnist-cnn.tflite",
+        "edgerig bench build/mnist-cnn_int8.tflite --dataset mnist --samples 100 --reference build/mnist-cnn.tflite"
+        " --out runs/b1 --json > b1.json",
+        "edgerig bench build/mnist-cnn_onnx_int8.onnx --dataset mnist --samples 100 --out runs/b2",
+        "edgerig report runs/b1 runs/b2 --out report.html",
+    ]
+    for step in steps:
+        done = shell(step, tmp_path)
+        assert done.returncode == 0, f"{step}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+    result = json.loads((tmp_path / "b1.json").read_text())
+    assert result == json.loads((tmp_path / "runs/b1/results.json").read_text())
+    assert result["cells"][0]["agreement"]["same_class"] > 0.9
+    assert (tmp_path / "report.html").stat().st_size < 2_500_000
+
+
+@pytest.mark.slow
+def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
+    """What `make demo` does, on fewer samples: eleven cells, an agent of its own, every number with its kind."""
+    rig = ROOT / "examples" / "mnist" / "rig.yaml"
+    less = "--set measure.samples=200 --set measure.seconds=0 --set model.train.train_samples=3000"
+    # A port of this test's own, so that an agent that runs here for other reasons is left alone.
+    less += " --set 'matrix.3.targets.0.use=tcp://127.0.0.1:17433'"
+    done = shell(f"edgerig run {rig} --out demo {less} --json > demo.json", tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "demo.json").read_text())
+    cells = {cell["id"]: cell for cell in result["cells"]}
+    assert len(cells) == 11
+    assert not result["failures"]
+    for cell in cells.values():
+        assert cell["latency"]["steady"]["kind"] == "measured"
+        assert cell["quality"]["metrics"][0]["value"] > 0.8
+        assert cell["agreement"]["same_class"] > 0.9
+        assert cell["memory"]["peak_rss"]["value"] > 1e6
+        for layer in cell["layers"] if isinstance(cell["layers"], list) else []:
+            assert {"is", "unit", "value", "kind", "method"} <= layer["time"].keys() or layer["time"]["reason"]
+    assert (
+        cells["int8-tflm-local"]["memory"]["arena"]["value"] < cells["float32-tflm-local"]["memory"]["arena"]["value"]
+    )
+    assert cells["int8-litert-local"]["artifact"]["scheme"] == "int8"
+    assert cells["onnx-int8-onnxruntime-local"]["runtime"] == "onnxruntime"
+    over_tcp = [cell for cell in cells.values() if cell["target"].startswith("tcp://")]
+    assert {cell["target"] for cell in over_tcp} == {"tcp://127.0.0.1:17433"}
+    assert (tmp_path / "demo" / "report.html").stat().st_size < 2_500_000
+    again = shell(f"edgerig run {rig} --out demo {less} --dry-run --json", tmp_path)
+    assert len(json.loads(again.stdout)["cells"]) == 11
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    done = shell(f"{sys.executable} {ROOT / 'examples' / 'mnist' / 'tutorial.py'} {tmp_path}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "original-litert-local: accuracy" in done.stdout
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(ROOT / "examples" / "mnist" / "tutorial.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    text = json.dumps(notebook)
+    assert "original-litert-local: accuracy" in text
+    assert (tmp_path / "runs" / "tutorial" / "report.html").exists()
