@@ -31,7 +31,7 @@ class LiteRt(Runtime):
 
     name = "litert"
     summary = "LiteRT (TensorFlow Lite): TFLite files, XNNPACK or reference kernels"
-    modules = ("ai_edge_litert",)
+    modules = ("ai_edge_litert.interpreter",)
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     invoke_method = "Interpreter.invoke only; set_tensor before, get_tensor after"
     Settings = LiteRtSettings
