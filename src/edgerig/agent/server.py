@@ -18,7 +18,7 @@ from edgerig.agent.worker import answer_hello
 from edgerig.errors import EdgerigError, SpecError, TargetError, UsageError, WireError
 from edgerig.plugins import names
 from edgerig.wire import messages
-from edgerig.wire.frame import Frame, FrameReader, Kind, Limits, encode
+from edgerig.wire.frame import FrameReader, Kind, Limits, encode
 from edgerig.wire.link import TcpLink
 from edgerig.wire.messages import Failure, pack
 
@@ -182,7 +182,7 @@ class Agent:
             raise
         if not self._enter(who):
             self.log(f"{who}: refused, busy with {self._owner}")
-            tell(link, frame.request, busy(frame, self._owner))
+            tell(link, frame.request, busy(self._owner))
             return
         try:
             link.send(encode(Kind.OK, frame.request, header, payload))
@@ -245,13 +245,10 @@ class Agent:
             self._free.notify()
 
 
-def busy(frame: Frame, owner: str | None) -> Failure:
+def busy(owner: str | None) -> Failure:
     """The refusal of a second client."""
-    return Failure(
-        messages.BUSY,
-        f"The device is busy: it runs a session of {owner}.",
-        "Wait until that one is done, and try again.",
-    )
+    text = f"The device is busy: it runs a session of {owner}."
+    return Failure(messages.BUSY, text, "Wait until that one is done, and try again.")
 
 
 def tell(link: TcpLink, request: int, failure: Failure) -> None:

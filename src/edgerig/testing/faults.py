@@ -1,0 +1,100 @@
+"""A runtime that goes wrong on request: for tests of whatever stands around a runtime.
+
+It is named as ``edgerig.testing.faults:Faulty``, takes any file as a network, and doubles its input of shape (1, 4).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+
+from edgerig.artifact import Artifact, TensorSpec
+from edgerig.errors import MissingExtraError
+from edgerig.files import sha256, write_bytes
+from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
+
+NAME = "edgerig.testing.faults:Faulty"
+X = TensorSpec("x", (1, 4), "float32")
+Y = TensorSpec("y", (1, 4), "float32")
+
+
+class FaultySettings(RuntimeSettings, frozen=True, kw_only=True):
+    """What goes wrong, and when."""
+
+    fault: Annotated[
+        Literal["none", "abort", "exit", "hang", "raise", "missing", "bug"],
+        msgspec.Meta(description="abort: SIGABRT; exit: end with code 3; hang: sleep; others: raise"),
+    ] = "none"
+    at: Annotated[Literal["load", "run"], msgspec.Meta(description="where it goes wrong")] = "run"
+    after: Annotated[int, msgspec.Meta(description="inferences that go well before it", ge=0)] = 0
+    seconds: Annotated[float, msgspec.Meta(description="seconds that every inference takes", ge=0)] = 0.0
+
+
+class Faulty(Runtime):
+    """Doubles its input, until it goes wrong."""
+
+    name = "faulty"
+    summary = "goes wrong on request"
+    formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
+    Settings = FaultySettings
+    settings: FaultySettings
+
+    @classmethod
+    def version(cls) -> str:
+        return "1"
+
+    def _load(self, path: Path) -> None:
+        self._done = 0
+        self._x: Array = np.zeros((1, 4), np.float32)
+        self.path = path
+        if self.settings.at == "load":
+            self._go_wrong()
+
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        return (X,)
+
+    def _outputs(self) -> tuple[TensorSpec, ...]:
+        return (Y,)
+
+    def _calls(self) -> Calls:
+        return self._set, self._invoke, lambda: (self._x * 2,)
+
+    def _set(self, sample: Sequence[Array]) -> None:
+        self._x = sample[0]
+
+    def _invoke(self) -> None:
+        if self.settings.at == "run" and self._done >= self.settings.after:
+            self._go_wrong()
+        self._done += 1
+        if self.settings.seconds:
+            time.sleep(self.settings.seconds)
+
+    def _go_wrong(self) -> None:
+        fault = self.settings.fault
+        if fault == "abort":
+            os.write(2, b"assertion failed: the kernel is upside down\n")
+            os.abort()
+        elif fault == "exit":
+            os._exit(3)
+        elif fault == "hang":
+            time.sleep(3600)
+        elif fault == "raise":
+            raise RuntimeError("the engine says no")
+        elif fault == "missing":
+            raise MissingExtraError("runtime 'faulty'", "faulty", "faultlib")
+        elif fault == "bug":
+            raise SystemError("a bug of a plugin")
+
+
+def any_artifact(folder: Path, content: bytes = b"no network at all", **changes: Any) -> Artifact:
+    """An artifact whose file is ``content``, as `Faulty` runs it."""
+    path = folder / "anything.tflite"
+    write_bytes(path, content)
+    artifact = Artifact("anything", "tflite", sha256(content), len(content), (X,), (Y,), str(path))
+    return msgspec.structs.replace(artifact, **changes)
