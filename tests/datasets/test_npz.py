@@ -36,13 +36,13 @@ def save(folder: Path, **content: Any) -> Path:
 
 
 def npz(path: Path, **options: Any) -> Npz:
-    return Npz(NpzSettings(path=str(path), **options))
+    return Npz(NpzSettings(file=str(path), **options))
 
 
 class TestNpzWithSplitsKeepsTheContract(DatasetContract):
     @pytest.fixture
     def dataset(self, tmp_path: Path) -> Dataset:
-        return make("dataset", "npz", Dataset, {"path": str(save(tmp_path, **arrays()))})
+        return make("dataset", "npz", Dataset, {"file": str(save(tmp_path, **arrays()))})
 
 
 class TestNpzOfOnePieceKeepsTheContract(DatasetContract):

@@ -33,7 +33,7 @@ _DAMAGED = (
 class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
     """Settings of ``npz``."""
 
-    path: Annotated[str, msgspec.Meta(description="path of the npz file, or https://.., pypi:.., npm:..")]
+    file: Annotated[str, msgspec.Meta(description="the npz file: a path, or https://.., pypi:.., npm:..")]
     sha256: Annotated[str | None, msgspec.Meta(description="SHA-256 that the file must have")] = None
     classes: Annotated[
         tuple[str, ...], msgspec.Meta(description="class names in label order; else from the file's array 'classes'")
@@ -76,7 +76,7 @@ class Npz(Dataset):
         return Preprocessing(scale=scale, mean=self.settings.mean, std=self.settings.std)
 
     def _prepare(self, progress: Progress) -> None:
-        path = fetch(self.settings.path, self.settings.sha256, progress)
+        path = fetch(self.settings.file, self.settings.sha256, progress)
         arrays = read_npz(path)
         parts = self._parts(arrays, path)
         self._uint8 = parts["train"].array.dtype == np.uint8
