@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,14 @@ def test_quantizing_equals_the_tflite_reference(x: np.ndarray, scale: float, dty
 def test_halves_are_rounded_away_from_zero_and_values_clamped() -> None:
     x = np.array([-2.5, -0.5, 0.5, 1.5, 0.49999997, np.inf, -np.inf, 1e30], np.float32)
     assert quantize_input(x, tensor("int8", 1.0)).tolist() == [-3, -1, 1, 2, 0, 127, -128, 127]
+
+
+def test_infinity_and_what_overflows_are_clamped_without_a_warning() -> None:
+    spec = TensorSpec("x", (1, 4), "int8", Quantization((0.1,), (3,)))
+    x = np.array([[np.inf, -np.inf, 3e38, -3e38]], np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert quantize_input(x, spec).tolist() == [[127, -128, 127, -128]]
 
 
 def test_a_nan_cannot_be_quantized() -> None:

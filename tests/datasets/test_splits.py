@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,6 +44,12 @@ def test_splitting_by_name_does_not_depend_on_the_order_of_files(names: set[str]
     for a, b in zip(split_by_name(one, [share, share]), split_by_name(other, [share, share]), strict=True):
         assert len(a) >= 1
         assert {one[i] for i in a} == {other[i] for i in b}
+
+
+def test_file_names_need_not_be_utf8() -> None:
+    names = [os.fsdecode(b"\xff.png"), "a.png", "b.png"]
+    first, second = split_by_name(names, [0.4])
+    assert sorted([*first, *second]) == [0, 1, 2]
 
 
 def test_a_new_file_moves_at_most_a_few_others() -> None:

@@ -96,10 +96,10 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
             "Look for NaN in the dataset, or for a preprocessing that makes them.",
         )
     scale, zero_point = _affine(spec, x.ndim, np.float32)
-    scaled = x if spec.quantization is None else x / scale
-    # 0.49999997 + 0.5 is 1 in float32, hence not floor(|x| + 0.5): compare the fraction, which is exact.
-    q = np.trunc(scaled)
-    with np.errstate(invalid="ignore"):  # infinity has no fraction
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity, which has no fraction, is clamped below
+        scaled = x if spec.quantization is None else x / scale
+        # 0.49999997 + 0.5 is 1 in float32, hence not floor(|x| + 0.5): compare the fraction, which is exact.
+        q = np.trunc(scaled)
         q += np.copysign(np.abs(scaled - q) >= 0.5, scaled)
     limits = np.iinfo(dtype)
     # float32 holds all integers of 16 bits and the sums of two of them.

@@ -55,7 +55,8 @@ def split_by_name(names: Sequence[str], shares: Sequence[float]) -> list[Indices
     Returns:
         Indices for each of the ``len(shares) + 1`` parts, each ascending.
     """
-    order = sorted(range(len(names)), key=lambda i: files.sha256(names[i].encode()))
+    # A name on disk is bytes and need not be UTF-8.
+    order = sorted(range(len(names)), key=lambda i: files.sha256(names[i].encode(errors="surrogateescape")))
     counts = [max(1, round(len(names) * share)) if share > 0 else 0 for share in shares]
     # Rounding up several shares of a few files must not leave the first part with none.
     while sum(counts) >= len(names) and max(counts, default=0) > 1:

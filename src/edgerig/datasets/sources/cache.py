@@ -175,8 +175,8 @@ def _locked(group: str) -> Iterator[Path]:
         _folder().mkdir(parents=True, exist_ok=True)
         lock = (_folder() / f".lock-{name}").open("wb")
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         with storing(work):
+            fcntl.flock(lock, fcntl.LOCK_EX)
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
         try:
