@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 
 from edgerig.measure.stats import summarize
 
@@ -66,3 +67,19 @@ def test_drift_is_the_change_from_the_first_to_the_last_quarter() -> None:
 def test_samples_that_are_none_are_refused(samples: list[float]) -> None:
     with pytest.raises(ValueError, match="samples"):
         summarize(samples)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.95])
+def test_the_interval_of_a_long_series_covers_the_true_median_even_if_neighbours_are_alike(correlation: float) -> None:
+    """An AR(1) series around 10; a plain bootstrap covers the true median in fewer than half of the correlated ones."""
+    rng = np.random.default_rng(5)
+    covered, series = 0, 200
+    for _ in range(series):
+        found = summarize(10 + lfilter([1], [1, -correlation], rng.normal(0, 1, 5000))[1000:])
+        covered += found.low <= 10 <= found.high
+    assert 0.88 <= covered / series <= 1.0
+
+
+def test_the_interval_of_a_long_series_holds_its_median() -> None:
+    found = summarize(np.random.default_rng(1).exponential(1, 5000))
+    assert found.low < found.median < found.high
