@@ -71,7 +71,7 @@ def server(
         monkeypatch.setenv("NO_PROXY", "localhost")
         # urllib keeps its opener, and with it the certificates that were valid then.
         monkeypatch.setattr(urllib.request, "_opener", None)
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
         yield f"https://localhost:{httpd.server_address[1]}", handler.seen  # type: ignore[attr-defined]
         httpd.shutdown()
 
