@@ -85,6 +85,10 @@ class Npm:
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
 
+    def fails(self, *lines: str) -> None:
+        text = "\n".join(f"npm error {line}" for line in lines)
+        (self.folder / "npm").write_text(f"#!{sys.executable}\nimport sys\nsys.exit({text!r})\n")
+
     @property
     def count(self) -> int:
         return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
@@ -202,16 +206,45 @@ def test_without_npm_it_says_how_to_get_it(npm: Npm) -> None:
     assert "apt install npm" in str(caught.value.hint)
 
 
-def test_offline_it_says_where_the_file_could_be_put(npm: Npm) -> None:
-    (npm.folder / "npm").write_text(
-        f"#!{sys.executable}\nimport sys\n"
-        "sys.exit('npm error code ENOTFOUND\\nnpm error network request failed, reason: getaddrinfo ENOTFOUND\\n"
-        "npm error A complete log of this run can be found in: /tmp/x.log')\n"
-    )
-    with pytest.raises(SourceError, match=r"npm could not fetch tinydata@1.0.0: .*request failed") as caught:
+@pytest.mark.parametrize(
+    ("lines", "message", "hint"),
+    [
+        (
+            ["code ENOTFOUND", "syscall getaddrinfo", "network request failed, reason: getaddrinfo ENOTFOUND"],
+            "network request failed, reason",
+            "is this machine online",
+        ),
+        (
+            [
+                "code ECONNREFUSED",
+                "syscall connect",
+                "FetchError: request failed, reason: connect",
+                "    at node:events",
+            ],
+            "FetchError: request failed",
+            "is this machine online",
+        ),
+        (
+            ["code ETARGET", "notarget No matching version found for tinydata@1.0.0."],
+            "No matching version",
+            "name right",
+        ),
+        (["code E404", "404 Not Found - GET tinydata"], "404 Not Found", "name right"),
+        (["code EINVAL"], "log of this run", "is this machine online"),
+    ],
+)
+def test_npms_most_telling_line_is_passed_on(npm: Npm, lines: list[str], message: str, hint: str) -> None:
+    npm.fails(*lines, "A complete log of this run can be found in: /tmp/x.log")
+    with pytest.raises(SourceError, match=f"npm could not fetch tinydata@1.0.0: npm error .*{message}") as caught:
         fetch(TARBALL)
-    assert "online" in str(caught.value.hint)
-    assert str(cached_path(parse_address(TARBALL))) in str(caught.value.hint)
+    assert hint.lower() in str(caught.value.hint).lower()
+    assert str(cached_path(parse_address(TARBALL))) in str(caught.value.hint), "where the file could be put"
+
+
+def test_a_disk_that_fills_while_npm_packs_is_said_so(npm: Npm) -> None:
+    npm.fails("code ENOSPC", "syscall write", "ENOSPC: no space left on device, write")
+    with pytest.raises(StorageError, match="disk is full"):
+        fetch(TARBALL)
 
 
 def test_a_cache_that_cannot_be_written_is_said_so(npm: Npm, own_cache: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import lzma
+import re
 import shutil
 import subprocess
 import sys
@@ -15,11 +16,17 @@ from pathlib import Path
 from typing import IO
 
 from edgerig.datasets.sources.address import Address
-from edgerig.errors import SourceError, storing
+from edgerig.errors import EdgerigError, SourceError, StorageError, storing
 from edgerig.progress import Progress
 
 #: What the archive modules raise on damaged archives.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, NotImplementedError)
+
+_ERROR = re.compile(r"error|npm err(or|!)", re.IGNORECASE)
+# npm's fields come before its sentence: "npm error code ENOTFOUND", "npm error syscall getaddrinfo".
+_FIELD = re.compile(
+    r"npm err(or|!)( (code|syscall|errno|path|dest) .*| A complete log of this run .*|)$", re.IGNORECASE
+)
 
 
 def fetch_package(address: Address, work: Path, progress: Progress) -> Path:
@@ -27,6 +34,7 @@ def fetch_package(address: Address, work: Path, progress: Progress) -> Path:
 
     Raises:
         SourceError: The client is not installed, or failed; its last words are in the message.
+        StorageError: The disk is full.
     """
     command = _pip(address, work) if address.kind == "pypi" else _npm(address, work)
     client = "pip" if address.kind == "pypi" else "npm"
@@ -35,10 +43,7 @@ def fetch_package(address: Address, work: Path, progress: Progress) -> Path:
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         archives = [path for path in work.iterdir() if path.suffix in (".whl", ".tgz")]
         if done.returncode != 0 or len(archives) != 1:
-            raise SourceError(
-                f"{client} could not fetch {address.package}: {_last_words(done.stderr + done.stdout)}",
-                f"Is this machine online, and does {client} work otherwise?",
-            )
+            raise _failure(client, address.package, done.stderr + done.stdout)
         task.advance(note=f"{archives[0].stat().st_size / 1e6:.1f} MB")
     return archives[0]
 
@@ -135,11 +140,18 @@ def _npm(address: Address, work: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _last_words(text: str) -> str:
-    """The line that says most: the first error that is not a path to a log file, else the last line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("error", "npm error", "npm err!"))]
-    telling = [
-        line for line in errors if "log of this run" not in line and not line.lower().startswith("npm error code")
-    ]
-    return (telling or errors or lines or ["it said nothing"])[-1 if not telling else 0]
+def _failure(client: str, package: str, output: str) -> EdgerigError:
+    if "ENOSPC" in output or "No space left on device" in output:
+        return StorageError(f"{client} could not store {package}: the disk is full.", "Free some space.")
+    hint = f"Is this machine online, and does {client} work otherwise?"
+    if "E404" in output or "ETARGET" in output or "No matching distribution" in output:
+        what = "there a wheel of that version" if client == "pip" else "there such a version"
+        hint = f"Is the name right, is {what}, and is this machine online?"
+    return SourceError(f"{client} could not fetch {package}: {_last_words(output)}", hint)
+
+
+def _last_words(output: str) -> str:
+    """The line that says most: the first error that is a sentence, else the last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if _ERROR.match(line) and not _FIELD.match(line)]
+    return (telling[:1] or lines[-1:] or ["it said nothing"])[0]
