@@ -15,7 +15,7 @@ import msgspec
 
 from edgerig.agent.spawn import WorkerProcess
 from edgerig.agent.worker import answer_hello
-from edgerig.errors import EdgerigError, SpecError, TargetError, UsageError, WireError
+from edgerig.errors import EdgerigError, SpecError, TargetError, UsageError, WireError, storing
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
@@ -108,7 +108,8 @@ class Agent:
         self.runtimes = tuple(runtimes) or tuple(names("runtime"))
         self.folder, self.idle, self.log = folder, idle, log
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            with storing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
         self._owner: str | None = None
         self._free = threading.Condition()
         self._stopping = False
@@ -202,6 +203,8 @@ class Agent:
                 self.log(f"{who}: {reason}")
                 hint = "The network crashes its engine; the agent lives on."
                 tell(link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
+            elif worker.process.poll() == 0:
+                hang_up(link)
         finally:
             worker.kill()
             self._workers.discard(worker)
@@ -252,10 +255,17 @@ def busy(owner: str | None) -> Failure:
 
 
 def tell(link: TcpLink, request: int, failure: Failure) -> None:
-    """Send a last ERROR, and see that it arrives: closing with unread bytes would reset the connection."""
+    """Send a last ERROR, and see that it arrives."""
     with contextlib.suppress(OSError):
         link.set_timeout(1.0)
         link.send(encode(Kind.ERROR, request, pack(failure)))
+    hang_up(link)
+
+
+def hang_up(link: TcpLink) -> None:
+    """End our side so that what was sent before arrives: closing with unread bytes would reset the connection."""
+    with contextlib.suppress(OSError):
+        link.set_timeout(1.0)
         link.socket.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + 2.0
         while time.monotonic() < deadline and link.socket.recv(1 << 16):

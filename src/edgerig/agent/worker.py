@@ -79,6 +79,7 @@ class Worker:
         except WireError as error:
             self._fail(0, Failure(messages.BAD_FRAME, error.message, error.hint))
         finally:
+            self.link.close()
             if self.runtime is not None:
                 self.runtime.close()
 

@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.errors import MissingExtraError
 from edgerig.files import sha256, write_bytes
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 
@@ -28,8 +27,8 @@ class FaultySettings(RuntimeSettings, frozen=True, kw_only=True):
     """What goes wrong, and when."""
 
     fault: Annotated[
-        Literal["none", "abort", "exit", "hang", "raise", "missing", "bug"],
-        msgspec.Meta(description="abort: SIGABRT; exit: end with code 3; hang: sleep; others: raise"),
+        Literal["none", "abort", "exit", "hang", "raise"],
+        msgspec.Meta(description="abort: SIGABRT; exit: end with code 3; hang: sleep; raise: raise"),
     ] = "none"
     at: Annotated[Literal["load", "run"], msgspec.Meta(description="where it goes wrong")] = "run"
     after: Annotated[int, msgspec.Meta(description="inferences that go well before it", ge=0)] = 0
@@ -86,10 +85,14 @@ class Faulty(Runtime):
             time.sleep(3600)
         elif fault == "raise":
             raise RuntimeError("the engine says no")
-        elif fault == "missing":
-            raise MissingExtraError("runtime 'faulty'", "faulty", "faultlib")
-        elif fault == "bug":
-            raise SystemError("a bug of a plugin")
+
+
+class Absent(Faulty):
+    """A runtime whose engine is not installed."""
+
+    name = "absent"
+    extra = "onnx"
+    modules = ("no_such_engine",)
 
 
 def any_artifact(folder: Path, content: bytes = b"no network at all", **changes: Any) -> Artifact:

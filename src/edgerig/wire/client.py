@@ -229,12 +229,12 @@ class WireClient(RuntimeProtocol):
 
     def _gone(self, error: OSError) -> TargetError:
         self.broken = True
-        reason = self.why_gone()
         if isinstance(error, TimeoutError):
             return TargetError(
-                f"{self.who} has not answered for {self.timeout:g} s" + (f": {reason}" if reason else "."),
+                f"{self.who} has not answered for {self.timeout:g} s.",
                 "Is one inference longer than that? Raise the target's setting `timeout`. Else the network hangs.",
             )
+        reason = self.why_gone()
         if reason:
             return TargetError(f"{self.who} went away: {reason}")
         return TargetError(

@@ -1,0 +1,203 @@
+import numpy as np
+import pytest
+
+from edgerig.errors import InferenceError, ModelError, SpecError, TargetError, UnknownNameError, WireError
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.testing import faults
+from edgerig.wire import messages
+from edgerig.wire.frame import VERSION, FrameReader, Kind, encode
+from edgerig.wire.link import PairLink
+from edgerig.wire.messages import Failure
+
+SAMPLE = np.arange(4, dtype=np.float32)
+
+
+def view(*samples: np.ndarray) -> list[memoryview]:
+    return [memoryview(np.stack(samples).tobytes())]
+
+
+def test_hello_tells_version_limits_kinds_and_machine(client):
+    state = client.hello()
+    assert state.cores >= 1
+    assert client.device.protocol == VERSION
+    assert client.device.max_payload > 0
+    assert set(client.device.kinds) == {Kind(k) for k in range(Kind.DATA, Kind.MEMORY + 1)}
+    assert "litert" in client.device.runtimes
+    assert client.device.clock
+
+
+def test_stepwise_exchange_gives_what_run_gives(client, header, content):
+    client.upload_model(header(), content)
+    client.upload_input(view(SAMPLE))
+    assert client.request_processing() > 0
+    (output,) = client.download_output()
+    np.testing.assert_array_equal(np.frombuffer(output, np.float32), SAMPLE * 2)
+    statistics = client.download_statistics()
+    assert statistics.inferences == 1
+    assert statistics.last_inference_ns > 0
+    assert statistics.machine is None
+    answer = client.run(view(SAMPLE, SAMPLE + 1), 2)
+    np.testing.assert_array_equal(np.frombuffer(answer.outputs[0], np.float32)[4:], (SAMPLE + 1) * 2)
+    assert client.download_statistics(machine=True).machine.cores >= 1
+    assert client.download_statistics().inferences == 3
+
+
+def test_process_answers_twice_and_the_first_answer_says_that_another_follows(pair, client, header, content):
+    client.upload_model(header(), content)
+    client.upload_input(view(SAMPLE))
+    pair.sendall(b"".join(encode(Kind.PROCESS, 77)))
+    reader = FrameReader(PairLink(pair))
+    first, second = reader.read(), reader.read()
+    assert (first.kind, first.request, first.more) == (Kind.OK, 77, True)
+    assert (second.kind, second.request, second.more) == (Kind.OK, 77, False)
+
+
+def test_data_stays_what_it_was_when_other_messages_follow(client, header, content):
+    client.upload_model(header(), content)
+    client.upload_input(view(SAMPLE))
+    client.run(view(SAMPLE * 0, SAMPLE * 0), 2)
+    client.request_processing()
+    np.testing.assert_array_equal(np.frombuffer(client.download_output()[0], np.float32), SAMPLE * 2)
+
+
+def test_messages_out_of_order_are_refused_and_the_session_goes_on(client, header, content):
+    for ask in (client.request_processing, client.download_output, lambda: client.memory(dict[str, Quantity])):
+        with pytest.raises(InferenceError):
+            ask()
+    with pytest.raises(InferenceError, match="No network"):
+        client.run(view(SAMPLE), 1)
+    client.upload_model(header(), content)
+    with pytest.raises(InferenceError, match="before DATA"):
+        client.request_processing()
+    client.upload_input(view(SAMPLE))
+    client.request_processing()
+
+
+def test_another_model_forgets_inputs_and_outputs_of_the_one_before(client, header, content):
+    client.upload_model(header(), content)
+    client.upload_input(view(SAMPLE))
+    client.request_processing()
+    client.upload_model(header(), content)
+    assert client.download_statistics().inferences == 0
+    with pytest.raises(InferenceError):
+        client.download_output()
+
+
+def test_wrong_hash_is_refused_and_nothing_is_stored(client, header, content, folder):
+    with pytest.raises(ModelError, match="SHA-256"):
+        client.upload_model(header(sha256="0" * 64), content)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("trick", ["../../evil", "/etc/passwd", "..", "a\0b", "", "x" * 300])
+def test_no_text_of_the_host_becomes_a_path(client, header, content, folder, trick):
+    loaded = client.upload_model(header(name=trick, format=trick), content)
+    assert [p.name for p in folder.iterdir()] == [loaded.sha256 + ".bin"]
+    assert not [p for p in folder.parent.iterdir() if p != folder]
+
+
+def test_sha256_that_is_a_path_is_refused(client, header, content, folder):
+    with pytest.raises(ModelError):
+        client.upload_model(header(sha256="../../../evil"), content)
+    assert not list(folder.iterdir())
+
+
+def test_settings_are_checked_on_the_device(client, header, content):
+    with pytest.raises(UnknownNameError, match="thread"):
+        client.upload_model(header(options={"thread": 2}), content)
+    with pytest.raises(SpecError, match="threads"):
+        client.upload_model(header(options={"threads": 0}), content)
+    with pytest.raises(SpecError, match="not a runtime"):
+        client.upload_model(header(runtime="edgerig.errors:EdgerigError"), content)
+
+
+@pytest.mark.parametrize("count", [0, 2, 3, 5, 2**32 - 1])
+def test_tensors_that_do_not_fit_the_sample_count_are_refused(client, header, content, count):
+    client.upload_model(header(), content)
+    # Two and a bit samples of one tensor, announced as some other number.
+    data = memoryview(bytes(36))
+    with pytest.raises((WireError, InferenceError)):
+        client.request(Kind.RUN, messages.pack_tensors(count, [36]), [data])
+    client.run(view(SAMPLE), 1)
+
+
+def test_too_many_tensors_are_refused(client, header, content):
+    client.upload_model(header(), content)
+    with pytest.raises(InferenceError, match="1 inputs, 2 came"):
+        client.request(Kind.RUN, messages.pack_tensors(1, [16, 16]), [memoryview(bytes(32))])
+
+
+@pytest.mark.parametrize("kind", [Kind.IO, Kind.RESET, Kind.LOG, Kind.OK, 99, 255, 0])
+def test_kinds_that_are_not_understood_are_answered_with_an_error(client, kind):
+    with pytest.raises(TargetError, match=f"kind {int(kind)}"):
+        client.request(kind)
+    client.hello()
+
+
+@pytest.mark.parametrize("kind", [Kind.HELLO, Kind.MODEL, Kind.RUN, Kind.STATS])
+@pytest.mark.parametrize("junk", [b"\x00", b"\xff" * 20, b"\xc1", b"\x93\x01\x02", b"\xdd\xff\xff\xff\xff"])
+def test_headers_that_are_junk_are_answered_with_an_error(client, header, content, kind, junk):
+    client.upload_model(header(), content)
+    with pytest.raises((WireError, InferenceError)):
+        client.request(kind, junk)
+    client.run(view(SAMPLE), 1)
+
+
+def test_damaged_frame_is_told_and_ends_the_session(pair):
+    good = b"".join(encode(Kind.HELLO, 1, b"header", [memoryview(b"payload")]))
+    pair.sendall(good[:-1] + b"\0")
+    frame = FrameReader(PairLink(pair)).read()
+    assert frame.kind == Kind.ERROR
+    assert messages.unpack(frame.header, Failure).code == messages.BAD_FRAME
+    assert pair.recv(1) == b""
+
+
+def test_garbage_before_a_frame_is_skipped(pair, client):
+    pair.sendall(b"\xa5garbage\xa5ER\xa5ERG and more garbage")
+    client.hello()
+
+
+def test_ten_gigabytes_cannot_even_be_announced_and_two_are_refused_before_they_are_allocated(pair):
+    import resource
+    from zlib import crc32
+
+    from edgerig.wire.frame import _COVERED, _CRC, SYNC
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    covered = _COVERED.pack(SYNC, VERSION, Kind.MODEL, 0, 1, 0, 0, 2 * 1024**3, 0, 0)
+    pair.sendall(covered + _CRC.pack(crc32(covered)))
+    frame = FrameReader(PairLink(pair)).read()
+    assert "2147483648 B was announced" in messages.unpack(frame.header, Failure).message
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024
+
+
+def test_memory_tells_the_process_before_the_network_and_at_its_peak(client, header, content):
+    client.upload_model(header(), content)
+    client.run(view(SAMPLE), 1)
+    memory = client.memory(dict[str, Quantity])
+    assert isinstance(memory["peak_rss"], Measurement)
+    assert isinstance(memory["rss_before_load"], Measurement)
+    assert memory["peak_rss"].value >= memory["rss_before_load"].value
+
+
+def test_fault_of_a_plugin_is_told_as_one(client, header, content, monkeypatch):
+    def fail(self):
+        raise KeyError("oops")
+
+    monkeypatch.setattr(faults.Faulty, "_memory", fail)
+    client.upload_model(header(), content)
+    with pytest.raises(TargetError, match=r"KeyError.*oops"):
+        client.memory(dict[str, Quantity])
+
+
+def test_full_disk_on_the_device_is_told_as_such(client, header, content, monkeypatch):
+    from pathlib import Path
+
+    from edgerig.errors import StorageError
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match="No space left"):
+        client.upload_model(header(), content)

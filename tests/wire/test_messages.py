@@ -1,0 +1,119 @@
+import inspect
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgerig import errors
+from edgerig.errors import EdgerigError, MissingExtraError, TargetError, UnknownNameError, WireError
+from edgerig.wire import messages
+from edgerig.wire.messages import Failure, Hello, error_of, failure_of, pack, pack_tensors, unpack, unpack_tensors
+
+CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, EdgerigError)]
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c not in (UnknownNameError, MissingExtraError)])
+def test_every_error_comes_back_as_the_class_that_was_raised(cls):
+    told = error_of(unpack(pack(failure_of(cls("what", "how"))), Failure))
+    assert type(told) is cls
+    assert (told.message, told.hint) == ("what", "how")
+
+
+def test_errors_with_arguments_of_their_own_come_back_whole():
+    missing = error_of(unpack(pack(failure_of(MissingExtraError("runtime 'x'", "onnx", "onnxruntime"))), Failure))
+    assert isinstance(missing, MissingExtraError)
+    assert missing.hint == "pip install 'edgerig[onnx]'"
+    unknown = error_of(unpack(pack(failure_of(UnknownNameError("runtime", "litter", ["litert", "tflm"]))), Failure))
+    assert isinstance(unknown, UnknownNameError)
+    assert "'litert'" in unknown.hint
+
+
+def test_error_that_is_none_of_ours_becomes_a_target_error_that_names_it():
+    told = error_of(failure_of(ZeroDivisionError("division by zero")))
+    assert type(told) is TargetError
+    assert "ZeroDivisionError: division by zero" in told.message
+
+
+def test_subclass_of_a_plugin_is_told_as_the_class_that_both_sides_know():
+    class Mine(errors.InferenceError):
+        pass
+
+    assert type(error_of(failure_of(Mine("what")))) is errors.InferenceError
+
+
+def test_code_from_the_future_is_still_an_error_with_its_words():
+    told = error_of(Failure(999, "what", "how"))
+    assert type(told) is TargetError
+    assert told.message == "what"
+
+
+def test_codes_are_those_of_the_specification():
+    assert {code: cls.__name__ for code, cls in messages.CODES.items()} == {
+        1: "TargetError", 2: "TargetError", 3: "WireError", 4: "TargetError", 16: "EdgerigError", 17: "UsageError",
+        18: "SpecError", 19: "UnknownNameError", 20: "MissingExtraError", 21: "IncompatibleError", 22: "DatasetError",
+        23: "SourceError", 24: "ModelError", 25: "CompileError", 26: "ArtifactCheckError", 27: "InferenceError",
+        28: "TargetError", 29: "WireError", 30: "StorageError", 31: "Interrupted",
+    }  # fmt: skip
+    assert set(messages.CODES.values()) == set(CLASSES)
+
+
+def test_long_messages_are_cut_and_fit_a_header():
+    failure = failure_of(UnknownNameError("x" * 9000, "y" * 9000, [f"name-{i}" * 3 for i in range(10_000)]))
+    assert len(pack(failure)) <= 0xFFFF
+
+
+@pytest.mark.parametrize("details", [(), (1,), (1, 2, 3, 4), (None, None, None), ([], {}, 5)])
+def test_errors_with_wrong_details_are_still_errors(details):
+    for code in (19, 20):
+        assert isinstance(error_of(Failure(code, "what", None, details)), EdgerigError)
+
+
+def test_headers_grow_at_the_end_only():
+    newer = msgspec.msgpack.encode([1, "edgerig 9", 100, 200, [1], ["litert"], "clock", "new field", 5])
+    older = msgspec.msgpack.encode([1, "edgerig 0", 100, 200])
+    assert unpack(newer, Hello).clock == "clock"
+    assert unpack(older, Hello).runtimes == ()
+
+
+@given(st.binary(max_size=200))
+def test_junk_is_a_wire_error_and_nothing_else(junk):
+    for kind in (Hello, messages.ModelHeader, messages.Loaded, messages.Statistics, Failure):
+        try:
+            unpack(junk, kind)
+        except WireError:
+            continue
+
+
+def test_deep_nesting_is_a_wire_error():
+    with pytest.raises(WireError):
+        unpack(b"\x91" * 100_000, messages.ModelHeader)
+    nested = b"\x95\xa1r\x81\xa1k" + b"\x91" * 100_000
+    with pytest.raises(WireError):
+        unpack(nested, messages.ModelHeader)
+
+
+@given(st.integers(1, 50), st.lists(st.integers(0, 40), max_size=4), st.sampled_from([0, 8]))
+def test_tensors_come_apart_as_they_were_put_together(count, sizes, before):
+    tensors = [bytes([i + 1]) * (size * count) for i, size in enumerate(sizes)]
+    payload = memoryview(bytes(before * count) + b"".join(tensors))
+    header = pack_tensors(count, [len(tensor) for tensor in tensors])
+    got, views = unpack_tensors(header, payload, before)
+    assert got == count
+    assert [bytes(view) for view in views] == tensors
+
+
+def test_header_of_tensors_lies_as_the_specification_says():
+    assert pack_tensors(3, [6, 300]) == bytes([3, 0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, 44, 1, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("header", "payload"),
+    [
+        (b"", 0), (pack_tensors(1, [4])[:-1], 4), (pack_tensors(0, []), 0), (pack_tensors(1, [4]), 5),
+        (pack_tensors(2, [5]), 5), (pack_tensors(1, [4, 4]), 4), (b"\x01\0\0\0\xff\xff\0\0", 0),
+    ],
+)  # fmt: skip
+def test_tensors_that_contradict_their_payload_are_refused(header, payload):
+    with pytest.raises(WireError):
+        unpack_tensors(header, memoryview(bytes(payload)))
