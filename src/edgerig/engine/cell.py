@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,9 +15,12 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.preprocess import dequantize, quantize_input
+from edgerig.engine.deployment import Deployment
+from edgerig.engine.journal import Journal
 from edgerig.engine.judging import compare, judge_quality
 from edgerig.engine.testset import Reference, TestSet, the_input
 from edgerig.errors import IncompatibleError, TargetError
+from edgerig.files import digest
 from edgerig.measure.judge import judge
 from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
 from edgerig.measure.stats import Distribution, summarize
@@ -49,48 +54,63 @@ class Steady(msgspec.Struct, frozen=True):
 
 def measure_cell(
     cell: Cell, artifact: Artifact, target: Target, tests: TestSet, reference: Reference, how: Measure,
-    commands: tuple[str, ...], progress: Progress,
+    commands: tuple[str, ...], scratch: Path, progress: Progress,
 ) -> tuple[CellResult, dict[str, Array]]:  # fmt: skip
     """Deploy ``artifact`` on ``target`` and measure it there.
+
+    What is measured so far lies in the folder ``scratch``; if it is not empty, the pass goes on where it stopped.
 
     Returns:
         The result, and the raw arrays that belong to it: ``scores``, ``predictions``, ``labels`` and ``indices`` of
         the n samples, and ``times_ns`` of all m >= n measured inferences.
 
     Raises:
-        TargetError: The device is not there, went away, or ran another file than it was sent.
+        TargetError: The device is not there, went away for good, or ran another file than it was sent.
         InferenceError: Its engine refused the network or failed.
         IncompatibleError: Dataset and network do not fit.
     """
     started, begin = _now(), time.perf_counter()
-    with target.open(artifact, cell.runtime.use, cell.runtime.options) as session:
-        report = session.load_report
-        _check_deployed(artifact, report, cell, tests)
-        machine = session.machine()
+    journal = Journal(scratch, _journal_key(cell, artifact, tests))
+    journal.load()
+    resumed = journal.samples
+
+    def check(session: Session) -> None:
+        _check_deployed(artifact, session.load_report, cell, tests)
+
+    with Deployment(cell, artifact, target, how, progress, check) as deployment:
+        report = deployment.session.load_report
+        machine = deployment.session.machine()
         first_inputs = _first_inputs(tests, artifact, how)
-        kind: Any = target.kind
-        first = session.run([first_inputs[:1]]).times_ns[0]
-        if how.warmup:
-            session.run([np.resize(first_inputs, (how.warmup, *first_inputs.shape[1:]))])
+        first = deployment.session.run([first_inputs[:1]]).times_ns[0]
+        deployment.warm_up(first_inputs)
         with progress.task(cell.id, len(tests)) as task:
-            steady = _steady_pass(session, artifact, report, tests, how.seconds, task.advance)
+            steady = _steady_pass(deployment, journal, tests, how.seconds, task.advance)
+        session = deployment.session
         memory = session.memory()
         layers = _profile(session, first_inputs, how)
         transport = _transport(session, first_inputs, how)
         machine_after = session.machine()
     distribution = summarize(steady.times_ns * NANOSECOND)
     quality = judge_quality(tests.dataset, steady.scores, tests.samples.labels)
-    warnings = judge(machine, machine_after, report.threads, distribution, report.clock)
+    interruptions = tuple(deployment.interruptions)
+    if resumed:
+        interruptions = (f"The run went on at sample {resumed} of {len(tests)}, in a new session.", *interruptions)
+    warnings = (*interruptions, *judge(machine, machine_after, report.threads, distribution, report.clock))
+    kind: Any = target.kind
     result = CellResult(
         id=cell.id, variant=cell.variant, runtime=cell.runtime.use, runtime_version=report.runtime_version,
         target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
         agreement=compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures),
-        latency=_latency(report, int(first), steady, distribution, transport, kind, tuple(warnings)),
-        memory=memory, layers=layers, machine=machine, machine_after=machine_after, warnings=tuple(warnings),
-        commands=commands, started=started, seconds=time.perf_counter() - begin,
-        measured_samples=len(tests), warmup=how.warmup, clock=report.clock, method=report.invoke_method,
+        latency=_latency(report, int(first), steady, distribution, transport, kind, warnings),
+        memory=memory, layers=layers, machine=machine, machine_after=machine_after, warnings=warnings,
+        commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
+        warmup=how.warmup, clock=report.clock, method=report.invoke_method, interruptions=interruptions,
     )  # fmt: skip
     return result, _arrays(steady, tests)
+
+
+def _journal_key(cell: Cell, artifact: Artifact, tests: TestSet) -> str:
+    return digest([artifact.sha256, artifact.preprocessing, cell.runtime, cell.target, tests.fingerprint])
 
 
 def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: TestSet) -> None:
@@ -110,39 +130,46 @@ def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: T
 
 def _first_inputs(tests: TestSet, artifact: Artifact, how: Measure) -> Array:
     """A few inputs for everything that is not the measured pass, in the network's own dtype."""
-    count = max(how.profile_samples, how.transport_samples, 1)
+    return _first_chunk(tests, artifact)[: max(how.profile_samples, how.transport_samples, 1)]
+
+
+def _first_chunk(tests: TestSet, artifact: Artifact) -> Array:
     _, inputs = next(tests.chunks(artifact))
-    return quantize_input(inputs[:count], the_input(artifact))
+    return quantize_input(inputs, the_input(artifact))
 
 
 def _steady_pass(
-    session: Session, artifact: Artifact, report: LoadReport, tests: TestSet, seconds: float, advance: Any
+    deployment: Deployment, journal: Journal, tests: TestSet, seconds: float, advance: Callable[[int], None]
 ) -> Steady:
     """Every sample once, for the predictions; then the same again until ``seconds`` of inference are measured.
 
     A fast network runs a thousand samples in a few hundredths of a second, which one burst of other work can spoil.
     """
-    times, scores = [], []
+    artifact = deployment.artifact
+    spec = deployment.session.load_report.outputs[0]
+    advance(journal.samples)
     before = after = 0.0
+    fresh = len(tests) - journal.samples
     mark = time.perf_counter()
-    for _, inputs in tests.chunks(artifact):
+    for part, inputs in tests.chunks(artifact, journal.samples):
         batch = quantize_input(inputs, the_input(artifact))
         before += time.perf_counter() - mark
-        run = session.run([batch], advance)
+        for _, run in deployment.pieces(batch, part.start, advance):
+            mark = time.perf_counter()
+            values = dequantize(run.outputs[0], spec)
+            values = values.reshape(len(values), -1).astype(np.float32, copy=False)
+            after += time.perf_counter() - mark
+            journal.append(scores=values, times_ns=run.times_ns)
         mark = time.perf_counter()
-        values = dequantize(run.outputs[0], report.outputs[0])
-        times.append(run.times_ns)
-        scores.append(values.reshape(len(values), -1).astype(np.float32, copy=False))
-        after += time.perf_counter() - mark
-        mark = time.perf_counter()
-    count = len(tests)
-    left = seconds - sum(int(part.sum()) for part in times) * NANOSECOND
+    times = [journal.joined("times_ns")]
+    again = _first_chunk(tests, artifact)
+    left = seconds - int(times[0].sum()) * NANOSECOND
     while left > 0 and sum(map(len, times)) < MAX_INFERENCES:
-        # The last chunk again: its inputs are at hand.
-        again = session.run([batch]).times_ns
-        left -= max(int(again.sum()), 1) * NANOSECOND
-        times.append(again)
-    return Steady(np.concatenate(times), np.concatenate(scores), before / count, after / count)
+        for _, run in deployment.pieces(again, 0, lambda _: None):
+            left -= max(int(run.times_ns.sum()), 1) * NANOSECOND
+            times.append(run.times_ns)
+    count = max(1, fresh)
+    return Steady(np.concatenate(times), journal.joined("scores"), before / count, after / count)
 
 
 def _profile(session: Session, inputs: Array, how: Measure) -> tuple[LayerTime, ...] | Unavailable:

@@ -151,7 +151,7 @@ class _Run:
             try:
                 result, arrays = measure_cell(
                     cell, artifact, targets[_part_key(cell.target)], tests, reference, self.plan.rig.measure,
-                    self._commands(cell), self.progress,
+                    self._commands(cell), self.bundle.scratch(cell.id), self.progress,
                 )  # fmt: skip
             except (TargetError, InferenceError) as error:
                 failure = CellFailure(id=cell.id, error=type(error).__name__, message=str(error), time=_now())

@@ -52,16 +52,16 @@ class TestSet:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def chunks(self, artifact: Artifact) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Preprocessed inputs (n, *input shape without batch), float32, piece by piece.
+    def chunks(self, artifact: Artifact, start: int = 0) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Preprocessed inputs (n, *input shape without batch), float32, piece by piece, from sample ``start`` on.
 
         Raises:
             IncompatibleError: The dataset does not fit the network's input.
         """
         spec = the_input(artifact)
         size = max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
-        for start in range(0, len(self), size):
-            part = slice(start, min(start + size, len(self)))
+        for place in range(start, len(self), size):
+            part = slice(place, min(place + size, len(self)))
             yield part, fit(self.samples.inputs(part, artifact.preprocessing), spec, self.dataset.name)
 
 

@@ -5,7 +5,7 @@
     bundle.json          what is run: rig, plan, hash of both; written first
     rig.yaml             the rig file as it was given
     artifacts/           the deployed files with their descriptions
-    cells/<id>/          result.json and samples.npz of each finished cell; or failure.json
+    cells/<id>/          result.json and samples.npz once finished; partial/ until then; or failure.json
     results.json         everything, once all cells are finished
     report.html .md .json
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +70,10 @@ class Bundle:
     def cell(self, identity: str) -> Path:
         """Folder of one cell."""
         return self.path / "cells" / identity
+
+    def scratch(self, identity: str) -> Path:
+        """Folder of what one cell has measured so far; gone when the cell is finished."""
+        return self.cell(identity) / "partial"
 
     # ---- state
 
@@ -138,6 +143,7 @@ class Bundle:
         files.write_bytes(folder / "samples.npz", buffer.getvalue())
         files.write_json(folder / "result.json", result)
         (folder / "failure.json").unlink(missing_ok=True)
+        shutil.rmtree(self.scratch(result.id), ignore_errors=True)
 
     def write_failure(self, failure: CellFailure) -> None:
         """Store why a cell could not be measured."""

@@ -104,6 +104,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         warnings: What makes the cell less trustworthy.
         commands: The commands that repeat it.
         seconds: Host time that the cell took.
+        interruptions: What interrupted the pass over the samples; also among the warnings.
     """
 
     id: str
@@ -128,6 +129,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     warmup: int
     clock: str
     method: str
+    interruptions: tuple[str, ...] = ()
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,6 +64,9 @@ class Measure(Settings, frozen=True, kw_only=True):
     transport_samples: Annotated[
         int, Described(description="single round trips that measure the transport; 0 for none", ge=0)
     ] = 50
+    patience: Annotated[
+        float, Described(description="seconds to wait for a device that went away in mid-run; 0 for not at all", ge=0)
+    ] = 30.0
     pictures: Annotated[int, Described(description="pictures of disagreements kept for the report, a cell", ge=0)] = 12
 
 

@@ -1,0 +1,70 @@
+"""What a cell has measured so far, on disk, so that a run that dies goes on with the sample where it stopped."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig import files
+from edgerig.errors import storing
+
+
+class Journal:
+    """Pieces of one cell's pass over the test samples, in order, without gaps.
+
+    Args:
+        folder: Where the pieces lie, one file each.
+        key: Hash of everything that the results depend on; pieces of another key are not used.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder, self.key = folder, key
+        self._pieces: list[dict[str, NDArray[Any]]] = []
+
+    @property
+    def samples(self) -> int:
+        """How many samples are finished."""
+        return sum(len(piece["scores"]) for piece in self._pieces)
+
+    def load(self) -> None:
+        """Find what an earlier run left; from the first damaged piece on, nothing is used."""
+        marker = self.folder / "key"
+        if marker.is_file() and marker.read_text() == self.key:
+            while (piece := self._read(self._path(len(self._pieces)))) is not None:
+                self._pieces.append(piece)
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def append(self, **arrays: NDArray[Any]) -> None:
+        """Keep one more piece: ``scores`` (n, classes) and ``times_ns`` (n,)."""
+        with storing(self.folder):
+            if not self._pieces:
+                files.write_text(self.folder / "key", self.key)
+            path = self._path(len(self._pieces))
+            temporary = path.with_suffix(".tmp")
+            # No fsync: this is for a process that dies, and a piece that a crash of the machine damages is found out.
+            with temporary.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            temporary.replace(path)
+        self._pieces.append(arrays)
+
+    def joined(self, name: str) -> NDArray[Any]:
+        """One array of all pieces."""
+        return np.concatenate([piece[name] for piece in self._pieces])
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06}.npz"
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, NDArray[Any]] | None:
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                piece = {name: archive[name] for name in ("scores", "times_ns")}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        return piece if len(piece["scores"]) == len(piece["times_ns"]) else None
