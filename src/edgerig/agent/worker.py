@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import importlib
 import os
 import select
 import shutil
@@ -121,16 +120,14 @@ class Worker:
             self.runtime = None
         self._inputs = self._result = None
         self._inferences = self._last_ns = 0
-        import_engine(runtime)
+        prepare(runtime, path)
         clock = str(inference_clock())
         since = "just before loading" if reset_peak() else "the start of the process"
         self._memory = {"rss_before_load": current_rss()}
-        start = time.perf_counter_ns()
         runtime.load(path)
-        seconds = (time.perf_counter_ns() - start) * 1e-9
         self.runtime, self._since = runtime, since
         loaded = Loaded(
-            inputs=runtime.inputs, outputs=runtime.outputs, load_seconds=seconds, sha256=asked.sha256,
+            inputs=runtime.inputs, outputs=runtime.outputs, load_seconds=runtime.load_seconds, sha256=asked.sha256,
             runtime=asked.runtime, runtime_version=runtime.version(), clock=clock,
             invoke_method=runtime.invoke_method, threads=runtime.settings.threads,
         )  # fmt: skip
@@ -250,12 +247,11 @@ def as_bytes(array: Array) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def import_engine(runtime: Runtime) -> None:
-    """Have the engine's modules imported, so that this is not counted as loading the network."""
-    runtime.version()
-    for name in runtime.modules:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+def prepare(runtime: Runtime, path: Path) -> None:
+    """Have the engine imported, so that its memory is not counted as the network's."""
+    # What goes wrong here goes wrong again in `load`, which tells it well.
+    with contextlib.suppress(Exception):
+        runtime._prepare(path)
 
 
 def answer_hello(frame: Frame, runtimes: Sequence[str], limits: Limits) -> Answer:

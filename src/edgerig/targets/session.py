@@ -61,6 +61,10 @@ class WireSession(Session):
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, Path(artifact.path).name)
         loaded = client.upload_model(header, memoryview(artifact.read()))
         self.load_report = LoadReport(**msgspec.structs.asdict(loaded))
+        self._inputs = [(np.dtype(spec.dtype), spec.shape[1:], spec) for spec in loaded.inputs]
+        self._outputs = [_Output(spec) for spec in loaded.outputs]
+        largest = max(sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
+        self._largest = max(1, CHUNK_BYTES // max(largest, 1))
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         batches = self._check(inputs)
@@ -108,26 +112,30 @@ class WireSession(Session):
 
     def _chunked(self, batches: list[Array], on_done: Callable[[int], None] | None) -> DeviceRun:
         total, place = len(batches[0]), 0
-        largest = max(1, CHUNK_BYTES // max(self._bytes_in(), self._bytes_out(), 1))
-        outputs: list[list[Array]] = [[] for _ in self.load_report.outputs]
-        times, trips, sizes = [], [], []
+        outputs: list[Array] = []
+        times = np.empty(total, np.int64)
+        trips, sizes = [], []
         while place < total:
-            count = min(total - place, largest, self._chunk())
-            part = [_bytes(batch[place : place + count]) for batch in batches]
-            answer = self.client.run(part, count)
+            count = min(total - place, self._largest, self._chunk())
+            answer = self.client.run([_bytes(batch[place : place + count]) for batch in batches], count)
             self._sample_ns = answer.round_trip_ns / count
-            # The views end with the next request.
-            times.append(np.frombuffer(bytes(answer.times), np.int64))
-            for kept, array in zip(outputs, self._arrays(answer.outputs, count), strict=True):
-                kept.append(array)
+            # The views end with the next request: what is in them is copied, once, to where it stays.
+            times[place : place + count] = np.frombuffer(answer.times, np.int64)
+            arrays = self._arrays(answer.outputs, count)
+            if not outputs:
+                outputs = [np.empty((total, *array.shape[1:]), array.dtype) for array in arrays]
+            for kept, array in zip(outputs, arrays, strict=True):
+                if kept.shape[1:] != array.shape[1:]:
+                    raise TargetError(f"{self.client.who} changes the shape of its outputs from message to message.")
+                kept[place : place + count] = array
             trips.append(answer.round_trip_ns)
             sizes.append(count)
             place += count
             if on_done is not None:
                 on_done(count)
         return DeviceRun(
-            outputs=tuple(np.concatenate(kept) for kept in outputs), times_ns=np.concatenate(times),
-            round_trips_ns=np.array(trips, np.int64), samples_per_request=np.array(sizes, np.int64),
+            outputs=tuple(outputs), times_ns=times, round_trips_ns=np.array(trips, np.int64),
+            samples_per_request=np.array(sizes, np.int64),
         )  # fmt: skip
 
     def _chunk(self) -> int:
@@ -146,7 +154,7 @@ class WireSession(Session):
             start = time.perf_counter_ns()
             self.client.upload_input(views)
             self.client.request_processing()
-            answered = self._arrays(self.client.download_output(), 1)
+            answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
             times[place] = self.client.download_statistics().last_inference_ns
             trips[place] = time.perf_counter_ns() - start
             for kept, array in zip(outputs, answered, strict=True):
@@ -167,26 +175,24 @@ class WireSession(Session):
 
     def _run_once(self, sample: list[Array]) -> DeviceRun:
         answer = self.client.run([_bytes(array) for array in sample], 1)
-        times: NDArray[np.int64] = np.frombuffer(bytes(answer.times), np.int64)
+        times: NDArray[np.int64] = np.frombuffer(answer.times, np.int64).copy()
         return DeviceRun(
             outputs=(), times_ns=times, round_trips_ns=np.array([answer.round_trip_ns], np.int64),
             samples_per_request=np.ones(1, np.int64),
         )  # fmt: skip
 
     def _arrays(self, views: list[memoryview], count: int) -> list[Array]:
-        """Copies of the outputs in an answer, shape (n, ...)."""
-        specs = self.load_report.outputs
-        if len(views) != len(specs):
-            raise TargetError(f"{self.client.who} announced {len(specs)} outputs and sent {len(views)}.")
-        return [_output(view, spec, count) for view, spec in zip(views, specs, strict=True)]
+        """The outputs in an answer, shape (n, ...), as views that end with the next request."""
+        if len(views) != len(self._outputs):
+            raise TargetError(f"{self.client.who} announced {len(self._outputs)} outputs and sent {len(views)}.")
+        return [output.array(view, count) for output, view in zip(self._outputs, views, strict=True)]
 
     def _check(self, inputs: Sequence[Array]) -> list[Array]:
         """The inputs, contiguous. Shapes and dtypes are the device's to check, but bytes alone would not tell it."""
-        specs = self.load_report.inputs
-        if len(inputs) != len(specs):
-            raise InferenceError(f"The network has {len(specs)} inputs, {len(inputs)} were given.")
-        for spec, array in zip(specs, inputs, strict=True):
-            if array.ndim == 0 or array.dtype.name != spec.dtype or array.shape[1:] != spec.shape[1:]:
+        if len(inputs) != len(self._inputs):
+            raise InferenceError(f"The network has {len(self._inputs)} inputs, {len(inputs)} were given.")
+        for (dtype, shape, spec), array in zip(self._inputs, inputs, strict=True):
+            if array.ndim == 0 or array.dtype != dtype or array.shape[1:] != shape:
                 raise InferenceError(
                     f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample, "
                     f"not {array.dtype.name} {list(array.shape[1:])}.",
@@ -196,20 +202,22 @@ class WireSession(Session):
                 raise InferenceError("All inputs must have the same number of samples, at least one.")
         return [np.ascontiguousarray(array) for array in inputs]
 
-    def _bytes_in(self) -> int:
-        return sum(spec.nbytes for spec in self.load_report.inputs)
-
-    def _bytes_out(self) -> int:
-        return sum(spec.nbytes for spec in self.load_report.outputs)
-
 
 def _bytes(array: Array) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _output(view: memoryview, spec: TensorSpec, count: int) -> Array:
-    flat = np.frombuffer(bytes(view), spec.dtype)
-    shape = spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape
-    expected = count * int(np.prod(shape, dtype=np.int64))
-    # An engine that does not know its output's shape in advance says so by a size of -1 or 0.
-    return flat.reshape(count, *shape) if flat.size == expected and expected > 0 else flat.reshape(count, -1)
+class _Output:
+    """How an output lies in an answer, worked out once: this is in the way of every round trip."""
+
+    def __init__(self, spec: TensorSpec) -> None:
+        self.dtype = np.dtype(spec.dtype)
+        self.shape = spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape
+        # An engine that does not know its output's shape in advance says so by a size of -1 or 0.
+        self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        self.known = self.nbytes > 0 and all(size > 0 for size in self.shape)
+
+    def array(self, view: memoryview, count: int) -> Array:
+        flat = np.frombuffer(view, self.dtype)
+        known = self.known and view.nbytes == count * self.nbytes
+        return flat.reshape(count, *self.shape) if known else flat.reshape(count, -1)

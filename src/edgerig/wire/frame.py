@@ -31,6 +31,7 @@ _CRC = struct.Struct("<I")
 #: Bytes that may be thrown away in search of a frame before the peer is given up.
 GARBAGE_LIMIT = 64 * 1024
 _SCRATCH = 64 * 1024
+_SIZE = PREAMBLE.size
 
 
 class Kind(IntEnum):
@@ -172,7 +173,11 @@ class FrameReader:
             ConnectionError: The peer closed the link. TimeoutError: it fell silent.
         """
         preamble = self._preamble()
-        self._check_limits(preamble)
+        limits = self.limits
+        if preamble.header_length > limits.header:
+            raise _too_long("header", preamble.header_length, limits.header)
+        if preamble.payload_length > limits.payload:
+            raise _too_long("payload", preamble.payload_length, limits.payload)
         header = bytes(self._take(preamble.header_length))
         payload = self._take(preamble.payload_length)
         if preamble.version != VERSION:
@@ -195,11 +200,12 @@ class FrameReader:
     def _preamble(self) -> Preamble:
         skipped = 0
         while True:
-            self._fill(PREAMBLE.size)
+            if self._end - self._start < _SIZE:
+                self._fill(_SIZE)
             start = self._start
-            found = decode_preamble(self._view[start : start + PREAMBLE.size])
+            found = decode_preamble(self._view[start : start + _SIZE])
             if found is not None:
-                self._start += PREAMBLE.size
+                self._start += _SIZE
                 return found
             step = self._next_sync(start + 1) - start
             self._start += step
@@ -222,27 +228,16 @@ class FrameReader:
                 return place
         return self._end
 
-    def _check_limits(self, preamble: Preamble) -> None:
-        too_long = preamble.header_length > self.limits.header
-        if too_long or preamble.payload_length > self.limits.payload:
-            what, length, limit = (
-                ("header", preamble.header_length, self.limits.header)
-                if too_long
-                else ("payload", preamble.payload_length, self.limits.payload)
-            )
-            raise WireError(f"A {what} of {length} B was announced; the limit is {limit} B.")
-
     def _fill(self, count: int) -> None:
         """Have at least ``count`` bytes in the scratch buffer, which holds that many."""
-        if self._end - self._start >= count:
-            return
-        if self._start:
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif self._start:
             rest = self._scratch[self._start : self._end]
             self._view[: len(rest)] = rest
             self._start, self._end = 0, len(rest)
         while self._end < count:
-            got = self.link.recv_into(self._view[self._end :])
-            self._end += got
+            self._end += self.link.recv_into(self._view[self._end :])
 
     def _take(self, count: int) -> memoryview:
         """The next ``count`` bytes; what does not lie in the scratch buffer is received in its final place."""
@@ -259,3 +254,7 @@ class FrameReader:
         while have < count:
             have += self.link.recv_into(target[have:])
         return target
+
+
+def _too_long(what: str, length: int, limit: int) -> WireError:
+    return WireError(f"A {what} of {length} B was announced; the limit is {limit} B.")

@@ -21,7 +21,7 @@ class Link(ABC):
 
     @abstractmethod
     def send(self, buffers: Sequence[bytes | memoryview]) -> None:
-        """Send all buffers, one after another, whole.
+        """Send all buffers, each of them bytes, one after another, whole.
 
         Raises:
             TimeoutError: The peer takes nothing any more. ConnectionError: it is gone.
@@ -51,16 +51,13 @@ class SocketLink(Link):
         self.socket = connected
 
     def send(self, buffers: Sequence[bytes | memoryview]) -> None:
-        total = sum(memoryview(part).nbytes for part in buffers)
         sent = self.socket.sendmsg(buffers)
-        if sent == total:
-            return
         for part in buffers:
-            view = memoryview(part)
-            if sent >= view.nbytes:
-                sent -= view.nbytes
+            length = len(part)
+            if sent >= length:
+                sent -= length
                 continue
-            self.socket.sendall(view[sent:])
+            self.socket.sendall(memoryview(part)[sent:])
             sent = 0
 
     def recv_into(self, view: memoryview) -> int:
