@@ -30,22 +30,23 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def workers() -> set[int]:
-    """Worker processes on this machine."""
+def workers(parent: int | None = None) -> set[int]:
+    """Worker processes that ``parent``, by default this process, has started and that are still there."""
     found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"edgerig.agent.worker" in words and "State:\tZ" not in (entry / "status").read_text():
-                    found.add(int(entry.name))
-            except OSError:
-                continue
+    for children in Path(f"/proc/{parent or os.getpid()}/task").glob("*/children"):
+        for child in children.read_text().split():
+            if alive(int(child)):
+                found.add(int(child))
     return found
+
+
+def alive(pid: int) -> bool:
+    """Whether ``pid`` is a worker that runs."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return b"edgerig.agent.worker" in words and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def eventually(condition, seconds=10.0):
@@ -101,13 +102,12 @@ def test_session_outlives_an_inference_error(target, faulty, x):
 
 
 def test_hang_is_noticed_by_the_timeout_and_leaves_no_process(faulty, x):
-    before = workers()
     target = target_for("local", {"timeout": 3})
     session = target.open(faulty, faults.NAME, {"fault": "hang"})
     with pytest.raises(TargetError, match=r"has not answered for 3 s"):
         session.run(x)
     session.close()
-    assert workers() <= before
+    assert not workers()
 
 
 def test_hang_on_an_agent_is_cleared_away_for_the_next_session(start_agent, faulty, x):
@@ -209,9 +209,8 @@ def test_missing_engine_on_the_device_names_the_pip_command(start_agent, faulty)
 
 
 def test_worker_killed_in_the_middle_is_noticed(target, faulty, x):
-    before = workers()
     with target.open(faulty, faults.NAME, {"seconds": 0.05}) as session:
-        (worker,) = workers() - before
+        (worker,) = workers()
         timer = threading.Timer(0.3, os.kill, (worker, signal.SIGKILL))
         timer.start()
         with pytest.raises(TargetError, match="SIGKILL"):
@@ -220,19 +219,18 @@ def test_worker_killed_in_the_middle_is_noticed(target, faulty, x):
 
 
 def test_agent_killed_in_the_middle_is_noticed_and_leaves_no_worker(faulty):
-    before = workers()
     words = [sys.executable, "-m", "edgerig", "agent", "--listen", "127.0.0.1:0", "--runtime", faults.NAME]
     agent = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         address = agent.stdout.readline().split()[-1]
         with target_for(address).open(faulty, faults.NAME, {"seconds": 0.05}) as session:
-            assert workers() - before
+            (worker,) = workers(agent.pid)
             timer = threading.Timer(0.3, agent.kill)
             timer.start()
             with pytest.raises(TargetError, match="went away"):
                 session.run([np.zeros((2000, 4), np.float32)])
             timer.join()
-        assert eventually(lambda: workers() <= before)
+        assert eventually(lambda: not alive(worker))
     finally:
         agent.kill()
         agent.wait()
@@ -240,18 +238,16 @@ def test_agent_killed_in_the_middle_is_noticed_and_leaves_no_worker(faulty):
 
 
 def test_stopped_agent_and_worker_are_noticed_by_the_timeout(start_agent, faulty, x):
-    before = workers()
     target = target_for(str(start_agent(runtimes=(faults.NAME,)).address), {"timeout": 3})
     with target.open(faulty, faults.NAME, {}) as session:
-        (worker,) = workers() - before
+        (worker,) = workers()
         os.kill(worker, signal.SIGSTOP)
         with pytest.raises(TargetError, match="has not answered"):
             session.run(x)
-    assert eventually(lambda: workers() <= before), "a stopped worker must be killed when its client is gone"
+    assert eventually(lambda: not alive(worker)), "a stopped worker must be killed when its client is gone"
 
 
 def test_parent_killed_leaves_no_local_worker_and_no_folder(tmp_path, faulty):
-    before = workers()
     code = (
         "import sys, numpy as np\n"
         "from edgerig.targets.resolve import target_for\n"
@@ -268,11 +264,11 @@ def test_parent_killed_leaves_no_local_worker_and_no_folder(tmp_path, faulty):
     words = [sys.executable, "-c", code, str(tmp_path)]
     parent = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
     assert parent.stdout.readline() == "open\n"
-    assert workers() - before
+    (worker,) = workers(parent.pid)
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    assert eventually(lambda: workers() <= before)
+    assert eventually(lambda: not alive(worker))
     assert eventually(lambda: not list(folder.iterdir()))
 
 
