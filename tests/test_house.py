@@ -74,7 +74,8 @@ def test_help_imports_no_engine_and_not_even_numpy() -> None:
         "import sys; from edgerig.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "print('LOADED', [m for m in ('numpy', 'rich', 'yaml', 'jinja2', 'psutil', 'ai_edge_litert') if m in sys.modules])"
+        "heavy = ('numpy', 'rich', 'yaml', 'jinja2', 'psutil', 'ai_edge_litert')\n"
+        "print('LOADED', [name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "LOADED []" in done.stdout

@@ -82,7 +82,7 @@ def _umask() -> int:
 
 
 def cache_folder() -> Path:
-    """Where fetched files and built stages are kept: ``$EDGERIG_CACHE``, else ``edgerig`` in the user's cache folder."""
+    """Where fetched files and built stages are kept: ``$EDGERIG_CACHE``, or ``edgerig`` in the user's cache folder."""
     own = os.environ.get("EDGERIG_CACHE")
     if own:
         return Path(own).expanduser()
