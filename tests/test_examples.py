@@ -31,11 +31,25 @@ def commands_of(readme: Path, program: str = "edgerig") -> list[str]:
     return [line for line in lines if line.startswith(program + " ")]
 
 
+RIG_COMMANDS = commands_of(ROOT / "examples" / "mnist" / "README.md")
+
+
+@pytest.mark.parametrize("command", [c for c in RIG_COMMANDS if " run " in c])
+def test_the_examples_commands_make_a_plan(command: str) -> None:
+    done = shell(command.split(" --dry-run")[0] + " --dry-run", ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "litert" in done.stderr
+
+
 def options_of(command: str) -> list[str]:
     return [word.split("=")[0] for word in shlex.split(command) if word.startswith("--")]
 
 
-@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")]), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page",
+    sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]),
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
 def test_every_command_in_the_documentation_exists_with_its_options(page: Path) -> None:
     from click.testing import CliRunner
 
