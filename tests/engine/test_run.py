@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,7 +141,24 @@ def test_a_device_that_is_not_there_fails_the_run_before_anything_is_measured(di
     data = rig(digit_net, matrix=[{"runtimes": ["litert"], "targets": ["local", "tcp://127.0.0.1:1"]}])
     with pytest.raises(TargetError, match="edgerig agent --listen"):
         edgerig.run(data, out=tmp_path / "out")
-    assert not (tmp_path / "out" / "cells").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_fails_before_its_first_cell_leaves_the_folder_as_it_was(digit_net: Path, tmp_path: Path) -> None:
+    kept = edgerig.run(rig(digit_net), out=tmp_path / "out")
+    absent = rig(digit_net, matrix=[{"runtimes": ["litert"], "targets": ["tcp://127.0.0.1:1"]}])
+    with pytest.raises(TargetError):
+        edgerig.run(absent, out=tmp_path / "out")
+    assert Bundle(tmp_path / "out").result() == kept
+    assert [path.name for path in tmp_path.glob("out*")] == ["out"]
+
+
+def test_what_is_left_of_a_run_that_measured_nothing_stands_in_no_ones_way(digit_net: Path, tmp_path: Path) -> None:
+    edgerig.run(rig(digit_net, name="other"), out=tmp_path / "out")
+    (tmp_path / "out" / "results.json").unlink()
+    shutil.rmtree(tmp_path / "out" / "cells")
+    assert edgerig.run(rig(digit_net), out=tmp_path / "out").name == "t"
+    assert not (tmp_path / "out.1").exists()
 
 
 def test_a_dataset_of_another_shape_is_refused(digit_net: Path, tmp_path: Path) -> None:

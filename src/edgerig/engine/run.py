@@ -52,7 +52,8 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
     """Run a plan into the bundle ``options.out``.
 
     A finished bundle that is already there is moved aside; an unfinished one is gone on with if ``resume``, else
-    refused. Devices are looked for before anything else is done.
+    refused if something is measured there. Devices are looked for before anything else is done; a run that fails
+    before its first cell leaves the folder as it was.
 
     Raises:
         TargetError: A device is not there.
@@ -66,9 +67,11 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
         _check_same_plan(bundle, plan)
         progress.log(f"{options.out} is finished: nothing is left to measure")
         return bundle.result()
-    header = _prepare_bundle(bundle, plan, options, progress)
-    bundle.lock()
+    moved: Path | None = None
     try:
+        header, moved = _prepare_bundle(bundle, plan, options)
+        if moved is not None:
+            progress.log(f"the bundle that was in {bundle.path} is now in {moved}")
         return _Run(plan, bundle, header, progress).execute()
     except (KeyboardInterrupt, Interrupted) as error:
         done = sum(bundle.read_cell(cell.id) is not None for cell in plan.cells)
@@ -82,6 +85,9 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
             f"Stopped: {done} of {len(plan.cells)} cells are finished and kept in {options.out}.",
             "Go on with --resume.",
         ) from error
+    except EdgerigError:
+        _take_back(bundle, moved, progress)
+        raise
     finally:
         bundle.unlock()
 
@@ -195,28 +201,46 @@ class _Run:
         return (base, f"edgerig run {self.bundle.path}/rig.yaml --only '{cell.id}' --out again")
 
 
-def _prepare_bundle(bundle: Bundle, plan: Plan, options: Options, progress: Progress) -> Header:
+def _prepare_bundle(bundle: Bundle, plan: Plan, options: Options) -> tuple[Header, Path | None]:
+    """The header of a bundle that is locked and ready, and where the finished one went that was there."""
+    moved = None
     if bundle.exists:
-        if options.resume:
-            header = _check_same_plan(bundle, plan)
-            header = msgspec.structs.replace(header, interruptions=(*header.interruptions, f"resumed at {_now()}"))
-            bundle.write_header(header)
-            return header
-        if not bundle.finished:
+        if bundle.finished:
+            moved = bundle.archive()
+        elif bundle.begun and not options.resume:
             raise UsageError(
                 f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
             )
-        progress.log(f"the bundle that was in {bundle.path} is now in {bundle.archive()}")
     elif bundle.path.exists() and (not bundle.path.is_dir() or any(p.name != ".lock" for p in bundle.path.iterdir())):
         raise StorageError(f"{bundle.path} exists and is no bundle.", "Choose another --out; nothing was touched.")
+    bundle.lock()
+    if bundle.begun:
+        header = _check_same_plan(bundle, plan)
+        header = msgspec.structs.replace(header, interruptions=(*header.interruptions, f"resumed at {_now()}"))
+        bundle.write_header(header)
+        return header, None
+    bundle.clear()
     header = Header(
         version=BUNDLE_VERSION, name=plan.rig.name, edgerig=__version__, created=_now(), plan_hash=_plan_hash(plan),
         rig=rig_to_builtins(plan.rig), cells=tuple(cell.id for cell in plan.cells),
         commands=(options.command,) if options.command else (),
     )  # fmt: skip
-    files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))
     bundle.write_header(header)
-    return header
+    files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))
+    return header, moved
+
+
+def _take_back(bundle: Bundle, moved: Path | None, progress: Progress) -> None:
+    """After a failure before the first cell: leave the folder as it was before the run."""
+    if not bundle.locked or bundle.begun or any(bundle.path.glob("cells/*/failure.json")):
+        return
+    bundle.clear()
+    bundle.unlock()
+    with contextlib.suppress(OSError):
+        bundle.path.rmdir()
+        if moved is not None:
+            moved.rename(bundle.path)
+            progress.log(f"the bundle that was in {bundle.path} is there again")
 
 
 def _check_same_plan(bundle: Bundle, plan: Plan) -> Header:
@@ -248,11 +272,9 @@ def _headline(result: CellResult) -> str:
 
 def _failed(failures: list[CellFailure], cells: int, path: Path) -> EdgerigError:
     kind = TargetError if all(f.error == "TargetError" for f in failures) else InferenceError
-    lines = "\n".join(f"  - {f.id}: {f.message}" for f in failures)
-    return kind(
-        f"{len(failures)} of {cells} cells could not be measured:\n{lines}",
-        f"The others are kept in {path}; go on with --resume.",
-    )
+    lines = "\n".join(f"  - {f.id}: {' '.join(f.message.split())}" for f in failures)
+    kept = f"The others are kept in {path}; go on with --resume." if len(failures) < cells else None
+    return kind(f"{len(failures)} of {cells} cells could not be measured:\n{lines}", kept)
 
 
 def _part_key(part: Part) -> str:

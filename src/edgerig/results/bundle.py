@@ -87,12 +87,29 @@ class Bundle:
         """Whether all cells are measured."""
         return (self.path / "results.json").is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything is measured here, be it a whole cell or a part of one."""
+        return any(self.path.glob("cells/*/result.json")) or any(self.path.glob("cells/*/partial/*"))
+
+    def clear(self) -> None:
+        """Take away what a run wrote that measured nothing: header, artifacts and notes of failure.
+
+        Reports and files that are not the run's own stay, and so does the folder if it holds such.
+        """
+        for name in ("cells", "artifacts"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for name in ("rig.yaml", "bundle.json"):
+            (self.path / name).unlink(missing_ok=True)
+
     def lock(self) -> None:
         """Keep a second run out of this folder until this process ends.
 
         Raises:
             UsageError: Another run is at work here.
         """
+        if self._lock is not None:
+            return
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
@@ -111,6 +128,11 @@ class Bundle:
             (self.path / ".lock").unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
+
+    @property
+    def locked(self) -> bool:
+        """Whether this object keeps others out."""
+        return self._lock is not None
 
     def archive(self) -> Path:
         """Move a finished bundle aside, to ``<path>.1``, ``.2`` and so on; returns where it went."""
