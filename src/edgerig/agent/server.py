@@ -19,8 +19,9 @@ from edgerig.errors import EdgerigError, SpecError, TargetError, UsageError, Wir
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
-from edgerig.wire.link import TcpLink
+from edgerig.wire.link import SocketLink, TcpLink
 from edgerig.wire.messages import Failure, pack
+from edgerig.wire.unix import UnixAddress, UnixLink, listen_unix
 
 PORT = 7433
 #: Seconds that a client gets to introduce itself.
@@ -73,6 +74,25 @@ def parse_address(text: str) -> Address:
     return Address(bare, int(port))
 
 
+def listen(address: Address | UnixAddress) -> tuple[socket.socket, Address | UnixAddress]:
+    """A listening socket, and where it listens: on a port of its own where port 0 was asked for.
+
+    Raises:
+        UsageError: It cannot be listened on.
+    """
+    if isinstance(address, UnixAddress):
+        return listen_unix(address), address
+    try:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        listener = socket.create_server((address.host, address.port), family=family, backlog=16)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot listen on {address}: {error.strerror or error}.",
+            "Is another agent running there? Choose another port, or 0 for a free one.",
+        ) from error
+    return listener, Address(address.host, listener.getsockname()[1])
+
+
 class Agent:
     """Serves this machine as a device under test.
 
@@ -90,7 +110,7 @@ class Agent:
 
     def __init__(
         self,
-        address: Address,
+        address: Address | UnixAddress,
         *,
         folder: Path | None = None,
         runtimes: Sequence[str] = (),
@@ -98,7 +118,7 @@ class Agent:
         idle: float = 600.0,
         log: Callable[[str], None] = lambda _: None,
     ) -> None:
-        if not address.loopback and not insecure:
+        if isinstance(address, Address) and not address.loopback and not insecure:
             raise UsageError(
                 f"{address} can be reached from other machines, and the agent runs any network that anybody sends it.",
                 f"Listen on 127.0.0.1 and reach it through `ssh -L {address.port}:127.0.0.1:{address.port} DEVICE`, "
@@ -115,15 +135,7 @@ class Agent:
         self._stopping = False
         self._workers: set[WorkerProcess] = set()
         self._threads: set[threading.Thread] = set()
-        try:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            self._listener = socket.create_server((address.host, address.port), family=family, backlog=16)
-        except OSError as error:
-            raise UsageError(
-                f"Cannot listen on {address}: {error.strerror or error}.",
-                "Is another agent running there? Choose another port, or 0 for a free one.",
-            ) from error
-        self.address = Address(address.host, self._listener.getsockname()[1])
+        self._listener, self.address = listen(address)
 
     def serve(self) -> None:
         """Serve clients until `stop` is called or an exception, such as Ctrl-C, ends it; leaves no worker behind."""
@@ -156,12 +168,13 @@ class Agent:
         if len(self._threads) >= MAX_CONNECTIONS:
             connected.close()
             return
-        thread = threading.Thread(target=self._connection, args=(connected, f"{peer[0]}:{peer[1]}"), daemon=True)
+        who = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "a local client"
+        thread = threading.Thread(target=self._connection, args=(connected, who), daemon=True)
         self._threads.add(thread)
         thread.start()
 
     def _connection(self, connected: socket.socket, who: str) -> None:
-        link = TcpLink(connected)
+        link = UnixLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
         try:
             self._greet(link, who)
         except (OSError, EdgerigError) as error:
@@ -170,7 +183,7 @@ class Agent:
             link.close()
             self._threads.discard(threading.current_thread())
 
-    def _greet(self, link: TcpLink, who: str) -> None:
+    def _greet(self, link: SocketLink, who: str) -> None:
         """Take the HELLO ourselves, so that a mere question who is there costs no process; then the session."""
         link.set_timeout(HELLO_SECONDS)
         try:
@@ -192,7 +205,7 @@ class Agent:
         finally:
             self._leave()
 
-    def _session(self, link: TcpLink, who: str) -> None:
+    def _session(self, link: SocketLink, who: str) -> None:
         worker = WorkerProcess(link.socket, runtimes=self.runtimes, idle=self.idle, parent_folder=self.folder)
         self._workers.add(worker)
         self.log(f"{who}: session begins, process {worker.pid}")
@@ -254,7 +267,7 @@ def busy(owner: str | None) -> Failure:
     return Failure(messages.BUSY, text, "Wait until that one is done, and try again.")
 
 
-def tell(link: TcpLink, request: int, failure: Failure) -> None:
+def tell(link: SocketLink, request: int, failure: Failure) -> None:
     """Send a last ERROR, and see that it arrives."""
     with contextlib.suppress(OSError):
         link.set_timeout(1.0)
@@ -262,7 +275,7 @@ def tell(link: TcpLink, request: int, failure: Failure) -> None:
     hang_up(link)
 
 
-def hang_up(link: TcpLink) -> None:
+def hang_up(link: SocketLink) -> None:
     """End our side so that what was sent before arrives: closing with unread bytes would reset the connection."""
     with contextlib.suppress(OSError):
         link.set_timeout(1.0)

@@ -12,8 +12,8 @@ from edgerig.cli.console import echo
 
 @click.command(name="agent")
 @click.option(
-    "--listen", default="127.0.0.1:7433", show_default=True, metavar="HOST:PORT",
-    help="Where to listen; port 0 takes a free one.",
+    "--listen", default="127.0.0.1:7433", show_default=True, metavar="ADDRESS",
+    help="Where to listen: HOST:PORT (port 0 takes a free one) or unix:///PATH.",
 )  # fmt: skip
 @click.option(
     "--folder",
@@ -58,11 +58,13 @@ def command(
     from edgerig.cli.signals import stop_on_termination
     from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
+    from edgerig.wire.unix import SCHEME, parse_unix
 
     for name in runtimes:
         find("runtime", name, Runtime)
+    address = parse_unix(listen) if listen.startswith(SCHEME) else parse_address(listen)
     agent = Agent(
-        parse_address(listen), folder=folder, runtimes=runtimes, insecure=insecure, idle=idle,
+        address, folder=folder, runtimes=runtimes, insecure=insecure, idle=idle,
         log=(lambda _: None) if quiet else echo,
     )  # fmt: skip
     stop_on_termination()

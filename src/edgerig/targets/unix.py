@@ -1,0 +1,58 @@
+"""A device behind a unix socket: an agent on this machine, or one that SSH forwards."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from edgerig.errors import TargetError
+from edgerig.plugins import Settings
+from edgerig.targets.session import Protocol
+from edgerig.targets.wired import WiredTarget
+from edgerig.wire.client import WireClient
+from edgerig.wire.unix import connect_unix, parse_unix
+
+CONNECT_SECONDS = 10.0
+
+
+class UnixSettings(Settings, frozen=True, kw_only=True):
+    """Settings of a device that is reached over a unix socket."""
+
+    timeout: Annotated[
+        float, msgspec.Meta(description="seconds without an answer after which the device counts as gone", gt=0)
+    ] = 60.0
+    protocol: Annotated[
+        Protocol,
+        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
+    ] = "run"
+    checksum: Annotated[bool, msgspec.Meta(description="give payloads a CRC-32")] = False
+
+
+class Unix(WiredTarget):
+    """An agent at ``unix:///path/to.sock``."""
+
+    name = "unix"
+    summary = "an agent behind a unix socket: unix:///path/to.sock"
+    Settings = UnixSettings
+    settings: UnixSettings
+    address = "unix:///run/edgerig.sock"
+
+    @classmethod
+    def check_address(cls, address: str) -> None:
+        parse_unix(address)
+
+    def connect(self) -> WireClient:
+        place = parse_unix(self.address)
+        try:
+            link = connect_unix(place.path, CONNECT_SECONDS)
+        except PermissionError as error:
+            raise TargetError(
+                f"{self.address} may be used by its owner only.", "Run edgerig as the user that started the agent."
+            ) from error
+        except OSError as error:
+            raise TargetError(
+                f"No agent answers at {self.address}: {error.strerror or error}.",
+                f"Start one: edgerig agent --listen {self.address}",
+            ) from error
+        return WireClient(link, who=self.address, timeout=self.settings.timeout, checked=self.settings.checksum)

@@ -1,0 +1,56 @@
+from threading import Thread
+
+import pytest
+
+from edgerig.agent.server import Agent
+from edgerig.errors import SpecError, TargetError, UnknownNameError
+from edgerig.targets.resolve import plugin_of, target_for
+from edgerig.testing.target import TargetContract
+from edgerig.wire.unix import UnixAddress
+
+
+@pytest.fixture(scope="class")
+def address(tmp_path_factory):
+    """An agent at a unix socket."""
+    agent = Agent(UnixAddress(str(tmp_path_factory.mktemp("unix") / "a.sock")), runtimes=("litert",))
+    thread = Thread(target=agent.serve)
+    thread.start()
+    yield str(agent.address)
+    agent.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+class TestUnix(TargetContract):
+    @pytest.fixture(scope="class")
+    def target(self, address):
+        return target_for(address)
+
+    @pytest.fixture(scope="class")
+    def deployment(self, two_inputs):
+        return two_inputs
+
+
+class TestUnixStepwise(TargetContract):
+    @pytest.fixture(scope="class")
+    def target(self, address):
+        return target_for(address, {"protocol": "stepwise", "checksum": True})
+
+    @pytest.fixture(scope="class")
+    def deployment(self, one_input):
+        return one_input
+
+
+def test_address_is_checked_when_it_is_named():
+    assert plugin_of("unix:///tmp/x.sock").name == "unix"
+    with pytest.raises(SpecError, match="three slashes"):
+        plugin_of("unix://tmp/x.sock")
+    with pytest.raises(UnknownNameError, match="timout"):
+        target_for("unix:///tmp/x.sock", {"timout": 3})
+
+
+def test_missing_agent_is_said_with_the_command_that_starts_one(tmp_path):
+    target = target_for(f"unix://{tmp_path}/none.sock")
+    with pytest.raises(TargetError) as caught:
+        target.check()
+    assert caught.value.hint == f"Start one: edgerig agent --listen unix://{tmp_path}/none.sock"
