@@ -15,7 +15,8 @@
     |   `-- ArtifactCheckError   the artifact is not what was asked for; names the tensor
     |-- InferenceError           a runtime refused or failed to run a network
     |-- TargetError              a device is not there, or went away, or answered nonsense
-    |   `-- WireError            bytes on the wire that are no valid message
+    |   |-- WireError            bytes on the wire that are no valid message
+    |   `-- LeaseError           another run owns the device
     |-- StorageError             a folder or file could not be written
     `-- Interrupted              stopped by the user; what was finished is kept; exit code 130
 
@@ -126,6 +127,18 @@ class TargetError(EdgerigError):
 
 class WireError(TargetError):
     """Bytes on the wire that are no valid message."""
+
+
+class LeaseError(TargetError):
+    """Another run owns the device.
+
+    Args:
+        retry_after: Seconds after which it may be free; None if it was ours and is not any more.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
 
 
 class StorageError(EdgerigError):

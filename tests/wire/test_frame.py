@@ -65,7 +65,7 @@ def test_golden_frame_of_the_specification():
 def test_kinds_have_the_numbers_of_the_specification():
     assert {kind.name: int(kind) for kind in Kind} == {
         "OK": 1, "ERROR": 2, "DATA": 3, "MODEL": 4, "PROCESS": 5, "OUTPUT": 6, "STATS": 7, "HELLO": 8, "RUN": 9,
-        "PROFILE": 10, "MEMORY": 11, "IO": 12, "RESET": 13, "LOG": 14,
+        "PROFILE": 10, "MEMORY": 11, "IO": 12, "RESET": 13, "LOG": 14, "LEASE": 15,
     }  # fmt: skip
 
 

@@ -16,6 +16,15 @@ from edgerig.wire import messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, Kind, Limits, encode
 from edgerig.wire.link import Link
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
+from edgerig.wire.ownership import (
+    TOKEN_VARIABLE,
+    LeaseHeader,
+    Owner,
+    device_proof,
+    host_proof,
+    new_nonce,
+    same,
+)
 
 OK, ERROR = int(Kind.OK), int(Kind.ERROR)
 
@@ -89,6 +98,12 @@ class WireClient(RuntimeProtocol):
     # ---- the seed's stepwise exchange
 
     def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
+        grant = self.device.grant
+        if grant and grant.max_model and data.nbytes > grant.max_model:
+            raise TargetError(
+                f"{self.who} takes networks of at most {grant.max_model} B; {header.name} has {data.nbytes} B.",
+                "Raise --max-model of its agent, or choose a smaller network.",
+            )
         frame = self.request(Kind.MODEL, messages.pack(header), [data])
         loaded: Loaded = messages.unpack(frame.payload, Loaded)
         return loaded
@@ -116,22 +131,58 @@ class WireClient(RuntimeProtocol):
 
     # ---- what goes beyond the seed
 
-    def hello(self) -> MachineState:
+    def hello(self, owner: Owner | None = None, token: bytes | None = None) -> MachineState:
         """Introduce ourselves; keeps who the device is in ``device``, and gives its state.
 
+        Args:
+            owner: The run that asks for the device; None for whoever needs no lease.
+            token: Proves that we may, if the device asks for that. It is not sent.
+
         Raises:
-            TargetError: The device is busy, or speaks another protocol, or does not answer.
+            LeaseError: Another run has the device.
+            TargetError: It refuses us, or speaks another protocol, or does not answer.
         """
-        mine = Hello(VERSION, f"edgerig {__version__}", self.limits.header, self.limits.payload)
-        frame = self.request(Kind.HELLO, messages.pack(mine))
+        limits = self.limits
+        mine = Hello(VERSION, f"edgerig {__version__}", limits.header, limits.payload, owner=owner)
+        proof = b""
+        try:
+            frame = self.request(Kind.HELLO, messages.pack(mine))
+        except messages.Challenge as asked:
+            signed, proof = self._prove(owner or Owner(""), token, asked)
+            frame = self.request(Kind.HELLO, messages.pack(msgspec.structs.replace(mine, owner=signed)))
         self.device = messages.unpack(frame.header, Hello)
         if self.device.protocol != VERSION:
             raise TargetError(
                 f"{self.who} speaks version {self.device.protocol} of the protocol, this edgerig version {VERSION}.",
                 "Install the same edgerig on both sides.",
             )
+        if proof and not (self.device.grant and same(self.device.grant.proof, proof)):
+            raise TargetError(
+                f"{self.who} asks for a token and does not know it itself.", "Is it the device that you think?"
+            )
         state: MachineState = messages.unpack(frame.payload, MachineState)
         return state
+
+    def _prove(self, owner: Owner, token: bytes | None, asked: messages.Challenge) -> tuple[Owner, bytes]:
+        """The owner with a proof that it knows the token, and the proof that the device must answer."""
+        if not asked.nonce:
+            raise asked
+        if token is None:
+            raise TargetError(
+                f"{self.who} asks for a token.",
+                f"Give the target's setting `token_file`, or set the variable {TOKEN_VARIABLE}.",
+            )
+        nonce = new_nonce()
+        signed = msgspec.structs.replace(owner, nonce=nonce, proof=host_proof(token, asked.nonce, nonce, owner.id))
+        return signed, device_proof(token, asked.nonce, nonce)
+
+    def renew_lease(self, release: bool = False) -> None:
+        """Keep the lease that a HELLO with ``keeper`` gave us, or give it back.
+
+        Raises:
+            LeaseError: It has passed to another owner.
+        """
+        self.request(Kind.LEASE, messages.pack(LeaseHeader(release)))
 
     def run(self, inputs: Sequence[memoryview], count: int) -> Answer:
         """Run ``count`` samples in one round trip.

@@ -51,6 +51,7 @@ class Kind(IntEnum):
     IO = 12
     RESET = 13
     LOG = 14
+    LEASE = 15
 
 
 class Flag(IntFlag):

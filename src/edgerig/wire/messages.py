@@ -18,6 +18,7 @@ from edgerig import errors
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, WireError
 from edgerig.measure.machine import MachineState
+from edgerig.wire.ownership import Grant, Owner
 
 #: Samples, tensors, a reserved field; then the bytes of each tensor (all its samples) as u32.
 _TENSORS = struct.Struct("<IHH")
@@ -35,6 +36,11 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
         kinds: Message kinds that it answers.
         runtimes: Runtimes that it has; empty for a host.
         clock: The clock of its on-device times; empty for a host.
+        boot: Differs from one start of the device to the next; 0 where it is not told.
+        network: SHA-256 of the network that is built in; empty if networks are sent.
+        reset_cause: Why the device started last, if it knows.
+        owner: Who asks for the device; from a host. None for whoever needs no lease.
+        grant: What the owner was given; from a device that grants leases.
     """
 
     protocol: int
@@ -44,6 +50,11 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     kinds: tuple[int, ...] = ()
     runtimes: tuple[str, ...] = ()
     clock: str = ""
+    boot: int = 0
+    network: str = ""
+    reset_cause: str | None = None
+    owner: Owner | None = None
+    grant: Grant | None = None
 
 
 class ModelHeader(msgspec.Struct, frozen=True, array_like=True):
@@ -99,13 +110,22 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 
 #: Error codes that are about the protocol or the program itself.
 INTERNAL, BUSY, BAD_FRAME, UNSUPPORTED = 1, 2, 3, 4
+#: A request is not the next one; the first detail is the sequence number that is, or 0 if HELLO must come first.
+OUT_OF_SEQUENCE = 5
+#: The host must prove itself; the first detail is the device's nonce, if it may try.
+UNAUTHORIZED = 6
+#: The lease has passed to another owner.
+STALE = 7
 
 #: Error code -> class that is raised on the host. The numbers are part of the protocol.
 CODES: dict[int, type[EdgerigError]] = {
     INTERNAL: errors.TargetError,
-    BUSY: errors.TargetError,
+    BUSY: errors.LeaseError,
     BAD_FRAME: errors.WireError,
     UNSUPPORTED: errors.TargetError,
+    OUT_OF_SEQUENCE: errors.WireError,
+    UNAUTHORIZED: errors.TargetError,
+    STALE: errors.LeaseError,
     16: errors.EdgerigError,
     17: errors.UsageError,
     18: errors.SpecError,
@@ -123,7 +143,7 @@ CODES: dict[int, type[EdgerigError]] = {
     30: errors.StorageError,
     31: errors.Interrupted,
 }
-_CODE_OF = {cls: code for code, cls in CODES.items() if code > UNSUPPORTED}
+_CODE_OF = {cls: code for code, cls in CODES.items() if code >= 16}
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -131,6 +151,9 @@ def failure_of(error: BaseException) -> Failure:
     if not isinstance(error, EdgerigError):
         text = f"The device's program failed: {type(error).__name__}: {error}"
         return Failure(INTERNAL, text[:_TEXT], "This is a fault of edgerig or of a plugin; please report it.")
+    if isinstance(error, errors.LeaseError):
+        stale = error.retry_after is None
+        return Failure(STALE if stale else BUSY, error.message, error.hint, () if stale else (error.retry_after,))
     # A subclass that a plugin made is told as the nearest class that both sides know.
     code = next(_CODE_OF[cls] for cls in type(error).__mro__ if cls in _CODE_OF)
     details: tuple[Any, ...] = ()
@@ -139,6 +162,12 @@ def failure_of(error: BaseException) -> Failure:
     elif isinstance(error, errors.MissingExtraError):
         details = (error.what, error.extra, error.package)
     return Failure(code, error.message[:_TEXT], error.hint[:_TEXT] if error.hint else None, details)
+
+
+class Challenge(errors.TargetError):
+    """The device asks for a proof that we know its token; ``nonce`` is empty if it takes no other try."""
+
+    nonce = b""
 
 
 def error_of(failure: Failure) -> EdgerigError:
@@ -150,9 +179,15 @@ def error_of(failure: Failure) -> EdgerigError:
             error = errors.UnknownNameError(*failure.details)
         elif cls is errors.MissingExtraError:
             error = errors.MissingExtraError(*failure.details)
+        elif failure.code == BUSY:
+            (seconds,) = failure.details or (0.0,)
+            error = errors.LeaseError(failure.message, failure.hint, float(seconds))
+        elif failure.code == UNAUTHORIZED:
+            error = challenge = Challenge(failure.message, failure.hint)
+            challenge.nonce = bytes(failure.details[0]) if failure.details else b""
         else:
             return cls(failure.message, failure.hint)
-    except TypeError:
+    except (TypeError, ValueError):
         return errors.TargetError(failure.message, failure.hint)
     # The device's own words, should it be of another version.
     error.message, error.hint = failure.message, failure.hint
