@@ -52,7 +52,7 @@ class Plugin:
         """The error that using this plugin would raise, or None if its engine is installed."""
         for module in cls.modules:
             if not _importable(module):
-                return MissingExtraError(f"{cls.__name__} ({cls.name!r})", cls.extra or "all", module)
+                return MissingExtraError(cls.name, cls.extra or "all", module)
         return None
 
     @classmethod

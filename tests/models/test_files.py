@@ -55,13 +55,22 @@ def test_what_the_caller_says_goes_first(net: Path) -> None:
     assert found.classes == ("x", "y")
 
 
-def test_a_description_of_another_file_is_not_used(net: Path) -> None:
-    msgspec.structs.replace(open_artifact(net), classes=("old",)).save()
+def test_a_description_of_another_file_is_refused(net: Path) -> None:
+    msgspec.structs.replace(open_artifact(net), preprocessing=Preprocessing(scale=3.0)).save()
     dense_tflite(net, seed=1)
-    assert open_artifact(net).classes == ()
+    with pytest.raises(ModelError, match=r"describes another file than net\.tflite") as caught:
+        open_artifact(net)
+    assert "remove net.tflite.json" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"some": "thing else"}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"sha256": "0", "inputs": 3}'])
+def test_a_damaged_description_is_refused_and_not_passed_over(net: Path, content: bytes) -> None:
+    sidecar_path(net).write_bytes(content)
+    with pytest.raises(ModelError, match="does not describe an artifact"):
+        open_artifact(net)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"3", b'{"some": "thing else"}'])
 def test_a_json_file_that_is_somebody_elses_does_not_matter(net: Path, content: bytes) -> None:
     sidecar_path(net).write_bytes(content)
     assert open_artifact(net).outputs[0].shape == (1, 4)

@@ -17,12 +17,13 @@ from edgerig.models.graph.scheme import scheme_of
 def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, classes: Sequence[str] = ()) -> Artifact:
     """The artifact of any .keras, .tflite or .onnx file.
 
-    If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file and fits it by SHA-256,
-    that one is used; otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and
-    ``classes`` go before those of a description.
+    If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file, that one is used;
+    otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and ``classes`` go before
+    those of a description.
 
     Raises:
-        ModelError: The file is missing, corrupt, or of no known format.
+        ModelError: The file is missing, corrupt, or of no known format; or its description is damaged or that of
+            another file, so that nobody knows which preprocessing the network was made for.
         MissingExtraError: Reading this format needs a package that is not installed.
     """
     path = Path(path)
@@ -38,14 +39,25 @@ def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, cla
 
 def _described(path: Path, format: str, digest: str) -> Artifact | None:
     sidecar = sidecar_path(path)
+    hint = f"Make {path.name} again with its description, or remove {sidecar.name} and let the file speak for itself."
+    if not sidecar.is_file() or _somebody_elses(sidecar):
+        return None
     try:
         artifact = Artifact.load(sidecar)
-    except ModelError:
-        # None there, or a JSON file of the same name that is somebody else's: the file speaks for itself.
-        return None
+    except ModelError as error:
+        raise ModelError(error.message, hint) from error
     if artifact.sha256 != digest or artifact.format != format:
-        return None
+        raise ModelError(f"{sidecar} describes another file than {path.name}: the SHA-256 differs.", hint)
     return msgspec.structs.replace(artifact, path=str(path))
+
+
+def _somebody_elses(sidecar: Path) -> bool:
+    """Whether it is sound JSON that never was a description of ours."""
+    try:
+        content = msgspec.json.decode(sidecar.read_bytes())
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return not (isinstance(content, dict) and {"sha256", "inputs"} <= content.keys())
 
 
 def _read(path: Path, format: str, digest: str) -> Artifact:
