@@ -9,7 +9,10 @@ import pytest
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.c_array import CArray
-from edgerig.compilers.quantize import Int8, Int8Settings
+from edgerig.compilers.float32 import Float32
+from edgerig.compilers.onnx import Onnx
+from edgerig.compilers.onnx_int8 import OnnxInt8
+from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8
 from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
 from edgerig.errors import (
     CompileError,
@@ -63,6 +66,14 @@ def test_all_leaves_out_engines_that_are_not_there(float_net: Artifact, blobs, m
     assert any("pip install 'edgerig[quantize]'" in reason for reason in chains.skipped)
     with pytest.raises(MissingExtraError):
         plan_chains(["int8"], {}, float_net, blobs)
+
+
+def test_nothing_to_make_is_an_error_with_every_reason(float_net: Artifact, tmp_path: Path, monkeypatch) -> None:
+    for kind in (Float32, Float16, Dynamic, Int8, Int16x8, Onnx, OnnxInt8, CArray):
+        monkeypatch.setattr(kind, "modules", ("no_such_module",))
+    with pytest.raises(UsageError, match=r"Nothing can be made of net\.tflite") as caught:
+        plan_chains(["all"], {}, float_net, None)
+    assert "int8 needs no_such_module, which is not installed" in caught.value.message
 
 
 def test_settings_go_to_those_that_have_them(float_net: Artifact, blobs) -> None:

@@ -101,8 +101,9 @@ def command(
         print_json(_document(source, made, rows, failures))
     for one in made:
         echo(f"{one.compiler}: {one.artifact.path}")
-    echo()
-    echo(render_size_table(rows))
+    if made:
+        echo()
+        echo(render_size_table(rows))
     if failures:
         raise _error(failures)
 

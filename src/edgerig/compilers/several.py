@@ -77,6 +77,9 @@ def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artif
             skipped.append(f"{name}: {Path(artifact.path).name} is that already.")
             continue
         steps.append(chain)
+    if not steps:
+        reasons = "\n".join(f"  - {reason}" for reason in skipped)
+        raise UsageError(f"Nothing can be made of {Path(artifact.path).name}:\n{reasons}")
     needy = [chain[-1].name for chain in steps if any(step.needs_dataset for step in chain)]
     if needy and dataset is None:
         raise UsageError(
