@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint types clean
+.PHONY: demo test test-fast faults lint types clean
 
 # pip is brought up to date first: old resolvers (Debian's 23.0) take many minutes over the extras.
 $(BIN)/python:
@@ -28,6 +28,10 @@ test: $(VENV)/.dev lint types
 
 test-fast: $(VENV)/.dev lint types
 	$(BIN)/python -m pytest -m "not slow and not browser"
+
+# The kills of the ordinary tests, but 200 of them; takes a quarter of an hour.
+faults: $(VENV)/.dev
+	EDGERIG_KILLS=200 $(BIN)/python -m pytest tests/faults -s
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
