@@ -47,7 +47,7 @@ def test_every_option_says_what_it_does(name: str) -> None:
         (["run", "/nowhere/rig.yaml"], "No such file", 2),
         (["bench", "/nowhere/net.tflite"], "net.tflite", 1),
         (["inspect", "/nowhere/net.tflite"], "net.tflite", 1),
-        (["report", "/nowhere"], "is not a bundle", 1),
+        (["report", "/nowhere"], "not a bundle", 1),
         (["list", "datasets", "mnits"], "Did you mean 'mnist'?", 2),
     ],
 )
