@@ -1,8 +1,9 @@
 """Keras files read without Keras, compared with what Keras says of them."""
 
-from __future__ import re
+from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
