@@ -98,6 +98,7 @@ def gradients(model, x):
     return jax.grad(total)([variable.value for variable in model.trainable_variables])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", [{}, {"strides": 1}, {"padding": "same"}])
 def test_whole_network_has_the_same_gradients_whatever_its_layers(pooling):
     model = make_network(**pooling)

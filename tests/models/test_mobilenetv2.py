@@ -70,6 +70,7 @@ def test_pixels_are_resized_and_scaled_to_minus_one_to_one(pictures):
     assert 255 * preprocessing.scale - preprocessing.mean[0] == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alpha", "parameters"), [(0.35, 410_208), (1.0, 2_257_984)])
 def test_features_have_the_parameters_of_the_published_network(alpha, parameters):
     model = make(alpha=alpha).build(5)

@@ -12,6 +12,7 @@ from edgerig.models.resnet8 import SHIFT, ResNet8, ResNet8Settings
 from edgerig.testing.model import ModelContract
 
 
+@pytest.mark.slow
 class TestResNet8Contract(ModelContract):
     @pytest.fixture(scope="class")
     def wrapper(self):
