@@ -105,6 +105,7 @@ def measure_cell(
         memory=memory, layers=layers, machine=machine, machine_after=machine_after, warnings=warnings,
         commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
         warmup=how.warmup, clock=report.clock, method=report.invoke_method, interruptions=interruptions,
+        device=target.description,
     )  # fmt: skip
     return result, _arrays(steady, tests)
 

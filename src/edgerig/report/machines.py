@@ -45,6 +45,7 @@ def machine_facts(state: MachineState) -> tuple[Fact, ...]:
 def measurement_facts(cell: CellResult) -> tuple[Fact, ...]:
     """How the cell was measured."""
     return (
+        *([Fact("device", cell.device)] if cell.device else []),
         Fact("clock", cell.clock),
         Fact("method", cell.method),
         Fact("measured samples", f"{cell.measured_samples:,}"),

@@ -105,6 +105,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         commands: The commands that repeat it.
         seconds: Host time that the cell took.
         interruptions: What interrupted the pass over the samples; also among the warnings.
+        device: What is under test, in words of the target: whose agent it is, who started it.
     """
 
     id: str
@@ -130,6 +131,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     clock: str
     method: str
     interruptions: tuple[str, ...] = ()
+    device: str = ""
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
