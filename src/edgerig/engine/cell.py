@@ -88,6 +88,7 @@ def measure_cell(
         session = deployment.session
         memory = session.memory()
         layers = _profile(session, first_inputs, how)
+        memory = _with_what_the_profile_told(memory, session.memory())
         transport = _transport(session, first_inputs, how)
         machine_after = session.machine()
     distribution = summarize(steady.times_ns * NANOSECOND)
@@ -178,6 +179,11 @@ def _profile(session: Session, inputs: Array, how: Measure) -> tuple[LayerTime, 
         return Unavailable("the per-operator profile was switched off")
     layers = session.profile([inputs[: how.profile_samples]])
     return layers if isinstance(layers, Unavailable) else tuple(layers)
+
+
+def _with_what_the_profile_told(before: dict[str, Quantity], after: dict[str, Quantity]) -> dict[str, Quantity]:
+    """Memory as it was before the profile, which needs some itself, and what only the profile could tell."""
+    return {name: after.get(name, own) if isinstance(own, Unavailable) else own for name, own in before.items()}
 
 
 def _transport(session: Session, inputs: Array, how: Measure) -> Quantity:
