@@ -1,96 +1,47 @@
-"""The agent: listens, and gives each session a worker process of its own, one session at a time."""
+"""The agent: listens, and gives each session a worker process of its own."""
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
+import fcntl
+import os
 import select
+import shutil
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
-from edgerig.agent.spawn import WorkerProcess
-from edgerig.agent.worker import answer_hello
-from edgerig.errors import EdgerigError, SpecError, TargetError, UsageError, WireError, storing
+from edgerig.agent.address import PORT, Address, listen, parse_address
+from edgerig.agent.doorkeeper import Doorkeeper, Greeting, hang_up, tell
+from edgerig.agent.lease import LEASE_SECONDS, Lease, Leases
+from edgerig.agent.pump import pump
+from edgerig.agent.spawn import PREFIX, WorkerLimits, WorkerProcess
+from edgerig.agent.worker import describe_device
+from edgerig.errors import EdgerigError, LeaseError, TargetError, UsageError, storing
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
-from edgerig.wire.link import SocketLink, TcpLink
-from edgerig.wire.messages import Failure, pack
-from edgerig.wire.unix import UnixAddress, UnixLink, listen_unix
+from edgerig.wire.link import SocketLink
+from edgerig.wire.messages import Failure, pack, unpack
+from edgerig.wire.ownership import Grant, LeaseHeader
+from edgerig.wire.unix import UnixAddress
 
-PORT = 7433
+__all__ = ["PORT", "Address", "Agent", "parse_address"]
+
 #: Seconds that a client gets to introduce itself.
 HELLO_SECONDS = 10.0
-#: Seconds that a new client waits for the session before it to be cleared away.
-HANDOVER_SECONDS = 3.0
-#: The largest frame that is taken before a worker is started for it.
-HELLO_LIMITS = Limits(header=4096, payload=4096)
-#: Connections that are looked at side by side; more are closed at once.
-MAX_CONNECTIONS = 16
+#: Connections that have not shown yet that they may come in; more are closed at once.
+MAX_STRANGERS = 16
+#: All connections; more are closed at once.
+MAX_CONNECTIONS = 64
+#: Seconds after a client's end in which its worker may end by itself.
+GRACE = 1.0
 _TICK = 0.2
+_LOCK = "agent.lock"
 _GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Host and port of a TCP socket."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine itself can connect there."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-
-def parse_address(text: str) -> Address:
-    """Host and port out of ``tcp://HOST:PORT``, ``HOST:PORT`` or ``HOST``; IPv6 addresses in brackets.
-
-    Raises:
-        SpecError: It is none of these.
-    """
-    host, colon, port = text.removeprefix("tcp://").rpartition(":")
-    if not colon or port.endswith("]"):
-        host, port = text.removeprefix("tcp://"), str(PORT)
-    bare = host.removeprefix("[").removesuffix("]")
-    # `isdecimal` alone would let digits of other scripts through.
-    wrong_port = not (port.isascii() and port.isdecimal() and int(port) <= 65535)
-    if not bare or wrong_port or set(bare) & set("/@[] ") or (":" in bare and host == bare):
-        raise SpecError(
-            f"{text!r} is not an address of a device.", f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{PORT}."
-        )
-    return Address(bare, int(port))
-
-
-def listen(address: Address | UnixAddress) -> tuple[socket.socket, Address | UnixAddress]:
-    """A listening socket, and where it listens: on a port of its own where port 0 was asked for.
-
-    Raises:
-        UsageError: It cannot be listened on.
-    """
-    if isinstance(address, UnixAddress):
-        return listen_unix(address), address
-    try:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        listener = socket.create_server((address.host, address.port), family=family, backlog=16)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot listen on {address}: {error.strerror or error}.",
-            "Is another agent running there? Choose another port, or 0 for a free one.",
-        ) from error
-    return listener, Address(address.host, listener.getsockname()[1])
 
 
 class Agent:
@@ -98,14 +49,21 @@ class Agent:
 
     Args:
         address: Where to listen; port 0 takes a free one, `address` then tells which.
-        folder: Where networks are put, each session in a folder of its own that is removed with it.
+        folder: Where networks are put, each session in a folder of its own that is removed with it, and where leases
+            are kept over restarts. None for the temporary folder, where nothing is kept.
         runtimes: Runtimes that clients may ask for; the registered ones if none is given.
-        insecure: Whether other addresses than loopback are allowed.
+        tls: Keys for TLS (`edgerig.wire.tls.device_context`); only clients with a certificate may come in.
+        token: What clients must prove to know.
+        insecure: Whether other addresses than loopback are allowed without either.
+        sessions: How many runs may use the device side by side.
+        lease: Seconds that a run keeps the device without a word.
         idle: Seconds without a request after which a session ends.
+        limits: What a session may use.
         log: Hears of sessions.
 
     Raises:
-        UsageError: The address is open to others and ``insecure`` was not given, or it cannot be listened on.
+        UsageError: The address is open to everybody, or it cannot be listened on, or another agent has the folder.
+        StorageError: The folder cannot be used.
     """
 
     def __init__(
@@ -114,28 +72,38 @@ class Agent:
         *,
         folder: Path | None = None,
         runtimes: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
+        token: bytes | None = None,
         insecure: bool = False,
+        sessions: int = 1,
+        lease: float = LEASE_SECONDS,
         idle: float = 600.0,
+        limits: WorkerLimits | None = None,
         log: Callable[[str], None] = lambda _: None,
     ) -> None:
-        if isinstance(address, Address) and not address.loopback and not insecure:
+        if isinstance(address, Address) and not (address.loopback or tls or token or insecure):
             raise UsageError(
                 f"{address} can be reached from other machines, and the agent runs any network that anybody sends it.",
-                f"Listen on 127.0.0.1 and reach it through `ssh -L {address.port}:127.0.0.1:{address.port} DEVICE`, "
-                "or give --insecure if everybody on that network may use this machine.",
+                "Give --tls or --token-file (docs/agent.md). Or listen on 127.0.0.1 and reach it through "
+                f"`ssh -L {address.port}:127.0.0.1:{address.port} DEVICE`, or give --insecure if everybody on that "
+                "network may use this machine.",
             )
         # A client must not make this machine import just anything by name.
         self.runtimes = tuple(runtimes) or tuple(names("runtime"))
         self.folder, self.idle, self.log = folder, idle, log
-        if folder is not None:
-            with storing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-        self._owner: str | None = None
-        self._free = threading.Condition()
+        self.limits = limits or WorkerLimits()
+        self._doorkeeper = Doorkeeper(tls, token)
         self._stopping = False
         self._workers: set[WorkerProcess] = set()
         self._threads: set[threading.Thread] = set()
-        self._listener, self.address = listen(address)
+        self._strangers: set[threading.Thread] = set()
+        self._lock = own_folder(folder)
+        try:
+            self._leases = Leases(sessions, lease, folder, log)
+            self._listener, self.address = listen(address)
+        except BaseException:
+            self._unlock()
+            raise
 
     def serve(self) -> None:
         """Serve clients until `stop` is called or an exception, such as Ctrl-C, ends it; leaves no worker behind."""
@@ -159,127 +127,211 @@ class Agent:
             worker.kill()
         for thread in list(self._threads):
             thread.join(HELLO_SECONDS)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _accept(self) -> None:
         try:
             connected, peer = self._listener.accept()
         except OSError:
             return  # the client was gone before its call was taken
-        if len(self._threads) >= MAX_CONNECTIONS:
+        if len(self._strangers) >= MAX_STRANGERS or len(self._threads) >= MAX_CONNECTIONS:
             connected.close()
             return
         who = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "a local client"
         thread = threading.Thread(target=self._connection, args=(connected, who), daemon=True)
         self._threads.add(thread)
+        self._strangers.add(thread)
         thread.start()
 
     def _connection(self, connected: socket.socket, who: str) -> None:
-        link = UnixLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
+        this = threading.current_thread()
+        link: SocketLink | None = None
         try:
-            self._greet(link, who)
+            greeting = self._doorkeeper.greet(connected, HELLO_SECONDS)
+            link = greeting.link
+            self._strangers.discard(this)
+            self._visit(greeting, who)
         except (OSError, EdgerigError) as error:
             self.log(f"{who}: {error}")
         finally:
-            link.close()
-            self._threads.discard(threading.current_thread())
+            # Wrapping in TLS has moved the descriptor into the link's own socket.
+            (link or connected).close()
+            self._strangers.discard(this)
+            self._threads.discard(this)
 
-    def _greet(self, link: SocketLink, who: str) -> None:
-        """Take the HELLO ourselves, so that a mere question who is there costs no process; then the session."""
-        link.set_timeout(HELLO_SECONDS)
+    def _visit(self, greeting: Greeting, who: str) -> None:
+        """Give the client a lease, answer its HELLO, and do what it came for."""
+        link, request, owner = greeting.link, greeting.frame.request, greeting.owner
         try:
-            frame = FrameReader(link, HELLO_LIMITS, read_ahead=False).read()
-            if frame.kind != Kind.HELLO:
-                raise WireError("A session begins with HELLO.", "Install the same edgerig on both sides.")
-            header, payload = answer_hello(frame, self.runtimes, Limits())
-        except WireError as error:
-            tell(link, 0, Failure(messages.BAD_FRAME, error.message, error.hint))
-            raise
-        if not self._enter(who):
-            self.log(f"{who}: refused, busy with {self._owner}")
-            tell(link, frame.request, busy(self._owner))
+            lease = self._leases.claim(owner, who)
+        except EdgerigError as error:
+            self.log(f"{who}: refused: {error.message}")
+            tell(link, request, messages.failure_of(error))
             return
         try:
-            link.send(encode(Kind.OK, frame.request, header, payload))
-            if self._wait_for_request(link.socket):
-                self._session(link, who)
+            grant = Grant(lease.fence, self._leases.seconds, self.limits.model, greeting.proof)
+            device, machine = describe_device(self.runtimes, Limits(payload=self.limits.message), grant)
+            link.set_timeout(HELLO_SECONDS)
+            link.send(encode(Kind.OK, request, pack(device), [memoryview(machine)], checked=link.checked))
+            if owner is not None and owner.keeper:
+                self._keep(link, lease)
+            elif self._wait_for_request(link):
+                _Visit(self, link, lease, who).run()
         finally:
-            self._leave()
+            self._leases.leave(lease)
 
-    def _session(self, link: SocketLink, who: str) -> None:
-        worker = WorkerProcess(link.socket, runtimes=self.runtimes, idle=self.idle, parent_folder=self.folder)
-        self._workers.add(worker)
-        self.log(f"{who}: session begins, process {worker.pid}")
+    def _keep(self, link: SocketLink, lease: Lease) -> None:
+        """Let the client renew its lease until it gives it back or goes away."""
+        reader = FrameReader(link, Limits(header=4096, payload=0))
+        while self._wait_for_request(link):
+            link.set_timeout(HELLO_SECONDS)
+            frame = reader.read()
+            if frame.kind != Kind.LEASE:
+                text = f"Messages of kind {frame.kind} are not understood on a connection that keeps a lease."
+                tell(link, frame.request, Failure(messages.UNSUPPORTED, text))
+                return
+            asked: LeaseHeader = unpack(frame.header, LeaseHeader)
+            try:
+                if asked.release:
+                    self._leases.release(lease)
+                else:
+                    self._leases.renew(lease)
+            except LeaseError as error:
+                tell(link, frame.request, messages.failure_of(error))
+                return
+            link.send(encode(Kind.OK, frame.request))
+
+    def _wait_for_request(self, link: SocketLink) -> bool:
+        """Whether the client asks for something before it hangs up or falls silent."""
+        if isinstance(link.socket, ssl.SSLSocket) and link.socket.pending():
+            return True
+        poll = select.poll()
+        poll.register(link.socket, select.POLLIN)
+        deadline = time.monotonic() + self.idle
+        while time.monotonic() < deadline and not self._stopping:
+            if poll.poll(_TICK * 1000):
+                # Through TLS one cannot peek; its end is told by the first read.
+                plain = not isinstance(link.socket, ssl.SSLSocket)
+                return bool(link.socket.recv(1, socket.MSG_PEEK)) if plain else True
+        return False
+
+
+class _Visit:
+    """One session: a worker, and what there is to see to while it works."""
+
+    def __init__(self, agent: Agent, link: SocketLink, lease: Lease, who: str) -> None:
+        self.agent, self.link, self.lease, self.who = agent, link, lease, who
+        self._revoked: LeaseError | None = None
+        self._over = False
+
+    def revoke(self, why: LeaseError) -> None:
+        """End soon, and tell the client why."""
+        self._revoked = why
+
+    def run(self) -> None:
+        """Have the session, from its worker's start to its end."""
+        leases = self.agent._leases
         try:
-            self._attend(worker, link.socket)
-            reason = worker.why_dead() if worker.process.returncode else None
-            if reason and not self._stopping:
-                self.log(f"{who}: {reason}")
-                hint = "The network crashes its engine; the agent lives on."
-                tell(link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
-            elif worker.process.poll() == 0:
-                hang_up(link)
+            leases.enter(self.lease, self)
+        except LeaseError as error:
+            tell(self.link, 0, messages.failure_of(error))
+            raise
+        try:
+            if isinstance(self.link.socket, ssl.SSLSocket):
+                self._through_pump(self.link.socket)
+            else:
+                with self._worker(self.link.socket) as worker:
+                    self._attend(worker)
+                    self._last_words(worker)
+        finally:
+            leases.exit(self.lease)
+
+    def _through_pump(self, outer: ssl.SSLSocket) -> None:
+        """As without TLS, with a socket pair between."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs, self._worker(theirs) as worker:
+            theirs.close()
+            pumping = threading.Thread(target=pump, args=(outer, ours, lambda: self._over), daemon=True)
+            pumping.start()
+            try:
+                self._attend(worker, pumping)
+                # What the worker said last is still under way.
+                pumping.join(GRACE)
+            finally:
+                self._over = True
+                pumping.join()
+            self._last_words(worker)
+
+    @contextlib.contextmanager
+    def _worker(self, connected: socket.socket):  # type: ignore[no-untyped-def]
+        agent = self.agent
+        worker = WorkerProcess(
+            connected, runtimes=agent.runtimes, idle=agent.idle, parent_folder=agent.folder, limits=agent.limits
+        )
+        agent._workers.add(worker)
+        agent.log(f"{self.who}: session begins, lease {self.lease.fence} of {self.lease.who}, process {worker.pid}")
+        try:
+            yield worker
         finally:
             worker.kill()
-            self._workers.discard(worker)
-            self.log(f"{who}: session ended")
+            agent._workers.discard(worker)
+            agent.log(f"{self.who}: session ended")
 
-    def _attend(self, worker: WorkerProcess, connected: socket.socket) -> None:
-        """Wait until the worker has ended; end it if its client is gone and it does not notice."""
+    def _attend(self, worker: WorkerProcess, pumping: threading.Thread | None = None) -> None:
+        """Wait until the worker has ended; end it if it may not go on, or its client is gone and it does not notice."""
         poll = select.poll()
-        poll.register(connected, _GONE)
+        poll.register(self.link.socket, _GONE)
         gone_since: float | None = None
-        while worker.process.poll() is None and not self._stopping:
+        while worker.process.poll() is None and not self.agent._stopping and self._revoked is None:
             if gone_since is None:
-                gone_since = time.monotonic() if poll.poll(_TICK * 1000) else None
-            elif time.monotonic() - gone_since > 1.0:
+                gone = poll.poll(_TICK * 1000) or (pumping is not None and not pumping.is_alive())
+                gone_since = time.monotonic() if gone else None
+            elif time.monotonic() - gone_since > GRACE:
                 return
             else:
                 time.sleep(0.01)
 
-    def _wait_for_request(self, connected: socket.socket) -> bool:
-        """Whether the client asks for something before it hangs up or falls silent."""
-        poll = select.poll()
-        poll.register(connected, select.POLLIN)
-        deadline = time.monotonic() + self.idle
-        while time.monotonic() < deadline and not self._stopping:
-            if poll.poll(_TICK * 1000):
-                return bool(connected.recv(1, socket.MSG_PEEK))
-        return False
-
-    def _enter(self, who: str) -> bool:
-        """Become the one session; False if another one goes on."""
-        with self._free:
-            # The session before may have ended a moment ago, and its process not yet.
-            if not self._free.wait_for(lambda: self._owner is None, HANDOVER_SECONDS):
-                return False
-            self._owner = who
-            return True
-
-    def _leave(self) -> None:
-        with self._free:
-            self._owner = None
-            self._free.notify()
+    def _last_words(self, worker: WorkerProcess) -> None:
+        """Tell the client why there is no more to come."""
+        if self._revoked is not None:
+            worker.process.kill()
+            worker.process.wait()
+            self.agent.log(f"{self.who}: {self._revoked.message}")
+            tell(self.link, 0, messages.failure_of(self._revoked))
+            return
+        reason = worker.why_dead() if worker.process.returncode else None
+        if reason and not self.agent._stopping:
+            self.agent.log(f"{self.who}: {reason}")
+            hint = "The network crashes its engine; the agent lives on."
+            tell(self.link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
+        elif worker.process.poll() == 0:
+            hang_up(self.link)
 
 
-def busy(owner: str | None) -> Failure:
-    """The refusal of a second client."""
-    text = f"The device is busy: it runs a session of {owner}."
-    return Failure(messages.BUSY, text, "Wait until that one is done, and try again.")
+def own_folder(folder: Path | None) -> int | None:
+    """Take ``folder`` for us alone, and clear away what a killed agent left there; a descriptor that holds it.
 
-
-def tell(link: SocketLink, request: int, failure: Failure) -> None:
-    """Send a last ERROR, and see that it arrives."""
-    with contextlib.suppress(OSError):
-        link.set_timeout(1.0)
-        link.send(encode(Kind.ERROR, request, pack(failure)))
-    hang_up(link)
-
-
-def hang_up(link: SocketLink) -> None:
-    """End our side so that what was sent before arrives: closing with unread bytes would reset the connection."""
-    with contextlib.suppress(OSError):
-        link.set_timeout(1.0)
-        link.socket.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + 2.0
-        while time.monotonic() < deadline and link.socket.recv(1 << 16):
-            pass
+    Raises:
+        UsageError: Another agent has it. StorageError: It cannot be used.
+    """
+    if folder is None:
+        return None
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise UsageError(
+            f"Another agent uses {folder}.", "Stop that one, or give this one a --folder of its own."
+        ) from error
+    for left in folder.glob(PREFIX + "*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+    return descriptor

@@ -13,16 +13,37 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from edgerig.errors import TargetError, storing
+from edgerig.wire.ownership import TOKEN_VARIABLE
 
 #: Variables that change how many threads an engine uses behind the settings' back.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "TVM_NUM_THREADS", "XLA_FLAGS",
 )  # fmt: skip
+#: What is not a worker's business.
+SECRETS = (TOKEN_VARIABLE, "CREDENTIALS_DIRECTORY")
+#: What the name of a worker's folder begins with.
+PREFIX = "edgerig-"
 #: Seconds that a worker gets to end by itself after its socket was closed.
 GRACE = 2.0
 _LAST_WORDS = 3
+
+
+class WorkerLimits(msgspec.Struct, frozen=True):
+    """What a session may use.
+
+    Attributes:
+        model: Bytes of the largest network.
+        message: Bytes of the largest payload of any other message.
+        memory: Bytes of address space of its process (``RLIMIT_AS``), or None for all that there is.
+    """
+
+    model: int = 1024**3
+    message: int = 256 * 1024**2
+    memory: int | None = None
 
 
 class WorkerProcess:
@@ -33,6 +54,7 @@ class WorkerProcess:
         runtimes: Runtimes that may be asked for; empty for any.
         idle: Seconds without a request after which the session ends; None for never.
         parent_folder: Where the worker's folder is made; the system's temporary folder if None.
+        limits: What it may use.
     """
 
     def __init__(
@@ -42,19 +64,23 @@ class WorkerProcess:
         runtimes: Sequence[str] = (),
         idle: float | None = None,
         parent_folder: Path | None = None,
+        limits: WorkerLimits | None = None,
     ) -> None:
         with storing(parent_folder or tempfile.gettempdir()):
-            self.folder = Path(tempfile.mkdtemp(prefix="edgerig-", dir=parent_folder))
+            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent_folder))
         words = [sys.executable, "-P", "-m", "edgerig.agent.worker"]
         words += ["--fd", str(connected.fileno()), "--folder", str(self.folder)]
         words += ["--idle", str(idle)] if idle is not None else []
         for name in runtimes:
             words += ["--runtime", name]
+        if limits is not None:
+            words += ["--max-model", str(limits.model), "--max-message", str(limits.message)]
+            words += ["--max-memory", str(limits.memory)] if limits.memory is not None else []
         self._errors = self.folder / "stderr"
         try:
             with self._errors.open("wb") as errors:
                 self.process = subprocess.Popen(
-                    words, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=environment(),
+                    words, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=_own_environment(),
                     pass_fds=(connected.fileno(),), start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
@@ -105,8 +131,13 @@ class WorkerProcess:
         return " | ".join(line.strip() for line in lines[-_LAST_WORDS:] if line.strip())[:500]
 
 
+def _own_environment() -> dict[str, str]:
+    """The worker's environment, without secrets."""
+    return {key: value for key, value in environment().items() if key not in SECRETS}
+
+
 def environment() -> dict[str, str]:
-    """The worker's environment: our own module path, and no variables that set threads."""
+    """The environment of a process of ours: our own module path, and no variables that set threads."""
     result = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
     result["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return result

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import hashlib
 import os
+import resource
 import select
 import shutil
 import signal
@@ -34,6 +35,7 @@ from edgerig.wire import messages
 from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, Kind, Limits, encode
 from edgerig.wire.link import Link, PairLink, TcpLink
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
+from edgerig.wire.ownership import Grant
 
 SUFFIXES = {format_: suffix for suffix, format_ in FORMATS.items()}
 Buffers = Sequence[memoryview]
@@ -47,12 +49,13 @@ class Worker:
         link: Connected to the host.
         folder: Where the network's file is put, under its hash.
         runtimes: Names that may be asked for; empty for any that can be found.
+        limits: The largest messages that are taken.
     """
 
-    def __init__(self, link: Link, folder: Path, runtimes: Sequence[str] = ()) -> None:
+    def __init__(self, link: Link, folder: Path, runtimes: Sequence[str] = (), limits: Limits | None = None) -> None:
         self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
         self.runtime: Runtime | None = None
-        self._reader = FrameReader(link)
+        self._reader = FrameReader(link, limits)
         self._inputs: list[Array] | None = None
         self._result: RunResult | None = None
         self._inferences = self._last_ns = 0
@@ -77,6 +80,8 @@ class Worker:
             self._fail(0, Failure(messages.INTERNAL, "The session was closed: no request came for too long."))
         except WireError as error:
             self._fail(0, Failure(messages.BAD_FRAME, error.message, error.hint))
+        except MemoryError:
+            self._fail(0, messages.failure_of(_out_of_memory()))
         finally:
             self.link.close()
             if self.runtime is not None:
@@ -92,6 +97,9 @@ class Worker:
             header, payload = answer(frame)
         except (ConnectionError, TimeoutError):
             raise
+        except MemoryError:
+            self._fail(frame.request, messages.failure_of(_out_of_memory()))
+            return
         except Exception as error:
             self._fail(frame.request, messages.failure_of(error))
             return
@@ -255,15 +263,29 @@ def prepare(runtime: Runtime, path: Path) -> None:
 
 
 def answer_hello(frame: Frame, runtimes: Sequence[str], limits: Limits) -> Answer:
-    """The answer to a HELLO: who we are, and this machine's state."""
+    """The answer to a HELLO in a session: who we are, and this machine's state."""
     unpack(frame.header, Hello)
+    device, machine = describe_device(runtimes, limits)
+    return pack(device), [memoryview(machine)]
+
+
+def describe_device(runtimes: Sequence[str], limits: Limits, grant: Grant | None = None) -> tuple[Hello, bytes]:
+    """Who we are, and this machine's state as the payload that follows it."""
     names = tuple(runtimes) or tuple(plugins.names("runtime"))
     own = Hello(
-        VERSION, f"edgerig {__version__}", limits.header, limits.payload,
+        VERSION, f"edgerig {__version__}", limits.header, max(limits.payload, limits.model or 0),
         (Kind.HELLO, Kind.MODEL, Kind.RUN, Kind.DATA, Kind.PROCESS, Kind.OUTPUT, Kind.STATS, Kind.PROFILE, Kind.MEMORY),
-        names, str(inference_clock()),
+        names, str(inference_clock()), grant=grant,
     )  # fmt: skip
-    return pack(own), [memoryview(pack(observe()))]
+    return own, pack(observe())
+
+
+def _out_of_memory() -> InferenceError:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    granted = f" of {limit} B" if limit != resource.RLIM_INFINITY else ""
+    return InferenceError(
+        f"The session ran out of memory{granted}.", "Choose a smaller network, or raise --max-memory of the agent."
+    )
 
 
 def watch(fileno: int, lifeline: int, folder: Path) -> None:
@@ -283,6 +305,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where to put the network's file")
     parser.add_argument("--idle", type=float, help="seconds without a request after which the session ends")
     parser.add_argument("--runtime", action="append", default=[], help="a runtime that may be asked for")
+    parser.add_argument("--max-model", type=int, help="bytes of the largest network")
+    parser.add_argument("--max-message", type=int, default=Limits().payload, help="bytes of the largest other message")
+    parser.add_argument("--max-memory", type=int, help="bytes of address space of this process")
     given = parser.parse_args(arguments)
     # Whoever started us decides when we end; Ctrl-C in its terminal is not meant for us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -290,7 +315,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     link: Link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
     link.set_timeout(given.idle)
     threading.Thread(target=watch, args=(given.fd, 0, given.folder), daemon=True).start()
-    Worker(link, given.folder, given.runtime).serve()
+    if given.max_memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (given.max_memory, given.max_memory))
+    limits = Limits(payload=given.max_message, model=given.max_model)
+    Worker(link, given.folder, given.runtime, limits).serve()
 
 
 if __name__ == "__main__":

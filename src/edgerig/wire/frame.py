@@ -64,13 +64,18 @@ class Flag(IntFlag):
 
 #: Plain ints of the flags, for the hot path: an `IntFlag` operation costs more than a whole `struct.pack`.
 CHECKED, MORE = int(Flag.CHECKED), int(Flag.MORE)
+MODEL = int(Kind.MODEL)
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The largest header and payload that a receiver takes, in bytes. Nothing larger is ever allocated."""
+    """The largest header and payload that a receiver takes, in bytes. Nothing larger is ever allocated.
+
+    ``model`` is the limit for the payload of MODEL where it is another one.
+    """
 
     header: int = 60 * 1024
     payload: int = 1024 * 1024 * 1024
+    model: int | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -177,8 +182,9 @@ class FrameReader:
         limits = self.limits
         if preamble.header_length > limits.header:
             raise _too_long("header", preamble.header_length, limits.header)
-        if preamble.payload_length > limits.payload:
-            raise _too_long("payload", preamble.payload_length, limits.payload)
+        limit = limits.payload if preamble.kind != MODEL or limits.model is None else limits.model
+        if preamble.payload_length > limit:
+            raise _too_long("payload", preamble.payload_length, limit)
         header = bytes(self._take(preamble.header_length))
         payload = self._take(preamble.payload_length)
         if preamble.version != VERSION:

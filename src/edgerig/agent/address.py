@@ -1,0 +1,71 @@
+"""Where an agent listens."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+import msgspec
+
+from edgerig.errors import SpecError, UsageError
+from edgerig.wire.unix import UnixAddress, listen_unix
+
+PORT = 7433
+BACKLOG = 64
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Host and port of a TCP socket."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp://{host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine itself can connect there."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def parse_address(text: str) -> Address:
+    """Host and port out of ``tcp://HOST:PORT``, ``HOST:PORT`` or ``HOST``; IPv6 addresses in brackets.
+
+    Raises:
+        SpecError: It is none of these.
+    """
+    host, colon, port = text.removeprefix("tcp://").rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = text.removeprefix("tcp://"), str(PORT)
+    bare = host.removeprefix("[").removesuffix("]")
+    # `isdecimal` alone would let digits of other scripts through.
+    wrong_port = not (port.isascii() and port.isdecimal() and int(port) <= 65535)
+    if not bare or wrong_port or set(bare) & set("/@[] ") or (":" in bare and host == bare):
+        raise SpecError(
+            f"{text!r} is not an address of a device.", f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{PORT}."
+        )
+    return Address(bare, int(port))
+
+
+def listen(address: Address | UnixAddress) -> tuple[socket.socket, Address | UnixAddress]:
+    """A listening socket, and where it listens: on a port of its own where port 0 was asked for.
+
+    Raises:
+        UsageError: It cannot be listened on.
+    """
+    if isinstance(address, UnixAddress):
+        return listen_unix(address), address
+    try:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot listen on {address}: {error.strerror or error}.",
+            "Is another agent running there? Choose another port, or 0 for a free one.",
+        ) from error
+    return listener, Address(address.host, listener.getsockname()[1])
