@@ -110,7 +110,7 @@ class _Run:
             failures = self._cells(targets, artifacts, tests, reference)
         result = self._result(model, artifacts, failures)
         if failures:
-            raise _failed(failures, len(self.plan.cells), self.bundle.path)
+            raise _failed(failures, len(self.plan.cells), self.bundle)
         self.bundle.write_result(result)
         return result
 
@@ -270,10 +270,10 @@ def _headline(result: CellResult) -> str:
     return ", ".join(parts)
 
 
-def _failed(failures: list[CellFailure], cells: int, path: Path) -> EdgerigError:
+def _failed(failures: list[CellFailure], cells: int, bundle: Bundle) -> EdgerigError:
     kind = TargetError if all(f.error == "TargetError" for f in failures) else InferenceError
     lines = "\n".join(f"  - {f.id}: {' '.join(f.message.split())}" for f in failures)
-    kept = f"The others are kept in {path}; go on with --resume." if len(failures) < cells else None
+    kept = f"What is measured is kept in {bundle.path}; go on with --resume." if bundle.begun else None
     return kind(f"{len(failures)} of {cells} cells could not be measured:\n{lines}", kept)
 
 
