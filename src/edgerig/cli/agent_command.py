@@ -13,7 +13,7 @@ from edgerig.cli.console import echo
 @click.command(name="agent")
 @click.option(
     "--listen", default="127.0.0.1:7433", show_default=True, metavar="ADDRESS",
-    help="Where to listen: HOST:PORT (port 0 takes a free one) or unix:///PATH.",
+    help="Where to listen: HOST:PORT (port 0 takes a free one), unix:///PATH or serial:///dev/ttyGS0?baud=115200.",
 )  # fmt: skip
 @click.option(
     "--folder",
@@ -62,6 +62,9 @@ def command(
 
     for name in runtimes:
         find("runtime", name, Runtime)
+    if listen.startswith("serial://"):
+        _serve_serial(listen, folder, runtimes, idle, (lambda _: None) if quiet else echo)
+        return
     address = parse_unix(listen) if listen.startswith(SCHEME) else parse_address(listen)
     agent = Agent(
         address, folder=folder, runtimes=runtimes, insecure=insecure, idle=idle,
@@ -72,6 +75,27 @@ def command(
         _stop_at_eof(agent.stop)
     try:
         click.echo(f"listening on {agent.address}")
+        agent.serve()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        agent.close()
+    echo("agent stopped")
+
+
+def _serve_serial(
+    listen: str, folder: Path | None, runtimes: tuple[str, ...], idle: float, log: Callable[[str], None]
+) -> None:
+    """Serve the host at the other end of a serial line."""
+    from edgerig.agent.serial import SerialAgent
+    from edgerig.cli.signals import stop_on_termination
+    from edgerig.wire.serial import open_serial, parse_serial
+
+    place = parse_serial(listen)
+    agent = SerialAgent(open_serial(place, place.line()), folder=folder, runtimes=runtimes, idle=idle, log=log)
+    stop_on_termination()
+    try:
+        click.echo(f"listening on {listen}")
         agent.serve()
     except KeyboardInterrupt:
         pass

@@ -63,8 +63,9 @@ class WireSession(Session):
         self.load_report = LoadReport(**msgspec.structs.asdict(loaded))
         self._inputs = [(np.dtype(spec.dtype), spec.shape[1:], spec) for spec in loaded.inputs]
         self._outputs = [_Output(spec) for spec in loaded.outputs]
-        largest = max(sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
-        self._largest = max(1, CHUNK_BYTES // max(largest, 1))
+        bytes_in, bytes_out = (sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
+        room = min(CHUNK_BYTES, client.device.max_payload) // max(bytes_in, 1)
+        self._largest = max(1, min(room, CHUNK_BYTES // max(bytes_out, 1)))
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         batches = self._check(inputs)
@@ -86,6 +87,9 @@ class WireSession(Session):
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         batches = self._check(inputs)
+        if self.client.device.network:
+            # A microcontroller has room for a few samples only.
+            batches = [batch[: self._largest] for batch in batches]
         views = [_bytes(batch) for batch in batches]
         found: list[LayerTime] | Unavailable = self.client.profile(
             views, len(batches[0]), list[LayerTime] | Unavailable
@@ -101,6 +105,11 @@ class WireSession(Session):
         if state is None:
             raise TargetError(f"{self.client.who} does not tell the state of its machine.")
         return state
+
+    @property
+    def alive(self) -> bool:
+        """Whether the device can be asked for more."""
+        return not (self._closed or self.client.broken)
 
     def close(self) -> None:
         if not self._closed:

@@ -1,0 +1,278 @@
+"""The host's side of the protocol on links that lose, damage, double or invent bytes.
+
+``docs/wire-lossy.md`` is the specification. Every request carries a sequence number. If its answer does not come in
+time or comes damaged, the same request is sent again; the device, which knows the number of the last request that it
+worked on, answers a repeated one again without running the network twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from edgerig.errors import TargetError, WireError
+from edgerig.measure.machine import MachineState
+from edgerig.wire import messages
+from edgerig.wire.client import WireClient
+from edgerig.wire.frame import MORE, VERSION, Frame, Kind, Limits, encode
+from edgerig.wire.messages import Failure, Loaded, ModelHeader
+from edgerig.wire.ownership import Owner
+from edgerig.wire.scanner import Damage, Scanner
+from edgerig.wire.serial import SerialLink
+
+#: Seconds of silence in the middle of a frame after which the rest of it is not waited for.
+IDLE_SECONDS = 0.25
+#: Seconds to wait for an answer of which nothing is known yet, beside what its way takes.
+FIRST_SECONDS = 0.7
+#: And the least, once it is known how long such an answer takes.
+LEAST_SECONDS = 0.3
+#: Between two tries it is waited twice as long as before, at most this long.
+LONGEST_SECONDS = 10.0
+#: Seconds in which a device has to answer the first HELLO; boards that reset when a port is opened take 2 or 3.
+HELLO_SECONDS = 10.0
+_HELLO_EVERY = 0.5
+
+
+class Faults(msgspec.Struct):
+    """What went wrong on the line so far: requests sent again, frames that came damaged, refused by the device."""
+
+    resent: int = 0
+    damaged: int = 0
+    refused: int = 0
+
+
+def following(sequence: int) -> int:
+    """The sequence number after ``sequence``; 0 is left out."""
+    return 1 if sequence == 0xFFFF else sequence + 1
+
+
+class LossyClient(WireClient):
+    """A `WireClient` that sends again what got lost.
+
+    Args:
+        link: Connected to the device.
+        who: The device, for messages.
+        timeout: Seconds without an answer, whatever was tried, after which the device counts as gone.
+        byte_seconds: How long a byte takes on the line.
+
+    Attributes:
+        faults: What went wrong so far.
+    """
+
+    link: SerialLink
+
+    def __init__(
+        self, link: SerialLink, *, who: str, timeout: float, byte_seconds: float, limits: Limits | None = None
+    ) -> None:
+        super().__init__(link, who=who, timeout=timeout, limits=limits, checked=True)
+        self.faults = Faults()
+        self._byte_seconds = byte_seconds
+        self._scanner = Scanner(self.limits)
+        # Answers to a session before this one may still be on their way.
+        self._request = secrets.randbelow(0xFFFFFFF0) + 1
+        self._sequence = secrets.randbelow(0xFFFF) + 1
+        self._greeted = False
+        self._kind, self._size, self._frame = 0, 0, list[bytes | memoryview]()
+        self._first = self._last = 0.0
+        self._tries = 0
+        #: Kind -> seconds for the last answer, for each byte of its request.
+        self._pace: dict[int, float] = {}
+
+    def hello(self, owner: Owner | None = None, token: bytes | None = None) -> MachineState:
+        self._greeted = False
+        state = super().hello(owner, token)
+        self._greeted = True
+        return state
+
+    def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
+        """Send a model file; to a device with a network built in only which one is meant."""
+        if self.device.network:
+            data = memoryview(b"")
+        if len(messages.pack(header)) > self.device.max_header:
+            header = msgspec.structs.replace(header, name="")
+        return super().upload_model(header, data)
+
+    def request_processing(self) -> int:
+        start = time.perf_counter_ns()
+        request = self._send(Kind.PROCESS, b"", ())
+        # If the word that it begins got lost for good, the time from the request on is what is known.
+        if self._answer(request).flags & MORE:
+            start = time.perf_counter_ns()
+            while self._answer(request).flags & MORE:
+                pass
+        return time.perf_counter_ns() - start
+
+    # ---- sending
+
+    def _send(self, kind: int, header: bytes, payload: Sequence[memoryview]) -> int:
+        if self.broken:
+            raise TargetError(f"The connection to {self.who} is broken.", "Open a new session.")
+        self._check_size(header, payload)
+        self._request = self._request % 0xFFFFFFFF + 1
+        self._sequence = following(self._sequence)
+        self._frame = encode(kind, self._request, header, payload, sequence=self._sequence)
+        self._kind, self._size = kind, sum(len(part) for part in self._frame)
+        self._tries = 0
+        self._first = time.monotonic()
+        self._transmit()
+        return self._request
+
+    def _check_size(self, header: bytes, payload: Sequence[memoryview]) -> None:
+        size = sum(part.nbytes for part in payload)
+        if size > self.device.max_payload or len(header) > self.device.max_header:
+            raise TargetError(
+                f"{self.who} takes at most {self.device.max_header} B of header and {self.device.max_payload} B of "
+                f"payload in one message, not {len(header)} B and {size} B.",
+                "The network or its inputs are too large for this device.",
+            )
+
+    def _transmit(self) -> None:
+        try:
+            self.link.set_timeout(self.timeout)
+            self.link.send_reading(self._frame, self._receive)
+        except OSError as error:
+            raise self._gone(error) from error
+        self._last = time.monotonic() + self.link.unsent() * self._byte_seconds
+
+    def _again(self) -> None:
+        """Send the request again, unless it has been tried for too long."""
+        self._check_time()
+        self._tries += 1
+        self.faults.resent += 1
+        self._transmit()
+
+    def _check_time(self) -> None:
+        """Give up after too long a time, whatever comes."""
+        limit = self.timeout if self._greeted else min(self.timeout, HELLO_SECONDS)
+        # On a slow line a few tries take longer than any timeout.
+        limit = max(limit, 4 * ((self._size + self._scanner.awaited) * self._byte_seconds + LEAST_SECONDS))
+        if time.monotonic() - self._first > limit:
+            self.broken = True
+            raise self._unanswered(limit)
+
+    def _patience(self) -> float:
+        """Seconds to wait for the answer after the request has gone out."""
+        if self._kind == Kind.HELLO:
+            return _HELLO_EVERY
+        pace = self._pace.get(self._kind)
+        usual = FIRST_SECONDS if pace is None else LEAST_SECONDS + 2 * pace * self._size
+        return max(usual, min(usual * 2.0**self._tries, LONGEST_SECONDS))
+
+    # ---- receiving
+
+    def _receive(self) -> None:
+        """Take what has come into the scanner."""
+        self._scanner.put(self.link.recv_into(self._scanner.space()))
+
+    def _answer(self, request: int) -> Frame:
+        while True:
+            found = self._scanner.next()
+            if found is None:
+                self._wait()
+            elif isinstance(found, Damage):
+                self._damaged(found)
+            elif self._is_answer(found, request):
+                self._pace[self._kind] = (time.monotonic() - self._first) / self._size
+                return found
+
+    def _wait(self) -> None:
+        """For bytes; if none come, for what that means."""
+        patience = self._last + self._patience() - time.monotonic()
+        self._check_time()
+        if patience < 0 and not self._scanner.awaited:
+            self._again()  # garbage comes without end
+            return
+        try:
+            self.link.set_timeout(IDLE_SECONDS if self._scanner.partial else max(0.0, patience))
+            self._receive()
+        except TimeoutError:
+            if not self._scanner.partial:
+                self._again()
+                return
+            damage = self._scanner.idle()
+            if damage is not None:
+                self._damaged(damage)
+        except OSError as error:
+            raise self._gone(error) from error
+
+    def _damaged(self, damage: Damage) -> None:
+        self.faults.damaged += 1
+        if damage.version != VERSION:
+            self.broken = True
+            raise WireError(
+                f"{self.who} speaks version {damage.version} of the protocol, this edgerig version {VERSION}.",
+                "Install the same edgerig on both sides.",
+            )
+        if damage.request == self._request:
+            self._again()
+
+    def _is_answer(self, frame: Frame, request: int) -> bool:
+        """Whether ``frame`` is the answer; what to do about it if it is another one."""
+        if frame.kind == Kind.HELLO and frame.request == 0:
+            self._announced(frame)
+            return False
+        if frame.request != request or frame.kind not in (Kind.OK, Kind.ERROR):
+            return False  # an answer that was given twice
+        if frame.kind == Kind.OK:
+            return True
+        failure: Failure = messages.unpack(frame.header, Failure)
+        if failure.code == messages.BAD_FRAME:
+            self.faults.refused += 1
+            self._again()
+            return False
+        if failure.code == messages.OUT_OF_SEQUENCE:
+            self._out_of_sequence(failure)
+            return False
+        raise messages.error_of(failure)
+
+    def _announced(self, frame: Frame) -> None:
+        """A device says that it has started."""
+        announced: messages.Hello = messages.unpack(frame.header, messages.Hello)
+        if not self._greeted:
+            if self._kind == Kind.HELLO:
+                self._again()
+        elif announced.boot != self.device.boot or announced.boot == 0:
+            raise self._restarted(announced.reset_cause)
+
+    def _out_of_sequence(self, failure: Failure) -> None:
+        expected = failure.details[0] if failure.details else None
+        if expected == self._sequence:
+            self._again()
+            return
+        if expected == 0:
+            raise self._restarted(None)
+        self.broken = True
+        raise TargetError(
+            f"{self.who} expected another message than the one it got.",
+            "Does another program speak to it at the same time? Close that one.",
+        )
+
+    def _restarted(self, cause: str | None) -> TargetError:
+        self.broken = True
+        words = f" ({cause})" if cause else ""
+        return TargetError(
+            f"{self.who} went away: it restarted{words} in the middle of the session.",
+            "Look at its power supply and at its log; a network that crashes the firmware does that too.",
+        )
+
+    def _unanswered(self, seconds: float) -> TargetError:
+        """Why nothing came that could be understood, as far as that can be told."""
+        scanner, tries = self._scanner, self._tries + 1
+        if scanner.frames == 0 and scanner.skipped > 0:
+            return TargetError(
+                f"{self.who}: {scanner.skipped} bytes came in {seconds:g} s, and not one message among them.",
+                "Is the baud rate right, on both sides, and is it edgerig's firmware or agent that runs there?",
+            )
+        if not self._greeted:
+            return TargetError(
+                f"{self.who} does not answer: it was asked {tries} times in {seconds:g} s, and not a byte came.",
+                "Is the port the right one, is the device on, and does edgerig's firmware or agent run there?",
+            )
+        return TargetError(
+            f"{self.who} has not answered for {seconds:g} s, asked {tries} times; "
+            f"{self.faults.damaged} messages came damaged.",
+            "Is one inference longer than that? Raise the target's setting `timeout`. Else look at cable and baud.",
+        )

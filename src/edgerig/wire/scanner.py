@@ -1,0 +1,151 @@
+"""Finds frames in bytes that may be damaged, missing or too many."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import msgspec
+
+from edgerig.wire.frame import CHECKED, PREAMBLE, SYNC, VERSION, Frame, Limits, Preamble, decode_preamble
+
+_ROOM = 64 * 1024
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A frame whose first 32 bytes were good and the rest was not. ``version`` is the sender's."""
+
+    kind: int
+    request: int
+    sequence: int
+    version: int
+    why: str
+
+
+class Scanner:
+    """A buffer that bytes are put into as they come, and that frames are taken from.
+
+    What a damaged frame seemed to hold is searched for frames too: bytes that were lost make it swallow what follows.
+
+    Args:
+        limits: Longer frames count as damaged.
+
+    Attributes:
+        skipped: Bytes that were part of no frame.
+        frames: Good frames that were found.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.skipped = self.frames = 0
+        self._data = bytearray(_ROOM)
+        self._view = memoryview(self._data)
+        self._start = self._end = 0
+        self._found: Preamble | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether there are bytes that might be the beginning of a frame."""
+        return self._end > self._start
+
+    @property
+    def awaited(self) -> int:
+        """Bytes of the frame that has begun, all together; 0 if none has."""
+        return _length(self._found) if self._found is not None else 0
+
+    def space(self) -> memoryview:
+        """Where the next bytes are to be put; views of frames that were taken before end with this call."""
+        have, whole = self._end - self._start, PREAMBLE.size
+        if self._found is not None:
+            whole = _length(self._found)
+        if have == 0:
+            self._start = self._end = 0
+        if self._start + whole > len(self._data) or self._end == len(self._data):
+            size = max(_ROOM, whole + _ROOM // 2, 2 * have)
+            data = bytearray(size) if size > len(self._data) else self._data
+            data[:have] = bytes(self._view[self._start : self._end])
+            self._data, self._view = data, memoryview(data)
+            self._start, self._end = 0, have
+        return self._view[self._end :]
+
+    def put(self, count: int) -> None:
+        """``count`` bytes were put into `space`."""
+        self._end += count
+
+    def feed(self, data: bytes) -> None:
+        """Put ``data``, all of it."""
+        rest = memoryview(data)
+        while rest:
+            space = self.space()[: len(rest)]
+            space[:] = rest[: len(space)]
+            self.put(len(space))
+            rest = rest[len(space) :]
+
+    def next(self) -> Frame | Damage | None:
+        """The next frame, or what is wrong with it; None if more bytes are needed. A frame is a view into `space`."""
+        while True:
+            found = self._found or self._hunt()
+            if found is None:
+                return None
+            self._found = found
+            limits = self.limits
+            if found.header_length > limits.header or found.payload_length > limits.payload:
+                return self._damaged("it is too long")
+            whole = _length(found)
+            if self._end - self._start < whole:
+                return None
+            body = self._view[self._start + PREAMBLE.size : self._start + whole]
+            header, payload = body[: found.header_length], body[found.header_length :]
+            if found.version != VERSION:
+                return self._damaged(f"it is of version {found.version}")
+            if crc32(header) != found.header_crc:
+                return self._damaged("its header came damaged")
+            if found.flags & CHECKED and crc32(payload) != found.payload_crc:
+                return self._damaged("its payload came damaged")
+            self._start += whole
+            self._found = None
+            self.frames += 1
+            return Frame(found.kind, found.flags, found.request, bytes(header), payload, found.version, found.sequence)
+
+    def idle(self) -> Damage | None:
+        """Nothing came for a while: what was begun is not going to be finished. To be called until it gives None."""
+        if self._found is not None:
+            return self._damaged("it ended in the middle")
+        self.skipped += self._end - self._start
+        self._start = self._end = 0
+        return None
+
+    def _damaged(self, why: str) -> Damage:
+        found = self._found
+        assert found is not None
+        self._found = None
+        # Only the marker is given up: another frame may begin anywhere behind it.
+        self._start += 1
+        self.skipped += 1
+        return Damage(found.kind, found.request, found.sequence, found.version, why)
+
+    def _hunt(self) -> Preamble | None:
+        """The next good preamble; what stands before it is dropped."""
+        while True:
+            place = self._data.find(SYNC, self._start, self._end)
+            if place < 0:
+                place = self._tail()
+            self.skipped += place - self._start
+            self._start = place
+            if self._end - place < PREAMBLE.size:
+                return None
+            found = decode_preamble(self._view[place : place + PREAMBLE.size])
+            if found is not None:
+                return found
+            self._start += 1
+            self.skipped += 1
+
+    def _tail(self) -> int:
+        """Where a marker might begin of which the end has not come yet."""
+        for length in range(min(len(SYNC) - 1, self._end - self._start), 0, -1):
+            if self._data.startswith(SYNC[:length], self._end - length):
+                return self._end - length
+        return self._end
+
+
+def _length(found: Preamble) -> int:
+    return PREAMBLE.size + found.header_length + found.payload_length
