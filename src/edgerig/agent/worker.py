@@ -32,7 +32,7 @@ from edgerig.measure.machine import observe
 from edgerig.measure.memory import current_rss, peak_rss, reset_peak
 from edgerig.runtimes.base import Array, RunResult, Runtime
 from edgerig.wire import messages
-from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, Kind, Limits, encode
+from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Link, PairLink, TcpLink
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.ownership import Grant
@@ -55,7 +55,7 @@ class Worker:
     def __init__(self, link: Link, folder: Path, runtimes: Sequence[str] = (), limits: Limits | None = None) -> None:
         self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
         self.runtime: Runtime | None = None
-        self._reader = FrameReader(link, limits)
+        self._reader, self._writer = FrameReader(link, limits), FrameWriter(link, checked=link.checked)
         self._inputs: list[Array] | None = None
         self._result: RunResult | None = None
         self._inferences = self._last_ns = 0
@@ -106,7 +106,7 @@ class Worker:
         self._send(Kind.OK, frame.request, header, payload)
 
     def _send(self, kind: Kind, request: int, header: bytes = b"", payload: Buffers = (), flags: int = 0) -> None:
-        self.link.send(encode(kind, request, header, payload, flags=flags, checked=self.link.checked))
+        self._writer.write(kind, request, header, payload, flags=flags)
 
     def _fail(self, request: int, failure: Failure) -> None:
         with contextlib.suppress(OSError):
@@ -252,7 +252,10 @@ def network_memory(before: Quantity, since: str) -> dict[str, Quantity]:
 
 def as_bytes(array: Array) -> memoryview:
     """The bytes of an array, without a copy if it is contiguous."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    try:
+        return array.data.cast("B")
+    except (TypeError, ValueError):  # it is empty or not contiguous, or of a dtype that Python knows not
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def prepare(runtime: Runtime, path: Path) -> None:

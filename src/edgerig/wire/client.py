@@ -13,7 +13,7 @@ from edgerig import __version__
 from edgerig.errors import EdgerigError, TargetError, WireError
 from edgerig.measure.machine import MachineState
 from edgerig.wire import messages
-from edgerig.wire.frame import VERSION, Frame, FrameReader, Kind, Limits, encode
+from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Link
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
 from edgerig.wire.ownership import (
@@ -88,9 +88,9 @@ class WireClient(RuntimeProtocol):
     ) -> None:
         self.link, self.who, self.timeout, self.why_gone = link, who, timeout, why_gone
         self.limits = limits or Limits()
-        self.checked = link.checked if checked is None else checked
         self.broken = False
         self._reader = FrameReader(link, self.limits)
+        self._writer = FrameWriter(link, checked=link.checked if checked is None else checked)
         self._request = 0
         self.device = Hello(VERSION, "", 0xFFFF, 0xFFFFFFFF)
         link.set_timeout(timeout)
@@ -236,7 +236,7 @@ class WireClient(RuntimeProtocol):
             )
         self._request = self._request % 0xFFFFFFFF + 1
         try:
-            self.link.send(encode(kind, self._request, header, payload, checked=self.checked))
+            self._writer.write(kind, self._request, header, payload)
         except OSError as error:
             raise self._after_failed_send(error) from error
         return self._request

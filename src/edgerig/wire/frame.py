@@ -27,10 +27,14 @@ VERSION = 1
 SYNC = b"\xa5ERG"
 PREAMBLE = struct.Struct("<4sBBHIHHIIII")
 _COVERED = struct.Struct("<4sBBHIHHIII")
-_CRC = struct.Struct("<I")
+_CRC = _WORD = struct.Struct("<I")
+#: Payloads begin at a multiple of this many bytes in memory, as numbers of every dtype need it.
+ALIGNMENT = 16
 #: Bytes that may be thrown away in search of a frame before the peer is given up.
 GARBAGE_LIMIT = 64 * 1024
 _SCRATCH = 64 * 1024
+#: Heads of messages that are kept at most; there is one for each number of samples in a message.
+_HEADS = 64
 _SIZE = PREAMBLE.size
 
 
@@ -152,8 +156,65 @@ def decode_preamble(data: bytes | bytearray | memoryview) -> Preamble | None:
     return Preamble(version, kind, flags, request, sequence, header, payload, header_crc, payload_crc)
 
 
+class FrameWriter:
+    """Sends frames over a link. Heads of messages that differ in number and checksum only are made once and kept.
+
+    Args:
+        link: Where bytes go.
+        checked: Whether payloads get a CRC-32.
+    """
+
+    def __init__(self, link: Link, *, checked: bool) -> None:
+        self.link, self.checked = link, checked
+        self._heads: dict[tuple[int, bytes, int, int], bytearray] = {}
+
+    def write(
+        self, kind: int, request: int, header: bytes = b"", payload: Sequence[memoryview] = (), *, flags: int = 0
+    ) -> None:
+        """Send a frame; arguments as for `encode`.
+
+        Raises:
+            WireError: The header or payload is longer than a frame can say. OSError: as the link's ``send``.
+        """
+        self.link.send(self.frame(kind, request, header, payload, flags=flags))
+
+    def frame(
+        self, kind: int, request: int, header: bytes = b"", payload: Sequence[memoryview] = (), *, flags: int = 0
+    ) -> list[bytearray | memoryview]:
+        """A frame as buffers to be sent, the first of them valid until the next frame. Arguments as for `encode`."""
+        length = crc = 0
+        for part in payload:
+            length += part.nbytes
+            if self.checked:
+                crc = crc32(part, crc)
+        head = self._heads.get((kind, header, length, flags))
+        if head is None:
+            head = self._new_head(kind, header, length, flags)
+        _WORD.pack_into(head, 8, request)
+        if crc:
+            _WORD.pack_into(head, 24, crc)
+        _WORD.pack_into(head, 28, crc32(head[: _COVERED.size]))
+        return [head, *payload] if length else [head]
+
+    def _new_head(self, kind: int, header: bytes, length: int, flags: int) -> bytearray:
+        if length > 0xFFFFFFFF:
+            raise WireError(f"A payload of {length} B is too long for one frame.")
+        if self.checked and length:
+            flags |= CHECKED
+        (first,) = encode(kind, 0, header, flags=flags)
+        head = bytearray(first)
+        _WORD.pack_into(head, 16, length)
+        if len(self._heads) >= _HEADS:
+            self._heads.clear()
+        self._heads[kind, header, length, flags & ~CHECKED] = head
+        return head
+
+
 class FrameReader:
     """Reads frames off a link; what is no frame is skipped until the next one.
+
+    A frame is received where it stays: in one buffer, placed so that its payload lies at a multiple of ``ALIGNMENT``.
+    Only where several small frames came at once is a payload copied to where it does.
 
     Args:
         link: Where bytes come from.
@@ -165,10 +226,16 @@ class FrameReader:
     def __init__(self, link: Link, limits: Limits | None = None, *, read_ahead: bool = True) -> None:
         self.link, self.limits = link, limits or Limits()
         self.skipped = 0
-        self._scratch = bytearray(_SCRATCH if read_ahead else PREAMBLE.size)
-        self._view = memoryview(self._scratch)
+        self._ahead = _SCRATCH if read_ahead else 0
         self._start = self._end = 0
-        self._large = bytearray()
+        self._renew(max(self._ahead, _SIZE))
+        # The next frame is likely to be as long as the last, and to have a header as long.
+        self._expected = self._lead = self._skipped = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that are held for frames."""
+        return len(self._buffer)
 
     def read(self) -> Frame:
         """The next whole and undamaged frame.
@@ -178,89 +245,101 @@ class FrameReader:
                 is nothing but garbage. After any but the first and the last the next frame can be read.
             ConnectionError: The peer closed the link. TimeoutError: it fell silent.
         """
-        preamble = self._preamble()
-        limits = self.limits
-        if preamble.header_length > limits.header:
-            raise _too_long("header", preamble.header_length, limits.header)
-        limit = limits.payload if preamble.kind != MODEL or limits.model is None else limits.model
-        if preamble.payload_length > limit:
-            raise _too_long("payload", preamble.payload_length, limit)
-        header = bytes(self._take(preamble.header_length))
-        payload = self._take(preamble.payload_length)
-        if preamble.version != VERSION:
+        while True:
+            if self._end - self._start < _SIZE:
+                self._receive(_SIZE, self._lead)
+            fields = PREAMBLE.unpack_from(self._buffer, self._start)
+            sync, version, kind, flags, request, sequence, header_length, length, header_crc, payload_crc, crc = fields
+            if sync == SYNC and crc32(self._view[self._start : self._start + _COVERED.size]) == crc:
+                break
+            self._search()
+        self._check_lengths(kind, header_length, length)
+        before = _SIZE + header_length
+        size = before + length
+        if self._end - self._start < size:
+            self._receive(size, -before % ALIGNMENT)
+        place = self._start + before
+        header, payload = bytes(self._view[place - header_length : place]), self._view[place : place + length]
+        self._start = place + length
+        self._expected, self._lead, self._skipped = size, -before % ALIGNMENT, 0
+        if version != VERSION:
             raise WireError(
-                f"The peer speaks version {preamble.version} of the protocol, this edgerig version {VERSION}.",
+                f"The peer speaks version {version} of the protocol, this edgerig version {VERSION}.",
                 "Install the same edgerig on both sides.",
             )
-        if crc32(header) != preamble.header_crc:
+        if crc32(header) != header_crc:
             raise WireError("A header came damaged: its checksum is wrong.", "Try again; check the link.")
-        if preamble.flags & CHECKED and crc32(payload) != preamble.payload_crc:
+        if flags & CHECKED and crc32(payload) != payload_crc:
             raise WireError("A payload came damaged: its checksum is wrong.", "Try again; check the link.")
-        return Frame(
-            preamble.kind, preamble.flags, preamble.request, header, payload, preamble.version, preamble.sequence
-        )
+        if place % ALIGNMENT:
+            payload = memoryview(bytes(payload))
+        return Frame(kind, flags, request, header, payload, version, sequence)
 
     def release(self) -> None:
         """Give back the memory of a large payload; its view must not be used any more."""
-        self._large = bytearray()
+        if len(self._buffer) > 2 * _SCRATCH:
+            self._expected = 0
+            self._move(0, max(self._ahead, _SIZE, self._end - self._start), shrink=True)
 
-    def _preamble(self) -> Preamble:
-        skipped = 0
-        while True:
-            if self._end - self._start < _SIZE:
-                self._fill(_SIZE)
-            start = self._start
-            found = decode_preamble(self._view[start : start + _SIZE])
-            if found is not None:
-                self._start += _SIZE
-                return found
-            step = self._next_sync(start + 1) - start
-            self._start += step
-            self.skipped += step
-            skipped += step
-            if skipped > GARBAGE_LIMIT:
-                raise WireError(
-                    f"{skipped} bytes came, and no message among them.",
-                    "Is it edgerig that answers there? Check the address.",
-                )
+    def _check_lengths(self, kind: int, header_length: int, length: int) -> None:
+        limits = self.limits
+        if header_length > limits.header:
+            raise _too_long("header", header_length, limits.header)
+        limit = limits.payload if kind != MODEL or limits.model is None else limits.model
+        if length > limit:
+            raise _too_long("payload", length, limit)
+
+    def _search(self) -> None:
+        """Go on to where the next frame might begin, as there begins none here."""
+        step = self._next_sync(self._start + 1) - self._start
+        self._start += step
+        self.skipped += step
+        self._skipped += step
+        if self._skipped > GARBAGE_LIMIT:
+            raise WireError(
+                f"{self._skipped} bytes came, and no message among them.",
+                "Is it edgerig that answers there? Check the address.",
+            )
 
     def _next_sync(self, start: int) -> int:
         """Where the next frame might begin: a whole sync marker, or the beginnings of one at the end."""
-        found = self._scratch.find(SYNC, start, self._end)
+        found = self._buffer.find(SYNC, start, self._end)
         if found >= 0:
             return found
         for length in range(len(SYNC) - 1, 0, -1):
             place = self._end - length
-            if place >= start and self._scratch.startswith(SYNC[:length], place):
+            if place >= start and self._buffer.startswith(SYNC[:length], place):
                 return place
         return self._end
 
-    def _fill(self, count: int) -> None:
-        """Have at least ``count`` bytes in the scratch buffer, which holds that many."""
+    def _receive(self, need: int, lead: int) -> None:
+        """Have at least ``need`` bytes of the frame at ``_start``, which is moved to ``lead`` if it has no room."""
         if self._start == self._end:
-            self._start = self._end = 0
-        elif self._start:
-            rest = self._scratch[self._start : self._end]
-            self._view[: len(rest)] = rest
-            self._start, self._end = 0, len(rest)
-        while self._end < count:
-            self._end += self.link.recv_into(self._view[self._end :])
+            self._start = self._end = lead
+            likely = self._expected if self._ahead else need
+        else:
+            likely = need
+        # Of a large frame nothing behind it is taken, so that the next one can be received in its place as well.
+        # Small ones are taken as many as come.
+        room = max(need, likely, self._ahead if likely <= self._ahead else 0)
+        if self._start + room > len(self._buffer) or (need > _SIZE and (self._start - lead) % ALIGNMENT):
+            self._move(lead, room)
+        stop = self._start + room
+        while self._end - self._start < need:
+            self._end += self.link.recv_into(self._view[self._end : stop])
 
-    def _take(self, count: int) -> memoryview:
-        """The next ``count`` bytes; what does not lie in the scratch buffer is received in its final place."""
-        start = self._start
-        if self._end - start >= count:
-            self._start += count
-            return memoryview(bytes(self._view[start : start + count]))
-        if len(self._large) < count:
-            self._large = bytearray(count)
-        target = memoryview(self._large)[:count]
-        have = self._end - start
-        target[:have] = self._view[start : self._end]
-        self._start = self._end = 0
-        while have < count:
-            have += self.link.recv_into(target[have:])
-        return target
+    def _move(self, lead: int, room: int, *, shrink: bool = False) -> None:
+        """Let what is here begin at ``lead``, in a buffer with ``room`` bytes from there on."""
+        rest = bytes(self._view[self._start : self._end])
+        if shrink or lead + room > len(self._buffer):
+            self._renew(room)
+        self._start, self._end = lead, lead + len(rest)
+        self._view[self._start : self._end] = rest
+
+    def _renew(self, room: int) -> None:
+        # CPython's allocator gives multiples of 16 at least: so places in here say how they are aligned in memory.
+        self._buffer = bytearray(room + ALIGNMENT)
+        self._view = memoryview(self._buffer)
 
 
 def _too_long(what: str, length: int, limit: int) -> WireError:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 #: Parameters of TCP's keepalive, where the system has them: a peer that vanished is noticed within 20 seconds.
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
+#: What is sent: each of them bytes.
+Buffers = Sequence[bytes | bytearray | memoryview]
+#: ``struct timeval``, as SO_RCVTIMEO takes it.
+_TIMEVAL = struct.Struct("@ll")
 
 
 class Link(ABC):
@@ -20,7 +26,7 @@ class Link(ABC):
     checked = True
 
     @abstractmethod
-    def send(self, buffers: Sequence[bytes | memoryview]) -> None:
+    def send(self, buffers: Buffers) -> None:
         """Send all buffers, each of them bytes, one after another, whole.
 
         Raises:
@@ -50,24 +56,39 @@ class SocketLink(Link):
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
 
-    def send(self, buffers: Sequence[bytes | memoryview]) -> None:
-        sent = self.socket.sendmsg(buffers)
-        for part in buffers:
-            length = len(part)
-            if sent >= length:
-                sent -= length
-                continue
-            self.socket.sendall(memoryview(part)[sent:])
-            sent = 0
+    def send(self, buffers: Buffers) -> None:
+        try:
+            sent = self.socket.sendmsg(buffers)
+            for part in buffers:
+                length = len(part)
+                if sent >= length:
+                    sent -= length
+                    continue
+                self.socket.sendall(memoryview(part)[sent:])
+                sent = 0
+        except BlockingIOError as error:
+            raise TimeoutError("the other side takes nothing any more") from error
 
     def recv_into(self, view: memoryview) -> int:
-        got = self.socket.recv_into(view)
+        try:
+            got = self.socket.recv_into(view)
+        except BlockingIOError as error:
+            raise TimeoutError("nothing came in time") from error
         if not got:
             raise ConnectionResetError("the other side closed the connection")
         return got
 
     def set_timeout(self, seconds: float | None) -> None:
-        self.socket.settimeout(seconds)
+        # A subclass, such as that of TLS, has ways of its own to wait.
+        if type(self.socket) is not socket.socket or os.name != "posix":
+            self.socket.settimeout(seconds)
+            return
+        # With a timeout of Python's own, every send and receive would cost a second system call, to wait.
+        self.socket.settimeout(None)
+        micros = 0 if seconds is None else max(1, round(seconds * 1e6))
+        value = _TIMEVAL.pack(*divmod(micros, 1_000_000))
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.socket.setsockopt(socket.SOL_SOCKET, option, value)
 
     def close(self) -> None:
         self.socket.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -213,7 +214,31 @@ def unpack(data: bytes | memoryview, kind: Any) -> Any:
 
 def pack_tensors(count: int, sizes: Sequence[int]) -> bytes:
     """The fixed header of RUN, DATA, PROFILE and of answers with tensors: samples, and bytes of each tensor."""
+    return _pack_tensors(count, tuple(sizes))
+
+
+# Both of these are in the way of every round trip, and hardly ever asked something new.
+@lru_cache(256)
+def _pack_tensors(count: int, sizes: tuple[int, ...]) -> bytes:
     return _TENSORS.pack(count, len(sizes), 0) + struct.pack(f"<{len(sizes)}I", *sizes)
+
+
+@lru_cache(256)
+def _layout(header: bytes, length: int, before: int) -> tuple[int, tuple[slice, ...]]:
+    """Samples, and where in a payload of ``length`` bytes each tensor lies."""
+    try:
+        count, tensors, _ = _TENSORS.unpack_from(header)
+        sizes = struct.unpack_from(f"<{tensors}I", header, _TENSORS.size)
+    except struct.error as error:
+        raise WireError(f"A header of tensors is too short: {len(header)} B.") from error
+    place = before * count
+    if count == 0 or place + sum(sizes) != length or any(size % count for size in sizes):
+        raise WireError(f"{count} samples in tensors of {list(sizes)} B do not make a payload of {length} B.")
+    parts = []
+    for size in sizes:
+        parts.append(slice(place, place + size))
+        place += size
+    return count, tuple(parts)
 
 
 def unpack_tensors(header: bytes, payload: memoryview, before: int = 0) -> tuple[int, list[memoryview]]:
@@ -225,16 +250,5 @@ def unpack_tensors(header: bytes, payload: memoryview, before: int = 0) -> tuple
     Raises:
         WireError: Header and payload do not agree.
     """
-    try:
-        count, tensors, _ = _TENSORS.unpack_from(header)
-        sizes = struct.unpack_from(f"<{tensors}I", header, _TENSORS.size)
-    except struct.error as error:
-        raise WireError(f"A header of tensors is too short: {len(header)} B.") from error
-    place = before * count
-    if count == 0 or place + sum(sizes) != len(payload) or any(size % count for size in sizes):
-        raise WireError(f"{count} samples in tensors of {list(sizes)} B do not make a payload of {len(payload)} B.")
-    views = []
-    for size in sizes:
-        views.append(payload[place : place + size])
-        place += size
-    return count, views
+    count, parts = _layout(header, len(payload), before)
+    return count, [payload[part] for part in parts]
