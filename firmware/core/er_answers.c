@@ -45,8 +45,8 @@ static void put_machine(er_core *core)
     er_size i;
 
     pack(core,
-         "\x88" "host" TEXT "system" TEXT "architecture" TEXT "cpu" TEXT "cores\x01" "memory_bytes" U32
-         "frequency_hz" U32 "packages" DICT,
+         "\x88" "host" TEXT "system" TEXT "architecture" TEXT "cpu" TEXT "cores\x01" "memory_bytes" KNOWN
+         "frequency_hz" KNOWN "packages" DICT,
          machine);
     for (i = 0; i < machine->build_count; i++) {
         pack(core, TEXT TEXT, &machine->build[i]);

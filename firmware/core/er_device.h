@@ -51,7 +51,7 @@ typedef struct er_machine {
     const char *system;
     const char *architecture;
     const char *cpu;
-    er_size memory_bytes;
+    er_size memory_bytes; /* 0 if unknown */
     er_size frequency_hz;
     er_size build_count;
     const er_pair *build; /* compiler, flags, FPU .. */

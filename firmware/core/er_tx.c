@@ -60,19 +60,20 @@ void er_pack(er_tx *tx, const char *format, const er_word *words)
             continue;
         }
         format++;
-        if (code == 0xC1 && words->text != NULL) {
-            put_text(tx, words->text, length_of(words->text));
-        } else if (code == 0xC1) {
-            put_coded(tx, 0xC0, 0, 0);
-        } else if (code == 0xC2) {
-            put_coded(tx, (uint32_t)words->number >> 24, (uint32_t)words->number, 3);
-        } else if (code >= 0xC8) {
-            put_coded(tx, code, (uint32_t)words->number, 4);
-        } else {
+        if (code < 0xC1) {
             if (code != 0x7F) {
                 put_coded(tx, code, 0, 0);
             }
             continue;
+        }
+        if (code <= 0xC2 && words->number == 0) {
+            put_coded(tx, 0xC0, 0, 0);
+        } else if (code == 0xC1) {
+            put_text(tx, words->text, length_of(words->text));
+        } else if (code == 0xC3) {
+            put_coded(tx, (uint32_t)words->number >> 24, (uint32_t)words->number, 3);
+        } else {
+            put_coded(tx, code == 0xC2 ? 0xCE : code, (uint32_t)words->number, 4);
         }
         words++;
     }

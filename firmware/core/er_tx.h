@@ -24,13 +24,14 @@ typedef union er_word {
 
 /* Puts msgpack. The format is a string of bytes. Those from 20 to 7E are a text, of at most 31 characters. These take
  * the next word: */
-#define TEXT "\xC1"  /* a text; nil if it is NULL */
-#define U32 "\xCE"   /* an unsigned number */
-#define I32 "\xD2"   /* a signed number */
-#define F32 "\xCA"   /* a float */
-#define U64 "\xCF\xC2" /* an unsigned number of 64 bits: takes two words, high half first */
-#define LIST "\xDD"  /* the head of an array: its length */
-#define DICT "\xDF"  /* the head of a map: its length */
+#define TEXT "\xC1"    /* a text; nil if it is NULL */
+#define KNOWN "\xC2"   /* an unsigned number; nil if it is 0 */
+#define U32 "\xCE"     /* an unsigned number */
+#define I32 "\xD2"     /* a signed number */
+#define F32 "\xCA"     /* a float */
+#define U64 "\xCF\xC3" /* an unsigned number of 64 bits: takes two words, high half first */
+#define LIST "\xDD"    /* the head of an array: its length */
+#define DICT "\xDF"    /* the head of a map: its length */
 /* And other bytes stand for themselves: small numbers, heads of small arrays ("\x90") and maps ("\x80"); */
 #define NIL "\xC0"
 /* but this one for nothing: it parts two texts. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,10 +46,10 @@ static const er_pair build[] = {
 };
 
 static er_machine machine = {
+    .system = "unknown",
+    .architecture = "unknown",
     .host = "er_device",
-    .system = "host program",
-    .architecture = "host",
-    .cpu = "this machine's",
+    .cpu = "of the host",
     .build_count = 1,
     .build = build,
     .software = "edgerig-firmware 0.1.0",
@@ -272,8 +273,13 @@ static void catch_signals(void)
 
 int main(int argc, char **argv)
 {
+    static struct utsname host;
     int i, words, result;
 
+    if (uname(&host) >= 0) {
+        machine.system = host.sysname;
+        machine.architecture = host.machine;
+    }
     faults_seed(&fault, 1);
     for (i = 1; i < argc; i += words) {
         words = take_option(argv[i], argv[i + 1]);
