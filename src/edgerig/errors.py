@@ -163,14 +163,15 @@ def storing(what: object) -> Iterator[None]:
     import errno
 
     advice = {
-        errno.ENOSPC: "The disk is full: free some space, or choose another folder with --out.",
-        errno.EDQUOT: "Your disk quota is used up: free some space, or choose another folder with --out.",
-        errno.EACCES: "You may not write there: choose another folder with --out.",
-        errno.EROFS: "That file system is read-only: choose another folder with --out.",
+        errno.ENOSPC: "The disk is full; free some space, or choose another folder",
+        errno.EDQUOT: "Your disk quota is used up; free some space, or choose another folder",
+        errno.EACCES: "You may not write there; choose another folder",
+        errno.EROFS: "That file system is read-only; choose another folder",
     }
     try:
         yield
     except OSError as error:
         raise StorageError(
-            f"Could not write {what}: {error.strerror or error}.", advice.get(error.errno or 0)
+            f"Could not write {what}: {error.strerror or error}.",
+            f"{advice.get(error.errno or 0, 'Choose another folder')}: --out, or EDGERIG_CACHE for the cache.",
         ) from error

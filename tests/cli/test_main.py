@@ -72,6 +72,26 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(("where", "code"), [(">&-", 0), (">/dev/full", 1)])
+def test_output_that_cannot_be_written_is_no_fault_of_our_own(where: str, code: int) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m edgerig schema {where}", shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert "fault of edgerig" not in done.stderr
+    assert ("Could not write to standard output" in done.stderr) == bool(code)
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path: Path) -> None:
+    from edgerig import files
+    from edgerig.errors import StorageError
+
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError) as caught:
+        files.write_text(tmp_path / "file" / "stages" / "x", "")
+    assert "EDGERIG_CACHE" in (caught.value.hint or "")
+
+
 def test_a_fault_of_our_own_is_said_to_be_one_and_kept_in_a_file(tmp_path: Path) -> None:
     code = (
         "import edgerig.cli as c\n"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from edgerig import __version__
-from edgerig.errors import EdgerigError, Interrupted
+from edgerig.errors import EdgerigError, Interrupted, StorageError
 
 #: Command name -> module of this package, one line for --help. Kept here so that --help imports none of them.
 COMMANDS = {
@@ -76,6 +78,9 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(args: list[str] | None = None) -> None:
     """Entry point of ``edgerig``: errors become one message and an exit code, never a traceback."""
     arguments = sys.argv[1:] if args is None else args
+    # Where a stream is closed (`>&-`), Python has None for it.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     try:
         code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False)
         sys.stdout.flush()
@@ -86,15 +91,38 @@ def main(args: list[str] | None = None) -> None:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = _fail(Interrupted("Stopped."), arguments)
+        _leave_jax(code)
     except EdgerigError as error:
         code = _fail(error, arguments)
+        if isinstance(error, Interrupted):
+            _leave_jax(code)
     except BrokenPipeError:
         # The reader of our output went away, as in `edgerig list datasets | head -1`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = 141
+    except OSError as error:
+        # Errors of files carry their name, or are a StorageError already: this one is standard output's.
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            code = _bug(error, arguments)
+        else:
+            _drop_output()
+            code = _fail(StorageError("Could not write to standard output: the disk is full."), arguments)
     except Exception as error:
         code = _bug(error, arguments)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _drop_output() -> None:
+    """Let nothing be written to standard output any more, not even what the interpreter flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _leave_jax(code: int) -> None:
+    """Leave at once if JAX may still be computing: its threads crash an interpreter that is taken down around them."""
+    if "jax" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _fail(error: EdgerigError, arguments: list[str]) -> int:
