@@ -115,7 +115,9 @@ class WireSession(Session):
         if not self._closed:
             self._closed = True
             self.client.close()
-            self._on_close()
+            # It may hold the target, which holds us.
+            on_close, self._on_close = self._on_close, _nothing
+            on_close()
 
     # ---- running
 
@@ -210,6 +212,10 @@ class WireSession(Session):
             if len(array) == 0 or len(array) != len(inputs[0]):
                 raise InferenceError("All inputs must have the same number of samples, at least one.")
         return [np.ascontiguousarray(array) for array in inputs]
+
+
+def _nothing() -> None:
+    pass
 
 
 def _bytes(array: Array) -> memoryview:

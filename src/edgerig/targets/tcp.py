@@ -6,20 +6,22 @@ import contextlib
 import select
 import subprocess
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
-from edgerig.agent.server import Address, parse_address
+from edgerig.agent.address import Address, parse_address
 from edgerig.agent.spawn import environment
-from edgerig.artifact import Artifact
 from edgerig.errors import SpecError, TargetError
-from edgerig.measure.machine import MachineState
 from edgerig.plugins import Settings
-from edgerig.targets.base import Session, Target
-from edgerig.targets.session import Protocol, WireSession
+from edgerig.targets.session import Protocol
+from edgerig.targets.tenant import Tenant
+from edgerig.targets.wired import WiredTarget, weakly
 from edgerig.wire.client import WireClient
 from edgerig.wire.link import connect_tcp
+from edgerig.wire.ownership import load_token
+from edgerig.wire.tls import connect_tls, host_context
 
 #: Seconds that an agent gets to start, and to answer a connection.
 START_SECONDS = 30.0
@@ -37,23 +39,30 @@ class TcpSettings(Settings, frozen=True, kw_only=True):
         msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
     ] = "run"
     checksum: Annotated[bool, msgspec.Meta(description="give payloads a CRC-32 on top of TCP's own")] = True
+    token_file: Annotated[
+        str | None, msgspec.Meta(description="file with the device's token; else the variable EDGERIG_TOKEN is taken")
+    ] = None
+    tls: Annotated[
+        str | None, msgspec.Meta(description="folder of keys for a host, made by `edgerig agent keys`: TLS 1.3")
+    ] = None
+    wait: Annotated[float, msgspec.Meta(description="seconds to wait for a device that another run has", ge=0)] = 0.0
     start: Annotated[
         bool, msgspec.Meta(description="start an agent at this loopback address for the run, if none answers there")
     ] = False
 
 
-class Tcp(Target):
+class Tcp(WiredTarget):
     """An agent at ``tcp://HOST:PORT``. If it is not there, that is an error: nothing is measured in its stead."""
 
     name = "tcp"
     summary = "a device where `edgerig agent` runs: tcp://HOST:PORT"
     Settings = TcpSettings
     settings: TcpSettings
+    leased = True
 
     def __init__(self, settings: TcpSettings | None = None) -> None:
         super().__init__(settings)
         self.address = "tcp://127.0.0.1:7433"
-        self._sessions: list[Session] = []
         self._agent: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -66,24 +75,8 @@ class Tcp(Target):
     def description(self) -> str:
         return self.address + (" (agent started by this run)" if self._agent is not None else "")
 
-    def check(self) -> MachineState:
-        client, state = self._connect()
-        client.close()
-        return state
-
-    def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
-        client, _ = self._connect()
-        try:
-            session = WireSession(client, artifact, runtime, options, protocol=self.settings.protocol)
-        except BaseException:
-            client.close()
-            raise
-        self._sessions.append(session)
-        return session
-
     def close(self) -> None:
-        while self._sessions:
-            self._sessions.pop().close()
+        super().close()
         agent, self._agent = self._agent, None
         if agent is not None:
             agent.terminate()
@@ -96,22 +89,35 @@ class Tcp(Target):
                 if pipe is not None:
                     pipe.close()
 
-    def _connect(self) -> tuple[WireClient, MachineState]:
-        """A client that has said hello, and the device's state."""
+    def connect(self) -> WireClient:
         place = parse_address(self.address)
         try:
             link = connect_tcp(place.host, place.port, CONNECT_SECONDS)
         except OSError as error:
             if self.settings.start and self._agent is None:
                 self._start(place)
-                return self._connect()
+                return self.connect()
             raise self._absent(place, error) from error
-        client = WireClient(link, who=self.address, timeout=self.settings.timeout, checked=self.settings.checksum)
+        timeout, checksum = self.settings.timeout, self.settings.checksum
+        if self.settings.tls is None:
+            return WireClient(link, who=self.address, timeout=timeout, checked=checksum)
         try:
-            return client, client.hello()
+            secure = connect_tls(link.socket, host_context(Path(self.settings.tls)), place.host, self.address)
+        except OSError as error:
+            link.close()
+            why = "it hung up" if not isinstance(error, TimeoutError) else f"no answer for {CONNECT_SECONDS:g} s"
+            raise TargetError(
+                f"No secure connection to {self.address}: {why}.", "Does its agent run with --tls? Look at its output."
+            ) from error
         except BaseException:
-            client.close()
+            link.close()
             raise
+        return WireClient(secure, who=self.address, timeout=timeout)
+
+    def make_tenant(self) -> Tenant:
+        file = self.settings.token_file
+        token = load_token(Path(file) if file is not None else None)
+        return Tenant(weakly(self), token, file is not None, self.settings.wait)
 
     def _absent(self, place: Address, error: OSError) -> TargetError:
         why = error.strerror or str(error) or type(error).__name__
@@ -119,7 +125,7 @@ class Tcp(Target):
             f"No agent answers at {self.address}: {why}.",
             f"Start one on that device: edgerig agent --listen {place.host}:{place.port}"
             + (", or let the run do it with the target's setting `start: true`." if place.loopback else "")
-            + ("" if place.loopback else " --insecure (docs/agent.md has a safer way)."),
+            + ("" if place.loopback else " --token-file TOKEN (docs/agent.md has more ways)."),
         )
 
     def _start(self, place: Address) -> None:
@@ -129,8 +135,11 @@ class Tcp(Target):
                 f"`start: true` works on this machine only, not at {self.address}.",
                 "Start the agent on the device itself, and leave `start` out.",
             )
+        if self.settings.tls is not None:
+            raise SpecError("`start: true` and `tls` do not go together.", "Start the agent yourself, with --tls.")
         host = f"[{place.host}]" if ":" in place.host else place.host
         words = [sys.executable, "-P", "-m", "edgerig", "agent", "--listen", f"{host}:{place.port}", "--until-eof"]
+        words += ["--token-file", self.settings.token_file] if self.settings.token_file is not None else []
         # A session of its own: Ctrl-C is for the run, which then ends the agent; --until-eof if the run cannot.
         agent = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,

@@ -37,6 +37,7 @@ class Unix(WiredTarget):
     Settings = UnixSettings
     settings: UnixSettings
     address = "unix:///run/edgerig.sock"
+    leased = True
 
     @classmethod
     def check_address(cls, address: str) -> None:

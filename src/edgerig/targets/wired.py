@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from edgerig.artifact import Artifact
+from edgerig.errors import TargetError
 from edgerig.measure.machine import MachineState
 from edgerig.targets.base import Session, Target
 from edgerig.targets.session import Protocol, WireSession
+from edgerig.targets.tenant import Tenant
 from edgerig.wire.client import WireClient
 
 
 class WiredTarget(Target):
-    """A target over a link. Subclasses say how to connect, and what protocol their settings ask for."""
+    """A target over a link. Subclasses say how to connect, and what protocol their settings ask for.
+
+    Class attributes:
+        leased: Whether more than one host can come there, so that one run must own the device.
+    """
+
+    leased: ClassVar[bool] = False
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
-        self._sessions: list[Session] = []
+        self._sessions: list[WireSession] = []
+        self._tenant: Tenant | None = None
 
     @abstractmethod
     def connect(self) -> WireClient:
@@ -27,16 +37,30 @@ class WiredTarget(Target):
             TargetError: The device cannot be reached.
         """
 
+    def make_tenant(self) -> Tenant:
+        """The run as an owner of the device."""
+        return Tenant(weakly(self), None, False, 0.0)
+
     def check(self) -> MachineState:
+        if self.leased:
+            return self._owner().hold()
         client, state = self._greet()
         client.close()
         return state
 
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
-        client, _ = self._greet()
+        if self.leased and any(session.alive for session in self._sessions):
+            raise TargetError(
+                f"{self.address} is busy: this run has a session there already.", "Close that one before."
+            )
+        client, _ = self._owner().greet() if self.leased else self._greet()
         protocol: Protocol = self.settings.protocol
         try:
-            session = WireSession(client, artifact, runtime, options, protocol=protocol)
+            session = WireSession(
+                client, artifact, runtime, options, protocol=protocol,
+                # As long as the session is used, so is the target, though nobody else may remember it.
+                on_close=self._session_closed,
+            )  # fmt: skip
         except BaseException:
             client.close()
             raise
@@ -46,6 +70,18 @@ class WiredTarget(Target):
     def close(self) -> None:
         while self._sessions:
             self._sessions.pop().close()
+        if self._tenant is not None:
+            self._tenant.close()
+
+    def _session_closed(self) -> None:
+        self._sessions = [session for session in self._sessions if session.alive]
+
+    def _owner(self) -> Tenant:
+        if self._tenant is None:
+            self._tenant = self.make_tenant()
+            # A target that is forgotten without being closed must not hold the device.
+            weakref.finalize(self, self._tenant.close)
+        return self._tenant
 
     def _greet(self) -> tuple[WireClient, MachineState]:
         """A client that has said hello, and the device's state."""
@@ -55,3 +91,16 @@ class WiredTarget(Target):
         except BaseException:
             client.close()
             raise
+
+
+def weakly(target: WiredTarget) -> Any:
+    """`target.connect` that does not keep ``target`` alive."""
+    method = weakref.WeakMethod(target.connect)
+
+    def connect() -> WireClient:
+        found = method()
+        if found is None:
+            raise ReferenceError("the target is gone")
+        return found()
+
+    return connect

@@ -34,7 +34,7 @@ class TlsLink(SocketLink):
         super().__init__(connected)
         self.who = who
 
-    def send(self, buffers: Sequence[bytes | memoryview]) -> None:
+    def send(self, buffers: Sequence[bytes | bytearray | memoryview]) -> None:
         with _explained(self.who):
             if sum(len(part) for part in buffers) <= JOINED:
                 self.socket.sendall(b"".join(buffers))

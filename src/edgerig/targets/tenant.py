@@ -1,0 +1,169 @@
+"""A run as the owner of a device: it holds the lease from its first question to its end, over all its sessions.
+
+A connection of its own, the *keeper*, renews the lease; sessions come and go beside it. If the device or the link dies,
+the keeper tries to come back under the same fencing number, and so does the next session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from edgerig.errors import EdgerigError, LeaseError, TargetError
+from edgerig.measure.machine import MachineState
+from edgerig.wire.client import WireClient
+from edgerig.wire.ownership import Owner, new_owner_id
+
+#: Seconds that a run waits without being told to, for a lease whose owner is gone to run out.
+RUN_OUT_SECONDS = 45.0
+#: A lease is renewed so many times in its life.
+RENEWALS = 3
+_RETRY = 1.0
+#: Longest name of a run; a microcontroller takes 256 B of header.
+_NAME = 60
+
+
+class Tenant:
+    """One run's right to one device.
+
+    Args:
+        connect: Makes a client that has said nothing yet. Must not keep the target alive.
+        token: What proves that we may, if the device asks.
+        insist: Whether a device that does not ask for the token is refused: it may be another one.
+        wait: Seconds to wait for a device that another run has.
+    """
+
+    def __init__(self, connect: Callable[[], WireClient], token: bytes | None, insist: bool, wait: float) -> None:
+        self._connect, self._token, self._insist, self._wait = connect, token, insist, wait
+        self._owner = Owner(new_owner_id(), run_name())
+        self._keeper: _Keeper | None = None
+
+    def greet(self) -> tuple[WireClient, MachineState]:
+        """A client for a session, that has said hello, and the device's state.
+
+        Raises:
+            LeaseError: Another run has the device. TargetError: It is not there, or refuses us.
+        """
+        if self._keeper is None:
+            self.hold()
+        return self._patiently(keeper=False)
+
+    def hold(self) -> MachineState:
+        """Own the device from now on; its state.
+
+        Raises:
+            LeaseError: Another run has the device. TargetError: It is not there, or refuses us.
+        """
+        client, state = self._patiently(keeper=True)
+        grant = client.device.grant
+        before, self._keeper = self._keeper, None
+        if before is not None:
+            before.close(release=False)
+        if grant is None:
+            # Such as a microcontroller: it has one host, and grants nothing.
+            client.close()
+        else:
+            self._keeper = _Keeper(client, grant.seconds / RENEWALS, lambda: self._hello(keeper=True)[0])
+        return state
+
+    def close(self) -> None:
+        """Give the device back."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.close(release=True)
+            self._owner = Owner(new_owner_id(), self._owner.who)
+
+    def _patiently(self, keeper: bool) -> tuple[WireClient, MachineState]:
+        start = time.monotonic()
+        while True:
+            try:
+                return self._hello(keeper)
+            except LeaseError as error:
+                if error.retry_after is None:
+                    raise
+                patience = self._wait
+                if 0 < error.retry_after <= RUN_OUT_SECONDS:
+                    patience = max(patience, RUN_OUT_SECONDS)
+                if time.monotonic() - start >= patience:
+                    raise
+                time.sleep(min(_RETRY, error.retry_after or _RETRY))
+
+    def _hello(self, keeper: bool) -> tuple[WireClient, MachineState]:
+        client = self._connect()
+        try:
+            state = client.hello(msgspec.structs.replace(self._owner, keeper=keeper), self._token)
+            grant = client.device.grant
+            if self._insist and not (grant and grant.proof):
+                raise TargetError(
+                    f"{client.who} does not ask for the token. Is it the device that you think?",
+                    "Start its agent with --token-file, or leave the target's setting `token_file` out.",
+                )
+            if grant is not None:
+                self._owner = msgspec.structs.replace(self._owner, fence=grant.fence)
+        except BaseException:
+            client.close()
+            raise
+        return client, state
+
+
+class _Keeper:
+    """Renews a lease in a thread of its own, until it is closed or the lease is lost."""
+
+    def __init__(self, client: WireClient, every: float, connect: Callable[[], WireClient]) -> None:
+        self._client, self._every, self._connect = client, every, connect
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._run, name="edgerig lease", daemon=True).start()
+
+    def close(self, release: bool) -> None:
+        """Stop renewing, and give the lease back if ``release``."""
+        self._closed.set()
+        with self._lock:
+            with contextlib.suppress(EdgerigError, OSError):
+                if release and not self._client.broken:
+                    self._client.renew_lease(release=True)
+            self._client.close()
+
+    def _run(self) -> None:
+        pause = self._every
+        while not self._closed.wait(pause):
+            try:
+                self._renew()
+                pause = self._every
+            except LeaseError:
+                return  # the next session is told
+            except (EdgerigError, OSError, ReferenceError):
+                pause = min(_RETRY, self._every)
+
+    def _renew(self) -> None:
+        with self._lock:
+            if self._closed.is_set():
+                return
+            if not self._client.broken:
+                self._client.renew_lease()
+                return
+        # Without the lock: an address that does not answer must not hold up the end of the run.
+        client = self._connect()
+        with self._lock:
+            if self._closed.is_set():
+                client.close()
+            else:
+                self._client.close()
+                self._client = client
+
+
+def run_name() -> str:
+    """Who runs this, for messages to others: ``ann@desk, process 4711``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"user {os.getuid()}"
+    tail = f", process {os.getpid()}"
+    return f"{user}@{platform.node()}"[: _NAME - len(tail)] + tail
