@@ -74,6 +74,19 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
 
 
+def check_writable(folder: Path) -> None:
+    """See, without leaving a trace, whether files could be written into ``folder``, which need not be there yet.
+
+    Raises:
+        StorageError: They could not.
+    """
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    with storing(folder), tempfile.TemporaryFile(dir=there):
+        pass
+
+
 def _umask() -> int:
     # There is no way to read the mask without setting it.
     mask = os.umask(0)

@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -111,7 +111,20 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
         # Lax: values of --set and of YAML may come as strings.
         return msgspec.convert(options, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise SpecError(f"{where}: {error}.") from error
+        raise SpecError(f"{where}: {_readable(error, kind)}.") from error
+
+
+def _readable(error: msgspec.ValidationError, kind: type[Settings]) -> str:
+    """What msgspec found, as ``samples: expected `int` >= 1``, with the values that would do where they are few."""
+    text, _, place = str(error).partition(" - at `$.")
+    key = place.rstrip("`")
+    if text.startswith("Invalid enum value"):
+        hints = get_type_hints(kind)
+        allowed = [repr(value) for value in get_args(hints.get(key)) if isinstance(value, str | int)]
+        if allowed:
+            text = f"{text.removeprefix('Invalid enum value ')} is none of {', '.join(allowed)}"
+    text = text[:1].lower() + text[1:]
+    return f"{key}: {text}" if key else text
 
 
 def describe(kind: type[Settings]) -> Iterator[tuple[str, str, str]]:

@@ -92,6 +92,14 @@ def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path: Path) -> No
     assert "EDGERIG_CACHE" in (caught.value.hint or "")
 
 
+def test_training_into_a_folder_that_cannot_be_is_refused_before_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = edgerig("train", "mnist-cnn", "--dataset", "mnist", "--out", str(tmp_path / "file" / "sub"))
+    assert done.returncode == 1
+    assert "Could not write" in done.stderr
+    assert "epoch" not in done.stderr
+
+
 def test_a_fault_of_our_own_is_said_to_be_one_and_kept_in_a_file(tmp_path: Path) -> None:
     code = (
         "import edgerig.cli as c\n"

@@ -49,6 +49,11 @@ def test_the_best_that_is_also_the_fastest_is_said_to_be_both() -> None:
     assert "times" not in made.sentences[0]
 
 
+def test_equally_good_variants_are_not_outdone() -> None:
+    made = recommend([candidate("a", 0.98, 50), candidate("b", 0.98, 80)])
+    assert "a is both as accurate as any and the fastest of the 2 variants" in made.sentences[0]
+
+
 def test_speed_that_cannot_be_told_apart_leaves_it_to_size() -> None:
     made = recommend([candidate("big", 0.985, 100.0, 400_000), candidate("small", 0.983, 100.5, 100_000)])
     assert made.chosen == ("small",)

@@ -64,6 +64,7 @@ def train(
         ModelError: The loss is no number any more; the last checkpoint is damaged.
     """
     import_keras()
+    files.check_writable(out)
     dataset.prepare(progress)
     run = _Run(wrapper, dataset, settings, out, progress)
     if resume:

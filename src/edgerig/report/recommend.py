@@ -136,6 +136,8 @@ def _sentence(
     than = _than(chosen, best)
     if chosen is best:
         also = "the most accurate" if best.metric == "accuracy" else f"the best in {best.metric}"
+        if any(other is not best and other.quality == best.quality for other in near):
+            also = "as accurate as any" if best.metric == "accuracy" else f"as good in {best.metric} as any"
         if len(tied) == 1:
             return f"{chosen.label} is both {also} and the fastest of the {len(near)} variants near it: {numbers}."
         return (

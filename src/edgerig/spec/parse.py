@@ -55,6 +55,8 @@ class _Reader:
         name = data.get("name", Path(self.document.name).stem)
         if not isinstance(name, str):
             self.problem(("name",), "must be text")
+        elif "/" in name or name in ("", ".", ".."):
+            self.problem(("name",), f"{name!r} cannot be the name of the run's folder; leave out '/'")
         return Rig(
             name=str(name),
             model=self.model(data.get("model")),
@@ -161,7 +163,8 @@ class _Reader:
         except UnknownNameError as error:
             self.add((*where, error.name), error)
         except EdgerigError as error:
-            self.add(where, error)
+            # The place says already what it is about.
+            self.problem(where, " ".join(str(error).removeprefix(f"{what}: ").split()))
         return None
 
     def known_keys(self, data: dict[str, Any], known: tuple[str, ...], where: Location) -> None:
