@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast faults lint types clean
+.PHONY: demo test test-fast faults fuzz lint types clean
 
 # pip is brought up to date first: old resolvers (Debian's 23.0) take many minutes over the extras.
 $(BIN)/python:
@@ -31,7 +31,11 @@ test-fast: $(VENV)/.dev lint types
 
 # The kills of the ordinary tests, but 200 of them; takes a quarter of an hour.
 faults: $(VENV)/.dev
-	EDGERIG_KILLS=200 $(BIN)/python -m pytest tests/faults -s
+	EDGERIG_KILLS=200 $(BIN)/python -m pytest tests/faults/test_kills.py -s
+
+# Coverage-guided fuzzing of both decoders, ten minutes each.
+fuzz: $(VENV)/.dev
+	EDGERIG_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/faults/test_fuzz.py -s
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
