@@ -51,7 +51,8 @@ class _Work:
         finally:
             theirs.close()
         self.link.set_timeout(10.0)
-        self.reader = FrameReader(self.link)
+        # What is read ahead would not make the socket readable.
+        self.reader = FrameReader(self.link, read_ahead=False)
 
     def end(self) -> None:
         self.link.close()

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from edgerig import __version__
-from edgerig.errors import EdgerigError, TargetError, WireError
+from edgerig.errors import EdgerigError, IncompatibleError, TargetError, UnknownNameError, WireError
 from edgerig.measure.machine import MachineState
 from edgerig.wire import messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
@@ -104,6 +104,11 @@ class WireClient(RuntimeProtocol):
                 f"{self.who} takes networks of at most {grant.max_model} B; {header.name} has {data.nbytes} B.",
                 "Raise --max-model of its agent, or choose a smaller network.",
             )
+        if self.device.network:
+            self._check_built_in(header)
+            data = memoryview(b"")
+        if len(messages.pack(header)) > self.device.max_header:
+            header = msgspec.structs.replace(header, name="")
         frame = self.request(Kind.MODEL, messages.pack(header), [data])
         loaded: Loaded = messages.unpack(frame.payload, Loaded)
         return loaded
@@ -216,6 +221,17 @@ class WireClient(RuntimeProtocol):
         self.link.close()
 
     # ---- requests
+
+    def _check_built_in(self, header: ModelHeader) -> None:
+        """Whether the network that is built into the device is the one that is meant."""
+        if header.runtime not in self.device.runtimes:
+            raise UnknownNameError("runtime", header.runtime, self.device.runtimes)
+        if header.sha256 != self.device.network:
+            raise IncompatibleError(
+                f"Another network is built into {self.who}: that of SHA-256 {self.device.network[:12]}, "
+                f"not {header.sha256[:12]}.",
+                "Build the firmware with this network, and flash it.",
+            )
 
     def request(self, kind: Kind, header: bytes = b"", payload: Sequence[memoryview] = ()) -> Frame:
         """Send one request and wait for its answer.

@@ -18,7 +18,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.wire import messages
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import MORE, VERSION, Frame, Kind, Limits, encode
-from edgerig.wire.messages import Failure, Loaded, ModelHeader
+from edgerig.wire.messages import Failure
 from edgerig.wire.ownership import Owner
 from edgerig.wire.scanner import Damage, Scanner
 from edgerig.wire.serial import SerialLink
@@ -86,14 +86,6 @@ class LossyClient(WireClient):
         state = super().hello(owner, token)
         self._greeted = True
         return state
-
-    def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
-        """Send a model file; to a device with a network built in only which one is meant."""
-        if self.device.network:
-            data = memoryview(b"")
-        if len(messages.pack(header)) > self.device.max_header:
-            header = msgspec.structs.replace(header, name="")
-        return super().upload_model(header, data)
 
     def request_processing(self) -> int:
         start = time.perf_counter_ns()
