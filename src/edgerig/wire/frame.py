@@ -227,10 +227,10 @@ class FrameReader:
         self.link, self.limits = link, limits or Limits()
         self.skipped = 0
         self._ahead = _SCRATCH if read_ahead else 0
-        self._start = self._end = 0
-        self._renew(max(self._ahead, _SIZE))
+        self._start = self._end = self._skipped = 0
         # The next frame is likely to be as long as the last, and to have a header as long.
-        self._expected = self._lead = self._skipped = 0
+        self._expected = self._lead = 0
+        self._renew(max(self._ahead, _SIZE))
 
     @property
     def held(self) -> int:
@@ -246,6 +246,11 @@ class FrameReader:
             ConnectionError: The peer closed the link. TimeoutError: it fell silent.
         """
         while True:
+            if self._start == self._end:
+                # What nearly always happens, with nothing to work out.
+                target = self._target or self._aim()
+                self._start = self._lead
+                self._end = self._start + self.link.recv_into(target)
             if self._end - self._start < _SIZE:
                 self._receive(_SIZE, self._lead)
             fields = PREAMBLE.unpack_from(self._buffer, self._start)
@@ -259,9 +264,13 @@ class FrameReader:
         if self._end - self._start < size:
             self._receive(size, -before % ALIGNMENT)
         place = self._start + before
-        header, payload = bytes(self._view[place - header_length : place]), self._view[place : place + length]
-        self._start = place + length
-        self._expected, self._lead, self._skipped = size, -before % ALIGNMENT, 0
+        header, payload = bytes(self._view[place - header_length : place]), self._payload
+        if place != self._place or length != len(payload):
+            payload, self._place = self._view[place : place + length], place
+        self._start, self._payload = place + length, payload
+        if size != self._expected:
+            self._expected, self._lead, self._target = size, -before % ALIGNMENT, None
+        self._skipped = 0
         if version != VERSION:
             raise WireError(
                 f"The peer speaks version {version} of the protocol, this edgerig version {VERSION}.",
@@ -278,7 +287,7 @@ class FrameReader:
     def release(self) -> None:
         """Give back the memory of a large payload; its view must not be used any more."""
         if len(self._buffer) > 2 * _SCRATCH:
-            self._expected = 0
+            self._expected, self._lead, self._target = 0, 0, None
             self._move(0, max(self._ahead, _SIZE, self._end - self._start), shrink=True)
 
     def _check_lengths(self, kind: int, header_length: int, length: int) -> None:
@@ -312,16 +321,25 @@ class FrameReader:
                 return place
         return self._end
 
+    def _aim(self) -> memoryview:
+        """Where the next frame is received if nothing of it is here: as if it were like the last."""
+        room = self._room(max(_SIZE, self._expected if self._ahead else 0))
+        if self._lead + room > len(self._buffer):
+            self._renew(room)
+        self._target = self._view[self._lead : self._lead + room]
+        return self._target
+
+    def _room(self, need: int) -> int:
+        """How much to receive at once where ``need`` bytes are.
+
+        Of a large frame nothing behind it, so that the next one can be received in its place as well. Of small ones
+        as many as come.
+        """
+        return max(need, self._ahead if need <= self._ahead else 0)
+
     def _receive(self, need: int, lead: int) -> None:
         """Have at least ``need`` bytes of the frame at ``_start``, which is moved to ``lead`` if it has no room."""
-        if self._start == self._end:
-            self._start = self._end = lead
-            likely = self._expected if self._ahead else need
-        else:
-            likely = need
-        # Of a large frame nothing behind it is taken, so that the next one can be received in its place as well.
-        # Small ones are taken as many as come.
-        room = max(need, likely, self._ahead if likely <= self._ahead else 0)
+        room = self._room(need)
         if self._start + room > len(self._buffer) or (need > _SIZE and (self._start - lead) % ALIGNMENT):
             self._move(lead, room)
         stop = self._start + room
@@ -340,6 +358,8 @@ class FrameReader:
         # CPython's allocator gives multiples of 16 at least: so places in here say how they are aligned in memory.
         self._buffer = bytearray(room + ALIGNMENT)
         self._view = memoryview(self._buffer)
+        self._payload, self._place = self._view[:0], 0
+        self._target: memoryview | None = None
 
 
 def _too_long(what: str, length: int, limit: int) -> WireError:

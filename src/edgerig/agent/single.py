@@ -1,0 +1,65 @@
+"""The way of a single sample through a worker: all that does not change from one message to the next is done once."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgerig.errors import WireError
+from edgerig.runtimes.base import Array, Runtime
+from edgerig.wire import messages
+
+_TIME = struct.Struct("<q")
+
+
+class Single:
+    """Runs messages of one sample.
+
+    Args:
+        runtime: With a network loaded.
+
+    Attributes:
+        header: What such a message has as header.
+        elapsed: Nanoseconds of the last inference.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime, self.elapsed = runtime, 0
+        sizes = [spec.nbytes for spec in runtime.inputs]
+        self.header = messages.pack_tensors(1, sizes)
+        self._length, self._seen = sum(sizes), memoryview(b"")
+        self._sample: tuple[Array, ...] = ()
+        self._time = bytearray(_TIME.size)
+
+    def run(self, payload: memoryview) -> tuple[bytes, Sequence[memoryview]]:
+        """Header and payload of the answer; the payload is valid until the next call.
+
+        Raises:
+            WireError: The payload is not as long as the header says. InferenceError: The engine failed.
+        """
+        # A reader that receives in the same place gives the same view: the arrays over it are still good.
+        if payload is not self._seen:
+            self._look_at(payload)
+        self.elapsed, outputs = self.runtime.run_one(self._sample)
+        _TIME.pack_into(self._time, 0, self.elapsed)
+        parts = [as_bytes(array) for array in outputs]
+        return messages.pack_tensors(1, [part.nbytes for part in parts]), [memoryview(self._time), *parts]
+
+    def _look_at(self, payload: memoryview) -> None:
+        if payload.nbytes != self._length:
+            raise WireError(f"One sample has {self._length} B, not {payload.nbytes} B.")
+        arrays, place = [], 0
+        for spec in self.runtime.inputs:
+            arrays.append(np.ndarray(spec.shape, spec.dtype, payload, place))
+            place += spec.nbytes
+        self._sample, self._seen = tuple(arrays), payload
+
+
+def as_bytes(array: Array) -> memoryview:
+    """The bytes of an array, without a copy if it is contiguous."""
+    try:
+        return array.data.cast("B")
+    except (TypeError, ValueError):  # it is empty or not contiguous, or of a dtype that Python does not know
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
