@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import click
 
 from edgerig.cli.console import echo
 
 
-@click.command(name="agent")
+class Size(click.ParamType[int]):
+    """Bytes: ``1000000``, ``512K``, ``64M``, ``1.5G``; K is 1024."""
+
+    name = "size"
+    units: ClassVar[dict[str, int]] = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+        size = int(float(found[1]) * self.units[found[2].upper()]) if found else 0
+        if size < 1:
+            self.fail(f"{value!r} is no size; write 64M or 1.5G.", param, ctx)
+        return size
+
+
+class AgentGroup(click.Group):
+    """``edgerig agent`` serves; ``edgerig agent keys`` is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["keys"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "keys":
+            return None
+        from edgerig.cli import agent_keys
+
+        return agent_keys.command
+
+
+@click.group(name="agent", cls=AgentGroup, invoke_without_command=True)
 @click.option(
     "--listen", default="127.0.0.1:7433", show_default=True, metavar="ADDRESS",
     help="Where to listen: HOST:PORT (port 0 takes a free one), unix:///PATH or serial:///dev/ttyGS0?baud=115200.",
@@ -18,7 +48,9 @@ from edgerig.cli.console import echo
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where networks are put while they are measured.  [default: the temporary folder]",
+    help="Where networks are put while they are measured, and leases kept over restarts; this agent's alone.  "
+    "[default: $STATE_DIRECTORY, as systemd sets it, else the temporary folder, where no lease is kept]",
+    envvar="STATE_DIRECTORY",
 )
 @click.option(
     "--runtime",
@@ -31,33 +63,72 @@ from edgerig.cli.console import echo
     "--idle", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="SECONDS",
     help="End a session after this long without a request.",
 )  # fmt: skip
+@click.option(
+    "--tls",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Speak TLS 1.3 only, with the keys in DIR, and let in only hosts with a certificate of the same CA.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Let in only hosts that know the token in this file.  [default: the variable EDGERIG_TOKEN]",
+)
 @click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback, open to everybody there.")
+@click.option(
+    "--sessions", type=click.IntRange(1, 64), default=1, show_default=True,
+    help="Runs that may use the device side by side; they disturb each other's times.",
+)  # fmt: skip
+@click.option(
+    "--lease", type=click.FloatRange(1, 3600), default=30.0, show_default=True, metavar="SECONDS",
+    help="How long a run keeps the device when nothing is heard of it.",
+)  # fmt: skip
+@click.option("--max-model", type=Size(), default="1G", show_default=True, help="Largest network that is taken.")
+@click.option("--max-message", type=Size(), default="256M", show_default=True, help="Largest other message.")
+@click.option("--max-memory", type=Size(), help="Address space of a session's process.  [default: no limit]")
 @click.option("--quiet", is_flag=True, help="Say nothing about sessions.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     listen: str,
     folder: Path | None,
     runtimes: tuple[str, ...],
     idle: float,
+    tls: Path | None,
+    token_file: Path | None,
     insecure: bool,
+    sessions: int,
+    lease: float,
+    max_model: int,
+    max_message: int,
+    max_memory: int | None,
     quiet: bool,
     until_eof: bool,
 ) -> None:
     """Serve this machine as a device under test, until Ctrl-C.
 
-    One session at a time; each gets a fresh process, so that a network that crashes takes nothing else down. Once it
-    listens, the line `listening on tcp://HOST:PORT` goes to standard output; everything else to standard error.
+    One run at a time owns the device; each of its sessions gets a fresh process, so that a network that crashes takes
+    nothing else down. Other addresses than loopback need --tls or --token-file. Once it listens, the line
+    `listening on tcp://HOST:PORT` goes to standard output; everything else to standard error.
 
     \b
     Examples:
       edgerig agent
       edgerig agent --listen 127.0.0.1:0 --runtime litert
+      edgerig agent --listen 0.0.0.0:7433 --token-file token
+      edgerig agent keys lab --host raspberrypi                  # keys for --tls
       edgerig bench net.tflite --target tcp://127.0.0.1:7433     # in another terminal
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from edgerig.agent.server import Agent, parse_address
+    from edgerig.agent.spawn import WorkerLimits
     from edgerig.cli.signals import stop_on_termination
     from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
+    from edgerig.wire.ownership import load_token, others_may_read
+    from edgerig.wire.tls import KEY, device_context
     from edgerig.wire.unix import SCHEME, parse_unix
 
     for name in runtimes:
@@ -65,10 +136,15 @@ def command(
     if listen.startswith("serial://"):
         _serve_serial(listen, folder, runtimes, idle, (lambda _: None) if quiet else echo)
         return
+    token = load_token(token_file)
+    for secret in (token_file, tls / KEY if tls is not None else None):
+        if secret is not None and others_may_read(secret):
+            echo(f"warning: every user of this machine may read {secret}: chmod 600 {secret}")
     address = parse_unix(listen) if listen.startswith(SCHEME) else parse_address(listen)
     agent = Agent(
-        address, folder=folder, runtimes=runtimes, insecure=insecure, idle=idle,
-        log=(lambda _: None) if quiet else echo,
+        address, folder=folder, runtimes=runtimes, insecure=insecure, idle=idle, token=token,
+        tls=device_context(tls) if tls is not None else None, sessions=sessions, lease=lease,
+        limits=WorkerLimits(max_model, max_message, max_memory), log=(lambda _: None) if quiet else echo,
     )  # fmt: skip
     stop_on_termination()
     if until_eof:

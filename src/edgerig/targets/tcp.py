@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from edgerig.wire.tls import connect_tls, host_context
 #: Seconds that an agent gets to start, and to answer a connection.
 START_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
+#: The folder of keys for hosts that are named without settings.
+TLS_VARIABLE = "EDGERIG_TLS"
 
 
 class TcpSettings(Settings, frozen=True, kw_only=True):
@@ -43,7 +46,8 @@ class TcpSettings(Settings, frozen=True, kw_only=True):
         str | None, msgspec.Meta(description="file with the device's token; else the variable EDGERIG_TOKEN is taken")
     ] = None
     tls: Annotated[
-        str | None, msgspec.Meta(description="folder of keys for a host, made by `edgerig agent keys`: TLS 1.3")
+        str | None,
+        msgspec.Meta(description="folder of keys for a host, made by `edgerig agent keys`; else EDGERIG_TLS is taken"),
     ] = None
     wait: Annotated[float, msgspec.Meta(description="seconds to wait for a device that another run has", ge=0)] = 0.0
     start: Annotated[
@@ -99,10 +103,11 @@ class Tcp(WiredTarget):
                 return self.connect()
             raise self._absent(place, error) from error
         timeout, checksum = self.settings.timeout, self.settings.checksum
-        if self.settings.tls is None:
+        folder = self._keys(place)
+        if folder is None:
             return WireClient(link, who=self.address, timeout=timeout, checked=checksum)
         try:
-            secure = connect_tls(link.socket, host_context(Path(self.settings.tls)), place.host, self.address)
+            secure = connect_tls(link.socket, host_context(folder), place.host, self.address)
         except OSError as error:
             link.close()
             why = "it hung up" if not isinstance(error, TimeoutError) else f"no answer for {CONNECT_SECONDS:g} s"
@@ -113,6 +118,11 @@ class Tcp(WiredTarget):
             link.close()
             raise
         return WireClient(secure, who=self.address, timeout=timeout)
+
+    def _keys(self, place: Address) -> Path | None:
+        """The folder of keys for TLS, if it is to be used. The variable is for other machines only."""
+        folder = self.settings.tls or (None if place.loopback else os.environ.get(TLS_VARIABLE))
+        return Path(folder) if folder else None
 
     def make_tenant(self) -> Tenant:
         file = self.settings.token_file

@@ -126,10 +126,21 @@ class _Keeper:
         """Stop renewing, and give the lease back if ``release``."""
         self._closed.set()
         with self._lock:
-            with contextlib.suppress(EdgerigError, OSError):
-                if release and not self._client.broken:
-                    self._client.renew_lease(release=True)
+            if release:
+                self._release()
             self._client.close()
+
+    def _release(self) -> None:
+        try:
+            self._client.renew_lease(release=True)
+        except (LeaseError, OSError):
+            return
+        except EdgerigError:
+            # The device may have died and come back since the last renewal, and a session after that.
+            with contextlib.suppress(EdgerigError, OSError, ReferenceError):
+                self._client.close()
+                self._client = self._connect()
+                self._client.renew_lease(release=True)
 
     def _run(self) -> None:
         pause = self._every
