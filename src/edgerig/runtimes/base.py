@@ -157,7 +157,7 @@ class Runtime(Plugin, ABC):
         times = np.empty(count, np.int64)
         results: list[Sequence[Array]] = []
         keep, clock = results.append, time.perf_counter_ns
-        set_inputs, invoke, get_outputs = self._bound or self._bind()
+        set_inputs, invoke, get_outputs = self._bound or self._bind_calls()
         try:
             # The loop that everything is judged by: two clock readings and three calls a sample, nothing else.
             for index, sample in enumerate(zip(*batches, strict=True)):
@@ -185,7 +185,7 @@ class Runtime(Plugin, ABC):
             InferenceError: The engine failed, or no network is loaded.
         """
         self._need_loaded("run_one")
-        set_inputs, invoke, get_outputs = self._bound or self._bind()
+        set_inputs, invoke, get_outputs = self._bound or self._bind_calls()
         clock = time.perf_counter_ns
         try:
             set_inputs(sample)
@@ -198,7 +198,7 @@ class Runtime(Plugin, ABC):
         except Exception as error:
             raise InferenceError(f"{self.name} failed while running: {_first_line(error)}") from error
 
-    def _bind(self) -> Calls:
+    def _bind_calls(self) -> Calls:
         self._bound = self._calls()
         return self._bound
 
