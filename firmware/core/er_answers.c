@@ -71,7 +71,7 @@ static void put_specs(er_core *core, const er_tensor *tensor, er_size count)
 
 static void put_loaded(er_core *core)
 {
-    static const er_size no_time = 0; /* it was loaded when the firmware was flashed */
+    er_size no_time = 0; /* it was loaded when the firmware was flashed */
     const er_network *network = core->device->network;
 
     pack(core, "\x89" "sha256" TEXT "runtime" TEXT "runtime_version" TEXT "invoke_method" TEXT, network);
@@ -114,14 +114,18 @@ static void put_statistics(er_core *core)
     }
 }
 
+/* For a name and a reason. */
+static const char unavailable[] = TEXT "\x82" "is" AND "unavailable" AND "reason" TEXT;
+
 static void put_profile(er_core *core)
 {
+    const char *why = "not built in";
     const er_device *device = core->device;
     er_word words[2];
     er_size i;
 
     if (device->layer_ticks == NULL) {
-        pack(core, "\x82" "is" AND "unavailable" AND "reason" AND "not built in", NULL);
+        pack(core, unavailable + 1, &why);
         return;
     }
     pack(core, LIST, &device->network->layer_count);
@@ -148,7 +152,7 @@ static void put_memory(er_core *core)
     for (; count != 0; count--, number++) {
         pack(core,
              number->kind == NULL
-                 ? TEXT "\x82" "is" AND "unavailable" AND "reason" TEXT
+                 ? unavailable
                  : TEXT "\x85" "is" AND "number" AND "unit" AND "B" AND "method" TEXT "kind" TEXT "value" U32,
              number);
     }

@@ -18,8 +18,9 @@ static uint32_t following(uint32_t sequence)
 /* Refuses a frame that does not count as a request: names the sequence number that the next one must have. */
 static void refuse(er_core *core, const char *failure)
 {
-    er_reply reply = core->last;
+    er_reply reply;
 
+    reply.flags = 0;
     reply.id = core->rx.frame.request;
     reply.sequence = core->rx.frame.sequence;
     reply.failure = failure;
@@ -144,18 +145,15 @@ static void perform(er_core *core)
     const er_device *device = core->device;
 
     switch (core->last.kind) {
-    case ER_HELLO:
-        core->greeted = 1;
-        begin(core);
-        break;
     case ER_MODEL:
         if (!is_ours(core)) {
             fail(core, ER_INCOMPATIBLE "Another network is built in.", 0);
             break;
         }
-        begin(core);
-        break;
+        /* fall through */
+    case ER_HELLO:
     case ER_RESET:
+        core->greeted = 1;
         begin(core);
         break;
     case ER_DATA:
@@ -289,7 +287,6 @@ void er_core_idle(er_core *core)
 
 void er_core_announce(er_core *core)
 {
-    static const er_reply hello = {0, 0, ER_HELLO, 0, NULL, 0};
-
-    er_answer(core, &hello);
+    core->last.kind = ER_HELLO;
+    er_answer(core, &core->last);
 }

@@ -46,7 +46,8 @@ void er_core_init(er_core *core, const er_device *device);
 void er_core_bytes(er_core *core, const uint8_t *bytes, uint32_t count);
 void er_core_idle(er_core *core);
 
-/* Sends a HELLO that nobody asked for, so that a host on a serial line learns at once that the device has started. */
+/* Right after er_core_init: sends a HELLO that nobody asked for, so that a host on a serial line learns at once that the
+ * device has started. */
 void er_core_announce(er_core *core);
 
 #endif

@@ -29,11 +29,6 @@ void er_rx_init(er_rx *rx, void *owner, uint8_t *(*accept)(void *owner), void (*
     begin_frame(rx);
 }
 
-void er_rx_ignore(er_rx *rx)
-{
-    rx->judged = 1;
-}
-
 static void tell(er_rx *rx, er_verdict verdict)
 {
     if (!rx->judged) {

@@ -39,7 +39,10 @@ void er_rx_init(er_rx *rx, void *owner, uint8_t *(*accept)(void *owner), void (*
 void er_rx_bytes(er_rx *rx, const uint8_t *bytes, uint32_t count);
 
 /* From `accept`: this frame is dealt with; take in the rest of it and say nothing. */
-void er_rx_ignore(er_rx *rx);
+static inline void er_rx_ignore(er_rx *rx)
+{
+    rx->judged = 1;
+}
 
 /* The line has been silent for longer than a sender ever pauses: a frame that was begun is not going to be finished.
  * Without this call the receiver would take the next frame for the rest of this one. */
