@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgerig.measure.judge import judge, judge_machine, resolution_seconds
+from edgerig.measure.judge import judge, judge_kind, judge_machine, resolution_seconds
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import summarize
 
@@ -73,7 +73,6 @@ def test_a_hypervisor_that_took_time() -> None:
     [
         ({"governor": "powersave"}, "governor is powersave"),
         ({"on_battery": True}, "battery"),
-        ({"virtual": "KVM"}, "virtual machine (KVM)"),
         ({"temperature_c": 84.0}, "84 °C"),
     ],
 )
@@ -81,6 +80,13 @@ def test_the_machines_state_is_judged_in_both(change: dict[str, Any], words: str
     state = msgspec.structs.replace(QUIET, **change)
     only(judge(state, later(state), 1, STEADY), words)
     only(judge_machine(state), words)
+
+
+def test_a_virtual_machine_is_told_of_the_machine_and_not_of_each_number() -> None:
+    virtual = msgspec.structs.replace(QUIET, virtual="KVM")
+    assert "virtual machine (KVM)" in " ".join(judge_machine(virtual))
+    assert "virtual machine (KVM)" in " ".join(judge_kind(virtual))
+    assert judge(virtual, virtual, 1, None) == judge(QUIET, QUIET, 1, None)
 
 
 def test_a_container_is_no_virtual_machine() -> None:

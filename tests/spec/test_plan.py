@@ -64,8 +64,9 @@ def test_impossible_combinations_are_refused_together_with_their_reasons() -> No
 
 
 def test_a_keras_model_is_deployed_on_nothing_as_it_is() -> None:
-    with pytest.raises(IncompatibleError, match="not keras"):
+    with pytest.raises(IncompatibleError, match="not keras") as caught:
         plan({"runtimes": ["litert"]})
+    assert "compilers: [float32, int8]" in str(caught.value)
 
 
 @pytest.mark.parametrize(("pattern", "count"), [("*", 2), ("int8-*", 1), ("*-local", 2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from pathlib import Path
@@ -137,9 +138,14 @@ def read_npz(path: Path) -> dict[str, Array]:
             _refuse_wrong_names(archive.files, path)
             return {name: _read(archive, name, path) for name in archive.files if name in _known()}
     except _DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
-        raise DatasetError(f"{path} is no npz file, or is truncated: {error}.", "Make or fetch it again.") from error
+        # A damaged offset makes a seek fail with EINVAL: that is the file's fault, not the disk's.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise DatasetError(
+                f"Cannot read {path}: {error.strerror}.", "Is the path right, and may you read it?"
+            ) from error
+        # numpy's own words advise allow_pickle=True, which would run whatever code the file holds.
+        why = "" if "pickle" in str(error) else f": {error}"
+        raise DatasetError(f"{path} is no npz file, or is truncated{why}.", "Make or fetch it again.") from error
 
 
 def _read(archive: Any, name: str, path: Path) -> Array:

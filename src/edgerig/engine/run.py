@@ -19,6 +19,7 @@ from edgerig.engine.info import model_info
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.testset import Reference, TestSet
 from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError, TargetError, UsageError
+from edgerig.measure.judge import judge_kind
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.machine import observe
 from edgerig.plugins import make
@@ -178,7 +179,7 @@ class _Run:
             name=self.plan.rig.name, version=BUNDLE_VERSION, edgerig=__version__, created=header.created,
             finished=_now(), model=header.model, dataset=header.dataset, host=observe(), cells=tuple(done),
             sizes=_sizes(model, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
-            stages=self.stages.log, failures=tuple(failures), planned=header.cells,
+            stages=self.stages.log, warnings=_about_machines(done), failures=tuple(failures), planned=header.cells,
         )  # fmt: skip
 
     def _model_info(self, model: Artifact, artifacts: dict[str, Artifact]) -> ModelInfo:
@@ -268,6 +269,11 @@ def _headline(result: CellResult) -> str:
     if isinstance(result.latency.steady, Measurement):
         parts.append(f"{result.latency.steady.value * 1e6:,.1f} us an inference")
     return ", ".join(parts)
+
+
+def _about_machines(cells: list[CellResult]) -> tuple[str, ...]:
+    """What is to be said of each machine once, not of each of its numbers."""
+    return tuple(dict.fromkeys(text for cell in cells for text in judge_kind(cell.machine)))
 
 
 def _failed(failures: list[CellFailure], cells: int, bundle: Bundle) -> EdgerigError:

@@ -50,7 +50,7 @@ def judge_machine(state: MachineState) -> list[str]:
         )
     if state.throttled:
         found.append("The machine throttles now: cool it, or give it a stronger supply.")
-    return found + _machine(state)
+    return found + _machine(state) + judge_kind(state)
 
 
 def _threads(state: MachineState, threads: int) -> list[str]:
@@ -94,11 +94,19 @@ def _machine(state: MachineState) -> list[str]:
         )
     if state.on_battery:
         found.append("The machine runs on its battery, and may hold its frequency down.")
-    if state.virtual not in (None, "container"):
-        found.append(f"A virtual machine ({state.virtual}): other guests may use the same cores.")
     if state.temperature_c is not None and state.temperature_c >= HOT_C:
         found.append(f"The machine is hot, {state.temperature_c:.0f} °C: it may throttle.")
     return found
+
+
+def judge_kind(state: MachineState) -> list[str]:
+    """What the machine is, whatever its state, that every number of it should be read with; said once for each.
+
+    A virtual machine's numbers are not suspect one by one: what a hypervisor did take away, `judge` tells.
+    """
+    if state.virtual in (None, "container"):
+        return []
+    return [f"{state.host} is a virtual machine ({state.virtual}): other guests may use the same cores."]
 
 
 def _throttled(before: MachineState, after: MachineState) -> list[str]:

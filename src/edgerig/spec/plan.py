@@ -80,11 +80,21 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
     if refused:
         raise IncompatibleError(
             "These combinations cannot work:\n" + "\n".join(f"  - {reason}" for reason in dict.fromkeys(refused)),
-            "Take them out of the matrix; a matrix can have several blocks.",
+            _remedy(rig),
         )
     chosen = _choose(cells, only)
     _require_engines(rig, chosen)
     return Plan(rig=rig, cells=chosen)
+
+
+def _remedy(rig: Rig) -> str:
+    if model_format(rig) == "keras" and any(part.use == AS_IT_IS for block in rig.matrix for part in block.compilers):
+        return (
+            "No runtime runs a Keras model as it is: name compilers in the block, such as compilers: [float32, int8]."
+        )
+    if len(rig.matrix) == 1:
+        return "Choose runtimes that run such files, or compilers that make other ones."
+    return "Take them out of the matrix; a matrix can have several blocks."
 
 
 def model_format(rig: Rig) -> str:
