@@ -42,6 +42,21 @@ def test_stepwise_exchange_gives_what_run_gives(client, header, content):
     assert client.download_statistics().inferences == 3
 
 
+def test_stats_tell_memory_and_sensors_when_asked_and_never_a_zero_for_want_of_a_sensor(client, header, content):
+    client.upload_model(header(), content)
+    plain = client.download_statistics()
+    assert plain.memory is None
+    assert plain.sensors is None
+    asked = client.download_statistics(sensors=True)
+    assert asked.memory.value > 1e6
+    assert asked.cpu_ns > 0
+    for kind in ("power", "temperature"):
+        told = [name for name in asked.sensors if name.startswith(kind)]
+        assert told
+        if told == [kind]:
+            assert asked.sensors[kind].reason
+
+
 def test_process_answers_twice_and_the_first_answer_says_that_another_follows(pair, client, header, content):
     client.upload_model(header(), content)
     client.upload_input(view(SAMPLE))

@@ -31,6 +31,7 @@ from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.machine import observe
 from edgerig.measure.memory import current_rss, peak_rss, reset_peak
+from edgerig.measure.power import sensors
 from edgerig.runtimes.base import Array, RunResult, Runtime
 from edgerig.wire import messages
 from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
@@ -198,7 +199,10 @@ class Worker:
     def _stats(self, frame: Frame) -> Answer:
         asked: StatsHeader = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
         machine = observe() if asked.machine else None
-        statistics = Statistics(self._last_ns, self._inferences, time.process_time_ns(), machine)
+        statistics = Statistics(
+            self._last_ns, self._inferences, time.process_time_ns(), machine,
+            current_rss() if asked.machine or asked.sensors else None, sensors() if asked.sensors else None,
+        )  # fmt: skip
         return b"", [memoryview(pack(statistics))]
 
     def _profile(self, frame: Frame) -> Answer:

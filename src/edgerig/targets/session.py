@@ -111,6 +111,13 @@ class WireSession(Session):
         """Whether the device can be asked for more."""
         return not (self._closed or self.client.broken)
 
+    def sensors(self) -> dict[str, Quantity]:
+        """What the device's sensors tell now: power in W, energy in J, temperature in °C; by name."""
+        found = self.client.download_statistics(sensors=True).sensors
+        if found is None:
+            return {"power": Unavailable(f"{self.client.who} tells of no sensors")}
+        return found
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

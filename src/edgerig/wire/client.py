@@ -61,8 +61,8 @@ class RuntimeProtocol(ABC):
         """The outputs of the last inference, as bytes."""
 
     @abstractmethod
-    def download_statistics(self, machine: bool = False) -> Statistics:
-        """What the device knows about the last inference, and about itself if ``machine``."""
+    def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:
+        """What the device knows about the last inference, about itself if ``machine``, and what its sensors tell."""
 
 
 class WireClient(RuntimeProtocol):
@@ -129,8 +129,8 @@ class WireClient(RuntimeProtocol):
         frame = self.request(Kind.OUTPUT)
         return messages.unpack_tensors(frame.header, frame.payload)[1]
 
-    def download_statistics(self, machine: bool = False) -> Statistics:
-        frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine)))
+    def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:
+        frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine, sensors)))
         statistics: Statistics = messages.unpack(frame.payload, Statistics)
         return statistics
 

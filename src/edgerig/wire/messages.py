@@ -18,6 +18,7 @@ import msgspec
 from edgerig import errors
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, WireError
+from edgerig.measure.kinds import Quantity
 from edgerig.measure.machine import MachineState
 from edgerig.wire.ownership import Grant, Owner
 
@@ -83,21 +84,28 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatsHeader(msgspec.Struct, frozen=True, array_like=True):
-    """Ask for statistics; with ``machine`` also for the state of the machine, which takes milliseconds."""
+    """Ask for statistics; with ``machine`` also for the state of the machine, which takes milliseconds.
+
+    With ``sensors`` also for power, energy and temperature, which may take more.
+    """
 
     machine: bool = False
+    sensors: bool = False
 
 
 class Statistics(msgspec.Struct, frozen=True, array_like=True):
     """The answer to STATS: the last inference in ns on the device's clock, and how many there were since loading.
 
-    ``cpu_ns`` is the processor time that the process has used. ``machine`` is None unless it was asked for.
+    ``cpu_ns`` is the processor time that the process has used. ``machine``, ``memory`` (bytes that the process has now)
+    and ``sensors`` (as `edgerig.measure.power.sensors`) are None unless they were asked for.
     """
 
     last_inference_ns: int
     inferences: int
     cpu_ns: int
     machine: MachineState | None = None
+    memory: Quantity | None = None
+    sensors: dict[str, Quantity] | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):
