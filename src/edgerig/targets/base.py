@@ -49,7 +49,8 @@ class DeviceRun(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outputs: One array (n, ...) for each output tensor, in the tensor's dtype.
         times_ns: On-device inference time of each sample, shape (n,), int64.
-        round_trips_ns: Host time from request to answer, one for each request, shape (m,), int64.
+        round_trips_ns: Host time from request to answer, one for each request, shape (m,), int64. Where several were
+            under way at once, the time that one waited for those before it is part of it.
         samples_per_request: How many samples each of the m requests carried, shape (m,), int64.
     """
 

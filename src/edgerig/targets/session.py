@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,14 +18,19 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import summarize
 from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
-from edgerig.wire.client import WireClient
+from edgerig.wire.client import Answer, WireClient
 from edgerig.wire.messages import ModelHeader
+from edgerig.wire.stream import Request
 
 Protocol = Literal["run", "stepwise"]
 
 #: A request should take about this long: progress is told after each.
 CHUNK_SECONDS = 0.3
-#: Bytes of inputs, and of outputs, in one request at most.
+#: And this long where others are under way meanwhile, so that nothing is lost between them.
+STREAM_SECONDS = 0.05
+#: Requests under way at most: one that is worked on, one that waits, and two whose bytes are on their way.
+WINDOW = 4
+#: Bytes of inputs, and of outputs, in the requests under way at most.
 CHUNK_BYTES = 8 * 1024 * 1024
 #: Round trips before those that count, when the transport is measured.
 TRANSPORT_WARMUP = 3
@@ -58,14 +63,19 @@ class WireSession(Session):
         self.client, self.protocol, self._on_close = client, protocol, on_close
         self._closed = False
         self._sample_ns: float | None = None
+        self._answered = 0
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, Path(artifact.path).name)
         loaded = client.upload_model(header, memoryview(artifact.read()))
-        self.load_report = LoadReport(**msgspec.structs.asdict(loaded))
+        told = msgspec.structs.asdict(loaded)
+        del told["window"]
+        self.load_report = LoadReport(**told)
         self._inputs = [(np.dtype(spec.dtype), spec.shape[1:], spec) for spec in loaded.inputs]
         self._outputs = [_Output(spec) for spec in loaded.outputs]
         bytes_in, bytes_out = (sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
-        room = min(CHUNK_BYTES, client.device.max_payload) // max(bytes_in, 1)
-        self._largest = max(1, min(room, CHUNK_BYTES // max(bytes_out, 1)))
+        self._bytes_in = max(bytes_in, 1)
+        self._window = min(WINDOW, client.window)
+        most = CHUNK_BYTES // self._window
+        self._largest = max(1, min(min(most, client.device.max_payload) // self._bytes_in, most // max(bytes_out, 1)))
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         batches = self._check(inputs)
@@ -133,11 +143,10 @@ class WireSession(Session):
         outputs: list[Array] = []
         times = np.empty(total, np.int64)
         trips, sizes = [], []
-        while place < total:
-            count = min(total - place, self._largest, self._chunk())
-            answer = self.client.run([_bytes(batch[place : place + count]) for batch in batches], count)
-            self._sample_ns = answer.round_trip_ns / count
-            # The views end with the next request: what is in them is copied, once, to where it stays.
+        for answer in self.client.stream(self._requests(batches), self._window):
+            count = answer.count
+            self._keep_pace(answer)
+            # The views end with the next answer: what is in them is copied, once, to where it stays.
             times[place : place + count] = np.frombuffer(answer.times, np.int64)
             arrays = self._arrays(answer.outputs, count)
             if not outputs:
@@ -156,11 +165,27 @@ class WireSession(Session):
             samples_per_request=np.array(sizes, np.int64),
         )  # fmt: skip
 
+    def _requests(self, batches: list[Array]) -> Iterator[Request]:
+        """The samples in portions as the device can take them."""
+        total, place = len(batches[0]), 0
+        while place < total:
+            advised = max(1, self.client.advised // self._bytes_in)
+            count = min(total - place, self._largest, self._chunk(), advised)
+            yield [_bytes(batch[place : place + count]) for batch in batches], count
+            place += count
+
     def _chunk(self) -> int:
         """Samples for the next request, by how long the last one took; the first of all is a single sample."""
         if self._sample_ns is None:
             return 1
-        return max(1, int(CHUNK_SECONDS * 1e9 / max(self._sample_ns, 1)))
+        seconds = CHUNK_SECONDS if self._window == 1 else STREAM_SECONDS
+        return max(1, int(seconds * 1e9 / max(self._sample_ns, 1)))
+
+    def _keep_pace(self, answer: Answer) -> None:
+        """Note how long the device took, from when it had the request and had answered the one before."""
+        now = time.perf_counter_ns()
+        self._sample_ns = (now - max(now - answer.round_trip_ns, self._answered)) / answer.count
+        self._answered = now
 
     def _stepwise(self, batches: list[Array], on_done: Callable[[int], None] | None) -> DeviceRun:
         total, told = len(batches[0]), time.perf_counter()

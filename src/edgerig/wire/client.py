@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from edgerig.errors import EdgerigError, IncompatibleError, TargetError, Unknown
 from edgerig.measure.machine import MachineState
 from edgerig.wire import messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
-from edgerig.wire.link import Link
+from edgerig.wire.link import Buffers, Link
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
 from edgerig.wire.ownership import (
     TOKEN_VARIABLE,
@@ -25,6 +25,7 @@ from edgerig.wire.ownership import (
     new_nonce,
     same,
 )
+from edgerig.wire.stream import Request, Stream
 
 OK, ERROR = int(Kind.OK), int(Kind.ERROR)
 
@@ -89,9 +90,12 @@ class WireClient(RuntimeProtocol):
         self.link, self.who, self.timeout, self.why_gone = link, who, timeout, why_gone
         self.limits = limits or Limits()
         self.broken = False
+        self.window, self.answer_bytes = 1, 0
         self._reader = FrameReader(link, self.limits)
         self._writer = FrameWriter(link, checked=link.checked if checked is None else checked)
         self._request = 0
+        #: Bytes of samples that one RUN had better not exceed, as far as the link is concerned.
+        self.advised = 0xFFFFFFFF
         self.device = Hello(VERSION, "", 0xFFFF, 0xFFFFFFFF)
         link.set_timeout(timeout)
 
@@ -111,6 +115,8 @@ class WireClient(RuntimeProtocol):
             header = msgspec.structs.replace(header, name="")
         frame = self.request(Kind.MODEL, messages.pack(header), [data])
         loaded: Loaded = messages.unpack(frame.payload, Loaded)
+        self.window = max(1, loaded.window) if self.link.lossless else 1
+        self.answer_bytes = 8 + sum(spec.nbytes for spec in loaded.outputs)
         return loaded
 
     def upload_input(self, inputs: Sequence[memoryview]) -> None:
@@ -202,10 +208,31 @@ class WireClient(RuntimeProtocol):
         start = time.perf_counter_ns()
         frame = self.request(Kind.RUN, header, inputs)
         round_trip = time.perf_counter_ns() - start
+        return self._results(frame, count, round_trip)
+
+    def _results(self, frame: Frame, count: int, round_trip: int) -> Answer:
         answered, outputs = messages.unpack_tensors(frame.header, frame.payload, before=8)
         if answered != count:
             raise self._nonsense(f"it was given {count} samples and answered {answered}")
         return Answer(count, frame.payload[: 8 * count], outputs, round_trip)
+
+    def stream(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Answer]:
+        """Run many requests, the next ones under way while the device works on one; the answers in order.
+
+        Args:
+            requests: Arguments of `run`, asked for one by one as the device can take them. They must stay unchanged
+                until they are answered.
+            window: Requests under way at most; never more than the device has granted, nor than one on a link that
+                loses bytes.
+
+        Yields:
+            Answers, whose views are valid until the next one is asked for.
+
+        Raises:
+            TargetError: The device went away. InferenceError: Its engine failed; the session goes on. Either comes
+                at the answer of the request where it happened.
+        """
+        return Stream(self, requests, min(window or self.window, self.window)).answers()
 
     def profile(self, inputs: Sequence[memoryview], count: int, kind: Any) -> Any:
         """The per-operator profile over ``count`` samples, decoded as ``kind``."""
@@ -242,6 +269,15 @@ class WireClient(RuntimeProtocol):
         return self._answer(self._send(kind, header, payload))
 
     def _send(self, kind: int, header: bytes, payload: Sequence[memoryview]) -> int:
+        self._request = self._next_request(header, payload)
+        try:
+            self._writer.write(kind, self._request, header, payload)
+        except OSError as error:
+            raise self._after_failed_send(error) from error
+        return self._request
+
+    def _next_request(self, header: bytes, payload: Sequence[memoryview]) -> int:
+        """The number of a request that the device will take."""
         if self.broken:
             raise TargetError(f"The connection to {self.who} is broken.", "Open a new session.")
         size = sum(part.nbytes for part in payload)
@@ -250,12 +286,37 @@ class WireClient(RuntimeProtocol):
                 f"{self.who} takes at most {self.device.max_payload} B in one message, not {size} B.",
                 "The network or its inputs are too large for this device.",
             )
-        self._request = self._request % 0xFFFFFFFF + 1
+        return self._request % 0xFFFFFFFF + 1
+
+    # ---- what a stream is made of
+
+    def begin(self, kind: int, header: bytes, payload: Sequence[memoryview]) -> tuple[int, Buffers]:
+        """Send as much of a request as the device takes at once; its number, and what is left to send."""
+        if not self.link.duplex:
+            return self._send(kind, header, payload), ()
+        self._request = self._next_request(header, payload)
+        return self._request, self.go_on(self._writer.frame(kind, self._request, header, payload))
+
+    def go_on(self, left: Buffers) -> Buffers:
+        """Send more of a request; what is left then."""
         try:
-            self._writer.write(kind, self._request, header, payload)
+            return self.link.send_some(left)
         except OSError as error:
             raise self._after_failed_send(error) from error
-        return self._request
+
+    def wait(self) -> bool:
+        """Wait until more of a request can be sent or something of an answer is here; whether the latter."""
+        try:
+            return self.link.wait()
+        except OSError as error:
+            raise self._gone(error) from error
+
+    def settle(self, request: int, count: int, start: int) -> Answer:
+        """The answer to a RUN that was sent at ``start`` (ns)."""
+        frame = self._answer(request)
+        return self._results(frame, count, time.perf_counter_ns() - start)
+
+    # ---- answers
 
     def _answer(self, request: int) -> Frame:
         while True:
@@ -284,13 +345,13 @@ class WireClient(RuntimeProtocol):
 
     def _after_failed_send(self, error: OSError) -> EdgerigError:
         """A device that refuses to listen may have said why before it hung up."""
+        self.broken = True
         try:
             self.link.set_timeout(1.0)
             frame = self._reader.read()
+            while frame.kind != ERROR:  # answers to what was sent before
+                frame = self._reader.read()
         except (OSError, WireError):
-            return self._gone(error)
-        self.broken = True
-        if frame.kind != ERROR:
             return self._gone(error)
         return messages.error_of(messages.unpack(frame.header, Failure))
 

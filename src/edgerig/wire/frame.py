@@ -229,7 +229,9 @@ class FrameReader:
         self._ahead = _SCRATCH if read_ahead else 0
         self._start = self._end = self._skipped = 0
         # The next frame is likely to be as long as the last, and to have a header as long.
-        self._expected = self._lead = 0
+        self._expected = self._lead = self._place = 0
+        self._target: memoryview | None = None
+        self._payload = memoryview(b"")
         self._renew(max(self._ahead, _SIZE))
 
     @property
@@ -358,8 +360,7 @@ class FrameReader:
         # CPython's allocator gives multiples of 16 at least: so places in here say how they are aligned in memory.
         self._buffer = bytearray(room + ALIGNMENT)
         self._view = memoryview(self._buffer)
-        self._payload, self._place = self._view[:0], 0
-        self._target: memoryview | None = None
+        self._payload, self._place, self._target = self._view[:0], 0, None
 
 
 def _too_long(what: str, length: int, limit: int) -> WireError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from abc import ABC, abstractmethod
@@ -21,9 +22,13 @@ class Link(ABC):
 
     Class attributes:
         checked: Whether payloads need a checksum of their own on this link.
+        lossless: Whether what was sent arrives, so that several requests may be on their way at once.
+        duplex: Whether `send_some` never waits, so that both sides may send large messages at the same time.
     """
 
     checked = True
+    lossless = False
+    duplex = False
 
     @abstractmethod
     def send(self, buffers: Buffers) -> None:
@@ -41,6 +46,23 @@ class Link(ABC):
             TimeoutError: Nothing came in time. ConnectionError: the peer closed the link or is gone.
         """
 
+    def send_some(self, buffers: Buffers) -> Buffers:
+        """Send what the peer takes without waiting, where the link is ``duplex``; what is left. Else all of it.
+
+        Raises:
+            TimeoutError, ConnectionError: As `send`.
+        """
+        self.send(buffers)
+        return ()
+
+    def wait(self) -> bool:
+        """Wait until `send_some` could send, or something could be received; whether the latter.
+
+        Raises:
+            TimeoutError: Neither came to pass.
+        """
+        return False
+
     @abstractmethod
     def set_timeout(self, seconds: float | None) -> None:
         """How long one send or receive may stand still; None for ever."""
@@ -53,19 +75,18 @@ class Link(ABC):
 class SocketLink(Link):
     """A link over a connected stream socket."""
 
+    lossless = True
+
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
+        # A subclass, such as that of TLS, has ways of its own to wait.
+        self.duplex = type(connected) is socket.socket and os.name == "posix"
+        self._timeout: float | None = None
 
     def send(self, buffers: Buffers) -> None:
         try:
-            sent = self.socket.sendmsg(buffers)
-            for part in buffers:
-                length = len(part)
-                if sent >= length:
-                    sent -= length
-                    continue
-                self.socket.sendall(memoryview(part)[sent:])
-                sent = 0
+            for part in _rest(buffers, self.socket.sendmsg(buffers)):
+                self.socket.sendall(part)
         except BlockingIOError as error:
             raise TimeoutError("the other side takes nothing any more") from error
 
@@ -78,9 +99,25 @@ class SocketLink(Link):
             raise ConnectionResetError("the other side closed the connection")
         return got
 
+    def send_some(self, buffers: Buffers) -> Buffers:
+        if not self.duplex:
+            return super().send_some(buffers)
+        try:
+            return _rest(buffers, self.socket.sendmsg(buffers, (), socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return buffers
+
+    def wait(self) -> bool:
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN | select.POLLOUT)
+        found = poll.poll(None if self._timeout is None else self._timeout * 1000)
+        if not found:
+            raise TimeoutError("the other side neither takes nor gives anything any more")
+        return bool(found[0][1] & ~select.POLLOUT)
+
     def set_timeout(self, seconds: float | None) -> None:
-        # A subclass, such as that of TLS, has ways of its own to wait.
-        if type(self.socket) is not socket.socket or os.name != "posix":
+        self._timeout = seconds
+        if not self.duplex:
             self.socket.settimeout(seconds)
             return
         # With a timeout of Python's own, every send and receive would cost a second system call, to wait.
@@ -92,6 +129,18 @@ class SocketLink(Link):
 
     def close(self) -> None:
         self.socket.close()
+
+
+def _rest(buffers: Buffers, sent: int) -> list[bytes | bytearray | memoryview]:
+    """What is left of ``buffers`` after the first ``sent`` bytes."""
+    left: list[bytes | bytearray | memoryview] = []
+    for part in buffers:
+        length = len(part)
+        if sent < length:
+            left.append(memoryview(part)[sent:] if sent else part)
+            sent = length
+        sent -= length
+    return left
 
 
 class PairLink(SocketLink):

@@ -70,7 +70,10 @@ class ModelHeader(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to MODEL, as a msgpack map in the payload; fields as in `edgerig.targets.base.LoadReport`."""
+    """The answer to MODEL, as a msgpack map in the payload; fields as in `edgerig.targets.base.LoadReport`.
+
+    ``window`` is how many requests the host may have under way at once.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -81,6 +84,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     clock: str
     invoke_method: str
     threads: int
+    window: int = 1
 
 
 class StatsHeader(msgspec.Struct, frozen=True, array_like=True):

@@ -1,0 +1,112 @@
+"""Several requests under way at once, so that the device always has the next one at hand."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgerig.errors import EdgerigError
+from edgerig.wire import messages
+from edgerig.wire.frame import Kind
+from edgerig.wire.link import Buffers
+
+if TYPE_CHECKING:
+    from edgerig.wire.client import Answer, WireClient
+
+#: What both ends of any link take in without anybody reading, in bytes.
+ALWAYS_TAKEN = 32 * 1024
+
+Request = tuple[Sequence[memoryview], int]
+
+
+class _Waiting(NamedTuple):
+    """A request that is not answered yet, and when it was sent."""
+
+    request: int
+    samples: int
+    start: int
+
+
+class Stream:
+    """RUN after RUN, at most ``window`` of them unanswered.
+
+    Both sides must never wait for the other to take something. The device answers in order and reads nothing while it
+    answers; so it is the host that, whenever the device takes no more of a request, looks whether there is an answer to
+    take. Over a link that can only send and wait, it sends only while the answers to come fit into the link.
+    """
+
+    def __init__(self, client: WireClient, requests: Iterable[Request], window: int) -> None:
+        self._client, self._window = client, window
+        self._requests: Iterator[Request] = iter(requests)
+        self._waiting: deque[_Waiting] = deque()
+        self._left: Buffers = ()
+        self._failure: EdgerigError | None = None
+
+    def answers(self) -> Iterator[Answer]:
+        """The answers, in order; an error comes in the place of the first that failed."""
+        try:
+            while self._send():
+                answer = self._receive()
+                if answer is not None:
+                    yield answer
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            # Whoever stops in the middle leaves answers behind that the next request would take for its own.
+            if self._waiting or self._left:
+                self._client.broken = True
+
+    def _send(self) -> bool:
+        """Send what may and can be sent; whether there is an answer to wait for then."""
+        while True:
+            if self._left:
+                self._left = self._client.go_on(self._left)
+                if self._left and self._client.wait():
+                    return True
+            elif not self._may_send() or not self._send_next():
+                return bool(self._waiting)
+
+    def _may_send(self) -> bool:
+        if len(self._waiting) >= self._window:
+            return False
+        if self._client.link.duplex or not self._waiting:
+            return True
+        return sum(one.samples for one in self._waiting) * self._client.answer_bytes <= ALWAYS_TAKEN
+
+    def _send_next(self) -> bool:
+        """Begin the next request; False if there is none."""
+        found = next(self._requests, None)
+        if found is None:
+            return False
+        inputs, count = found
+        header = messages.pack_tensors(count, [part.nbytes for part in inputs])
+        start = time.perf_counter_ns()
+        try:
+            request, self._left = self._client.begin(Kind.RUN, header, inputs)
+        except EdgerigError as error:
+            self._fail(error)
+            return False
+        self._waiting.append(_Waiting(request, count, start))
+        return True
+
+    def _receive(self) -> Answer | None:
+        """The next answer, or None if it is an error or comes after one."""
+        # It stays among those that wait until it is here: an interrupted stream must not be taken for a finished one.
+        request, count, start = self._waiting[0]
+        try:
+            answer = self._client.settle(request, count, start)
+        except EdgerigError as error:
+            self._waiting.popleft()
+            self._fail(error)
+            return None
+        self._waiting.popleft()
+        return answer if self._failure is None else None
+
+    def _fail(self, error: EdgerigError) -> None:
+        """Ask nothing more, and take the answers that are still to come, so that the session can go on."""
+        if self._client.broken:
+            raise error
+        self._failure = self._failure or error
+        self._requests = iter(())
