@@ -34,6 +34,12 @@ LONGEST_SECONDS = 10.0
 #: Seconds in which a device has to answer the first HELLO; boards that reset when a port is opened take 2 or 3.
 HELLO_SECONDS = 10.0
 _HELLO_EVERY = 0.5
+#: One request of a run should not take longer than this on the line, in seconds, whatever else it takes.
+RUN_SECONDS = 0.5
+#: Bytes of a first request: on a bad line a long one may never get through.
+FIRST_ADVISED = 1024
+#: Messages are not made smaller than this on account of a bad line, in bytes.
+LEAST_ADVISED = 256
 
 
 class Faults(msgspec.Struct):
@@ -70,6 +76,9 @@ class LossyClient(WireClient):
         super().__init__(link, who=who, timeout=timeout, limits=limits, checked=True)
         self.faults = Faults()
         self._byte_seconds = byte_seconds
+        self._fast = max(LEAST_ADVISED, int(RUN_SECONDS / byte_seconds))
+        self.advised = min(FIRST_ADVISED, self._fast)
+        self._spoils = False
         self._scanner = Scanner(self.limits)
         # Answers to a session before this one may still be on their way.
         self._request = secrets.randbelow(0xFFFFFFF0) + 1
@@ -167,8 +176,20 @@ class LossyClient(WireClient):
             elif isinstance(found, Damage):
                 self._damaged(found)
             elif self._is_answer(found, request):
-                self._pace[self._kind] = (time.monotonic() - self._first) / self._size
+                self._learn()
                 return found
+
+    def _learn(self) -> None:
+        """From an answer: how long such a one takes, and how long messages may be on this line."""
+        self._pace[self._kind] = (time.monotonic() - self._first) / self._size
+        if self._kind != Kind.RUN:
+            return
+        if self._tries:
+            self._spoils = True
+            self.advised = max(LEAST_ADVISED, min(self._size, self.advised) // 2)
+        else:
+            more = self.advised // 8 if self._spoils else self.advised
+            self.advised = min(self._fast, self.advised + more)
 
     def _wait(self) -> None:
         """For bytes; if none come, for what that means."""

@@ -1,0 +1,78 @@
+"""Lines that spoil bytes: whatever gets lost, results are those of the undisturbed run."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from edgerig.errors import TargetError
+from edgerig.targets.resolve import target_for
+from edgerig.testing import faults
+from edgerig.testing.line import Line
+from edgerig.testing.target import random_inputs
+
+KINDS = ("flip", "drop", "insert", "double")
+
+
+@pytest.fixture(params=["firmware", "agent"])
+def spoiled(request, start_device, serial_agent, built_in, faulty):
+    """A line with faults, a target at its end, and what runs there: a context manager."""
+
+    @contextlib.contextmanager
+    def firmware(**rates):
+        with start_device() as (_, path), Line(path, **rates) as line:
+            yield line, built_in
+
+    @contextlib.contextmanager
+    def agent(**rates):
+        with Line(**rates) as line, serial_agent(line.device):
+            yield line, faulty
+
+    return firmware if request.param == "firmware" else agent
+
+
+def run_all(line, network, count: int, protocol: str = "run") -> int:
+    """Run ``count`` samples, and compare; how often something was sent again."""
+    artifact = getattr(network, "artifact", network)
+    inputs = random_inputs(artifact, count)
+    target = target_for(f"serial://{line.host}", {"timeout": 30, "protocol": protocol})
+    runtime = "micro" if artifact is not network else faults.NAME
+    expected = network.outputs(inputs)[0] if artifact is not network else inputs[0] * 2
+    with target.open(artifact, runtime, {}) as session:
+        run = session.run(inputs)
+        np.testing.assert_array_equal(run.outputs[0], expected)
+        assert run.samples_per_request.sum() == count
+        # Each sample was run once, for all that was sent twice. Stepwise, a session counts likewise.
+        assert session.client.download_statistics().inferences == count
+        return session.client.faults.resent
+
+
+def test_faults_of_all_kinds_leave_results_as_they_are(spoiled):
+    with spoiled(seed=1, **dict.fromkeys(KINDS, 1e-4)) as (line, network):
+        resent = run_all(line, network, 600)
+        print(f"{line.tried} faults tried: {line.counts}; {resent} requests sent again")
+        assert line.tried > 4
+        assert resent > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rate", [1e-4, 1e-3])
+@pytest.mark.parametrize("protocol", ["run", "stepwise"])
+def test_faults_of_each_kind_leave_results_as_they_are(spoiled, kind, rate, protocol):
+    tried = 0
+    with spoiled(seed=2, **{kind: rate}) as (line, network):
+        run_all(line, network, 800 if protocol == "run" else (60 if rate > 5e-4 else 250), protocol)
+        tried = line.tried
+    print(f"{tried} faults tried ({kind}, {rate:g}, {protocol})")
+    assert tried > 0
+
+
+@pytest.mark.slow
+def test_line_that_lets_almost_nothing_through_is_given_up_with_a_clear_error(spoiled, monkeypatch):
+    monkeypatch.setattr("edgerig.wire.lossy.HELLO_SECONDS", 3.0)
+    with spoiled(seed=3, flip=0.05) as (line, network):
+        with pytest.raises(TargetError, match=r"not one message among them|not a byte came|came damaged"):
+            run_all(line, network, 10)
+        print(f"{line.tried} faults tried")
+        assert line.tried > 10
