@@ -191,7 +191,7 @@ class FrameWriter:
         if head is None:
             head = self._new_head(kind, header, length, flags)
         _WORD.pack_into(head, 8, request)
-        if crc:
+        if self.checked:
             _WORD.pack_into(head, 24, crc)
         _WORD.pack_into(head, 28, crc32(head[: _COVERED.size]))
         return [head, *payload] if length else [head]
@@ -251,8 +251,8 @@ class FrameReader:
             if self._start == self._end:
                 # What nearly always happens, with nothing to work out.
                 target = self._target or self._aim()
+                self._end = self._lead + self.link.recv_into(target)
                 self._start = self._lead
-                self._end = self._start + self.link.recv_into(target)
             if self._end - self._start < _SIZE:
                 self._receive(_SIZE, self._lead)
             fields = PREAMBLE.unpack_from(self._buffer, self._start)

@@ -43,6 +43,7 @@ class Stream:
         self._waiting: deque[_Waiting] = deque()
         self._left: Buffers = ()
         self._failure: EdgerigError | None = None
+        self._failed = False
 
     def answers(self) -> Iterator[Answer]:
         """The answers, in order; an error comes in the place of the first that failed."""
@@ -99,14 +100,16 @@ class Stream:
             answer = self._client.settle(request, count, start)
         except EdgerigError as error:
             self._waiting.popleft()
-            self._fail(error)
+            if not self._failed:
+                self._fail(error)
+            self._failed = True
             return None
         self._waiting.popleft()
-        return answer if self._failure is None else None
+        return None if self._failed else answer
 
     def _fail(self, error: EdgerigError) -> None:
         """Ask nothing more, and take the answers that are still to come, so that the session can go on."""
         if self._client.broken:
             raise error
-        self._failure = self._failure or error
+        self._failure = error
         self._requests = iter(())
