@@ -7,9 +7,14 @@ BIN := $(VENV)/bin
 
 # pip is brought up to date first: old resolvers (Debian's 23.0) take many minutes over the extras.
 $(BIN)/python:
-	@$(PYTHON) -m venv $(VENV) || { \
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
 	  rm -rf $(VENV); \
-	  echo "Could not make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	  if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Debian keeps Python's venv in a package of its own: installing python3-venv"; \
+	    apt-get update -q >/dev/null && apt-get install -y -q python3-venv >/dev/null && $(PYTHON) -m venv $(VENV); \
+	  else \
+	    echo "Could not make a virtual environment. On Debian: sudo apt-get install python3-venv" >&2; exit 1; \
+	  fi; }
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25'
 
 $(VENV)/.all: $(BIN)/python pyproject.toml
