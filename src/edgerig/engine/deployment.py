@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.errors import EdgerigError, TargetError
+from edgerig.errors import EdgerigError, LeaseError, TargetError
 from edgerig.progress import Progress
 from edgerig.spec.plan import Cell
 from edgerig.spec.types import Measure
@@ -110,7 +110,9 @@ class Deployment:
             try:
                 self.session = self._open()
                 break
-            except TargetError:
+            except TargetError as again:
+                if isinstance(again, LeaseError) and again.retry_after is None:
+                    raise  # another run has the device now: waiting does not bring it back
                 if time.monotonic() - start > self.how.patience:
                     raise error from None
                 time.sleep(RETRY_EVERY)
