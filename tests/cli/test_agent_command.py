@@ -53,7 +53,8 @@ def test_signals_stop_it_cleanly_in_the_middle_of_a_session(start, number, tmp_p
         agent.send_signal(number)
         assert agent.wait(20) == 0
     assert not Path(f"/proc/{workers.pop()}").exists()
-    assert list(folder.iterdir()) == []
+    # Fencing numbers outlive the agent; networks do not.
+    assert {path.name for path in folder.iterdir()} <= {"agent.lock", "leases.json"}
 
 
 def test_it_stops_when_its_starter_is_gone(start):
