@@ -88,7 +88,7 @@ def requests(count: int, size: int = 64):
 
 def keep(answers: Iterator[Answer], into: list[bytes]) -> None:
     for answer in answers:
-        into.append(bytes(answer.outputs[0]))  # noqa: PERF401 - some of them must stay if one fails
+        into.append(bytes(answer.outputs[0]))
 
 
 @pytest.mark.parametrize("window", [1, 2, 7, 1000])
