@@ -35,7 +35,7 @@ def run_all(line, network, count: int, protocol: str = "run") -> int:
     """Run ``count`` samples, and compare; how often something was sent again."""
     artifact = getattr(network, "artifact", network)
     inputs = random_inputs(artifact, count)
-    target = target_for(f"serial://{line.host}", {"timeout": 30, "protocol": protocol})
+    target = target_for(f"serial://{line.host}", {"timeout": 60, "protocol": protocol})
     runtime = "micro" if artifact is not network else faults.NAME
     expected = network.outputs(inputs)[0] if artifact is not network else inputs[0] * 2
     with target.open(artifact, runtime, {}) as session:

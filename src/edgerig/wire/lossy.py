@@ -37,7 +37,7 @@ _HELLO_EVERY = 0.5
 #: One request of a run should not take longer than this on the line, in seconds, whatever else it takes.
 RUN_SECONDS = 0.5
 #: Bytes of a first request: on a bad line a long one may never get through.
-FIRST_ADVISED = 1024
+FIRST_ADVISED = 512
 #: Messages are not made smaller than this on account of a bad line, in bytes.
 LEAST_ADVISED = 256
 
@@ -86,7 +86,7 @@ class LossyClient(WireClient):
         self._greeted = False
         self._kind, self._size, self._frame = 0, 0, list[bytes | memoryview]()
         self._first = self._last = 0.0
-        self._tries = 0
+        self._tries = self._silences = 0
         #: Kind -> seconds for the last answer, for each byte of its request.
         self._pace: dict[int, float] = {}
 
@@ -116,7 +116,7 @@ class LossyClient(WireClient):
         self._sequence = following(self._sequence)
         self._frame = encode(kind, self._request, header, payload, sequence=self._sequence)
         self._kind, self._size = kind, sum(len(part) for part in self._frame)
-        self._tries = 0
+        self._tries = self._silences = 0
         self._first = time.monotonic()
         self._transmit()
         return self._request
@@ -160,7 +160,7 @@ class LossyClient(WireClient):
             return _HELLO_EVERY
         pace = self._pace.get(self._kind)
         usual = FIRST_SECONDS if pace is None else LEAST_SECONDS + 2 * pace * self._size
-        return max(usual, min(usual * 2.0**self._tries, LONGEST_SECONDS))
+        return max(usual, min(usual * 2.0**self._silences, LONGEST_SECONDS))
 
     # ---- receiving
 
@@ -174,6 +174,7 @@ class LossyClient(WireClient):
             if found is None:
                 self._wait()
             elif isinstance(found, Damage):
+                self._silences = 0  # it lives
                 self._damaged(found)
             elif self._is_answer(found, request):
                 self._learn()
@@ -201,8 +202,13 @@ class LossyClient(WireClient):
         try:
             self.link.set_timeout(IDLE_SECONDS if self._scanner.partial else max(0.0, patience))
             self._receive()
+            until = time.monotonic() + 1.0
+            self.link.set_timeout(IDLE_SECONDS)
+            while self._scanner.missing and time.monotonic() < until:
+                self._receive()
         except TimeoutError:
             if not self._scanner.partial:
+                self._silences += 1
                 self._again()
                 return
             damage = self._scanner.idle()
@@ -234,6 +240,7 @@ class LossyClient(WireClient):
         failure: Failure = messages.unpack(frame.header, Failure)
         if failure.code == messages.BAD_FRAME:
             self.faults.refused += 1
+            self._silences = 0
             self._again()
             return False
         if failure.code == messages.OUT_OF_SEQUENCE:

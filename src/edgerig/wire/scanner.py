@@ -41,6 +41,9 @@ class Scanner:
         self._view = memoryview(self._data)
         self._start = self._end = 0
         self._found: Preamble | None = None
+        # Of the payload of the frame that has begun: its checksum so far, and of how many bytes that is. Made while
+        # bytes come in, it takes no time after the last of them.
+        self._crc = self._summed = 0
 
     @property
     def partial(self) -> bool:
@@ -51,6 +54,11 @@ class Scanner:
     def awaited(self) -> int:
         """Bytes of the frame that has begun, all together; 0 if none has."""
         return _length(self._found) if self._found is not None else 0
+
+    @property
+    def missing(self) -> int:
+        """Bytes of the frame that has begun that have not come yet; 0 if none has."""
+        return max(0, _length(self._found) - self._end + self._start) if self._found is not None else 0
 
     def space(self) -> memoryview:
         """Where the next bytes are to be put; views of frames that were taken before end with this call."""
@@ -70,6 +78,8 @@ class Scanner:
     def put(self, count: int) -> None:
         """``count`` bytes were put into `space`."""
         self._end += count
+        if self._found is not None:
+            self._sum(self._found)
 
     def feed(self, data: bytes) -> None:
         """Put ``data``, all of it."""
@@ -86,7 +96,8 @@ class Scanner:
             found = self._found or self._hunt()
             if found is None:
                 return None
-            self._found = found
+            if self._found is None:
+                self._found, self._crc, self._summed = found, 0, 0
             limits = self.limits
             if found.header_length > limits.header or found.payload_length > limits.payload:
                 return self._damaged("it is too long")
@@ -99,7 +110,8 @@ class Scanner:
                 return self._damaged(f"it is of version {found.version}")
             if crc32(header) != found.header_crc:
                 return self._damaged("its header came damaged")
-            if found.flags & CHECKED and crc32(payload) != found.payload_crc:
+            self._sum(found)
+            if found.flags & CHECKED and self._crc != found.payload_crc:
                 return self._damaged("its payload came damaged")
             self._start += whole
             self._found = None
@@ -113,6 +125,14 @@ class Scanner:
         self.skipped += self._end - self._start
         self._start = self._end = 0
         return None
+
+    def _sum(self, found: Preamble) -> None:
+        """Take into the checksum what has come of the payload of ``found``."""
+        payload = self._start + PREAMBLE.size + found.header_length
+        stop = min(self._end, payload + found.payload_length)
+        if found.flags & CHECKED and stop > payload + self._summed:
+            self._crc = crc32(self._view[payload + self._summed : stop], self._crc)
+            self._summed = stop - payload
 
     def _damaged(self, why: str) -> Damage:
         found = self._found

@@ -159,24 +159,26 @@ class SerialLink(Link):
                 readable()
 
     def recv_into(self, view: memoryview) -> int:
+        if self._poll is not None:
+            return self._read(view, self._poll)
         with self._errors():
-            if self._poll is not None:
-                return self._read(view)
             data = self.port.read(max(1, min(self.port.in_waiting, len(view))))
         if not data:
             raise TimeoutError("nothing came in time")
         view[: len(data)] = data
         return len(data)
 
-    def _read(self, view: memoryview) -> int:
-        assert self._poll is not None
+    def _read(self, view: memoryview, poll: select.poll) -> int:
         while True:
-            if not self._poll.poll(None if self._seconds is None else self._seconds * 1000):
+            if not poll.poll(None if self._seconds is None else self._seconds * 1000):
                 raise TimeoutError("nothing came in time")
             try:
                 got = os.readv(self._fd, [view])
             except BlockingIOError:
                 continue
+            except OSError as error:
+                with self._errors():
+                    raise error
             if not got:
                 raise ConnectionResetError(f"{self.name} was unplugged")
             return got
