@@ -74,7 +74,7 @@ def test_lease_that_ran_out_passes_on_under_a_larger_number_and_the_stale_owner_
     session = FakeSession()
     leases.enter(mine, session)
     clock.now += leases.seconds + 1
-    threading.Timer(0.1, leases.exit, (mine,)).start()
+    threading.Timer(0.1, leases.exit, (mine, session)).start()
     theirs = leases.claim(BOB, "y")
     assert theirs.fence > mine.fence
     assert "bob@ci, process 2" in session.why.message
@@ -122,7 +122,7 @@ def test_released_lease_whose_session_still_ends_keeps_its_place_until_then():
     assert session.why is not None
     with pytest.raises(LeaseError, match="just ending"):
         leases.claim(BOB, "y", wait=0)
-    leases.exit(mine)
+    leases.exit(mine, session)
     leases.claim(BOB, "y", wait=0)
 
 
@@ -131,7 +131,7 @@ def test_new_session_of_the_same_run_ends_the_one_before():
     mine = leases.claim(ANN, "x")
     old, new = FakeSession(), FakeSession()
     leases.enter(mine, old)
-    threading.Timer(0.1, leases.exit, (mine,)).start()
+    threading.Timer(0.1, leases.exit, (mine, old)).start()
     leases.enter(mine, new)
     assert "took over" in old.why.message
     assert mine.session is new

@@ -327,7 +327,7 @@ def test_agent_that_cannot_start_says_its_own_words():
         target.check()
 
 
-@pytest.mark.parametrize("address", ["locl", "udp://pi:1", "tcp", "pi:7433", "http://pi", "serial:///dev/ttyACM0"])
+@pytest.mark.parametrize("address", ["locl", "udp://pi:1", "tcp", "pi:7433", "http://pi", "usb:///dev/ttyACM0"])
 def test_unknown_address_is_refused_by_name(address):
     with pytest.raises((UnknownNameError, SpecError)):
         plugin_of(address)

@@ -97,13 +97,13 @@ class Leases:
         self._fence = int(time.time())
         self._load()
 
-    def claim(self, owner: Owner | None, peer: str, wait: float = HANDOVER_SECONDS) -> Lease:
+    def claim(self, owner: Owner | None, peer: str, wait: float | None = None) -> Lease:
         """The lease of ``owner``, new or as before; one connection more holds it, until `leave`.
 
         Args:
             owner: Who asks; without an id the lease lasts as long as its connection.
             peer: Where the connection comes from.
-            wait: Seconds to wait for somebody else to end.
+            wait: Seconds to wait for somebody else to end; ``HANDOVER_SECONDS`` by default.
 
         Raises:
             LeaseError: Another owner has it, or had it since.
@@ -111,7 +111,7 @@ class Leases:
         """
         identity = owner.id if owner else ""
         who = printable(owner.who) if owner and owner.who else peer
-        deadline = time.monotonic() + wait
+        deadline = time.monotonic() + (HANDOVER_SECONDS if wait is None else wait)
         with self._changed:
             while True:
                 found = next((lease for lease in self._held if lease.named and lease.owner == identity), None)
@@ -178,9 +178,11 @@ class Leases:
                 raise LeaseError("A session of the same run has not ended yet.", "Try again.", 0.0)
             lease.session = session
 
-    def exit(self, lease: Lease) -> None:
-        """The session under ``lease`` has ended."""
+    def exit(self, lease: Lease, session: Session) -> None:
+        """``session`` has ended, if it is still the one under ``lease``."""
         with self._changed:
+            if lease.session is not session:
+                return
             lease.session = None
             if lease in self._ending:
                 self._ending.remove(lease)

@@ -249,7 +249,7 @@ class _Visit:
                     self._attend(worker)
                     self._last_words(worker)
         finally:
-            leases.exit(self.lease)
+            leases.exit(self.lease, self)
 
     def _through_pump(self, outer: ssl.SSLSocket) -> None:
         """As without TLS, with a socket pair between."""
@@ -301,6 +301,8 @@ class _Visit:
         if self._revoked is not None:
             worker.process.kill()
             worker.process.wait()
+            # The next one need not wait until this client has heard.
+            self.agent._leases.exit(self.lease, self)
             self.agent.log(f"{self.who}: {self._revoked.message}")
             tell(self.link, 0, messages.failure_of(self._revoked))
             return

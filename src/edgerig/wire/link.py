@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 #: Parameters of TCP's keepalive, where the system has them: a peer that vanished is noticed within 20 seconds.
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
+#: Milliseconds after which a peer is gone that does not acknowledge what it was sent; keepalive counts silence only.
+USER_TIMEOUT = 20_000
 #: What is sent: each of them bytes.
 Buffers = Sequence[bytes | bytearray | memoryview]
 #: ``struct timeval``, as SO_RCVTIMEO takes it.
@@ -165,6 +167,8 @@ def tune(connected: socket.socket) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             connected.setsockopt(socket.IPPROTO_TCP, option, value)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
 
 
 def connect_tcp(host: str, port: int, timeout: float) -> TcpLink:
