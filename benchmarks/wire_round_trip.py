@@ -156,11 +156,22 @@ def on_core(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def start_agent(stack: ExitStack) -> str:
+def start_agent(stack: ExitStack, *options: str) -> str:
     """An agent in a process of its own, ended with the stack; its address."""
     import subprocess
 
-    words = [sys.executable, "-m", "edgerig", "agent", "--listen", "127.0.0.1:0", "--runtime", NAME, "--quiet"]
+    words = [
+        sys.executable,
+        "-m",
+        "edgerig",
+        "agent",
+        "--listen",
+        "127.0.0.1:0",
+        "--runtime",
+        NAME,
+        "--quiet",
+        *options,
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     agent = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True
