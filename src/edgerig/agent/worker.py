@@ -34,7 +34,7 @@ from edgerig.measure.memory import current_rss, peak_rss, reset_peak
 from edgerig.measure.power import sensors
 from edgerig.runtimes.base import Array, RunResult, Runtime
 from edgerig.wire import messages
-from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
+from edgerig.wire.frame import CHECKED, MORE, VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Link, PairLink, TcpLink
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.ownership import Grant
@@ -98,6 +98,9 @@ class Worker:
             text = f"Messages of kind {frame.kind} are not understood here."
             self._fail(frame.request, Failure(messages.UNSUPPORTED, text, "Install the same edgerig on both sides."))
             return
+        if len(frame.payload):
+            # The host decides whether the link needs checksums, and knows more about it.
+            self._writer.checked = bool(frame.flags & CHECKED)
         try:
             header, payload = answer(frame)
         except (ConnectionError, TimeoutError):

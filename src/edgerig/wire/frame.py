@@ -185,13 +185,15 @@ class FrameWriter:
         length = crc = 0
         for part in payload:
             length += part.nbytes
-            if self.checked:
+        if self.checked and length:
+            flags |= CHECKED
+            for part in payload:
                 crc = crc32(part, crc)
         head = self._heads.get((kind, header, length, flags))
         if head is None:
             head = self._new_head(kind, header, length, flags)
         _WORD.pack_into(head, 8, request)
-        if self.checked:
+        if flags & CHECKED:
             _WORD.pack_into(head, 24, crc)
         _WORD.pack_into(head, 28, crc32(head[: _COVERED.size]))
         return [head, *payload] if length else [head]
@@ -199,14 +201,12 @@ class FrameWriter:
     def _new_head(self, kind: int, header: bytes, length: int, flags: int) -> bytearray:
         if length > 0xFFFFFFFF:
             raise WireError(f"A payload of {length} B is too long for one frame.")
-        if self.checked and length:
-            flags |= CHECKED
         (first,) = encode(kind, 0, header, flags=flags)
         head = bytearray(first)
         _WORD.pack_into(head, 16, length)
         if len(self._heads) >= _HEADS:
             self._heads.clear()
-        self._heads[kind, header, length, flags & ~CHECKED] = head
+        self._heads[kind, header, length, flags] = head
         return head
 
 
