@@ -41,7 +41,10 @@ class TcpSettings(Settings, frozen=True, kw_only=True):
         Protocol,
         msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
     ] = "run"
-    checksum: Annotated[bool, msgspec.Meta(description="give payloads a CRC-32 on top of TCP's own")] = True
+    checksum: Annotated[
+        bool | None,
+        msgspec.Meta(description="give payloads a CRC-32 on top of TCP's own; if unset, to another machine only"),
+    ] = None
     token_file: Annotated[
         str | None, msgspec.Meta(description="file with the device's token; else the variable EDGERIG_TOKEN is taken")
     ] = None
@@ -103,6 +106,9 @@ class Tcp(WiredTarget):
                 return self.connect()
             raise self._absent(place, error) from error
         timeout, checksum = self.settings.timeout, self.settings.checksum
+        if checksum is None:
+            # What never leaves this machine's memory is not damaged on its way, and CRC-32 takes longer than the way.
+            checksum = not place.loopback
         folder = self._keys(place)
         if folder is None:
             return WireClient(link, who=self.address, timeout=timeout, checked=checksum)

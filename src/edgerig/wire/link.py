@@ -8,11 +8,16 @@ import socket
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
 #: Parameters of TCP's keepalive, where the system has them: a peer that vanished is noticed within 20 seconds.
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
 #: Milliseconds after which a peer is gone that does not acknowledge what it was sent; keepalive counts silence only.
 USER_TIMEOUT = 20_000
+#: Bytes of a TCP socket's buffers, where the system grants as many: a large message then goes out in one piece, while
+#: buffers that the kernel lets grow and shrink make it stop and go.
+BUFFER = 4 * 1024 * 1024
 #: What is sent: each of them bytes.
 Buffers = Sequence[bytes | bytearray | memoryview]
 #: ``struct timeval``, as SO_RCVTIMEO takes it.
@@ -169,6 +174,19 @@ def tune(connected: socket.socket) -> None:
             connected.setsockopt(socket.IPPROTO_TCP, option, value)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+    for name, direction in (("wmem_max", socket.SO_SNDBUF), ("rmem_max", socket.SO_RCVBUF)):
+        # A fixed size ends the kernel's own tuning, so it must not be a small one.
+        if _allowed(name) >= BUFFER:
+            connected.setsockopt(socket.SOL_SOCKET, direction, BUFFER)
+
+
+@lru_cache(2)
+def _allowed(name: str) -> int:
+    """The largest socket buffer in bytes that Linux grants, 0 on other systems."""
+    try:
+        return int(Path("/proc/sys/net/core", name).read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def connect_tcp(host: str, port: int, timeout: float) -> TcpLink:
