@@ -206,7 +206,8 @@ def edgerig_ways(stack: ExitStack, artifact: Artifact, options: dict[str, Any], 
 
     view = [memoryview(sample).cast("B")]
     pair, tcp = session("local"), session(start_agent(stack), checksum=False)
-    checked, steps = session(start_agent(stack)), session(start_agent(stack), checksum=False, protocol="stepwise")
+    checked = session(start_agent(stack), checksum=True)
+    steps = session(start_agent(stack), checksum=False, protocol="stepwise")
     return {
         "RUN, socket pair": lambda: pair.client.run(view, 1),
         JUDGED: lambda: tcp.client.run(view, 1),

@@ -3,7 +3,7 @@
     python benchmarks/wire_stream.py [--json]
 
 A network that gives 1,500 bytes back after 5 microseconds, or after 1 or 5 milliseconds. Its bare loop of set, invoke
-and get runs in this process. Over the wire there are two ways: ``Session.run``, which sends as many samples in a message
+and get runs in this process. Over the wire there are two ways: ``Session.run``, which sends as many samples a message
 as take 50 ms, and one sample a message, which is what a host does that makes its samples one by one; that one with as
 many requests under way as the device grants, and for comparison with a single one.
 """

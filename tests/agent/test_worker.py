@@ -5,7 +5,7 @@ from edgerig.errors import InferenceError, ModelError, SpecError, TargetError, U
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.testing import faults
 from edgerig.wire import messages
-from edgerig.wire.frame import VERSION, FrameReader, Kind, encode
+from edgerig.wire.frame import CHECKED, VERSION, FrameReader, Kind, encode
 from edgerig.wire.link import PairLink
 from edgerig.wire.messages import Failure
 
@@ -216,3 +216,13 @@ def test_full_disk_on_the_device_is_told_as_such(client, header, content, monkey
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StorageError, match="No space left"):
         client.upload_model(header(), content)
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_answers_carry_a_checksum_if_the_request_did(pair, client, header, content, checked):
+    client.upload_model(header(), content)
+    reader = FrameReader(PairLink(pair))
+    for request in (1, 2, 3):
+        tensors = messages.pack_tensors(1, [16])
+        pair.sendall(b"".join(encode(Kind.RUN, request, tensors, view(SAMPLE), checked=checked)))
+        assert bool(reader.read().flags & CHECKED) == checked
