@@ -25,6 +25,7 @@ LEASE_SECONDS = 30.0
 #: Seconds that a new owner waits for the one before, which may be ending.
 HANDOVER_SECONDS = 3.0
 FILE = "leases.json"
+GIVEN_BACK = "The run gave the device back."
 #: So many owners that lost their lease are remembered.
 _REMEMBERED = 200
 
@@ -156,7 +157,7 @@ class Leases:
             self._held.remove(lease)
             if lease.session is not None:
                 self._ending.append(lease)
-                lease.session.revoke(LeaseError("The run gave the device back.", "Begin a new run."))
+                lease.session.revoke(LeaseError(GIVEN_BACK, "Begin a new run."))
             self._save()
             self._changed.notify_all()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edgerig.agent.address import PORT, Address, listen, parse_address
 from edgerig.agent.doorkeeper import Doorkeeper, Greeting, hang_up, tell
-from edgerig.agent.lease import LEASE_SECONDS, Lease, Leases
+from edgerig.agent.lease import GIVEN_BACK, LEASE_SECONDS, Lease, Leases
 from edgerig.agent.pump import pump
 from edgerig.agent.spawn import PREFIX, WorkerLimits, WorkerProcess
 from edgerig.agent.worker import describe_device
@@ -303,7 +303,8 @@ class _Visit:
             worker.process.wait()
             # The next one need not wait until this client has heard.
             self.agent._leases.exit(self.lease, self)
-            self.agent.log(f"{self.who}: {self._revoked.message}")
+            if self._revoked.message != GIVEN_BACK:
+                self.agent.log(f"{self.who}: {self._revoked.message}")
             tell(self.link, 0, messages.failure_of(self._revoked))
             return
         reason = worker.why_dead() if worker.process.returncode else None

@@ -76,7 +76,10 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Entry point of ``edgerig``: errors become one message and an exit code, never a traceback."""
+    """Entry point of ``edgerig``: errors become one message and an exit code, never a traceback.
+
+    Without ``args`` the process is the command's own, and may be ended at once.
+    """
     arguments = sys.argv[1:] if args is None else args
     # Where a stream is closed (`>&-`), Python has None for it.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
@@ -91,10 +94,11 @@ def main(args: list[str] | None = None) -> None:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = _fail(Interrupted("Stopped."), arguments)
-        _leave_jax(code)
+        if args is None:
+            _leave_jax(code)
     except EdgerigError as error:
         code = _fail(error, arguments)
-        if isinstance(error, Interrupted):
+        if isinstance(error, Interrupted) and args is None:
             _leave_jax(code)
     except BrokenPipeError:
         # The reader of our output went away, as in `edgerig list datasets | head -1`.
