@@ -23,6 +23,7 @@ from edgerig.errors import (
 )
 from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing import faults
+from edgerig.wire.client import WireClient
 
 
 def free_port() -> int:
@@ -173,8 +174,17 @@ def test_server_of_another_protocol_is_not_taken_for_an_agent():
 def test_server_that_says_nothing_is_given_up(faulty):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = target_for(f"tcp://127.0.0.1:{listener.getsockname()[1]}", {"timeout": 0.3})
-        with pytest.raises(TargetError, match="has not answered"):
+        with pytest.raises(TargetError, match="not even said hello"):
             target.check()
+
+
+def test_server_that_is_no_agent_is_given_up_long_before_a_network_would_be(monkeypatch):
+    monkeypatch.setitem(WireClient.__init__.__kwdefaults__, "hello_timeout", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = target_for(f"tcp://127.0.0.1:{listener.getsockname()[1]}", {"timeout": 600})
+        with pytest.raises(TargetError, match=r"0\.3 s; it has not even said hello") as caught:
+            target.check()
+    assert "Is it an edgerig agent" in caught.value.hint
 
 
 def test_second_session_of_a_run_is_refused_and_the_first_goes_on(start_agent, faulty, x):

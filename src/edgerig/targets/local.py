@@ -53,8 +53,10 @@ class Local(Target):
         finally:
             theirs.close()
         client = WireClient(
-            PairLink(ours), who="The local process", timeout=self.settings.timeout, why_gone=worker.why_dead
-        )
+            # Nobody else can be there: however long it takes to start, it will come.
+            PairLink(ours), who="The local process", timeout=self.settings.timeout,
+            hello_timeout=self.settings.timeout, why_gone=worker.why_dead,
+        )  # fmt: skip
         try:
             client.hello()
             session = WireSession(

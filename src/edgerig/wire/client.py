@@ -28,6 +28,8 @@ from edgerig.wire.ownership import (
 from edgerig.wire.stream import Request, Stream
 
 OK, ERROR = int(Kind.OK), int(Kind.ERROR)
+#: Seconds in which an agent has to answer the first HELLO: it starts a process for each session before it does.
+HELLO_SECONDS = 15.0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -73,6 +75,7 @@ class WireClient(RuntimeProtocol):
         link: Connected to the device.
         who: The device, for messages.
         timeout: Seconds without a byte after which the device counts as gone.
+        hello_timeout: Seconds that it may take over HELLO, if that is less: what listens there may be no agent.
         why_gone: Asked when the link breaks; what is known about the reason, or None.
         checked: Whether payloads carry a CRC-32; by default as the link needs.
     """
@@ -83,13 +86,15 @@ class WireClient(RuntimeProtocol):
         *,
         who: str,
         timeout: float,
+        hello_timeout: float = HELLO_SECONDS,
         limits: Limits | None = None,
         why_gone: Callable[[], str | None] = lambda: None,
         checked: bool | None = None,
     ) -> None:
         self.link, self.who, self.timeout, self.why_gone = link, who, timeout, why_gone
+        self.hello_timeout = min(timeout, hello_timeout)
         self.limits = limits or Limits()
-        self.broken = False
+        self.broken = self._greeting = False
         self.window, self.answer_bytes = 1, 0
         self._reader = FrameReader(link, self.limits)
         self._writer = FrameWriter(link, checked=link.checked if checked is None else checked)
@@ -156,11 +161,15 @@ class WireClient(RuntimeProtocol):
         limits = self.limits
         mine = Hello(VERSION, f"edgerig {__version__}", limits.header, limits.payload, owner=owner)
         proof = b""
+        self._greeting = True
+        self.link.set_timeout(self.hello_timeout)
         try:
             frame = self.request(Kind.HELLO, messages.pack(mine))
         except messages.Challenge as asked:
             signed, proof = self._prove(owner or Owner(""), token, asked)
             frame = self.request(Kind.HELLO, messages.pack(msgspec.structs.replace(mine, owner=signed)))
+        self.link.set_timeout(self.timeout)
+        self._greeting = False
         self.device = messages.unpack(frame.header, Hello)
         if self.device.protocol != VERSION:
             raise TargetError(
@@ -357,6 +366,11 @@ class WireClient(RuntimeProtocol):
 
     def _gone(self, error: OSError) -> TargetError:
         self.broken = True
+        if isinstance(error, TimeoutError) and self._greeting:
+            return TargetError(
+                f"{self.who} has not answered for {self.hello_timeout:g} s; it has not even said hello.",
+                "Is it an edgerig agent that listens there? If so, the device is busy: look at the agent's output.",
+            )
         if isinstance(error, TimeoutError):
             return TargetError(
                 f"{self.who} has not answered for {self.timeout:g} s.",
