@@ -1,0 +1,1 @@
+"""Kernels: what lowers nodes to C, and the C that they call."""

@@ -1,0 +1,15 @@
+"""All kernels, from the best to the worst: the first that works on the CPU and accepts a node takes it."""
+
+from __future__ import annotations
+
+from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.kernels.cortex_m import CORTEX_M
+from edgerig.micro.kernels.portable import PORTABLE
+from edgerig.micro.options import Options
+
+KERNELS: tuple[Kernel, ...] = (*CORTEX_M, *PORTABLE)
+
+
+def kernels_for(options: Options) -> tuple[Kernel, ...]:
+    """The kernels that work on the CPU, in order."""
+    return tuple(kernel for kernel in KERNELS if kernel.needs <= options.features)

@@ -1,0 +1,43 @@
+"""What a user chooses when compiling to C, and what the CPUs can do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from edgerig.errors import UnknownNameError
+
+#: CPU to features. ``dsp``: Arm's 16-bit SIMD instructions (SMLAD, SMMLAR); ``fpu``: single-precision VFMA in
+#: hardware; ``thumb2``: Arm assembly of this profile. The place for what comes next: ``"cortex-m55": {..., "mve"}``,
+#: ``"riscv32": {"rvp"}``; kernels that need such a feature are then chosen before the portable ones.
+CPUS: dict[str, frozenset[str]] = {
+    "portable": frozenset(),
+    "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
+    "cortex-m7": frozenset({"thumb2", "dsp", "fpu", "dual-issue"}),
+}
+
+Optimize = Literal["speed", "size"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of one compilation.
+
+    Attributes:
+        cpu: A name of `CPUS`.
+        optimize: What decides where a faster kernel takes more flash.
+    """
+
+    cpu: str = "portable"
+    optimize: Annotated[Optimize, msgspec.Meta(description="speed or size")] = "speed"
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What the CPU can do.
+
+        Raises:
+            UnknownNameError: The CPU is not known.
+        """
+        if self.cpu not in CPUS:
+            raise UnknownNameError("CPU", self.cpu, CPUS)
+        return CPUS[self.cpu]
