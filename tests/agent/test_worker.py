@@ -21,7 +21,7 @@ def test_hello_tells_version_limits_kinds_and_machine(client):
     assert state.cores >= 1
     assert client.device.protocol == VERSION
     assert client.device.max_payload > 0
-    assert set(client.device.kinds) == {Kind(k) for k in range(Kind.DATA, Kind.MEMORY + 1)}
+    assert set(client.device.kinds) == {Kind(k) for k in range(Kind.DATA, Kind.LOG + 1)}
     assert "litert" in client.device.runtimes
     assert client.device.clock
 
@@ -142,7 +142,29 @@ def test_too_many_tensors_are_refused(client, header, content):
         client.request(Kind.RUN, messages.pack_tensors(1, [16, 16]), [memoryview(bytes(32))])
 
 
-@pytest.mark.parametrize("kind", [Kind.IO, Kind.RESET, Kind.LOG, Kind.OK, 99, 255, 0])
+def test_specification_is_told_again_until_a_reset_forgets_the_network(client, header, content):
+    with pytest.raises(InferenceError, match="No network is loaded"):
+        client.specification()
+    loaded = client.upload_model(header(), content)
+    assert client.specification() == loaded
+    client.run(view(SAMPLE), 1)
+    client.reset()
+    for call in (client.specification, lambda: client.run(view(SAMPLE), 1)):
+        with pytest.raises(InferenceError, match="No network is loaded"):
+            call()
+    client.upload_model(header(), content)
+    client.run(view(SAMPLE), 1)
+    assert client.download_statistics().inferences == 1
+
+
+def test_log_tells_the_end_of_what_was_printed(client, folder):
+    assert client.log() == ""
+    (folder / "stderr").write_text("x" * 10_000 + "\nthe last line ü\n")
+    assert client.log().endswith("xxx\nthe last line ü\n")
+    assert len(client.log()) < 5000
+
+
+@pytest.mark.parametrize("kind", [Kind.LEASE, Kind.OK, 99, 255, 0])
 def test_kinds_that_are_not_understood_are_answered_with_an_error(client, kind):
     with pytest.raises(TargetError, match=f"kind {int(kind)}"):
         client.request(kind)

@@ -27,6 +27,8 @@ THREAD_VARIABLES = (
 SECRETS = (TOKEN_VARIABLE, "CREDENTIALS_DIRECTORY")
 #: What the name of a worker's folder begins with.
 PREFIX = "edgerig-"
+#: What it prints goes to a file of this name in its folder.
+ERRORS = "stderr"
 #: Seconds that a worker gets to end by itself after its socket was closed.
 GRACE = 2.0
 _LAST_WORDS = 3
@@ -76,7 +78,7 @@ class WorkerProcess:
         if limits is not None:
             words += ["--max-model", str(limits.model), "--max-message", str(limits.message)]
             words += ["--max-memory", str(limits.memory)] if limits.memory is not None else []
-        self._errors = self.folder / "stderr"
+        self._errors = self.folder / ERRORS
         try:
             with self._errors.open("wb") as errors:
                 self.process = subprocess.Popen(

@@ -25,6 +25,7 @@ import numpy as np
 
 from edgerig import __version__, plugins
 from edgerig.agent.single import Single, as_bytes
+from edgerig.agent.spawn import ERRORS
 from edgerig.artifact import FORMATS, TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, ModelError, UnknownNameError, WireError, storing
 from edgerig.measure.clocks import inference_clock
@@ -42,6 +43,13 @@ from edgerig.wire.ownership import Grant
 SUFFIXES = {format_: suffix for suffix, format_ in FORMATS.items()}
 #: Requests that a host may have under way: they wait in the socket, and cost nothing here.
 WINDOW = 32
+#: What a session answers.
+KINDS = (
+    Kind.DATA, Kind.MODEL, Kind.PROCESS, Kind.OUTPUT, Kind.STATS, Kind.HELLO, Kind.RUN, Kind.PROFILE, Kind.MEMORY,
+    Kind.IO, Kind.RESET, Kind.LOG,
+)  # fmt: skip
+#: Bytes that LOG tells, from the end, of what engine and process have printed.
+LOG_BYTES = 4096
 Buffers = Sequence[memoryview]
 Answer = tuple[bytes, Buffers]
 
@@ -65,10 +73,12 @@ class Worker:
         self._single: Single | None = None
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
+        self._told: Loaded | None = None
         self._answers: dict[int, Callable[[Frame], Answer]] = {
             Kind.HELLO: self._hello, Kind.MODEL: self._model, Kind.RUN: self._run, Kind.DATA: self._data,
             Kind.PROCESS: self._process, Kind.OUTPUT: self._output, Kind.STATS: self._stats,
-            Kind.PROFILE: self._profile, Kind.MEMORY: self._tell_memory,
+            Kind.PROFILE: self._profile, Kind.MEMORY: self._tell_memory, Kind.IO: self._io,
+            Kind.RESET: self._reset, Kind.LOG: self._log,
         }  # fmt: skip
 
     def serve(self) -> None:
@@ -131,23 +141,27 @@ class Worker:
         del frame
         self._reader.release()
         runtime = self._make(asked)
-        if self.runtime is not None:
-            self.runtime.close()
-            self.runtime = None
-        self._inputs = self._result = self._single = None
-        self._inferences = self._last_ns = 0
+        self._forget()
         prepare(runtime, path)
         clock = str(inference_clock())
         since = "just before loading" if reset_peak() else "the start of the process"
         self._memory = {"rss_before_load": current_rss()}
         runtime.load(path)
         self.runtime, self._since = runtime, since
-        loaded = Loaded(
+        self._told = Loaded(
             inputs=runtime.inputs, outputs=runtime.outputs, load_seconds=runtime.load_seconds, sha256=asked.sha256,
             runtime=asked.runtime, runtime_version=runtime.version(), clock=clock,
             invoke_method=runtime.invoke_method, threads=runtime.settings.threads, window=WINDOW,
         )  # fmt: skip
-        return b"", [memoryview(pack(loaded))]
+        return b"", [memoryview(pack(self._told))]
+
+    def _forget(self) -> None:
+        """Unload the network, and begin to count anew."""
+        if self.runtime is not None:
+            self.runtime.close()
+        self.runtime = self._told = self._inputs = self._result = self._single = None
+        self._inferences = self._last_ns = 0
+        self._memory = {}
 
     def _store(self, asked: ModelHeader, data: memoryview) -> Path:
         """Put the file into our own folder, under its hash; the name that it came with is never used for a path."""
@@ -219,6 +233,23 @@ class Worker:
         own = {**self._memory, "peak_rss": peak_rss(since=f"{self._since}, messages included")}
         return b"", [memoryview(pack({**own, **engine}))]
 
+    def _io(self, frame: Frame) -> Answer:
+        self._loaded()
+        return b"", [memoryview(pack(self._told))]
+
+    def _reset(self, frame: Frame) -> Answer:
+        self._forget()
+        return b"", ()
+
+    def _log(self, frame: Frame) -> Answer:
+        try:
+            with (self.folder / ERRORS).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+                text = file.read().decode(errors="ignore")
+        except OSError:
+            text = ""
+        return b"", [memoryview(text.encode())]
+
     # ---- the network
 
     def _loaded(self) -> Runtime:
@@ -288,7 +319,7 @@ def describe_device(runtimes: Sequence[str], limits: Limits, grant: Grant | None
     names = tuple(runtimes) or tuple(plugins.names("runtime"))
     own = Hello(
         VERSION, f"edgerig {__version__}", limits.header, max(limits.payload, limits.model or 0),
-        (Kind.HELLO, Kind.MODEL, Kind.RUN, Kind.DATA, Kind.PROCESS, Kind.OUTPUT, Kind.STATS, Kind.PROFILE, Kind.MEMORY),
+        KINDS,
         names, str(inference_clock()), grant=grant,
     )  # fmt: skip
     return own, pack(observe())

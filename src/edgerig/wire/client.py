@@ -252,6 +252,23 @@ class WireClient(RuntimeProtocol):
         """The memory that the device tells, decoded as ``kind``."""
         return messages.unpack(self.request(Kind.MEMORY).payload, kind)
 
+    def specification(self) -> Loaded:
+        """What `upload_model` told about the loaded network.
+
+        Raises:
+            InferenceError: None is loaded.
+        """
+        loaded: Loaded = messages.unpack(self.request(Kind.IO).payload, Loaded)
+        return loaded
+
+    def reset(self) -> None:
+        """Have an agent's session forget its network, a board restart."""
+        self.request(Kind.RESET)
+
+    def log(self) -> str:
+        """The last lines that the device's engine or firmware has printed."""
+        return bytes(self.request(Kind.LOG).payload).decode(errors="replace")
+
     def close(self) -> None:
         """Close the link."""
         self.link.close()

@@ -39,7 +39,7 @@ _SIZE = PREAMBLE.size
 
 
 class Kind(IntEnum):
-    """What a frame is. IO, RESET and LOG are reserved."""
+    """What a frame is."""
 
     OK = 1
     ERROR = 2
