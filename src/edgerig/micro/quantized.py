@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +168,7 @@ def real_range(activation: str) -> tuple[float, float]:
     return known[activation]
 
 
-def scale_twice(x: NDArray[np.int64], multiplier: NDArray[np.int64], exponent: NDArray[np.int64]) -> NDArray[np.int64]:
+def scale_twice(x: NDArray[Any], multiplier: Any, exponent: Any) -> NDArray[np.int64]:
     """MultiplyByQuantizedMultiplier of gemmlowp: doubling high multiply, then shift right, rounding in both."""
     left, right = np.maximum(exponent, 0), np.maximum(-exponent, 0)
     product = _wrap32(x << left) * multiplier
@@ -179,7 +180,7 @@ def scale_twice(x: NDArray[np.int64], multiplier: NDArray[np.int64], exponent: N
     return np.asarray((high >> right) + (remainder > threshold), np.int64)
 
 
-def scale_once(x: NDArray[np.int64], multiplier: NDArray[np.int64], exponent: NDArray[np.int64]) -> NDArray[np.int64]:
+def scale_once(x: NDArray[Any], multiplier: Any, exponent: Any) -> NDArray[np.int64]:
     """One product in 64 bits, shifted right with halves rounded up."""
     shift = 31 - exponent
     return np.asarray((x * multiplier + (np.int64(1) << (shift - 1))) >> shift, np.int64)
@@ -190,8 +191,8 @@ def _divide(value: NDArray[np.int64], by: int) -> NDArray[np.int64]:
     return np.asarray(np.sign(value) * (np.abs(value) // by), np.int64)
 
 
-def _wrap32(value: NDArray[np.int64]) -> NDArray[np.int64]:
-    return value.astype(np.int32).astype(np.int64)
+def _wrap32(value: Any) -> NDArray[np.int64]:
+    return np.asarray(value, np.int64).astype(np.int32).astype(np.int64)
 
 
 def _f32(value: float) -> float:

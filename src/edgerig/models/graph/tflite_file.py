@@ -21,17 +21,17 @@ MAX_DIMENSIONS = 32
 T = TypeVar("T")
 
 
-def read_tflite(data: bytes, name: str) -> Graph:
-    """The main subgraph of the TFLite file with the content ``data``.
+def read_tflite(data: bytes, name: str, subgraph: int = 0) -> Graph:
+    """A subgraph, usually the main one, of the TFLite file with the content ``data``.
 
     Raises:
-        ModelError: It is not a TFLite file, or is corrupt.
+        ModelError: It is not a TFLite file, or is corrupt, or has no such subgraph.
     """
-    return _guarded(data, name, lambda file: file.graph())
+    return _guarded(data, name, subgraph, lambda file: file.graph())
 
 
-def read_tflite_weights(data: bytes, name: str) -> dict[int, NDArray[Any]]:
-    """The constant tensors of the main subgraph by tensor index, in the tensors' own shapes and dtypes.
+def read_tflite_weights(data: bytes, name: str, subgraph: int = 0) -> dict[int, NDArray[Any]]:
+    """The constant tensors of a subgraph by tensor index, in the tensors' own shapes and dtypes.
 
     int4 and int2 come unpacked as int8. Types that numpy does not have come as flat uint8 of their bytes.
     Buffers that lie outside the FlatBuffer (by offset and size) are read from there.
@@ -39,15 +39,15 @@ def read_tflite_weights(data: bytes, name: str) -> dict[int, NDArray[Any]]:
     Raises:
         ModelError: It is not a TFLite file, or is corrupt.
     """
-    return _guarded(data, name, lambda file: file.weights())
+    return _guarded(data, name, subgraph, lambda file: file.weights())
 
 
-def _guarded(data: bytes, name: str, read: Callable[[_TfliteFile], T]) -> T:
+def _guarded(data: bytes, name: str, subgraph: int, read: Callable[[_TfliteFile], T]) -> T:
     if data[4:8] != IDENTIFIER:
         what = "is empty" if not data else "is not a TFLite file: it does not carry the identifier TFL3"
         raise ModelError(f"{name} {what}.", "Is it the right file, and was it copied whole?")
     try:
-        return read(_TfliteFile(data, name))
+        return read(_TfliteFile(data, name, subgraph))
     except ModelError:
         raise
     except Exception as error:
@@ -62,7 +62,7 @@ def _corrupt(name: str, why: str) -> ModelError:
 class _TfliteFile:
     """One file under the reader's eye."""
 
-    def __init__(self, data: bytes, name: str) -> None:
+    def __init__(self, data: bytes, name: str, subgraph: int) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self.data, self.name, self.schema = data, name, schema
@@ -70,9 +70,10 @@ class _TfliteFile:
         # would otherwise keep us looping.
         self.budget = len(data)
         self.model = schema.Model.GetRootAs(data, 0)
-        if self.count(self.model.SubgraphsLength()) == 0:
-            raise self.corrupt("it holds no network")
-        self.subgraph = self.model.Subgraphs(0)
+        if self.count(self.model.SubgraphsLength()) <= subgraph or subgraph < 0:
+            raise self.corrupt(f"it has no subgraph {subgraph}" if subgraph else "it holds no network")
+        self.subgraph = self.model.Subgraphs(subgraph)
+        self.main = subgraph == 0
         self.tensors = self.read_tensors()
 
     def corrupt(self, why: str) -> ModelError:
@@ -100,7 +101,7 @@ class _TfliteFile:
     def graph(self) -> Graph:
         inputs = self.indices(self.subgraph.InputsAsNumpy(), "input")
         outputs = self.indices(self.subgraph.OutputsAsNumpy(), "output")
-        if not outputs:
+        if not outputs and self.main:
             raise self.corrupt("the network has no output")
         subgraphs = self.model.SubgraphsLength()
         metadata = {"version": str(self.model.Version())}

@@ -1,0 +1,1 @@
+"""Passes over the representation, one file each; `edgerig.micro.pipeline` runs them in order."""

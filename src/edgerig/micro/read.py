@@ -1,0 +1,159 @@
+"""From a TFLite file to the typed representation: everything is checked here, so that nothing behind it must."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import CompileError, ModelError
+from edgerig.files import sha256
+from edgerig.micro.ir import Program, Value
+from edgerig.micro.operators import SUPPORTED, Source, build, unsupported
+from edgerig.micro.passes.fold import fold_node
+from edgerig.micro.variables import Variables
+from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+from edgerig.models.graph.types import Operator, Tensor
+
+#: Elements of one tensor; more fit on no microcontroller, and offsets are 32-bit.
+LARGEST = 1 << 28
+
+DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"})
+
+
+def read_program(data: bytes, name: str) -> Program:
+    """The network in the TFLite file with the content ``data``; ``name`` is how messages call it.
+
+    Shapes known when compiling (SHAPE, PACK, STRIDED_SLICE of them) are computed here, for what follows needs them.
+
+    Raises:
+        ModelError: It is no TFLite file, or is corrupt, or its graph is cyclic or unconnected.
+        CompileError: It uses an operator, a type or an option that the compiler does not know; names it, its
+            position and what would be known.
+    """
+    return _Reader(data, name).program()
+
+
+class _Reader:
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data, self.name = data, name
+        self.graph = read_tflite(data, name)
+        self.contents = read_tflite_weights(data, name)
+        self.variables = Variables(data, name, self.graph)
+        self.values: dict[int, Value] = {}
+        self.handles: dict[int, str] = {}
+
+    def program(self) -> Program:
+        self._check_operators()
+        inputs = [self._new(index, "input") for index in self._distinct(self.graph.inputs)]
+        nodes = []
+        for operator in self.graph.operators:
+            source = self._source(operator)
+            if source is None:
+                continue
+            node = build(source)
+            if not fold_node(node):
+                nodes.append(node)
+        outputs = [self._get(index, "an output of the network") for index in self.graph.outputs]
+        return Program(self.name, sha256(self.data), nodes, inputs, outputs)
+
+    def _check_operators(self) -> None:
+        """All that is missing in one message, before anything else."""
+        missing = [reason for operator in self.graph.operators if (reason := unsupported(operator))]
+        if missing:
+            shown = "; ".join(missing[:8]) + (f"; and {len(missing) - 8} more" if len(missing) > 8 else "")
+            raise CompileError(
+                f"{self.name} cannot be compiled to C: {shown}.", f"Supported operators: {', '.join(SUPPORTED)}."
+            )
+
+    def _source(self, operator: Operator) -> Source | None:
+        """The operator with its values; None where nothing is left of it."""
+        if operator.op == "CALL_ONCE":
+            self.variables.initialize(operator)
+            return None
+        if operator.op == "VAR_HANDLE":
+            self.handles[self._only(operator.outputs, operator)] = self.variables.key(operator)
+            return None
+        where = f"operator {operator.index} ({operator.op}, {operator.name})"
+        inputs: list[Value | None] = []
+        for place, index in enumerate(operator.inputs):
+            if place == 0 and operator.op in ("READ_VARIABLE", "ASSIGN_VARIABLE"):
+                inputs.append(self._state(operator, index, where))
+            else:
+                inputs.append(None if index < 0 else self._get(index, where))
+        # An operator of which only some outputs are used may leave others out.
+        if any(index < 0 for index in operator.outputs):
+            raise self._corrupt(f"{where} leaves out an output")
+        outputs = [self._new(index, where) for index in operator.outputs]
+        return Source(operator.op, operator.name, operator.index, inputs, outputs, operator.options)
+
+    def _state(self, operator: Operator, index: int, where: str) -> Value:
+        if index not in self.handles:
+            raise self._corrupt(f"{where} uses a variable that nothing makes")
+        place = operator.outputs[:1] if operator.op == "READ_VARIABLE" else operator.inputs[1:2]
+        return self.variables.value(self.handles[index], self._tensor(self._only(place, operator)))
+
+    def _get(self, index: int, where: str) -> Value:
+        tensor = self._tensor(index)
+        known = self.values.get(index)
+        if known is None:
+            if not tensor.constant:
+                raise self._corrupt(
+                    f"{where} reads tensor {index} ({tensor.name}) before anything makes it; "
+                    "the graph is cyclic or unconnected"
+                )
+            known = self.values[index] = _value(tensor, np.asarray(self.contents[index]))
+        return known
+
+    def _new(self, index: int, where: str) -> Value:
+        tensor = self._tensor(index)
+        if index in self.values or tensor.constant:
+            raise self._corrupt(f"{where} makes tensor {index} ({tensor.name}) that is already there")
+        if tensor.elements == 0:
+            raise CompileError(f"Tensor {index} ({tensor.name}) of {self.name} is empty: {list(tensor.shape)}.")
+        self.values[index] = _value(tensor, None)
+        return self.values[index]
+
+    def _tensor(self, index: int) -> Tensor:
+        tensor = self.graph.tensors[index]
+        if tensor.dtype not in DTYPES:
+            raise CompileError(
+                f"Tensor {index} ({tensor.name}) of {self.name} has the type {tensor.dtype}.",
+                f"Supported types: {', '.join(sorted(DTYPES))}.",
+            )
+        if tensor.elements > LARGEST:
+            raise CompileError(
+                f"Tensor {index} ({tensor.name}) of {self.name} is too big: {list(tensor.shape)}.",
+                "No microcontroller holds it; make the network smaller.",
+            )
+        return tensor
+
+    def _distinct(self, indices: tuple[int, ...]) -> tuple[int, ...]:
+        if not indices or len(set(indices)) != len(indices):
+            raise self._corrupt("its inputs are missing or named twice")
+        return indices
+
+    def _only(self, indices: tuple[int, ...], operator: Operator) -> int:
+        if len(indices) != 1 or indices[0] < 0:
+            raise self._corrupt(f"operator {operator.index} ({operator.op}) needs one tensor and has {len(indices)}")
+        return indices[0]
+
+    def _corrupt(self, why: str) -> ModelError:
+        return ModelError(f"{self.name} is corrupt: {why}.", "Was it copied whole? Make or fetch it again.")
+
+
+def _value(tensor: Tensor, data: NDArray[Any] | None) -> Value:
+    found = tensor.quantization
+    if found is not None and tensor.dtype in ("int8", "uint8", "int16", "int32"):
+        count = len(found.scales)
+        channels = tensor.shape[found.axis] if found.axis is not None and 0 <= found.axis < len(tensor.shape) else 1
+        if count != (channels if found.axis is not None else 1) and count != 1:
+            raise ModelError(
+                f"Tensor {tensor.index} ({tensor.name}) has {count} scales for {channels} channels.",
+                "Quantize the network again.",
+            )
+        if not all(math.isfinite(scale) and scale > 0 for scale in found.scales):
+            raise ModelError(f"Tensor {tensor.index} ({tensor.name}) has a scale that is not above 0.")
+    return Value(tensor.name or f"tensor {tensor.index}", tensor.shape, tensor.dtype, found, data)

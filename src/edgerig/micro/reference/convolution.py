@@ -1,0 +1,95 @@
+"""Convolutions and dense layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Padding, TransposeConv, Weighted
+from edgerig.micro.quantized import real_range, requantization, scale_once, scale_twice
+
+Array = NDArray[Any]
+
+
+def windows(
+    image: Array,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: Padding,
+    fill: Any,
+) -> Array:
+    """What each output pixel sees of ``image`` (1, H, W, C): (OH, OW, KH, KW, C), a view."""
+    pads = ((padding.top, padding.bottom), (padding.left, padding.right), (0, 0))
+    full = np.pad(image[0], pads, constant_values=fill)
+    reach = [(size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True)]
+    seen = np.lib.stride_tricks.sliding_window_view(full, reach, axis=(0, 1))
+    seen = seen[:: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
+    return seen.transpose(0, 1, 3, 4, 2)
+
+
+def convolution(node: Conv2D, inputs: list[Array]) -> list[Array]:
+    """CONV_2D."""
+    image, weights = inputs[0], inputs[1]
+    fill = node.input.zero_point if image.dtype == np.int8 else 0
+    seen = windows(image, node.kernel, node.stride, node.dilation, node.padding, fill)
+    kind = _wide(image)
+    out = np.tensordot(seen.astype(kind), weights.astype(kind), axes=((2, 3, 4), (1, 2, 3)))
+    return [finish(node, out, inputs).reshape(node.output.shape)]
+
+
+def depthwise(node: DepthwiseConv2D, inputs: list[Array]) -> list[Array]:
+    """DEPTHWISE_CONV_2D."""
+    image, weights = inputs[0], inputs[1]
+    fill = node.input.zero_point if image.dtype == np.int8 else 0
+    seen = windows(image, node.kernel, node.stride, node.dilation, node.padding, fill)
+    kind = _wide(image)
+    seen = np.repeat(seen.astype(kind), node.multiplier, axis=-1)
+    out = (seen * weights[0].astype(kind)).sum((2, 3))
+    return [finish(node, out, inputs).reshape(node.output.shape)]
+
+
+def transposed(node: TransposeConv, inputs: list[Array]) -> list[Array]:
+    """TRANSPOSE_CONV: each input pixel adds the kernel, times its value, to the output."""
+    image, weights = inputs[0], inputs[1]
+    kind = _wide(image)
+    source = image[0].astype(kind)
+    if image.dtype == np.int8:
+        source = source - node.input.zero_point
+    (height, width), (kh, kw), (sh, sw) = source.shape[:2], node.kernel, node.stride
+    full = np.zeros(((height - 1) * sh + kh, (width - 1) * sw + kw, weights.shape[0]), kind)
+    for y in range(kh):
+        for x in range(kw):
+            part = source @ weights[:, y, x, :].astype(kind).T
+            full[y : y + (height - 1) * sh + 1 : sh, x : x + (width - 1) * sw + 1 : sw] += part
+    _, out_height, out_width, channels = node.output.shape
+    top, left = node.padding.top, node.padding.left
+    out = np.zeros((out_height, out_width, channels), kind)
+    piece = full[top : top + out_height, left : left + out_width]
+    out[: piece.shape[0], : piece.shape[1]] = piece
+    return [finish(node, out, inputs).reshape(node.output.shape)]
+
+
+def dense(node: FullyConnected, inputs: list[Array]) -> list[Array]:
+    """FULLY_CONNECTED."""
+    kind = _wide(inputs[0])
+    rows = inputs[0].reshape(-1, inputs[1].shape[1]).astype(kind)
+    return [finish(node, rows @ inputs[1].astype(kind).T, inputs).reshape(node.output.shape)]
+
+
+def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:
+    """Bias, requantization, activation; channels are the last axis of ``sums``."""
+    if inputs[0].dtype != np.int8:
+        low, high = real_range(node.activation)
+        bias = inputs[2].reshape(-1) if len(inputs) > 2 else 0.0
+        return np.clip(sums + bias, low, high).astype(np.float32)
+    how = requantization(node)
+    scale = scale_once if how.once else scale_twice
+    scaled = scale(sums + how.bias, how.multipliers.astype(np.int64), how.exponents.astype(np.int64))
+    return np.clip(scaled + how.zero_point, how.low, how.high).astype(np.int8)
+
+
+def _wide(image: Array) -> Any:
+    return np.int64 if image.dtype == np.int8 else np.float64

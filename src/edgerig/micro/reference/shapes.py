@@ -1,0 +1,62 @@
+"""Operators that only move data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.ir import Concatenation, Node, Pack, Pad, Slice, Split, Transpose
+
+Array = NDArray[Any]
+
+
+def reshape(node: Node, inputs: list[Array]) -> list[Array]:
+    """RESHAPE, SQUEEZE, EXPAND_DIMS."""
+    return [inputs[0].reshape(node.output.shape)]
+
+
+def pad(node: Pad, inputs: list[Array]) -> list[Array]:
+    """PAD, PADV2."""
+    pads = tuple(zip(node.before, node.after, strict=True))
+    return [np.pad(inputs[0], pads, constant_values=inputs[0].dtype.type(node.value))]
+
+
+def concatenation(node: Concatenation, inputs: list[Array]) -> list[Array]:
+    """CONCATENATION."""
+    return [np.concatenate(inputs, node.axis)]
+
+
+def split(node: Split, inputs: list[Array]) -> list[Array]:
+    """SPLIT, SPLIT_V."""
+    ends = np.cumsum([output.shape[node.axis] for output in node.outputs])[:-1]
+    return [np.ascontiguousarray(part) for part in np.split(inputs[0], ends, node.axis)]
+
+
+def cut(node: Slice, inputs: list[Array]) -> list[Array]:
+    """SLICE, STRIDED_SLICE."""
+    picked = inputs[0]
+    for axis, (begin, step, size) in enumerate(zip(node.begin, node.step, node.size, strict=True)):
+        picked = picked.take(begin + step * np.arange(size), axis)
+    return [picked.reshape(node.output.shape)]
+
+
+def transpose(node: Transpose, inputs: list[Array]) -> list[Array]:
+    """TRANSPOSE."""
+    return [np.ascontiguousarray(inputs[0].transpose(node.permutation))]
+
+
+def shape(node: Node, _: list[Array]) -> list[Array]:
+    """SHAPE."""
+    return [np.array(node.input.shape, node.output.dtype)]
+
+
+def pack(node: Pack, inputs: list[Array]) -> list[Array]:
+    """PACK."""
+    return [np.stack(inputs, node.axis)]
+
+
+def read_variable(_: Node, inputs: list[Array]) -> list[Array]:
+    """READ_VARIABLE."""
+    return [np.array(inputs[0])]

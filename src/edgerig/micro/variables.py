@@ -1,0 +1,75 @@
+"""State variables: what VAR_HANDLE, CALL_ONCE and the subgraph that sets initial values say about them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgerig.errors import CompileError, ModelError
+from edgerig.micro.ir import Value
+from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
+from edgerig.models.graph.types import Graph, Operator, Tensor
+
+
+class Variables:
+    """The variables of a network by name.
+
+    A variable that no CALL_ONCE sets starts with zeros (in quantized units: the zero point).
+    """
+
+    def __init__(self, data: bytes, name: str, graph: Graph) -> None:
+        self._data, self._name = data, name
+        self._initial: dict[str, tuple[Tensor, np.ndarray]] = {}
+        self._values: dict[str, Value] = {}
+
+    def key(self, operator: Operator) -> str:
+        """The name of the variable of a VAR_HANDLE."""
+        return f"{operator.options.get('container') or ''}/{operator.options.get('shared_name') or ''}"
+
+    def initialize(self, operator: Operator) -> None:
+        """Read the initial values out of the subgraph that a CALL_ONCE names.
+
+        Raises:
+            ModelError: There is no such subgraph.
+            CompileError: It does something else than to set variables to constants.
+        """
+        index = int(operator.options.get("init_subgraph_index") or 0)
+        if index <= 0:
+            raise ModelError(f"{self._name} is corrupt: CALL_ONCE calls the main graph.")
+        graph = read_tflite(self._data, self._name, index)
+        contents = read_tflite_weights(self._data, self._name, index)
+        handles: dict[int, str] = {}
+        for one in graph.operators:
+            if one.op == "VAR_HANDLE" and len(one.outputs) == 1:
+                handles[one.outputs[0]] = self.key(one)
+            elif one.op == "ASSIGN_VARIABLE" and one.inputs[:1] and one.inputs[0] in handles and len(one.inputs) == 2:
+                if one.inputs[1] not in contents:
+                    raise CompileError(f"The variable {handles[one.inputs[0]]!r} does not start with a constant.")
+                self._initial[handles[one.inputs[0]]] = graph.tensors[one.inputs[1]], contents[one.inputs[1]]
+            else:
+                raise CompileError(
+                    f"Subgraph {index}, which CALL_ONCE runs, uses {one.op}.",
+                    "It may only assign constants to variables.",
+                )
+
+    def value(self, key: str, tensor: Tensor) -> Value:
+        """The variable ``key`` as a value like ``tensor``, by which it is read or set.
+
+        Raises:
+            ModelError: Shapes, types or scales of its uses differ.
+        """
+        known = self._values.get(key)
+        if known is None:
+            known = self._values[key] = self._make(key, tensor)
+        if (known.shape, known.dtype, known.quantization) != (tensor.shape, tensor.dtype, tensor.quantization):
+            raise ModelError(f"{self._name} is corrupt: the variable {key!r} is used with different shapes or types.")
+        return known
+
+    def _make(self, key: str, tensor: Tensor) -> Value:
+        if key in self._initial:
+            like, data = self._initial[key]
+            if (like.shape, like.dtype) != (tensor.shape, tensor.dtype):
+                raise ModelError(f"{self._name} is corrupt: the variable {key!r} starts with another shape or type.")
+        else:
+            zero = tensor.quantization.zero_points[0] if tensor.quantization else 0
+            data = np.full(tensor.shape, zero, tensor.dtype)
+        return Value(key.strip("/") or "state", tensor.shape, tensor.dtype, tensor.quantization, np.array(data), True)
