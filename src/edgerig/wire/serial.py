@@ -24,6 +24,8 @@ DIRECT = ("rfc2217", "socket", "loop", "spy")
 #: Smaller messages are sent with one system call.
 _SMALL = 4096
 _WRITE_SECONDS = 10.0
+#: Seconds that one read of a port waits that pyserial reads for us.
+_TICK_SECONDS = 0.02
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +114,10 @@ class SerialLink(Link):
             self._poll = select.poll()
             self._poll.register(self._fd, select.POLLIN)
         else:
-            port.write_timeout = _WRITE_SECONDS
+            # Set once: a port server is asked to set up its port anew whenever it changes.
+            port.timeout = _TICK_SECONDS
+            with contextlib.suppress(NotImplementedError):
+                port.write_timeout = _WRITE_SECONDS
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when bytes come; -1 if there is none."""
@@ -161,12 +166,15 @@ class SerialLink(Link):
     def recv_into(self, view: memoryview) -> int:
         if self._poll is not None:
             return self._read(view, self._poll)
-        with self._errors():
-            data = self.port.read(max(1, min(self.port.in_waiting, len(view))))
-        if not data:
-            raise TimeoutError("nothing came in time")
-        view[: len(data)] = data
-        return len(data)
+        deadline = None if self._seconds is None else time.monotonic() + self._seconds
+        while True:
+            with self._errors():
+                data = self.port.read(max(1, min(self.port.in_waiting, len(view))))
+            if data:
+                view[: len(data)] = data
+                return len(data)
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError("nothing came in time")
 
     def _read(self, view: memoryview, poll: select.poll) -> int:
         while True:
@@ -196,8 +204,6 @@ class SerialLink(Link):
 
     def set_timeout(self, seconds: float | None) -> None:
         self._seconds = seconds
-        if self._fd < 0 and self.port.timeout != seconds:
-            self.port.timeout = seconds
 
     def close(self) -> None:
         with contextlib.suppress(Exception):
