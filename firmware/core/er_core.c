@@ -128,6 +128,11 @@ static int is_ours(const er_core *core)
 
 static void begin(er_core *core)
 {
+    const er_device *device = core->device;
+
+    if (device->begin != NULL) {
+        device->begin(device->context);
+    }
     core->waiting = core->results = core->inferences = 0;
     core->last_ns = core->busy_ns = 0;
 }

@@ -97,11 +97,12 @@ typedef struct er_device {
     /* Sends bytes; returns when they may be overwritten. `bytes` may be NULL if there are none. */
     void (*write)(void *context, const uint8_t *bytes, uint32_t count);
 
-    /* These four may be NULL. */
+    /* These may be NULL. */
     void (*flush)(void *context);                          /* an answer has been written whole */
     void (*measure_memory)(void *context);                 /* bring `memory` up to date */
     const uint8_t *(*log)(void *context, uint32_t *count); /* the last lines of the log, UTF-8 */
     void (*reset)(void *context);                          /* start anew, after RESET was answered */
+    void (*begin)(void *context);                          /* a session begins: forget what state the network has */
 } er_device;
 
 /* Where a tensor of one sample lies in `input` or `output`. */

@@ -39,7 +39,7 @@ def need(compiler: str) -> list[str]:
     if compiler == "ziglang":
         there = importlib.util.find_spec("ziglang") is not None
         if not there and os.environ.get("CI"):
-            pytest.fail("ziglang must be installed where CI is set: pip install 'edgerig[firmware]'")
+            pytest.fail("ziglang must be installed where CI is set: pip install 'edgerig[boards]'")
         words = ZIG
     else:
         there = shutil.which(ARM_GCC[0]) is not None

@@ -1,0 +1,30 @@
+/* What every board gives. Its file is boards/<name>/board.c or one that several boards share. */
+#ifndef BOARD_H
+#define BOARD_H
+
+#include <stdint.h>
+
+/* Made from board.toml and the options of the build: names, clock, addresses, manifest. */
+#include "board_config.h"
+
+#define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+/* The lines: the wire to the host, and the console for people. */
+typedef enum board_line { BOARD_WIRE, BOARD_CONSOLE } board_line;
+
+/* Clock, caches, lines; interrupts stay off but for what the clock needs. */
+void board_init(void);
+
+/* The next byte that came in, or -1. Never waits. */
+int board_get(board_line line);
+
+/* Waits until the byte can be taken. */
+void board_put(board_line line, uint8_t byte);
+
+/* Cycles of the processor's clock, or ticks of the timer named in board.toml; runs over. */
+uint32_t board_ticks(void);
+
+/* Why the processor started: "power", "pin", "watchdog", "software"; NULL if the board does not tell. */
+const char *board_reset_cause(void);
+
+#endif

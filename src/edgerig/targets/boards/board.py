@@ -1,0 +1,149 @@
+"""The description of a board, out of ``firmware/boards/<name>/board.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+import edgerig
+from edgerig.errors import SpecError, StorageError, UnknownNameError
+
+Bytes = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stretch of memory: where it begins, how many bytes, and how many of them are the stack's."""
+
+    origin: Annotated[int, msgspec.Meta(ge=0)]
+    length: Bytes
+    stack: int = 0
+
+
+class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where code and constants go, and where variables and the stack."""
+
+    flash: Region
+    ram: Region
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A UART: its name in the manual, the address of its registers, bits a second."""
+
+    name: str
+    base: int
+    baud: int = 115200
+
+
+class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The line to the host and the one for people."""
+
+    wire: Line
+    console: Line
+
+
+class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the firmware reads times from."""
+
+    name: str
+
+
+class CycleModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From instructions to cycles: ``cycles = per_instruction * instructions``.
+
+    Attributes:
+        name: Of the model, told with every number that it made.
+        fit: What silicon it was held against, and how well it fits.
+    """
+
+    name: str
+    per_instruction: Annotated[float, msgspec.Meta(gt=0)]
+    fit: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.per_instruction:.2f} cycles an instruction; fit to silicon: {self.fit}"
+
+
+class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A board.
+
+    Attributes:
+        name: Its folder's name, as in ``sim:<name>``.
+        title: For people.
+        cpu: As GCC calls it: ``cortex-m7``.
+        fpu: As GCC calls it: ``fpv5-sp-d16``; empty if it has none.
+        kernels: The CPU that kernels are chosen for; its own by default.
+        clock_hz: The clock that the board is meant to run at.
+        sources: The board's own C files, from its folder.
+        simulator: What plays the board: ``unicorn`` or ``qemu``; ``machine`` is its name there.
+        flash: Tool to command; ``{elf}`` and ``{bin}`` stand for the files.
+        folder: Where the description was read from.
+    """
+
+    name: str = ""
+    title: str
+    cpu: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55"]
+    fpu: str = ""
+    kernels: str = ""
+    clock_hz: Bytes
+    sources: tuple[str, ...]
+    simulator: Literal["unicorn", "qemu", ""] = ""
+    machine: str = ""
+    memory: Memory
+    lines: Lines
+    counter: Counter
+    cycles: CycleModel
+    flash: dict[str, tuple[str, ...]] = {}
+    folder: str = ""
+
+
+def firmware_folder() -> Path:
+    """The folder ``firmware`` with the C sources: beside the package where it is installed, else of the checkout.
+
+    Raises:
+        StorageError: It is neither here nor there.
+    """
+    package = Path(edgerig.__file__).parent
+    for folder in (package / "firmware", package.parent.parent / "firmware"):
+        if (folder / "core" / "er_core.c").is_file():
+            return folder
+    raise StorageError(
+        f"The firmware's sources are not in {package / 'firmware'}.", "Install edgerig again: its package is broken."
+    )
+
+
+def board_names(simulator: str | None = None) -> list[str]:
+    """The names of all boards, or of those that ``simulator`` plays; sorted."""
+    found = sorted(path.parent.name for path in (firmware_folder() / "boards").glob("*/board.toml"))
+    return [name for name in found if simulator is None or load_board(name).simulator == simulator]
+
+
+def load_board(name: str) -> Board:
+    """The board called ``name``.
+
+    Raises:
+        UnknownNameError: There is none of that name.
+        SpecError: Its description is not valid; says where.
+    """
+    path = firmware_folder() / "boards" / name / "board.toml"
+    if not name or Path(name).name != name or not path.is_file():
+        raise UnknownNameError("board", name, board_names())
+    return read_board(path)
+
+
+def read_board(path: Path) -> Board:
+    """The board that the file ``path`` describes; it is called as its folder.
+
+    Raises:
+        SpecError: The description is not valid.
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+        board = msgspec.convert(values, Board)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise SpecError(f"{path} does not describe a board: {error}.") from error
+    return msgspec.structs.replace(
+        board, name=path.parent.name, folder=str(path.parent), kernels=board.kernels or board.cpu
+    )

@@ -1,0 +1,362 @@
+"""From a network in C to a firmware for a board."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from edgerig import __version__, files
+from edgerig.errors import CompileError, SpecError, storing
+from edgerig.plugins import Settings
+from edgerig.targets.boards.board import Board, firmware_folder
+from edgerig.targets.boards.sizes import Sizes, measure, table
+from edgerig.targets.boards.toolchain import Choice, Toolchain, find_toolchain
+
+Level = Literal["0", "1", "2", "3", "s"]
+#: Lengths of memories of a board that has room for everything, to see how much a network is too big by.
+ENDLESS = 1 << 27
+_SOURCES = frozenset({".c", ".h", ".S", ".s", ".inc", ".ld", ".toml", ".py"})
+ELF, BIN, MANIFEST = "firmware.elf", "firmware.bin", "firmware.json"
+
+
+class BuildSettings(Settings, frozen=True, kw_only=True):
+    """How a firmware is built."""
+
+    compiler: Annotated[
+        Choice, msgspec.Meta(description="ziglang, gcc (arm-none-eabi-gcc), or auto: the first that is installed")
+    ] = "auto"
+    optimize: Annotated[
+        Literal["speed", "size"], msgspec.Meta(description="what decides where a faster kernel takes more flash")
+    ] = "speed"
+    level: Annotated[Level, msgspec.Meta(description="the C compiler's optimization, as in -O2")] = "2"
+    fpu: Annotated[bool, msgspec.Meta(description="use the board's FPU")] = True
+    debug: Annotated[bool, msgspec.Meta(description="a build for a debugger: -Og -g")] = False
+    clock_hz: Annotated[
+        int | None, msgspec.Meta(description="the processor's clock; the board's own by default", ge=1_000_000)
+    ] = None
+    kernels: Annotated[
+        str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")
+    ] = None
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A network in C, and what the firmware around it must know.
+
+    Attributes:
+        folder: Holds ``model.h``, C and assembly files, in folders or not.
+        sha256: Of the file that it was made from.
+        kernels: The CPU that its kernels were chosen for.
+        shape_words: Sum of the ranks of all inputs and outputs; ``tensors`` how many these are.
+        sample_bytes: Bytes of one sample's inputs and outputs, as they travel.
+        tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
+        sample: Inputs of the built-in sample, one after the other; ``sample_name`` is for people.
+    """
+
+    folder: str
+    sha256: str
+    kernels: str
+    shape_words: int
+    tensors: int
+    sample_bytes: int
+    tensor_sum: int = 0
+    sample: bytes = b""
+    sample_name: str = ""
+
+
+class Firmware(msgspec.Struct, frozen=True, kw_only=True):
+    """A firmware that was built: ``firmware.json`` in its folder.
+
+    Attributes:
+        folder: Holds ``firmware.elf`` and ``firmware.bin``.
+        board: The board's name. ``clock_hz``: what it was built for.
+        sha256: Of the network's file.
+        build: What stands in the image: compiler, flags, FPU, optimization ...
+    """
+
+    folder: str
+    board: str
+    clock_hz: int
+    sha256: str
+    build: dict[str, str]
+    sizes: Sizes
+
+    @property
+    def elf(self) -> Path:
+        """The linked file."""
+        return Path(self.folder) / ELF
+
+
+def build_firmware(board: Board, network: Network, out: Path, settings: BuildSettings | None = None) -> Firmware:
+    """Compile and link the firmware of ``board`` with ``network`` inside, into the folder ``out``.
+
+    What was built before from the same sources is taken from the cache.
+
+    Raises:
+        UsageError: The compiler is not installed.
+        CompileError: It refused something, or the firmware does not fit; then with a table of what takes how much.
+        StorageError: ``out`` cannot be written.
+    """
+    settings = settings or BuildSettings()
+    toolchain = find_toolchain(settings.compiler)
+    build = _manifest(board, network, settings, toolchain)
+    place = files.cache_folder() / "firmware" / _key(board, network, settings, toolchain)
+    if not (place / MANIFEST).is_file():
+        _build_into(place, board, network, settings, toolchain, build)
+    firmware = read_firmware(place)
+    with storing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name in (ELF, BIN):
+            with files.atomic_path(out / name) as temporary:
+                shutil.copyfile(place / name, temporary)
+    firmware = msgspec.structs.replace(firmware, folder=str(out))
+    files.write_json(out / MANIFEST, msgspec.structs.replace(firmware, folder="."))
+    return firmware
+
+
+def read_firmware(folder: Path) -> Firmware:
+    """What `build_firmware` left in ``folder``.
+
+    Raises:
+        SpecError: There is no firmware.
+    """
+    try:
+        firmware = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Firmware)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SpecError(
+            f"There is no firmware in {folder}.",
+            f"Build it: edgerig firmware build --board BOARD --model MODEL --out {folder}",
+        ) from error
+    return msgspec.structs.replace(firmware, folder=str(folder))
+
+
+def _build_into(
+    place: Path, board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, build: dict[str, str]
+) -> None:
+    """Build in a folder beside ``place`` that takes its name at the end."""
+    with storing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".build-", dir=place.parent))
+    try:
+        objects = _compile_all(work, board, network, settings, toolchain, build)
+        elf = work / ELF
+        _link(elf, objects, work, board, network, settings, toolchain)
+        sizes = measure(elf, objects, board)
+        files.write_bytes(work / BIN, image(elf, board))
+        firmware = Firmware(
+            folder=".", board=board.name, clock_hz=settings.clock_hz or board.clock_hz, sha256=network.sha256,
+            build=build, sizes=sizes,
+        )  # fmt: skip
+        files.write_json(work / MANIFEST, firmware)
+        shutil.rmtree(work / "objects")
+        with contextlib.suppress(OSError):  # somebody else built the same meanwhile
+            work.rename(place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def image(elf_file: Path, board: Board) -> bytes:
+    """The bytes of the flash, from its beginning to the last one that is used."""
+    from edgerig.targets.boards.sizes import open_elf
+
+    data = bytearray()
+    for segment in open_elf(elf_file).iter_segments():
+        if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
+            start = segment["p_paddr"] - board.memory.flash.origin
+            data.extend(b"\xff" * (start + segment["p_filesz"] - len(data)))
+            data[start : start + segment["p_filesz"]] = segment.data()
+    return bytes(data)
+
+
+def _compile_all(
+    work: Path, board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, build: dict[str, str]
+) -> list[Path]:
+    objects = work / "objects"
+    include = work / "include"
+    with storing(work):
+        objects.mkdir()
+        include.mkdir()
+    write_config(include / "board_config.h", board, network, settings, build)
+    write_sample(include / "sample.h", network)
+    flags = compile_flags(board, network, settings, toolchain, include)
+    jobs = [
+        (source, objects / f"{group}-{number}-{source.stem}.o", (*flags, *optimization(settings, group)))
+        for number, (group, source) in enumerate(sources(board, network))
+    ]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for done in [pool.submit(toolchain.compile, *job, work) for job in jobs]:
+            done.result()
+    return [output for _, output, _ in jobs]
+
+
+def sources(board: Board, network: Network) -> Iterable[tuple[str, Path]]:
+    """Group and path of every file of the firmware."""
+    firmware, folder = firmware_folder(), Path(network.folder)
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".c", ".S", ".s")):
+        yield ("weights" if path.stem.startswith("weights") else "network"), path
+    for path in sorted((firmware / "core").glob("*.c")):
+        yield "wire", path
+    for path in sorted((firmware / "boards" / "common").glob("*.c")):
+        yield "board", path
+    for name in board.sources:
+        yield "board", (Path(board.folder) / name).resolve()
+
+
+def compile_flags(
+    board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, include: Path
+) -> tuple[str, ...]:
+    """The flags of every file, but for `optimization`."""
+    common = firmware_folder() / "boards" / "common"
+    return (
+        *machine_flags(board, settings, toolchain),
+        "-std=c99", "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables",
+        "-fno-asynchronous-unwind-tables", f"-I{include}", f"-I{network.folder}", f"-isystem{common / 'freestanding'}",
+    )  # fmt: skip
+
+
+def machine_flags(board: Board, settings: BuildSettings, toolchain: Toolchain) -> tuple[str, ...]:
+    """The flags that say which processor it is for."""
+    return toolchain.machine(board.cpu, board.fpu if settings.fpu else "")
+
+
+def optimization(settings: BuildSettings, group: str = "network") -> tuple[str, ...]:
+    """The flags that say how hard the compiler is to try. What is not in an inference's way is kept small."""
+    if settings.debug:
+        return "-Og", "-g"
+    return ("-Os" if group not in ("network", "weights") and settings.level != "0" else f"-O{settings.level}",)
+
+
+def _link(
+    elf: Path, objects: list[Path], work: Path, board: Board, network: Network, settings: BuildSettings,
+    toolchain: Toolchain,
+) -> None:  # fmt: skip
+    """Link for the board's own memory; where that is too small, once more without limits, for the table."""
+    shutil.copyfile(firmware_folder() / "boards" / "common" / "sections.ld", work / "sections.ld")
+    flags = machine_flags(board, settings, toolchain)
+    memory = board.memory
+    write_memory(work / "memory.ld", board, network, memory.flash.length, memory.ram.length)
+    complaint = toolchain.link(objects, elf, flags, work)
+    if not complaint:
+        return
+    write_memory(work / "memory.ld", board, network, ENDLESS, ENDLESS)
+    if toolchain.link(objects, elf, flags, work):
+        raise CompileError(f"{toolchain.version} cannot link the firmware:\n{complaint}", "This is a fault of edgerig.")
+    sizes = measure(elf, objects, board)
+    if sizes.fits:
+        raise CompileError(f"{toolchain.version} cannot link the firmware:\n{complaint}", "This is a fault of edgerig.")
+    raise CompileError(
+        f"The firmware does not fit on {board.title}:\n{table(sizes)}",
+        "Quantize the network to int8, choose a smaller one, build with `optimize: size`, or take another board.",
+    )
+
+
+def write_memory(path: Path, board: Board, network: Network, flash: int, ram: int) -> None:
+    """The linker's memory map, with ``flash`` and ``ram`` bytes."""
+    memory = board.memory
+    # One input and one output can be received where the network has them; more need a place of their own.
+    samples = 0 if network.tensors <= 2 else (network.sample_bytes + 8 + 7 + 7) & ~7
+    files.write_text(
+        path,
+        f"er_stack_size = {memory.ram.stack};\n"
+        f"er_samples_size = {samples};\n"
+        "MEMORY\n{\n"
+        f"  FLASH (rx) : ORIGIN = {memory.flash.origin:#x}, LENGTH = {flash}\n"
+        f"  RAM (rwx) : ORIGIN = {memory.ram.origin:#x}, LENGTH = {ram}\n"
+        "}\n",
+    )
+
+
+def write_config(path: Path, board: Board, network: Network, settings: BuildSettings, build: dict[str, str]) -> None:
+    """``board_config.h``: the board's description and the build's manifest, for C."""
+    clock = settings.clock_hz or board.clock_hz
+    wire, console = board.lines.wire, board.lines.console
+    pairs = ", ".join(f"{{{_quoted(name)}, {_quoted(value)}}}" for name, value in build.items())
+    values = {
+        "BOARD_NAME": _quoted(board.name),
+        "BOARD_TITLE": _quoted(board.title),
+        "BOARD_CPU": _quoted(board.cpu.replace("cortex-m", "Cortex-M")),
+        "BOARD_ARCHITECTURE": _quoted("arm"),
+        "BOARD_HAS_FPU": int(bool(board.fpu)),
+        "BOARD_CLOCK_HZ": clock,
+        "BOARD_TICK_HZ": f"UINT64_C({clock})",
+        "BOARD_COUNTER": _quoted(f"{board.counter.name} at {clock / 1e6:g} MHz, {1e9 / clock:.3g} ns"),
+        "BOARD_RAM_BYTES": board.memory.ram.length,
+        "BOARD_STACK_BYTES": board.memory.ram.stack,
+        "BOARD_WIRE_BASE": f"{wire.base:#x}u",
+        "BOARD_WIRE_BAUD": wire.baud,
+        "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
+        "BOARD_CONSOLE_BAUD": console.baud,
+        "BOARD_SHAPE_WORDS": max(1, network.shape_words),
+        "BOARD_TENSOR_SUM": network.tensor_sum,
+        "BOARD_BOOT_SEED": f"0x{network.sha256[:8]}u",
+        "BOARD_VERSION": _quoted(__version__),
+        "BOARD_SOFTWARE": _quoted(f"edgerig-firmware {__version__}"),
+        "BOARD_BUILD": pairs,
+    }
+    lines = "".join(f"#define {name} {value}\n" for name, value in values.items())
+    files.write_text(path, f"#ifndef BOARD_CONFIG_H\n#define BOARD_CONFIG_H\n{lines}#endif\n")
+
+
+def write_sample(path: Path, network: Network) -> None:
+    """``sample.h``: the built-in sample."""
+    rows = ",".join(map(str, network.sample or b"\0"))
+    files.write_text(
+        path,
+        "#ifndef SAMPLE_H\n#define SAMPLE_H\n#include <stdint.h>\n"
+        f"static const char sample_name[] = {_quoted(network.sample_name)};\n"
+        f"static const uint8_t sample_bytes[] = {{{rows}}};\n#endif\n",
+    )
+
+
+def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> dict[str, str]:
+    """What is told about the build, by the image itself."""
+    fpu = "none" if not board.fpu else board.fpu if settings.fpu else "off"
+    flags = (*machine_flags(board, settings, toolchain), *optimization(settings))
+    clock = settings.clock_hz or board.clock_hz
+    return {
+        "board": board.name,
+        "compiler": toolchain.version,
+        "flags": " ".join(flags),
+        "fpu": fpu,
+        "optimization": "-Og" if settings.debug else f"-O{settings.level}",
+        "debug": "yes" if settings.debug else "no",
+        "clock_hz": str(clock),
+        "board_clock_hz": str(board.clock_hz),
+        "kernels": f"{network.kernels}, {settings.optimize}",
+        "edgerig": __version__,
+    }
+
+
+def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> str:
+    given = [
+        files.digest([board, settings, toolchain, msgspec.structs.replace(network, folder="")]).encode(),
+        _digest_of(firmware_folder(), ("core", "boards")).encode(),
+        _digest_of(Path(network.folder), (".",)).encode(),
+        # How the compiler is called is part of what it makes.
+        _digest_of(Path(__file__).parent, (".",)).encode(),
+    ]
+    return files.sha256(b" ".join(given))[:32]
+
+
+def _digest_of(folder: Path, parts: tuple[str, ...]) -> str:
+    paths = sorted(path for part in parts for path in (folder / part).rglob("*") if path.suffix in _SOURCES)
+    stamp = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+    return _digest_of_files(stamp, str(folder))
+
+
+@lru_cache(256)
+def _digest_of_files(stamp: tuple[tuple[str, int, int], ...], folder: str) -> str:
+    return files.digest({str(Path(path).relative_to(folder)): files.sha256_file(Path(path)) for path, _, _ in stamp})
+
+
+def _quoted(text: str) -> str:
+    """``text`` as a C string."""
+    return '"' + "".join(c if 32 <= ord(c) < 127 and c not in '"\\?' else f"\\{ord(c) & 255:03o}" for c in text) + '"'

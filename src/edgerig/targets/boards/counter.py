@@ -1,0 +1,224 @@
+"""Counting a simulated processor's instructions: all, by function, and those of single calls.
+
+Unicorn tells of every basic block before it runs. `Counter` takes it down in Python; `NativeCounter` does the same in C
+(``counter.c``), compiled for this machine the first time, and is used wherever a C compiler is found.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig import files
+
+_SOURCE = Path(__file__).with_name("counter.c")
+_FRAMES, _CALLS = 64, 65536
+#: Words whose highest five bits are these begin an instruction of four bytes: Armv7-M Architecture Reference Manual,
+#: A5.1.
+_WIDE = 0x1D
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call of a watched function: where it begins, and the instructions until it returned, callees included."""
+
+    address: int
+    instructions: int
+
+
+class Counter:
+    """Counts in Python.
+
+    Args:
+        code: The bytes of the flash, which begins at ``origin``.
+    """
+
+    def __init__(self, code: bytes, origin: int) -> None:
+        self._code, self._origin = code, origin
+        self._total = 0
+        self._blocks: dict[tuple[int, int], int] = {}
+        self._hits: dict[int, int] = {}
+        self._watched: frozenset[int] = frozenset()
+        self._frames: list[tuple[int, int, int]] = []
+        self._calls: list[Call] = []
+
+    @property
+    def instructions(self) -> int:
+        """All instructions so far."""
+        return self._total
+
+    def attach(self, engine: Any) -> None:
+        """Count what the unicorn ``engine`` runs."""
+        from unicorn import UC_HOOK_BLOCK
+
+        engine.hook_add(UC_HOOK_BLOCK, self._on_block)
+
+    def watch(self, addresses: Iterable[int]) -> None:
+        """Take down the calls of the functions at these addresses, and forget those of others."""
+        self._watched = frozenset(addresses)
+        self._frames, self._calls = [], []
+
+    def take_calls(self) -> list[Call]:
+        """The calls that have returned since this was asked last, in the order of their return."""
+        calls, self._calls = self._calls, []
+        return calls
+
+    def forget_frames(self) -> None:
+        """The processor was reset: what was called will not return."""
+        self._frames = []
+
+    def blocks(self) -> dict[int, int]:
+        """Instructions by the address of the block that they belong to."""
+        return dict(self._hits)
+
+    def clear(self) -> None:
+        """Count the blocks from nothing again; the total goes on."""
+        self._hits = {}
+
+    def _on_block(self, engine: Any, address: int, size: int, _: object) -> None:
+        count = self._blocks.get((address, size))
+        if count is None:
+            start = address - self._origin
+            if start < 0 or start + size > len(self._code):
+                return
+            count = self._blocks[address, size] = decode(self._code[start : start + size])
+        while self._frames and self._frames[-1][0] == address:
+            _, begun, function = self._frames.pop()
+            self._calls.append(Call(function, self._total - begun))
+        if address in self._watched:
+            from unicorn.arm_const import UC_ARM_REG_LR
+
+            self._frames.append((engine.reg_read(UC_ARM_REG_LR) & ~1, self._total, address))
+        self._total += count
+        self._hits[address] = self._hits.get(address, 0) + count
+
+
+def decode(code: bytes) -> int:
+    """How many Thumb instructions ``code`` is."""
+    place = count = 0
+    while place < len(code):
+        place += 4 if code[place + 1] >> 3 >= _WIDE else 2
+        count += 1
+    return count
+
+
+class _State(ctypes.Structure):
+    """``struct counter`` of counter.c."""
+
+    _fields_ = (
+        ("instructions", ctypes.c_uint64), ("origin", ctypes.c_uint64), ("length", ctypes.c_uint64),
+        ("code", ctypes.c_void_p), ("blocks", ctypes.c_void_p), ("hits", ctypes.c_void_p),
+        ("watched", ctypes.c_void_p), ("read_register", ctypes.c_void_p), ("frames", ctypes.c_void_p),
+        ("frame_limit", ctypes.c_uint64), ("depth", ctypes.c_uint64), ("calls", ctypes.c_void_p),
+        ("call_limit", ctypes.c_uint64), ("call_count", ctypes.c_uint64),
+    )  # fmt: skip
+
+
+class NativeCounter(Counter):
+    """Counts in C.
+
+    Args:
+        library: What `native_library` made.
+    """
+
+    def __init__(self, code: bytes, origin: int, library: ctypes.CDLL) -> None:
+        super().__init__(code, origin)
+        halves = len(code) // 2
+        self._arrays: dict[str, NDArray[Any]] = {
+            "code": np.frombuffer(code, np.uint8),
+            "blocks": np.zeros(halves, np.uint32),
+            "hits": np.zeros(halves, np.uint64),
+            "watched": np.zeros(halves, np.uint8),
+            "frames": np.zeros((_FRAMES, 3), np.uint64),
+            "calls": np.zeros((_CALLS, 2), np.uint64),
+        }
+        self._library = library
+        self._state = _State(origin=origin, length=len(code), frame_limit=_FRAMES, call_limit=_CALLS)
+        for name, array in self._arrays.items():
+            setattr(self._state, name, array.ctypes.data)
+
+    @property
+    def instructions(self) -> int:
+        return int(self._state.instructions)
+
+    def attach(self, engine: Any) -> None:
+        from unicorn import UC_HOOK_BLOCK
+        from unicorn.unicorn_py3.unicorn import uclib
+
+        self._state.read_register = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value
+        hook = ctypes.c_size_t()
+        failed = uclib.uc_hook_add(
+            engine._uch, ctypes.byref(hook), UC_HOOK_BLOCK,
+            ctypes.cast(self._library.edgerig_on_block, ctypes.c_void_p),
+            ctypes.cast(ctypes.byref(self._state), ctypes.c_void_p), ctypes.c_uint64(1), ctypes.c_uint64(0),
+        )  # fmt: skip
+        if failed:
+            raise OSError(f"unicorn takes no hook: error {failed}")
+
+    def watch(self, addresses: Iterable[int]) -> None:
+        watched = self._arrays["watched"]
+        watched[:] = 0
+        for address in addresses:
+            watched[(address - self._origin) // 2] = 1
+        self._state.depth = self._state.call_count = 0
+
+    def take_calls(self) -> list[Call]:
+        calls = self._arrays["calls"][: self._state.call_count].tolist()
+        self._state.call_count = 0
+        return [Call(address, count) for address, count in calls]
+
+    def forget_frames(self) -> None:
+        self._state.depth = 0
+
+    def blocks(self) -> dict[int, int]:
+        hits = self._arrays["hits"]
+        places = np.flatnonzero(hits)
+        return {self._origin + 2 * int(place): int(hits[place]) for place in places}
+
+    def clear(self) -> None:
+        self._arrays["hits"][:] = 0
+
+
+def make_counter(code: bytes, origin: int) -> Counter:
+    """The fastest counter that there is on this machine."""
+    library = native_library()
+    return NativeCounter(code, origin, library) if library is not None else Counter(code, origin)
+
+
+@lru_cache(1)
+def native_library() -> ctypes.CDLL | None:
+    """``counter.c`` compiled for this machine and loaded, or None where that does not work."""
+    source = _SOURCE.read_bytes()
+    key = files.digest([source.decode(), sys.platform, sys.version, ctypes.sizeof(ctypes.c_void_p)])[:16]
+    path = files.cache_folder() / "firmware" / f"counter-{key}.so"
+    try:
+        if not path.is_file():
+            with files.atomic_path(path) as temporary:
+                _compile(temporary)
+        return ctypes.CDLL(str(path))
+    except Exception:
+        # Slower, but nothing else is lost.
+        return None
+
+
+def _compile(output: Path) -> None:
+    compilers = [[sys.executable, "-m", "ziglang", "cc"]] if importlib.util.find_spec("ziglang") else []
+    compilers += [[found] for name in ("cc", "gcc", "clang") if (found := shutil.which(name))]
+    flags = ["-O2", "-std=c99", "-shared", "-fPIC", "-nostdlib", "-ffreestanding", "-fno-stack-protector"]
+    for words in compilers:
+        done = subprocess.run(
+            [*words, *flags, str(_SOURCE), "-o", str(output)], capture_output=True, timeout=120, check=False
+        )
+        if done.returncode == 0:
+            return
+    raise OSError("no C compiler for this machine")

@@ -1,0 +1,367 @@
+"""An STM32F746 in software: unicorn runs the instructions, this module is the chip around the processor.
+
+It works alone::
+
+    simulator = Simulator(Path("firmware.elf"), load_board("stm32f746"))
+    simulator.run()                                   # until the firmware waits for input
+    simulator.write(CONSOLE, b"CMD=2\\n")
+    simulator.run()
+    print(simulator.read(CONSOLE).decode())
+    print(simulator.count("model_run"))               # instructions of one call
+    print(simulator.by_function())                    # all so far, by function
+
+There are two UARTs, which never lose a byte, the cycle counter, as much of the clock tree as start-up code looks at,
+and the way into a fault handler and out by a reset. There are no interrupts: firmware polls. Instructions are counted
+exactly; cycles are what the board's cycle model makes of them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import struct
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgerig.errors import MissingExtraError, TargetError
+from edgerig.targets.boards.board import Board
+from edgerig.targets.boards.counter import Call, make_counter
+from edgerig.targets.boards.sizes import functions, named, open_elf
+
+WIRE, CONSOLE = 0, 1
+#: Looks at empty UARTs in a row after which the firmware counts as waiting.
+IDLE_POLLS = 4
+#: Where a called function returns to. No code lies there.
+_BACK = 0x1000_0000
+_HSI_HZ, _HSE_HZ = 16_000_000, 25_000_000
+_RCC, _PWR = 0x4002_3800, 0x4000_7000
+_CFSR, _HFSR, _BFAR, _AIRCR = 0xE000_ED28, 0xE000_ED2C, 0xE000_ED38, 0xE000_ED0C
+_DWT_CTRL, _CYCCNT = 0xE000_1000, 0xE000_1004
+_RESET_KEY = 0x05FA_0004
+#: Exceptions as unicorn numbers them, and the fault status that a Cortex-M then shows.
+_FAULTS = {1: ("undefined instruction", 1 << 16), 7: ("breakpoint", 1 << 16), 17: ("no FPU", 1 << 19)}
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What went wrong, and where: the address, and the function that it lies in."""
+
+    what: str
+    pc: int
+    function: str
+    address: int | None = None
+
+    def __str__(self) -> str:
+        at = f" of {self.address:#010x}" if self.address is not None else ""
+        return f"HardFault: {self.what}{at} at {self.pc:#010x} in {self.function}"
+
+
+class Simulator:
+    """A board with a firmware in its flash, switched on.
+
+    Args:
+        elf: The firmware. Its segments must lie in the board's memory.
+        board: The memory map, the UARTs and the cycle model.
+
+    Raises:
+        MissingExtraError: unicorn is not installed.
+        ModelError: ``elf`` is no firmware. TargetError: it does not fit the board's memory.
+    """
+
+    def __init__(self, elf: Path, board: Board) -> None:
+        try:
+            import unicorn
+        except ImportError as error:
+            raise MissingExtraError("The simulated board", "boards", "unicorn") from error
+        from unicorn import arm_const
+
+        self.board = board
+        self._unicorn: Any = unicorn
+        self._registers: Any = arm_const
+        self._errors: type[Exception] = self._unicorn.UcError
+        file = open_elf(elf)
+        self.symbols = named(file)
+        self._functions = functions(file)
+        self._starts = [start for start, _, _ in self._functions]
+        self._flash = self._load(file, elf.name)
+        self.faults: list[Fault] = []
+        self.resets = 0
+        self._pc = self._polls = 0
+        self._idle = False
+        self._lines: list[tuple[deque[int], bytearray]] = [(deque(), bytearray()), (deque(), bytearray())]
+        self._bases = {board.lines.wire.base: WIRE, board.lines.console.base: CONSOLE}
+        self._counter = make_counter(self._flash, board.memory.flash.origin)
+        self._engine = self._make_engine()
+        self._start()
+
+    # ---- what a user asks for
+
+    @property
+    def instructions(self) -> int:
+        """Instructions since the board was switched on."""
+        return self._counter.instructions
+
+    @property
+    def cycles(self) -> int:
+        """What the board's cycle model makes of the instructions."""
+        return int(self.instructions * self.board.cycles.per_instruction)
+
+    @property
+    def clock_hz(self) -> int:
+        """The clock that the firmware has set, by the registers of the clock tree."""
+        if self._memory.get(_RCC + 8, 0) & 3 != 2:
+            return _HSI_HZ
+        pll = self._memory.get(_RCC + 4, 0)
+        source = _HSE_HZ if pll & 1 << 22 else _HSI_HZ
+        return source // max(1, pll & 63) * (pll >> 6 & 511) // (2 * (pll >> 16 & 3) + 2)
+
+    def write(self, line: int, data: bytes | memoryview) -> None:
+        """Bytes for a UART of the board, `WIRE` or `CONSOLE`, to be taken by the next `run`."""
+        self._lines[line][0].extend(data)
+
+    def read(self, line: int, most: int | None = None) -> bytes:
+        """What the board has sent on that UART, oldest first, and take it away."""
+        sent = self._lines[line][1]
+        data = bytes(sent[:most])
+        del sent[: len(data)]
+        return data
+
+    def run(self, seconds: float | None = 60.0) -> None:
+        """Run until the firmware has taken all input and waits for more.
+
+        A firmware that crashes or restarts is run on from its reset; `faults` and `resets` tell.
+
+        Args:
+            seconds: Of this machine's time; None for ever.
+
+        Raises:
+            TimeoutError: It still does something.
+            TargetError: It can go no further, such as when its fault handler fails, too.
+        """
+        self._polls, self._idle = 0, False
+        last = len(self.faults)
+        while not self._idle:
+            self._emulate(self._pc, seconds)
+            if self._reset_wanted:
+                self.resets += 1
+                self._start()
+            if len(self.faults) > last + 2:
+                raise TargetError(f"The firmware crashes again and again. {self.faults[-1]}")
+
+    def call(self, name: str, *arguments: int, seconds: float | None = 60.0) -> int:
+        """Call the firmware's function ``name`` with up to four numbers; what it returns in its first register.
+
+        The board must wait for input, as it does after `run`.
+
+        Raises:
+            TargetError: There is no such function, or it crashed.
+        """
+        if name not in self.symbols:
+            raise TargetError(f"The firmware has no function {name!r}.")
+        engine, registers = self._engine, self._registers
+        saved, pc = engine.context_save(), self._pc
+        faults = len(self.faults)
+        for register, value in zip(
+            (registers.UC_ARM_REG_R0, registers.UC_ARM_REG_R1, registers.UC_ARM_REG_R2, registers.UC_ARM_REG_R3),
+            arguments,
+            strict=False,
+        ):
+            engine.reg_write(register, value & 0xFFFF_FFFF)
+        engine.reg_write(registers.UC_ARM_REG_LR, _BACK | 1)
+        self._emulate(self.symbols[name], seconds, until=_BACK)
+        result = int(engine.reg_read(registers.UC_ARM_REG_R0))
+        engine.context_restore(saved)
+        self._pc = pc
+        if len(self.faults) > faults:
+            raise TargetError(f"The function {name!r} crashed. {self.faults[-1]}")
+        return result
+
+    def count(self, name: str, *arguments: int) -> int:
+        """Instructions of one `call`, callees included."""
+        before = self.instructions
+        self.call(name, *arguments)
+        return self.instructions - before
+
+    def by_function(self) -> dict[str, int]:
+        """Instructions by function, callees not included, most first; since the start or the last `clear_counts`."""
+        found: dict[str, int] = {}
+        for address, count in self._counter.blocks().items():
+            name = self.function_at(address)
+            found[name] = found.get(name, 0) + count
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def clear_counts(self) -> None:
+        """Let `by_function` begin anew; `instructions` goes on."""
+        self._counter.clear()
+
+    def watch(self, addresses: list[int]) -> None:
+        """Take down every call of the functions at these addresses from now on; see `take_calls`."""
+        self._counter.watch(addresses)
+
+    def take_calls(self) -> list[Call]:
+        """The watched calls that have returned since this was asked last."""
+        return self._counter.take_calls()
+
+    def function_at(self, address: int) -> str:
+        """The name of the function that ``address`` lies in."""
+        index = bisect.bisect_right(self._starts, address) - 1
+        if index >= 0:
+            start, size, name = self._functions[index]
+            if address < start + max(size, 1):
+                return name
+        return f"{address:#010x}"
+
+    def peek(self, address: int, count: int) -> bytes:
+        """``count`` bytes of the board's memory."""
+        return bytes(self._engine.mem_read(address, count))
+
+    def poke(self, address: int, data: bytes) -> None:
+        """Change the board's memory. What lies in flash stays as it is for the counting of instructions."""
+        self._engine.mem_write(address, data)
+
+    # ---- the processor
+
+    def _load(self, file: Any, name: str) -> bytes:
+        flash = self.board.memory.flash
+        data = bytearray(b"\xff" * flash.length)
+        for segment in file.iter_segments():
+            if segment["p_type"] != "PT_LOAD" or not segment["p_filesz"]:
+                continue
+            start, size = segment["p_paddr"] - flash.origin, segment["p_filesz"]
+            if start < 0 or start + size > flash.length:
+                raise TargetError(
+                    f"{name} does not fit on {self.board.title}: {size} B at {segment['p_paddr']:#010x}.",
+                    "Build the firmware for this board.",
+                )
+            data[start : start + size] = segment.data()
+        return bytes(data)
+
+    def _make_engine(self) -> Any:
+        uc, flash, ram = self._unicorn, self.board.memory.flash, self.board.memory.ram
+        engine = uc.Uc(uc.UC_ARCH_ARM, uc.UC_MODE_THUMB | uc.UC_MODE_MCLASS)
+        engine.ctl_set_cpu_model(self._registers.UC_CPU_ARM_CORTEX_M7)
+        engine.mem_map(flash.origin, flash.length, uc.UC_PROT_READ | uc.UC_PROT_EXEC)
+        engine.mem_write(flash.origin, self._flash)
+        engine.mem_map(ram.origin, ram.length, uc.UC_PROT_READ | uc.UC_PROT_WRITE)
+        for start, size in ((0x4000_0000, 0x8_0000), (0xE000_0000, 0x10_0000)):
+            engine.mmio_map(start, size, self._read_register, start, self._write_register, start)
+        engine.hook_add(uc.UC_HOOK_INTR, self._on_exception)
+        engine.hook_add(uc.UC_HOOK_MEM_INVALID, self._on_bad_access)
+        self._counter.attach(engine)
+        return engine
+
+    def _start(self) -> None:
+        """What a reset does. Memory keeps what it held."""
+        self._memory: dict[int, int] = {_RCC: 0x83, _RCC + 0x74: 0x1400_0000 if self.resets else 0x0C00_0000}
+        self._reset_wanted = False
+        self._cycles_base = 0
+        self._pending: tuple[str, int, int | None] | None = None
+        self._counter.forget_frames()
+        stack, entry = struct.unpack("<II", self._flash[:8])
+        registers = self._registers
+        self._engine.reg_write(registers.UC_ARM_REG_SP, stack)
+        # Unicorn's own start-up leaves these bits to the firmware, too, but for the instruction that a TB begins with.
+        self._engine.reg_write(registers.UC_ARM_REG_C1_C0_2, 0)
+        self._engine.reg_write(registers.UC_ARM_REG_LR, 0xFFFF_FFFF)
+        self._pc = entry | 1
+
+    def _emulate(self, pc: int, seconds: float | None, until: int = 0xFFFF_FFFE) -> None:
+        """Run from ``pc`` until something stops it."""
+        engine = self._engine
+        self._pending = None
+        micros = 0 if seconds is None else max(1, int(seconds * 1e6))
+        try:
+            engine.emu_start(pc | 1, until, timeout=micros)
+        except self._errors as error:
+            if self._pending is None:
+                self._pending = (str(error).split("(")[0].strip() or "bad access", 1 << 16, None)
+        self._pc = engine.reg_read(self._registers.UC_ARM_REG_PC) | 1
+        if self._pending is not None:
+            self._enter_fault(*self._pending)
+        elif not (self._idle or self._reset_wanted or self._pc == until | 1):
+            raise TimeoutError(f"the board was busy for {seconds:g} s")
+
+    def _enter_fault(self, what: str, status: int, address: int | None) -> None:
+        """The way into the HardFault handler, as the processor takes it."""
+        engine, registers = self._engine, self._registers
+        pc = self._pc & ~1
+        self.faults.append(Fault(what, pc, self.function_at(pc), address))
+        self._memory[_CFSR] = status | (0x8200 if address is not None else 0)
+        self._memory[_HFSR] = 1 << 30
+        self._memory[_BFAR] = address or 0
+        names = ("R0", "R1", "R2", "R3", "R12", "LR")
+        values = [engine.reg_read(getattr(registers, f"UC_ARM_REG_{name}")) for name in names]
+        stack = (engine.reg_read(registers.UC_ARM_REG_SP) - 32) & ~7
+        ram = self.board.memory.ram
+        if ram.origin <= stack < ram.origin + ram.length - 32:
+            engine.mem_write(stack, struct.pack("<8I", *values, pc, engine.reg_read(registers.UC_ARM_REG_XPSR)))
+        engine.reg_write(registers.UC_ARM_REG_SP, stack)
+        engine.reg_write(registers.UC_ARM_REG_LR, 0xFFFF_FFF9)
+        (handler,) = struct.unpack("<I", self._flash[12:16])
+        self._pc = handler | 1
+
+    def _on_exception(self, engine: Any, number: int, _: object) -> None:
+        what, status = _FAULTS.get(number, (f"exception {number}", 1 << 16))
+        self._pending = (what, status, None)
+        engine.emu_stop()
+
+    def _on_bad_access(self, _: Any, access: int, address: int, size: int, value: int, __: object) -> bool:
+        uc = self._unicorn
+        kinds = {
+            uc.UC_MEM_READ_UNMAPPED: "read", uc.UC_MEM_WRITE_UNMAPPED: "write", uc.UC_MEM_FETCH_UNMAPPED: "execution",
+            uc.UC_MEM_WRITE_PROT: "write", uc.UC_MEM_READ_PROT: "read", uc.UC_MEM_FETCH_PROT: "execution",
+        }  # fmt: skip
+        self._pending = (kinds.get(access, "access"), 0, address)
+        return False
+
+    # ---- the chip around it
+
+    def _read_register(self, engine: Any, offset: int, size: int, start: int) -> int:
+        address = start + offset
+        line = self._bases.get(address & ~0x3FF)
+        if line is not None:
+            return self._read_uart(engine, line, address & 0x3FF)
+        if address == _CYCCNT:
+            return (self.cycles - self._cycles_base) & 0xFFFF_FFFF if self._memory.get(_DWT_CTRL, 0) & 1 else 0
+        value = self._memory.get(address, 0)
+        if address == _RCC:
+            # What was switched on is ready at once: HSE, PLL.
+            return value | (value & 0x0101_0001) << 1
+        if address == _RCC + 8:
+            return value & ~0xC | (value & 3) << 2
+        if address == _PWR + 4:
+            return self._memory.get(_PWR, 0) & 0x3_0000
+        return value
+
+    def _read_uart(self, engine: Any, line: int, register: int) -> int:
+        waiting = self._lines[line][0]
+        if register == 0x1C:
+            if not waiting:
+                self._polls += 1
+                if self._polls > IDLE_POLLS and not (self._lines[0][0] or self._lines[1][0]):
+                    self._idle = True
+                    engine.emu_stop()
+            return 0xC0 | (0x20 if waiting else 0)
+        if register == 0x24 and waiting:
+            self._polls = 0
+            return waiting.popleft()
+        return 0
+
+    def _write_register(self, engine: Any, offset: int, size: int, value: int, start: int) -> None:
+        address = start + offset
+        line = self._bases.get(address & ~0x3FF)
+        if line is not None:
+            if address & 0x3FF == 0x28:
+                self._polls = 0
+                self._lines[line][1].append(value & 0xFF)
+        elif address == _AIRCR:
+            if value == _RESET_KEY:
+                self._reset_wanted = True
+                engine.emu_stop()
+        elif address == _CYCCNT:
+            self._cycles_base = self.cycles - value
+        elif address == _RCC + 0x74 and value & 1 << 24:
+            self._memory[address] = 0
+        else:
+            self._memory[address] = value & 0xFFFF_FFFF

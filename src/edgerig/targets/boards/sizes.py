@@ -1,0 +1,193 @@
+"""What takes how much flash and RAM in a firmware, by symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from edgerig.errors import ModelError, UsageError
+from edgerig.targets.boards.board import Board
+
+Place = Literal["flash", "ram"]
+#: What a symbol belongs to, by the folder or name of the file that it was compiled from.
+GROUPS = ("weights", "network", "wire", "board", "sample", "library")
+
+
+class Symbol(msgspec.Struct, frozen=True):
+    """A function, constant or variable. What is initialized takes place in flash and in RAM: it is there twice."""
+
+    name: str
+    place: Place
+    bytes: int
+    group: str
+    code: bool = False
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of one firmware.
+
+    Attributes:
+        flash, ram: What is taken, stack included; ``flash_limit`` and ``ram_limit``: what there is.
+        groups: Place to group to bytes; what has no symbol of its own, such as texts, is ``unnamed``.
+        code: Bytes of functions in flash, by group.
+        stack: Bytes of RAM set aside for the stack.
+        symbols: Largest first.
+    """
+
+    flash: int
+    ram: int
+    flash_limit: int
+    ram_limit: int
+    groups: dict[str, dict[str, int]]
+    code: dict[str, int]
+    stack: int
+    symbols: tuple[Symbol, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the board has room for it."""
+        return self.flash <= self.flash_limit and self.ram <= self.ram_limit
+
+
+def open_elf(path: Path) -> Any:
+    """The ELF file ``path``, read whole.
+
+    Raises:
+        UsageError: pyelftools is not installed. ModelError: it is no ELF file for a little-endian ARM.
+    """
+    import io
+
+    try:
+        from elftools.common.exceptions import ELFError
+        from elftools.elf.elffile import ELFFile
+    except ImportError as error:
+        raise UsageError(
+            "Reading firmware needs pyelftools, which is not installed.", "pip install 'edgerig[boards]'"
+        ) from error
+    try:
+        elf = ELFFile(io.BytesIO(path.read_bytes()))
+    except OSError as error:
+        raise ModelError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ELFError, ValueError) as error:
+        raise ModelError(f"{path} is no ELF file: {error}.") from error
+    if elf.get_machine_arch() != "ARM" or not elf.little_endian:
+        raise ModelError(f"{path} is not for a little-endian ARM processor.")
+    return elf
+
+
+def named(elf: Any) -> dict[str, int]:
+    """Every symbol's address by its name; of functions without the bit that says Thumb."""
+    found = {}
+    for symbol in _symbols(elf):
+        address = symbol["st_value"]
+        found[symbol.name] = address & ~1 if symbol["st_info"]["type"] == "STT_FUNC" else address
+    return found
+
+
+def functions(elf: Any) -> list[tuple[int, int, str]]:
+    """Address, bytes and name of every function, by address."""
+    return sorted(
+        (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
+        for symbol in _symbols(elf)
+        if symbol["st_info"]["type"] == "STT_FUNC"
+    )
+
+
+def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
+    """The sizes of a linked firmware.
+
+    Args:
+        objects: The object files that it was linked from, each named ``<group>-<source>.o``.
+    """
+    elf = open_elf(elf_file)
+    origin = _origins(objects)
+    memory = board.memory
+    places = _sections(elf, board)
+    symbols: dict[tuple[str, int], Symbol] = {}
+    for symbol in _symbols(elf):
+        size, index = symbol["st_size"], symbol["st_shndx"]
+        if not size or index not in places:
+            continue
+        group = origin.get((symbol.name, size)) or origin.get((symbol.name, 0)) or "library"
+        code = symbol["st_info"]["type"] == "STT_FUNC"
+        for place in places[index]:
+            symbols[f"{symbol.name} {place}", symbol["st_value"]] = Symbol(symbol.name, place, size, group, code)
+    ordered = tuple(sorted(symbols.values(), key=lambda symbol: (-symbol.bytes, symbol.place, symbol.name)))
+    where = named(elf)
+    stack = where["er_stack_top"] - where["er_stack_bottom"]
+    flash = sum(segment["p_filesz"] for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD")
+    # What follows er_free holds samples in whatever is left over, and what must be there for one of them.
+    ram = where["er_free"] - memory.ram.origin + where["er_samples_size"]
+    totals: dict[Place, int] = {"flash": flash, "ram": ram - stack}
+    groups = {place: _sums(ordered, place, total) for place, total in totals.items()}
+    groups["ram"]["stack"] = stack
+    return Sizes(
+        flash=flash, ram=ram, flash_limit=memory.flash.length, ram_limit=memory.ram.length, stack=stack,
+        groups={str(place): sums for place, sums in groups.items()}, symbols=ordered,
+        code=_sums([symbol for symbol in ordered if symbol.code], "flash", 0),
+    )  # fmt: skip
+
+
+def table(sizes: Sizes, most: int = 12) -> str:
+    """The sizes as text: places, groups, and the largest symbols of each."""
+    lines = []
+    for place, total, limit in (
+        ("flash", sizes.flash, sizes.flash_limit),
+        ("ram", sizes.ram, sizes.ram_limit),
+    ):
+        over = total - limit
+        verdict = f"{over:,} B too much" if over > 0 else f"{total / limit:.1%}"
+        lines.append(f"{place:<8}{total:>12,} B of {limit:,} B  ({verdict})")
+        for group, amount in sorted(sizes.groups[place].items(), key=lambda item: -item[1]):
+            if amount:
+                lines.append(f"  {group:<34}{amount:>12,} B")
+        lines.append("  the largest:")
+        chosen = [symbol for symbol in sizes.symbols if symbol.place == place][:most]
+        lines += [f"    {symbol.name[:40]:<42}{symbol.bytes:>10,} B  {symbol.group}" for symbol in chosen]
+    return "\n".join(lines)
+
+
+def _symbols(elf: Any) -> Iterable[Any]:
+    table = elf.get_section_by_name(".symtab")
+    if table is None:
+        raise ModelError("The firmware has no symbols: it was stripped.", "Use the file that the build made.")
+    # $t, $d and $a tell code from data and are no symbols of anybody.
+    return (symbol for symbol in table.iter_symbols() if symbol.name and not symbol.name.startswith("$"))
+
+
+def _sections(elf: Any, board: Board) -> dict[int, tuple[Place, ...]]:
+    """For each section that takes room on the board, where."""
+    ram, found = board.memory.ram, {}
+    for index, section in enumerate(elf.iter_sections()):
+        if not section["sh_flags"] & 2 or not section["sh_size"]:
+            continue
+        variable = ram.origin <= section["sh_addr"] < ram.origin + (1 << 28) and section["sh_addr"] >= ram.origin
+        places: tuple[Place, ...] = ("ram",) if variable else ("flash",)
+        if variable and section["sh_type"] == "SHT_PROGBITS":
+            places = ("ram", "flash")
+        found[index] = places
+    return found
+
+
+def _origins(objects: Iterable[Path]) -> dict[tuple[str, int], str]:
+    """From a symbol's name and size, or its name and 0, to the group of the file that defines it."""
+    found: dict[tuple[str, int], str] = {}
+    for path in objects:
+        group = path.name.split("-", 1)[0]
+        for symbol in _symbols(open_elf(path)):
+            if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT"):
+                found[symbol.name, symbol["st_size"]] = group
+                found.setdefault((symbol.name, 0), group)
+    return found
+
+
+def _sums(symbols: Iterable[Symbol], place: Place, total: int) -> dict[str, int]:
+    sums = dict.fromkeys(GROUPS, 0)
+    for symbol in symbols:
+        if symbol.place == place:
+            sums[symbol.group] += symbol.bytes
+    rest = total - sum(sums.values())
+    return {**sums, "unnamed": rest} if rest > 0 else sums

@@ -1,0 +1,129 @@
+"""C compilers for Cortex-M: ``ziglang`` from pip, or ``arm-none-eabi-gcc``."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edgerig.errors import CompileError, UsageError
+
+Choice = Literal["auto", "ziglang", "gcc"]
+GCC = "arm-none-eabi-gcc"
+#: Seconds that one file may take.
+PATIENCE = 180.0
+#: What zig calls the cores, without and with their FPU.
+_ZIG_CPUS = {
+    "cortex-m3": ("cortex_m3", "cortex_m3"),
+    "cortex-m4": ("cortex_m4", "cortex_m4+vfp4d16sp"),
+    "cortex-m7": ("cortex_m7", "cortex_m7+fp_armv8d16sp"),
+    "cortex-m55": ("cortex_m55", "cortex_m55+fp_armv8d16"),
+}
+
+
+class Toolchain(msgspec.Struct, frozen=True):
+    """A C compiler.
+
+    Attributes:
+        name: ``ziglang`` or ``gcc``.
+        words: The command that it is called by.
+        version: What it calls itself.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    version: str
+
+    def machine(self, cpu: str, fpu: str) -> tuple[str, ...]:
+        """Flags for a core as GCC calls it, with the FPU ``fpu`` or, if that is empty, without."""
+        if self.name == "gcc":
+            flags = ("-mthumb", f"-mcpu={cpu}")
+            if not fpu:
+                soft = f"-mcpu={cpu}+nomve+nofp" if cpu == "cortex-m55" else f"-mcpu={cpu}"
+                return ("-mthumb", soft, "-mfloat-abi=soft")
+            unit = "auto" if cpu == "cortex-m55" else fpu
+            return (*flags, f"-mfpu={unit}", "-mfloat-abi=hard")
+        core = _ZIG_CPUS[cpu][1 if fpu else 0]
+        # Without -fno-sanitize zig's debug builds call a runtime that boards do not have.
+        return ("-target", f"thumb-freestanding-eabi{'hf' if fpu else ''}", f"-mcpu={core}", "-fno-sanitize=all")
+
+    def compile(self, source: Path, output: Path, flags: tuple[str, ...], where: Path) -> None:
+        """Make the object file ``output`` of one C or assembly file.
+
+        Raises:
+            CompileError: The compiler refused it; its own words are in the message.
+        """
+        done = self.run((*flags, "-c", str(source), "-o", str(output)), where)
+        if done.returncode != 0:
+            raise CompileError(
+                f"{self.version} cannot compile {source.name}:\n{_words(done.stderr)}", "This is a fault of edgerig."
+            )
+
+    def link(self, objects: list[Path], output: Path, flags: tuple[str, ...], where: Path) -> str:
+        """Link; what the linker complained of, empty if nothing. ``where`` holds the linker's script."""
+        words = (*flags, "-nostartfiles", "-Wl,--gc-sections", "-Wl,-T,sections.ld")
+        files = tuple(str(path) for path in objects)
+        done = self.run((*words, "-nostdlib", *files, "-o", str(output)), where)
+        if done.returncode != 0 and "undefined" in done.stderr:
+            # Arithmetic that the core lacks. Left out where it is not needed: zig makes its library anew for each core.
+            library = ("-nostdlib", *files, "-lgcc") if self.name == "gcc" else files
+            done = self.run((*words, *library, "-o", str(output)), where)
+        return _words(done.stderr) if done.returncode != 0 else ""
+
+    def run(self, words: tuple[str, ...], where: Path) -> subprocess.CompletedProcess[str]:
+        """Call it in the folder ``where``.
+
+        Raises:
+            CompileError: It does not start, or does not end.
+        """
+        try:
+            return subprocess.run(
+                [*self.words, *words], cwd=where, capture_output=True, text=True, errors="replace", timeout=PATIENCE,
+                check=False, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CompileError(f"{self.version} does not work: {error}.") from error
+
+
+def find_toolchain(choice: Choice = "auto") -> Toolchain:
+    """The compiler that was asked for; `auto` takes ziglang, whose version pip decides, then gcc.
+
+    Raises:
+        UsageError: It is not installed; says how to install it.
+    """
+    ziglang = importlib.util.find_spec("ziglang") is not None
+    gcc = shutil.which(GCC)
+    if choice != "gcc" and ziglang:
+        words = (sys.executable, "-m", "ziglang", "cc")
+        return Toolchain("ziglang", words, _version(words, "ziglang"))
+    if choice != "ziglang" and gcc:
+        return Toolchain("gcc", (gcc,), _version((gcc,), GCC))
+    what = {"auto": "a C compiler for Cortex-M", "ziglang": "ziglang", "gcc": GCC}[choice]
+    raise UsageError(
+        f"Building firmware needs {what}, which is not installed.",
+        "apt-get install gcc-arm-none-eabi" if choice == "gcc" else "pip install 'edgerig[boards]'",
+    )
+
+
+@lru_cache
+def _version(words: tuple[str, ...], name: str) -> str:
+    done = subprocess.run([*words, "--version"], capture_output=True, text=True, errors="replace", check=False)
+    line = (done.stdout.splitlines() or ["unknown"])[0]
+    if name == "ziglang":
+        from importlib.metadata import version
+
+        return f"ziglang {version('ziglang')} ({line})"
+    return line
+
+
+def _words(text: str) -> str:
+    """The lines that say what is wrong, at most a dozen."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line or "undefined" in line or "overflow" in line]
+    return "\n".join((errors or lines)[:12])
