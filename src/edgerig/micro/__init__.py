@@ -1,1 +1,12 @@
-"""The C compiler for microcontrollers: TFLite in, a folder of plain C99 out."""
+"""The C compiler for microcontrollers: TFLite in, a folder of plain C99 out.
+
+The way of a network: `read` (checked, typed), `passes`, `select` (kernels, fusing, layouts), `kernels` (lowering),
+`memory` and `placing` (one arena), `emit` (text). `compile_model` runs it.
+"""
+
+from edgerig.micro.manifest import Manifest
+from edgerig.micro.options import CPUS, Options
+from edgerig.micro.pipeline import compile_model
+from edgerig.micro.source import Source
+
+__all__ = ["CPUS", "Manifest", "Options", "Source", "compile_model"]

@@ -7,7 +7,7 @@ outputs to the end, state variables always. Scratch memory is needed in its laye
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edgerig.errors import CompileError
 from edgerig.micro.ir import AssignVariable, Node, Program, ReadVariable, Reshape, Value
@@ -33,16 +33,12 @@ class Memory:
     Attributes:
         offsets: Offset of each value in the arena; of constants none.
         scratch: Offset of each layer's scratch memory.
-        copied: Nodes that keep code although they might have shared memory (reshapes of constants and the like).
         plan: The pieces; bytes planned, lower bound.
-        plain_sum: Bytes of inputs and all activations, each in memory of its own.
     """
 
     offsets: dict[Value, int]
     scratch: list[int]
     plan: Plan
-    plain_sum: int
-    sizes: dict[Value, int] = field(default_factory=dict)
 
 
 class Sharing:
@@ -162,7 +158,7 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: Sharing, sizes:
     rest = iter(plan.pieces[len(roots) :])
     scratch = [next(rest).offset if step.scratch else 0 for step in steps]
     offsets = {value: at[shared.find(value)] for value in _values(program, steps) if not value.constant}
-    return Memory(offsets, scratch, plan, 0, sizes)
+    return Memory(offsets, scratch, plan)
 
 
 def plain_sum(program: Program) -> int:
@@ -182,7 +178,8 @@ def _lifetimes(program: Program, steps: Sequence[Step], shared: Sharing) -> dict
             first[root] = min(first.get(root, place), place)
             last[root] = max(last.get(root, place), place)
 
-    end = max(len(steps) - 1, 0)
+    # One beyond the last layer, so that nothing in the last one takes the place of an output.
+    end = len(steps)
     for value in program.inputs:
         seen(value, 0)
     for index, step in enumerate(steps):

@@ -4,11 +4,11 @@ The two roundings of a convolution and the one of a dense layer are both ``floor
 outputs above the zero point (floors of floors merge), and the single rounding is so everywhere. If the accumulator
 comes multiplied by ``2**k``, and kernels get that for nothing by packing weights in the high byte of a half-word, then
 
-    out = ssat8((high32((2**k * a + extra) * multiplier) + addend) >> shift)
+    out = ssat8((high32((start + 2**k * sum(w * x)) * multiplier) + addend) >> shift)
 
 has room for all of ``c``. One ``shift`` for all channels costs up to a few low bits of some multipliers; whether the
-result is still exact is not estimated but proved here: both sides are monotone step functions of ``a``, so it is enough
-to compare the at most 255 accumulators at which the output changes.
+result is still exact is not estimated but proved here: both sides are monotone step functions of the sum, so it is
+enough to compare the at most 255 sums at which the output changes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.ir import DepthwiseConv2D, Weighted
 from edgerig.micro.quantized import Requantization
 
 Ints = NDArray[np.int64]
@@ -29,15 +30,11 @@ _STEPS = (0, 1, -1, 2, -2)
 
 @dataclass(frozen=True)
 class Prescaled:
-    """Parameters of the formula above, one per channel; ``shift`` likewise, all equal if asked for.
+    """Parameters of the formula above, one per channel; ``shift`` likewise, all equal if asked for."""
 
-    Attributes:
-        extra: In units of the prescaled accumulator; belongs into its start value.
-    """
-
+    start: NDArray[np.int32]
     multiplier: NDArray[np.int32]
     addend: NDArray[np.int32]
-    extra: NDArray[np.int32]
     shift: NDArray[np.int32]
 
 
@@ -46,68 +43,102 @@ def floors(requantization: Requantization) -> bool:
     return requantization.once or requantization.low >= requantization.zero_point
 
 
-def prescaled(requantization: Requantization, reach: Ints, k: int, one_shift: bool = False) -> Prescaled | None:
-    """Parameters for accumulators that come multiplied by ``2**k``, or None where none are exact.
+def sums(node: Weighted) -> tuple[Ints, Ints]:
+    """Lowest and highest ``sum(w * x)`` of each output channel for int8 inputs, without the bias."""
+    weights = node.weights.array.astype(np.int64)
+    axes = (0, 1, 2) if isinstance(node, DepthwiseConv2D) else tuple(range(1, weights.ndim))
+    positive, negative = np.maximum(weights, 0).sum(axes), np.minimum(weights, 0).sum(axes)
+    return negative * 127 - positive * 128, positive * 127 - negative * 128
+
+
+def prescaled(
+    requantization: Requantization, lowest: Ints, highest: Ints, k: int, one_shift: bool = False
+) -> Prescaled | None:
+    """Parameters for sums that come multiplied by ``2**k``, or None where none are exact.
 
     Args:
         requantization: Of the layer.
-        reach: Largest absolute value of each channel's accumulator, bias included.
+        lowest: Of each channel's sums (`sums`).
+        highest: Likewise.
         k: 2 to 8.
         one_shift: The same shift in all channels.
     """
-    if not floors(requantization) or requantization.shifts_left or (reach << k >= 1 << 31).any():
+    if not floors(requantization) or requantization.shifts_left:
         return None
-    natural = [k - 1 - int(exponent) for exponent in requantization.exponents]
-    alive = [shift for shift, one in zip(natural, requantization.multipliers, strict=True) if one] or [MAX_SHIFT]
+    channels = [_Channel(requantization, i, int(lowest[i]), int(highest[i]), k) for i in range(len(lowest))]
+    alive = [channel.shift for channel in channels if not channel.constant] or [MAX_SHIFT]
     common = min(MAX_SHIFT, *alive)
     found = []
-    for channel, shift in enumerate(natural):
-        chosen = common if one_shift else min(shift, MAX_SHIFT)
-        fit = _fit(requantization, channel, int(reach[channel]), k, chosen)
+    for channel in channels:
+        shift = common if one_shift else min(channel.shift, MAX_SHIFT)
+        fit = channel.fit(shift)
         if fit is None:
             return None
-        found.append((*fit, chosen))
+        found.append((*fit, shift))
     return Prescaled(*(np.array(column, np.int32) for column in zip(*found, strict=True)))
 
 
-def _fit(requantization: Requantization, channel: int, reach: int, k: int, shift: int) -> tuple[int, int, int] | None:
-    """Multiplier, addend and extra of one channel, proved exact for accumulators of -reach to reach."""
-    multiplier, right = int(requantization.multipliers[channel]), -int(requantization.exponents[channel])
-    bits = 31 + right
-    constant = 1 << (bits - 1)
-    if not requantization.once:
-        constant = (1 << 30) + (1 << (30 + right) if right else 0)
-    lost = bits + k - 32 - shift
-    if multiplier and lost < 0:
+class _Channel:
+    """One channel's step function: ``steps[i]`` is the smallest sum whose output is at least ``levels[i]``."""
+
+    def __init__(self, requantization: Requantization, channel: int, lowest: int, highest: int, k: int) -> None:
+        self.lowest, self.highest, self.k = lowest, highest, k
+        self.multiplier, right = int(requantization.multipliers[channel]), -int(requantization.exponents[channel])
+        self.bias, self.zero_point = int(requantization.bias[channel]), requantization.zero_point
+        self.bits = 31 + right
+        self.rounding = 1 << (self.bits - 1)
+        if not requantization.once:
+            self.rounding = (1 << 30) + (1 << (30 + right) if right else 0)
+        #: The shift at which no bit of the multiplier is lost.
+        self.shift = right + k - 1
+        self.levels = range(requantization.low + 1, requantization.high + 1)
+        self.steps = np.array([self._step(level) for level in self.levels], np.int64)
+        reachable = (self.steps > lowest) & (self.steps <= highest)
+        self.constant = not bool(reachable.any())
+        self.least = requantization.low + int((self.steps <= lowest).sum())
+
+    def fit(self, shift: int) -> tuple[int, int, int] | None:
+        """Start value, multiplier and addend for a shift, proved exact; None if there are none."""
+        if self.constant:
+            return 0, 0, self.least << shift
+        lost = self.shift - shift
+        if lost < 0:
+            return None
+        for step in _STEPS if lost else (0,):
+            multiplier = (self.multiplier + (1 << lost >> 1) >> lost) + step
+            if 0 < multiplier < 1 << 31:
+                start, addend = self._split(multiplier, shift)
+                for extra in _EXTRAS:
+                    if self._exact(start + extra, multiplier, addend, shift):
+                        return start + extra, multiplier, addend
         return None
-    base = multiplier + (1 << lost >> 1) >> lost if multiplier else 0
-    levels = np.arange(requantization.low + 1, requantization.high + 1, dtype=np.int64)
-    if not multiplier:
-        return 0, (requantization.zero_point << shift) + ((constant << shift) >> bits), 0
-    exact = _steps(levels - requantization.zero_point, multiplier, constant, bits)
-    exact = np.clip(exact, -reach, reach + 1)
-    addend = (requantization.zero_point << shift) + ((constant << shift) >> bits)
-    rest = ((constant << shift) & ((1 << bits) - 1)) / 2.0**bits
-    for step in _STEPS:
-        reduced = base + step
-        if not 0 < reduced < 1 << 31:
-            continue
-        if ((reach << k) * reduced >> 32) + abs(addend) >= (1 << 31) - 1:
-            return None
-        prescaled_steps = -((((levels << shift) - addend) << 32) // -reduced)
-        start = round(rest * 2.0**32 / reduced)
-        for extra in _EXTRAS:
-            steps = -((prescaled_steps - start - extra) // -(1 << k))
-            if np.array_equal(np.clip(steps, -reach, reach + 1), exact):
-                return reduced, addend, start + extra
-        if not lost:
-            return None
-    return None
 
+    def _step(self, level: int) -> int:
+        """Smallest sum whose output is at least ``level``, cut to just outside of what can be reached."""
+        if not self.multiplier:
+            met = self.rounding >> self.bits >= level - self.zero_point
+            return self.lowest if met else self.highest + 1
+        exact = -((self.rounding - (level - self.zero_point << self.bits)) // self.multiplier) - self.bias
+        return min(max(exact, self.lowest), self.highest + 1)
 
-def _steps(levels: Ints, multiplier: int, constant: int, bits: int) -> Ints:
-    """Smallest accumulators with ``(a * multiplier + constant) >> bits >= level``; big integers, for 62-bit shifts."""
-    limit = 1 << 40
-    return np.array(
-        [min(max(-((constant - (int(level) << bits)) // multiplier), -limit), limit) for level in levels], np.int64
-    )
+    def _split(self, multiplier: int, shift: int) -> tuple[int, int]:
+        """Start value and addend: the bias goes into the addend where 32 bits of accumulator would overflow."""
+        whole = (self.zero_point << self.bits) + self.rounding
+        start = self.bias << self.k
+        if max(abs(start + (self.lowest << self.k)), abs(start + (self.highest << self.k))) >= (1 << 31) - 64:
+            whole, start = whole + self.bias * self.multiplier, 0
+        addend = (whole << shift) >> self.bits
+        rest = (whole << shift) & ((1 << self.bits) - 1)
+        return start + round(rest * 2.0 ** (32 - self.bits) / multiplier), addend
+
+    def _exact(self, start: int, multiplier: int, addend: int, shift: int) -> bool:
+        ends = [start + (end << self.k) for end in (self.lowest, self.highest)]
+        if any(abs(end) >= 1 << 31 or abs((end * multiplier >> 32) + addend) >= 1 << 31 for end in ends):
+            return False
+        if abs(addend) >= 1 << 31:
+            return False
+        levels = np.array(self.levels, np.int64)
+        # high32(p) + addend >= level << shift; all numbers stay below 2**62.
+        prescaled_steps = -((((levels << shift) - addend) << 32) // -multiplier)
+        steps = -((prescaled_steps - start) // -(1 << self.k))
+        return np.array_equal(np.clip(steps, self.lowest, self.highest + 1), self.steps)

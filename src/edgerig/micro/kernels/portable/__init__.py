@@ -3,5 +3,81 @@
 from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.kernels.portable.convolution import (
+    ConvPoolS8,
+    ConvS8,
+    DenseRowsS8,
+    DenseS8,
+    DepthwiseS8,
+    TransposeConvS8,
+)
+from edgerig.micro.kernels.portable.elementwise import (
+    BinaryF32,
+    BinaryS8,
+    CurveF32,
+    DequantizeTo32,
+    QuantizeFrom32,
+    SoftmaxF32,
+    SoftmaxS8,
+    Table8,
+)
+from edgerig.micro.kernels.portable.real import (
+    ConvF32,
+    ConvPoolF32,
+    DenseF32,
+    DepthwiseF32,
+    PoolF32,
+    ResizeF32,
+    TransposeConvF32,
+)
+from edgerig.micro.kernels.portable.reduce import AveragePoolS8, MaxPoolS8, MeanF32, MeanS8
+from edgerig.micro.kernels.portable.shapes import (
+    AssignState,
+    Concatenate,
+    Copy,
+    Cut,
+    Fill,
+    NearestPixel,
+    Permute,
+    ReadState,
+    ResizeS8,
+    SplitUp,
+)
 
-PORTABLE: tuple[Kernel, ...] = ()
+PORTABLE: tuple[Kernel, ...] = (
+    ConvPoolS8(),
+    ConvS8(),
+    DepthwiseS8(),
+    DenseS8(),
+    DenseRowsS8(),
+    TransposeConvS8(),
+    MaxPoolS8(),
+    AveragePoolS8(),
+    MeanS8(),
+    Table8(),
+    BinaryS8(),
+    SoftmaxS8(),
+    ResizeS8(),
+    QuantizeFrom32(),
+    DequantizeTo32(),
+    ConvPoolF32(),
+    ConvF32(),
+    DenseF32(),
+    DepthwiseF32(),
+    TransposeConvF32(),
+    PoolF32(),
+    MeanF32(),
+    CurveF32(),
+    BinaryF32(),
+    SoftmaxF32(),
+    ResizeF32(),
+    NearestPixel(),
+    Concatenate(),
+    SplitUp(),
+    Cut(),
+    Permute(),
+    Fill(),
+    ReadState(),
+    AssignState(),
+    Copy(),
+)

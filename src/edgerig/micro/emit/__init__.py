@@ -1,0 +1,1 @@
+"""From chosen kernels and planned memory to text."""

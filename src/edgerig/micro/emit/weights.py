@@ -1,0 +1,47 @@
+"""weights.h and weights.c."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgerig.micro.emit.text import c_array, comment, prefixed
+from edgerig.micro.kernels.base import Constant
+
+HEADER = """\
+/* The constants of @P@, packed as its kernels read them. */
+#ifndef @PU@_WEIGHTS_H
+#define @PU@_WEIGHTS_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__) || defined(__ARMCC_VERSION)
+#define @PU@_ALIGN(bytes) __attribute__((aligned(bytes)))
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define @PU@_ALIGN(bytes) _Alignas(bytes)
+#else
+#error "Tell this compiler how to align an array."
+#endif
+
+@LIST@
+#endif /* @PU@_WEIGHTS_H */
+"""
+
+
+def header(constants: Sequence[Constant], name: str) -> str:
+    """weights.h."""
+    lines = [f"extern const {one.ctype} @P@_{one.name}[{one.data.size}];" for one in constants]
+    return prefixed(HEADER.replace("@LIST@", "".join(f"{line}\n" for line in lines)), name)
+
+
+def code(constants: Sequence[Constant], name: str) -> str:
+    """weights.c."""
+    parts = ['#include "weights.h"\n']
+    for one in constants:
+        carried = ", ".join(comment(value.name) for value in one.stands_for)
+        if carried:
+            parts.append(f"/* {carried} */\n")
+        elements = one.data.size
+        parts.append(
+            f"@PU@_ALIGN({one.alignment}) const {one.ctype} @P@_{one.name}[{elements}] = {{\n{c_array(one.data)}\n}};\n"
+        )
+    return prefixed("\n".join(parts), name)

@@ -1,0 +1,255 @@
+"""Assembly of depthwise 3x3 layers, generated for one shape: no address arithmetic is left in the inner loop.
+
+Each channel's rows are widened to int16 once, with their border, into a small plane; pairs of outputs then share loads
+and have the six pairs of weights in registers: 15 instructions for 18 multiplications (stride 1), 6 to 7 to requantize
+and store two outputs. Outputs are int16 *columns* as pointwise kernels take them: tiles of three pixels, words of two
+channels, the channels of four in the order 0 2 1 3. Weights come as bytes; ``and 0xff00ff00`` makes of them halves
+that are multiplied by 256, which `prescaled` asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgerig.micro.kernels.cortex_m.assembly import Function
+
+#: Words of parameters of a channel: three rows of weights, start value, multiplier, addend.
+PARAMETERS = 6
+_WEIGHTS = (("r2", "r3"), ("r4", "r5"), ("r6", "r7"))
+_UNROLLED = 15
+_BLOCK = 6
+_MAX_DISTANCE = 4095
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the code depends on. Widths in pixels; ``pitch`` of the plane in bytes, ``planar`` is the input's layout."""
+
+    channels: int
+    width: int
+    out_width: int
+    height: int
+    stride: int
+    left: int
+    right: int
+    shift: int
+    planar: bool
+
+    @property
+    def pitch(self) -> int:
+        """Bytes of a row of the plane: what the last pair of outputs reads, in whole words."""
+        read = (self.out_width + self.out_width % 2) * self.stride + 2
+        return -(-max(read, self.left + self.width + self.right) // 2) * 4
+
+    @property
+    def tile(self) -> int:
+        """Bytes of columns of three pixels."""
+        return -(-self.channels // 4) * 24
+
+    @property
+    def rows(self) -> int:
+        """Output rows of a step of the code: a whole number of tiles."""
+        return 1 if self.out_width % 3 == 0 else 3
+
+    @property
+    def plane_stride(self) -> int:
+        """Bytes from channel to channel of the input."""
+        return -(-self.height * self.width // 4) * 4 if self.planar else 1
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        layout = "" if self.planar else "h"
+        return (
+            f"er_depthwise_{self.channels}x{self.height}x{self.width}{layout}_{self.stride}{self.left}{self.right}"
+            f"_{self.out_width}_{self.shift}"
+        )
+
+    def fits(self) -> bool:
+        """Whether offsets are within reach of the instructions, and the code does not get large."""
+        return (
+            self.pitch * (2 + self.stride * (self.rows - 1)) + 64 <= 1020
+            and self.out_width * self.rows <= 400
+            and (self.width % 4 == 0 or self.width <= 48)
+        )
+
+
+def depthwise(shape: Shape) -> Function:
+    """``void name(const int8_t *in, uint32_t *columns, const uint32_t *parameters, const er_depthwise_band *band)``."""
+    code = Function(shape.name, f"Depthwise 3x3, stride {shape.stride}, {shape.channels} x {shape.width} pixels a row.")
+    code.add("push {r4-r11, lr}", "sub sp, #44")
+    # in, columns, parameters, channel | multiplier, addend | plane, to, rows in, steps out | rows left
+    code.add("stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]", "ldm r3, {r4-r7}", "add r8, sp, #24")
+    code.add("stmia r8, {r4-r7}")
+    channel = code.label()
+    code.place(channel)
+    _widen(code, shape)
+    _unpack(code)
+    _rows(code, shape)
+    code.add("ldr r0, [sp]", "ldr r4, [sp, #12]")
+    code.add(*_add_constant("r0", "r0", shape.plane_stride), "adds r4, #1", "str r0, [sp]", "str r4, [sp, #12]")
+    code.add(*_compare("r4", shape.channels), f"bne {channel}", "add sp, #44", "pop {r4-r11, pc}")
+    return code
+
+
+def _widen(code: Function, shape: Shape) -> None:
+    """The band's rows of one channel to the plane, int16."""
+    code.add("ldr r0, [sp]", "ldrd r1, lr, [sp, #28]")
+    if shape.left:
+        code.add(f"adds r1, #{2 * shape.left}")
+    row = code.label()
+    code.place(row)
+    if not shape.planar:
+        pixel = code.label()
+        code.add(f"add r12, r1, #{2 * shape.width}")
+        code.place(pixel)
+        code.add("ldrsb r2, [r0]", *_add_constant("r0", "r0", shape.channels), "strh r2, [r1], #2", "cmp r1, r12")
+        code.add(f"bne {pixel}", f"adds r1, #{shape.pitch - 2 * shape.width}")
+    elif shape.width % 4 == 0:
+        _widen_words(code, shape)
+    else:
+        for x in range(0, shape.width - 3, 4):
+            code.add(f"ldr r2, [r0, #{x}]", "sxtb16 r3, r2", "sxtb16 r4, r2, ror #8", "pkhbt r5, r3, r4, lsl #16")
+            code.add("pkhtb r6, r4, r3, asr #16", f"str r5, [r1, #{2 * x}]", f"str r6, [r1, #{2 * x + 4}]")
+        for x in range(shape.width // 4 * 4, shape.width):
+            code.add(f"ldrsb r2, [r0, #{x}]", f"strh r2, [r1, #{2 * x}]")
+        code.add(f"adds r0, #{shape.width}", f"adds r1, #{shape.pitch}")
+    code.add("subs lr, #1", f"bne {row}")
+
+
+def _widen_words(code: Function, shape: Shape) -> None:
+    words = shape.width // 4
+    block = next(size for size in (4, 6, 5, 3, 2, 1) if words % size == 0)
+    again = code.label()
+    if words > block:
+        code.add(f"add r12, r0, #{shape.width}")
+    code.place(again)
+    aligned = shape.left % 2 == 0
+    for first in range(0, block, 2):
+        count = min(2, block - first)
+        code.add("ldmia r0!, {r2, r3}" if count == 2 else "ldr r2, [r0], #4")
+        for i in range(count):
+            code.add(f"sxtb16 r4, r{2 + i}", f"sxtb16 r5, r{2 + i}, ror #8", f"pkhbt r{6 + 2 * i}, r4, r5, lsl #16")
+            code.add(f"pkhtb r{7 + 2 * i}, r5, r4, asr #16")
+        registers = [f"r{6 + i}" for i in range(2 * count)]
+        if aligned:
+            code.add(f"stmia r1!, {{{', '.join(registers)}}}")
+        else:
+            code.add(*(f"str {one}, [r1], #4" for one in registers))
+    if words > block:
+        code.add("cmp r0, r12", f"bne {again}")
+    if shape.pitch != 2 * shape.width:
+        code.add(f"adds r1, #{shape.pitch - 2 * shape.width}")
+
+
+def _unpack(code: Function) -> None:
+    """Weights to r2 to r7, start value to r8, multiplier and addend to the stack, columns of the channel to r1."""
+    code.add("ldr r0, [sp, #8]", "ldmia r0!, {r3, r5, r7, r8, r9, r10}", "str r0, [sp, #8]", "strd r9, r10, [sp, #16]")
+    for first, second in _WEIGHTS:
+        code.add(f"and {first}, {second}, #0xff00ff00", f"lsl {second}, {second}, #8")
+        code.add(f"and {second}, {second}, #0xff00ff00")
+    code.add("ldr r1, [sp, #4]", "ldr r9, [sp, #12]", "lsr r10, r9, #2", "add r10, r10, r10, lsl #1")
+    code.add("add r1, r1, r10, lsl #3", "and r10, r9, #2", "add r1, r1, r10", "tst r9, #1", "it ne", "addne r1, #12")
+    code.add("ldr r0, [sp, #24]", "ldr r9, [sp, #36]", "str r9, [sp, #40]")
+
+
+def _rows(code: Function, shape: Shape) -> None:
+    step = code.label()
+    code.place(step)
+    if shape.rows * shape.out_width <= _UNROLLED:
+        at = _Target(code, shape.tile)
+        for row in range(shape.rows):
+            _outputs(code, shape, row * shape.stride * shape.pitch, range(shape.out_width), at, row * shape.out_width)
+        at.finish(shape.rows * shape.out_width // 3)
+        code.add(*_add_constant("r0", "r0", shape.rows * shape.stride * shape.pitch))
+    else:
+        for row in range(shape.rows):
+            _long_row(code, shape, row * shape.out_width % 3)
+    code.add("ldr r9, [sp, #40]", "subs r9, #1", "str r9, [sp, #40]", f"bne {step}")
+
+
+def _long_row(code: Function, shape: Shape, phase: int) -> None:
+    """One row, blocks of six pixels in a loop; ``phase`` is the place of its first pixel in its tile."""
+    blocks, rest = divmod(shape.out_width, _BLOCK)
+    again = code.label()
+    code.add(f"mov lr, #{blocks}")
+    code.place(again)
+    at = _Target(code, shape.tile)
+    _outputs(code, shape, 0, range(_BLOCK), at, phase)
+    at.finish(2)
+    code.add(f"adds r0, #{2 * _BLOCK * shape.stride}", "subs lr, #1", f"bne {again}")
+    at = _Target(code, shape.tile)
+    _outputs(code, shape, 0, range(rest), at, phase)
+    at.finish((phase + rest) // 3)
+    code.add(*_add_constant("r0", "r0", shape.stride * (shape.pitch - 2 * _BLOCK * blocks)))
+
+
+class _Target:
+    """Where outputs go: r1 and an offset; r1 is moved on only where an offset would be too large."""
+
+    def __init__(self, code: Function, tile: int) -> None:
+        self._code, self._tile, self._moved = code, tile, 0
+
+    def offset(self, pixel: int) -> int:
+        """Offset from r1 of a pixel, counted from the tile at which r1 stood first."""
+        offset = pixel // 3 * self._tile + pixel % 3 * 4 - self._moved
+        if offset > _MAX_DISTANCE:
+            self.finish(pixel // 3)
+            offset = pixel % 3 * 4
+        return offset
+
+    def finish(self, tiles: int) -> None:
+        """Moves r1 to the beginning of a tile."""
+        distance = tiles * self._tile - self._moved
+        self._code.add(*_add_constant("r1", "r1", distance))
+        self._moved = tiles * self._tile
+
+
+def _outputs(code: Function, shape: Shape, row: int, pixels: range, at: _Target, phase: int) -> None:
+    for x in range(pixels.start, pixels.stop, 2):
+        two = x + 1 < pixels.stop
+        (_pair_1 if shape.stride == 1 else _pair_2)(code, row + 2 * shape.stride * x, shape.pitch, two)
+        code.add("ldrd r9, r10, [sp, #16]")
+        for i, register in enumerate(("r11", "r12") if two else ("r11",)):
+            code.add(f"smmla {register}, {register}, r9, r10", f"ssat {register}, #8, {register}, asr #{shape.shift}")
+            code.add(f"strh {register}, [r1, #{at.offset(phase + x + i)}]")
+
+
+def _pair_1(code: Function, offset: int, pitch: int, two: bool) -> None:
+    """Two outputs side by side (or one) at stride 1: 15 instructions."""
+    for row, (first, second) in enumerate(_WEIGHTS):
+        start = [one if row else "r8" for one in ("r11", "r12")]
+        code.add(f"ldrd r9, r10, [r0, #{offset + row * pitch}]", f"smlad r11, r9, {first}, {start[0]}")
+        if two:
+            code.add(f"smlatb r12, r9, {first}, {start[1]}")
+        code.add(f"smlabt r11, r10, {second}, r11")
+        if two:
+            code.add(f"smlad r12, r10, {second}, r12")
+
+
+def _pair_2(code: Function, offset: int, pitch: int, two: bool) -> None:
+    """The same at stride 2: 18 instructions."""
+    for row, (first, second) in enumerate(_WEIGHTS):
+        start = [one if row else "r8" for one in ("r11", "r12")]
+        code.add(f"ldrd r9, r10, [r0, #{offset + row * pitch}]", f"smlad r11, r9, {first}, {start[0]}")
+        if two:
+            code.add(f"ldr r9, [r0, #{offset + row * pitch + 8}]", f"smlad r12, r10, {first}, {start[1]}")
+        code.add(f"smlabt r11, r10, {second}, r11")
+        if two:
+            code.add(f"smlabt r12, r9, {second}, r12")
+
+
+def _add_constant(to: str, register: str, value: int) -> list[str]:
+    """``to = register + value``, 0 to 2**31; nothing for adding 0 in place."""
+    lines: list[str] = []
+    while value or (to != register and not lines):
+        part = min(value, _MAX_DISTANCE)
+        lines.append(f"addw {to}, {register}, #{part}")
+        value, register = value - part, to
+    return lines
+
+
+def _compare(register: str, value: int) -> list[str]:
+    if value < 256:
+        return [f"cmp {register}, #{value}"]
+    return [f"movw r12, #{value}", f"cmp {register}, r12"]

@@ -1,0 +1,101 @@
+"""Assembly of pointwise convolution over columns: three pixels and two output channels at a time.
+
+A half-word of weights is ``256 * wa + wb`` for two output channels a and b: one SMLAD with it gives 256 A + B, one with
+its sign-extended low bytes gives B, so that int8 weights need one load and one SXTB16 for four products: 17
+instructions for 24 multiplications. 256 A is then just what `prescaled` asks for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.kernels.cortex_m.assembly import Function
+from edgerig.micro.kernels.cortex_m.prescaled import Prescaled
+
+#: Steps of four inputs in the unrolled loop.
+STEPS = 16
+#: Tried first, so that layers share code.
+USUAL_SHIFT = 13
+
+
+def name_of(shift: int) -> str:
+    """Name of the function for a shift."""
+    return f"er_pointwise_{shift}"
+
+
+def pointwise(shift: int) -> Function:
+    """``void name(const er_pointwise *job, const uint32_t *columns, int8_t *out, uint32_t tiles)``."""
+    code = Function(name_of(shift), "Pointwise convolution over columns; see er_pointwise.h.")
+    tile, pair, again, finish, table = (code.label(stem) for stem in ("tile", "pair", "again", "finish", "table"))
+    # 0 channel and pixel stride, out | 12 columns, rounds | 20 entry, end, tiles | 32 tile's out, job
+    code.add("push {r4-r11, lr}", "sub sp, #44", "strd r2, r0, [sp, #32]", "str r1, [sp, #12]", "str r3, [sp, #28]")
+    code.add("ldrd r4, r5, [r0, #8]", "strd r4, r5, [sp]", "ldrd r4, r5, [r0, #16]", "str r4, [sp, #16]")
+    code.add(f"adr r6, {table}", "ldr r6, [r6]", "mul r5, r5, r6", f"adr r6, {finish}", "subs r6, r6, r5")
+    code.add("orr r6, r6, #1", "ldr r7, [r0, #4]", "strd r6, r7, [sp, #20]")
+    code.place(tile)
+    code.add("ldr r6, [sp, #36]", "ldr r0, [sp, #32]", "ldr r6, [r6]", "str r0, [sp, #8]")
+    code.place(pair)
+    code.add("ldr r7, [r6], #4", "ldrd r5, lr, [sp, #12]")
+    code.add("ldrd r3, r4, [r6], #8", "ldmia r5!, {r0-r2}", "smlad r8, r1, r3, r7", "smlad r9, r2, r3, r7")
+    code.add("smlad r7, r0, r3, r7", "sxtb16 r3, r3", "smuad r10, r0, r3", "smuad r11, r1, r3", "smuad r12, r2, r3")
+    code.add(*_half("r4"), "ldr pc, [sp, #20]", ".p2align 2")
+    code.place(again)
+    code.add(f".rept {STEPS}", "ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"), ".endr", ".p2align 2")
+    code.place(finish)
+    code.add("subs lr, #1", f"bne {again}", "ldmia r6!, {r0-r4}")
+    for a, b in zip(("r7", "r8", "r9"), ("r10", "r11", "r12"), strict=True):
+        code.add(f"sub {a}, {a}, {b}", f"add {b}, r0, {b}, lsl #8")
+    for register in ("r7", "r8", "r9"):
+        code.add(f"smmla {register}, {register}, r1, r2", f"ssat {register}, #8, {register}, asr #{shift}")
+    for register in ("r10", "r11", "r12"):
+        code.add(f"smmla {register}, {register}, r3, r4", f"ssat {register}, #8, {register}, asr #{shift}")
+    code.add("ldmia sp, {r0, r1, r5}", "ldr r2, [sp, #24]")
+    code.add("strb r7, [r5]", "strb r8, [r5, r1]", "strb r9, [r5, r1, lsl #1]", "add r5, r5, r0")
+    code.add("strb r10, [r5]", "strb r11, [r5, r1]", "strb r12, [r5, r1, lsl #1]", "add r5, r5, r0", "str r5, [sp, #8]")
+    code.add("cmp r6, r2", f"bne {pair}")
+    code.add(
+        "ldrd r0, r2, [sp, #32]", "ldr r3, [r2, #24]", "ldrd r4, r5, [sp, #12]", "add r4, r4, r3", "str r4, [sp, #12]"
+    )
+    code.add("add r1, r1, r1, lsl #1", "add r0, r0, r1", "str r0, [sp, #32]")
+    code.add("ldr r0, [sp, #28]", "subs r0, #1", "str r0, [sp, #28]", f"bne {tile}", "add sp, #44", "pop {r4-r11, pc}")
+    code.add(".p2align 2")
+    code.place(table)
+    code.add(f".word ({finish} - {again}) / {STEPS}")
+    return code
+
+
+def _half(weights: str) -> list[str]:
+    return [
+        "ldmia r5!, {r0-r2}",
+        *(f"smlad r{7 + i}, r{i}, {weights}, r{7 + i}" for i in range(3)),
+        f"sxtb16 {weights}, {weights}",
+        *(f"smlad r{10 + i}, r{i}, {weights}, r{10 + i}" for i in range(3)),
+    ]
+
+
+def packs(weights: NDArray[np.int8]) -> bool:
+    """Whether pairs of output channels fit into half-words; ``weights`` (O, K)."""
+    halves = _halves(weights)
+    room = np.abs(weights.astype(np.int64)).sum(1).max() * 128 < 1 << 23
+    return weights.shape[0] % 2 == 0 and bool((halves >= -32768).all() and (halves <= 32767).all() and room)
+
+
+def pack(weights: NDArray[np.int8], parameters: Prescaled) -> NDArray[np.int32]:
+    """Weights (O, K) and parameters as the one stream that the code reads; K is padded to a multiple of 4."""
+    outputs, inputs = weights.shape
+    padded = np.zeros((outputs, -(-inputs // 4) * 4), np.int8)
+    padded[:, :inputs] = weights
+    halves = _halves(padded).astype(np.int16).reshape(outputs // 2, -1, 4)[:, :, [0, 2, 1, 3]]
+    words = np.ascontiguousarray(halves).reshape(outputs // 2, -1).view(np.int32)
+    of_a, of_b = slice(0, None, 2), slice(1, None, 2)
+    columns = [
+        parameters.start[of_a], *words.T, parameters.start[of_b], parameters.multiplier[of_a], parameters.addend[of_a],
+        parameters.multiplier[of_b], parameters.addend[of_b],
+    ]  # fmt: skip
+    return np.ascontiguousarray(np.stack(columns, 1), np.int32)
+
+
+def _halves(weights: NDArray[np.int8]) -> NDArray[np.int64]:
+    wide = weights.astype(np.int64)
+    return np.asarray(256 * wide[0::2] + wide[1::2][: len(wide[0::2])], np.int64) if len(wide) % 2 == 0 else wide

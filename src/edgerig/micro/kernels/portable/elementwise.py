@@ -1,0 +1,233 @@
+"""Sums and products, functions of one value, softmax, changes of scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgerig.micro.emit.text import c_float
+from edgerig.micro.ir import (
+    Add,
+    Binary,
+    Dequantize,
+    HardSwish,
+    Logistic,
+    Mul,
+    Node,
+    Quantize,
+    Relu,
+    Softmax,
+    Sub,
+    Tanh,
+    Value,
+)
+from edgerig.micro.kernels.base import Context, Lowered
+from edgerig.micro.kernels.portable.common import GREATEST, Portable, front, merged, strides, struct
+from edgerig.micro.kernels.portable.convolution import INT8
+from edgerig.micro.options import Options
+from edgerig.micro.quantized import activation_range, real_range
+from edgerig.micro.reference.elementwise import product_scale, sum_scales, table
+from edgerig.micro.reference.softmax import softmax_scale
+
+FLOAT32 = (("float32", "float32"),)
+BYTES = ("int8", "uint8")
+AXES = 5
+
+
+class Table8(Portable):
+    """A function of one byte, as a table of 256."""
+
+    name = "portable-table-8"
+    source = "micro_move"
+    supports = "int8, uint8, float32"
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        known = isinstance(node, Relu | Logistic | Tanh | HardSwish | Quantize)
+        return known and node.input.dtype in BYTES and node.output.dtype in BYTES
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        content = table(node).view(np.uint8)
+        if node.input.dtype == "int8":
+            # From the order of the integers to that of their bytes.
+            content = np.roll(content, 128)
+        name = context.constant("table", content, alignment=1)
+        x, y = context.read(node.input, "uint8_t"), context.write(node.output, "uint8_t")
+        return self.lowered(f"micro_table_run({name}, {x}, {y}, {node.output.elements});")
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return ((node.output, node.input),)
+
+
+def _walk(node: Binary) -> tuple[list[int], list[int], list[int]] | None:
+    """Sizes of the output and steps of both inputs, at most five axes; None if it takes more."""
+    shape = node.output.shape
+    steps = []
+    for value in node.inputs[:2]:
+        given = front(value.shape, len(shape), 1)
+        each = strides(given)
+        steps.append([0 if size == 1 else step for size, step in zip(given, each, strict=True)])
+    sizes, (first, second) = merged(shape, *steps)
+    if len(sizes) > AXES:
+        return None
+    return front(sizes, AXES, 1), front(first, AXES, 0), front(second, AXES, 0)
+
+
+def _whole(node: Node) -> tuple[tuple[Value, Value], ...]:
+    """The output may take the place of an input that is read element by element."""
+    return tuple((node.output, value) for value in node.inputs if value.shape == node.output.shape)[:1]
+
+
+class BinaryS8(Portable):
+    """ADD, SUB, MUL of int8."""
+
+    name = "portable-binary-s8"
+    node = Binary
+    types = INT8
+    source = "micro_binary_s8"
+    supports = "int8, float32"
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        return super().accepts(node, options) and isinstance(node, Add | Sub | Mul) and _walk(node) is not None
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Binary)
+        walk = _walk(node)
+        assert walk is not None
+        low, high = activation_range(node.activation, node.output)
+        if isinstance(node, Mul):
+            scales, call = {"y": product_scale(node)}, "mul"
+        else:
+            found = sum_scales(node)
+            scales, call = {"a": found.first, "b": found.second, "y": found.output}, "add"
+        text = struct(
+            size=walk[0], step_a=walk[1], step_b=walk[2], zero_a=node.inputs[0].zero_point,
+            zero_b=node.inputs[1].zero_point, zero_y=node.output.zero_point, low=low, high=high,
+            sign=-1 if isinstance(node, Sub) else 1, **scales,
+        )  # fmt: skip
+        settings = context.struct("binary", "micro_binary_s8", text)
+        a, b, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
+        return self.lowered(f"micro_{call}_s8_run(&{settings}, {a}, {b}, {y});")
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return _whole(node)
+
+
+class BinaryF32(Portable):
+    """ADD, SUB, MUL of float."""
+
+    name = "portable-binary-f32"
+    node = Binary
+    types = FLOAT32
+    source = "micro_binary_f32"
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        return super().accepts(node, options) and isinstance(node, Add | Sub | Mul) and _walk(node) is not None
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Binary)
+        walk = _walk(node)
+        assert walk is not None
+        low, high = real_range(node.activation)
+        text = struct(size=walk[0], step_a=walk[1], step_b=walk[2], low=low, high=high)
+        settings = context.struct("binary", "micro_binary_f32", text)
+        a, b, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
+        call = "sub" if isinstance(node, Sub) else "mul" if isinstance(node, Mul) else "add"
+        return self.lowered(f"micro_{call}_f32_run(&{settings}, {a}, {b}, {y});")
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return _whole(node)
+
+
+class SoftmaxS8(Portable):
+    """Softmax of int8; output scale 1/256, zero point -128."""
+
+    name = "portable-softmax-s8"
+    node = Softmax
+    types = INT8
+    source = "micro_softmax_s8"
+    supports = "int8 with an output scale of 1/256 and zero point -128; float32"
+
+    def _fits(self, node: Node) -> bool:
+        return node.output.zero_point == -128 and abs(node.output.scale * 256 - 1) < 1e-4
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Softmax)
+        multiplier, shift, least = softmax_scale(node)
+        depth = node.input.shape[-1]
+        text = struct(rows=node.input.elements // depth, depth=depth, multiplier=multiplier, shift=shift, least=least)
+        settings = context.struct("softmax", "micro_softmax_s8", text)
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(f"micro_softmax_s8_run(&{settings}, {x}, {y});")
+
+
+class SoftmaxF32(Portable):
+    """Softmax of float."""
+
+    name = "portable-softmax-f32"
+    node = Softmax
+    types = FLOAT32
+    source = "micro_curves_f32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Softmax)
+        depth = node.input.shape[-1]
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(
+            f"micro_softmax_f32({x}, {y}, {node.input.elements // depth}, {depth}, {c_float(node.beta)});"
+        )
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return ((node.output, node.input),)
+
+
+class CurveF32(Portable):
+    """Functions of one float."""
+
+    name = "portable-curve-f32"
+    types = FLOAT32
+    source = "micro_curves_f32"
+
+    def _fits(self, node: Node) -> bool:
+        return isinstance(node, Relu | Logistic | Tanh | HardSwish)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        x, y = context.read(node.input), context.write(node.output)
+        count = node.output.elements
+        if isinstance(node, Relu):
+            low, high = (max(min(value, GREATEST), -GREATEST) for value in real_range(node.activation))
+            return self.lowered(f"micro_clamp_f32({x}, {y}, {count}, {c_float(low)}, {c_float(high)});")
+        return self.lowered(f"micro_{node.op.lower()}_f32({x}, {y}, {count});")
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return ((node.output, node.input),)
+
+
+class QuantizeFrom32(Portable):
+    """Float to int8 or uint8."""
+
+    name = "portable-quantize"
+    node = Quantize
+    types = (("float32", "int8"), ("float32", "uint8"))
+    source = "micro_convert"
+    supports = "float32, int8 or uint8 to int8 or uint8"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        x, y, to = context.read(node.input), context.write(node.output), node.output
+        letter = "s" if to.dtype == "int8" else "u"
+        return self.lowered(f"micro_quantize_{letter}8({x}, {y}, {to.elements}, {c_float(to.scale)}, {to.zero_point});")
+
+
+class DequantizeTo32(Portable):
+    """int8 or uint8 to float."""
+
+    name = "portable-dequantize"
+    node = Dequantize
+    types = (("int8", "float32"), ("uint8", "float32"))
+    source = "micro_convert"
+    supports = "int8 or uint8 to float32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        x, y, source = context.read(node.input), context.write(node.output), node.input
+        letter = "s" if source.dtype == "int8" else "u"
+        return self.lowered(
+            f"micro_dequantize_{letter}8({x}, {y}, {source.elements}, {c_float(source.scale)}, {source.zero_point});"
+        )

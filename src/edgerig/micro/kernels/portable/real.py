@@ -1,0 +1,212 @@
+"""Float convolutions, pooling and resizing."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro import ir
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, TransposeConv, Weighted
+from edgerig.micro.kernels.base import Context, Lowered
+from edgerig.micro.kernels.portable.common import Portable, struct
+from edgerig.micro.kernels.portable.convolution import pools_whole
+from edgerig.micro.kernels.portable.elementwise import FLOAT32
+from edgerig.micro.quantized import real_range
+from edgerig.micro.reference.resize import bilinear_real
+
+#: Output channels computed together.
+BLOCK = 8
+
+
+def blocked(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Weights (channels, length) in blocks of up to 8 channels, each with its channels side by side; flat."""
+    parts = [rows[start : start + BLOCK].T.reshape(-1) for start in range(0, rows.shape[0], BLOCK)]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def bias_of(context: Context, node: Weighted, channels: int) -> str:
+    """The bias in weights.c, zeros where there is none."""
+    if node.bias is None:
+        return context.constant("bias", np.zeros(channels, np.float32))
+    return context.constant("bias", node.bias.array.reshape(-1), stands_for=[node.bias])
+
+
+def _conv(context: Context, node: Conv2D, pool: MaxPool2D | None, output: ir.Value) -> tuple[str, str]:
+    rows = node.weights.array.reshape(node.weights.shape[0], -1)
+    low, high = real_range(node.activation)
+    _, height, width, depth = node.input.shape
+    window, step = (pool.window, pool.stride) if pool else ((1, 1), (1, 1))
+    text = struct(
+        height=height, width=width, depth=depth, kernel_height=node.kernel[0], kernel_width=node.kernel[1],
+        stride_y=node.stride[0], stride_x=node.stride[1], dilation_y=node.dilation[0], dilation_x=node.dilation[1],
+        top=node.padding.top, left=node.padding.left, out_width=output.shape[2],
+        pixels=output.shape[1] * output.shape[2], channels=output.shape[3], pool_height=window[0],
+        pool_width=window[1], pool_stride_y=step[0], pool_stride_x=step[1], length=rows.shape[1], low=low, high=high,
+        weights=context.constant("weights", blocked(rows), stands_for=[node.weights]),
+        bias=bias_of(context, node, output.shape[3]),
+    )  # fmt: skip
+    return context.struct("conv", "micro_conv_f32", text), context.scratch(4 * rows.shape[1], "float")
+
+
+class ConvF32(Portable):
+    """Convolution, eight channels of a pixel at a time."""
+
+    name = "portable-conv-f32"
+    node = Conv2D
+    types = FLOAT32
+    source = "micro_conv_f32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Conv2D)
+        settings, column = _conv(context, node, None, node.output)
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(f"micro_conv_f32_run(&{settings}, {x}, {y}, {column});")
+
+
+class ConvPoolF32(Portable):
+    """Convolution and max pooling; what pooling drops is not computed."""
+
+    name = "portable-conv-pool-f32"
+    pattern: ClassVar[tuple[type[Node], ...]] = (Conv2D, MaxPool2D)
+    types = FLOAT32
+    source = "micro_conv_f32"
+
+    def _fits(self, node: Node) -> bool:
+        assert isinstance(node, Fused)
+        conv, pool = node.parts
+        assert isinstance(conv, Conv2D)
+        assert isinstance(pool, MaxPool2D)
+        return pools_whole(conv, pool)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Fused)
+        conv, pool = node.parts
+        assert isinstance(conv, Conv2D)
+        assert isinstance(pool, MaxPool2D)
+        settings, column = _conv(context, conv, pool, node.output)
+        x, y = context.read(conv.input), context.write(node.output)
+        return self.lowered(f"micro_conv_pool_f32_run(&{settings}, {x}, {y}, {column});")
+
+
+class DenseF32(Portable):
+    """A dense layer, as a convolution of 1x1."""
+
+    name = "portable-dense-f32"
+    node = FullyConnected
+    types = FLOAT32
+    source = "micro_conv_f32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, FullyConnected)
+        channels, depth = node.weights.shape
+        low, high = real_range(node.activation)
+        weights = context.constant("weights", blocked(node.weights.array), stands_for=[node.weights])
+        text = struct(
+            height=1, width=node.rows, depth=depth, kernel_height=1, kernel_width=1, stride_y=1, stride_x=1,
+            dilation_y=1, dilation_x=1, top=0, left=0, out_width=node.rows, pixels=node.rows, channels=channels,
+            length=depth, low=low, high=high, weights=weights, bias=bias_of(context, node, channels),
+        )  # fmt: skip
+        settings = context.struct("dense", "micro_conv_f32", text)
+        x, y = context.read(node.input), context.write(node.output)
+        column = context.scratch(4 * depth, "float")
+        return self.lowered(f"micro_conv_f32_run(&{settings}, {x}, {y}, {column});")
+
+
+def _image(context: Context, node: Node, **more: Any) -> str:
+    _, height, width, depth = node.input.shape
+    _, out_height, out_width, channels = node.output.shape
+    base = {
+        "height": height, "width": width, "depth": depth, "dilation_y": 1, "dilation_x": 1,
+        "out_height": out_height, "out_width": out_width, "channels": channels,
+    }  # fmt: skip
+    return context.struct("image", "micro_image_f32", struct(**{**base, **more}))
+
+
+def _kernel(node: DepthwiseConv2D | TransposeConv) -> dict[str, Any]:
+    low, high = real_range(node.activation)
+    return {
+        "kernel_height": node.kernel[0], "kernel_width": node.kernel[1], "stride_y": node.stride[0],
+        "stride_x": node.stride[1], "top": node.padding.top, "left": node.padding.left, "low": low, "high": high,
+    }  # fmt: skip
+
+
+class DepthwiseF32(Portable):
+    """Depthwise convolution."""
+
+    name = "portable-depthwise-f32"
+    node = DepthwiseConv2D
+    types = FLOAT32
+    source = "micro_image_f32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, DepthwiseConv2D)
+        settings = _image(
+            context, node, **_kernel(node), dilation_y=node.dilation[0], dilation_x=node.dilation[1],
+            weights=context.constant("weights", node.weights.array, stands_for=[node.weights]),
+            bias=bias_of(context, node, node.output.shape[3]),
+        )  # fmt: skip
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(f"micro_depthwise_f32_run(&{settings}, {x}, {y});")
+
+
+class TransposeConvF32(Portable):
+    """Transposed convolution."""
+
+    name = "portable-transpose-conv-f32"
+    node = TransposeConv
+    types = FLOAT32
+    source = "micro_image_f32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, TransposeConv)
+        kernel = np.ascontiguousarray(node.weights.array.transpose(1, 2, 0, 3))
+        settings = _image(
+            context, node, **_kernel(node),
+            weights=context.constant("weights", kernel, stands_for=[node.weights]),
+            bias=bias_of(context, node, node.output.shape[3]),
+        )  # fmt: skip
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(f"micro_transpose_conv_f32_run(&{settings}, {x}, {y});")
+
+
+class PoolF32(Portable):
+    """Max and average pooling."""
+
+    name = "portable-pool-f32"
+    node = ir.Pool2D
+    types = FLOAT32
+    source = "micro_image_f32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, ir.Pool2D)
+        low, high = real_range(node.activation)
+        settings = _image(
+            context, node, kernel_height=node.window[0], kernel_width=node.window[1], stride_y=node.stride[0],
+            stride_x=node.stride[1], top=node.padding.top, left=node.padding.left, low=low, high=high,
+        )  # fmt: skip
+        x, y = context.read(node.input), context.write(node.output)
+        call = "max" if isinstance(node, MaxPool2D) else "average"
+        return self.lowered(f"micro_{call}_pool_f32_run(&{settings}, {x}, {y});")
+
+
+class ResizeF32(Portable):
+    """Bilinear resizing."""
+
+    name = "portable-resize-f32"
+    node = ir.ResizeBilinear
+    types = FLOAT32
+    source = "micro_image_f32"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, ir.ResizeBilinear)
+        settings = _image(context, node)
+        tables = []
+        for name, axis in (("rows", 1), ("columns", 2)):
+            lower, upper, weight = bilinear_real(node, axis)
+            entries = [struct(lower=a, upper=b, weight=float(w)) for a, b, w in zip(lower, upper, weight, strict=True)]
+            tables.append(context.struct(f"{name}[{len(entries)}]", "micro_tap_f32", "{ " + ", ".join(entries) + " }"))
+        rows, columns = (name.partition("[")[0] for name in tables)
+        x, y = context.read(node.input), context.write(node.output)
+        return self.lowered(f"micro_resize_f32_run(&{settings}, {rows}, {columns}, {x}, {y});")

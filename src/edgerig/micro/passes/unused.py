@@ -1,0 +1,16 @@
+"""Drop nodes whose results nobody needs."""
+
+from __future__ import annotations
+
+from edgerig.micro.ir import AssignVariable, Program
+
+
+def drop_unused(program: Program) -> None:
+    """Keep what leads to an output or sets a variable."""
+    needed = set(program.outputs)
+    kept = []
+    for node in reversed(program.nodes):
+        if isinstance(node, AssignVariable) or any(value in needed for value in node.outputs):
+            needed.update(node.inputs)
+            kept.append(node)
+    program.nodes = kept[::-1]

@@ -1,0 +1,196 @@
+"""The whole way: read, passes, kernels, layouts, lowering, memory, text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgerig import __version__
+from edgerig.artifact import TensorSpec
+from edgerig.errors import CompileError, UsageError
+from edgerig.files import sha256
+from edgerig.micro.emit import model, weights
+from edgerig.micro.emit.model import LayerCode
+from edgerig.micro.emit.text import includes, prefixed
+from edgerig.micro.ir import Program, Value
+from edgerig.micro.kernels.base import C_TYPES, Constant, Context
+from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
+from edgerig.micro.kernels.registry import kernels_for
+from edgerig.micro.manifest import FORMAT, ConstantEntry, Layer, Manifest, MemoryPlan, Placed, SourceFile
+from edgerig.micro.memory import Memory, Step, plain_sum, plan_memory, views
+from edgerig.micro.options import Options
+from edgerig.micro.passes import PASSES
+from edgerig.micro.read import read_program
+from edgerig.micro.select import Choice, choose, choose_layouts, fuse
+from edgerig.micro.source import MANIFEST, Source
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def compile_model(data: bytes, name: str, options: Options, file: str | None = None) -> Source:
+    """Compile a TFLite network to C99.
+
+    Args:
+        data: Content of the .tflite file.
+        name: Prefix of all names in the C code: a C identifier.
+        options: CPU, and speed or size.
+        file: How messages and the manifest call the file; ``name`` with its suffix if not given.
+
+    Raises:
+        ModelError: It is no sound TFLite file.
+        CompileError: It uses what the compiler does not know, or does not fit any microcontroller.
+        UsageError: The name is no C identifier; UnknownNameError: the CPU is not known.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 60:
+        raise UsageError(f"{name!r} cannot be the prefix of C names.", "Letters, digits and _, a letter first.")
+    kernels = kernels_for(options)
+    program = read_program(data, file or f"{name}.tflite")
+    plain = plain_sum(program)
+    parameters = sum(value.nbytes for value in _constants(program))
+    for run in PASSES:
+        run(program)
+    fuse(program, kernels, options)
+    shared = views(program)
+    choices = choose(program, kernels, options, shared)
+    layouts = choose_layouts(program, choices, shared)
+    layers = _lower(choices, options, layouts)
+    sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in _all_values(program, choices)}
+    steps = [Step(one.node, one.context.scratch_bytes, one.kernel.overlays(one.node)) for one in layers]
+    memory = plan_memory(program, steps, shared, sizes)
+    return _emit(program, name, options, layers, memory, (plain, parameters, len(data)))
+
+
+def _lower(choices: Sequence[Choice], options: Options, layouts: dict[Value, str]) -> list[LayerCode]:
+    layers = []
+    for index, choice in enumerate(choices):
+        context = Context(choice.node, index, options, layouts)
+        lowered = choice.kernel.lower(choice.node, context)
+        layers.append(LayerCode(choice.node, choice.kernel, context, lowered))
+    return layers
+
+
+def _constants(program: Program) -> list[Value]:
+    values = (value for node in program.nodes for value in node.inputs if value.constant)
+    return list(dict.fromkeys(values))
+
+
+def _all_values(program: Program, choices: Sequence[Choice]) -> list[Value]:
+    found = [*program.inputs, *program.outputs]
+    for node in (*program.nodes, *(choice.node for choice in choices)):
+        found += [*node.inputs, *node.outputs]
+    return [value for value in dict.fromkeys(found) if not value.constant]
+
+
+def _emit(
+    program: Program, name: str, options: Options, layers: list[LayerCode], memory: Memory, sums: tuple[int, int, int]
+) -> Source:
+    constants = [constant for layer in layers for constant in layer.context.constants]
+    plain: dict[Value, str] = {}
+    for index, value in enumerate(model.plain_constants(program, layers)):
+        one = Constant(f"c{index}", C_TYPES[value.dtype], np.array(value.data), stands_for=(value,))
+        constants.append(one)
+        plain[value] = f"@P@_{one.name}"
+    text = {
+        "model.h": model.header(program, name, len(layers), memory, __version__),
+        "model.c": model.code(program, name, layers, memory, plain),
+        "weights.h": weights.header(constants, name),
+        "weights.c": weights.code(constants, name),
+        **_kernel_files(layers, name),
+    }
+    files = {path: content.encode() for path, content in text.items()}
+    manifest = _manifest(program, name, options, layers, memory, sums, constants, files)
+    files[MANIFEST] = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+    return Source(files, manifest)
+
+
+def _kernel_files(layers: Sequence[LayerCode], name: str) -> dict[str, str]:
+    """The kernels' files and those that they include, each once."""
+    waiting = [path for layer in layers for path in layer.lowered.files]
+    found: dict[str, str] = {}
+    origins: dict[str, Path] = {}
+    while waiting:
+        path = waiting.pop()
+        target = f"kernels/{path.name}"
+        if target in found:
+            if origins[target] != path:
+                raise CompileError(f"Two kernels bring a file {path.name}.")
+            continue
+        found[target], origins[target] = path.read_text(), path
+        waiting += [path.parent / one for one in includes(found[target]) if (path.parent / one).exists()]
+    for layer in layers:
+        for file, text in layer.lowered.generated.items():
+            found[f"kernels/{file}"] = prefixed(text, name)
+    return dict(sorted(found.items()))
+
+
+def _manifest(
+    program: Program,
+    name: str,
+    options: Options,
+    layers: Sequence[LayerCode],
+    memory: Memory,
+    sums: tuple[int, int, int],
+    constants: Sequence[Constant],
+    files: dict[str, bytes],
+) -> Manifest:
+    plan = memory.plan
+    plain, parameters, size = sums
+    return Manifest(
+        format=FORMAT,
+        version=__version__,
+        name=name,
+        source=program.name,
+        source_sha256=program.sha256,
+        source_bytes=size,
+        cpu=options.cpu,
+        optimize=options.optimize,
+        features=tuple(sorted(options.features)),
+        inputs=tuple(_spec(value) for value in program.inputs),
+        outputs=tuple(_spec(value) for value in program.outputs),
+        macs=sum(layer.node.macs for layer in layers),
+        constant_bytes=sum(one.nbytes for one in constants),
+        parameter_bytes=parameters,
+        memory=MemoryPlan(
+            arena=plan.nbytes,
+            lower_bound=plan.lower_bound,
+            plain_sum=plain,
+            method=plan.method,
+            pieces=tuple(
+                Placed(name=one.name, offset=one.offset, bytes=one.nbytes, first=one.first, last=one.last)
+                for one in plan.pieces
+            ),
+        ),
+        layers=tuple(_layer(index, layer) for index, layer in enumerate(layers)),
+        constants=tuple(
+            ConstantEntry(name=f"{name}_{one.name}", bytes=one.nbytes, tensors=tuple(v.name for v in one.stands_for))
+            for one in constants
+        ),
+        files=tuple(
+            SourceFile(path=path, bytes=len(content), sha256=sha256(content)) for path, content in files.items()
+        ),
+        notes=tuple(program.notes),
+    )
+
+
+def _spec(value: Value) -> TensorSpec:
+    return TensorSpec(value.name, value.shape, value.dtype, value.quantization)
+
+
+def _layer(index: int, layer: LayerCode) -> Layer:
+    node = layer.node
+    return Layer(
+        index=index,
+        name=node.name,
+        op=node.label,
+        position=node.position,
+        kernel=layer.kernel.name,
+        macs=node.macs,
+        inputs=tuple(value.shape for value in node.inputs if not value.constant),
+        outputs=tuple(value.shape for value in node.outputs),
+        constant_bytes=sum(one.nbytes for one in layer.context.constants),
+        scratch_bytes=layer.context.scratch_bytes,
+    )

@@ -1,0 +1,126 @@
+"""Which kernel runs which node, what is fused for it, and in which layouts they hand values on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgerig.errors import CompileError
+from edgerig.micro import ir
+from edgerig.micro.ir import Fused, Node, Program, Value
+from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.kernels.layouts import PLAIN
+from edgerig.micro.memory import Sharing, needs_code
+from edgerig.micro.options import Options
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A node and the kernel that takes it."""
+
+    node: Node
+    kernel: Kernel
+
+
+def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> None:
+    """Fuse the chains that kernels ask for, the best kernel first.
+
+    A chain is fused where each node is the only reader of the one before, whose output is no output of the network.
+    The fused node stands where the last of them stood.
+    """
+    for kernel in kernels:
+        if kernel.pattern:
+            for node in list(program.nodes):
+                if node in program.nodes:
+                    _fuse_from(program, node, kernel, options)
+
+
+def _fuse_from(program: Program, node: Node, kernel: Kernel, options: Options) -> None:
+    chain = [node]
+    users = program.users()
+    if not isinstance(node, kernel.pattern[0]):
+        return
+    for kind in kernel.pattern[1:]:
+        made = chain[-1].outputs
+        readers = users.get(made[0], []) if len(made) == 1 else []
+        if len(readers) != 1 or made[0] in program.outputs or not isinstance(readers[0], kind):
+            return
+        chain.append(readers[0])
+    candidate = Fused.of(*chain)
+    if kernel.accepts(candidate, options):
+        place = program.nodes.index(chain[-1])
+        program.nodes[place] = candidate
+        program.nodes = [one for one in program.nodes if not any(one is part for part in chain)]
+
+
+def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared: Sharing) -> list[Choice]:
+    """A kernel for every node that needs code.
+
+    Raises:
+        CompileError: There is none for some; names them all, their positions, types, and what would be known.
+    """
+    found: list[Choice] = []
+    missing: list[Node] = []
+    for node in program.nodes:
+        if not needs_code(node, shared):
+            continue
+        kernel = next((kernel for kernel in kernels if _takes(kernel, node, options)), None)
+        if kernel is None:
+            missing.append(node)
+        else:
+            found.append(Choice(node, kernel))
+    if missing:
+        raise _missing(program, missing, kernels)
+    return found
+
+
+def _takes(kernel: Kernel, node: Node, options: Options) -> bool:
+    if isinstance(node, Fused):
+        kinds = kernel.pattern
+        if len(kinds) != len(node.parts) or not all(map(isinstance, node.parts, kinds)):
+            return False
+    elif kernel.pattern or not isinstance(node, kernel.node):
+        return False
+    return kernel.accepts(node, options)
+
+
+def _missing(program: Program, nodes: Sequence[Node], kernels: Sequence[Kernel]) -> CompileError:
+    def types(node: Node) -> str:
+        kinds = [value.dtype for value in node.inputs[:2] if not value.constant] or [node.input.dtype]
+        return ", ".join(kinds) + (" to " + ", ".join(value.dtype for value in node.outputs) if node.outputs else "")
+
+    shown = "; ".join(f"{node.where()} of {types(node)}" for node in nodes[:8])
+    more = f"; and {len(nodes) - 8} more" if len(nodes) > 8 else ""
+    known = dict.fromkeys(
+        f"{kernel.node.op}: {kernel.supports}"
+        for node in nodes
+        for kernel in kernels
+        if kernel.supports and isinstance(node, kernel.node) and not kernel.pattern
+    )
+    return CompileError(
+        f"{program.name} cannot be compiled to C: there is no kernel for {shown}{more}.",
+        f"Supported: {'; '.join(known) or 'nothing of that kind'}.",
+    )
+
+
+def choose_layouts(program: Program, choices: Sequence[Choice], shared: Sharing) -> dict[Value, str]:
+    """The layout of each value that is not plain: the first that its maker offers and all its readers take.
+
+    Inputs, outputs, state and what shares memory under another shape stay plain.
+    """
+    fixed = {shared.find(value) for value in (*program.inputs, *program.outputs)}
+    for node in program.nodes:
+        if isinstance(node, ir.Reshape | ir.ReadVariable | ir.AssignVariable):
+            fixed.update(shared.find(value) for value in (*node.inputs, *node.outputs))
+    layouts: dict[Value, str] = {}
+    for choice in choices:
+        for value in choice.node.outputs:
+            if shared.find(value) in fixed or value.variable:
+                continue
+            readers = [one for one in choices if any(value is read for read in one.node.inputs)]
+            for layout in choice.kernel.writes(choice.node, value):
+                if all(layout in one.kernel.reads(one.node, value) for one in readers):
+                    if layout != PLAIN and readers:
+                        layouts[value] = layout
+                    break
+    return layouts
