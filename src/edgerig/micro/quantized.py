@@ -94,8 +94,6 @@ def effective_scales(node: Weighted) -> list[float]:
     """input scale * weight scale / output scale, in double precision of the stored floats, one per scale of weights."""
     scales = (node.weights.quantization or node.weights._one()).scales
     source, target = _f32(node.input.scale), _f32(node.output.scale)
-    if isinstance(node, FullyConnected) and len(scales) == 1:
-        return [float(np.float32(source) * np.float32(scales[0])) / target]
     return [source * _f32(scale) / target for scale in scales]
 
 

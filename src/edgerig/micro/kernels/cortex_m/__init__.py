@@ -3,5 +3,11 @@
 from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
+from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
 
-CORTEX_M: tuple[Kernel, ...] = ()
+CORTEX_M: tuple[Kernel, ...] = (
+    ConvPool(),
+    ConvBlock(),
+    ConvPairs(),
+)

@@ -1,14 +1,17 @@
-/* What generated depthwise functions are told about a band of rows. */
+/* Depthwise 3x3 convolution of a band of rows, in assembly generated for a shape. */
 #ifndef ER_DEPTHWISE_H
 #define ER_DEPTHWISE_H
 
 #include <stdint.h>
 
 typedef struct er_depthwise_band {
-    int16_t *plane;    /* border and rows of one channel, int16; aligned to 4 bytes */
-    int16_t *first;    /* the row of the plane that takes the first row of the input */
-    uint32_t rows_in;  /* rows of the input */
-    uint32_t steps;    /* output rows, or groups of three where a row is no whole number of tiles */
+    uint32_t *plane;  /* border and rows of one channel, int16; filled with the border's value */
+    uint32_t *first;  /* the row of the plane that takes the first row of the input */
+    uint32_t rows_in; /* rows of the input */
+    uint32_t steps;   /* output rows, or groups of three where a row is no whole number of tiles */
 } er_depthwise_band;
+
+typedef void er_depthwise_run(const int8_t *in, uint32_t *columns, const uint32_t *parameters,
+                              const er_depthwise_band *band);
 
 #endif

@@ -76,9 +76,11 @@ def _half(weights: str) -> list[str]:
 
 def packs(weights: NDArray[np.int8]) -> bool:
     """Whether pairs of output channels fit into half-words; ``weights`` (O, K)."""
+    if weights.shape[0] % 2:
+        return False
     halves = _halves(weights)
     room = np.abs(weights.astype(np.int64)).sum(1).max() * 128 < 1 << 23
-    return weights.shape[0] % 2 == 0 and bool((halves >= -32768).all() and (halves <= 32767).all() and room)
+    return bool((halves >= -32768).all() and (halves <= 32767).all() and room)
 
 
 def pack(weights: NDArray[np.int8], parameters: Prescaled) -> NDArray[np.int32]:
@@ -98,4 +100,4 @@ def pack(weights: NDArray[np.int8], parameters: Prescaled) -> NDArray[np.int32]:
 
 def _halves(weights: NDArray[np.int8]) -> NDArray[np.int64]:
     wide = weights.astype(np.int64)
-    return np.asarray(256 * wide[0::2] + wide[1::2][: len(wide[0::2])], np.int64) if len(wide) % 2 == 0 else wide
+    return np.asarray(256 * wide[0::2] + wide[1::2], np.int64)

@@ -52,7 +52,12 @@ def sums(node: Weighted) -> tuple[Ints, Ints]:
 
 
 def prescaled(
-    requantization: Requantization, lowest: Ints, highest: Ints, k: int, one_shift: bool = False
+    requantization: Requantization,
+    lowest: Ints,
+    highest: Ints,
+    k: int,
+    one_shift: bool = False,
+    shift: int | None = None,
 ) -> Prescaled | None:
     """Parameters for sums that come multiplied by ``2**k``, or None where none are exact.
 
@@ -62,19 +67,20 @@ def prescaled(
         highest: Likewise.
         k: 2 to 8.
         one_shift: The same shift in all channels.
+        shift: With one_shift, this one; else the largest that is possible.
     """
     if not floors(requantization) or requantization.shifts_left:
         return None
     channels = [_Channel(requantization, i, int(lowest[i]), int(highest[i]), k) for i in range(len(lowest))]
     alive = [channel.shift for channel in channels if not channel.constant] or [MAX_SHIFT]
-    common = min(MAX_SHIFT, *alive)
+    common = min(MAX_SHIFT, *alive) if shift is None else shift
     found = []
     for channel in channels:
-        shift = common if one_shift else min(channel.shift, MAX_SHIFT)
-        fit = channel.fit(shift)
+        chosen = common if one_shift else min(channel.shift, MAX_SHIFT)
+        fit = channel.fit(chosen)
         if fit is None:
             return None
-        found.append((*fit, shift))
+        found.append((*fit, chosen))
     return Prescaled(*(np.array(column, np.int32) for column in zip(*found, strict=True)))
 
 

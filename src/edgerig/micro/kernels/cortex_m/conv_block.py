@@ -1,0 +1,137 @@
+"""3x3 convolution of int8 images with stride 1, with or without a 2x2 maximum behind it.
+
+Four image columns are copied to int16 and serve two neighbouring pixels: each word is loaded once for three taps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.pairs import ROUND, Pairs, numbers_of, pack
+from edgerig.micro.options import Options
+
+_HERE = Path(__file__).parent
+_FILES = tuple(_HERE / name for name in ("er_conv_block.c", "er_conv_block.h", "er_block.S", "er_block.h"))
+#: Bytes of columns that are worth fewer copies.
+_COLUMNS = 2560
+_MOST = (1 << 15) - 1
+
+
+class ConvBlock(Kernel):
+    """Two pixels by two channels in registers; 0.72 instructions per multiplication and 9 per output."""
+
+    name = "conv-3x3"
+    needs = frozenset({"thumb2", "dsp"})
+    node = Conv2D
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        return isinstance(node, Conv2D) and _takes(node) and _pays(node)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Conv2D)
+        return _lower(node, node.output, context, pooled=False)
+
+
+class ConvPool(Kernel):
+    """The maximum of four accumulators is taken before they are scaled."""
+
+    name = "conv-3x3-pool"
+    needs = frozenset({"thumb2", "dsp"})
+    pattern = (Conv2D, MaxPool2D)
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        conv, pool = _parts(node)
+        return pools_by_two(pool) and _takes(conv)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        conv, pool = _parts(node)
+        return _lower(conv, pool.output, context, pooled=True)
+
+
+def pools_by_two(pool: MaxPool2D) -> bool:
+    """A 2x2 maximum with stride 2 and nothing else; all its windows lie inside."""
+    return pool.window == (2, 2) and pool.stride == (2, 2) and pool.padding.none and pool.activation == "NONE"
+
+
+def _parts(node: Node) -> tuple[Conv2D, MaxPool2D]:
+    assert isinstance(node, Fused)
+    conv, pool = node.parts
+    assert isinstance(conv, Conv2D)
+    assert isinstance(pool, MaxPool2D)
+    return conv, pool
+
+
+def _takes(node: Conv2D) -> bool:
+    if node.input.dtype != "int8" or node.kernel != (3, 3) or node.stride != (1, 1) or node.dilation != (1, 1):
+        return False
+    _, _, width, channels = node.output.shape
+    if width < 2 or channels % 2 or node.input.shape[-1] % 4:
+        return False
+    return max(*node.input.shape, *node.output.shape) <= _MOST and pack(node, block_order(node)) is not None
+
+
+def _pays(node: Conv2D) -> bool:
+    """Fewer instructions than conv_pairs: columns that are computed twice against pixels that are copied nine times."""
+    _, height, width, outputs = node.output.shape
+    channels = node.input.shape[-1]
+    waste = (width % 2 * height) * (9 * channels * 0.71 + 9) * outputs
+    copies = height * width * channels * 1.4 * (9 - 3)
+    return waste < copies
+
+
+def block_order(node: Conv2D) -> NDArray[np.intp]:
+    """Row of taps, four inputs in the order 0 2 1 3, tap, the two inputs of a word."""
+    channels = node.input.shape[-1]
+    places = np.arange(9 * channels).reshape(3, 3, channels // 4, 2, 2)
+    return np.ascontiguousarray(places.transpose(0, 2, 4, 1, 3)).reshape(-1)
+
+
+def _rows(height: int, row_bytes: int, per_row: int) -> int:
+    """Rows of a tile: a part of all rows, so that none is computed twice, whose columns take little memory."""
+    fitting = [
+        rows for rows in range(1, height + 1) if height % rows == 0 and (rows * per_row + 2) * row_bytes <= _COLUMNS
+    ]
+    return max(fitting, default=1)
+
+
+def _lower(node: Conv2D, output: Value, context: Context, pooled: bool) -> Lowered:
+    pairs = pack(node, block_order(node))
+    assert pairs is not None
+    _, height, width, channels = node.input.shape
+    _, out_height, out_width, out_channels = output.shape
+    row_bytes, per_row = 8 * channels, 2 if pooled else 1
+    rows = _rows(out_height, row_bytes, per_row)
+    job = _job(pairs, context, (out_channels, out_width * out_channels), (row_bytes, rows))
+    numbers = (
+        height, width, channels, out_height, out_width, out_channels, node.padding.top, node.padding.left,
+        node.input.zero_point,
+    )  # fmt: skip
+    shape = context.struct("shape", "er_conv_block_shape", "{ " + ", ".join(map(str, numbers)) + " }")
+    columns = context.scratch((rows * per_row + 2) * row_bytes, "uint32_t")
+    call = "er_conv_block_pool" if pooled else "er_conv_block"
+    names = f"&{shape}, &{job}, {context.read(node.input)}, {context.write(output)}, {columns}"
+    return Lowered(f"{call}({names});", _FILES, ("er_conv_block.h",))
+
+
+def _job(pairs: Pairs, context: Context, strides: tuple[int, int], tile: tuple[int, int]) -> str:
+    values = [value for value in context.node.inputs if value.constant]
+    ordered = pairs.weights[:, pairs.order]
+    both = (256 * ordered[0::2] + ordered[1::2]).astype(np.int16)
+    weights = context.constant("weights", both, stands_for=values[:1])
+    numbers = np.array([numbers_of(pairs, a, a + 1) for a in range(0, len(pairs.weights), 2)], np.int64)
+    channels = context.constant("channels", numbers.astype(np.int32), stands_for=values[1:])
+    steps = len(pairs.order) // 6
+    first = (steps - 1) % ROUND + 1
+    rounds = (steps - first) // ROUND + 1
+    shift = int(pairs.fast.shift[0]) if pairs.fast else 0
+    return context.struct(
+        "block",
+        "er_block",
+        f"{{ {weights}, {channels}, {strides[0]}, {strides[1]}, {rounds}, {first}, {len(numbers)}, {shift}, "
+        f"{pairs.scale.low}, {pairs.scale.high}, {tile[0]}, {tile[1]} }}",
+    )

@@ -1,0 +1,33 @@
+/* Depthwise 3x3 convolution, band of rows by band of rows, each followed at once by what makes outputs of it. */
+#ifndef ER_SEPARABLE_H
+#define ER_SEPARABLE_H
+
+#include <stdint.h>
+
+#include "er_depthwise.h"
+#include "er_pointwise.h"
+
+typedef struct er_separable {
+    er_depthwise_run *depthwise;
+    er_pointwise_run *pointwise;
+    const uint32_t *parameters;   /* of the depthwise part */
+    er_pointwise job;             /* of the pointwise part */
+    uint16_t height, out_height, out_width;
+    uint16_t row;                 /* of the input, bytes */
+    uint16_t stride, top;
+    uint16_t band;                /* output rows of a band */
+    uint16_t step;                /* output rows that fill whole tiles */
+    uint16_t pitch, plane_words;
+    uint32_t border;              /* two pixels of it */
+    uint16_t channels;            /* of the output */
+    uint16_t room;                /* pixels that the output has room for after its last one */
+} er_separable;
+
+/* columns: a band's; plane: plane_words; tail: 4 bytes for each channel of the output, used if there is no room. */
+void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out, uint32_t *columns, uint32_t *plane,
+                        int8_t *tail);
+
+/* Instead of a pointwise part: columns become int8 as they are; job->rounds is the number of channels. */
+void er_columns_store(const er_pointwise *job, const uint32_t *columns, int8_t *out, uint32_t tiles);
+
+#endif
