@@ -154,7 +154,9 @@ static void note_start(void)
         log_number(" address ", fault->address);
         fault->magic = 0;
     }
-    log_byte('\n');
+    text_put(log_byte, "\nready after ");
+    text_number(log_byte, (uint32_t)clock_nanoseconds(clock_now()), 0);
+    text_put(log_byte, " ns\n");
 }
 
 static void serve(void)

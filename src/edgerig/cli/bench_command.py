@@ -20,8 +20,13 @@ from edgerig.cli.options import parse_options
 @click.option(
     "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
 )
-@click.option("--target", "targets", multiple=True, help="local or tcp://HOST:PORT; may be repeated.  [default: local]")
-@click.option("--runtime", "runtimes", multiple=True, help="litert, onnxruntime, tflm; may be repeated.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    help="local, tcp://HOST:PORT, sim:stm32f746 ..; may be repeated.  [default: local]",
+)
+@click.option("--runtime", "runtimes", multiple=True, help="litert, onnxruntime, tflm, micro; may be repeated.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
 @click.option(
@@ -63,36 +68,49 @@ def command(model: Path, out: Path | None, resume: bool, as_json: bool, **given:
 
 def _rig(model: Path, given: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
-    from edgerig.engine.reference import RUNTIMES
-    from edgerig.errors import IncompatibleError
     from edgerig.models.files import open_artifact
 
     artifact = open_artifact(model)
-    runtimes = list(given["runtimes"])
-    if not runtimes:
-        if artifact.format not in RUNTIMES:
-            raise IncompatibleError(
-                f"{model.name} is a {artifact.format} file, which no runtime runs as it is.",
-                f"Compile it first: edgerig compile {model} --to float32",
-            )
-        runtimes = [RUNTIMES[artifact.format]]
     dataset = {"use": given["dataset"], **parse_options(given["dataset_option"], "--dataset-option")}
     if given["dataset_root"] is not None:
         dataset["root"] = str(given["dataset_root"])
     if dataset["use"] == "random":
         dataset.setdefault("shape", list(artifact.inputs[0].shape[1:]))
         dataset.setdefault("samples", given["samples"] or 1000)
-    threads = given["threads"]
-    entries = [{"use": name, **({"threads": threads} if threads != 1 else {})} for name in runtimes]
     reference = given["reference"]
     return {
         "name": f"bench-{model.stem}",
         "model": {"file": str(model), **({"reference": str(reference)} if reference else {})},
         "dataset": dataset,
-        "matrix": [{"runtimes": entries, "targets": list(given["targets"]) or ["local"]}],
+        "matrix": _matrix(model, artifact.format, given),
         "measure": {
             "warmup": given["warmup"],
             "profile": not given["no_profile"],
             **({"samples": given["samples"]} if given["samples"] else {}),
         },
     }
+
+
+def _matrix(model: Path, format: str, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runtimes that were asked for on every target; where none were, the one that is usual there."""
+    from edgerig.engine.reference import RUNTIMES
+    from edgerig.errors import IncompatibleError
+    from edgerig.targets.resolve import default_runtime
+
+    threads = {"threads": given["threads"]} if given["threads"] != 1 else {}
+    blocks: dict[tuple[str, ...], list[str]] = {}
+    for target in given["targets"] or ("local",):
+        runtimes = given["runtimes"]
+        if not runtimes:
+            usual = default_runtime(target) or RUNTIMES.get(format)
+            if usual is None:
+                raise IncompatibleError(
+                    f"{model.name} is a {format} file, which no runtime runs as it is.",
+                    f"Compile it first: edgerig compile {model} --to float32",
+                )
+            runtimes = (usual,)
+        blocks.setdefault(tuple(runtimes), []).append(target)
+    return [
+        {"runtimes": [{"use": name, **threads} for name in runtimes], "targets": targets}
+        for runtimes, targets in blocks.items()
+    ]

@@ -91,6 +91,7 @@ def measure_cell(
         memory = _with_what_the_profile_told(memory, session.memory())
         transport = _transport(session, first_inputs, how)
         machine_after = session.machine()
+        counts, firmware = session.counts(), session.firmware()
     distribution = summarize(steady.times_ns * NANOSECOND)
     quality = judge_quality(tests.dataset, steady.scores, tests.samples.labels)
     interruptions = tuple(deployment.interruptions)
@@ -107,6 +108,9 @@ def measure_cell(
         commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
         warmup=how.warmup, clock=report.clock, method=report.invoke_method, interruptions=interruptions,
         device=target.description,
+        instructions=counts.instructions if counts else msgspec.UNSET,
+        cycles=counts.cycles if counts else msgspec.UNSET,
+        firmware=firmware if firmware is not None else msgspec.UNSET,
     )  # fmt: skip
     return result, _arrays(steady, tests)
 

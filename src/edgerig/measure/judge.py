@@ -35,6 +35,7 @@ def judge(
         clock: The clock and its resolution as `edgerig.measure.clocks.Clock` writes them: ``"name, 1 ns"``.
     """
     found = [*_threads(before, threads), *_others(before, after, threads), *_machine(after), *_throttled(before, after)]
+    found += judge_firmware(before)
     if distribution is not None:
         found += _distribution(distribution, clock)
     return found
@@ -96,6 +97,22 @@ def _machine(state: MachineState) -> list[str]:
         found.append("The machine runs on its battery, and may hold its frequency down.")
     if state.temperature_c is not None and state.temperature_c >= HOT_C:
         found.append(f"The machine is hot, {state.temperature_c:.0f} °C: it may throttle.")
+    return found
+
+
+def judge_firmware(state: MachineState) -> list[str]:
+    """What a firmware was built with that makes its numbers worse than the board's, by the manifest in its image."""
+    build = state.packages
+    found = []
+    if build.get("fpu") == "off":
+        found.append("The firmware was built without the board's FPU: float arithmetic is many times slower.")
+    if build.get("debug") == "yes":
+        found.append("The firmware is a debug build.")
+    elif build.get("optimization") in ("-O0", "-Og", "-O1"):
+        found.append(f"The firmware was built with {build['optimization']}: the compiler hardly optimized.")
+    clock, meant = build.get("clock_hz", ""), build.get("board_clock_hz", "")
+    if clock.isdigit() and meant.isdigit() and clock != meant:
+        found.append(f"The processor runs at {int(clock) / 1e6:g} MHz; the board is made for {int(meant) / 1e6:g} MHz.")
     return found
 
 

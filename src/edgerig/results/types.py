@@ -11,6 +11,7 @@ from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import Distribution
 from edgerig.runtimes.base import LayerTime
+from edgerig.targets.base import FirmwareReport
 
 #: Version of the bundle's layout and of the JSON documents in it.
 BUNDLE_VERSION = 1
@@ -106,6 +107,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         seconds: Host time that the cell took.
         interruptions: What interrupted the pass over the samples; also among the warnings.
         device: What is under test, in words of the target: whose agent it is, who started it.
+        instructions, cycles: Of one inference, where an emulator counted them.
+        firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
 
     id: str
@@ -132,6 +135,9 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     interruptions: tuple[str, ...] = ()
     device: str = ""
+    instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
+    cycles: Quantity | msgspec.UnsetType = msgspec.UNSET
+    firmware: FirmwareReport | msgspec.UnsetType = msgspec.UNSET
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,8 @@ class RuntimeSettings(Settings, frozen=True, kw_only=True):
 class LayerTime(msgspec.Struct, frozen=True, kw_only=True):
     """One operator of a profile: its place in execution order, name, type and seconds an inference.
 
-    ``time`` is an `Unavailable` where the engine tells the operator but not its time.
+    ``time`` is an `Unavailable` where the engine tells the operator but not its time. ``instructions`` of an inference
+    are there where an emulator counts them.
     """
 
     index: int
@@ -47,6 +48,7 @@ class LayerTime(msgspec.Struct, frozen=True, kw_only=True):
     op: str
     time: Quantity
     output_shape: tuple[int, ...] | None = None
+    instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
 
 
 class RunResult(msgspec.Struct, frozen=True):

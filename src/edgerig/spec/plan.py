@@ -155,7 +155,8 @@ def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
         plugins.append(find("model", rig.model.use, ModelWrapper))
     for cell in cells:
         plugins += [find("compiler", part.use, ModelCompiler) for part in cell.compilers]
-        if plugin_of(cell.target.use).name == "local":
+        plugins.append(plugin_of(cell.target.use))
+        if plugins[-1].name == "local":
             plugins.append(find("runtime", cell.runtime.use, Runtime))
     missing = {plugin: error for plugin in plugins if (error := plugin.missing()) is not None}
     if len(missing) == 1:

@@ -60,6 +60,48 @@ class DeviceRun(msgspec.Struct, frozen=True, kw_only=True):
     samples_per_request: NDArray[np.int64]
 
 
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an emulator counted while it ran a network.
+
+    Attributes:
+        instructions: Of one inference.
+        cycles: What the target's cycle model makes of them.
+    """
+
+    instructions: Quantity
+    cycles: Quantity
+
+
+class SymbolSize(msgspec.Struct, frozen=True):
+    """A function, constant or variable of a firmware: its bytes, ``flash`` or ``ram``, and what it belongs to."""
+
+    name: str
+    place: str
+    bytes: int
+    group: str
+
+
+class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The firmware that a network runs in.
+
+    Attributes:
+        board: The board's name for people.
+        build: What stands in the image: compiler, flags, FPU, optimization, clock ...
+        flash, ram: Bytes that are taken; ``flash_limit`` and ``ram_limit``: that there are.
+        groups: ``flash`` and ``ram``: bytes by what they belong to: weights, network, wire, board, stack ...
+        symbols: The largest first.
+    """
+
+    board: str
+    build: dict[str, str]
+    flash: int
+    flash_limit: int
+    ram: int
+    ram_limit: int
+    groups: dict[str, dict[str, int]]
+    symbols: tuple[SymbolSize, ...]
+
+
 class Session(ABC):
     """One network on one device, from `Target.open` to `close`."""
 
@@ -89,6 +131,14 @@ class Session(ABC):
     def machine(self) -> MachineState:
         """The state of the device now."""
 
+    def counts(self) -> Counts | None:
+        """What was counted over all samples so far, where an emulator runs the network."""
+        return None
+
+    def firmware(self) -> FirmwareReport | None:
+        """The firmware that the network runs in, where this machine built it."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Free the network and the connection."""
@@ -107,10 +157,12 @@ class Target(Plugin, ABC):
         address: As the rig file names it: ``local``, ``tcp://pi:7433``.
 
     Class attributes:
-        kind: What times on this target are: ``measured`` on hardware, ``emulated`` on an emulator.
+        kind: What times on this target are: ``measured`` on hardware, ``modelled`` where there is none.
+        runtime: The only runtime that there is on it, if there is only one.
     """
 
     kind: ClassVar[str] = "measured"
+    runtime: ClassVar[str | None] = None
     address: str
 
     @classmethod

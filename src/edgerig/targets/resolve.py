@@ -1,4 +1,4 @@
-"""From a target's address to its plugin: ``local``, ``tcp://pi:7433``, ``package.module:Class``."""
+"""From a target's address to its plugin: ``local``, ``tcp://pi:7433``, ``sim:stm32f746``, ``package.module:Class``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ def plugin_of(address: str) -> type[Target]:
     """
     scheme, separator, _ = address.partition("://")
     known = names("target")
+    family = address.partition(":")[0]
     if (separator or ":" not in address) and scheme not in known:
         raise UnknownNameError("target", address, [*known, "tcp://HOST:PORT"])
-    plugin = find("target", scheme if separator else address, Target)
+    plugin = find("target", scheme if separator else family if family in known else address, Target)
     plugin.check_address(address)
     return plugin
+
+
+def default_runtime(address: str) -> str | None:
+    """The runtime of a target that has only one, such as a board."""
+    return plugin_of(address).runtime
 
 
 def target_for(address: str, options: dict[str, Any] | None = None) -> Target:

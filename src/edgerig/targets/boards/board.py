@@ -62,8 +62,13 @@ class CycleModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_instruction: Annotated[float, msgspec.Meta(gt=0)]
     fit: str
 
+    @property
+    def short(self) -> str:
+        """Its name and its one number."""
+        return f"{self.name}, {self.per_instruction:.2f} cycles an instruction"
+
     def __str__(self) -> str:
-        return f"{self.name}: {self.per_instruction:.2f} cycles an instruction; fit to silicon: {self.fit}"
+        return f"{self.short}; fit to silicon: {self.fit}"
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

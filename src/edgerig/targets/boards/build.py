@@ -41,7 +41,8 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
     fpu: Annotated[bool, msgspec.Meta(description="use the board's FPU")] = True
     debug: Annotated[bool, msgspec.Meta(description="a build for a debugger: -Og -g")] = False
     clock_hz: Annotated[
-        int | None, msgspec.Meta(description="the processor's clock; the board's own by default", ge=1_000_000)
+        Annotated[int, msgspec.Meta(ge=1_000_000)] | None,
+        msgspec.Meta(description="the processor's clock; the board's own by default"),
     ] = None
     kernels: Annotated[
         str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")
@@ -95,10 +96,10 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.folder) / ELF
 
 
-def build_firmware(board: Board, network: Network, out: Path, settings: BuildSettings | None = None) -> Firmware:
+def build_firmware(board: Board, network: Network, out: Path | None, settings: BuildSettings | None = None) -> Firmware:
     """Compile and link the firmware of ``board`` with ``network`` inside, into the folder ``out``.
 
-    What was built before from the same sources is taken from the cache.
+    What was built before from the same sources is taken from the cache. Without ``out`` it stays there alone.
 
     Raises:
         UsageError: The compiler is not installed.
@@ -112,6 +113,8 @@ def build_firmware(board: Board, network: Network, out: Path, settings: BuildSet
     if not (place / MANIFEST).is_file():
         _build_into(place, board, network, settings, toolchain, build)
     firmware = read_firmware(place)
+    if out is None:
+        return firmware
     with storing(out):
         out.mkdir(parents=True, exist_ok=True)
         for name in (ELF, BIN):

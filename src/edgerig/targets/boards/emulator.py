@@ -1,0 +1,211 @@
+"""QEMU as a board: started with a firmware, spoken to over sockets that are its UARTs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+import numpy as np
+from msgspec.structs import replace
+
+from edgerig.errors import EdgerigError, TargetError, UsageError
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.runtimes.base import LayerTime
+from edgerig.targets.base import Array, DeviceRun
+from edgerig.targets.boards.board import Board
+from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.session import BoardSession
+from edgerig.targets.boards.sizes import functions, open_elf
+from edgerig.wire.client import WireClient
+from edgerig.wire.frame import Frame, FrameReader, Kind, Limits
+from edgerig.wire.link import Link, PairLink
+from edgerig.wire.messages import Hello, unpack
+
+PROGRAM = "qemu-system-arm"
+INSTALL = "apt-get install --no-install-recommends qemu-system-arm"
+#: One instruction is a nanosecond of QEMU's own time, whatever this machine does meanwhile.
+CLOCK = ("-icount", "shift=0,sleep=off")
+#: Seconds that QEMU and the firmware's start may take.
+START_SECONDS = 30.0
+_FAULT = re.compile(r"fault before: pc ([0-9a-f]{8}) lr ([0-9a-f]{8}) CFSR ([0-9a-f]{8})")
+
+
+class Emulator:
+    """A QEMU that runs a firmware.
+
+    Attributes:
+        wire, console: Our ends of the board's two UARTs.
+
+    Raises:
+        UsageError: QEMU is not installed. TargetError: It does not start.
+    """
+
+    def __init__(self, firmware: Firmware, board: Board) -> None:
+        program = find_qemu()
+        self.wire, theirs = socket.socketpair()
+        self.console, terminal = socket.socketpair()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - QEMU writes to it
+        words = [program, "-M", board.machine, "-kernel", str(firmware.elf), "-display", "none", "-monitor", "none"]
+        words += ["-nodefaults", *CLOCK]
+        for name, end in (("wire", theirs), ("console", terminal)):
+            words += ["-chardev", f"socket,id={name},fd={end.fileno()}", "-serial", f"chardev:{name}"]
+        try:
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors, start_new_session=True,
+                pass_fds=(theirs.fileno(), terminal.fileno()),
+            )  # fmt: skip
+        except OSError as error:
+            self.wire.close()
+            self.console.close()
+            raise TargetError(f"{program} does not start: {error.strerror or error}.") from error
+        finally:
+            theirs.close()
+            terminal.close()
+
+    def why_dead(self) -> str | None:
+        """How QEMU ended and its last words, if it has."""
+        try:
+            code = self.process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            return None
+        self._errors.seek(0)
+        words = self._errors.read().decode(errors="replace").strip().splitlines()[-3:]
+        return f"QEMU ended with exit code {code}" + (f"; its last words: {' | '.join(words)}" if words else ".")
+
+    def close(self) -> None:
+        """End it."""
+        with contextlib.suppress(OSError):
+            self.process.kill()
+        self.process.wait()
+        self.console.close()
+        self._errors.close()
+
+
+def find_qemu() -> str:
+    """QEMU's program for Arm boards.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise UsageError(f"{PROGRAM} is not installed.", f"On Debian and Ubuntu: {INSTALL}")
+    return program
+
+
+class EmulatorClient(WireClient):
+    """Speaks to a board that may restart in the middle of everything; it says hello by itself then."""
+
+    def __init__(self, link: Link, emulator: Emulator, firmware: Firmware, *, who: str, timeout: float) -> None:
+        super().__init__(link, who=who, timeout=timeout, why_gone=self._why)
+        self._emulator, self._firmware = emulator, firmware
+        self._restarted = False
+        self._reader = _Reader(link, self.limits, self._on_restart)
+
+    def wait_for_start(self) -> None:
+        """Take the hello of a board that was switched on.
+
+        Raises:
+            TargetError: There comes none.
+        """
+        self.link.set_timeout(START_SECONDS)
+        try:
+            frame = FrameReader(self.link, self.limits).read()
+        except OSError as error:
+            raise TargetError(
+                f"{self.who} does not start: {self._emulator.why_dead() or error}.",
+                "Is this QEMU older than 7.2, or does its board have other addresses?",
+            ) from error
+        if frame.kind != Kind.HELLO:
+            raise TargetError(f"{self.who} does not say hello after its start.")
+        self.link.set_timeout(self.timeout)
+
+    def _on_restart(self, frame: Frame) -> None:
+        self._restarted = True
+        told: Hello = unpack(frame.header, Hello)
+        raise ConnectionResetError(f"it restarted ({told.reset_cause or 'unknown cause'})")
+
+    def _why(self) -> str | None:
+        if not self._restarted:
+            return self._emulator.why_dead()
+        # It is up again and knows what happened.
+        with contextlib.suppress(EdgerigError, OSError):
+            again = WireClient(self.link, who=self.who, timeout=5.0)
+            again.hello()
+            found = _FAULT.search(bytes(again.request(Kind.LOG).payload).decode(errors="replace"))
+            if found:
+                pc = int(found[1], 16)
+                return f"its firmware crashed. HardFault at {pc:#010x} in {self._function(pc)}, CFSR {found[3]}."
+        return "it restarted."
+
+    def _function(self, pc: int) -> str:
+        for start, size, name in functions(open_elf(self._firmware.elf)):
+            if start <= pc < start + max(size, 1):
+                return name
+        return "no function"
+
+
+class _Reader(FrameReader):
+    def __init__(self, link: Link, limits: Limits, on_restart: Callable[[Frame], None]) -> None:
+        super().__init__(link, limits)
+        self._on_restart = on_restart
+
+    def read(self) -> Frame:
+        frame = super().read()
+        if frame.kind == Kind.HELLO and frame.request == 0:
+            self._on_restart(frame)
+        return frame
+
+
+class EmulatedSession(BoardSession):
+    """A network on QEMU.
+
+    The firmware's clock, on QEMU's own time, counts instructions: one is a nanosecond. So its nanoseconds are
+    instructions, as exactly as its timer ticks, and times are made from them by the board's cycle model.
+    """
+
+    client: EmulatorClient
+
+    def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
+        result = super().run(inputs, on_done)
+        counted = result.times_ns
+        self._instructions += [int(count) for count in counted]
+        times = self._seconds(1e-9) * 1e9 * counted
+        return self._on_the_board(replace(result, times_ns=np.maximum(1, np.rint(times)).astype(np.int64)))
+
+    def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        layers = super().profile(inputs)
+        if isinstance(layers, Unavailable):
+            return layers
+        measured = [layer.time for layer in layers]
+        counts = [time.value * 1e9 if isinstance(time, Measurement) else 0.0 for time in measured]
+        return self._layers(
+            layers, counts, max((time.n for time in measured if isinstance(time, Measurement)), default=1)
+        )
+
+    def _seconds(self, clock_seconds: float) -> float:
+        return clock_seconds * 1e9 * self.board.cycles.per_instruction / self.built.clock_hz
+
+    @property
+    def _counted_by(self) -> str:
+        tick = 1e9 / self.built.clock_hz
+        return f"by QEMU's -icount and the board's {self.board.counter.name}, which ticks every {tick:.0f} instructions"
+
+
+def connect(emulator: Emulator, firmware: Firmware, who: str, timeout: float) -> EmulatorClient:
+    """A client that has taken the board's first hello and said its own."""
+    link: Any = PairLink(emulator.wire)
+    client = EmulatorClient(link, emulator, firmware, who=who, timeout=timeout)
+    try:
+        client.wait_for_start()
+        client.hello()
+    except BaseException:
+        client.close()
+        raise
+    return client

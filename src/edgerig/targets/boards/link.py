@@ -1,0 +1,61 @@
+"""The wire to a simulated board: what is sent lies in its UART, and it runs while an answer is awaited."""
+
+from __future__ import annotations
+
+from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
+from edgerig.wire.link import Buffers, Link
+
+
+class SimulatorLink(Link):
+    """A link that loses nothing and takes no time of the board's.
+
+    The board is run in the caller's thread, and only here: so nothing happens behind anybody's back, and every run is
+    like the last one.
+    """
+
+    checked = False
+    lossless = True
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self._resets = simulator.resets
+        self._timeout: float | None = None
+        self._closed = False
+
+    def send(self, buffers: Buffers) -> None:
+        self._see_it_lives()
+        for part in buffers:
+            self.simulator.write(WIRE, bytes(part))
+
+    def recv_into(self, view: memoryview) -> int:
+        self._see_it_lives()
+        data = self.simulator.read(WIRE, len(view))
+        if not data:
+            self.simulator.run(self._timeout)
+            # Nobody reads along: it would only grow.
+            self.simulator.read(CONSOLE)
+            self._see_it_lives()
+            data = self.simulator.read(WIRE, len(view))
+        if not data:
+            raise TimeoutError("the board waits for more and says nothing")
+        view[: len(data)] = data
+        return len(data)
+
+    def set_timeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
+
+    def close(self) -> None:
+        self._closed = True
+
+    def why_gone(self) -> str | None:
+        """Why the board restarted, if it did."""
+        if self.simulator.resets == self._resets:
+            return None
+        faults = self.simulator.faults
+        return f"its firmware crashed. {faults[-1]}." if faults else "it restarted."
+
+    def _see_it_lives(self) -> None:
+        if self._closed:
+            raise ConnectionResetError("the connection is closed")
+        if self.simulator.resets != self._resets:
+            raise ConnectionResetError("the board restarted")

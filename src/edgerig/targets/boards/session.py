@@ -1,0 +1,178 @@
+"""Sessions with boards that are not there: what is counted is told as such, and what a model makes of it too."""
+
+from __future__ import annotations
+
+import re
+import struct
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+
+from edgerig.artifact import Artifact
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.measure.machine import MachineState
+from edgerig.runtimes.base import LayerTime
+from edgerig.targets.base import Array, Counts, DeviceRun, FirmwareReport, SymbolSize
+from edgerig.targets.boards.board import Board
+from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.simulator import Simulator
+from edgerig.targets.session import Protocol, WireSession
+from edgerig.wire.client import WireClient
+from edgerig.wire.frame import Kind
+
+#: Symbols that are told.
+SYMBOLS = 40
+_READY = re.compile(r"ready after (\d+) ns")
+#: ``struct model_layer``: name, operator, MACs, function.
+_LAYER = struct.Struct("<4I")
+
+
+class BoardSession(WireSession):
+    """A network on an emulated or simulated board. Subclasses say how its instructions are counted."""
+
+    def __init__(
+        self, client: WireClient, artifact: Artifact, runtime: str, board: Board, built: Firmware, *,
+        protocol: Protocol = "run", on_close: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self.board, self.built = board, built
+        self._instructions: list[int] = []
+        super().__init__(client, artifact, runtime, {}, protocol=protocol, on_close=on_close)
+        told = self.load_report
+        self.load_report = replace(
+            told, load_seconds=self._boot_seconds(), clock=f"{told.clock}, modelled: {board.cycles.short}"
+        )
+
+    def _boot_seconds(self) -> float:
+        """Modelled time from the start of the board's clock to where the firmware listens to the host."""
+        found = _READY.search(bytes(self.client.request(Kind.LOG).payload).decode(errors="replace"))
+        return self._seconds(int(found[1]) * 1e-9) if found else 0.0
+
+    def _seconds(self, clock_seconds: float) -> float:
+        """Modelled time for what the firmware's own clock told."""
+        return clock_seconds
+
+    @property
+    @abstractmethod
+    def _counted_by(self) -> str:
+        """How instructions are counted, for a method's text."""
+
+    def _on_the_board(self, run: DeviceRun) -> DeviceRun:
+        """``run`` with round trips on the board's clock, which this machine's has nothing to do with."""
+        ends = np.cumsum(run.samples_per_request)[:-1]
+        trips = np.array([part.sum() for part in np.split(run.times_ns, ends)], np.int64)
+        return replace(run, round_trips_ns=trips)
+
+    def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
+        return Unavailable("the line to a board that is not there takes no time of its own")
+
+    def memory(self) -> dict[str, Quantity]:
+        found = {name: _as_kind(quantity, "emulated") for name, quantity in super().memory().items()}
+        sizes = self.built.sizes
+        method = "linked firmware; exact, whatever runs it"
+        for name, value in (("flash", sizes.flash), ("ram", sizes.ram)):
+            found[name] = Measurement(value=float(value), unit="B", kind="measured", method=method)
+        return found
+
+    def machine(self) -> MachineState:
+        return replace(super().machine(), time=datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def counts(self) -> Counts:
+        if not self._instructions:
+            nothing = Unavailable("no inference was run")
+            return Counts(instructions=nothing, cycles=nothing)
+        counted = np.array(self._instructions)
+        median, model = float(np.median(counted)), self.board.cycles
+        spread = f"from {counted.min():,} to {counted.max():,}" if counted.min() != counted.max() else "all the same"
+        return Counts(
+            instructions=Measurement(
+                value=median, unit="instructions", kind="emulated", n=len(counted),
+                method=f"one inference, {self._counted_by}; median, {spread}",
+            ),
+            cycles=Measurement(
+                value=median * model.per_instruction, unit="cycles", kind="modelled", n=len(counted),
+                method=f"one inference, {model}",
+            ),
+        )  # fmt: skip
+
+    def firmware(self) -> FirmwareReport:
+        sizes = self.built.sizes
+        return FirmwareReport(
+            board=self.board.title, build=self.built.build, flash=sizes.flash, flash_limit=sizes.flash_limit,
+            ram=sizes.ram, ram_limit=sizes.ram_limit, groups=sizes.groups,
+            symbols=tuple(
+                SymbolSize(symbol.name, symbol.place, symbol.bytes, symbol.group)
+                for symbol in sizes.symbols[:SYMBOLS]
+            ),
+        )  # fmt: skip
+
+    def _layers(self, layers: list[LayerTime], counts: Sequence[float], n: int) -> list[LayerTime]:
+        """The profile with its instructions, and its times as what they are."""
+        model = self.board.cycles
+        told = []
+        for layer, count in zip(layers, counts, strict=True):
+            time = count * model.per_instruction / self.built.clock_hz
+            told.append(
+                replace(
+                    layer,
+                    time=Measurement(
+                        value=time,
+                        unit="s",
+                        kind="modelled",
+                        method=f"mean, {model.short}",
+                        clock=self.load_report.clock,
+                        n=n,
+                    ),
+                    instructions=Measurement(
+                        value=count, unit="instructions", kind="emulated", method=f"mean, {self._counted_by}", n=n
+                    ),
+                )
+            )
+        return told
+
+
+class SimulatedSession(BoardSession):
+    """A network on `Simulator`, which this session has for itself."""
+
+    def __init__(self, simulator: Simulator, *given: Any, **options: Any) -> None:
+        self.simulator = simulator
+        self._inference = simulator.symbols["model_run"]
+        table = simulator.symbols["model_layers"]
+        super().__init__(*given, **options)
+        count = _layer_count(simulator, self.built)
+        data = simulator.peek(table, count * _LAYER.size)
+        self._order = [run & ~1 for *_, run in _LAYER.iter_unpack(data)]
+        simulator.watch([self._inference, *self._order])
+
+    def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
+        self.simulator.take_calls()
+        result = super().run(inputs, on_done)
+        calls = self.simulator.take_calls()
+        self._instructions += [call.instructions for call in calls if call.address == self._inference]
+        return self._on_the_board(result)
+
+    def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        self.simulator.take_calls()
+        layers = super().profile(inputs)
+        calls = [call for call in self.simulator.take_calls() if call.address != self._inference]
+        if isinstance(layers, Unavailable) or not layers:
+            return layers
+        # One call after another, in the table's order, sample by sample.
+        counted = np.array([call.instructions for call in calls], np.float64).reshape(-1, len(layers))
+        return self._layers(layers, counted.mean(axis=0).tolist(), len(counted))
+
+    @property
+    def _counted_by(self) -> str:
+        return "counted by unicorn from the call to the return of the network's own function"
+
+
+def _layer_count(simulator: Simulator, built: Firmware) -> int:
+    sizes = [symbol.bytes for symbol in built.sizes.symbols if symbol.name == "model_layers"]
+    return sizes[0] // _LAYER.size if sizes else 0
+
+
+def _as_kind(quantity: Quantity, kind: Any) -> Quantity:
+    return quantity if isinstance(quantity, Unavailable) else replace(quantity, kind=kind)

@@ -1,0 +1,123 @@
+"""What targets have in common whose firmware this machine builds, with the network inside."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from edgerig.artifact import Artifact
+from edgerig.errors import CompileError, InferenceError, ModelError, SpecError, UnknownNameError
+from edgerig.measure.machine import MachineState
+from edgerig.plugins import convert_settings, find
+from edgerig.runtimes.base import Runtime
+from edgerig.targets.base import Session, Target
+from edgerig.targets.boards.board import Board, board_names, load_board
+from edgerig.targets.boards.build import BuildSettings, Firmware, build_firmware
+from edgerig.targets.boards.network import network_of
+from edgerig.targets.boards.toolchain import find_toolchain
+from edgerig.targets.session import Protocol
+
+RUNTIME = "micro"
+
+
+class BoardSettings(BuildSettings, frozen=True, kw_only=True):
+    """Settings of a board that is emulated or simulated: how its firmware is built, and how to speak to it."""
+
+    timeout: Annotated[float, msgspec.Meta(description="seconds without an answer after which it hangs", gt=0)] = 120.0
+    protocol: Annotated[
+        Protocol,
+        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
+    ] = "run"
+
+
+class BoardTarget(Target):
+    """A board by name, as in ``sim:stm32f746``.
+
+    Class attributes:
+        simulator: What plays it, as board.toml says.
+    """
+
+    simulator: ClassVar[str]
+    kind = "modelled"
+    runtime = RUNTIME
+    Settings = BoardSettings
+    settings: BoardSettings
+
+    def __init__(self, settings: BoardSettings | None = None) -> None:
+        super().__init__(settings)
+        self._sessions: list[Session] = []
+
+    @classmethod
+    def check_address(cls, address: str) -> None:
+        board_of(address, cls.simulator)
+
+    @property
+    def board(self) -> Board:
+        """The board that the address names."""
+        return board_of(self.address, self.simulator)
+
+    def check(self) -> MachineState:
+        self.require()
+        board = self.board
+        find_toolchain(self.settings.compiler)
+        self._check_simulator()
+        return MachineState(
+            host=board.name, system="bare metal", architecture="arm", cpu=board.title, cores=1,
+            memory_bytes=board.memory.ram.length, frequency_hz=float(self.settings.clock_hz or board.clock_hz),
+        )  # fmt: skip
+
+    def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
+        if runtime != RUNTIME:
+            find("runtime", runtime, Runtime)  # says so where there is none of that name
+            raise InferenceError(
+                f"{self.address} runs what edgerig's own compiler made, not {runtime!r}.", f"Use runtime {RUNTIME!r}."
+            )
+        convert_settings(find("runtime", runtime, Runtime).Settings, options, f"runtime {runtime!r}")
+        firmware = self.build(artifact)
+        session = self._open(artifact, firmware)
+        self._sessions.append(session)
+        return session
+
+    def build(self, artifact: Artifact, out: Path | None = None) -> Firmware:
+        """The firmware with ``artifact`` inside, built or out of the cache; in ``out``, or where the cache keeps it.
+
+        Raises:
+            UsageError: There is no C compiler. InferenceError: The network cannot be compiled or does not fit.
+        """
+        settings = msgspec.convert(
+            {name: getattr(self.settings, name) for name in BuildSettings.__struct_fields__}, BuildSettings
+        )
+        try:
+            return build_firmware(self.board, network_of(artifact, self.board, settings), out, settings)
+        except (ModelError, CompileError) as error:
+            raise InferenceError(error.message, error.hint) from error
+
+    def close(self) -> None:
+        while self._sessions:
+            self._sessions.pop().close()
+
+    def _check_simulator(self) -> None:
+        """See that what plays the board is installed."""
+
+    @abstractmethod
+    def _open(self, artifact: Artifact, firmware: Firmware) -> Session:
+        """Start the board with that firmware, and the session with it."""
+
+
+def board_of(address: str, simulator: str) -> Board:
+    """The board of ``sim:stm32f746`` and the like.
+
+    Raises:
+        SpecError: The address names none. UnknownNameError: There is no such board.
+    """
+    scheme, _, name = address.partition(":")
+    name = name.removeprefix("//")
+    known = board_names(simulator)
+    if not name:
+        raise SpecError(f"{address!r} names no board.", f"Such as {scheme}:{known[0]}." if known else None)
+    if name not in known:
+        raise UnknownNameError(f"board of {scheme}:", name, known)
+    return load_board(name)

@@ -1,0 +1,49 @@
+"""Boards that QEMU emulates: ``qemu:mps2-an500`` and others."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from edgerig.artifact import Artifact
+from edgerig.targets.base import Session
+from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.emulator import EmulatedSession, Emulator, connect, find_qemu
+from edgerig.targets.boards.target import RUNTIME, BoardTarget
+
+
+class Qemu(BoardTarget):
+    """A board in QEMU, at ``qemu:mps2-an500``. Needs Debian's ``qemu-system-arm``.
+
+    QEMU's own time goes by one nanosecond an instruction, so that the board's timer counts instructions; times are what
+    the board's cycle model makes of them.
+    """
+
+    name = "qemu"
+    summary = "a board that QEMU emulates: qemu:mps2-an500, mps2-an386, mps2-an385, mps3-an547, netduinoplus2"
+    extra = "boards"
+    modules: ClassVar[tuple[str, ...]] = ("elftools",)
+    simulator = "qemu"
+    address = "qemu:mps2-an500"
+
+    @property
+    def description(self) -> str:
+        return f"{self.address}: {self.board.title}, emulated by QEMU"
+
+    def _check_simulator(self) -> None:
+        find_qemu()
+
+    def _open(self, artifact: Artifact, firmware: Firmware) -> Session:
+        emulator = Emulator(firmware, self.board)
+        try:
+            client = connect(emulator, firmware, self.address, self.settings.timeout)
+            try:
+                return EmulatedSession(
+                    client, artifact, RUNTIME, self.board, firmware, protocol=self.settings.protocol,
+                    on_close=emulator.close,
+                )  # fmt: skip
+            except BaseException:
+                client.close()
+                raise
+        except BaseException:
+            emulator.close()
+            raise

@@ -1,0 +1,49 @@
+"""Boards that are simulated in this process, by unicorn: nothing to install but Python packages."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from edgerig.artifact import Artifact
+from edgerig.targets.base import Session
+from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.link import SimulatorLink
+from edgerig.targets.boards.session import SimulatedSession
+from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
+from edgerig.targets.boards.target import RUNTIME, BoardTarget
+from edgerig.wire.client import WireClient
+
+
+class Sim(BoardTarget):
+    """An STM32F746 in software, at ``sim:stm32f746``.
+
+    Instructions are counted exactly. Cycles and times are what a model makes of them, whose name and fit to silicon
+    stand beside them; caches and the bus are part of that model only.
+    """
+
+    name = "sim"
+    summary = "a simulated board, built and run here: sim:stm32f746"
+    extra = "boards"
+    modules: ClassVar[tuple[str, ...]] = ("unicorn", "elftools")
+    simulator = "unicorn"
+    address = "sim:stm32f746"
+
+    @property
+    def description(self) -> str:
+        return f"{self.address}: {self.board.title}, simulated by unicorn"
+
+    def _open(self, artifact: Artifact, firmware: Firmware) -> Session:
+        simulator = Simulator(firmware.elf, self.board)
+        simulator.run(self.settings.timeout)
+        for line in (WIRE, CONSOLE):
+            simulator.read(line)  # the greeting, which nobody asked for
+        link = SimulatorLink(simulator)
+        client = WireClient(link, who=self.address, timeout=self.settings.timeout, why_gone=link.why_gone)
+        try:
+            client.hello()
+            return SimulatedSession(
+                simulator, client, artifact, RUNTIME, self.board, firmware, protocol=self.settings.protocol
+            )
+        except BaseException:
+            client.close()
+            raise
