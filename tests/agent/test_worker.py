@@ -157,6 +157,28 @@ def test_specification_is_told_again_until_a_reset_forgets_the_network(client, h
     assert client.download_statistics().inferences == 1
 
 
+def test_network_may_come_in_parts_and_only_in_order(client, header, content):
+    def part(start: int, stop: int, total: int = len(content)):
+        return client.upload_model(header(place=start, total=total), content[start:stop])
+
+    middle, end = 10, len(content)
+    for wrong in ((middle, end), (1, middle)):
+        with pytest.raises(ModelError, match="in order"):
+            client.request(Kind.MODEL, messages.pack(header(place=wrong[0], total=end)), [content[slice(*wrong)]])
+    assert not client.request(Kind.MODEL, messages.pack(header(total=end)), [content[:middle]]).payload
+    with pytest.raises(ModelError, match=f"{middle} B are here"):
+        client.request(Kind.MODEL, messages.pack(header(place=5, total=end)), [content[5:middle]])
+    with pytest.raises(ModelError, match="in order"):
+        client.request(Kind.MODEL, messages.pack(header(place=middle, total=end)), [memoryview(b"")])
+    assert part(middle, end).sha256 == header().sha256
+    client.run(view(SAMPLE), 1)
+
+
+def test_more_parts_than_the_limit_allows_are_refused_before_they_come(client, header):
+    with pytest.raises(ModelError, match="the limit is"):
+        client.request(Kind.MODEL, messages.pack(header(total=10 * 1024**3)), [memoryview(b"x")])
+
+
 def test_log_tells_the_end_of_what_was_printed(client, folder):
     assert client.log() == ""
     (folder / "stderr").write_text("x" * 10_000 + "\nthe last line ü\n")

@@ -55,6 +55,17 @@ def test_faults_of_all_kinds_leave_results_as_they_are(spoiled):
         assert resent > 0
 
 
+def test_large_network_gets_through_a_line_that_no_message_of_its_size_would(serial_agent, tmp_path):
+    content = np.random.default_rng(7).bytes(60_000)
+    artifact = faults.any_artifact(tmp_path, content)
+    with Line(seed=5, **dict.fromkeys(KINDS, 1e-4)) as line, serial_agent(line.device):
+        target = target_for(f"serial://{line.host}", {"timeout": 20})
+        with target.open(artifact, faults.NAME, {}) as session:
+            assert session.load_report.sha256 == artifact.sha256
+            assert session.client.faults.resent > 0
+        assert line.tried > 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rate", [1e-4, 1e-3])

@@ -74,6 +74,7 @@ class Worker:
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
         self._told: Loaded | None = None
+        self._parts = bytearray()
         self._answers: dict[int, Callable[[Frame], Answer]] = {
             Kind.HELLO: self._hello, Kind.MODEL: self._model, Kind.RUN: self._run, Kind.DATA: self._data,
             Kind.PROCESS: self._process, Kind.OUTPUT: self._output, Kind.STATS: self._stats,
@@ -137,7 +138,15 @@ class Worker:
 
     def _model(self, frame: Frame) -> Answer:
         asked: ModelHeader = unpack(frame.header, ModelHeader)
-        path = self._store(asked, frame.payload)
+        data = frame.payload
+        if asked.total:
+            self._add_part(asked, data)
+            if len(self._parts) < asked.total:
+                return b"", ()
+            data = memoryview(bytes(self._parts))
+        self._parts = bytearray()
+        path = self._store(asked, data)
+        del data
         del frame
         self._reader.release()
         runtime = self._make(asked)
@@ -154,6 +163,21 @@ class Worker:
             invoke_method=runtime.invoke_method, threads=runtime.settings.threads, window=WINDOW,
         )  # fmt: skip
         return b"", [memoryview(pack(self._told))]
+
+    def _add_part(self, asked: ModelHeader, data: memoryview) -> None:
+        """Keep a part of a network's file until the last one is here."""
+        limit = self._reader.limits.model or self._reader.limits.payload
+        if asked.total > limit:
+            raise ModelError(f"A network of {asked.total} B was announced; the limit is {limit} B.")
+        if asked.place == 0:
+            self._parts = bytearray()
+        if asked.place != len(self._parts) or asked.place + len(data) > asked.total or not len(data):
+            raise ModelError(
+                f"{len(data)} B of a network of {asked.total} B came for place {asked.place}; "
+                f"{len(self._parts)} B are here.",
+                "Send its parts in order.",
+            )
+        self._parts += data
 
     def _forget(self) -> None:
         """Unload the network, and begin to count anew."""

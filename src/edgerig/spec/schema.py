@@ -64,7 +64,10 @@ def _part(noun: str) -> dict[str, Any]:
 
 
 def _target() -> dict[str, Any]:
-    address = {"type": "string", "description": "local, tcp://HOST:PORT, or package.module:Class"}
+    address = {
+        "type": "string",
+        "description": "what `edgerig list targets` shows, such as tcp://HOST:PORT, or package.module:Class",
+    }
     long = {"type": "object", "required": ["use"], "properties": {"use": address, "name": {"type": "string"}}}
     return {"anyOf": [address, long]}
 

@@ -118,11 +118,14 @@ class WireClient(RuntimeProtocol):
             data = memoryview(b"")
         if len(messages.pack(header)) > self.device.max_header:
             header = msgspec.structs.replace(header, name="")
-        frame = self.request(Kind.MODEL, messages.pack(header), [data])
+        frame = self._upload(header, data)
         loaded: Loaded = messages.unpack(frame.payload, Loaded)
         self.window = max(1, loaded.window) if self.link.lossless else 1
         self.answer_bytes = 8 + sum(spec.nbytes for spec in loaded.outputs)
         return loaded
+
+    def _upload(self, header: ModelHeader, data: memoryview) -> Frame:
+        return self.request(Kind.MODEL, messages.pack(header), [data])
 
     def upload_input(self, inputs: Sequence[memoryview]) -> None:
         self.request(Kind.DATA, messages.pack_tensors(1, [part.nbytes for part in inputs]), inputs)

@@ -18,7 +18,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.wire import messages
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import MORE, VERSION, Frame, Kind, Limits, encode
-from edgerig.wire.messages import Failure
+from edgerig.wire.messages import Failure, ModelHeader, pack
 from edgerig.wire.ownership import Owner
 from edgerig.wire.scanner import Damage, Scanner
 from edgerig.wire.serial import SerialLink
@@ -95,6 +95,17 @@ class LossyClient(WireClient):
         state = super().hello(owner, token)
         self._greeted = True
         return state
+
+    def _upload(self, header: ModelHeader, data: memoryview) -> Frame:
+        """In parts: a large message may never get through whole on a bad line."""
+        place, frame = 0, None
+        while frame is None or place < data.nbytes:
+            part = data[place : place + self.advised]
+            whole = place == 0 and part.nbytes == data.nbytes
+            asked = header if whole else msgspec.structs.replace(header, place=place, total=data.nbytes)
+            frame = self.request(Kind.MODEL, pack(asked), [part])
+            place += part.nbytes
+        return frame
 
     def request_processing(self) -> int:
         start = time.perf_counter_ns()
@@ -183,7 +194,7 @@ class LossyClient(WireClient):
     def _learn(self) -> None:
         """From an answer: how long such a one takes, and how long messages may be on this line."""
         self._pace[self._kind] = (time.monotonic() - self._first) / self._size
-        if self._kind != Kind.RUN:
+        if self._kind not in (Kind.RUN, Kind.MODEL):
             return
         if self._tries:
             self._spoils = True

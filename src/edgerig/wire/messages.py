@@ -60,13 +60,19 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ModelHeader(msgspec.Struct, frozen=True, array_like=True):
-    """Load the file in the payload with ``runtime``. ``name`` is for people; no file is ever called by it."""
+    """Load the file in the payload with ``runtime``. ``name`` is for people; no file is ever called by it.
+
+    Where ``total`` is not 0 the payload is a part of a file of so many bytes, the one that begins at byte ``place``.
+    Parts come in order, and the file is loaded with the last one.
+    """
 
     runtime: str
     options: dict[str, Any]
     format: str
     sha256: str
     name: str
+    place: int = 0
+    total: int = 0
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
