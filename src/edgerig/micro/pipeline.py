@@ -17,7 +17,7 @@ from edgerig.micro.emit import model, weights
 from edgerig.micro.emit.model import LayerCode
 from edgerig.micro.emit.text import includes, prefixed
 from edgerig.micro.ir import Program, Value
-from edgerig.micro.kernels.base import C_TYPES, Constant, Context
+from edgerig.micro.kernels.base import C_TYPES, Constant, Context, Kernel
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.kernels.registry import kernels_for
 from edgerig.micro.manifest import FORMAT, ConstantEntry, Layer, Manifest, MemoryPlan, Placed, SourceFile
@@ -47,8 +47,25 @@ def compile_model(data: bytes, name: str, options: Options, file: str | None = N
     """
     if not _NAME.fullmatch(name) or len(name) > 60:
         raise UsageError(f"{name!r} cannot be the prefix of C names.", "Letters, digits and _, a letter first.")
-    kernels = kernels_for(options)
-    program = read_program(data, file or f"{name}.tflite")
+    return compile_program(read_program(data, file or f"{name}.tflite"), name, options, len(data))
+
+
+def compile_program(
+    program: Program, name: str, options: Options, file_bytes: int = 0, kernels: Sequence[Kernel] | None = None
+) -> Source:
+    """Compile what was read, or put together, to C99; the passes change ``program``.
+
+    Args:
+        program: The network.
+        name: Prefix of all names in the C code.
+        options: CPU, and speed or size.
+        file_bytes: Size of the file it came from.
+        kernels: To choose from, in order; all that work on the CPU if not given.
+
+    Raises:
+        CompileError: No kernel takes some operator, or it does not fit any microcontroller.
+    """
+    kernels = kernels_for(options) if kernels is None else kernels
     plain = plain_sum(program)
     parameters = sum(value.nbytes for value in _constants(program))
     for run in PASSES:
@@ -61,7 +78,7 @@ def compile_model(data: bytes, name: str, options: Options, file: str | None = N
     sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in _all_values(program, choices)}
     steps = [Step(one.node, one.context.scratch_bytes, one.kernel.overlays(one.node)) for one in layers]
     memory = plan_memory(program, steps, shared, sizes)
-    return _emit(program, name, options, layers, memory, (plain, parameters, len(data)))
+    return _emit(program, name, options, layers, memory, (plain, parameters, file_bytes))
 
 
 def _lower(choices: Sequence[Choice], options: Options, layouts: dict[Value, str]) -> list[LayerCode]:

@@ -61,9 +61,11 @@ def pack(node: Conv2D, order: NDArray[np.intp]) -> Pairs | None:
     if not _fits(weights):
         return None
     uncut = (scale.low, scale.high) == (-128, 127)
-    fast = prescaled(scale, lowest, highest, K, one_shift=True) if uncut else None
+    fast = prescaled(scale, lowest, highest, K, True) if uncut else None
     if fast is None and not _twice_fits(scale, lowest, highest):
         return None
+    if fast is not None:
+        weights[getattr(fast, "constant", np.zeros(len(weights), np.bool_))] = 0
     return Pairs(weights, order, scale, fast)
 
 

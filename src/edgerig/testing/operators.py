@@ -1,0 +1,221 @@
+"""Single operators for the C compiler: made from a seed, compiled with chosen kernels, run on a simulated Cortex-M7.
+
+>>> bench = OperatorBench(folder)                                   # doctest: +SKIP
+>>> case = bench.add([random_conv(rng, (8, 8, 16), 16, (3, 3))], kernels)
+>>> outputs, instructions = bench.run(case, image)                  # the first run builds all that were added
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Quantization
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, MaxPool2D, Node, Padding, Program, Value
+from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.manifest import Manifest
+from edgerig.micro.options import Options
+from edgerig.micro.pipeline import compile_program
+from edgerig.micro.reference.run import Machine
+from edgerig.targets.boards.board import firmware_folder, load_board
+from edgerig.targets.boards.simulator import Simulator
+from edgerig.targets.boards.toolchain import Choice, find_toolchain
+
+Array = NDArray[Any]
+
+_START = """\
+extern unsigned stack_top;
+void Reset_Handler(void);
+void Reset_Handler(void) { for (;;) {} }
+__attribute__((section(".vectors"), used)) static const void *const vectors[] = { &stack_top, (void *)Reset_Handler };
+"""
+_SCRIPT = """\
+ENTRY(Reset_Handler)
+SECTIONS {
+  /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
+  .text 0x08000000 : { KEEP(*(.vectors)) *(.text .text.* .rodata .rodata.*) }
+  .data 0x20048000 : { *(.data .data.*) }
+  .bss 0x20000000 (NOLOAD) : { *(.bss .bss.* COMMON) }
+  stack_top = 0x20050000;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Nodes that were compiled; ``reference`` runs them in numpy."""
+
+    name: str
+    program: Program
+    reference: Machine
+    manifest: Manifest
+
+
+class OperatorBench:
+    """Programs of a few nodes each, built into one firmware for an STM32F746.
+
+    Args:
+        folder: For C and objects.
+        compiler: Which C compiler.
+    """
+
+    def __init__(self, folder: Path, compiler: Choice = "auto") -> None:
+        self._folder = folder
+        self._toolchain = find_toolchain(compiler)
+        self._cases: list[Case] = []
+        self._simulator: Simulator | None = None
+
+    def add(self, nodes: Sequence[Node], kernels: Sequence[Kernel], options: Options | None = None) -> Case:
+        """Compile a chain of nodes.
+
+        Raises:
+            CompileError: None of the kernels takes some node.
+        """
+        options = options or Options(cpu="cortex-m7")
+        name = f"case{len(self._cases)}"
+        reference = Machine(_chain(nodes))
+        program = _chain(nodes)
+        source = compile_program(program, name, options, kernels=kernels)
+        for path, content in source.files.items():
+            # Kernels are shared by all cases; model.h is included by its name.
+            target = self._folder / (path if path.startswith("kernels/") else f"{name}/{path}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        case = Case(name, program, reference, source.manifest)
+        self._cases.append(case)
+        self._simulator = None
+        return case
+
+    def run(self, case: Case, *inputs: Array) -> tuple[list[Array], int]:
+        """Outputs and instructions of one inference on the board."""
+        board = self._board()
+        board.call(f"{case.name}_init")
+        for index, content in enumerate(inputs):
+            board.poke(board.call(f"{case.name}_input", index), content.tobytes())
+        instructions = board.count(f"{case.name}_run")
+        outputs = []
+        for index, value in enumerate(case.program.outputs):
+            made = board.peek(board.call(f"{case.name}_output", index), value.nbytes)
+            outputs.append(np.frombuffer(made, value.dtype).reshape(value.shape))
+        return outputs, instructions
+
+    def compare(self, case: Case, rng: np.random.Generator) -> int:
+        """Run on random int8 input, assert that it is what the reference makes of it; the instructions."""
+        inputs = [rng.integers(-128, 128, value.shape).astype(np.int8) for value in case.program.inputs]
+        outputs, instructions = self.run(case, *inputs)
+        for made, wanted in zip(outputs, case.reference.run(inputs), strict=True):
+            np.testing.assert_array_equal(made, wanted)
+        return instructions
+
+    def _board(self) -> Simulator:
+        if self._simulator is None:
+            self._simulator = Simulator(self._build(), load_board("stm32f746"))
+        return self._simulator
+
+    def _build(self) -> Path:
+        (self._folder / "start.c").write_text(_START)
+        (self._folder / "sections.ld").write_text(_SCRIPT)
+        common = firmware_folder() / "boards" / "common"
+        flags = (
+            *self._toolchain.machine("cortex-m7", "fpv5-sp-d16"), "-std=c99", "-ffreestanding", "-O2",
+            "-ffunction-sections", "-fdata-sections", f"-isystem{common / 'freestanding'}",
+        )  # fmt: skip
+        strict = (*flags, "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+        jobs = []
+        for number, source in enumerate(sorted(self._folder.rglob("*.[cS]"))):
+            include = source.parent if source.name == "model.c" else self._folder
+            output = self._folder / f"{number}-{source.stem}.o"
+            more = (*strict, f"-I{include}", f"-I{self._folder}") if source.name != "start.c" else flags
+            jobs.append((source, output, more))
+        jobs.append((common / "memory.c", self._folder / "memory.o", flags))
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for done in [pool.submit(self._toolchain.compile, *job, self._folder) for job in jobs]:
+                done.result()
+        elf = self._folder / "bench.elf"
+        keep = tuple(
+            f"-Wl,-u,{case.name}_{what}" for case in self._cases for what in ("init", "run", "input", "output")
+        )
+        machine = self._toolchain.machine("cortex-m7", "fpv5-sp-d16")
+        complaint = self._toolchain.link([job[1] for job in jobs], elf, (*machine, *keep), self._folder)
+        assert not complaint, complaint
+        return elf
+
+
+def _chain(nodes: Sequence[Node]) -> Program:
+    return Program("bench", "0" * 64, list(nodes), [nodes[0].input], [nodes[-1].output])
+
+
+def random_conv(
+    rng: np.random.Generator,
+    image: tuple[int, int, int],
+    channels: int,
+    kernel: tuple[int, int],
+    *,
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    same: bool = True,
+    activation: str = "RELU",
+    zero_points: tuple[int, int] = (-128, -128),
+    depthwise: bool = False,
+) -> Conv2D | DepthwiseConv2D:
+    """An int8 convolution whose outputs use most of their range.
+
+    Args:
+        rng: Source of weights, bias and scales.
+        image: Height, width, channels of the input.
+        channels: Of the output.
+        kernel: Height and width.
+        stride, dilation: Likewise.
+        same: Padding SAME rather than VALID.
+        activation: TFLite's name.
+        zero_points: Of input and output.
+        depthwise: A depthwise convolution.
+    """
+    sizes, before, after = [], [], []
+    for size, taps, step, spread in zip(image, kernel, stride, dilation, strict=False):
+        reach = (taps - 1) * spread + 1
+        out = -(-size // step) if same else -(-(size - reach + 1) // step)
+        total = max((out - 1) * step + reach - size, 0) if same else 0
+        sizes.append(out)
+        before.append(total // 2)
+        after.append(total - total // 2)
+    shape = (1, *kernel, channels) if depthwise else (channels, *kernel, image[2])
+    depth = kernel[0] * kernel[1] * (1 if depthwise else image[2])
+    weights = rng.integers(-127, 128, shape).astype(np.int8)
+    scales = rng.uniform(0.3, 1.0, channels) / 100
+    output_scale = 0.05 * float(scales.mean()) * depth**0.5 * 50
+    bias = rng.integers(-3000, 3000, channels).astype(np.int32)
+    x = int8_value("x", (1, *image), [0.05], [zero_points[0]])
+    w = int8_value("w", shape, scales, [0] * channels, 3 if depthwise else 0, weights)
+    b = Value("b", (channels,), "int32", None, bias)
+    y = int8_value("y", (1, *sizes, channels), [output_scale], [zero_points[1]])
+    padding = Padding(before[0], before[1], after[0], after[1])
+    kind = DepthwiseConv2D if depthwise else Conv2D
+    return kind("conv", 0, [x, w, b], [y], activation, stride, dilation, padding)
+
+
+def pool_behind(node: Node) -> MaxPool2D:
+    """A 2x2 maximum, stride 2, of what ``node`` makes."""
+    _, height, width, channels = node.output.shape
+    output = Value("z", (1, height // 2, width // 2, channels), node.output.dtype, node.output.quantization)
+    return MaxPool2D("pool", 1, [node.output], [output], (2, 2), (2, 2))
+
+
+def int8_value(
+    name: str,
+    shape: tuple[int, ...],
+    scales: Sequence[float] | Array,
+    zero_points: Sequence[int],
+    axis: int | None = None,
+    data: Array | None = None,
+) -> Value:
+    """An int8 tensor, constant if ``data`` is given; scales become float32 as in a file."""
+    exact = tuple(float(np.float32(scale)) for scale in scales)
+    return Value(name, shape, "int8", Quantization(exact, tuple(zero_points), axis), data)

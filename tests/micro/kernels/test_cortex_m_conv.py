@@ -1,0 +1,94 @@
+"""int8 convolutions of Cortex-M against the numpy reference, on the simulated board."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgerig.errors import CompileError, UsageError
+from edgerig.micro.kernels.base import Kernel
+from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
+from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
+from edgerig.micro.options import Options
+from edgerig.testing.operators import Case, OperatorBench, pool_behind, random_conv
+
+_OPTIONS = Options(cpu="cortex-m7")
+ANY: list[dict[str, Any]] = [
+    {"image": (8, 8, 16), "channels": 16, "kernel": (3, 3)},
+    {"image": (6, 7, 64), "channels": 10, "kernel": (1, 1)},
+    {"image": (9, 7, 3), "channels": 8, "kernel": (3, 3), "stride": (2, 2), "zero_points": (0, -128)},
+    {"image": (20, 10, 1), "channels": 6, "kernel": (10, 4), "stride": (2, 2)},
+    {"image": (6, 5, 3), "channels": 5, "kernel": (3, 2), "dilation": (2, 2), "activation": "NONE"},
+    {"image": (5, 4, 16), "channels": 4, "kernel": (3, 3), "activation": "NONE", "zero_points": (-9, 20)},
+    {"image": (2, 1, 5), "channels": 3, "kernel": (3, 3), "activation": "RELU6", "zero_points": (5, -100)},
+    {"image": (1, 1, 8), "channels": 2, "kernel": (1, 1), "activation": "RELU", "zero_points": (5, 3)},
+    {"image": (7, 6, 6), "channels": 7, "kernel": (2, 3), "same": False, "zero_points": (127, -1)},
+    {"image": (4, 4, 272), "channels": 2, "kernel": (1, 1)},
+]
+BLOCKS: list[dict[str, Any]] = [
+    {"image": (8, 8, 16), "channels": 16, "kernel": (3, 3)},
+    {"image": (8, 4, 12), "channels": 6, "kernel": (3, 3), "activation": "NONE", "zero_points": (11, 20)},
+    {"image": (5, 11, 4), "channels": 2, "kernel": (3, 3), "same": False, "activation": "RELU6"},
+    {"image": (3, 6, 8), "channels": 4, "kernel": (3, 3), "same": False, "zero_points": (5, 100)},
+]
+POOLS: list[dict[str, Any]] = [
+    {"image": (7, 7, 32), "channels": 4, "kernel": (3, 3), "same": False},
+    {"image": (8, 6, 8), "channels": 6, "kernel": (3, 3)},
+    {"image": (5, 7, 4), "channels": 2, "kernel": (3, 3), "activation": "NONE", "zero_points": (0, 17)},
+    {"image": (4, 9, 8), "channels": 4, "kernel": (3, 3), "activation": "RELU6", "zero_points": (-5, -100)},
+]
+CASES: list[tuple[str, Kernel, dict[str, Any]]] = [
+    *((f"any-{i}", ConvPairs(), one) for i, one in enumerate(ANY)),
+    *((f"block-{i}", ConvBlock(), one) for i, one in enumerate(BLOCKS)),
+    *((f"pool-{i}", ConvPool(), one) for i, one in enumerate(POOLS)),
+]
+
+
+@pytest.fixture(scope="module", params=["ziglang", "gcc"])
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[OperatorBench, dict[str, Case]]:
+    """All cases in one firmware."""
+    try:
+        bench = OperatorBench(tmp_path_factory.mktemp("bench"), request.param)
+    except UsageError as error:
+        pytest.skip(str(error))
+    rng = np.random.default_rng(7)
+    cases = {}
+    for name, kernel, arguments in CASES:
+        node = random_conv(rng, **arguments)
+        cases[name] = bench.add([node, pool_behind(node)] if name.startswith("pool") else [node], [kernel])
+    return bench, cases
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in CASES])
+def test_convolutions_are_bit_exact_on_the_board(built: tuple[OperatorBench, dict[str, Case]], name: str) -> None:
+    bench, cases = built
+    rng = np.random.default_rng(8)
+    for _ in range(3):
+        bench.compare(cases[name], rng)
+
+
+def test_convolutions_take_few_instructions(built: tuple[OperatorBench, dict[str, Case]]) -> None:
+    bench, cases = built
+    rng = np.random.default_rng(9)
+    for name, most in (("any-0", 1.1), ("any-9", 2.0), ("block-0", 0.9)):
+        macs = sum(layer.macs for layer in cases[name].manifest.layers)
+        assert bench.compare(cases[name], rng) < most * macs, name
+
+
+def test_weights_that_do_not_fit_in_pairs_are_left_to_others(tmp_path: Path) -> None:
+    node = random_conv(np.random.default_rng(1), (4, 4, 4), 2, (1, 1))
+    node.weights.array[:] = -128
+    assert ConvPairs().accepts(node, _OPTIONS) is False
+    with pytest.raises(CompileError, match="no kernel"):
+        OperatorBench(tmp_path).add([node], [ConvPairs()])
+
+
+def test_bias_beyond_23_bits_is_exact_or_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    node = random_conv(rng, (4, 4, 4), 2, (1, 1), activation="NONE", zero_points=(0, 5))
+    assert node.bias is not None
+    node.bias.array[:] = 1 << 24
+    assert not ConvPairs().accepts(node, _OPTIONS)
