@@ -131,7 +131,7 @@ def test_options_reach_the_compiler(call: Call) -> None:
         (["net.tflite"], 2, ["--to"]),
         (["none.tflite", "--to", "float16"], 1, ["none.tflite"]),
         (["net.txt", "--to", "float16"], 1, ["not a model file"]),
-        (["net.tflite", "--to", "c"], 2, ["Unknown compiler 'c'", "c-array"]),
+        (["net.tflite", "--to", "cc"], 2, ["Unknown compiler 'cc'", "c-array"]),
         (["net.tflite", "--to", "int9", "--dataset", "NUMBERS"], 2, ["Did you mean 'int8'"]),
         (["net.tflite", "--to", "int8"], 2, ["no dataset", "--dataset mnist"]),
         (["net.tflite", "--to", "int8", "--dataset", "mnisst"], 2, ["Unknown dataset", "mnist"]),

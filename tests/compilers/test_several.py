@@ -9,6 +9,7 @@ import pytest
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.c_array import CArray
+from edgerig.compilers.c_source import CSource
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8
@@ -55,7 +56,7 @@ def test_all_leaves_out_what_cannot_be_and_says_why(float_net: Artifact, blobs, 
     assert [reason.split(":")[0] for reason in everything.skipped] == ["float32"]
     quantized = Int8().compile(float_net, tmp_path, blobs)
     chains = plan_chains(["all"], {}, quantized, blobs)
-    assert names(chains) == [["c-array"]]
+    assert names(chains) == [["c-array"], ["c"]]
     assert any(reason.startswith("int8:") and "int8 already" in reason for reason in chains.skipped)
 
 
@@ -69,7 +70,7 @@ def test_all_leaves_out_engines_that_are_not_there(float_net: Artifact, blobs, m
 
 
 def test_nothing_to_make_is_an_error_with_every_reason(float_net: Artifact, tmp_path: Path, monkeypatch) -> None:
-    for kind in (Float32, Float16, Dynamic, Int8, Int16x8, Onnx, OnnxInt8, CArray):
+    for kind in (Float32, Float16, Dynamic, Int8, Int16x8, Onnx, OnnxInt8, CArray, CSource):
         monkeypatch.setattr(kind, "modules", ("no_such_module",))
     with pytest.raises(UsageError, match=r"Nothing can be made of net\.tflite") as caught:
         plan_chains(["all"], {}, float_net, None)
@@ -105,8 +106,8 @@ def test_wrong_settings_are_told(options, error, text: str, float_net: Artifact,
 
 
 def test_everything_is_checked_before_anything_starts(float_net: Artifact, blobs, tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="'c'"):
-        plan_chains(["float16", "c"], {}, float_net, blobs)
+    with pytest.raises(UnknownNameError, match="'cc'"):
+        plan_chains(["float16", "cc"], {}, float_net, blobs)
     with pytest.raises(UsageError, match="no dataset: int8, int16x8"):
         plan_chains(["float16", "int8", "int16x8"], {}, float_net, None)
     with pytest.raises(UsageError, match="no dataset"):

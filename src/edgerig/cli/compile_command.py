@@ -43,6 +43,9 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
     metavar="[COMPILER.]KEY=VALUE",
     help="A setting of the compilers that have it, or of one of them.",
 )
+@click.option("--cpu", metavar="CPU", help="Of C code: the CPU whose kernels are used, such as cortex-m7.")
+@click.option("--optimize", metavar="GOAL", help="Of C code: speed or size.")
+@click.option("--name", metavar="NAME", help="Of C code and C arrays: the name in C.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -58,6 +61,9 @@ def command(
     dataset_option: tuple[str, ...],
     dataset_root: Path | None,
     options: tuple[str, ...],
+    cpu: str | None,
+    optimize: str | None,
+    name: str | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -76,6 +82,7 @@ def command(
       edgerig compile net.tflite --to int8 --dataset mnist --option input_type=uint8 --option output_type=float32
       edgerig compile net.keras --to all --dataset mnist
       edgerig compile build/net_int8.tflite --to c-array --option name=digits
+      edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --out build/net
     """
     from edgerig.cli.signals import stop_on_termination
     from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
@@ -84,7 +91,9 @@ def command(
 
     data = _dataset(dataset, dataset_option, dataset_root)
     source = open_artifact(model)
-    chains = plan_chains(targets, parse_options(options, "--option"), source, data)
+    short = {"cpu": cpu, "optimize": optimize, "name": name}
+    settings = {key: value for key, value in short.items() if value is not None}
+    chains = plan_chains(targets, {**settings, **parse_options(options, "--option")}, source, data)
     stop_on_termination()
     progress = ConsoleProgress()
     for reason in chains.skipped:
@@ -124,15 +133,13 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> D
 
 
 def _document(source: Artifact, made: list[Made], rows: list[SizeRow], failures: list[Failure]) -> dict[str, Any]:
-    from edgerig.artifact import sidecar_path
-
     return {
         "original": source,
         "artifacts": [
             {
                 "compiler": one.compiler,
                 "path": one.artifact.path,
-                "description": str(sidecar_path(Path(one.artifact.path))),
+                "description": str(_description(one.artifact)),
                 "bytes": one.payload,
                 "seconds": one.artifact.origins[-1].seconds,
                 "artifact": one.artifact,
@@ -142,6 +149,14 @@ def _document(source: Artifact, made: list[Made], rows: list[SizeRow], failures:
         "sizes": rows,
         "failures": failures,
     }
+
+
+def _description(artifact: Artifact) -> Path:
+    """Where a file's description lies; C code brings its own."""
+    from edgerig.artifact import sidecar_path
+
+    path = Path(artifact.path)
+    return path if artifact.format == "c-source" else sidecar_path(path)
 
 
 def _error(failures: list[Failure]) -> EdgerigError:

@@ -23,6 +23,7 @@ class ModelCompiler(Plugin, ABC):
             ``"int16x8"``; None where it keeps the scheme of its input.
         needs_dataset: Whether it calibrates.
         after: The compiler that the engine runs first where the input is not yet in the format which that one makes.
+        folder: Whether it fills the folder that it is given, and puts nothing else there.
     """
 
     takes: ClassVar[frozenset[str]]
@@ -30,6 +31,7 @@ class ModelCompiler(Plugin, ABC):
     scheme: ClassVar[str | None] = None
     needs_dataset: ClassVar[bool] = False
     after: ClassVar[str | None] = None
+    folder: ClassVar[bool] = False
 
     def refuses(self, format: str, scheme: str) -> str | None:
         """Why an input of that format and scheme cannot be compiled, or None. Needs no engine and no file."""
@@ -52,6 +54,10 @@ class ModelCompiler(Plugin, ABC):
         from edgerig.compilers.pipeline import run_compiler
 
         return run_compiler(self, artifact, out, dataset, progress or Progress())
+
+    def payload(self, made: Artifact, before: int) -> int:
+        """Bytes that the network takes on a device once it is ``made``; ``before`` is what its input takes."""
+        return made.size
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         return None

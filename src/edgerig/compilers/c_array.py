@@ -88,6 +88,9 @@ class CArray(ModelCompiler):
     after = "float32"
     Settings: ClassVar[type[Settings]] = CArraySettings
 
+    def payload(self, made: Artifact, before: int) -> int:
+        return before
+
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         data = artifact.read()
         if artifact.format == "tflite" and flatbuffer.buffers_outside(data):

@@ -47,7 +47,7 @@ def run_compiler(
         ArtifactCheckError: The result is not what was asked for.
         StorageError: ``out`` or the temporary folder cannot be written.
     """
-    _check_call(compiler, artifact, dataset)
+    check_call(compiler, artifact, dataset)
     path = output_path(compiler, artifact, out)
     if path.resolve() == Path(artifact.path).resolve():
         raise UsageError(f"The compiled file would overwrite its input {path}.", "Choose another folder with --out.")
@@ -57,9 +57,9 @@ def run_compiler(
         made = _describe(compiler, artifact, path, data)
     origin = Origin(
         tool=compiler.name,
-        options=_options(compiler, dataset),
+        options=options_of(compiler, dataset),
         parent=artifact.sha256,
-        versions=_versions(compiler),
+        versions=versions_of(compiler),
         seconds=round(time.perf_counter() - started, 3),
     )
     made = msgspec.structs.replace(made, origins=(*artifact.origins, origin))
@@ -80,7 +80,14 @@ def output_path(compiler: ModelCompiler, artifact: Artifact, out: Path) -> Path:
     return out / (stem + SUFFIXES[compiler.makes])
 
 
-def _check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None) -> None:
+def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None) -> None:
+    """Refuse what cannot work, before anything is done.
+
+    Raises:
+        UsageError: The compiler calibrates and there is no dataset.
+        IncompatibleError: The input's format or scheme is refused.
+        MissingExtraError: The engine is not installed.
+    """
     reason = compiler.refuses(artifact.format, artifact.scheme)
     if reason:
         raise IncompatibleError(f"{artifact.name} cannot be compiled: {reason}.")
@@ -138,7 +145,8 @@ def _read(
         ) from error
 
 
-def _options(compiler: ModelCompiler, dataset: Dataset | None) -> dict[str, Any]:
+def options_of(compiler: ModelCompiler, dataset: Dataset | None) -> dict[str, Any]:
+    """What an artifact tells of the settings it was made with."""
     options: dict[str, Any] = msgspec.to_builtins(compiler.settings)
     if compiler.needs_dataset and dataset is not None:
         options["calibration"] = {
@@ -149,7 +157,8 @@ def _options(compiler: ModelCompiler, dataset: Dataset | None) -> dict[str, Any]
     return options
 
 
-def _versions(compiler: ModelCompiler) -> dict[str, str]:
+def versions_of(compiler: ModelCompiler) -> dict[str, str]:
+    """What an artifact tells of the libraries it was made with."""
     found = {"edgerig": __version__}
     for module in compiler.modules:
         name = module.partition(".")[0].replace("_", "-")

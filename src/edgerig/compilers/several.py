@@ -18,7 +18,7 @@ from edgerig.progress import Progress
 
 ALL = "all"
 #: The order of ``all``; what a user's plugins add comes behind.
-ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array")
+ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array", "c")
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,14 +106,21 @@ def compile_chains(
         for compiler in chain:
             if compiler.name not in made:
                 try:
-                    result = compiler.compile(current, out, dataset, progress)
+                    folder = _folder(compiler, chains, artifact, out)
+                    result = compiler.compile(current, folder, dataset, progress)
                 except (CompileError, IncompatibleError) as error:
                     failures.setdefault(chain[-1].name, _failure(chain[-1], error))
                     break
-                size = payload if result.format == "c-array" else result.size
+                size = compiler.payload(result, payload)
                 made[compiler.name] = Made(compiler=compiler.name, artifact=result, payload=size)
             current, payload = made[compiler.name].artifact, made[compiler.name].payload
     return list(made.values()), list(failures.values())
+
+
+def _folder(compiler: ModelCompiler, chains: Chains, artifact: Artifact, out: Path) -> Path:
+    """Where a compiler writes: what fills a folder gets one of its own where other files go to ``out`` too."""
+    alone = [len(chain) for chain in chains.steps] == [1]
+    return out / f"{Path(artifact.path).stem}_{compiler.name}" if compiler.folder and not alone else out
 
 
 def for_dataset(artifact: Artifact, dataset: Dataset) -> Artifact:

@@ -1,0 +1,98 @@
+"""A network as a folder of C99, for microcontrollers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from edgerig import files
+from edgerig.artifact import Artifact, Origin
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.c_array import c_identifier
+from edgerig.compilers.pipeline import check_call, options_of, versions_of
+from edgerig.datasets.base import Dataset
+from edgerig.errors import UsageError
+from edgerig.micro.manifest import Manifest
+from edgerig.micro.options import CPUS, Optimize, Options
+from edgerig.micro.source import MANIFEST, check_folder
+from edgerig.plugins import Settings
+from edgerig.progress import Progress
+
+
+class CSourceSettings(Settings, frozen=True, kw_only=True):
+    """Settings of the C compiler."""
+
+    cpu: Annotated[str, msgspec.Meta(description=f"the CPU whose kernels are used: {', '.join(CPUS)}")] = "portable"
+    optimize: Annotated[
+        Optimize, msgspec.Meta(description="what decides where a faster kernel takes more flash: speed or size")
+    ] = "speed"
+    name: Annotated[str, msgspec.Meta(description="prefix of all names in the C code, made fit for C")] = "model"
+
+
+class CSource(ModelCompiler):
+    """model.h, model.c, weights.c and the kernels that they use: no interpreter, no heap, one static arena."""
+
+    name = "c"
+    summary = "plain C99 for microcontrollers, from int8 and float TFLite"
+    modules = ()
+    takes = frozenset({"tflite"})
+    makes = "c-source"
+    after = "float32"
+    folder = True
+    Settings: ClassVar[type[Settings]] = CSourceSettings
+
+    def compile(
+        self, artifact: Artifact, out: Path, dataset: Dataset | None = None, progress: Progress | None = None
+    ) -> Artifact:
+        """Write the C code to the folder ``out``, which then holds nothing else; return the artifact of its manifest.
+
+        Raises:
+            IncompatibleError: The input's format or scheme is refused.
+            UsageError: ``out`` holds something else; the CPU is not known.
+            CompileError: The network uses what the compiler does not know.
+            StorageError: ``out`` cannot be written; it is then left as it was.
+        """
+        from edgerig.micro.pipeline import compile_model
+
+        check_call(self, artifact, dataset)
+        if Path(artifact.path).resolve().parent == out.resolve():
+            raise UsageError(f"{out} holds the network itself.", "Choose a folder of its own with --out.")
+        check_folder(out)
+        started = time.perf_counter()
+        settings = self.settings
+        with (progress or Progress()).task(f"compile {artifact.name} to {self.name}"):
+            options = Options(cpu=settings.cpu, optimize=settings.optimize)
+            name = c_identifier(settings.name)
+            source = compile_model(artifact.read(), name, options, Path(artifact.path).name)
+        origin = Origin(
+            tool=self.name,
+            options=options_of(self, dataset),
+            parent=artifact.sha256,
+            versions=versions_of(self),
+            seconds=round(time.perf_counter() - started, 3),
+        )
+        source.write(out)
+        content = source.files[MANIFEST]
+        return msgspec.structs.replace(
+            artifact,
+            name=name,
+            format=self.makes,
+            sha256=files.sha256(content),
+            size=len(content),
+            path=str(out / MANIFEST),
+            origins=(*artifact.origins, origin),
+        )
+
+    def payload(self, made: Artifact, before: int) -> int:
+        return msgspec.json.decode(made.read(), type=Manifest).constant_bytes
+
+    def _refuses(self, format: str, scheme: str) -> str | None:
+        if scheme in ("dynamic", "int16x8"):
+            return f"compiler {self.name!r} reads float32, float16 and int8 networks, not {scheme}"
+        return None
+
+    def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
+        raise NotImplementedError("it fills a folder: see compile")
