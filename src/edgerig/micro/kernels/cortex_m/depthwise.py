@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m import pointwise_code
+from edgerig.micro.kernels.cortex_m import depthwise_code, pointwise_code
 from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.depthwise_code import Shape, depthwise
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
@@ -93,9 +93,9 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
     generated = {f"{code.name}.S": source([code])}
     constant = context.constant("depthwise", _depthwise_words(first, parameters), stands_for=_stands_for(first))
     if second is None:
-        run, job = "er_columns_store", ["0", "0", str(shape.channels), "0"]
+        run, job = "er_columns_store", ["0", "0", str(shape.channels), "0", "0"]
     else:
-        scales = _pointwise_parameters(second)
+        scales = _prescaled(second, pointwise_code.USUAL_SHIFT)
         assert scales is not None
         shift = int(scales.shift[0])
         run, job = pointwise_code.name_of(shift), _pointwise_job(second, scales, context)
@@ -107,12 +107,13 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
     pixels = out_height * out_width
     strides = (-(-pixels // 4) * 4, 1) if context.layout(last.output) == PLANAR else (1, out_channels)
     room = strides[0] - pixels if strides[1] == 1 else 0
-    zero = first.input.zero_point & 0xFFFF
+    border = (first.input.zero_point & 0xFFFF) * 0x10001
+    row = width if planar else width * channels
     numbers = [
         code.name, run, constant,
-        "{ " + ", ".join([*job[:2], *map(str, strides), *job[2:], str(shape.tile)]) + " }",
-        height, out_height, out_width, width if planar else width * channels, first.stride[0], first.padding.top,
-        bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{zero << 16 | zero:08x}u", out_channels, room,
+        "{ " + ", ".join([*job[:2], *map(str, strides), *job[2:4], str(shape.tile), *job[4:]]) + " }",
+        parameters.addend[0], height, out_height, out_width, row, first.stride[0], first.padding.top,
+        bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{border:08x}u", out_channels, room,
     ]  # fmt: skip
     layer = context.struct("layer", "er_separable", "{ " + ", ".join(map(str, numbers)) + " }")
     columns = context.scratch(bands.column_bytes, "uint32_t")
@@ -169,19 +170,22 @@ def _pointwise_fits(node: Conv2D) -> bool:
     outputs = node.weights.shape[0]
     if not pointwise or node.weights.shape[3] != node.input.shape[3]:
         return False
-    return pointwise_code.packs(node.weights.array.reshape(outputs, -1)) and _pointwise_parameters(node) is not None
+    return (
+        pointwise_code.packs(node.weights.array.reshape(outputs, -1))
+        and _prescaled(node, pointwise_code.USUAL_SHIFT) is not None
+    )
 
 
 def _parameters(node: DepthwiseConv2D) -> Prescaled | None:
-    return prescaled(requantization(node), *sums(node), 8, one_shift=True) if _full_range(node) else None
+    return _prescaled(node, depthwise_code.USUAL_SHIFT)
 
 
-def _pointwise_parameters(node: Conv2D) -> Prescaled | None:
+def _prescaled(node: Weighted, usual: int) -> Prescaled | None:
     if not _full_range(node):
         return None
-    scales, reach = requantization(node), sums(node)
-    usual = prescaled(scales, *reach, 8, one_shift=True, shift=pointwise_code.USUAL_SHIFT)
-    return usual or prescaled(scales, *reach, 8, one_shift=True)
+    scales, (lowest, highest) = requantization(node), sums(node)
+    tries = (prescaled(scales, lowest, highest, 8, True, True, shift) for shift in (usual, None))
+    return next((one for one in tries if one is not None), None)
 
 
 def _full_range(node: Weighted) -> bool:
@@ -191,10 +195,10 @@ def _full_range(node: Weighted) -> bool:
 
 
 def _depthwise_words(node: DepthwiseConv2D, parameters: Prescaled) -> NDArray[np.uint32]:
-    """Per channel: bytes w1 w0 w2 w1 of each row, start value, multiplier, addend."""
-    weights = node.weights.array.reshape(3, 3, -1).transpose(2, 0, 1)
+    """Per channel: bytes w1 w0 w2 w1 of each row, start value, multiplier."""
+    weights = np.where(parameters.constant, 0, node.weights.array).reshape(3, 3, -1).transpose(2, 0, 1).astype(np.int8)
     rows = np.ascontiguousarray(weights[:, :, [1, 0, 2, 1]]).view(np.uint32)[:, :, 0]
-    words = [parameters.start, parameters.multiplier, parameters.addend]
+    words = [parameters.start, parameters.multiplier]
     return np.concatenate([rows, *(word.astype(np.int32).view(np.uint32)[:, None] for word in words)], 1)
 
 
@@ -204,7 +208,7 @@ def _pointwise_job(node: Conv2D, parameters: Prescaled, context: Context) -> lis
     name = context.constant("pointwise", stream, stands_for=_stands_for(node))
     steps = -(-weights.shape[1] // 4) - 1
     rounds, first = divmod(steps, pointwise_code.STEPS)
-    return [name, f"{name} + {stream.size}", str(rounds + 1), str(first)]
+    return [name, f"{name} + {stream.size}", str(rounds + 1), str(first), str(parameters.addend[0])]
 
 
 def _stands_for(node: Weighted) -> tuple[Value, ...]:

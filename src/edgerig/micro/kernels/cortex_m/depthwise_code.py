@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from edgerig.micro.kernels.cortex_m.assembly import Function
 
-#: Words of parameters of a channel: three rows of weights, start value, multiplier, addend.
-PARAMETERS = 6
+#: Words of parameters of a channel: three rows of weights, start value, multiplier.
+PARAMETERS = 5
+#: Tried first, so that layers share code.
+USUAL_SHIFT = 10
 _WEIGHTS = (("r2", "r3"), ("r4", "r5"), ("r6", "r7"))
 _UNROLLED = 15
 _BLOCK = 6
@@ -79,8 +81,8 @@ def depthwise(shape: Shape) -> Function:
     code = Function(shape.name, f"Depthwise 3x3, stride {shape.stride}, {shape.channels} x {shape.width} pixels a row.")
     code.add("push {r4-r11, lr}", "sub sp, #44")
     # in, columns, parameters, channel | multiplier, addend | plane, to, rows in, steps out | rows left
-    code.add("stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]", "ldm r3, {r4-r7}", "add r8, sp, #24")
-    code.add("stmia r8, {r4-r7}")
+    code.add("stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]", "ldm r3, {r4-r8}", "add r9, sp, #24")
+    code.add("stmia r9, {r4-r7}", "str r8, [sp, #20]")
     channel = code.label()
     code.place(channel)
     _widen(code, shape)
@@ -143,8 +145,8 @@ def _widen_words(code: Function, shape: Shape) -> None:
 
 
 def _unpack(code: Function) -> None:
-    """Weights to r2 to r7, start value to r8, multiplier and addend to the stack, columns of the channel to r1."""
-    code.add("ldr r0, [sp, #8]", "ldmia r0!, {r3, r5, r7, r8, r9, r10}", "str r0, [sp, #8]", "strd r9, r10, [sp, #16]")
+    """Weights to r2 to r7, start value to r8, multiplier to the stack, columns of the channel to r1."""
+    code.add("ldr r0, [sp, #8]", "ldmia r0!, {r3, r5, r7, r8, r9}", "str r0, [sp, #8]", "str r9, [sp, #16]")
     for first, second in _WEIGHTS:
         code.add(f"and {first}, {second}, #0xff00ff00", f"lsl {second}, {second}, #8")
         code.add(f"and {second}, {second}, #0xff00ff00")

@@ -9,6 +9,7 @@ typedef struct er_depthwise_band {
     uint32_t *first;  /* the row of the plane that takes the first row of the input */
     uint32_t rows_in; /* rows of the input */
     uint32_t steps;   /* output rows, or groups of three where a row is no whole number of tiles */
+    int32_t addend;   /* of the requantization */
 } er_depthwise_band;
 
 typedef void er_depthwise_run(const int8_t *in, uint32_t *columns, const uint32_t *parameters,

@@ -14,6 +14,7 @@ typedef struct er_pointwise {
     uint32_t rounds;             /* of the unrolled loop, the first of them being shorter */
     uint32_t first;              /* steps in the first */
     uint32_t tile;               /* bytes of a tile of columns */
+    int32_t addend;              /* of the requantization */
 } er_pointwise;
 
 typedef void er_pointwise_run(const er_pointwise *job, const uint32_t *columns, int8_t *out, uint32_t tiles);

@@ -12,6 +12,7 @@ typedef struct er_separable {
     er_pointwise_run *pointwise;
     const uint32_t *parameters;   /* of the depthwise part */
     er_pointwise job;             /* of the pointwise part */
+    int32_t addend;               /* of the depthwise part's requantization */
     uint16_t height, out_height, out_width;
     uint16_t row;                 /* of the input, bytes */
     uint16_t stride, top;

@@ -28,8 +28,9 @@ def pointwise(shift: int) -> Function:
     """``void name(const er_pointwise *job, const uint32_t *columns, int8_t *out, uint32_t tiles)``."""
     code = Function(name_of(shift), "Pointwise convolution over columns; see er_pointwise.h.")
     tile, pair, again, finish, table = (code.label(stem) for stem in ("tile", "pair", "again", "finish", "table"))
-    # 0 channel and pixel stride, out | 12 columns, rounds | 20 entry, end, tiles | 32 tile's out, job
+    # 0 channel and pixel stride, out | 12 columns, rounds | 20 entry, end, tiles | 32 tile's out, job | 40 addend
     code.add("push {r4-r11, lr}", "sub sp, #44", "strd r2, r0, [sp, #32]", "str r1, [sp, #12]", "str r3, [sp, #28]")
+    code.add("ldr r4, [r0, #28]", "str r4, [sp, #40]")
     code.add("ldrd r4, r5, [r0, #8]", "strd r4, r5, [sp]", "ldrd r4, r5, [r0, #16]", "str r4, [sp, #16]")
     code.add(f"adr r6, {table}", "ldr r6, [r6]", "mul r5, r5, r6", f"adr r6, {finish}", "subs r6, r6, r5")
     code.add("orr r6, r6, #1", "ldr r7, [r0, #4]", "strd r6, r7, [sp, #20]")
@@ -43,13 +44,13 @@ def pointwise(shift: int) -> Function:
     code.place(again)
     code.add(f".rept {STEPS}", "ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"), ".endr", ".p2align 2")
     code.place(finish)
-    code.add("subs lr, #1", f"bne {again}", "ldmia r6!, {r0-r4}")
+    code.add("subs lr, #1", f"bne {again}", "ldmia r6!, {r0-r2}", "ldr r3, [sp, #40]")
     for a, b in zip(("r7", "r8", "r9"), ("r10", "r11", "r12"), strict=True):
         code.add(f"sub {a}, {a}, {b}", f"add {b}, r0, {b}, lsl #8")
     for register in ("r7", "r8", "r9"):
-        code.add(f"smmla {register}, {register}, r1, r2", f"ssat {register}, #8, {register}, asr #{shift}")
+        code.add(f"smmla {register}, {register}, r1, r3", f"ssat {register}, #8, {register}, asr #{shift}")
     for register in ("r10", "r11", "r12"):
-        code.add(f"smmla {register}, {register}, r3, r4", f"ssat {register}, #8, {register}, asr #{shift}")
+        code.add(f"smmla {register}, {register}, r2, r3", f"ssat {register}, #8, {register}, asr #{shift}")
     code.add("ldmia sp, {r0, r1, r5}", "ldr r2, [sp, #24]")
     code.add("strb r7, [r5]", "strb r8, [r5, r1]", "strb r9, [r5, r1, lsl #1]", "add r5, r5, r0")
     code.add("strb r10, [r5]", "strb r11, [r5, r1]", "strb r12, [r5, r1, lsl #1]", "add r5, r5, r0", "str r5, [sp, #8]")
@@ -87,13 +88,13 @@ def pack(weights: NDArray[np.int8], parameters: Prescaled) -> NDArray[np.int32]:
     """Weights (O, K) and parameters as the one stream that the code reads; K is padded to a multiple of 4."""
     outputs, inputs = weights.shape
     padded = np.zeros((outputs, -(-inputs // 4) * 4), np.int8)
-    padded[:, :inputs] = weights
+    padded[:, :inputs] = np.where(parameters.constant[:, None], 0, weights)
     halves = _halves(padded).astype(np.int16).reshape(outputs // 2, -1, 4)[:, :, [0, 2, 1, 3]]
     words = np.ascontiguousarray(halves).reshape(outputs // 2, -1).view(np.int32)
     of_a, of_b = slice(0, None, 2), slice(1, None, 2)
     columns = [
-        parameters.start[of_a], *words.T, parameters.start[of_b], parameters.multiplier[of_a], parameters.addend[of_a],
-        parameters.multiplier[of_b], parameters.addend[of_b],
+        parameters.start[of_a], *words.T, parameters.start[of_b], parameters.multiplier[of_a],
+        parameters.multiplier[of_b],
     ]  # fmt: skip
     return np.ascontiguousarray(np.stack(columns, 1), np.int32)
 

@@ -25,17 +25,21 @@ Ints = NDArray[np.int64]
 #: Beyond it the zero point, moved left by the shift, leaves too little of 32 bits.
 MAX_SHIFT = 22
 _EXTRAS = sorted(range(-12, 13), key=abs)
-_STEPS = (0, 1, -1, 2, -2)
 
 
 @dataclass(frozen=True)
 class Prescaled:
-    """Parameters of the formula above, one per channel; ``shift`` likewise, all equal if asked for."""
+    """Parameters of the formula above, one per channel; ``shift`` and ``addend`` likewise, all equal if asked for.
+
+    Attributes:
+        constant: Channels whose output never changes. With one addend their weights must be packed as 0.
+    """
 
     start: NDArray[np.int32]
     multiplier: NDArray[np.int32]
     addend: NDArray[np.int32]
     shift: NDArray[np.int32]
+    constant: NDArray[np.bool_]
 
 
 def floors(requantization: Requantization) -> bool:
@@ -57,6 +61,7 @@ def prescaled(
     highest: Ints,
     k: int,
     one_shift: bool = False,
+    one_addend: bool = False,
     shift: int | None = None,
 ) -> Prescaled | None:
     """Parameters for sums that come multiplied by ``2**k``, or None where none are exact.
@@ -67,11 +72,12 @@ def prescaled(
         highest: Likewise.
         k: 2 to 8.
         one_shift: The same shift in all channels.
+        one_addend: The same addend in all channels; needs one_shift.
         shift: With one_shift, this one; else the largest that is possible.
     """
     if not floors(requantization) or requantization.shifts_left:
         return None
-    channels = [_Channel(requantization, i, int(lowest[i]), int(highest[i]), k) for i in range(len(lowest))]
+    channels = [_Channel(requantization, i, int(lowest[i]), int(highest[i]), k, one_addend) for i in range(len(lowest))]
     alive = [channel.shift for channel in channels if not channel.constant] or [MAX_SHIFT]
     common = min(MAX_SHIFT, *alive) if shift is None else shift
     found = []
@@ -81,14 +87,18 @@ def prescaled(
         if fit is None:
             return None
         found.append((*fit, chosen))
-    return Prescaled(*(np.array(column, np.int32) for column in zip(*found, strict=True)))
+    constant = np.array([channel.constant for channel in channels], np.bool_)
+    start, multiplier, addend, shifts = (np.array(column, np.int32) for column in zip(*found, strict=True))
+    return Prescaled(start, multiplier, addend, shifts, constant)
 
 
 class _Channel:
     """One channel's step function: ``steps[i]`` is the smallest sum whose output is at least ``levels[i]``."""
 
-    def __init__(self, requantization: Requantization, channel: int, lowest: int, highest: int, k: int) -> None:
-        self.lowest, self.highest, self.k = lowest, highest, k
+    def __init__(
+        self, requantization: Requantization, channel: int, lowest: int, highest: int, k: int, one_addend: bool
+    ) -> None:
+        self.lowest, self.highest, self.k, self.one_addend = lowest, highest, k, one_addend
         self.multiplier, right = int(requantization.multipliers[channel]), -int(requantization.exponents[channel])
         self.bias, self.zero_point = int(requantization.bias[channel]), requantization.zero_point
         self.bits = 31 + right
@@ -106,18 +116,25 @@ class _Channel:
     def fit(self, shift: int) -> tuple[int, int, int] | None:
         """Start value, multiplier and addend for a shift, proved exact; None if there are none."""
         if self.constant:
-            return 0, 0, self.least << shift
+            return self._constant(shift)
         lost = self.shift - shift
         if lost < 0:
             return None
-        for step in _STEPS if lost else (0,):
-            multiplier = (self.multiplier + (1 << lost >> 1) >> lost) + step
-            if 0 < multiplier < 1 << 31:
-                start, addend = self._split(multiplier, shift)
-                for extra in _EXTRAS:
-                    if self._exact(start + extra, multiplier, addend, shift):
-                        return start + extra, multiplier, addend
+        ideal = self.multiplier + (1 << lost >> 1) >> lost
+        start, addend = self._split(ideal, shift)
+        for extra in _EXTRAS:
+            multiplier = self._multiplier(start + extra, ideal, addend, shift)
+            if multiplier is not None:
+                return start + extra, multiplier, addend
         return None
+
+    def _constant(self, shift: int) -> tuple[int, int, int] | None:
+        if not self.one_addend:
+            return 0, 0, self.least << shift
+        addend = (2 * self.zero_point + 1 << shift) >> 1
+        start, multiplier = 2 * ((self.least << shift) - addend) + 2, (1 << 31) - 1
+        fits = abs(start) < 1 << 31 and (start * multiplier >> 32) + addend >> shift == self.least
+        return (start, multiplier, addend) if fits else None
 
     def _step(self, level: int) -> int:
         """Smallest sum whose output is at least ``level``, cut to just outside of what can be reached."""
@@ -128,7 +145,14 @@ class _Channel:
         return min(max(exact, self.lowest), self.highest + 1)
 
     def _split(self, multiplier: int, shift: int) -> tuple[int, int]:
-        """Start value and addend: the bias goes into the addend where 32 bits of accumulator would overflow."""
+        """Start value and addend: the bias goes into the addend where 32 bits of accumulator would overflow.
+
+        With one addend for all channels, that of half an output; what is more goes into the start value.
+        """
+        if self.one_addend:
+            rest = self.rounding - (1 << (self.bits - 1))
+            addend = (2 * self.zero_point + 1 << shift) >> 1
+            return (self.bias << self.k) + round(rest * 2.0 ** (shift + 32 - self.bits) / multiplier), addend
         whole = (self.zero_point << self.bits) + self.rounding
         start = self.bias << self.k
         if max(abs(start + (self.lowest << self.k)), abs(start + (self.highest << self.k))) >= (1 << 31) - 64:
@@ -137,14 +161,25 @@ class _Channel:
         rest = (whole << shift) & ((1 << self.bits) - 1)
         return start + round(rest * 2.0 ** (32 - self.bits) / multiplier), addend
 
-    def _exact(self, start: int, multiplier: int, addend: int, shift: int) -> bool:
+    def _multiplier(self, start: int, ideal: int, addend: int, shift: int) -> int | None:
+        """The multiplier next to ``ideal`` of those that are exact with this start value."""
+        levels = np.array(self.levels, np.int64)
+        # high32(p) + addend >= level << shift  <=>  p >= wanted; all numbers stay below 2**62.
+        wanted = ((levels << shift) - addend) << 32
+        met, missed = self.steps <= self.highest, self.steps > self.lowest
+        least, most = 1, (1 << 31) - 1
+        for wants, sums, sign in ((wanted[met], self.steps[met], 1), (1 - wanted[missed], 1 - self.steps[missed], -1)):
+            # The sum that meets a level, and the one below it that must not.
+            factor = sign * start + (sums << self.k)
+            if (wants[factor == 0] > 0).any():
+                return None
+            up, down = factor > 0, factor < 0
+            least = max(least, int((-(-wants[up] // factor[up])).max(initial=1)))
+            most = min(most, int((wants[down] // factor[down]).min(initial=most)))
+        if least > most:
+            return None
+        multiplier = min(max(ideal, least), most)
         ends = [start + (end << self.k) for end in (self.lowest, self.highest)]
         if any(abs(end) >= 1 << 31 or abs((end * multiplier >> 32) + addend) >= 1 << 31 for end in ends):
-            return False
-        if abs(addend) >= 1 << 31:
-            return False
-        levels = np.array(self.levels, np.int64)
-        # high32(p) + addend >= level << shift; all numbers stay below 2**62.
-        prescaled_steps = -((((levels << shift) - addend) << 32) // -multiplier)
-        steps = -((prescaled_steps - start) // -(1 << self.k))
-        return np.array_equal(np.clip(steps, self.lowest, self.highest + 1), self.steps)
+            return None
+        return multiplier if abs(addend) < 1 << 31 else None
