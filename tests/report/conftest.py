@@ -239,7 +239,10 @@ def make_run(rows: tuple[Row, ...] = DEMO, *, name: str = "mnist", seed: int = 0
         finished="2026-03-14T09:27:10+00:00",
         model=ModelInfo(
             name="mnist-cnn", source="trained here", parameters=93_322, macs=2_794_240,
-            training={"epochs": 3, "batch_size": 128, "seed": 0, "learning_rate": 0.001},
+            training={
+                "train_settings": {"epochs": 3, "batch_size": 128, "seed": 0, "train_samples": None},
+                "model": "mnist-cnn", "dataset": "mnist", "train_samples": 9000, "fingerprints": {"train": "c2ac"}, "accuracy": 0.98765,
+            },
         ),
         dataset=DatasetInfo(
             name="mnist", task="classification", classes=tuple("0123456789"), test_samples=SAMPLES,

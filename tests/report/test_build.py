@@ -23,6 +23,14 @@ def replaced(run: Loaded, place: int, **changes: Any) -> Loaded:
     return msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=tuple(cells)))
 
 
+def test_training_is_told_in_words_and_without_what_was_left_at_none(demo: Loaded) -> None:
+    facts = {fact.label: fact.value for fact in build([demo]).bundles[0].model}
+    assert facts["trained with"] == "epochs=3, batch size=128, seed=0"
+    assert facts["trained on"] == "9,000 samples of mnist"
+    assert facts["after training"] == "accuracy=0.9877"
+    assert not any("fingerprints" in value for value in facts.values())
+
+
 def test_every_figure_is_the_results_own(demo: Loaded) -> None:
     report = build([demo])
     assert len(report.variants) == len(demo.result.cells) == 8

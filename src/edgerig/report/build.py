@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
@@ -162,8 +163,22 @@ def _model_facts(result: RunResult) -> list[Fact]:
     if model.macs is not None:
         facts.append(Fact("multiply-accumulates", f"{model.macs:,}"))
     facts.append(Fact("source", model.source))
-    if model.training:
-        facts.append(Fact("training", compact(model.training)))
+    return [*facts, *_training_facts(model.training)]
+
+
+def _training_facts(training: dict[str, Any]) -> list[Fact]:
+    """What a reader wants to know of how the model was trained; the bundle's result has all of it."""
+    if not training:
+        return []
+    nested = training.get("train_settings")
+    settings = {**nested} if isinstance(nested, dict) else {}
+    said = {key.replace("_", " "): value for key, value in settings.items() if value is not None}
+    facts = [Fact("trained with", compact(said))] if said else []
+    if "train_samples" in training:
+        facts.append(Fact("trained on", f"{training['train_samples']:,} samples of {training.get('dataset', '?')}"))
+    scores = {key: training[key] for key in ("accuracy", "loss") if isinstance(training.get(key), float)}
+    if scores:
+        facts.append(Fact("after training", compact({key: float(f"{value:.4g}") for key, value in scores.items()})))
     return facts
 
 
