@@ -16,12 +16,18 @@ static void blanks(text_sink sink, uint32_t have, uint32_t want)
 
 void text_left(text_sink sink, const char *text, uint32_t width)
 {
-    uint32_t length = 0;
+    uint32_t length = 0, i;
 
     while (text[length] != 0) {
         length++;
     }
-    text_put(sink, text);
+    for (i = 0; i < length && (length < width || i < width - 3); i++) {
+        sink(text[i]);
+    }
+    if (length >= width) {
+        text_put(sink, ".. ");
+        return;
+    }
     blanks(sink, length, width);
 }
 

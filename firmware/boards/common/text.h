@@ -7,8 +7,9 @@
 typedef void (*text_sink)(char byte);
 
 void text_put(text_sink sink, const char *text);
-/* At least `width` characters, filled with blanks on the right, or on the left for numbers. */
+/* Exactly `width` characters, filled with blanks or cut. */
 void text_left(text_sink sink, const char *text, uint32_t width);
+/* At least `width` characters, filled with blanks on the left. */
 void text_number(text_sink sink, uint32_t number, uint32_t width);
 void text_signed(text_sink sink, int32_t number, uint32_t width);
 void text_hex(text_sink sink, uint32_t number);

@@ -22,6 +22,7 @@ COMMANDS = {
     "compile": ("compile", "Quantize, convert or lower a model file."),
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
     "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
+    "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
     "agent": ("agent", "Serve this machine as a device under test."),
     "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
     "list": ("list", "List datasets, models, compilers, runtimes or targets."),

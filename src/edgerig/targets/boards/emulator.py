@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
@@ -68,6 +69,16 @@ class Emulator:
             theirs.close()
             terminal.close()
 
+    def drain(self, end: socket.socket) -> None:
+        """Throw away what comes from a UART that nobody reads: a full one would make the firmware wait."""
+
+        def read() -> None:
+            with contextlib.suppress(OSError):
+                while end.recv(65536):
+                    pass
+
+        threading.Thread(target=read, name="edgerig drain", daemon=True).start()
+
     def why_dead(self) -> str | None:
         """How QEMU ended and its last words, if it has."""
         try:
@@ -83,7 +94,11 @@ class Emulator:
         with contextlib.suppress(OSError):
             self.process.kill()
         self.process.wait()
-        self.console.close()
+        for end in (self.wire, self.console):
+            # A thread may be reading it.
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
         self._errors.close()
 
 
@@ -200,6 +215,7 @@ class EmulatedSession(BoardSession):
 
 def connect(emulator: Emulator, firmware: Firmware, who: str, timeout: float) -> EmulatorClient:
     """A client that has taken the board's first hello and said its own."""
+    emulator.drain(emulator.console)
     link: Any = PairLink(emulator.wire)
     client = EmulatorClient(link, emulator, firmware, who=who, timeout=timeout)
     try:

@@ -47,13 +47,18 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
     """The network in a folder that ``edgerig compile --to c`` wrote with the prefix ``model``.
 
     Raises:
-        InferenceError: It is no such folder.
+        InferenceError: It is no such folder. IncompatibleError: The prefix is another.
     """
     if manifest is None:
         try:
             manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
         except (OSError, msgspec.MsgspecError) as error:
             raise InferenceError(f"{folder} holds no network in C: {error}.", "edgerig compile MODEL --to c") from error
+    if manifest.name != PREFIX:
+        raise IncompatibleError(
+            f"The network in {folder} has the prefix {manifest.name!r}; the firmware calls {PREFIX!r}.",
+            f"Compile it with the prefix {PREFIX}: edgerig compile MODEL --to c --name {PREFIX}",
+        )
     tensors = (*manifest.inputs, *manifest.outputs)
     sample, name = built_in_sample(manifest.inputs)
     return Network(

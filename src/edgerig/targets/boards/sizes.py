@@ -143,7 +143,8 @@ def table(sizes: Sizes, most: int = 12) -> str:
         lines.append(f"{place:<8}{total:>12,} B of {limit:,} B  ({verdict})")
         for group, amount in sorted(sizes.groups[place].items(), key=lambda item: -item[1]):
             if amount:
-                lines.append(f"  {group:<34}{amount:>12,} B")
+                code = sizes.code.get(group, 0) if place == "flash" else 0
+                lines.append(f"  {group:<34}{amount:>12,} B" + (f"  ({code:,} B of it code)" if code else ""))
         lines.append("  the largest:")
         chosen = [symbol for symbol in sizes.symbols if symbol.place == place][:most]
         lines += [f"    {symbol.name[:40]:<42}{symbol.bytes:>10,} B  {symbol.group}" for symbol in chosen]

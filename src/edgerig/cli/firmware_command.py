@@ -1,0 +1,201 @@
+"""``edgerig firmware``: build, flash, size and console of a board's firmware."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgerig.cli.console import echo, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgerig.targets.boards.build import Firmware, Network
+    from edgerig.targets.boards.terminal import Terminal
+
+
+@click.group(name="firmware")
+def command() -> None:
+    """Build, flash, measure and talk to the firmware of a board, with a network inside.
+
+    \b
+    Examples:
+      edgerig firmware build --board stm32f746 --model net_int8.tflite --out build/fw
+      edgerig firmware size build/fw
+      edgerig firmware flash build/fw
+      edgerig firmware console sim:stm32f746 --model net_int8.tflite
+      edgerig firmware console serial:///dev/ttyUSB0
+    """
+
+
+def build_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how a firmware is built."""
+    for option in reversed(
+        [
+            click.option(
+                "--compiler", type=click.Choice(["auto", "ziglang", "gcc"]), default="auto", show_default=True,
+                help="The C compiler; gcc is arm-none-eabi-gcc.",
+            ),
+            click.option(
+                "--optimize", type=click.Choice(["speed", "size"]), default="speed", show_default=True,
+                help="What decides where a faster kernel takes more flash.",
+            ),
+            click.option(
+                "--level", type=click.Choice(list("0123s")), default="2", show_default=True,
+                help="The C compiler's optimization, as in -O2.",
+            ),
+            click.option("--no-fpu", is_flag=True, help="Do without the board's FPU."),
+            click.option("--debug-build", is_flag=True, help="A build for a debugger: -Og -g."),
+            click.option("--clock-hz", type=click.IntRange(min=1_000_000), help="The processor's clock."),
+            click.option("--kernels", help="CPU to choose kernels for, such as portable."),
+        ]
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@command.command()
+@click.option("--board", required=True, help="The board's name; a wrong one lists those that there are.")
+@click.option(
+    "--model", required=True, type=click.Path(path_type=Path), help="A .tflite file, or a folder of generated C."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The firmware's folder.")
+@build_options
+@click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
+def build(board: str, model: Path, out: Path, as_json: bool, **given: Any) -> None:
+    """Compile a network to C and build the firmware of a board around it.
+
+    Leaves firmware.elf, firmware.bin and firmware.json in the folder --out. What does not fit the board is told with
+    a table of what takes how much.
+    """
+    firmware = _build(board, model, out, given)
+    if as_json:
+        print_json(firmware)
+        return
+    sizes = firmware.sizes
+    echo(
+        f"{firmware.elf}: flash {sizes.flash:,} of {sizes.flash_limit:,} B, RAM {sizes.ram:,} of {sizes.ram_limit:,} B"
+    )
+
+
+@command.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--symbols", type=click.IntRange(min=0), default=12, show_default=True, help="How many to show of each.")
+@click.option("--json", "as_json", is_flag=True, help="Print all symbols as JSON.")
+def size(folder: Path, symbols: int, as_json: bool) -> None:
+    """Show what takes how much flash and RAM in a firmware that was built."""
+    from edgerig.targets.boards.build import read_firmware
+    from edgerig.targets.boards.sizes import table
+
+    firmware = read_firmware(folder)
+    if as_json:
+        print_json(firmware.sizes)
+        return
+    click.echo(table(firmware.sizes, symbols))
+
+
+@command.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--tool", help="openocd, pyocd or st-flash.  [default: the first that is installed]")
+@click.option("--dry-run", is_flag=True, help="Only print the command.")
+def flash(folder: Path, tool: str | None, dry_run: bool) -> None:
+    """Put a firmware that was built onto the board that is plugged in."""
+    from edgerig.targets.boards import flash as flashing
+    from edgerig.targets.boards.board import load_board
+    from edgerig.targets.boards.build import read_firmware
+
+    firmware = read_firmware(folder)
+    board = load_board(firmware.board)
+    if dry_run:
+        click.echo(shlex.join(flashing.flash_command(board, firmware, tool)))
+        return
+    echo(f"done: {flashing.flash(board, firmware, tool)}")
+
+
+@command.command()
+@click.argument("address")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="What to build in, where the board is simulated or emulated."
+)
+@build_options
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, help="Seconds to an answer.")
+@click.option("-c", "--command", "commands", multiple=True, help="Send this and end; may be repeated.")
+def console(address: str, model: Path | None, timeout: float, commands: tuple[str, ...], **given: Any) -> None:
+    """Talk to a board's console: CMD=1 prints the network, CMD=2 runs the built-in sample layer by layer.
+
+    ADDRESS is sim:BOARD, qemu:BOARD or, for a real board's second line, serial:///dev/ttyUSB0. Lines are read from
+    standard input until its end.
+    """
+    from edgerig.targets.boards.terminal import PROMPT
+
+    terminal = _terminal(address, model, timeout, given)
+    try:
+        click.echo(terminal.greeting(), nl=False)
+        if commands:
+            for line in commands:
+                click.echo(f"{line}\n{terminal.ask(line)}", nl=False)
+            click.echo()
+            return
+        talk(terminal, prompt=PROMPT)
+    finally:
+        terminal.close()
+
+
+def talk(terminal: Terminal, prompt: str) -> None:
+    """Pass on lines of standard input until its end, and the answers to standard output."""
+    people = sys.stdin.isatty()
+    for line in sys.stdin:
+        text = line.strip()
+        if not text:
+            click.echo(prompt, nl=False)
+            continue
+        if not people:
+            click.echo(text)
+        click.echo(terminal.ask(text), nl=False)
+        sys.stdout.flush()
+    click.echo()
+
+
+def _terminal(address: str, model: Path | None, timeout: float, given: dict[str, Any]) -> Terminal:
+    from edgerig.errors import UsageError
+    from edgerig.targets.boards import terminal
+    from edgerig.targets.boards.target import board_of
+
+    scheme = address.partition(":")[0]
+    if scheme not in ("sim", "qemu"):
+        if model is not None:
+            raise UsageError(
+                f"{address} has its network built in; --model is for sim: and qemu:.",
+                "Build with `edgerig firmware build`, then `edgerig firmware flash`.",
+            )
+        return terminal.open_line(address, timeout)
+    board = board_of(address, "unicorn" if scheme == "sim" else "qemu")
+    if model is None:
+        raise UsageError(f"{address} starts empty: it needs a network.", "Give one: --model net_int8.tflite")
+    firmware = _build(board.name, model, None, given)
+    if scheme == "sim":
+        return terminal.open_simulated(firmware, timeout)
+    return terminal.open_emulated(firmware, address, timeout)
+
+
+def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]) -> Firmware:
+    from edgerig.targets.boards.board import load_board
+    from edgerig.targets.boards.build import BuildSettings, build_firmware
+
+    board = load_board(board_name)
+    settings = BuildSettings(
+        compiler=given["compiler"], optimize=given["optimize"], level=given["level"], fpu=not given["no_fpu"],
+        debug=given["debug_build"], clock_hz=given["clock_hz"], kernels=given["kernels"],
+    )  # fmt: skip
+    return build_firmware(board, _network(model, board, settings), out, settings)
+
+
+def _network(model: Path, board: Any, settings: Any) -> Network:
+    from edgerig.models.files import open_artifact
+    from edgerig.targets.boards.network import network_in, network_of
+
+    return network_in(model) if model.is_dir() else network_of(open_artifact(model), board, settings)

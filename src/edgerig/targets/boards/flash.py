@@ -1,0 +1,64 @@
+"""Putting a firmware onto a real board, by the tools that its description names."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+
+from edgerig.errors import TargetError, UnknownNameError, UsageError
+from edgerig.targets.boards.board import Board
+from edgerig.targets.boards.build import BIN, Firmware
+
+#: Seconds that a tool may take.
+PATIENCE = 180.0
+
+
+def flash_command(board: Board, firmware: Firmware, tool: str | None = None) -> list[str]:
+    """The command that flashes ``firmware``: of ``tool``, or of the first in the board's description that is installed.
+
+    Raises:
+        UnknownNameError: The description knows no such tool.
+        UsageError: None is installed, or the board is one that no tool flashes.
+    """
+    if not board.flash:
+        raise UsageError(
+            f"Nothing flashes {board.title}: it is there in an emulator only.",
+            f"Use the target {'sim' if board.simulator == 'unicorn' else 'qemu'}:{board.name}.",
+        )
+    if tool is not None and tool not in board.flash:
+        raise UnknownNameError(f"tool that flashes {board.name}", tool, board.flash)
+    names = [tool] if tool is not None else list(board.flash)
+    for name in names:
+        words = board.flash[name]
+        program = shutil.which(words[0])
+        if program is not None:
+            places = {"elf": str(firmware.elf), "bin": str(firmware.elf.with_name(BIN))}
+            return [program, *(word.format(**places) for word in words[1:])]
+    raise UsageError(
+        f"Flashing {board.title} needs {' or '.join(board.flash[name][0] for name in names)}, "
+        f"which {'is' if len(names) == 1 else 'are'} not installed.",
+        "apt-get install openocd, or apt-get install stlink-tools, or pip install pyocd",
+    )
+
+
+def flash(board: Board, firmware: Firmware, tool: str | None = None) -> str:
+    """Flash ``firmware`` onto the board that is plugged in; the command that did it.
+
+    Raises:
+        UsageError: See `flash_command`. TargetError: The tool failed; its own words are in the message.
+    """
+    words = flash_command(board, firmware, tool)
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TargetError(f"{words[0]} does not work: {error}.") from error
+    if done.returncode != 0:
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
+        raise TargetError(
+            f"{shlex.join(words)} failed:\n{said}", "Is the board plugged in, and may you use it (udev rules)?"
+        )
+    return shlex.join(words)

@@ -1,0 +1,145 @@
+"""The console of a board, wherever the board is: send a line, read what it answers."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+
+from edgerig.errors import TargetError
+from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
+from edgerig.wire.link import Link
+
+#: What the firmware prints when it is ready for the next command.
+PROMPT = "> "
+
+
+class Terminal(ABC):
+    """A line to a board's console."""
+
+    def greeting(self) -> str:
+        """What the board says after its start; empty where it was running already."""
+        return self._until_prompt()
+
+    def ask(self, command: str) -> str:
+        """What the board answers to one line, without its echo and the prompt after it.
+
+        Raises:
+            TargetError: It answers nothing, or crashed.
+        """
+        self._send(command.encode(errors="replace") + b"\n")
+        answer = self._until_prompt()
+        return answer.removeprefix(command).lstrip("\n")
+
+    def close(self) -> None:  # noqa: B027 - not every board holds something
+        """Let go of the board."""
+
+    @abstractmethod
+    def _send(self, data: bytes) -> None: ...
+
+    @abstractmethod
+    def _until_prompt(self) -> str: ...
+
+
+class SimulatorTerminal(Terminal):
+    """The console of a simulated board."""
+
+    def __init__(self, simulator: Simulator, seconds: float) -> None:
+        self._simulator, self._seconds = simulator, seconds
+        self._resets = simulator.resets
+
+    def _send(self, data: bytes) -> None:
+        self._simulator.write(CONSOLE, data)
+
+    def _until_prompt(self) -> str:
+        simulator = self._simulator
+        faults = len(simulator.faults)
+        try:
+            simulator.run(self._seconds)
+        except TimeoutError as error:
+            raise TargetError(f"The board does not answer: {error}.") from error
+        simulator.read(WIRE)
+        text = plain(simulator.read(CONSOLE))
+        if len(simulator.faults) > faults:
+            raise TargetError(f"The firmware crashed. {simulator.faults[-1]}.")
+        return text
+
+
+class LinkTerminal(Terminal):
+    """The console at the end of a link: a serial port, a socket of QEMU.
+
+    Args:
+        who: The board, for messages.
+        seconds: How long it may say nothing.
+    """
+
+    def __init__(self, link: Link, who: str, seconds: float, *, starts: bool) -> None:
+        self._link, self._who, self._seconds, self._starts = link, who, seconds, starts
+
+    def greeting(self) -> str:
+        return super().greeting() if self._starts else ""
+
+    def close(self) -> None:
+        self._link.close()
+
+    def _send(self, data: bytes) -> None:
+        self._link.send([data])
+
+    def _until_prompt(self) -> str:
+        heard = bytearray()
+        buffer = memoryview(bytearray(4096))
+        self._link.set_timeout(self._seconds)
+        end = time.monotonic() + self._seconds
+        while not heard.endswith(b"\n" + PROMPT.encode()):
+            try:
+                heard += buffer[: self._link.recv_into(buffer)]
+            except OSError as error:
+                raise TargetError(
+                    f"{self._who} does not answer on its console: {plain(heard).strip()[-200:] or error}.",
+                    "Is it the console's line, not the wire's, and its baud rate?",
+                ) from error
+            if time.monotonic() > end and not heard:
+                break
+        return plain(heard)
+
+
+def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
+    """The console of a simulated board that starts with ``firmware``."""
+    from edgerig.targets.boards.board import load_board
+
+    return SimulatorTerminal(Simulator(firmware.elf, load_board(firmware.board)), seconds)
+
+
+def open_emulated(firmware: Firmware, who: str, seconds: float) -> Terminal:
+    """The console of a board in QEMU that starts with ``firmware``."""
+    from edgerig.targets.boards.board import load_board
+    from edgerig.targets.boards.emulator import Emulator
+    from edgerig.wire.link import PairLink
+
+    emulator = Emulator(firmware, load_board(firmware.board))
+
+    class Owning(LinkTerminal):
+        def close(self) -> None:
+            emulator.close()
+
+    emulator.drain(emulator.wire)
+    return Owning(PairLink(emulator.console), who, seconds, starts=True)
+
+
+def open_line(address: str, seconds: float) -> Terminal:
+    """The console of a board at ``serial:///dev/ttyUSB0?baud=115200`` and the like.
+
+    Raises:
+        SpecError: The address is not well formed. TargetError: The port cannot be opened.
+    """
+    from edgerig.wire.serial import open_serial, parse_serial
+
+    place = parse_serial(address)
+    link = open_serial(place, place.line())
+    link.discard()
+    return LinkTerminal(link, address, seconds, starts=False)
+
+
+def plain(data: bytes | bytearray) -> str:
+    """Text as it is on this machine."""
+    return bytes(data).decode(errors="replace").replace("\r\n", "\n").replace("\b \b", "")
