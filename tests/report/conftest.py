@@ -241,7 +241,8 @@ def make_run(rows: tuple[Row, ...] = DEMO, *, name: str = "mnist", seed: int = 0
             name="mnist-cnn", source="trained here", parameters=93_322, macs=2_794_240,
             training={
                 "train_settings": {"epochs": 3, "batch_size": 128, "seed": 0, "train_samples": None},
-                "model": "mnist-cnn", "dataset": "mnist", "train_samples": 9000, "fingerprints": {"train": "c2ac"}, "accuracy": 0.98765,
+                "model": "mnist-cnn", "dataset": "mnist",
+                "train_samples": 9000, "fingerprints": {"train": "c2ac"}, "accuracy": 0.98765,
             },
         ),
         dataset=DatasetInfo(
