@@ -5,11 +5,13 @@ from __future__ import annotations
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
 from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
+from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
 
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),
     Depthwise(),
+    Dense(),
     ConvPool(),
     ConvBlock(),
     ConvPairs(),
