@@ -199,6 +199,12 @@ def test_what_was_finished_is_kept_when_one_fails(call: Call, monkeypatch: pytes
     assert Path("build/net_float16.tflite").is_file()
 
 
+def test_calibration_on_noise_is_said(call: Call) -> None:
+    options = ("--dataset-option", f"shape=[{FEATURES}]")
+    assert "whose numbers mean nothing" in call("net.tflite", "--to", "int8", "--dataset", "random", *options)[2]
+    assert "mean nothing" not in call("net.tflite", "--to", "int8", "--dataset", "NUMBERS")[2]
+
+
 def test_ctrl_c_leaves_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgerig.compilers import quantize
 

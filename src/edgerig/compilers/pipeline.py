@@ -65,6 +65,11 @@ def run_compiler(
     made = msgspec.structs.replace(made, origins=(*artifact.origins, origin))
     files.write_bytes(path, data)
     made.save()
+    if compiler.needs_dataset and dataset is not None and dataset.task == "none":
+        progress.log(
+            f"{path.name} was calibrated on dataset {dataset.name!r}, whose numbers mean nothing: "
+            "good for speed and size, not for accuracy"
+        )
     return made
 
 
