@@ -1,4 +1,4 @@
-"""Generated C on this machine: compiled to a shared library and run on many samples at once."""
+"""Generated C on this machine: one network or many, as a shared library, or as a program under sanitizers."""
 
 from __future__ import annotations
 
@@ -13,56 +13,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
+from edgerig.micro.manifest import Manifest
 from edgerig.micro.source import Source
 
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+Array = NDArray[Any]
 
-#: Runs a batch without crossing into Python for each sample. Only networks with one input and one output.
-BATCH = """\
-#include <string.h>
-#include "model.h"
-void run_batch(const uint8_t *x, uint8_t *y, uint32_t count);
-void run_batch(const uint8_t *x, uint8_t *y, uint32_t count)
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+
+#: Reads for each network a number of samples and the samples, writes the outputs.
+PROGRAM = """\
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+@INCLUDES@
+static void get(void *to, uint32_t bytes)
 {
-    for (; count--; x += @P@_inputs[0].bytes, y += @P@_outputs[0].bytes) {
-        memcpy(@P@_input(0), x, @P@_inputs[0].bytes);
-        @P@_run();
-        memcpy(y, @P@_output(0), @P@_outputs[0].bytes);
-    }
+    if (fread(to, 1, bytes, stdin) != bytes)
+        exit(3);
 }
+
+int main(void)
+{
+    uint32_t count;
+@CALLS@
+    return 0;
+}
+"""
+CALL = """\
+    get(&count, sizeof count);
+    @P@_init();
+    for (uint32_t n = 0; n < count; n++) {
+        for (uint32_t i = 0; i < @PU@_INPUTS; i++)
+            get(@P@_input(i), @P@_inputs[i].bytes);
+        @P@_run();
+        for (uint32_t i = 0; i < @PU@_OUTPUTS; i++)
+            fwrite(@P@_output(i), 1, @P@_outputs[i].bytes, stdout);
+    }
 """
 
 
 class GeneratedNetwork:
-    """A network as C, loaded into this process.
+    """A network as C, loaded into this process."""
 
-    Args:
-        source: What the compiler made.
-        folder: Where to write and build it.
-        flags: For the C compiler.
-
-    Raises:
-        CompileError: The C compiler refuses the code, also where it only warns.
-    """
-
-    def __init__(self, source: Source, folder: Path, flags: Sequence[str] = ("-O2",)) -> None:
-        self.manifest = source.manifest
-        name = self.manifest.name
-        library = build(source, folder, (*flags, "-shared", "-fPIC"), BATCH.replace("@P@", name), "network.so")
-        self._library = ctypes.CDLL(str(library))
-        self._input = getattr(self._library, f"{name}_input")
-        self._output = getattr(self._library, f"{name}_output")
-        self._run = getattr(self._library, f"{name}_run")
+    def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
+        self.manifest = manifest
+        name = manifest.name
+        self._init, self._run = getattr(library, f"{name}_init"), getattr(library, f"{name}_run")
+        self._input, self._output = getattr(library, f"{name}_input"), getattr(library, f"{name}_output")
         self._input.restype = self._output.restype = ctypes.c_void_p
         self.reset()
 
     def reset(self) -> None:
         """Forget all state."""
-        getattr(self._library, f"{self.manifest.name}_init")()
+        self._init()
 
-    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """One inference."""
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """One inference; arrays of the inputs' shapes and dtypes."""
         for index, (array, spec) in enumerate(zip(inputs, self.manifest.inputs, strict=True)):
             data = np.ascontiguousarray(array, spec.dtype).tobytes()
             ctypes.memmove(self._input(index), data, spec.nbytes)
@@ -72,15 +79,77 @@ class GeneratedNetwork:
             for index, spec in enumerate(self.manifest.outputs)
         ]
 
-    def run_batch(self, samples: NDArray[Any]) -> NDArray[Any]:
-        """Many inferences, one after the other; (N, *input shape without batch) to (N, *output shape without batch)."""
-        (source,), (target,) = self.manifest.inputs, self.manifest.outputs
-        samples = np.ascontiguousarray(samples, source.dtype)
-        out = np.empty((len(samples), *target.shape[1:]), target.dtype)
-        self._library.run_batch(
-            samples.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p), len(samples)
-        )
-        return out
+
+def load(source: Source, folder: Path, flags: Sequence[str] = ("-O2",)) -> GeneratedNetwork:
+    """One network as a shared library.
+
+    Raises:
+        CompileError: The C compiler refuses the code, or warns.
+    """
+    return load_all([source], folder, flags)[0]
+
+
+def load_all(sources: Sequence[Source], folder: Path, flags: Sequence[str] = ("-O2",)) -> list[GeneratedNetwork]:
+    """Networks of different names in one shared library; kernels that several use are compiled once.
+
+    Raises:
+        CompileError: The C compiler refuses the code, or warns.
+    """
+    library = ctypes.CDLL(str(compile_c(write_all(sources, folder), (*flags, "-shared", "-fPIC"), folder / "nets.so")))
+    return [GeneratedNetwork(library, source.manifest) for source in sources]
+
+
+def run_sanitized(sources: Sequence[Source], samples: Sequence[Sequence[Sequence[Array]]], folder: Path) -> list[Any]:
+    """Outputs of each network for each of its samples, by a program under address and undefined-behaviour sanitizers.
+
+    Args:
+        sources: Networks of different names.
+        samples: For each network its samples, each a list of inputs.
+        folder: Where to write and build.
+
+    Raises:
+        CompileError: The C compiler refuses the code or warns, or a sanitizer found something.
+    """
+    names = [source.manifest.name for source in sources]
+    calls = "".join(CALL.replace("@PU@", name.upper()).replace("@P@", name) for name in names)
+    headers = "\n".join(f'#include "{name}/model.h"' for name in names)
+    units = write_all(sources, folder)
+    main = folder / "main.c"
+    main.write_text(PROGRAM.replace("@INCLUDES@", headers).replace("@CALLS@", calls))
+    program = compile_c([*units, main], SANITIZERS, folder / "program")
+    stdin = b"".join(
+        np.uint32(len(each)).tobytes() + b"".join(array.tobytes() for sample in each for array in sample)
+        for each in samples
+    )
+    done = subprocess.run([str(program)], input=stdin, capture_output=True, check=False)
+    if done.returncode:
+        raise CompileError(f"The generated C fails under sanitizers:\n{done.stderr.decode(errors='replace')[:4000]}")
+    return _split(done.stdout, sources, samples)
+
+
+def write_all(sources: Sequence[Source], folder: Path) -> list[Path]:
+    """Write the networks to folders of their names; the files to compile, each kernel once."""
+    units: dict[str, Path] = {}
+    for source in sources:
+        home = folder / source.manifest.name
+        source.write(home)
+        for path in sorted(source.files):
+            if path.endswith((".c", ".S")):
+                units.setdefault(path if path.startswith("kernels/") else f"{home.name}/{path}", home / path)
+    return list(units.values())
+
+
+def compile_c(units: Sequence[Path], flags: Sequence[str], target: Path) -> Path:
+    """Compile and link with the C compiler of this machine; warnings are errors.
+
+    Raises:
+        CompileError: The compiler refuses it.
+    """
+    command = [c_compiler() or "cc", *WARNINGS, *flags, *map(str, units), "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=target.parent)
+    if done.returncode:
+        raise CompileError(f"The generated C does not compile:\n{done.stderr[:4000]}")
+    return target
 
 
 def c_compiler() -> str | None:
@@ -88,17 +157,17 @@ def c_compiler() -> str | None:
     return shutil.which("gcc") or shutil.which("cc")
 
 
-def build(source: Source, folder: Path, flags: Sequence[str], main: str, target: str) -> Path:
-    """Compile the network with the C text ``main`` to ``folder/target``; warnings are errors.
-
-    Raises:
-        CompileError: The C compiler refuses it.
-    """
-    source.write(folder / "net")
-    (folder / "main.c").write_text(main)
-    units = [str(folder / "main.c"), *(str(path) for path in sorted((folder / "net").rglob("*.c")))]
-    command = [c_compiler() or "cc", *WARNINGS, *flags, f"-I{folder / 'net'}", *units, "-o", str(folder / target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CompileError(f"The generated C does not compile:\n{done.stderr[:4000]}")
-    return folder / target
+def _split(data: bytes, sources: Sequence[Source], samples: Sequence[Sequence[Any]]) -> list[Any]:
+    offset = 0
+    results = []
+    for source, each in zip(sources, samples, strict=True):
+        found = []
+        for _ in each:
+            outputs = []
+            for spec in source.manifest.outputs:
+                part = np.frombuffer(data, spec.dtype, spec.elements, offset)
+                outputs.append(part.reshape(spec.shape))
+                offset += spec.nbytes
+            found.append(outputs)
+        results.append(found)
+    return results

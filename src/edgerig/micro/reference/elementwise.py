@@ -180,8 +180,9 @@ def _hard_swish(node: Node, values: Array) -> Array:
     if relu_exponent < 0:
         relu = _rounding_divide(relu, -relu_exponent)
     relu = (relu + (1 << 15)) >> 1
-    # Not rounding, as the kernel comments on it itself.
-    product = np.clip((relu * preshift) >> 15, -32768, 32767)
+    # This one product is not rounded but cut towards zero, as C divides.
+    product = relu * preshift
+    product = np.clip(np.sign(product) * (np.abs(product) >> 15), -32768, 32767)
     made = _rounding_divide(product, -out_exponent) + node.output.zero_point
     return _clamped(node, made)
 

@@ -1,0 +1,45 @@
+"""What LiteRT's reference kernels say: the oracle of the C compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Oracle:
+    """LiteRT with its reference kernels, never XNNPACK's, on one network."""
+
+    def __init__(self, data: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        self._interpreter = Interpreter(
+            model_content=data, num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+        )
+        self._interpreter.allocate_tensors()
+        self._inputs = [detail["index"] for detail in self._interpreter.get_input_details()]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """One inference."""
+        for index, array in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, array)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+def difference(expected: Array, found: Array) -> float:
+    """Largest difference: of integers in steps, of floats as a share of the largest value, or of 1 if that is more."""
+    gap = float(np.abs(expected.astype(np.float64) - found.astype(np.float64)).max())
+    if expected.dtype.kind != "f":
+        return gap
+    return gap / max(1.0, float(np.abs(expected).max()))
+
+
+def tolerance(dtype: Any) -> float:
+    """What `difference` may be: nothing for integers, 1e-5 for floats."""
+    return 1e-5 if np.dtype(dtype).kind == "f" else 0.0

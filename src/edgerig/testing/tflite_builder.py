@@ -1,0 +1,134 @@
+"""TFLite files put together operator by operator, for tests that need an exact shape, scale or mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Quantization
+
+
+@dataclass
+class _Subgraph:
+    tensors: list[Any] = field(default_factory=list)
+    operators: list[Any] = field(default_factory=list)
+
+
+class TfliteBuilder:
+    """Collects tensors and operators; `build` gives the file (schema.fbs of TensorFlow Lite, version 3).
+
+    >>> net = TfliteBuilder()
+    >>> x, y = net.tensor("x", (1, 4), "int8", scale=0.5), net.tensor("y", (1, 4), "int8", scale=0.5)
+    >>> net.operator("RELU", [x], [y])
+    >>> data = net.build([x], [y])
+    """
+
+    def __init__(self) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self._schema: Any = schema
+        self._buffers = [schema.BufferT()]
+        self._codes: list[Any] = []
+        self._graphs = [_Subgraph()]
+        self._current = 0
+
+    def subgraph(self) -> int:
+        """Begin another subgraph; what is added next goes there. Returns its index."""
+        self._graphs.append(_Subgraph())
+        self._current = len(self._graphs) - 1
+        return self._current
+
+    def main(self) -> None:
+        """Go back to the main subgraph."""
+        self._current = 0
+
+    def tensor(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str,
+        data: NDArray[Any] | None = None,
+        scale: float | Sequence[float] | None = None,
+        zero_point: int = 0,
+        axis: int = 0,
+    ) -> int:
+        """A tensor; ``data`` makes it constant, several scales make it quantized along ``axis``. Returns its index."""
+        schema = self._schema
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = name.encode(), [int(size) for size in shape], 0
+        tensor.type = getattr(schema.TensorType, dtype.upper())
+        if data is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(np.ascontiguousarray(data, dtype).tobytes(), np.uint8)
+            self._buffers.append(buffer)
+            tensor.buffer = len(self._buffers) - 1
+        if scale is not None:
+            scales = [scale] if isinstance(scale, int | float) else list(scale)
+            parameters = schema.QuantizationParametersT()
+            parameters.scale, parameters.zeroPoint = scales, [zero_point] * len(scales)
+            parameters.quantizedDimension = axis
+            tensor.quantization = parameters
+        graph = self._graphs[self._current]
+        graph.tensors.append(tensor)
+        return len(graph.tensors) - 1
+
+    def like(self, name: str, shape: Sequence[int], dtype: str, quantization: Quantization | None) -> int:
+        """A tensor with the scales of an IR value."""
+        if quantization is None:
+            return self.tensor(name, shape, dtype)
+        return self.tensor(
+            name, shape, dtype, None, quantization.scales, quantization.zero_points[0], quantization.axis or 0
+        )
+
+    def operator(
+        self, op: str, inputs: Sequence[int], outputs: Sequence[int], kind: str | None = None, **options: Any
+    ) -> None:
+        """An operator by its name in the schema, with options (``kind`` is their table: ``Conv2DOptions``)."""
+        schema = self._schema
+        entry = schema.OperatorCodeT()
+        code = getattr(schema.BuiltinOperator, op)
+        entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, min(code, 127), VERSIONS.get(op, 1)
+        self._codes.append(entry)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = len(self._codes) - 1
+        operator.inputs, operator.outputs = list(inputs), list(outputs)
+        if kind is not None:
+            table = getattr(schema, kind + "T")()
+            for key, value in options.items():
+                if not hasattr(table, key):
+                    raise AttributeError(f"{kind} has no {key}")
+                setattr(table, key, value)
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+            operator.builtinOptions = table
+        self._graphs[self._current].operators.append(operator)
+
+    def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """The file; inputs and outputs are those of the main subgraph."""
+        import flatbuffers
+
+        schema = self._schema
+        graphs = []
+        for index, content in enumerate(self._graphs):
+            graph = schema.SubGraphT()
+            graph.tensors, graph.operators, graph.name = content.tensors, content.operators, f"graph{index}".encode()
+            graph.inputs, graph.outputs = (list(inputs), list(outputs)) if index == 0 else ([], [])
+            graphs.append(graph)
+        model = schema.ModelT()
+        model.version, model.operatorCodes, model.subgraphs = 3, self._codes, graphs
+        model.buffers, model.description = self._buffers, b"edgerig"
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+#: Versions of operators in which they take int8.
+VERSIONS = {
+    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "TRANSPOSE_CONV": 3, "MAX_POOL_2D": 2,
+    "AVERAGE_POOL_2D": 2, "MEAN": 2, "ADD": 2, "SUB": 2, "MUL": 2, "RELU": 2, "RELU6": 2, "LOGISTIC": 2, "TANH": 2,
+    "SOFTMAX": 2, "PAD": 2, "PADV2": 2, "CONCATENATION": 2, "SPLIT": 2, "SLICE": 2, "STRIDED_SLICE": 2,
+    "TRANSPOSE": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "RESIZE_BILINEAR": 2, "QUANTIZE": 2, "DEQUANTIZE": 2,
+}  # fmt: skip

@@ -1,0 +1,60 @@
+"""Every operator against LiteRT's reference kernels: in numpy, in generated C, and in C under sanitizers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgerig.micro import Options, compile_model
+from edgerig.micro.read import read_program
+from edgerig.micro.reference import Machine
+from edgerig.testing.generated import load_all, run_sanitized
+from edgerig.testing.random_operators import OPERATORS, random_inputs, random_operator
+from edgerig.testing.reference_runs import Oracle, difference, tolerance
+
+DTYPES = ("int8", "float32")
+#: Random operators of each kind and type that are compiled to C.
+COMPILED = 5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", OPERATORS)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1 << 30))
+def test_numpy_says_what_litert_says(kind: str, dtype: str, seed: int) -> None:
+    data = random_operator(kind, seed, dtype)
+    oracle = Oracle(data)
+    machine = Machine(read_program(data, kind))
+    for inputs in random_inputs(machine.program.inputs, 3, seed):
+        for expected, found in zip(oracle.run(inputs), machine.run(inputs), strict=True):
+            assert (expected.shape, expected.dtype) == (found.shape, found.dtype)
+            assert difference(expected, found) <= tolerance(expected.dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_generated_code_says_what_litert_says(dtype: str, tmp_path: Path) -> None:
+    files = {f"{kind}_{seed}": random_operator(kind, seed, dtype) for kind in OPERATORS for seed in range(COMPILED)}
+    sources = [compile_model(data, name, Options()) for name, data in files.items()]
+    networks = load_all(sources, tmp_path, ("-O1",))
+    for data, network in zip(files.values(), networks, strict=True):
+        oracle = Oracle(data)
+        for inputs in random_inputs(network.manifest.inputs, 4, 7):
+            for expected, found in zip(oracle.run(inputs), network.run(inputs), strict=True):
+                assert difference(expected, found) <= tolerance(expected.dtype), network.manifest.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_generated_code_is_clean_under_sanitizers(dtype: str, tmp_path: Path) -> None:
+    files = {f"{kind}_{seed}": random_operator(kind, 100 + seed, dtype) for kind in OPERATORS for seed in range(7)}
+    sources = [compile_model(data, name, Options()) for name, data in files.items()]
+    samples = [random_inputs(source.manifest.inputs, 3, 1) for source in sources]
+    results = run_sanitized(sources, samples, tmp_path)
+    for data, each, outputs in zip(files.values(), samples, results, strict=True):
+        oracle = Oracle(data)
+        for inputs, found in zip(each, outputs, strict=True):
+            for expected, one in zip(oracle.run(inputs), found, strict=True):
+                assert difference(expected, one) <= tolerance(expected.dtype)
