@@ -90,22 +90,23 @@ def test_the_readme_can_be_followed_step_by_step(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
-    """What `make demo` does, on fewer samples: eleven cells, an agent of its own, every number with its kind."""
+    """What `make demo` does, on fewer samples: twelve cells, an agent of its own, every number with its kind."""
     rig = ROOT / "examples" / "mnist" / "rig.yaml"
-    less = "--set measure.samples=200 --set measure.seconds=0 --set model.train.train_samples=3000"
+    less = "--set measure.samples=300 --set measure.seconds=0 --set model.train.train_samples=3000"
     # A port of this test's own, so that an agent that runs here for other reasons is left alone.
     less += " --set 'matrix.3.targets.0.use=tcp://127.0.0.1:17433'"
     done = shell(f"edgerig run {rig} --out demo {less} --json > demo.json", tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "demo.json").read_text())
     cells = {cell["id"]: cell for cell in result["cells"]}
-    assert len(cells) == 11
+    assert len(cells) == 12
     assert not result["failures"]
+    board = cells["int8-micro-sim-stm32f746"]
     for cell in cells.values():
-        assert cell["latency"]["steady"]["kind"] == "measured"
+        assert cell["latency"]["steady"]["kind"] == ("modelled" if cell is board else "measured")
         assert cell["quality"]["metrics"][0]["value"] > 0.8
         assert cell["agreement"]["same_class"] > 0.9
-        assert cell["memory"]["peak_rss"]["value"] > 1e6
+        assert cell is board or cell["memory"]["peak_rss"]["value"] > 1e6
         for layer in cell["layers"] if isinstance(cell["layers"], list) else []:
             assert {"is", "unit", "value", "kind", "method"} <= layer["time"].keys() or layer["time"]["reason"]
     assert (
@@ -113,11 +114,14 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     )
     assert cells["int8-litert-local"]["artifact"]["scheme"] == "int8"
     assert cells["onnx-int8-onnxruntime-local"]["runtime"] == "onnxruntime"
+    assert board["instructions"]["kind"] == "emulated"
+    assert 1e6 < sum(layer["instructions"]["value"] for layer in board["layers"]) < 1e7
+    assert board["measured_samples"] == 200
     over_tcp = [cell for cell in cells.values() if cell["target"].startswith("tcp://")]
     assert {cell["target"] for cell in over_tcp} == {"tcp://127.0.0.1:17433"}
     assert (tmp_path / "demo" / "report.html").stat().st_size < 2_500_000
     again = shell(f"edgerig run {rig} --out demo {less} --dry-run --json", tmp_path)
-    assert len(json.loads(again.stdout)["cells"]) == 11
+    assert len(json.loads(again.stdout)["cells"]) == 12
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.testset import Reference, TestSet
 from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError, TargetError, UsageError
 from edgerig.measure.judge import judge_kind
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.machine import observe
 from edgerig.plugins import make
 from edgerig.progress import Progress
@@ -156,8 +156,9 @@ class _Run:
                 self.progress.log(f"{label}: finished before")
                 continue
             try:
+                own, yardstick = _fewer(cell, tests, reference)
                 result, arrays = measure_cell(
-                    cell, artifact, targets[_part_key(cell.target)], tests, reference, self.plan.rig.measure,
+                    cell, artifact, targets[_part_key(cell.target)], own, yardstick, self.plan.rig.measure,
                     self._commands(cell), self.bundle.scratch(cell.id), self.progress,
                 )  # fmt: skip
             except (TargetError, InferenceError) as error:
@@ -293,3 +294,14 @@ def _chain_key(chain: tuple[Part, ...]) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _fewer(cell: Cell, tests: TestSet, reference: Reference) -> tuple[TestSet, Reference]:
+    """The samples of a cell that runs only some, and what the reference says of those."""
+    if cell.samples is None or cell.samples >= len(tests):
+        return tests, reference
+    some, places = tests.part(cell.samples)
+    scores = reference.scores
+    return some, reference if isinstance(scores, Unavailable) else msgspec.structs.replace(
+        reference, scores=scores[places]
+    )

@@ -49,6 +49,13 @@ class TestSet:
         self.samples: Samples = everything.take(self.indices)
         self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist()])
 
+    def part(self, count: int) -> tuple[TestSet, NDArray[np.int64]]:
+        """The test set of ``count`` samples, and where in this one its samples lie; itself if it has no more."""
+        if count >= len(self):
+            return self, np.arange(len(self), dtype=np.int64)
+        smaller = TestSet(self.dataset, count)
+        return smaller, np.searchsorted(self.indices, smaller.indices).astype(np.int64)
+
     def __len__(self) -> int:
         return len(self.samples)
 

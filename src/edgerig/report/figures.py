@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from edgerig.measure.kinds import Kind, Quantity, Unavailable
 from edgerig.measure.stats import TAIL_SAMPLES
 from edgerig.report.model import Figure
@@ -29,6 +31,11 @@ def figure(quantity: Quantity) -> Figure:
         detail=f"{quantity.method}{clock}{count}",
         warnings=quantity.warnings,
     )
+
+
+def counted(quantity: Quantity | msgspec.UnsetType) -> Figure | None:
+    """A quantity that only emulators know as it is shown, or None where nothing was said of it."""
+    return None if isinstance(quantity, msgspec.UnsetType) else figure(quantity)
 
 
 def number(
@@ -79,7 +86,7 @@ def metric_figure(metric: MetricValue, cell: CellResult) -> Figure:
     if (low is None or high is None) and metric.name.lower() in _SHARES_OF_RIGHT and cell.quality.samples > 0:
         low, high = wilson(metric.value, cell.quality.samples)
         detail += ", interval after Wilson"
-    kind: Kind = "emulated" if kind_of(cell) == "emulated" else "measured"
+    kind = _kind_of_predictions(cell)
     return number(metric.value, metric.unit, kind=kind, low=low, high=high, detail=detail)
 
 
@@ -111,5 +118,10 @@ def same_class(cell: CellResult) -> Figure:
     if isinstance(cell.agreement, Unavailable):
         return unavailable(cell.agreement.reason)
     detail = f"same class as {cell.agreement.reference}, over {cell.agreement.samples:,} samples"
-    kind: Kind = "emulated" if kind_of(cell) == "emulated" else "measured"
+    kind = _kind_of_predictions(cell)
     return number(cell.agreement.same_class, "1", kind=kind, detail=detail)
+
+
+def _kind_of_predictions(cell: CellResult) -> Kind:
+    """Where there is no hardware, there is an emulator that made them, whatever its times are."""
+    return "emulated" if kind_of(cell) in ("emulated", "modelled") else "measured"

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
 from edgerig.report.model import Report, Variant
 from edgerig.report.quality import VERDICTS
-from edgerig.report.select import has_arena, metric_name
+from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.units import percent
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -63,6 +63,7 @@ def render_html(report: Report) -> str:
         "plot": _plot(report, colours, legend),
         "metric": metric_name(report),
         "has_arena": has_arena(report),
+        "has_counts": has_counts(report),
         "verdicts": VERDICTS,
         "heat": _heat,
         "css": Markup(css),

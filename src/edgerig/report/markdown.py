@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from edgerig.report.model import BundleView, Fact, Figure, Report, Variant
 from edgerig.report.quality import VERDICTS
-from edgerig.report.select import has_arena, metric_name
+from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.units import percent, show
 
 _CLASSES_SHOWN = 20
@@ -88,7 +88,15 @@ def _recommendation(report: Report) -> str:
 def _variants(report: Report) -> str:
     many, arena = len(report.bundles) > 1, has_arena(report)
     head = ["variant", *(["run"] if many else []), metric_name(report), "same as float", "median latency", "p90", "p99"]
-    head += ["throughput", "size", "peak RSS", *(["arena"] if arena else []), "warnings"]
+    counts = has_counts(report)
+    head += [
+        "throughput",
+        *(["instructions"] if counts else []),
+        "size",
+        "peak RSS",
+        *(["arena"] if arena else []),
+        "warnings",
+    ]
     rows = []
     for one in report.variants:
         star = "★ " if one.anchor in report.recommendation.chosen else ""
@@ -100,6 +108,7 @@ def _variants(report: Report) -> str:
                 _short(one.same),
                 _short(one.steady, interval=True),
                 *(_short(figure) for figure in (one.p90, one.p99, one.throughput)),
+                *([_short(one.instructions) if one.instructions else "not counted"] if counts else []),
                 f"{one.size.text}",
                 _short(one.peak_rss),
                 *([_short(one.arena)] if arena else []),
@@ -148,7 +157,7 @@ def _variant(one: Variant, report: Report) -> str:
     parts += ["#### Latency", _table(("", ""), rows), _facts((*one.spread, *one.measurement)), *_quality(one)]
     memory = [(escape(row.name), _figure(row.figure)) for row in one.memory]
     parts += ["#### Memory", _table(("", ""), [("artifact size", _figure(one.size)), *memory])]
-    parts += _layers(one) + _against_float(one)
+    parts += _layers(one) + _firmware(one) + _against_float(one)
     changes = ((escape(row.label), escape(row.before), escape(row.after)) for row in one.machine)
     parts += ["#### Machine", _table(("", "before", "after"), changes)]
     parts += ["#### Repeat it", _code(one.commands), _facts((*one.artifact, *one.preprocessing, *one.versions))]
@@ -184,12 +193,31 @@ def _quality(one: Variant) -> list[str]:
 def _layers(one: Variant) -> list[str]:
     if one.layers.reason is not None:
         return ["#### Layers", f"*unavailable: {escape(one.layers.reason)}*"]
+    counts = any(row.instructions for row in one.layers.rows)
     rows = [
         (str(row.index), escape(row.op), escape(row.name), row.shape, _figure(row.time),
+         *([_figure(row.instructions) if row.instructions else "–"] if counts else []),
          "–" if row.share is None else percent(row.share))
         for row in one.layers.rows
     ]  # fmt: skip
-    return ["#### Layers", _table(("#", "operator", "name", "output", "time", "share"), rows, 2), one.layers.note]
+    head = ("#", "operator", "name", "output", "time", *(["instructions"] if counts else []), "share")
+    return ["#### Layers", _table(head, rows, 3 if counts else 2), one.layers.note]
+
+
+def _firmware(one: Variant) -> list[str]:
+    if one.firmware is None:
+        return []
+    firmware = one.firmware
+    rows = [(row.place, escape(row.name), f"{row.bytes:,}", percent(row.share)) for row in firmware.parts]
+    symbols = [(escape(row.name), row.place, row.group, f"{row.bytes:,}") for row in firmware.symbols]
+    totals = "; ".join(f"{row.name} {row.bytes:,} B, {percent(row.share)}" for row in firmware.totals)
+    return [
+        "#### Firmware",
+        f"{escape(firmware.board)}: {totals} of what there is.",
+        _table(("memory", "part", "bytes", "of the board's"), rows, 2),
+        _table(("symbol", "memory", "part", "bytes"), symbols, 1),
+        _facts(firmware.build),
+    ]
 
 
 def _against_float(one: Variant) -> list[str]:

@@ -103,7 +103,10 @@ class Confusion(msgspec.Struct, frozen=True):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator; ``share`` of the sum over all operators, where its time is known."""
+    """One operator; ``share`` of the sum over all operators, where its time is known.
+
+    ``instructions`` is None where nothing counts them.
+    """
 
     index: int
     name: str
@@ -111,6 +114,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     time: Figure
     share: float | None
     shape: str
+    instructions: Figure | None = None
 
 
 class OperatorTime(msgspec.Struct, frozen=True):
@@ -190,6 +194,26 @@ class OriginRow(msgspec.Struct, frozen=True):
     seconds: str
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """What takes room in a firmware: a part of it or a symbol, ``flash`` or ``ram``, and ``share`` of all there is."""
+
+    name: str
+    place: str
+    bytes: int
+    share: float
+    group: str = ""
+
+
+class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
+    """The firmware that a network was built into: totals, parts and largest symbols, and what it was built with."""
+
+    board: str
+    totals: tuple[Taken, ...]
+    parts: tuple[Taken, ...]
+    symbols: tuple[Taken, ...]
+    build: tuple[Fact, ...]
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One measured cell. ``anchor`` is unique in the report; ``bundle`` indexes `Report.bundles`; ``place`` is
     the label without the variant's name."""
@@ -238,6 +262,9 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     artifact: tuple[Fact, ...]
     origins: tuple[OriginRow, ...]
     preprocessing: tuple[Fact, ...]
+    instructions: Figure | None = None
+    cycles: Figure | None = None
+    firmware: FirmwareView | None = None
 
 
 class SizeRow(msgspec.Struct, frozen=True):

@@ -11,6 +11,11 @@ def metric_name(report: Report) -> str:
     return names.pop() if len(names) == 1 else "quality"
 
 
+def has_counts(report: Report) -> bool:
+    """Whether instructions were counted for any variant."""
+    return any(one.instructions is not None for one in report.variants)
+
+
 def has_arena(report: Report) -> bool:
     """Whether any variant knows its arena."""
     return any(variant.arena.reason is None for variant in report.variants)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgerig.measure.kinds import Unavailable
-from edgerig.report.figures import figure, kind_of, metric_figure, number, percentile, same_class, unavailable
+from edgerig.report.figures import counted, figure, kind_of, metric_figure, number, percentile, same_class, unavailable
+from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Samples
 from edgerig.report.machines import machine_changes, measurement_facts, version_facts
@@ -83,6 +84,9 @@ def build_variant(
         artifact=artifact_facts(cell.artifact),
         origins=origin_rows(cell.artifact),
         preprocessing=preprocessing_facts(cell.artifact.preprocessing),
+        instructions=counted(cell.instructions),
+        cycles=counted(cell.cycles),
+        firmware=firmware_view(cell),
     )
 
 
@@ -98,7 +102,11 @@ def _stages(cell: CellResult) -> tuple[Named, ...]:
         ("transport, one sample", latency.transport), ("preprocessing, one sample", latency.preprocessing),
         ("postprocessing, one sample", latency.postprocessing),
     )  # fmt: skip
-    return tuple(Named(name, figure(value)) for name, value in parts)
+    counts = (("instructions, one inference", cell.instructions), ("cycles, one inference", cell.cycles))
+    return (
+        *(Named(name, figure(value)) for name, value in parts),
+        *(Named(name, told) for name, value in counts if (told := counted(value)) is not None),
+    )
 
 
 def _spread(cell: CellResult) -> tuple[Fact, ...]:
@@ -129,8 +137,11 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
         shape = "" if layer.output_shape is None else "×".join(map(str, layer.output_shape))
         share = seconds / total if seconds is not None and total > 0 else None
         rows.append(
-            Layer(index=layer.index, name=layer.name, op=layer.op, time=figure(layer.time), share=share, shape=shape)
-        )
+            Layer(
+                index=layer.index, name=layer.name, op=layer.op, time=figure(layer.time), share=share, shape=shape,
+                instructions=counted(layer.instructions),
+            )
+        )  # fmt: skip
     by_type = [OperatorTime(op, len(t), sum(t), sum(t) / total if total else 0.0) for op, t in operators.items()]
     note = ""
     if len(rows) > limits.layers:

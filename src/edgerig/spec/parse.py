@@ -19,7 +19,7 @@ from edgerig.spec.types import Block, Measure, ModelPart, Part, Rig
 from edgerig.targets.resolve import plugin_of
 
 KEYS = ("name", "model", "dataset", "matrix", "measure")
-BLOCK_KEYS = ("compilers", "runtimes", "targets")
+BLOCK_KEYS = ("compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "train", "reference")
 #: Settings that name a file or folder: relative ones start at the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
@@ -119,10 +119,15 @@ class _Reader:
         self.known_keys(data, BLOCK_KEYS, where)
         if not data.get("runtimes"):
             self.problem(where, "the key 'runtimes' is missing or empty")
+        samples = data.get("samples")
+        if samples is not None and (not isinstance(samples, int) or isinstance(samples, bool) or samples < 1):
+            self.problem((*where, "samples"), "must be a whole number, at least 1")
+            samples = None
         return Block(
             compilers=self.parts(data.get("compilers") or [AS_IT_IS], "compiler", ModelCompiler, (*where, "compilers")),
             runtimes=self.parts(data.get("runtimes") or [], "runtime", Runtime, (*where, "runtimes")),
             targets=self.parts(data.get("targets") or ["local"], "target", None, (*where, "targets")),
+            samples=samples,
         )
 
     def parts(self, data: Any, noun: str, base: type[Plugin] | None, where: Location) -> tuple[Part, ...]:
@@ -198,11 +203,16 @@ def rig_to_yaml(rig: Rig) -> str:
         "name": rig.name,
         "model": {key: value for key, value in model.items() if value} | rig.model.options,
         "dataset": _entry(rig.dataset),
-        "matrix": [{key: [_entry(p) for p in getattr(block, key)] for key in BLOCK_KEYS} for block in rig.matrix],
+        "matrix": [_block_entry(block) for block in rig.matrix],
         "measure": msgspec.to_builtins(rig.measure),
     }
     text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     return text
+
+
+def _block_entry(block: Block) -> dict[str, Any]:
+    parts = {key: [_entry(part) for part in getattr(block, key)] for key in ("compilers", "runtimes", "targets")}
+    return parts | ({"samples": block.samples} if block.samples is not None else {})
 
 
 def _entry(part: Part) -> str | dict[str, Any]:

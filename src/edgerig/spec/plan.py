@@ -20,13 +20,17 @@ from edgerig.targets.resolve import plugin_of
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One combination to measure. ``compilers`` is the whole chain, first to last; empty for the file as it is."""
+    """One combination to measure.
+
+    ``compilers`` is the whole chain, first to last; empty for the file as it is. ``samples`` are fewer than the rig's.
+    """
 
     id: str
     variant: str
     compilers: tuple[Part, ...]
     runtime: Part
     target: Part
+    samples: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,7 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
                     refused.append(f"{compiler.label} on {runtime.label}: {reason}")
                     continue
                 for target in block.targets:
-                    cell = _cell(compiler, chain, runtime, target)
+                    cell = _cell(compiler, chain, runtime, target, block.samples)
                     if cell.id in cells and cells[cell.id] != cell:
                         refused.append(f"two different cells are called {cell.id!r}; give one of their parts a 'name'")
                     cells[cell.id] = cell
@@ -132,12 +136,13 @@ def _scheme_of_file(path: Path) -> str:
     return open_artifact(path).scheme
 
 
-def _cell(compiler: Part, chain: tuple[Part, ...], runtime: Part, target: Part) -> Cell:
+def _cell(compiler: Part, chain: tuple[Part, ...], runtime: Part, target: Part, samples: int | None) -> Cell:
     variant = compiler.name or ("original" if compiler.use == AS_IT_IS else compiler.label)
     place = target.name or target.use.replace("://", "-").replace("/", "-").replace(":", "-")
     return Cell(
-        id=f"{variant}-{runtime.label}-{place}", variant=variant, compilers=chain, runtime=runtime, target=target
-    )
+        id=f"{variant}-{runtime.label}-{place}", variant=variant, compilers=chain, runtime=runtime, target=target,
+        samples=samples,
+    )  # fmt: skip
 
 
 def _choose(cells: dict[str, Cell], only: tuple[str, ...]) -> tuple[Cell, ...]:

@@ -27,6 +27,11 @@ def rig_schema() -> dict[str, Any]:
             "compilers": {**entry, "items": {"$ref": "#/$defs/compiler"}, "description": "default: the file as it is"},
             "runtimes": {**entry, "items": {"$ref": "#/$defs/runtime"}},
             "targets": {**entry, "items": {"$ref": "#/$defs/target"}, "description": "default: local"},
+            "samples": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "test samples of these cells, where those of 'measure' are too many for a slow device",
+            },
         },
     }
     return {

@@ -71,11 +71,15 @@ class Measure(Settings, frozen=True, kw_only=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A full matrix: every compiler with every runtime on every target."""
+    """A full matrix: every compiler with every runtime on every target.
+
+    ``samples``: test samples of these cells, out of those of `Measure.samples`, where that is too many.
+    """
 
     compilers: tuple[Part, ...]
     runtimes: tuple[Part, ...]
     targets: tuple[Part, ...]
+    samples: int | None = None
 
 
 class Rig(msgspec.Struct, frozen=True):
