@@ -9,12 +9,13 @@ import msgspec
 from edgerig.errors import UnknownNameError
 
 #: CPU to features. ``dsp``: Arm's 16-bit SIMD instructions (SMLAD, SMMLAR); ``fpu``: single-precision VFMA in
-#: hardware; ``thumb2``: Arm assembly of this profile. The place for what comes next: ``"cortex-m55": {..., "mve"}``,
-#: ``"riscv32": {"rvp"}``; kernels that need such a feature are then chosen before the portable ones.
+#: hardware; ``fpv5``: its rounding conversions (VCVTA) as well; ``thumb2``: Arm assembly of this profile. The place
+#: for what comes next: ``"cortex-m55": {..., "mve"}``, ``"riscv32": {"rvp"}``; kernels that need such a feature are
+#: then chosen before the portable ones.
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
-    "cortex-m7": frozenset({"thumb2", "dsp", "fpu", "dual-issue"}),
+    "cortex-m7": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),
 }
 
 Optimize = Literal["speed", "size"]

@@ -7,11 +7,18 @@ from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
 from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
+from edgerig.micro.kernels.cortex_m.pool import AveragePool
+from edgerig.micro.kernels.cortex_m.taps import DepthwiseTaps
 
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),
     Depthwise(),
+    DepthwiseTaps(),
     Dense(),
+    AddBytes(),
+    AveragePool(),
+    QuantizeBytes(),
     ConvPool(),
     ConvBlock(),
     ConvPairs(),

@@ -1,0 +1,67 @@
+#include "er_pool.h"
+
+#include <string.h>
+
+/* Adds the even bytes of a word to the two halves of sums, sign-extended. */
+static uint32_t add_even(uint32_t sums, uint32_t word)
+{
+    __asm__("sxtab16 %0, %0, %1" : "+r"(sums) : "r"(word));
+    return sums;
+}
+
+static uint32_t add_odd(uint32_t sums, uint32_t word)
+{
+    __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(sums) : "r"(word));
+    return sums;
+}
+
+static int32_t larger(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+static int32_t smaller(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+static int8_t mean(const er_average_pool *pool, int32_t sum, int32_t count)
+{
+    int32_t half = sum > 0 ? count / 2 : -(count / 2);
+    return (int8_t)larger(pool->low, smaller(pool->high, (sum + half) / count));
+}
+
+/* Four channels of a window of rows by columns. */
+static void four_channels(const er_average_pool *pool, const int8_t *in, int32_t rows, int32_t columns, int8_t *out)
+{
+    uint32_t even = 0, odd = 0;
+    int32_t depth = pool->depth, skip = (pool->width - columns) * depth;
+    for (int32_t row = rows; row != 0; row--, in += skip) {
+        for (int32_t column = columns; column != 0; column--, in += depth) {
+            uint32_t word;
+            memcpy(&word, in, 4);
+            even = add_even(even, word);
+            odd = add_odd(odd, word);
+        }
+    }
+    int32_t count = rows * columns;
+    out[0] = mean(pool, (int16_t)(uint16_t)even, count);
+    out[1] = mean(pool, (int16_t)(uint16_t)odd, count);
+    out[2] = mean(pool, (int16_t)(uint16_t)(even >> 16), count);
+    out[3] = mean(pool, (int16_t)(uint16_t)(odd >> 16), count);
+}
+
+void er_average_pool_s8(const er_average_pool *pool, const int8_t *in, int8_t *out)
+{
+    for (int32_t y = 0; y < pool->out_height; y++) {
+        int32_t top = y * pool->stride_y - pool->top;
+        int32_t first = larger(top, 0), rows = smaller(top + pool->window_height, pool->height) - first;
+        for (int32_t x = 0; x < pool->out_width; x++) {
+            int32_t left = x * pool->stride_x - pool->left;
+            int32_t begin = larger(left, 0), columns = smaller(left + pool->window_width, pool->width) - begin;
+            const int8_t *from = in + (first * pool->width + begin) * pool->depth;
+            for (int32_t channel = 0; channel < pool->depth; channel += 4, out += 4)
+                four_channels(pool, from + channel, rows, columns, out);
+        }
+    }
+}

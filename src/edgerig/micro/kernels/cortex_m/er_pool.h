@@ -1,0 +1,18 @@
+/* int8 average pooling for Armv7E-M. */
+#ifndef ER_POOL_H
+#define ER_POOL_H
+
+#include <stdint.h>
+
+typedef struct er_average_pool {
+    int16_t height, width, depth; /* of the input; depth in whole words */
+    int16_t window_height, window_width, stride_y, stride_x;
+    int16_t top, left;            /* padding, which does not count */
+    int16_t out_height, out_width;
+    int16_t low, high;
+} er_average_pool;
+
+/* At most 255 elements a window. */
+void er_average_pool_s8(const er_average_pool *pool, const int8_t *in, int8_t *out);
+
+#endif

@@ -1,0 +1,70 @@
+"""Depthwise convolution along one axis (int8), as streaming networks have it: a window of some steps in time.
+
+Four channels at a time, taps in pairs; instructions counted on the simulated STM32F746: 2.6 per multiplication and 15
+per output.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.ir import DepthwiseConv2D, Node
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.options import Options
+from edgerig.micro.quantized import requantization
+
+_HERE = Path(__file__).parent
+
+
+class DepthwiseTaps(Kernel):
+    """A window of one row or of one column, no padding, any stride and dilation."""
+
+    name = "depthwise-taps"
+    needs = frozenset({"thumb2", "dsp"})
+    node = DepthwiseConv2D
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        if not isinstance(node, DepthwiseConv2D) or node.input.dtype != "int8" or not node.padding.none:
+            return False
+        scales = requantization(node)
+        small = (np.abs(scales.bias.astype(np.int64)) < 1 << 23).all() and 128 * 128 * node.weights.shape[1] < 1 << 28
+        shifts = (scales.exponents <= -1).all() and (scales.exponents >= -22).all()
+        usual = node.multiplier == 1 and min(node.kernel) == 1 and (scales.low, scales.high) == (-128, 127)
+        sizes = (*node.input.shape, *node.kernel, *node.output.shape)
+        return usual and bool(small and shifts) and max(node.kernel) > 1 and max(sizes) < 1 << 16
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, DepthwiseConv2D)
+        _, _, width, channels = node.input.shape
+        along = node.kernel[0] > 1
+        numbers = [
+            context.constant("taps", taps_stream(node), stands_for=tuple(node.inputs[1:])),
+            node.dilation[0] * width * channels if along else node.dilation[1] * channels,
+            node.stride[1] * channels, node.stride[0] * width * channels, max(node.kernel), channels,
+            *node.output.shape[1:3], 2 * node.output.zero_point + 1,
+        ]  # fmt: skip
+        layer = context.struct("layer", "er_taps", "{ " + ", ".join(map(str, numbers)) + " }")
+        files = tuple(_HERE / name for name in ("er_taps.c", "er_taps.h", "er_taps.S"))
+        call = f"er_taps_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)});"
+        return Lowered(call, files, ("er_taps.h",))
+
+
+def taps_stream(node: DepthwiseConv2D) -> NDArray[np.uint32]:
+    """Weights and scales as er_taps.S wants them, a row for each four channels."""
+    scales = requantization(node)
+    channels = node.weights.shape[-1]
+    groups = -(-channels // 4)
+    weights = np.zeros((max(node.kernel), groups * 4), np.int8)
+    weights[:, :channels] = node.weights.array.reshape(-1, channels)
+    odd = len(weights) % 2
+    first = weights[:odd].reshape(odd, groups, 4).transpose(1, 0, 2).reshape(groups, -1)
+    # Pair, tap a or b, group, half a group, channel -> group, pair, half, tap, channel.
+    pairs = weights[odd:].reshape(-1, 2, groups, 2, 2).transpose(2, 0, 3, 1, 4).reshape(groups, -1)
+    taps = np.ascontiguousarray(np.concatenate([first, pairs], 1)).view(np.uint32)
+    numbers = np.zeros((groups * 4, 2), np.int32)
+    numbers[:channels, 0] = 256 * scales.bias.astype(np.int64) - scales.exponents - 1
+    numbers[:channels, 1] = scales.multipliers
+    return np.concatenate([taps, numbers.reshape(groups, 8).view(np.uint32)], 1)
