@@ -30,6 +30,9 @@ static void block(const float *w, const float *column, int32_t length, float *su
 {
     float s[MICRO_BLOCK] = { 0 };
     for (int32_t k = 0; k < length; k++, w += MICRO_BLOCK) {
+#if defined(__GNUC__)
+#pragma GCC unroll 1 /* unrolled, GCC no longer sees a vector in it */
+#endif
         for (int32_t c = 0; c < MICRO_BLOCK; c++)
             s[c] += column[k] * w[c];
     }

@@ -1,5 +1,11 @@
 #include "micro_depthwise_s8.h"
 
+/* Machines with vector units: GCC is to use them for these loops at -O2 too. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) \
+    && (defined(__SSE2__) || defined(__ARM_NEON))
+#pragma GCC optimize("O3")
+#endif
+
 /* One tap of the kernel at one pixel: it adds to the sum of every channel. */
 static void tap(const micro_depthwise_s8 *p, const int8_t *x, const int8_t *w, int32_t *sums)
 {

@@ -1,5 +1,11 @@
 #include "micro_dot.h"
 
+/* Machines with vector units: GCC is to use them for these loops at -O2 too. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) \
+    && (defined(__SSE2__) || defined(__ARM_NEON))
+#pragma GCC optimize("O3")
+#endif
+
 void micro_dot_4_columns(const int8_t *row, const int16_t *columns, int32_t length, int32_t *sums)
 {
     const int16_t *c0 = columns, *c1 = c0 + length, *c2 = c1 + length, *c3 = c2 + length;

@@ -7,21 +7,18 @@
 
 #include <stdint.h>
 
-/* x * y / 2^31, halves away from zero. */
+/* x * y / 2^31 as gemmlowp's doubling high multiply: it adds 2^30 (1 - 2^30 to products below 0) and cuts towards
+ * zero, which is the same as adding 2^30 and rounding down. */
 static inline int32_t micro_doubling_high(int32_t x, int32_t y)
 {
-    int64_t product = (int64_t)x * y;
-    int64_t nudge = product >= 0 ? ((int64_t)1 << 30) : 1 - ((int64_t)1 << 30);
-    return (int32_t)((product + nudge) / ((int64_t)1 << 31));
+    return (int32_t)(((int64_t)x * y + ((int64_t)1 << 30)) >> 31);
 }
 
-/* x / 2^shift, halves away from zero. */
+/* x / 2^shift, halves away from zero; shift from 0 to 31. */
 static inline int32_t micro_divide_by_power(int32_t x, int32_t shift)
 {
-    int32_t mask = (int32_t)(((int64_t)1 << shift) - 1);
-    int32_t rest = x & mask;
-    int32_t half = (mask >> 1) + (x < 0 ? 1 : 0);
-    return (x >> shift) + (rest > half ? 1 : 0);
+    int64_t half = ((int64_t)1 << shift) >> 1;
+    return (int32_t)((x + half - (x < 0 && half ? 1 : 0)) >> shift);
 }
 
 /* Shift left as two's complement does, without overflow in the language's sense. */
