@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
+from edgerig.micro.kernels.cortex_m.conv_first import FirstPool
 from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
@@ -19,6 +20,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     AddBytes(),
     AveragePool(),
     QuantizeBytes(),
+    FirstPool(),
     ConvPool(),
     ConvBlock(),
     ConvPairs(),

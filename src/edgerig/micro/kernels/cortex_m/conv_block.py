@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.pairs import ROUND, Pairs, numbers_of, pack
+from edgerig.micro.kernels.cortex_m.pairs import ROUND, Pairs, numbers_of, pairs_of
 from edgerig.micro.options import Options
 
 _HERE = Path(__file__).parent
@@ -47,11 +47,11 @@ class ConvPool(Kernel):
     pattern = (Conv2D, MaxPool2D)
 
     def accepts(self, node: Node, options: Options) -> bool:
-        conv, pool = _parts(node)
+        conv, pool = parts(node)
         return pools_by_two(pool) and _takes(conv)
 
     def lower(self, node: Node, context: Context) -> Lowered:
-        conv, pool = _parts(node)
+        conv, pool = parts(node)
         return _lower(conv, pool.output, context, pooled=True)
 
 
@@ -60,7 +60,7 @@ def pools_by_two(pool: MaxPool2D) -> bool:
     return pool.window == (2, 2) and pool.stride == (2, 2) and pool.padding.none and pool.activation == "NONE"
 
 
-def _parts(node: Node) -> tuple[Conv2D, MaxPool2D]:
+def parts(node: Node) -> tuple[Conv2D, MaxPool2D]:
     assert isinstance(node, Fused)
     conv, pool = node.parts
     assert isinstance(conv, Conv2D)
@@ -74,7 +74,7 @@ def _takes(node: Conv2D) -> bool:
     _, _, width, channels = node.output.shape
     if width < 2 or channels % 2 or node.input.shape[-1] % 4:
         return False
-    return max(*node.input.shape, *node.output.shape) <= _MOST and pack(node, block_order(node)) is not None
+    return max(*node.input.shape, *node.output.shape) <= _MOST and pairs_of(node) is not None
 
 
 def _pays(node: Conv2D) -> bool:
@@ -102,13 +102,13 @@ def _rows(height: int, row_bytes: int, per_row: int) -> int:
 
 
 def _lower(node: Conv2D, output: Value, context: Context, pooled: bool) -> Lowered:
-    pairs = pack(node, block_order(node))
+    pairs = pairs_of(node)
     assert pairs is not None
     _, height, width, channels = node.input.shape
     _, out_height, out_width, out_channels = output.shape
     row_bytes, per_row = 8 * channels, 2 if pooled else 1
     rows = _rows(out_height, row_bytes, per_row)
-    job = _job(pairs, context, (out_channels, out_width * out_channels), (row_bytes, rows))
+    job = _job(pairs, block_order(node), context, (out_channels, out_width * out_channels), (row_bytes, rows))
     numbers = (
         height, width, channels, out_height, out_width, out_channels, node.padding.top, node.padding.left,
         node.input.zero_point,
@@ -120,14 +120,16 @@ def _lower(node: Conv2D, output: Value, context: Context, pooled: bool) -> Lower
     return Lowered(f"{call}({names});", _FILES, ("er_conv_block.h",))
 
 
-def _job(pairs: Pairs, context: Context, strides: tuple[int, int], tile: tuple[int, int]) -> str:
+def _job(
+    pairs: Pairs, order: NDArray[np.intp], context: Context, strides: tuple[int, int], tile: tuple[int, int]
+) -> str:
     values = [value for value in context.node.inputs if value.constant]
-    ordered = pairs.weights[:, pairs.order]
+    ordered = pairs.weights[:, order]
     both = (256 * ordered[0::2] + ordered[1::2]).astype(np.int16)
     weights = context.constant("weights", both, stands_for=values[:1])
-    numbers = np.array([numbers_of(pairs, a, a + 1) for a in range(0, len(pairs.weights), 2)], np.int64)
+    numbers = np.array([_numbers(pairs, a) for a in range(0, len(pairs.weights), 2)], np.int64)
     channels = context.constant("channels", numbers.astype(np.int32), stands_for=values[1:])
-    steps = len(pairs.order) // 6
+    steps = len(order) // 6
     first = (steps - 1) % ROUND + 1
     rounds = (steps - first) // ROUND + 1
     shift = int(pairs.fast.shift[0]) if pairs.fast else 0
@@ -137,3 +139,13 @@ def _job(pairs: Pairs, context: Context, strides: tuple[int, int], tile: tuple[i
         f"{{ {weights}, {channels}, {strides[0]}, {strides[1]}, {rounds}, {first}, {len(numbers)}, {shift}, "
         f"{pairs.scale.low}, {pairs.scale.high}, {tile[0]}, {tile[1]} }}",
     )
+
+
+def _numbers(pairs: Pairs, a: int) -> list[int]:
+    """As er_block.h has them."""
+    numbers = numbers_of(pairs, a, a + 1)
+    if pairs.fast is None:
+        return numbers
+    start_a, start_b, multiplier_a, multiplier_b = numbers
+    addend = int(pairs.fast.addend[0])
+    return [start_a, start_b, multiplier_a, addend, multiplier_b, addend]

@@ -5,14 +5,18 @@
 #include <stdint.h>
 
 /* Packed by block.py: weights int16 256 * wa + wb, by pair of output channels, row of taps, four inputs in the order
-   0 2 1 3, tap; numbers of a pair as in er_pairs.h. */
+   0 2 1 3, tap. A pair's numbers are
+   start a, start b, multiplier a, constant a, multiplier b, constant b; without `shift` also the shifts, a + 256 * b.
+
+   With shift: out = saturate((high32((start + 256 * sum) * multiplier) + constant) >> shift).
+   Without: start a is 256 times, start b twice the bias; sums are scaled with two roundings and cut to low..high. */
 typedef struct er_block {
     const int16_t *weights;
     const int32_t *channels;
     int32_t pixel_stride, row_stride; /* of the output, bytes */
     uint32_t rounds, first; /* of 16 steps of 2 inputs by 3 taps; steps in the first round */
     uint32_t pairs;
-    uint32_t shift; /* as in er_pairs.h */
+    uint32_t shift; /* 7 to 22, or 0 */
     int32_t low, high;
     uint32_t row_bytes; /* of a row of columns */
     uint32_t rows; /* of output in a tile; of pooled output for er_block_pool */

@@ -1,4 +1,4 @@
-"""Weights and scales packed for er_pairs: two output channels in one int16.
+"""int8 convolutions as sums over columns, two output channels in one int16: what all kernels of that kind share.
 
 ``h = 256 * wa + wb``. One SMLAD of two inputs with two such numbers adds ``256 * A + B``, where A and B are the sums of
 the two channels; one more with the sign-extended low bytes (SXTB16) adds B. The difference is ``256 * A`` exactly,
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D
-from edgerig.micro.kernels.base import Context
+from edgerig.micro.kernels.cortex_m.pointwise_code import USUAL_SHIFT
 from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, prescaled, sums
 from edgerig.micro.quantized import Requantization, requantization
 
@@ -26,61 +26,48 @@ K = 8
 
 @dataclass(frozen=True)
 class Pairs:
-    """One convolution for er_pairs.
+    """One convolution.
 
     Attributes:
-        order: Which input of a window stands at each place of the columns, -1 for none.
+        weights: (channels, inputs of a window) as the file has them, 0 in channels that `fast` makes constant.
         fast: One rounding and one shift; None if that is not exact, then both roundings.
     """
 
     weights: Ints
-    order: NDArray[np.intp]
     scale: Requantization
     fast: Prescaled | None
 
-    @property
-    def words(self) -> int:
-        """32-bit words of the columns of one pixel."""
-        return len(self.order) // 2
 
-
-def window_order(runs: int, run: int) -> NDArray[np.intp]:
-    """In which order er_conv_pairs and er_pairs_widen lay out a window of ``runs`` times ``run`` bytes; -1: unused."""
-    whole = run // 4 * 4
-    places = np.arange(runs * run).reshape(runs, run)
-    words = places[:, :whole].reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)
-    order = np.concatenate([words, places[:, whole:].reshape(-1)])
-    return np.concatenate([order, np.full(-len(order) % STEP, -1)]).astype(np.intp)
-
-
-def pack(node: Conv2D, order: NDArray[np.intp]) -> Pairs | None:
-    """The convolution with its inputs in ``order``, or None if it cannot be exact."""
+def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | None:
+    """The convolution, or None if it cannot be exact. ``usual_shift``: try first what other layers have."""
     scale = requantization(node)
     lowest, highest = sums(node)
     weights = node.weights.array.astype(np.int64).reshape(node.weights.shape[0], -1)
     if not _fits(weights):
         return None
-    uncut = (scale.low, scale.high) == (-128, 127)
-    fast = prescaled(scale, lowest, highest, K, True) if uncut else None
+    fast = None
+    if (scale.low, scale.high) == (-128, 127):
+        shifts = (USUAL_SHIFT, None) if usual_shift else (None,)
+        tried = (prescaled(scale, lowest, highest, K, True, True, shift) for shift in shifts)
+        fast = next((one for one in tried if one is not None), None)
     if fast is None and not _twice_fits(scale, lowest, highest):
         return None
     if fast is not None:
-        weights[getattr(fast, "constant", np.zeros(len(weights), np.bool_))] = 0
-    return Pairs(weights, order, scale, fast)
+        weights[fast.constant] = 0
+    return Pairs(weights, scale, fast)
+
+
+def channel_pairs(channels: int) -> list[tuple[int, int]]:
+    """The pairs in order; of an odd number the last two are a pair, too."""
+    pairs = [(one, one + 1) for one in range(0, channels - 1, 2)]
+    return pairs + ([(channels - 2, channels - 1)] if channels % 2 else [])
 
 
 def _fits(weights: Ints) -> bool:
     """Pairs of neighbours, and of the last two, fit into int16."""
-    channels = len(weights)
-    if channels < 2:
+    if len(weights) < 2:
         return False
-    return all((256 * weights[a] + weights[b] >= -(1 << 15)).all() for a, b in _pairs_of(channels))
-
-
-def _pairs_of(channels: int) -> list[tuple[int, int]]:
-    """The pairs in order; of an odd number the last two are a pair, too."""
-    pairs = [(one, one + 1) for one in range(0, channels - 1, 2)]
-    return pairs + ([(channels - 2, channels - 1)] if channels % 2 else [])
+    return all((256 * weights[a] + weights[b] >= -(1 << 15)).all() for a, b in channel_pairs(len(weights)))
 
 
 def _twice_fits(scale: Requantization, lowest: Ints, highest: Ints) -> bool:
@@ -90,46 +77,26 @@ def _twice_fits(scale: Requantization, lowest: Ints, highest: Ints) -> bool:
     return bool(reach < 1 << 23) and bool((scale.exponents <= -1).all()) and bool((scale.exponents >= -MAX_SHIFT).all())
 
 
-def emit(pairs: Pairs, context: Context, pixel_stride: int, channel_stride: int) -> tuple[str, str]:
-    """Puts weights and numbers into weights.c; returns the C names of the jobs of all pairs and of the odd one.
+def stream(pairs: Pairs, order: NDArray[np.intp], chosen: list[tuple[int, int]]) -> NDArray[np.int32]:
+    """Weights and numbers of some pairs of channels, as er_pointwise and er_pairs_full read them.
 
-    The strides are those of the output in bytes. Where the number of channels is even the second name is 0.
+    ``order``: which input of a window stands at each place of the columns, -1 for none; a multiple of `STEP` long.
     """
-    channels = len(pairs.weights)
-    together = _pairs_of(channels)[: channels // 2]
-    first = _job(pairs, context, "pairs", together, (pixel_stride, channel_stride))
-    if channels % 2 == 0:
-        return f"&{first}", "0"
-    odd = _job(pairs, context, "odd", [(channels - 2, channels - 1)], (pixel_stride, channel_stride))
-    return f"&{first}", f"&{odd}"
-
-
-def _job(pairs: Pairs, context: Context, name: str, chosen: list[tuple[int, int]], strides: tuple[int, int]) -> str:
-    padded = np.concatenate([pairs.weights, np.zeros((len(pairs.weights), 1), np.int64)], 1)[:, pairs.order]
-    both = np.array([256 * padded[a] + padded[b] for a, b in chosen])
-    values = [value for value in context.node.inputs if value.constant]
-    weights = context.constant(f"{name}_weights", both.astype(np.int16), stands_for=values[:1])
-    numbers = np.array([numbers_of(pairs, a, b) for a, b in chosen], np.int64)
-    channels = context.constant(f"{name}_channels", numbers.astype(np.int32), stands_for=values[1:])
-    steps = len(pairs.order) // STEP
-    first = (steps - 1) % ROUND + 1
-    rounds = (steps - first) // ROUND + 1
-    shift = int(pairs.fast.shift[0]) if pairs.fast else 0
-    return context.struct(
-        name,
-        "er_pairs",
-        f"{{ {weights}, {channels}, {strides[0]}, {strides[1]}, {rounds}, {first}, {len(chosen)}, {shift}, "
-        f"{pairs.scale.low}, {pairs.scale.high} }}",
-    )
+    padded = np.concatenate([pairs.weights, np.zeros((len(pairs.weights), 1), np.int64)], 1)[:, order]
+    rows = []
+    for a, b in chosen:
+        words = (256 * padded[a] + padded[b]).astype(np.int16).view(np.int32)
+        start_a, *others = numbers_of(pairs, a, b)
+        rows.append(np.concatenate([[start_a], words, others]))
+    return np.array(rows, np.int64).astype(np.int32)
 
 
 def numbers_of(pairs: Pairs, a: int, b: int) -> list[int]:
-    """What er_pairs.h says of a pair's numbers."""
+    """Fast: start of a, start of b, multipliers of both. Else: 256 * bias of a, 2 * bias of b, multiplier and constant
+    of a and of b, shift of a + 256 * shift of b."""
     fast, scale = pairs.fast, pairs.scale
     if fast is not None:
-        columns = fast.start, fast.multiplier, fast.addend
-        (start_a, ma, ca), (start_b, mb, cb) = ([int(column[one]) for column in columns] for one in (a, b))
-        return [start_a, start_b, ma, ca, mb, cb]
+        return [int(fast.start[a]), int(fast.start[b]), int(fast.multiplier[a]), int(fast.multiplier[b])]
     shifts = [-int(scale.exponents[one]) for one in (a, b)]
     constants = [(1 << shift - 1) + (scale.zero_point << shift) for shift in shifts]
     ma, mb = int(scale.multipliers[a]), int(scale.multipliers[b])
