@@ -371,6 +371,12 @@ class Transpose(Node):
     permutation: tuple[int, ...] = ()
 
 
+class BroadcastTo(Node):
+    """The input repeated along axes of 1 until it has the output's shape."""
+
+    op: ClassVar[str] = "BROADCAST_TO"
+
+
 @dataclass(eq=False)
 class Resize(Node):
     """Resizing of the image to the output's height and width."""

@@ -442,6 +442,20 @@ def _transpose(source: Source) -> Node:
     return ir.Transpose(source.name, source.position, [value], [source.output], tuple(order))
 
 
+def _broadcast_to(source: Source) -> Node:
+    value = source.input()
+    shape = tuple(source.constant(1))
+    try:
+        fits = np.broadcast_shapes(value.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        source.wrong(f"repeats {list(value.shape)} to {list(shape)}")
+    source.makes(shape)
+    _same(source, value, source.output)
+    return ir.BroadcastTo(source.name, source.position, [value], [source.output])
+
+
 def _resize(kind: type[ir.Resize]) -> Builder:
     def made(source: Source) -> Node:
         image = source.image()
@@ -510,6 +524,7 @@ _BUILDERS: dict[str, Builder] = {
     "SLICE": _slice,
     "STRIDED_SLICE": _strided_slice,
     "TRANSPOSE": _transpose,
+    "BROADCAST_TO": _broadcast_to,
     "RESIZE_NEAREST_NEIGHBOR": _resize(ir.ResizeNearest),
     "RESIZE_BILINEAR": _resize(ir.ResizeBilinear),
     "QUANTIZE": _convert(ir.Quantize),

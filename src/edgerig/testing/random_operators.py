@@ -371,6 +371,17 @@ def transpose(draw: Draw) -> bytes:
     return draw.build([x], [y])
 
 
+def broadcast(draw: Draw) -> bytes:
+    """BROADCAST_TO."""
+    shape, like = draw.image(4), _source(draw)
+    given = tuple(int(draw.rng.choice([1, size])) for size in shape)[draw.whole(0, 1) :]
+    x = draw.input(given, like=like)
+    s = draw.net.tensor("shape", (4,), "int32", np.array(shape, np.int32))
+    y = draw.input(shape, "y", like)
+    draw.net.operator("BROADCAST_TO", [x, s], [y], "BroadcastToOptions")
+    return draw.build([x], [y])
+
+
 def resize(draw: Draw) -> bytes:
     """RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR."""
     shape, like = draw.image(6, 4), _source(draw)
@@ -424,8 +435,8 @@ def convert(draw: Draw) -> bytes:
 OPERATORS: dict[str, Callable[[Draw], bytes]] = {
     "conv": conv, "depthwise": depthwise, "transpose_conv": transpose_conv, "dense": dense, "pool": pool,
     "mean": mean, "binary": binary, "curve": curve, "softmax": softmax, "pad": pad, "concatenation": concatenation,
-    "split": split, "slice": slice_, "transpose": transpose, "resize": resize, "reshape": reshape,
-    "convert": convert,
+    "split": split, "slice": slice_, "transpose": transpose, "broadcast": broadcast, "resize": resize,
+    "reshape": reshape, "convert": convert,
 }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ _OPERATIONS: dict[type[Node], Operation] = {
     ir.Split: shapes.split,
     ir.Slice: shapes.cut,
     ir.Transpose: shapes.transpose,
+    ir.BroadcastTo: shapes.broadcast_to,
     ir.Shape: shapes.shape,
     ir.Pack: shapes.pack,
     ir.ResizeNearest: resize.nearest,

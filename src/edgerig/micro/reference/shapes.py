@@ -47,6 +47,11 @@ def transpose(node: Transpose, inputs: list[Array]) -> list[Array]:
     return [np.ascontiguousarray(inputs[0].transpose(node.permutation))]
 
 
+def broadcast_to(node: Node, inputs: list[Array]) -> list[Array]:
+    """BROADCAST_TO."""
+    return [np.array(np.broadcast_to(inputs[0], node.output.shape))]
+
+
 def shape(node: Node, _: list[Array]) -> list[Array]:
     """SHAPE."""
     return [np.array(node.input.shape, node.output.dtype)]

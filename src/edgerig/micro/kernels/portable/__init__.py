@@ -40,6 +40,7 @@ from edgerig.micro.kernels.portable.shapes import (
     NearestPixel,
     Permute,
     ReadState,
+    Repeat,
     ResizeS8,
     SplitUp,
 )
@@ -76,6 +77,7 @@ PORTABLE: tuple[Kernel, ...] = (
     SplitUp(),
     Cut(),
     Permute(),
+    Repeat(),
     Fill(),
     ReadState(),
     AssignState(),

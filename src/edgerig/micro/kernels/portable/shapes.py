@@ -11,6 +11,7 @@ from edgerig.micro import ir
 from edgerig.micro.emit.text import c_float
 from edgerig.micro.ir import (
     AssignVariable,
+    BroadcastTo,
     Concatenation,
     Node,
     Pad,
@@ -163,6 +164,23 @@ class Permute(Moving):
         steps = strides(node.input.shape)
         source = [steps[axis] for axis in node.permutation]
         return [(0, Move(node.output.shape, source, strides(node.output.shape), ITEM_SIZES[node.input.dtype]), 0)]
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        ((_, move, _),) = self.moves(node)
+        return _moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
+
+
+class Repeat(Moving):
+    """BROADCAST_TO."""
+
+    name = "portable-broadcast"
+    node = BroadcastTo
+
+    def moves(self, node: Node) -> list[tuple[int, Move, int]]:
+        shape = node.output.shape
+        given = front(node.input.shape, len(shape), 1)
+        source = [0 if size == 1 else step for size, step in zip(given, strides(given), strict=True)]
+        return [(0, Move(shape, source, strides(shape), ITEM_SIZES[node.input.dtype]), 0)]
 
     def lower(self, node: Node, context: Context) -> Lowered:
         ((_, move, _),) = self.moves(node)
