@@ -1,6 +1,12 @@
 #include "er_pool.h"
 
-#include <string.h>
+/* Any four bytes. */
+static uint32_t word_at(const int8_t *from)
+{
+    uint32_t word;
+    __asm__("ldr %0, [%1]" : "=r"(word) : "r"(from), "m"(*(const int8_t(*)[4])from));
+    return word;
+}
 
 /* Adds the even bytes of a word to the two halves of sums, sign-extended. */
 static uint32_t add_even(uint32_t sums, uint32_t word)
@@ -35,16 +41,18 @@ static int8_t mean(const er_average_pool *pool, int32_t sum, int32_t count)
 static void four_channels(const er_average_pool *pool, const int8_t *in, int32_t rows, int32_t columns, int8_t *out)
 {
     uint32_t even = 0, odd = 0;
-    int32_t depth = pool->depth, skip = (pool->width - columns) * depth;
+    int32_t depth = pool->depth, count = rows * columns, skip = (pool->width - columns) * depth;
+    if (skip == 0) {
+        columns = count;
+        rows = 1;
+    }
     for (int32_t row = rows; row != 0; row--, in += skip) {
         for (int32_t column = columns; column != 0; column--, in += depth) {
-            uint32_t word;
-            memcpy(&word, in, 4);
+            uint32_t word = word_at(in);
             even = add_even(even, word);
             odd = add_odd(odd, word);
         }
     }
-    int32_t count = rows * columns;
     out[0] = mean(pool, (int16_t)(uint16_t)even, count);
     out[1] = mean(pool, (int16_t)(uint16_t)odd, count);
     out[2] = mean(pool, (int16_t)(uint16_t)(even >> 16), count);
