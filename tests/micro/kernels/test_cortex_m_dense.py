@@ -13,6 +13,7 @@ from edgerig.errors import UsageError
 from edgerig.micro.ir import Add, AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected, Node, Quantize, Value
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.dense import Dense
+from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.pool import AveragePool
@@ -253,3 +254,18 @@ def test_prescaled_parameters_are_exact(seed: int, once: bool, k: int, one: bool
         product = ((sums << k) + int(found.start[channel])) * int(found.multiplier[channel]) >> 32
         made = (product + int(found.addend[channel])) >> int(found.shift[channel])
         np.testing.assert_array_equal(np.clip(made, scale.low, 127), np.clip(wanted, scale.low, 127))
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "activation"), [(64, 10, "NONE"), (576, 8, "RELU"), (5, 3, "RELU6")])
+def test_dense_layers_of_floats_are_close(inputs: int, outputs: int, activation: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    numbers = [rng.normal(0, 1, size).astype(np.float32) for size in ((outputs, inputs), (outputs,))]
+    w, b = (Value(name, one.shape, "float32", None, one) for name, one in zip("wb", numbers, strict=True))
+    x, y = Value("x", (1, inputs), "float32"), Value("y", (1, outputs), "float32")
+    bench = OperatorBench(tmp_path)
+    case = bench.add([FullyConnected("dense", 0, [x, w, b], [y], activation)], [DenseFloat()])
+    sample = rng.normal(0, 1, x.shape).astype(np.float32)
+    (made,), instructions = bench.run(case, sample)
+    (wanted,) = case.reference.run([sample])
+    np.testing.assert_allclose(made, wanted, rtol=1e-5, atol=1e-5 * inputs**0.5)
+    assert instructions < 2 * inputs * outputs + 200

@@ -36,7 +36,7 @@ class Dense(Kernel):
     def accepts(self, node: Node, options: Options) -> bool:
         if not isinstance(node, FullyConnected | Conv2D) or node.input.dtype != "int8" or node.output.dtype != "int8":
             return False
-        if not _is_dense(node) or node.weights.dtype != "int8" or node.weights.elements // _outputs(node) > _MOST:
+        if not is_dense(node) or node.weights.dtype != "int8" or node.weights.elements // _outputs(node) > _MOST:
             return False
         return packs(_padded(_matrix(node), 2)) and _parameters(node) is not None
 
@@ -77,7 +77,8 @@ class Dense(Kernel):
         return Lowered(call, files, ("er_dense.h",))
 
 
-def _is_dense(node: FullyConnected | Conv2D) -> bool:
+def is_dense(node: FullyConnected | Conv2D) -> bool:
+    """One vector goes in, one comes out, and each output sees all inputs in their order."""
     if isinstance(node, FullyConnected):
         return node.rows == 1
     return node.output.shape[1:3] == (1, 1) and node.weights.shape[1:] == node.input.shape[1:] and node.padding.none
