@@ -107,11 +107,22 @@ class OperatorBench:
         return outputs, instructions
 
     def compare(self, case: Case, rng: np.random.Generator) -> int:
-        """Run on random int8 input, assert that it is what the reference makes of it; the instructions."""
-        inputs = [rng.integers(-128, 128, value.shape).astype(np.int8) for value in case.program.inputs]
+        """Run on random input, assert that it is what the reference makes of it; the instructions.
+
+        int8 must be equal, float32 within 1e-5 of the largest output.
+        """
+        inputs = [
+            rng.integers(-128, 128, value.shape).astype(np.int8)
+            if value.dtype == "int8"
+            else rng.normal(size=value.shape).astype(np.float32)
+            for value in case.program.inputs
+        ]
         outputs, instructions = self.run(case, *inputs)
         for made, wanted in zip(outputs, case.reference.run(inputs), strict=True):
-            np.testing.assert_array_equal(made, wanted)
+            if made.dtype == np.float32:
+                np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-5 * max(1.0, float(np.abs(wanted).max())))
+            else:
+                np.testing.assert_array_equal(made, wanted)
         return instructions
 
     def _board(self) -> Simulator:
@@ -199,6 +210,21 @@ def random_conv(
     padding = Padding(before[0], before[1], after[0], after[1])
     kind = DepthwiseConv2D if depthwise else Conv2D
     return kind("conv", 0, [x, w, b], [y], activation, stride, dilation, padding)
+
+
+def in_float(node: Conv2D, rng: np.random.Generator) -> Conv2D:
+    """A float32 convolution of the same shape."""
+    shape = node.weights.shape
+    depth = node.weights.elements / shape[0]
+    weights = rng.normal(0, depth**-0.5, shape).astype(np.float32)
+    values = (
+        Value("x", node.input.shape, "float32"),
+        Value("w", shape, "float32", None, weights),
+        Value("b", (shape[0],), "float32", None, rng.normal(size=shape[0]).astype(np.float32)),
+    )
+    output = Value("y", node.output.shape, "float32")
+    more = (node.activation, node.stride, node.dilation, node.padding)
+    return Conv2D("conv", 0, list(values), [output], *more)
 
 
 def pool_behind(node: Node) -> MaxPool2D:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
 from edgerig.micro.kernels.cortex_m.conv_first import FirstPool
+from edgerig.micro.kernels.cortex_m.conv_float import FloatConv, FloatConvPool
 from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
 from edgerig.micro.kernels.cortex_m.dense import Dense
+from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.pool import AveragePool
@@ -17,6 +19,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     Depthwise(),
     DepthwiseTaps(),
     Dense(),
+    DenseFloat(),
     AddBytes(),
     AveragePool(),
     QuantizeBytes(),
@@ -24,4 +27,6 @@ CORTEX_M: tuple[Kernel, ...] = (
     ConvPool(),
     ConvBlock(),
     ConvPairs(),
+    FloatConvPool(),
+    FloatConv(),
 )
