@@ -25,7 +25,12 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     """``real`` as multiplier * 2**(exponent - 31), multiplier in [2**30, 2**31) or 0.
 
     As QuantizeMultiplier of TensorFlow Lite does; positive exponents are left shifts.
+
+    Raises:
+        CompileError: It is no number.
     """
+    if not math.isfinite(real):
+        raise CompileError("The scales of an operator's tensors are too far apart.", "Quantize the network again.")
     if real == 0:
         return 0, 0
     fraction, exponent = math.frexp(real)
@@ -71,7 +76,7 @@ def requantization(node: Weighted) -> Requantization:
     """The integer parameters of an int8 convolution or dense layer.
 
     Raises:
-        CompileError: Bias or accumulator would not fit into 32 bits.
+        CompileError: An accumulator, or one shifted left because its scale is 1 or more, would not fit into 32 bits.
     """
     reals = effective_scales(node)
     pairs = [quantize_multiplier(real) for real in reals]
@@ -79,6 +84,12 @@ def requantization(node: Weighted) -> Requantization:
     channels = channels_of(node)
     if len(pairs) == 1:
         pairs *= channels
+    lefts = np.array([max(exponent, 0) for _, exponent in pairs], np.int64)
+    if (_bias_and_reach(node)[1] >= (np.int64(1) << (31 - lefts))).any():
+        raise CompileError(
+            f"{node.where()} multiplies its sums by a scale of 1 or more, and some would overflow 32 bits.",
+            "The scale of its output is too small for those of its input and weights: quantize the network again.",
+        )
     return Requantization(
         multipliers=np.array([pair[0] for pair in pairs], np.int32),
         exponents=np.array([pair[1] for pair in pairs], np.int32),
@@ -119,18 +130,22 @@ def folded_bias(node: Weighted) -> NDArray[np.int32]:
     Raises:
         CompileError: An accumulator could overflow.
     """
-    channels = channels_of(node)
-    bias = np.zeros(channels, np.int64) if node.bias is None else node.bias.array.astype(np.int64).reshape(-1)
-    weights = np.abs(node.weights.array.astype(np.int64))
-    axes = (0, 1, 2) if isinstance(node, DepthwiseConv2D) else tuple(range(1, weights.ndim))
-    if isinstance(node, Conv2D | DepthwiseConv2D | FullyConnected):
-        bias = bias - node.input.zero_point * weight_sums(node)
-    reach = np.abs(bias) + weights.sum(axes) * (255 if isinstance(node, TransposeConv) else 128)
+    bias, reach = _bias_and_reach(node)
     if (reach >= 1 << 31).any():
         raise CompileError(
             f"The accumulator of {node.where()} may overflow 32 bits.", "Check the scales of its bias and weights."
         )
     return np.asarray(bias, np.int32)
+
+
+def _bias_and_reach(node: Weighted) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The folded bias, and how far from 0 an accumulator can get, per output channel."""
+    bias = np.zeros(channels_of(node), np.int64) if node.bias is None else node.bias.array.astype(np.int64).reshape(-1)
+    weights = np.abs(node.weights.array.astype(np.int64))
+    axes = (0, 1, 2) if isinstance(node, DepthwiseConv2D) else tuple(range(1, weights.ndim))
+    if isinstance(node, Conv2D | DepthwiseConv2D | FullyConnected):
+        bias = bias - node.input.zero_point * weight_sums(node)
+    return bias, np.abs(bias) + weights.sum(axes) * (255 if isinstance(node, TransposeConv) else 128)
 
 
 def activation_range(activation: str, output: Value) -> tuple[int, int]:
@@ -145,7 +160,8 @@ def activation_range(activation: str, output: Value) -> tuple[int, int]:
 
     def to_integer(real: float) -> int:
         # TfLiteRound: halves away from zero.
-        ratio = float(np.float32(real) / scale)
+        # Far out of range the exact quotient does not matter, and might be infinite.
+        ratio = math.copysign(1e4, real) if abs(real) > 1e4 * scale else float(np.float32(real) / scale)
         return zero + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
 
     return (

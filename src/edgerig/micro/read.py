@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,16 @@ from edgerig.files import sha256
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.operators import SUPPORTED, Source, build, unsupported
 from edgerig.micro.passes.fold import fold_node
+from edgerig.micro.quantized import RANGES
 from edgerig.micro.variables import Variables
 from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.models.graph.types import Operator, Tensor
 
 #: Elements of one tensor; more fit on no microcontroller, and offsets are 32-bit.
 LARGEST = 1 << 28
+
+#: Scales below it, and those above its reciprocal, are those of no real network.
+SMALLEST_SCALE = 1e-37
 
 DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"})
 
@@ -154,6 +157,9 @@ def _value(tensor: Tensor, data: NDArray[Any] | None) -> Value:
                 f"Tensor {tensor.index} ({tensor.name}) has {count} scales for {channels} channels.",
                 "Quantize the network again.",
             )
-        if not all(math.isfinite(scale) and scale > 0 for scale in found.scales):
-            raise ModelError(f"Tensor {tensor.index} ({tensor.name}) has a scale that is not above 0.")
+        if not all(SMALLEST_SCALE < scale < 1 / SMALLEST_SCALE for scale in found.scales):
+            raise ModelError(f"Tensor {tensor.index} ({tensor.name}) has a scale that is not above 0, or no number.")
+        low, high = RANGES.get(tensor.dtype, (0, 0))
+        if not all(low <= zero <= high for zero in found.zero_points):
+            raise ModelError(f"Tensor {tensor.index} ({tensor.name}) has a zero point that its type does not have.")
     return Value(tensor.name or f"tensor {tensor.index}", tensor.shape, tensor.dtype, found, data)

@@ -146,7 +146,7 @@ def _curve(node: Node, values: Array) -> Array:
     if isinstance(node, Tanh):
         made = np.tanh(real.astype(np.float64)).astype(np.float32)
     else:
-        made = np.float32(1) / (np.float32(1) + np.exp(-real.astype(np.float64)).astype(np.float32))
+        made = np.float32(1) / (np.float32(1) + np.exp(np.minimum(-real.astype(np.float64), 80)).astype(np.float32))
     inverse = np.float32(1) / np.float32(node.output.scale)
     return _clamped(node, round_away(made * inverse) + node.output.zero_point)
 
@@ -166,6 +166,8 @@ def _hard_swish(node: Node, values: Array) -> Array:
     """HardSwish of TensorFlow Lite's reference_ops, in 16-bit fixed point."""
     high_scale = np.float32(1) / np.float32(128) * np.float32(node.input.scale)
     out_multiplier, out_exponent = quantize_multiplier(float(high_scale / np.float32(node.output.scale)))
+    if not -31 <= out_exponent <= 0:
+        raise CompileError(f"The scales of {node.where()} are too far apart.", "Quantize the network again.")
     three = np.float32(3) / np.float32(32768)
     relu_multiplier, relu_exponent = quantize_multiplier(float(high_scale / three))
     out16, relu16 = _to_16(out_multiplier), _to_16(relu_multiplier)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.errors import CompileError
 from edgerig.micro.ir import Softmax
 from edgerig.micro.quantized import quantize_multiplier
 
@@ -26,6 +27,8 @@ def softmax_scale(node: Softmax) -> tuple[int, int, int]:
         float((1 << 31) - 1),
     )
     multiplier, shift = quantize_multiplier(real)
+    if shift < 0:
+        raise CompileError(f"The scale of the input of {node.where()} is too small.", "Quantize the network again.")
     radius = np.floor(((1 << DIFFERENCE_BITS) - 1) * (1 << (31 - DIFFERENCE_BITS)) / (1 << shift))
     return multiplier, shift, -int(radius)
 

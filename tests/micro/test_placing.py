@@ -1,0 +1,76 @@
+"""The memory planner: no overlaps, never under the bound, optimal for chains."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgerig.micro.placing import ALIGNMENT, Piece, Plan, padded, place
+
+pieces_of = st.lists(
+    st.tuples(st.integers(1, 5000), st.integers(0, 12), st.integers(0, 6)).map(
+        lambda one: Piece("x", one[0], one[1], one[1] + one[2])
+    ),
+    max_size=14,
+)
+
+
+def check(plan: Plan, pieces: list[Piece]) -> None:
+    assert [(p.nbytes, p.first, p.last) for p in plan.pieces] == [(p.nbytes, p.first, p.last) for p in pieces]
+    for piece in plan.pieces:
+        assert piece.offset % ALIGNMENT == 0
+        assert piece.offset >= 0
+        assert piece.end <= plan.nbytes
+    for one, two in itertools.combinations(plan.pieces, 2):
+        assert not one.meets(two) or one.end <= two.offset or two.end <= one.offset
+    assert plan.nbytes >= plan.lower_bound
+
+
+@settings(deadline=None)
+@given(pieces=pieces_of)
+def test_pieces_that_are_needed_together_never_overlap(pieces: list[Piece]) -> None:
+    check(place(pieces), pieces)
+
+
+@settings(deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=15), scratch=st.lists(st.integers(0, 3000), max_size=14)
+)
+def test_chains_with_scratch_memory_are_placed_optimally(sizes: list[int], scratch: list[int]) -> None:
+    chain = [Piece("x", size, max(i - 1, 0), i) for i, size in enumerate(sizes)]
+    chain += [Piece("s", size, i, i) for i, size in enumerate(scratch[: len(sizes)]) if size]
+    plan = place(chain)
+    check(plan, chain)
+    assert plan.nbytes == plan.lower_bound
+
+
+def test_branches_come_close_to_the_bound() -> None:
+    """Residual blocks, each input alive until its sum."""
+    residual = []
+    for block in range(6):
+        start = 3 * block
+        residual += [
+            Piece("in", 16384 >> block // 2, start, start + 2),
+            Piece("a", 16384 >> block // 2, start, start + 1),
+            Piece("b", 16384 >> block // 2, start + 1, start + 2),
+        ]
+    plan = place(residual)
+    check(plan, residual)
+    assert plan.nbytes <= 1.03 * plan.lower_bound
+
+
+def test_nothing_needs_nothing() -> None:
+    assert (place([]).nbytes, place([]).lower_bound) == (0, 0)
+
+
+@pytest.mark.parametrize(("nbytes", "expected"), [(0, 0), (1, 8), (8, 8), (9, 16)])
+def test_sizes_are_rounded_up(nbytes: int, expected: int) -> None:
+    assert padded(nbytes) == expected
+
+
+def test_plans_are_repeatable() -> None:
+    many = [Piece("x", 100 + 37 * i % 91, i % 5, i % 5 + i % 3) for i in range(20)]
+    assert place(many) == place(many)
