@@ -133,3 +133,16 @@ VERSIONS = {
     "TRANSPOSE": 2, "BROADCAST_TO": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "RESIZE_BILINEAR": 2, "QUANTIZE": 2,
     "DEQUANTIZE": 2,
 }  # fmt: skip
+
+
+def with_outputs(data: bytes, outputs: Sequence[int]) -> bytes:
+    """The TFLite file ``data`` with other tensors of its main subgraph as outputs, to look inside a network."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    model.subgraphs[0].outputs = list(outputs)
+    model.signatureDefs = None
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -1,0 +1,115 @@
+"""Whole networks: generated C against LiteRT's reference kernels on a thousand inputs and more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgerig.artifact import TensorSpec
+from edgerig.micro import Options, compile_model
+from edgerig.micro.read import read_program
+from edgerig.micro.reference import Machine
+from edgerig.models.graph.tflite_file import read_tflite
+from edgerig.testing.generated import load, run_sanitized
+from edgerig.testing.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
+from edgerig.testing.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.tflite_builder import with_outputs
+
+
+def sample(spec: TensorSpec, rng: np.random.Generator, index: int) -> Any:
+    """Noise, of several spreads for floats; every fourth sample smooth, as pictures and sounds are."""
+    if spec.dtype == "float32":
+        return (rng.normal(0, (0.5, 3, 30)[index % 3], spec.shape)).astype(np.float32)
+    if index % 4:
+        return rng.integers(-128, 128, spec.shape).astype(np.int8)
+    walk = np.cumsum(rng.normal(0, 12, int(np.prod(spec.shape))))
+    return np.clip(walk, -128, 127).astype(np.int8).reshape(spec.shape)
+
+
+def hold(data: bytes, folder: Path, count: int, varied: float = 0.2) -> None:
+    """Every output of ``count`` inferences in a row equals the oracle's."""
+    folder.mkdir(exist_ok=True)
+    network, oracle = load(compile_model(data, "net", Options()), folder, ("-O2",)), Oracle(data)
+    rng = np.random.default_rng(0)
+    seen = set()
+    for index in range(count):
+        inputs = [sample(spec, rng, index) for spec in network.manifest.inputs]
+        for expected, found in zip(oracle.run(inputs), network.run(inputs), strict=True):
+            assert difference(expected, found) <= tolerance(expected.dtype), index
+            seen.add(found.tobytes())
+    assert len(seen) > varied * count, "the outputs hardly moved"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_the_digit_network_is_exact(dtype: str, tmp_path: Path) -> None:
+    hold(digits(dtype), tmp_path, 1000)
+
+
+def looked_into(data: bytes) -> bytes:
+    """A network that also gives what its first dense layer reads and makes; its own output may rarely move."""
+    graph = read_tflite(data, "network")
+    dense = next(one for one in graph.operators if one.op == "FULLY_CONNECTED")
+    return with_outputs(data, [dense.inputs[0], dense.outputs[0], *graph.outputs])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_mlperf_tiny_is_exact(name: str, tmp_path: Path) -> None:
+    data = mlperf_tiny()[name]
+    hold(data, tmp_path / "as it is", 1000, varied=0.01)
+    hold(looked_into(data), tmp_path / "looked into", 200)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WAKE_WORDS)
+def test_wake_words_are_exact_with_all_they_remember(name: str, tmp_path: Path) -> None:
+    data = wake_words()[name]
+    hold(data, tmp_path / "as it is", 1000, varied=0)
+    hold(looked_into(data), tmp_path / "looked into", 1000)
+
+
+@pytest.mark.slow
+def test_a_reset_forgets(tmp_path: Path) -> None:
+    data = looked_into(wake_words()["hey_jarvis"])
+    network = load(compile_model(data, "net", Options()), tmp_path)
+    rng = np.random.default_rng(1)
+    sounds = [[sample(spec, rng, 1) for spec in network.manifest.inputs] for _ in range(40)]
+
+    def heard() -> list[Any]:
+        return [network.run(sound)[0].tolist() for sound in sounds]
+
+    first = heard()
+    assert heard() != first
+    network.reset()
+    assert heard() == first
+
+
+@pytest.mark.slow
+def test_networks_are_clean_under_sanitizers(tmp_path: Path) -> None:
+    files = {**mlperf_tiny(), **wake_words(), "digits": digits(), "digits_float": digits("float32")}
+    sources = [compile_model(data, name, Options()) for name, data in files.items()]
+    rng = np.random.default_rng(2)
+    samples = [[[sample(s, rng, i) for s in source.manifest.inputs] for i in range(3)] for source in sources]
+    for data, each, found in zip(files.values(), samples, run_sanitized(sources, samples, tmp_path), strict=True):
+        oracle = Oracle(data)
+        for inputs, outputs in zip(each, found, strict=True):
+            for expected, one in zip(oracle.run(inputs), outputs, strict=True):
+                assert difference(expected, one) <= tolerance(expected.dtype)
+
+
+def test_numpy_runs_whole_networks_too() -> None:
+    data = digits()
+    machine, oracle = Machine(read_program(data, "digits")), Oracle(data)
+    rng = np.random.default_rng(3)
+    for index in range(5):
+        inputs = [sample(TensorSpec("x", (1, 28, 28, 1), "int8"), rng, index)]
+        assert (machine.run(inputs)[0] == oracle.run(inputs)[0]).all()
+
+
+def test_the_digit_network_takes_little_memory() -> None:
+    """Convolution and pooling fused: 9.6 KB where the plain activations are 37 KB."""
+    plan = compile_model(digits(), "net", Options()).manifest.memory
+    assert plan.arena == plan.lower_bound <= 9600 < plan.plain_sum / 3
