@@ -45,7 +45,10 @@ def show_cells(result: RunResult) -> None:
 
 
 def _time(quantity: Quantity) -> str:
-    return f"{quantity.value * 1e6:,.1f} us" if isinstance(quantity, Measurement) else "unavailable"
+    if not isinstance(quantity, Measurement):
+        return "unavailable"
+    kind = "" if quantity.kind == "measured" else f" {quantity.kind}"
+    return f"{quantity.value * 1e6:,.1f} us{kind}"
 
 
 def _bytes(quantity: Quantity | None) -> str:

@@ -267,8 +267,12 @@ def _sizes(model: Artifact, plan: Plan, artifacts: dict[str, Artifact]) -> tuple
 
 def _headline(result: CellResult) -> str:
     parts = [f"{metric.name} {metric.value:.2%}" for metric in result.quality.metrics[:1]]
-    if isinstance(result.latency.steady, Measurement):
-        parts.append(f"{result.latency.steady.value * 1e6:,.1f} us an inference")
+    steady, counted = result.latency.steady, result.instructions
+    if isinstance(steady, Measurement):
+        kind = "" if steady.kind == "measured" else f", {steady.kind}"
+        parts.append(f"{steady.value * 1e6:,.1f} us an inference{kind}")
+    if isinstance(counted, Measurement):
+        parts.append(f"{counted.value:,.0f} instructions")
     return ", ".join(parts)
 
 

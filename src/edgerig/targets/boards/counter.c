@@ -49,7 +49,10 @@ static uint16_t decode(const uint8_t *code, uint32_t bytes)
     return count;
 }
 
-static void end_calls(counter *state, uint64_t address)
+void edgerig_end_calls(counter *state, uint64_t address);
+
+/* The processor is about to be at `address`: calls that return there have returned. */
+void edgerig_end_calls(counter *state, uint64_t address)
 {
     while (state->depth != 0 && state->frames[state->depth - 1].back == address) {
         const frame *done = &state->frames[--state->depth];
@@ -94,7 +97,7 @@ void edgerig_on_block(void *engine, uint64_t address, uint32_t bytes, void *user
         known->instructions = decode(state->code + place, bytes);
     }
     if (state->depth != 0) {
-        end_calls(state, address);
+        edgerig_end_calls(state, address);
     }
     if (state->watched[half]) {
         begin_call(engine, state, address);

@@ -73,6 +73,12 @@ class Counter:
         calls, self._calls = self._calls, []
         return calls
 
+    def end_calls(self, address: int) -> None:
+        """The processor is about to be at ``address``: calls that return there have returned."""
+        while self._frames and self._frames[-1][0] == address:
+            _, begun, function = self._frames.pop()
+            self._calls.append(Call(function, self._total - begun))
+
     def forget_frames(self) -> None:
         """The processor was reset: what was called will not return."""
         self._frames = []
@@ -92,9 +98,7 @@ class Counter:
             if start < 0 or start + size > len(self._code):
                 return
             count = self._blocks[address, size] = decode(self._code[start : start + size])
-        while self._frames and self._frames[-1][0] == address:
-            _, begun, function = self._frames.pop()
-            self._calls.append(Call(function, self._total - begun))
+        self.end_calls(address)
         if address in self._watched:
             from unicorn.arm_const import UC_ARM_REG_LR
 
@@ -176,6 +180,9 @@ class NativeCounter(Counter):
         calls = self._arrays["calls"][: self._state.call_count].tolist()
         self._state.call_count = 0
         return [Call(address, count) for address, count in calls]
+
+    def end_calls(self, address: int) -> None:
+        self._library.edgerig_end_calls(ctypes.byref(self._state), ctypes.c_uint64(address))
 
     def forget_frames(self) -> None:
         self._state.depth = 0

@@ -80,7 +80,9 @@ class Emulator:
         threading.Thread(target=read, name="edgerig drain", daemon=True).start()
 
     def why_dead(self) -> str | None:
-        """How QEMU ended and its last words, if it has."""
+        """How QEMU ended and its last words, if it has by itself."""
+        if self._errors.closed:
+            return None
         try:
             code = self.process.wait(0.5)
         except subprocess.TimeoutExpired:

@@ -28,15 +28,16 @@ class SimulatorLink(Link):
             self.simulator.write(WIRE, bytes(part))
 
     def recv_into(self, view: memoryview) -> int:
-        self._see_it_lives()
         data = self.simulator.read(WIRE, len(view))
         if not data:
-            self.simulator.run(self._timeout)
+            self._see_it_lives()
+            # What it says after a restart is no answer any more.
+            self.simulator.run(self._timeout, through_resets=False)
             # Nobody reads along: it would only grow.
             self.simulator.read(CONSOLE)
-            self._see_it_lives()
             data = self.simulator.read(WIRE, len(view))
         if not data:
+            self._see_it_lives()
             raise TimeoutError("the board waits for more and says nothing")
         view[: len(data)] = data
         return len(data)

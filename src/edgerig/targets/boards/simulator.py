@@ -127,13 +127,13 @@ class Simulator:
         del sent[: len(data)]
         return data
 
-    def run(self, seconds: float | None = 60.0) -> None:
+    def run(self, seconds: float | None = 60.0, *, through_resets: bool = True) -> None:
         """Run until the firmware has taken all input and waits for more.
-
-        A firmware that crashes or restarts is run on from its reset; `faults` and `resets` tell.
 
         Args:
             seconds: Of this machine's time; None for ever.
+            through_resets: Whether a firmware that crashes or restarts is run on from its reset; `faults` and `resets`
+                tell of it. If not, the run ends there.
 
         Raises:
             TimeoutError: It still does something.
@@ -146,6 +146,8 @@ class Simulator:
             if self._reset_wanted:
                 self.resets += 1
                 self._start()
+                if not through_resets:
+                    return
             if len(self.faults) > last + 2:
                 raise TargetError(f"The firmware crashes again and again. {self.faults[-1]}")
 
@@ -170,6 +172,8 @@ class Simulator:
             engine.reg_write(register, value & 0xFFFF_FFFF)
         engine.reg_write(registers.UC_ARM_REG_LR, _BACK | 1)
         self._emulate(self.symbols[name], seconds, until=_BACK)
+        # No block begins there that would tell.
+        self._counter.end_calls(_BACK)
         result = int(engine.reg_read(registers.UC_ARM_REG_R0))
         engine.context_restore(saved)
         self._pc = pc

@@ -112,13 +112,15 @@ def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
         if not size or index not in places:
             continue
         group = origin.get((symbol.name, size)) or origin.get((symbol.name, 0)) or "library"
+        group = "sample" if symbol.name.startswith("sample_") else group
         code = symbol["st_info"]["type"] == "STT_FUNC"
         for place in places[index]:
             symbols[f"{symbol.name} {place}", symbol["st_value"]] = Symbol(symbol.name, place, size, group, code)
     ordered = tuple(sorted(symbols.values(), key=lambda symbol: (-symbol.bytes, symbol.place, symbol.name)))
     where = named(elf)
     stack = where["er_stack_top"] - where["er_stack_bottom"]
-    flash = sum(segment["p_filesz"] for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD")
+    loaded = [one for one in elf.iter_segments() if one["p_type"] == "PT_LOAD" and one["p_filesz"]]
+    flash = max(one["p_paddr"] + one["p_filesz"] for one in loaded) - memory.flash.origin
     # What follows er_free holds samples in whatever is left over, and what must be there for one of them.
     ram = where["er_free"] - memory.ram.origin + where["er_samples_size"]
     totals: dict[Place, int] = {"flash": flash, "ram": ram - stack}

@@ -1,0 +1,79 @@
+"""Descriptions of boards: all that there are can be read, and a wrong one says where it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgerig.errors import SpecError, StorageError, UnknownNameError
+from edgerig.targets.boards import board as boards
+from edgerig.targets.boards.board import board_names, firmware_folder, load_board, read_board
+
+
+def test_boards_are_those_that_are_promised() -> None:
+    assert board_names("unicorn") == ["stm32f746"]
+    assert board_names("qemu") == ["mps2-an385", "mps2-an386", "mps2-an500", "mps3-an547", "netduinoplus2"]
+    assert set(board_names()) >= {"stm32f746", "netduinoplus2"}
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_description_is_whole(name: str) -> None:
+    board = load_board(name)
+    assert board.name == name
+    assert board.title
+    assert all((Path(board.folder) / source).is_file() for source in board.sources)
+    assert board.memory.ram.stack >= 2048
+    assert board.cycles.fit
+    assert board.lines.wire.base != board.lines.console.base
+    assert board.machine or board.simulator != "qemu"
+
+
+def test_the_discovery_board_has_its_chip_s_memory_and_says_how_to_flash() -> None:
+    board = load_board("stm32f746")
+    assert (board.memory.flash.origin, board.memory.flash.length) == (0x0800_0000, 1024 * 1024)
+    assert (board.memory.ram.origin, board.memory.ram.length) == (0x2000_0000, 320 * 1024)
+    assert board.clock_hz == 216_000_000
+    assert set(board.flash) == {"openocd", "pyocd", "st-flash"}
+    assert "1.20 cycles an instruction" in str(board.cycles)
+
+
+@pytest.mark.parametrize("name", ["", "stm32f7461", "../core", "common", "/etc"])
+def test_unknown_boards_are_told_with_those_that_there_are(name: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"Known: .*stm32f746"):
+        load_board(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (("clock_hz = 216_000_000", "clock_hz = 0"), r"clock_hz"),
+        (("clock_hz = 216_000_000", "clock_khz = 216"), r"clock"),
+        (('cpu = "cortex-m7"', 'cpu = "z80"'), r"z80"),
+        (("length = 327_680", 'length = "many"'), r"memory.ram.length"),
+        (("[lines.console]", "[lines.consoles]"), r"lines"),
+        (('title = "STM32F746-Discovery"', "title = "), r"TOML|Invalid|line"),
+    ],
+)
+def test_a_wrong_description_says_where(change: tuple[str, str], what: str, tmp_path: Path) -> None:
+    text = (firmware_folder() / "boards" / "stm32f746" / "board.toml").read_text()
+    assert change[0] in text
+    path = tmp_path / "mine" / "board.toml"
+    path.parent.mkdir()
+    path.write_text(text.replace(*change))
+    with pytest.raises(SpecError, match=what):
+        read_board(path)
+
+
+def test_firmware_is_found_beside_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site-packages" / "edgerig"
+    (package / "firmware" / "core").mkdir(parents=True)
+    (package / "firmware" / "core" / "er_core.c").touch()
+    monkeypatch.setattr(boards.edgerig, "__file__", str(package / "__init__.py"))
+    assert firmware_folder() == package / "firmware"
+
+
+def test_a_package_without_firmware_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards.edgerig, "__file__", str(tmp_path / "site-packages" / "edgerig" / "__init__.py"))
+    with pytest.raises(StorageError, match="not in"):
+        firmware_folder()

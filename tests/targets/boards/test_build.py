@@ -1,0 +1,239 @@
+"""Building a firmware: what fits, what does not, and that sizes add up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgerig.errors import CompileError, SpecError, UsageError
+from edgerig.targets.boards import toolchain as toolchains
+from edgerig.targets.boards.board import board_names, firmware_folder, load_board
+from edgerig.targets.boards.build import (
+    BIN,
+    BuildSettings,
+    Firmware,
+    Network,
+    build_firmware,
+    compile_flags,
+    machine_flags,
+    read_firmware,
+    write_config,
+    write_sample,
+)
+from edgerig.targets.boards.sizes import open_elf, table
+from edgerig.targets.boards.toolchain import find_toolchain
+
+COMPILERS = ("ziglang", pytest.param("gcc", marks=pytest.mark.slow))
+BOARD = load_board("stm32f746")
+
+
+def settings_with(compiler: str, **given: Any) -> BuildSettings:
+    if compiler == "gcc" and shutil.which(toolchains.GCC) is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    return BuildSettings(compiler=compiler, **given)
+
+
+def test_folder_holds_an_elf_an_image_and_a_description(network: Network, tmp_path: Path) -> None:
+    made = build_firmware(BOARD, network, tmp_path / "fw")
+    assert sorted(path.name for path in (tmp_path / "fw").iterdir()) == [
+        "firmware.bin",
+        "firmware.elf",
+        "firmware.json",
+    ]
+    assert read_firmware(tmp_path / "fw") == made
+    image = (tmp_path / "fw" / BIN).read_bytes()
+    assert len(image) == made.sizes.flash
+    # The vector table: a stack in RAM, and a reset handler in flash, in Thumb.
+    stack, entry = (int.from_bytes(image[place : place + 4], "little") for place in (0, 4))
+    assert stack == BOARD.memory.ram.origin + BOARD.memory.ram.stack
+    assert entry & 1
+    assert BOARD.memory.flash.origin < entry < BOARD.memory.flash.origin + len(image)
+
+
+def test_manifest_stands_in_the_image_itself(network: Network, tmp_path: Path) -> None:
+    made = build_firmware(BOARD, network, tmp_path / "fw")
+    image = (tmp_path / "fw" / BIN).read_bytes()
+    for text in (*made.build.values(), "edgerig-firmware", "DWT CYCCNT at 216 MHz", network.sha256):
+        assert text.encode() in image, text
+
+
+def test_sizes_add_up_and_name_what_is_large(firmware: Firmware) -> None:
+    sizes = firmware.sizes
+    assert sizes.fits
+    for place, total in (("flash", sizes.flash), ("ram", sizes.ram)):
+        assert sum(sizes.groups[place].values()) == total
+    assert sizes.groups["flash"]["weights"] == 160
+    assert sizes.groups["ram"]["network"] == 26 + 4
+    assert sizes.stack == sizes.groups["ram"]["stack"] == 4096
+    largest = sizes.symbols[0]
+    assert largest.bytes == max(symbol.bytes for symbol in sizes.symbols)
+    assert sizes.code["network"] < sizes.groups["flash"]["network"]
+    text = table(sizes)
+    assert "1,048,576 B" in text
+    assert "327,680 B" in text
+    assert "core" in text
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", board_names())
+def test_every_board_builds_with_every_compiler(name: str, compiler: str, network: Network) -> None:
+    board = load_board(name)
+    made = build_firmware(board, network, None, settings_with(compiler))
+    assert made.sizes.fits
+    assert made.build["fpu"] == (board.fpu or "none")
+    assert compiler in made.build["compiler"]
+    needs_fpu = b"vmul.f32" if board.fpu else None
+    if needs_fpu and shutil.which("arm-none-eabi-objdump"):
+        listing = subprocess.run(["arm-none-eabi-objdump", "-d", made.elf], capture_output=True, check=True).stdout
+        assert needs_fpu in listing
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_firmware_without_fpu_has_no_instruction_of_it(compiler: str, network: Network) -> None:
+    made = build_firmware(BOARD, network, None, settings_with(compiler, fpu=False))
+    assert made.build["fpu"] == "off"
+    assert made.sizes.groups["flash"]["library"] > 500
+    if shutil.which("arm-none-eabi-objdump"):
+        listing = subprocess.run(["arm-none-eabi-objdump", "-d", made.elf], capture_output=True, check=True).stdout
+        assert b"\tvmul.f32" not in listing
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "least"),
+    [
+        ({"weights": "[10][200000]"}, "flash", 2_000_000 - (1 << 20)),
+        ({"arena": "static int8_t in[400000]"}, "ram", 72_320),
+    ],
+)
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_what_does_not_fit_is_told_with_a_table_and_nothing_is_left(
+    compiler: str, changes: dict[str, str], place: str, least: int, write_network: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(CompileError, match="does not fit on STM32F746-Discovery") as error:
+        build_firmware(BOARD, write_network(**changes), tmp_path / "fw", settings_with(compiler))
+    lines = [line.split() for line in error.value.message.splitlines()]
+    (total,) = [line for line in lines if line[0] == place]
+    over = int(total[1].replace(",", "")) - int(total[4].replace(",", ""))
+    assert over >= least
+    assert f"({over:,} B too much)" in error.value.message
+    assert ("weights" if place == "flash" else "in") in {line[0] for line in lines}
+    assert "optimize: size" in (error.value.hint or "")
+    assert not (tmp_path / "fw").exists()
+
+
+def test_just_fitting_ram_leaves_room_for_one_sample_in_the_network_itself(write_network: Any) -> None:
+    from edgerig.targets.boards.simulator import Simulator
+
+    made = build_firmware(BOARD, write_network(), None)
+    left = made.sizes.ram_limit - made.sizes.ram
+    full = build_firmware(BOARD, write_network(arena=f"static int8_t in[16 + {left - 16}]"), None)
+    assert full.sizes.ram_limit - full.sizes.ram < 32
+    simulator = Simulator(full.elf, BOARD)
+    simulator.run()
+    assert simulator.faults == []
+    assert b"\x9a\x01" in simulator.read(0)
+
+
+def test_an_error_in_a_network_is_told_in_the_compilers_words(write_network: Any, tmp_path: Path) -> None:
+    network = write_network()
+    (Path(network.folder) / "model.c").write_text("#include <nowhere.h>\n")
+    with pytest.raises(CompileError, match=r"cannot compile model\.c:\n.*nowhere\.h"):
+        build_firmware(BOARD, network, tmp_path / "fw")
+    (Path(network.folder) / "model.c").write_text("int x;\n")
+    with pytest.raises(CompileError, match="model_run"):
+        build_firmware(BOARD, network, tmp_path / "fw")
+    assert not (tmp_path / "fw").exists()
+
+
+def test_a_second_build_comes_out_of_the_cache_and_a_changed_one_does_not(
+    write_network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+    compile_ = toolchains.Toolchain.compile
+
+    def counted(self: toolchains.Toolchain, source: Path, *given: Any) -> None:
+        calls.append(source)
+        compile_(self, source, *given)
+
+    monkeypatch.setattr(toolchains.Toolchain, "compile", counted)
+    network = write_network()
+    code = Path(network.folder) / "model.c"
+    # Unlike the networks of other tests, which may be in the cache already.
+    code.write_text(code.read_text().replace("sum >> 8", "sum >> 9"))
+    first = build_firmware(BOARD, network, None)
+    assert calls
+    calls.clear()
+    assert build_firmware(BOARD, network, None) == first
+    assert calls == []
+    code.write_text(code.read_text().replace("sum >> 9", "sum >> 7"))
+    assert build_firmware(BOARD, network, None).folder != first.folder
+    assert calls
+
+
+def test_missing_compilers_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchains.shutil, "which", lambda name: None)
+    with pytest.raises(UsageError, match="arm-none-eabi-gcc") as error:
+        find_toolchain("gcc")
+    assert "apt-get" in (error.value.hint or "")
+    assert find_toolchain("auto").name == "ziglang"
+    monkeypatch.setattr(toolchains.importlib.util, "find_spec", lambda name: None)
+    for choice in ("auto", "ziglang"):
+        with pytest.raises(UsageError, match="not installed") as error:
+            find_toolchain(choice)
+        assert "edgerig[boards]" in (error.value.hint or "")
+
+
+def test_auto_takes_gcc_where_there_is_no_ziglang(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings_with("gcc")
+    monkeypatch.setattr(toolchains.importlib.util, "find_spec", lambda name: None)
+    assert find_toolchain("auto").name == "gcc"
+
+
+def test_a_folder_without_firmware_says_how_to_build_one(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="There is no firmware"):
+        read_firmware(tmp_path)
+    (tmp_path / "firmware.json").write_text("{}")
+    with pytest.raises(SpecError, match="There is no firmware"):
+        read_firmware(tmp_path)
+
+
+STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-pedantic", "-Werror")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", board_names())
+def test_c_of_the_boards_compiles_without_a_warning(name: str, compiler: str, network: Network, tmp_path: Path) -> None:
+    settings = settings_with(compiler)
+    board, tool = load_board(name), find_toolchain(compiler)  # type: ignore[arg-type]
+    write_config(tmp_path / "board_config.h", board, network, settings, {"a": 'quoted "\\?', "b": "ü"})
+    write_sample(tmp_path / "sample.h", network)
+    flags = (*compile_flags(board, network, settings, tool, tmp_path), *STRICT, "-O1")
+    common = sorted((firmware_folder() / "boards" / "common").glob("*.c")) if name == "stm32f746" else []
+    for source in (*common, *((Path(board.folder) / one).resolve() for one in board.sources)):
+        done = tool.run((*flags, "-c", str(source), "-o", str(tmp_path / "x.o")), tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), source
+
+
+def test_flags_name_the_core_and_its_fpu() -> None:
+    tool = toolchains.Toolchain("gcc", ("arm-none-eabi-gcc",), "test")
+    assert "-mfpu=fpv5-sp-d16" in machine_flags(BOARD, BuildSettings(), tool)
+    assert "-mfloat-abi=soft" in machine_flags(BOARD, BuildSettings(fpu=False), tool)
+    assert "-mcpu=cortex-m3" in machine_flags(load_board("mps2-an385"), BuildSettings(), tool)
+
+
+def test_what_is_no_elf_of_an_arm_is_refused(tmp_path: Path) -> None:
+    from edgerig.errors import ModelError
+
+    for content in (b"", b"\x7fELF", os.urandom(200)):
+        (tmp_path / "x.elf").write_bytes(content)
+        with pytest.raises(ModelError, match="no ELF file"):
+            open_elf(tmp_path / "x.elf")
+    with pytest.raises(ModelError, match="Cannot read"):
+        open_elf(tmp_path / "none.elf")
+    with pytest.raises(ModelError, match="ARM"):
+        open_elf(Path(shutil.which("sh") or "/bin/sh").resolve())

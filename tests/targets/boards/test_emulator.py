@@ -1,0 +1,73 @@
+"""Firmware that crashes while it runs a network: told with the function, on the simulated board and in QEMU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgerig.errors import TargetError
+from edgerig.targets.boards import emulator as emulators
+from edgerig.targets.boards.board import load_board
+from edgerig.targets.boards.build import Firmware, build_firmware
+from edgerig.targets.boards.link import SimulatorLink
+from edgerig.targets.boards.simulator import WIRE, Simulator
+from edgerig.wire.client import WireClient
+from edgerig.wire.frame import Kind
+
+#: What 16 inputs look like that crash, and that do not.
+FATAL, HARMLESS = bytes([42] * 16), bytes(16)
+
+
+@pytest.fixture
+def crashing(write_network: Any) -> Callable[[str], Firmware]:
+    """Builds for a board a network whose first layer is no code at all where its first input is 42."""
+
+    def build(name: str) -> Firmware:
+        network = write_network()
+        code = Path(network.folder) / "model.c"
+        text = code.read_text().replace("int i, j;\n", 'int i, j;\n    if (in[0] == 42) { __asm__("udf #0"); }\n', 1)
+        code.write_text(text)
+        return build_firmware(load_board(name), network, None)
+
+    return build
+
+
+@pytest.fixture(params=["stm32f746", "mps2-an386", "mps3-an547"])
+def client(request: pytest.FixtureRequest, crashing: Callable[[str], Firmware]) -> Iterator[WireClient]:
+    board = load_board(request.param)
+    if board.simulator == "unicorn":
+        simulator = Simulator(crashing(board.name).elf, board)
+        simulator.run()
+        simulator.read(WIRE)
+        link = SimulatorLink(simulator)
+        client = WireClient(link, who="the board", timeout=20, why_gone=link.why_gone)
+        client.hello()
+        yield client
+        return
+    if shutil.which(emulators.PROGRAM) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{emulators.PROGRAM} must be installed where CI is set")
+        pytest.skip(f"{emulators.PROGRAM} is not installed")
+    firmware = crashing(board.name)
+    emulator = emulators.Emulator(firmware, board)
+    yield emulators.connect(emulator, firmware, "the board", 20)
+    emulator.close()
+
+
+def test_a_network_that_crashes_is_told_with_its_function(client: WireClient) -> None:
+    client.run([memoryview(HARMLESS)], 1)
+    with pytest.raises(TargetError, match=r"the board went away: its firmware crashed. HardFault.* in layer_0"):
+        client.run([memoryview(FATAL)], 1)
+    with pytest.raises(TargetError):
+        client.run([memoryview(HARMLESS)], 1)
+
+
+def test_a_restart_that_was_asked_for_is_told_as_one(client: WireClient) -> None:
+    client.request(Kind.RESET)
+    with pytest.raises(TargetError, match="it restarted"):
+        client.run([memoryview(HARMLESS)], 1)

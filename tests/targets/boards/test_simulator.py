@@ -1,0 +1,280 @@
+"""The simulated STM32F746: it counts exactly, its chip behaves as start-up code expects, and crashes are told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgerig.errors import MissingExtraError, ModelError, TargetError
+from edgerig.targets.boards import counter as counters
+from edgerig.targets.boards import simulator as simulators
+from edgerig.targets.boards.board import load_board
+from edgerig.targets.boards.build import BuildSettings, Firmware, Network, build_firmware
+from edgerig.targets.boards.counter import Counter, NativeCounter, decode, native_library
+from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
+
+BOARD = load_board("stm32f746")
+
+
+@pytest.fixture
+def simulator(firmware: Firmware) -> Simulator:
+    made = Simulator(firmware.elf, BOARD)
+    made.run()
+    return made
+
+
+def ask(simulator: Simulator, line: bytes) -> str:
+    simulator.read(CONSOLE)
+    simulator.write(CONSOLE, line + b"\n")
+    simulator.run()
+    return simulator.read(CONSOLE).decode()
+
+
+def test_firmware_starts_and_says_what_it_is(simulator: Simulator) -> None:
+    text = simulator.read(CONSOLE).decode()
+    assert "STM32F746-Discovery" in text
+    assert text.endswith("> ")
+    assert simulator.read(WIRE).startswith(b"\xa5ERG")
+    assert simulator.resets == 0
+    assert simulator.faults == []
+
+
+def test_firmware_brings_the_clock_tree_to_its_clock(simulator: Simulator, network: Network) -> None:
+    assert simulator.clock_hz == 216_000_000
+    for clock in (16_000_000, 100_000_000):
+        made = build_firmware(BOARD, network, None, BuildSettings(clock_hz=clock))
+        other = Simulator(made.elf, BOARD)
+        other.run()
+        assert other.clock_hz == clock
+
+
+def test_console_prints_the_network(simulator: Simulator) -> None:
+    text = ask(simulator, b"CMD=1")
+    for part in (
+        "0123456789abcdef",
+        "int8 [1, 16]",
+        "scale 0.500000, zero point -3",
+        "FULLY_CONNECTED",
+        "160",
+        "arena 26 B",
+    ):
+        assert part in text
+
+
+def test_console_runs_the_built_in_sample_and_times_layers(simulator: Simulator) -> None:
+    text = ask(simulator, b"CMD=2")
+    assert "sixteen numbers" in text
+    assert "sums" in text
+    assert "signs" in text
+    assert "TOTAL TIME=" in text
+    # Weights {1, 2, 3} and {4, 5} on 0, 1, 2 ..: 8 and 5, of which 256ths are 0.
+    assert "Out[0]:     0  -1.000000" in text
+    assert text.count("Out[") == 10
+
+
+def test_console_tells_build_and_stack_and_helps_with_the_rest(simulator: Simulator, firmware: Firmware) -> None:
+    text = ask(simulator, b"CMD=3")
+    for name, value in firmware.build.items():
+        assert name in text
+        assert value in text
+    assert "of 4096 B used" in text
+    for nonsense in (b"CMD=9", b"CMD", b"cmd=1", b"CMD=11", b"x" * 200):
+        assert "CMD=2  run the built-in sample" in ask(simulator, nonsense)
+    # A line that is mended on the way.
+    assert "arena 26 B" in ask(simulator, b"CMX\x7fD=1")
+
+
+def test_console_restarts_the_board(simulator: Simulator) -> None:
+    text = ask(simulator, b"CMD=4")
+    assert simulator.resets == 1
+    assert "edgerig-firmware" in text
+    assert "arena 26 B" in ask(simulator, b"CMD=1")
+
+
+def test_counts_of_functions_add_up_to_all_instructions(simulator: Simulator) -> None:
+    assert sum(simulator.by_function().values()) == simulator.instructions
+    simulator.clear_counts()
+    before = simulator.instructions
+    simulator.call("model_run")
+    counts = simulator.by_function()
+    assert sum(counts.values()) == simulator.instructions - before
+    assert set(counts) <= {"model_run", "layer_0", "layer_1"}
+    assert simulator.count("model_run") == simulator.count("model_run") > 500
+
+
+def test_cycle_counter_is_what_the_model_says(simulator: Simulator) -> None:
+    before = simulator.call("board_ticks"), simulator.instructions
+    simulator.call("model_run")
+    after = simulator.call("board_ticks"), simulator.instructions
+    assert after[0] - before[0] == pytest.approx((after[1] - before[1]) * 1.2, abs=2)
+
+
+def test_calls_are_taken_down_with_what_they_call(simulator: Simulator) -> None:
+    run = simulator.symbols["model_run"]
+    simulator.watch([run])
+    ask(simulator, b"CMD=1")
+    assert simulator.take_calls() == []
+    count = simulator.count("model_run")
+    (call,) = simulator.take_calls()
+    assert (call.address, call.instructions) == (run, count)
+    assert simulator.take_calls() == []
+
+
+def test_functions_take_arguments_and_give_results(simulator: Simulator) -> None:
+    place = BOARD.memory.ram.origin + 0x10000
+    assert simulator.call("memset", place, 0x5A, 37) == place
+    assert simulator.peek(place, 40) == b"\x5a" * 37 + bytes(3)
+    with pytest.raises(TargetError, match="no function 'model_walk'"):
+        simulator.call("model_walk")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 70), st.integers(0, 9), st.integers(0, 9), st.integers(-40, 40))
+def test_copies_are_those_of_c(firmware: Firmware, count: int, start: int, to: int, apart: int) -> None:
+    board = _shared(firmware)
+    base = BOARD.memory.ram.origin + 0x20000
+    content = bytes((7 * i + 3) & 0xFF for i in range(256))
+    for name, source, target in (("memcpy", start, 128 + to), ("memmove", 100 + start, 100 + start + apart)):
+        board.poke(base, content)
+        assert board.call(name, base + target, base + source, count) == base + target
+        wanted = bytearray(content)
+        wanted[target : target + count] = content[source : source + count]
+        assert board.peek(base, 256) == bytes(wanted)
+
+
+_boards: dict[str, Simulator] = {}
+
+
+def _shared(firmware: Firmware) -> Simulator:
+    """One board for all examples: to start one takes longer than what is tested."""
+    if firmware.folder not in _boards:
+        _boards[firmware.folder] = Simulator(firmware.elf, BOARD)
+        _boards[firmware.folder].run()
+    return _boards[firmware.folder]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**40))
+def test_ticks_become_nanoseconds_exactly(firmware: Firmware, ticks: int) -> None:
+    board = _shared(firmware)
+    low = board.call("clock_nanoseconds", ticks & 0xFFFF_FFFF, ticks >> 32)
+    high = board._engine.reg_read(board._registers.UC_ARM_REG_R1)
+    del high  # restored by then: the low half is enough to tell a rounding error
+    exact = ticks * 1_000_000_000 / 216_000_000
+    # 2^-33 off in the factor: 1 ns in 8 s.
+    assert abs((low - round(exact) + 2**31) % 2**32 - 2**31) <= 1 + exact * 2**-33
+
+
+def test_crash_enters_the_fault_handler_and_restarts(simulator: Simulator) -> None:
+    simulator.read(CONSOLE)
+    simulator._pc = 0x0808_0001  # erased flash: FFFF FFFF is no instruction
+    simulator.run()
+    assert simulator.resets == 1
+    (fault,) = simulator.faults
+    assert fault.pc == 0x0808_0000
+    assert "HardFault" in str(fault)
+    assert "> " in simulator.read(CONSOLE).decode()
+
+
+def test_stack_that_runs_over_is_a_crash_with_the_address(simulator: Simulator) -> None:
+    registers, engine = simulator._registers, simulator._engine
+    engine.reg_write(registers.UC_ARM_REG_SP, BOARD.memory.ram.origin + 8)
+    simulator.write(CONSOLE, b"CMD=1\n")
+    simulator.run()
+    assert simulator.faults[0].what == "write"
+    assert simulator.faults[0].address is not None
+    assert simulator.faults[0].address < BOARD.memory.ram.origin
+    assert simulator.resets == 1
+    assert "arena" in ask(simulator, b"CMD=1")
+
+
+def test_stack_is_painted_and_its_peak_grows_with_use(simulator: Simulator) -> None:
+    before = simulator.call("cortex_stack_peak")
+    bottom = simulator.symbols["er_stack_bottom"]
+    assert simulator.peek(bottom, 4) == bytes.fromhex("3cc3a55a")
+    assert 100 < before < 2000
+    simulator.poke(bottom + 1024, b"\0\0\0\0")
+    assert simulator.call("cortex_stack_peak") == 4096 - 1024
+
+
+def test_memory_survives_a_reset_and_starts_are_counted(simulator: Simulator) -> None:
+    place = BOARD.memory.ram.origin + 0x4_0000
+    simulator.poke(place, b"still here")
+    kept = simulator.symbols["cortex_last_fault"] + 24
+    first = int.from_bytes(simulator.peek(kept, 4), "little")
+    ask(simulator, b"CMD=4")
+    assert simulator.peek(place, 10) == b"still here"
+    assert int.from_bytes(simulator.peek(kept, 4), "little") == first + 1
+
+
+def test_a_firmware_for_another_board_is_refused(network: Network) -> None:
+    made = build_firmware(load_board("mps2-an500"), network, None)
+    with pytest.raises(TargetError, match="does not fit on STM32F746-Discovery"):
+        Simulator(made.elf, BOARD)
+
+
+def test_what_is_no_firmware_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.elf").write_bytes(b"no firmware")
+    with pytest.raises(ModelError, match="no ELF"):
+        Simulator(tmp_path / "x.elf", BOARD)
+
+
+def test_unicorn_that_is_missing_is_told_by_its_extra(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "unicorn", None)
+    with pytest.raises(MissingExtraError, match="unicorn") as error:
+        Simulator(firmware.elf, BOARD)
+    assert "edgerig[boards]" in (error.value.hint or "")
+
+
+# ---- counting
+
+
+def test_counting_in_c_and_in_python_agree(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
+    if native_library() is None:
+        pytest.skip("no C compiler for this machine")
+    found: list[Any] = []
+    makes: list[Callable[[bytes, int], Counter]] = [counters.make_counter, Counter]
+    for make in makes:
+        monkeypatch.setattr(simulators, "make_counter", make)
+        board = Simulator(firmware.elf, BOARD)
+        board.watch([board.symbols["model_run"], board.symbols["text_put"]])
+        board.run()
+        ask(board, b"CMD=2")
+        ask(board, b"CMD=1")
+        found.append((board.instructions, board.by_function(), board.take_calls()))
+        assert isinstance(board._counter, NativeCounter) == (make is counters.make_counter)
+    assert found[0] == found[1]
+    assert found[0][2]
+
+
+def test_without_a_compiler_it_counts_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    native_library.cache_clear()
+    try:
+        monkeypatch.setattr(counters.importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(counters.shutil, "which", lambda name: None)
+        monkeypatch.setattr(counters.files, "digest", lambda value: "f" * 64)
+        assert type(counters.make_counter(bytes(16), 0)) is Counter
+    finally:
+        native_library.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("00bf", 1),
+        ("00bf00bf", 2),
+        ("aff30080", 1),
+        ("00bfaff3008000bf", 3),
+        ("30ee000a", 1),
+        ("dff80010", 1),
+        ("fee7", 1),
+    ],
+)
+def test_thumb_instructions_are_told_apart_by_length(code: str, count: int) -> None:
+    assert decode(bytes.fromhex(code)) == count

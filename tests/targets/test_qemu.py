@@ -1,0 +1,148 @@
+"""Boards in QEMU: each boots and answers exactly; what happens to QEMU is told, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgerig.errors import SpecError, TargetError, UnknownNameError, UsageError
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.models.files import open_artifact
+from edgerig.targets.base import Session, Target
+from edgerig.targets.boards import emulator as emulators
+from edgerig.targets.boards.board import board_names
+from edgerig.targets.resolve import plugin_of, target_for
+from edgerig.testing import networks
+from edgerig.testing.target import Deployment, TargetContract, random_inputs
+
+BOARDS = board_names("qemu")
+
+
+def need_qemu() -> None:
+    if shutil.which(emulators.PROGRAM) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{emulators.PROGRAM} must be installed where CI is set: {emulators.INSTALL}")
+        pytest.skip(f"{emulators.PROGRAM} is not installed: {emulators.INSTALL}")
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return networks.dense_tflite_int8(tmp_path_factory.mktemp("net") / "dense_int8.tflite", 64, 10)
+
+
+@pytest.fixture(scope="module")
+def expected(net: Path) -> Any:
+    """LiteRT with its reference kernels, as a function of inputs."""
+
+    def outputs(inputs: Any) -> list[Any]:
+        with target_for("local", {}).open(open_artifact(net), "litert", {"kernels": "reference"}) as session:
+            return list(session.run(inputs).outputs)
+
+    return outputs
+
+
+def session_of(board: str, path: Path, **options: Any) -> Session:
+    need_qemu()
+    return target_for(f"qemu:{board}", options).open(open_artifact(path), "micro", {})
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_board_boots_and_answers_bit_exactly(board: str, net: Path, expected: Any) -> None:
+    inputs = random_inputs(open_artifact(net), 20)
+    with session_of(board, net) as session:
+        run = session.run(inputs)
+        layers = session.profile(inputs)
+        machine, memory, counts = session.machine(), session.memory(), session.counts()
+    assert np.array_equal(run.outputs[0], expected(inputs)[0])
+    assert machine.host == board
+    assert machine.packages["board"] == board
+    assert counts is not None
+    assert isinstance(counts.instructions, Measurement)
+    assert (counts.instructions.kind, counts.instructions.n) == ("emulated", 20)
+    assert 500 < counts.instructions.value < 50_000
+    assert "icount" in counts.instructions.method
+    assert not isinstance(layers, Unavailable)
+    assert all(isinstance(layer.instructions, Measurement) for layer in layers)
+    assert isinstance(memory["stack_peak"], Measurement)
+    assert 100 < memory["stack_peak"].value < 8192
+
+
+def test_instructions_are_those_that_the_simulator_counts(net: Path) -> None:
+    inputs = random_inputs(open_artifact(net), 30)
+    found = []
+    for session in (
+        session_of("mps2-an500", net),
+        target_for("sim:stm32f746", {}).open(open_artifact(net), "micro", {}),
+    ):
+        with session:
+            session.run(inputs)
+            counts = session.counts()
+            assert counts is not None
+            assert isinstance(counts.instructions, Measurement)
+            found.append(counts.instructions.value)
+    # The same kernels for the same core; QEMU's also has the reading of the clock, and ticks of 40 instructions.
+    assert found[1] <= found[0] <= found[1] + 400
+
+
+@pytest.mark.slow
+class TestContract(TargetContract):
+    @pytest.fixture(scope="class")
+    def target(self) -> Target:
+        need_qemu()
+        return target_for("qemu:mps2-an386", {})
+
+    @pytest.fixture(scope="class")
+    def deployment(self, net: Path, expected: Any) -> Deployment:
+        return Deployment(open_artifact(net), "micro", {}, expected, tolerance=0)
+
+
+def test_an_emulator_that_dies_is_told(net: Path) -> None:
+    session: Any = session_of("mps2-an386", net)
+    emulator = session.client._emulator
+    emulator.process.kill()
+    emulator.process.wait()
+    with pytest.raises(TargetError, match=r"went away: QEMU ended with exit code -9"):
+        session.run(random_inputs(open_artifact(net), 1))
+    session.close()
+
+
+def test_closing_leaves_no_process(net: Path) -> None:
+    session: Any = session_of("mps2-an385", net)
+    process = session.client._emulator.process
+    assert process.poll() is None
+    session.close()
+    assert process.poll() is not None
+
+
+def test_without_qemu_it_is_told_how_to_get_it(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulators.shutil, "which", lambda name: None)
+    for call in (
+        target_for("qemu:mps2-an500", {}).check,
+        lambda: target_for("qemu:mps2-an500", {}).open(open_artifact(net), "micro", {}),
+    ):
+        with pytest.raises(UsageError, match="qemu-system-arm is not installed") as error:
+            call()
+        assert "apt-get install" in (error.value.hint or "")
+
+
+def test_qemu_that_does_not_start_says_why(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "qemu-system-arm"
+    program.write_text("#!/bin/sh\necho no such machine >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(emulators.shutil, "which", lambda name: str(program))
+    with pytest.raises(TargetError, match=r"exit code 3; its last words: no such machine"):
+        target_for("qemu:mps2-an500", {}).open(open_artifact(net), "micro", {})
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [("qemu:", SpecError), ("qemu:mps2-an501", UnknownNameError), ("qemu:stm32f746", UnknownNameError)],
+)
+def test_addresses_that_name_no_board(address: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        plugin_of(address)
