@@ -12,6 +12,7 @@ from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
 from edgerig.micro.kernels.cortex_m.conv_first import FirstPool
 from edgerig.micro.kernels.cortex_m.conv_float import FloatConv, FloatConvPool
 from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
+from edgerig.micro.kernels.cortex_m.conv_winograd import ConvWinograd
 from edgerig.micro.options import Options
 from edgerig.testing.operators import Case, OperatorBench, in_float, pool_behind, random_conv
 
@@ -52,11 +53,19 @@ FLOATS: list[dict[str, Any]] = [
     {"image": (7, 6, 2), "channels": 4, "kernel": (2, 2), "dilation": (2, 2), "activation": "RELU_N1_TO_1"},
     {"image": (2, 2, 1), "channels": 4, "kernel": (1, 1), "activation": "NONE"},
 ]
+WINOGRAD: list[dict[str, Any]] = [
+    {"image": (8, 8, 16), "channels": 16, "kernel": (3, 3), "zero_points": (7, -128)},
+    {"image": (4, 4, 32), "channels": 4, "kernel": (3, 3), "activation": "NONE", "zero_points": (-1, 9)},
+    {"image": (4, 8, 64), "channels": 6, "kernel": (3, 3)},
+    {"image": (6, 6, 4), "channels": 2, "kernel": (3, 3), "same": False},
+    {"image": (2, 4, 8), "channels": 2, "kernel": (3, 3), "activation": "NONE", "zero_points": (127, 0)},
+]
 CASES: list[tuple[str, Kernel, dict[str, Any]]] = [
     *((f"any-{i}", ConvPairs(), one) for i, one in enumerate(ANY)),
     *((f"block-{i}", ConvBlock(), one) for i, one in enumerate(BLOCKS)),
     *((f"pool-{i}", ConvPool(), one) for i, one in enumerate(POOLS)),
     *((f"pool-first-{i}", FirstPool(), one) for i, one in enumerate(FIRST)),
+    *((f"winograd-{i}", ConvWinograd(), one) for i, one in enumerate(WINOGRAD)),
     *((f"float-{i}", FloatConv(), one) for i, one in enumerate(FLOATS)),
     *((f"float-pool-{i}", FloatConvPool(), one) for i, one in enumerate(FLOATS)),
 ]
@@ -91,7 +100,14 @@ def test_convolutions_are_bit_exact_on_the_board(built: tuple[OperatorBench, dic
 def test_convolutions_take_few_instructions(built: tuple[OperatorBench, dict[str, Case]]) -> None:
     bench, cases = built
     rng = np.random.default_rng(9)
-    for name, most in (("any-0", 1.05), ("any-9", 2.0), ("block-0", 0.9), ("pool-first-0", 1.6), ("float-0", 1.7)):
+    for name, most in (
+        ("any-0", 1.05),
+        ("any-9", 2.0),
+        ("block-0", 0.9),
+        ("pool-first-0", 1.6),
+        ("float-0", 1.7),
+        ("winograd-0", 0.6),
+    ):
         macs = sum(layer.macs for layer in cases[name].manifest.layers)
         assert bench.compare(cases[name], rng) < most * macs, name
 
@@ -110,3 +126,24 @@ def test_bias_beyond_23_bits_is_exact_or_refused(tmp_path: Path) -> None:
     assert node.bias is not None
     node.bias.array[:] = 1 << 24
     assert not ConvPairs().accepts(node, _OPTIONS)
+
+
+def test_winograd_is_only_for_speed_and_shapes_that_it_knows() -> None:
+    rng = np.random.default_rng(3)
+    node = random_conv(rng, (8, 8, 16), 16, (3, 3))
+    assert ConvWinograd().accepts(node, _OPTIONS)
+    assert not ConvWinograd().accepts(node, Options(cpu="cortex-m7", optimize="size"))
+    for image, arguments in (((8, 6, 16), {}), ((8, 8, 6), {}), ((7, 8, 16), {}), ((8, 8, 16), {"stride": (2, 2)})):
+        assert not ConvWinograd().accepts(random_conv(rng, image, 16, (3, 3), **arguments), _OPTIONS)
+
+
+@pytest.mark.parametrize("kernel", [ConvPairs(), ConvBlock(), ConvWinograd()], ids=lambda kernel: str(kernel.name))
+def test_largest_sums_do_not_overflow(tmp_path: Path, kernel: Kernel) -> None:
+    node = random_conv(np.random.default_rng(4), (4, 4, 64), 2, (3, 3), activation="NONE", zero_points=(0, 0))
+    node.weights.array[0], node.weights.array[1] = 127, -127
+    bench = OperatorBench(tmp_path)
+    case = bench.add([node], [kernel])
+    for fill in (-128, 127):
+        image = np.full(node.input.shape, fill, np.int8)
+        outputs, _ = bench.run(case, image)
+        np.testing.assert_array_equal(outputs[0], case.reference.run([image])[0])

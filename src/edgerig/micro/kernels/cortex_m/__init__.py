@@ -7,6 +7,7 @@ from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
 from edgerig.micro.kernels.cortex_m.conv_first import FirstPool
 from edgerig.micro.kernels.cortex_m.conv_float import FloatConv, FloatConvPool
 from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
+from edgerig.micro.kernels.cortex_m.conv_winograd import ConvWinograd
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
@@ -25,6 +26,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     QuantizeBytes(),
     FirstPool(),
     ConvPool(),
+    ConvWinograd(),
     ConvBlock(),
     ConvPairs(),
     FloatConvPool(),

@@ -1,0 +1,105 @@
+"""3x3 convolution of int8 images with stride 1 by Winograd's F(2x2, 3x3): exact, faster, and 3.6 times the flash.
+
+Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 16 to 16 channels 0.44, 32 to 32 0.36,
+64 to 64 with two roundings 0.33.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.ir import Conv2D, Node
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m import winograd_code
+from edgerig.micro.kernels.cortex_m.assembly import source
+from edgerig.micro.kernels.cortex_m.pairs import Pairs, channel_pairs, pairs_of
+from edgerig.micro.options import Options
+
+_HERE = Path(__file__).parent
+_FILES = (_HERE / "er_winograd.c", _HERE / "er_winograd.h")
+#: Twice the G of F(2x2, 3x3).
+_G = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]], np.int64)
+
+
+class ConvWinograd(Kernel):
+    """Where speed is worth flash: even rows, columns in fours, up to 64 channels in fours."""
+
+    name = "conv-winograd"
+    needs = frozenset({"thumb2", "dsp", "fpu"})
+    node = Conv2D
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        if options.optimize != "speed" or not isinstance(node, Conv2D) or node.input.dtype != "int8":
+            return False
+        if node.kernel != (3, 3) or node.stride != (1, 1) or node.dilation != (1, 1):
+            return False
+        _, _, width, channels = node.input.shape
+        _, out_height, out_width, outputs = node.output.shape
+        if out_height % 2 or out_width % 4 or channels % 4 or outputs % 2 or width % 2:
+            return False
+        if channels > 64 or channels & (channels - 1) or width > 64 or width * channels > 4095 or outputs > 512:
+            return False
+        padding = node.padding
+        if max(padding.top, padding.left, padding.bottom, padding.right) > 1:
+            return False
+        pairs = pairs_of(node)
+        return pairs is not None and (pairs.scale.low, pairs.scale.high) == (-128, 127)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Conv2D)
+        pairs = pairs_of(node)
+        assert pairs is not None
+        _, height, width, channels = node.input.shape
+        _, out_height, out_width, outputs = node.output.shape
+        shift = int(pairs.fast.shift[0]) if pairs.fast else 0
+        functions = [
+            winograd_code.rows(channels, width),
+            winograd_code.columns(channels, out_width + 2),
+            winograd_code.products(channels, outputs, shift),
+        ]
+        for function, kind in zip(functions, ("rows", "columns", "products"), strict=True):
+            context.structs.append(f"extern er_winograd_{kind} {function.name};")
+        stream = _stream(node, pairs)
+        weights = context.constant("winograd", stream, stands_for=node.inputs[1:])
+        addend = int(pairs.fast.addend[0]) if pairs.fast else 0
+        words = f"{{ {weights}, {weights} + {stream.size}, {out_width * outputs}, {addend} }}"
+        job = context.struct("job", "er_winograd", words)
+        padding, zero = node.padding, node.input.zero_point
+        border = f"{{ 0x{(2 * zero & 0xFFFF) * 0x10001:08x}u, {padding.left}, {padding.right} }}"
+        numbers = (
+            height, width * channels, out_height, out_width, outputs, padding.top, zero, border,
+            *(function.name for function in functions),
+        )  # fmt: skip
+        shape = context.struct("shape", "er_winograd_shape", "{ " + ", ".join(map(str, numbers)) + " }")
+        lines = context.scratch((out_width + 2) * 8 * channels, "uint32_t")
+        tiles = context.scratch(max(64 * channels, width * channels), "uint32_t")
+        names = f"&{shape}, &{job}, {context.read(node.input)}, {context.write(node.output)}, {lines}, {tiles}"
+        generated = {f"{function.name}.S": source([function]) for function in functions}
+        return Lowered(f"er_winograd_conv({names});", _FILES, ("er_winograd.h",), generated)
+
+
+def _stream(node: Conv2D, pairs: Pairs) -> NDArray[np.int32]:
+    """Weights and numbers as `winograd_code.products` reads them."""
+    outputs, _, _, channels = node.weights.shape
+    taps = pairs.weights.reshape(outputs, 3, 3, channels)
+    transformed = np.einsum("ik,okhc,jh->oijc", _G, taps, _G)
+    ordered = transformed[:, :, list(winograd_code.ORDER), :].reshape(outputs, 16, channels // 4, 2, 2)
+    rows = []
+    for a, b in channel_pairs(outputs):
+        # By place and four inputs, the two even ones of a and of b, then the two odd ones.
+        both = np.stack([ordered[a], ordered[b]], 2).transpose(0, 1, 4, 2, 3)
+        words = np.ascontiguousarray(both).astype(np.int16).reshape(-1).view(np.int32)
+        rows.append(np.concatenate([words, _numbers(pairs, a), _numbers(pairs, b)]))
+    return np.array(rows, np.int64).astype(np.int32)
+
+
+def _numbers(pairs: Pairs, channel: int) -> list[int]:
+    fast, scale = pairs.fast, pairs.scale
+    if fast is not None:
+        return [int(fast.start[channel]), int(fast.multiplier[channel])]
+    shift = -int(scale.exponents[channel])
+    constant = (1 << shift - 1) + (scale.zero_point << shift)
+    return [2 * int(scale.bias[channel]), int(scale.multipliers[channel]), constant, shift]
