@@ -139,7 +139,7 @@ def test_winograd_is_only_for_speed_and_shapes_that_it_knows() -> None:
 
 @pytest.mark.parametrize("kernel", [ConvPairs(), ConvBlock(), ConvWinograd()], ids=lambda kernel: str(kernel.name))
 def test_largest_sums_do_not_overflow(tmp_path: Path, kernel: Kernel) -> None:
-    node = random_conv(np.random.default_rng(4), (4, 4, 64), 2, (3, 3), activation="NONE", zero_points=(0, 0))
+    node = random_conv(np.random.default_rng(4), (4, 4, 32), 2, (3, 3), activation="NONE", zero_points=(0, 0))
     node.weights.array[0], node.weights.array[1] = 127, -127
     bench = OperatorBench(tmp_path)
     case = bench.add([node], [kernel])
