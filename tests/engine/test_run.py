@@ -59,6 +59,23 @@ def test_a_run_measures_and_keeps_everything(digit_net: Path, tmp_path: Path) ->
     assert Path(cell.artifact.path).read_bytes() == digit_net.read_bytes()
 
 
+def test_a_block_with_fewer_samples_is_compared_on_those(digit_net: Path, tmp_path: Path) -> None:
+    few = {"runtimes": ["litert"], "targets": [{"use": "local", "name": "few"}], "samples": 20}
+    matrix = [{"runtimes": ["litert"]}, few]
+    result = edgerig.run(rig(digit_net, matrix=matrix), out=tmp_path / "run")
+    whole, part = result.cells
+    assert (whole.measured_samples, part.measured_samples) == (SAMPLES, 20)
+    assert not isinstance(part.agreement, Unavailable)
+    assert (part.agreement.samples, part.agreement.same_class, part.quality.samples) == (20, 1.0, 20)
+    bundle = Bundle(tmp_path / "run")
+    both = [
+        dict(zip(one["indices"], one["scores"].tolist(), strict=True))
+        for one in map(bundle.samples, (whole.id, part.id))
+    ]
+    assert len(both[1]) == 20
+    assert all(both[0][index] == scores for index, scores in both[1].items())
+
+
 def test_quality_is_that_of_the_network_itself(digit_net: Path, tmp_path: Path) -> None:
     result = edgerig.run(rig(digit_net), out=tmp_path / "out")
     tests = TestSet(make("dataset", "mnist", Dataset), SAMPLES)

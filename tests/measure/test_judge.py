@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgerig.measure.judge import judge, judge_kind, judge_machine, resolution_seconds
+from edgerig.measure.judge import judge, judge_firmware, judge_kind, judge_machine, resolution_seconds
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import summarize
 
@@ -34,6 +34,31 @@ def test_nothing_is_said_where_nothing_speaks_against_it() -> None:
 def only(warnings: list[str], words: str) -> None:
     assert len(warnings) == 1, warnings
     assert words in warnings[0]
+
+
+BUILD = {
+    "fpu": "fpv5-sp-d16",
+    "debug": "no",
+    "optimization": "-O2",
+    "clock_hz": "216000000",
+    "board_clock_hz": "216000000",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"fpu": "off"}, "without the board's FPU"),
+        ({"optimization": "-O0"}, "built with -O0"),
+        ({"debug": "yes", "optimization": "-Og"}, "debug build"),
+        ({"clock_hz": "16000000"}, "at 16 MHz; the board is made for 216 MHz"),
+    ],
+)
+def test_firmware_that_was_built_badly(change: dict[str, str], words: str) -> None:
+    good, bad = (msgspec.structs.replace(QUIET, packages=packages) for packages in (BUILD, {**BUILD, **change}))
+    assert judge(good, later(), 1, STEADY) == []
+    only(judge(bad, later(), 1, STEADY), words)
+    assert judge_firmware(msgspec.structs.replace(QUIET, packages={**BUILD, "fpu": "none"})) == []
 
 
 def test_more_threads_than_cores() -> None:

@@ -44,6 +44,10 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
         ({"matrix": [{"compilers": ["int8"]}]}, "the key 'runtimes' is missing"),
         ({"matrix": [{"runtimes": ["litert"], "target": ["local"]}]}, "did you mean 'targets'?"),
         ({"matrix": [{"runtimes": ["litter"]}]}, "Did you mean 'litert'?"),
+        ({"matrix": [{"runtimes": ["litert"], "samples": 0}]}, "must be a whole number, at least 1"),
+        ({"matrix": [{"runtimes": ["litert"], "samples": "many"}]}, "must be a whole number, at least 1"),
+        ({"matrix": [{"runtimes": ["micro"], "targets": ["sim:stm32f747"]}]}, "Did you mean 'stm32f746'?"),
+        ({"matrix": [{"runtimes": ["micro"], "targets": [{"use": "sim:stm32f746", "level": 9}]}]}, "level"),
         ({"matrix": [{"runtimes": [{"use": "litert", "threads": 0}]}]}, "threads: expected `int` >= 1"),
         ({"matrix": [{"runtimes": ["litert"], "targets": ["udp://x:1"]}]}, "udp"),
         ({"matrix": [{"runtimes": ["litert"], "compilers": ["itn8"]}]}, "Did you mean 'int8'?"),
@@ -85,7 +89,7 @@ def test_the_yaml_of_a_rig_describes_the_same_rig(tmp_path: Path) -> None:
         name="x",
         matrix=[
             {"compilers": [{"use": "int8", "name": "mine", "input_type": "uint8"}], "runtimes": ["litert"]},
-            {"runtimes": [{"use": "litert", "threads": 2}]},
+            {"runtimes": [{"use": "litert", "threads": 2}], "samples": 30},
         ],
         model={"use": "mnist-cnn", "train": {"epochs": 1}},
     )

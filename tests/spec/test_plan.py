@@ -25,6 +25,20 @@ def test_a_block_is_a_full_matrix() -> None:
     ]  # fmt: skip
 
 
+def test_a_block_may_have_fewer_samples_of_its_own() -> None:
+    made = plan(
+        {"compilers": ["int8"], "runtimes": ["litert"]}, {"compilers": ["int8"], "runtimes": ["tflm"], "samples": 9}
+    )
+    assert [cell.samples for cell in made.cells] == [None, 9]
+
+
+def test_boards_stand_in_the_id_and_refuse_what_the_c_compiler_does_not_know() -> None:
+    made = plan({"compilers": ["int8"], "runtimes": ["micro"], "targets": ["sim:stm32f746", "qemu:mps2-an500"]})
+    assert ids(made) == ["int8-micro-sim-stm32f746", "int8-micro-qemu-mps2-an500"]
+    with pytest.raises(IncompatibleError, match="knows float32 and int8 networks, not dynamic"):
+        plan({"compilers": ["dynamic"], "runtimes": ["micro"], "targets": ["sim:stm32f746"]})
+
+
 def test_what_a_compiler_needs_before_it_is_put_in() -> None:
     made = plan({"compilers": ["onnx-int8"], "runtimes": ["onnxruntime"]})
     assert [part.use for part in made.cells[0].compilers] == ["float32", "onnx", "onnx-int8"]

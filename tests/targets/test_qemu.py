@@ -17,7 +17,8 @@ from edgerig.targets.base import Session, Target
 from edgerig.targets.boards import emulator as emulators
 from edgerig.targets.boards.board import board_names
 from edgerig.targets.resolve import plugin_of, target_for
-from edgerig.testing import networks
+from edgerig.testing import known_networks, networks
+from edgerig.testing.reference_runs import Oracle
 from edgerig.testing.target import Deployment, TargetContract, random_inputs
 
 BOARDS = board_names("qemu")
@@ -70,6 +71,31 @@ def test_every_board_boots_and_answers_bit_exactly(board: str, net: Path, expect
     assert all(isinstance(layer.instructions, Measurement) for layer in layers)
     assert isinstance(memory["stack_peak"], Measurement)
     assert 100 < memory["stack_peak"].value < 8192
+
+
+@pytest.fixture(scope="module")
+def digit_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("digits") / "digits.tflite"
+    path.write_bytes(known_networks.digits("int8"))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["ziglang", "gcc"])
+@pytest.mark.parametrize("board", ["sim:stm32f746", *(f"qemu:{name}" for name in BOARDS)])
+def test_the_digit_network_is_bit_exact_on_every_board(board: str, compiler: str, digit_network: Path) -> None:
+    """Convolutions, pooling, dense layers and softmax, by whatever kernels the board's processor can run."""
+    if compiler == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    if board.startswith("qemu"):
+        need_qemu()
+    artifact = open_artifact(digit_network)
+    (inputs,) = random_inputs(artifact, 10, seed=5)
+    oracle = Oracle(digit_network.read_bytes())
+    with target_for(board, {"compiler": compiler}).open(artifact, "micro", {}) as session:
+        (found,) = session.run([inputs]).outputs
+    for sample, output in zip(inputs, found, strict=True):
+        assert np.array_equal(oracle.run([sample[None]])[0][0], output)
 
 
 def test_instructions_are_those_that_the_simulator_counts(net: Path) -> None:

@@ -1,0 +1,100 @@
+"""What the report shows of a board: instructions, modelled cycles, flash and RAM by symbol, how it was built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgerig.measure.kinds import Measurement
+from edgerig.report.build import build
+from edgerig.report.html import render_html
+from edgerig.report.json import render_json
+from edgerig.report.markdown import render_markdown
+from edgerig.report.model import Report
+from edgerig.targets.base import FirmwareReport, SymbolSize
+
+
+def counted(value: float, unit: str, kind: Any) -> Measurement:
+    return Measurement(value=value, unit=unit, kind=kind, method="counted by a test", n=7)
+
+
+@pytest.fixture
+def report(make: Any) -> Report:
+    run = make.run()
+    *others, board = run.result.cells
+    layers = tuple(
+        msgspec.structs.replace(layer, instructions=counted(1000.0 * layer.index + 7, "instructions", "emulated"))
+        for layer in board.layers
+    )
+    firmware = FirmwareReport(
+        board="STM32F746-Discovery <1>", build={"compiler": "clang 22", "fpu": "off"}, flash=120_420,
+        flash_limit=1 << 20, ram=13_336, ram_limit=327_680,
+        groups={"flash": {"weights": 96_120, "network": 12_288, "wire": 0}, "ram": {"stack": 4096}},
+        symbols=(
+            SymbolSize("model_l2_weights", "flash", 36_864, "weights"), SymbolSize("arena", "ram", 8_032, "network"),
+        ),
+    )  # fmt: skip
+    board = msgspec.structs.replace(
+        board, layers=layers, firmware=firmware, instructions=counted(2_731_234, "instructions", "emulated"),
+        cycles=counted(3_277_480.8, "cycles", "modelled"),
+        warnings=("The firmware was built without the board's FPU.",),
+    )  # fmt: skip
+    return build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(*others, board)))])
+
+
+def test_only_what_was_counted_has_instructions(report: Report) -> None:
+    *others, board = report.variants
+    assert all(one.instructions is None and one.firmware is None for one in others)
+    assert board.instructions is not None
+    assert (board.instructions.text, board.instructions.kind) == ("2.73 M instructions", "emulated")
+    assert board.cycles is not None
+    assert board.cycles.kind == "modelled"
+    assert [row.instructions.value for row in board.layers.rows if row.instructions] == [7 + 1000 * i for i in range(7)]
+    assert {"instructions, one inference", "cycles, one inference"} <= {stage.name for stage in board.stages}
+
+
+def test_firmware_is_told_by_part_and_symbol(report: Report) -> None:
+    firmware = report.variants[-1].firmware
+    assert firmware is not None
+    assert [(row.name, row.bytes) for row in firmware.totals] == [("flash", 120_420), ("RAM", 13_336)]
+    assert [(row.place, row.name) for row in firmware.parts] == [
+        ("flash", "weights"), ("flash", "network"), ("ram", "stack"),
+    ]  # fmt: skip
+    assert firmware.parts[0].share == pytest.approx(96_120 / (1 << 20))
+    assert [row.name for row in firmware.symbols] == ["model_l2_weights", "arena"]
+
+
+def test_page_shows_it_all_and_escapes_it(report: Report) -> None:
+    text = render_html(report)
+    for part in (
+        "2.73 M instructions", "model_l2_weights", "STM32F746-Discovery &lt;1&gt;", "120,420 B", "clang 22",
+        'data-tab="Firmware"', "without the board", ">instructions</th>",
+    ):  # fmt: skip
+        assert part in text, part
+    assert text.count('data-tab="Firmware"') == 1
+    assert "<1>" not in text
+
+
+def test_markdown_and_json_show_it_too(report: Report) -> None:
+    text = render_markdown(report)
+    for part in (
+        "#### Firmware",
+        "model\\_l2\\_weights",
+        "2.73 M instructions",
+        "instructions, one inference",
+        "clang 22",
+    ):
+        assert part in text, part
+    board = msgspec.json.decode(render_json(report))["variants"][-1]
+    assert board["instructions"]["value"] == 2_731_234
+    assert board["firmware"]["symbols"][0]["name"] == "model_l2_weights"
+
+
+def test_without_boards_nothing_of_it_is_shown(make: Any) -> None:
+    run = make.run(make.DEMO[:3])
+    text = render_html(build([run]))
+    assert "instructions" not in text.replace("instructions count", "")
+    assert "Firmware" not in text
+    assert "Firmware" not in render_markdown(build([run]))
