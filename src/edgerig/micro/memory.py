@@ -132,22 +132,34 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: Sharing, sizes:
         CompileError: The arena would be larger than any microcontroller's.
     """
     lives = _lifetimes(program, steps, shared)
+    twins: dict[Value, Value] = {}
     for index, step in enumerate(steps):
+        done: set[Value] = set()
         for output, source in step.overlays:
             one, two = shared.find(output), shared.find(source)
-            if one is two or one not in lives or two not in lives or sizes[output] != sizes[source]:
+            if output in done or one is two or one not in lives or two not in lives or one.variable or two.variable:
                 continue
-            if lives[two][1] == index and lives[one][0] == index and not (one.variable or two.variable):
+            if lives[two][1] != index or lives[one][0] != index:
+                continue
+            done.add(output)
+            if sizes[output] != sizes[source]:
+                twins[one] = two
+            else:
                 shared.join(source, output)
-                merged = lives.pop(two)[0], lives.pop(one)[1]
-                lives[shared.find(source)] = merged
+                lives[shared.find(source)] = lives.pop(two)[0], lives.pop(one)[1]
     roots = list(lives)
     held: dict[Value, int] = {}
     for value in _values(program, steps):
         if not value.constant:
             root = shared.find(value)
             held[root] = max(held.get(root, 0), sizes[value])
-    pieces = [Piece(root.name, held[root], *lives[root]) for root in roots]
+    at_index = {root: index for index, root in enumerate(roots)}
+    pieces = []
+    for root in roots:
+        twin = shared.find(twins[root]) if root in twins else None
+        # Joined since with something that lives longer, it is no twin any more.
+        fits = twin is not None and lives[twin][1] == lives[root][0]
+        pieces.append(Piece(root.name, held[root], *lives[root], twin=at_index[twin] if fits and twin else None))
     pieces += [Piece(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
     plan = place(pieces)
     if plan.nbytes > LARGEST:

@@ -9,7 +9,7 @@ forward in the order; both repeatable.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 ALIGNMENT = 8
@@ -19,13 +19,17 @@ SEARCH = 3_000_000
 
 @dataclass(frozen=True)
 class Piece:
-    """Memory that is needed from layer ``first`` to layer ``last``."""
+    """Memory that is needed from layer ``first`` to layer ``last``.
+
+    ``twin``: index of a piece whose life ends where this one's begins, and at whose address it may lie.
+    """
 
     name: str
     nbytes: int
     first: int
     last: int
     offset: int = 0
+    twin: int | None = None
 
     @property
     def end(self) -> int:
@@ -53,12 +57,18 @@ def padded(nbytes: int) -> int:
 
 
 def lower_bound(pieces: Sequence[Piece]) -> int:
-    """The largest number of bytes needed at one layer."""
-    times = {piece.first for piece in pieces}
-    return max(
-        (sum(padded(piece.nbytes) for piece in pieces if piece.first <= time <= piece.last) for time in times),
-        default=0,
-    )
+    """The largest number of bytes needed at one layer; of twins that meet there, the larger counts."""
+    return max((_needed(pieces, time) for time in {piece.first for piece in pieces}), default=0)
+
+
+def _needed(pieces: Sequence[Piece], time: int) -> int:
+    total = 0
+    for piece in pieces:
+        if piece.first <= time <= piece.last:
+            total += padded(piece.nbytes)
+            if piece.twin is not None and pieces[piece.twin].last >= time:
+                total -= min(padded(piece.nbytes), padded(pieces[piece.twin].nbytes))
+    return total
 
 
 def place(pieces: Sequence[Piece]) -> Plan:
@@ -91,16 +101,15 @@ def _ends(pieces: Sequence[Piece], size: int) -> list[Piece] | None:
     top = False
     for index in order:
         piece = pieces[index]
-        sides = (not top, top) if piece.first != piece.last else (False, True)
-        for high in sides:
-            there = replace(piece, offset=size - padded(piece.nbytes) if high else 0)
-            if piece.first == piece.last:
-                there = _lowest(piece, placed.values())
-            others = [other for other in placed.values() if other.meets(there)]
-            clear = all(there.end <= other.offset or other.end <= there.offset for other in others)
-            if clear and there.offset >= 0 and there.end <= size:
-                placed[index] = there
-                top = high
+        bottom, high = replace(piece, offset=0), replace(piece, offset=size - padded(piece.nbytes))
+        choices = [(high, True), (bottom, False)] if not top else [(bottom, False), (high, True)]
+        if piece.first == piece.last:
+            choices = [(_lowest(piece, placed), top)]
+        elif piece.twin is not None and piece.twin in placed:
+            choices.insert(0, (replace(piece, offset=placed[piece.twin].offset), not top))
+        for there, side in choices:
+            if there.offset >= 0 and there.end <= size and _is_clear(there, placed):
+                placed[index], top = there, side
                 break
         else:
             return None
@@ -108,22 +117,37 @@ def _ends(pieces: Sequence[Piece], size: int) -> list[Piece] | None:
 
 
 def _greedy(pieces: Sequence[Piece], order: Sequence[int]) -> list[Piece]:
-    """Each piece at the lowest offset that is free during its life, in the given order."""
+    """Each piece at the lowest offset that is free during its life, or that of its twin, in the given order."""
     placed: dict[int, Piece] = {}
     for index in order:
-        placed[index] = _lowest(pieces[index], placed.values())
+        placed[index] = _lowest(pieces[index], placed)
     return [placed[index] for index in range(len(pieces))]
 
 
-def _lowest(piece: Piece, placed: Iterable[Piece]) -> Piece:
+def _lowest(piece: Piece, placed: Mapping[int, Piece]) -> Piece:
+    if piece.twin is not None and piece.twin in placed:
+        there = replace(piece, offset=placed[piece.twin].offset)
+        if _is_clear(there, placed):
+            return there
     offset = 0
     size = padded(piece.nbytes)
-    alive = [other for other in placed if other.meets(piece)]
+    alive = [other for other in placed.values() if other.meets(piece)]
     for other in sorted(alive, key=lambda other: other.offset):
         if offset + size <= other.offset:
             break
         offset = max(offset, other.end)
     return replace(piece, offset=offset)
+
+
+def _is_clear(piece: Piece, placed: Mapping[int, Piece]) -> bool:
+    """Nothing that is needed with it lies where it lies, but a twin at the same address."""
+    return all(
+        piece.end <= other.offset
+        or other.end <= piece.offset
+        or not other.meets(piece)
+        or (index == piece.twin and other.offset == piece.offset)
+        for index, other in placed.items()
+    )
 
 
 def _search(pieces: Sequence[Piece], order: list[int], bound: int) -> list[Piece]:

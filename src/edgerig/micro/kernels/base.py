@@ -192,5 +192,8 @@ class Kernel(ABC):
         return (PLAIN,)
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
-        """Pairs of an output and an input which may lie at the same address if nobody needs the input any more."""
+        """Pairs of an output and an input which may lie at the same address if nobody needs the input any more.
+
+        Their sizes may differ: the output then begins where the input begins.
+        """
         return ()

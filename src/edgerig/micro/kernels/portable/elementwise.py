@@ -73,7 +73,7 @@ def _walk(node: Binary) -> tuple[list[int], list[int], list[int]] | None:
 
 def _whole(node: Node) -> tuple[tuple[Value, Value], ...]:
     """The output may take the place of an input that is read element by element."""
-    return tuple((node.output, value) for value in node.inputs if value.shape == node.output.shape)[:1]
+    return tuple((node.output, value) for value in node.inputs if value.shape == node.output.shape)
 
 
 class BinaryS8(Portable):
@@ -215,6 +215,10 @@ class QuantizeFrom32(Portable):
         letter = "s" if to.dtype == "int8" else "u"
         return self.lowered(f"micro_quantize_{letter}8({x}, {y}, {to.elements}, {c_float(to.scale)}, {to.zero_point});")
 
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        # From the first on: each is read before anything is written there.
+        return ((node.output, node.input),)
+
 
 class DequantizeTo32(Portable):
     """int8 or uint8 to float."""
@@ -231,3 +235,7 @@ class DequantizeTo32(Portable):
         return self.lowered(
             f"micro_dequantize_{letter}8({x}, {y}, {source.elements}, {c_float(source.scale)}, {source.zero_point});"
         )
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        # From the last on: each is read before anything is written there.
+        return ((node.output, node.input),)

@@ -25,12 +25,12 @@ void micro_quantize_u8(const float *x, uint8_t *y, int32_t count, float scale, i
 
 void micro_dequantize_s8(const int8_t *x, float *y, int32_t count, float scale, int32_t zero)
 {
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = count - 1; i >= 0; i--)
         y[i] = scale * (float)(x[i] - zero);
 }
 
 void micro_dequantize_u8(const uint8_t *x, float *y, int32_t count, float scale, int32_t zero)
 {
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = count - 1; i >= 0; i--)
         y[i] = scale * (float)(x[i] - zero);
 }
