@@ -101,19 +101,20 @@ def size(folder: Path, symbols: int, as_json: bool) -> None:
 @command.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--tool", help="openocd, pyocd or st-flash.  [default: the first that is installed]")
+@click.option("--board", help="The board's folder, where it is one of yours.")
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
-def flash(folder: Path, tool: str | None, dry_run: bool) -> None:
+def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> None:
     """Put a firmware that was built onto the board that is plugged in."""
     from edgerig.targets.boards import flash as flashing
     from edgerig.targets.boards.board import load_board
     from edgerig.targets.boards.build import read_firmware
 
     firmware = read_firmware(folder)
-    board = load_board(firmware.board)
+    described = load_board(board or firmware.board)
     if dry_run:
-        click.echo(shlex.join(flashing.flash_command(board, firmware, tool)))
+        click.echo(shlex.join(flashing.flash_command(described, firmware, tool)))
         return
-    echo(f"done: {flashing.flash(board, firmware, tool)}")
+    echo(f"done: {flashing.flash(described, firmware, tool)}")
 
 
 @command.command()

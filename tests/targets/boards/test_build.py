@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgerig.errors import CompileError, SpecError, UsageError
+from edgerig.errors import CompileError, SpecError, UnknownNameError, UsageError
 from edgerig.targets.boards import toolchain as toolchains
 from edgerig.targets.boards.board import board_names, firmware_folder, load_board
 from edgerig.targets.boards.build import (
@@ -217,6 +217,22 @@ def test_c_of_the_boards_compiles_without_a_warning(name: str, compiler: str, ne
     for source in (*common, *((Path(board.folder) / one).resolve() for one in board.sources)):
         done = tool.run((*flags, "-c", str(source), "-o", str(tmp_path / "x.o")), tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), source
+
+
+def test_a_board_of_ones_own_is_built_from_its_folder(network: Network, tmp_path: Path) -> None:
+    mine = tmp_path / "myboard"
+    shutil.copytree(BOARD.folder, mine)
+    code = mine / "board.c"
+    code.write_text(code.read_text().replace("../common/", ""))
+    text = (mine / "board.toml").read_text()
+    (mine / "board.toml").write_text(text.replace("stack = 4096", "stack = 2048"))
+    board = load_board(str(mine))
+    assert (board.name, board.memory.ram.stack) == ("myboard", 2048)
+    made = build_firmware(board, network, tmp_path / "fw")
+    assert made.sizes.stack == 2048
+    assert build_firmware(load_board(str(mine)), network, None).sizes == made.sizes
+    with pytest.raises(UnknownNameError):
+        load_board(str(tmp_path / "fw"))
 
 
 def test_flags_name_the_core_and_its_fpu() -> None:

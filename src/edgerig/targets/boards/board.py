@@ -126,12 +126,14 @@ def board_names(simulator: str | None = None) -> list[str]:
 
 
 def load_board(name: str) -> Board:
-    """The board called ``name``.
+    """The board called ``name``, or described in the folder ``name``, which then has a slash in it.
 
     Raises:
         UnknownNameError: There is none of that name.
         SpecError: Its description is not valid; says where.
     """
+    if "/" in name and (Path(name) / "board.toml").is_file():
+        return read_board(Path(name).resolve() / "board.toml")
     path = firmware_folder() / "boards" / name / "board.toml"
     if not name or Path(name).name != name or not path.is_file():
         raise UnknownNameError("board", name, board_names())

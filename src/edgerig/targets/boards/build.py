@@ -221,7 +221,8 @@ def compile_flags(
     return (
         *machine_flags(board, settings, toolchain),
         "-std=c99", "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables",
-        "-fno-asynchronous-unwind-tables", f"-I{include}", f"-I{network.folder}", f"-isystem{common / 'freestanding'}",
+        "-fno-asynchronous-unwind-tables", f"-I{include}", f"-I{network.folder}", f"-I{common}",
+        f"-isystem{common / 'freestanding'}",
     )  # fmt: skip
 
 
@@ -340,6 +341,7 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
 
 def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> str:
     given = [
+        _digest_of(Path(board.folder), (".",)).encode(),
         files.digest([board, settings, toolchain, msgspec.structs.replace(network, folder="")]).encode(),
         _digest_of(firmware_folder(), ("core", "boards")).encode(),
         _digest_of(Path(network.folder), (".",)).encode(),
