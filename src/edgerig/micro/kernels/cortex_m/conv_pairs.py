@@ -2,7 +2,7 @@
 
 Three neighbouring pixels' windows are copied to int16 columns, which are multiplied with all channels.
 Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 1x1 of 64 to 64 channels 0.84, 3x3 of
-64 to 64 channels 0.75, 3x3 stride 2 of 16 to 32 channels 0.87, 3x3 of 3 to 16 channels 1.24.
+64 to 64 channels 0.75, 3x3 stride 2 of 16 to 32 channels 0.83, 3x3 of 3 to 16 channels 1.15.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edgerig.micro.ir import Conv2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m import pointwise_code
 from edgerig.micro.kernels.cortex_m.assembly import source
-from edgerig.micro.kernels.cortex_m.pairs import ROUND, STEP, Pairs, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.pairs import STEP, Pairs, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 
@@ -26,6 +26,8 @@ _FILES = tuple(
     _HERE / name for name in ("er_conv_columns.c", "er_conv_columns.h", "er_pairs.S", "er_pairs.h", "er_pointwise.h")
 )
 _MOST = (1 << 15) - 1
+#: Steps of the unrolled loop of er_pairs_full.
+_FULL_ROUND = 8
 #: Words and leftovers of windows for which code is written out.
 _WRITTEN_OUT = 20
 #: Bytes of columns that are worth fewer calls.
@@ -64,11 +66,12 @@ class ConvPairs(Kernel):
         tile = 6 * len(window.order())
         tiles = max(1, min(_COLUMNS // tile, pixels // 3))
         padding = node.padding
-        pitch = (width + padding.left + padding.right) * channels
+        # The image's own part of a row begins at a whole word.
+        begin = -padding.left * channels % 4
         numbers = (
             height, width, channels, out_width, pixels, node.kernel[0], window.runs // node.kernel[0], *node.stride,
-            *node.dilation, padding.top, padding.left, padding.right, window.run, node.input.zero_point, tiles, pitch,
-            window.row_step, strides[1], (out_channels - 2) * strides[0],
+            *node.dilation, padding.top, padding.left, padding.right, window.run, node.input.zero_point, tiles,
+            window.pitch, window.row_step, begin, strides[1], (out_channels - 2) * strides[0],
         )  # fmt: skip
         shape = context.struct("shape", "er_conv_columns_shape", "{ " + ", ".join(map(str, numbers)) + " }")
         name, text = window.code()
@@ -76,7 +79,7 @@ class ConvPairs(Kernel):
             generated[f"{name}.c"] = text
             context.structs.append(f"extern er_conv_window {name};")
         columns = context.scratch(tiles * tile, "uint32_t")
-        band = "0" if padding.none else context.scratch(node.kernel[0] * pitch)
+        band = "0" if padding.none else context.scratch(node.kernel[0] * window.pitch)
         body = (
             f"er_conv_columns(&{shape}, {name}, {run}, {first}, {second}, {context.read(node.input)}, "
             f"{context.write(node.output)}, {columns}, {band});"
@@ -93,25 +96,31 @@ class Window:
 
     Attributes:
         offsets: Where each run begins, from the first.
+        pitch: Bytes of a row of the image, or, where there is padding, of a band of padded rows.
         row_step: Bytes from one row of taps to the next.
+        whole_words: Pixels are.
     """
 
     runs: int
     run: int
     offsets: tuple[int, ...]
+    pitch: int
     row_step: int
+    whole_words: bool
 
     @staticmethod
     def of(node: Conv2D) -> Window:
         """The window of a convolution whose rows have their padding."""
         _, _, width, channels = node.input.shape
         height, taps = node.kernel
-        pitch = (width + node.padding.left + node.padding.right) * channels
+        left, right = node.padding.left * channels, node.padding.right * channels
+        pitch = width * channels if node.padding.none else -(-(-left % 4 + left + width * channels + right) // 4) * 4
         # A band of padded rows holds only rows with taps.
         row_step = pitch * (node.dilation[0] if node.padding.none else 1)
         steps = [0] if node.dilation[1] == 1 else [tap * node.dilation[1] * channels for tap in range(taps)]
         offsets = tuple(row * row_step + step for row in range(height) for step in steps)
-        return Window(len(offsets), channels * (taps if node.dilation[1] == 1 else 1), offsets, row_step)
+        run = channels * (taps if node.dilation[1] == 1 else 1)
+        return Window(len(offsets), run, offsets, pitch, row_step, channels % 4 == 0)
 
     def order(self) -> NDArray[np.intp]:
         """Which input stands where in the columns, -1: none. Words of four first, then what is left of the runs."""
@@ -125,13 +134,19 @@ class Window:
         """Name of the C function that widens a window, and its file's text if it is made for this window."""
         whole = self.run // 4
         rest = [offset + i for offset in self.offsets for i in range(4 * whole, self.run)]
-        if self.runs * whole + len(rest) > _WRITTEN_OUT:
+        if self.runs * whole + len(rest) <= _WRITTEN_OUT:
+            lines = [
+                f"    er_widen(from + {offset + 4 * i}, to + {6 * (number * whole + i)});"
+                for number, offset in enumerate(self.offsets)
+                for i in range(whole)
+            ]
+        elif self.whole_words and self.runs <= _WRITTEN_OUT:
+            lines = [
+                f"    er_pairs_widen(from + {offset}, to + {6 * number * whole}, {whole});"
+                for number, offset in enumerate(self.offsets)
+            ]
+        else:
             return "er_conv_window_any", ""
-        lines = [
-            f"    er_widen(from + {offset + 4 * i}, to + {6 * (number * whole + i)});"
-            for number, offset in enumerate(self.offsets)
-            for i in range(whole)
-        ]
         for i in range(0, len(rest), 2):
             second = f"from[{rest[i + 1]}]" if i + 1 < len(rest) else "0"
             lines.append(f"    to[{6 * self.runs * whole + 3 * (i // 2)}] = er_two(from[{rest[i]}], {second});")
@@ -158,7 +173,7 @@ def _job(
 ) -> str:  # fmt: skip
     words = stream(pairs, order, chosen)
     constant = context.constant(name, words, stands_for=[value for value in context.node.inputs if value.constant])
-    rounds, first = divmod(len(order) // STEP - 1, ROUND)
+    rounds, first = divmod(len(order) // STEP - 1, pointwise_code.STEPS if pairs.fast else _FULL_ROUND)
     addend = int(pairs.fast.addend[0]) if pairs.fast else 0
     job = (
         f"{{ {constant}, {constant} + {words.size}, {strides[0]}, {strides[1]}, {rounds + 1}, {first}, "

@@ -35,29 +35,29 @@ void er_conv_window_any(const er_conv_columns_shape *shape, const int8_t *from, 
 /* The rows of taps of one output row, with their padding. */
 static void copy_band(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int8_t *band)
 {
-    const size_t left = (size_t)(s->left * s->channels), middle = (size_t)(s->width * s->channels);
+    const int32_t left = s->left * s->channels, middle = s->width * s->channels, right = s->right * s->channels;
     for (int32_t row = 0; row < s->kernel_height; row++, y += s->dilation_y, band += s->pitch) {
+        int8_t *const from = band + s->begin;
         if (y < 0 || y >= s->height) {
             __builtin_memset(band, s->zero, (size_t)s->pitch);
             continue;
         }
-        __builtin_memset(band, s->zero, left);
-        __builtin_memcpy(band + left, in + y * s->width * s->channels, middle);
-        __builtin_memset(band + left + middle, s->zero, (size_t)(s->right * s->channels));
+        for (int32_t i = 0; i < left; i++)
+            from[i] = (int8_t)s->zero;
+        er_pairs_copy(from + left, in + y * middle, (uint32_t)middle);
+        for (int32_t i = 0; i < right; i++)
+            from[left + middle + i] = (int8_t)s->zero;
     }
 }
 
-typedef struct place {
-    int32_t x, y;
-    const int8_t *row;
-} place;
-
-static void go_to_row(const er_conv_columns_shape *s, const int8_t *in, int8_t *band, place *at)
+/* Where the windows of an output row begin. */
+static const int8_t *row_at(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int8_t *band)
 {
-    const int32_t y = at->y * s->stride_y - s->top;
-    if (band)
-        copy_band(s, in, y, band);
-    at->row = band ? band : in + y * s->pitch;
+    const int32_t first = y * s->stride_y - s->top;
+    if (!band)
+        return in + first * s->pitch;
+    copy_band(s, in, first, band);
+    return band + s->begin;
 }
 
 void er_conv_columns(const er_conv_columns_shape *shape, er_conv_window *window, er_pointwise_run *run,
@@ -68,9 +68,9 @@ void er_conv_columns(const er_conv_columns_shape *shape, er_conv_window *window,
     const int32_t step = s->stride_x * s->channels;
     /* The last three pixels may overlap those before; fewer than three are computed three times. */
     const int32_t tile = s->pixels < 3 ? 1 : 3;
-    const int32_t words = (int32_t)first->tile / 4;
-    place at = {0, 0, 0};
-    go_to_row(s, in, band, &at);
+    const uint32_t words = first->tile / 4;
+    int32_t y = 0, x = 0;
+    const int8_t *at = row_at(s, in, 0, band);
     for (int32_t pixel = 0, tiles; pixel < s->pixels; pixel += tiles * tile) {
         tiles = (s->pixels - pixel) / tile;
         if (tiles > s->tiles)
@@ -78,19 +78,23 @@ void er_conv_columns(const er_conv_columns_shape *shape, er_conv_window *window,
         if (tiles == 0) {
             tiles = 1;
             pixel = s->pixels - tile;
-            at.y = pixel / s->out_width;
-            at.x = pixel % s->out_width;
-            go_to_row(s, in, band, &at);
+            y = pixel / s->out_width;
+            x = pixel % s->out_width;
+            at = row_at(s, in, y, band) + x * step;
         }
-        for (int32_t i = 0; i < 3 * tiles; i++) {
-            if (at.x == s->out_width) {
-                at.x = 0;
-                at.y++;
-                go_to_row(s, in, band, &at);
+        uint32_t *to = columns;
+        for (int32_t i = tiles; i != 0; i--, to += words) {
+            for (int32_t of_tile = 0; of_tile < 3; of_tile++) {
+                if (x == s->out_width) {
+                    x = 0;
+                    at = row_at(s, in, ++y, band);
+                }
+                window(s, at, to + of_tile);
+                if (tile == 3 || of_tile == 2) {
+                    x++;
+                    at += step;
+                }
             }
-            window(s, at.row + at.x * step, columns + i / 3 * words + i % 3);
-            if (tile == 3 || i == 2)
-                at.x++;
         }
         run(first, columns, out + pixel * s->pixel_stride, (uint32_t)tiles);
         if (second)

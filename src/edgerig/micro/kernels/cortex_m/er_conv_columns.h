@@ -18,6 +18,7 @@ typedef struct er_conv_columns_shape {
     int16_t zero; /* what the padding holds */
     int16_t tiles; /* that columns have room for */
     int32_t pitch, row_step; /* bytes of a row, and from a row of taps to the next */
+    int32_t begin; /* of the padding in a row of the band */
     int32_t pixel_stride, second; /* of the output, and from its channel 0 to the one before the last, bytes */
 } er_conv_columns_shape;
 

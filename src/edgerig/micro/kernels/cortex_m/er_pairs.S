@@ -90,7 +90,7 @@ er_pairs_full:
     ldr pc, [sp, #ENTRY]
 
     .p2align 2
-6:  .rept 15
+6:  .rept 7
     STEP
     .endr
     .p2align 2
@@ -194,3 +194,42 @@ er_pairs_widen:
 4:  mov r0, r1
     pop {r4-r6, pc}
     .size er_pairs_widen, . - er_pairs_widen
+
+    .section .text.er_pairs_copy, "ax", %progbits
+    .p2align 2
+    .global er_pairs_copy
+    .type er_pairs_copy, %function
+    .thumb_func
+er_pairs_copy:
+    push {r4-r7, lr}
+    orr r3, r0, r1
+    lsls r3, r3, #30
+    bne 3f
+1:  subs r2, #16
+    blt 5f
+2:  ldmia r1!, {r3-r6}
+    subs r2, #16
+    stmia r0!, {r3-r6}
+    bge 2b
+    b 5f
+/* LDM and STM want whole words, LDR and STR do not. */
+3:  subs r2, #16
+    blt 5f
+4:  ldr r3, [r1], #4
+    ldr r4, [r1], #4
+    ldr r5, [r1], #4
+    ldr r6, [r1], #4
+    str r3, [r0], #4
+    str r4, [r0], #4
+    str r5, [r0], #4
+    str r6, [r0], #4
+    subs r2, #16
+    bge 4b
+5:  adds r2, #16
+    beq 7f
+6:  ldrb r3, [r1], #1
+    subs r2, #1
+    strb r3, [r0], #1
+    bne 6b
+7:  pop {r4-r7, pc}
+    .size er_pairs_copy, . - er_pairs_copy

@@ -9,7 +9,7 @@
 /* The stream holds for each pair of channels: 256 * bias a; weights; 2 * bias b, multiplier and constant of a and of
    b, shift of a + 256 * shift of b. A constant is zero point << shift, and half of 1 << shift. */
 typedef struct er_pairs {
-    er_pointwise job; /* its addend is not used */
+    er_pointwise job; /* rounds of 8 steps; no addend */
     int32_t low, high;
 } er_pairs;
 
@@ -18,5 +18,8 @@ void er_pairs_full(const er_pointwise *job, const uint32_t *columns, int8_t *out
 
 /* int8 to int16: words of 4 as (0, 2) and (1, 3), each to every third word of columns; returns where the next goes. */
 uint32_t *er_pairs_widen(const int8_t *from, uint32_t *columns, uint32_t words);
+
+/* Copies bytes; fast where both addresses are whole words. */
+void er_pairs_copy(int8_t *to, const int8_t *from, uint32_t count);
 
 #endif

@@ -18,8 +18,8 @@ from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, presc
 from edgerig.micro.quantized import Requantization, requantization
 
 Ints = NDArray[np.int64]
-#: Inputs of one step of the inner loop, and steps of one round.
-STEP, ROUND = 4, 16
+#: Inputs of one step of the inner loop of er_pointwise and er_pairs_full.
+STEP = 4
 #: What the scale of `Prescaled` starts with: 256 times the sum.
 K = 8
 
