@@ -16,7 +16,7 @@ from edgerig.compilers.pipeline import check_call, options_of, versions_of
 from edgerig.datasets.base import Dataset
 from edgerig.errors import UsageError
 from edgerig.micro.manifest import Manifest
-from edgerig.micro.options import CPUS, Optimize, Options
+from edgerig.micro.options import CPUS, Io, Optimize, Options
 from edgerig.micro.source import MANIFEST, check_folder
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
@@ -29,6 +29,12 @@ class CSourceSettings(Settings, frozen=True, kw_only=True):
     optimize: Annotated[
         Optimize, msgspec.Meta(description="what decides where a faster kernel takes more flash: speed or size")
     ] = "speed"
+    io: Annotated[
+        Io,
+        msgspec.Meta(
+            description="file: inputs and outputs as the file has them; integer: without QUANTIZE and DEQUANTIZE there"
+        ),
+    ] = "file"
     name: Annotated[str, msgspec.Meta(description="prefix of all names in the C code, made fit for C")] = "model"
 
 
@@ -64,7 +70,7 @@ class CSource(ModelCompiler):
         started = time.perf_counter()
         settings = self.settings
         with (progress or Progress()).task(f"compile {artifact.name} to {self.name}"):
-            options = Options(cpu=settings.cpu, optimize=settings.optimize)
+            options = Options(cpu=settings.cpu, optimize=settings.optimize, io=settings.io)
             name = c_identifier(settings.name)
             source = compile_model(artifact.read(), name, options, Path(artifact.path).name)
         origin = Origin(
@@ -78,6 +84,8 @@ class CSource(ModelCompiler):
         content = source.files[MANIFEST]
         return msgspec.structs.replace(
             artifact,
+            inputs=source.manifest.inputs,
+            outputs=source.manifest.outputs,
             name=name,
             format=self.makes,
             sha256=files.sha256(content),

@@ -19,6 +19,7 @@ CPUS: dict[str, frozenset[str]] = {
 }
 
 Optimize = Literal["speed", "size"]
+Io = Literal["file", "integer"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,10 +28,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cpu: A name of `CPUS`.
         optimize: What decides where a faster kernel takes more flash.
+        io: ``file``: inputs and outputs have the types that the file gives them. ``integer``: a QUANTIZE of an input
+            and a DEQUANTIZE of an output are left to the caller, who reads scale and zero point from the tables;
+            float buffers at the ends are saved.
     """
 
     cpu: str = "portable"
     optimize: Annotated[Optimize, msgspec.Meta(description="speed or size")] = "speed"
+    io: Io = "file"
 
     @property
     def features(self) -> frozenset[str]:

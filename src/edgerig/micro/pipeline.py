@@ -24,6 +24,7 @@ from edgerig.micro.manifest import FORMAT, ConstantEntry, Layer, Manifest, Memor
 from edgerig.micro.memory import Memory, Step, plain_sum, plan_memory, views
 from edgerig.micro.options import Options
 from edgerig.micro.passes import PASSES
+from edgerig.micro.passes.borders import integer_borders
 from edgerig.micro.read import read_program
 from edgerig.micro.select import Choice, choose, choose_layouts, fuse
 from edgerig.micro.source import MANIFEST, Source
@@ -66,6 +67,8 @@ def compile_program(
         CompileError: No kernel takes some operator, or it does not fit any microcontroller.
     """
     kernels = kernels_for(options) if kernels is None else kernels
+    if options.io == "integer":
+        integer_borders(program)
     plain = plain_sum(program)
     parameters = sum(value.nbytes for value in _constants(program))
     for run in PASSES:
@@ -76,7 +79,10 @@ def compile_program(
     layouts = choose_layouts(program, choices, shared)
     layers = _lower(choices, options, layouts)
     sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in _all_values(program, choices)}
-    steps = [Step(one.node, one.context.scratch_bytes, one.kernel.overlays(one.node)) for one in layers]
+    steps = [
+        Step(one.node, one.context.scratch_bytes, (*one.kernel.overlays(one.node), *one.lowered.overlays))
+        for one in layers
+    ]
     memory = plan_memory(program, steps, shared, sizes)
     return _emit(program, name, options, layers, memory, (plain, parameters, file_bytes))
 

@@ -61,13 +61,17 @@ def _rows(words: list[str]) -> list[str]:
 def c_string(text: str) -> str:
     """A string literal; what is not printable ASCII becomes a question mark."""
     plain = "".join(char if " " <= char <= "~" else "?" for char in text)
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"').replace("??", "?") + '"'
+    return '"' + _no_trigraphs(plain).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def comment(text: str) -> str:
     """``text`` with nothing in it that could end a comment or a line."""
     plain = "".join(char if " " <= char <= "~" and char != "\\" else "?" for char in text)
-    return plain.replace("*/", "*?").replace("/*", "?*").replace("??", "?")
+    return _no_trigraphs(plain.replace("*/", "*?").replace("/*", "?*"))
+
+
+def _no_trigraphs(text: str) -> str:
+    return re.sub(r"\?+", "?", text)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -98,3 +98,7 @@ class QuantizeBytes(Kernel):
         x, y, to = context.read(node.input), context.write(node.output), node.output
         body = f"er_quantize_s8({x}, {y}, {to.elements}, {to.zero_point}, {c_float(to.scale)});"
         return Lowered(body, (_HERE / "er_quantize.S", _HERE / "er_elementwise.h"), ("er_elementwise.h",))
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        # From the first on: each is read before anything is written there.
+        return ((node.output, node.input),)

@@ -1,0 +1,120 @@
+"""The compiler `c`: from a model file to a folder of C."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgerig.cli import main
+from edgerig.compilers.c_source import CSource, CSourceSettings
+from edgerig.errors import IncompatibleError, StorageError, UsageError
+from edgerig.files import sha256_file
+from edgerig.micro import Manifest
+from edgerig.models.files import open_artifact
+from edgerig.testing.known_networks import digits
+from edgerig.testing.networks import dense_tflite
+
+FILES = {"model.h", "model.c", "weights.h", "weights.c", "kernels", "manifest.json"}
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch, capfd) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net_int8.tflite").write_bytes(digits())
+    dense_tflite(tmp_path / "net.tflite")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        try:
+            main(["compile", *arguments])
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+def manifest(folder: str = "build/net") -> Manifest:
+    return msgspec.json.decode((Path(folder) / "manifest.json").read_bytes(), type=Manifest)
+
+
+def test_the_call_of_the_manual_writes_exactly_the_folder(call) -> None:
+    code, _, err = call("net_int8.tflite", "--to", "c", "--cpu", "cortex-m7", "--out", "build/net")
+    assert code == 0
+    assert "c: build/net/manifest.json" in err
+    assert {path.name for path in Path("build/net").iterdir()} == FILES
+    assert [path.name for path in Path("build").iterdir()] == ["net"]
+    assert (manifest().name, manifest().cpu, manifest().optimize) == ("model", "cortex-m7", "speed")
+    code, _, _ = call("net_int8.tflite", "--to", "c", "--name", "digit net", "--optimize", "size", "--out", "build/net")
+    assert code == 0
+    assert (manifest().name, manifest().cpu, manifest().optimize) == ("digit_net", "portable", "size")
+
+
+def test_the_size_table_counts_the_constants(call) -> None:
+    code, out, _ = call("net_int8.tflite", "--to", "c", "--out", "build/net", "--json")
+    assert code == 0
+    document = json.loads(out)
+    (made,) = document["artifacts"]
+    assert made["bytes"] == manifest().constant_bytes == document["sizes"][1]["bytes"]
+    assert made["path"] == made["description"] == "build/net/manifest.json"
+    assert made["artifact"]["format"] == "c-source"
+
+
+def test_beside_other_compilers_it_gets_a_folder_of_its_own(call) -> None:
+    code, _, _ = call("net.tflite", "--to", "c-array", "--to", "c", "--out", "build")
+    assert code == 0
+    assert {path.name for path in Path("build").iterdir()} == {"net.h", "net.h.json", "net_c"}
+    assert {path.name for path in Path("build/net_c").iterdir()} == FILES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected", "text"),
+    [
+        (["net.tflite", "--to", "c", "--cpu", "cortex-m8"], 2, "Did you mean 'cortex-m7'"),
+        (["net.tflite", "--to", "c", "--optimize", "fast"], 2, "'fast'"),
+        (["net.tflite", "--to", "c-array", "--cpu", "cortex-m7"], 2, "'cpu'"),
+        (["net.tflite", "--to", "c", "--out", "."], 2, "holds the network itself"),
+    ],
+)
+def test_mistakes_get_one_message_and_leave_nothing(call, arguments: list[str], expected: int, text: str) -> None:
+    code, _, err = call(*arguments)
+    assert (code, text in err, "Traceback" in err) == (expected, True, False)
+    assert {path.name for path in Path().iterdir()} == {"net.tflite", "net_int8.tflite"}
+
+
+def test_schemes_that_it_cannot_run_are_refused(tmp_path: Path) -> None:
+    compiler = CSource()
+    assert compiler.refuses("tflite", "int8") is None
+    assert compiler.refuses("tflite", "float16") is None
+    assert "not int16x8" in str(compiler.refuses("tflite", "int16x8"))
+    assert "not dynamic" in str(compiler.refuses("tflite", "dynamic"))
+    artifact = msgspec.structs.replace(open_artifact(dense_tflite(tmp_path / "net.tflite")), scheme="dynamic")
+    with pytest.raises(IncompatibleError, match="dynamic"):
+        compiler.compile(artifact, tmp_path / "out")
+
+
+def test_the_artifact_describes_the_folder(tmp_path: Path) -> None:
+    artifact = open_artifact(dense_tflite(tmp_path / "net.tflite"))
+    made = CSource(CSourceSettings(name="switch")).compile(artifact, tmp_path / "out")
+    assert (made.name, made.format, made.scheme) == ("switch_model", "c-source", "float32")
+    assert sha256_file(Path(made.path)) == made.sha256
+    assert made.origins[-1].tool == "c"
+    assert made.origins[-1].parent == artifact.sha256
+    assert CSource().payload(made, 7) == manifest(str(tmp_path / "out")).constant_bytes
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    artifact = open_artifact(dense_tflite(tmp_path / "net.tflite"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+    with pytest.raises(UsageError, match=r"thesis\.tex"):
+        CSource().compile(artifact, tmp_path / "out")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises((UsageError, StorageError)):
+        CSource().compile(artifact, tmp_path / "file" / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "net.tflite", "out"]

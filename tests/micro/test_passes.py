@@ -1,0 +1,147 @@
+"""Passes: what they change, and that the results stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgerig.micro import Options, compile_model, ir
+from edgerig.micro.passes.borders import integer_borders
+from edgerig.micro.passes.canonical import canonical
+from edgerig.micro.read import read_program
+from edgerig.micro.reference import Machine
+from edgerig.testing.generated import load
+from edgerig.testing.random_operators import random_inputs
+from edgerig.testing.reference_runs import Oracle
+from edgerig.testing.tflite_builder import TfliteBuilder
+
+
+def labels(program: ir.Program) -> list[str]:
+    return [node.label for node in program.nodes]
+
+
+def with_float_ends() -> bytes:
+    net = TfliteBuilder()
+    x, y = net.tensor("x", (1, 6), "float32"), net.tensor("y", (1, 6), "float32")
+    a = net.tensor("a", (1, 6), "int8", scale=0.1, zero_point=3)
+    b = net.tensor("b", (1, 6), "int8", scale=1 / 256, zero_point=-128)
+    net.operator("QUANTIZE", [x], [a])
+    net.operator("LOGISTIC", [a], [b])
+    net.operator("DEQUANTIZE", [b], [y])
+    return net.build([x], [y])
+
+
+def test_float_ends_can_be_left_to_the_caller(tmp_path: Path) -> None:
+    program = read_program(with_float_ends(), "net")
+    integer_borders(program)
+    assert labels(program) == ["LOGISTIC"]
+    network = load(compile_model(with_float_ends(), "net", Options(io="integer")), tmp_path)
+    (source,), (target,) = network.manifest.inputs, network.manifest.outputs
+    assert (source.dtype, source.quantization and source.quantization.zero_points) == ("int8", (3,))
+    sample = np.linspace(-6, 6, 6, dtype=np.float32).reshape(1, 6)
+    stored = np.clip(np.round(sample / np.float32(0.1)) + 3, -128, 127).astype(np.int8)
+    expected = Oracle(with_float_ends()).run([sample])[0]
+    assert np.allclose((network.run([stored])[0].astype(np.float32) + 128) / 256, expected)
+    assert target.nbytes == 6
+
+
+def test_float_ends_that_something_else_reads_stay() -> None:
+    net = TfliteBuilder()
+    x, y, z = (net.tensor(name, (1, 4), "float32") for name in "xyz")
+    a = net.tensor("a", (1, 4), "int8", scale=0.1)
+    net.operator("QUANTIZE", [x], [a])
+    net.operator("DEQUANTIZE", [a], [y])
+    net.operator("ADD", [x, y], [z], "AddOptions")
+    program = read_program(net.build([x], [y, z]), "net")
+    integer_borders(program)
+    assert labels(program) == ["QUANTIZE", "DEQUANTIZE", "ADD"]
+
+
+def test_shape_arithmetic_is_done_when_compiling() -> None:
+    """SHAPE, STRIDED_SLICE, PACK, RESHAPE, as converters write a flexible batch."""
+    net = TfliteBuilder()
+    x, y = net.tensor("x", (1, 6), "float32"), net.tensor("y", (1, 2, 3), "float32")
+    shape, batch = net.tensor("shape", (2,), "int32"), net.tensor("batch", (), "int32")
+    begin, end = (net.tensor(name, (1,), "int32", np.array([at])) for name, at in (("begin", 0), ("end", 1)))
+    two, three = (net.tensor(name, (), "int32", np.array(at)) for name, at in (("two", 2), ("three", 3)))
+    target = net.tensor("target", (3,), "int32")
+    net.operator("SHAPE", [x], [shape], "ShapeOptions", outType=2)
+    net.operator("STRIDED_SLICE", [shape, begin, end, end], [batch], "StridedSliceOptions", shrinkAxisMask=1)
+    net.operator("PACK", [batch, two, three], [target], "PackOptions", valuesCount=3)
+    net.operator("RESHAPE", [x, target], [y], "ReshapeOptions")
+    data = net.build([x], [y])
+    assert labels(read_program(data, "net")) == ["RESHAPE"]
+    assert compile_model(data, "net", Options()).manifest.layers == ()
+
+
+def test_weights_stored_as_float16_are_unpacked_when_compiling(tmp_path: Path) -> None:
+    net = TfliteBuilder()
+    x, y, w = net.tensor("x", (1, 3), "float32"), net.tensor("y", (1, 2), "float32"), net.tensor("w", (2, 3), "float32")
+    half = net.tensor("half", (2, 3), "float16", np.array([[1.5, -2, 0.25], [3, 0.5, -1]]))
+    net.operator("DEQUANTIZE", [half], [w])
+    net.operator("FULLY_CONNECTED", [x, w], [y], "FullyConnectedOptions")
+    data = net.build([x], [y])
+    assert labels(read_program(data, "net")) == ["FULLY_CONNECTED"]
+    made = load(compile_model(data, "net", Options()), tmp_path).run([np.array([[1, 2, 4]], np.float32)])[0]
+    assert made.tolist() == [[-1.5, 0.0]]
+
+
+def test_a_depthwise_convolution_of_one_channel_is_a_convolution() -> None:
+    rng = np.random.default_rng(0)
+    net = TfliteBuilder()
+    x, y = net.tensor("x", (1, 5, 5, 1), "int8", scale=0.1), net.tensor("y", (1, 5, 5, 4), "int8", scale=0.9)
+    weights = rng.integers(-127, 128, (1, 3, 3, 4))
+    w = net.tensor("w", (1, 3, 3, 4), "int8", weights, scale=[0.01, 0.02, 0.03, 0.04], axis=3)
+    b = net.tensor("b", (4,), "int32", rng.integers(-99, 99, 4), scale=[0.001, 0.002, 0.003, 0.004])
+    options = {"strideH": 1, "strideW": 1, "depthMultiplier": 4}
+    net.operator("DEPTHWISE_CONV_2D", [x, w, b], [y], "DepthwiseConv2DOptions", **options)
+    data = net.build([x], [y])
+    program = read_program(data, "net")
+    canonical(program)
+    assert labels(program) == ["CONV_2D"]
+    for inputs in random_inputs(program.inputs, 5, 0):
+        assert (Machine(program).run(inputs)[0] == Oracle(data).run(inputs)[0]).all()
+
+
+def test_what_nobody_needs_is_dropped() -> None:
+    net = TfliteBuilder()
+    x, y, z = (net.tensor(name, (1, 4), "float32") for name in "xyz")
+    net.operator("RELU", [x], [y])
+    net.operator("TANH", [y], [z])
+    manifest = compile_model(net.build([x], [y]), "net", Options()).manifest
+    assert [layer.op for layer in manifest.layers] == ["RELU"]
+
+
+def conv_pool(pool: dict[str, int], also_output: bool = False, scale: float = 0.5) -> bytes:
+    rng = np.random.default_rng(1)
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 9, 9, 3), "int8", scale=0.1, zero_point=5)
+    w = net.tensor("w", (4, 3, 3, 3), "int8", rng.integers(-127, 128, (4, 3, 3, 3)), scale=0.01)
+    b = net.tensor("b", (4,), "int32", rng.integers(-99, 99, 4), scale=0.001)
+    a = net.tensor("a", (1, 7, 7, 4), "int8", scale=0.5, zero_point=-3)
+    size = (7 - pool["filterHeight"]) // pool["strideH"] + 1
+    y = net.tensor("y", (1, size, size, 4), "int8", scale=scale, zero_point=-3)
+    net.operator("CONV_2D", [x, w, b], [a], "Conv2DOptions", padding=1, strideH=1, strideW=1, fusedActivationFunction=1)
+    net.operator("MAX_POOL_2D", [a], [y], "Pool2DOptions", padding=1, **pool)
+    return net.build([x], [a, y] if also_output else [y])
+
+
+HALVING = {"filterHeight": 2, "filterWidth": 2, "strideH": 2, "strideW": 2}
+
+
+def test_convolution_and_maximum_are_fused_where_that_is_the_same(tmp_path: Path) -> None:
+    overlapping = {"filterHeight": 3, "filterWidth": 3, "strideH": 2, "strideW": 2}
+    thirds = {"filterHeight": 3, "filterWidth": 3, "strideH": 3, "strideW": 3}
+    for index, (data, fused) in enumerate([
+        (conv_pool(HALVING), True),
+        (conv_pool(thirds), True),
+        (conv_pool(overlapping), False),
+        (conv_pool(HALVING, also_output=True), False),
+    ]):  # fmt: skip
+        source = compile_model(data, "net", Options())
+        assert ("CONV_2D+MAX_POOL_2D" in [layer.op for layer in source.manifest.layers]) == fused
+        network, oracle = load(source, tmp_path / str(index)), Oracle(data)
+        for inputs in random_inputs(network.manifest.inputs, 6, index):
+            for expected, found in zip(oracle.run(inputs), network.run(inputs), strict=True):
+                assert (expected == found).all()
