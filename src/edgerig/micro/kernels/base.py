@@ -68,12 +68,14 @@ class Lowered:
             followed by themselves.
         headers: Those of ``files`` that model.c includes.
         generated: Further files for ``kernels/`` that are made for this network, name to text.
+        overlays: More of `Kernel.overlays`, where it depends on layouts.
     """
 
     body: str
     files: tuple[Path, ...] = ()
     headers: tuple[str, ...] = ()
     generated: dict[str, str] = field(default_factory=dict)
+    overlays: tuple[tuple[Value, Value], ...] = ()
 
 
 class Context:

@@ -25,8 +25,11 @@ from edgerig.micro.quantized import requantization
 
 _HERE = Path(__file__).parent
 _FILES = tuple(_HERE / name for name in ("er_separable.c", "er_separable.h", "er_depthwise.h", "er_pointwise.h"))
-#: Share of a layer's input and output that columns may take.
-_COLUMNS_SHARE = 3 / 8
+#: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else.
+_SHARE_IN_PLACE, _SHARE = 1 / 2, 1 / 8
+_LEAST = 2048
+#: Pixels of images that go through whole: what each band costs would weigh more there.
+_SMALL = 48
 
 
 class Depthwise(Kernel):
@@ -89,7 +92,8 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
     planar = context.layout(first.input) == PLANAR
     shape = replace(_shape(first), planar=planar, shift=int(parameters.shift[0]))
     code = depthwise(shape)
-    bands = _bands(first, last, shape)
+    in_place = first.input.shape == last.output.shape and context.layout(first.input) == context.layout(last.output)
+    bands = _bands(first, last, shape, in_place)
     generated = {f"{code.name}.S": source([code])}
     constant = context.constant("depthwise", _depthwise_words(first, parameters), stands_for=_stands_for(first))
     if second is None:
@@ -114,37 +118,43 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
         "{ " + ", ".join([*job[:2], *map(str, strides), *job[2:4], str(shape.tile), *job[4:]]) + " }",
         parameters.addend[0], height, out_height, out_width, row, first.stride[0], first.padding.top,
         bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{border:08x}u", out_channels, room,
+        bands.column_bytes // 4 if bands.two else 0,
     ]  # fmt: skip
     layer = context.struct("layer", "er_separable", "{ " + ", ".join(map(str, numbers)) + " }")
-    columns = context.scratch(bands.column_bytes, "uint32_t")
+    columns = context.scratch(bands.column_bytes * (2 if bands.two else 1), "uint32_t")
     plane = context.scratch(4 * bands.plane_words, "uint32_t")
     tail = context.scratch(4 * out_channels) if pixels % 3 and 3 - pixels % 3 > room else "0"
     names = f"&{layer}, {context.read(first.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
-    return Lowered(f"er_separable_layer({names});", _FILES, ("er_separable.h",), generated)
+    overlays = ((last.output, first.input),) if in_place else ()
+    return Lowered(f"er_separable_layer({names});", _FILES, ("er_separable.h",), generated, overlays)
 
 
 @dataclass(frozen=True)
 class _Bands:
-    """Output rows of a band, and the memory that it takes."""
+    """Output rows of a band, and the memory that it takes; ``two`` buffers of columns take turns."""
 
     rows: int
     column_bytes: int
     plane_words: int
+    two: bool
 
 
-def _bands(first: DepthwiseConv2D, last: Weighted, shape: Shape) -> _Bands:
+def _bands(first: DepthwiseConv2D, last: Weighted, shape: Shape, in_place: bool) -> _Bands:
     """As few bands as the share of memory allows, of about the same height."""
     out_height, out_width = first.output.shape[1:3]
-    allowed = _COLUMNS_SHARE * (first.input.elements + last.output.elements)
+    share = _SHARE_IN_PLACE / 2 if in_place else _SHARE
+    allowed = max(_LEAST, share * (first.input.elements + last.output.elements))
     step_bytes = shape.rows * out_width // 3 * shape.tile
     steps = -(-out_height // shape.rows)
     most = max(1, min(steps, int(allowed) // step_bytes))
+    if out_height * out_width <= _SMALL:
+        most = steps
     count = -(-steps // most)
     each = -(-steps // count)
     rows = each * shape.rows
     # Two words more: the last pair of a row of odd width reads one beyond its own pixels.
     plane_words = ((rows - 1) * shape.stride + 3) * shape.pitch // 4 + 2
-    return _Bands(rows, each * step_bytes, plane_words)
+    return _Bands(rows, each * step_bytes, plane_words, in_place and count > 1)
 
 
 def _shape(node: DepthwiseConv2D) -> Shape:

@@ -31,10 +31,33 @@ static int32_t smaller(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
-static int8_t mean(const er_average_pool *pool, int32_t sum, int32_t count)
+static int8_t mean(int32_t low, int32_t high, int32_t sum, int32_t count)
 {
     int32_t half = sum > 0 ? count / 2 : -(count / 2);
-    return (int8_t)larger(pool->low, smaller(pool->high, (sum + half) / count));
+    return (int8_t)larger(low, smaller(high, (sum + half) / count));
+}
+
+/* The sum of four bytes, each 128 more than a signed one, and of sum. */
+static uint32_t add_bytes(uint32_t sum, uint32_t word)
+{
+    __asm__("usada8 %0, %1, %2, %0" : "+r"(sum) : "r"(word ^ 0x80808080u), "r"(0));
+    return sum;
+}
+
+void er_average_planes_s8(const int8_t *planes, int8_t *out, uint32_t channels, int32_t count, int32_t low,
+                          int32_t high)
+{
+    uint32_t rest = (uint32_t)count % 4, unused = rest != 0 ? 0xFFFFFFFFu << (8 * rest) : 0;
+    for (; channels != 0; channels--) {
+        uint32_t sum = 0;
+        for (int32_t words = count / 4; words != 0; words--, planes += 4)
+            sum = add_bytes(sum, word_at(planes));
+        if (rest != 0) {
+            sum = add_bytes(sum, (word_at(planes) & ~unused) | (0x80808080u & unused));
+            planes += 4;
+        }
+        *out++ = mean(low, high, (int32_t)sum - 128 * count, count);
+    }
 }
 
 /* Four channels of a window of rows by columns. */
@@ -53,10 +76,10 @@ static void four_channels(const er_average_pool *pool, const int8_t *in, int32_t
             odd = add_odd(odd, word);
         }
     }
-    out[0] = mean(pool, (int16_t)(uint16_t)even, count);
-    out[1] = mean(pool, (int16_t)(uint16_t)odd, count);
-    out[2] = mean(pool, (int16_t)(uint16_t)(even >> 16), count);
-    out[3] = mean(pool, (int16_t)(uint16_t)(odd >> 16), count);
+    out[0] = mean(pool->low, pool->high, (int16_t)(uint16_t)even, count);
+    out[1] = mean(pool->low, pool->high, (int16_t)(uint16_t)odd, count);
+    out[2] = mean(pool->low, pool->high, (int16_t)(uint16_t)(even >> 16), count);
+    out[3] = mean(pool->low, pool->high, (int16_t)(uint16_t)(odd >> 16), count);
 }
 
 void er_average_pool_s8(const er_average_pool *pool, const int8_t *in, int8_t *out)

@@ -15,4 +15,8 @@ typedef struct er_average_pool {
 /* At most 255 elements a window. */
 void er_average_pool_s8(const er_average_pool *pool, const int8_t *in, int8_t *out);
 
+/* The mean of each channel; planes: int8 (channels, count, filled up to 4). */
+void er_average_planes_s8(const int8_t *planes, int8_t *out, uint32_t channels, int32_t count, int32_t low,
+                          int32_t high);
+
 #endif

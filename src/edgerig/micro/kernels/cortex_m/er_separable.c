@@ -32,23 +32,37 @@ static void band(const er_separable *layer, uint32_t row, const int8_t *in, uint
     layer->depthwise(in + first * layer->row, columns, layer->parameters, &job);
 }
 
+static void outputs(const er_separable *layer, uint32_t row, const uint32_t *columns, int8_t *out, int8_t *tail)
+{
+    uint32_t pixels = smaller(layer->band, layer->out_height - row) * layer->out_width;
+    uint32_t tiles = pixels / 3, rest = pixels % 3;
+    if (rest != 0 && 3 - rest <= layer->room) {
+        tiles++;
+        rest = 0;
+    }
+    int8_t *to = out + (int32_t)(row * layer->out_width) * layer->job.pixel_stride;
+    if (tiles != 0)
+        layer->pointwise(&layer->job, columns, to, tiles);
+    if (rest != 0)
+        last_tile(layer, columns + tiles * (layer->job.tile / 4),
+                  to + (int32_t)(3 * tiles) * layer->job.pixel_stride, rest, tail);
+}
+
 void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out, uint32_t *columns, uint32_t *plane,
                         int8_t *tail)
 {
+    uint32_t *now = columns, *then = columns + layer->other;
+    band(layer, 0, in, now, plane);
     for (uint32_t row = 0; row < layer->out_height; row += layer->band) {
-        uint32_t pixels = smaller(layer->band, layer->out_height - row) * layer->out_width;
-        uint32_t tiles = pixels / 3, rest = pixels % 3;
-        band(layer, row, in, columns, plane);
-        if (rest != 0 && 3 - rest <= layer->room) {
-            tiles++;
-            rest = 0;
-        }
-        int8_t *to = out + (int32_t)(row * layer->out_width) * layer->job.pixel_stride;
-        if (tiles != 0)
-            layer->pointwise(&layer->job, columns, to, tiles);
-        if (rest != 0)
-            last_tile(layer, columns + tiles * (layer->job.tile / 4),
-                      to + (int32_t)(3 * tiles) * layer->job.pixel_stride, rest, tail);
+        uint32_t next = row + layer->band;
+        if (layer->other != 0 && next < layer->out_height)
+            band(layer, next, in, then, plane);
+        outputs(layer, row, now, out, tail);
+        if (layer->other == 0 && next < layer->out_height)
+            band(layer, next, in, now, plane);
+        uint32_t *swap = now;
+        now = then;
+        then = swap;
     }
 }
 

@@ -22,9 +22,11 @@ typedef struct er_separable {
     uint32_t border;              /* two pixels of it */
     uint16_t channels;            /* of the output */
     uint16_t room;                /* pixels that the output has room for after its last one */
+    uint32_t other;               /* words to the second buffer of columns, 0 if there is none */
 } er_separable;
 
-/* columns: a band's; plane: plane_words; tail: 4 bytes for each channel of the output, used if there is no room. */
+/* With a second buffer of columns out may be in, if their layouts are the same: a band's outputs are written when the
+   next one's inputs were read. columns: a band's, twice if there are two; plane: plane_words; tail: 4 bytes for each channel of the output, used if there is no room. */
 void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out, uint32_t *columns, uint32_t *plane,
                         int8_t *tail);
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgerig.micro.ir import AveragePool2D, Node
+from edgerig.micro.ir import AveragePool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 from edgerig.micro.quantized import activation_range
 
@@ -30,10 +31,21 @@ class AveragePool(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, AveragePool2D)
+        files = (_HERE / "er_pool.c", _HERE / "er_pool.h")
+        low, high = activation_range(node.activation, node.output)
+        if context.layout(node.input) == PLANAR:
+            _, height, width, depth = node.input.shape
+            x, y = context.read(node.input), context.write(node.output)
+            body = f"er_average_planes_s8({x}, {y}, {depth}, {height * width}, {low}, {high});"
+            return Lowered(body, files, ("er_pool.h",))
         numbers = (
             *node.input.shape[1:], *node.window, *node.stride, node.padding.top, node.padding.left,
-            *node.output.shape[1:3], *activation_range(node.activation, node.output),
+            *node.output.shape[1:3], low, high,
         )  # fmt: skip
         pool = context.struct("pool", "er_average_pool", "{ " + ", ".join(map(str, numbers)) + " }")
         body = f"er_average_pool_s8(&{pool}, {context.read(node.input)}, {context.write(node.output)});"
-        return Lowered(body, (_HERE / "er_pool.c", _HERE / "er_pool.h"), ("er_pool.h",))
+        return Lowered(body, files, ("er_pool.h",))
+
+    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
+        whole = isinstance(node, AveragePool2D) and node.window == node.input.shape[1:3] and node.padding.none
+        return (PLANAR, PLAIN) if whole else (PLAIN,)
