@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
@@ -95,14 +94,16 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
     in_place = first.input.shape == last.output.shape and context.layout(first.input) == context.layout(last.output)
     bands = _bands(first, last, shape, in_place)
     generated = {f"{code.name}.S": source([code])}
-    constant = context.constant("depthwise", _depthwise_words(first, parameters), stands_for=_stands_for(first))
+    nine = np.where(parameters.constant, 0, first.weights.array).reshape(9, -1).T.astype(np.int8)
+    weights = context.constant("depthwise", nine, stands_for=_stands_for(first))
+    scales = context.constant("depthwise_scales", np.stack([parameters.start, parameters.multiplier], 1))
     if second is None:
         run, job = "er_columns_store", ["0", "0", str(shape.channels), "0", "0"]
     else:
-        scales = _prescaled(second, pointwise_code.USUAL_SHIFT)
-        assert scales is not None
-        shift = int(scales.shift[0])
-        run, job = pointwise_code.name_of(shift), _pointwise_job(second, scales, context)
+        after = _prescaled(second, pointwise_code.USUAL_SHIFT)
+        assert after is not None
+        shift = int(after.shift[0])
+        run, job = pointwise_code.name_of(shift), _pointwise_job(second, after, context)
         generated[f"{run}.S"] = source([pointwise_code.pointwise(shift)])
         context.structs.append(f"extern er_pointwise_run {run};")
     context.structs.append(f"extern er_depthwise_run {code.name};")
@@ -114,7 +115,7 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
     border = (first.input.zero_point & 0xFFFF) * 0x10001
     row = width if planar else width * channels
     numbers = [
-        code.name, run, constant,
+        code.name, run, weights, scales,
         "{ " + ", ".join([*job[:2], *map(str, strides), *job[2:4], str(shape.tile), *job[4:]]) + " }",
         parameters.addend[0], height, out_height, out_width, row, first.stride[0], first.padding.top,
         bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{border:08x}u", out_channels, room,
@@ -202,14 +203,6 @@ def _full_range(node: Weighted) -> bool:
     """SSAT makes all the cuts."""
     scales = requantization(node)
     return scales.low == -128 and scales.high == 127
-
-
-def _depthwise_words(node: DepthwiseConv2D, parameters: Prescaled) -> NDArray[np.uint32]:
-    """Per channel: bytes w1 w0 w2 w1 of each row, start value, multiplier."""
-    weights = np.where(parameters.constant, 0, node.weights.array).reshape(3, 3, -1).transpose(2, 0, 1).astype(np.int8)
-    rows = np.ascontiguousarray(weights[:, :, [1, 0, 2, 1]]).view(np.uint32)[:, :, 0]
-    words = [parameters.start, parameters.multiplier]
-    return np.concatenate([rows, *(word.astype(np.int32).view(np.uint32)[:, None] for word in words)], 1)
 
 
 def _pointwise_job(node: Conv2D, parameters: Prescaled, context: Context) -> list[str]:

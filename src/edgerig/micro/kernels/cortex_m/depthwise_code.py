@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from edgerig.micro.kernels.cortex_m.assembly import Function
 
-#: Words of parameters of a channel: three rows of weights, start value, multiplier.
-PARAMETERS = 5
 #: Tried first, so that layers share code.
 USUAL_SHIFT = 10
 _WEIGHTS = (("r2", "r3"), ("r4", "r5"), ("r6", "r7"))
@@ -79,10 +77,10 @@ class Shape:
 def depthwise(shape: Shape) -> Function:
     """``void name(const int8_t *in, uint32_t *columns, const uint32_t *parameters, const er_depthwise_band *band)``."""
     code = Function(shape.name, f"Depthwise 3x3, stride {shape.stride}, {shape.channels} x {shape.width} pixels a row.")
-    code.add("push {r4-r11, lr}", "sub sp, #44")
-    # in, columns, parameters, channel | multiplier, addend | plane, to, rows in, steps out | rows left
-    code.add("stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]", "ldm r3, {r4-r8}", "add r9, sp, #24")
-    code.add("stmia r9, {r4-r7}", "str r8, [sp, #20]")
+    code.add("push {r4-r11, lr}", "sub sp, #52")
+    # in, columns, parameters, channel | multiplier, addend | plane, to, rows in, steps out | rows left, weights
+    code.add("stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]", "ldm r3!, {r4-r8}", "add r9, sp, #24")
+    code.add("stmia r9, {r4-r7}", "str r8, [sp, #20]", "ldr r4, [r3]", "str r4, [sp, #44]")
     channel = code.label()
     code.place(channel)
     _widen(code, shape)
@@ -90,7 +88,7 @@ def depthwise(shape: Shape) -> Function:
     _rows(code, shape)
     code.add("ldr r0, [sp]", "ldr r4, [sp, #12]")
     code.add(*_add_constant("r0", "r0", shape.plane_stride), "adds r4, #1", "str r0, [sp]", "str r4, [sp, #12]")
-    code.add(*_compare("r4", shape.channels), f"bne {channel}", "add sp, #44", "pop {r4-r11, pc}")
+    code.add(*_compare("r4", shape.channels), f"bne {channel}", "add sp, #52", "pop {r4-r11, pc}")
     return code
 
 
@@ -146,10 +144,14 @@ def _widen_words(code: Function, shape: Shape) -> None:
 
 def _unpack(code: Function) -> None:
     """Weights to r2 to r7, start value to r8, multiplier to the stack, columns of the channel to r1."""
-    code.add("ldr r0, [sp, #8]", "ldmia r0!, {r3, r5, r7, r8, r9}", "str r0, [sp, #8]", "str r9, [sp, #16]")
+    code.add("ldr r0, [sp, #8]", "ldr r1, [sp, #44]", "ldmia r0!, {r8, r9}", "str r0, [sp, #8]", "str r9, [sp, #16]")
+    # Three bytes of each row: the last row's are the upper ones of their word, so that nothing behind is read.
+    code.add(
+        "ldr r3, [r1]", "ldr r5, [r1, #3]", "ldr r7, [r1, #5]", "adds r1, #9", "str r1, [sp, #44]", "lsr r7, r7, #8"
+    )
     for first, second in _WEIGHTS:
-        code.add(f"and {first}, {second}, #0xff00ff00", f"lsl {second}, {second}, #8")
-        code.add(f"and {second}, {second}, #0xff00ff00")
+        code.add(f"lsl r9, {second}, #8", f"pkhbt {first}, r9, {second}, lsl #16", f"pkhtb {second}, r9, {second}")
+        code.add(f"and {first}, {first}, #0xff00ff00", f"and {second}, {second}, #0xff00ff00")
     code.add("ldr r1, [sp, #4]", "ldr r9, [sp, #12]", "lsr r10, r9, #2", "add r10, r10, r10, lsl #1")
     code.add("add r1, r1, r10, lsl #3", "and r10, r9, #2", "add r1, r1, r10", "tst r9, #1", "it ne", "addne r1, #12")
     code.add("ldr r0, [sp, #24]", "ldr r9, [sp, #36]", "str r9, [sp, #40]")

@@ -26,7 +26,8 @@ static void band(const er_separable *layer, uint32_t row, const int8_t *in, uint
     uint32_t above = start < layer->top ? layer->top - start : 0;
     uint32_t first = start + above - layer->top;
     uint32_t rows_in = smaller(layer->height - first, (rows - 1) * layer->stride + 3 - above);
-    er_depthwise_band job = { plane, plane + above * layer->pitch / 4, rows_in, steps, layer->addend };
+    er_depthwise_band job = { plane, plane + above * layer->pitch / 4, rows_in, steps, layer->addend,
+                              layer->weights };
     for (uint32_t i = 0; i < layer->plane_words; i++)
         plane[i] = layer->border;
     layer->depthwise(in + first * layer->row, columns, layer->parameters, &job);

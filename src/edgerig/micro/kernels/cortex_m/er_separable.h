@@ -10,7 +10,8 @@
 typedef struct er_separable {
     er_depthwise_run *depthwise;
     er_pointwise_run *pointwise;
-    const uint32_t *parameters;   /* of the depthwise part */
+    const int8_t *weights;        /* of the depthwise part */
+    const int32_t *parameters;
     er_pointwise job;             /* of the pointwise part */
     int32_t addend;               /* of the depthwise part's requantization */
     uint16_t height, out_height, out_width;
