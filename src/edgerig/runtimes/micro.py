@@ -1,44 +1,195 @@
-"""Networks that edgerig's own C compiler turned into a part of a firmware: the runtime of boards."""
+"""Networks as plain C made by edgerig's own compiler: on boards a part of the firmware, on this machine a library."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+import numpy as np
 
 from edgerig import __version__
 from edgerig.artifact import TensorSpec
-from edgerig.errors import InferenceError
-from edgerig.runtimes.base import Calls, Runtime
+from edgerig.errors import EdgerigError, InferenceError
+from edgerig.measure.clocks import inference_clock
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime, RuntimeSettings
+
+#: Seconds that the C compiler may take.
+PATIENCE = 300.0
+_PREFIX = "model"
+_METHOD = "as the compiler planned it; the same on every processor"
+
+
+class MicroSettings(RuntimeSettings, frozen=True, kw_only=True):
+    """Settings of edgerig's own C. On boards the target's settings say how the firmware is built, and not these."""
+
+    level: Annotated[
+        Literal["0", "1", "2", "3", "s"],
+        msgspec.Meta(description="this machine's C compiler's optimization, as in -O2"),
+    ] = "2"
+
+
+class _Layer(ctypes.Structure):
+    """``struct model_layer`` of model.h."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p), ("op", ctypes.c_char_p), ("macs", ctypes.c_uint32), ("run", ctypes.c_void_p),
+    )  # fmt: skip
 
 
 class Micro(Runtime):
-    """C made by edgerig, on a board. There is no interpreter: the network is built into the firmware."""
+    """C made by edgerig, with no interpreter.
+
+    On the targets ``sim:``, ``qemu:`` and ``serial:`` it is built into a board's firmware. On this machine the portable
+    kernels are compiled with its C compiler, and called: the outputs are those of every board.
+    """
 
     name = "micro"
-    summary = "edgerig's own C, built into a board's firmware: targets sim:, qemu:, serial:"
+    summary = "edgerig's own C: in the firmware of boards, or compiled for this machine"
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     invoke_method = "the network's own call; inputs set before, outputs read after"
+    Settings: ClassVar[type[RuntimeSettings]] = MicroSettings
+    settings: MicroSettings
 
     @classmethod
     def _refuses(cls, format: str, scheme: str) -> str | None:
-        if scheme not in ("float32", "int8"):
-            return f"the C compiler knows float32 and int8 networks, not {scheme}"
+        if scheme in ("dynamic", "int16x8"):
+            return f"the C compiler knows float32, float16 and int8 networks, not {scheme}"
         return None
 
     @classmethod
     def version(cls) -> str:
         return __version__
 
+    def _prepare(self, path: Path) -> None:
+        """Compile to C, and that to a library: the part that a board has behind it when its firmware is built."""
+        from edgerig.micro import Options, compile_model
+
+        if self.settings.threads != 1:
+            raise InferenceError(
+                f"This C runs on one thread, not {self.settings.threads}.", "Leave `threads` out, or set it to 1."
+            )
+        try:
+            source = compile_model(path.read_bytes(), _PREFIX, Options(), path.name)
+        except EdgerigError as error:
+            raise InferenceError(f"{self.name} cannot load {path.name}: {error.message}", error.hint) from error
+        self._folder = tempfile.TemporaryDirectory(prefix="edgerig-")
+        work = Path(self._folder.name)
+        source.write(work / "c")
+        self._manifest = source.manifest
+        # A name of its own, or a second network in this process would be the first one.
+        self._file = work / "network.so"
+        build_library(sorted((work / "c").rglob("*.c")), self._file, self.settings.level)
+
     def _load(self, path: Path) -> None:
-        raise InferenceError(
-            "Runtime 'micro' is for boards; this machine runs no firmware.", "Use the target sim:stm32f746."
-        )
+        self._library = ctypes.CDLL(str(self._file))
+        for name in ("model_input", "model_output"):
+            getattr(self._library, name).restype = ctypes.c_void_p
+        for name in ("model_init", "model_run"):
+            getattr(self._library, name).restype = None
+        self._library.model_init()
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
-        raise NotImplementedError
+        return self._manifest.inputs
 
     def _outputs(self) -> tuple[TensorSpec, ...]:
-        raise NotImplementedError
+        return self._manifest.outputs
 
     def _calls(self) -> Calls:
-        raise NotImplementedError
+        library, move = self._library, ctypes.memmove
+        places = [library.model_input(index) for index in range(len(self._manifest.inputs))]
+        sizes = [spec.nbytes for spec in self._manifest.inputs]
+        views = [
+            np.ctypeslib.as_array((ctypes.c_uint8 * spec.nbytes).from_address(library.model_output(index)))
+            .view(spec.dtype)
+            .reshape(spec.shape)
+            for index, spec in enumerate(self._manifest.outputs)
+        ]
+
+        def set_inputs(sample: Sequence[Array]) -> None:
+            for place, value, size in zip(places, sample, sizes, strict=True):
+                move(place, value.ctypes.data, size)
+
+        def get_outputs() -> Sequence[Array]:
+            return [view.copy() for view in views]
+
+        invoke: Callable[[], object] = library.model_run
+        return set_inputs, invoke, get_outputs
+
+    def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        told = self._manifest.layers
+        table = (_Layer * len(told)).in_dll(self._library, "model_layers")
+        runs = [ctypes.CFUNCTYPE(None)(layer.run) for layer in table]
+        set_inputs, _, _ = self._bound or self._bind_calls()
+        spent, clock = [0] * len(runs), time.perf_counter_ns
+        for sample in zip(*batches, strict=True):
+            set_inputs(sample)
+            for index, run in enumerate(runs):
+                start = clock()
+                run()
+                spent[index] += clock() - start
+        count, name = len(batches[0]), str(inference_clock())
+        return [
+            LayerTime(
+                index=layer.index, name=layer.name, op=layer.op, output_shape=layer.outputs[0],
+                time=Measurement(
+                    value=nanoseconds * 1e-9 / count, unit="s", kind="measured", clock=name, n=count,
+                    method="mean of the layer's own function, called one by one",
+                ),
+            )
+            for layer, nanoseconds in zip(told, spent, strict=True)
+        ]  # fmt: skip
+
+    def _memory(self) -> dict[str, Quantity]:
+        memory = self._manifest.memory
+        values = {"arena": memory.arena, "tensor_sum": memory.plain_sum, "constants": self._manifest.constant_bytes}
+        return {
+            name: Measurement(value=float(value), unit="B", kind="measured", method=_METHOD)
+            for name, value in values.items()
+        }
+
+    def _close(self) -> None:
+        del self._library
+        self._folder.cleanup()
+
+
+def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
+    """Compile C files into a shared library for this machine.
+
+    Raises:
+        InferenceError: There is no C compiler, or it fails.
+    """
+    words = c_compiler()
+    if words is None:
+        raise InferenceError(
+            "Runtime 'micro' needs a C compiler, and this machine has none.",
+            "apt-get install gcc, or pip install 'edgerig[boards]'",
+        )
+    flags = [f"-O{level}", "-std=c99", "-shared", "-fPIC"]
+    try:
+        done = subprocess.run(
+            [*words, *flags, *map(str, sources), "-o", str(output)], capture_output=True, text=True, errors="replace",
+            timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InferenceError(f"The C compiler {words[0]} does not work: {error}.") from error
+    if done.returncode:
+        raise InferenceError(f"{words[0]} cannot compile the network:\n{done.stderr[:2000].strip()}")
+
+
+def c_compiler() -> list[str] | None:
+    """The command of a C compiler for this machine: its own, else ziglang's; None if there is none."""
+    for name in ("cc", "gcc", "clang"):
+        found = shutil.which(name)
+        if found is not None:
+            return [found]
+    return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") is not None else None
