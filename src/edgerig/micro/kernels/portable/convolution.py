@@ -12,8 +12,8 @@ from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, channel_table, padded_rows, struct
 from edgerig.micro.quantized import Requantization, requantization
 
-#: Rows of weights are filled up to a multiple of this, for vector units.
-VECTOR = 8
+#: Rows of weights are filled up to a multiple of this: for vector units, or not at all to save flash.
+VECTOR = {"speed": 16, "size": 1}
 
 INT8: tuple[tuple[str, str], ...] = (("int8", "int8"),)
 
@@ -22,9 +22,9 @@ def _table(context: Context, node: Weighted, how: Requantization) -> str:
     return channel_table(context, how.bias, how.multipliers, how.exponents, [node.bias] if node.bias else [])
 
 
-def _rows(node: Weighted) -> Any:
+def _rows(context: Context, node: Weighted) -> Any:
     weights = node.weights.array
-    return padded_rows(weights.reshape(weights.shape[0], -1), VECTOR)
+    return padded_rows(weights.reshape(weights.shape[0], -1), VECTOR[context.options.optimize])
 
 
 def _with_dot(body: str, source: str) -> Lowered:
@@ -33,7 +33,7 @@ def _with_dot(body: str, source: str) -> Lowered:
 
 def _conv_struct(context: Context, node: Conv2D, pool: MaxPool2D | None, output: ir.Value) -> tuple[str, int]:
     how = requantization(node)
-    rows = _rows(node)
+    rows = _rows(context, node)
     weights = context.constant("weights", rows, stands_for=[node.weights])
     _, height, width, depth = node.input.shape
     window, step = (pool.window, pool.stride) if pool else ((1, 1), (1, 1))
@@ -112,7 +112,7 @@ class DenseRowsS8(Portable):
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, FullyConnected)
         how = requantization(node)
-        rows = _rows(node)
+        rows = _rows(context, node)
         channels, depth = node.weights.shape
         weights = context.constant("weights", rows, stands_for=[node.weights])
         text = struct(
@@ -142,7 +142,7 @@ class DenseS8(Portable):
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, FullyConnected)
         how = requantization(node)
-        rows = _rows(node)
+        rows = _rows(context, node)
         channels, depth = node.weights.shape
         weights = context.constant("weights", rows, stands_for=[node.weights])
         text = struct(
@@ -178,9 +178,8 @@ class DepthwiseS8(Portable):
             low=how.low, high=how.high, weights=weights, scales=_plain_table(context, node, how),
         )  # fmt: skip
         settings = context.struct("depthwise", "micro_depthwise_s8", text)
-        sums = context.scratch(4 * node.output.shape[3], "int32_t")
         x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_depthwise_s8_run(&{settings}, {x}, {y}, {sums});")
+        return self.lowered(f"micro_depthwise_s8_run(&{settings}, {x}, {y});")
 
 
 def _plain_table(context: Context, node: Weighted, how: Requantization) -> str:

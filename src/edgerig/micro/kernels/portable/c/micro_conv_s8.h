@@ -12,7 +12,7 @@ typedef struct micro_conv_s8 {
     int32_t out_width, pixels;             /* of the output; its height times width */
     int32_t channels;                      /* of the output */
     int32_t pool_height, pool_width, pool_stride_y, pool_stride_x; /* out_width, pixels are then those behind it */
-    int32_t length;                        /* elements of a row of weights, padded to a multiple of 8 */
+    int32_t length;                        /* elements of a row of weights, padded with zeros */
     int32_t input_zero, output_zero, low, high;
     int32_t once;                          /* one rounding */
     const int8_t *weights;                 /* channels rows of length */

@@ -6,42 +6,90 @@
 #pragma GCC optimize("O3")
 #endif
 
-/* One tap of the kernel at one pixel: it adds to the sum of every channel. */
-static void tap(const micro_depthwise_s8 *p, const int8_t *x, const int8_t *w, int32_t *sums)
+#define LANES 8
+
+/* Taps of the kernel that see the input: rows i0 to i1, columns j0 to j1; from is what tap (0, 0) would see. */
+typedef struct taps {
+    int32_t i0, i1, j0, j1, from;
+} taps;
+
+static int32_t smaller(int32_t a, int32_t b)
 {
-    int16_t zero = (int16_t)p->input_zero;
-    if (p->multiplier == 1) {
-        for (int32_t c = 0; c < p->depth; c++)
-            sums[c] += (int16_t)(x[c] - zero) * w[c];
-        return;
-    }
-    for (int32_t c = 0; c < p->depth; c++) {
-        for (int32_t m = 0; m < p->multiplier; m++)
-            *sums++ += (x[c] - zero) * *w++;
-    }
+    return a < b ? a : b;
 }
 
-void micro_depthwise_s8_run(const micro_depthwise_s8 *p, const int8_t *x, int8_t *y, int32_t *sums)
+/* The first and one past the last of count taps, step apart from start on, that lie in 0 to size. */
+static int32_t first_inside(int32_t start, int32_t step)
 {
-    int32_t channels = p->depth * p->multiplier;
+    return start >= 0 ? 0 : (-start + step - 1) / step;
+}
+
+static int32_t end_inside(int32_t start, int32_t step, int32_t count, int32_t size)
+{
+    return start >= size ? 0 : smaller(count, (size - start + step - 1) / step);
+}
+
+static taps seen(const micro_depthwise_s8 *p, int32_t pixel)
+{
+    int32_t y = pixel / p->out_width * p->stride_y - p->top, x = pixel % p->out_width * p->stride_x - p->left;
+    taps t;
+    t.i0 = first_inside(y, p->dilation_y);
+    t.i1 = end_inside(y, p->dilation_y, p->kernel_height, p->height);
+    t.j0 = first_inside(x, p->dilation_x);
+    t.j1 = end_inside(x, p->dilation_x, p->kernel_width, p->width);
+    t.from = (y * p->width + x) * p->depth;
+    return t;
+}
+
+/* Sums of LANES channels from c on; one output channel for each of the input. */
+static void sum_lanes(const micro_depthwise_s8 *p, const int8_t *x, taps t, int32_t c, int32_t *sums)
+{
+    int16_t zero = (int16_t)p->input_zero;
+    int32_t s[LANES] = { 0 };
+    for (int32_t i = t.i0; i < t.i1; i++) {
+        for (int32_t j = t.j0; j < t.j1; j++) {
+            const int8_t *from = x + t.from + (i * p->dilation_y * p->width + j * p->dilation_x) * p->depth + c;
+            const int8_t *w = p->weights + (i * p->kernel_width + j) * p->depth + c;
+            for (int32_t l = 0; l < LANES; l++)
+                s[l] += (int16_t)(from[l] - zero) * w[l];
+        }
+    }
+    for (int32_t l = 0; l < LANES; l++)
+        sums[l] = s[l];
+}
+
+/* Sum of output channel c. */
+static int32_t sum_one(const micro_depthwise_s8 *p, const int8_t *x, taps t, int32_t c)
+{
+    int32_t channels = p->depth * p->multiplier, sum = 0;
+    for (int32_t i = t.i0; i < t.i1; i++) {
+        for (int32_t j = t.j0; j < t.j1; j++) {
+            int32_t place = (i * p->dilation_y * p->width + j * p->dilation_x) * p->depth + c / p->multiplier;
+            sum += (x[t.from + place] - p->input_zero) * p->weights[(i * p->kernel_width + j) * channels + c];
+        }
+    }
+    return sum;
+}
+
+static int8_t finish(const micro_depthwise_s8 *p, int32_t c, int32_t sum)
+{
+    const micro_channel *scale = p->scales + c;
+    int32_t value = micro_scale_twice(sum + scale->bias, scale->multiplier, scale->exponent);
+    return (int8_t)micro_clamp(value + p->output_zero, p->low, p->high);
+}
+
+void micro_depthwise_s8_run(const micro_depthwise_s8 *p, const int8_t *x, int8_t *y)
+{
+    int32_t channels = p->depth * p->multiplier, sums[LANES];
     for (int32_t pixel = 0; pixel < p->out_height * p->out_width; pixel++, y += channels) {
-        int32_t top = pixel / p->out_width * p->stride_y - p->top, left = pixel % p->out_width * p->stride_x - p->left;
-        for (int32_t c = 0; c < channels; c++)
-            sums[c] = p->scales[c].bias;
-        for (int32_t i = 0; i < p->kernel_height; i++) {
-            int32_t iy = top + i * p->dilation_y;
-            if (iy < 0 || iy >= p->height)
-                continue;
-            for (int32_t j = 0; j < p->kernel_width; j++) {
-                int32_t ix = left + j * p->dilation_x;
-                if (ix >= 0 && ix < p->width)
-                    tap(p, x + (iy * p->width + ix) * p->depth,
-                        p->weights + (i * p->kernel_width + j) * channels, sums);
-            }
+        taps t = seen(p, pixel);
+        int32_t c = 0;
+        for (; p->multiplier == 1 && c + LANES <= channels; c += LANES) {
+            sum_lanes(p, x, t, c, sums);
+            for (int32_t l = 0; l < LANES; l++)
+                y[c + l] = finish(p, c + l, sums[l]);
         }
-        for (int32_t c = 0; c < channels; c++) {
-            int32_t value = micro_scale_twice(sums[c], p->scales[c].multiplier, p->scales[c].exponent);
-            y[c] = (int8_t)micro_clamp(value + p->output_zero, p->low, p->high);
-        }
+        for (; c < channels; c++)
+            y[c] = finish(p, c, sum_one(p, x, t, c));
     }
 }

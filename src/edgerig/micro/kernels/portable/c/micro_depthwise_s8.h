@@ -16,7 +16,6 @@ typedef struct micro_depthwise_s8 {
     const micro_channel *scales;   /* plain bias */
 } micro_depthwise_s8;
 
-/* sums: one for each output channel */
-void micro_depthwise_s8_run(const micro_depthwise_s8 *p, const int8_t *x, int8_t *y, int32_t *sums);
+void micro_depthwise_s8_run(const micro_depthwise_s8 *p, const int8_t *x, int8_t *y);
 
 #endif

@@ -1,4 +1,4 @@
-/* Inner products of int16 columns and int8 rows, four at a time; lengths are multiples of 8, padded with zeros. */
+/* Inner products of int16 columns and int8 rows, four at a time. */
 #ifndef MICRO_DOT_H
 #define MICRO_DOT_H
 
