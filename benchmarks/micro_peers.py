@@ -33,8 +33,9 @@ ENTRY(Reset_Handler)
 SECTIONS {
   /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
   .text 0x08000000 : { KEEP(*(.vectors)) *(.text .text.* .rodata .rodata.*) }
-  .data 0x20048000 : { *(.data .data.*) }
-  .bss 0x20000000 (NOLOAD) : { *(.bss .bss.* COMMON) }
+  . = 0x20000000;
+  .data : { *(.data .data.*) }
+  .bss (NOLOAD) : { *(.bss .bss.* COMMON) }
   stack_top = 0x20050000;
 }
 """
@@ -46,7 +47,7 @@ _HEADERS = {
     "stdio.h": "#pragma once\ntypedef struct FILE FILE;\n",
 }
 _PAINT = 0xA5
-_STACK_TOP, _STACK_BYTES = 0x2005_0000, 0x2_0000
+_RAM, _STACK_TOP = 0x2000_0000, 0x2005_0000
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,11 @@ class Running:
 
     def stack(self) -> int:
         """Bytes of stack that an inference takes."""
-        bottom = _STACK_TOP - _STACK_BYTES
-        self.board.poke(bottom, bytes([_PAINT]) * _STACK_BYTES)
+        bottom = _RAM + self.ram + 64
+        self.board.poke(bottom, bytes([_PAINT]) * (_STACK_TOP - bottom))
         self.board.call(self._image.run)
-        painted = self.board.peek(bottom, _STACK_BYTES)
-        return _STACK_BYTES - (len(painted) - len(painted.lstrip(bytes([_PAINT]))))
+        painted = self.board.peek(bottom, _STACK_TOP - bottom)
+        return len(painted.lstrip(bytes([_PAINT])))
 
 
 def bakenn_image(data: bytes, name: str, folder: Path) -> Image:
