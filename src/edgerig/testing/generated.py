@@ -59,7 +59,9 @@ class GeneratedNetwork:
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
         self.manifest = manifest
         name = manifest.name
-        self._init, self._run = getattr(library, f"{name}_init"), getattr(library, f"{name}_run")
+        self._init = getattr(library, f"{name}_init")
+        #: One inference on the inputs of the last `run`, as far as it left them; for clocks.
+        self.invoke = getattr(library, f"{name}_run")
         self._input, self._output = getattr(library, f"{name}_input"), getattr(library, f"{name}_output")
         self._input.restype = self._output.restype = ctypes.c_void_p
         self.reset()
@@ -73,7 +75,7 @@ class GeneratedNetwork:
         for index, (array, spec) in enumerate(zip(inputs, self.manifest.inputs, strict=True)):
             data = np.ascontiguousarray(array, spec.dtype).tobytes()
             ctypes.memmove(self._input(index), data, spec.nbytes)
-        self._run()
+        self.invoke()
         return [
             np.frombuffer(ctypes.string_at(self._output(index), spec.nbytes), spec.dtype).reshape(spec.shape)
             for index, spec in enumerate(self.manifest.outputs)
