@@ -138,7 +138,7 @@ def test_name_with_dots_writes_nothing_outside_the_folder(start_agent, tmp_path,
     Path(artifact.path).rename(named)
     artifact = msgspec.structs.replace(artifact, path=str(named), format="../../evil", name="../../evil")
     with target.open(artifact, faults.NAME, {}) as session:
-        own = ("stderr", "agent.lock", "leases.json")
+        own = ("stderr", "held", "agent.lock", "leases.json")
         files = [p for p in (tmp_path / "device").rglob("*") if p.is_file() and p.name not in own]
         assert [p.name for p in files] == [f"{artifact.sha256}.bin"]
         assert files[0].parent.parent == agent_folder

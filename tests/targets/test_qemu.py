@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgerig.errors import SpecError, TargetError, UnknownNameError, UsageError
+from edgerig.errors import IncompatibleError, SpecError, TargetError, UnknownNameError, UsageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.targets.base import Session, Target
 from edgerig.targets.boards import emulator as emulators
 from edgerig.targets.boards.board import board_names
+from edgerig.targets.boards.target import BoardTarget
 from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing import known_networks, networks
 from edgerig.testing.reference_runs import Oracle
@@ -172,3 +176,52 @@ def test_qemu_that_does_not_start_says_why(net: Path, tmp_path: Path, monkeypatc
 def test_addresses_that_name_no_board(address: str, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         plugin_of(address)
+
+
+@pytest.mark.slow
+def test_the_same_firmware_answers_on_a_serial_port(net: Path, expected: Any, tmp_path: Path) -> None:
+    """As a board on a desk does: over a terminal, with numbered requests, and with a console beside it."""
+    need_qemu()
+    from edgerig.targets.boards.board import load_board
+    from edgerig.targets.boards.terminal import open_line
+
+    artifact = open_artifact(net)
+    built = target_for("qemu:mps2-an386", {})
+    assert isinstance(built, BoardTarget)
+    words = [emulators.PROGRAM, "-M", load_board("mps2-an386").machine, "-kernel", str(built.build(artifact).elf)]
+    words += ["-display", "none", "-monitor", "none", "-nodefaults", *emulators.CLOCK]
+    for name in ("wire", "console"):
+        words += ["-chardev", f"pty,id={name}", "-serial", f"chardev:{name}"]
+    said = tmp_path / "said"
+    with said.open("wb") as file:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    try:
+        ports = wait_for_ports(said)
+        inputs = random_inputs(artifact, 5)
+        target = target_for(f"serial://{ports['wire']}?baud=1000000", {"timeout": 30})
+        with target.open(artifact, "micro", {}) as session:
+            assert np.array_equal(session.run(inputs).outputs[0], expected(inputs)[0])
+            assert isinstance(session.memory()["stack_peak"], Measurement)
+            assert session.machine().packages["board"] == "mps2-an386"
+            assert session.counts() is None
+        target.close()
+        console = open_line(f"serial://{ports['console']}", 20)
+        assert "TOTAL TIME=" in console.ask("CMD=2")
+        console.close()
+        other = open_artifact(networks.dense_tflite(tmp_path / "other.tflite", 64, 10))
+        with pytest.raises(IncompatibleError, match="Another network is built into"):
+            target_for(f"serial://{ports['wire']}?baud=1000000", {"timeout": 30}).open(other, "micro", {})
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for_ports(said: Path) -> dict[str, str]:
+    """The terminals that QEMU opened, by name, as soon as it has told them."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        found = {name: port for port, name in re.findall(r"(/dev/\S+) \(label (\w+)\)", said.read_text())}
+        if len(found) == 2:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(said.read_text())

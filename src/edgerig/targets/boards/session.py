@@ -149,10 +149,12 @@ class SimulatedSession(BoardSession):
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         self.simulator.take_calls()
-        result = super().run(inputs, on_done)
+        return super().run(inputs, on_done)
+
+    def _told(self, run: DeviceRun) -> DeviceRun:
         calls = self.simulator.take_calls()
         self._instructions += [call.instructions for call in calls if call.address == self._inference]
-        return self._on_the_board(result)
+        return self._on_the_board(run)
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         self.simulator.take_calls()

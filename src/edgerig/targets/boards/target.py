@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from edgerig.artifact import Artifact
-from edgerig.errors import CompileError, InferenceError, ModelError, SpecError, UnknownNameError
+from edgerig.errors import CompileError, InferenceError, MissingExtraError, ModelError, SpecError, UnknownNameError
 from edgerig.measure.machine import MachineState
 from edgerig.plugins import convert_settings, find
 from edgerig.runtimes.base import Runtime
@@ -17,7 +17,7 @@ from edgerig.targets.base import Session, Target
 from edgerig.targets.boards.board import Board, board_names, load_board
 from edgerig.targets.boards.build import BuildSettings, Firmware, build_firmware
 from edgerig.targets.boards.network import network_of
-from edgerig.targets.boards.toolchain import find_toolchain
+from edgerig.targets.boards.toolchain import find_toolchain, toolchain_installed
 from edgerig.targets.session import Protocol
 
 RUNTIME = "micro"
@@ -49,6 +49,12 @@ class BoardTarget(Target):
     def __init__(self, settings: BoardSettings | None = None) -> None:
         super().__init__(settings)
         self._sessions: list[Session] = []
+
+    @classmethod
+    def missing(cls) -> MissingExtraError | None:
+        if not toolchain_installed():
+            return MissingExtraError(cls.name, "boards", "ziglang")
+        return super().missing()
 
     @classmethod
     def check_address(cls, address: str) -> None:

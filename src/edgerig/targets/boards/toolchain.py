@@ -111,6 +111,11 @@ def find_toolchain(choice: Choice = "auto") -> Toolchain:
     )
 
 
+def toolchain_installed() -> bool:
+    """Whether there is any compiler; asked without starting one."""
+    return importlib.util.find_spec("ziglang") is not None or shutil.which(GCC) is not None
+
+
 @lru_cache
 def _version(words: tuple[str, ...], name: str) -> str:
     done = subprocess.run([*words, "--version"], capture_output=True, text=True, errors="replace", check=False)
