@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.pairs import Pairs, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.pairs import Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.options import Options
 
 _HERE = Path(__file__).parent
@@ -129,9 +129,9 @@ def _job(
     words = stream(pairs, order, channel_pairs(len(pairs.weights)))
     weights = context.constant("block", words, stands_for=[one for one in context.node.inputs if one.constant])
     rounds, first = divmod(len(order) // 6 - 1, _ROUND)
-    shift, addend = (int(pairs.fast.shift[0]), int(pairs.fast.addend[0])) if pairs.fast else (0, 0)
+    shift = int(pairs.fast.shift[0]) if pairs.fast else 0
     numbers = (
-        f"{weights} + {words.size}", *strides, rounds + 1, first, addend, shift, pairs.scale.low, pairs.scale.high,
-        *tile,
+        f"{weights} + {words.size}", *strides, rounds + 1, first, addend_of(pairs), shift, pairs.scale.low,
+        pairs.scale.high, *tile,
     )  # fmt: skip
     return context.struct("block", "er_block", f"{{ {weights}, " + ", ".join(map(str, numbers)) + " }")

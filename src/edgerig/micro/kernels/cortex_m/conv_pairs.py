@@ -17,7 +17,7 @@ from edgerig.micro.ir import Conv2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m import pointwise_code
 from edgerig.micro.kernels.cortex_m.assembly import source
-from edgerig.micro.kernels.cortex_m.pairs import STEP, Pairs, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 
@@ -27,7 +27,7 @@ _FILES = tuple(
 )
 _MOST = (1 << 15) - 1
 #: Steps of the unrolled loop of er_pairs_full.
-_FULL_ROUND = 8
+_FULL_ROUND = 4
 #: Words and leftovers of windows for which code is written out.
 _WRITTEN_OUT = 20
 #: Bytes of columns that are worth fewer calls.
@@ -174,10 +174,9 @@ def _job(
     words = stream(pairs, order, chosen)
     constant = context.constant(name, words, stands_for=[value for value in context.node.inputs if value.constant])
     rounds, first = divmod(len(order) // STEP - 1, pointwise_code.STEPS if pairs.fast else _FULL_ROUND)
-    addend = int(pairs.fast.addend[0]) if pairs.fast else 0
     job = (
         f"{{ {constant}, {constant} + {words.size}, {strides[0]}, {strides[1]}, {rounds + 1}, {first}, "
-        f"{6 * len(order)}, {addend} }}"
+        f"{6 * len(order)}, {addend_of(pairs)} }}"
     )
     if pairs.fast:
         return "&" + context.struct(f"{name}_job", "er_pointwise", job)

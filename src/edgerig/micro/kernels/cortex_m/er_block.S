@@ -83,12 +83,12 @@
     movlt \reg, \other
     .endm
 
-/* A doubling high multiplication that rounds, then a shift that rounds halves away from zero. */
+/* A doubling high multiplication that rounds, then a shift by r3 + 1 that rounds halves away from zero. */
     .macro SCALE reg, multiplier, constant
     smmlar r0, \reg, \multiplier, \constant
     add r0, r0, \reg, asr #31
-    asr r0, r0, r5
-    ssat \reg, #8, r0
+    asr r0, r0, r3
+    ssat \reg, #8, r0, asr #1
     .endm
 
     .macro CUT reg
@@ -191,16 +191,19 @@
     LEAVE
 
     .p2align 2
-7:  ldmia r12!, {r0-r5}
+7:  ldmia r12!, {r0-r3}
+    ldr r5, [sp, #ADDEND]
     add r8, r0, r8, lsl #1
     add r9, r0, r9, lsl #1
     asr r6, r6, #7
     asr r7, r7, #7
-    SCALE r6, r1, r2
-    SCALE r7, r1, r2
-    lsr r5, r5, #8
-    SCALE r8, r3, r4
-    SCALE r9, r3, r4
+    lsl r4, r5, r3
+    SCALE r6, r1, r4
+    SCALE r7, r1, r4
+    lsr r3, r3, #8
+    lsl r4, r5, r3
+    SCALE r8, r2, r4
+    SCALE r9, r2, r4
     ldr r0, [sp, #JOB]
     ldrd r0, r1, [r0, #32]
     sub r2, r1, r0
@@ -258,12 +261,15 @@
     LEAVE
 
     .p2align 2
-7:  ldmia r12!, {r0-r5}
+7:  ldmia r12!, {r0-r3}
+    ldr r5, [sp, #ADDEND]
     add r8, r0, r8, lsl #1
     asr r6, r6, #7
-    SCALE r6, r1, r2
-    lsr r5, r5, #8
-    SCALE r8, r3, r4
+    lsl r4, r5, r3
+    SCALE r6, r1, r4
+    lsr r3, r3, #8
+    lsl r4, r5, r3
+    SCALE r8, r2, r4
     ldr r0, [sp, #JOB]
     ldrd r0, r1, [r0, #32]
     CUT r6

@@ -34,12 +34,12 @@
     HALF r4
     .endm
 
-/* A doubling high multiplication that rounds, then a shift that rounds halves away from zero. */
+/* A doubling high multiplication that rounds, then a shift by r3 + 1 that rounds halves away from zero. */
     .macro SCALE reg, multiplier, constant
     smmlar r0, \reg, \multiplier, \constant
     add r0, r0, \reg, asr #31
-    asr r0, r0, r5
-    ssat \reg, #8, r0
+    asr r0, r0, r3
+    ssat \reg, #8, r0, asr #1
     .endm
 
     .macro CUT reg
@@ -90,7 +90,7 @@ er_pairs_full:
     ldr pc, [sp, #ENTRY]
 
     .p2align 2
-6:  .rept 7
+6:  .rept 3
     STEP
     .endr
     .p2align 2
@@ -98,7 +98,9 @@ er_pairs_full:
     .p2align 2
 4:  subs lr, #1
     bne 6b
-    ldmia r6!, {r0-r5}
+    ldmia r6!, {r0-r3}
+    ldr r5, [sp, #JOB]
+    ldr r5, [r5, #28]
     sub r7, r7, r10
     sub r8, r8, r11
     sub r9, r9, r12
@@ -108,13 +110,15 @@ er_pairs_full:
     asr r7, r7, #7
     asr r8, r8, #7
     asr r9, r9, #7
-    SCALE r7, r1, r2
-    SCALE r8, r1, r2
-    SCALE r9, r1, r2
-    lsr r5, r5, #8
-    SCALE r10, r3, r4
-    SCALE r11, r3, r4
-    SCALE r12, r3, r4
+    lsl r4, r5, r3
+    SCALE r7, r1, r4
+    SCALE r8, r1, r4
+    SCALE r9, r1, r4
+    lsr r3, r3, #8
+    lsl r4, r5, r3
+    SCALE r10, r2, r4
+    SCALE r11, r2, r4
+    SCALE r12, r2, r4
     ldrd r0, r1, [sp, #LOW]
     sub r2, r1, r0
     cmp r2, #255
@@ -226,6 +230,14 @@ er_pairs_copy:
     subs r2, #16
     bge 4b
 5:  adds r2, #16
+    beq 7f
+    subs r2, #4
+    blt 8f
+9:  ldr r3, [r1], #4
+    subs r2, #4
+    str r3, [r0], #4
+    bge 9b
+8:  adds r2, #4
     beq 7f
 6:  ldrb r3, [r1], #1
     subs r2, #1

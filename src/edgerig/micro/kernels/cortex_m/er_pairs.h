@@ -6,10 +6,10 @@
 
 #include "er_pointwise.h"
 
-/* The stream holds for each pair of channels: 256 * bias a; weights; 2 * bias b, multiplier and constant of a and of
-   b, shift of a + 256 * shift of b. A constant is zero point << shift, and half of 1 << shift. */
+/* The stream holds for each pair of channels: 256 * bias a; weights; 2 * bias b, multipliers of both, shift of a less
+   1 + 256 * (shift of b less 1). */
 typedef struct er_pairs {
-    er_pointwise job; /* rounds of 8 steps; no addend */
+    er_pointwise job; /* rounds of 4 steps; the addend is 2 * zero point + 1 */
     int32_t low, high;
 } er_pairs;
 

@@ -92,13 +92,16 @@ def stream(pairs: Pairs, order: NDArray[np.intp], chosen: list[tuple[int, int]])
 
 
 def numbers_of(pairs: Pairs, a: int, b: int) -> list[int]:
-    """Fast: start of a, start of b, multipliers of both. Else: 256 * bias of a, 2 * bias of b, multiplier and constant
-    of a and of b, shift of a + 256 * shift of b."""
+    """Starts of a and b and multipliers of both; for two roundings these starts are 256 times the bias of a and twice
+    that of b, and the shifts less 1 follow in one number."""
     fast, scale = pairs.fast, pairs.scale
     if fast is not None:
         return [int(fast.start[a]), int(fast.start[b]), int(fast.multiplier[a]), int(fast.multiplier[b])]
-    shifts = [-int(scale.exponents[one]) for one in (a, b)]
-    constants = [(1 << shift - 1) + (scale.zero_point << shift) for shift in shifts]
-    ma, mb = int(scale.multipliers[a]), int(scale.multipliers[b])
-    bias_a, bias_b = int(scale.bias[a]), int(scale.bias[b])
-    return [256 * bias_a, 2 * bias_b, ma, constants[0], mb, constants[1], shifts[0] | shifts[1] << 8]
+    shifts = [-int(scale.exponents[one]) - 1 for one in (a, b)]
+    starts = 256 * int(scale.bias[a]), 2 * int(scale.bias[b])
+    return [*starts, int(scale.multipliers[a]), int(scale.multipliers[b]), shifts[0] | shifts[1] << 8]
+
+
+def addend_of(pairs: Pairs) -> int:
+    """What all channels add: the requantization's own, or 2 * zero point + 1 for two roundings."""
+    return int(pairs.fast.addend[0]) if pairs.fast else 2 * pairs.scale.zero_point + 1
