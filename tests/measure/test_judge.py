@@ -52,6 +52,7 @@ BUILD = {
         ({"optimization": "-O0"}, "built with -O0"),
         ({"debug": "yes", "optimization": "-Og"}, "debug build"),
         ({"clock_hz": "16000000"}, "at 16 MHz; the board is made for 216 MHz"),
+        ({"clock_set_hz": "16000000"}, "takes its clock for 216 MHz and has set it to 16 MHz"),
     ],
 )
 def test_firmware_that_was_built_badly(change: dict[str, str], words: str) -> None:

@@ -218,6 +218,13 @@ def test_what_makes_a_firmware_slow_is_said_next_to_the_number(int8_net: Path, t
     assert isinstance(cell.latency.transport, Unavailable)
 
 
+def test_the_clock_that_is_told_is_the_one_that_was_set(int8_net: Path) -> None:
+    with session_of(int8_net, clock_hz=100_000_000) as session:
+        machine = session.machine()
+    assert machine.frequency_hz == 100e6
+    assert machine.packages["clock_set_hz"] == machine.packages["clock_hz"] == "100000000"
+
+
 def test_optimization_and_clock_change_what_they_should(int8_net: Path) -> None:
     inputs = random_inputs(open_artifact(int8_net), 3)
     with session_of(int8_net, kernels="portable") as session:

@@ -33,6 +33,7 @@
 #define SCB_DCISW 0xE000EF60u
 
 enum { MHZ = 1000000, HSI_HZ = 16 * MHZ, HSE_MHZ = 25, OVERDRIVE_FROM = 180 * MHZ };
+enum { WAIT_STATES = (BOARD_CLOCK_HZ - 1) / (30 * MHZ) };
 
 static void barrier(void)
 {
@@ -55,8 +56,8 @@ static void start_clock(void)
     wait_for(RCC_CR, 1u << 17);
     REGISTER(RCC_APB1ENR) |= 1u << 28; /* PWREN */
     REGISTER(PWR_CR1) |= 3u << 14;     /* VOS: scale 1 */
-    /* M = 25, so that the PLL's input is 1 MHz; N = twice the clock; P = 2; Q = 9; from HSE. */
-    REGISTER(RCC_PLLCFGR) = HSE_MHZ | (uint32_t)(2 * (BOARD_CLOCK_HZ / MHZ)) << 6 | 1u << 22 | 9u << 24;
+    /* M = 25, so that the PLL's input is 1 MHz; N = twice the clock; P = 2; Q = 9; from HSE; bit 29 stays set. */
+    REGISTER(RCC_PLLCFGR) = HSE_MHZ | (uint32_t)(2 * (BOARD_CLOCK_HZ / MHZ)) << 6 | 1u << 22 | 9u << 24 | 1u << 29;
     REGISTER(RCC_CR) |= 1u << 24; /* PLLON */
     if (BOARD_CLOCK_HZ > OVERDRIVE_FROM) {
         REGISTER(PWR_CR1) |= 1u << 16; /* ODEN */
@@ -66,7 +67,8 @@ static void start_clock(void)
     }
     wait_for(RCC_CR, 1u << 25);
     /* One wait state for each 30 MHz at 2.7 V and more; prefetch and the accelerator on. */
-    REGISTER(FLASH_ACR) = (BOARD_CLOCK_HZ - 1) / (30 * MHZ) | 1u << 8 | 1u << 9;
+    REGISTER(FLASH_ACR) = WAIT_STATES | 1u << 8 | 1u << 9;
+    wait_for(FLASH_ACR, WAIT_STATES);
     REGISTER(RCC_CFGR) = 5u << 10 | 4u << 13; /* APB1 a quarter, APB2 half of the clock */
     REGISTER(RCC_CFGR) |= 2u;                 /* the PLL */
     wait_for(RCC_CFGR, 2u << 2);

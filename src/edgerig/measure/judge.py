@@ -113,6 +113,12 @@ def judge_firmware(state: MachineState) -> list[str]:
     clock, meant = build.get("clock_hz", ""), build.get("board_clock_hz", "")
     if clock.isdigit() and meant.isdigit() and clock != meant:
         found.append(f"The processor runs at {int(clock) / 1e6:g} MHz; the board is made for {int(meant) / 1e6:g} MHz.")
+    really = build.get("clock_set_hz", clock)
+    if really != clock:
+        found.append(
+            f"The firmware takes its clock for {int(clock) / 1e6:g} MHz and has set it to {int(really) / 1e6:g} MHz: "
+            "its times are wrong."
+        )
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,20 @@ def test_firmware_brings_the_clock_tree_to_its_clock(simulator: Simulator, netwo
         other = Simulator(made.elf, BOARD)
         other.run()
         assert other.clock_hz == clock
+
+
+def test_a_clock_that_was_never_set_is_found_out(network: Network, tmp_path: Path) -> None:
+    mine = tmp_path / "slow"
+    shutil.copytree(BOARD.folder, mine)
+    code = (mine / "board.c").read_text()
+    assert "    start_clock();\n" in code
+    (mine / "board.c").write_text(
+        code.replace("    start_clock();\n", "    (void)start_clock;\n").replace("../common/", "")
+    )
+    board = load_board(str(mine))
+    simulator = Simulator(build_firmware(board, network, None).elf, board)
+    simulator.run()
+    assert simulator.clock_hz == 16_000_000
 
 
 def test_console_prints_the_network(simulator: Simulator) -> None:

@@ -137,6 +137,11 @@ class BoardSession(WireSession):
 class SimulatedSession(BoardSession):
     """A network on `Simulator`, which this session has for itself."""
 
+    def machine(self) -> MachineState:
+        state, clock = super().machine(), self.simulator.clock_hz
+        # What the firmware made of the clock tree, whatever it believes.
+        return replace(state, frequency_hz=float(clock), packages={**state.packages, "clock_set_hz": str(clock)})
+
     def __init__(self, simulator: Simulator, *given: Any, **options: Any) -> None:
         self.simulator = simulator
         self._inference = simulator.symbols["model_run"]
