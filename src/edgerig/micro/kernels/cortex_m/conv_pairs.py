@@ -61,7 +61,7 @@ class ConvPairs(Kernel):
         strides = (-(-pixels // 4) * 4, 1) if planar else (1, out_channels)
         run, first, second = _jobs(pairs, window.order(), context, strides if pixels >= 3 else (strides[0], 0))
         if pairs.fast:
-            generated[f"{run}.S"] = source([pointwise_code.pointwise(int(pairs.fast.shift[0]))])
+            generated[f"{run}.S"] = source([pointwise_code.pointwise(int(pairs.fast.shift[0]), _steps(context, pairs))])
             context.structs.append(f"extern er_pointwise_run {run};")
         tile = 6 * len(window.order())
         tiles = max(1, min(_COLUMNS // tile, pixels // 3))
@@ -163,8 +163,13 @@ def _jobs(pairs: Pairs, order: NDArray[np.intp], context: Context, strides: tupl
     together = channel_pairs(channels)
     first = _job(pairs, order, context, "pairs", together[: channels // 2], strides)
     second = _job(pairs, order, context, "odd", together[-1:], strides) if channels % 2 else "0"
-    run = pointwise_code.name_of(int(pairs.fast.shift[0])) if pairs.fast else "er_pairs_full"
+    run = pointwise_code.name_of(int(pairs.fast.shift[0]), _steps(context, pairs)) if pairs.fast else "er_pairs_full"
     return run, first, second
+
+
+def _steps(context: Context, pairs: Pairs) -> int:
+    """Of the unrolled loop."""
+    return pointwise_code.STEPS[context.options.optimize] if pairs.fast else _FULL_ROUND
 
 
 def _job(
@@ -173,7 +178,7 @@ def _job(
 ) -> str:  # fmt: skip
     words = stream(pairs, order, chosen)
     constant = context.constant(name, words, stands_for=[value for value in context.node.inputs if value.constant])
-    rounds, first = divmod(len(order) // STEP - 1, pointwise_code.STEPS if pairs.fast else _FULL_ROUND)
+    rounds, first = divmod(len(order) // STEP - 1, _steps(context, pairs))
     job = (
         f"{{ {constant}, {constant} + {words.size}, {strides[0]}, {strides[1]}, {rounds + 1}, {first}, "
         f"{6 * len(order)}, {addend_of(pairs)} }}"

@@ -103,8 +103,9 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
         after = _prescaled(second, pointwise_code.USUAL_SHIFT)
         assert after is not None
         shift = int(after.shift[0])
-        run, job = pointwise_code.name_of(shift), _pointwise_job(second, after, context)
-        generated[f"{run}.S"] = source([pointwise_code.pointwise(shift)])
+        steps = pointwise_code.STEPS[context.options.optimize]
+        run, job = pointwise_code.name_of(shift, steps), _pointwise_job(second, after, context)
+        generated[f"{run}.S"] = source([pointwise_code.pointwise(shift, steps)])
         context.structs.append(f"extern er_pointwise_run {run};")
     context.structs.append(f"extern er_depthwise_run {code.name};")
     _, height, width, channels = first.input.shape
@@ -210,7 +211,7 @@ def _pointwise_job(node: Conv2D, parameters: Prescaled, context: Context) -> lis
     stream = pointwise_code.pack(weights, parameters)
     name = context.constant("pointwise", stream, stands_for=_stands_for(node))
     steps = -(-weights.shape[1] // 4) - 1
-    rounds, first = divmod(steps, pointwise_code.STEPS)
+    rounds, first = divmod(steps, pointwise_code.STEPS[context.options.optimize])
     return [name, f"{name} + {stream.size}", str(rounds + 1), str(first), str(parameters.addend[0])]
 
 

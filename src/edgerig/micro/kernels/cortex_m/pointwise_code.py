@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from edgerig.micro.kernels.cortex_m.assembly import Function
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled
 
-#: Steps of four inputs in the unrolled loop.
-STEPS = 16
+#: Steps of four inputs in the unrolled loop, where speed counts and where size does.
+STEPS = {"speed": 16, "size": 8}
 #: Tried first, so that layers share code.
 USUAL_SHIFT = 13
 
 
-def name_of(shift: int) -> str:
-    """Name of the function for a shift."""
-    return f"er_pointwise_{shift}"
+def name_of(shift: int, steps: int) -> str:
+    """Name of the function for a shift and so many steps in the loop."""
+    return f"er_pointwise_{shift}" + ("" if steps == STEPS["speed"] else f"_{steps}")
 
 
-def pointwise(shift: int) -> Function:
+def pointwise(shift: int, steps: int) -> Function:
     """``void name(const er_pointwise *job, const uint32_t *columns, int8_t *out, uint32_t tiles)``."""
-    code = Function(name_of(shift), "Pointwise convolution over columns; see er_pointwise.h.")
+    code = Function(name_of(shift, steps), "Pointwise convolution over columns; see er_pointwise.h.")
     tile, pair, again, finish, table = (code.label(stem) for stem in ("tile", "pair", "again", "finish", "table"))
     # 0 channel and pixel stride, out | 12 columns, rounds | 20 entry, end, tiles | 32 tile's out, job | 40 addend
     code.add("push {r4-r11, lr}", "sub sp, #44", "strd r2, r0, [sp, #32]", "str r1, [sp, #12]", "str r3, [sp, #28]")
@@ -42,7 +42,7 @@ def pointwise(shift: int) -> Function:
     code.add("smlad r7, r0, r3, r7", "sxtb16 r3, r3", "smuad r10, r0, r3", "smuad r11, r1, r3", "smuad r12, r2, r3")
     code.add(*_half("r4"), "ldr pc, [sp, #20]", ".p2align 2")
     code.place(again)
-    code.add(f".rept {STEPS}", "ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"), ".endr", ".p2align 2")
+    code.add(f".rept {steps}", "ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"), ".endr", ".p2align 2")
     code.place(finish)
     code.add("subs lr, #1", f"bne {again}", "ldmia r6!, {r0-r2}", "ldr r3, [sp, #40]")
     for a, b in zip(("r7", "r8", "r9"), ("r10", "r11", "r12"), strict=True):
@@ -62,7 +62,7 @@ def pointwise(shift: int) -> Function:
     code.add("ldr r0, [sp, #28]", "subs r0, #1", "str r0, [sp, #28]", f"bne {tile}", "add sp, #44", "pop {r4-r11, pc}")
     code.add(".p2align 2")
     code.place(table)
-    code.add(f".word ({finish} - {again}) / {STEPS}")
+    code.add(f".word ({finish} - {again}) / {steps}")
     return code
 
 
