@@ -78,20 +78,21 @@ def measure_cell(
         _check_deployed(artifact, session.load_report, cell, tests)
 
     with Deployment(cell, artifact, target, how, progress, check) as deployment:
-        report = deployment.session.load_report
-        machine = deployment.session.machine()
+        machine = deployment.ask("before the first inference", lambda session: session.machine())
         first_inputs = _first_inputs(tests, artifact, how)
-        first = deployment.session.run([first_inputs[:1]]).times_ns[0]
+        first = deployment.ask("in the first inference", lambda session: session.run([first_inputs[:1]]).times_ns[0])
+        report = deployment.session.load_report
         deployment.warm_up(first_inputs)
         with progress.task(cell.id, len(tests)) as task:
             steady = _steady_pass(deployment, journal, tests, how.seconds, task.advance)
-        session = deployment.session
-        memory = session.memory()
-        layers = _profile(session, first_inputs, how)
-        memory = _with_what_the_profile_told(memory, session.memory())
-        transport = _transport(session, first_inputs, how)
-        machine_after = session.machine()
-        counts, firmware = session.counts(), session.firmware()
+        counts, firmware = deployment.session.counts(), deployment.session.firmware()
+        memory = deployment.ask("while its memory was read", lambda session: session.memory())
+        layers, told = deployment.ask("in the profile", lambda session: _profile(session, first_inputs, how))
+        memory = _with_what_the_profile_told(memory, told)
+        transport = deployment.ask(
+            "while the transport was measured", lambda session: _transport(session, first_inputs, how)
+        )
+        machine_after = deployment.ask("at the end", lambda session: session.machine())
     distribution = summarize(steady.times_ns * NANOSECOND)
     quality = judge_quality(tests.dataset, steady.scores, tests.samples.labels)
     interruptions = tuple(deployment.interruptions)
@@ -160,7 +161,7 @@ def _steady_pass(
     for part, inputs in tests.chunks(artifact, journal.samples):
         batch = quantize_input(inputs, the_input(artifact))
         before += time.perf_counter() - mark
-        for _, run in deployment.pieces(batch, part.start, advance):
+        for run in deployment.pieces(batch, part.start, advance):
             mark = time.perf_counter()
             values = dequantize(run.outputs[0], spec)
             values = values.reshape(len(values), -1).astype(np.float32, copy=False)
@@ -171,18 +172,21 @@ def _steady_pass(
     again = _first_chunk(tests, artifact)
     left = seconds - int(times[0].sum()) * NANOSECOND
     while left > 0 and sum(map(len, times)) < MAX_INFERENCES:
-        for _, run in deployment.pieces(again, 0, lambda _: None):
+        for run in deployment.pieces(again, None, lambda _: None):
             left -= max(int(run.times_ns.sum()), 1) * NANOSECOND
             times.append(run.times_ns)
     count = max(1, fresh)
     return Steady(np.concatenate(times), journal.joined("scores"), before / count, after / count)
 
 
-def _profile(session: Session, inputs: Array, how: Measure) -> tuple[LayerTime, ...] | Unavailable:
+def _profile(
+    session: Session, inputs: Array, how: Measure
+) -> tuple[tuple[LayerTime, ...] | Unavailable, dict[str, Quantity]]:
+    """The profile, and the memory as the same session tells it afterwards."""
     if not how.profile:
-        return Unavailable("the per-operator profile was switched off")
+        return Unavailable("the per-operator profile was switched off"), session.memory()
     layers = session.profile([inputs[: how.profile_samples]])
-    return layers if isinstance(layers, Unavailable) else tuple(layers)
+    return layers if isinstance(layers, Unavailable) else tuple(layers), session.memory()
 
 
 def _with_what_the_profile_told(before: dict[str, Quantity], after: dict[str, Quantity]) -> dict[str, Quantity]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,30 @@ from edgerig.spec.types import Measure
 from edgerig.targets.base import DeviceRun, Session, Target
 
 Array = NDArray[Any]
+Answer = TypeVar("Answer")
 #: Samples are sent, and their results kept, in pieces of about so many seconds.
 PIECE_SECONDS = 2.0
 FIRST_PIECE = 64
 #: Pause between two tries to reach a device that went away, in seconds.
 RETRY_EVERY = 0.5
+#: A device that is there and yet fails to take the network is asked so many times in all.
+REFUSALS = 3
 
 
 class Deployment:
     """One artifact on one target, from opening to closing.
 
+    A device that goes away, wherever that is, is waited for up to ``how.patience`` seconds; then the same artifact is
+    deployed again, warmed up if it was before, and what was under way is done again. If it goes away a second time at
+    the same place and not a single sample was finished in between, that is an error.
+
     Attributes:
         session: The session now; another one after an interruption.
         interruptions: What interrupted it, in sentences.
+
+    Raises:
+        TargetError: The device is not there, or refuses the network.
+        InferenceError: Its engine refuses the network.
     """
 
     def __init__(
@@ -42,22 +53,58 @@ class Deployment:
         self._check = check
         self._piece = FIRST_PIECE
         self._warmup: Array | None = None
-        self._failed_at: int | None = None
-        self.session = self._open()
+        #: Where the device went away since something was last finished.
+        self._lost_at: set[str] = set()
+        self._opened: Session | None = None
+        try:
+            self._opened = self._open()
+        except LeaseError:
+            raise
+        except TargetError as error:
+            self._recover(error, "while the network was deployed")
 
-    def warm_up(self, inputs: Array) -> None:
-        """Run ``how.warmup`` samples out of ``inputs``, (n, ...); the same again after every interruption."""
-        self._warmup = np.resize(inputs, (self.how.warmup, *inputs.shape[1:])) if self.how.warmup else None
-        if self._warmup is not None:
-            self.session.run([self._warmup])
+    @property
+    def session(self) -> Session:
+        """The session now; another one after an interruption."""
+        assert self._opened is not None
+        return self._opened
 
-    def pieces(self, inputs: Array, first: int, done: Callable[[int], None]) -> Any:
-        """Run ``inputs``, (n, ...), piece by piece; yields the place of each piece and its `DeviceRun`.
-
-        A piece that the device broke off is run again once the device is back.
+    def ask(self, where: str, question: Callable[[Session], Answer]) -> Answer:
+        """What ``question`` gets out of the session; it is put again, from its beginning, to a device that came back.
 
         Args:
-            first: Place of the first sample in the whole test set, for messages.
+            where: What is under way meanwhile, for messages: ``"in the warm-up"``.
+
+        Raises:
+            TargetError: The device stayed away, or went away twice over this question.
+        """
+        while True:
+            try:
+                answer = question(self.session)
+            except TargetError as error:
+                self._recover(error, where)
+                continue
+            self._lost_at.clear()
+            return answer
+
+    def warm_up(self, inputs: Array) -> None:
+        """Run ``how.warmup`` samples out of ``inputs``, (n, ...); the same again after every interruption from now on.
+
+        Without a warm-up one sample is run then, so that no first inference gets among those that are measured.
+        """
+        samples = np.resize(inputs, (max(1, self.how.warmup), *inputs.shape[1:]))
+        if self.how.warmup:
+            self.ask("in the warm-up", lambda session: session.run([samples]))
+        self._warmup = samples
+
+    def pieces(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
+        """Run ``inputs``, (n, ...), piece by piece; yields the results of each, in order and without gaps.
+
+        After an interruption the first sample that runs is the first whose result had not arrived.
+
+        Args:
+            first: Place of the first sample in the whole test set, for messages; None if they run again for their
+                times alone.
             done: Hears how many more samples are finished.
 
         Raises:
@@ -67,17 +114,25 @@ class Deployment:
         while place < len(inputs):
             count = min(self._piece, len(inputs) - place)
             start = time.monotonic()
+            lost: TargetError | None = None
+            run: DeviceRun | None
             try:
-                run: DeviceRun = self.session.run([inputs[place : place + count]])
+                run = self.session.run([inputs[place : place + count]])
             except TargetError as error:
-                self._recover(error, first + place)
-                continue
+                run, lost = self.session.arrived, error
             seconds = max(time.monotonic() - start, 1e-6)
-            # At most four times as many as before: the first few may be slow for reasons of their own.
-            self._piece = max(1, min(self._piece * 4, int(count * PIECE_SECONDS / seconds)))
-            yield place, run
-            place += count
-            done(count)
+            if run is not None:
+                self._lost_at.clear()
+                yield run
+                place += len(run.times_ns)
+                done(len(run.times_ns))
+            if lost is None:
+                # At most twice as many as before: the first few may be slow for reasons of their own.
+                self._piece = max(1, min(self._piece * 2, int(count * PIECE_SECONDS / seconds)))
+                continue
+            # Results come many at once. If one certain sample ends the device, each try halves the way to it at least.
+            self._piece = 1
+            self._recover(lost, "among the samples that were run again" if first is None else _after(first + place))
 
     def close(self) -> None:
         """End the session."""
@@ -98,27 +153,62 @@ class Deployment:
             raise
         return session
 
-    def _recover(self, error: TargetError, place: int) -> None:
-        """Wait for the device, deploy again, warm up again."""
-        if self.how.patience == 0 or self._failed_at == place:
+    def _recover(self, error: TargetError, where: str) -> None:
+        """Wait for the device, deploy again, warm up again, until the device is where it was when it went away."""
+        start = time.monotonic()
+        first, lost = error, where
+        while True:
+            self._give_up_on_repetition(error, lost)
+            self.progress.log(
+                f"{self.cell.id}: {error.message} Waiting up to {self.how.patience:g} s for it to come back."
+            )
+            self._opened = self._come_back(error)
+            if self._warmup is None:
+                break
+            try:
+                self._opened.run([self._warmup])
+                break
+            except TargetError as again:
+                error, lost = again, f"in the warm-up {where}"
+        away = time.monotonic() - start
+        self.interruptions.append(f"The device was away for {away:.1f} s {where} ({first.message.rstrip('.')}).")
+        self.progress.log(f"{self.cell.id}: goes on {where}")
+
+    def _give_up_on_repetition(self, error: TargetError, where: str) -> None:
+        if self.how.patience == 0:
             raise error
-        self._failed_at, start = place, time.monotonic()
-        self.progress.log(f"{self.cell.id}: {error.message} Waiting up to {self.how.patience:g} s for it to come back.")
-        with contextlib.suppress(EdgerigError):
-            self.session.close()
+        if where in self._lost_at:
+            raise TargetError(f"{error.message} That was the second time {where}.", error.hint) from error
+        self._lost_at.add(where)
+
+    def _come_back(self, error: TargetError) -> Session:
+        """A session with a device that ``error`` told to be gone."""
+        start, refusals = time.monotonic(), 0
+        with contextlib.suppress(EdgerigError, OSError):
+            if self._opened is not None:
+                self._opened.close()
         while True:
             try:
-                self.session = self._open()
-                break
+                return self._open()
             except TargetError as again:
                 if isinstance(again, LeaseError) and again.retry_after is None:
                     raise  # another run has the device now: waiting does not bring it back
                 if time.monotonic() - start > self.how.patience:
-                    raise error from None
+                    raise TargetError(
+                        f"{error.message} It was waited for, {self.how.patience:g} s in vain.", error.hint
+                    ) from error
+                refusals += self._is_there()
+                if refusals == REFUSALS:
+                    raise
                 time.sleep(RETRY_EVERY)
-        if self._warmup is not None:
-            self.session.run([self._warmup])
-        away = time.monotonic() - start
-        text = f"The device was away for {away:.1f} s after sample {place} ({error.message.rstrip('.')})."
-        self.interruptions.append(text)
-        self.progress.log(f"{self.cell.id}: goes on at sample {place}")
+
+    def _is_there(self) -> bool:
+        try:
+            self.target.check()
+        except TargetError:
+            return False
+        return True
+
+
+def _after(place: int) -> str:
+    return f"after sample {place}" if place else "at the first sample"

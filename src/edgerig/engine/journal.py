@@ -1,4 +1,4 @@
-"""What a cell has measured so far, on disk, so that a run that dies goes on with the sample where it stopped."""
+"""What a cell has measured so far, on disk: a run that dies goes on after the last piece that is finished."""
 
 from __future__ import annotations
 

@@ -103,9 +103,15 @@ class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(ABC):
-    """One network on one device, from `Target.open` to `close`."""
+    """One network on one device, from `Target.open` to `close`.
+
+    Attributes:
+        arrived: Where the last `run` ended in a TargetError: what the device had answered until then, for as many of
+            the first samples. None if it had answered nothing, or where a session does not keep it.
+    """
 
     load_report: LoadReport
+    arrived: DeviceRun | None = None
 
     @abstractmethod
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:

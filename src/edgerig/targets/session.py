@@ -78,8 +78,18 @@ class WireSession(Session):
         self._largest = max(1, min(min(most, client.device.max_payload) // self._bytes_in, most // max(bytes_out, 1)))
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
+        self.arrived = None
         batches = self._check(inputs)
-        return self._stepwise(batches, on_done) if self.protocol == "stepwise" else self._chunked(batches, on_done)
+        kept = _Kept(len(batches[0]), self.client.who)
+        try:
+            if self.protocol == "stepwise":
+                self._stepwise(batches, kept, on_done)
+            else:
+                self._chunked(batches, kept, on_done)
+        except TargetError:
+            self.arrived = self._told(kept.run()) if kept.count else None
+            raise
+        return self._told(kept.run())
 
     def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
         if count < 1:
@@ -138,32 +148,17 @@ class WireSession(Session):
 
     # ---- running
 
-    def _chunked(self, batches: list[Array], on_done: Callable[[int], None] | None) -> DeviceRun:
-        total, place = len(batches[0]), 0
-        outputs: list[Array] = []
-        times = np.empty(total, np.int64)
-        trips, sizes = [], []
+    def _told(self, run: DeviceRun) -> DeviceRun:
+        """What `run` gives of what the device answered; a board that is not there has other times."""
+        return run
+
+    def _chunked(self, batches: list[Array], kept: _Kept, on_done: Callable[[int], None] | None) -> None:
         for answer in self.client.stream(self._requests(batches), self._window):
-            count = answer.count
             self._keep_pace(answer)
-            # The views end with the next answer: what is in them is copied, once, to where it stays.
-            times[place : place + count] = np.frombuffer(answer.times, np.int64)
-            arrays = self._arrays(answer.outputs, count)
-            if not outputs:
-                outputs = [np.empty((total, *array.shape[1:]), array.dtype) for array in arrays]
-            for kept, array in zip(outputs, arrays, strict=True):
-                if kept.shape[1:] != array.shape[1:]:
-                    raise TargetError(f"{self.client.who} changes the shape of its outputs from message to message.")
-                kept[place : place + count] = array
-            trips.append(answer.round_trip_ns)
-            sizes.append(count)
-            place += count
+            times = np.frombuffer(answer.times, np.int64)
+            kept.add(self._arrays(answer.outputs, answer.count), times, answer.round_trip_ns)
             if on_done is not None:
-                on_done(count)
-        return DeviceRun(
-            outputs=tuple(outputs), times_ns=times, round_trips_ns=np.array(trips, np.int64),
-            samples_per_request=np.array(sizes, np.int64),
-        )  # fmt: skip
+                on_done(answer.count)
 
     def _requests(self, batches: list[Array]) -> Iterator[Request]:
         """The samples in portions as the device can take them."""
@@ -187,10 +182,8 @@ class WireSession(Session):
         self._sample_ns = (now - max(now - answer.round_trip_ns, self._answered)) / answer.count
         self._answered = now
 
-    def _stepwise(self, batches: list[Array], on_done: Callable[[int], None] | None) -> DeviceRun:
+    def _stepwise(self, batches: list[Array], kept: _Kept, on_done: Callable[[int], None] | None) -> None:
         total, told = len(batches[0]), time.perf_counter()
-        outputs: list[list[Array]] = [[] for _ in self.load_report.outputs]
-        times, trips = np.empty(total, np.int64), np.empty(total, np.int64)
         waiting = 0
         for place in range(total):
             views = [_bytes(batch[place : place + 1]) for batch in batches]
@@ -198,31 +191,22 @@ class WireSession(Session):
             self.client.upload_input(views)
             self.client.request_processing()
             answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
-            times[place] = self.client.download_statistics().last_inference_ns
-            trips[place] = time.perf_counter_ns() - start
-            for kept, array in zip(outputs, answered, strict=True):
-                kept.append(array)
+            times = np.array([self.client.download_statistics().last_inference_ns], np.int64)
+            kept.add(answered, times, time.perf_counter_ns() - start)
             waiting += 1
             if on_done is not None and (time.perf_counter() - told > CHUNK_SECONDS or place == total - 1):
                 on_done(waiting)
                 waiting, told = 0, time.perf_counter()
-        return DeviceRun(
-            outputs=tuple(np.concatenate(kept) for kept in outputs), times_ns=times, round_trips_ns=trips,
-            samples_per_request=np.ones(total, np.int64),
-        )  # fmt: skip
 
     def _one(self, sample: list[Array]) -> tuple[int, int]:
         """Host time and on-device time in ns of one sample by the session's own protocol."""
-        run = self._stepwise(sample, None) if self.protocol == "stepwise" else self._run_once(sample)
-        return int(run.round_trips_ns[0]), int(run.times_ns[0])
-
-    def _run_once(self, sample: list[Array]) -> DeviceRun:
+        if self.protocol == "stepwise":
+            kept = _Kept(1, self.client.who)
+            self._stepwise(sample, kept, None)
+            run = kept.run()
+            return int(run.round_trips_ns[0]), int(run.times_ns[0])
         answer = self.client.run([_bytes(array) for array in sample], 1)
-        times: NDArray[np.int64] = np.frombuffer(answer.times, np.int64).copy()
-        return DeviceRun(
-            outputs=(), times_ns=times, round_trips_ns=np.array([answer.round_trip_ns], np.int64),
-            samples_per_request=np.ones(1, np.int64),
-        )  # fmt: skip
+        return answer.round_trip_ns, int(np.frombuffer(answer.times, np.int64)[0])
 
     def _arrays(self, views: list[memoryview], count: int) -> list[Array]:
         """The outputs in an answer, shape (n, ...), as views that end with the next request."""
@@ -252,6 +236,43 @@ def _nothing() -> None:
 
 def _bytes(array: Array) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
+
+
+class _Kept:
+    """Results of up to ``total`` samples, as they arrive.
+
+    Attributes:
+        count: How many have arrived.
+    """
+
+    def __init__(self, total: int, who: str) -> None:
+        self.count, self._total, self._who = 0, total, who
+        self._outputs: list[Array] = []
+        self._times: NDArray[np.int64] = np.empty(total, np.int64)
+        self._trips: list[int] = []
+        self._sizes: list[int] = []
+
+    def add(self, outputs: list[Array], times: NDArray[np.int64], round_trip_ns: int) -> None:
+        """Copy the next answer, whose views end with the one after it, to where it stays."""
+        count = len(times)
+        place = slice(self.count, self.count + count)
+        if not self._outputs:
+            self._outputs = [np.empty((self._total, *array.shape[1:]), array.dtype) for array in outputs]
+        for kept, array in zip(self._outputs, outputs, strict=True):
+            if kept.shape[1:] != array.shape[1:]:
+                raise TargetError(f"{self._who} changes the shape of its outputs from message to message.")
+            kept[place] = array
+        self._times[place] = times
+        self._trips.append(round_trip_ns)
+        self._sizes.append(count)
+        self.count += count
+
+    def run(self) -> DeviceRun:
+        """What has arrived, at least one sample."""
+        return DeviceRun(
+            outputs=tuple(array[: self.count] for array in self._outputs), times_ns=self._times[: self.count],
+            round_trips_ns=np.array(self._trips, np.int64), samples_per_request=np.array(self._sizes, np.int64),
+        )  # fmt: skip
 
 
 class _Output:
