@@ -30,6 +30,8 @@ _MOST = (1 << 15) - 1
 _FULL_ROUND = 4
 #: Words and leftovers of windows for which code is written out.
 _WRITTEN_OUT = 20
+#: Share of the output's size that a padded copy of the image may have.
+_SMALL = 1 / 4
 #: Bytes of columns that are worth fewer calls.
 _COLUMNS = 1024
 
@@ -71,7 +73,7 @@ class ConvPairs(Kernel):
         numbers = (
             height, width, channels, out_width, pixels, node.kernel[0], window.runs // node.kernel[0], *node.stride,
             *node.dilation, padding.top, padding.left, padding.right, window.run, node.input.zero_point, tiles,
-            window.pitch, window.row_step, begin, strides[1], (out_channels - 2) * strides[0],
+            window.pitch, window.row_step, begin, window.padded_rows, strides[1], (out_channels - 2) * strides[0],
         )  # fmt: skip
         shape = context.struct("shape", "er_conv_columns_shape", "{ " + ", ".join(map(str, numbers)) + " }")
         name, text = window.code()
@@ -79,7 +81,7 @@ class ConvPairs(Kernel):
             generated[f"{name}.c"] = text
             context.structs.append(f"extern er_conv_window {name};")
         columns = context.scratch(tiles * tile, "uint32_t")
-        band = "0" if padding.none else context.scratch(node.kernel[0] * window.pitch)
+        band = "0" if padding.none else context.scratch((window.padded_rows or node.kernel[0]) * window.pitch)
         body = (
             f"er_conv_columns(&{shape}, {name}, {run}, {first}, {second}, {context.read(node.input)}, "
             f"{context.write(node.output)}, {columns}, {band});"
@@ -98,6 +100,7 @@ class Window:
         offsets: Where each run begins, from the first.
         pitch: Bytes of a row of the image, or, where there is padding, of a band of padded rows.
         row_step: Bytes from one row of taps to the next.
+        padded_rows: Of a padded copy of the whole image, where that is small; else 0.
         whole_words: Pixels are.
     """
 
@@ -106,6 +109,7 @@ class Window:
     offsets: tuple[int, ...]
     pitch: int
     row_step: int
+    padded_rows: int
     whole_words: bool
 
     @staticmethod
@@ -115,12 +119,14 @@ class Window:
         height, taps = node.kernel
         left, right = node.padding.left * channels, node.padding.right * channels
         pitch = width * channels if node.padding.none else -(-(-left % 4 + left + width * channels + right) // 4) * 4
+        rows = node.input.shape[1] + node.padding.top + node.padding.bottom
+        padded = rows if not node.padding.none and rows * pitch <= _SMALL * node.output.elements else 0
         # A band of padded rows holds only rows with taps.
-        row_step = pitch * (node.dilation[0] if node.padding.none else 1)
+        row_step = pitch * (node.dilation[0] if node.padding.none or padded else 1)
         steps = [0] if node.dilation[1] == 1 else [tap * node.dilation[1] * channels for tap in range(taps)]
         offsets = tuple(row * row_step + step for row in range(height) for step in steps)
         run = channels * (taps if node.dilation[1] == 1 else 1)
-        return Window(len(offsets), run, offsets, pitch, row_step, channels % 4 == 0)
+        return Window(len(offsets), run, offsets, pitch, row_step, padded, channels % 4 == 0)
 
     def order(self) -> NDArray[np.intp]:
         """Which input stands where in the columns, -1: none. Words of four first, then what is left of the runs."""

@@ -32,11 +32,12 @@ void er_conv_window_any(const er_conv_columns_shape *shape, const int8_t *from, 
         *rest = er_two(low, 0);
 }
 
-/* The rows of taps of one output row, with their padding. */
-static void copy_band(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int8_t *band)
+/* So many rows from y on, with their padding. */
+static void copy_band(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int32_t rows, int32_t step,
+                      int8_t *band)
 {
     const int32_t left = s->left * s->channels, middle = s->width * s->channels, right = s->right * s->channels;
-    for (int32_t row = 0; row < s->kernel_height; row++, y += s->dilation_y, band += s->pitch) {
+    for (; rows != 0; rows--, y += step, band += s->pitch) {
         int8_t *const from = band + s->begin;
         if (y < 0 || y >= s->height) {
             __builtin_memset(band, s->zero, (size_t)s->pitch);
@@ -56,7 +57,7 @@ static const int8_t *row_at(const er_conv_columns_shape *s, const int8_t *in, in
     const int32_t first = y * s->stride_y - s->top;
     if (!band)
         return in + first * s->pitch;
-    copy_band(s, in, first, band);
+    copy_band(s, in, first, s->kernel_height, s->dilation_y, band);
     return band + s->begin;
 }
 
@@ -69,6 +70,11 @@ void er_conv_columns(const er_conv_columns_shape *shape, er_conv_window *window,
     /* The last three pixels may overlap those before; fewer than three are computed three times. */
     const int32_t tile = s->pixels < 3 ? 1 : 3;
     const uint32_t words = first->tile / 4;
+    if (s->padded_rows) {
+        copy_band(s, in, -s->top, s->padded_rows, 1, band);
+        in = band + s->begin + s->top * s->pitch;
+        band = 0;
+    }
     int32_t y = 0, x = 0;
     const int8_t *at = row_at(s, in, 0, band);
     for (int32_t pixel = 0, tiles; pixel < s->pixels; pixel += tiles * tile) {

@@ -19,6 +19,7 @@ typedef struct er_conv_columns_shape {
     int16_t tiles; /* that columns have room for */
     int32_t pitch, row_step; /* bytes of a row, and from a row of taps to the next */
     int32_t begin; /* of the padding in a row of the band */
+    int32_t padded_rows; /* of a copy of the whole image, or 0 */
     int32_t pixel_stride, second; /* of the output, and from its channel 0 to the one before the last, bytes */
 } er_conv_columns_shape;
 
@@ -26,8 +27,8 @@ typedef struct er_conv_columns_shape {
 typedef void er_conv_window(const er_conv_columns_shape *shape, const int8_t *from, uint32_t *to);
 er_conv_window er_conv_window_any;
 
-/* columns: shape->tiles times the bytes of a tile; band: where there is padding, kernel_height rows of pitch bytes,
-   else 0. second, if not 0, are the last two channels of an odd number. */
+/* columns: shape->tiles times the bytes of a tile; band: where there is padding, padded_rows of pitch bytes or, if
+   that is 0, kernel_height; else 0. second, if not 0, are the last two channels of an odd number. */
 void er_conv_columns(const er_conv_columns_shape *shape, er_conv_window *window, er_pointwise_run *run,
                      const er_pointwise *first, const er_pointwise *second, const int8_t *in, int8_t *out,
                      uint32_t *columns, int8_t *band);
