@@ -156,7 +156,8 @@ class Window:
         for i in range(0, len(rest), 2):
             second = f"from[{rest[i + 1]}]" if i + 1 < len(rest) else "0"
             lines.append(f"    to[{6 * self.runs * whole + 3 * (i // 2)}] = er_two(from[{rest[i]}], {second});")
-        name = f"er_window_{self.runs}x{self.run}_{'_'.join(map(str, self.offsets[1:2] + self.offsets[-1:]))}"
+        steps = (*self.offsets[1:2], self.row_step, *self.offsets[2:][-1:])
+        name = f"er_window_{self.runs}x{self.run}_{'_'.join(map(str, steps))}"
         head = (
             f"void {name}(const er_conv_columns_shape *shape, const int8_t *from, uint32_t *to)\n{{\n    (void)shape;\n"
         )
