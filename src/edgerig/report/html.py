@@ -14,7 +14,7 @@ import msgspec
 from markupsafe import Markup
 
 from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
-from edgerig.report.model import Report, Variant
+from edgerig.report.model import Figure, Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.units import percent
@@ -23,7 +23,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A variant with its drawings. ``series`` is the number of its colour."""
+    """A variant with its drawings. ``series`` numbers its colour; ``counted``: its instructions without unit."""
 
     variant: Variant
     series: int
@@ -31,6 +31,7 @@ class Shown(msgspec.Struct, frozen=True):
     distribution: Markup | None
     series_chart: Markup | None
     operators: Markup | None
+    counted: Figure | None
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +100,15 @@ def _shown(variant: Variant, series: int) -> Shown:
         distribution(times.ecdf, *marks) if times else None,
         time_series(times.series, variant.steady) if times else None,
         operators(variant.layers) if variant.layers.reason is None else None,
+        _counted(variant.instructions),
     )
+
+
+def _counted(figure: Figure | None) -> Figure | None:
+    """Instructions for the column of that name."""
+    if figure is None:
+        return None
+    return msgspec.structs.replace(figure, text=figure.text.removesuffix(" instructions"))
 
 
 def _plot(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:

@@ -135,6 +135,11 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     note: str = ""
 
+    @property
+    def shapes(self) -> bool:
+        """Whether the engine told the shape of any output."""
+        return any(row.shape for row in self.rows)
+
 
 class Mismatch(msgspec.Struct, frozen=True):
     """A sample that is judged differently from the float model. ``verdict``: worse, better or both wrong."""

@@ -10,6 +10,8 @@ from markupsafe import Markup
 from edgerig.report.charts.svg import Drawing, element, text
 
 _ROW, _CHARACTER, _MOST_CHARACTERS = 24.0, 6.7, 34
+#: Operators are called in capitals, which are wider.
+_CAPITAL = 8.3
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -25,10 +27,9 @@ class Bar(msgspec.Struct, frozen=True):
 def bars(rows: Sequence[Bar], label: str, width: float = 420.0) -> Markup:
     """The bars from top to bottom; a long name is shortened, its whole is in the tip."""
     names = [row.name if len(row.name) <= _MOST_CHARACTERS else row.name[: _MOST_CHARACTERS - 1] + "…" for row in rows]
-    left = min(0.45 * width, 16 + _CHARACTER * max(len(name) for name in names))
+    left = min(0.45 * width, 16 + max(map(_width, names)))
     right = 14 + _CHARACTER * max(len(row.shown) for row in rows)
-    longest = round((left - 16) / _CHARACTER)
-    names = [name if len(name) <= longest else name[: max(longest - 1, 1)] + "…" for name in names]
+    names = [_shortened(name, left - 16) for name in names]
     largest = max(row.value for row in rows) or 1.0
     drawing = Drawing(width, _ROW * len(rows) + 8, label)
     drawn, titles, numbers = [], [], []
@@ -53,3 +54,16 @@ def bars(rows: Sequence[Bar], label: str, width: float = 420.0) -> Markup:
     drawing.add("g", *titles, class_="names")
     drawing.add("g", *numbers, class_="ticks")
     return drawing.render()
+
+
+def _width(name: str) -> float:
+    return sum(_CAPITAL if character.isupper() else _CHARACTER for character in name)
+
+
+def _shortened(name: str, room: float) -> str:
+    """``name`` cut to so many pixels, at least one character of it."""
+    if _width(name) <= room + _CHARACTER / 2:
+        return name
+    while len(name) > 1 and _width(name) + _CHARACTER > room:
+        name = name[:-1]
+    return name + "…"
