@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from edgerig.micro import Options, compile_model, ir
 from edgerig.micro.passes.borders import integer_borders
@@ -13,7 +14,7 @@ from edgerig.micro.read import read_program
 from edgerig.micro.reference import Machine
 from edgerig.testing.generated import load
 from edgerig.testing.random_operators import random_inputs
-from edgerig.testing.reference_runs import Oracle
+from edgerig.testing.reference_runs import Oracle, difference, tolerance
 from edgerig.testing.tflite_builder import TfliteBuilder
 
 
@@ -145,3 +146,97 @@ def test_convolution_and_maximum_are_fused_where_that_is_the_same(tmp_path: Path
         for inputs in random_inputs(network.manifest.inputs, 6, index):
             for expected, found in zip(oracle.run(inputs), network.run(inputs), strict=True):
                 assert (expected == found).all()
+
+
+def hold(data: bytes, folder: Path, times: int = 6) -> list[str]:
+    """The C says what LiteRT says; the operators of its layers."""
+    source = compile_model(data, "net", Options())
+    network, oracle = load(source, folder), Oracle(data)
+    for inputs in random_inputs(source.manifest.inputs, times, 0):
+        for expected, found in zip(oracle.run(inputs), network.run(inputs), strict=True):
+            assert difference(expected, found) <= tolerance(expected.dtype)
+    return [layer.op for layer in source.manifest.layers]
+
+
+@pytest.mark.parametrize(("target", "left"), [(0.5, ["CONV_2D"]), (0.4, ["CONV_2D", "RELU6"])])
+def test_cuts_go_into_the_operator_before_them_where_the_scale_stays(
+    target: float, left: list[str], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 5, 5, 3), "int8", scale=0.1, zero_point=5)
+    w = net.tensor("w", (4, 1, 1, 3), "int8", rng.integers(-127, 128, (4, 1, 1, 3)), scale=0.01)
+    b = net.tensor("b", (4,), "int32", rng.integers(-99, 99, 4), scale=0.001)
+    a = net.tensor("a", (1, 5, 5, 4), "int8", scale=0.5, zero_point=-3)
+    y = net.tensor("y", (1, 5, 5, 4), "int8", scale=target, zero_point=-3)
+    net.operator("CONV_2D", [x, w, b], [a], "Conv2DOptions", strideH=1, strideW=1)
+    net.operator("RELU6", [a], [y])
+    assert hold(net.build([x], [y]), tmp_path) == left
+
+
+@pytest.mark.parametrize(("filler", "left"), [(None, ["CONV_2D"]), (7, ["PAD", "CONV_2D"])])
+def test_padding_goes_into_the_convolution_where_it_pads_with_zero(
+    filler: int | None, left: list, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 6, 6, 3), "int8", scale=0.1, zero_point=5)
+    a = net.tensor("a", (1, 9, 7, 3), "int8", scale=0.1, zero_point=5)
+    pads = net.tensor("pads", (4, 2), "int32", np.array([[0, 0], [1, 2], [0, 1], [0, 0]]))
+    extra = [] if filler is None else [net.tensor("v", (1,), "int8", np.array([filler]), scale=0.1, zero_point=5)]
+    w = net.tensor("w", (4, 3, 3, 3), "int8", rng.integers(-127, 128, (4, 3, 3, 3)), scale=0.01)
+    b = net.tensor("b", (4,), "int32", rng.integers(-99, 99, 4), scale=0.001)
+    y = net.tensor("y", (1, 4, 3, 4), "int8", scale=0.5, zero_point=-3)
+    if extra:
+        net.operator("PADV2", [x, pads, *extra], [a], "PadV2Options")
+    else:
+        net.operator("PAD", [x, pads], [a], "PadOptions")
+    net.operator("CONV_2D", [a, w, b], [y], "Conv2DOptions", padding=1, strideH=2, strideW=2)
+    assert hold(net.build([x], [y]), tmp_path) == left
+
+
+def test_functions_of_one_byte_in_a_row_become_one_table(tmp_path: Path) -> None:
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 64), "int8", scale=0.05, zero_point=3)
+    a = net.tensor("a", (1, 64), "int8", scale=0.04, zero_point=-9)
+    b = net.tensor("b", (1, 64), "int8", scale=1 / 256, zero_point=-128)
+    real = net.tensor("real", (1, 64), "float32")
+    y = net.tensor("y", (1, 64), "uint8", scale=1 / 200, zero_point=7)
+    net.operator("RELU", [x], [a])
+    net.operator("LOGISTIC", [a], [b])
+    net.operator("DEQUANTIZE", [b], [real])
+    net.operator("QUANTIZE", [real], [y])
+    assert hold(net.build([x], [y]), tmp_path / "all", 20) == ["RELU+LOGISTIC+DEQUANTIZE+QUANTIZE"]
+    assert hold(net.build([x], [y, b]), tmp_path / "some", 20) == ["RELU+LOGISTIC", "DEQUANTIZE+QUANTIZE"]
+    assert hold(net.build([x], [real]), tmp_path / "open", 20) == ["RELU+LOGISTIC", "DEQUANTIZE"]
+
+
+def stream(begin: int, start: float) -> bytes:
+    """A window of five over a sequence that comes two at a time; ``begin`` is where the kept end starts."""
+    net = TfliteBuilder()
+    x, old, window, kept, y = (
+        net.tensor(name, (1, size, 3), "float32") for name, size in (("x", 2), ("old", 3), ("w", 5), ("k", 3), ("y", 5))
+    )
+    handle = net.tensor("handle", (), "resource")
+    at = [net.tensor(n, (3,), "int32", np.array(v)) for n, v in (("b", [0, begin, 0]), ("s", [1, 3, 3]))]
+    net.subgraph()
+    inner, first = net.tensor("h", (), "resource"), net.tensor("f", (1, 3, 3), "float32", np.full((1, 3, 3), start))
+    net.operator("VAR_HANDLE", [], [inner], "VarHandleOptions", sharedName=b"s")
+    net.operator("ASSIGN_VARIABLE", [inner, first], [], "AssignVariableOptions")
+    net.main()
+    net.operator("CALL_ONCE", [], [], "CallOnceOptions", initSubgraphIndex=1)
+    net.operator("VAR_HANDLE", [], [handle], "VarHandleOptions", sharedName=b"s")
+    net.operator("READ_VARIABLE", [handle], [old], "ReadVariableOptions")
+    net.operator("CONCATENATION", [old, x], [window], "ConcatenationOptions", axis=1)
+    net.operator("SLICE", [window, *at], [kept], "SliceOptions")
+    net.operator("ASSIGN_VARIABLE", [handle, kept], [], "AssignVariableOptions")
+    net.operator("TANH", [window], [y])
+    return net.build([x], [y])
+
+
+@pytest.mark.parametrize(("begin", "left"), [(2, ["PUSH", "TANH"]), (1, ["CONCATENATION", "STRIDED_SLICE", "TANH"])])
+def test_state_that_is_shifted_is_shifted_in_its_place(begin: int, left: list[str], tmp_path: Path) -> None:
+    assert hold(stream(begin, 0.5), tmp_path, 9) == left
+    machine, oracle = Machine(read_program(stream(begin, 0.5), "net")), Oracle(stream(begin, 0.5))
+    for inputs in random_inputs(machine.program.inputs, 5, 3):
+        assert np.allclose(machine.run(inputs)[0], oracle.run(inputs)[0], atol=1e-6)

@@ -397,6 +397,27 @@ class ResizeBilinear(Resize):
     op: ClassVar[str] = "RESIZE_BILINEAR"
 
 
+@dataclass(eq=False)
+class Lookup(Node):
+    """A function of one byte as a table of its 256 results, from the lowest value on; several operators in one."""
+
+    op: ClassVar[str] = "LOOKUP"
+    parts: tuple[Node, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return "+".join(part.label for part in self.parts)
+
+
+class Push(Node):
+    """Shifts the state variable ``inputs[0]`` along its first axis longer than 1 and puts ``inputs[1]`` at the end.
+
+    The output is the variable's new content and lies in its memory.
+    """
+
+    op: ClassVar[str] = "PUSH"
+
+
 class Quantize(Node):
     """Real to quantized, or quantized to quantized with another scale or type."""
 

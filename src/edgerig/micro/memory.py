@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgerig.errors import CompileError
-from edgerig.micro.ir import AssignVariable, Node, Program, ReadVariable, Reshape, Value
+from edgerig.micro.ir import AssignVariable, Node, Program, Push, ReadVariable, Reshape, Value
 from edgerig.micro.placing import Piece, Plan, place
 
 #: An arena of more needs more than 31-bit offsets; no microcontroller has it.
@@ -72,6 +72,8 @@ def views(program: Program) -> Sharing:
     order = {node: place for place, node in enumerate(program.nodes)}
     for node in program.nodes:
         if isinstance(node, Reshape) and not node.input.constant:
+            shared.join(node.input, node.output)
+        if isinstance(node, Push):
             shared.join(node.input, node.output)
     for node in program.nodes:
         if isinstance(node, ReadVariable) and _is_stable(program, shared, node, order):

@@ -110,7 +110,7 @@ def choose_layouts(program: Program, choices: Sequence[Choice], shared: Sharing)
     """
     fixed = {shared.find(value) for value in (*program.inputs, *program.outputs)}
     for node in program.nodes:
-        if isinstance(node, ir.Reshape | ir.ReadVariable | ir.AssignVariable):
+        if isinstance(node, ir.Reshape | ir.ReadVariable | ir.AssignVariable | ir.Push):
             fixed.update(shared.find(value) for value in (*node.inputs, *node.outputs))
     layouts: dict[Value, str] = {}
     for choice in choices:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from edgerig.micro.ir import AssignVariable, Program
+from edgerig.micro.ir import AssignVariable, Program, Push
 
 
 def drop_unused(program: Program) -> None:
-    """Keep what leads to an output or sets a variable."""
+    """Keep what leads to an output or changes a variable."""
     needed = set(program.outputs)
     kept = []
     for node in reversed(program.nodes):
-        if isinstance(node, AssignVariable) or any(value in needed for value in node.outputs):
+        if isinstance(node, AssignVariable | Push) or any(value in needed for value in node.outputs):
             needed.update(node.inputs)
             kept.append(node)
     program.nodes = kept[::-1]

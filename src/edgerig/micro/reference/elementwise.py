@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
-from edgerig.micro.ir import Add, Binary, Dequantize, HardSwish, Logistic, Mul, Node, Quantize, Relu, Sub, Tanh
+from edgerig.micro.ir import Add, Binary, Dequantize, HardSwish, Logistic, Lookup, Mul, Node, Quantize, Relu, Sub, Tanh
 from edgerig.micro.quantized import RANGES, activation_range, quantize_multiplier, real_range, scale_twice
 
 Array = NDArray[Any]
@@ -109,7 +109,17 @@ def table(node: Node) -> NDArray[np.int8] | NDArray[np.uint8]:
         return _hard_swish(node, values)
     if isinstance(node, Quantize):
         return _requantized(node, values)
+    if isinstance(node, Lookup):
+        return _looked_up(node)
     raise CompileError(f"There is no table for {node.where()}.")
+
+
+def _looked_up(node: Lookup) -> Array:
+    low, high = RANGES[node.input.dtype]
+    content: Array = np.arange(low, high + 1).astype(node.input.dtype)
+    for part in node.parts:
+        (content,) = _PARTS[type(part)](part, [content])
+    return content
 
 
 def table_or_function(node: Node, inputs: list[Array]) -> list[Array]:
@@ -238,3 +248,10 @@ def dequantize(node: Dequantize, inputs: list[Array]) -> list[Array]:
         return [inputs[0].astype(np.float32)]
     centred = (inputs[0].astype(np.int64) - node.input.zero_point).astype(np.float64)
     return [(centred * float(np.float32(node.input.scale))).astype(np.float32)]
+
+
+#: What may stand in a `Lookup`.
+_PARTS: dict[type[Node], Callable[[Any, list[Array]], list[Array]]] = {
+    Relu: table_or_function, Logistic: table_or_function, Tanh: table_or_function, HardSwish: table_or_function,
+    Quantize: quantize, Dequantize: dequantize,
+}  # fmt: skip

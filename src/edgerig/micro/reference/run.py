@@ -46,6 +46,8 @@ _OPERATIONS: dict[type[Node], Operation] = {
     ir.Pack: shapes.pack,
     ir.ResizeNearest: resize.nearest,
     ir.ResizeBilinear: resize.bilinear,
+    ir.Lookup: elementwise.table_or_function,
+    ir.Push: shapes.push,
     ir.ReadVariable: shapes.read_variable,
 }
 
@@ -91,6 +93,8 @@ class Machine:
             for value, made in zip(node.outputs, run_node(node, given), strict=True):
                 assert (made.shape, made.dtype.name) == (value.shape, value.dtype), node.where()
                 known[value] = made
+            if isinstance(node, ir.Push):
+                self.state[node.inputs[0]] = known[node.output]
         return [self._content(value, known) for value in self.program.outputs]
 
     def _content(self, value: Value, known: dict[Value, Array]) -> Array:

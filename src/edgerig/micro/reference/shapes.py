@@ -62,6 +62,12 @@ def pack(node: Pack, inputs: list[Array]) -> list[Array]:
     return [np.stack(inputs, node.axis)]
 
 
+def push(node: Node, inputs: list[Array]) -> list[Array]:
+    """The new content of a state variable that is shifted."""
+    state, new = inputs[0].reshape(-1), inputs[1].reshape(-1)
+    return [np.concatenate([state[new.size :], new]).reshape(node.output.shape)]
+
+
 def read_variable(_: Node, inputs: list[Array]) -> list[Array]:
     """READ_VARIABLE."""
     return [np.array(inputs[0])]

@@ -11,6 +11,7 @@ from edgerig.micro.ir import (
     Dequantize,
     HardSwish,
     Logistic,
+    Lookup,
     Mul,
     Node,
     Quantize,
@@ -41,7 +42,7 @@ class Table8(Portable):
     supports = "int8, uint8, float32"
 
     def accepts(self, node: Node, options: Options) -> bool:
-        known = isinstance(node, Relu | Logistic | Tanh | HardSwish | Quantize)
+        known = isinstance(node, Relu | Logistic | Tanh | HardSwish | Quantize | Lookup)
         return known and node.input.dtype in BYTES and node.output.dtype in BYTES
 
     def lower(self, node: Node, context: Context) -> Lowered:

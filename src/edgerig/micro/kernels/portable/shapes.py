@@ -15,6 +15,7 @@ from edgerig.micro.ir import (
     Concatenation,
     Node,
     Pad,
+    Push,
     ReadVariable,
     Reshape,
     ResizeBilinear,
@@ -250,6 +251,21 @@ class AssignState(_Copying):
     def lower(self, node: Node, context: Context) -> Lowered:
         variable, value = node.inputs
         return Lowered(f"memcpy({context.write(variable)}, {context.read(value)}, {value.nbytes});")
+
+
+class PushState(Kernel):
+    """A state variable is shifted in its place; pieces as long as the shift do not overlap."""
+
+    name = "portable-push"
+    node = Push
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        return node.output.dtype in C_TYPES
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        variable, new = node.inputs
+        x, y = context.read(new, "uint8_t"), context.write(variable, "uint8_t")
+        return _moved([f"micro_push_run({y}, {variable.nbytes}, {x}, {new.nbytes});"])
 
 
 class NearestPixel(Kernel):

@@ -20,6 +20,9 @@ void micro_table_run(const uint8_t *table, const uint8_t *x, uint8_t *y, int32_t
 
 void micro_fill_f32(float *y, float value, int32_t count);
 
+/* Shift y by count bytes towards its beginning, and put x behind. */
+void micro_push_run(uint8_t *y, int32_t size, const uint8_t *x, int32_t count);
+
 /* Rows and columns of an image picked by index; unit: bytes of a pixel */
 void micro_pick_run(const uint16_t *rows, const uint16_t *columns, int32_t height, int32_t width, int32_t row_bytes,
                     int32_t unit, const void *x, void *y);

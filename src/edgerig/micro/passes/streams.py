@@ -1,0 +1,60 @@
+"""State that a streaming network shifts: the joined window itself becomes the state, and no copy is made of it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edgerig.micro.ir import AssignVariable, Concatenation, Node, Program, Push, ReadVariable, Slice, Value
+
+
+def push_streams(program: Program) -> None:
+    """READ_VARIABLE, CONCATENATION with what is new, STRIDED_SLICE of the end, ASSIGN_VARIABLE become one `Push`.
+
+    Where the joined axis is the first longer than 1, the window is the old state behind which the new piece stands.
+    Kept instead of the state, it is shifted by the new piece's length before each inference; the memory of the state
+    and one of two copies are saved.
+    """
+    for node in list(program.nodes):
+        if isinstance(node, ReadVariable):
+            _push(program, node)
+
+
+def _push(program: Program, read: ReadVariable) -> None:
+    users = program.users()
+    variable, old = read.input, read.output
+    joins = users.get(old, [])
+    if len(joins) != 1 or not isinstance(joins[0], Concatenation) or old in program.outputs:
+        return
+    join = joins[0]
+    window = join.output
+    if len(join.inputs) != 2 or join.inputs[0] is not old or join.inputs[1] is old:
+        return
+    if math.prod(window.shape[: join.axis]) != 1:
+        return
+    ends = [one for one in users.get(window, []) if _is_end(one, join, old)]
+    if len(ends) != 1 or ends[0].output in program.outputs:
+        return
+    sets = users.get(ends[0].output, [])
+    if len(sets) != 1 or not isinstance(sets[0], AssignVariable) or sets[0].inputs[0] is not variable:
+        return
+    if set(users.get(variable, [])) != {read, sets[0]} or variable.data is None:
+        return
+    new = join.inputs[1]
+    start = np.concatenate([np.zeros(new.elements, variable.data.dtype), variable.data.reshape(-1)])
+    kept = Value(
+        variable.name, window.shape, variable.dtype, variable.quantization, start.reshape(window.shape), variable=True
+    )
+    push = Push(join.name, join.position, [kept, new], [window])
+    gone = (read, ends[0], sets[0])
+    program.nodes = [push if one is join else one for one in program.nodes if not any(one is it for it in gone)]
+
+
+def _is_end(node: Node, join: Concatenation, old: Value) -> bool:
+    """A slice of the window's last part, as long as the old state."""
+    if not isinstance(node, Slice) or node.output.elements != old.elements or any(step != 1 for step in node.step):
+        return False
+    full = join.output.shape
+    expected = [full[axis] - old.shape[axis] if axis == join.axis else 0 for axis in range(len(full))]
+    return list(node.begin) == expected and list(node.size) == list(old.shape)
