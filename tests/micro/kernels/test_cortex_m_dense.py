@@ -16,6 +16,7 @@ from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.pool import AveragePool
 from edgerig.micro.kernels.cortex_m.prescaled import prescaled
@@ -74,6 +75,16 @@ TAPS: list[dict[str, Any]] = [
         "activation": "NONE",
     },
 ]
+#: Length, channels, taps, output channels, zero points of input and middle.
+LINES: list[tuple[int, int, int, int, tuple[int, int]]] = [
+    (30, 12, 3, 8, (-128, 4)),
+    (28, 8, 5, 6, (-128, -30)),
+    (24, 5, 10, 4, (7, 0)),
+    (40, 4, 4, 4, (-3, 12)),
+    (7, 6, 2, 2, (0, 0)),
+    (19, 4, 16, 2, (1, 127)),
+    (64, 4, 9, 2, (-128, 5)),
+]
 POOLS: list[tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]] = [
     ((25, 5, 64), (25, 5), (25, 5)),
     ((7, 6, 8), (3, 3), (2, 2)),
@@ -87,6 +98,19 @@ def separable(
     first = depthwise(rng, image, stride, same)
     _, height, width, depth = first.output.shape
     second = random_conv(rng, (height, width, depth), channels, (1, 1))
+    second.inputs[0] = first.output
+    return [first, second]
+
+
+def line(
+    rng: np.random.Generator, length: int, channels: int, taps: int, out: int, zero_points: tuple[int, int]
+) -> list[Node]:
+    image, kernel = ((length, 1, channels), (taps, 1)) if length % 2 == 0 else ((1, length, channels), (1, taps))
+    first = random_conv(
+        rng, image, channels, kernel, same=False, activation="NONE", zero_points=zero_points, depthwise=True
+    )
+    height, width = first.output.shape[1:3]
+    second = random_conv(rng, (height, width, channels), out, (1, 1))
     second.inputs[0] = first.output
     return [first, second]
 
@@ -136,12 +160,22 @@ def cases(rng: np.random.Generator) -> dict[str, tuple[Sequence[Node], Sequence[
     made["dense-convolution"] = [random_conv(rng, (5, 1, 40), 30, (5, 1), same=False)], [Dense()]
     for i, taps in enumerate(TAPS):
         made[f"taps-{i}"] = [random_conv(rng, **taps, same=False, depthwise=True)], [DepthwiseTaps()]
+    for i, sizes in enumerate(LINES):
+        made[f"line-{i}"] = line(rng, *sizes), [SeparableLine()]
+    made["lines"] = _lines(rng), [SeparableLine()]
     for i, pool in enumerate(POOLS):
         made[f"pool-{i}"] = [average(*pool)], [AveragePool()]
     made["planar"] = _blocks(rng), [Separable()]
     for activation in ("NONE", "RELU"):
         made[f"sum-{activation}"] = summed(rng, (5, 5, 6), activation), [AddBytes(), *PORTABLE]
     return made
+
+
+def _lines(rng: np.random.Generator) -> list[Node]:
+    """Two lines; the first hands planes to the second."""
+    first, second = line(rng, 30, 8, 3, 8, (-128, 4)), line(rng, 28, 8, 6, 4, (-128, 9))
+    second[0].inputs[0] = first[1].output
+    return [*first, *second]
 
 
 def _blocks(rng: np.random.Generator) -> list[Node]:

@@ -11,12 +11,14 @@ from edgerig.micro.kernels.cortex_m.conv_winograd import ConvWinograd
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.pool import AveragePool
 from edgerig.micro.kernels.cortex_m.taps import DepthwiseTaps
 
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),
+    SeparableLine(),
     Depthwise(),
     DepthwiseTaps(),
     Dense(),

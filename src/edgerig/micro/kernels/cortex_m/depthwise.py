@@ -15,7 +15,7 @@ import numpy as np
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m import depthwise_code, pointwise_code
-from edgerig.micro.kernels.cortex_m.assembly import source
+from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.depthwise_code import Shape, depthwise
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
@@ -66,7 +66,7 @@ class Separable(Kernel):
         return (
             isinstance(first, DepthwiseConv2D)
             and isinstance(second, Conv2D)
-            and _pointwise_fits(second)
+            and pointwise_fits(second)
             and _depthwise_fits(first)
         )
 
@@ -84,19 +84,37 @@ class Separable(Kernel):
         return (PLANAR, PLAIN)
 
 
-def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
-    last: Weighted = second or first
-    parameters = _parameters(first)
+@dataclass(frozen=True)
+class First:
+    """The depthwise part: its code and what that depends on, names of its constants, rows that it makes."""
+
+    code: Function
+    shape: Shape
+    weights: str
+    scales: str
+    addend: int
+    out_height: int
+
+
+def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
+    parameters = _parameters(node)
     assert parameters is not None
-    planar = context.layout(first.input) == PLANAR
-    shape = replace(_shape(first), planar=planar, shift=int(parameters.shift[0]))
-    code = depthwise(shape)
-    in_place = first.input.shape == last.output.shape and context.layout(first.input) == context.layout(last.output)
-    bands = _bands(first, last, shape, in_place)
-    generated = {f"{code.name}.S": source([code])}
-    nine = np.where(parameters.constant, 0, first.weights.array).reshape(9, -1).T.astype(np.int8)
-    weights = context.constant("depthwise", nine, stands_for=_stands_for(first))
+    planar = context.layout(node.input) == PLANAR
+    shape = replace(_shape(node), planar=planar, shift=int(parameters.shift[0]))
+    nine = np.where(parameters.constant, 0, node.weights.array).reshape(9, -1).T.astype(np.int8)
+    weights = context.constant("depthwise", nine, stands_for=stands_for(node))
     scales = context.constant("depthwise_scales", np.stack([parameters.start, parameters.multiplier], 1))
+    first = First(depthwise(shape), shape, weights, scales, int(parameters.addend[0]), node.output.shape[1])
+    return lower_separable(node, first, second, context)
+
+
+def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, context: Context) -> Lowered:
+    """The layer function's C: bands of the depthwise part, and of the pointwise one or of what only stores."""
+    last: Weighted = second or node
+    shape, code = first.shape, first.code
+    in_place = node.input.shape == last.output.shape and context.layout(node.input) == context.layout(last.output)
+    bands = _bands(node.input.elements + last.output.elements, first.out_height, shape, in_place)
+    generated = {f"{code.name}.S": source([code])}
     if second is None:
         run, job = "er_columns_store", ["0", "0", str(shape.channels), "0", "0"]
     else:
@@ -108,17 +126,16 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
         generated[f"{run}.S"] = source([pointwise_code.pointwise(shift, steps)])
         context.structs.append(f"extern er_pointwise_run {run};")
     context.structs.append(f"extern er_depthwise_run {code.name};")
-    _, height, width, channels = first.input.shape
-    _, out_height, out_width, out_channels = last.output.shape
-    pixels = out_height * out_width
+    out_channels = last.output.shape[3]
+    pixels = last.output.elements // out_channels
     strides = (-(-pixels // 4) * 4, 1) if context.layout(last.output) == PLANAR else (1, out_channels)
     room = strides[0] - pixels if strides[1] == 1 else 0
-    border = (first.input.zero_point & 0xFFFF) * 0x10001
-    row = width if planar else width * channels
+    border = (node.input.zero_point & 0xFFFF) * 0x10001
+    row = shape.width if shape.planar else shape.width * shape.channels
     numbers = [
-        code.name, run, weights, scales,
+        code.name, run, first.weights, first.scales,
         "{ " + ", ".join([*job[:2], *map(str, strides), *job[2:4], str(shape.tile), *job[4:]]) + " }",
-        parameters.addend[0], height, out_height, out_width, row, first.stride[0], first.padding.top,
+        first.addend, shape.height, first.out_height, shape.out_width, row, shape.stride, node.padding.top,
         bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{border:08x}u", out_channels, room,
         bands.column_bytes // 4 if bands.two else 0,
     ]  # fmt: skip
@@ -126,8 +143,8 @@ def _lower(first: DepthwiseConv2D, second: Conv2D | None, context: Context) -> L
     columns = context.scratch(bands.column_bytes * (2 if bands.two else 1), "uint32_t")
     plane = context.scratch(4 * bands.plane_words, "uint32_t")
     tail = context.scratch(4 * out_channels) if pixels % 3 and 3 - pixels % 3 > room else "0"
-    names = f"&{layer}, {context.read(first.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
-    overlays = ((last.output, first.input),) if in_place else ()
+    names = f"&{layer}, {context.read(node.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
+    overlays = ((last.output, node.input),) if in_place else ()
     return Lowered(f"er_separable_layer({names});", _FILES, ("er_separable.h",), generated, overlays)
 
 
@@ -141,21 +158,19 @@ class _Bands:
     two: bool
 
 
-def _bands(first: DepthwiseConv2D, last: Weighted, shape: Shape, in_place: bool) -> _Bands:
-    """As few bands as the share of memory allows, of about the same height."""
-    out_height, out_width = first.output.shape[1:3]
-    share = _SHARE_IN_PLACE / 2 if in_place else _SHARE
-    allowed = max(_LEAST, share * (first.input.elements + last.output.elements))
-    step_bytes = shape.rows * out_width // 3 * shape.tile
+def _bands(elements: int, out_height: int, shape: Shape, in_place: bool) -> _Bands:
+    """As few bands as the share of memory allows, of about the same height; ``elements`` of input and output."""
+    allowed = max(_LEAST, (_SHARE_IN_PLACE / 2 if in_place else _SHARE) * elements)
+    step_bytes = -(-shape.rows * shape.out_width // 3) * shape.tile
     steps = -(-out_height // shape.rows)
     most = max(1, min(steps, int(allowed) // step_bytes))
-    if out_height * out_width <= _SMALL:
+    if out_height * shape.out_width <= _SMALL:
         most = steps
     count = -(-steps // most)
     each = -(-steps // count)
     rows = each * shape.rows
     # Two words more: the last pair of a row of odd width reads one beyond its own pixels.
-    plane_words = ((rows - 1) * shape.stride + 3) * shape.pitch // 4 + 2
+    plane_words = ((rows - 1) * shape.stride + shape.window) * shape.pitch // 4 + 2
     return _Bands(rows, each * step_bytes, plane_words, in_place and count > 1)
 
 
@@ -177,7 +192,8 @@ def _depthwise_fits(node: DepthwiseConv2D) -> bool:
     return shape.fits() and max(sizes) < 1 << 16 and _parameters(node) is not None
 
 
-def _pointwise_fits(node: Conv2D) -> bool:
+def pointwise_fits(node: Conv2D) -> bool:
+    """Whether the pointwise code is exact for it."""
     pointwise = node.kernel == (1, 1) and node.stride == (1, 1) and node.padding.none and node.input.dtype == "int8"
     outputs = node.weights.shape[0]
     if not pointwise or node.weights.shape[3] != node.input.shape[3]:
@@ -209,11 +225,12 @@ def _full_range(node: Weighted) -> bool:
 def _pointwise_job(node: Conv2D, parameters: Prescaled, context: Context) -> list[str]:
     weights = node.weights.array.reshape(node.weights.shape[0], -1)
     stream = pointwise_code.pack(weights, parameters)
-    name = context.constant("pointwise", stream, stands_for=_stands_for(node))
+    name = context.constant("pointwise", stream, stands_for=stands_for(node))
     steps = -(-weights.shape[1] // 4) - 1
     rounds, first = divmod(steps, pointwise_code.STEPS[context.options.optimize])
     return [name, f"{name} + {stream.size}", str(rounds + 1), str(first), str(parameters.addend[0])]
 
 
-def _stands_for(node: Weighted) -> tuple[Value, ...]:
+def stands_for(node: Weighted) -> tuple[Value, ...]:
+    """Weights and bias."""
     return (node.weights, *((node.bias,) if node.bias is not None else ()))

@@ -16,6 +16,8 @@ from edgerig.micro.kernels.cortex_m.assembly import Function
 #: Tried first, so that layers share code.
 USUAL_SHIFT = 10
 _WEIGHTS = (("r2", "r3"), ("r4", "r5"), ("r6", "r7"))
+#: Bytes of stack; even multiples of 8 with the registers that are pushed.
+_FRAME = 52
 _UNROLLED = 15
 _BLOCK = 6
 _MAX_DISTANCE = 4095
@@ -52,6 +54,11 @@ class Shape:
         return 1 if self.out_width % 3 == 0 else 3
 
     @property
+    def window(self) -> int:
+        """Rows of the window."""
+        return 3
+
+    @property
     def plane_stride(self) -> int:
         """Bytes from channel to channel of the input."""
         return -(-self.height * self.width // 4) * 4 if self.planar else 1
@@ -77,22 +84,32 @@ class Shape:
 def depthwise(shape: Shape) -> Function:
     """``void name(const int8_t *in, uint32_t *columns, const uint32_t *parameters, const er_depthwise_band *band)``."""
     code = Function(shape.name, f"Depthwise 3x3, stride {shape.stride}, {shape.channels} x {shape.width} pixels a row.")
-    code.add("push {r4-r11, lr}", "sub sp, #52")
-    # in, columns, parameters, channel | multiplier, addend | plane, to, rows in, steps out | rows left, weights
-    code.add("stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]", "ldm r3!, {r4-r8}", "add r9, sp, #24")
-    code.add("stmia r9, {r4-r7}", "str r8, [sp, #20]", "ldr r4, [r3]", "str r4, [sp, #44]")
+    enter(code, _FRAME)
     channel = code.label()
     code.place(channel)
-    _widen(code, shape)
+    widen(code, shape)
     _unpack(code)
     _rows(code, shape)
-    code.add("ldr r0, [sp]", "ldr r4, [sp, #12]")
-    code.add(*_add_constant("r0", "r0", shape.plane_stride), "adds r4, #1", "str r0, [sp]", "str r4, [sp, #12]")
-    code.add(*_compare("r4", shape.channels), f"bne {channel}", "add sp, #52", "pop {r4-r11, pc}")
+    leave(code, shape, channel, _FRAME)
     return code
 
 
-def _widen(code: Function, shape: Shape) -> None:
+def enter(code: Function, frame: int) -> None:
+    """Arguments to the stack: those of all channels and what counts them."""
+    # in, columns, parameters, channel | multiplier, addend | plane, to, rows in, steps out | rows left, weights
+    code.add("push {r4-r11, lr}", f"sub sp, #{frame}", "stmia sp, {r0-r2}", "movs r4, #0", "str r4, [sp, #12]")
+    code.add("ldm r3!, {r4-r8}", "add r9, sp, #24", "stmia r9, {r4-r7}", "str r8, [sp, #20]", "ldr r4, [r3]")
+    code.add("str r4, [sp, #44]")
+
+
+def leave(code: Function, shape: Shape, channel: str, frame: int) -> None:
+    """On to the next channel, or back."""
+    code.add("ldr r0, [sp]", "ldr r4, [sp, #12]", *add_constant("r0", "r0", shape.plane_stride), "adds r4, #1")
+    code.add("str r0, [sp]", "str r4, [sp, #12]", *compare("r4", shape.channels), f"bne {channel}")
+    code.add(f"add sp, #{frame}", "pop {r4-r11, pc}")
+
+
+def widen(code: Function, shape: Shape) -> None:
     """The band's rows of one channel to the plane, int16."""
     code.add("ldr r0, [sp]", "ldrd r1, lr, [sp, #28]")
     if shape.left:
@@ -103,7 +120,7 @@ def _widen(code: Function, shape: Shape) -> None:
         pixel = code.label()
         code.add(f"add r12, r1, #{2 * shape.width}")
         code.place(pixel)
-        code.add("ldrsb r2, [r0]", *_add_constant("r0", "r0", shape.channels), "strh r2, [r1], #2", "cmp r1, r12")
+        code.add("ldrsb r2, [r0]", *add_constant("r0", "r0", shape.channels), "strh r2, [r1], #2", "cmp r1, r12")
         code.add(f"bne {pixel}", f"adds r1, #{shape.pitch - 2 * shape.width}")
     elif shape.width % 4 == 0:
         _widen_words(code, shape)
@@ -152,20 +169,25 @@ def _unpack(code: Function) -> None:
     for first, second in _WEIGHTS:
         code.add(f"lsl r9, {second}, #8", f"pkhbt {first}, r9, {second}, lsl #16", f"pkhtb {second}, r9, {second}")
         code.add(f"and {first}, {first}, #0xff00ff00", f"and {second}, {second}, #0xff00ff00")
+    to_columns(code)
+    code.add("ldr r0, [sp, #24]", "ldr r9, [sp, #36]", "str r9, [sp, #40]")
+
+
+def to_columns(code: Function) -> None:
+    """Address of the channel's columns to r1; uses r9 and r10."""
     code.add("ldr r1, [sp, #4]", "ldr r9, [sp, #12]", "lsr r10, r9, #2", "add r10, r10, r10, lsl #1")
     code.add("add r1, r1, r10, lsl #3", "and r10, r9, #2", "add r1, r1, r10", "tst r9, #1", "it ne", "addne r1, #12")
-    code.add("ldr r0, [sp, #24]", "ldr r9, [sp, #36]", "str r9, [sp, #40]")
 
 
 def _rows(code: Function, shape: Shape) -> None:
     step = code.label()
     code.place(step)
     if shape.rows * shape.out_width <= _UNROLLED:
-        at = _Target(code, shape.tile)
+        at = Target(code, shape.tile)
         for row in range(shape.rows):
             _outputs(code, shape, row * shape.stride * shape.pitch, range(shape.out_width), at, row * shape.out_width)
         at.finish(shape.rows * shape.out_width // 3)
-        code.add(*_add_constant("r0", "r0", shape.rows * shape.stride * shape.pitch))
+        code.add(*add_constant("r0", "r0", shape.rows * shape.stride * shape.pitch))
     else:
         for row in range(shape.rows):
             _long_row(code, shape, row * shape.out_width % 3)
@@ -178,17 +200,17 @@ def _long_row(code: Function, shape: Shape, phase: int) -> None:
     again = code.label()
     code.add(f"mov lr, #{blocks}")
     code.place(again)
-    at = _Target(code, shape.tile)
+    at = Target(code, shape.tile)
     _outputs(code, shape, 0, range(_BLOCK), at, phase)
     at.finish(2)
     code.add(f"adds r0, #{2 * _BLOCK * shape.stride}", "subs lr, #1", f"bne {again}")
-    at = _Target(code, shape.tile)
+    at = Target(code, shape.tile)
     _outputs(code, shape, 0, range(rest), at, phase)
     at.finish((phase + rest) // 3)
-    code.add(*_add_constant("r0", "r0", shape.stride * (shape.pitch - 2 * _BLOCK * blocks)))
+    code.add(*add_constant("r0", "r0", shape.stride * (shape.pitch - 2 * _BLOCK * blocks)))
 
 
-class _Target:
+class Target:
     """Where outputs go: r1 and an offset; r1 is moved on only where an offset would be too large."""
 
     def __init__(self, code: Function, tile: int) -> None:
@@ -205,11 +227,11 @@ class _Target:
     def finish(self, tiles: int) -> None:
         """Moves r1 to the beginning of a tile."""
         distance = tiles * self._tile - self._moved
-        self._code.add(*_add_constant("r1", "r1", distance))
+        self._code.add(*add_constant("r1", "r1", distance))
         self._moved = tiles * self._tile
 
 
-def _outputs(code: Function, shape: Shape, row: int, pixels: range, at: _Target, phase: int) -> None:
+def _outputs(code: Function, shape: Shape, row: int, pixels: range, at: Target, phase: int) -> None:
     for x in range(pixels.start, pixels.stop, 2):
         two = x + 1 < pixels.stop
         (_pair_1 if shape.stride == 1 else _pair_2)(code, row + 2 * shape.stride * x, shape.pitch, two)
@@ -243,7 +265,7 @@ def _pair_2(code: Function, offset: int, pitch: int, two: bool) -> None:
             code.add(f"smlabt r12, r9, {second}, r12")
 
 
-def _add_constant(to: str, register: str, value: int) -> list[str]:
+def add_constant(to: str, register: str, value: int) -> list[str]:
     """``to = register + value``, 0 to 2**31; nothing for adding 0 in place."""
     lines: list[str] = []
     while value or (to != register and not lines):
@@ -253,7 +275,7 @@ def _add_constant(to: str, register: str, value: int) -> list[str]:
     return lines
 
 
-def _compare(register: str, value: int) -> list[str]:
+def compare(register: str, value: int) -> list[str]:
     if value < 256:
         return [f"cmp {register}, #{value}"]
     return [f"movw r12, #{value}", f"cmp {register}, r12"]

@@ -27,14 +27,7 @@ class DepthwiseTaps(Kernel):
     node = DepthwiseConv2D
 
     def accepts(self, node: Node, options: Options) -> bool:
-        if not isinstance(node, DepthwiseConv2D) or node.input.dtype != "int8" or not node.padding.none:
-            return False
-        scales = requantization(node)
-        small = (np.abs(scales.bias.astype(np.int64)) < 1 << 23).all() and 128 * 128 * node.weights.shape[1] < 1 << 28
-        shifts = (scales.exponents <= -1).all() and (scales.exponents >= -22).all()
-        usual = node.multiplier == 1 and min(node.kernel) == 1 and (scales.low, scales.high) == (-128, 127)
-        sizes = (*node.input.shape, *node.kernel, *node.output.shape)
-        return usual and bool(small and shifts) and max(node.kernel) > 1 and max(sizes) < 1 << 16
+        return isinstance(node, DepthwiseConv2D) and taps_fit(node)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, DepthwiseConv2D)
@@ -52,9 +45,27 @@ class DepthwiseTaps(Kernel):
         return Lowered(call, files, ("er_taps.h",))
 
 
+def taps_fit(node: DepthwiseConv2D) -> bool:
+    """A window of one row or one column without padding, with numbers that fit into `taps_scales`."""
+    if node.input.dtype != "int8" or not node.padding.none:
+        return False
+    scales = requantization(node)
+    small = (np.abs(scales.bias.astype(np.int64)) < 1 << 23).all() and 128 * 128 * max(node.kernel) < 1 << 28
+    shifts = (scales.exponents <= -1).all() and (scales.exponents >= -22).all()
+    usual = node.multiplier == 1 and min(node.kernel) == 1 and (scales.low, scales.high) == (-128, 127)
+    sizes = (*node.input.shape, *node.kernel, *node.output.shape)
+    return usual and bool(small and shifts) and max(node.kernel) > 1 and max(sizes) < 1 << 16
+
+
+def taps_scales(node: DepthwiseConv2D) -> NDArray[np.int32]:
+    """By channel ``256 * bias + shift - 1`` and multiplier."""
+    scales = requantization(node)
+    first = 256 * scales.bias.astype(np.int64) - scales.exponents - 1
+    return np.stack([first, scales.multipliers], 1).astype(np.int32)
+
+
 def taps_stream(node: DepthwiseConv2D) -> NDArray[np.uint32]:
     """Weights and scales as er_taps.S wants them, a row for each four channels."""
-    scales = requantization(node)
     channels = node.weights.shape[-1]
     groups = -(-channels // 4)
     weights = np.zeros((max(node.kernel), groups * 4), np.int8)
@@ -65,6 +76,5 @@ def taps_stream(node: DepthwiseConv2D) -> NDArray[np.uint32]:
     pairs = weights[odd:].reshape(-1, 2, groups, 2, 2).transpose(2, 0, 3, 1, 4).reshape(groups, -1)
     taps = np.ascontiguousarray(np.concatenate([first, pairs], 1)).view(np.uint32)
     numbers = np.zeros((groups * 4, 2), np.int32)
-    numbers[:channels, 0] = 256 * scales.bias.astype(np.int64) - scales.exponents - 1
-    numbers[:channels, 1] = scales.multipliers
+    numbers[:channels] = taps_scales(node)
     return np.concatenate([taps, numbers.reshape(groups, 8).view(np.uint32)], 1)
