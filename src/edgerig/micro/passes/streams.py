@@ -42,7 +42,9 @@ def _push(program: Program, read: ReadVariable) -> None:
     if set(users.get(variable, [])) != {read, sets[0]} or variable.data is None:
         return
     new = join.inputs[1]
-    start = np.concatenate([np.zeros(new.elements, variable.data.dtype), variable.data.reshape(-1)])
+    old_content = variable.data.reshape(-1)
+    # What is pushed out first may be anything; one value all over takes no flash.
+    start = np.concatenate([np.full(new.elements, old_content[0], old_content.dtype), old_content])
     kept = Value(
         variable.name, window.shape, variable.dtype, variable.quantization, start.reshape(window.shape), variable=True
     )
