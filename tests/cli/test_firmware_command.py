@@ -24,6 +24,17 @@ def call(*words: object) -> int:
     return int(exit_.value.code or 0)
 
 
+def test_boards_are_listed_with_the_ways_to_reach_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("firmware", "boards") == 0
+    lines = capsys.readouterr().out.splitlines()
+    (disco,) = [line for line in lines if line.startswith("stm32f746 ")]
+    for part in ("STM32F746-Discovery", "216 MHz", "1024 KiB", "320 KiB", "sim:stm32f746, serial:"):
+        assert part in disco
+    assert any("qemu:mps3-an547" in line for line in lines)
+    assert call("firmware", "boards", "--json") == 0
+    assert {board["name"] for board in json.loads(capsys.readouterr().out)} >= {"stm32f746", "mps2-an500"}
+
+
 def test_build_then_size(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "fw"
     assert call("firmware", "build", "--board", "stm32f746", "--model", net, "--out", out) == 0

@@ -24,6 +24,7 @@ def command() -> None:
 
     \b
     Examples:
+      edgerig firmware boards
       edgerig firmware build --board stm32f746 --model net_int8.tflite --out build/fw
       edgerig firmware size build/fw
       edgerig firmware flash build/fw
@@ -56,6 +57,26 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the descriptions as JSON.")
+def boards(as_json: bool) -> None:
+    """List the boards that there are."""
+    from edgerig.targets.boards.board import board_names, load_board
+
+    found = [load_board(name) for name in board_names()]
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        flash, ram = one.memory.flash.length, one.memory.ram.length
+        scheme = "sim" if one.simulator == "unicorn" else one.simulator
+        ways = [*([f"{scheme}:{one.name}"] if scheme else []), *(["serial:"] if one.flash else [])]
+        click.echo(
+            f"{one.name:<16}{one.title:<32}{one.clock_hz / 1e6:>4g} MHz  flash {flash // 1024:>5} KiB  "
+            f"RAM {ram // 1024:>5} KiB  {', '.join(ways)}"
+        )
 
 
 @command.command()

@@ -126,7 +126,8 @@ class _Run:
                     target = target_for(cell.target.use, cell.target.options)
                     stack.callback(target.close)
                     state = target.check()
-                    self.progress.log(f"target {cell.target.use}: {state.cpu}, {state.cores} cores, {state.system}")
+                    cores = "1 core" if state.cores == 1 else f"{state.cores} cores"
+                    self.progress.log(f"target {cell.target.use}: {state.cpu}, {cores}, {state.system}")
                     targets[key] = target
             yield targets
 
