@@ -1,8 +1,9 @@
 """Depthwise 3x3 convolution, alone or with the pointwise convolution that follows it (int8).
 
 A band of rows goes through the depthwise part into int16 columns, which the pointwise part reads at once: what lies
-between the two never takes memory of its own. Instructions counted on the simulated STM32F746 (depthwise per output
-and pointwise per multiplication): KWS 15.6 and 0.81; VWW 13.6 to 21 and 1.5 (8 channels) to 0.74 (256 channels).
+between the two never takes memory of its own, and where both sides are of one size the output takes the place of the
+input. Instructions counted on the simulated STM32F746: the depthwise part 13 to 16 an output at stride 1 (images of at
+least 36 pixels; 21 at 9 pixels), 19 to 29 at stride 2; the pointwise part 0.71 a multiplication and 6.3 an output.
 """
 
 from __future__ import annotations
