@@ -64,10 +64,11 @@ class OperatorBench:
     Args:
         folder: For C and objects.
         compiler: Which C compiler.
+        cpu: What it compiles for, ``cortex-m4`` or ``cortex-m7``; the simulated processor runs both.
     """
 
-    def __init__(self, folder: Path, compiler: Choice = "auto") -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, compiler: Choice = "auto", cpu: str = "cortex-m7") -> None:
+        self._folder, self._cpu = folder, cpu
         self._toolchain = find_toolchain(compiler)
         self._cases: list[Case] = []
         self._simulator: Simulator | None = None
@@ -78,7 +79,7 @@ class OperatorBench:
         Raises:
             CompileError: None of the kernels takes some node.
         """
-        options = options or Options(cpu="cortex-m7")
+        options = options or Options(cpu=self._cpu)
         name = f"case{len(self._cases)}"
         reference = Machine(_chain(nodes))
         program = _chain(nodes)
@@ -134,8 +135,9 @@ class OperatorBench:
         (self._folder / "start.c").write_text(_START)
         (self._folder / "sections.ld").write_text(_SCRIPT)
         common = firmware_folder() / "boards" / "common"
+        machine = self._toolchain.machine(self._cpu, "fpv4-sp-d16" if self._cpu == "cortex-m4" else "fpv5-sp-d16")
         flags = (
-            *self._toolchain.machine("cortex-m7", "fpv5-sp-d16"), "-std=c99", "-ffreestanding", "-O2",
+            *machine, "-std=c99", "-ffreestanding", "-O2",
             "-ffunction-sections", "-fdata-sections", f"-isystem{common / 'freestanding'}",
         )  # fmt: skip
         strict = (*flags, "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -153,7 +155,6 @@ class OperatorBench:
         keep = tuple(
             f"-Wl,-u,{case.name}_{what}" for case in self._cases for what in ("init", "run", "input", "output")
         )
-        machine = self._toolchain.machine("cortex-m7", "fpv5-sp-d16")
         complaint = self._toolchain.link([job[1] for job in jobs], elf, (*machine, *keep), self._folder)
         assert not complaint, complaint
         return elf

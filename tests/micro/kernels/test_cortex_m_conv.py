@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -75,13 +76,13 @@ CASES: list[tuple[str, Kernel, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module", params=["ziglang", "gcc"])
+@pytest.fixture(scope="module", params=["ziglang cortex-m7", "gcc cortex-m7", "ziglang cortex-m4"])
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[OperatorBench, dict[str, Case]]:
     """All cases in one firmware."""
     try:
-        bench = OperatorBench(tmp_path_factory.mktemp("bench"), request.param)
+        bench = OperatorBench(tmp_path_factory.mktemp("bench"), *request.param.split())
     except UsageError as error:
         pytest.skip(str(error))
     rng = np.random.default_rng(7)
@@ -124,12 +125,31 @@ def test_weights_that_do_not_fit_in_pairs_are_left_to_others(tmp_path: Path) -> 
         OperatorBench(tmp_path).add([node], [ConvPairs()])
 
 
-def test_bias_beyond_23_bits_is_exact_or_refused(tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    node = random_conv(rng, (4, 4, 4), 2, (1, 1), activation="NONE", zero_points=(0, 5))
+def test_accumulators_beyond_23_bits_are_refused() -> None:
+    node = random_conv(np.random.default_rng(2), (4, 4, 272), 2, (1, 1), activation="NONE", zero_points=(0, 5))
     assert node.bias is not None
-    node.bias.array[:] = 1 << 24
+    assert node.weights.quantization is not None
+    node.weights.array[:] = 127
+    node.bias.array[:] = 6_000_000
+    scale = 1e-5 * node.output.scale / node.input.scale
+    node.weights.quantization = msgspec.structs.replace(node.weights.quantization, scales=(scale, scale))
     assert not ConvPairs().accepts(node, _OPTIONS)
+    node.bias.array[:] = 600_000
+    assert ConvPairs().accepts(node, _OPTIONS)
+
+
+@pytest.mark.parametrize("kernel", [ConvPairs(), ConvBlock(), ConvWinograd()], ids=lambda kernel: str(kernel.name))
+def test_channels_that_never_change_may_have_any_bias_and_scale(tmp_path: Path, kernel: Kernel) -> None:
+    rng = np.random.default_rng(5)
+    node = random_conv(rng, (4, 4, 8), 6, (3, 3), activation="NONE", zero_points=(3, -7))
+    assert node.bias is not None
+    assert node.weights.quantization is not None
+    node.weights.array[[0, 1, 3]] = 0
+    node.bias.array[:4] = 1 << 28, -(1 << 29), 70, 1 << 28
+    scales = (0.01, 0.01, 1e-12, 1e-14, *node.weights.quantization.scales[4:])
+    node.weights.quantization = msgspec.structs.replace(node.weights.quantization, scales=scales)
+    bench = OperatorBench(tmp_path)
+    bench.compare(bench.add([node], [kernel]), rng)
 
 
 def test_winograd_is_only_for_speed_and_shapes_that_it_knows() -> None:

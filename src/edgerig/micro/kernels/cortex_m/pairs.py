@@ -7,7 +7,7 @@ even if the first sum wrapped around.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgerig.micro.ir import Conv2D
 from edgerig.micro.kernels.cortex_m.pointwise_code import USUAL_SHIFT
 from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, prescaled, sums
-from edgerig.micro.quantized import Requantization, requantization
+from edgerig.micro.quantized import Requantization, requantization, scale_twice
 
 Ints = NDArray[np.int64]
 #: Inputs of one step of the inner loop of er_pointwise and er_pairs_full.
@@ -29,7 +29,7 @@ class Pairs:
     """One convolution.
 
     Attributes:
-        weights: (channels, inputs of a window) as the file has them, 0 in channels that `fast` makes constant.
+        weights: (channels, inputs of a window) as the file has them, 0 in channels that are constant.
         fast: One rounding and one shift; None if that is not exact, then both roundings.
     """
 
@@ -50,11 +50,32 @@ def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | None:
         shifts = (USUAL_SHIFT, None) if usual_shift else (None,)
         tried = (prescaled(scale, lowest, highest, K, True, True, shift) for shift in shifts)
         fast = next((one for one in tried if one is not None), None)
-    if fast is None and not _twice_fits(scale, lowest, highest):
-        return None
     if fast is not None:
         weights[fast.constant] = 0
-    return Pairs(weights, scale, fast)
+        return Pairs(weights, scale, fast)
+    constant, scale = _settle(scale, lowest, highest)
+    weights[constant] = lowest[constant] = highest[constant] = 0
+    return Pairs(weights, scale, None) if _twice_fits(scale, lowest, highest) else None
+
+
+def _settle(scale: Requantization, lowest: Ints, highest: Ints) -> tuple[NDArray[np.bool_], Requantization]:
+    """Channels whose output never changes, and parameters that give it to them for sums of 0.
+
+    Networks have such channels, with bias and scale beyond what the kernels can do.
+    """
+    bias, multipliers = scale.bias.astype(np.int64), scale.multipliers.astype(np.int64)
+    least, most = (
+        np.clip(scale_twice(bias + ends, multipliers, scale.exponents) + scale.zero_point, scale.low, scale.high)
+        for ends in (lowest, highest)
+    )
+    constant = least == most
+    # A quarter of four times the output's distance from the zero point.
+    return constant, replace(
+        scale,
+        bias=np.where(constant, 4 * (least - scale.zero_point), bias).astype(np.int32),
+        multipliers=np.where(constant, 1 << 30, multipliers).astype(np.int32),
+        exponents=np.where(constant, -1, scale.exponents).astype(np.int32),
+    )
 
 
 def channel_pairs(channels: int) -> list[tuple[int, int]]:
