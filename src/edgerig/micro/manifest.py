@@ -56,6 +56,8 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
         lower_bound: No plan of the same pieces takes less.
         plain_sum: Inputs, state and all activations of the unfused network, each in memory of its own.
         method: The order that gave the plan.
+        inputs: Where each input lies in the arena.
+        outputs: Where each output lies; -1 for one that is known when compiling.
         pieces: The plan.
     """
 
@@ -63,6 +65,8 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     lower_bound: int
     plain_sum: int
     method: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
     pieces: tuple[Placed, ...]
 
 

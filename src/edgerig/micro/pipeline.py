@@ -182,6 +182,8 @@ def _manifest(
             lower_bound=plan.lower_bound,
             plain_sum=plain,
             method=plan.method,
+            inputs=tuple(memory.offsets[value] for value in program.inputs),
+            outputs=tuple(memory.offsets.get(value, -1) for value in program.outputs),
             pieces=tuple(
                 Placed(name=one.name, offset=one.offset, bytes=one.nbytes, first=one.first, last=one.last)
                 for one in plan.pieces

@@ -57,7 +57,7 @@ class GeneratedNetwork:
     """A network as C, loaded into this process."""
 
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
-        self.manifest = manifest
+        self.manifest, self.library = manifest, library
         name = manifest.name
         self._init = getattr(library, f"{name}_init")
         #: One inference on the inputs of the last `run`, as far as it left them; for clocks.
@@ -72,14 +72,26 @@ class GeneratedNetwork:
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """One inference; arrays of the inputs' shapes and dtypes."""
+        self.set_inputs(inputs)
+        self.invoke()
+        return self.outputs()
+
+    def set_inputs(self, inputs: Sequence[Array]) -> None:
+        """Write a sample to where the network reads it."""
         for index, (array, spec) in enumerate(zip(inputs, self.manifest.inputs, strict=True)):
             data = np.ascontiguousarray(array, spec.dtype).tobytes()
-            ctypes.memmove(self._input(index), data, spec.nbytes)
-        self.invoke()
+            ctypes.memmove(self.address(index), data, spec.nbytes)
+
+    def outputs(self) -> list[Array]:
+        """What the last inference made."""
         return [
             np.frombuffer(ctypes.string_at(self._output(index), spec.nbytes), spec.dtype).reshape(spec.shape)
             for index, spec in enumerate(self.manifest.outputs)
         ]
+
+    def address(self, index: int) -> int:
+        """Where an input lies."""
+        return int(self._input(index))
 
 
 def load(source: Source, folder: Path, flags: Sequence[str] = ("-O2",)) -> GeneratedNetwork:

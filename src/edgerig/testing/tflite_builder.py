@@ -76,6 +76,11 @@ class TfliteBuilder:
         graph.tensors.append(tensor)
         return len(graph.tensors) - 1
 
+    def copy_quantization(self, source: int, target: int) -> None:
+        """Give a tensor of the current subgraph the scales and zero points of another."""
+        tensors = self._graphs[self._current].tensors
+        tensors[target].quantization = tensors[source].quantization
+
     def like(self, name: str, shape: Sequence[int], dtype: str, quantization: Quantization | None) -> int:
         """A tensor with the scales of an IR value."""
         if quantization is None:
