@@ -64,6 +64,9 @@ WINOGRAD: list[dict[str, Any]] = [
     {"image": (4, 8, 64), "channels": 6, "kernel": (3, 3)},
     {"image": (6, 6, 4), "channels": 2, "kernel": (3, 3), "same": False},
     {"image": (2, 4, 8), "channels": 2, "kernel": (3, 3), "activation": "NONE", "zero_points": (127, 0)},
+    {"image": (4, 4, 12), "channels": 2, "kernel": (3, 3)},
+    {"image": (2, 4, 20), "channels": 2, "kernel": (3, 3)},
+    {"image": (2, 60, 52), "channels": 2, "kernel": (3, 3)},
 ]
 CASES: list[tuple[str, Kernel, dict[str, Any]]] = [
     *((f"any-{i}", ConvPairs(), one) for i, one in enumerate(ANY)),

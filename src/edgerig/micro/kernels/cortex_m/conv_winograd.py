@@ -40,7 +40,7 @@ class ConvWinograd(Kernel):
         _, out_height, out_width, outputs = node.output.shape
         if out_height % 2 or out_width % 4 or channels % 4 or outputs % 2 or width % 2:
             return False
-        if channels > 64 or channels & (channels - 1) or width > 64 or width * channels > 4095 or outputs > 512:
+        if channels > 64 or width > 64 or width * channels > 4095 or outputs > 512:
             return False
         padding = node.padding
         if max(padding.top, padding.left, padding.bottom, padding.right) > 1:

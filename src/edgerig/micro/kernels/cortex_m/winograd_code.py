@@ -112,7 +112,8 @@ def products(channels: int, outputs: int, shift: int) -> Function:
     code = Function(name, "Winograd: two tiles by all channels, and back; see er_winograd.h.")
     pair, loop = code.label("pair"), code.label("loop")
     steps = channels // 4
-    places = max(1, _STEPS // steps)
+    # A power of two, for it must divide 16.
+    places = 1 << max(1, _STEPS // steps).bit_length() - 1
     # Frame: tiles, out, row stride, addend. s0: end of tiles, s1: weights, s2: end of weights.
     code.add("push {r4-r11, lr}", "sub sp, #20", "ldm r0, {r3-r6}", "strd r1, r2, [sp]", "strd r5, r6, [sp, #8]")
     code.add("mov lr, r3", "vmov s2, r4", f"add r1, r1, #{64 * channels}", "vmov s0, r1")
