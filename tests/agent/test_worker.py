@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -177,6 +179,28 @@ def test_network_may_come_in_parts_and_only_in_order(client, header, content):
 def test_more_parts_than_the_limit_allows_are_refused_before_they_come(client, header):
     with pytest.raises(ModelError, match="the limit is"):
         client.request(Kind.MODEL, messages.pack(header(total=10 * 1024**3)), [memoryview(b"x")])
+
+
+def test_session_has_room_for_one_network(client, header, content, folder):
+    client.upload_model(header(), content)
+    for junk in (b"one", b"two"):
+        named = header(sha256=hashlib.sha256(junk).hexdigest(), runtime="no-such-runtime")
+        with pytest.raises(UnknownNameError):
+            client.upload_model(named, memoryview(junk))
+    assert [path.read_bytes() for path in folder.glob("*.tflite")] == [b"two"]
+    client.upload_model(header(), content)
+    assert [path.read_bytes() for path in folder.glob("*.tflite")] == [bytes(content)]
+
+
+def test_output_says_how_many_samples_it_is_of(client, header, content):
+    client.upload_model(header(), content)
+    data = view(SAMPLE, SAMPLE + 1)
+    client.request(Kind.DATA, messages.pack_tensors(2, [data[0].nbytes]), data)
+    client.request_processing()
+    frame = client.request(Kind.OUTPUT)
+    count, (output,) = messages.unpack_tensors(frame.header, frame.payload)
+    assert count == 2
+    np.testing.assert_array_equal(np.frombuffer(output, np.float32)[4:], (SAMPLE + 1) * 2)
 
 
 def test_log_tells_the_end_of_what_was_printed(client, folder):

@@ -10,6 +10,7 @@ from edgerig.cli.agent_command import command
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, UsageError
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
+from edgerig.testing.line import Line
 
 
 @pytest.fixture
@@ -55,6 +56,43 @@ def test_signals_stop_it_cleanly_in_the_middle_of_a_session(start, number, tmp_p
     assert not Path(f"/proc/{workers.pop()}").exists()
     # Fencing numbers outlive the agent; networks do not.
     assert {path.name for path in folder.iterdir()} <= {"agent.lock", "leases.json"}
+
+
+@pytest.mark.parametrize("words", [["--idle", "nan"], ["--lease", "nan"], ["--idle", "inf"]])
+def test_numbers_of_seconds_that_are_none_are_refused(words):
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 2
+    assert "no number of seconds" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [["--token-file", "token"], ["--tls", "keys"], ["--insecure"], ["--sessions", "2"], ["--lease", "5"]]
+)
+def test_serial_line_refuses_what_would_only_seem_to_guard_it(words):
+    result = CliRunner().invoke(command, ["--listen", "serial:///dev/null", *words])
+    assert isinstance(result.exception, UsageError)
+    assert "serial line" in result.exception.message
+
+
+def test_serial_agent_keeps_its_limits_and_its_folder(tmp_path):
+    with Line() as line:
+        words = ["--listen", f"serial://{line.device}", "--max-model", "100", "--folder", str(tmp_path / "new" / "own")]
+        agent = subprocess.Popen(
+            [sys.executable, "-m", "edgerig", "agent", "--runtime", faults.NAME, *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert agent.stdout.readline().startswith("listening on serial://")
+            assert (tmp_path / "new" / "own" / "agent.lock").exists()
+            target = target_for(f"serial://{line.host}")
+            artifact = faults.any_artifact(tmp_path, b"x" * 101)
+            with pytest.raises(EdgerigError, match="101 B"):
+                target.open(artifact, faults.NAME, {})
+            target.open(faults.any_artifact(tmp_path, b"x" * 100), faults.NAME, {}).close()
+        finally:
+            agent.terminate()
+            agent.communicate(timeout=20)
+    assert agent.returncode == 0
 
 
 def test_it_stops_when_its_starter_is_gone(start):

@@ -1,5 +1,6 @@
 """What a user sees when a network, a process, an agent or a connection goes wrong."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -20,10 +21,13 @@ from edgerig.errors import (
     SpecError,
     TargetError,
     UnknownNameError,
+    WireError,
 )
 from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing import faults
 from edgerig.wire.client import WireClient
+from edgerig.wire.frame import FrameReader
+from edgerig.wire.link import PairLink
 
 
 def free_port() -> int:
@@ -185,6 +189,77 @@ def test_server_that_is_no_agent_is_given_up_long_before_a_network_would_be(monk
         with pytest.raises(TargetError, match=r"0\.3 s; it has not even said hello") as caught:
             target.check()
     assert "Is it an edgerig agent" in caught.value.hint
+
+
+@pytest.fixture
+def foreign():
+    """A server that does with each connection what it is given; its address."""
+    stop = threading.Event()
+    listeners, threads = [], []
+
+    def start(behave) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(0.05)
+
+        def serve() -> None:
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError, OSError), listener.accept()[0] as connected:
+                    behave(connected, stop)
+
+        threads.append(threading.Thread(target=serve))
+        threads[-1].start()
+        listeners.append(listener)
+        return f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    stop.set()
+    for thread in threads:
+        thread.join()
+    for listener in listeners:
+        listener.close()
+
+
+def test_server_that_trickles_bytes_does_not_keep_a_host(foreign, monkeypatch):
+    monkeypatch.setitem(WireClient.__init__.__kwdefaults__, "hello_timeout", 0.6)
+
+    def trickle(connected, stop) -> None:
+        while not stop.wait(0.1):
+            connected.sendall(b"x")
+
+    with pytest.raises(TargetError, match=r"no message of edgerig's: b'xx") as caught:
+        target_for(foreign(trickle), {"timeout": 600}).check()
+    assert "Is it an edgerig agent" in caught.value.hint
+
+
+def test_server_that_hangs_up_is_told_by_what_it_sent(foreign):
+    def banner(connected, stop) -> None:
+        connected.recv(10_000)
+        connected.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    with pytest.raises(TargetError, match=r"hung up instead of saying hello\. It sent .*SSH-2\.0"):
+        target_for(foreign(banner)).check()
+
+
+def test_session_that_is_sent_garbage_for_ever_ends(foreign, monkeypatch):
+    """After the hello, too: a frame is searched for, but not without end."""
+    monkeypatch.setattr("edgerig.wire.frame.GARBAGE_SECONDS", 0.4)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        reader = FrameReader(PairLink(ours))
+        done = threading.Event()
+
+        def trickle() -> None:
+            while not done.wait(0.05):
+                theirs.sendall(b"x" * 40)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            with pytest.raises(WireError, match="no message among them"):
+                reader.read()
+        finally:
+            done.set()
+            thread.join()
 
 
 def test_second_session_of_a_run_is_refused_and_the_first_goes_on(start_agent, faulty, x):

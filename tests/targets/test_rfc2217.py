@@ -119,3 +119,19 @@ def test_server_that_speaks_no_rfc2217_is_told():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(TargetError) as caught:
         target_for(f"rfc2217://127.0.0.1:{listener.getsockname()[1]}").check()
     assert caught.value.hint
+
+
+def test_server_that_sends_garbage_is_told_without_a_traceback(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def garbage() -> None:
+            with listener.accept()[0] as connected:
+                connected.sendall(b"\xff\xfa\x2c\xff\xf0" * 20 + b"HTTP/1.1 400 Bad Request\r\n")
+                connected.recv(1000)
+
+        thread = Thread(target=garbage)
+        thread.start()
+        with pytest.raises(TargetError):
+            target_for(f"rfc2217://127.0.0.1:{listener.getsockname()[1]}").check()
+        thread.join()
+    assert "Traceback" not in capfd.readouterr().err

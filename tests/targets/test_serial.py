@@ -134,6 +134,8 @@ def test_urls_of_pyserial_keep_their_own_settings():
     [
         ("serial://", SpecError, "one port"),
         ("serial:///dev/x?url=loop://", SpecError, "one port"),
+        ("socket://pi", SpecError, "where to connect"),
+        ("rfc2217://pi:port", SpecError, "where to connect"),
         ("serial:///dev/x?bout=9600", UnknownNameError, "bout"),
         ("serial:///dev/x?baud=fast", SpecError, "baud"),
         ("serial:///dev/x?baud=-1", SpecError, "baud"),

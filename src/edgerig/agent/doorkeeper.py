@@ -13,7 +13,7 @@ from edgerig.agent.lease import printable
 from edgerig.errors import TargetError, WireError
 from edgerig.wire import messages
 from edgerig.wire.frame import Frame, FrameReader, Kind, Limits, encode
-from edgerig.wire.link import Link, SocketLink, TcpLink, tune
+from edgerig.wire.link import Hurried, SocketLink, TcpLink, tune
 from edgerig.wire.messages import Failure, Hello, pack, unpack
 from edgerig.wire.ownership import NONCE, Owner, device_proof, host_proof, new_nonce, same
 from edgerig.wire.tls import HANDSHAKE, TlsLink, explain
@@ -64,7 +64,7 @@ class Doorkeeper:
         deadline = time.monotonic() + seconds
         connected.settimeout(seconds)
         link = self._secure(connected)
-        reader = FrameReader(_Hurried(link, deadline), HELLO_LIMITS, read_ahead=False)
+        reader = FrameReader(Hurried(link, deadline), HELLO_LIMITS, read_ahead=False)
         frame, hello = self._hello(link, reader)
         # A unix socket is guarded by its permissions.
         if self.token is None or isinstance(link, UnixLink):
@@ -121,31 +121,8 @@ class Doorkeeper:
         raise TargetError(f"refused: {text}")
 
 
-_TOKEN_HINT = "Give the target's setting `token_file`, with what is in the agent's --token-file."
-_TLS_HINT = "Give the target's setting `tls`: a folder of keys for a host."
-
-
-class _Hurried(Link):
-    """A link whose receiving as a whole must end at a deadline: a byte now and then does not keep it open."""
-
-    def __init__(self, link: SocketLink, deadline: float) -> None:
-        self.link, self.deadline = link, deadline
-
-    def send(self, buffers: object) -> None:
-        raise NotImplementedError
-
-    def recv_into(self, view: memoryview) -> int:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("it did not introduce itself in time")
-        self.link.set_timeout(left)
-        return self.link.recv_into(view)
-
-    def set_timeout(self, seconds: float | None) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        self.link.close()
+_TOKEN_HINT = "Give the target's setting `token_file`, or EDGERIG_TOKEN, with what is in the agent's --token-file."
+_TLS_HINT = "Give the target's setting `tls`: a folder of keys for a host; with bench --target-option tls=DIR."
 
 
 def _why_refused(error: ssl.SSLError) -> str:

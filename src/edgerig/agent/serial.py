@@ -5,6 +5,7 @@ Stands between the line and a worker process, and sees that no request is worked
 
 from __future__ import annotations
 
+import os
 import secrets
 import select
 import time
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig.agent.spawn import WorkerProcess
+from edgerig.agent.folders import own_folder
+from edgerig.agent.spawn import WorkerLimits, WorkerProcess
 from edgerig.agent.worker import answer_hello
 from edgerig.errors import EdgerigError, TargetError, WireError
 from edgerig.plugins import names
@@ -41,10 +43,10 @@ class _Label(msgspec.Struct, frozen=True):
 class _Work:
     """The worker process of a session, and our end of the link to it."""
 
-    def __init__(self, runtimes: Sequence[str], folder: Path | None) -> None:
+    def __init__(self, runtimes: Sequence[str], folder: Path | None, limits: WorkerLimits) -> None:
         self.link, theirs = pair()
         try:
-            self.process = WorkerProcess(theirs.socket, runtimes=runtimes, parent_folder=folder)
+            self.process = WorkerProcess(theirs.socket, runtimes=runtimes, parent_folder=folder, limits=limits)
         except BaseException:
             self.link.close()
             raise
@@ -64,10 +66,14 @@ class SerialAgent:
 
     Args:
         link: The open port.
-        folder: Where networks are put.
+        folder: Where networks are put; this agent's alone. None for the temporary folder.
         runtimes: Runtimes that the host may ask for; the registered ones if none is given.
         idle: Seconds without a request after which a session ends.
+        limits: What a session may use.
         log: Hears of sessions.
+
+    Raises:
+        UsageError: Another agent has the folder. StorageError: It cannot be used.
     """
 
     def __init__(
@@ -77,12 +83,16 @@ class SerialAgent:
         folder: Path | None = None,
         runtimes: Sequence[str] = (),
         idle: float = 600.0,
+        limits: WorkerLimits | None = None,
         log: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.link, self.folder, self.idle, self.log = link, folder, idle, log
         self.runtimes = tuple(runtimes) or tuple(names("runtime"))
+        self.limits = limits or WorkerLimits()
+        self._wire_limits = Limits(payload=max(self.limits.message, self.limits.model))
+        self._lock = own_folder(folder)
         self.boot = secrets.randbelow(0xFFFFFFFE) + 1
-        self._scanner = Scanner()
+        self._scanner = Scanner(self._wire_limits)
         self._stopping = False
         self._work: _Work | None = None
         self._last: _Label | None = None
@@ -111,6 +121,9 @@ class SerialAgent:
         self._stopping = True
         self._end_session()
         self.link.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _turn(self) -> None:
         """Wait for the host or the worker, and do what they ask for."""
@@ -160,15 +173,25 @@ class SerialAgent:
             return
         self._last, self._answers, self._busy = label, [], True
         try:
+            self._check_size(frame)
             self._hand_over(frame)
         except EdgerigError as error:
             self._answer(Kind.ERROR, pack(messages.failure_of(error)))
         except OSError:
             self._worker_died()
 
+    def _check_size(self, frame: Frame) -> None:
+        """Refuse what the worker would, whose refusal ends the session: here a session has no end to tell."""
+        limit = self.limits.model if frame.kind == Kind.MODEL else self.limits.message
+        if len(frame.payload) > limit:
+            raise TargetError(
+                f"The device takes at most {limit} B in such a message, not {len(frame.payload)} B.",
+                "Raise --max-model or --max-message of its agent.",
+            )
+
     def _hand_over(self, frame: Frame) -> None:
         if self._work is None:
-            self._work = _Work(self.runtimes, self.folder)
+            self._work = _Work(self.runtimes, self.folder, self.limits)
             self.log(f"session begins, process {self._work.process.pid}")
         self._work.link.send(encode(frame.kind, frame.request, frame.header, [frame.payload], checked=False))
 
@@ -176,7 +199,7 @@ class SerialAgent:
         self._end_session()
         self._last, self._busy = label, False
         try:
-            header, payload = answer_hello(frame, self.runtimes, Limits())
+            header, payload = answer_hello(frame, self.runtimes, self._wire_limits)
         except WireError as error:
             self._answer(Kind.ERROR, pack(Failure(messages.BAD_FRAME, error.message, error.hint)))
             return
@@ -189,7 +212,7 @@ class SerialAgent:
     def _announce(self) -> None:
         """Tell a host that may be in the middle of a session that we have started anew."""
         header, payload = answer_hello(
-            Frame(Kind.HELLO, 0, 0, pack(Hello(VERSION, "", 0, 0)), memoryview(b"")), self.runtimes, Limits()
+            Frame(Kind.HELLO, 0, 0, pack(Hello(VERSION, "", 0, 0)), memoryview(b"")), self.runtimes, self._wire_limits
         )
         self._send(b"".join(encode(Kind.HELLO, 0, self._named(header), payload)))
 

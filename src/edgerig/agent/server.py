@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
-import shutil
 import socket
 import ssl
 import threading
@@ -16,11 +14,12 @@ from pathlib import Path
 
 from edgerig.agent.address import PORT, Address, listen, parse_address
 from edgerig.agent.doorkeeper import Doorkeeper, Greeting, hang_up, tell
+from edgerig.agent.folders import own_folder
 from edgerig.agent.lease import GIVEN_BACK, LEASE_SECONDS, Lease, Leases
 from edgerig.agent.pump import pump
-from edgerig.agent.spawn import PREFIX, WorkerLimits, WorkerProcess
+from edgerig.agent.spawn import WorkerLimits, WorkerProcess
 from edgerig.agent.worker import describe_device
-from edgerig.errors import EdgerigError, LeaseError, TargetError, UsageError, storing
+from edgerig.errors import EdgerigError, LeaseError, TargetError, UsageError
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
@@ -40,7 +39,6 @@ MAX_CONNECTIONS = 64
 #: Seconds after a client's end in which its worker may end by itself.
 GRACE = 1.0
 _TICK = 0.2
-_LOCK = "agent.lock"
 _GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
@@ -93,7 +91,7 @@ class Agent:
         self.folder, self.idle, self.log = folder, idle, log
         self.limits = limits or WorkerLimits()
         self._doorkeeper = Doorkeeper(tls, token)
-        self._stopping = False
+        self._stopping = self._crowded = False
         self._workers: set[WorkerProcess] = set()
         self._threads: set[threading.Thread] = set()
         self._strangers: set[threading.Thread] = set()
@@ -139,14 +137,29 @@ class Agent:
             connected, peer = self._listener.accept()
         except OSError:
             return  # the client was gone before its call was taken
-        if len(self._strangers) >= MAX_STRANGERS or len(self._threads) >= MAX_CONNECTIONS:
-            connected.close()
-            return
         who = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "a local client"
+        crowded = len(self._strangers) >= MAX_STRANGERS or len(self._threads) >= MAX_CONNECTIONS
+        if crowded:
+            self._turn_away(connected, who)
+        self._crowded = crowded
+        if crowded:
+            return
         thread = threading.Thread(target=self._connection, args=(connected, who), daemon=True)
         self._threads.add(thread)
         self._strangers.add(thread)
         thread.start()
+
+    def _turn_away(self, connected: socket.socket, who: str) -> None:
+        """Close a connection for which there is no room, without waiting for anybody."""
+        text = f"Too many connections wait at the door of the agent: {len(self._threads)}."
+        if not self._crowded:
+            self.log(f"{who}: refused, as all that come until there is room: {text}")
+        with contextlib.suppress(OSError), connected:
+            if self._doorkeeper.context is None:
+                busy = Failure(messages.BUSY, text, "It lets go of those that say nothing after a while.", (1.0,))
+                connected.setblocking(False)
+                connected.sendall(b"".join(encode(Kind.ERROR, 0, pack(busy))))
+                connected.shutdown(socket.SHUT_WR)
 
     def _connection(self, connected: socket.socket, who: str) -> None:
         this = threading.current_thread()
@@ -180,7 +193,7 @@ class Agent:
             link.send(encode(Kind.OK, request, pack(device), [memoryview(machine)], checked=link.checked))
             if owner is not None and owner.keeper:
                 self._keep(link, lease)
-            elif self._wait_for_request(link):
+            elif self._wait_for_request(link, self.idle):
                 _Visit(self, link, lease, who).run()
         finally:
             self._leases.leave(lease)
@@ -188,7 +201,8 @@ class Agent:
     def _keep(self, link: SocketLink, lease: Lease) -> None:
         """Let the client renew its lease until it gives it back or goes away."""
         reader = FrameReader(link, Limits(header=4096, payload=0))
-        while self._wait_for_request(link):
+        # It is quiet between renewals.
+        while self._wait_for_request(link, max(self.idle, self._leases.seconds)):
             link.set_timeout(HELLO_SECONDS)
             frame = reader.read()
             if frame.kind != Kind.LEASE:
@@ -206,13 +220,13 @@ class Agent:
                 return
             link.send(encode(Kind.OK, frame.request))
 
-    def _wait_for_request(self, link: SocketLink) -> bool:
-        """Whether the client asks for something before it hangs up or falls silent."""
+    def _wait_for_request(self, link: SocketLink, seconds: float) -> bool:
+        """Whether the client asks for something before it hangs up or is silent for so long."""
         if isinstance(link.socket, ssl.SSLSocket) and link.socket.pending():
             return True
         poll = select.poll()
         poll.register(link.socket, select.POLLIN)
-        deadline = time.monotonic() + self.idle
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._stopping:
             if poll.poll(_TICK * 1000):
                 # Through TLS one cannot peek; its end is told by the first read.
@@ -314,27 +328,3 @@ class _Visit:
             tell(self.link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
         elif worker.process.poll() == 0:
             hang_up(self.link)
-
-
-def own_folder(folder: Path | None) -> int | None:
-    """Take ``folder`` for us alone, and clear away what a killed agent left there; a descriptor that holds it.
-
-    Raises:
-        UsageError: Another agent has it. StorageError: It cannot be used.
-    """
-    if folder is None:
-        return None
-    with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise UsageError(
-            f"Another agent uses {folder}.", "Stop that one, or give this one a --folder of its own."
-        ) from error
-    for left in folder.glob(PREFIX + "*"):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-    return descriptor

@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from edgerig.errors import TargetError, storing
+from edgerig.agent.folders import session_folder
+from edgerig.errors import TargetError
 from edgerig.wire.ownership import TOKEN_VARIABLE
 
 #: Variables that change how many threads an engine uses behind the settings' back.
@@ -25,8 +25,6 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 #: What is not a worker's business.
 SECRETS = (TOKEN_VARIABLE, "CREDENTIALS_DIRECTORY")
-#: What the name of a worker's folder begins with.
-PREFIX = "edgerig-"
 #: What it prints goes to a file of this name in its folder.
 ERRORS = "stderr"
 #: Seconds that a worker gets to end by itself after its socket was closed.
@@ -68,8 +66,7 @@ class WorkerProcess:
         parent_folder: Path | None = None,
         limits: WorkerLimits | None = None,
     ) -> None:
-        with storing(parent_folder or tempfile.gettempdir()):
-            self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent_folder))
+        self.folder, self._held = session_folder(parent_folder)
         words = [sys.executable, "-P", "-m", "edgerig.agent.worker"]
         words += ["--fd", str(connected.fileno()), "--folder", str(self.folder)]
         words += ["--idle", str(idle)] if idle is not None else []
@@ -86,7 +83,7 @@ class WorkerProcess:
                     pass_fds=(connected.fileno(),), start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove_folder()
             raise TargetError(f"Could not start the process that runs the network: {error.strerror}.") from error
 
     @property
@@ -123,7 +120,13 @@ class WorkerProcess:
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+        held, self._held = self._held, -1
+        if held >= 0:
+            os.close(held)
 
     def _last_words(self) -> str:
         try:

@@ -50,6 +50,8 @@ KINDS = (
 )  # fmt: skip
 #: Bytes that LOG tells, from the end, of what engine and process have printed.
 LOG_BYTES = 4096
+#: Bytes that each file of a session may have at least, whatever its limits are.
+LEAST_FILE = 64 * 1024**2
 Buffers = Sequence[memoryview]
 Answer = tuple[bytes, Buffers]
 
@@ -75,6 +77,7 @@ class Worker:
         self._memory: dict[str, Quantity] = {}
         self._told: Loaded | None = None
         self._parts = bytearray()
+        self._path: Path | None = None
         self._answers: dict[int, Callable[[Frame], Answer]] = {
             Kind.HELLO: self._hello, Kind.MODEL: self._model, Kind.RUN: self._run, Kind.DATA: self._data,
             Kind.PROCESS: self._process, Kind.OUTPUT: self._output, Kind.STATS: self._stats,
@@ -196,7 +199,10 @@ class Worker:
                 f"{asked.sha256[:12]!r}.",
                 "Try again; the file changed on its way, or while it was read.",
             )
-        path = self.folder / (digest + SUFFIXES.get(asked.format, ".bin"))
+        if self._path is not None:
+            # A session has room for one network; an engine that has mapped its file keeps it until it is closed.
+            self._path.unlink(missing_ok=True)
+        path = self._path = self.folder / (digest + SUFFIXES.get(asked.format, ".bin"))
         with storing(f"the network on the device, in {self.folder}"):
             path.write_bytes(data)
         return path
@@ -236,8 +242,8 @@ class Worker:
     def _output(self, frame: Frame) -> Answer:
         if self._result is None:
             raise InferenceError("OUTPUT came before PROCESS.", "Have the inputs processed first.")
-        outputs = self._result.outputs
-        return messages.pack_tensors(1, [array.nbytes for array in outputs]), [as_bytes(array) for array in outputs]
+        outputs, count = self._result.outputs, len(self._result.times_ns)
+        return messages.pack_tensors(count, [array.nbytes for array in outputs]), [as_bytes(array) for array in outputs]
 
     def _stats(self, frame: Frame) -> Answer:
         asked: StatsHeader = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
@@ -384,6 +390,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     link: Link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
     link.set_timeout(given.idle)
     threading.Thread(target=watch, args=(given.fd, 0, given.folder), daemon=True).start()
+    # Nothing that a session writes, an engine's endless complaints included, fills the disk.
+    largest = max(given.max_model or 0, given.max_message, LEAST_FILE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     if given.max_memory is not None:
         resource.setrlimit(resource.RLIMIT_AS, (given.max_memory, given.max_memory))
     limits = Limits(payload=given.max_message, model=given.max_model)

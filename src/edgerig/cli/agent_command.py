@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
+from click.core import ParameterSource
 
 from edgerig.cli.console import echo
+
+if TYPE_CHECKING:
+    from edgerig.agent.serial import SerialAgent
+    from edgerig.agent.server import Agent
 
 
 class Size(click.ParamType[int]):
@@ -24,6 +30,20 @@ class Size(click.ParamType[int]):
         if size < 1:
             self.fail(f"{value!r} is no size; write 64M or 1.5G.", param, ctx)
         return size
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds; NaN, which lies in every range, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
+#: Options that mean nothing on a serial line: it has one host, and whoever holds its other end.
+SOCKETS_ONLY = ("tls", "token_file", "insecure", "sessions", "lease")
 
 
 class AgentGroup(click.Group):
@@ -60,7 +80,7 @@ class AgentGroup(click.Group):
     help="A runtime that clients may ask for; may be repeated.  [default: all registered]",
 )
 @click.option(
-    "--idle", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True, metavar="SECONDS",
+    "--idle", type=Seconds(min=0, min_open=True), default=600.0, show_default=True, metavar="SECONDS",
     help="End a session after this long without a request.",
 )  # fmt: skip
 @click.option(
@@ -80,7 +100,7 @@ class AgentGroup(click.Group):
     help="Runs that may use the device side by side; they disturb each other's times.",
 )  # fmt: skip
 @click.option(
-    "--lease", type=click.FloatRange(1, 3600), default=30.0, show_default=True, metavar="SECONDS",
+    "--lease", type=Seconds(1, 3600), default=30.0, show_default=True, metavar="SECONDS",
     help="How long a run keeps the device when nothing is heard of it.",
 )  # fmt: skip
 @click.option("--max-model", type=Size(), default="1G", show_default=True, help="Largest network that is taken.")
@@ -124,7 +144,6 @@ def command(
         return
     from edgerig.agent.server import Agent, parse_address
     from edgerig.agent.spawn import WorkerLimits
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
     from edgerig.wire.ownership import load_token, others_may_read
@@ -134,7 +153,12 @@ def command(
     for name in runtimes:
         find("runtime", name, Runtime)
     if listen.startswith("serial://"):
-        _serve_serial(listen, folder, runtimes, idle, (lambda _: None) if quiet else echo)
+        _refuse_socket_options(ctx)
+        serial = _serial_agent(
+            listen, folder=folder, runtimes=runtimes, idle=idle, log=(lambda _: None) if quiet else echo,
+            limits=WorkerLimits(max_model, max_message, max_memory),
+        )  # fmt: skip
+        _serve(serial, listen, until_eof)
         return
     token = load_token(token_file)
     for secret in (token_file, tls / KEY if tls is not None else None):
@@ -146,32 +170,42 @@ def command(
         tls=device_context(tls) if tls is not None else None, sessions=sessions, lease=lease,
         limits=WorkerLimits(max_model, max_message, max_memory), log=(lambda _: None) if quiet else echo,
     )  # fmt: skip
+    _serve(agent, str(agent.address), until_eof)
+
+
+def _refuse_socket_options(ctx: click.Context) -> None:
+    from edgerig.errors import UsageError
+
+    for name in SOCKETS_ONLY:
+        if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{name.replace('_', '-')} means nothing on a serial line: whoever holds its other end is let in.",
+                "Leave it out, or listen on an address: --listen 0.0.0.0:7433.",
+            )
+
+
+def _serial_agent(listen: str, **settings: Any) -> SerialAgent:
+    """An agent for the host at the other end of a serial line."""
+    from edgerig.agent.serial import SerialAgent
+    from edgerig.wire.serial import open_serial, parse_serial
+
+    place = parse_serial(listen)
+    link = open_serial(place, place.line())
+    try:
+        return SerialAgent(link, **settings)
+    except BaseException:
+        link.close()
+        raise
+
+
+def _serve(agent: Agent | SerialAgent, where: str, until_eof: bool) -> None:
+    from edgerig.cli.signals import stop_on_termination
+
     stop_on_termination()
     if until_eof:
         _stop_at_eof(agent.stop)
     try:
-        click.echo(f"listening on {agent.address}")
-        agent.serve()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        agent.close()
-    echo("agent stopped")
-
-
-def _serve_serial(
-    listen: str, folder: Path | None, runtimes: tuple[str, ...], idle: float, log: Callable[[str], None]
-) -> None:
-    """Serve the host at the other end of a serial line."""
-    from edgerig.agent.serial import SerialAgent
-    from edgerig.cli.signals import stop_on_termination
-    from edgerig.wire.serial import open_serial, parse_serial
-
-    place = parse_serial(listen)
-    agent = SerialAgent(open_serial(place, place.line()), folder=folder, runtimes=runtimes, idle=idle, log=log)
-    stop_on_termination()
-    try:
-        click.echo(f"listening on {listen}")
+        click.echo(f"listening on {where}")
         agent.serve()
     except KeyboardInterrupt:
         pass

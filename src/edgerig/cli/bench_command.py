@@ -26,6 +26,10 @@ from edgerig.cli.options import parse_options
     multiple=True,
     help="local, tcp://HOST:PORT, sim:stm32f746 ..; may be repeated.  [default: local]",
 )
+@click.option(
+    "--target-option", multiple=True, metavar="KEY=VALUE",
+    help="A setting of the targets, such as tls=lab/laptop or baud=921600: `edgerig list targets NAME`.",
+)  # fmt: skip
 @click.option("--runtime", "runtimes", multiple=True, help="litert, onnxruntime, tflm, micro; may be repeated.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
@@ -98,7 +102,8 @@ def _matrix(model: Path, format: str, given: dict[str, Any]) -> list[dict[str, A
     from edgerig.targets.resolve import default_runtime
 
     threads = {"threads": given["threads"]} if given["threads"] != 1 else {}
-    blocks: dict[tuple[str, ...], list[str]] = {}
+    settings = parse_options(given["target_option"], "--target-option")
+    blocks: dict[tuple[str, ...], list[Any]] = {}
     for target in given["targets"] or ("local",):
         runtimes = given["runtimes"]
         if not runtimes:
@@ -109,7 +114,7 @@ def _matrix(model: Path, format: str, given: dict[str, Any]) -> list[dict[str, A
                     f"Compile it first: edgerig compile {model} --to float32",
                 )
             runtimes = (usual,)
-        blocks.setdefault(tuple(runtimes), []).append(target)
+        blocks.setdefault(tuple(runtimes), []).append({"use": target, **settings} if settings else target)
     return [
         {"runtimes": [{"use": name, **threads} for name in runtimes], "targets": targets}
         for runtimes, targets in blocks.items()

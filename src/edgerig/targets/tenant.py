@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import math
 import os
 import platform
 import threading
@@ -25,6 +26,8 @@ from edgerig.wire.ownership import Owner, new_owner_id
 RUN_OUT_SECONDS = 45.0
 #: A lease is renewed so many times in its life.
 RENEWALS = 3
+#: Seconds that a lease is taken to last, if a device says less, or nonsense.
+LEAST_LEASE = 1.0
 _RETRY = 1.0
 #: Longest name of a run; a microcontroller takes 256 B of header.
 _NAME = 60
@@ -70,7 +73,9 @@ class Tenant:
             # Such as a microcontroller: it has one host, and grants nothing.
             client.close()
         else:
-            self._keeper = _Keeper(client, grant.seconds / RENEWALS, lambda: self._hello(keeper=True)[0])
+            # A device may tell anything.
+            seconds = grant.seconds if LEAST_LEASE <= grant.seconds < math.inf else LEAST_LEASE
+            self._keeper = _Keeper(client, seconds / RENEWALS, lambda: self._hello(keeper=True)[0])
         return state
 
     def close(self) -> None:
@@ -108,6 +113,10 @@ class Tenant:
             if grant is not None:
                 self._owner = msgspec.structs.replace(self._owner, fence=grant.fence)
         except BaseException:
+            if keeper and client.device.grant is not None:
+                # It is we who do not want it.
+                with contextlib.suppress(EdgerigError, OSError):
+                    client.renew_lease(release=True)
             client.close()
             raise
         return client, state

@@ -14,7 +14,7 @@ from edgerig.errors import EdgerigError, IncompatibleError, TargetError, Unknown
 from edgerig.measure.machine import MachineState
 from edgerig.wire import messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
-from edgerig.wire.link import Buffers, Link
+from edgerig.wire.link import Buffers, Hurried, Link
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
 from edgerig.wire.ownership import (
     TOKEN_VARIABLE,
@@ -164,15 +164,13 @@ class WireClient(RuntimeProtocol):
         limits = self.limits
         mine = Hello(VERSION, f"edgerig {__version__}", limits.header, limits.payload, owner=owner)
         proof = b""
-        self._greeting = True
-        self.link.set_timeout(self.hello_timeout)
+        self._begin_greeting()
         try:
             frame = self.request(Kind.HELLO, messages.pack(mine))
         except messages.Challenge as asked:
             signed, proof = self._prove(owner or Owner(""), token, asked)
             frame = self.request(Kind.HELLO, messages.pack(msgspec.structs.replace(mine, owner=signed)))
-        self.link.set_timeout(self.timeout)
-        self._greeting = False
+        self._end_greeting()
         self.device = messages.unpack(frame.header, Hello)
         if self.device.protocol != VERSION:
             raise TargetError(
@@ -185,6 +183,17 @@ class WireClient(RuntimeProtocol):
             )
         state: MachineState = messages.unpack(frame.payload, MachineState)
         return state
+
+    def _begin_greeting(self) -> None:
+        """What listens there may be anything, and send anything, however slowly."""
+        self._greeting = True
+        self.link.set_timeout(self.hello_timeout)
+        self._reader.link = Hurried(self.link, time.monotonic() + self.hello_timeout)
+
+    def _end_greeting(self) -> None:
+        self._greeting = False
+        self._reader.link = self.link
+        self.link.set_timeout(self.timeout)
 
     def _prove(self, owner: Owner, token: bytes | None, asked: messages.Challenge) -> tuple[Owner, bytes]:
         """The owner with a proof that it knows the token, and the proof that the device must answer."""
@@ -372,6 +381,20 @@ class WireClient(RuntimeProtocol):
             f"{self.who} does not keep to the protocol: {what}.", "Install the same edgerig on both sides."
         )
 
+    def _no_hello(self, error: OSError) -> TargetError:
+        """What happened instead of a hello."""
+        unread = self._reader.unread
+        if isinstance(error, TimeoutError):
+            what = f"has not answered for {self.hello_timeout:g} s; it has not even said hello."
+        else:
+            what = "hung up instead of saying hello."
+        what += f" It sent what is no message of edgerig's: {unread[:60]!r}." if unread else ""
+        return TargetError(
+            f"{self.who} {what}",
+            "Is it an edgerig agent that listens there?"
+            + ("" if unread else " If so, the device is busy: look at the agent's output."),
+        )
+
     def _after_failed_send(self, error: OSError) -> EdgerigError:
         """A device that refuses to listen may have said why before it hung up."""
         self.broken = True
@@ -386,11 +409,8 @@ class WireClient(RuntimeProtocol):
 
     def _gone(self, error: OSError) -> TargetError:
         self.broken = True
-        if isinstance(error, TimeoutError) and self._greeting:
-            return TargetError(
-                f"{self.who} has not answered for {self.hello_timeout:g} s; it has not even said hello.",
-                "Is it an edgerig agent that listens there? If so, the device is busy: look at the agent's output.",
-            )
+        if self._greeting and (isinstance(error, TimeoutError) or self._reader.unread):
+            return self._no_hello(error)
         if isinstance(error, TimeoutError):
             return TargetError(
                 f"{self.who} has not answered for {self.timeout:g} s.",

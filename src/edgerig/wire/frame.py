@@ -14,6 +14,7 @@ takes in a single byte of the rest how much there will be and whether it wants i
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Sequence
 from enum import IntEnum, IntFlag
 from zlib import crc32
@@ -32,6 +33,10 @@ _CRC = _WORD = struct.Struct("<I")
 ALIGNMENT = 16
 #: Bytes that may be thrown away in search of a frame before the peer is given up.
 GARBAGE_LIMIT = 64 * 1024
+#: Seconds in which it may be searched for, from the first byte that is none of it.
+GARBAGE_SECONDS = 30.0
+#: Bytes of garbage that are shown to people.
+_SHOWN = 80
 _SCRATCH = 64 * 1024
 #: Heads of messages that are kept at most; there is one for each number of samples in a message.
 _HEADS = 64
@@ -228,6 +233,7 @@ class FrameReader:
         self.skipped = 0
         self._ahead = _SCRATCH if read_ahead else 0
         self._start = self._end = self._skipped = 0
+        self._garbage, self._garbage_since = b"", 0.0
         # The next frame is likely to be as long as the last, and to have a header as long.
         self._expected = self._lead = self._place = 0
         self._target: memoryview | None = None
@@ -238,6 +244,11 @@ class FrameReader:
     def held(self) -> int:
         """Bytes of memory that are held for frames."""
         return len(self._buffer)
+
+    @property
+    def unread(self) -> bytes:
+        """What came and is no message, or the beginning of one: the first bytes of it that are still here."""
+        return (self._garbage + bytes(self._view[self._start : self._end]))[:_SHOWN]
 
     def read(self) -> Frame:
         """The next whole and undamaged frame.
@@ -272,7 +283,7 @@ class FrameReader:
         self._start, self._payload = place + length, payload
         if size != self._expected:
             self._expected, self._lead, self._target = size, -before % ALIGNMENT, None
-        self._skipped = 0
+        self._skipped, self._garbage = 0, b""
         if version != VERSION:
             raise WireError(
                 f"The peer speaks version {version} of the protocol, this edgerig version {VERSION}.",
@@ -303,10 +314,14 @@ class FrameReader:
     def _search(self) -> None:
         """Go on to where the next frame might begin, as there begins none here."""
         step = self._next_sync(self._start + 1) - self._start
+        if not self._skipped:
+            self._garbage, self._garbage_since = b"", time.monotonic()
+        if len(self._garbage) < _SHOWN:
+            self._garbage += bytes(self._view[self._start : self._start + min(step, _SHOWN)])
         self._start += step
         self.skipped += step
         self._skipped += step
-        if self._skipped > GARBAGE_LIMIT:
+        if self._skipped > GARBAGE_LIMIT or time.monotonic() - self._garbage_since > GARBAGE_SECONDS:
             raise WireError(
                 f"{self._skipped} bytes came, and no message among them.",
                 "Is it edgerig that answers there? Check the address.",

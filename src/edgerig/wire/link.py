@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import struct
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
@@ -148,6 +149,35 @@ def _rest(buffers: Buffers, sent: int) -> list[bytes | bytearray | memoryview]:
             sent = length
         sent -= length
     return left
+
+
+class Hurried(Link):
+    """A link whose receiving as a whole must end at a deadline: a byte now and then does not keep it open.
+
+    Args:
+        link: What is received from. Its timeout is changed.
+        deadline: On the clock of `time.monotonic`.
+    """
+
+    def __init__(self, link: Link, deadline: float) -> None:
+        self.link, self.deadline = link, deadline
+        self.checked, self.lossless = link.checked, link.lossless
+
+    def send(self, buffers: Buffers) -> None:
+        self.link.send(buffers)
+
+    def recv_into(self, view: memoryview) -> int:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("it did not introduce itself in time")
+        self.link.set_timeout(left)
+        return self.link.recv_into(view)
+
+    def set_timeout(self, seconds: float | None) -> None:
+        self.link.set_timeout(seconds)
+
+    def close(self) -> None:
+        self.link.close()
 
 
 class PairLink(SocketLink):

@@ -34,6 +34,9 @@ LONGEST_SECONDS = 10.0
 #: Seconds in which a device has to answer the first HELLO; boards that reset when a port is opened take 2 or 3.
 HELLO_SECONDS = 10.0
 _HELLO_EVERY = 0.5
+#: A request that was refused so often is sent again after a pause only.
+HASTY_TRIES = 20
+PAUSE_SECONDS = 0.2
 #: One request of a run should not take longer than this on the line, in seconds, whatever else it takes.
 RUN_SECONDS = 0.5
 #: Bytes of a first request: on a bad line a long one may never get through.
@@ -87,6 +90,7 @@ class LossyClient(WireClient):
         self._kind, self._size, self._frame = 0, 0, list[bytes | memoryview]()
         self._first = self._last = 0.0
         self._tries = self._silences = 0
+        self._refusal = ""
         #: Kind -> seconds for the last answer, for each byte of its request.
         self._pace: dict[int, float] = {}
 
@@ -128,6 +132,7 @@ class LossyClient(WireClient):
         self._frame = encode(kind, self._request, header, payload, sequence=self._sequence)
         self._kind, self._size = kind, sum(len(part) for part in self._frame)
         self._tries = self._silences = 0
+        self._refusal = ""
         self._first = time.monotonic()
         self._transmit()
         return self._request
@@ -251,7 +256,10 @@ class LossyClient(WireClient):
         failure: Failure = messages.unpack(frame.header, Failure)
         if failure.code == messages.BAD_FRAME:
             self.faults.refused += 1
-            self._silences = 0
+            self._silences, self._refusal = 0, failure.message
+            if self._tries >= HASTY_TRIES:
+                # It is not the line: asking as fast as can be would only keep both sides busy.
+                time.sleep(PAUSE_SECONDS)
             self._again()
             return False
         if failure.code == messages.OUT_OF_SEQUENCE:
@@ -302,8 +310,9 @@ class LossyClient(WireClient):
                 f"{self.who} does not answer: it was asked {tries} times in {seconds:g} s, and not a byte came.",
                 "Is the port the right one, is the device on, and does edgerig's firmware or agent run there?",
             )
+        refusal = f" The device said: {self._refusal}" if self._refusal else ""
         return TargetError(
             f"{self.who} has not answered for {seconds:g} s, asked {tries} times; "
-            f"{self.faults.damaged} messages came damaged.",
+            f"{self.faults.damaged} messages came damaged.{refusal}",
             "Is one inference longer than that? Raise the target's setting `timeout`. Else look at cable and baud.",
         )

@@ -7,8 +7,9 @@ import errno
 import os
 import select
 import stat
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -20,7 +21,7 @@ from edgerig.wire.link import Link
 
 SCHEME = "serial://"
 #: Schemes of pyserial that may also be named directly.
-DIRECT = ("rfc2217", "socket", "loop", "spy")
+DIRECT = ("rfc2217", "socket")
 #: Smaller messages are sent with one system call.
 _SMALL = 4096
 _WRITE_SECONDS = 10.0
@@ -82,6 +83,7 @@ def parse_serial(text: str) -> SerialAddress:
     known = [field.name for field in msgspec.structs.fields(Line)]
     given = dict(parse_qsl(query, keep_blank_values=True))
     if scheme != "serial":
+        _check_place(text, scheme, path)
         # The others are pyserial's own settings of such a URL.
         foreign = urlencode({key: value for key, value in given.items() if key not in known})
         options = {key: value for key, value in given.items() if key in known}
@@ -99,6 +101,12 @@ def parse_serial(text: str) -> SerialAddress:
             f"{text!r} does not name one port.", "Write serial:///dev/ttyACM0?baud=115200 or serial://?url=rfc2217://.."
         )
     return SerialAddress(url or path, given)
+
+
+def _check_place(text: str, scheme: str, path: str) -> None:
+    host, colon, port = path.rstrip("/").rpartition(":")
+    if not (host and colon and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise SpecError(f"{text!r} does not say where to connect to.", f"Write {scheme}://HOST:PORT.")
 
 
 class SerialLink(Link):
@@ -249,10 +257,27 @@ def open_serial(address: SerialAddress, line: Line) -> SerialLink:
             port.dtr = line.dtr
         if line.rts is not None:
             port.rts = line.rts
-        port.open()
-    except (OSError, ValueError) as error:
+        with _quiet_threads():
+            port.open()
+    except (OSError, ValueError, TypeError) as error:
         raise _why_not(address.url, error) from error
     return SerialLink(port, address.url)
+
+
+@contextlib.contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """A thread of pyserial's that dies of what a server sends must not print a traceback; the caller is told anyway."""
+    usual = threading.excepthook
+
+    def hook(told: threading.ExceptHookArgs) -> None:
+        if told.thread is None or not told.thread.name.startswith("pySerial"):
+            usual(told)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = usual
 
 
 def _why_not(url: str, error: Exception) -> TargetError:
@@ -268,7 +293,9 @@ def _why_not(url: str, error: Exception) -> TargetError:
             f"Another program uses {url}.", "Close it: a terminal, a serial monitor, ModemManager, or another edgerig."
         )
     words = getattr(error, "strerror", None) or str(error)
-    if "://" not in url and not stat.S_ISCHR(path.stat().st_mode):
+    if "://" in url:
+        return TargetError(f"Cannot open {url}: {words}.", "Is the address right, and does a port server listen there?")
+    if not stat.S_ISCHR(path.stat().st_mode):
         return TargetError(f"{url} is not a serial port.", _ports())
     return TargetError(f"Cannot open {url}: {words}.", "Is the address right, and does the device support that baud?")
 
