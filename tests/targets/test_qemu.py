@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,29 @@ def test_an_emulator_that_dies_is_told(net: Path) -> None:
     with pytest.raises(TargetError, match=r"went away: QEMU ended with exit code -9"):
         session.run(random_inputs(open_artifact(net), 1))
     session.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux's setpriv is not installed")
+def test_a_run_that_is_killed_leaves_no_emulator(net: Path) -> None:
+    need_qemu()
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom edgerig.models.files import open_artifact\n"
+        "from edgerig.targets.resolve import target_for\n"
+        "target = target_for('qemu:mps2-an385', {})\n"
+        "session = target.open(open_artifact(Path(sys.argv[1])), 'micro', {})\n"
+        "print(session.client._emulator.process.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code, str(net)], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    emulator = Path("/proc", run.stdout.readline().strip())
+    assert emulator.exists()
+    run.kill()
+    run.communicate()
+    end = time.monotonic() + 20
+    while emulator.exists() and "\nState:\tZ" not in (emulator / "status").read_text() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert time.monotonic() < end
 
 
 def test_closing_leaves_no_process(net: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -226,6 +229,18 @@ def test_memory_survives_a_reset_and_starts_are_counted(simulator: Simulator) ->
     ask(simulator, b"CMD=4")
     assert simulator.peek(place, 10) == b"still here"
     assert int.from_bytes(simulator.peek(kept, 4), "little") == first + 1
+
+
+def test_ctrl_c_stops_the_processor(simulator: Simulator) -> None:
+    simulator.write(CONSOLE, b"CMD=1\n" * 200_000)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            simulator.run()
+    finally:
+        timer.cancel()
+    assert simulator._lines[CONSOLE][0], "it was not stopped in the middle"
 
 
 def test_a_firmware_for_another_board_is_refused(network: Network) -> None:

@@ -52,7 +52,18 @@ class Emulator:
         self.wire, theirs = socket.socketpair()
         self.console, terminal = socket.socketpair()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - QEMU writes to it
-        words = [program, "-M", board.machine, "-kernel", str(firmware.elf), "-display", "none", "-monitor", "none"]
+        words = [
+            *_with_us(),
+            program,
+            "-M",
+            board.machine,
+            "-kernel",
+            str(firmware.elf),
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+        ]
         words += ["-nodefaults", *CLOCK]
         for name, end in (("wire", theirs), ("console", terminal)):
             words += ["-chardev", f"socket,id={name},fd={end.fileno()}", "-serial", f"chardev:{name}"]
@@ -114,6 +125,12 @@ def find_qemu() -> str:
     if program is None:
         raise UsageError(f"{PROGRAM} is not installed.", f"On Debian and Ubuntu: {INSTALL}")
     return program
+
+
+def _with_us() -> list[str]:
+    """What to call a program with so that it ends when we do, even if we are killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv is not None else []
 
 
 class EmulatorClient(WireClient):

@@ -18,8 +18,11 @@ exactly; cycles are what the board's cycle model makes of them.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import struct
+import sys
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +279,8 @@ class Simulator:
         self._pending = None
         micros = 0 if seconds is None else max(1, int(seconds * 1e6))
         try:
-            engine.emu_start(pc | 1, until, timeout=micros)
+            with _interruptible(engine):
+                engine.emu_start(pc | 1, until, timeout=micros)
         except self._errors as error:
             if self._pending is None:
                 self._pending = (str(error).split("(")[0].strip() or "bad access", 1 << 16, None)
@@ -369,3 +373,29 @@ class Simulator:
             self._memory[address] = 0
         else:
             self._memory[address] = value & 0xFFFF_FFFF
+
+
+@contextlib.contextmanager
+def _interruptible(engine: Any) -> Iterator[None]:
+    """Let Ctrl-C stop the processor.
+
+    Python raises a signal's exception at the next beginning of a function, which while unicorn runs is one that C has
+    called: there it would be printed and dropped.
+    """
+    caught: list[BaseException] = []
+    before = sys.unraisablehook
+
+    def keep(what: sys.UnraisableHookArgs) -> None:
+        if isinstance(what.exc_value, Exception) or what.exc_value is None:
+            before(what)
+            return
+        caught.append(what.exc_value)
+        engine.emu_stop()
+
+    sys.unraisablehook = keep
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+    if caught:
+        raise caught[0]

@@ -9,7 +9,15 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from edgerig.artifact import Artifact
-from edgerig.errors import CompileError, InferenceError, MissingExtraError, ModelError, SpecError, UnknownNameError
+from edgerig.errors import (
+    CompileError,
+    InferenceError,
+    MissingExtraError,
+    ModelError,
+    SpecError,
+    UnknownNameError,
+    UsageError,
+)
 from edgerig.measure.machine import MachineState
 from edgerig.plugins import convert_settings, find
 from edgerig.runtimes.base import Runtime
@@ -81,7 +89,13 @@ class BoardTarget(Target):
             raise InferenceError(
                 f"{self.address} runs what edgerig's own compiler made, not {runtime!r}.", f"Use runtime {RUNTIME!r}."
             )
-        convert_settings(find("runtime", runtime, Runtime).Settings, options, f"runtime {runtime!r}")
+        kind = find("runtime", runtime, Runtime).Settings
+        if convert_settings(kind, options, f"runtime {runtime!r}") != kind():
+            raise UsageError(
+                f"Settings of runtime {runtime!r} mean nothing on {self.address}: a board has one thread, and its "
+                "firmware is built by the target's settings.",
+                f"Give them to the target, such as {{use: {self.address!r}, level: s}}, or leave them out.",
+            )
         firmware = self.build(artifact)
         session = self._open(artifact, firmware)
         self._sessions.append(session)
