@@ -93,11 +93,17 @@ POOLS: list[tuple[tuple[int, int, int], tuple[int, int], tuple[int, int]]] = [
 
 
 def separable(
-    rng: np.random.Generator, image: tuple[int, int, int], stride: int, same: bool, channels: int
+    rng: np.random.Generator,
+    image: tuple[int, int, int],
+    stride: int,
+    same: bool,
+    channels: int,
+    activation: str = "RELU",
+    zero: int = -128,
 ) -> list[Node]:
     first = depthwise(rng, image, stride, same)
     _, height, width, depth = first.output.shape
-    second = random_conv(rng, (height, width, depth), channels, (1, 1))
+    second = random_conv(rng, (height, width, depth), channels, (1, 1), activation=activation, zero_points=(0, zero))
     second.inputs[0] = first.output
     return [first, second]
 
@@ -155,6 +161,8 @@ def cases(rng: np.random.Generator) -> dict[str, tuple[Sequence[Node], Sequence[
         made[f"depthwise-{i}"] = [depthwise(rng, image, stride, same)], [Depthwise()]
     for i, one in enumerate(SEPARABLE):
         made[f"separable-{i}"] = separable(rng, *one), [Separable()]
+    made["linear-0"] = separable(rng, (7, 7, 12), 1, True, 10, "NONE", 20), [Separable()]
+    made["linear-1"] = separable(rng, (9, 8, 72), 2, True, 6, "RELU6", -100), [Separable()]
     for i, each in enumerate(DENSE):
         made[f"dense-{i}"] = [dense(rng, *each)], [Dense()]
     made["dense-convolution"] = [random_conv(rng, (5, 1, 40), 30, (5, 1), same=False)], [Dense()]

@@ -15,16 +15,16 @@ import numpy as np
 
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m import depthwise_code, pointwise_code
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
-from edgerig.micro.kernels.cortex_m.depthwise_code import Shape, depthwise
+from edgerig.micro.kernels.cortex_m.depthwise_code import USUAL_SHIFT, Shape, depthwise
+from edgerig.micro.kernels.cortex_m.pointwise_part import PointwisePart, pointwise_fits, pointwise_part, stands_for
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 from edgerig.micro.quantized import requantization
 
 _HERE = Path(__file__).parent
-_FILES = tuple(_HERE / name for name in ("er_separable.c", "er_separable.h", "er_depthwise.h", "er_pointwise.h"))
+_FILES = tuple(_HERE / name for name in ("er_separable.c", "er_separable.h", "er_depthwise.h", "er_pairs.h"))
 #: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else.
 _SHARE_IN_PLACE, _SHARE = 1 / 2, 1 / 8
 _LEAST = 2048
@@ -115,17 +115,10 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     shape, code = first.shape, first.code
     in_place = node.input.shape == last.output.shape and context.layout(node.input) == context.layout(last.output)
     bands = _bands(node.input.elements + last.output.elements, first.out_height, shape, in_place)
-    generated = {f"{code.name}.S": source([code])}
-    if second is None:
-        run, job = "er_columns_store", ["0", "0", str(shape.channels), "0", "0"]
-    else:
-        after = _prescaled(second, pointwise_code.USUAL_SHIFT)
-        assert after is not None
-        shift = int(after.shift[0])
-        steps = pointwise_code.STEPS[context.options.optimize]
-        run, job = pointwise_code.name_of(shift, steps), _pointwise_job(second, after, context)
-        generated[f"{run}.S"] = source([pointwise_code.pointwise(shift, steps)])
-        context.structs.append(f"extern er_pointwise_run {run};")
+    part = PointwisePart("er_columns_store", rounds=shape.channels)
+    if second is not None:
+        part = pointwise_part(second, context)
+    generated = {f"{code.name}.S": source([code]), **part.generated}
     context.structs.append(f"extern er_depthwise_run {code.name};")
     out_channels = last.output.shape[3]
     pixels = last.output.elements // out_channels
@@ -134,8 +127,7 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     border = (node.input.zero_point & 0xFFFF) * 0x10001
     row = shape.width if shape.planar else shape.width * shape.channels
     numbers = [
-        code.name, run, first.weights, first.scales,
-        "{ " + ", ".join([*job[:2], *map(str, strides), *job[2:4], str(shape.tile), *job[4:]]) + " }",
+        code.name, part.run, first.weights, first.scales, part.job(strides, shape.tile),
         first.addend, shape.height, first.out_height, shape.out_width, row, shape.stride, node.padding.top,
         bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{border:08x}u", out_channels, room,
         bands.column_bytes // 4 if bands.two else 0,
@@ -146,7 +138,8 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     tail = context.scratch(4 * out_channels) if pixels % 3 and 3 - pixels % 3 > room else "0"
     names = f"&{layer}, {context.read(node.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
     overlays = ((last.output, node.input),) if in_place else ()
-    return Lowered(f"er_separable_layer({names});", _FILES, ("er_separable.h",), generated, overlays)
+    files = (*_FILES, *part.files)
+    return Lowered(f"er_separable_layer({names});", files, ("er_separable.h",), generated, overlays)
 
 
 @dataclass(frozen=True)
@@ -193,27 +186,11 @@ def _depthwise_fits(node: DepthwiseConv2D) -> bool:
     return shape.fits() and max(sizes) < 1 << 16 and _parameters(node) is not None
 
 
-def pointwise_fits(node: Conv2D) -> bool:
-    """Whether the pointwise code is exact for it."""
-    pointwise = node.kernel == (1, 1) and node.stride == (1, 1) and node.padding.none and node.input.dtype == "int8"
-    outputs = node.weights.shape[0]
-    if not pointwise or node.weights.shape[3] != node.input.shape[3]:
-        return False
-    return (
-        pointwise_code.packs(node.weights.array.reshape(outputs, -1))
-        and _prescaled(node, pointwise_code.USUAL_SHIFT) is not None
-    )
-
-
 def _parameters(node: DepthwiseConv2D) -> Prescaled | None:
-    return _prescaled(node, depthwise_code.USUAL_SHIFT)
-
-
-def _prescaled(node: Weighted, usual: int) -> Prescaled | None:
     if not _full_range(node):
         return None
     scales, (lowest, highest) = requantization(node), sums(node)
-    tries = (prescaled(scales, lowest, highest, 8, True, True, shift) for shift in (usual, None))
+    tries = (prescaled(scales, lowest, highest, 8, True, True, shift) for shift in (USUAL_SHIFT, None))
     return next((one for one in tries if one is not None), None)
 
 
@@ -221,17 +198,3 @@ def _full_range(node: Weighted) -> bool:
     """SSAT makes all the cuts."""
     scales = requantization(node)
     return scales.low == -128 and scales.high == 127
-
-
-def _pointwise_job(node: Conv2D, parameters: Prescaled, context: Context) -> list[str]:
-    weights = node.weights.array.reshape(node.weights.shape[0], -1)
-    stream = pointwise_code.pack(weights, parameters)
-    name = context.constant("pointwise", stream, stands_for=stands_for(node))
-    steps = -(-weights.shape[1] // 4) - 1
-    rounds, first = divmod(steps, pointwise_code.STEPS[context.options.optimize])
-    return [name, f"{name} + {stream.size}", str(rounds + 1), str(first), str(parameters.addend[0])]
-
-
-def stands_for(node: Weighted) -> tuple[Value, ...]:
-    """Weights and bias."""
-    return (node.weights, *((node.bias,) if node.bias is not None else ()))

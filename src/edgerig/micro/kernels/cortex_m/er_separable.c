@@ -8,13 +8,13 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 /* The last tile where its third or second pixel is none: by way of tail. */
 static void last_tile(const er_separable *layer, const uint32_t *columns, int8_t *out, uint32_t pixels, int8_t *tail)
 {
-    er_pointwise job = layer->job;
-    job.channel_stride = 4;
-    job.pixel_stride = 1;
-    layer->pointwise(&job, columns, tail, 1);
+    er_pairs pairs = layer->pairs;
+    pairs.job.channel_stride = 4;
+    pairs.job.pixel_stride = 1;
+    layer->pointwise(&pairs.job, columns, tail, 1);
     for (uint32_t channel = 0; channel < layer->channels; channel++)
         for (uint32_t pixel = 0; pixel < pixels; pixel++)
-            out[(int32_t)channel * layer->job.channel_stride + (int32_t)pixel * layer->job.pixel_stride] =
+            out[(int32_t)channel * layer->pairs.job.channel_stride + (int32_t)pixel * layer->pairs.job.pixel_stride] =
                 tail[4 * channel + pixel];
 }
 
@@ -41,12 +41,12 @@ static void outputs(const er_separable *layer, uint32_t row, const uint32_t *col
         tiles++;
         rest = 0;
     }
-    int8_t *to = out + (int32_t)(row * layer->out_width) * layer->job.pixel_stride;
+    int8_t *to = out + (int32_t)(row * layer->out_width) * layer->pairs.job.pixel_stride;
     if (tiles != 0)
-        layer->pointwise(&layer->job, columns, to, tiles);
+        layer->pointwise(&layer->pairs.job, columns, to, tiles);
     if (rest != 0)
-        last_tile(layer, columns + tiles * (layer->job.tile / 4),
-                  to + (int32_t)(3 * tiles) * layer->job.pixel_stride, rest, tail);
+        last_tile(layer, columns + tiles * (layer->pairs.job.tile / 4),
+                  to + (int32_t)(3 * tiles) * layer->pairs.job.pixel_stride, rest, tail);
 }
 
 void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out, uint32_t *columns, uint32_t *plane,

@@ -5,14 +5,14 @@
 #include <stdint.h>
 
 #include "er_depthwise.h"
-#include "er_pointwise.h"
+#include "er_pairs.h"
 
 typedef struct er_separable {
     er_depthwise_run *depthwise;
     er_pointwise_run *pointwise;
     const int8_t *weights;        /* of the depthwise part */
     const int32_t *parameters;
-    er_pointwise job;             /* of the pointwise part */
+    er_pairs pairs;               /* of the pointwise part */
     int32_t addend;               /* of the depthwise part's requantization */
     uint16_t height, out_height, out_width;
     uint16_t row;                 /* of the input, bytes */

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.kernels.cortex_m.assembly import Function
-from edgerig.micro.kernels.cortex_m.prescaled import Prescaled
 
 #: Steps of four inputs in the unrolled loop, where speed counts and where size does.
 STEPS = {"speed": 16, "size": 8}
@@ -82,21 +81,6 @@ def packs(weights: NDArray[np.int8]) -> bool:
     halves = _halves(weights)
     room = np.abs(weights.astype(np.int64)).sum(1).max() * 128 < 1 << 23
     return bool((halves >= -32768).all() and (halves <= 32767).all() and room)
-
-
-def pack(weights: NDArray[np.int8], parameters: Prescaled) -> NDArray[np.int32]:
-    """Weights (O, K) and parameters as the one stream that the code reads; K is padded to a multiple of 4."""
-    outputs, inputs = weights.shape
-    padded = np.zeros((outputs, -(-inputs // 4) * 4), np.int8)
-    padded[:, :inputs] = np.where(parameters.constant[:, None], 0, weights)
-    halves = _halves(padded).astype(np.int16).reshape(outputs // 2, -1, 4)[:, :, [0, 2, 1, 3]]
-    words = np.ascontiguousarray(halves).reshape(outputs // 2, -1).view(np.int32)
-    of_a, of_b = slice(0, None, 2), slice(1, None, 2)
-    columns = [
-        parameters.start[of_a], *words.T, parameters.start[of_b], parameters.multiplier[of_a],
-        parameters.multiplier[of_b],
-    ]  # fmt: skip
-    return np.ascontiguousarray(np.stack(columns, 1), np.int32)
 
 
 def _halves(weights: NDArray[np.int8]) -> NDArray[np.int64]:

@@ -1,0 +1,79 @@
+"""The pointwise convolution behind a depthwise one: its code and constants, with one rounding or with both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edgerig.micro.ir import Conv2D, Value, Weighted
+from edgerig.micro.kernels.base import Context
+from edgerig.micro.kernels.cortex_m import pointwise_code
+from edgerig.micro.kernels.cortex_m.assembly import source
+from edgerig.micro.kernels.cortex_m.pairs import STEP, addend_of, channel_pairs, pairs_of, stream
+
+_HERE = Path(__file__).parent
+#: Steps in a round of er_pairs_full.
+_FULL_ROUND = 4
+
+
+@dataclass(frozen=True)
+class PointwisePart:
+    """What makes outputs of columns.
+
+    Attributes:
+        run: The C function, an er_pointwise_run.
+        stream: C expressions of begin and end of its constants.
+        rounds: As er_pointwise has them; ``first`` likewise.
+        low: Where er_pairs_full cuts; ``high`` likewise.
+        generated, files: For `Lowered`.
+    """
+
+    run: str
+    stream: tuple[str, str] = ("0", "0")
+    rounds: int = 0
+    first: int = 0
+    addend: int = 0
+    low: int = -128
+    high: int = 127
+    generated: dict[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+    def job(self, strides: tuple[int, int], tile: int) -> str:
+        """An er_pairs."""
+        numbers = (*self.stream, *strides, self.rounds, self.first, tile, self.addend)
+        return f"{{ {{ {', '.join(map(str, numbers))} }}, {self.low}, {self.high} }}"
+
+
+def pointwise_fits(node: Conv2D) -> bool:
+    """Whether the code is exact for it."""
+    pointwise = node.kernel == (1, 1) and node.stride == (1, 1) and node.padding.none and node.input.dtype == "int8"
+    plain = pointwise and node.weights.shape[3] == node.input.shape[3] and node.weights.shape[0] % 2 == 0
+    return plain and pairs_of(node, usual_shift=True) is not None
+
+
+def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
+    """The part for a convolution that fits; its constants go into the context, and a declaration if it is generated."""
+    pairs = pairs_of(node, usual_shift=True)
+    assert pairs is not None
+    inputs = node.weights.shape[3]
+    order = np.arange(-(-inputs // STEP) * STEP).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)
+    words = stream(pairs, np.where(order < inputs, order, -1), channel_pairs(node.weights.shape[0]))
+    name = context.constant("pointwise", words, stands_for=stands_for(node))
+    steps = pointwise_code.STEPS[context.options.optimize] if pairs.fast else _FULL_ROUND
+    rounds, first = divmod(len(order) // STEP - 1, steps)
+    ends = (name, f"{name} + {words.size}")
+    if pairs.fast is None:
+        files, (low, high) = (_HERE / "er_pairs.S",), (pairs.scale.low, pairs.scale.high)
+        return PointwisePart("er_pairs_full", ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)
+    shift = int(pairs.fast.shift[0])
+    run = pointwise_code.name_of(shift, steps)
+    context.structs.append(f"extern er_pointwise_run {run};")
+    generated = {f"{run}.S": source([pointwise_code.pointwise(shift, steps)])}
+    return PointwisePart(run, ends, rounds + 1, first, addend_of(pairs), generated=generated)
+
+
+def stands_for(node: Weighted) -> tuple[Value, ...]:
+    """Weights and bias."""
+    return (node.weights, *((node.bias,) if node.bias is not None else ()))
