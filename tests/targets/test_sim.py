@@ -18,6 +18,7 @@ from edgerig.errors import (
     SpecError,
     TargetError,
     UnknownNameError,
+    UsageError,
 )
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
@@ -151,6 +152,7 @@ def test_instructions_are_told_whole_and_by_layer(int8_net: Path) -> None:
     total = sum(one.value for one in told if isinstance(one, Measurement))
     # The whole calls the layers one after the other, and does little else.
     assert total <= whole.value <= total + 10 * len(layers) + 20
+    assert layers[-1].output_shape == (1, 10)
     for layer in layers:
         assert isinstance(layer.time, Measurement)
         assert layer.time.kind == "modelled"
@@ -299,6 +301,8 @@ def test_a_firmware_that_hangs_is_given_up(int8_net: Path) -> None:
 def test_artifact_of_another_network_is_not_run(int8_net: Path, float_net: Path) -> None:
     with pytest.raises(IncompatibleError, match=r"run \.tflite files, not onnx"):
         target_for(BOARD, {}).open(replace(open_artifact(float_net), format="onnx"), "micro", {})
+    with pytest.raises(UsageError, match="one thread"):
+        target_for(BOARD, {}).open(open_artifact(int8_net), "micro", {"threads": 2})
     with pytest.raises(InferenceError, match="Use runtime 'micro'"):
         target_for(BOARD, {}).open(open_artifact(int8_net), "litert", {})
 

@@ -60,6 +60,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         sample_bytes: Bytes of one sample's inputs and outputs, as they travel.
         tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
         sample: Inputs of the built-in sample, one after the other; ``sample_name`` is for people.
+        layer_shapes: For each layer the shape of its first output, if known.
     """
 
     folder: str
@@ -71,6 +72,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     tensor_sum: int = 0
     sample: bytes = b""
     sample_name: str = ""
+    layer_shapes: tuple[tuple[int, ...], ...] = ()
 
 
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
         board: The board's name. ``clock_hz``: what it was built for.
         sha256: Of the network's file.
         build: What stands in the image: compiler, flags, FPU, optimization ...
+        layer_shapes: As of `Network`.
     """
 
     folder: str
@@ -89,6 +92,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     build: dict[str, str]
     sizes: Sizes
+    layer_shapes: tuple[tuple[int, ...], ...] = ()
 
     @property
     def elf(self) -> Path:
@@ -156,7 +160,7 @@ def _build_into(
         files.write_bytes(work / BIN, image(elf, board))
         firmware = Firmware(
             folder=".", board=board.name, clock_hz=settings.clock_hz or board.clock_hz, sha256=network.sha256,
-            build=build, sizes=sizes,
+            build=build, sizes=sizes, layer_shapes=network.layer_shapes,
         )  # fmt: skip
         files.write_json(work / MANIFEST, firmware)
         shutil.rmtree(work / "objects")

@@ -111,13 +111,14 @@ class BoardSession(WireSession):
 
     def _layers(self, layers: list[LayerTime], counts: Sequence[float], n: int) -> list[LayerTime]:
         """The profile with its instructions, and its times as what they are."""
-        model = self.board.cycles
+        model, shapes = self.board.cycles, self.built.layer_shapes
         told = []
         for layer, count in zip(layers, counts, strict=True):
             time = count * model.per_instruction / self.built.clock_hz
             told.append(
                 replace(
                     layer,
+                    output_shape=shapes[layer.index] if layer.index < len(shapes) else None,
                     time=Measurement(
                         value=time,
                         unit="s",
