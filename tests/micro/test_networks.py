@@ -15,6 +15,7 @@ from edgerig.micro.reference import Machine
 from edgerig.models.graph.tflite_file import read_tflite
 from edgerig.testing.generated import load, run_sanitized
 from edgerig.testing.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
+from edgerig.testing.random_networks import NETWORKS, random_network
 from edgerig.testing.reference_runs import Oracle, difference, tolerance
 from edgerig.testing.tflite_builder import with_outputs
 
@@ -43,7 +44,7 @@ def hold(data: bytes, folder: Path, count: int, varied: float = 0.2) -> None:
     assert len(seen) > varied * count, "the outputs hardly moved"
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", pytest.param("float32", marks=pytest.mark.slow)])
 def test_the_digit_network_is_exact(dtype: str, tmp_path: Path) -> None:
     hold(digits(dtype), tmp_path, 1000)
 
@@ -88,8 +89,16 @@ def test_a_reset_forgets(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_with_branches_are_exact(name: str, dtype: str, tmp_path: Path) -> None:
+    hold(random_network(name, dtype), tmp_path, 1000)
+
+
+@pytest.mark.slow
 def test_networks_are_clean_under_sanitizers(tmp_path: Path) -> None:
     files = {**mlperf_tiny(), **wake_words(), "digits": digits(), "digits_float": digits("float32")}
+    files |= {f"{name}_{dtype}": random_network(name, dtype) for name in NETWORKS for dtype in ("int8", "float32")}
     sources = [compile_model(data, name, Options()) for name, data in files.items()]
     rng = np.random.default_rng(2)
     samples = [[[sample(s, rng, i) for s in source.manifest.inputs] for i in range(3)] for source in sources]
