@@ -77,9 +77,8 @@ def _lower(node: Conv2D, output: Value, context: Context, tile: int, call: str) 
     shape = context.struct("shape", "er_float_conv_shape", "{ " + ", ".join(map(str, numbers)) + " }")
     columns = context.scratch(4 * tile * depth, "float")
     names = f"&{shape}, {job}, {odd}, {context.read(node.input)}, {context.write(output)}, {columns}"
-    # Of the CPUs with an FPU it is the Cortex-M7 that has its fifth version.
-    fifth = int("dual-issue" in context.options.features)
-    return Lowered(f"{call}({names});", _FILES, ("er_float_conv.h",), {"er_fpu.h": f"#define ER_FPV5 {fifth}\n"})
+    vmaxnm = int("fpv5" in context.options.features)
+    return Lowered(f"{call}({names});", _FILES, ("er_float_conv.h",), {"er_fpu.h": f"#define ER_FPV5 {vmaxnm}\n"})
 
 
 def _job(node: Conv2D, context: Context, name: str, begins: list[int]) -> str:
