@@ -94,10 +94,11 @@ class OperatorBench:
         self._simulator = None
         return case
 
-    def run(self, case: Case, *inputs: Array) -> tuple[list[Array], int]:
-        """Outputs and instructions of one inference on the board."""
+    def run(self, case: Case, *inputs: Array, fresh: bool = True) -> tuple[list[Array], int]:
+        """Outputs and instructions of one inference on the board; state is forgotten before if ``fresh``."""
         board = self._board()
-        board.call(f"{case.name}_init")
+        if fresh:
+            board.call(f"{case.name}_init")
         for index, content in enumerate(inputs):
             board.poke(board.call(f"{case.name}_input", index), content.tobytes())
         instructions = board.count(f"{case.name}_run")

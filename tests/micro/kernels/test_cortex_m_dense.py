@@ -198,7 +198,7 @@ def _blocks(rng: np.random.Generator) -> list[Node]:
 NAMES = list(cases(np.random.default_rng(0)))
 
 
-@pytest.fixture(scope="module", params=["ziglang", "gcc"])
+@pytest.fixture(scope="module", params=["ziglang", pytest.param("gcc", marks=pytest.mark.slow)])
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[OperatorBench, dict[str, Case]]:
