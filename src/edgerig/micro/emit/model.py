@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgerig.micro.emit.text import c_float, c_string, comment, prefixed, shape_text
+from edgerig.micro.emit.text import c_float, c_string, comment, prefixed, shape_text, wrapped
 from edgerig.micro.ir import Node, Program, Value
 from edgerig.micro.kernels.base import C_TYPES, Context, Kernel, Lowered
 from edgerig.micro.memory import Memory
@@ -127,8 +127,11 @@ def _layer(index: int, layer: LayerCode, memory: Memory, constants: dict[Value, 
     context, node = layer.context, layer.node
     shapes = " + ".join(shape_text(value.shape) for value in node.inputs if not value.constant)
     made = " + ".join(shape_text(value.shape) for value in node.outputs)
-    lines = [f"/* {comment(node.label)} {comment(node.name)}: {shapes} -> {made}; {layer.kernel.name} */"]
-    lines += context.structs
+    lines = [
+        f"/* {comment(node.label)}: {shapes} -> {made}; {layer.kernel.name}",
+        f" * {_shortened(comment(node.name))} */",
+    ]
+    lines += [line for definition in context.structs for line in wrapped(definition)]
     lines += [f"static void layer_{index}(void)", "{"]
     for pointer, (value, ctype, writes) in context.pointers.items():
         if value.constant:
@@ -142,6 +145,10 @@ def _layer(index: int, layer: LayerCode, memory: Memory, constants: dict[Value, 
     lines += [""] if context.pointers or context.scratches else []
     lines += [f"    {line}" if line.strip() else "" for line in body]
     return [*lines, "}", ""]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 110 else text[:107] + "..."
 
 
 def _tables(program: Program, layers: Sequence[LayerCode]) -> list[str]:

@@ -58,6 +58,18 @@ def _rows(words: list[str]) -> list[str]:
     return rows
 
 
+def wrapped(line: str) -> list[str]:
+    """A long line of C in several, broken behind commas outside of strings."""
+    lines = []
+    while len(line) > WIDTH and '"' not in line:
+        end = line.rfind(", ", 0, WIDTH)
+        if end < 0:
+            break
+        lines.append(line[: end + 1])
+        line = "    " + line[end + 2 :]
+    return [*lines, line]
+
+
 def c_string(text: str) -> str:
     """A string literal; what is not printable ASCII becomes a question mark."""
     plain = "".join(char if " " <= char <= "~" else "?" for char in text)

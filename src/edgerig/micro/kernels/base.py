@@ -140,10 +140,11 @@ class Context:
         self.constants.append(Constant(full, ctype or known, data, alignment, tuple(stands_for)))
         return f"@P@_{full}"
 
-    def struct(self, name: str, ctype: str, text: str) -> str:
-        """Puts a ``static const`` struct in front of the layer function; returns its C name."""
+    def struct(self, name: str, ctype: str, text: str, count: int | None = None) -> str:
+        """Puts a ``static const`` struct, or an array of ``count``, in front of the layer function; its C name."""
         full = f"l{self.index}_{name}"
-        self.structs.append(f"static const {ctype} {full} = {text};")
+        size = "" if count is None else f"[{count}]"
+        self.structs.append(f"static const {ctype} {full}{size} = {text};")
         return full
 
     def _pointer(self, letter: str, value: Value, ctype: str | None, writes: bool) -> str:

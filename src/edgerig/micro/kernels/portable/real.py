@@ -206,7 +206,8 @@ class ResizeF32(Portable):
         for name, axis in (("rows", 1), ("columns", 2)):
             lower, upper, weight = bilinear_real(node, axis)
             entries = [struct(lower=a, upper=b, weight=float(w)) for a, b, w in zip(lower, upper, weight, strict=True)]
-            tables.append(context.struct(f"{name}[{len(entries)}]", "micro_tap_f32", "{ " + ", ".join(entries) + " }"))
-        rows, columns = (name.partition("[")[0] for name in tables)
+            text = "{ " + ", ".join(entries) + " }"
+            tables.append(context.struct(name, "micro_tap_f32", text, len(entries)))
+        rows, columns = tables
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_resize_f32_run(&{settings}, {rows}, {columns}, {x}, {y});")

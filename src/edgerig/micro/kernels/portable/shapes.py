@@ -308,8 +308,7 @@ class ResizeS8(Portable):
             entries = [
                 struct(lower=a, upper=b, weight=w) for a, b, w in zip(*bilinear_integer(node, axis), strict=True)
             ]
-            made = context.struct(f"{name}[{len(entries)}]", "micro_tap", "{ " + ", ".join(entries) + " }")
-            names.append(made.partition("[")[0])
+            names.append(context.struct(name, "micro_tap", "{ " + ", ".join(entries) + " }", len(entries)))
         _, out_height, out_width, depth = node.output.shape
         text = struct(
             width=node.input.shape[2], depth=depth, out_height=out_height, out_width=out_width,
