@@ -57,7 +57,9 @@ def session_of(board: str, path: Path, **options: Any) -> Session:
     return target_for(f"qemu:{board}", options).open(open_artifact(path), "micro", {})
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(
+    "board", [pytest.param(name, marks=() if name == "mps2-an500" else pytest.mark.slow) for name in BOARDS]
+)
 def test_every_board_boots_and_answers_bit_exactly(board: str, net: Path, expected: Any) -> None:
     inputs = random_inputs(open_artifact(net), 20)
     with session_of(board, net) as session:

@@ -79,6 +79,7 @@ def test_sizes_add_up_and_name_what_is_large(firmware: Firmware) -> None:
     assert "core" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", board_names())
 def test_every_board_builds_with_every_compiler(name: str, compiler: str, network: Network) -> None:
@@ -93,6 +94,7 @@ def test_every_board_builds_with_every_compiler(name: str, compiler: str, networ
         assert needs_fpu in listing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_firmware_without_fpu_has_no_instruction_of_it(compiler: str, network: Network) -> None:
     made = build_firmware(BOARD, network, None, settings_with(compiler, fpu=False))
@@ -206,7 +208,9 @@ STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes",
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("name", board_names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "stm32f746" else pytest.mark.slow) for name in board_names()]
+)
 def test_c_of_the_boards_compiles_without_a_warning(name: str, compiler: str, network: Network, tmp_path: Path) -> None:
     settings = settings_with(compiler)
     board, tool = load_board(name), find_toolchain(compiler)  # type: ignore[arg-type]
@@ -219,6 +223,7 @@ def test_c_of_the_boards_compiles_without_a_warning(name: str, compiler: str, ne
         assert (done.returncode, done.stderr) == (0, ""), source
 
 
+@pytest.mark.slow
 def test_a_board_of_ones_own_is_built_from_its_folder(network: Network, tmp_path: Path) -> None:
     mine = tmp_path / "myboard"
     shutil.copytree(BOARD.folder, mine)

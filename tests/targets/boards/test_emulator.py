@@ -37,7 +37,9 @@ def crashing(write_network: Any) -> Callable[[str], Firmware]:
     return build
 
 
-@pytest.fixture(params=["stm32f746", "mps2-an386", "mps3-an547"])
+@pytest.fixture(
+    params=["stm32f746", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mps2-an386", "mps3-an547"))]
+)
 def client(request: pytest.FixtureRequest, crashing: Callable[[str], Firmware]) -> Iterator[WireClient]:
     board = load_board(request.param)
     if board.simulator == "unicorn":

@@ -58,6 +58,7 @@ def test_firmware_brings_the_clock_tree_to_its_clock(simulator: Simulator, netwo
         assert other.clock_hz == clock
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_never_set_is_found_out(network: Network, tmp_path: Path) -> None:
     mine = tmp_path / "slow"
     shutil.copytree(BOARD.folder, mine)
