@@ -33,8 +33,8 @@ void er_conv_window_any(const er_conv_columns_shape *shape, const int8_t *from, 
 }
 
 /* So many rows from y on, with their padding. */
-static void copy_band(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int32_t rows, int32_t step,
-                      int8_t *band)
+static __attribute__((noinline)) void copy_band(const er_conv_columns_shape *s, const int8_t *in, int32_t y,
+                                                int32_t rows, int32_t step, int8_t *band)
 {
     const int32_t left = s->left * s->channels, middle = s->width * s->channels, right = s->right * s->channels;
     for (; rows != 0; rows--, y += step, band += s->pitch) {
@@ -43,16 +43,14 @@ static void copy_band(const er_conv_columns_shape *s, const int8_t *in, int32_t 
             __builtin_memset(band, s->zero, (size_t)s->pitch);
             continue;
         }
-        for (int32_t i = 0; i < left; i++)
-            from[i] = (int8_t)s->zero;
+        __builtin_memset(from, s->zero, (size_t)left);
         er_pairs_copy(from + left, in + y * middle, (uint32_t)middle);
-        for (int32_t i = 0; i < right; i++)
-            from[left + middle + i] = (int8_t)s->zero;
+        __builtin_memset(from + left + middle, s->zero, (size_t)right);
     }
 }
 
 /* Where the windows of an output row begin. */
-static const int8_t *row_at(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int8_t *band)
+static __attribute__((noinline)) const int8_t *row_at(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int8_t *band)
 {
     const int32_t first = y * s->stride_y - s->top;
     if (!band)
@@ -89,17 +87,29 @@ void er_conv_columns(const er_conv_columns_shape *shape, er_conv_window *window,
             at = row_at(s, in, y, band) + x * step;
         }
         uint32_t *to = columns;
-        for (int32_t i = tiles; i != 0; i--, to += words) {
-            for (int32_t of_tile = 0; of_tile < 3; of_tile++) {
+        for (int32_t left = tiles; left != 0; left--, to += words) {
+            if (tile == 3 && x + 3 <= s->out_width) {
+                window(s, at, to);
+                window(s, at + step, to + 1);
+                window(s, at + 2 * step, to + 2);
+                x += 3;
+                at += 3 * step;
+                continue;
+            }
+            for (int32_t i = 0; i < 3; i++) {
                 if (x == s->out_width) {
                     x = 0;
                     at = row_at(s, in, ++y, band);
                 }
-                window(s, at, to + of_tile);
-                if (tile == 3 || of_tile == 2) {
+                window(s, at, to + i);
+                if (tile == 3) {
                     x++;
                     at += step;
                 }
+            }
+            if (tile == 1) {
+                x++;
+                at += step;
             }
         }
         run(first, columns, out + pixel * s->pixel_stride, (uint32_t)tiles);
