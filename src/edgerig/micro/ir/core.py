@@ -1,0 +1,193 @@
+"""Values, nodes, and the program that they make.
+
+A `Program` lists its nodes in the order in which they run. A `Value` is made by one node, or is an input, a constant
+(``data``) or a state variable (``variable``, with its initial content in ``data``). Shapes are static and carry the
+batch axis of 1; tensors lie as TFLite has them (NHWC) unless kernels agree on another layout.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from edgerig.artifact import ITEM_SIZES, Quantization
+from edgerig.errors import CompileError
+
+
+@dataclass(eq=False)
+class Value:
+    """A tensor: activation, constant or state variable.
+
+    Attributes:
+        dtype: Numpy's name of the element type.
+        quantization: Scales and zero points; None for real numbers and indices.
+        data: Content of a constant, or what a state variable holds at the start; None for an activation.
+        variable: Keeps its content from one inference to the next.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None = None
+    data: NDArray[Any] | None = None
+    variable: bool = False
+
+    @property
+    def constant(self) -> bool:
+        """Known when compiling."""
+        return self.data is not None and not self.variable
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the plain layout."""
+        return self.elements * ITEM_SIZES[self.dtype]
+
+    @property
+    def quantized(self) -> bool:
+        """Has a scale."""
+        return self.quantization is not None
+
+    @property
+    def scale(self) -> float:
+        """The one scale of a tensor that is quantized as a whole."""
+        return self._one().scales[0]
+
+    @property
+    def zero_point(self) -> int:
+        """The one zero point of a tensor that is quantized as a whole."""
+        return self._one().zero_points[0]
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """Content of a constant."""
+        if self.data is None:
+            raise CompileError(f"{self.name!r} is no constant.")
+        return self.data
+
+    def _one(self) -> Quantization:
+        if self.quantization is None or not self.quantization.scales:
+            raise CompileError(f"Tensor {self.name!r} ({self.dtype}) has no scale.", "Quantize the whole network.")
+        return self.quantization
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Rows and columns of zero (in int8: of the zero point) around an image."""
+
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+
+    @property
+    def none(self) -> bool:
+        """No padding at all."""
+        return not (self.top or self.left or self.bottom or self.right)
+
+
+NO_PADDING = Padding()
+
+
+@dataclass(eq=False)
+class Node:
+    """One operator.
+
+    Attributes:
+        name: As the file has it, for people.
+        position: Index of the operator in the file.
+        inputs: Values it reads, constants included.
+        outputs: Values it makes.
+    """
+
+    op: ClassVar[str] = ""
+    name: str
+    position: int
+    inputs: list[Value]
+    outputs: list[Value]
+
+    @property
+    def input(self) -> Value:
+        """The first input, of most operators the activation."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Value:
+        """The first output."""
+        return self.outputs[0]
+
+    @property
+    def label(self) -> str:
+        """The operator's name in messages, manifest and layer table."""
+        return self.op
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, borders counted as data."""
+        return 0
+
+    def where(self) -> str:
+        """The operator as a message names it."""
+        return f"operator {self.position} ({self.label}, {self.name})"
+
+
+@dataclass(eq=False)
+class Fused(Node):
+    """Operators that one kernel runs together. ``parts`` are in order; values between them have no memory."""
+
+    op: ClassVar[str] = "FUSED"
+    parts: tuple[Node, ...] = ()
+
+    @staticmethod
+    def of(*parts: Node) -> Fused:
+        """Fuse a chain; inputs and outputs are those that cross its border."""
+        made = [value for part in parts for value in part.outputs]
+        inputs = [value for part in parts for value in part.inputs if not any(value is one for one in made)]
+        last = parts[-1]
+        return Fused(last.name, parts[0].position, list(dict.fromkeys(inputs)), list(last.outputs), tuple(parts))
+
+    @property
+    def label(self) -> str:
+        return "+".join(part.label for part in self.parts)
+
+    @property
+    def macs(self) -> int:
+        return sum(part.macs for part in self.parts)
+
+
+@dataclass(eq=False)
+class Program:
+    """A network: nodes in the order in which they run. ``sha256`` is of the file that it was read from."""
+
+    name: str
+    sha256: str
+    nodes: list[Node]
+    inputs: list[Value]
+    outputs: list[Value]
+    notes: list[str] = field(default_factory=list)
+
+    def users(self) -> dict[Value, list[Node]]:
+        """Who reads each value."""
+        found: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for value in node.inputs:
+                readers = found.setdefault(value, [])
+                if node not in readers:
+                    readers.append(node)
+        return found
+
+    def makers(self) -> dict[Value, Node]:
+        """Who makes each value."""
+        return {value: node for node in self.nodes for value in node.outputs}
+
+    def variables(self) -> list[Value]:
+        """State variables in the order of their first use."""
+        used = (value for node in self.nodes for value in (*node.inputs, *node.outputs))
+        return list(dict.fromkeys(value for value in used if value.variable))

@@ -1,0 +1,75 @@
+"""From operators of a TFLite file to nodes: options and shapes checked, sizes and borders worked out."""
+
+from __future__ import annotations
+
+from edgerig.micro import ir
+from edgerig.micro.ir import Node
+from edgerig.micro.operators import arithmetic, moving, weighted
+from edgerig.micro.operators.record import Builder, Record
+from edgerig.models.graph.types import Operator
+
+__all__ = ["FREE", "SUPPORTED", "Record", "build", "unsupported"]
+
+
+def build(record: Record) -> Node:
+    """The node of an operator.
+
+    Raises:
+        ModelError: Its shapes or options contradict each other.
+        CompileError: It uses an option that is not supported.
+    """
+    return _BUILDERS[record.op](record)
+
+
+def unsupported(operator: Operator) -> str | None:
+    """What is missing for an operator, with its position, or None."""
+    if operator.op in _BUILDERS or operator.op in FREE:
+        return None
+    name = operator.options.get("custom_code") or operator.op
+    return f"operator {operator.index} ({name}, {operator.name}) is not supported"
+
+
+_BUILDERS: dict[str, Builder] = {
+    "CONV_2D": weighted.conv,
+    "DEPTHWISE_CONV_2D": weighted.depthwise,
+    "TRANSPOSE_CONV": weighted.transpose_conv,
+    "FULLY_CONNECTED": weighted.dense,
+    "MAX_POOL_2D": arithmetic.pool(ir.MaxPool2D),
+    "AVERAGE_POOL_2D": arithmetic.pool(ir.AveragePool2D),
+    "MEAN": arithmetic.mean,
+    "ADD": arithmetic.binary(ir.Add),
+    "SUB": arithmetic.binary(ir.Sub),
+    "MUL": arithmetic.binary(ir.Mul),
+    "RELU": arithmetic.unary(ir.Relu, activation="RELU"),
+    "RELU6": arithmetic.unary(ir.Relu, activation="RELU6"),
+    "RELU_N1_TO_1": arithmetic.unary(ir.Relu, activation="RELU_N1_TO_1"),
+    "LOGISTIC": arithmetic.unary(ir.Logistic),
+    "TANH": arithmetic.unary(ir.Tanh),
+    "HARD_SWISH": arithmetic.unary(ir.HardSwish),
+    "SOFTMAX": arithmetic.softmax,
+    "RESHAPE": moving.reshape,
+    "SQUEEZE": moving.reshape,
+    "EXPAND_DIMS": moving.reshape,
+    "PAD": moving.pad,
+    "PADV2": moving.pad,
+    "CONCATENATION": moving.concatenation,
+    "SPLIT": moving.split,
+    "SPLIT_V": moving.split,
+    "SLICE": moving.slice_,
+    "STRIDED_SLICE": moving.strided_slice,
+    "TRANSPOSE": moving.transpose,
+    "BROADCAST_TO": moving.broadcast_to,
+    "RESIZE_NEAREST_NEIGHBOR": moving.resize(ir.ResizeNearest),
+    "RESIZE_BILINEAR": moving.resize(ir.ResizeBilinear),
+    "QUANTIZE": arithmetic.unary(ir.Quantize),
+    "DEQUANTIZE": arithmetic.unary(ir.Dequantize),
+    "READ_VARIABLE": moving.read_variable,
+    "ASSIGN_VARIABLE": moving.assign_variable,
+    "SHAPE": moving.shape,
+    "PACK": moving.pack,
+}
+
+#: Operators that leave no node.
+FREE = frozenset({"VAR_HANDLE", "CALL_ONCE"})
+
+SUPPORTED = tuple(sorted({*_BUILDERS, *FREE}))
