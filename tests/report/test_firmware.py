@@ -36,8 +36,13 @@ def report(make: Any) -> Report:
             SymbolSize("model_l2_weights", "flash", 36_864, "weights"), SymbolSize("arena", "ram", 8_032, "network"),
         ),
     )  # fmt: skip
+    memory = {
+        name: counted(value, "B", "emulated")
+        for name, value in {"arena": 8032, "tensor_sum": 37828, "stack_peak": 468, "stack_reserved": 4096}.items()
+    }
     board = msgspec.structs.replace(
-        board, layers=layers, firmware=firmware, instructions=counted(2_731_234, "instructions", "emulated"),
+        board, memory=memory, layers=layers, firmware=firmware,
+        instructions=counted(2_731_234, "instructions", "emulated"),
         cycles=counted(3_277_480.8, "cycles", "modelled"),
         warnings=("The firmware was built without the board's FPU.",),
     )  # fmt: skip
@@ -64,13 +69,18 @@ def test_firmware_is_told_by_part_and_symbol(report: Report) -> None:
     ]  # fmt: skip
     assert firmware.parts[0].share == pytest.approx(96_120 / (1 << 20))
     assert [row.name for row in firmware.symbols] == ["model_l2_weights", "arena"]
+    assert firmware.notes == (
+        "The arena is planned to 8,032 B; all tensors side by side would take 37,828 B, 4.7 times as much.",
+        "Of 4,096 B of stack 468 B were used at most.",
+    )
 
 
 def test_page_shows_it_all_and_escapes_it(report: Report) -> None:
     text = render_html(report)
     for part in (
         "2.73 M instructions", "model_l2_weights", "STM32F746-Discovery &lt;1&gt;", "120,420 B", "clang 22",
-        'data-tab="Firmware"', "without the board", ">instructions</th>",
+        'data-tab="Firmware"', "4.7\xa0times as much", "468\xa0B were used at most",
+        "without the board", ">instructions</th>",
     ):  # fmt: skip
         assert part in text, part
     assert text.count('data-tab="Firmware"') == 1

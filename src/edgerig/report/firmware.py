@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
+from edgerig.measure.kinds import Measurement
 from edgerig.report.model import Fact, FirmwareView, Taken
+from edgerig.report.units import times
 from edgerig.results.types import CellResult
 from edgerig.targets.base import FirmwareReport
 
@@ -26,7 +30,21 @@ def firmware_view(cell: CellResult) -> FirmwareView | None:
             Taken(one.name, one.place, one.bytes, one.bytes / limits[one.place], one.group) for one in firmware.symbols
         ),
         build=tuple(Fact(name.replace("_", " "), value) for name, value in firmware.build.items()),
+        notes=tuple(_notes(cell)),
     )
+
+
+def _notes(cell: CellResult) -> Iterator[str]:
+    memory = {name: one.value for name, one in cell.memory.items() if isinstance(one, Measurement)}
+    arena, plain = memory.get("arena", 0.0), memory.get("tensor_sum", 0.0)
+    if arena and plain:
+        yield (
+            f"The arena is planned to {arena:,.0f} B; all tensors side by side would take {plain:,.0f} B, "
+            f"{times(plain / arena)} times as much."
+        )
+    peak, reserved = memory.get("stack_peak", 0.0), memory.get("stack_reserved", 0.0)
+    if peak and reserved:
+        yield f"Of {reserved:,.0f} B of stack {peak:,.0f} B were used at most."
 
 
 def _parts(firmware: FirmwareReport, limits: dict[str, int]) -> list[Taken]:

@@ -213,7 +213,7 @@ def _firmware(one: Variant) -> list[str]:
     totals = "; ".join(f"{row.name} {row.bytes:,} B, {percent(row.share)}" for row in firmware.totals)
     return [
         "#### Firmware",
-        f"{escape(firmware.board)}: {totals} of what there is.",
+        " ".join((f"{escape(firmware.board)}: {totals} of what there is.", *firmware.notes)),
         _table(("memory", "part", "bytes", "of the board's"), rows, 2),
         _table(("symbol", "memory", "part", "bytes"), symbols, 1),
         _facts(firmware.build),

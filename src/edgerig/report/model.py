@@ -210,13 +210,17 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
-    """The firmware that a network was built into: totals, parts and largest symbols, and what it was built with."""
+    """The firmware that a network was built into: totals, parts and largest symbols, and what it was built with.
+
+    ``notes`` set the planned arena against the plain sum of all tensors, and the stack against what there is of it.
+    """
 
     board: str
     totals: tuple[Taken, ...]
     parts: tuple[Taken, ...]
     symbols: tuple[Taken, ...]
     build: tuple[Fact, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
