@@ -96,6 +96,9 @@ void er_conv_columns(const er_conv_columns_shape *shape, er_conv_window *window,
                 at += 3 * step;
                 continue;
             }
+#ifdef __clang__
+#pragma clang loop unroll(disable)
+#endif
             for (int32_t i = 0; i < 3; i++) {
                 if (x == s->out_width) {
                     x = 0;

@@ -18,7 +18,8 @@ static void last_tile(const er_separable *layer, const uint32_t *columns, int8_t
                 tail[4 * channel + pixel];
 }
 
-static void band(const er_separable *layer, uint32_t row, const int8_t *in, uint32_t *columns, uint32_t *plane)
+static __attribute__((noinline)) void band(const er_separable *layer, uint32_t row, const int8_t *in,
+                                           uint32_t *columns, uint32_t *plane)
 {
     uint32_t rows = smaller(layer->band, layer->out_height - row);
     uint32_t steps = (rows + layer->step - 1) / layer->step;
