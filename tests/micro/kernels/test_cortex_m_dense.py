@@ -163,6 +163,8 @@ def cases(rng: np.random.Generator) -> dict[str, tuple[Sequence[Node], Sequence[
         made[f"separable-{i}"] = separable(rng, *one), [Separable()]
     made["linear-0"] = separable(rng, (7, 7, 12), 1, True, 10, "NONE", 20), [Separable()]
     made["linear-1"] = separable(rng, (9, 8, 72), 2, True, 6, "RELU6", -100), [Separable()]
+    for i, (image, stride) in enumerate((((25, 5, 8), 1), ((12, 12, 4), 1), ((9, 16, 4), 2), ((7, 4, 4), 1))):
+        made[f"small-{i}"] = separable(rng, image, stride, True, 4), [Separable()]
     for i, each in enumerate(DENSE):
         made[f"dense-{i}"] = [dense(rng, *each)], [Dense()]
     made["dense-convolution"] = [random_conv(rng, (5, 1, 40), 30, (5, 1), same=False)], [Dense()]
@@ -208,7 +210,11 @@ def built(
     except UsageError as error:
         pytest.skip(str(error))
     made = cases(np.random.default_rng(7))
-    return bench, {name: bench.add(nodes, kernels) for name, (nodes, kernels) in made.items()}
+    small = Options(cpu="cortex-m7", optimize="size")
+    return bench, {
+        name: bench.add(nodes, kernels, small if name.startswith("small") else _OPTIONS)
+        for name, (nodes, kernels) in made.items()
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)

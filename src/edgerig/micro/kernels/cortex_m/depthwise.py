@@ -16,7 +16,7 @@ import numpy as np
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
-from edgerig.micro.kernels.cortex_m.depthwise_code import USUAL_SHIFT, Shape, depthwise
+from edgerig.micro.kernels.cortex_m.depthwise_code import UNROLLED, USUAL_SHIFT, Shape, depthwise
 from edgerig.micro.kernels.cortex_m.pointwise_part import PointwisePart, pointwise_fits, pointwise_part, stands_for
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
@@ -101,7 +101,8 @@ def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lo
     parameters = _parameters(node)
     assert parameters is not None
     planar = context.layout(node.input) == PLANAR
-    shape = replace(_shape(node), planar=planar, shift=int(parameters.shift[0]))
+    unrolled = UNROLLED[context.options.optimize]
+    shape = replace(_shape(node), planar=planar, shift=int(parameters.shift[0]), unrolled=unrolled)
     nine = np.where(parameters.constant, 0, node.weights.array).reshape(9, -1).T.astype(np.int8)
     weights = context.constant("depthwise", nine, stands_for=stands_for(node))
     scales = context.constant("depthwise_scales", np.stack([parameters.start, parameters.multiplier], 1))

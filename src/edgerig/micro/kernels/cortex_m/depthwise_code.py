@@ -18,7 +18,8 @@ USUAL_SHIFT = 10
 _WEIGHTS = (("r2", "r3"), ("r4", "r5"), ("r6", "r7"))
 #: Bytes of stack; even multiples of 8 with the registers that are pushed.
 _FRAME = 52
-_UNROLLED = 15
+#: Outputs of a step of the code that are written out; beyond it there is a loop over six.
+UNROLLED = {"speed": 15, "size": 6}
 _BLOCK = 6
 _MAX_DISTANCE = 4095
 
@@ -36,6 +37,7 @@ class Shape:
     right: int
     shift: int
     planar: bool
+    unrolled: int = UNROLLED["speed"]
 
     @property
     def pitch(self) -> int:
@@ -69,7 +71,7 @@ class Shape:
         layout = "" if self.planar else "h"
         return (
             f"er_depthwise_{self.channels}x{self.height}x{self.width}{layout}_{self.stride}{self.left}{self.right}"
-            f"_{self.out_width}_{self.shift}"
+            f"_{self.out_width}_{self.shift}" + ("" if self.unrolled == UNROLLED["speed"] else f"_{self.unrolled}")
         )
 
     def fits(self) -> bool:
@@ -182,7 +184,7 @@ def to_columns(code: Function) -> None:
 def _rows(code: Function, shape: Shape) -> None:
     step = code.label()
     code.place(step)
-    if shape.rows * shape.out_width <= _UNROLLED:
+    if shape.rows * shape.out_width <= shape.unrolled:
         at = Target(code, shape.tile)
         for row in range(shape.rows):
             _outputs(code, shape, row * shape.stride * shape.pitch, range(shape.out_width), at, row * shape.out_width)
@@ -197,13 +199,14 @@ def _rows(code: Function, shape: Shape) -> None:
 def _long_row(code: Function, shape: Shape, phase: int) -> None:
     """One row, blocks of six pixels in a loop; ``phase`` is the place of its first pixel in its tile."""
     blocks, rest = divmod(shape.out_width, _BLOCK)
-    again = code.label()
-    code.add(f"mov lr, #{blocks}")
-    code.place(again)
-    at = Target(code, shape.tile)
-    _outputs(code, shape, 0, range(_BLOCK), at, phase)
-    at.finish(2)
-    code.add(f"adds r0, #{2 * _BLOCK * shape.stride}", "subs lr, #1", f"bne {again}")
+    if blocks:
+        again = code.label()
+        code.add(f"mov lr, #{blocks}")
+        code.place(again)
+        at = Target(code, shape.tile)
+        _outputs(code, shape, 0, range(_BLOCK), at, phase)
+        at.finish(2)
+        code.add(f"adds r0, #{2 * _BLOCK * shape.stride}", "subs lr, #1", f"bne {again}")
     at = Target(code, shape.tile)
     _outputs(code, shape, 0, range(rest), at, phase)
     at.finish((phase + rest) // 3)

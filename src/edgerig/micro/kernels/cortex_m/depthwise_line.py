@@ -68,4 +68,4 @@ class SeparableLine(Kernel):
 def _line(node: DepthwiseConv2D, planar: bool) -> Line:
     channels = node.input.shape[3]
     length, out_length = (value.elements // channels for value in (node.input, node.output))
-    return Line(channels, length, out_length, 1, 1, 0, 0, 0, planar, max(node.kernel))
+    return Line(channels, length, out_length, 1, 1, 0, 0, 0, planar, taps=max(node.kernel))
