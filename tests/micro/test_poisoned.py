@@ -12,7 +12,7 @@ from edgerig.micro import Options, compile_model
 from edgerig.testing.generated import load, load_all
 from edgerig.testing.known_networks import digits, mlperf_tiny, wake_words
 from edgerig.testing.poisoned import PoisonedNetwork
-from edgerig.testing.random_networks import NETWORKS, random_network
+from edgerig.testing.random_networks import NETWORKS, random_graph, random_network
 from edgerig.testing.random_operators import OPERATORS, random_inputs, random_operator
 from edgerig.testing.reference_runs import Oracle, difference, tolerance
 
@@ -39,6 +39,19 @@ def test_networks_with_branches_keep_to_their_memory(name: str, dtype: str, tmp_
     source = compile_model(data, "net", Options())
     hold(data, PoisonedNetwork(load(source, tmp_path)))
     assert source.manifest.memory.arena <= 1.05 * source.manifest.memory.lower_bound
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_random_graphs_are_right_and_keep_to_their_memory(dtype: str, tmp_path: Path) -> None:
+    """Branches, joins, views, outputs in the midst of it: passes, fusing and the planner together."""
+    files = {f"g{seed}": random_graph(seed, dtype) for seed in range(40)}
+    sources = [compile_model(data, name, Options()) for name, data in files.items()]
+    for source in sources:
+        memory = source.manifest.memory
+        assert memory.lower_bound <= memory.arena <= 1.05 * memory.lower_bound
+    for data, network in zip(files.values(), load_all(sources, tmp_path, ("-O1",)), strict=True):
+        hold(data, PoisonedNetwork(network))
 
 
 @pytest.mark.slow

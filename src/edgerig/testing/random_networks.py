@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,11 @@ class Node:
     index: int
     shape: tuple[int, ...]
     scale: float
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
 
 
 class RandomNetwork:
@@ -149,6 +155,27 @@ class RandomNetwork:
         self.net.operator("LOGISTIC", [x.index], [y.index])
         return y
 
+    def function(self, x: Node, op: str) -> Node:
+        """A function of one value: RELU, RELU6, TANH, LOGISTIC; the scale may stay for the first two."""
+        scale, zero = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128)}.get(op, (0.03, None))
+        y = self._like(x, x.shape) if zero is None and self.rng.integers(2) else self.value(x.shape, scale, zero)
+        self.net.operator(op, [x.index], [y.index])
+        return y
+
+    def flat(self, x: Node) -> Node:
+        """RESHAPE to height * width, 1."""
+        y = self._like(x, (1, x.shape[1] * x.shape[2], 1, x.shape[3]))
+        shape = self.net.tensor("shape", (4,), "int32", np.array(y.shape))
+        self.net.operator("RESHAPE", [x.index, shape], [y.index], "ReshapeOptions", newShape=list(y.shape))
+        return y
+
+    def halves(self, x: Node) -> list[Node]:
+        """SPLIT of the channels."""
+        parts = [self._like(x, (*x.shape[:3], x.shape[3] // 2)) for _ in range(2)]
+        axis = self.net.tensor("axis", (), "int32", np.array(3))
+        self.net.operator("SPLIT", [axis, x.index], [part.index for part in parts], "SplitOptions", numSplits=2)
+        return parts
+
     def _like(self, x: Node, shape: tuple[int, ...]) -> Node:
         """A tensor of another shape with the quantization of ``x``."""
         made = self.value(shape, x.scale)
@@ -196,3 +223,47 @@ def random_network(name: str, dtype: str = "int8", side: int = 16, seed: int = 0
     x = net.value((1, side, side, 3), 1 / 64)
     y = NETWORKS[name](net, x)
     return net.net.build([x.index], [y.index])
+
+
+def random_graph(seed: int, dtype: str = "int8") -> bytes:
+    """A network of 2 to 12 random layers with branches that join again, several outputs, some in the midst of it."""
+    net = RandomNetwork(dtype, seed)
+    rng = net.rng
+    x = net.value((1, 8, 8, 4), 1 / 32)
+    nodes, read = [x], {x.index}
+    for _ in range(int(rng.integers(2, 13))):
+        # Mostly the newest, so that chains grow.
+        one = nodes[-1] if rng.random() < 0.6 else nodes[int(rng.integers(len(nodes)))]
+        read.add(one.index)
+        like = [node for node in nodes if node.shape == one.shape and node is not one]
+        large = min(one.shape[1:3]) >= 4
+        choice = int(rng.integers(12))
+        if choice == 0 and like:
+            other = like[int(rng.integers(len(like)))]
+            read.add(other.index)
+            nodes.append(net.add(one, other, ("NONE", "RELU")[int(rng.integers(2))]))
+        elif choice == 1 and like:
+            other = like[int(rng.integers(len(like)))]
+            read.add(other.index)
+            nodes.append(net.join(one, other))
+        elif choice == 2 and large:
+            nodes.append(net.pool(one))
+        elif choice == 3 and large:
+            nodes.append(net.depthwise(net.pad(one), 2, valid=True))
+        elif choice == 4 and min(one.shape[1:3]) >= 3:
+            nodes.append(net.depthwise(one))
+        elif choice in (5, 6):
+            op = ("RELU", "RELU6", "TANH", "LOGISTIC")[int(rng.integers(4))]
+            nodes.append(net.function(one, op))
+        elif choice == 7:
+            nodes.append(net.flat(one))
+        elif choice == 8 and one.shape[3] % 2 == 0:
+            nodes += net.halves(one)
+        elif choice == 9 and one.elements <= 1024:
+            nodes.append(net.resize(one) if rng.integers(2) else net.up(one, 4))
+        else:
+            cut = ("NONE", "RELU", "RELU6")[int(rng.integers(3))]
+            channels = int(rng.choice([2, 4, 6, one.shape[3]]))
+            nodes.append(net.conv(one, channels, int(rng.choice([1, 3])), int(rng.integers(1, 3)), cut))
+    outputs = [node for node in nodes[1:] if node.index not in read or rng.random() < 0.15]
+    return net.net.build([x.index], [node.index for node in outputs])
