@@ -50,7 +50,8 @@ class Line(Shape):
 
     def fits(self) -> bool:
         short = self.width % 4 == 0 or self.width <= 48
-        return short and self.taps <= 32 and self.out_width * self.tile < 1 << 20
+        # Rows and planes are counted in 16 bits.
+        return short and self.taps <= 32 and max(self.width * self.channels, 2 * self.pitch) < 1 << 16
 
 
 def depthwise_line(line: Line) -> Function:
