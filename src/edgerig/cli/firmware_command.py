@@ -14,7 +14,7 @@ from edgerig.cli.console import echo, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgerig.targets.boards.build import Firmware, Network
+    from edgerig.targets.boards.firmware import Firmware, Network
     from edgerig.targets.boards.terminal import Terminal
 
 
@@ -109,7 +109,7 @@ def build(board: str, model: Path, out: Path, as_json: bool, **given: Any) -> No
 @click.option("--json", "as_json", is_flag=True, help="Print all symbols as JSON.")
 def size(folder: Path, symbols: int, as_json: bool) -> None:
     """Show what takes how much flash and RAM in a firmware that was built."""
-    from edgerig.targets.boards.build import read_firmware
+    from edgerig.targets.boards.firmware import read_firmware
     from edgerig.targets.boards.sizes import table
 
     firmware = read_firmware(folder)
@@ -128,7 +128,7 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
     """Put a firmware that was built onto the board that is plugged in."""
     from edgerig.targets.boards import flash as flashing
     from edgerig.targets.boards.board import load_board
-    from edgerig.targets.boards.build import read_firmware
+    from edgerig.targets.boards.firmware import read_firmware
 
     firmware = read_firmware(folder)
     described = load_board(board or firmware.board)
@@ -206,7 +206,8 @@ def _terminal(address: str, model: Path | None, timeout: float, given: dict[str,
 
 def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]) -> Firmware:
     from edgerig.targets.boards.board import load_board
-    from edgerig.targets.boards.build import BuildSettings, build_firmware
+    from edgerig.targets.boards.build import build_firmware
+    from edgerig.targets.boards.firmware import BuildSettings
 
     board = load_board(board_name)
     settings = BuildSettings(

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from edgerig.artifact import Artifact
 from edgerig.targets.base import Session
-from edgerig.targets.boards.build import Firmware
 from edgerig.targets.boards.emulator import EmulatedSession, Emulator, connect, find_qemu
+from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.target import RUNTIME, BoardTarget
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from edgerig.artifact import Artifact
 from edgerig.targets.base import Session
-from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.link import SimulatorLink
 from edgerig.targets.boards.session import SimulatedSession
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator

@@ -13,18 +13,9 @@ import pytest
 from edgerig.errors import CompileError, SpecError, UnknownNameError, UsageError
 from edgerig.targets.boards import toolchain as toolchains
 from edgerig.targets.boards.board import board_names, firmware_folder, load_board
-from edgerig.targets.boards.build import (
-    BIN,
-    BuildSettings,
-    Firmware,
-    Network,
-    build_firmware,
-    compile_flags,
-    machine_flags,
-    read_firmware,
-    write_config,
-    write_sample,
-)
+from edgerig.targets.boards.build import build_firmware, compile_flags, machine_flags
+from edgerig.targets.boards.config import write_config, write_sample
+from edgerig.targets.boards.firmware import BIN, BuildSettings, Firmware, Network, read_firmware
 from edgerig.targets.boards.sizes import open_elf, table
 from edgerig.targets.boards.toolchain import find_toolchain
 

@@ -13,7 +13,8 @@ import pytest
 from edgerig.errors import TargetError
 from edgerig.targets.boards import emulator as emulators
 from edgerig.targets.boards.board import load_board
-from edgerig.targets.boards.build import Firmware, build_firmware
+from edgerig.targets.boards.build import build_firmware
+from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.link import SimulatorLink
 from edgerig.targets.boards.simulator import WIRE, Simulator
 from edgerig.wire.client import WireClient

@@ -19,8 +19,9 @@ from edgerig.errors import MissingExtraError, ModelError, TargetError
 from edgerig.targets.boards import counter as counters
 from edgerig.targets.boards import simulator as simulators
 from edgerig.targets.boards.board import load_board
-from edgerig.targets.boards.build import BuildSettings, Firmware, Network, build_firmware
+from edgerig.targets.boards.build import build_firmware
 from edgerig.targets.boards.counter import Counter, NativeCounter, decode, native_library
+from edgerig.targets.boards.firmware import BuildSettings, Firmware, Network
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
 
 BOARD = load_board("stm32f746")

@@ -10,94 +10,20 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
 
 import msgspec
 
 from edgerig import __version__, files
-from edgerig.errors import CompileError, SpecError, storing
-from edgerig.plugins import Settings
+from edgerig.errors import CompileError, storing
 from edgerig.targets.boards.board import Board, firmware_folder
-from edgerig.targets.boards.sizes import Sizes, measure, table
-from edgerig.targets.boards.toolchain import Choice, Toolchain, find_toolchain
+from edgerig.targets.boards.config import write_config, write_memory, write_sample
+from edgerig.targets.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware, Network, read_firmware
+from edgerig.targets.boards.sizes import measure, open_elf, table
+from edgerig.targets.boards.toolchain import Toolchain, find_toolchain
 
-Level = Literal["0", "1", "2", "3", "s"]
 #: Lengths of memories of a board that has room for everything, to see how much a network is too big by.
 ENDLESS = 1 << 27
 _SOURCES = frozenset({".c", ".h", ".S", ".s", ".inc", ".ld", ".toml", ".py"})
-ELF, BIN, MANIFEST = "firmware.elf", "firmware.bin", "firmware.json"
-
-
-class BuildSettings(Settings, frozen=True, kw_only=True):
-    """How a firmware is built."""
-
-    compiler: Annotated[
-        Choice, msgspec.Meta(description="ziglang, gcc (arm-none-eabi-gcc), or auto: the first that is installed")
-    ] = "auto"
-    optimize: Annotated[
-        Literal["speed", "size"], msgspec.Meta(description="what decides where a faster kernel takes more flash")
-    ] = "speed"
-    level: Annotated[Level, msgspec.Meta(description="the C compiler's optimization, as in -O2")] = "2"
-    fpu: Annotated[bool, msgspec.Meta(description="use the board's FPU")] = True
-    debug: Annotated[bool, msgspec.Meta(description="a build for a debugger: -Og -g")] = False
-    clock_hz: Annotated[
-        Annotated[int, msgspec.Meta(ge=1_000_000)] | None,
-        msgspec.Meta(description="the processor's clock; the board's own by default"),
-    ] = None
-    kernels: Annotated[
-        str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")
-    ] = None
-
-
-class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """A network in C, and what the firmware around it must know.
-
-    Attributes:
-        folder: Holds ``model.h``, C and assembly files, in folders or not.
-        sha256: Of the file that it was made from.
-        kernels: The CPU that its kernels were chosen for.
-        shape_words: Sum of the ranks of all inputs and outputs; ``tensors`` how many these are.
-        sample_bytes: Bytes of one sample's inputs and outputs, as they travel.
-        tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
-        sample: Inputs of the built-in sample, one after the other; ``sample_name`` is for people.
-        layer_shapes: For each layer the shape of its first output, if known.
-    """
-
-    folder: str
-    sha256: str
-    kernels: str
-    shape_words: int
-    tensors: int
-    sample_bytes: int
-    tensor_sum: int = 0
-    sample: bytes = b""
-    sample_name: str = ""
-    layer_shapes: tuple[tuple[int, ...], ...] = ()
-
-
-class Firmware(msgspec.Struct, frozen=True, kw_only=True):
-    """A firmware that was built: ``firmware.json`` in its folder.
-
-    Attributes:
-        folder: Holds ``firmware.elf`` and ``firmware.bin``.
-        board: The board's name. ``clock_hz``: what it was built for.
-        sha256: Of the network's file.
-        build: What stands in the image: compiler, flags, FPU, optimization ...
-        layer_shapes: As of `Network`.
-    """
-
-    folder: str
-    board: str
-    clock_hz: int
-    sha256: str
-    build: dict[str, str]
-    sizes: Sizes
-    layer_shapes: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def elf(self) -> Path:
-        """The linked file."""
-        return Path(self.folder) / ELF
 
 
 def build_firmware(board: Board, network: Network, out: Path | None, settings: BuildSettings | None = None) -> Firmware:
@@ -129,22 +55,6 @@ def build_firmware(board: Board, network: Network, out: Path | None, settings: B
     return firmware
 
 
-def read_firmware(folder: Path) -> Firmware:
-    """What `build_firmware` left in ``folder``.
-
-    Raises:
-        SpecError: There is no firmware.
-    """
-    try:
-        firmware = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Firmware)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise SpecError(
-            f"There is no firmware in {folder}.",
-            f"Build it: edgerig firmware build --board BOARD --model MODEL --out {folder}",
-        ) from error
-    return msgspec.structs.replace(firmware, folder=str(folder))
-
-
 def _build_into(
     place: Path, board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, build: dict[str, str]
 ) -> None:
@@ -172,8 +82,6 @@ def _build_into(
 
 def image(elf_file: Path, board: Board) -> bytes:
     """The bytes of the flash, from its beginning to the last one that is used."""
-    from edgerig.targets.boards.sizes import open_elf
-
     data = bytearray()
     for segment in open_elf(elf_file).iter_segments():
         if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
@@ -266,64 +174,6 @@ def _link(
     )
 
 
-def write_memory(path: Path, board: Board, network: Network, flash: int, ram: int) -> None:
-    """The linker's memory map, with ``flash`` and ``ram`` bytes."""
-    memory = board.memory
-    # One input and one output can be received where the network has them; more need a place of their own.
-    samples = 0 if network.tensors <= 2 else (network.sample_bytes + 8 + 7 + 7) & ~7
-    files.write_text(
-        path,
-        f"er_stack_size = {memory.ram.stack};\n"
-        f"er_samples_size = {samples};\n"
-        "MEMORY\n{\n"
-        f"  FLASH (rx) : ORIGIN = {memory.flash.origin:#x}, LENGTH = {flash}\n"
-        f"  RAM (rwx) : ORIGIN = {memory.ram.origin:#x}, LENGTH = {ram}\n"
-        "}\n",
-    )
-
-
-def write_config(path: Path, board: Board, network: Network, settings: BuildSettings, build: dict[str, str]) -> None:
-    """``board_config.h``: the board's description and the build's manifest, for C."""
-    clock = settings.clock_hz or board.clock_hz
-    wire, console = board.lines.wire, board.lines.console
-    pairs = ", ".join(f"{{{_quoted(name)}, {_quoted(value)}}}" for name, value in build.items())
-    values = {
-        "BOARD_NAME": _quoted(board.name),
-        "BOARD_TITLE": _quoted(board.title),
-        "BOARD_CPU": _quoted(board.cpu.replace("cortex-m", "Cortex-M")),
-        "BOARD_ARCHITECTURE": _quoted("arm"),
-        "BOARD_HAS_FPU": int(bool(board.fpu)),
-        "BOARD_CLOCK_HZ": clock,
-        "BOARD_TICK_HZ": f"UINT64_C({clock})",
-        "BOARD_COUNTER": _quoted(f"{board.counter.name} at {clock / 1e6:g} MHz, {1e9 / clock:.3g} ns"),
-        "BOARD_RAM_BYTES": board.memory.ram.length,
-        "BOARD_STACK_BYTES": board.memory.ram.stack,
-        "BOARD_WIRE_BASE": f"{wire.base:#x}u",
-        "BOARD_WIRE_BAUD": wire.baud,
-        "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
-        "BOARD_CONSOLE_BAUD": console.baud,
-        "BOARD_SHAPE_WORDS": max(1, network.shape_words),
-        "BOARD_TENSOR_SUM": network.tensor_sum,
-        "BOARD_BOOT_SEED": f"0x{network.sha256[:8]}u",
-        "BOARD_VERSION": _quoted(__version__),
-        "BOARD_SOFTWARE": _quoted(f"edgerig-firmware {__version__}"),
-        "BOARD_BUILD": pairs,
-    }
-    lines = "".join(f"#define {name} {value}\n" for name, value in values.items())
-    files.write_text(path, f"#ifndef BOARD_CONFIG_H\n#define BOARD_CONFIG_H\n{lines}#endif\n")
-
-
-def write_sample(path: Path, network: Network) -> None:
-    """``sample.h``: the built-in sample."""
-    rows = ",".join(map(str, network.sample or b"\0"))
-    files.write_text(
-        path,
-        "#ifndef SAMPLE_H\n#define SAMPLE_H\n#include <stdint.h>\n"
-        f"static const char sample_name[] = {_quoted(network.sample_name)};\n"
-        f"static const uint8_t sample_bytes[] = {{{rows}}};\n#endif\n",
-    )
-
-
 def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> dict[str, str]:
     """What is told about the build, by the image itself."""
     fpu = "none" if not board.fpu else board.fpu if settings.fpu else "off"
@@ -364,8 +214,3 @@ def _digest_of(folder: Path, parts: tuple[str, ...]) -> str:
 @lru_cache(256)
 def _digest_of_files(stamp: tuple[tuple[str, int, int], ...], folder: str) -> str:
     return files.digest({str(Path(path).relative_to(folder)): files.sha256_file(Path(path)) for path, _, _ in stamp})
-
-
-def _quoted(text: str) -> str:
-    """``text`` as a C string."""
-    return '"' + "".join(c if 32 <= ord(c) < 127 and c not in '"\\?' else f"\\{ord(c) & 255:03o}" for c in text) + '"'

@@ -20,7 +20,7 @@ from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import Array, DeviceRun
 from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.session import BoardSession
 from edgerig.targets.boards.sizes import functions, open_elf
 from edgerig.wire.client import WireClient

@@ -8,7 +8,7 @@ import subprocess
 
 from edgerig.errors import TargetError, UnknownNameError, UsageError
 from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.build import BIN, Firmware
+from edgerig.targets.boards.firmware import BIN, Firmware
 
 #: Seconds that a tool may take.
 PATIENCE = 180.0

@@ -13,7 +13,7 @@ from edgerig.errors import IncompatibleError, InferenceError
 from edgerig.micro import Manifest, Options, compile_model
 from edgerig.micro.source import MANIFEST
 from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.build import BuildSettings, Network
+from edgerig.targets.boards.firmware import BuildSettings, Network
 
 #: The prefix of all names in the generated C, as the firmware expects it.
 PREFIX = "model"

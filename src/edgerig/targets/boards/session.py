@@ -18,7 +18,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import Array, Counts, DeviceRun, FirmwareReport, SymbolSize
 from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.simulator import Simulator
 from edgerig.targets.session import Protocol, WireSession
 from edgerig.wire.client import WireClient

@@ -23,7 +23,8 @@ from edgerig.plugins import convert_settings, find
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
 from edgerig.targets.boards.board import Board, board_names, load_board
-from edgerig.targets.boards.build import BuildSettings, Firmware, build_firmware
+from edgerig.targets.boards.build import build_firmware
+from edgerig.targets.boards.firmware import BuildSettings, Firmware
 from edgerig.targets.boards.network import network_of
 from edgerig.targets.boards.toolchain import find_toolchain, toolchain_installed
 from edgerig.targets.session import Protocol

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 
 from edgerig.errors import TargetError
-from edgerig.targets.boards.build import Firmware
+from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
 from edgerig.wire.link import Link
 

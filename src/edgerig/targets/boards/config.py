@@ -1,0 +1,72 @@
+"""The files that tell C and the linker about a board and a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgerig import __version__, files
+from edgerig.targets.boards.board import Board
+from edgerig.targets.boards.firmware import BuildSettings, Network
+
+
+def write_memory(path: Path, board: Board, network: Network, flash: int, ram: int) -> None:
+    """The linker's memory map, with ``flash`` and ``ram`` bytes."""
+    memory = board.memory
+    # One input and one output can be received where the network has them; more need a place of their own.
+    samples = 0 if network.tensors <= 2 else (network.sample_bytes + 8 + 7 + 7) & ~7
+    files.write_text(
+        path,
+        f"er_stack_size = {memory.ram.stack};\n"
+        f"er_samples_size = {samples};\n"
+        "MEMORY\n{\n"
+        f"  FLASH (rx) : ORIGIN = {memory.flash.origin:#x}, LENGTH = {flash}\n"
+        f"  RAM (rwx) : ORIGIN = {memory.ram.origin:#x}, LENGTH = {ram}\n"
+        "}\n",
+    )
+
+
+def write_config(path: Path, board: Board, network: Network, settings: BuildSettings, build: dict[str, str]) -> None:
+    """``board_config.h``: the board's description and the build's manifest, for C."""
+    clock = settings.clock_hz or board.clock_hz
+    wire, console = board.lines.wire, board.lines.console
+    pairs = ", ".join(f"{{{_quoted(name)}, {_quoted(value)}}}" for name, value in build.items())
+    values = {
+        "BOARD_NAME": _quoted(board.name),
+        "BOARD_TITLE": _quoted(board.title),
+        "BOARD_CPU": _quoted(board.cpu.replace("cortex-m", "Cortex-M")),
+        "BOARD_ARCHITECTURE": _quoted("arm"),
+        "BOARD_HAS_FPU": int(bool(board.fpu)),
+        "BOARD_CLOCK_HZ": clock,
+        "BOARD_TICK_HZ": f"UINT64_C({clock})",
+        "BOARD_COUNTER": _quoted(f"{board.counter.name} at {clock / 1e6:g} MHz, {1e9 / clock:.3g} ns"),
+        "BOARD_RAM_BYTES": board.memory.ram.length,
+        "BOARD_STACK_BYTES": board.memory.ram.stack,
+        "BOARD_WIRE_BASE": f"{wire.base:#x}u",
+        "BOARD_WIRE_BAUD": wire.baud,
+        "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
+        "BOARD_CONSOLE_BAUD": console.baud,
+        "BOARD_SHAPE_WORDS": max(1, network.shape_words),
+        "BOARD_TENSOR_SUM": network.tensor_sum,
+        "BOARD_BOOT_SEED": f"0x{network.sha256[:8]}u",
+        "BOARD_VERSION": _quoted(__version__),
+        "BOARD_SOFTWARE": _quoted(f"edgerig-firmware {__version__}"),
+        "BOARD_BUILD": pairs,
+    }
+    lines = "".join(f"#define {name} {value}\n" for name, value in values.items())
+    files.write_text(path, f"#ifndef BOARD_CONFIG_H\n#define BOARD_CONFIG_H\n{lines}#endif\n")
+
+
+def write_sample(path: Path, network: Network) -> None:
+    """``sample.h``: the built-in sample."""
+    rows = ",".join(map(str, network.sample or b"\0"))
+    files.write_text(
+        path,
+        "#ifndef SAMPLE_H\n#define SAMPLE_H\n#include <stdint.h>\n"
+        f"static const char sample_name[] = {_quoted(network.sample_name)};\n"
+        f"static const uint8_t sample_bytes[] = {{{rows}}};\n#endif\n",
+    )
+
+
+def _quoted(text: str) -> str:
+    """``text`` as a C string."""
+    return '"' + "".join(c if 32 <= ord(c) < 127 and c not in '"\\?' else f"\\{ord(c) & 255:03o}" for c in text) + '"'

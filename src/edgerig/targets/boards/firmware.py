@@ -1,0 +1,104 @@
+"""What a firmware is made from, and what it is when it is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from edgerig.errors import SpecError
+from edgerig.plugins import Settings
+from edgerig.targets.boards.sizes import Sizes
+from edgerig.targets.boards.toolchain import Choice
+
+Level = Literal["0", "1", "2", "3", "s"]
+ELF, BIN, MANIFEST = "firmware.elf", "firmware.bin", "firmware.json"
+
+
+class BuildSettings(Settings, frozen=True, kw_only=True):
+    """How a firmware is built."""
+
+    compiler: Annotated[
+        Choice, msgspec.Meta(description="ziglang, gcc (arm-none-eabi-gcc), or auto: the first that is installed")
+    ] = "auto"
+    optimize: Annotated[
+        Literal["speed", "size"], msgspec.Meta(description="what decides where a faster kernel takes more flash")
+    ] = "speed"
+    level: Annotated[Level, msgspec.Meta(description="the C compiler's optimization, as in -O2")] = "2"
+    fpu: Annotated[bool, msgspec.Meta(description="use the board's FPU")] = True
+    debug: Annotated[bool, msgspec.Meta(description="a build for a debugger: -Og -g")] = False
+    clock_hz: Annotated[
+        Annotated[int, msgspec.Meta(ge=1_000_000)] | None,
+        msgspec.Meta(description="the processor's clock; the board's own by default"),
+    ] = None
+    kernels: Annotated[
+        str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")
+    ] = None
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A network in C, and what the firmware around it must know.
+
+    Attributes:
+        folder: Holds ``model.h``, C and assembly files, in folders or not.
+        sha256: Of the file that it was made from.
+        kernels: The CPU that its kernels were chosen for.
+        shape_words: Sum of the ranks of all inputs and outputs; ``tensors`` how many these are.
+        sample_bytes: Bytes of one sample's inputs and outputs, as they travel.
+        tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
+        sample: Inputs of the built-in sample, one after the other; ``sample_name`` is for people.
+        layer_shapes: For each layer the shape of its first output, if known.
+    """
+
+    folder: str
+    sha256: str
+    kernels: str
+    shape_words: int
+    tensors: int
+    sample_bytes: int
+    tensor_sum: int = 0
+    sample: bytes = b""
+    sample_name: str = ""
+    layer_shapes: tuple[tuple[int, ...], ...] = ()
+
+
+class Firmware(msgspec.Struct, frozen=True, kw_only=True):
+    """A firmware that was built: ``firmware.json`` in its folder.
+
+    Attributes:
+        folder: Holds ``firmware.elf`` and ``firmware.bin``.
+        board: The board's name. ``clock_hz``: what it was built for.
+        sha256: Of the network's file.
+        build: What stands in the image: compiler, flags, FPU, optimization ...
+        layer_shapes: As of `Network`.
+    """
+
+    folder: str
+    board: str
+    clock_hz: int
+    sha256: str
+    build: dict[str, str]
+    sizes: Sizes
+    layer_shapes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def elf(self) -> Path:
+        """The linked file."""
+        return Path(self.folder) / ELF
+
+
+def read_firmware(folder: Path) -> Firmware:
+    """What `build_firmware` left in ``folder``.
+
+    Raises:
+        SpecError: There is no firmware.
+    """
+    try:
+        firmware = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Firmware)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SpecError(
+            f"There is no firmware in {folder}.",
+            f"Build it: edgerig firmware build --board BOARD --model MODEL --out {folder}",
+        ) from error
+    return msgspec.structs.replace(firmware, folder=str(folder))
