@@ -30,6 +30,8 @@ ANY: list[dict[str, Any]] = [
     {"image": (7, 6, 6), "channels": 7, "kernel": (2, 3), "same": False, "zero_points": (127, -1)},
     {"image": (4, 4, 272), "channels": 2, "kernel": (1, 1)},
     {"image": (6, 5, 6), "channels": 4, "kernel": (7, 2)},
+    {"image": (5, 5, 6), "channels": 1, "kernel": (1, 1), "activation": "NONE", "zero_points": (4, 4)},
+    {"image": (5, 4, 3), "channels": 1, "kernel": (3, 3)},
     {"image": (5, 7, 2), "channels": 4, "kernel": (3, 6), "stride": (1, 2), "dilation": (2, 1)},
     {"image": (6, 9, 4), "channels": 4, "kernel": (2, 5), "dilation": (3, 2)},
     {"image": (9, 9, 5), "channels": 6, "kernel": (7, 7), "zero_points": (-3, -128)},

@@ -168,8 +168,11 @@ def _jobs(pairs: Pairs, order: NDArray[np.intp], context: Context, strides: tupl
     """C names of the function that runs over the channels, and of its jobs for all pairs and for the odd one."""
     channels = len(pairs.weights)
     together = channel_pairs(channels)
-    first = _job(pairs, order, context, "pairs", together[: channels // 2], strides)
-    second = _job(pairs, order, context, "odd", together[-1:], strides) if channels % 2 else "0"
+    if channels == 1:
+        # Both of the pair are written to the same place.
+        strides = (0, strides[1])
+    first = _job(pairs, order, context, "pairs", together[: max(1, channels // 2)], strides)
+    second = _job(pairs, order, context, "odd", together[-1:], strides) if channels % 2 and channels > 1 else "0"
     run = pointwise_code.name_of(int(pairs.fast.shift[0]), _steps(context, pairs)) if pairs.fast else "er_pairs_full"
     return run, first, second
 

@@ -79,15 +79,15 @@ def _settle(scale: Requantization, lowest: Ints, highest: Ints) -> tuple[NDArray
 
 
 def channel_pairs(channels: int) -> list[tuple[int, int]]:
-    """The pairs in order; of an odd number the last two are a pair, too."""
+    """The pairs in order; of an odd number the last two are a pair, too, and a single one is its own partner."""
+    if channels == 1:
+        return [(0, 0)]
     pairs = [(one, one + 1) for one in range(0, channels - 1, 2)]
     return pairs + ([(channels - 2, channels - 1)] if channels % 2 else [])
 
 
 def _fits(weights: Ints) -> bool:
     """Pairs of neighbours, and of the last two, fit into int16."""
-    if len(weights) < 2:
-        return False
     return all((256 * weights[a] + weights[b] >= -(1 << 15)).all() for a, b in channel_pairs(len(weights)))
 
 
