@@ -59,6 +59,8 @@ FLOATS: list[dict[str, Any]] = [
     {"image": (9, 7, 3), "channels": 5, "kernel": (5, 3), "stride": (2, 2), "activation": "NONE"},
     {"image": (7, 6, 2), "channels": 4, "kernel": (2, 2), "dilation": (2, 2), "activation": "RELU_N1_TO_1"},
     {"image": (2, 2, 1), "channels": 4, "kernel": (1, 1), "activation": "NONE"},
+    {"image": (5, 4, 6), "channels": 1, "kernel": (1, 1), "activation": "NONE"},
+    {"image": (4, 4, 2), "channels": 3, "kernel": (3, 3)},
 ]
 WINOGRAD: list[dict[str, Any]] = [
     {"image": (8, 8, 16), "channels": 16, "kernel": (3, 3), "zero_points": (7, -128)},

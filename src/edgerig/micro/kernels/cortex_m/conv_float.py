@@ -60,14 +60,14 @@ class FloatConvPool(Kernel):
 
 def _takes(node: Conv2D) -> bool:
     sizes = (*node.input.shape, *node.weights.shape, *node.output.shape, *node.stride, *node.dilation)
-    return node.input.dtype == "float32" and node.output.shape[-1] >= _QUAD and max(sizes) <= _MOST
+    return node.input.dtype == "float32" and max(sizes) <= _MOST
 
 
 def _lower(node: Conv2D, output: Value, context: Context, tile: int, call: str) -> Lowered:
     _, height, width, channels = node.input.shape
     _, out_height, out_width, out_channels = output.shape
     depth = node.weights.elements // out_channels
-    whole = out_channels // _QUAD * _QUAD
+    whole = max(out_channels // _QUAD, 1) * _QUAD
     job = _job(node, context, "quads", list(range(0, whole, _QUAD)))
     odd = _job(node, context, "odd", [out_channels - _QUAD]) if whole < out_channels else "0"
     numbers = (
@@ -76,20 +76,22 @@ def _lower(node: Conv2D, output: Value, context: Context, tile: int, call: str) 
     )  # fmt: skip
     shape = context.struct("shape", "er_float_conv_shape", "{ " + ", ".join(map(str, numbers)) + " }")
     columns = context.scratch(4 * tile * depth, "float")
-    names = f"&{shape}, {job}, {odd}, {context.read(node.input)}, {context.write(output)}, {columns}"
+    few = context.scratch(4 * tile * _QUAD, "float") if out_channels < _QUAD else "0"
+    names = f"&{shape}, {job}, {odd}, {context.read(node.input)}, {context.write(output)}, {columns}, {few}"
     vmaxnm = int("fpv5" in context.options.features)
     return Lowered(f"{call}({names});", _FILES, ("er_float_conv.h",), {"er_fpu.h": f"#define ER_FPV5 {vmaxnm}\n"})
 
 
 def _job(node: Conv2D, context: Context, name: str, begins: list[int]) -> str:
     weights = context.constant(name, _packed(node, begins), stands_for=node.inputs[1:])
-    depth = node.weights.elements // node.weights.shape[0]
+    channels = node.weights.shape[0]
+    depth = node.weights.elements // channels
     rounds, first = divmod((depth - 1) // 2 if depth % 2 else (depth - 2) // 2, _ROUND)
     low, high = real_range(node.activation)
     cut = (1 if low > -np.inf else 0) | (2 if high < np.inf else 0)
     ends = [f"{value:.1f}f" if np.isfinite(value) else "0.0f" for value in (low, high)]
     job = (
-        f"{{ {weights}, {depth % 2}, {rounds + 1}, {first}, {len(begins)}, {4 * node.output.shape[-1]}, {cut}, "
+        f"{{ {weights}, {depth % 2}, {rounds + 1}, {first}, {len(begins)}, {4 * max(channels, _QUAD)}, {cut}, "
         f"{ends[0]}, {ends[1]} }}"
     )
     return "&" + context.struct(f"{name}_job", "er_float_tile", job)
@@ -97,8 +99,10 @@ def _job(node: Conv2D, context: Context, name: str, begins: list[int]) -> str:
 
 def _packed(node: Conv2D, begins: list[int]) -> NDArray[np.float32]:
     """For each four channels: the weights of each input, then the biases."""
-    channels = node.weights.shape[0]
-    weights = node.weights.array.reshape(channels, -1)
-    bias = np.zeros(channels, np.float32) if node.bias is None else node.bias.array.reshape(-1)
+    missing = max(_QUAD - node.weights.shape[0], 0)
+    weights = np.pad(node.weights.array.reshape(node.weights.shape[0], -1), ((0, missing), (0, 0)))
+    bias = np.zeros(len(weights), np.float32)
+    if node.bias is not None:
+        bias[: node.bias.elements] = node.bias.array.reshape(-1)
     rows = [np.concatenate([weights[at : at + _QUAD].T.reshape(-1), bias[at : at + _QUAD]]) for at in begins]
     return np.array(rows, np.float32)

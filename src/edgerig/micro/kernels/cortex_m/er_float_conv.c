@@ -24,8 +24,23 @@ static void window(const er_float_conv_shape *s, const float *in, int32_t y, int
     }
 }
 
+/* One tile for all channels; where there are fewer than four, by way of few. */
+static void tile(const er_float_conv_shape *s, er_float_tile_run *run, const er_float_tile *job,
+                 const er_float_tile *odd, const float *columns, float *out, int32_t pixels, float *few)
+{
+    if (job->quads)
+        run(job, columns, few ? few : out);
+    if (odd)
+        run(odd, columns, out + s->out_channels - 4);
+    if (few) {
+        for (int32_t pixel = 0; pixel < pixels; pixel++, few += 4)
+            for (int32_t channel = 0; channel < s->out_channels; channel++)
+                *out++ = few[channel];
+    }
+}
+
 void er_float_conv(const er_float_conv_shape *shape, const er_float_tile *job, const er_float_tile *odd,
-                   const float *in, float *out, float *columns)
+                   const float *in, float *out, float *columns, float *few)
 {
     const int32_t count = shape->out_height * shape->out_width;
     const int32_t pixels = shape->pixels;
@@ -36,25 +51,18 @@ void er_float_conv(const er_float_conv_shape *shape, const er_float_tile *job, c
             pixel = count - pixels;
         for (int32_t i = 0; i < pixels; i++)
             window(shape, in, (pixel + i) / shape->out_width, (pixel + i) % shape->out_width, pixels, columns + i);
-        float *to = out + pixel * shape->out_channels;
-        if (job->quads)
-            run(job, columns, to);
-        if (odd)
-            run(odd, columns, to + shape->out_channels - 4);
+        tile(shape, run, job, odd, columns, out + pixel * shape->out_channels, pixels, few);
     }
 }
 
 void er_float_conv_pool(const er_float_conv_shape *shape, const er_float_tile *job, const er_float_tile *odd,
-                        const float *in, float *out, float *columns)
+                        const float *in, float *out, float *columns, float *few)
 {
     for (int32_t y = 0; y < shape->out_height; y++) {
         for (int32_t x = 0; x < shape->out_width; x++, out += shape->out_channels) {
             for (int32_t i = 0; i < 4; i++)
                 window(shape, in, 2 * y + i / 2, 2 * x + i % 2, 4, columns + i);
-            if (job->quads)
-                er_float_tile_pool(job, columns, out);
-            if (odd)
-                er_float_tile_pool(odd, columns, out + shape->out_channels - 4);
+            tile(shape, er_float_tile_pool, job, odd, columns, out, 1, few);
         }
     }
 }

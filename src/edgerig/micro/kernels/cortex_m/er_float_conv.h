@@ -16,12 +16,12 @@ typedef struct er_float_conv_shape {
 } er_float_conv_shape;
 
 /* columns: a window for each pixel of a tile. odd, if not 0, are the last four channels where their number is no
-   multiple of four. */
+   multiple of four; few: where they are fewer than four, four for each pixel of a tile, else 0. */
 void er_float_conv(const er_float_conv_shape *shape, const er_float_tile *job, const er_float_tile *odd,
-                   const float *in, float *out, float *columns);
+                   const float *in, float *out, float *columns, float *few);
 
 /* With a 2x2 maximum, stride 2, behind it. */
 void er_float_conv_pool(const er_float_conv_shape *shape, const er_float_tile *job, const er_float_tile *odd,
-                        const float *in, float *out, float *columns);
+                        const float *in, float *out, float *columns, float *few);
 
 #endif
