@@ -22,8 +22,10 @@ from edgerig.micro.ir import Conv2D, DepthwiseConv2D, MaxPool2D, Node, Padding, 
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.manifest import Manifest
 from edgerig.micro.options import Options
-from edgerig.micro.pipeline import compile_program
+from edgerig.micro.pipeline import compile_model, compile_program
+from edgerig.micro.read import read_program
 from edgerig.micro.reference.run import Machine
+from edgerig.micro.source import Source
 from edgerig.targets.boards.board import firmware_folder, load_board
 from edgerig.targets.boards.simulator import Simulator
 from edgerig.targets.boards.toolchain import Choice, find_toolchain
@@ -83,7 +85,20 @@ class OperatorBench:
         name = f"case{len(self._cases)}"
         reference = Machine(_chain(nodes))
         program = _chain(nodes)
-        source = compile_program(program, name, options, kernels=kernels)
+        return self._keep(program, reference, compile_program(program, name, options, kernels=kernels))
+
+    def add_network(self, data: bytes, options: Options | None = None) -> Case:
+        """Compile a TFLite file with all kernels of the CPU.
+
+        Raises:
+            ModelError, CompileError: As `edgerig.micro.compile_model`.
+        """
+        program = read_program(data, "network")
+        source = compile_model(data, f"case{len(self._cases)}", options or Options(cpu=self._cpu))
+        return self._keep(program, Machine(program), source)
+
+    def _keep(self, program: Program, reference: Machine, source: Source) -> Case:
+        name = source.manifest.name
         for path, content in source.files.items():
             # Kernels are shared by all cases; model.h is included by its name.
             target = self._folder / (path if path.startswith("kernels/") else f"{name}/{path}")
