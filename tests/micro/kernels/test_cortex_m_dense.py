@@ -11,14 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.errors import UsageError
-from edgerig.micro.ir import Add, AveragePool2D, Conv2D, DepthwiseConv2D, FullyConnected, Node, Quantize, Value
+from edgerig.micro.ir import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    MaxPool2D,
+    Mean,
+    Node,
+    Padding,
+    Quantize,
+    Value,
+)  # fmt: skip
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
 from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
-from edgerig.micro.kernels.cortex_m.pool import AveragePool
+from edgerig.micro.kernels.cortex_m.pool import AveragePool, MaxPool, PixelMean
 from edgerig.micro.kernels.cortex_m.prescaled import prescaled
 from edgerig.micro.kernels.cortex_m.taps import DepthwiseTaps
 from edgerig.micro.kernels.portable import PORTABLE
@@ -148,6 +160,16 @@ def average(image: tuple[int, int, int], window: tuple[int, int], stride: tuple[
     return AveragePool2D("pool", 0, [x], [y], window, stride)
 
 
+def maximum(image: tuple[int, int, int], window: tuple[int, int], stride: tuple[int, int]) -> MaxPool2D:
+    node = average(image, window, stride)
+    return MaxPool2D("pool", 0, node.inputs, node.outputs, window, stride, Padding(), "RELU")
+
+
+def mean(image: tuple[int, int, int], scales: list[float]) -> Mean:
+    x = int8_value("x", (1, *image), [0.1], [4])
+    return Mean("mean", 0, [x], [int8_value("y", (1, image[2]), scales, [-7])], (1, 2))
+
+
 def summed(rng: np.random.Generator, image: tuple[int, int, int], activation: str) -> list[Node]:
     """A depthwise convolution and the sum of what goes in and what comes out."""
     first = depthwise(rng, image, 1, True)
@@ -175,6 +197,9 @@ def cases(rng: np.random.Generator) -> dict[str, tuple[Sequence[Node], Sequence[
     made["lines"] = _lines(rng), [SeparableLine()]
     for i, pool in enumerate(POOLS):
         made[f"pool-{i}"] = [average(*pool)], [AveragePool()]
+        made[f"max-{i}"] = [maximum(*pool)], [MaxPool()]
+    made["mean"] = [mean((7, 7, 12), [0.09])], [PixelMean()]
+    made["mean-up"] = [mean((3, 5, 8), [0.6])], [PixelMean()]
     made["planar"] = _blocks(rng), [Separable()]
     for activation in ("NONE", "RELU"):
         made[f"sum-{activation}"] = summed(rng, (5, 5, 6), activation), [AddBytes(), *PORTABLE]

@@ -13,7 +13,7 @@ from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
 from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
-from edgerig.micro.kernels.cortex_m.pool import AveragePool
+from edgerig.micro.kernels.cortex_m.pool import AveragePool, MaxPool, PixelMean
 from edgerig.micro.kernels.cortex_m.taps import DepthwiseTaps
 
 CORTEX_M: tuple[Kernel, ...] = (
@@ -25,6 +25,8 @@ CORTEX_M: tuple[Kernel, ...] = (
     DenseFloat(),
     AddBytes(),
     AveragePool(),
+    MaxPool(),
+    PixelMean(),
     QuantizeBytes(),
     FirstPool(),
     ConvPool(),

@@ -8,6 +8,11 @@ static uint32_t word_at(const int8_t *from)
     return word;
 }
 
+static void put_word(int8_t *to, uint32_t word)
+{
+    __asm__("str %1, [%2]" : "=m"(*(int8_t(*)[4])to) : "r"(word), "r"(to));
+}
+
 /* Adds the even bytes of a word to the two halves of sums, sign-extended. */
 static uint32_t add_even(uint32_t sums, uint32_t word)
 {
@@ -60,29 +65,75 @@ void er_average_planes_s8(const int8_t *planes, int8_t *out, uint32_t channels, 
     }
 }
 
-/* Four channels of a window of rows by columns. */
-static void four_channels(const er_average_pool *pool, const int8_t *in, int32_t rows, int32_t columns, int8_t *out)
+typedef struct sums {
+    uint32_t even, odd; /* channels 0 and 2, 1 and 3 */
+} sums;
+
+/* Four channels of a window of rows by columns; skip: bytes from the end of a row to the beginning of the next. */
+static sums sum_window(const int8_t *in, int32_t rows, int32_t columns, int32_t depth, int32_t skip)
 {
-    uint32_t even = 0, odd = 0;
-    int32_t depth = pool->depth, count = rows * columns, skip = (pool->width - columns) * depth;
-    if (skip == 0) {
-        columns = count;
-        rows = 1;
-    }
-    for (int32_t row = rows; row != 0; row--, in += skip) {
+    sums s = { 0, 0 };
+    for (; rows != 0; rows--, in += skip) {
         for (int32_t column = columns; column != 0; column--, in += depth) {
             uint32_t word = word_at(in);
-            even = add_even(even, word);
-            odd = add_odd(odd, word);
+            s.even = add_even(s.even, word);
+            s.odd = add_odd(s.odd, word);
         }
     }
-    out[0] = mean(pool->low, pool->high, (int16_t)(uint16_t)even, count);
-    out[1] = mean(pool->low, pool->high, (int16_t)(uint16_t)odd, count);
-    out[2] = mean(pool->low, pool->high, (int16_t)(uint16_t)(even >> 16), count);
-    out[3] = mean(pool->low, pool->high, (int16_t)(uint16_t)(odd >> 16), count);
+    return s;
 }
 
-void er_average_pool_s8(const er_average_pool *pool, const int8_t *in, int8_t *out)
+static int32_t lower_half(uint32_t word)
+{
+    return (int16_t)(uint16_t)word;
+}
+
+static int32_t upper_half(uint32_t word)
+{
+    return (int16_t)(uint16_t)(word >> 16);
+}
+
+/* Four channels of a window to out. */
+typedef void window_run(const er_pool *pool, const int8_t *in, int32_t rows, int32_t columns, int8_t *out);
+
+static void average(const er_pool *pool, const int8_t *in, int32_t rows, int32_t columns, int8_t *out)
+{
+    int32_t count = rows * columns, skip = (pool->width - columns) * pool->depth;
+    sums s = skip == 0 ? sum_window(in, 1, count, pool->depth, 0) : sum_window(in, rows, columns, pool->depth, skip);
+    out[0] = mean(pool->low, pool->high, lower_half(s.even), count);
+    out[1] = mean(pool->low, pool->high, lower_half(s.odd), count);
+    out[2] = mean(pool->low, pool->high, upper_half(s.even), count);
+    out[3] = mean(pool->low, pool->high, upper_half(s.odd), count);
+}
+
+/* The greater of each two bytes. */
+static uint32_t greater(uint32_t a, uint32_t b)
+{
+    uint32_t out;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(out) : "r"(a), "r"(b) : "cc");
+    return out;
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    uint32_t out;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(out) : "r"(a), "r"(b) : "cc");
+    return out;
+}
+
+static void maximum(const er_pool *pool, const int8_t *in, int32_t rows, int32_t columns, int8_t *out)
+{
+    int32_t depth = pool->depth, skip = (pool->width - columns) * depth;
+    uint32_t low = (uint32_t)(uint8_t)pool->low * 0x01010101u, high = (uint32_t)(uint8_t)pool->high * 0x01010101u;
+    uint32_t most = word_at(in);
+    for (; rows != 0; rows--, in += skip) {
+        for (int32_t column = columns; column != 0; column--, in += depth)
+            most = greater(most, word_at(in));
+    }
+    put_word(out, lesser(greater(most, low), high));
+}
+
+static void run(const er_pool *pool, const int8_t *in, int8_t *out, window_run *window)
 {
     for (int32_t y = 0; y < pool->out_height; y++) {
         int32_t top = y * pool->stride_y - pool->top;
@@ -92,7 +143,37 @@ void er_average_pool_s8(const er_average_pool *pool, const int8_t *in, int8_t *o
             int32_t begin = larger(left, 0), columns = smaller(left + pool->window_width, pool->width) - begin;
             const int8_t *from = in + (first * pool->width + begin) * pool->depth;
             for (int32_t channel = 0; channel < pool->depth; channel += 4, out += 4)
-                four_channels(pool, from + channel, rows, columns, out);
+                window(pool, from + channel, rows, columns, out);
         }
+    }
+}
+
+void er_average_pool_s8(const er_pool *pool, const int8_t *in, int8_t *out)
+{
+    run(pool, in, out, average);
+}
+
+void er_max_pool_s8(const er_pool *pool, const int8_t *in, int8_t *out)
+{
+    run(pool, in, out, maximum);
+}
+
+/* shift is at least 1. */
+static int8_t rescaled(const er_mean *p, int32_t sum)
+{
+    sum -= p->count_zero;
+    int32_t high = (int32_t)(((int64_t)sum * p->multiplier + ((int64_t)1 << 30)) >> 31);
+    int32_t value = ((high + (1 << (p->shift - 1)) - (high < 0)) >> p->shift) + p->output_zero;
+    return (int8_t)larger(INT8_MIN, smaller(INT8_MAX, value));
+}
+
+void er_mean_s8(const er_mean *mean, const int8_t *in, int8_t *out)
+{
+    for (int32_t channel = 0; channel < mean->depth; channel += 4, out += 4) {
+        sums s = sum_window(in + channel, 1, mean->count, mean->depth, 0);
+        out[0] = rescaled(mean, lower_half(s.even));
+        out[1] = rescaled(mean, lower_half(s.odd));
+        out[2] = rescaled(mean, upper_half(s.even));
+        out[3] = rescaled(mean, upper_half(s.odd));
     }
 }
