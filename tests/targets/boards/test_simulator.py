@@ -242,7 +242,7 @@ def test_ctrl_c_stops_the_processor(simulator: Simulator) -> None:
             simulator.run()
     finally:
         timer.cancel()
-    assert simulator._lines[CONSOLE][0], "it was not stopped in the middle"
+    assert simulator._chip.lines[CONSOLE].waiting, "it was not stopped in the middle"
 
 
 def test_a_firmware_for_another_board_is_refused(network: Network) -> None:

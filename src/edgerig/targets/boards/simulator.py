@@ -21,7 +21,6 @@ import bisect
 import contextlib
 import struct
 import sys
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,19 +29,14 @@ import msgspec
 
 from edgerig.errors import MissingExtraError, TargetError
 from edgerig.targets.boards.board import Board
+from edgerig.targets.boards.chip import CONSOLE, WIRE, Chip
 from edgerig.targets.boards.counter import Call, make_counter
 from edgerig.targets.boards.sizes import functions, named, open_elf
 
-WIRE, CONSOLE = 0, 1
-#: Looks at empty UARTs in a row after which the firmware counts as waiting.
-IDLE_POLLS = 4
+__all__ = ["CONSOLE", "WIRE", "Fault", "Simulator"]
+
 #: Where a called function returns to. No code lies there.
 _BACK = 0x1000_0000
-_HSI_HZ, _HSE_HZ = 16_000_000, 25_000_000
-_RCC, _PWR = 0x4002_3800, 0x4000_7000
-_CFSR, _HFSR, _BFAR, _AIRCR = 0xE000_ED28, 0xE000_ED2C, 0xE000_ED38, 0xE000_ED0C
-_DWT_CTRL, _CYCCNT = 0xE000_1000, 0xE000_1004
-_RESET_KEY = 0x05FA_0004
 #: Exceptions as unicorn numbers them, and the fault status that a Cortex-M then shows.
 _FAULTS = {1: ("undefined instruction", 1 << 16), 7: ("breakpoint", 1 << 16), 17: ("no FPU", 1 << 19)}
 
@@ -90,10 +84,8 @@ class Simulator:
         self._flash = self._load(file, elf.name)
         self.faults: list[Fault] = []
         self.resets = 0
-        self._pc = self._polls = 0
-        self._idle = False
-        self._lines: list[tuple[deque[int], bytearray]] = [(deque(), bytearray()), (deque(), bytearray())]
-        self._bases = {board.lines.wire.base: WIRE, board.lines.console.base: CONSOLE}
+        self._pc = 0
+        self._chip = Chip(board, lambda: self.cycles)
         self._counter = make_counter(self._flash, board.memory.flash.origin)
         self._engine = self._make_engine()
         self._start()
@@ -113,19 +105,15 @@ class Simulator:
     @property
     def clock_hz(self) -> int:
         """The clock that the firmware has set, by the registers of the clock tree."""
-        if self._memory.get(_RCC + 8, 0) & 3 != 2:
-            return _HSI_HZ
-        pll = self._memory.get(_RCC + 4, 0)
-        source = _HSE_HZ if pll & 1 << 22 else _HSI_HZ
-        return source // max(1, pll & 63) * (pll >> 6 & 511) // (2 * (pll >> 16 & 3) + 2)
+        return self._chip.clock_hz
 
     def write(self, line: int, data: bytes | memoryview) -> None:
         """Bytes for a UART of the board, `WIRE` or `CONSOLE`, to be taken by the next `run`."""
-        self._lines[line][0].extend(data)
+        self._chip.lines[line].waiting.extend(data)
 
     def read(self, line: int, most: int | None = None) -> bytes:
         """What the board has sent on that UART, oldest first, and take it away."""
-        sent = self._lines[line][1]
+        sent = self._chip.lines[line].sent
         data = bytes(sent[:most])
         del sent[: len(data)]
         return data
@@ -142,11 +130,11 @@ class Simulator:
             TimeoutError: It still does something.
             TargetError: It can go no further, such as when its fault handler fails, too.
         """
-        self._polls, self._idle = 0, False
+        self._chip.look_again()
         last = len(self.faults)
-        while not self._idle:
+        while not self._chip.idle:
             self._emulate(self._pc, seconds)
-            if self._reset_wanted:
+            if self._chip.reset_wanted:
                 self.resets += 1
                 self._start()
                 if not through_resets:
@@ -166,6 +154,7 @@ class Simulator:
             raise TargetError(f"The firmware has no function {name!r}.")
         engine, registers = self._engine, self._registers
         saved, pc = engine.context_save(), self._pc
+        self._chip.look_again()
         faults = len(self.faults)
         for register, value in zip(
             (registers.UC_ARM_REG_R0, registers.UC_ARM_REG_R1, registers.UC_ARM_REG_R2, registers.UC_ARM_REG_R3),
@@ -260,9 +249,7 @@ class Simulator:
 
     def _start(self) -> None:
         """What a reset does. Memory keeps what it held."""
-        self._memory: dict[int, int] = {_RCC: 0x83, _RCC + 0x74: 0x1400_0000 if self.resets else 0x0C00_0000}
-        self._reset_wanted = False
-        self._cycles_base = 0
+        self._chip.start(again=self.resets > 0)
         self._pending: tuple[str, int, int | None] | None = None
         self._counter.forget_frames()
         stack, entry = struct.unpack("<II", self._flash[:8])
@@ -287,7 +274,7 @@ class Simulator:
         self._pc = engine.reg_read(self._registers.UC_ARM_REG_PC) | 1
         if self._pending is not None:
             self._enter_fault(*self._pending)
-        elif not (self._idle or self._reset_wanted or self._pc == until | 1):
+        elif not (self._chip.idle or self._chip.reset_wanted or self._pc == until | 1):
             raise TimeoutError(f"the board was busy for {seconds:g} s")
 
     def _enter_fault(self, what: str, status: int, address: int | None) -> None:
@@ -295,9 +282,7 @@ class Simulator:
         engine, registers = self._engine, self._registers
         pc = self._pc & ~1
         self.faults.append(Fault(what, pc, self.function_at(pc), address))
-        self._memory[_CFSR] = status | (0x8200 if address is not None else 0)
-        self._memory[_HFSR] = 1 << 30
-        self._memory[_BFAR] = address or 0
+        self._chip.note_fault(status, address)
         names = ("R0", "R1", "R2", "R3", "R12", "LR")
         values = [engine.reg_read(getattr(registers, f"UC_ARM_REG_{name}")) for name in names]
         stack = (engine.reg_read(registers.UC_ARM_REG_SP) - 32) & ~7
@@ -326,53 +311,15 @@ class Simulator:
     # ---- the chip around it
 
     def _read_register(self, engine: Any, offset: int, size: int, start: int) -> int:
-        address = start + offset
-        line = self._bases.get(address & ~0x3FF)
-        if line is not None:
-            return self._read_uart(engine, line, address & 0x3FF)
-        if address == _CYCCNT:
-            return (self.cycles - self._cycles_base) & 0xFFFF_FFFF if self._memory.get(_DWT_CTRL, 0) & 1 else 0
-        value = self._memory.get(address, 0)
-        if address == _RCC:
-            # What was switched on is ready at once: HSE, PLL.
-            return value | (value & 0x0101_0001) << 1
-        if address == _RCC + 8:
-            return value & ~0xC | (value & 3) << 2
-        if address == _PWR + 4:
-            return self._memory.get(_PWR, 0) & 0x3_0000
+        value = self._chip.read(start + offset)
+        if self._chip.idle:
+            engine.emu_stop()
         return value
 
-    def _read_uart(self, engine: Any, line: int, register: int) -> int:
-        waiting = self._lines[line][0]
-        if register == 0x1C:
-            if not waiting:
-                self._polls += 1
-                if self._polls > IDLE_POLLS and not (self._lines[0][0] or self._lines[1][0]):
-                    self._idle = True
-                    engine.emu_stop()
-            return 0xC0 | (0x20 if waiting else 0)
-        if register == 0x24 and waiting:
-            self._polls = 0
-            return waiting.popleft()
-        return 0
-
     def _write_register(self, engine: Any, offset: int, size: int, value: int, start: int) -> None:
-        address = start + offset
-        line = self._bases.get(address & ~0x3FF)
-        if line is not None:
-            if address & 0x3FF == 0x28:
-                self._polls = 0
-                self._lines[line][1].append(value & 0xFF)
-        elif address == _AIRCR:
-            if value == _RESET_KEY:
-                self._reset_wanted = True
-                engine.emu_stop()
-        elif address == _CYCCNT:
-            self._cycles_base = self.cycles - value
-        elif address == _RCC + 0x74 and value & 1 << 24:
-            self._memory[address] = 0
-        else:
-            self._memory[address] = value & 0xFFFF_FFFF
+        self._chip.write(start + offset, value)
+        if self._chip.reset_wanted:
+            engine.emu_stop()
 
 
 @contextlib.contextmanager
