@@ -2,7 +2,7 @@
 
 Four pixels by four channels stand in registers; two inputs are two loads and 32 VFMA.
 Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 3x3 of 64 to 64 channels 1.15, of 32 to
-64 channels with the maximum 1.12, of 1 to 32 channels with the maximum 2.0.
+64 channels with the maximum 1.12, of 1 to 32 channels with the maximum 1.8.
 """
 
 from __future__ import annotations

@@ -3,19 +3,20 @@
 static void window(const er_float_conv_shape *s, const float *in, int32_t y, int32_t x, int32_t pixels, float *to)
 {
     er_float_spread *const spread = pixels == 3 ? er_float_spread_3 : er_float_spread_4;
-    const int32_t channels = s->channels;
+    const int32_t channels = s->channels, pitch = s->width * channels;
     y = y * s->stride_y - s->top;
     x = x * s->stride_x - s->left;
-    const int32_t inside = x >= 0 && s->dilation_x == 1 && x + s->kernel_width <= s->width;
+    const int32_t below = y + (s->kernel_height - 1) * s->dilation_y;
+    if (x >= 0 && s->dilation_x == 1 && x + s->kernel_width <= s->width && y >= 0 && below < s->height) {
+        spread(in + y * pitch + x * channels, to, (uint32_t)(s->kernel_width * channels), (uint32_t)s->kernel_height,
+               (uint32_t)(pitch * s->dilation_y) * sizeof(float));
+        return;
+    }
     for (int32_t ky = 0; ky < s->kernel_height; ky++, y += s->dilation_y) {
-        if (inside && y >= 0 && y < s->height) {
-            to = spread(in + (y * s->width + x) * channels, to, (uint32_t)(s->kernel_width * channels));
-            continue;
-        }
         for (int32_t kx = 0; kx < s->kernel_width; kx++) {
             const int32_t at = x + kx * s->dilation_x;
             if (y >= 0 && y < s->height && at >= 0 && at < s->width) {
-                to = spread(in + (y * s->width + at) * channels, to, (uint32_t)channels);
+                to = spread(in + y * pitch + at * channels, to, (uint32_t)channels, 1, 0);
             } else {
                 for (int32_t i = 0; i < channels; i++, to += pixels)
                     *to = 0.0f;

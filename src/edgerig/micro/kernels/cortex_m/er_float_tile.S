@@ -201,7 +201,7 @@
     LEAVE
     .size er_float_tile_3, . - er_float_tile_3
 
-/* r0 from, r1 to, r2 count: to every third or fourth word. */
+/* r0 from, r1 to, r2 count, r3 rows, on the stack bytes from row to row: to every third or fourth word. */
     .macro SPREAD name, step
     .section .text.\name, "ax", %progbits
     .p2align 2
@@ -209,24 +209,29 @@
     .type \name, %function
     .thumb_func
 \name:
-    push {r4-r6, lr}
-    subs r2, #4
-    blt 2f
-1:  ldmia r0!, {r3-r6}
-    str r3, [r1], #\step
+    push {r4-r8, lr}
+    ldr r8, [sp, #24]
+1:  mov lr, r0
+    subs r7, r2, #4
+    blt 3f
+2:  ldmia r0!, {r4-r6, r12}
+    subs r7, #4
     str r4, [r1], #\step
     str r5, [r1], #\step
     str r6, [r1], #\step
-    subs r2, #4
-    bge 1b
-2:  adds r2, #4
-    beq 4f
-3:  ldr r3, [r0], #4
-    str r3, [r1], #\step
-    subs r2, #1
-    bne 3b
-4:  mov r0, r1
-    pop {r4-r6, pc}
+    str r12, [r1], #\step
+    bge 2b
+3:  adds r7, #4
+    beq 5f
+4:  ldr r4, [r0], #4
+    subs r7, #1
+    str r4, [r1], #\step
+    bne 4b
+5:  add r0, lr, r8
+    subs r3, #1
+    bne 1b
+    mov r0, r1
+    pop {r4-r8, pc}
     .size \name, . - \name
     .endm
 

@@ -22,8 +22,9 @@ er_float_tile_run er_float_tile_3, er_float_tile_4;
 /* The maximum of the four pixels. */
 er_float_tile_run er_float_tile_pool;
 
-/* Copies to every third or fourth word; returns where the next goes. */
-typedef float *er_float_spread(const float *from, float *to, uint32_t count);
+/* Copies so many words of so many rows, of which one begins step bytes behind the other, to every third or fourth
+   word; returns where the next goes. */
+typedef float *er_float_spread(const float *from, float *to, uint32_t count, uint32_t rows, uint32_t step);
 er_float_spread er_float_spread_3, er_float_spread_4;
 
 #endif
