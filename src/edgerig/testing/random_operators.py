@@ -181,6 +181,30 @@ def dense(draw: Draw) -> bytes:
     return draw.build([x], [y])
 
 
+def matmul(draw: Draw) -> bytes:
+    """BATCH_MATMUL; one side may be constant, or a single matrix for a batch."""
+    rows, depth, columns = draw.whole(1, 6), draw.whole(1, 12), draw.whole(1, 6)
+    turned = bool(draw.whole(0, 1)), bool(draw.whole(0, 1))
+    batch = (draw.whole(1, 3),)
+    first, second = _source(draw), (draw.scale(0.005, 0.05), draw.zero())
+    a = (*batch, depth, rows) if turned[0] else (*batch, rows, depth)
+    matrix = (columns, depth) if turned[1] else (depth, columns)
+    b = matrix if draw.whole(0, 2) == 0 else (*batch, *matrix)
+    x = draw.input(a, "a", first)
+    inputs = [x]
+    if draw.whole(0, 1):
+        data = draw.rng.integers(-128, 128, b) if draw.quantized else draw.rng.normal(size=b)
+        y = draw.constant("b", data, second)
+    else:
+        y = draw.input(b, "b", second)
+        inputs.append(y)
+    target = 70 * 70 * np.sqrt(depth) * first[0] * second[0] / 60
+    out = draw.input((*batch, rows, columns), "y", (float(target), draw.zero()))
+    options = {"adjX": turned[0], "adjY": turned[1]}
+    draw.net.operator("BATCH_MATMUL", [x, y], [out], "BatchMatMulOptions", **options)
+    return draw.build(inputs, [out])
+
+
 def pool(draw: Draw) -> bytes:
     """MAX_POOL_2D, AVERAGE_POOL_2D."""
     shape = draw.image()
@@ -433,10 +457,10 @@ def convert(draw: Draw) -> bytes:
 
 
 OPERATORS: dict[str, Callable[[Draw], bytes]] = {
-    "conv": conv, "depthwise": depthwise, "transpose_conv": transpose_conv, "dense": dense, "pool": pool,
-    "mean": mean, "binary": binary, "curve": curve, "softmax": softmax, "pad": pad, "concatenation": concatenation,
-    "split": split, "slice": slice_, "transpose": transpose, "broadcast": broadcast, "resize": resize,
-    "reshape": reshape, "convert": convert,
+    "conv": conv, "depthwise": depthwise, "transpose_conv": transpose_conv, "dense": dense, "matmul": matmul,
+    "pool": pool, "mean": mean, "binary": binary, "curve": curve, "softmax": softmax, "pad": pad,
+    "concatenation": concatenation, "split": split, "slice": slice_, "transpose": transpose, "broadcast": broadcast,
+    "resize": resize, "reshape": reshape, "convert": convert,
 }  # fmt: skip
 
 

@@ -103,6 +103,23 @@ class FullyConnected(Weighted):
 
 
 @dataclass(eq=False)
+class BatchMatMul(Node):
+    """Products of matrices (..., M, K) and (..., K, N); ``transposed`` says which side lies the other way round."""
+
+    op: ClassVar[str] = "BATCH_MATMUL"
+    transposed: tuple[bool, bool] = (False, False)
+
+    @property
+    def depth(self) -> int:
+        """K."""
+        return self.input.shape[-2 if self.transposed[0] else -1]
+
+    @property
+    def macs(self) -> int:
+        return self.output.elements * self.depth
+
+
+@dataclass(eq=False)
 class Pool2D(Node):
     """Pooling over windows of ``window`` (height, width)."""
 

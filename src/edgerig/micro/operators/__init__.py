@@ -34,6 +34,7 @@ _BUILDERS: dict[str, Builder] = {
     "DEPTHWISE_CONV_2D": weighted.depthwise,
     "TRANSPOSE_CONV": weighted.transpose_conv,
     "FULLY_CONNECTED": weighted.dense,
+    "BATCH_MATMUL": arithmetic.batch_matmul,
     "MAX_POOL_2D": arithmetic.pool(ir.MaxPool2D),
     "AVERAGE_POOL_2D": arithmetic.pool(ir.AveragePool2D),
     "MEAN": arithmetic.mean,

@@ -24,6 +24,30 @@ def pool(kind: type[ir.Pool2D]) -> Builder:
     return made
 
 
+def batch_matmul(record: Record) -> Node:
+    first, second = record.input(0), record.input(1)
+    sides = bool(record.option("adj_x", False)), bool(record.option("adj_y", False))
+    if min(len(first.shape), len(second.shape)) < 2:
+        record.wrong(f"multiplies {list(first.shape)} by {list(second.shape)}")
+    (rows, depth), (depth_too, columns) = (
+        value.shape[-2:][::-1] if turned else value.shape[-2:]
+        for value, turned in zip((first, second), sides, strict=True)
+    )
+    try:
+        batch = np.broadcast_shapes(first.shape[:-2], second.shape[:-2])
+    except ValueError:
+        record.wrong(f"multiplies {list(first.shape)} by {list(second.shape)}")
+    if depth != depth_too:
+        record.wrong(f"multiplies {list(first.shape)} by {list(second.shape)}")
+    record.makes((*batch, rows, columns))
+    for value in (first, second, record.output):
+        if value.dtype != first.dtype:
+            record.refuse(f"it mixes {first.dtype} and {value.dtype}")
+        if value.quantization is not None and len(value.quantization.scales) != 1:
+            record.refuse(f"{value.name} has a scale for each channel")
+    return ir.BatchMatMul(*record.parts(), sides)
+
+
 def mean(record: Record) -> Node:
     value = record.input()
     rank = len(value.shape)

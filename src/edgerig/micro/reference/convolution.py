@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Padding, TransposeConv, Weighted
-from edgerig.micro.quantized import real_range, requantization, scale_once, scale_twice
+from edgerig.micro.ir import BatchMatMul, Conv2D, DepthwiseConv2D, FullyConnected, Padding, TransposeConv, Weighted
+from edgerig.micro.quantized import quantize_multiplier, real_range, requantization, scale_once, scale_twice
 
 Array = NDArray[Any]
 
@@ -77,6 +77,27 @@ def dense(node: FullyConnected, inputs: list[Array]) -> list[Array]:
     kind = _wide(inputs[0])
     rows = inputs[0].reshape(-1, inputs[1].shape[1]).astype(kind)
     return [finish(node, rows @ inputs[1].astype(kind).T, inputs).reshape(node.output.shape)]
+
+
+def batch_matmul(node: BatchMatMul, inputs: list[Array]) -> list[Array]:
+    """BATCH_MATMUL."""
+    kind = _wide(inputs[0])
+    sides = []
+    for content, value, turned in zip(inputs, node.inputs, node.transposed, strict=True):
+        side = content.astype(kind) - (value.zero_point if content.dtype == np.int8 else 0)
+        sides.append(side.swapaxes(-1, -2) if turned else side)
+    sums = sides[0] @ sides[1]
+    if inputs[0].dtype != np.int8:
+        return [sums.astype(np.float32)]
+    multiplier, exponent = product_scale(node)
+    scaled = scale_twice(sums, np.int64(multiplier), np.int64(exponent)) + node.output.zero_point
+    return [np.clip(scaled, -128, 127).astype(np.int8)]
+
+
+def product_scale(node: BatchMatMul) -> tuple[int, int]:
+    """Multiplier and exponent of an int8 BATCH_MATMUL, in double precision of the stored floats."""
+    first, second, output = (float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output))
+    return quantize_multiplier(first * second / output)
 
 
 def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:

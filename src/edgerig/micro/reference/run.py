@@ -22,6 +22,7 @@ _OPERATIONS: dict[type[Node], Operation] = {
     ir.DepthwiseConv2D: convolution.depthwise,
     ir.TransposeConv: convolution.transposed,
     ir.FullyConnected: convolution.dense,
+    ir.BatchMatMul: convolution.batch_matmul,
     ir.MaxPool2D: pooling.maximum,
     ir.AveragePool2D: pooling.average,
     ir.Mean: pooling.mean,

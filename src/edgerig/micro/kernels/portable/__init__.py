@@ -21,6 +21,7 @@ from edgerig.micro.kernels.portable.elementwise import (
     SoftmaxS8,
     Table8,
 )
+from edgerig.micro.kernels.portable.matmul import MatMul
 from edgerig.micro.kernels.portable.real import (
     ConvF32,
     ConvPoolF32,
@@ -53,6 +54,7 @@ PORTABLE: tuple[Kernel, ...] = (
     DenseS8(),
     DenseRowsS8(),
     TransposeConvS8(),
+    MatMul(),
     MaxPoolS8(),
     AveragePoolS8(),
     MeanS8(),
