@@ -28,6 +28,7 @@ from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.depthwise_f32 import DepthwiseFloat
 from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.pool import AveragePool, MaxPool, PixelMean
@@ -348,3 +349,31 @@ def test_dense_layers_of_floats_are_close(inputs: int, outputs: int, activation:
     (wanted,) = case.reference.run([sample])
     np.testing.assert_allclose(made, wanted, rtol=1e-5, atol=1e-5 * inputs**0.5)
     assert instructions < 2 * inputs * outputs + 200
+
+
+FLOATS: list[dict[str, Any]] = [
+    {"image": (9, 8, 16), "kernel": (3, 3), "activation": "RELU"},
+    {"image": (7, 9, 13), "kernel": (5, 3), "stride": (2, 2)},
+    {"image": (12, 1, 7), "kernel": (4, 1), "same": False, "activation": "RELU6"},
+    {"image": (9, 9, 5), "kernel": (3, 3), "dilation": (3, 2)},
+]
+
+
+def test_depthwise_convolutions_of_floats_are_close(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    bench = OperatorBench(tmp_path)
+    made = [bench.add([of_floats(rng, **one)], [DepthwiseFloat()]) for one in FLOATS]
+    instructions = [bench.compare(case, rng) for case in made]
+    assert instructions[0] < 5 * sum(layer.macs for layer in made[0].manifest.layers)
+
+
+def of_floats(rng: np.random.Generator, image: tuple[int, int, int], **more: Any) -> DepthwiseConv2D:
+    """The same shapes as `random_conv` makes, in floats."""
+    node = random_conv(rng, image, image[2], **{"activation": "NONE", **more}, depthwise=True)
+    assert isinstance(node, DepthwiseConv2D)
+    assert node.bias is not None
+    for value in (*node.inputs, *node.outputs):
+        value.dtype, value.quantization = "float32", None
+    node.weights.data = rng.normal(0, 1, node.weights.shape).astype(np.float32)
+    node.bias.data = rng.normal(0, 1, node.bias.shape).astype(np.float32)
+    return node

@@ -11,6 +11,7 @@ from edgerig.micro.kernels.cortex_m.conv_winograd import ConvWinograd
 from edgerig.micro.kernels.cortex_m.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.depthwise_f32 import DepthwiseFloat
 from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.pool import AveragePool, MaxPool, PixelMean
@@ -23,6 +24,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     DepthwiseTaps(),
     Dense(),
     DenseFloat(),
+    DepthwiseFloat(),
     AddBytes(),
     AveragePool(),
     MaxPool(),

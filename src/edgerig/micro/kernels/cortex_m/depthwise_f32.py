@@ -1,0 +1,69 @@
+"""Depthwise convolution of floats, eight channels at a time: 3.7 instructions a multiplication with 3x3
+windows of 16 channels and a cut, 2.3 with 5x5 windows.
+
+Counted on the simulated STM32F746.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgerig.micro.emit.text import c_float
+from edgerig.micro.ir import DepthwiseConv2D, Node
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.pointwise_part import stands_for
+from edgerig.micro.options import Options
+from edgerig.micro.quantized import real_range
+
+_HERE = Path(__file__).parent
+_GREATEST = 3.4028234663852886e38
+
+
+class DepthwiseFloat(Kernel):
+    """Any window, stride and dilation; padding less than the window, so that some tap of each output is inside."""
+
+    name = "depthwise-f32"
+    needs = frozenset({"thumb2", "fpu"})
+    node = DepthwiseConv2D
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        if not isinstance(node, DepthwiseConv2D) or node.multiplier != 1:
+            return False
+        floats = all(value.dtype == "float32" for value in (node.input, node.weights, node.output))
+        return floats and max(*node.input.shape, *node.output.shape) < 1 << 15 and _sees_some(node)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, DepthwiseConv2D)
+        channels = node.weights.shape[3]
+        bias = np.zeros(channels, np.float32) if node.bias is None else node.bias.array.reshape(-1).astype(np.float32)
+        numbers = [
+            context.constant("weights", node.weights.array.astype(np.float32), stands_for=stands_for(node)),
+            context.constant("bias", bias),
+            *node.input.shape[1:], *node.kernel, *node.stride, *node.dilation, node.padding.top, node.padding.left,
+            *node.output.shape[1:3],
+        ]  # fmt: skip
+        layer = context.struct("layer", "er_depthwise_f32", "{ " + ", ".join(map(str, numbers)) + " }")
+        x, y = context.read(node.input), context.write(node.output)
+        lines = [f"er_depthwise_f32_layer(&{layer}, {x}, {y});"]
+        names = ["er_depthwise_f32.c", "er_depthwise_f32.h", "er_depthwise_f32.S"]
+        headers = ["er_depthwise_f32.h"]
+        low, high = (max(min(limit, _GREATEST), -_GREATEST) for limit in real_range(node.activation))
+        if (low, high) != (-_GREATEST, _GREATEST):
+            lines.append(f"er_clamp_f32({y}, {node.output.elements}, {c_float(low)}, {c_float(high)});")
+            names += ["er_dense_f32.c", "er_dense_f32.h"]
+            headers.append("er_dense_f32.h")
+        return Lowered("\n".join(lines), tuple(_HERE / name for name in names), tuple(headers))
+
+
+def _sees_some(node: DepthwiseConv2D) -> bool:
+    """Each output has a tap inside of the image."""
+    for axis in (0, 1):
+        size, out = node.input.shape[axis + 1], node.output.shape[axis + 1]
+        before = (node.padding.top, node.padding.left)[axis]
+        taps = np.arange(node.kernel[axis]) * node.dilation[axis]
+        places = np.arange(out)[:, None] * node.stride[axis] - before + taps[None, :]
+        if not ((places >= 0) & (places < size)).any(1).all():
+            return False
+    return True
