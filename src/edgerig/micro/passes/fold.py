@@ -8,12 +8,17 @@ from edgerig.micro import ir
 from edgerig.micro.ir import Node, Program
 from edgerig.micro.reference import run_node
 
+#: More elements are not made a constant of: they are cheaper to compute than to keep, and no weights.
+LARGEST = 1 << 22
+
 
 def fold_node(node: Node) -> bool:
     """Turn the outputs of ``node`` into constants, if they can be known now."""
     if isinstance(node, ir.ReadVariable | ir.AssignVariable):
         return False
     if not isinstance(node, ir.Shape) and not all(value.constant for value in node.inputs):
+        return False
+    if any(value.elements > LARGEST for value in node.outputs):
         return False
     inputs = [value.array if value.constant else np.empty(0) for value in node.inputs]
     for value, made in zip(node.outputs, run_node(node, inputs), strict=True):
