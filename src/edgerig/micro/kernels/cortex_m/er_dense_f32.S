@@ -66,7 +66,8 @@ er_dense_f32_blocks:
     .thumb_func
 er_dense_f32_sum:
     vpush {s16-s23}
-    vsub.f32 s1, s0, s0
+    mov r3, #0
+    vmov s1, r3
     vmov.f32 s2, s1
     vmov.f32 s3, s1
     subs r2, #8
