@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,15 @@ import pytest
 
 import edgerig
 import edgerig.errors
+from edgerig.datasets.base import Dataset
 from edgerig.engine.journal import Journal
 from edgerig.errors import TargetError
+from edgerig.measure.kinds import Measurement
+from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import RunResult
+from edgerig.targets import session as wired
+from edgerig.targets.session import WireSession
 from edgerig.testing.faults import NAME as FAULTY
 
 SAMPLES = 300
@@ -69,7 +74,7 @@ def net(tmp_path: Path) -> Path:
     return dense_tflite(tmp_path / "net.tflite", 4, 4)
 
 
-def rig(net: Path, target: str, **measure: Any) -> dict[str, Any]:
+def rig(net: Path, target: str | dict[str, Any], **measure: Any) -> dict[str, Any]:
     return {
         "name": "t",
         "model": {"file": str(net)},
@@ -111,6 +116,93 @@ def test_a_device_that_is_killed_and_comes_back_loses_no_sample(
     assert not calm.cells[0].interruptions
 
 
+def undisturbed() -> np.ndarray:
+    """What the faulty runtime makes of all samples: their doubles."""
+    dataset = make("dataset", "random", Dataset, {"shape": [4], "samples": SAMPLES})
+    return dataset.split("test").inputs(slice(None), dataset.preprocessing) * 2
+
+
+def struck(agent: KilledAgent, number: int, method: Callable[..., Any]) -> Callable[..., Any]:
+    """``method`` of a session, before whose call ``number`` the agent is killed and started again."""
+    calls = 0
+
+    def call(session: WireSession, *given: Any) -> Any:
+        nonlocal calls
+        # The reference predictions are made by another session, on this machine.
+        calls += session.client.who.startswith("tcp")
+        if calls == number:
+            calls += 1
+            agent.kill()
+            agent.start()
+        return method(session, *given)
+
+    return call
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "call", "where"),
+    [
+        ("machine", 1, "before the first inference"),
+        ("run", 1, "in the first inference"),
+        ("run", 2, "in the warm-up"),
+        ("memory", 1, "while its memory was read"),
+        ("profile", 1, "in the profile"),
+        ("memory", 2, "in the profile"),
+        ("transport", 1, "while the transport was measured"),
+        ("machine", 2, "at the end"),
+    ],
+)
+def test_an_agent_that_is_killed_outside_the_samples_is_deployed_again(
+    net: Path, tmp_path: Path, agent: KilledAgent, monkeypatch: pytest.MonkeyPatch, method: str, call: int, where: str
+) -> None:
+    monkeypatch.setattr(WireSession, method, struck(agent, call, getattr(WireSession, method)))
+    data = rig(net, f"tcp://127.0.0.1:{agent.port}", profile=True, transport_samples=3, samples=20)
+    data["matrix"][0]["runtimes"][0]["seconds"] = 0.001
+    result = edgerig.run(data, out=tmp_path / "out")
+    (cell,) = result.cells
+    (interruption,) = cell.interruptions
+    assert where in interruption
+    assert interruption in cell.warnings
+    arrays = Bundle(tmp_path / "out").samples(cell.id)
+    assert np.array_equal(arrays["scores"], undisturbed()[arrays["indices"]])
+    assert len(arrays["times_ns"]) == 20
+    assert isinstance(cell.memory["peak_rss"], Measurement)
+    assert isinstance(cell.latency.transport, Measurement)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["run", "stepwise"])
+def test_an_agent_that_is_killed_twice_within_a_piece_goes_on_with_the_sample_where_it_stopped(
+    net: Path, tmp_path: Path, agent: KilledAgent, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    arrived: list[int] = []
+
+    def add(kept: Any, outputs: Any, times: Any, trip: int) -> None:
+        """Killed as the answers with the 30th and with the 50th measured sample are here; 21 and 20 warm up."""
+        original(kept, outputs, times, trip)
+        if not kept._who.startswith("tcp"):
+            return
+        before, now = sum(arrived), sum(arrived) + len(times)
+        arrived.append(len(times))
+        for place in (21 + 30, 21 + 20 + 50):
+            if before < place <= now:
+                agent.kill()
+                agent.start()
+
+    original = wired._Kept.add
+    monkeypatch.setattr(wired._Kept, "add", add)
+    target = {"use": f"tcp://127.0.0.1:{agent.port}", "protocol": protocol}
+    disturbed = edgerig.run(rig(net, target), out=tmp_path / "out")
+    one, two = disturbed.cells[0].interruptions
+    places = [int(text.split("after sample ")[1].split()[0]) for text in (one, two)]
+    assert 30 <= places[0] < places[1] < 64, "both in the first piece"
+    # Not one sample ran again whose result was here.
+    assert sum(arrived) == 1 + 3 * 20 + SAMPLES
+    assert np.array_equal(predictions(tmp_path / "out", disturbed), undisturbed())
+    assert len(Bundle(tmp_path / "out").samples(disturbed.cells[0].id)["times_ns"]) == SAMPLES
+
+
 @pytest.mark.slow
 def test_a_device_that_stays_away_fails_the_cell_and_resuming_goes_on_with_its_samples(
     net: Path, tmp_path: Path, agent: KilledAgent
@@ -137,7 +229,7 @@ def test_a_device_that_stays_away_fails_the_cell_and_resuming_goes_on_with_its_s
 
 
 @pytest.mark.slow
-def test_a_run_killed_within_a_cell_goes_on_with_the_sample_where_it_stopped(net: Path, tmp_path: Path) -> None:
+def test_a_run_killed_within_a_cell_goes_on_with_what_it_had_kept(net: Path, tmp_path: Path) -> None:
     data = rig(net, "local")
     (tmp_path / "rig.yaml").write_text(json.dumps(data))
     command = [sys.executable, "-m", "edgerig", "run", str(tmp_path / "rig.yaml"), "--out", str(tmp_path / "out")]

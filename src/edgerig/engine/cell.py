@@ -80,7 +80,7 @@ def measure_cell(
     with Deployment(cell, artifact, target, how, progress, check) as deployment:
         machine = deployment.ask("before the first inference", lambda session: session.machine())
         first_inputs = _first_inputs(tests, artifact, how)
-        first = deployment.ask("in the first inference", lambda session: session.run([first_inputs[:1]]).times_ns[0])
+        first = deployment.first(first_inputs)
         report = deployment.session.load_report
         deployment.warm_up(first_inputs)
         with progress.task(cell.id, len(tests)) as task:
@@ -104,7 +104,7 @@ def measure_cell(
         id=cell.id, variant=cell.variant, runtime=cell.runtime.use, runtime_version=report.runtime_version,
         target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
         agreement=compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures),
-        latency=_latency(report, int(first), steady, distribution, transport, kind, warnings),
+        latency=_latency(report, first, steady, distribution, transport, kind, warnings),
         memory=memory, layers=layers, machine=machine, machine_after=machine_after, warnings=warnings,
         commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
         warmup=how.warmup, clock=report.clock, method=report.invoke_method, interruptions=interruptions,

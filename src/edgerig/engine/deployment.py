@@ -24,16 +24,19 @@ PIECE_SECONDS = 2.0
 FIRST_PIECE = 64
 #: Pause between two tries to reach a device that went away, in seconds.
 RETRY_EVERY = 0.5
-#: A device that is there and yet fails to take the network is asked so many times in all.
-REFUSALS = 3
+#: What a device fails at that is there is tried so many times in all, as chance may disturb it more than once ..
+CHANCES = 5
+#: .. but one inference only so many times.
+INFERENCE_CHANCES = 2
 
 
 class Deployment:
     """One artifact on one target, from opening to closing.
 
     A device that goes away, wherever that is, is waited for up to ``how.patience`` seconds; then the same artifact is
-    deployed again, warmed up if it was before, and what was under way is done again. If it goes away a second time at
-    the same place and not a single sample was finished in between, that is an error.
+    deployed again, warmed up if it was before, and what was under way is done again. If it goes away twice at the same
+    inference, that is an error; also if it does so elsewhere over and over, or still after ``how.patience`` seconds,
+    and nothing was finished in between.
 
     Attributes:
         session: The session now; another one after an interruption.
@@ -53,15 +56,15 @@ class Deployment:
         self._check = check
         self._piece = FIRST_PIECE
         self._warmup: Array | None = None
-        #: Where the device went away since something was last finished.
-        self._lost_at: set[str] = set()
+        #: When the device went away since something was last finished, by where.
+        self._losses: dict[str, list[float]] = {}
         self._opened: Session | None = None
         try:
             self._opened = self._open()
         except LeaseError:
             raise
         except TargetError as error:
-            self._recover(error, "while the network was deployed")
+            self._recover(error, "while the network was deployed", CHANCES)
 
     @property
     def session(self) -> Session:
@@ -69,23 +72,30 @@ class Deployment:
         assert self._opened is not None
         return self._opened
 
-    def ask(self, where: str, question: Callable[[Session], Answer]) -> Answer:
+    def ask(self, where: str, question: Callable[[Session], Answer], chances: int = CHANCES) -> Answer:
         """What ``question`` gets out of the session; it is put again, from its beginning, to a device that came back.
 
         Args:
-            where: What is under way meanwhile, for messages: ``"in the warm-up"``.
+            where: What is under way meanwhile, for messages: ``"in the profile"``.
+            chances: How often it is tried before the device's going away is an error.
 
         Raises:
-            TargetError: The device stayed away, or went away twice over this question.
+            TargetError: The device stayed away, or went away over this question again and again.
         """
         while True:
             try:
                 answer = question(self.session)
             except TargetError as error:
-                self._recover(error, where)
+                self._recover(error, where, chances)
                 continue
-            self._lost_at.clear()
+            self._losses.clear()
             return answer
+
+    def first(self, inputs: Array) -> int:
+        """On-device time in ns of the first inference since the network was deployed, of ``inputs[0]``."""
+        return self.ask(
+            "in the first inference", lambda session: int(session.run([inputs[:1]]).times_ns[0]), INFERENCE_CHANCES
+        )
 
     def warm_up(self, inputs: Array) -> None:
         """Run ``how.warmup`` samples out of ``inputs``, (n, ...); the same again after every interruption from now on.
@@ -94,8 +104,13 @@ class Deployment:
         """
         samples = np.resize(inputs, (max(1, self.how.warmup), *inputs.shape[1:]))
         if self.how.warmup:
-            self.ask("in the warm-up", lambda session: session.run([samples]))
+            try:
+                self.session.run([samples])
+            except TargetError as error:
+                self._warmup = samples
+                self._recover(error, "in the warm-up", CHANCES)
         self._warmup = samples
+        self._losses.clear()
 
     def pieces(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
         """Run ``inputs``, (n, ...), piece by piece; yields the results of each, in order and without gaps.
@@ -122,7 +137,7 @@ class Deployment:
                 run, lost = self.session.arrived, error
             seconds = max(time.monotonic() - start, 1e-6)
             if run is not None:
-                self._lost_at.clear()
+                self._losses.clear()
                 yield run
                 place += len(run.times_ns)
                 done(len(run.times_ns))
@@ -132,7 +147,8 @@ class Deployment:
                 continue
             # Results come many at once. If one certain sample ends the device, each try halves the way to it at least.
             self._piece = 1
-            self._recover(lost, "among the samples that were run again" if first is None else _after(first + place))
+            where = f"after sample {place if first is None else first + place}"
+            self._recover(lost, where if first is not None else f"{where} of a repetition", INFERENCE_CHANCES)
 
     def close(self) -> None:
         """End the session."""
@@ -153,12 +169,11 @@ class Deployment:
             raise
         return session
 
-    def _recover(self, error: TargetError, where: str) -> None:
+    def _recover(self, error: TargetError, where: str, chances: int) -> None:
         """Wait for the device, deploy again, warm up again, until the device is where it was when it went away."""
-        start = time.monotonic()
-        first, lost = error, where
+        start, first, lost = time.monotonic(), error, where
         while True:
-            self._give_up_on_repetition(error, lost)
+            self._count(error, lost, chances)
             self.progress.log(
                 f"{self.cell.id}: {error.message} Waiting up to {self.how.patience:g} s for it to come back."
             )
@@ -169,17 +184,19 @@ class Deployment:
                 self._opened.run([self._warmup])
                 break
             except TargetError as again:
-                error, lost = again, f"in the warm-up {where}"
+                error, lost, chances = again, "in the warm-up", CHANCES
         away = time.monotonic() - start
         self.interruptions.append(f"The device was away for {away:.1f} s {where} ({first.message.rstrip('.')}).")
         self.progress.log(f"{self.cell.id}: goes on {where}")
 
-    def _give_up_on_repetition(self, error: TargetError, where: str) -> None:
+    def _count(self, error: TargetError, where: str, chances: int) -> None:
+        """Note that the device went away, unless it did so too often."""
         if self.how.patience == 0:
             raise error
-        if where in self._lost_at:
-            raise TargetError(f"{error.message} That was the second time {where}.", error.hint) from error
-        self._lost_at.add(where)
+        losses = self._losses.setdefault(where, [])
+        losses.append(time.monotonic())
+        if len(losses) >= chances or losses[-1] - losses[0] > self.how.patience:
+            raise TargetError(f"{error.message} That was loss {len(losses)} {where}.", error.hint) from error
 
     def _come_back(self, error: TargetError) -> Session:
         """A session with a device that ``error`` told to be gone."""
@@ -198,7 +215,7 @@ class Deployment:
                         f"{error.message} It was waited for, {self.how.patience:g} s in vain.", error.hint
                     ) from error
                 refusals += self._is_there()
-                if refusals == REFUSALS:
+                if refusals == CHANCES:
                     raise
                 time.sleep(RETRY_EVERY)
 
@@ -208,7 +225,3 @@ class Deployment:
         except TargetError:
             return False
         return True
-
-
-def _after(place: int) -> str:
-    return f"after sample {place}" if place else "at the first sample"

@@ -107,9 +107,11 @@ class WireSession(Session):
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         batches = self._check(inputs)
+        most = max(1, self.client.advised // self._bytes_in)
         if self.client.device.network:
             # A microcontroller has room for a few samples only.
-            batches = [batch[: self._largest] for batch in batches]
+            most = min(most, self._largest)
+        batches = [batch[:most] for batch in batches]
         views = [_bytes(batch) for batch in batches]
         found: list[LayerTime] | Unavailable = self.client.profile(
             views, len(batches[0]), list[LayerTime] | Unavailable
