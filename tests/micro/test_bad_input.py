@@ -183,3 +183,26 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(CompileError):
         CSource().compile(open_artifact(tmp_path / "net.tflite"), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["net.tflite"]
+
+
+def with_buffer_at(offset: int, size: int) -> bytes:
+    """A convolution whose weights are said to lie at that place of the file."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(random_operator("conv", 1, "int8"), 0))
+    model.buffers[1].data, model.buffers[1].offset, model.buffers[1].size = None, offset, size
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize("offset", [1 << 20, (1 << 63) + 5])
+def test_buffers_beyond_the_file_are_told(offset: int) -> None:
+    with pytest.raises(ModelError, match="lies beyond its end"):
+        compiled(with_buffer_at(offset, 64))
+
+
+def test_buffers_of_another_size_than_the_tensor_are_told() -> None:
+    with pytest.raises(ModelError, match="bytes and the file holds"):
+        compiled(with_buffer_at(16, 3))
