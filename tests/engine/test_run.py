@@ -98,6 +98,16 @@ def test_fast_networks_are_measured_for_long_enough(digit_net: Path, tmp_path: P
     assert len(times) % SAMPLES == 0
 
 
+def test_nobody_waits_for_an_hour_of_transport_to_get_a_second_of_inference(
+    digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgerig.engine.cell.PATIENCE", 0.0)
+    data = rig(digit_net)
+    data["measure"]["seconds"] = 1000
+    edgerig.run(data, out=tmp_path / "out")
+    assert len(Bundle(tmp_path / "out").samples("original-litert-local")["times_ns"]) == SAMPLES
+
+
 def test_a_second_run_measures_anew_and_builds_nothing(digit_net: Path, tmp_path: Path) -> None:
     data = rig(digit_net, matrix=[{"compilers": ["int8"], "runtimes": ["litert"]}])
     first = edgerig.run(data, out=tmp_path / "out")

@@ -35,6 +35,8 @@ Array = NDArray[Any]
 NANOSECOND = 1e-9
 #: Enough for any statistics, however fast the network is.
 MAX_INFERENCES = 100_000
+#: Times `measure.seconds` that repeating the samples may take by the host's clock.
+PATIENCE = 5.0
 
 
 class Steady(msgspec.Struct, frozen=True):
@@ -171,10 +173,14 @@ def _steady_pass(
     times = [journal.joined("times_ns")]
     again = _first_chunk(tests, artifact)
     left = seconds - int(times[0].sum()) * NANOSECOND
-    while left > 0 and sum(map(len, times)) < MAX_INFERENCES:
+    # Where the way to the device takes far longer than the network, a second of inference is an hour of waiting.
+    deadline = time.monotonic() + PATIENCE * max(seconds, 1.0)
+    while left > 0 and sum(map(len, times)) < MAX_INFERENCES and time.monotonic() < deadline:
         for run in deployment.pieces(again, None, lambda _: None):
             left -= max(int(run.times_ns.sum()), 1) * NANOSECOND
             times.append(run.times_ns)
+            if time.monotonic() > deadline:
+                break
     count = max(1, fresh)
     return Steady(np.concatenate(times), journal.joined("scores"), before / count, after / count)
 

@@ -57,7 +57,11 @@ class Measure(Settings, frozen=True, kw_only=True):
     warmup: Annotated[int, Described(description="inferences before the measured ones", ge=0)] = 20
     seconds: Annotated[
         float,
-        Described(description="run the samples over and over until the measured inferences took so long", ge=0),
+        Described(
+            description="run the samples over and over until the measured inferences took so long, or the host waited "
+            "five times as long",
+            ge=0,
+        ),
     ] = 1.0
     profile: Annotated[bool, Described(description="take a per-operator profile, in a pass of its own")] = True
     profile_samples: Annotated[int, Described(description="inferences of the profiling pass", ge=1)] = 50
