@@ -29,12 +29,18 @@ SAMPLE_SECONDS = 0.004
 
 
 class Tormented:
-    """An agent that a keeper starts again whenever it is gone, and a tormentor that strikes after fresh progress."""
+    """An agent that a keeper starts again whenever it is gone, and a tormentor that strikes.
 
-    def __init__(self, progress: Path, seed: int) -> None:
+    Args:
+        progress: The run's bundle.
+        kills: How often to strike.
+        anywhere: At any time, whatever the run does; else after fresh progress in the samples.
+    """
+
+    def __init__(self, progress: Path, seed: int, kills: int = KILLS, anywhere: bool = False) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.progress, self.random = progress, random.Random(seed)
+        self.progress, self.random, self.kills, self.anywhere = progress, random.Random(seed), kills, anywhere
         self.struck: dict[str, int] = {}
         self.over = threading.Event()
         self.agent = self._start()
@@ -77,13 +83,13 @@ class Tormented:
 
     def _torment(self) -> None:
         seen = 0
-        while not self.over.is_set() and self.strikes < KILLS:
-            now = len(list(self.progress.rglob("partial/*.npz")))
+        while not self.over.is_set() and self.strikes < self.kills:
+            now = len(list(self.progress.rglob("cells" if self.anywhere else "partial/*.npz")))
             if now <= seen:
                 time.sleep(0.02)
                 continue
-            seen = now
-            time.sleep(self.random.uniform(0, 0.3))
+            seen = 0 if self.anywhere else now
+            time.sleep(self.random.uniform(0, 2.0 if self.anywhere else 0.3))
             what = self.random.choice(["kill the agent", "kill the worker", "stop the agent", "stop the worker"])
             self.struck[what] = self.struck.get(what, 0) + 1
             self._strike(what)
@@ -121,6 +127,12 @@ def rig(net: Path, target: dict[str, Any] | str, samples: int) -> dict[str, Any]
     }
 
 
+def doubled(samples: int) -> np.ndarray:
+    """What the faulty runtime makes of the data set."""
+    dataset = make("dataset", "random", Dataset, {"shape": [4], "samples": samples})
+    return dataset.split("test").inputs(slice(None), dataset.preprocessing) * 2
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_no_kill_and_no_stop_changes_a_result(tmp_path: Path) -> None:
@@ -136,9 +148,33 @@ def test_no_kill_and_no_stop_changes_a_result(tmp_path: Path) -> None:
     (cell,) = result.cells
     arrays = Bundle(tmp_path / "out").samples(cell.id)
     assert len(arrays["times_ns"]) == samples
-    dataset = make("dataset", "random", Dataset, {"shape": [4], "samples": samples})
-    inputs = dataset.split("test").inputs(slice(None), dataset.preprocessing)
-    assert np.array_equal(arrays["scores"], inputs * 2)
+    assert np.array_equal(arrays["scores"], doubled(samples))
     print(f"{tormented.strikes} strikes: {tormented.struck}; {len(cell.interruptions)} interruptions")
     assert tormented.strikes == KILLS
     assert cell.interruptions
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_no_moment_of_a_cell_is_a_bad_one_to_be_killed_at(tmp_path: Path) -> None:
+    """Short cells, which spend most of their time in deploying, warm-up, memory, profile and transport."""
+    kills, samples = KILLS // 2, 60
+    net = dense_tflite(tmp_path / "net.tflite", 4, 4)
+    tormented = Tormented(tmp_path / "out", 2, kills, anywhere=True)
+    data = rig(net, {"use": f"tcp://127.0.0.1:{tormented.port}", "timeout": 0.8}, samples)
+    # Enough cells that the run outlasts the torment.
+    runtimes = [{"use": FAULTY, "name": f"slow {i}", "seconds": SAMPLE_SECONDS} for i in range(2 * kills)]
+    data["matrix"][0]["runtimes"] = runtimes
+    data["measure"].update(warmup=20, profile=True, transport_samples=20)
+    try:
+        result = edgerig.run(data, out=tmp_path / "out")
+    finally:
+        tormented.stop()
+    for cell in result.cells:
+        arrays = Bundle(tmp_path / "out").samples(cell.id)
+        assert len(arrays["times_ns"]) == samples
+        assert np.array_equal(arrays["scores"], doubled(samples))
+    interruptions = [text for cell in result.cells for text in cell.interruptions]
+    print(f"{tormented.strikes} strikes: {tormented.struck}; {len(interruptions)} interruptions")
+    assert tormented.strikes == kills
+    assert interruptions

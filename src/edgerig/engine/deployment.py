@@ -24,19 +24,16 @@ PIECE_SECONDS = 2.0
 FIRST_PIECE = 64
 #: Pause between two tries to reach a device that went away, in seconds.
 RETRY_EVERY = 0.5
-#: What a device fails at that is there is tried so many times in all, as chance may disturb it more than once ..
-CHANCES = 5
-#: .. but one inference only so many times.
-INFERENCE_CHANCES = 2
+#: What a device that comes back each time goes away over is tried so many times: chance may strike more than once.
+CHANCES = 4
 
 
 class Deployment:
     """One artifact on one target, from opening to closing.
 
     A device that goes away, wherever that is, is waited for up to ``how.patience`` seconds; then the same artifact is
-    deployed again, warmed up if it was before, and what was under way is done again. If it goes away twice at the same
-    inference, that is an error; also if it does so elsewhere over and over, or still after ``how.patience`` seconds,
-    and nothing was finished in between.
+    deployed again, warmed up if it was before, and what was under way is done again. If it goes away at the same place
+    over and over, or still after ``how.patience`` seconds, and not one sample was finished meanwhile, that is an error.
 
     Attributes:
         session: The session now; another one after an interruption.
@@ -64,7 +61,7 @@ class Deployment:
         except LeaseError:
             raise
         except TargetError as error:
-            self._recover(error, "while the network was deployed", CHANCES)
+            self._recover(error, "while the network was deployed")
 
     @property
     def session(self) -> Session:
@@ -72,12 +69,11 @@ class Deployment:
         assert self._opened is not None
         return self._opened
 
-    def ask(self, where: str, question: Callable[[Session], Answer], chances: int = CHANCES) -> Answer:
+    def ask(self, where: str, question: Callable[[Session], Answer]) -> Answer:
         """What ``question`` gets out of the session; it is put again, from its beginning, to a device that came back.
 
         Args:
             where: What is under way meanwhile, for messages: ``"in the profile"``.
-            chances: How often it is tried before the device's going away is an error.
 
         Raises:
             TargetError: The device stayed away, or went away over this question again and again.
@@ -86,16 +82,14 @@ class Deployment:
             try:
                 answer = question(self.session)
             except TargetError as error:
-                self._recover(error, where, chances)
+                self._recover(error, where)
                 continue
             self._losses.clear()
             return answer
 
     def first(self, inputs: Array) -> int:
         """On-device time in ns of the first inference since the network was deployed, of ``inputs[0]``."""
-        return self.ask(
-            "in the first inference", lambda session: int(session.run([inputs[:1]]).times_ns[0]), INFERENCE_CHANCES
-        )
+        return self.ask("in the first inference", lambda session: int(session.run([inputs[:1]]).times_ns[0]))
 
     def warm_up(self, inputs: Array) -> None:
         """Run ``how.warmup`` samples out of ``inputs``, (n, ...); the same again after every interruption from now on.
@@ -108,7 +102,7 @@ class Deployment:
                 self.session.run([samples])
             except TargetError as error:
                 self._warmup = samples
-                self._recover(error, "in the warm-up", CHANCES)
+                self._recover(error, "in the warm-up")
         self._warmup = samples
         self._losses.clear()
 
@@ -123,7 +117,7 @@ class Deployment:
             done: Hears how many more samples are finished.
 
         Raises:
-            TargetError: The device stayed away, or went away twice at the same sample.
+            TargetError: The device stayed away, or went away at the same sample again and again.
         """
         place = 0
         while place < len(inputs):
@@ -148,7 +142,7 @@ class Deployment:
             # Results come many at once. If one certain sample ends the device, each try halves the way to it at least.
             self._piece = 1
             where = f"after sample {place if first is None else first + place}"
-            self._recover(lost, where if first is not None else f"{where} of a repetition", INFERENCE_CHANCES)
+            self._recover(lost, where if first is not None else f"{where} of a repetition")
 
     def close(self) -> None:
         """End the session."""
@@ -169,11 +163,11 @@ class Deployment:
             raise
         return session
 
-    def _recover(self, error: TargetError, where: str, chances: int) -> None:
+    def _recover(self, error: TargetError, where: str) -> None:
         """Wait for the device, deploy again, warm up again, until the device is where it was when it went away."""
         start, first, lost = time.monotonic(), error, where
         while True:
-            self._count(error, lost, chances)
+            self._count(error, lost)
             self.progress.log(
                 f"{self.cell.id}: {error.message} Waiting up to {self.how.patience:g} s for it to come back."
             )
@@ -184,18 +178,18 @@ class Deployment:
                 self._opened.run([self._warmup])
                 break
             except TargetError as again:
-                error, lost, chances = again, "in the warm-up", CHANCES
+                error, lost = again, "in the warm-up"
         away = time.monotonic() - start
         self.interruptions.append(f"The device was away for {away:.1f} s {where} ({first.message.rstrip('.')}).")
         self.progress.log(f"{self.cell.id}: goes on {where}")
 
-    def _count(self, error: TargetError, where: str, chances: int) -> None:
+    def _count(self, error: TargetError, where: str) -> None:
         """Note that the device went away, unless it did so too often."""
         if self.how.patience == 0:
             raise error
         losses = self._losses.setdefault(where, [])
         losses.append(time.monotonic())
-        if len(losses) >= chances or losses[-1] - losses[0] > self.how.patience:
+        if len(losses) >= CHANCES or losses[-1] - losses[0] > self.how.patience:
             raise TargetError(f"{error.message} That was loss {len(losses)} {where}.", error.hint) from error
 
     def _come_back(self, error: TargetError) -> Session:
