@@ -37,7 +37,7 @@ test-fast: $(VENV)/.dev lint types
 
 # The kills of the ordinary tests, but 200 of them; takes a quarter of an hour.
 faults: $(VENV)/.dev
-	EDGERIG_KILLS=200 $(BIN)/python -m pytest tests/faults/test_kills.py -s
+	EDGERIG_KILLS=200 $(BIN)/python -m pytest tests/faults/test_kills.py tests/faults/test_resets.py -s
 
 # Coverage-guided fuzzing of both decoders, ten minutes each.
 fuzz: $(VENV)/.dev
