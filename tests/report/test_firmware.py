@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgerig.cli.finish import show_cells
 from edgerig.measure.kinds import Measurement
 from edgerig.report.build import build
 from edgerig.report.html import render_html
@@ -58,6 +59,28 @@ def test_only_what_was_counted_has_instructions(report: Report) -> None:
     assert board.cycles.kind == "modelled"
     assert [row.instructions.value for row in board.layers.rows if row.instructions] == [7 + 1000 * i for i in range(7)]
     assert {"instructions, one inference", "cycles, one inference"} <= {stage.name for stage in board.stages}
+
+
+def test_every_row_of_a_modelled_spread_says_so_and_no_measured_one_does(make: Any) -> None:
+    modelled = (*make.DEMO[-1][:-1], "modelled")
+    report = build([make.run((make.DEMO[0], modelled))])
+    text, page = render_markdown(report), render_html(report)
+    measured, board = report.variants
+    assert len(board.spread) == len(measured.spread) == 8
+    for fact in board.spread[:-1]:
+        assert f"| {fact.label} | {fact.value} *modelled* |" in text, fact.label
+        assert f'{fact.value} <span class="badge modelled">modelled</span></td>' in page, fact.label
+    for fact in (*measured.spread, board.spread[-1]):
+        assert f"| {fact.label} | {fact.value} |" in text, fact.label
+    first = next(stage.figure for stage in board.stages if stage.name == "first inference")
+    assert [figure.kind for figure in (first, board.p90, board.p99)] == ["modelled"] * 3
+
+
+def test_the_table_on_the_console_says_which_p99_is_modelled(make: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    modelled = (*make.DEMO[-1][:-1], "modelled")
+    show_cells(make.run((make.DEMO[0], modelled)).result)
+    measured, board = (line for line in capfd.readouterr().err.splitlines() if " us" in line)
+    assert (measured.count("modelled"), board.count("us modelled")) == (0, 2)
 
 
 def test_firmware_is_told_by_part_and_symbol(report: Report) -> None:

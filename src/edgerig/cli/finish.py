@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
+
 from edgerig.cli.console import echo
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.report import write_report
-from edgerig.results.types import RunResult
+from edgerig.results.types import CellResult, RunResult
 
 
 def finish(folder: Path, result: RunResult) -> None:
@@ -29,12 +31,11 @@ def show_cells(result: RunResult) -> None:
     for cell in result.cells:
         metric = cell.quality.metrics[0] if cell.quality.metrics else None
         same = getattr(cell.agreement, "same_class", None)
-        p99 = cell.latency.distribution.p99 if cell.latency.distribution else None
         table.add_row(
             cell.id + (" (!)" if cell.warnings else ""),
             f"{metric.value:.2%}" if metric else "-",
             f"{same:.2%}" if same is not None else "-",
-            _time(cell.latency.steady), f"{p99 * 1e6:,.1f} us" if p99 is not None else "-",
+            _time(cell.latency.steady), _p99(cell),
             f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
         )  # fmt: skip
     echo()
@@ -49,6 +50,13 @@ def _time(quantity: Quantity) -> str:
         return "unavailable"
     kind = "" if quantity.kind == "measured" else f" {quantity.kind}"
     return f"{quantity.value * 1e6:,.1f} us{kind}"
+
+
+def _p99(cell: CellResult) -> str:
+    steady, distribution = cell.latency.steady, cell.latency.distribution
+    if distribution is None or distribution.p99 is None or not isinstance(steady, Measurement):
+        return "-"
+    return _time(msgspec.structs.replace(steady, value=distribution.p99))
 
 
 def _bytes(quantity: Quantity | None) -> str:

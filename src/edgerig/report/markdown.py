@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from edgerig.measure.kinds import Kind
 from edgerig.report.model import BundleView, Fact, Figure, Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
@@ -34,7 +35,7 @@ def _figure(figure: Figure, *, interval: bool = False) -> str:
     if figure.reason is not None:
         return f"*unavailable: {escape(figure.reason)}*"
     bounds = f" ({figure.interval})" if interval and figure.interval else ""
-    kind = f" *{figure.kind}*" if figure.kind not in (None, "measured") else ""
+    kind = _kind(figure.kind)
     marks = f" ⚠ {escape('; '.join(figure.warnings))}" if figure.warnings else ""
     return f"{figure.text}{bounds}{kind}{marks}"
 
@@ -44,8 +45,12 @@ def _short(figure: Figure, *, interval: bool = False) -> str:
     if figure.reason is not None:
         return "unavailable"
     bounds = f" ({figure.interval})" if interval and figure.interval else ""
-    kind = f" *{figure.kind}*" if figure.kind not in (None, "measured") else ""
-    return f"{figure.text}{bounds}{kind}"
+    return f"{figure.text}{bounds}{_kind(figure.kind)}"
+
+
+def _kind(kind: Kind | None) -> str:
+    """The word behind a number that was not measured."""
+    return "" if kind in (None, "measured") else f" *{kind}*"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
@@ -69,7 +74,7 @@ def _code(lines: Sequence[str]) -> str:
 
 
 def _facts(facts: Iterable[Fact]) -> str:
-    return _table(("", ""), ((escape(fact.label), escape(fact.value)) for fact in facts))
+    return _table(("", ""), ((escape(fact.label), escape(fact.value) + _kind(fact.kind)) for fact in facts))
 
 
 def _bundle_head(bundle: BundleView) -> str:

@@ -44,11 +44,15 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """A label and what stands behind it; ``title`` is the whole of what ``value`` shortens."""
+    """A label and what stands behind it; ``title`` is the whole of what ``value`` shortens.
+
+    ``kind`` says how a number was had; None for what is no number of the device.
+    """
 
     label: str
     value: str
     title: str = ""
+    kind: Kind | None = None
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -113,11 +113,11 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
     distribution, steady = cell.latency.distribution, cell.latency.steady
     if distribution is None or isinstance(steady, Unavailable):
         return ()
-    names = ("minimum", "median", "mean", "maximum", "std")
+    names, kind = ("minimum", "median", "mean", "maximum", "std"), steady.kind
     values = ((name, getattr(distribution, name)) for name in names)
-    rows = [Fact(name, show(value, steady.unit), exact(value, steady.unit)) for name, value in values]
-    rows.append(Fact("spread, (p90 − p10) / median", percent(distribution.spread), repr(distribution.spread)))
-    rows.append(Fact("drift, first to last quarter", percent(distribution.drift), repr(distribution.drift)))
+    rows = [Fact(name, show(value, steady.unit), exact(value, steady.unit), kind) for name, value in values]
+    rows.append(Fact("spread, (p90 − p10) / median", percent(distribution.spread), repr(distribution.spread), kind))
+    rows.append(Fact("drift, first to last quarter", percent(distribution.drift), repr(distribution.drift), kind))
     return (*rows, Fact("samples", f"{distribution.n:,}"))
 
 
