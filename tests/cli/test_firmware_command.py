@@ -48,13 +48,20 @@ def test_build_then_size(net: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert sizes["flash"] == sum(sizes["groups"]["flash"].values()) == (out / "firmware.bin").stat().st_size
 
 
-def test_build_takes_a_folder_of_generated_c(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_build_takes_a_folder_of_generated_c(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert call("compile", net, "--to", "c", "--cpu", "cortex-m7", "--out", tmp_path / "c") == 0
     words = ("firmware", "build", "--board", "mps2-an500", "--out", tmp_path / "fw", "--json")
     assert call(*words, "--model", tmp_path / "c") == 0
     firmware = json.loads(capsys.readouterr().out)
     assert firmware["board"] == "mps2-an500"
     assert firmware["build"]["kernels"].startswith("cortex-m7")
+    # The C compiler works elsewhere: what is relative is so to where we are.
+    monkeypatch.chdir(tmp_path)
+    assert call("firmware", "build", "--board", "mps2-an386", "--out", "relative", "--model", "c") == 0
+    assert call(*words, "--model", "c", "--kernels", "portable") == 2
+    assert "is C already" in capsys.readouterr().err
     assert call("compile", net, "--to", "c", "--name", "other", "--out", tmp_path / "o") == 0
     assert call(*words, "--model", tmp_path / "o") == 2
     assert "prefix 'other'" in capsys.readouterr().err
@@ -151,6 +158,8 @@ def test_flash_calls_the_tool_that_the_board_s_description_names(
     text = capsys.readouterr().err
     assert "openocd or pyocd or st-flash" in text
     assert "apt-get install openocd" in text
+    assert call("firmware", "flash", fw, "--dry-run") == 0
+    assert capsys.readouterr().out.startswith("openocd -f board/stm32f746g-disco.cfg")
     for name in ("openocd", "st-flash"):
         tool = tools / name
         tool.write_text(f"#!/bin/sh\necho {name} $@ >> {tmp_path}/calls\n")

@@ -55,6 +55,28 @@ def test_the_call_of_the_manual_writes_exactly_the_folder(call) -> None:
     assert (manifest().name, manifest().cpu, manifest().optimize) == ("digit_net", "portable", "size")
 
 
+@pytest.mark.parametrize("name", ["", "é", "--"])
+def test_name_of_which_nothing_is_left_in_c_is_refused(call, name) -> None:
+    code, _, err = call("net_int8.tflite", "--to", "c", "--option", f"name={name}", "--out", "build/net")
+    assert code == 2
+    assert "name in C" in err or "expected" in err
+    assert not Path("build").exists()
+
+
+def test_link_to_a_folder_stays_a_link(call) -> None:
+    Path("real").mkdir()
+    Path("link").symlink_to("real")
+    assert call("net_int8.tflite", "--to", "c", "--out", "link")[0] == 0
+    assert Path("link").is_symlink()
+    assert {path.name for path in Path("real").iterdir()} == FILES
+
+
+def test_large_foreign_folder_is_refused_at_its_first_entry(call) -> None:
+    code, _, err = call("net_int8.tflite", "--to", "c", "--out", "/")
+    assert code == 2
+    assert "no part of generated C" in err
+
+
 def test_the_size_table_counts_the_constants(call) -> None:
     code, out, _ = call("net_int8.tflite", "--to", "c", "--out", "build/net", "--json")
     assert code == 0

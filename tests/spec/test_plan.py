@@ -39,6 +39,11 @@ def test_boards_stand_in_the_id_and_refuse_what_the_c_compiler_does_not_know() -
         plan({"compilers": ["dynamic"], "runtimes": ["micro"], "targets": ["sim:stm32f746"]})
 
 
+def test_runtime_that_a_board_does_not_have_is_refused_before_anything_runs() -> None:
+    with pytest.raises(IncompatibleError, match=r"litert on sim:stm32f746: that runs 'micro' alone"):
+        plan({"compilers": ["int8"], "runtimes": ["litert", "micro"], "targets": ["sim:stm32f746", "local"]})
+
+
 def test_what_a_compiler_needs_before_it_is_put_in() -> None:
     made = plan({"compilers": ["onnx-int8"], "runtimes": ["onnxruntime"]})
     assert [part.use for part in made.cells[0].compilers] == ["float32", "onnx", "onnx-int8"]

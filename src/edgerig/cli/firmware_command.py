@@ -133,7 +133,7 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
     firmware = read_firmware(folder)
     described = load_board(board or firmware.board)
     if dry_run:
-        click.echo(shlex.join(flashing.flash_command(described, firmware, tool)))
+        click.echo(shlex.join(flashing.flash_command(described, firmware, tool, installed=False)))
         return
     echo(f"done: {flashing.flash(described, firmware, tool)}")
 
@@ -218,7 +218,15 @@ def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]
 
 
 def _network(model: Path, board: Any, settings: Any) -> Network:
+    from edgerig.errors import UsageError
     from edgerig.models.files import open_artifact
     from edgerig.targets.boards.network import network_in, network_of
 
-    return network_in(model) if model.is_dir() else network_of(open_artifact(model), board, settings)
+    if not model.is_dir():
+        return network_of(open_artifact(model), board, settings)
+    if settings.kernels:
+        raise UsageError(
+            f"{model} is C already, with the kernels that it was made with; --kernels does nothing to it.",
+            f"Leave it out, or give the .tflite file: edgerig compile NET.tflite --to c --cpu {settings.kernels}.",
+        )
+    return network_in(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -72,6 +73,10 @@ class CSource(ModelCompiler):
         with (progress or Progress()).task(f"compile {artifact.name} to {self.name}"):
             options = Options(cpu=settings.cpu, optimize=settings.optimize, io=settings.io)
             name = c_identifier(settings.name)
+            if not re.search("[A-Za-z0-9]", settings.name):
+                raise UsageError(
+                    f"{settings.name!r} has nothing that could stand in a name in C.", "Letters, digits and _ can."
+                )
             source = compile_model(artifact.read(), name, options, Path(artifact.path).name)
         origin = Origin(
             tool=self.name,

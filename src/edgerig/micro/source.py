@@ -39,7 +39,8 @@ class Source:
         """
         check_folder(folder)
         with storing(folder):
-            folder = folder.absolute()
+            # Of a symbolic link what it leads to is replaced.
+            folder = folder.resolve()
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as work:
                 fresh, old = Path(work) / "new", Path(work) / "old"
@@ -69,13 +70,27 @@ def check_folder(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise UsageError(f"{folder} is a file, and generated C goes into a folder.", "Choose another with --out.")
-    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
-    foreign = sorted(there - _written(folder))
-    if foreign:
+    foreign = _foreign(folder)
+    if foreign is not None:
         raise UsageError(
-            f"{folder} holds {foreign[0]!r}, which is no part of generated C; it would be lost.",
+            f"{folder} holds {foreign!r}, which is no part of generated C; it would be lost.",
             "Choose a folder of its own with --out, such as --out build/net.",
         )
+
+
+def _foreign(folder: Path) -> str | None:
+    """Something there that no earlier run wrote. It is not looked for below what is foreign itself."""
+    written = _written(folder)
+    folders = {name.partition("/")[0] for name in written if "/" in name}
+    with storing(folder):
+        for path in sorted(folder.iterdir()):
+            if path.name in folders and path.is_dir() and not path.is_symlink():
+                below = {f"{path.name}/{inner.relative_to(path).as_posix()}" for inner in path.rglob("*")}
+                if below - written:
+                    return min(below - written)
+            elif path.name not in written:
+                return path.name
+    return None
 
 
 def _written(folder: Path) -> set[str]:

@@ -16,7 +16,7 @@ from edgerig.plugins import Plugin, find
 from edgerig.runtimes.base import Runtime
 from edgerig.spec.parse import AS_IT_IS
 from edgerig.spec.types import Part, Rig
-from edgerig.targets.resolve import plugin_of
+from edgerig.targets.resolve import default_runtime, plugin_of
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +77,10 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
                     refused.append(f"{compiler.label} on {runtime.label}: {reason}")
                     continue
                 for target in block.targets:
+                    only_one = default_runtime(target.use)
+                    if only_one not in (None, runtime.use):
+                        refused.append(f"runtime {runtime.label} on {target.use}: that runs {only_one!r} alone")
+                        continue
                     cell = _cell(compiler, chain, runtime, target, block.samples)
                     if cell.id in cells and cells[cell.id] != cell:
                         refused.append(f"two different cells are called {cell.id!r}; give one of their parts a 'name'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from edgerig.errors import TargetError, UnknownNameError, UsageError
 from edgerig.targets.boards.board import Board
@@ -14,8 +15,10 @@ from edgerig.targets.boards.firmware import BIN, Firmware
 PATIENCE = 180.0
 
 
-def flash_command(board: Board, firmware: Firmware, tool: str | None = None) -> list[str]:
+def flash_command(board: Board, firmware: Firmware, tool: str | None = None, *, installed: bool = True) -> list[str]:
     """The command that flashes ``firmware``: of ``tool``, or of the first in the board's description that is installed.
+
+    Where none of them is and ``installed`` is false, the command of the first.
 
     Raises:
         UnknownNameError: The description knows no such tool.
@@ -33,13 +36,19 @@ def flash_command(board: Board, firmware: Firmware, tool: str | None = None) -> 
         words = board.flash[name]
         program = shutil.which(words[0])
         if program is not None:
-            places = {"elf": str(firmware.elf), "bin": str(firmware.elf.with_name(BIN))}
-            return [program, *(word.format(**places) for word in words[1:])]
+            return [program, *_filled(words[1:], firmware)]
+    if not installed:
+        return _filled(board.flash[names[0]], firmware)
     raise UsageError(
         f"Flashing {board.title} needs {' or '.join(board.flash[name][0] for name in names)}, "
         f"which {'is' if len(names) == 1 else 'are'} not installed.",
         "apt-get install openocd, or apt-get install stlink-tools, or pip install pyocd",
     )
+
+
+def _filled(words: Sequence[str], firmware: Firmware) -> list[str]:
+    places = {"elf": str(firmware.elf), "bin": str(firmware.elf.with_name(BIN))}
+    return [word.format(**places) for word in words]
 
 
 def flash(board: Board, firmware: Firmware, tool: str | None = None) -> str:

@@ -62,7 +62,8 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
     tensors = (*manifest.inputs, *manifest.outputs)
     sample, name = built_in_sample(manifest.inputs)
     return Network(
-        folder=str(folder), sha256=manifest.source_sha256, kernels=manifest.cpu,
+        # The C compiler works in a folder of its own.
+        folder=str(folder.resolve()), sha256=manifest.source_sha256, kernels=manifest.cpu,
         shape_words=sum(len(spec.shape) for spec in tensors), tensors=len(tensors),
         sample_bytes=sum(spec.nbytes for spec in tensors), tensor_sum=manifest.memory.plain_sum, sample=sample,
         sample_name=name, layer_shapes=tuple(layer.outputs[0] for layer in manifest.layers),

@@ -116,9 +116,21 @@ def toolchain_installed() -> bool:
     return importlib.util.find_spec("ziglang") is not None or shutil.which(GCC) is not None
 
 
+_VERSION_SECONDS = 60.0
+
+
 @lru_cache
 def _version(words: tuple[str, ...], name: str) -> str:
-    done = subprocess.run([*words, "--version"], capture_output=True, text=True, errors="replace", check=False)
+    try:
+        done = subprocess.run(
+            [*words, "--version"], capture_output=True, text=True, errors="replace", check=False,
+            timeout=_VERSION_SECONDS, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(
+            f"{name} does not even tell its version in {_VERSION_SECONDS:g} s.",
+            "Can it write its cache? See XDG_CACHE_HOME and ZIG_GLOBAL_CACHE_DIR.",
+        ) from error
     line = (done.stdout.splitlines() or ["unknown"])[0]
     if name == "ziglang":
         from importlib.metadata import version
