@@ -38,6 +38,26 @@ def test_the_discovery_board_has_its_chip_s_memory_and_says_how_to_flash() -> No
     assert "1.20 cycles an instruction" in str(board.cycles)
 
 
+@pytest.mark.parametrize("clock_hz", [1_000_000, 16_000_001, 25_000_000, 49_000_000, 50_500_000, 217_000_000])
+def test_clocks_that_a_board_cannot_make_are_refused_with_those_that_it_can(clock_hz: int) -> None:
+    with pytest.raises(SpecError, match="is no clock of STM32F746") as error:
+        load_board("stm32f746").check_clock(clock_hz)
+    assert "16 or 50 to 216; 216 MHz by default" in (error.value.hint or "")
+
+
+def test_clocks_that_a_board_can_make_are_taken() -> None:
+    board = load_board("stm32f746")
+    for clock_hz in (None, 16_000_000, 50_000_000, 143_000_000, 216_000_000):
+        board.check_clock(clock_hz)
+    load_board("mps2-an500").check_clock(25_000_000)
+
+
+@pytest.mark.parametrize("name", [*board_names("qemu")])
+def test_boards_with_one_clock_take_no_other(name: str) -> None:
+    with pytest.raises(SpecError, match="always runs at"):
+        load_board(name).check_clock(5_000_000)
+
+
 @pytest.mark.parametrize("name", ["", "stm32f7461", "../core", "common", "/etc"])
 def test_unknown_boards_are_told_with_those_that_there_are(name: str) -> None:
     with pytest.raises(UnknownNameError, match=r"Known: .*stm32f746"):
@@ -48,7 +68,7 @@ def test_unknown_boards_are_told_with_those_that_there_are(name: str) -> None:
     ("change", "what"),
     [
         (("clock_hz = 216_000_000", "clock_hz = 0"), r"clock_hz"),
-        (("clock_hz = 216_000_000", "clock_khz = 216"), r"clock"),
+        (("\nclock_hz = 216_000_000", "\nclock_khz = 216"), r"clock"),
         (('cpu = "cortex-m7"', 'cpu = "z80"'), r"z80"),
         (("length = 327_680", 'length = "many"'), r"memory.ram.length"),
         (("[lines.console]", "[lines.consoles]"), r"lines"),

@@ -70,6 +70,15 @@ def test_sizes_add_up_and_name_what_is_large(firmware: Firmware) -> None:
     assert "core" in text
 
 
+def test_a_clock_that_the_board_lacks_is_refused_before_anything_is_built(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchains.Toolchain, "run", None)
+    with pytest.raises(SpecError, match="300,000,000 is no clock of"):
+        build_firmware(BOARD, network, tmp_path / "fw", BuildSettings(clock_hz=300_000_000))
+    assert not (tmp_path / "fw").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", board_names())

@@ -81,6 +81,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         fpu: As GCC calls it: ``fpv5-sp-d16``; empty if it has none.
         kernels: The CPU that kernels are chosen for; its own by default.
         clock_hz: The clock that the board is meant to run at.
+        clocks_mhz: Whole numbers of MHz that it can be built for instead, each span from its first to its last; none
+            if its clock is fixed.
         sources: The board's own C files, from its folder.
         simulator: What plays the board: ``unicorn`` or ``qemu``; ``machine`` is its name there.
         flash: Tool to command; ``{elf}`` and ``{bin}`` stand for the files.
@@ -93,6 +95,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fpu: str = ""
     kernels: str = ""
     clock_hz: Bytes
+    clocks_mhz: tuple[tuple[int, int], ...] = ()
     sources: tuple[str, ...]
     simulator: Literal["unicorn", "qemu", ""] = ""
     machine: str = ""
@@ -102,6 +105,29 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cycles: CycleModel
     flash: dict[str, tuple[str, ...]] = {}
     folder: str = ""
+
+    def check_clock(self, clock_hz: int | None) -> None:
+        """See that the board can be built for that clock; its own, or None, always will do.
+
+        Raises:
+            SpecError: It cannot.
+        """
+        if clock_hz is None or clock_hz == self.clock_hz:
+            return
+        own = f"{self.clock_hz / 1e6:g} MHz"
+        if not self.clocks_mhz:
+            raise SpecError(
+                f"clock_hz: {clock_hz:,} is no clock of {self.title}, which always runs at {own}.",
+                "Leave clock_hz out" + ("; sim:stm32f746 has clocks to choose." if self.simulator == "qemu" else "."),
+            )
+        if not any(low * 1_000_000 <= clock_hz <= high * 1_000_000 for low, high in self.clocks_mhz) or (
+            clock_hz % 1_000_000
+        ):
+            spans = " or ".join(str(low) if low == high else f"{low} to {high}" for low, high in self.clocks_mhz)
+            raise SpecError(
+                f"clock_hz: {clock_hz:,} is no clock of {self.title}.",
+                f"A whole number of MHz: {spans}; {own} by default.",
+            )
 
 
 def firmware_folder() -> Path:

@@ -32,11 +32,13 @@ def build_firmware(board: Board, network: Network, out: Path | None, settings: B
     What was built before from the same sources is taken from the cache. Without ``out`` it stays there alone.
 
     Raises:
+        SpecError: The board has no such clock.
         UsageError: The compiler is not installed.
         CompileError: It refused something, or the firmware does not fit; then with a table of what takes how much.
         StorageError: ``out`` cannot be written.
     """
     settings = settings or BuildSettings()
+    board.check_clock(settings.clock_hz)
     toolchain = find_toolchain(settings.compiler)
     build = _manifest(board, network, settings, toolchain)
     place = files.cache_folder() / "firmware" / _key(board, network, settings, toolchain)

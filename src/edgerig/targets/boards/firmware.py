@@ -30,7 +30,7 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
     debug: Annotated[bool, msgspec.Meta(description="a build for a debugger: -Og -g")] = False
     clock_hz: Annotated[
         Annotated[int, msgspec.Meta(ge=1_000_000)] | None,
-        msgspec.Meta(description="the processor's clock; the board's own by default"),
+        msgspec.Meta(description="the processor's clock, where the board has several; its own by default"),
     ] = None
     kernels: Annotated[
         str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")

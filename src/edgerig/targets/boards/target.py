@@ -77,6 +77,7 @@ class BoardTarget(Target):
     def check(self) -> MachineState:
         self.require()
         board = self.board
+        board.check_clock(self.settings.clock_hz)
         find_toolchain(self.settings.compiler)
         self._check_simulator()
         return MachineState(
@@ -106,8 +107,10 @@ class BoardTarget(Target):
         """The firmware with ``artifact`` inside, built or out of the cache; in ``out``, or where the cache keeps it.
 
         Raises:
-            UsageError: There is no C compiler. InferenceError: The network cannot be compiled or does not fit.
+            SpecError: The board has no such clock. UsageError: There is no C compiler.
+            InferenceError: The network cannot be compiled or does not fit.
         """
+        self.board.check_clock(self.settings.clock_hz)
         settings = msgspec.convert(
             {name: getattr(self.settings, name) for name in BuildSettings.__struct_fields__}, BuildSettings
         )
