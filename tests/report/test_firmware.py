@@ -83,6 +83,35 @@ def test_the_table_on_the_console_says_which_p99_is_modelled(make: Any, capfd: p
     assert (measured.count("modelled"), board.count("us modelled")) == (0, 2)
 
 
+def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_they_matter(make: Any) -> None:
+    built = "The firmware was built without the board's FPU: float arithmetic is many times slower."
+    few = "Only 20 samples: measure at least 30."
+    run = make.run((make.DEMO[-1],))
+    (cell,) = run.result.cells
+    latency = msgspec.structs.replace(
+        cell.latency, steady=msgspec.structs.replace(cell.latency.steady, warnings=(built, few))
+    )
+    cell = msgspec.structs.replace(
+        cell, warnings=(built, few), latency=latency, machine=make.machine(packages={"fpu": "off"}),
+        instructions=counted(2_731_234, "instructions", "emulated"), cycles=counted(3_277_480.8, "cycles", "modelled"),
+    )  # fmt: skip
+    report = build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))])
+    (board,) = report.variants
+    stages = {stage.name: stage.figure.warnings for stage in board.stages}
+    for name in ("load", "first inference", "instructions, one inference", "cycles, one inference"):
+        assert stages[name] == (built,), name
+    assert stages["preprocessing, one sample"] == (), "that is the host's"
+    assert board.p90.warnings == board.p99.warnings == stages["steady state (median)"] == (built, few)
+    assert board.layers.warnings == (built,)
+    text, page = render_markdown(report), render_html(report)
+    assert f"#### Layers ⚠ {built}" in text
+    for line in ("first inference", "cycles, one inference", "p99"):
+        (row,) = (row for row in text.splitlines() if row.startswith(f"| {line} |"))
+        assert f"⚠ {built}" in row
+    caption = page.split("<caption>Operators in order of execution")[1].split("</caption>")[0]
+    assert "many times slower" in caption
+
+
 def test_firmware_is_told_by_part_and_symbol(report: Report) -> None:
     firmware = report.variants[-1].firmware
     assert firmware is not None

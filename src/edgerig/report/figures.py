@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from edgerig.measure.judge import judge_firmware
 from edgerig.measure.kinds import Kind, Quantity, Unavailable
 from edgerig.measure.stats import TAIL_SAMPLES
 from edgerig.report.model import Figure
@@ -16,8 +17,14 @@ from edgerig.results.types import CellResult, MetricValue
 _SHARES_OF_RIGHT = frozenset({"accuracy", "top1", "top5", "top-1", "top-5"})
 
 
-def figure(quantity: Quantity) -> Figure:
-    """A quantity as it is shown."""
+def build_warnings(cell: CellResult) -> tuple[str, ...]:
+    """Those of the cell's warnings that its firmware's build is to blame for: they hold for all its times and counts,
+    while the others speak of the steady state."""
+    return tuple(warning for warning in judge_firmware(cell.machine) if warning in cell.warnings)
+
+
+def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:
+    """A quantity as it is shown, with ``warnings`` besides its own."""
     if isinstance(quantity, Unavailable):
         return unavailable(quantity.reason)
     count = f", {quantity.n:,} samples" if quantity.n > 1 else ""
@@ -29,13 +36,13 @@ def figure(quantity: Quantity) -> Figure:
         low=quantity.low,
         high=quantity.high,
         detail=f"{quantity.method}{clock}{count}",
-        warnings=quantity.warnings,
+        warnings=tuple(dict.fromkeys((*quantity.warnings, *warnings))),
     )
 
 
-def counted(quantity: Quantity | msgspec.UnsetType) -> Figure | None:
+def counted(quantity: Quantity | msgspec.UnsetType, warnings: tuple[str, ...] = ()) -> Figure | None:
     """A quantity that only emulators know as it is shown, or None where nothing was said of it."""
-    return None if isinstance(quantity, msgspec.UnsetType) else figure(quantity)
+    return None if isinstance(quantity, msgspec.UnsetType) else figure(quantity, warnings)
 
 
 def number(
@@ -110,7 +117,8 @@ def percentile(cell: CellResult, name: str, beyond: float) -> Figure:
     if value is None:
         need = math.ceil(TAIL_SAMPLES / beyond)
         return unavailable(f"{distribution.n:,} samples are too few for {name}; at least {need:,} are needed")
-    return number(value, steady.unit, kind=steady.kind, detail=f"{steady.method}, {distribution.n:,} samples")
+    detail = f"{steady.method}, {distribution.n:,} samples"
+    return number(value, steady.unit, kind=steady.kind, detail=detail, warnings=steady.warnings)
 
 
 def same_class(cell: CellResult) -> Figure:

@@ -36,8 +36,12 @@ def _figure(figure: Figure, *, interval: bool = False) -> str:
         return f"*unavailable: {escape(figure.reason)}*"
     bounds = f" ({figure.interval})" if interval and figure.interval else ""
     kind = _kind(figure.kind)
-    marks = f" ⚠ {escape('; '.join(figure.warnings))}" if figure.warnings else ""
-    return f"{figure.text}{bounds}{kind}{marks}"
+    return f"{figure.text}{bounds}{kind}{_marks(figure.warnings)}"
+
+
+def _marks(warnings: Sequence[str]) -> str:
+    """What stands behind a number, or the heading of many, that is not to be trusted."""
+    return f" ⚠ {escape('; '.join(warnings))}" if warnings else ""
 
 
 def _short(figure: Figure, *, interval: bool = False) -> str:
@@ -206,7 +210,7 @@ def _layers(one: Variant) -> list[str]:
         for row in one.layers.rows
     ]  # fmt: skip
     head = ("#", "operator", "name", "output", "time", *(["instructions"] if counts else []), "share")
-    return ["#### Layers", _table(head, rows, 3 if counts else 2), one.layers.note]
+    return ["#### Layers" + _marks(one.layers.warnings), _table(head, rows, 3 if counts else 2), one.layers.note]
 
 
 def _firmware(one: Variant) -> list[str]:

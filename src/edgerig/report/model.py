@@ -131,13 +131,14 @@ class OperatorTime(msgspec.Struct, frozen=True):
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
-    """The per-operator profile, or the reason why there is none."""
+    """The per-operator profile, or the reason why there is none; ``warnings`` hold for all its numbers."""
 
     rows: tuple[Layer, ...] = ()
     operators: tuple[OperatorTime, ...] = ()
     total: Figure | None = None
     reason: str | None = None
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> bool:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from edgerig.measure.kinds import Unavailable
-from edgerig.report.figures import counted, figure, kind_of, metric_figure, number, percentile, same_class, unavailable
+from edgerig.report.figures import (
+    build_warnings,
+    counted,
+    figure,
+    kind_of,
+    metric_figure,
+    number,
+    percentile,
+    same_class,
+    unavailable,
+)
 from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Samples
@@ -84,8 +94,8 @@ def build_variant(
         artifact=artifact_facts(cell.artifact),
         origins=origin_rows(cell.artifact),
         preprocessing=preprocessing_facts(cell.artifact.preprocessing),
-        instructions=counted(cell.instructions),
-        cycles=counted(cell.cycles),
+        instructions=counted(cell.instructions, build_warnings(cell)),
+        cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
     )
 
@@ -96,16 +106,17 @@ def _memory(cell: CellResult, name: str) -> Figure:
 
 
 def _stages(cell: CellResult) -> tuple[Named, ...]:
-    latency = cell.latency
-    parts = (
-        ("load", latency.load), ("first inference", latency.first), ("steady state (median)", latency.steady),
+    latency, warnings = cell.latency, build_warnings(cell)
+    device = (("load", latency.load), ("first inference", latency.first), ("steady state (median)", latency.steady))
+    others = (
         ("transport, one sample", latency.transport), ("preprocessing, one sample", latency.preprocessing),
         ("postprocessing, one sample", latency.postprocessing),
     )  # fmt: skip
     counts = (("instructions, one inference", cell.instructions), ("cycles, one inference", cell.cycles))
     return (
-        *(Named(name, figure(value)) for name, value in parts),
-        *(Named(name, told) for name, value in counts if (told := counted(value)) is not None),
+        *(Named(name, figure(value, warnings)) for name, value in device),
+        *(Named(name, figure(value)) for name, value in others),
+        *(Named(name, told) for name, value in counts if (told := counted(value, warnings)) is not None),
     )
 
 
@@ -153,4 +164,5 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
         operators=tuple(sorted(by_type, key=lambda row: -row.seconds)),
         total=number(total, first.unit, kind=first.kind, detail=first.method) if first else None,
         note=note,
+        warnings=build_warnings(cell),
     )
