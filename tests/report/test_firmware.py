@@ -12,7 +12,7 @@ from edgerig.measure.kinds import Measurement
 from edgerig.report.build import build
 from edgerig.report.html import render_html
 from edgerig.report.json import render_json
-from edgerig.report.markdown import render_markdown
+from edgerig.report.markdown import escape, render_markdown
 from edgerig.report.model import Report
 from edgerig.targets.base import FirmwareReport, SymbolSize
 
@@ -110,6 +110,20 @@ def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_t
         assert f"⚠ {built}" in row
     caption = page.split("<caption>Operators in order of execution")[1].split("</caption>")[0]
     assert "many times slower" in caption
+
+
+def test_cycle_model_stands_with_its_fit_to_silicon_where_the_clock_is_named(make: Any) -> None:
+    run = make.run((make.DEMO[0], make.DEMO[-1]))
+    measured, board = run.result.cells
+    fit = "a-constant, 1.20 cycles an instruction; fit to silicon: 126.3 ms on the real one"
+    cycles = msgspec.structs.replace(counted(9.0, "cycles", "modelled"), method=f"one inference, {fit}")
+    cells = (measured, msgspec.structs.replace(board, cycles=cycles))
+    report = build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=cells))])
+    text, page = render_markdown(report), render_html(report)
+    clock, model = (f"| {name} | {escape(value)} |" for name, value in (("clock", board.clock), ("cycle model", fit)))
+    assert f"{clock}\n{model}\n" in text
+    assert text.count("cycle model") == page.count(">cycle model</th>") == 1
+    assert f"<td>{fit}</td>" in page
 
 
 def test_firmware_is_told_by_part_and_symbol(report: Report) -> None:

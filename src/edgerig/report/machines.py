@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgerig.measure.kinds import Measurement
 from edgerig.measure.machine import MachineState
 from edgerig.report.model import Change, Fact
 from edgerig.report.units import compact, show, when
@@ -47,6 +48,7 @@ def measurement_facts(cell: CellResult) -> tuple[Fact, ...]:
     return (
         *([Fact("device", cell.device)] if cell.device else []),
         Fact("clock", cell.clock),
+        *_cycle_model(cell),
         Fact("method", cell.method),
         Fact("measured samples", f"{cell.measured_samples:,}"),
         Fact("warm-up", f"{cell.warmup:,}"),
@@ -54,6 +56,14 @@ def measurement_facts(cell: CellResult) -> tuple[Fact, ...]:
         Fact("started", when(cell.started), cell.started),
         Fact("took", show(cell.seconds, "s")),
     )
+
+
+def _cycle_model(cell: CellResult) -> list[Fact]:
+    """What made modelled cycles out of counts, and how well that fits silicon."""
+    cycles = cell.cycles
+    if not isinstance(cycles, Measurement) or cycles.kind != "modelled":
+        return []
+    return [Fact("cycle model", cycles.method.removeprefix("one inference, "))]
 
 
 def version_facts(cell: CellResult) -> tuple[Fact, ...]:
