@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from edgerig.errors import SpecError, StorageError, UnknownNameError
+from edgerig.plugins import convert_settings
 from edgerig.targets.boards import board as boards
 from edgerig.targets.boards.board import board_names, firmware_folder, load_board, read_board
+from edgerig.targets.boards.target import BoardSettings
 
 
 def test_boards_are_those_that_are_promised() -> None:
@@ -56,6 +58,20 @@ def test_clocks_that_a_board_can_make_are_taken() -> None:
 def test_boards_with_one_clock_take_no_other(name: str) -> None:
     with pytest.raises(SpecError, match="always runs at"):
         load_board(name).check_clock(5_000_000)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3, "0", "1", "2", "3", "s"])
+def test_level_is_a_number_or_a_letter(level: int | str) -> None:
+    settings = convert_settings(BoardSettings, {"level": level}, "target")
+    assert settings == BoardSettings(level=str(level))  # type: ignore[arg-type]
+    assert isinstance(settings, BoardSettings)
+    assert settings.level == str(level)
+
+
+@pytest.mark.parametrize("level", [4, -1, "4", "z", "", 2.5, True])
+def test_other_levels_are_refused(level: object) -> None:
+    with pytest.raises(SpecError, match="level"):
+        convert_settings(BoardSettings, {"level": level}, "target")
 
 
 @pytest.mark.parametrize("name", ["", "stm32f7461", "../core", "common", "/etc"])

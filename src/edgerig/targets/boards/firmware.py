@@ -12,12 +12,13 @@ from edgerig.plugins import Settings
 from edgerig.targets.boards.sizes import Sizes
 from edgerig.targets.boards.toolchain import Choice
 
-Level = Literal["0", "1", "2", "3", "s"]
+#: Digits come as numbers from YAML and ``--target-option``.
+Level = Literal["0", "1", "2", "3", "s", 0, 1, 2, 3]
 ELF, BIN, MANIFEST = "firmware.elf", "firmware.bin", "firmware.json"
 
 
 class BuildSettings(Settings, frozen=True, kw_only=True):
-    """How a firmware is built."""
+    """How a firmware is built. ``level`` is a string, however it was given."""
 
     compiler: Annotated[
         Choice, msgspec.Meta(description="ziglang, gcc (arm-none-eabi-gcc), or auto: the first that is installed")
@@ -25,7 +26,7 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
     optimize: Annotated[
         Literal["speed", "size"], msgspec.Meta(description="what decides where a faster kernel takes more flash")
     ] = "speed"
-    level: Annotated[Level, msgspec.Meta(description="the C compiler's optimization, as in -O2")] = "2"
+    level: Annotated[Level, msgspec.Meta(description="the C compiler's optimization, as in -O2: 0, 1, 2, 3 or s")] = "2"
     fpu: Annotated[bool, msgspec.Meta(description="use the board's FPU")] = True
     debug: Annotated[bool, msgspec.Meta(description="a build for a debugger: -Og -g")] = False
     clock_hz: Annotated[
@@ -35,6 +36,9 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
     kernels: Annotated[
         str | None, msgspec.Meta(description="CPU to choose kernels for, such as portable; the board's by default")
     ] = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "level", str(self.level))
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
