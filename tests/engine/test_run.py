@@ -250,6 +250,27 @@ def test_a_cell_that_fails_costs_no_other_and_is_tried_again(
     assert starts(again)["original-litert-local"] == starts(partial)["original-litert-local"]
 
 
+class TooBig(Broken):
+    def _calls(self) -> Any:
+        table = "\n".join(f"  part {row:<30}{row * 1000:>12,} B" for row in range(40))
+        raise InferenceError(f"The firmware does not fit on a board:\n{table}", "Take another board.")
+
+
+def test_a_failure_with_a_table_is_one_short_line_of_the_summary_and_whole_in_the_bundle(
+    digit_net: Path, tmp_path: Path
+) -> None:
+    data = rig(digit_net, matrix=[{"runtimes": [{"use": f"{__name__}:TooBig", "name": "big"}]}])
+    with pytest.raises(InferenceError, match="1 of 1 cells could not be measured") as caught:
+        edgerig.run(data, out=tmp_path / "out")
+    lines = caught.value.message.splitlines()
+    assert lines[1:] == ["  - original-big-local: The firmware does not fit on a board. Take another board."]
+    assert "cells/*/failure.json" in (caught.value.hint or "")
+    kept = Bundle(tmp_path / "out").read_failure("original-big-local")
+    assert kept is not None
+    assert len(kept.message.splitlines()) == 42
+    assert "part 39" in kept.message
+
+
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(
     digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ class _Run:
         rig = plan.rig
         self.dataset = make("dataset", rig.dataset.use, Dataset, rig.dataset.options)
         self.stages = Stages(StageCache(), self.dataset, progress)
+        self.briefs: dict[str, str] = {}
 
     def execute(self) -> RunResult:
         with self._targets() as targets:
@@ -111,7 +112,7 @@ class _Run:
             failures = self._cells(targets, artifacts, tests, reference)
         result = self._result(model, artifacts, failures)
         if failures:
-            raise _failed(failures, len(self.plan.cells), self.bundle)
+            raise _failed(failures, self.briefs, len(self.plan.cells), self.bundle)
         self.bundle.write_result(result)
         return result
 
@@ -166,6 +167,7 @@ class _Run:
                 failure = CellFailure(id=cell.id, error=type(error).__name__, message=str(error), time=_now())
                 self.bundle.write_failure(failure)
                 failures.append(failure)
+                self.briefs[cell.id] = _brief(error)
                 self.progress.log(f"{label}: FAILED: {error.message}")
                 continue
             self.bundle.write_cell(result, arrays)
@@ -282,11 +284,21 @@ def _about_machines(cells: list[CellResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for cell in cells for text in judge_kind(cell.machine)))
 
 
-def _failed(failures: list[CellFailure], cells: int, bundle: Bundle) -> EdgerigError:
+def _brief(error: EdgerigError) -> str:
+    """An error on one line: of a message with a table, its first line. The hint stays."""
+    first, _, rest = error.message.strip().partition("\n")
+    text = f"{first.rstrip(' :.')}." if rest else first
+    return " ".join(f"{text} {error.hint or ''}".split())
+
+
+def _failed(failures: list[CellFailure], briefs: dict[str, str], cells: int, bundle: Bundle) -> EdgerigError:
     kind = TargetError if all(f.error == "TargetError" for f in failures) else InferenceError
-    lines = "\n".join(f"  - {f.id}: {' '.join(f.message.split())}" for f in failures)
-    kept = f"What is measured is kept in {bundle.path}; go on with --resume." if bundle.begun else None
-    return kind(f"{len(failures)} of {cells} cells could not be measured:\n{lines}", kept)
+    lines = "\n".join(f"  - {f.id}: {briefs[f.id]}" for f in failures)
+    hints = [f"What is measured is kept in {bundle.path}; go on with --resume."] if bundle.begun else []
+    if any(briefs[f.id] != " ".join(f.message.split()) for f in failures):
+        hints.append(f"All that was said stands in {bundle.path}/cells/*/failure.json.")
+    message = f"{len(failures)} of {cells} cells could not be measured:\n{lines}"
+    return kind(message, " ".join(hints) or None)
 
 
 def _part_key(part: Part) -> str:
