@@ -82,6 +82,19 @@ def test_reasons_and_unfinished_runs_are_told(make: Any) -> None:
     assert "Not compared: it is the float model itself." in text
 
 
+def test_table_of_a_failure_keeps_its_lines(make: Any) -> None:
+    told = "It does not fit on a <board>:\n  flash     2 B of 1 B\n    ```symbol     2 B\nTake another board."
+    failure = msgspec.structs.replace(make.failure("big"), message=told)
+    run = make.run(finished=None, failures=(failure, make.failure("other")))
+    text, page = render([run], "md"), render([run], "html")
+    assert f"big:\n\n````text\n{told}\n````" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| big |"))
+    assert "It does not fit" in row
+    assert "flash" not in row
+    assert "other:\n" not in text
+    assert told.replace("<board>", "&lt;board&gt;") in page
+
+
 def test_the_json_is_the_model_itself(demo: Loaded) -> None:
     text = render([demo], "json")
     assert msgspec.json.decode(text, type=Report) == build([demo])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from edgerig.measure.kinds import Kind
-from edgerig.report.model import BundleView, Fact, Figure, Report, Variant
+from edgerig.report.model import BundleView, Fact, Failure, Figure, Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.units import percent, show
@@ -70,11 +70,11 @@ def _bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {escape(item)}" for item in items)
 
 
-def _code(lines: Sequence[str]) -> str:
+def _code(lines: Sequence[str], language: str = "sh") -> str:
     """A code block whose fence is longer than any run of backticks inside."""
     longest = max((len(run) for line in lines for run in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
-    return "\n".join([f"{fence}sh", *lines, fence]) if lines else ""
+    return "\n".join([f"{fence}{language}", *lines, fence]) if lines else ""
 
 
 def _facts(facts: Iterable[Fact]) -> str:
@@ -249,8 +249,21 @@ def _against_float(one: Variant) -> list[str]:
 def _run(bundle: BundleView) -> str:
     parts = [f"### {escape(bundle.name)}", _facts([Fact("folder", bundle.path)]), _code(bundle.commands)]
     parts += ["**Warnings**\n\n" + _bullets(bundle.warnings)] if bundle.warnings else []
-    failures = ((escape(row.id), escape(f"{row.error}: {row.message}"), row.time) for row in bundle.failures)
+    failures = ((escape(row.id), _happened(row), row.time) for row in bundle.failures)
     parts.append(_table(("cell that could not be measured", "what happened", "when"), failures))
+    parts += [
+        f"{escape(row.id)}:\n\n{_code(row.message.splitlines(), 'text')}" for row in bundle.failures if _is_long(row)
+    ]
     parts += ["**Interruptions**\n\n" + _bullets(bundle.interruptions)] if bundle.interruptions else []
     parts += [_facts(bundle.host), _facts(bundle.stages), f"All cells took {show(bundle.seconds, 's')}."]
     return "\n\n".join(part for part in parts if part)
+
+
+def _is_long(row: Failure) -> bool:
+    """Whether the message holds more than a sentence and its hint: a table, which must keep its lines."""
+    return len(row.message.splitlines()) > 2
+
+
+def _happened(row: Failure) -> str:
+    message = row.message.splitlines()[0] if _is_long(row) else row.message
+    return escape(f"{row.error}: {message}")
