@@ -240,6 +240,21 @@ def test_a_board_of_ones_own_is_built_from_its_folder(network: Network, tmp_path
         load_board(str(tmp_path / "fw"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_each_optimization_makes_another_code(compiler: str, write_network: Any) -> None:
+    network = write_network()
+    code = Path(network.folder) / "model.c"
+    # A loop that each level treats in its own way.
+    code.write_text(code.read_text().replace("sum += in[j]", "if (in[0] > 3) { sum ^= in[j]; } sum += in[j]"))
+    made = {level: build_firmware(BOARD, network, None, settings_with(compiler, level=level)) for level in "0123s"}
+    codes = {level: one.sizes.code["network"] for level, one in made.items()}
+    assert codes["0"] != codes["1"] != codes["2"] != codes["3"] != codes["s"], codes
+    debug = build_firmware(BOARD, network, None, settings_with(compiler, debug=True))
+    assert debug.sizes.code["network"] != codes["0"]
+    assert debug.build["optimization"] == "-Og"
+
+
 def test_flags_name_the_core_and_its_fpu() -> None:
     tool = toolchains.Toolchain("gcc", ("arm-none-eabi-gcc",), "test")
     assert "-mfpu=fpv5-sp-d16" in machine_flags(BOARD, BuildSettings(), tool)

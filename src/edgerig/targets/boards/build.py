@@ -105,7 +105,7 @@ def _compile_all(
     write_sample(include / "sample.h", network)
     flags = compile_flags(board, network, settings, toolchain, include)
     jobs = [
-        (source, objects / f"{group}-{number}-{source.stem}.o", (*flags, *optimization(settings, group)))
+        (source, objects / f"{group}-{number}-{source.stem}.o", (*flags, *optimization(settings, toolchain, group)))
         for number, (group, source) in enumerate(sources(board, network))
     ]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -145,11 +145,12 @@ def machine_flags(board: Board, settings: BuildSettings, toolchain: Toolchain) -
     return toolchain.machine(board.cpu, board.fpu if settings.fpu else "")
 
 
-def optimization(settings: BuildSettings, group: str = "network") -> tuple[str, ...]:
+def optimization(settings: BuildSettings, toolchain: Toolchain, group: str = "network") -> tuple[str, ...]:
     """The flags that say how hard the compiler is to try. What is not in an inference's way is kept small."""
     if settings.debug:
-        return "-Og", "-g"
-    return ("-Os" if group not in ("network", "weights") and settings.level != "0" else f"-O{settings.level}",)
+        return *toolchain.optimize("g"), "-g"
+    small = group not in ("network", "weights") and settings.level != "0"
+    return toolchain.optimize("s" if small else str(settings.level))
 
 
 def _link(
@@ -179,7 +180,7 @@ def _link(
 def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> dict[str, str]:
     """What is told about the build, by the image itself."""
     fpu = "none" if not board.fpu else board.fpu if settings.fpu else "off"
-    flags = (*machine_flags(board, settings, toolchain), *optimization(settings))
+    flags = (*machine_flags(board, settings, toolchain), *optimization(settings, toolchain))
     clock = settings.clock_hz or board.clock_hz
     return {
         "board": board.name,

@@ -53,6 +53,14 @@ class Toolchain(msgspec.Struct, frozen=True):
         # Without -fno-sanitize zig's debug builds call a runtime that boards do not have.
         return ("-target", f"thumb-freestanding-eabi{'hf' if fpu else ''}", f"-mcpu={core}", "-fno-sanitize=all")
 
+    def optimize(self, level: str) -> tuple[str, ...]:
+        """Flags for ``-O<level>``: 0, 1, 2, 3, s or g."""
+        flag = f"-O{level}"
+        if self.name == "gcc" or level in ("0", "s"):
+            return (flag,)
+        # zig has modes of its own, and makes -O2 of -O1 and -O3, and -O0 of -Og. What clang is told behind it stands.
+        return flag, "-Xclang", "-O1" if level == "g" else flag
+
     def compile(self, source: Path, output: Path, flags: tuple[str, ...], where: Path) -> None:
         """Make the object file ``output`` of one C or assembly file.
 
