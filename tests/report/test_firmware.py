@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from edgerig.cli.finish import show_cells
+from edgerig.measure.judge import judge_firmware
 from edgerig.measure.kinds import Measurement
 from edgerig.report.build import build
 from edgerig.report.html import render_html
@@ -84,7 +85,7 @@ def test_the_table_on_the_console_says_which_p99_is_modelled(make: Any, capfd: p
 
 
 def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_they_matter(make: Any) -> None:
-    built = "The firmware was built without the board's FPU: float arithmetic is many times slower."
+    (built,) = judge_firmware(make.machine(packages={"fpu": "off"}))
     few = "Only 20 samples: measure at least 30."
     run = make.run((make.DEMO[-1],))
     (cell,) = run.result.cells
@@ -104,12 +105,23 @@ def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_t
     assert board.p90.warnings == board.p99.warnings == stages["steady state (median)"] == (built, few)
     assert board.layers.warnings == (built,)
     text, page = render_markdown(report), render_html(report)
-    assert f"#### Layers ⚠ {built}" in text
+    assert f"#### Layers ⚠ {escape(built)}" in text
     for line in ("first inference", "cycles, one inference", "p99"):
         (row,) = (row for row in text.splitlines() if row.startswith(f"| {line} |"))
-        assert f"⚠ {built}" in row
+        assert f"⚠ {escape(built)}" in row
     caption = page.split("<caption>Operators in order of execution")[1].split("</caption>")[0]
-    assert "many times slower" in caption
+    assert "FPU" in caption
+
+
+def test_line_and_charts_of_a_modelled_variant_carry_its_badge(make: Any) -> None:
+    modelled = (*make.DEMO[-1][:-1], "modelled")
+    page = render_html(build([make.run((make.DEMO[0], modelled))]))
+    measured, board = (part.split("</details>")[0] for part in page.split('<details class="variant"')[1:3])
+    badge = ' <span class="badge modelled">modelled</span>'
+    assert "badge modelled" not in measured
+    assert badge in board.split("</summary>")[0]
+    for caption in ("are distributed.", "below a latency.", "samples.", "Time by operator."):
+        assert f"{caption}{badge}</figcaption>" in board, caption
 
 
 def test_cycle_model_stands_with_its_fit_to_silicon_where_the_clock_is_named(make: Any) -> None:

@@ -18,9 +18,9 @@ _SHARES_OF_RIGHT = frozenset({"accuracy", "top1", "top5", "top-1", "top-5"})
 
 
 def build_warnings(cell: CellResult) -> tuple[str, ...]:
-    """Those of the cell's warnings that its firmware's build is to blame for: they hold for all its times and counts,
-    while the others speak of the steady state."""
-    return tuple(warning for warning in judge_firmware(cell.machine) if warning in cell.warnings)
+    """What is wrong with how the cell's firmware was built: it holds for all times and counts of the cell, while its
+    other warnings speak of the steady state."""
+    return tuple(judge_firmware(cell.machine))
 
 
 def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:

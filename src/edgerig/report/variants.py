@@ -107,14 +107,15 @@ def _memory(cell: CellResult, name: str) -> Figure:
 
 def _stages(cell: CellResult) -> tuple[Named, ...]:
     latency, warnings = cell.latency, build_warnings(cell)
-    device = (("load", latency.load), ("first inference", latency.first), ("steady state (median)", latency.steady))
+    cold = (("load", latency.load), ("first inference", latency.first))
+    # The steady state has its own warnings, the build's among them.
     others = (
-        ("transport, one sample", latency.transport), ("preprocessing, one sample", latency.preprocessing),
-        ("postprocessing, one sample", latency.postprocessing),
+        ("steady state (median)", latency.steady), ("transport, one sample", latency.transport),
+        ("preprocessing, one sample", latency.preprocessing), ("postprocessing, one sample", latency.postprocessing),
     )  # fmt: skip
     counts = (("instructions, one inference", cell.instructions), ("cycles, one inference", cell.cycles))
     return (
-        *(Named(name, figure(value, warnings)) for name, value in device),
+        *(Named(name, figure(value, warnings)) for name, value in cold),
         *(Named(name, figure(value)) for name, value in others),
         *(Named(name, told) for name, value in counts if (told := counted(value, warnings)) is not None),
     )
