@@ -220,6 +220,21 @@ def test_what_makes_a_firmware_slow_is_said_next_to_the_number(int8_net: Path, t
     assert isinstance(cell.latency.transport, Unavailable)
 
 
+def test_without_its_fpu_a_board_keeps_the_kernels_that_need_none(int8_net: Path) -> None:
+    artifact = open_artifact(int8_net)
+    inputs = random_inputs(artifact, 3)
+    with session_of(int8_net) as session:
+        told, fast = session.run(inputs), session.counts()
+    with session_of(int8_net, fpu=False) as session:
+        without, counted = session.run(inputs), session.counts()
+        assert session.machine().packages["kernels"] == "cortex-m7+nofp, speed"
+    for one, other in zip(told.outputs, without.outputs, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert isinstance(fast.instructions, Measurement)
+    assert isinstance(counted.instructions, Measurement)
+    assert counted.instructions.value < 1.5 * fast.instructions.value
+
+
 def test_the_clock_that_is_told_is_the_one_that_was_set(int8_net: Path) -> None:
     with session_of(int8_net, clock_hz=100_000_000) as session:
         machine = session.machine()

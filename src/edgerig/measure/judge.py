@@ -105,7 +105,10 @@ def judge_firmware(state: MachineState) -> list[str]:
     build = state.packages
     found = []
     if build.get("fpu") == "off":
-        found.append("The firmware was built without the board's FPU: float arithmetic is many times slower.")
+        found.append(
+            "The firmware was built without the board's FPU: float arithmetic is many times slower, and kernels that "
+            "use the FPU are left out."
+        )
     if build.get("debug") == "yes":
         found.append("The firmware is a debug build.")
     elif build.get("optimization") in ("-O0", "-Og", "-O1"):

@@ -15,7 +15,9 @@ from edgerig.errors import UnknownNameError
 CPUS: dict[str, frozenset[str]] = {
     "portable": frozenset(),
     "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
+    "cortex-m4+nofp": frozenset({"thumb2", "dsp"}),
     "cortex-m7": frozenset({"thumb2", "dsp", "fpu", "fpv5", "dual-issue"}),
+    "cortex-m7+nofp": frozenset({"thumb2", "dsp", "dual-issue"}),
 }
 
 Optimize = Literal["speed", "size"]

@@ -8,14 +8,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from edgerig.errors import CompileError, SpecError, UnknownNameError, UsageError
+from edgerig.errors import CompileError, IncompatibleError, SpecError, UnknownNameError, UsageError
 from edgerig.targets.boards import toolchain as toolchains
 from edgerig.targets.boards.board import board_names, firmware_folder, load_board
 from edgerig.targets.boards.build import build_firmware, compile_flags, machine_flags
 from edgerig.targets.boards.config import write_config, write_sample
 from edgerig.targets.boards.firmware import BIN, BuildSettings, Firmware, Network, read_firmware
+from edgerig.targets.boards.network import check_kernels, kernels_of
 from edgerig.targets.boards.sizes import open_elf, table
 from edgerig.targets.boards.toolchain import find_toolchain
 
@@ -68,6 +70,34 @@ def test_sizes_add_up_and_name_what_is_large(firmware: Firmware) -> None:
     assert "1,048,576 B" in text
     assert "327,680 B" in text
     assert "core" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "kernels", "fpu", "lacks"),
+    [
+        ("mps2-an385", "cortex-m7", True, "lacks dsp, fpu, fpv5"),
+        ("mps2-an385", "cortex-m4+nofp", True, "lacks dsp"),
+        ("mps2-an386", "cortex-m7", True, "lacks fpv5"),
+        ("stm32f746", "cortex-m7", False, "without its FPU: it lacks fpu, fpv5"),
+        ("stm32f746", "cortex-m4", False, "without its FPU: it lacks fpu"),
+    ],
+)
+def test_kernels_that_the_processor_cannot_run_are_refused(
+    name: str, kernels: str, fpu: bool, lacks: str, network: Network, tmp_path: Path
+) -> None:
+    foreign = msgspec.structs.replace(network, kernels=kernels)
+    with pytest.raises(IncompatibleError, match=lacks) as error:
+        build_firmware(load_board(name), foreign, tmp_path / "fw", BuildSettings(fpu=fpu))
+    assert "portable" in (error.value.hint or "")
+    assert not (tmp_path / "fw").exists()
+
+
+@pytest.mark.parametrize("name", board_names())
+@pytest.mark.parametrize("fpu", [True, False])
+def test_kernels_of_every_board_run_on_it(name: str, fpu: bool, network: Network) -> None:
+    board, settings = load_board(name), BuildSettings(fpu=fpu)
+    for kernels in ("portable", kernels_of(board, settings)):
+        check_kernels(board, msgspec.structs.replace(network, kernels=kernels), settings)
 
 
 def test_a_clock_that_the_board_lacks_is_refused_before_anything_is_built(

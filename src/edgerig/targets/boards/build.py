@@ -18,6 +18,7 @@ from edgerig.errors import CompileError, storing
 from edgerig.targets.boards.board import Board, firmware_folder
 from edgerig.targets.boards.config import write_config, write_memory, write_sample
 from edgerig.targets.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware, Network, read_firmware
+from edgerig.targets.boards.network import check_kernels
 from edgerig.targets.boards.sizes import measure, open_elf, table
 from edgerig.targets.boards.toolchain import Toolchain, find_toolchain
 
@@ -32,13 +33,14 @@ def build_firmware(board: Board, network: Network, out: Path | None, settings: B
     What was built before from the same sources is taken from the cache. Without ``out`` it stays there alone.
 
     Raises:
-        SpecError: The board has no such clock.
+        SpecError: The board has no such clock. IncompatibleError: The network's kernels do not run on it.
         UsageError: The compiler is not installed.
         CompileError: It refused something, or the firmware does not fit; then with a table of what takes how much.
         StorageError: ``out`` cannot be written.
     """
     settings = settings or BuildSettings()
     board.check_clock(settings.clock_hz)
+    check_kernels(board, network, settings)
     toolchain = find_toolchain(settings.compiler)
     build = _manifest(board, network, settings, toolchain)
     place = files.cache_folder() / "firmware" / _key(board, network, settings, toolchain)

@@ -10,7 +10,7 @@ import numpy as np
 from edgerig import files
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.errors import IncompatibleError, InferenceError
-from edgerig.micro import Manifest, Options, compile_model
+from edgerig.micro import CPUS, Manifest, Options, compile_model
 from edgerig.micro.source import MANIFEST
 from edgerig.targets.boards.board import Board
 from edgerig.targets.boards.firmware import BuildSettings, Network
@@ -19,6 +19,15 @@ from edgerig.targets.boards.firmware import BuildSettings, Network
 PREFIX = "model"
 #: The side of the digits that come with edgerig.
 _DIGIT = 28
+#: What processors can do, of `CPUS`' features those without which kernels do not run.
+_FLOAT = frozenset({"fpu", "fpv5"})
+_NEEDED = frozenset({"thumb2", "dsp"}) | _FLOAT
+_FEATURES = {
+    "cortex-m3": frozenset({"thumb2"}),
+    "cortex-m4": frozenset({"thumb2", "dsp", "fpu"}),
+    "cortex-m7": _NEEDED,
+    "cortex-m55": _NEEDED,
+}
 
 
 def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Network:
@@ -33,7 +42,7 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
         raise IncompatibleError(
             f"Boards run .tflite files, not {artifact.format}.", "Convert it: edgerig compile MODEL --to float32"
         )
-    cpu = settings.kernels or (board.kernels if settings.fpu or not board.fpu else "portable")
+    cpu = settings.kernels or kernels_of(board, settings)
     options = Options(cpu=cpu, optimize=settings.optimize)
     source = compile_model(artifact.read(), PREFIX, options, Path(artifact.path).name)
     key = files.digest({name: files.sha256(data) for name, data in source.files.items()})[:32]
@@ -41,6 +50,29 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
     if not (folder / MANIFEST).is_file():
         source.write(folder)
     return network_in(folder, source.manifest)
+
+
+def kernels_of(board: Board, settings: BuildSettings) -> str:
+    """The CPU that kernels are chosen for where the settings name none: without its FPU, where that is not used."""
+    without = f"{board.kernels}+nofp"
+    return without if board.fpu and not settings.fpu and without in CPUS else board.kernels
+
+
+def check_kernels(board: Board, network: Network, settings: BuildSettings) -> None:
+    """See that the board's processor, as the firmware is built for it, can do what the network's kernels need.
+
+    Raises:
+        IncompatibleError: It cannot.
+    """
+    has = _FEATURES[board.cpu] - (frozenset() if board.fpu and settings.fpu else _FLOAT)
+    lacks = CPUS.get(network.kernels, frozenset()) & _NEEDED - has
+    if not lacks:
+        return
+    without = " without its FPU" if board.fpu and not settings.fpu else ""
+    raise IncompatibleError(
+        f"Kernels for {network.kernels} do not run on {board.title}{without}: it lacks {', '.join(sorted(lacks))}.",
+        f"This board's are those for {kernels_of(board, settings)}; portable ones run everywhere.",
+    )
 
 
 def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
