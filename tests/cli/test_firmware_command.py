@@ -59,7 +59,7 @@ def test_build_takes_a_folder_of_generated_c(
     assert firmware["build"]["kernels"].startswith("cortex-m7")
     # The C compiler works elsewhere: what is relative is so to where we are.
     monkeypatch.chdir(tmp_path)
-    assert call("firmware", "build", "--board", "mps2-an386", "--out", "relative", "--model", "c") == 0
+    assert call("firmware", "build", "--board", "stm32f746", "--out", "relative", "--model", "c") == 0
     assert call(*words, "--model", "c", "--kernels", "portable") == 2
     assert "is C already" in capsys.readouterr().err
     assert call("compile", net, "--to", "c", "--name", "other", "--out", tmp_path / "o") == 0
