@@ -182,6 +182,14 @@ def test_cut_and_flipped_bytes_never_end_in_a_traceback(mnist_keras: Path, tmp_p
     analyse(graph)
 
 
+def test_a_type_that_there_is_not_is_refused(mnist_keras: Path, tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["config"]["layers"][0]["config"]["dtype"] = "float33"
+
+    with pytest.raises(ModelError, match="has the type 'float33'"):
+        read_graph(rewritten(mnist_keras, tmp_path / "net.keras", change))
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_configuration_with_anything_in_it_never_ends_in_a_traceback(

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgerig.artifact import ITEM_SIZES
 from edgerig.errors import ModelError
 from edgerig.models.graph.keras_layers import Config, Shape, output_shape, weight_shapes
-from edgerig.models.graph.types import Graph, Operator, Tensor
+from edgerig.models.graph.types import ODD_BITS, Graph, Operator, Tensor
 
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 MAX_CONFIG_BYTES = 64 << 20
@@ -206,6 +207,8 @@ class _Reader:
     def add(self, name: str, shape: Shape | None, dtype: str, constant: bool = False) -> int:
         if shape is not None and not all(isinstance(size, int) and size >= 0 for size in shape):
             raise _corrupt(self.file, f"{name!r} has the shape {list(shape)}")
+        if dtype not in ITEM_SIZES and dtype not in ODD_BITS:
+            raise _corrupt(self.file, f"{name!r} has the type {dtype!r}")
         self.tensors.append(
             Tensor(
                 index=len(self.tensors),
