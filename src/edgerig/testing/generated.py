@@ -57,7 +57,7 @@ class GeneratedNetwork:
     """A network as C, loaded into this process."""
 
     def __init__(self, library: ctypes.CDLL, manifest: Manifest) -> None:
-        self.manifest, self.library = manifest, library
+        self.manifest, self.loaded = manifest, library
         name = manifest.name
         self._init = getattr(library, f"{name}_init")
         #: One inference on the inputs of the last `run`, as far as it left them; for clocks.

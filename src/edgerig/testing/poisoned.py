@@ -29,7 +29,7 @@ class PoisonedNetwork:
     def __init__(self, network: GeneratedNetwork) -> None:
         self.network, plan = network, network.manifest.memory
         count = len(network.manifest.layers)
-        table = (_Layer * max(count, 1)).in_dll(network.library, f"{network.manifest.name}_layers")
+        table = (_Layer * max(count, 1)).in_dll(network.loaded, f"{network.manifest.name}_layers")
         self._layers = list(table)[:count]
         first = network.address(0) - plan.inputs[0]
         self._arena = np.ctypeslib.as_array((ctypes.c_uint8 * plan.arena).from_address(first))
