@@ -57,6 +57,9 @@ def test_build_takes_a_folder_of_generated_c(
     firmware = json.loads(capsys.readouterr().out)
     assert firmware["board"] == "mps2-an500"
     assert firmware["build"]["kernels"].startswith("cortex-m7")
+    assert call("compile", net, "--to", "c", "--cpu", "cortex-m7", "--optimize", "size", "--out", tmp_path / "s") == 0
+    assert call(*words, "--model", tmp_path / "s") == 0
+    assert json.loads(capsys.readouterr().out)["build"]["kernels"] == "cortex-m7, size"
     # The C compiler works elsewhere: what is relative is so to where we are.
     monkeypatch.chdir(tmp_path)
     assert call("firmware", "build", "--board", "stm32f746", "--out", "relative", "--model", "c") == 0

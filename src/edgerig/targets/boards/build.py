@@ -193,7 +193,7 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
         "debug": "yes" if settings.debug else "no",
         "clock_hz": str(clock),
         "board_clock_hz": str(board.clock_hz),
-        "kernels": f"{network.kernels}, {settings.optimize}",
+        "kernels": f"{network.kernels}, {network.optimize}",
         "edgerig": __version__,
     }
 

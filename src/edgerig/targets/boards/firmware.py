@@ -48,6 +48,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         folder: Holds ``model.h``, C and assembly files, in folders or not.
         sha256: Of the file that it was made from.
         kernels: The CPU that its kernels were chosen for.
+        optimize: What they were chosen for, speed or size.
         shape_words: Sum of the ranks of all inputs and outputs; ``tensors`` how many these are.
         sample_bytes: Bytes of one sample's inputs and outputs, as they travel.
         tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
@@ -58,6 +59,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     sha256: str
     kernels: str
+    optimize: str = "speed"
     shape_words: int
     tensors: int
     sample_bytes: int

@@ -96,6 +96,7 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
     return Network(
         # The C compiler works in a folder of its own.
         folder=str(folder.resolve()), sha256=manifest.source_sha256, kernels=manifest.cpu,
+        optimize=manifest.optimize,
         shape_words=sum(len(spec.shape) for spec in tensors), tensors=len(tensors),
         sample_bytes=sum(spec.nbytes for spec in tensors), tensor_sum=manifest.memory.plain_sum, sample=sample,
         sample_name=name, layer_shapes=tuple(layer.outputs[0] for layer in manifest.layers),
