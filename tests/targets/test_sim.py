@@ -283,6 +283,18 @@ def test_a_crash_on_the_board_is_told_with_the_function_it_happened_in(int8_net:
     session.close()
 
 
+def test_alignment_is_looked_at_in_the_first_run(int8_net: Path) -> None:
+    session: Any = session_of(int8_net)
+    inputs = random_inputs(open_artifact(int8_net), 2)
+    assert session.simulator._alignment._hook is not None
+    watched = session.run(inputs)
+    assert session.simulator._alignment._hook is None
+    again = session.run(inputs)
+    np.testing.assert_array_equal(watched.outputs[0], again.outputs[0])
+    assert session.counts().instructions.method.endswith("all the same")
+    session.close()
+
+
 def test_log_tells_a_fault_after_the_restart(int8_net: Path) -> None:
     from edgerig.targets.boards.link import SimulatorLink
     from edgerig.targets.boards.simulator import WIRE

@@ -34,6 +34,7 @@ class Sim(BoardTarget):
 
     def _open(self, artifact: Artifact, firmware: Firmware) -> Session:
         simulator = Simulator(firmware.elf, self.board)
+        simulator.watch_alignment(True)
         simulator.run(self.settings.timeout)
         for line in (WIRE, CONSOLE):
             simulator.read(line)  # the greeting, which nobody asked for

@@ -145,6 +145,7 @@ class OperatorBench:
     def _board(self) -> Simulator:
         if self._simulator is None:
             self._simulator = Simulator(self._build(), load_board("stm32f746"))
+            self._simulator.watch_alignment(True)
         return self._simulator
 
     def _build(self) -> Path:

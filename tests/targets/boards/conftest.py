@@ -56,13 +56,18 @@ void model_init(void) { move(out, in, 1); }
 void model_run(void) { layer_0(); layer_1(); }
 """
 
+LAYER = "int i; for (i = 0; i < 10; i++) { out[i] = (int8_t)-out[i]; }"
+assert LAYER in CODE
+
 
 def hand_written(folder: Path, **changes: str) -> Network:
-    """A network in C in ``folder``; ``changes`` replaces its sizes, such as ``weights="[10][100000]"``."""
+    """A network in C in ``folder``; ``changes`` replaces its sizes, such as ``weights="[10][100000]"``, or the second
+    layer's body, ``layer``."""
     folder.mkdir(parents=True, exist_ok=True)
     size = changes.get("weights", "[10][16]")
     (folder / "model.h").write_text(HEADER)
-    (folder / "model.c").write_text(re.sub(r"static int8_t in\[16\]", changes.get("arena", r"\g<0>"), CODE))
+    code = re.sub(r"static int8_t in\[16\]", changes.get("arena", r"\g<0>"), CODE)
+    (folder / "model.c").write_text(code.replace(LAYER, changes.get("layer", LAYER)))
     (folder / "weights.h").write_text(f"#include <stdint.h>\nextern const int8_t weights{size};\n")
     (folder / "weights.c").write_text(
         f'#include "weights.h"\nconst int8_t weights{size} = {{{{1, 2, 3}}, {{4, 5}}}};\n'

@@ -14,14 +14,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edgerig.errors import MissingExtraError, ModelError, TargetError
+from edgerig.targets.boards import alignment
 from edgerig.targets.boards import counter as counters
+from edgerig.targets.boards import native as natives
 from edgerig.targets.boards import simulator as simulators
+from edgerig.targets.boards.alignment import Alignment, NativeAlignment
 from edgerig.targets.boards.board import load_board
 from edgerig.targets.boards.build import build_firmware
-from edgerig.targets.boards.counter import Counter, NativeCounter, decode, native_library
+from edgerig.targets.boards.counter import Counter, NativeCounter, decode
 from edgerig.targets.boards.firmware import BuildSettings, Firmware, Network
+from edgerig.targets.boards.native import native_library
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
 
 BOARD = load_board("stm32f746")
@@ -214,6 +219,70 @@ def test_stack_that_runs_over_is_a_crash_with_the_address(simulator: Simulator) 
     assert "arena" in ask(simulator, b"CMD=1")
 
 
+#: Which of these accesses a Cortex-M7 refuses at an odd address: Armv7-M Architecture Reference Manual, A3.2.1.
+ACCESSES = {
+    "ldmia %0, {r2, r3}": True, "ldmia.w %0, {r2, r8}": True, "stmia.w %0, {r2, r8}": True, "ldrd r2, r3, [%0]": True,
+    "strd r2, r3, [%0]": True, "vldr s0, [%0]": True, "vldr d0, [%0]": True, "vstr s0, [%0]": True,
+    "vldmia %0, {s0-s3}": True, "vstmia %0, {d0-d1}": True, "ldr r2, [%0]": False, "ldr.w r8, [%0]": False,
+    "str r2, [%0]": False, "ldrh r2, [%0]": False, "ldrsh.w r2, [%0]": False, "strb r2, [%0]": False,
+}  # fmt: skip
+
+
+@pytest.fixture
+def accessing(write_network: Callable[..., Network]) -> Firmware:
+    """A firmware whose network makes the access number ``in[14]`` at ``in[in[15]]``; its sample makes a bad one."""
+    cases = "".join(
+        f'case {i}: __asm volatile("{code}" : : "r"(&in[in[15]]) : "r2", "r3", "r8", "s0", "s1", "s2", "s3", "memory");'
+        " break; "
+        for i, code in enumerate(ACCESSES)
+    )
+    arena = "static int8_t in[16] __attribute__((aligned(4)))"
+    network = write_network(arena=arena, layer=f"switch (in[14]) {{ {cases} default: break; }}")
+    return build_firmware(BOARD, replace(network, sample=bytes(14) + bytes([0, 1])), None)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_access_to_words_that_the_chip_refuses_is_a_fault(
+    accessing: Firmware, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if native and native_library("alignment") is None:
+        pytest.skip("no C compiler for this machine")
+    if not native:
+        monkeypatch.setattr(alignment, "native_library", lambda name: None)
+    board = Simulator(accessing.elf, BOARD)
+    board.run()
+    assert type(board._alignment) is (NativeAlignment if native else Alignment)
+    place = board.call("model_input", 0)
+    for number, (code, refused) in enumerate(ACCESSES.items()):
+        for watched in (False, True):
+            board.watch_alignment(watched)
+            for offset in range(4):
+                faulty = watched and refused and (place + offset) % 4 != 0
+                board.poke(place + 14, bytes([number, offset]))
+                told = len(board.faults)
+                if faulty:
+                    with pytest.raises(TargetError, match="unaligned access"):
+                        board.call("model_run")
+                    assert board.faults[-1].function in ("layer_1", "model_run"), code
+                    assert board.faults[-1].address in range(place + offset, place + offset + 16), code
+                else:
+                    board.call("model_run")
+                assert len(board.faults) == told + faulty, f"{code} at {offset}"
+
+
+def test_unaligned_access_enters_the_fault_handler_with_its_status(accessing: Firmware) -> None:
+    board = Simulator(accessing.elf, BOARD)
+    board.watch_alignment(True)
+    board.run()
+    ask(board, b"CMD=2")
+    assert board.resets == 1
+    assert [fault.what for fault in board.faults] == ["unaligned access"]
+    status = int.from_bytes(board.peek(board.symbols["cortex_last_fault"] + 12, 4), "little")
+    assert status == 1 << 24  # UNALIGNED, of the usage faults
+    board.watch_alignment(False)
+    assert "TOTAL TIME=" in ask(board, b"CMD=2")
+
+
 def test_stack_is_painted_and_its_peak_grows_with_use(simulator: Simulator) -> None:
     before = simulator.call("cortex_stack_peak")
     bottom = simulator.symbols["er_stack_bottom"]
@@ -268,7 +337,7 @@ def test_unicorn_that_is_missing_is_told_by_its_extra(firmware: Firmware, monkey
 
 
 def test_counting_in_c_and_in_python_agree(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
-    if native_library() is None:
+    if native_library("counter") is None:
         pytest.skip("no C compiler for this machine")
     found: list[Any] = []
     makes: list[Callable[[bytes, int], Counter]] = [counters.make_counter, Counter]
@@ -288,9 +357,9 @@ def test_counting_in_c_and_in_python_agree(firmware: Firmware, monkeypatch: pyte
 def test_without_a_compiler_it_counts_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     native_library.cache_clear()
     try:
-        monkeypatch.setattr(counters.importlib.util, "find_spec", lambda name: None)
-        monkeypatch.setattr(counters.shutil, "which", lambda name: None)
-        monkeypatch.setattr(counters.files, "digest", lambda value: "f" * 64)
+        monkeypatch.setattr(natives.importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(natives.shutil, "which", lambda name: None)
+        monkeypatch.setattr(natives.files, "digest", lambda value: "f" * 64)
         assert type(counters.make_counter(bytes(16), 0)) is Counter
     finally:
         native_library.cache_clear()

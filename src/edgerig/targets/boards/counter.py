@@ -1,28 +1,21 @@
 """Counting a simulated processor's instructions: all, by function, and those of single calls.
 
 Unicorn tells of every basic block before it runs. `Counter` takes it down in Python; `NativeCounter` does the same in C
-(``counter.c``), compiled for this machine the first time, and is used wherever a C compiler is found.
+(``counter.c``), and is used wherever a C compiler is found.
 """
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig import files
+from edgerig.targets.boards.native import add_hook, address_of, native_library
 
-_SOURCE = Path(__file__).with_name("counter.c")
 _FRAMES, _CALLS = 64, 65536
 #: Words whose highest five bits are these begin an instruction of four bytes: Armv7-M Architecture Reference Manual,
 #: A5.1.
@@ -132,7 +125,7 @@ class NativeCounter(Counter):
     """Counts in C.
 
     Args:
-        library: What `native_library` made.
+        library: ``counter.c``, by `native_library`.
     """
 
     def __init__(self, code: bytes, origin: int, library: ctypes.CDLL) -> None:
@@ -159,15 +152,8 @@ class NativeCounter(Counter):
         from unicorn import UC_HOOK_BLOCK
         from unicorn.unicorn_py3.unicorn import uclib
 
-        self._state.read_register = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value
-        hook = ctypes.c_size_t()
-        failed = uclib.uc_hook_add(
-            engine._uch, ctypes.byref(hook), UC_HOOK_BLOCK,
-            ctypes.cast(self._library.edgerig_on_block, ctypes.c_void_p),
-            ctypes.cast(ctypes.byref(self._state), ctypes.c_void_p), ctypes.c_uint64(1), ctypes.c_uint64(0),
-        )  # fmt: skip
-        if failed:
-            raise OSError(f"unicorn takes no hook: error {failed}")
+        self._state.read_register = address_of(uclib.uc_reg_read).value
+        add_hook(engine, UC_HOOK_BLOCK, self._library.edgerig_on_block, self._state)
 
     def watch(self, addresses: Iterable[int]) -> None:
         watched = self._arrays["watched"]
@@ -198,34 +184,5 @@ class NativeCounter(Counter):
 
 def make_counter(code: bytes, origin: int) -> Counter:
     """The fastest counter that there is on this machine."""
-    library = native_library()
+    library = native_library("counter")
     return NativeCounter(code, origin, library) if library is not None else Counter(code, origin)
-
-
-@lru_cache(1)
-def native_library() -> ctypes.CDLL | None:
-    """``counter.c`` compiled for this machine and loaded, or None where that does not work."""
-    source = _SOURCE.read_bytes()
-    key = files.digest([source.decode(), sys.platform, sys.version, ctypes.sizeof(ctypes.c_void_p)])[:16]
-    path = files.cache_folder() / "firmware" / f"counter-{key}.so"
-    try:
-        if not path.is_file():
-            with files.atomic_path(path) as temporary:
-                _compile(temporary)
-        return ctypes.CDLL(str(path))
-    except Exception:
-        # Slower, but nothing else is lost.
-        return None
-
-
-def _compile(output: Path) -> None:
-    compilers = [[sys.executable, "-m", "ziglang", "cc"]] if importlib.util.find_spec("ziglang") else []
-    compilers += [[found] for name in ("cc", "gcc", "clang") if (found := shutil.which(name))]
-    flags = ["-O2", "-std=c99", "-shared", "-fPIC", "-nostdlib", "-ffreestanding", "-fno-stack-protector"]
-    for words in compilers:
-        done = subprocess.run(
-            [*words, *flags, str(_SOURCE), "-o", str(output)], capture_output=True, timeout=120, check=False
-        )
-        if done.returncode == 0:
-            return
-    raise OSError("no C compiler for this machine")

@@ -155,7 +155,10 @@ class SimulatedSession(BoardSession):
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         self.simulator.take_calls()
-        return super().run(inputs, on_done)
+        run = super().run(inputs, on_done)
+        # Every instruction of the network has been looked at by now.
+        self.simulator.watch_alignment(False)
+        return run
 
     def _told(self, run: DeviceRun) -> DeviceRun:
         calls = self.simulator.take_calls()

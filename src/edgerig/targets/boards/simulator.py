@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 
 from edgerig.errors import MissingExtraError, TargetError
+from edgerig.targets.boards.alignment import make_alignment
 from edgerig.targets.boards.board import Board
 from edgerig.targets.boards.chip import CONSOLE, WIRE, Chip
 from edgerig.targets.boards.counter import Call, make_counter
@@ -39,6 +40,9 @@ __all__ = ["CONSOLE", "WIRE", "Fault", "Simulator"]
 _BACK = 0x1000_0000
 #: Exceptions as unicorn numbers them, and the fault status that a Cortex-M then shows.
 _FAULTS = {1: ("undefined instruction", 1 << 16), 7: ("breakpoint", 1 << 16), 17: ("no FPU", 1 << 19)}
+
+#: Likewise, of the accesses that `alignment` finds.
+_UNALIGNED = 1 << 24
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -88,6 +92,7 @@ class Simulator:
         self._chip = Chip(board, lambda: self.cycles)
         self._counter = make_counter(self._flash, board.memory.flash.origin)
         self._engine = self._make_engine()
+        self._alignment = make_alignment(self._engine, self._flash, board.memory.flash.origin)
         self._start()
 
     # ---- what a user asks for
@@ -195,6 +200,13 @@ class Simulator:
         """Take down every call of the functions at these addresses from now on; see `take_calls`."""
         self._counter.watch(addresses)
 
+    def watch_alignment(self, on: bool) -> None:
+        """Whether accesses to several words fault, as on the chip, where their address is not a multiple of four.
+
+        Off at first, for it makes the simulation slower.
+        """
+        self._alignment.switch(on)
+
     def take_calls(self) -> list[Call]:
         """The watched calls that have returned since this was asked last."""
         return self._counter.take_calls()
@@ -272,6 +284,9 @@ class Simulator:
             if self._pending is None:
                 self._pending = (str(error).split("(")[0].strip() or "bad access", 1 << 16, None)
         self._pc = engine.reg_read(self._registers.UC_ARM_REG_PC) | 1
+        if (unaligned := self._alignment.take()) is not None:
+            self._pc, address = unaligned
+            self._pending = ("unaligned access", _UNALIGNED, address)
         if self._pending is not None:
             self._enter_fault(*self._pending)
         elif not (self._chip.idle or self._chip.reset_wanted or self._pc == until | 1):
@@ -282,7 +297,8 @@ class Simulator:
         engine, registers = self._engine, self._registers
         pc = self._pc & ~1
         self.faults.append(Fault(what, pc, self.function_at(pc), address))
-        self._chip.note_fault(status, address)
+        # Only bus faults, which have no other status here, show the address on the chip.
+        self._chip.note_fault(status, None if status else address)
         names = ("R0", "R1", "R2", "R3", "R12", "LR")
         values = [engine.reg_read(getattr(registers, f"UC_ARM_REG_{name}")) for name in names]
         stack = (engine.reg_read(registers.UC_ARM_REG_SP) - 32) & ~7
