@@ -22,6 +22,17 @@ def counted(value: float, unit: str, kind: Any) -> Measurement:
     return Measurement(value=value, unit=unit, kind=kind, method="counted by a test", n=7)
 
 
+FIRMWARE = FirmwareReport(
+    board="STM32F746-Discovery <1>", build={"compiler": "clang 22", "fpu": "off"}, flash=120_420,
+    flash_limit=1 << 20, ram=13_336, ram_limit=327_680,
+    groups={"flash": {"weights": 96_120, "network": 12_288, "wire": 0}, "ram": {"stack": 4096}},
+    symbols=(
+        SymbolSize("model_l2_weights", "flash", 36_864, "weights"), SymbolSize("arena", "ram", 8_032, "network"),
+    ),
+)  # fmt: skip
+SIZES = {"arena": 8032, "tensor_sum": 37828, "stack_peak": 468, "stack_reserved": 4096, "flash": 120_420}
+
+
 @pytest.fixture
 def report(make: Any) -> Report:
     run = make.run()
@@ -30,20 +41,9 @@ def report(make: Any) -> Report:
         msgspec.structs.replace(layer, instructions=counted(1000.0 * layer.index + 7, "instructions", "emulated"))
         for layer in board.layers
     )
-    firmware = FirmwareReport(
-        board="STM32F746-Discovery <1>", build={"compiler": "clang 22", "fpu": "off"}, flash=120_420,
-        flash_limit=1 << 20, ram=13_336, ram_limit=327_680,
-        groups={"flash": {"weights": 96_120, "network": 12_288, "wire": 0}, "ram": {"stack": 4096}},
-        symbols=(
-            SymbolSize("model_l2_weights", "flash", 36_864, "weights"), SymbolSize("arena", "ram", 8_032, "network"),
-        ),
-    )  # fmt: skip
-    memory = {
-        name: counted(value, "B", "emulated")
-        for name, value in {"arena": 8032, "tensor_sum": 37828, "stack_peak": 468, "stack_reserved": 4096}.items()
-    }
     board = msgspec.structs.replace(
-        board, memory=memory, layers=layers, firmware=firmware,
+        board, memory={name: counted(value, "B", "emulated") for name, value in SIZES.items()}, layers=layers,
+        firmware=FIRMWARE,
         instructions=counted(2_731_234, "instructions", "emulated"),
         cycles=counted(3_277_480.8, "cycles", "modelled"),
         warnings=("The firmware was built without the board's FPU.",),
@@ -111,6 +111,35 @@ def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_t
         assert f"⚠ {escape(built)}" in row
     caption = page.split("<caption>Operators in order of execution")[1].split("</caption>")[0]
     assert "FPU" in caption
+
+
+def test_a_bad_build_is_said_at_sizes_that_the_compiler_makes_and_a_wrong_clock_is_not(make: Any) -> None:
+    machine = make.machine(packages={"debug": "yes", "clock_hz": "16000000", "board_clock_hz": "216000000"})
+    debug, clock = judge_firmware(machine)
+    run = make.run((make.DEMO[-1],))
+    (cell,) = run.result.cells
+    steady = msgspec.structs.replace(cell.latency.steady, warnings=(debug, clock))
+    cell = msgspec.structs.replace(
+        cell, warnings=(debug, clock), machine=machine, firmware=FIRMWARE,
+        latency=msgspec.structs.replace(cell.latency, steady=steady),
+        memory={name: counted(value, "B", "emulated") for name, value in SIZES.items()},
+    )  # fmt: skip
+    report = build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))])
+    (board,) = report.variants
+    assert {row.name for row in board.memory if row.figure.warnings} == {"flash", "stack peak"}
+    assert {row.figure.warnings for row in board.memory} == {(), (debug,)}
+    assert board.firmware is not None
+    assert board.firmware.warnings == (debug,)
+    text, page = render_markdown(report), render_html(report)
+    assert f"#### Firmware ⚠ {escape(debug)}\n" in text
+    lines = text.splitlines()
+    (wide,) = (line for line in lines if line.startswith(("| ★", f"| {escape(board.label)} |")))
+    assert wide.count("⚠") == 3, "median, p90 and p99"
+    assert "What ⚠ warns of stands with the variant." in text
+    assert sum(line.startswith(("| minimum", "| spread", "| drift")) and "⚠" in line for line in lines) == 3
+    assert not any(line.startswith("| samples |") and "⚠" in line for line in lines)
+    for caption, warned in (("What takes how much", debug), ("Steady state, all samples", clock)):
+        assert warned in page.split(f"<caption>{caption}")[1].split("</caption>")[0].replace("&#39;", "'")
 
 
 def test_line_and_charts_of_a_modelled_variant_carry_its_badge(make: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import WIDE_SPREAD, Distribution
@@ -101,7 +102,12 @@ def _machine(state: MachineState) -> list[str]:
 
 
 def judge_firmware(state: MachineState) -> list[str]:
-    """What a firmware was built with that makes its numbers worse than the board's, by the manifest in its image."""
+    """What a firmware was built with that makes its times worse than the board's, by the manifest in its image."""
+    return [*judge_build(state), *_firmware_clock(state.packages)]
+
+
+def judge_build(state: MachineState) -> list[str]:
+    """What of it changes sizes as well as times: how the code was compiled."""
     build = state.packages
     found = []
     if build.get("fpu") == "off":
@@ -113,6 +119,11 @@ def judge_firmware(state: MachineState) -> list[str]:
         found.append("The firmware is a debug build.")
     elif build.get("optimization") in ("-O0", "-Og", "-O1"):
         found.append(f"The firmware was built with {build['optimization']}: the compiler hardly optimized.")
+    return found
+
+
+def _firmware_clock(build: Mapping[str, str]) -> list[str]:
+    found = []
     clock, meant = build.get("clock_hz", ""), build.get("board_clock_hz", "")
     if clock.isdigit() and meant.isdigit() and clock != meant:
         found.append(f"The processor runs at {int(clock) / 1e6:g} MHz; the board is made for {int(meant) / 1e6:g} MHz.")

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from edgerig.measure.judge import judge_firmware
+from edgerig.measure.judge import judge_build, judge_firmware
 from edgerig.measure.kinds import Kind, Quantity, Unavailable
 from edgerig.measure.stats import TAIL_SAMPLES
 from edgerig.report.model import Figure
@@ -21,6 +21,11 @@ def build_warnings(cell: CellResult) -> tuple[str, ...]:
     """What is wrong with how the cell's firmware was built: it holds for all times and counts of the cell, while its
     other warnings speak of the steady state."""
     return tuple(judge_firmware(cell.machine))
+
+
+def size_warnings(cell: CellResult) -> tuple[str, ...]:
+    """What of it holds for flash, RAM and stack, too."""
+    return tuple(judge_build(cell.machine))
 
 
 def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:

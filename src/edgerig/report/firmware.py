@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from edgerig.measure.kinds import Measurement
+from edgerig.report.figures import size_warnings
 from edgerig.report.model import Fact, FirmwareView, Taken
 from edgerig.report.units import times
 from edgerig.results.types import CellResult
@@ -31,6 +32,7 @@ def firmware_view(cell: CellResult) -> FirmwareView | None:
         ),
         build=tuple(Fact(name.replace("_", " "), value) for name, value in firmware.build.items()),
         notes=tuple(_notes(cell)),
+        warnings=size_warnings(cell),
     )
 
 

@@ -49,7 +49,12 @@ def _short(figure: Figure, *, interval: bool = False) -> str:
     if figure.reason is not None:
         return "unavailable"
     bounds = f" ({figure.interval})" if interval and figure.interval else ""
-    return f"{figure.text}{bounds}{_kind(figure.kind)}"
+    return f"{figure.text}{bounds}{_kind(figure.kind)}{_mark(figure.warnings)}"
+
+
+def _mark(warnings: Sequence[str]) -> str:
+    """For tables of many columns: what is wrong stands with the variant."""
+    return " ⚠" if warnings else ""
 
 
 def _kind(kind: Kind | None) -> str:
@@ -77,8 +82,10 @@ def _code(lines: Sequence[str], language: str = "sh") -> str:
     return "\n".join([f"{fence}{language}", *lines, fence]) if lines else ""
 
 
-def _facts(facts: Iterable[Fact]) -> str:
-    return _table(("", ""), ((escape(fact.label), escape(fact.value) + _kind(fact.kind)) for fact in facts))
+def _facts(facts: Iterable[Fact], warnings: Sequence[str] = ()) -> str:
+    """Facts as a table; ``warnings`` are about those of them that are numbers of some kind."""
+    rows = ((fact, _mark(warnings) if fact.kind else "") for fact in facts)
+    return _table(("", ""), ((escape(fact.label), escape(fact.value) + _kind(fact.kind) + mark) for fact, mark in rows))
 
 
 def _bundle_head(bundle: BundleView) -> str:
@@ -125,6 +132,8 @@ def _variants(report: Report) -> str:
             ]
         )
     note = "Latency is one inference in steady state; in brackets stand 95 % intervals."
+    if any(one.warnings for one in report.variants):
+        note += " What ⚠ warns of stands with the variant."
     if report.mixed:
         note += f" This report holds {', '.join(report.kinds)} numbers; those without a word are measured."
     return _table(head, rows, len(head) - (2 if many else 1)) + "\n\n" + note
@@ -163,7 +172,13 @@ def _variant(one: Variant, report: Report) -> str:
     parts = [f"### {escape(one.label)}{run}"]
     parts += ["**Warnings**\n\n" + _bullets(one.warnings)] if one.warnings else []
     rows = [(escape(name), _figure(figure, interval=True)) for name, figure in figures]
-    parts += ["#### Latency", _table(("", ""), rows), _facts((*one.spread, *one.measurement)), *_quality(one)]
+    parts += [
+        "#### Latency",
+        _table(("", ""), rows),
+        _facts(one.spread, one.steady.warnings),
+        _facts(one.measurement),
+        *_quality(one),
+    ]
     memory = [(escape(row.name), _figure(row.figure)) for row in one.memory]
     parts += ["#### Memory", _table(("", ""), [("artifact size", _figure(one.size)), *memory])]
     parts += _layers(one) + _firmware(one) + _against_float(one)
@@ -221,7 +236,7 @@ def _firmware(one: Variant) -> list[str]:
     symbols = [(escape(row.name), row.place, row.group, f"{row.bytes:,}") for row in firmware.symbols]
     totals = "; ".join(f"{row.name} {row.bytes:,} B, {percent(row.share)}" for row in firmware.totals)
     return [
-        "#### Firmware",
+        "#### Firmware" + _marks(firmware.warnings),
         " ".join((f"{escape(firmware.board)}: {totals} of what there is.", *firmware.notes)),
         _table(("memory", "part", "bytes", "of the board's"), rows, 2),
         _table(("symbol", "memory", "part", "bytes"), symbols, 1),

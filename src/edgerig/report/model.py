@@ -217,7 +217,8 @@ class Taken(msgspec.Struct, frozen=True):
 class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
     """The firmware that a network was built into: totals, parts and largest symbols, and what it was built with.
 
-    ``notes`` set the planned arena against the plain sum of all tensors, and the stack against what there is of it.
+    ``notes`` set the planned arena against the plain sum of all tensors, and the stack against what there is of it;
+    ``warnings`` hold for all its sizes.
     """
 
     board: str
@@ -226,6 +227,7 @@ class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
     symbols: tuple[Taken, ...]
     build: tuple[Fact, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from edgerig.report.figures import (
     number,
     percentile,
     same_class,
+    size_warnings,
     unavailable,
 )
 from edgerig.report.firmware import firmware_view
@@ -24,6 +25,9 @@ from edgerig.report.quality import agreement_view, class_rows, confusion_of, pri
 from edgerig.report.timing import times_of
 from edgerig.report.units import compact, exact, percent, show
 from edgerig.results.types import CellResult, DatasetInfo
+
+#: Memory whose size is a matter of how the firmware was compiled; arena and weights are planned before.
+_MADE_BY_THE_COMPILER = frozenset({"flash", "ram", "stack_peak"})
 
 
 def build_variant(
@@ -73,7 +77,11 @@ def build_variant(
         times=times,
         times_reason="" if times else "the bundle holds no raw samples of this cell",
         memory=tuple(
-            Named(name.replace("_", " ").replace("rss", "RSS"), figure(value)) for name, value in cell.memory.items()
+            Named(
+                name.replace("_", " ").replace("rss", "RSS"),
+                figure(value, size_warnings(cell) if name in _MADE_BY_THE_COMPILER else ()),
+            )
+            for name, value in cell.memory.items()
         ),
         metrics=tuple(
             Metric(metric.name, metric_figure(metric, cell), metric.higher_is_better) for metric in cell.quality.metrics
