@@ -61,12 +61,13 @@ assert LAYER in CODE
 
 
 def hand_written(folder: Path, **changes: str) -> Network:
-    """A network in C in ``folder``; ``changes`` replaces its sizes, such as ``weights="[10][100000]"``, or the second
-    layer's body, ``layer``."""
+    """A network in C in ``folder``; ``changes`` replaces its sizes, such as ``weights="[10][100000]"``, the second
+    layer's body, ``layer``, or the dtype of its ``input``."""
     folder.mkdir(parents=True, exist_ok=True)
     size = changes.get("weights", "[10][16]")
     (folder / "model.h").write_text(HEADER)
     code = re.sub(r"static int8_t in\[16\]", changes.get("arena", r"\g<0>"), CODE)
+    code = code.replace('"x", "int8"', f'"x", "{changes.get("input", "int8")}"')
     (folder / "model.c").write_text(code.replace(LAYER, changes.get("layer", LAYER)))
     (folder / "weights.h").write_text(f"#include <stdint.h>\nextern const int8_t weights{size};\n")
     (folder / "weights.c").write_text(

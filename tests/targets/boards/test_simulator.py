@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +102,29 @@ def test_console_runs_the_built_in_sample_and_times_layers(simulator: Simulator)
     # Weights {1, 2, 3} and {4, 5} on 0, 1, 2 ..: 8 and 5, of which 256ths are 0.
     assert "Out[0]:     0  -1.000000" in text
     assert text.count("Out[") == 10
+
+
+@pytest.mark.parametrize(("dtype", "wanted"), [("int8", range(-128, -112)), ("uint8", range(16))])
+def test_console_makes_a_ramp_where_no_sample_is_built_in(
+    write_network: Callable[..., Network], dtype: str, wanted: range
+) -> None:
+    network = replace(write_network(input=dtype), sample=b"", sample_name="a ramp of numbers")
+    made = build_firmware(BOARD, network, None)
+    assert "sample_bytes" not in {symbol.name for symbol in made.sizes.symbols if symbol.bytes > 1}
+    simulator = Simulator(made.elf, BOARD)
+    simulator.run()
+    assert "a ramp of numbers" in ask(simulator, b"CMD=2")
+    values = simulator.peek(simulator.call("model_input", 0), 16)
+    assert values == bytes(value & 255 for value in wanted)
+
+
+def test_console_makes_a_ramp_of_floats(write_network: Callable[..., Network]) -> None:
+    network = replace(write_network(input="float32", arena="static _Alignas(4) int8_t in[16]"), sample=b"")
+    simulator = Simulator(build_firmware(BOARD, network, None).elf, BOARD)
+    simulator.run()
+    ask(simulator, b"CMD=2")
+    values = np.frombuffer(simulator.peek(simulator.call("model_input", 0), 16), np.float32)
+    np.testing.assert_array_equal(values, np.arange(4, dtype=np.float32) / np.float32(255))
 
 
 def test_console_tells_build_and_stack_and_helps_with_the_rest(simulator: Simulator, firmware: Firmware) -> None:

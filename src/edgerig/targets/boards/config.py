@@ -57,12 +57,13 @@ def write_config(path: Path, board: Board, network: Network, settings: BuildSett
 
 
 def write_sample(path: Path, network: Network) -> None:
-    """``sample.h``: the built-in sample."""
+    """``sample.h``: the built-in sample, if there is one."""
     rows = ",".join(map(str, network.sample or b"\0"))
     files.write_text(
         path,
         "#ifndef SAMPLE_H\n#define SAMPLE_H\n#include <stdint.h>\n"
         f"static const char sample_name[] = {_quoted(network.sample_name)};\n"
+        f"enum {{ SAMPLE_BYTES = {len(network.sample)} }};\n"
         f"static const uint8_t sample_bytes[] = {{{rows}}};\n#endif\n",
     )
 

@@ -52,7 +52,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         shape_words: Sum of the ranks of all inputs and outputs; ``tensors`` how many these are.
         sample_bytes: Bytes of one sample's inputs and outputs, as they travel.
         tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
-        sample: Inputs of the built-in sample, one after the other; ``sample_name`` is for people.
+        sample: Inputs of the built-in sample, one after the other, or none: the board makes a ramp. ``sample_name`` is
+            for people.
         layer_shapes: For each layer the shape of its first output, if known.
     """
 
