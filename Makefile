@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# How many of the fast tests run at once.
+JOBS ?= 2
+FAST := -n $(JOBS) --dist worksteal -m "not slow and not browser"
 
 .PHONY: demo test test-fast faults fuzz lint types clean
 
@@ -29,11 +32,13 @@ demo: $(VENV)/.all
 	$(BIN)/edgerig run examples/mnist/rig.yaml --out runs/demo
 
 # Tests with real processes and sockets may lose a race on a crowded machine: such a one is tried once more, and said.
+# The slow ones have the machine for themselves.
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest --reruns 1 --reruns-delay 2
+	$(BIN)/python -m pytest $(FAST) --reruns 1 --reruns-delay 2
+	$(BIN)/python -m pytest -m "slow or browser" --reruns 1 --reruns-delay 2
 
 test-fast: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest $(FAST)
 
 # The kills of the ordinary tests, but 200 of them; takes a quarter of an hour.
 faults: $(VENV)/.dev

@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,3 +20,8 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 def digit_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dense layer from 784 pixels to 10 classes; its weights are `networks.dense_weights(784, 10)`."""
     return networks.dense_tflite(tmp_path_factory.mktemp("net") / "digits.tflite", 784, 10)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: the garbage collector need not look at them again and again."""
+    gc.freeze()

@@ -34,6 +34,7 @@ def commands_of(readme: Path, program: str = "edgerig") -> list[str]:
 RIG_COMMANDS = commands_of(ROOT / "examples" / "mnist" / "README.md")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in RIG_COMMANDS if " run " in c])
 def test_the_examples_commands_make_a_plan(command: str) -> None:
     done = shell(command.split(" --dry-run")[0] + " --dry-run", ROOT)

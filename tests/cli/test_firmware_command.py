@@ -48,6 +48,7 @@ def test_build_then_size(net: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert sizes["flash"] == sum(sizes["groups"]["flash"].values()) == (out / "firmware.bin").stat().st_size
 
 
+@pytest.mark.slow
 def test_build_takes_a_folder_of_generated_c(
     net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_build_takes_a_folder_of_generated_c(
     assert "holds no network in C" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_options_of_the_build_stand_in_the_image(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("firmware", "build", "--board", "stm32f746", "--model", net, "--out", tmp_path / "fw", "--json")
     assert call(*words, "--no-fpu", "--level", "1", "--clock-hz", "100000000", "--kernels", "portable") == 0

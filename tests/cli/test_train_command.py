@@ -62,6 +62,7 @@ def test_json_is_one_document_with_accuracy_parameters_and_the_artifact(run, tmp
     assert document["artifact"]["origins"][0]["options"]["train_settings"]["epochs"] == 1
 
 
+@pytest.mark.slow
 def test_every_training_option_reaches_the_settings(run, tmp_path):
     given = {"epochs": 1, "batch_size": 16, "learning_rate": 0.002, "learning_rate_decay": 0.5, "seed": 9,
              "train_samples": 32}  # fmt: skip
@@ -83,6 +84,7 @@ def test_every_option_has_a_help_text():
     assert all(option.help for option in command.params if isinstance(option, click.Option))
 
 
+@pytest.mark.slow
 def test_resume_goes_on_and_is_refused_for_other_settings(run, tmp_path):
     assert run("--epochs", 1, "--out", tmp_path)[0] == 0
     code, _, err = run("--epochs", 2, "--out", tmp_path, "--resume")

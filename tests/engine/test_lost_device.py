@@ -15,6 +15,7 @@ from edgerig.testing.faults import NAME as FAULTY
 from edgerig.testing.networks import dense_tflite
 
 
+@pytest.mark.slow
 def test_stale_run_is_told_who_has_the_device_and_does_not_wait_for_it(tmp_path: Path, monkeypatch) -> None:
     agent = Agent(Address("127.0.0.1", 0), runtimes=(FAULTY,), lease=1.0)
     serving = Thread(target=agent.serve)

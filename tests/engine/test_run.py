@@ -200,6 +200,7 @@ def test_random_inputs_measure_speed_and_no_quality(digit_net: Path, tmp_path: P
     assert isinstance(result.cells[0].latency.steady, Measurement)
 
 
+@pytest.mark.slow
 def test_a_quantized_file_alone_has_no_float_model_to_agree_with(digit_net: Path, tmp_path: Path) -> None:
     compiled = edgerig.run(rig(digit_net, matrix=[{"compilers": ["int8"], "runtimes": ["litert"]}]), out=tmp_path / "a")
     file = tmp_path / "alone.tflite"

@@ -11,6 +11,7 @@ import pytest
 ROUNDS = 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_broken_sessions_neither_crash_nor_deafen_the_core(built: Path, seed: int) -> None:
     done = subprocess.run(

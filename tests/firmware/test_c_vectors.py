@@ -11,6 +11,7 @@ import pytest
 VECTORS = Path(__file__).parents[1] / "wire" / "vectors" / "frames.txt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["er_vectors", "er_vectors.san"])
 def test_every_vector_split_at_every_byte(built: Path, program: str) -> None:
     done = subprocess.run([built / program, VECTORS], capture_output=True, text=True, timeout=120, check=False)

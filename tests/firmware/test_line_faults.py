@@ -78,6 +78,7 @@ def test_a_request_in_two_pieces_at_every_byte(
     assert bytes(host.read().payload[8:]) == expected[0].tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"payload": 0xFFFFFFFF}, {"payload": 65}, {"payload": 0}, {"header": 0xFFFF}, {"header": 13}, {"header": 0},
@@ -148,6 +149,7 @@ def test_random_requests_over_tcp(device: Callable[..., Any], raw: Callable[...,
     print(f"{tried} requests tried")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(
     "faults",

@@ -134,6 +134,7 @@ def test_damaged_request_does_not_count(host: Host, samples: Array) -> None:
     assert inferences(host, 102) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [1, 31, 32, 33, 44, 80, 107])
 def test_half_a_request_is_given_up_after_silence(host: Host, samples: Array, place: int) -> None:
     whole = b"".join(

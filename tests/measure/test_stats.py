@@ -69,6 +69,7 @@ def test_samples_that_are_none_are_refused(samples: list[float]) -> None:
         summarize(samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.95])
 def test_the_interval_of_a_long_series_covers_the_true_median_even_if_neighbours_are_alike(correlation: float) -> None:
     """An AR(1) series around 10; a plain bootstrap covers the true median in fewer than half of the correlated ones."""

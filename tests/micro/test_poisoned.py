@@ -32,6 +32,7 @@ def test_single_operators_keep_to_their_memory(dtype: str, tmp_path: Path) -> No
         hold(data, PoisonedNetwork(network))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_with_branches_keep_to_their_memory(name: str, dtype: str, tmp_path: Path) -> None:

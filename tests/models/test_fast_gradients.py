@@ -20,6 +20,7 @@ def native_convolution(x, kernel, strides, padding):
     return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("h", "w", "height", "width"), [(6, 6, 2, 2), (7, 5, 2, 2), (9, 8, 3, 2), (4, 4, 1, 1)])
 @pytest.mark.parametrize("ties", [False, True])
 def test_pooling_gradient_is_bit_equal_to_that_of_xla(h, w, height, width, ties):
@@ -33,6 +34,7 @@ def test_pooling_gradient_is_bit_equal_to_that_of_xla(h, w, height, width, ties)
     np.testing.assert_array_equal(ours(g)[0], native(g)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1)])
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (3, 2)])
@@ -48,6 +50,7 @@ def test_convolution_gradients_agree_with_those_of_xla(padding, strides, size):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2), (2, 1)])
 @pytest.mark.parametrize("size", [(1, 1), (3, 3), (3, 2)])
@@ -110,6 +113,7 @@ def test_whole_network_has_the_same_gradients_whatever_its_layers(pooling):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_layers_are_replaced_inside_the_block_and_as_before_after_an_error_in_it():
     model = make_network()
     before = [set(vars(layer)) for layer in model.layers]

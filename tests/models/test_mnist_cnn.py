@@ -9,6 +9,7 @@ from edgerig.models.mnist_cnn import MnistCnn
 from edgerig.testing.model import ModelContract
 
 
+@pytest.mark.slow
 class TestMnistCnnContract(ModelContract):
     @pytest.fixture(scope="class")
     def wrapper(self):
@@ -42,6 +43,7 @@ def test_mnist_cnn_takes_pixels_scaled_to_one(patterns):
     assert MnistCnn().preprocessing(patterns) == Preprocessing(scale=1 / 255)
 
 
+@pytest.mark.slow
 def test_mnist_cnn_learns_four_patterns(patterns, tmp_path):
     artifact = MnistCnn().train(patterns, TrainSettings(epochs=3, batch_size=16), tmp_path)
     assert artifact.origins[-1].options["accuracy"] >= 0.95

@@ -11,6 +11,8 @@ from edgerig.models.keras_base import import_keras, load_keras, save_keras, seed
 from edgerig.models.mobilenetv2 import HEAD, MobileNetV2, MobileNetV2Settings
 from edgerig.testing.model import ModelContract
 
+pytestmark = pytest.mark.slow
+
 BRIEF = TrainSettings(epochs=1, batch_size=8, train_samples=16)
 
 
@@ -44,7 +46,6 @@ def pretrained(tmp_path_factory):
     return path, model
 
 
-@pytest.mark.slow
 class TestMobileNetV2Contract(ModelContract):
     @pytest.fixture(scope="class")
     def wrapper(self):
@@ -70,7 +71,6 @@ def test_pixels_are_resized_and_scaled_to_minus_one_to_one(pictures):
     assert 255 * preprocessing.scale - preprocessing.mean[0] == pytest.approx(1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("alpha", "parameters"), [(0.35, 410_208), (1.0, 2_257_984)])
 def test_features_have_the_parameters_of_the_published_network(alpha, parameters):
     model = make(alpha=alpha).build(5)
@@ -175,7 +175,6 @@ def test_freezing_random_features_is_refused():
     assert not make(weights="some.h5", freeze=False).frozen
 
 
-@pytest.mark.slow
 def test_transfer_learning_trains_the_head_and_then_fine_tunes(pretrained, pictures, tmp_path):
     path, source = pretrained
     frozen = make(weights=str(path)).train(pictures, BRIEF, tmp_path / "frozen")

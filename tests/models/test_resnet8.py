@@ -27,6 +27,7 @@ def test_resnet8_is_found_by_its_name():
     assert plugins.find("model", "resnet8", ModelWrapper) is ResNet8
 
 
+@pytest.mark.slow
 def test_resnet8_has_the_parameters_and_macs_of_mlperf_tiny():
     model = ResNet8().build(10)
     assert model.count_params() == 78_666

@@ -17,6 +17,8 @@ from edgerig.models.keras_base import Phase, load_keras
 from edgerig.plugins import convert_settings, describe
 from edgerig.progress import Progress, Task
 
+pytestmark = pytest.mark.slow
+
 TWO = TrainSettings(epochs=2, batch_size=64)
 ONE = TrainSettings(epochs=1, batch_size=64)
 
@@ -91,7 +93,6 @@ TinyNet().train(Patterns(), TrainSettings(epochs=2, batch_size=64), Path({out!r}
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("where", ["in the second epoch", "while writing the second checkpoint"])
 def test_a_killed_training_resumes_to_the_same_weights(where, straight, tiny_net, patterns, tmp_path):
     code = KILLED.format(tests=str(Path(__file__).parent), where=where, out=str(tmp_path))

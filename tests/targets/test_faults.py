@@ -29,6 +29,8 @@ from edgerig.wire.client import WireClient
 from edgerig.wire.frame import FrameReader
 from edgerig.wire.link import PairLink
 
+pytestmark = pytest.mark.slow
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -79,6 +79,7 @@ def agent_process(tmp_path):
             agent.kill()
 
 
+@pytest.mark.slow
 def test_run_owns_the_device_from_check_to_close_with_no_session_at_all(start_agent, owned, faulty, x):
     agent = start_agent(runtimes=(faults.NAME,))
     ann, bob = owned(agent.address), owned(agent.address)
@@ -115,6 +116,7 @@ def test_target_that_is_forgotten_does_not_hold_the_device(start_agent):
     target.close()
 
 
+@pytest.mark.slow
 def test_session_keeps_its_forgotten_target_and_with_it_the_lease(start_agent, owned, faulty, x):
     agent = start_agent(runtimes=(faults.NAME,), lease=1.0)
     session = target_for(str(agent.address)).open(faulty, faults.NAME, {})
@@ -125,6 +127,7 @@ def test_session_keeps_its_forgotten_target_and_with_it_the_lease(start_agent, o
     session.close()
 
 
+@pytest.mark.slow
 def test_lease_is_renewed_for_longer_than_it_lasts(start_agent, owned, faulty, x):
     agent = start_agent(runtimes=(faults.NAME,), lease=1.0)
     ann, bob = owned(agent.address), owned(agent.address)
@@ -136,6 +139,7 @@ def test_lease_is_renewed_for_longer_than_it_lasts(start_agent, owned, faulty, x
     assert len(session.run(x).times_ns) == 5
 
 
+@pytest.mark.slow
 def test_waiting_run_gets_the_device_when_the_other_is_done(start_agent, owned, monkeypatch):
     monkeypatch.setattr(tenant, "_RETRY", 0.1)
     agent = start_agent()
@@ -145,6 +149,7 @@ def test_waiting_run_gets_the_device_when_the_other_is_done(start_agent, owned, 
     bob.check()
 
 
+@pytest.mark.slow
 def test_run_waits_for_the_lease_of_an_owner_that_is_gone(agent_process, owned):
     agent = agent_process("--lease", "2")
     code = (
@@ -155,6 +160,7 @@ def test_run_waits_for_the_lease_of_an_owner_that_is_gone(agent_process, owned):
     owned(agent.address).check()
 
 
+@pytest.mark.slow
 def test_run_that_is_stopped_loses_the_device_and_is_refused_when_it_goes_on(agent_process, owned, faulty, x, tmp_path):
     agent = agent_process("--lease", "1")
     code = (
@@ -197,6 +203,7 @@ def test_run_that_is_stopped_loses_the_device_and_is_refused_when_it_goes_on(age
     assert mine in second
 
 
+@pytest.mark.slow
 def test_run_goes_on_under_its_number_when_the_agent_was_killed_and_nobody_else_gets_in(
     agent_process, owned, faulty, x
 ):
@@ -218,6 +225,7 @@ def test_run_goes_on_under_its_number_when_the_agent_was_killed_and_nobody_else_
     bob.check()
 
 
+@pytest.mark.slow
 def test_keeper_comes_back_by_itself_when_the_agent_was_killed(agent_process, owned):
     agent = agent_process("--lease", "2")
     ann, bob = owned(agent.address), owned(agent.address)
@@ -229,6 +237,7 @@ def test_keeper_comes_back_by_itself_when_the_agent_was_killed(agent_process, ow
         bob.check()
 
 
+@pytest.mark.slow
 def test_lease_lost_over_the_agents_death_stays_lost(agent_process, owned, faulty, monkeypatch):
     agent = agent_process("--lease", "1")
     ann, bob = owned(agent.address), owned(agent.address)
@@ -258,6 +267,7 @@ def test_link_that_died_unnoticed_does_not_keep_its_own_run_out(start_agent, own
     dead.close()
 
 
+@pytest.mark.slow
 def test_sessions_side_by_side_have_leases_of_their_own(start_agent, owned, faulty, x):
     agent = start_agent(runtimes=(faults.NAME,), sessions=2)
     targets = [owned(agent.address) for _ in range(3)]

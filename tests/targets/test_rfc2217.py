@@ -15,6 +15,8 @@ from edgerig.errors import TargetError
 from edgerig.targets.resolve import target_for
 from edgerig.testing.target import TargetContract, random_inputs
 
+pytestmark = pytest.mark.slow
+
 
 class Connection:
     """What pyserial's port manager writes its own answers to."""

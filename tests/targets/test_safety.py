@@ -225,6 +225,7 @@ def test_client_that_says_nothing_in_the_handshake_is_closed(start_agent, lab, m
     check(agent, tls=lab / "client-desk")
 
 
+@pytest.mark.slow
 def test_crowd_at_the_door_is_told_and_leaves_room_in_the_end(start_agent, monkeypatch):
     monkeypatch.setattr("edgerig.agent.server.HELLO_SECONDS", 1.5)
     said = []

@@ -38,6 +38,7 @@ class TestSerialAgent(TargetContract):
         return two_inputs
 
 
+@pytest.mark.slow
 class TestSerialAgentStepwise(TargetContract):
     @pytest.fixture(scope="class")
     def target(self, serial_agent):
@@ -86,6 +87,7 @@ class TestSerialFirmware(FirmwareContract):
             yield target_for(f"serial://{path}?baud=115200")
 
 
+@pytest.mark.slow
 class TestSerialFirmwareStepwise(FirmwareContract):
     @pytest.fixture(scope="class")
     def target(self, start_device):
@@ -247,6 +249,7 @@ def test_unplugged_port_is_said_at_once(line, serial_agent, faulty):
         killer.join()
 
 
+@pytest.mark.slow
 def test_device_that_falls_silent_in_mid_run_is_given_up(line, serial_agent, faulty):
     with serial_agent(line.device):
         target = target_for(f"serial://{line.host}", {"timeout": 1.5})
@@ -309,6 +312,7 @@ def test_network_that_crashes_is_told_and_the_agent_lives_on(line, serial_agent,
             assert len(again.run([np.zeros((5, 4), np.float32)]).times_ns) == 5
 
 
+@pytest.mark.slow
 def test_inference_that_takes_longer_than_the_first_patience_is_run_once(line, serial_agent, faulty):
     """The request is sent again while the device still works on it; counted are its inferences."""
     with serial_agent(line.device):

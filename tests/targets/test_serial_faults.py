@@ -47,6 +47,7 @@ def run_all(line, network, count: int, protocol: str = "run") -> int:
         return session.client.faults.resent
 
 
+@pytest.mark.slow
 def test_faults_of_all_kinds_leave_results_as_they_are(spoiled):
     with spoiled(seed=1, **dict.fromkeys(KINDS, 1e-4)) as (line, network):
         resent = run_all(line, network, 600)
@@ -55,6 +56,7 @@ def test_faults_of_all_kinds_leave_results_as_they_are(spoiled):
         assert resent > 0
 
 
+@pytest.mark.slow
 def test_large_network_gets_through_a_line_that_no_message_of_its_size_would(serial_agent, tmp_path):
     content = np.random.default_rng(7).bytes(60_000)
     artifact = faults.any_artifact(tmp_path, content)

@@ -87,6 +87,7 @@ class TestContractOfTwoInputs(TestContract):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 class TestContractStepwise(TestContract):
     @pytest.fixture(scope="class")
     def target(self) -> Target:
@@ -100,6 +101,7 @@ def test_float_outputs_are_those_of_litert(float_net: Path) -> None:
     np.testing.assert_allclose(got, reference(float_net)(inputs)[0], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_int8_outputs_are_bit_exact_however_the_firmware_is_built(int8_net: Path) -> None:
     inputs = random_inputs(open_artifact(int8_net), 300, seed=7)
     (wanted,) = reference(int8_net)(inputs)
@@ -242,6 +244,7 @@ def test_the_clock_that_is_told_is_the_one_that_was_set(int8_net: Path) -> None:
     assert machine.packages["clock_set_hz"] == machine.packages["clock_hz"] == "100000000"
 
 
+@pytest.mark.slow
 def test_optimization_and_clock_change_what_they_should(int8_net: Path) -> None:
     inputs = random_inputs(open_artifact(int8_net), 3)
     with session_of(int8_net, kernels="portable") as session:

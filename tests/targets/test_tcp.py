@@ -14,6 +14,7 @@ class TestTcp(TargetContract):
         return two_inputs
 
 
+@pytest.mark.slow
 class TestTcpStepwise(TargetContract):
     @pytest.fixture(scope="class")
     def target(self, class_agent):

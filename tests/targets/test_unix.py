@@ -31,6 +31,7 @@ class TestUnix(TargetContract):
         return two_inputs
 
 
+@pytest.mark.slow
 class TestUnixStepwise(TargetContract):
     @pytest.fixture(scope="class")
     def target(self, address):

@@ -101,6 +101,7 @@ def test_answers_come_in_order_whatever_the_window(connect, window, duplex):
     assert not client.broken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("granted", "asked", "most"), [(1, None, 1), (3, None, 3), (8, 2, 2), (2, 9, 2)])
 def test_no_more_requests_are_under_way_than_were_granted(connect, granted, asked, most):
     """The device waits until nothing more comes, then answers one."""

@@ -56,6 +56,7 @@ def test_firmware_starts_and_says_what_it_is(simulator: Simulator) -> None:
     assert simulator.faults == []
 
 
+@pytest.mark.slow
 def test_firmware_brings_the_clock_tree_to_its_clock(simulator: Simulator, network: Network) -> None:
     assert simulator.clock_hz == 216_000_000
     for clock in (16_000_000, 100_000_000):
