@@ -107,11 +107,16 @@ class Running:
             f"-isystem{common / 'freestanding'}", f"-isystem{headers}", *(f"-I{path}" for path in image.includes),
             *(f"-D{name}" for name in image.defines),
         )  # fmt: skip
+        # As in a firmware: memcpy is not the network's, and kept small.
+        small = (*flags, *toolchain.optimize("s"))
         sources = [*image.sources, folder / "start.c", common / "memory.c"]
         objects = [folder / f"{number}.o" for number in range(len(sources))]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            jobs = zip(sources, objects, strict=True)
-            for done in [pool.submit(toolchain.compile, source, to, flags, folder) for source, to in jobs]:
+            jobs = [
+                pool.submit(toolchain.compile, source, to, small if source.parent == common else flags, folder)
+                for source, to in zip(sources, objects, strict=True)
+            ]
+            for done in jobs:
                 done.result()
         names = [image.run, image.input, image.output, *image.keep, *([image.before] if image.before else [])]
         keep = tuple(f"-Wl,-u,{name}" for name in names)
