@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,27 @@ def test_several_inputs_and_outputs_keep_their_names(tmp_path: Path) -> None:
     made = Float32().compile(open_artifact(tmp_path / "two.keras"), tmp_path)
     assert {spec.name: spec.shape for spec in made.inputs} == {"left": (1, 3), "right": (1, 5)}
     assert {spec.name: spec.shape for spec in made.outputs} == {"total": (1, 2), "extra": (1, 1)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [(2, 2), (3, 2), (4, 2), (4, 3), (2, 3), ((3, 2), (2, 3)), ((3, 4), 2), ((2, 3), (1, 2))]
+)
+def test_transposed_convolutions_agree_with_keras(
+    kernel: Any, stride: Any, padding: str, tmp_path: Path, run_litert: Any
+) -> None:
+    keras = import_keras()
+    inputs = keras.Input((8, 6, 3))
+    layer = keras.layers.Conv2DTranspose(
+        4, kernel, strides=stride, padding=padding, bias_initializer=keras.initializers.RandomNormal(seed=2),
+        kernel_initializer=keras.initializers.RandomNormal(seed=1),
+    )  # fmt: skip
+    model = keras.Model(inputs, layer(inputs))
+    model.save(tmp_path / "net.keras")
+    made = Float32().compile(open_artifact(tmp_path / "net.keras"), tmp_path)
+    image = np.random.default_rng(0).normal(size=(1, 8, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(run_litert(made.path, image), np.asarray(model(image)), rtol=0, atol=1e-6)
 
 
 def test_lambda_layers_are_not_run(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def convert_keras(path: Path) -> bytes:
     try:
         stablehlo, names = _to_stablehlo(model, path.name)
         data = _to_tflite(stablehlo, *names)
-        return _with_plain_names(data, *names)
+        return _finished(data, *names)
     except EdgerigError:
         raise
     except Exception as error:
@@ -160,9 +160,35 @@ def _not_written(module: str) -> CompileError:
     return CompileError("The converter could not write the network as TFLite.", "Does it use an unusual layer?")
 
 
-def _with_plain_names(data: bytes, inputs: Names, outputs: Names) -> bytes:
-    """``jit(net)/conv2d/conv_general_dilated`` becomes ``conv2d/conv_general_dilated``, and so on."""
+def _finished(data: bytes, inputs: Names, outputs: Names) -> bytes:
+    """The converter's file with names that people know and paddings that LiteRT takes."""
     model = flatbuffer.unpack(data)
+    _name_plainly(model, inputs, outputs)
+    _mend_transposed_convolutions(model)
+    return flatbuffer.pack(model)
+
+
+def _mend_transposed_convolutions(model: Any) -> None:
+    """Where a kernel is one longer than its stride, litert-converter 0.5 says VALID of what is padded SAME."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        options = operator.builtinOptions
+        if not isinstance(options, schema.TransposeConvOptionsT) or options.padding != schema.Padding.VALID:
+            continue
+        kernel, image, made = (
+            graph.tensors[i].shape for i in (operator.inputs[1], operator.inputs[2], operator.outputs[0])
+        )
+        strides = (options.strideH, options.strideW)
+        valid = [(image[i] - 1) * strides[i - 1] + max(kernel[i], strides[i - 1]) for i in (1, 2)]
+        same = [image[i] * strides[i - 1] for i in (1, 2)]
+        if list(made[1:3]) == same != valid:
+            options.padding = schema.Padding.SAME
+
+
+def _name_plainly(model: Any, inputs: Names, outputs: Names) -> None:
+    """``jit(net)/conv2d/conv_general_dilated`` becomes ``conv2d/conv_general_dilated``, and so on."""
     graph = model.subgraphs[0]
     flatbuffer.rename_tensors(model, lambda name: name.replace(f"jit({TRACE_NAME})/", ""))
     # By signature, for the converter may have changed the order.
@@ -173,7 +199,6 @@ def _with_plain_names(data: bytes, inputs: Names, outputs: Names) -> bytes:
             tensor.name += b"_inner"
     for entry in (*signature.inputs, *signature.outputs):
         graph.tensors[entry.tensorIndex].name = entry.name
-    return flatbuffer.pack(model)
 
 
 def _plain(name: str) -> str:
