@@ -279,6 +279,23 @@ def test_dead_channels_do_no_harm(blobs, run_litert, inputs, tmp_path: Path) -> 
     assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_bilinear_upsampling_computes_the_same(name: str, blobs, inputs, run_litert, tmp_path: Path) -> None:
+    """It is made of products with constant matrices, which LiteRT takes with one scale only."""
+    keras = import_keras()
+    picture = keras.Input((12, 12, 1))
+    model = keras.Model(picture, keras.layers.UpSampling2D(interpolation="bilinear")(picture))
+    model.save(tmp_path / "up.keras")
+    source = open_artifact(tmp_path / "up.keras", preprocessing=blobs.preprocessing)
+    made = QUANTIZERS[name]().compile(source, tmp_path, blobs)
+    assert "BATCH_MATMUL" in {operator.op for operator in read_graph(Path(made.path)).operators}
+    expected = np.asarray(model(inputs))
+    for reference in (False, True):
+        found = run_litert(made.path, inputs, reference=reference)
+        assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
 def test_what_the_engine_says_becomes_one_message(float_net: Artifact, blobs, tmp_path: Path, monkeypatch) -> None:
     def fail(*args: Any) -> bytes:
         raise RuntimeError("first line\nsecond line")

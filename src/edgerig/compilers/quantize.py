@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import warnings
 from collections.abc import Iterator
@@ -89,8 +90,7 @@ class Dynamic(Quantizer):
     def _recipe(self) -> Recipe:
         from litert_quantizer import recipe
 
-        found: Recipe = recipe.dynamic_wi8_afp32()
-        return found
+        return [*recipe.dynamic_wi8_afp32(), _of_matrices(None)]
 
 
 class CalibrationSettings(Settings, frozen=True, kw_only=True):
@@ -159,7 +159,7 @@ class Int8(_FullInteger):
         from litert_quantizer import recipe
 
         found: Recipe = recipe.static_wi8_ai8()
-        return found
+        return [*found, _of_matrices(found[0], bits=8)]
 
 
 class Int16x8(_FullInteger):
@@ -174,7 +174,27 @@ class Int16x8(_FullInteger):
         from litert_quantizer import recipe
 
         found: Recipe = recipe.static_wi8_ai16()
-        return found
+        return [*found, _of_matrices(found[0], bits=16)]
+
+
+def _of_matrices(rule: dict[str, Any] | None, bits: int = 8) -> dict[str, Any]:
+    """The rule for constants of BATCH_MATMUL, which bilinear upsampling is made of: ``rule``, but for these.
+
+    LiteRT multiplies by nothing where such a constant has a scale for each channel, and takes it only in the type of
+    the other side; one that is int8 beside float32 only on the right. Without ``rule`` they stay as they are.
+    """
+    from litert_quantizer import algorithm_manager, qtyping
+
+    operation = qtyping.TFLOperationName.BATCH_MATMUL
+    if rule is None:
+        key = algorithm_manager.AlgorithmName.NO_QUANTIZE
+        return {"regex": ".*", "operation": operation, "algorithm_key": key}
+    made = copy.deepcopy({**rule, "operation": operation})
+    weights = made["op_config"]["weight_tensor_config"]
+    weights |= {"granularity": qtyping.QuantGranularity.TENSORWISE, "num_bits": bits}
+    # The library checks against the pairs of types that are usual, of which 16 and 16 bits is none.
+    made["op_config"]["skip_checks"] = True
+    return made
 
 
 def quantize(data: bytes, recipe: Recipe, ranges: dict[str, Any] | None) -> bytes:
