@@ -41,7 +41,7 @@ def _figure(figure: Figure, *, interval: bool = False) -> str:
 
 def _marks(warnings: Sequence[str]) -> str:
     """What stands behind a number, or the heading of many, that is not to be trusted."""
-    return f" ⚠ {escape('; '.join(warnings))}" if warnings else ""
+    return f" ⚠ {escape(' '.join(warnings))}" if warnings else ""
 
 
 def _short(figure: Figure, *, interval: bool = False) -> str:
