@@ -69,6 +69,7 @@ def test_the_exact_figure_loses_nothing() -> None:
 def test_small_helpers() -> None:
     assert digits(1234.5) == "1,234"
     assert percent(0.9125) == "91.2 %"
+    assert percent(-0.0001) == "0.0 %"
     assert percent(math.nan) == "–"
     assert (times(1.26), times(12.4)) == ("1.3", "12")
     assert when("2026-03-14T10:26:00+01:00") == "2026-03-14 09:26 UTC"

@@ -80,7 +80,7 @@ def exact(value: float, unit: str) -> str:
 
 def percent(value: float, places: int = 1) -> str:
     """A share of 1 as percent."""
-    return "–" if math.isnan(value) else f"{100 * value:.{places}f} %"
+    return "–" if math.isnan(value) else f"{100 * value:z.{places}f} %"
 
 
 def times(ratio: float) -> str:
