@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import TensorSpec
+from edgerig.compilers.quantize import Int8
+from edgerig.datasets.random import Random, RandomSettings
 from edgerig.micro import Options, compile_model
 from edgerig.micro.read import read_program
 from edgerig.micro.reference import Machine
+from edgerig.models.files import open_artifact
 from edgerig.models.graph.tflite_file import read_tflite
+from edgerig.models.keras_base import import_keras, seeded
 from edgerig.testing.generated import load, run_sanitized
 from edgerig.testing.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
 from edgerig.testing.random_networks import NETWORKS, random_network
@@ -70,6 +74,34 @@ def test_wake_words_are_exact_with_all_they_remember(name: str, tmp_path: Path) 
     data = wake_words()[name]
     hold(data, tmp_path / "as it is", 1000, varied=0)
     hold(looked_into(data), tmp_path / "looked into", 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("up", ["transposed", "nearest", "bilinear"])
+def test_a_unet_out_of_keras_is_exact(up: str, tmp_path: Path) -> None:
+    """The whole way that a user's network goes: Keras, quantized by us, compiled."""
+    keras = import_keras()
+    layers = keras.layers
+
+    def block(x: Any, filters: int) -> Any:
+        return layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(x)))
+
+    def larger(x: Any, filters: int) -> Any:
+        if up == "transposed":
+            return layers.Conv2DTranspose(filters, 3, strides=2, padding="same")(x)
+        return layers.UpSampling2D(interpolation=up)(x)
+
+    with seeded(3):
+        picture = keras.Input((16, 24, 3))
+        first = block(picture, 6)
+        second = block(layers.MaxPooling2D()(first), 9)
+        third = block(layers.MaxPooling2D()(second), 12)
+        fourth = block(layers.Concatenate()([larger(third, 9), second]), 9)
+        fifth = block(layers.Concatenate()([larger(fourth, 6), first]), 6)
+        keras.Model(picture, layers.Conv2D(3, 1)(fifth)).save(tmp_path / "unet.keras")
+    noise = Random(RandomSettings(shape=(16, 24, 3)))
+    made = Int8().compile(open_artifact(tmp_path / "unet.keras"), tmp_path, noise)
+    hold(Path(made.path).read_bytes(), tmp_path / "c", 1000)
 
 
 @pytest.mark.slow
