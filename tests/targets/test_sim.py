@@ -87,7 +87,6 @@ class TestContractOfTwoInputs(TestContract):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 class TestContractStepwise(TestContract):
     @pytest.fixture(scope="class")
     def target(self) -> Target:

@@ -127,7 +127,8 @@ static void put_outputs(void)
     }
 }
 
-/* Numbers that rise from the least to the greatest, over and over: no flash for a sample that shows nothing. */
+/* Numbers that rise, over and over: from the least integer to the greatest, or from 0 to 1. A sample that shows nothing
+ * is worth no flash. */
 static void put_ramp(const model_tensor *tensor, uint8_t *to)
 {
     uint8_t flip = tensor->dtype[0] == 'i' ? 0x80 : 0;
@@ -145,7 +146,7 @@ static void put_ramp(const model_tensor *tensor, uint8_t *to)
     }
 }
 
-/* CMD=2: one inference of the sample that is built in, with the time of each layer. */
+/* CMD=2: one inference of the sample that is built in, or of a ramp, with the time of each layer. */
 static void run_sample(void)
 {
     const uint8_t *from = sample_bytes;

@@ -81,7 +81,10 @@ class Float16(Quantizer):
 
 
 class Dynamic(Quantizer):
-    """int8 weights; activations are float32 in memory and quantized while the network runs."""
+    """int8 weights; activations are float32 in memory and quantized while the network runs.
+
+    Constant matrices of BATCH_MATMUL stay float32.
+    """
 
     name = "dynamic"
     summary = "TFLite with int8 weights and float32 activations (dynamic range)"
@@ -163,7 +166,7 @@ class Int8(_FullInteger):
 
 
 class Int16x8(_FullInteger):
-    """Weights of 8 bits, activations of 16."""
+    """Weights of 8 bits, activations of 16; constant matrices of BATCH_MATMUL have 16, too."""
 
     name = "int16x8"
     summary = "TFLite, full integer: int8 weights and int16 activations, calibrated"

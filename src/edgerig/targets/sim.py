@@ -8,6 +8,7 @@ from edgerig.artifact import Artifact
 from edgerig.targets.base import Session
 from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.link import SimulatorLink
+from edgerig.targets.boards.native import native_library
 from edgerig.targets.boards.session import SimulatedSession
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
 from edgerig.targets.boards.target import RUNTIME, BoardTarget
@@ -34,7 +35,8 @@ class Sim(BoardTarget):
 
     def _open(self, artifact: Artifact, firmware: Firmware) -> Session:
         simulator = Simulator(firmware.elf, self.board)
-        simulator.watch_alignment(True)
+        # In Python it would take minutes.
+        simulator.watch_alignment(native_library("alignment") is not None)
         simulator.run(self.settings.timeout)
         for line in (WIRE, CONSOLE):
             simulator.read(line)  # the greeting, which nobody asked for

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from edgerig.artifact import TensorSpec
 from edgerig.errors import MissingExtraError, ModelError, TargetError
 from edgerig.targets.boards import alignment
 from edgerig.targets.boards import counter as counters
@@ -28,6 +29,7 @@ from edgerig.targets.boards.build import build_firmware
 from edgerig.targets.boards.counter import Counter, NativeCounter, decode
 from edgerig.targets.boards.firmware import BuildSettings, Firmware, Network
 from edgerig.targets.boards.native import native_library
+from edgerig.targets.boards.network import built_in_sample
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
 
 BOARD = load_board("stm32f746")
@@ -111,12 +113,17 @@ def test_console_makes_a_ramp_where_no_sample_is_built_in(
 ) -> None:
     network = replace(write_network(input=dtype), sample=b"", sample_name="a ramp of numbers")
     made = build_firmware(BOARD, network, None)
-    assert "sample_bytes" not in {symbol.name for symbol in made.sizes.symbols if symbol.bytes > 1}
     simulator = Simulator(made.elf, BOARD)
     simulator.run()
     assert "a ramp of numbers" in ask(simulator, b"CMD=2")
     values = simulator.peek(simulator.call("model_input", 0), 16)
     assert values == bytes(value & 255 for value in wanted)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
+def test_only_digits_take_flash_for_a_sample(dtype: str) -> None:
+    assert built_in_sample((TensorSpec("x", (1, 96, 96, 3), dtype, None),))[0] == b""
+    assert len(built_in_sample((TensorSpec("x", (1, 28, 28, 1), "float32", None),))[0]) == 4 * 28 * 28
 
 
 def test_console_makes_a_ramp_of_floats(write_network: Callable[..., Network]) -> None:
@@ -249,6 +256,9 @@ ACCESSES = {
     "ldmia %0, {r2, r3}": True, "ldmia.w %0, {r2, r8}": True, "stmia.w %0, {r2, r8}": True, "ldrd r2, r3, [%0]": True,
     "strd r2, r3, [%0]": True, "vldr s0, [%0]": True, "vldr d0, [%0]": True, "vstr s0, [%0]": True,
     "vldmia %0, {s0-s3}": True, "vstmia %0, {d0-d1}": True, "ldr r2, [%0]": False, "ldr.w r8, [%0]": False,
+    "ldmdb %0, {r2, r8}": True, "ldrd r2, r3, [%0, #8]": True, "ldrd r2, r3, [%0, #-8]": True,
+    "vldr s0, [%0, #8]": True, "vldmdb %0!, {s0-s1}": True, "ldrexb r2, [%0]": False,
+    "vmov d0, r2, r3": False, "vmov r2, r3, d0": False,
     "str r2, [%0]": False, "ldrh r2, [%0]": False, "ldrsh.w r2, [%0]": False, "strb r2, [%0]": False,
 }  # fmt: skip
 

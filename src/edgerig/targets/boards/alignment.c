@@ -12,7 +12,7 @@ typedef struct alignment {
     int32_t (*stop)(void *engine);
     uint64_t found;    /* whether there was one */
     uint64_t at;       /* the instruction */
-    uint64_t accessed; /* the address that it was not to use */
+    uint64_t accessed; /* what the register held */
 } alignment;
 
 /* The register that must hold a multiple of four for the instruction that begins with this half word, or -1. */

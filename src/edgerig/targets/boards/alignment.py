@@ -46,7 +46,7 @@ class Alignment:
         self._engine.ctl_flush_tb()
 
     def take(self) -> tuple[int, int] | None:
-        """The first access that was refused since this was asked last: its instruction, and what it wanted to use."""
+        """The first access that was refused since this was asked last: its instruction, and what the register held."""
         found, self._found = self._found, None
         return found
 

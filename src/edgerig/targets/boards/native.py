@@ -51,10 +51,15 @@ def add_hook(engine: Any, kind: int, function: Any, state: ctypes.Structure) -> 
 
 
 def remove_hook(engine: Any, hook: int) -> None:
-    """Take back what `add_hook` added."""
+    """Take back what `add_hook` added.
+
+    Raises:
+        OSError: unicorn does not let go of it.
+    """
     from unicorn.unicorn_py3.unicorn import uclib
 
-    uclib.uc_hook_del(engine._uch, ctypes.c_size_t(hook))
+    if failed := uclib.uc_hook_del(engine._uch, ctypes.c_size_t(hook)):
+        raise OSError(f"unicorn keeps the hook: error {failed}")
 
 
 def address_of(function: Any) -> ctypes.c_void_p:

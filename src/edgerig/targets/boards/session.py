@@ -156,7 +156,7 @@ class SimulatedSession(BoardSession):
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         self.simulator.take_calls()
         run = super().run(inputs, on_done)
-        # Every instruction of the network has been looked at by now.
+        # What has run once has been looked at; the rest would cost speed.
         self.simulator.watch_alignment(False)
         return run
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 
 from edgerig.errors import TargetError
 from edgerig.targets.boards.firmware import Firmware
+from edgerig.targets.boards.native import native_library
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
 from edgerig.wire.link import Link
 
@@ -107,7 +108,10 @@ def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
     """The console of a simulated board that starts with ``firmware``."""
     from edgerig.targets.boards.board import load_board
 
-    return SimulatorTerminal(Simulator(firmware.elf, load_board(firmware.board)), seconds)
+    simulator = Simulator(firmware.elf, load_board(firmware.board))
+    # Here people try C of their own.
+    simulator.watch_alignment(native_library("alignment") is not None)
+    return SimulatorTerminal(simulator, seconds)
 
 
 def open_emulated(firmware: Firmware, who: str, seconds: float) -> Terminal:
