@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
@@ -65,6 +66,20 @@ class ConsoleProgress(Progress):
 
     def log(self, message: str) -> None:
         self.console.print(message, markup=False, soft_wrap=True)
+
+
+#: Characters of a line where its stream is no terminal: a log file has no width, and a table must not be squeezed.
+FILE_WIDTH = 140
+
+
+def terminal_width(stream: TextIO) -> int:
+    """Characters that a line on ``stream``, standard error or output, can have; ``COLUMNS`` in the environment wins."""
+    if os.environ.get("COLUMNS", "").isdigit():
+        return max(1, int(os.environ["COLUMNS"]))
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or FILE_WIDTH
+    except (OSError, ValueError):
+        return FILE_WIDTH
 
 
 def echo(message: str = "") -> None:

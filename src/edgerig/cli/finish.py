@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from edgerig.cli.console import echo
+from edgerig.cli.console import echo, terminal_width
+from edgerig.cli.tables import Column, render_table
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.report import write_report
 from edgerig.results.types import CellResult, RunResult
+
+#: The columns of the table of variants; what is ranked higher is left out first on a narrow terminal.
+COLUMNS = (
+    Column("cell", right=False),
+    Column("quality"),
+    Column("same as float", rank=2),
+    Column("median"),
+    Column("p99", rank=3),
+    Column("size", rank=1),
+    Column("peak RSS", rank=4),
+)
 
 
 def finish(folder: Path, result: RunResult) -> None:
@@ -21,28 +34,36 @@ def finish(folder: Path, result: RunResult) -> None:
 
 
 def show_cells(result: RunResult) -> None:
-    """The variants as a table."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("cell", "quality", "same as float", "median", "p99", "size", "peak RSS"):
-        table.add_column(name, justify="left" if name == "cell" else "right", no_wrap=name == "cell")
-    for cell in result.cells:
-        metric = cell.quality.metrics[0] if cell.quality.metrics else None
-        same = getattr(cell.agreement, "same_class", None)
-        table.add_row(
-            cell.id + (" (!)" if cell.warnings else ""),
-            f"{metric.value:.2%}" if metric else "-",
-            f"{same:.2%}" if same is not None else "-",
-            _time(cell.latency.steady), _p99(cell),
-            f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
-        )  # fmt: skip
+    """The variants as a table, and what makes any of their numbers less trustworthy."""
+    rows = [_row(cell) for cell in result.cells]
     echo()
-    # A log file has no width; the table must not be squeezed into 80 columns there.
-    Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 140).print(table)
-    if any(cell.warnings for cell in result.cells):
-        echo("(!) something makes this number less trustworthy; the report says what")
+    for line in render_table(COLUMNS, rows, terminal_width(sys.stderr)):
+        echo(line)
+    for line in warning_lines(result.cells):
+        echo(line)
+
+
+def _row(cell: CellResult) -> list[str]:
+    metric = cell.quality.metrics[0] if cell.quality.metrics else None
+    same = getattr(cell.agreement, "same_class", None)
+    return [
+        cell.id + (" (!)" if cell.warnings else ""),
+        f"{metric.value:.2%}" if metric else "-",
+        f"{same:.2%}" if same is not None else "-",
+        _time(cell.latency.steady), _p99(cell),
+        f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
+    ]  # fmt: skip
+
+
+def warning_lines(cells: Sequence[CellResult]) -> list[str]:
+    """Every warning once, with the cells that it is about; none where nothing speaks against any number."""
+    warned: dict[str, list[str]] = {}
+    for cell in cells:
+        for warning in dict.fromkeys(cell.warnings):
+            warned.setdefault(warning, []).append(cell.id)
+    return [
+        f"(!) {'all' if len(ids) == len(cells) > 1 else ', '.join(ids)}: {warning}" for warning, ids in warned.items()
+    ]
 
 
 def _time(quantity: Quantity) -> str:

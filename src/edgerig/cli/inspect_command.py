@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgerig.cli.console import terminal_width
+from edgerig.cli.tables import Column, render_table
+
 if TYPE_CHECKING:
     from edgerig.artifact import TensorSpec
     from edgerig.models.graph.analysis import Analysis
+    from edgerig.models.graph.types import Tensor
 
 
 @click.command(name="inspect")
@@ -55,21 +61,20 @@ def command(model: Path, as_json: bool, plan: bool) -> None:
             }
         )
         return
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 160
-    console.print(f"[bold]{model.name}[/]  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
+    width = terminal_width(sys.stdout)
+    click.echo(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
     for what, specs in (("input", artifact.inputs), ("output", artifact.outputs)):
         for spec in specs:
-            console.print(f"  {what:6} {spec.name}  {_spec(spec)}", markup=False)
-    console.print(_table(analysis, wide=console.width >= 100))
-    _print_totals(console, analysis)
+            click.echo(f"  {what:6} {spec.name}  {_spec(spec)}")
+    click.echo()
+    _print_table(analysis, width)
+    click.echo()
+    _print_totals(analysis)
     if plan:
-        console.print(_plan_table(analysis, graph.tensors))
+        click.echo()
+        _print_plan(analysis, graph.tensors, width)
     for note in analysis.notes:
-        console.print(f"note: {note}", style="yellow", markup=False)
+        click.secho(f"note: {note}", fg="yellow")
 
 
 def _totals(analysis: Analysis) -> dict[str, int]:
@@ -113,61 +118,68 @@ def _spec(spec: TensorSpec) -> str:
     return f"{text}, scale {scales[0]:.7g}, zero point {zeros[0]}"
 
 
-def _table(analysis: Analysis, wide: bool) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    columns: dict[str, tuple[list[int | None], int]] = {
-        "parameters": ([row.parameters for row in analysis.operators], analysis.parameters),
-        "MACs": ([row.macs if row.counted else None for row in analysis.operators], analysis.macs),
-        "MACC": ([row.macc if row.counted else None for row in analysis.operators], analysis.macc),
-    }
-    if wide:
-        columns["weights B"] = ([row.weight_bytes for row in analysis.operators], analysis.weight_bytes)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
-    table.add_column("#", justify="right", min_width=len(str(len(analysis.operators))))
-    table.add_column("operator", "total", no_wrap=True)
-    table.add_column("output", no_wrap=True)
-    if wide:
-        table.add_column("type")
-    for name, (_, total) in columns.items():
-        # Names may be cut on a narrow terminal, figures never.
-        width = max(len(name), len(f"{total:,}"))
-        table.add_column(name, f"{total:,}", justify="right", min_width=width, no_wrap=True)
-    for place, row in enumerate(analysis.operators):
-        shape = _shape(row.output_shapes[0]) if row.output_shapes else "-"
-        figures = [values[place] for values, _ in columns.values()]
-        shown = ["?" if figure is None else f"{figure:,}" if figure else "" for figure in figures]
-        kind = (row.output_dtype or "",) if wide else ()
-        table.add_row(str(row.index), Text(row.op), shape, *kind, *shown)
-    return table
+#: The columns of the table of operators; the highest rank is left out first on a narrow terminal.
+OPERATOR_COLUMNS = (
+    Column("#"),
+    Column("operator", right=False),
+    Column("output", right=False, rank=1),
+    Column("type", right=False, rank=4),
+    Column("parameters", rank=2),
+    Column("MACs"),
+    Column("MACC", rank=3),
+    Column("weights B", rank=4),
+)
 
 
-def _print_totals(console: Any, analysis: Analysis) -> None:
+def _print_table(analysis: Analysis, width: int) -> None:
+    rows = [
+        [
+            str(row.index),
+            row.op,
+            _shape(row.output_shapes[0]) if row.output_shapes else "-",
+            row.output_dtype or "",
+            _figure(row.parameters),
+            _figure(row.macs if row.counted else None),
+            _figure(row.macc if row.counted else None),
+            _figure(row.weight_bytes),
+        ]
+        for row in analysis.operators
+    ]
+    totals = (analysis.parameters, analysis.macs, analysis.macc, analysis.weight_bytes)
+    rows.append(["", "total", "", "", *(f"{total:,}" for total in totals)])
+    for line in render_table(OPERATOR_COLUMNS, rows, width):
+        click.echo(line)
+
+
+def _figure(value: int | None) -> str:
+    """Nothing for a zero, so that the operators that cost something stand out; a question mark for what is unknown."""
+    return "?" if value is None else f"{value:,}" if value else ""
+
+
+def _print_totals(analysis: Analysis) -> None:
     memory = analysis.memory
     at = f" at operator {memory.peak_operator}" if memory.peak_operator is not None else ""
-    console.print(f"weights      {_bytes(analysis.weight_bytes)} in {analysis.parameters:,} parameters")
-    console.print(f"activations  {_bytes(memory.plain_sum)} as plain sum")
-    console.print(f"             {_bytes(memory.planned)} as planned by liveness")
-    console.print(f"             {_bytes(memory.lower_bound)} is the least that any plan needs{at}")
+    click.echo(f"weights      {_bytes(analysis.weight_bytes)} in {analysis.parameters:,} parameters")
+    click.echo(f"activations  {_bytes(memory.plain_sum)} as plain sum")
+    click.echo(f"             {_bytes(memory.planned)} as planned by liveness")
+    click.echo(f"             {_bytes(memory.lower_bound)} is the least that any plan needs{at}")
     if memory.unpacked_weights:
-        console.print(f"             and {_bytes(memory.unpacked_weights)} for weights unpacked before use")
+        click.echo(f"             and {_bytes(memory.unpacked_weights)} for weights unpacked before use")
 
 
-def _plan_table(analysis: Analysis, tensors: Any) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("offset", "bytes", "alive"):
-        table.add_column(name, justify="right")
-    table.add_column("tensors")
-    for piece in analysis.memory.placements:
-        names = ", ".join(tensors[index].name for index in piece.tensors)
-        table.add_row(f"{piece.offset:,}", f"{piece.nbytes:,}", f"{piece.first}-{piece.last}", Text(names))
-    return table
+def _print_plan(analysis: Analysis, tensors: Sequence[Tensor], width: int) -> None:
+    columns = [Column("offset"), Column("bytes"), Column("alive"), Column("tensors", right=False)]
+    rows = [
+        [
+            f"{piece.offset:,}",
+            f"{piece.nbytes:,}",
+            f"{piece.first}-{piece.last}",
+            ", ".join(tensors[index].name for index in piece.tensors),
+        ]
+        for piece in analysis.memory.placements
+    ]
+    for line in render_table(columns, rows, width):
+        click.echo(line)
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
