@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 FAST := -n $(JOBS) --dist worksteal -m "not slow and not browser"
 
-.PHONY: demo test test-fast faults fuzz lint types clean
+.PHONY: demo test test-fast faults fuzz lint types wheel clean
 
 # pip is brought up to date first: old resolvers (Debian's 23.0) take many minutes over the extras.
 $(BIN)/python:
@@ -21,11 +21,13 @@ $(BIN)/python:
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25'
 
 $(VENV)/.all: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[all]'
+	@echo "Installing edgerig with all extras into $(VENV): about 1.7 GB on disk, a few minutes the first time"
+	$(BIN)/python -m pip install -e '.[all]'
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@echo "Installing edgerig with all extras and what its tests need into $(VENV): about 2 GB on disk"
+	$(BIN)/python -m pip install -e '.[dev]'
 	@touch $@ $(VENV)/.all
 
 demo: $(VENV)/.all
@@ -54,6 +56,10 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# One file to copy to a board, whose agent needs no clone: pip install edgerig-*.whl there.
+wheel: $(BIN)/python
+	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
 
 clean:
 	rm -rf $(VENV) build dist runs .mypy_cache .ruff_cache .hypothesis

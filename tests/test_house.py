@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
-    "errors", "files", "progress", "plugins", "artifact", "measure", "wire", "datasets", "models", "micro",
+    "install", "errors", "files", "progress", "plugins", "artifact", "measure", "wire", "datasets", "models", "micro",
     "compilers", "runtimes", "agent", "targets", "spec", "results", "engine", "report", "testing", "suites", "cli",
 ]  # fmt: skip
 

@@ -6,7 +6,9 @@
     |-- UsageError               the call or the rig file is wrong; exit code 2
     |   |-- SpecError            a rig file or a setting is not valid
     |   |-- UnknownNameError     no plugin or key of that name; names the nearest one
-    |   |-- MissingExtraError    an optional engine is not installed; names the pip command
+    |   |-- NotInstalledError    something that is needed is not on this machine
+    |   |   |-- MissingExtraError    an optional engine; names the pip command
+    |   |   `-- MissingProgramError  a program of the system
     |   `-- IncompatibleError    two parts that cannot work together, with the reason
     |-- DatasetError             samples, labels or their source are not usable
     |   `-- SourceError          a file could not be had or has the wrong checksum
@@ -28,6 +30,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+from edgerig.install import install_command
 
 
 class EdgerigError(Exception):
@@ -76,7 +80,15 @@ class UnknownNameError(UsageError):
         super().__init__(f"Unknown {what} {name!r}.", hint)
 
 
-class MissingExtraError(UsageError):
+class NotInstalledError(UsageError):
+    """Something that a part of edgerig needs is not on this machine."""
+
+
+class MissingProgramError(NotInstalledError):
+    """A program of the system is not installed, such as a C compiler."""
+
+
+class MissingExtraError(NotInstalledError):
     """An optional engine is not installed.
 
     Args:
@@ -87,7 +99,7 @@ class MissingExtraError(UsageError):
 
     def __init__(self, what: str, extra: str, package: str) -> None:
         self.what, self.extra, self.package = what, extra, package
-        super().__init__(f"{what} needs {package}, which is not installed.", f"pip install 'edgerig[{extra}]'")
+        super().__init__(f"{what} needs {package}, which is not installed.", install_command(extra))
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
         return type(self), (self.what, self.extra, self.package)

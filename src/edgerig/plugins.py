@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from edgerig.errors import MissingExtraError, SpecError, UnknownNameError, UsageError
+from edgerig.errors import MissingExtraError, NotInstalledError, SpecError, UnknownNameError, UsageError
 
 NOUNS = ("dataset", "model", "compiler", "runtime", "target")
 
@@ -48,7 +48,7 @@ class Plugin:
         self.settings: Any = settings if settings is not None else self.Settings()
 
     @classmethod
-    def missing(cls) -> MissingExtraError | None:
+    def missing(cls) -> NotInstalledError | None:
         """The error that using this plugin would raise, or None if its engine is installed."""
         for module in cls.modules:
             if not _importable(module):
@@ -57,7 +57,7 @@ class Plugin:
 
     @classmethod
     def require(cls) -> None:
-        """Raise `MissingExtraError` if the engine is not installed."""
+        """Raise `NotInstalledError` if the engine, or a program that it calls, is not installed."""
         error = cls.missing()
         if error is not None:
             raise error

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from edgerig.agent.keys import make_keys
 from edgerig.cli.agent_command import command
 from edgerig.errors import MissingExtraError, SpecError, StorageError
+from edgerig.install import install_command
 from edgerig.wire.tls import device_context, host_context
 
 
@@ -79,7 +80,7 @@ def test_without_the_library_the_pip_command_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(MissingExtraError) as caught:
         make_keys(tmp_path, ["pi"], [])
-    assert caught.value.hint == "pip install 'edgerig[secure]'"
+    assert caught.value.hint == install_command("secure")
 
 
 def test_using_keys_needs_no_library(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from PIL import Image
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.folder import Folder, FolderSettings
 from edgerig.errors import DatasetError, MissingExtraError, SpecError
+from edgerig.install import install_command
 from edgerig.plugins import make
 from edgerig.testing.dataset import DatasetContract
 
@@ -171,4 +172,4 @@ def test_without_pillow_the_extra_is_named(make_folder: MakeFolder, monkeypatch:
     monkeypatch.setattr(Folder, "modules", ("no_such_pillow",))
     with pytest.raises(MissingExtraError) as caught:
         folder(make_folder()).prepare()
-    assert caught.value.hint == "pip install 'edgerig[images]'"
+    assert caught.value.hint == install_command("images")

@@ -1,8 +1,10 @@
+import re
 from typing import Any, ClassVar
 
 import pytest
 
-from edgerig.errors import IncompatibleError, MissingExtraError, SpecError, UnknownNameError
+from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
+from edgerig.install import install_command
 from edgerig.runtimes.litert import LiteRt
 from edgerig.spec.document import Document
 from edgerig.spec.parse import parse_rig
@@ -111,12 +113,23 @@ class NotInstalledEither(NotInstalled):
 
 
 def test_one_missing_engine_names_its_extra() -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'edgerig\[exotic\]'"):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("exotic"))):
         plan({"compilers": ["int8"], "runtimes": [f"{__name__}:NotInstalled"]})
 
 
 def test_all_missing_engines_are_named_at_once() -> None:
     names = [f"{__name__}:NotInstalled", f"{__name__}:NotInstalledEither"]
-    with pytest.raises(SpecError, match=r"pip install 'edgerig\[exotic,rare\]'") as caught:
+    with pytest.raises(SpecError, match=re.escape(install_command("exotic", "rare"))) as caught:
         plan({"compilers": ["int8"], "runtimes": names})
     assert "no_such_module_either" in str(caught.value)
+
+
+def test_a_missing_c_compiler_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgerig.runtimes.micro.c_compiler", lambda: None)
+    with pytest.raises(MissingProgramError, match="'micro' needs a C compiler, and this machine has none") as caught:
+        plan({"compilers": ["int8"], "runtimes": ["micro"]})
+    assert "apt-get install gcc" in str(caught.value)
+    with pytest.raises(SpecError, match="no_such_module") as caught_both:
+        plan({"compilers": ["int8"], "runtimes": ["micro", f"{__name__}:NotInstalled"]})
+    assert "apt-get install gcc" in (caught_both.value.hint or "")
+    assert install_command("exotic") in (caught_both.value.hint or "")

@@ -23,6 +23,7 @@ from edgerig.errors import (
     UnknownNameError,
     WireError,
 )
+from edgerig.install import install_command
 from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing import faults
 from edgerig.wire.client import WireClient
@@ -293,7 +294,7 @@ def test_missing_engine_on_the_device_names_the_pip_command(start_agent, faulty)
     target = target_for(str(start_agent(runtimes=(absent,)).address))
     with pytest.raises(MissingExtraError, match="no_such_engine") as caught:
         target.open(faulty, absent, {})
-    assert caught.value.hint == "pip install 'edgerig[onnx]'"
+    assert caught.value.hint == install_command("onnx")
 
 
 def test_worker_killed_in_the_middle_is_noticed(target, faulty, x):

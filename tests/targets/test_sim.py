@@ -20,6 +20,7 @@ from edgerig.errors import (
     UnknownNameError,
     UsageError,
 )
+from edgerig.install import install_command
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.targets.base import Session, Target
@@ -350,7 +351,7 @@ def test_missing_packages_are_told_before_anything_starts(int8_net: Path, monkey
     monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
     with pytest.raises(MissingExtraError, match="ziglang") as error:
         plan(rig)
-    assert "edgerig[boards]" in (error.value.hint or "")
+    assert install_command("boards") in (error.value.hint or "")
     monkeypatch.undo()
     monkeypatch.setattr(Sim, "modules", ("unicorn_that_is_not_there",))
     with pytest.raises(MissingExtraError, match="unicorn_that_is_not_there"):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edgerig import errors
 from edgerig.errors import EdgerigError, MissingExtraError, TargetError, UnknownNameError, WireError
+from edgerig.install import install_command
 from edgerig.wire import messages
 from edgerig.wire.messages import Failure, Hello, error_of, failure_of, pack, pack_tensors, unpack, unpack_tensors
 
@@ -23,7 +24,7 @@ def test_every_error_comes_back_as_the_class_that_was_raised(cls):
 def test_errors_with_arguments_of_their_own_come_back_whole():
     missing = error_of(unpack(pack(failure_of(MissingExtraError("runtime 'x'", "onnx", "onnxruntime"))), Failure))
     assert isinstance(missing, MissingExtraError)
-    assert missing.hint == "pip install 'edgerig[onnx]'"
+    assert missing.hint == install_command("onnx")
     unknown = error_of(unpack(pack(failure_of(UnknownNameError("runtime", "litter", ["litert", "tflm"]))), Failure))
     assert isinstance(unknown, UnknownNameError)
     assert "'litert'" in unknown.hint
@@ -55,6 +56,7 @@ def test_codes_are_those_of_the_specification():
         18: "SpecError", 19: "UnknownNameError", 20: "MissingExtraError", 21: "IncompatibleError", 22: "DatasetError",
         23: "SourceError", 24: "ModelError", 25: "CompileError", 26: "ArtifactCheckError", 27: "InferenceError",
         28: "TargetError", 29: "WireError", 30: "StorageError", 31: "Interrupted",
+        32: "NotInstalledError", 33: "MissingProgramError",
     }  # fmt: skip
     assert set(messages.CODES.values()) == set(CLASSES)
 

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from edgerig import __version__, files
-from edgerig.errors import EdgerigError
+from edgerig.errors import EdgerigError, MissingExtraError
 from edgerig.measure.judge import judge_machine
 from edgerig.measure.machine import MachineState, observe
 from edgerig.plugins import NOUNS, Plugin, find, names
@@ -69,7 +69,8 @@ def _plugins() -> list[Finding]:
             if missing is None:
                 findings.append(Finding(topic=topic, name=name, state="ok", text=_version_of(noun, name)))
             else:
-                text = f"{missing.package} is not installed"
+                package = missing.package if isinstance(missing, MissingExtraError) else None
+                text = f"{package} is not installed" if package else missing.message
                 findings.append(Finding(topic=topic, name=name, state="missing", text=text, hint=missing.hint))
     return findings
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
+from edgerig.install import install_command
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.plugins import Plugin, Settings
 
@@ -117,7 +118,7 @@ class Runtime(Plugin, ABC):
         except ImportError as error:
             raise InferenceError(
                 f"The engine of runtime {self.name!r} is installed but cannot be imported: {_first_line(error)}.",
-                f"Install it again: pip install --force-reinstall 'edgerig{f'[{self.extra}]' if self.extra else ''}'",
+                f"Install it again, with --force-reinstall: {install_command(*filter(None, [self.extra]))}",
             ) from error
         except Exception as error:
             raise InferenceError(

@@ -18,7 +18,8 @@ import numpy as np
 
 from edgerig import __version__
 from edgerig.artifact import TensorSpec
-from edgerig.errors import EdgerigError, InferenceError
+from edgerig.errors import EdgerigError, InferenceError, MissingProgramError, NotInstalledError
+from edgerig.install import install_command
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime, RuntimeSettings
@@ -58,6 +59,11 @@ class Micro(Runtime):
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     invoke_method = "the network's own call; inputs set before, outputs read after"
     Settings: ClassVar[type[RuntimeSettings]] = MicroSettings
+
+    @classmethod
+    def missing(cls) -> NotInstalledError | None:
+        return super().missing() or (None if c_compiler() else _no_compiler())
+
     settings: MicroSettings
 
     @classmethod
@@ -166,14 +172,12 @@ def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
     """Compile C files into a shared library for this machine.
 
     Raises:
-        InferenceError: There is no C compiler, or it fails.
+        MissingProgramError: There is no C compiler.
+        InferenceError: It fails.
     """
     words = c_compiler()
     if words is None:
-        raise InferenceError(
-            "Runtime 'micro' needs a C compiler, and this machine has none.",
-            "apt-get install gcc, or pip install 'edgerig[boards]'",
-        )
+        raise _no_compiler()
     flags = [f"-O{level}", "-std=c99", "-shared", "-fPIC"]
     try:
         done = subprocess.run(
@@ -184,6 +188,13 @@ def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
         raise InferenceError(f"The C compiler {words[0]} does not work: {error}.") from error
     if done.returncode:
         raise InferenceError(f"{words[0]} cannot compile the network:\n{done.stderr[:2000].strip()}")
+
+
+def _no_compiler() -> MissingProgramError:
+    return MissingProgramError(
+        "Runtime 'micro' needs a C compiler, and this machine has none.",
+        f"apt-get install gcc, or {install_command('boards')}",
+    )
 
 
 def c_compiler() -> list[str] | None:

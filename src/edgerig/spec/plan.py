@@ -10,7 +10,8 @@ import msgspec
 from edgerig.artifact import format_of
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
-from edgerig.errors import EdgerigError, IncompatibleError, SpecError, UnknownNameError
+from edgerig.errors import EdgerigError, IncompatibleError, MissingExtraError, SpecError, UnknownNameError
+from edgerig.install import install_command
 from edgerig.models.base import ModelWrapper
 from edgerig.plugins import Plugin, find
 from edgerig.runtimes.base import Runtime
@@ -171,9 +172,9 @@ def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
     if len(missing) == 1:
         raise next(iter(missing.values()))
     if missing:
-        extras = ",".join(sorted({error.extra for error in missing.values()}))
+        extras = sorted({error.extra for error in missing.values() if isinstance(error, MissingExtraError)})
+        others = [error.hint for error in missing.values() if not isinstance(error, MissingExtraError) and error.hint]
         raise SpecError(
-            "The rig needs engines that are not installed:\n"
-            + "\n".join(f"  - {error.message}" for error in missing.values()),
-            f"pip install 'edgerig[{extras}]'",
+            "The rig needs what is not installed:\n" + "\n".join(f"  - {error.message}" for error in missing.values()),
+            "; ".join([*([install_command(*extras)] if extras else []), *dict.fromkeys(others)]),
         )

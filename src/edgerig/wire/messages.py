@@ -161,6 +161,8 @@ CODES: dict[int, type[EdgerigError]] = {
     29: errors.WireError,
     30: errors.StorageError,
     31: errors.Interrupted,
+    32: errors.NotInstalledError,
+    33: errors.MissingProgramError,
 }
 _CODE_OF = {cls: code for code, cls in CODES.items() if code >= 16}
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from edgerig.artifact import TensorSpec
 from edgerig.errors import MissingExtraError, ModelError, TargetError
+from edgerig.install import install_command
 from edgerig.targets.boards import alignment
 from edgerig.targets.boards import counter as counters
 from edgerig.targets.boards import native as natives
@@ -365,7 +366,7 @@ def test_unicorn_that_is_missing_is_told_by_its_extra(firmware: Firmware, monkey
     monkeypatch.setitem(sys.modules, "unicorn", None)
     with pytest.raises(MissingExtraError, match="unicorn") as error:
         Simulator(firmware.elf, BOARD)
-    assert "edgerig[boards]" in (error.value.hint or "")
+    assert install_command("boards") in (error.value.hint or "")
 
 
 # ---- counting

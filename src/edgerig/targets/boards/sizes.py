@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from edgerig.errors import ModelError, UsageError
+from edgerig.install import install_command
 from edgerig.targets.boards.board import Board
 
 Place = Literal["flash", "ram"]
@@ -65,7 +66,7 @@ def open_elf(path: Path) -> Any:
         from elftools.elf.elffile import ELFFile
     except ImportError as error:
         raise UsageError(
-            "Reading firmware needs pyelftools, which is not installed.", "pip install 'edgerig[boards]'"
+            "Reading firmware needs pyelftools, which is not installed.", install_command("boards")
         ) from error
     try:
         elf = ELFFile(io.BytesIO(path.read_bytes()))

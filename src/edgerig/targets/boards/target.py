@@ -14,6 +14,7 @@ from edgerig.errors import (
     InferenceError,
     MissingExtraError,
     ModelError,
+    NotInstalledError,
     SpecError,
     UnknownNameError,
     UsageError,
@@ -60,7 +61,7 @@ class BoardTarget(Target):
         self._sessions: list[Session] = []
 
     @classmethod
-    def missing(cls) -> MissingExtraError | None:
+    def missing(cls) -> NotInstalledError | None:
         if not toolchain_installed():
             return MissingExtraError(cls.name, "boards", "ziglang")
         return super().missing()

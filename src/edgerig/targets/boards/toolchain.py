@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from edgerig.errors import CompileError, UsageError
+from edgerig.install import install_command
 
 Choice = Literal["auto", "ziglang", "gcc"]
 GCC = "arm-none-eabi-gcc"
@@ -115,7 +116,7 @@ def find_toolchain(choice: Choice = "auto") -> Toolchain:
     what = {"auto": "a C compiler for Cortex-M", "ziglang": "ziglang", "gcc": GCC}[choice]
     raise UsageError(
         f"Building firmware needs {what}, which is not installed.",
-        "apt-get install gcc-arm-none-eabi" if choice == "gcc" else "pip install 'edgerig[boards]'",
+        "apt-get install gcc-arm-none-eabi" if choice == "gcc" else install_command("boards"),
     )
 
 
