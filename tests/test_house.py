@@ -11,7 +11,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
-    "install", "errors", "files", "progress", "plugins", "artifact", "measure", "wire", "datasets", "models", "micro",
+    "install", "text", "errors", "files", "progress", "plugins", "artifact", "measure", "wire", "datasets", "models",
+    "micro",
     "compilers", "runtimes", "agent", "targets", "spec", "results", "engine", "report", "testing", "suites", "cli",
 ]  # fmt: skip
 
@@ -85,3 +86,15 @@ def test_no_tensorflow_and_no_pytorch_are_named_as_dependencies() -> None:
     text = (SOURCE.parent.parent / "pyproject.toml").read_text()
     assert '"tensorflow' not in text
     assert '"torch' not in text
+
+
+def test_commands_print_through_the_console_module_which_cleans_what_it_prints() -> None:
+    """`click.echo`, `print` and standard output are for `cli/console.py`, and for errors at the entry point."""
+    for path in sorted((SOURCE / "cli").glob("*.py")):
+        if path.name in ("console.py", "__init__.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            assert called not in ("click.echo", "click.secho", "print", "sys.stdout.write", "Console"), (
+                f"{path.name}:{node.lineno} prints past edgerig.cli.console"
+            )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edgerig.report import Report, render
 from edgerig.report.build import build
 from edgerig.report.load import Loaded
-from edgerig.report.markdown import escape
+from edgerig.report.markdown import _table, escape
 
 HOSTILE = "a|b\n# c <script>alert(1)</script> [x](javascript:alert) `d` *e* http://evil.example"
 
@@ -98,3 +98,19 @@ def test_table_of_a_failure_keeps_its_lines(make: Any) -> None:
 def test_the_json_is_the_model_itself(demo: Loaded) -> None:
     text = render([demo], "json")
     assert msgspec.json.decode(text, type=Report) == build([demo])
+
+
+def test_a_cell_stays_a_cell_and_its_row_a_row_whatever_is_in_it() -> None:
+    texts = ["a|b", "a\\|b", "a\\\\|b", "a\nb", "a\r\n| x | y |", "a\u2028b", "||", "\\", "a\x85b"]
+    table = _table(("one", "two|three"), ([text, "end"] for text in texts))
+    lines = table.splitlines()
+    assert len(lines) == 2 + len(texts)
+    for line in lines:
+        # A bar counts where an even number of backslashes stands before it.
+        assert len([bar for bar in re.findall(r"(\\*)\|", line) if len(bar) % 2 == 0]) == 3
+
+
+def test_names_call_nobody_and_link_nowhere() -> None:
+    assert "@" not in escape("ann@desk @everybody")
+    assert "www." not in escape("see www.evil.example")
+    assert escape("&lt;b&gt;") == "&amp;lt;b&amp;gt;"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 
 from edgerig import __version__
 from edgerig.errors import EdgerigError, Interrupted, StorageError
+from edgerig.text import harmless, one_line
 
 #: Command name -> module of this package, one line for --help. Kept here so that --help imports none of them.
 COMMANDS = {
@@ -91,7 +93,9 @@ def main(args: list[str] | None = None) -> None:
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        click.echo(harmless(said.getvalue()), err=True, nl=False)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = _fail(Interrupted("Stopped."), arguments)
@@ -135,9 +139,9 @@ def _fail(error: EdgerigError, arguments: list[str]) -> int:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.message}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {harmless(error.message)}", err=True)
     if error.hint:
-        click.echo(f"       {error.hint}", err=True)
+        click.echo(f"       {harmless(error.hint)}", err=True)
     return error.exit_code
 
 
@@ -149,7 +153,7 @@ def _bug(error: Exception, arguments: list[str]) -> int:
         traceback.print_exc()
         return 70
     with tempfile.NamedTemporaryFile("w", prefix="edgerig-", suffix=".log", delete=False) as file:
-        file.write(f"edgerig {__version__}\n{arguments}\n{traceback.format_exc()}")
-    click.echo(f"error: this is a fault of edgerig: {type(error).__name__}: {error}", err=True)
+        file.write(harmless(f"edgerig {__version__}\n{arguments}\n{traceback.format_exc()}"))
+    click.echo(f"error: this is a fault of edgerig: {type(error).__name__}: {one_line(error)}", err=True)
     click.echo(f"       The details are in {file.name}; please report them.", err=True)
     return 70

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 from click.core import ParameterSource
 
-from edgerig.cli.console import echo
+from edgerig.cli.console import echo, say
 
 if TYPE_CHECKING:
     from edgerig.agent.serial import SerialAgent
@@ -205,7 +205,7 @@ def _serve(agent: Agent | SerialAgent, where: str, until_eof: bool) -> None:
     if until_eof:
         _stop_at_eof(agent.stop)
     try:
-        click.echo(f"listening on {where}")
+        say(f"listening on {where}")
         agent.serve()
     except KeyboardInterrupt:
         pass

@@ -1,4 +1,8 @@
-"""Progress and output on a terminal: everything for people goes to standard error, results to standard output."""
+"""Progress and output on a terminal: everything for people goes to standard error, results to standard output.
+
+All that a command prints goes through here, and is cleaned on its way (`edgerig.text`): names and messages come from
+devices, files and bundles, and a terminal obeys what it is sent.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,12 @@ import click
 import msgspec
 
 from edgerig.progress import Progress, Task
+from edgerig.text import harmless, harmless_json, one_line
 
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
+    sys.stdout.write(harmless_json(msgspec.json.format(msgspec.json.encode(value), indent=1).decode()) + "\n")
 
 
 #: Seconds from which on the end of a task gets a line of its own.
@@ -34,6 +39,7 @@ class ConsoleProgress(Progress):
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        name = one_line(name)
         start = time.monotonic()
         if not self.console.is_terminal:
             task = Task(name, total)
@@ -44,15 +50,15 @@ class ConsoleProgress(Progress):
         from rich.progress import Progress as Bars
 
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
         )  # fmt: skip
         with Bars(*columns, console=self.console, transient=True) as bars:
             identity = bars.add_task(name, total=total, note="")
 
             class Shown(Task):
                 def changed(self) -> None:
-                    bars.update(identity, completed=self.done, note=self.note)
+                    bars.update(identity, completed=self.done, note=one_line(self.note))
 
             shown = Shown(name, total)
             yield shown
@@ -65,7 +71,7 @@ class ConsoleProgress(Progress):
             self.log(f"{task.name}: done in {seconds:.1f} s{f' ({task.note})' if task.note else ''}")
 
     def log(self, message: str) -> None:
-        self.console.print(message, markup=False, soft_wrap=True)
+        self.console.print(harmless(message), markup=False, soft_wrap=True)
 
 
 #: Characters of a line where its stream is no terminal: a log file has no width, and a table must not be squeezed.
@@ -84,4 +90,15 @@ def terminal_width(stream: TextIO) -> int:
 
 def echo(message: str = "") -> None:
     """A line for people, on standard error."""
-    click.echo(message, err=True)
+    click.echo(harmless(message), err=True)
+
+
+def say(message: str = "", *, nl: bool = True, **style: Any) -> None:
+    """A result on standard output; ``style`` as for `click.style`."""
+    text = harmless(message)
+    click.echo(click.style(text, **style) if style else text, nl=nl)
+
+
+def say_raw(text: str) -> None:
+    """What a user wants as it is, whatever their terminal makes of it."""
+    click.echo(text, nl=False)

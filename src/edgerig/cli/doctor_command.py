@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgerig.cli.console import print_json
+from edgerig.cli.console import print_json, say
 
 
 @click.command(name="doctor")
@@ -22,16 +22,16 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(findings)
         return
-    marks = {"ok": click.style("ok  ", fg="green"), "missing": click.style("--  ", fg="yellow")}
-    marks["warning"] = click.style("(!) ", fg="yellow")
-    marks["bad"] = click.style("BAD ", fg="red")
+    marks = {
+        "ok": ("ok  ", "green"), "missing": ("--  ", "yellow"), "warning": ("(!) ", "yellow"), "bad": ("BAD ", "red"),
+    }  # fmt: skip
     topic = ""
     for finding in findings:
         if finding.topic != topic:
             topic = finding.topic
-            click.echo(
-                click.style(f"\n{topic}", bold=True) if topic != findings[0].topic else click.style(topic, bold=True)
-            )
-        click.echo(f"  {marks[finding.state]}{finding.name}: {finding.text}")
+            say(f"\n{topic}" if topic != findings[0].topic else topic, bold=True)
+        mark, colour = marks[finding.state]
+        say(f"  {mark}", nl=False, fg=colour)
+        say(f"{finding.name}: {finding.text}")
         if finding.hint:
-            click.echo(f"        {finding.hint}")
+            say(f"        {finding.hint}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgerig.cli.console import echo, print_json
+from edgerig.cli.console import echo, print_json, say, say_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def boards(as_json: bool) -> None:
         flash, ram = one.memory.flash.length, one.memory.ram.length
         scheme = "sim" if one.simulator == "unicorn" else one.simulator
         ways = [*([f"{scheme}:{one.name}"] if scheme else []), *(["serial:"] if one.flash else [])]
-        click.echo(
+        say(
             f"{one.name:<16}{one.title:<32}{one.clock_hz / 1e6:>4g} MHz  flash {flash // 1024:>5} KiB  "
             f"RAM {ram // 1024:>5} KiB  {', '.join(ways)}"
         )
@@ -116,7 +116,7 @@ def size(folder: Path, symbols: int, as_json: bool) -> None:
     if as_json:
         print_json(firmware.sizes)
         return
-    click.echo(table(firmware.sizes, symbols))
+    say(table(firmware.sizes, symbols))
 
 
 @command.command()
@@ -133,7 +133,7 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
     firmware = read_firmware(folder)
     described = load_board(board or firmware.board)
     if dry_run:
-        click.echo(shlex.join(flashing.flash_command(described, firmware, tool, installed=False)))
+        say(shlex.join(flashing.flash_command(described, firmware, tool, installed=False)))
         return
     echo(f"done: {flashing.flash(described, firmware, tool)}")
 
@@ -145,8 +145,11 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
 )
 @build_options
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, help="Seconds to an answer.")
+@click.option("--raw", is_flag=True, help="Pass on control characters as the board sends them; a terminal obeys them.")
 @click.option("-c", "--command", "commands", multiple=True, help="Send this and end; may be repeated.")
-def console(address: str, model: Path | None, timeout: float, commands: tuple[str, ...], **given: Any) -> None:
+def console(
+    address: str, model: Path | None, timeout: float, raw: bool, commands: tuple[str, ...], **given: Any
+) -> None:  # fmt: skip
     """Talk to a board's console: CMD=1 prints the network, CMD=2 runs the built-in sample layer by layer.
 
     ADDRESS is sim:BOARD, qemu:BOARD or, for a real board's second line, serial:///dev/ttyUSB0. Lines are read from
@@ -155,31 +158,36 @@ def console(address: str, model: Path | None, timeout: float, commands: tuple[st
     from edgerig.targets.boards.terminal import PROMPT
 
     terminal = _terminal(address, model, timeout, given)
+    show = say_raw if raw else _say_on
     try:
-        click.echo(terminal.greeting(), nl=False)
+        show(terminal.greeting())
         if commands:
             for line in commands:
-                click.echo(f"{line}\n{terminal.ask(line)}", nl=False)
-            click.echo()
+                show(f"{line}\n{terminal.ask(line)}")
+            say()
             return
-        talk(terminal, prompt=PROMPT)
+        talk(terminal, PROMPT, show)
     finally:
         terminal.close()
 
 
-def talk(terminal: Terminal, prompt: str) -> None:
+def _say_on(text: str) -> None:
+    say(text, nl=False)
+
+
+def talk(terminal: Terminal, prompt: str, show: Callable[[str], None] = _say_on) -> None:
     """Pass on lines of standard input until its end, and the answers to standard output."""
     people = sys.stdin.isatty()
     for line in sys.stdin:
         text = line.strip()
         if not text:
-            click.echo(prompt, nl=False)
+            show(prompt)
             continue
         if not people:
-            click.echo(text)
-        click.echo(terminal.ask(text), nl=False)
+            say(text)
+        show(terminal.ask(text))
         sys.stdout.flush()
-    click.echo()
+    say()
 
 
 def _terminal(address: str, model: Path | None, timeout: float, given: dict[str, Any]) -> Terminal:

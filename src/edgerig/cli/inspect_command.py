@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgerig.cli.console import terminal_width
+from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
 
 if TYPE_CHECKING:
@@ -62,19 +62,19 @@ def command(model: Path, as_json: bool, plan: bool) -> None:
         )
         return
     width = terminal_width(sys.stdout)
-    click.echo(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
+    say(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
     for what, specs in (("input", artifact.inputs), ("output", artifact.outputs)):
         for spec in specs:
-            click.echo(f"  {what:6} {spec.name}  {_spec(spec)}")
-    click.echo()
+            say(f"  {what:6} {spec.name}  {_spec(spec)}")
+    say()
     _print_table(analysis, width)
-    click.echo()
+    say()
     _print_totals(analysis)
     if plan:
-        click.echo()
+        say()
         _print_plan(analysis, graph.tensors, width)
     for note in analysis.notes:
-        click.secho(f"note: {note}", fg="yellow")
+        say(f"note: {note}", fg="yellow")
 
 
 def _totals(analysis: Analysis) -> dict[str, int]:
@@ -148,7 +148,7 @@ def _print_table(analysis: Analysis, width: int) -> None:
     totals = (analysis.parameters, analysis.macs, analysis.macc, analysis.weight_bytes)
     rows.append(["", "total", "", "", *(f"{total:,}" for total in totals)])
     for line in render_table(OPERATOR_COLUMNS, rows, width):
-        click.echo(line)
+        say(line)
 
 
 def _figure(value: int | None) -> str:
@@ -159,12 +159,12 @@ def _figure(value: int | None) -> str:
 def _print_totals(analysis: Analysis) -> None:
     memory = analysis.memory
     at = f" at operator {memory.peak_operator}" if memory.peak_operator is not None else ""
-    click.echo(f"weights      {_bytes(analysis.weight_bytes)} in {analysis.parameters:,} parameters")
-    click.echo(f"activations  {_bytes(memory.plain_sum)} as plain sum")
-    click.echo(f"             {_bytes(memory.planned)} as planned by liveness")
-    click.echo(f"             {_bytes(memory.lower_bound)} is the least that any plan needs{at}")
+    say(f"weights      {_bytes(analysis.weight_bytes)} in {analysis.parameters:,} parameters")
+    say(f"activations  {_bytes(memory.plain_sum)} as plain sum")
+    say(f"             {_bytes(memory.planned)} as planned by liveness")
+    say(f"             {_bytes(memory.lower_bound)} is the least that any plan needs{at}")
     if memory.unpacked_weights:
-        click.echo(f"             and {_bytes(memory.unpacked_weights)} for weights unpacked before use")
+        say(f"             and {_bytes(memory.unpacked_weights)} for weights unpacked before use")
 
 
 def _print_plan(analysis: Analysis, tensors: Sequence[Tensor], width: int) -> None:
@@ -179,7 +179,7 @@ def _print_plan(analysis: Analysis, tensors: Sequence[Tensor], width: int) -> No
         for piece in analysis.memory.placements
     ]
     for line in render_table(columns, rows, width):
-        click.echo(line)
+        say(line)
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgerig.cli.console import print_json
+from edgerig.cli.console import print_json, say
 
 
 @click.command(name="list")
@@ -45,7 +45,7 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
         return
     width = max(len(row["name"]) for row in rows)
     for row in rows:
-        click.echo(f"{row['name']:<{width}}  {row['summary']}" + ("" if row["installed"] else f"  [{row['install']}]"))
+        say(f"{row['name']:<{width}}  {row['summary']}" + ("" if row["installed"] else f"  [{row['install']}]"))
     if name:
         for setting in rows[0]["settings"]:
-            click.echo(f"  {setting['name']} (default {setting['default']}): {setting['description']}")
+            say(f"  {setting['name']} (default {setting['default']}): {setting['description']}")

@@ -18,6 +18,7 @@ from edgerig.report.model import Figure, Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.units import percent
+from edgerig.text import harmless
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -45,13 +46,20 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+def _shown_value(value: Any) -> Any:
+    """What a template shows: texts without what a browser would obey instead of showing it, the rest as it is."""
+    if isinstance(value, Markup):
+        return Markup(harmless(value))
+    return harmless(value) if isinstance(value, str) else value
+
+
 def render_html(report: Report) -> str:
     """The whole page. Names and messages are escaped; a content policy forbids any other script and any request."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_shown_value,
     )  # fmt: skip
     environment.filters["percent"] = percent
     environment.filters["together"] = _together

@@ -10,6 +10,7 @@ from edgerig.report.model import BundleView, Fact, Failure, Figure, Report, Vari
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.units import percent, show
+from edgerig.text import harmless
 
 _CLASSES_SHOWN = 20
 
@@ -22,13 +23,14 @@ def render_markdown(report: Report) -> str:
     parts += ["## Each variant", *(_variant(variant, report) for variant in report.variants)]
     parts += ["## The runs" if len(report.bundles) > 1 else "## The run", *(_run(b) for b in report.bundles)]
     parts.append(f"Made by edgerig {escape(report.edgerig)}.")
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return harmless("\n\n".join(part for part in parts if part)) + "\n"
 
 
 def escape(text: str) -> str:
     """``text`` with everything that Markdown or HTML would take for markup made harmless, on one line."""
-    one_line = " ".join(text.split())
-    return re.sub(r"([\\`*_{}\[\]<>|#~$!])", r"\\\1", one_line).replace("://", ":&#47;/")
+    escaped = re.sub(r"([\\`*_{}\[\]<>|#~$!])", r"\\\1", " ".join(text.split()).replace("&", "&amp;"))
+    # GitHub makes links of addresses, and messages to people of their names.
+    return re.sub(r"(?i)\b(www)\.", r"\1&#46;", escaped.replace("://", ":&#47;/").replace("@", "&#64;"))
 
 
 def _figure(figure: Figure, *, interval: bool = False) -> str:
@@ -64,11 +66,16 @@ def _kind(kind: Kind | None) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
     """A table whose last ``numbers`` columns are aligned to the right."""
-    rows = [list(row) for row in rows]
+    rows = [[_cell(text) for text in row] for row in rows]
     if not rows:
         return ""
     rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
-    return "\n".join("| " + " | ".join(line) + " |" for line in (list(head), rule, *rows))
+    return "\n".join("| " + " | ".join(line) + " |" for line in ([_cell(text) for text in head], rule, *rows))
+
+
+def _cell(text: str) -> str:
+    """``text`` as one cell, whatever it is: no line break ends its row, and no bar that is not escaped its cell."""
+    return re.sub(r"(\\*)\|", lambda bar: bar[0] if len(bar[1]) % 2 else f"{bar[1]}\\|", " ".join(text.splitlines()))
 
 
 def _bullets(items: Iterable[str]) -> str:
@@ -219,7 +226,7 @@ def _layers(one: Variant) -> list[str]:
         return ["#### Layers", f"*unavailable: {escape(one.layers.reason)}*"]
     counts = any(row.instructions for row in one.layers.rows)
     rows = [
-        (str(row.index), escape(row.op), escape(row.name), row.shape, _figure(row.time),
+        (str(row.index), escape(row.op), escape(row.name), escape(row.shape), _figure(row.time),
          *([_figure(row.instructions) if row.instructions else "–"] if counts else []),
          "–" if row.share is None else percent(row.share))
         for row in one.layers.rows
@@ -232,8 +239,8 @@ def _firmware(one: Variant) -> list[str]:
     if one.firmware is None:
         return []
     firmware = one.firmware
-    rows = [(row.place, escape(row.name), f"{row.bytes:,}", percent(row.share)) for row in firmware.parts]
-    symbols = [(escape(row.name), row.place, row.group, f"{row.bytes:,}") for row in firmware.symbols]
+    rows = [(escape(row.place), escape(row.name), f"{row.bytes:,}", percent(row.share)) for row in firmware.parts]
+    symbols = [(escape(row.name), escape(row.place), escape(row.group), f"{row.bytes:,}") for row in firmware.symbols]
     totals = "; ".join(f"{row.name} {row.bytes:,} B, {percent(row.share)}" for row in firmware.totals)
     return [
         "#### Firmware" + _marks(firmware.warnings),
@@ -264,7 +271,7 @@ def _against_float(one: Variant) -> list[str]:
 def _run(bundle: BundleView) -> str:
     parts = [f"### {escape(bundle.name)}", _facts([Fact("folder", bundle.path)]), _code(bundle.commands)]
     parts += ["**Warnings**\n\n" + _bullets(bundle.warnings)] if bundle.warnings else []
-    failures = ((escape(row.id), _happened(row), row.time) for row in bundle.failures)
+    failures = ((escape(row.id), _happened(row), escape(row.time)) for row in bundle.failures)
     parts.append(_table(("cell that could not be measured", "what happened", "when"), failures))
     parts += [
         f"{escape(row.id)}:\n\n{_code(row.message.splitlines(), 'text')}" for row in bundle.failures if _is_long(row)

@@ -1,0 +1,66 @@
+"""Texts from elsewhere, made fit for a terminal, a page or a log.
+
+Names, messages and logs come from devices, model files, datasets and bundles. What a terminal or a browser would obey
+instead of showing is written out as an escape (``\\x1b``): control characters of C0 and C1, which move the cursor or
+rename the window, marks that turn the direction of writing around, which make ``gpj.exe`` out of ``exe.jpg``, line
+separators, and characters that are no text at all. Cleaning twice does no more than cleaning once.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Longest name or message that is shown, in characters.
+LONGEST_LINE = 500
+#: Longest text of several lines that is shown, in characters.
+LONGEST_TEXT = 8000
+
+#: C0, DEL, C1; soft hyphen and zero-width characters; separators and direction marks; surrogates, specials, tags.
+_HARMFUL = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f"
+)
+_CLEAN = re.compile(f"[{_HARMFUL}]")
+_CLEAN_LINES = re.compile(f"(?![\n\t])[{_HARMFUL}]")
+#: JSON escapes C0 by itself.
+_CLEAN_JSON = re.compile(f"(?![\x00-\x1f])[{_HARMFUL}]")
+
+
+def one_line(text: object, longest: int = LONGEST_LINE) -> str:
+    """``text`` on one line: line breaks and tabs become blanks, what is harmful an escape, the rest is cut."""
+    joined = re.sub(r"[ ]*[\r\n\t\v\f]+[ ]*", " ", str(text)).strip()
+    return cut(_CLEAN.sub(_escape, joined), longest)
+
+
+def lines(text: object, longest: int = LONGEST_TEXT) -> str:
+    """``text`` with its line breaks and tabs, and without what is harmful; the end is cut off where it is too long."""
+    whole = str(text).replace("\r\n", "\n")
+    return cut(_CLEAN_LINES.sub(_escape, whole), longest)
+
+
+def harmless(text: str) -> str:
+    """``text`` whole, with its line breaks and tabs, and without what is harmful."""
+    return _CLEAN_LINES.sub(_escape, text)
+
+
+def harmless_json(document: str) -> str:
+    """The same JSON document, with what a terminal would obey as JSON's own escapes."""
+    return _CLEAN_JSON.sub(_json_escape, document)
+
+
+def cut(text: str, longest: int) -> str:
+    """``text``, or as much of its beginning as fits with a word about the rest."""
+    if len(text) <= longest:
+        return text
+    rest = f"… ({len(text):,} characters)"
+    return text[: max(0, longest - len(rest))] + rest
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
