@@ -129,7 +129,7 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
 def test_the_tutorial_runs_from_top_to_bottom(tmp_path: Path) -> None:
     done = shell(f"{sys.executable} {ROOT / 'examples' / 'mnist' / 'tutorial.py'} {tmp_path}", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "original-litert-local: accuracy" in done.stdout
+    assert "mnist-cnn_int8-litert-local: accuracy" in done.stdout
     assert (tmp_path / "report.html").exists()
 
 
@@ -141,5 +141,5 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "examples" / "mnist" / "tutorial.ipynb", as_version=4)
     NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(tmp_path)}}).execute()
     text = json.dumps(notebook)
-    assert "original-litert-local: accuracy" in text
+    assert "mnist-cnn_int8-litert-local: accuracy" in text
     assert (tmp_path / "runs" / "tutorial" / "report.html").exists()

@@ -6,7 +6,7 @@ import pytest
 
 from edgerig.cli import main
 from edgerig.errors import Interrupted
-from edgerig.testing.networks import dense_tflite
+from edgerig.testing.networks import dense_onnx, dense_tflite
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def call(capfd, tmp_path, monkeypatch):
 def test_settings_of_the_target_become_part_of_the_rig(call, monkeypatch):
     made = []
 
-    def plan(rig):
+    def plan(rig, **_):
         made.append(rig)
         raise Interrupted("Enough.")
 
@@ -57,3 +57,51 @@ def test_target_that_there_is_not_is_told(call):
     assert code != 0
     assert "stm32f999" in err
     assert "Traceback" not in err
+
+
+def test_several_files_are_variants_of_one_run(call, tmp_path):
+    dense_tflite(tmp_path / "b.tflite", 8, 4, seed=1)
+    code, out, err = call("b.tflite", "--json", "--out", "two")
+    assert code == 0, err
+    document = json.loads(out)
+    assert [cell["id"] for cell in document["cells"]] == ["net-litert-local", "b-litert-local"]
+    assert document["name"] == "bench-net-b"
+    for text in (err, (tmp_path / "two/report.html").read_text(), (tmp_path / "two/report.md").read_text()):
+        assert "net" in text
+        assert "b-litert-local" in text or "b · litert" in text
+    assert document == json.loads((tmp_path / "two" / "results.json").read_text())
+
+
+def test_files_of_several_formats_run_on_the_engine_of_each(call, tmp_path):
+    dense_onnx(tmp_path / "net.onnx", 8, 4)
+    code, out, err = call("net.onnx", "--json", "--dry-run")
+    assert code == 0, err
+    cells = [(cell["id"], cell["runtime"]) for cell in json.loads(out)["cells"]]
+    assert cells == [("net.tflite-litert-local", "litert"), ("net.onnx-onnxruntime-local", "onnxruntime")]
+    assert not (tmp_path / "runs").exists()
+    code, out, _ = call("net.onnx", "--json", "--dry-run", "--runtime", "tflm", "--runtime", "onnxruntime")
+    assert [cell["runtime"] for cell in json.loads(out)["cells"]] == ["tflm", "onnxruntime"]
+
+
+def test_one_of_several_can_be_chosen(call, tmp_path):
+    dense_tflite(tmp_path / "b.tflite", 8, 4, seed=1)
+    code, out, err = call("b.tflite", "--only", "b-*", "--json")
+    assert code == 0, err
+    assert [cell["variant"] for cell in json.loads(out)["cells"]] == ["b"]
+    code, _, err = call("b.tflite", "--only", "c-*")
+    assert code == 2
+    assert "b-litert-local" in err
+
+
+def test_networks_that_no_random_sample_fits_are_told_before_anything_runs(call, tmp_path):
+    dense_tflite(tmp_path / "b.tflite", 9, 4)
+    code, _, err = call("b.tflite")
+    assert code != 0
+    assert "no random sample fits both" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_one_file_twice_is_told(call):
+    code, _, err = call("./net.tflite")
+    assert code == 2
+    assert "twice" in err

@@ -43,7 +43,7 @@ def starts(result: Any) -> dict[str, str]:
 def test_a_run_measures_and_keeps_everything(digit_net: Path, tmp_path: Path) -> None:
     result = edgerig.run(rig(digit_net), out=tmp_path / "out")
     (cell,) = result.cells
-    assert cell.id == "original-litert-local"
+    assert cell.id == "digits-litert-local"
     for quantity in (cell.latency.load, cell.latency.first, cell.latency.steady, cell.latency.transport):
         assert isinstance(quantity, Measurement)
         assert quantity.kind == "measured"
@@ -93,7 +93,7 @@ def test_fast_networks_are_measured_for_long_enough(digit_net: Path, tmp_path: P
     data = rig(digit_net)
     data["measure"]["seconds"] = 0.05
     edgerig.run(data, out=tmp_path / "out")
-    times = Bundle(tmp_path / "out").samples("original-litert-local")["times_ns"]
+    times = Bundle(tmp_path / "out").samples("digits-litert-local")["times_ns"]
     assert times.sum() >= 0.05e9
     assert len(times) % SAMPLES == 0
 
@@ -105,7 +105,7 @@ def test_nobody_waits_for_an_hour_of_transport_to_get_a_second_of_inference(
     data = rig(digit_net)
     data["measure"]["seconds"] = 1000
     edgerig.run(data, out=tmp_path / "out")
-    assert len(Bundle(tmp_path / "out").samples("original-litert-local")["times_ns"]) == SAMPLES
+    assert len(Bundle(tmp_path / "out").samples("digits-litert-local")["times_ns"]) == SAMPLES
 
 
 def test_a_second_run_measures_anew_and_builds_nothing(digit_net: Path, tmp_path: Path) -> None:
@@ -241,14 +241,14 @@ def test_a_cell_that_fails_costs_no_other_and_is_tried_again(
         edgerig.run(data, out=tmp_path / "out")
     assert "the engine is broken" in str(caught.value)
     partial = Bundle(tmp_path / "out").result()
-    assert [cell.id for cell in partial.cells] == ["original-litert-local"]
+    assert [cell.id for cell in partial.cells] == ["digits-litert-local"]
     assert partial.finished is None
-    assert partial.failures[0].id == "original-broken-local"
+    assert partial.failures[0].id == "digits-broken-local"
     switch.unlink()
     again = edgerig.run(data, out=tmp_path / "out", resume=True)
     assert len(again.cells) == 2
     assert not again.failures
-    assert starts(again)["original-litert-local"] == starts(partial)["original-litert-local"]
+    assert starts(again)["digits-litert-local"] == starts(partial)["digits-litert-local"]
 
 
 class TooBig(Broken):
@@ -264,9 +264,9 @@ def test_a_failure_with_a_table_is_one_short_line_of_the_summary_and_whole_in_th
     with pytest.raises(InferenceError, match="1 of 1 cells could not be measured") as caught:
         edgerig.run(data, out=tmp_path / "out")
     lines = caught.value.message.splitlines()
-    assert lines[1:] == ["  - original-big-local: The firmware does not fit on a board. Take another board."]
+    assert lines[1:] == ["  - digits-big-local: The firmware does not fit on a board. Take another board."]
     assert "cells/*/failure.json" in (caught.value.hint or "")
-    kept = Bundle(tmp_path / "out").read_failure("original-big-local")
+    kept = Bundle(tmp_path / "out").read_failure("digits-big-local")
     assert kept is not None
     assert len(kept.message.splitlines()) == 42
     assert "part 39" in kept.message

@@ -1,14 +1,17 @@
 import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
 from edgerig.install import install_command
 from edgerig.runtimes.litert import LiteRt
 from edgerig.spec.document import Document
-from edgerig.spec.parse import parse_rig
+from edgerig.spec.parse import parse_rig, rig_to_yaml
 from edgerig.spec.plan import Plan, make_plan
+from edgerig.testing import networks
 
 
 def plan(*blocks: dict[str, Any], only: tuple[str, ...] = (), **changes: Any) -> Plan:
@@ -49,7 +52,7 @@ def test_runtime_that_a_board_does_not_have_is_refused_before_anything_runs() ->
 def test_what_a_compiler_needs_before_it_is_put_in() -> None:
     made = plan({"compilers": ["onnx-int8"], "runtimes": ["onnxruntime"]})
     assert [part.use for part in made.cells[0].compilers] == ["float32", "onnx", "onnx-int8"]
-    assert [[part.use for part in chain] for chain in made.chains] == [
+    assert [[part.use for part in chain] for _, chain in made.chains] == [
         ["float32"], ["float32", "onnx"], ["float32", "onnx", "onnx-int8"],
     ]  # fmt: skip
 
@@ -133,3 +136,75 @@ def test_a_missing_c_compiler_is_told_before_anything_runs(monkeypatch: pytest.M
         plan({"compilers": ["int8"], "runtimes": ["micro", f"{__name__}:NotInstalled"]})
     assert "apt-get install gcc" in (caught_both.value.hint or "")
     assert install_command("exotic") in (caught_both.value.hint or "")
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the float network a.tflite, the int8 network b.tflite, and another a.tflite in ``deeper``."""
+    folder = tmp_path_factory.mktemp("nets")
+    (folder / "deeper").mkdir()
+    networks.dense_tflite(folder / "a.tflite", 784, 10)
+    networks.dense_tflite_int8(folder / "b.tflite", 784, 10)
+    networks.dense_tflite(folder / "deeper" / "a.tflite", 784, 10, seed=1)
+    return folder
+
+
+def several(nets: Path, *blocks: dict[str, Any], models: list[Any], **more: Any) -> Plan:
+    data = {"models": models, "dataset": "mnist", "matrix": list(blocks), **more}
+    return make_plan(parse_rig(Document(data, "rig.yaml", nets)))
+
+
+def test_files_that_are_deployed_as_they_are_keep_their_names(nets: Path) -> None:
+    made = several(nets, {"runtimes": ["litert"]}, models=["a.tflite", "b.tflite"])
+    assert ids(made) == ["a-litert-local", "b-litert-local"]
+    assert [(cell.model, cell.variant) for cell in made.cells] == [("a", "a"), ("b", "b")]
+    assert ids(plan({"runtimes": ["litert"]}, model=str(nets / "b.tflite"))) == ["b-litert-local"]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(nets: Path) -> None:
+    made = several(nets, {"runtimes": ["litert"]}, models=["a.tflite", "deeper/a.tflite"])
+    assert [cell.variant for cell in made.cells] == [f"{nets.name}/a", "deeper/a"]
+    assert ids(made) == [f"{nets.name}-a-litert-local", "deeper-a-litert-local"]
+
+
+def test_a_block_chooses_models_by_their_names_and_compiles_each(nets: Path) -> None:
+    made = several(
+        nets,
+        {"models": ["a", "net"], "compilers": ["int8", "none"], "runtimes": ["litert"]},
+        {"models": "b", "runtimes": ["tflm"]},
+        models=["a.tflite", {"file": "b.tflite"}, {"file": "deeper/a.tflite", "name": "net"}],
+    )
+    assert ids(made) == [
+        "a-int8-litert-local", "a-litert-local", "net-int8-litert-local", "net-litert-local", "b-tflm-local",
+    ]  # fmt: skip
+    assert [(model, [part.use for part in chain]) for model, chain in made.chains] == [
+        ("a", ["int8"]),
+        ("net", ["int8"]),
+    ]
+    assert [part.label for part in made.models] == ["a", "b", "net"]
+    again = make_plan(parse_rig(Document(yaml.safe_load(rig_to_yaml(made.rig)), "again.yaml")))
+    assert again.cells == made.cells
+
+
+def test_combinations_of_one_model_that_cannot_work_are_refused_by_its_name(nets: Path) -> None:
+    with pytest.raises(IncompatibleError, match=r"b.*int8"):
+        several(nets, {"compilers": ["int8"], "runtimes": ["litert"]}, models=["a.tflite", "b.tflite"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": []}, "must be a list of models"),
+        ({"models": "a.tflite"}, "must be a list of models"),
+        ({"models": ["a.tflite", "a.tflite"]}, "stands there twice"),
+        ({"models": ["a.tflite", {"file": "b.tflite", "name": "a"}]}, "is the name of two"),
+        ({"models": [{"file": "b.tflite", "name": 3}]}, "must be text"),
+        ({"models": ["a.tflite"], "model": "mnist-cnn"}, "both 'model' and 'models'"),
+        ({"models": ["a.tflite"], "matrix": [{"models": ["c"], "runtimes": ["litert"]}]}, "there is no model 'c'"),
+        ({"models": ["a.tflite"], "matrix": [{"models": [], "runtimes": ["litert"]}]}, "leave it out for all"),
+    ],
+)
+def test_a_mistake_in_the_list_of_models_is_named(nets: Path, changes: dict[str, Any], said: str) -> None:
+    data = {"dataset": "mnist", "matrix": [{"runtimes": ["litert"]}], **changes}
+    with pytest.raises(SpecError, match=re.escape(said)):
+        parse_rig(Document(data, "rig.yaml", nets))

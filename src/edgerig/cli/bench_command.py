@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
 from edgerig.cli.options import parse_options
 
+if TYPE_CHECKING:
+    from edgerig.artifact import Artifact
+
 
 @click.command(name="bench")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dataset", default="random", show_default=True, help="What to run; `edgerig list datasets` names them.")
 @click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
 @click.option(
@@ -37,30 +41,47 @@ from edgerig.cli.options import parse_options
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before measuring."
 )
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'a-*'.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--no-profile", is_flag=True, help="Take no per-operator profile.")
 @click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: runs/bench-<model>]")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON document.")
-def command(model: Path, out: Path | None, resume: bool, as_json: bool, **given: Any) -> None:
-    """Measure the file MODEL (.tflite, .onnx) on one or more targets, without a rig file.
+def command(
+    models: tuple[Path, ...], out: Path | None, resume: bool, as_json: bool, only: tuple[str, ...], dry_run: bool,
+    **given: Any,
+) -> None:  # fmt: skip
+    """Measure each file MODEL (.tflite, .onnx) on one or more targets, without a rig file.
 
-    Without --dataset it runs random inputs of the network's shape: speed and memory, but no quality.
+    Several files are variants of one run: they take the same samples, and keep their files' names. Without --dataset
+    it runs random inputs of the network's shape: speed and memory, but no quality.
+
+    Predictions are compared with those of --reference. Without it a float file is compared with itself, and another
+    with the float file that its description says it was made from, or else with the only float file beside it.
 
     \b
     Examples:
       edgerig bench net.tflite
       edgerig bench net.tflite --dataset mnist --samples 500
+      edgerig bench net.tflite net_int8.tflite net.onnx --dataset mnist --out runs/all
       edgerig bench net.tflite --dataset mnist --target tcp://raspberrypi:7433 --out runs/pi --json
       edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
     """
     from edgerig.cli.finish import finish
+    from edgerig.cli.plan_view import plan_rows, show_plan
     from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
     from edgerig.engine.api import run
 
-    plan = make(_rig(model, given))
+    plan = make(_rig(models, given), only=only)
+    if dry_run or len(models) > 1:
+        show_plan(plan)
+    if dry_run:
+        if as_json:
+            print_json(plan_rows(plan))
+        return
     stop_on_termination()
-    folder = out if out is not None else Path("runs") / f"bench-{model.stem}"
+    folder = out if out is not None else Path("runs") / plan.rig.name
     words = shlex.join(["edgerig", *sys.argv[1:]])
     result = run(plan, out=folder, resume=resume, progress=ConsoleProgress(), command=words)
     finish(folder, result)
@@ -70,23 +91,27 @@ def command(model: Path, out: Path | None, resume: bool, as_json: bool, **given:
         echo(f"Report: {folder / 'report.html'}")
 
 
-def _rig(model: Path, given: dict[str, Any]) -> dict[str, Any]:
+def _rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
     from edgerig.models.files import open_artifact
+    from edgerig.spec.naming import distinct_names
 
-    artifact = open_artifact(model)
+    artifacts = [open_artifact(model) for model in models]
     dataset = {"use": given["dataset"], **parse_options(given["dataset_option"], "--dataset-option")}
     if given["dataset_root"] is not None:
         dataset["root"] = str(given["dataset_root"])
     if dataset["use"] == "random":
-        dataset.setdefault("shape", list(artifact.inputs[0].shape[1:]))
+        dataset.setdefault("shape", _one_shape(models, artifacts))
         dataset.setdefault("samples", given["samples"] or 1000)
-    reference = given["reference"]
+    reference = {"reference": str(given["reference"])} if given["reference"] else {}
+    parts = [{"file": str(model), **reference} for model in models]
+    names = distinct_names([str(model) for model in models])
+    named = list(zip(names, models, (artifact.format for artifact in artifacts), strict=True))
     return {
-        "name": f"bench-{model.stem}",
-        "model": {"file": str(model), **({"reference": str(reference)} if reference else {})},
+        "name": _run_name(models),
+        **({"model": parts[0]} if len(parts) == 1 else {"models": parts}),
         "dataset": dataset,
-        "matrix": _matrix(model, artifact.format, given),
+        "matrix": _matrix(named, given),
         "measure": {
             "warmup": given["warmup"],
             "profile": not given["no_profile"],
@@ -95,27 +120,81 @@ def _rig(model: Path, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _matrix(model: Path, format: str, given: dict[str, Any]) -> list[dict[str, Any]]:
-    """The runtimes that were asked for on every target; where none were, the one that is usual there."""
-    from edgerig.engine.reference import RUNTIMES
-    from edgerig.errors import IncompatibleError
-    from edgerig.targets.resolve import default_runtime
+def _run_name(models: Sequence[Path]) -> str:
+    """``bench-a-b``; of many files, ``bench-a-and-5-more``."""
+    stems = [model.stem for model in models]
+    return "bench-" + ("-".join(stems) if len(stems) <= 3 else f"{stems[0]}-and-{len(stems) - 1}-more")
 
+
+def _one_shape(models: Sequence[Path], artifacts: Sequence[Artifact]) -> list[int]:
+    """The shape of a random sample for all networks."""
+    from edgerig.errors import IncompatibleError
+
+    shapes = [list(artifact.inputs[0].shape[1:]) for artifact in artifacts]
+    for model, shape in zip(models, shapes, strict=True):
+        if shape != shapes[0]:
+            raise IncompatibleError(
+                f"{models[0]} takes {shapes[0]} and {model} takes {shape}: no random sample fits both.",
+                "Measure them apart, or give a --dataset that both were made for.",
+            )
+    return shapes[0]
+
+
+def _matrix(models: Sequence[tuple[str, Path, str]], given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runtimes that were asked for on every target; where none were, the one that is usual there.
+
+    Args:
+        models: Name, file and format of each. given: The options.
+    """
     threads = {"threads": given["threads"]} if given["threads"] != 1 else {}
     settings = parse_options(given["target_option"], "--target-option")
-    blocks: dict[tuple[str, ...], list[Any]] = {}
+    blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for target in given["targets"] or ("local",):
-        runtimes = given["runtimes"]
-        if not runtimes:
-            usual = default_runtime(target) or RUNTIMES.get(format)
-            if usual is None:
-                raise IncompatibleError(
-                    f"{model.name} is a {format} file, which no runtime runs as it is.",
-                    f"Compile it first: edgerig compile {model} --to float32",
-                )
-            runtimes = (usual,)
-        blocks.setdefault(tuple(runtimes), []).append({"use": target, **settings} if settings else target)
+        for name, file, format in models:
+            runtimes = _runtimes(file, format, target, given["runtimes"])
+            blocks.setdefault(runtimes, {}).setdefault(target, []).append(name)
     return [
-        {"runtimes": [{"use": name, **threads} for name in runtimes], "targets": targets}
-        for runtimes, targets in blocks.items()
+        {
+            **({"models": names} if len(names) < len(models) else {}),
+            "runtimes": [{"use": runtime, **threads} for runtime in runtimes],
+            "targets": [{"use": target, **settings} if settings else target for target in targets],
+        }
+        for runtimes, names, targets in _together(blocks)
     ]
+
+
+def _together(
+    blocks: dict[tuple[str, ...], dict[str, list[str]]],
+) -> list[tuple[tuple[str, ...], list[str], list[str]]]:
+    """Runtimes, models and targets of each block, from models by target by runtimes."""
+    result = []
+    for runtimes, by_target in blocks.items():
+        same: dict[tuple[str, ...], list[str]] = {}
+        for target, names in by_target.items():
+            same.setdefault(tuple(names), []).append(target)
+        result += [(runtimes, list(names), targets) for names, targets in same.items()]
+    return result
+
+
+def _runtimes(file: Path, format: str, target: str, wanted: Sequence[str]) -> tuple[str, ...]:
+    """The runtimes of one file on one target: those of ``wanted`` that take its format, or the usual one.
+
+    Raises:
+        IncompatibleError: No runtime takes it.
+    """
+    from edgerig.engine.reference import RUNTIMES
+    from edgerig.errors import IncompatibleError
+    from edgerig.plugins import find
+    from edgerig.runtimes.base import Runtime
+    from edgerig.targets.resolve import default_runtime
+
+    if wanted:
+        # Where none takes it, the plan says why of each.
+        return tuple(name for name in wanted if format in find("runtime", name, Runtime).formats) or tuple(wanted)
+    usual = default_runtime(target) or RUNTIMES.get(format)
+    if usual is None:
+        raise IncompatibleError(
+            f"{file.name} is a {format} file, which no runtime runs as it is.",
+            f"Compile it first: edgerig compile {file} --to float32",
+        )
+    return (usual,)

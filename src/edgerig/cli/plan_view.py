@@ -6,18 +6,21 @@ from typing import Any
 
 from edgerig.cli.console import echo
 from edgerig.spec.plan import Plan
+from edgerig.spec.types import ModelPart
 
 
 def plan_rows(plan: Plan) -> dict[str, Any]:
     """The plan as plain values."""
     return {
         "name": plan.rig.name,
-        "model": plan.rig.model.label,
+        "model": plan.rig.models[0].label,
+        "models": [part.label for part in plan.models],
         "dataset": plan.rig.dataset.use,
         "samples": plan.rig.measure.samples,
         "cells": [
             {
                 "id": cell.id,
+                "model": cell.model,
                 "compilers": [part.label for part in cell.compilers],
                 "runtime": cell.runtime.label,
                 "target": cell.target.use,
@@ -30,10 +33,15 @@ def plan_rows(plan: Plan) -> dict[str, Any]:
 def show_plan(plan: Plan) -> None:
     """The plan on standard error."""
     rig = plan.rig
-    train = f", trained {rig.model.train.get('epochs', 3)} epochs" if rig.model.use else ""
     samples = "all test samples" if rig.measure.samples is None else f"{rig.measure.samples} test samples a cell"
-    echo(f"{rig.name}: model {rig.model.label}{train}; dataset {rig.dataset.label}; {samples}")
+    what = "model" if len(plan.models) == 1 else f"{len(plan.models)} models:"
+    names = ", ".join(_with_training(part) for part in plan.models)
+    echo(f"{rig.name}: {what} {names}; dataset {rig.dataset.label}; {samples}")
     width = max(len(cell.id) for cell in plan.cells)
     for cell in plan.cells:
-        chain = " -> ".join([rig.model.label, *(part.label for part in cell.compilers)])
+        chain = " -> ".join([cell.model, *(part.label for part in cell.compilers)])
         echo(f"  {cell.id:<{width}}  {chain} | {cell.runtime.label} | {cell.target.use}")
+
+
+def _with_training(part: ModelPart) -> str:
+    return f"{part.label}, trained {part.train.get('epochs', 3)} epochs" if part.use else part.label

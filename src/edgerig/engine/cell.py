@@ -103,7 +103,8 @@ def measure_cell(
     warnings = (*interruptions, *judge(machine, machine_after, report.threads, distribution, report.clock))
     kind: Any = target.kind
     result = CellResult(
-        id=cell.id, variant=cell.variant, runtime=cell.runtime.use, runtime_version=report.runtime_version,
+        id=cell.id, model=cell.model, variant=cell.variant,
+        runtime=cell.runtime.use, runtime_version=report.runtime_version,
         target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
         agreement=compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures),
         latency=_latency(report, first, steady, distribution, transport, kind, warnings),

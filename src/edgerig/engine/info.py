@@ -11,7 +11,7 @@ from edgerig.models.graph.read import read_graph
 from edgerig.results.types import ModelInfo
 
 
-def model_info(model: Artifact, source: str, artifacts: list[Artifact]) -> ModelInfo:
+def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact]) -> ModelInfo:
     """Name, source and counts; the counts come from the first deployed float file whose graph can be read.
 
     A Keras file holds no operators in execution order, so its TFLite is counted instead.
@@ -27,4 +27,4 @@ def model_info(model: Artifact, source: str, artifacts: list[Artifact]) -> Model
         parameters, macs = counts.parameters, counts.macs
         break
     training = next((dict(origin.options) for origin in model.origins if origin.tool == "train"), {})
-    return ModelInfo(name=model.name, source=source, parameters=parameters, macs=macs, training=training)
+    return ModelInfo(name=name, source=source, parameters=parameters, macs=macs, training=training)

@@ -36,7 +36,7 @@ from edgerig.results.types import (
 )
 from edgerig.spec.parse import rig_to_builtins, rig_to_yaml
 from edgerig.spec.plan import Cell, Plan
-from edgerig.spec.types import Part
+from edgerig.spec.types import ModelPart, Part
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
 
@@ -104,13 +104,18 @@ class _Run:
     def execute(self) -> RunResult:
         with self._targets() as targets:
             self.dataset.prepare(self.progress)
-            model = self.stages.model(self.plan.rig.model)
+            models = {part.label: self.stages.model(part) for part in self.plan.models}
+            beside = {
+                part.label: self.stages.model(part)
+                for part in self.plan.rig.models
+                if part.file and part.label not in models
+            }
             tests = TestSet(self.dataset, self.plan.rig.measure.samples)
-            artifacts = self._compile(model)
-            self._describe(model, artifacts)
-            reference = self.stages.reference(model, self.plan.rig.model, tests)
-            failures = self._cells(targets, artifacts, tests, reference)
-        result = self._result(model, artifacts, failures)
+            artifacts = self._compile(models)
+            self._describe(models, artifacts)
+            references = self.stages.references(self.plan.models, models | beside, tests)
+            failures = self._cells(targets, artifacts, tests, references)
+        result = self._result(models, artifacts, failures)
         if failures:
             raise _failed(failures, self.briefs, len(self.plan.cells), self.bundle)
         self.bundle.write_result(result)
@@ -132,33 +137,33 @@ class _Run:
                     targets[key] = target
             yield targets
 
-    def _compile(self, model: Artifact) -> dict[str, Artifact]:
-        """Chain key to artifact, placed in the bundle; the empty chain is the model itself."""
-        built: dict[str, Artifact] = {"": model}
-        for chain in self.plan.chains:
-            built[_chain_key(chain)] = self.stages.compile(built[_chain_key(chain[:-1])], chain[-1])
+    def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact]:
+        """Key of model and chain to artifact, placed in the bundle; the empty chain is the model itself."""
+        built = {_chain_key(label, ()): model for label, model in models.items()}
+        for label, chain in self.plan.chains:
+            built[_chain_key(label, chain)] = self.stages.compile(built[_chain_key(label, chain[:-1])], chain[-1])
         return {key: place_artifact(artifact, self.bundle.artifacts) for key, artifact in built.items()}
 
-    def _describe(self, model: Artifact, artifacts: dict[str, Artifact]) -> None:
+    def _describe(self, models: dict[str, Artifact], artifacts: dict[str, Artifact]) -> None:
         """Put what is known before measuring into the header, so that an unfinished bundle can be shown."""
-        self.header = msgspec.structs.replace(
-            self.header, model=self._model_info(model, artifacts), dataset=self._dataset_info()
-        )
+        infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
+        self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=self._dataset_info())
         self.bundle.write_header(self.header)
 
     def _cells(
-        self, targets: dict[str, Target], artifacts: dict[str, Artifact], tests: TestSet, reference: Reference
-    ) -> list[CellFailure]:
+        self, targets: dict[str, Target], artifacts: dict[str, Artifact], tests: TestSet,
+        references: dict[str, Reference],
+    ) -> list[CellFailure]:  # fmt: skip
         failures = []
         for number, cell in enumerate(self.plan.cells, 1):
-            artifact = artifacts[_chain_key(cell.compilers)]
+            artifact = artifacts[_chain_key(cell.model, cell.compilers)]
             label = f"[{number}/{len(self.plan.cells)}] {cell.id}"
             finished = self.bundle.read_cell(cell.id)
             if finished is not None and finished.artifact.sha256 == artifact.sha256:
                 self.progress.log(f"{label}: finished before")
                 continue
             try:
-                own, yardstick = _fewer(cell, tests, reference)
+                own, yardstick = _fewer(cell, tests, references[cell.model])
                 result, arrays = measure_cell(
                     cell, artifact, targets[_part_key(cell.target)], own, yardstick, self.plan.rig.measure,
                     self._commands(cell), self.bundle.scratch(cell.id), self.progress,
@@ -174,21 +179,25 @@ class _Run:
             self.progress.log(f"{label}: {_headline(result)}")
         return failures
 
-    def _result(self, model: Artifact, artifacts: dict[str, Artifact], failures: list[CellFailure]) -> RunResult:
+    def _result(
+        self, models: dict[str, Artifact], artifacts: dict[str, Artifact], failures: list[CellFailure]
+    ) -> RunResult:
         done = [cell for item in self.plan.cells if (cell := self.bundle.read_cell(item.id)) is not None]
         header = self.header
         assert header.model is not None
         assert header.dataset is not None
         return RunResult(
             name=self.plan.rig.name, version=BUNDLE_VERSION, edgerig=__version__, created=header.created,
-            finished=_now(), model=header.model, dataset=header.dataset, host=observe(), cells=tuple(done),
-            sizes=_sizes(model, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
+            finished=_now(), model=header.model, models=header.models, dataset=header.dataset,
+            host=observe(), cells=tuple(done),
+            sizes=_sizes(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
             stages=self.stages.log, warnings=_about_machines(done), failures=tuple(failures), planned=header.cells,
         )  # fmt: skip
 
-    def _model_info(self, model: Artifact, artifacts: dict[str, Artifact]) -> ModelInfo:
-        source = self.plan.rig.model.file or f"trained: {self.plan.rig.model.use}"
-        return model_info(model, source, list(artifacts.values()))
+    def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact]) -> ModelInfo:
+        chains = [(), *(chain for label, chain in self.plan.chains if label == part.label)]
+        own = [artifacts[_chain_key(part.label, chain)] for chain in chains]
+        return model_info(model, part.label, part.file or f"trained: {part.use}", own)
 
     def _dataset_info(self) -> DatasetInfo:
         test = self.dataset.split("test")
@@ -262,9 +271,14 @@ def _plan_hash(plan: Plan) -> str:
     return files.digest([rig_to_builtins(plan.rig), [cell.id for cell in plan.cells]])
 
 
-def _sizes(model: Artifact, plan: Plan, artifacts: dict[str, Artifact]) -> tuple[VariantSize, ...]:
-    variants = {cell.variant: artifacts[_chain_key(cell.compilers)].size for cell in plan.cells if cell.compilers}
-    rows = size_table((f"original ({model.format})", model.size), list(variants.items()))
+def _sizes(models: dict[str, Artifact], plan: Plan, artifacts: dict[str, Artifact]) -> tuple[VariantSize, ...]:
+    """Every file against the first model's."""
+    (first, model), *others = models.items()
+    files_ = {f"{label} ({other.format})": other.size for label, other in others}
+    variants = {
+        cell.variant: artifacts[_chain_key(cell.model, cell.compilers)].size for cell in plan.cells if cell.compilers
+    }
+    rows = size_table((f"{first} ({model.format})", model.size), [*files_.items(), *variants.items()])
     return tuple(VariantSize(name=r.name, bytes=r.bytes, ratio=r.ratio, saving=r.saving) for r in rows)
 
 
@@ -305,8 +319,8 @@ def _part_key(part: Part) -> str:
     return files.digest([part.use, part.options])
 
 
-def _chain_key(chain: tuple[Part, ...]) -> str:
-    return "/".join(_part_key(part) for part in chain)
+def _chain_key(model: str, chain: tuple[Part, ...]) -> str:
+    return "\n".join([model, *(_part_key(part) for part in chain)])
 
 
 def _now() -> str:

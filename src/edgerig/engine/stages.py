@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.engine.cache import StageCache
 from edgerig.engine.reference import reference_scores, why_no_reference
+from edgerig.engine.references import choose_references
 from edgerig.engine.testset import Reference, TestSet
 from edgerig.errors import ModelError
 from edgerig.measure.kinds import Unavailable
@@ -74,10 +76,29 @@ class Stages:
 
         return self._artifact(f"compile {part.label} of {artifact.name}", key, build)
 
-    def reference(self, artifact: Artifact, part: ModelPart, tests: TestSet) -> Reference:
-        """The float model's scores on the test samples, or why there are none."""
-        if part.reference:
-            artifact = self._own_file(Path(part.reference))
+    def references(
+        self, parts: Sequence[ModelPart], models: Mapping[str, Artifact], tests: TestSet
+    ) -> dict[str, Reference]:
+        """What each model's predictions are compared with, by the model's label; see `choose_references`."""
+        known: dict[str, Reference] = {}
+        made: dict[str, Reference] = {}
+        choices = choose_references(parts, models)
+        for part in parts:
+            choice = choices[part.label]
+            if choice.label is None and not part.reference:
+                own = models[part.label]
+                known[part.label] = Reference(f"{own.name} ({own.scheme} {own.format})", Unavailable(choice.why))
+                continue
+            if choice.why:
+                self.progress.log(choice.why)
+            source = models[choice.label] if choice.label else self._own_file(Path(part.reference or ""))
+            if source.sha256 not in made:
+                made[source.sha256] = self.reference(source, tests)
+            known[part.label] = made[source.sha256]
+        return known
+
+    def reference(self, artifact: Artifact, tests: TestSet) -> Reference:
+        """The scores of a float model on the test samples, or why there are none."""
         source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
         reason = why_no_reference(artifact)
         if reason:

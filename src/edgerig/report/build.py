@@ -27,7 +27,7 @@ from edgerig.report.quality import primary
 from edgerig.report.recommend import Candidate, recommend
 from edgerig.report.units import compact, show, times, when
 from edgerig.report.variants import build_variant
-from edgerig.results.types import CellResult, RunResult
+from edgerig.results.types import CellResult, ModelInfo, RunResult
 
 _KINDS: tuple[Kind, ...] = ("measured", "emulated", "modelled", "estimated")
 
@@ -156,7 +156,21 @@ def _bundle(index: int, name: str, bundle: Loaded) -> BundleView:
 
 
 def _model_facts(result: RunResult) -> list[Fact]:
-    model = result.model
+    models = result.models or (result.model,)
+    if len(models) == 1:
+        return _facts_of_model(models[0])
+    facts = [Fact("models", ", ".join(model.name for model in models))]
+    for model in models:
+        counts = [
+            f"{value:,} {what}"
+            for value, what in ((model.parameters, "parameters"), (model.macs, "multiply-accumulates"))
+            if value is not None
+        ]
+        facts.append(Fact(model.name, "; ".join([*counts, *([] if counts else [model.source])]), model.source))
+    return facts
+
+
+def _facts_of_model(model: ModelInfo) -> list[Fact]:
     facts = [Fact("model", model.name, model.source)]
     if model.parameters is not None:
         facts.append(Fact("parameters", f"{model.parameters:,}"))

@@ -49,6 +49,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[str, ...]
     commands: tuple[str, ...] = ()
     model: ModelInfo | None = None
+    models: tuple[ModelInfo, ...] = ()
     dataset: DatasetInfo | None = None
     interruptions: tuple[str, ...] = ()
 
@@ -221,7 +222,8 @@ class Bundle:
             raise StorageError(f"No cell of the bundle {self.path} is finished yet.", "Run it with --resume.")
         return RunResult(
             name=header.name, version=header.version, edgerig=header.edgerig, created=header.created, finished=None,
-            model=header.model, dataset=header.dataset, host=cells[0].machine, cells=cells, failures=failures,
+            model=header.model, models=header.models, dataset=header.dataset,
+            host=cells[0].machine, cells=cells, failures=failures,
             commands=header.commands, interruptions=header.interruptions, planned=header.cells,
         )  # fmt: skip
 

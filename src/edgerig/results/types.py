@@ -97,7 +97,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Stable name, such as ``int8-litert-local``.
-        variant: The compiler chain's name, such as ``int8``.
+        model: The name of the model that it is of.
+        variant: The name of what was deployed: the compiler chain's, such as ``int8``, or the model's own.
         target: The address as the rig file names it.
         artifact: What was deployed; ``size`` is its artifact size in bytes.
         memory: Bytes by name: ``peak_rss``, ``rss_before_load``, ``arena`` ...
@@ -138,6 +139,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
     cycles: Quantity | msgspec.UnsetType = msgspec.UNSET
     firmware: FirmwareReport | msgspec.UnsetType = msgspec.UNSET
+    model: str = ""
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +189,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         finished: When the last cell was measured; None for what there is of an unfinished run.
         planned: The ids of all cells of the plan, measured or not.
         stages: Stage name to ``"built"`` or ``"cached"``.
+        model: The first of ``models``, which holds all that the cells are of.
     """
 
     name: str
@@ -205,3 +208,4 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     stages: dict[str, str] = {}
     failures: tuple[CellFailure, ...] = ()
     planned: tuple[str, ...] = ()
+    models: tuple[ModelInfo, ...] = ()

@@ -15,12 +15,13 @@ from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.plugins import Plugin, Settings, convert_settings, find
 from edgerig.runtimes.base import Runtime
 from edgerig.spec.document import Document, Location
+from edgerig.spec.naming import distinct_names, id_part
 from edgerig.spec.types import Block, Measure, ModelPart, Part, Rig
 from edgerig.targets.resolve import plugin_of
 
-KEYS = ("name", "model", "dataset", "matrix", "measure")
-BLOCK_KEYS = ("compilers", "runtimes", "targets", "samples")
-MODEL_KEYS = ("use", "file", "train", "reference")
+KEYS = ("name", "model", "models", "dataset", "matrix", "measure")
+BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
+MODEL_KEYS = ("use", "file", "train", "reference", "name")
 #: Settings that name a file or folder: relative ones start at the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
 #: The compiler entry that deploys the model's own file as it is.
@@ -49,7 +50,7 @@ class _Reader:
 
     def rig(self, data: dict[str, Any]) -> Rig:
         self.known_keys(data, KEYS, ())
-        for key in ("model", "dataset", "matrix"):
+        for key in ("dataset", "matrix"):
             if data.get(key) is None:
                 self.problem((), f"the key {key!r} is missing")
         name = data.get("name", Path(self.document.name).stem)
@@ -57,18 +58,49 @@ class _Reader:
             self.problem(("name",), "must be text")
         elif "/" in name or name in ("", ".", ".."):
             self.problem(("name",), f"{name!r} cannot be the name of the run's folder; leave out '/'")
+        models = self.models(data)
         return Rig(
             name=str(name),
-            model=self.model(data.get("model")),
+            models=models,
             dataset=self.part(data.get("dataset"), "dataset", Dataset, ("dataset",)),
-            matrix=self.matrix(data.get("matrix")),
+            matrix=self.matrix(data.get("matrix"), [model.label for model in models]),
             measure=self.settings(Measure, data.get("measure") or {}, "measure", ("measure",)),
         )
 
-    def model(self, data: Any) -> ModelPart:
-        where: Location = ("model",)
-        if data is None:
-            return ModelPart()
+    def models(self, data: dict[str, Any]) -> tuple[ModelPart, ...]:
+        """What `model` names, or `models` as a list; each gets a name of its own."""
+        listed = data.get("models")
+        if (listed is None) == (data.get("model") is None):
+            what = "both 'model' and 'models' are given: put all into 'models'"
+            self.problem((), what if listed is not None else "the key 'model' (or 'models', a list) is missing")
+            return ()
+        if listed is None:
+            return (self.model(data["model"], ("model",)),)
+        if not isinstance(listed, list) or not listed:
+            self.problem(("models",), "must be a list of models, at least one")
+            return ()
+        parts = [self.model(item, ("models", index)) for index, item in enumerate(listed)]
+        return self.named(parts)
+
+    def named(self, parts: list[ModelPart]) -> tuple[ModelPart, ...]:
+        """The models with names that tell them apart; those that the user gave stay."""
+        files = [part.file for part in parts if part.file and not part.name]
+        names = dict(zip(files, distinct_names(files), strict=True))
+        labelled = [
+            msgspec.structs.replace(part, name=names[part.file])
+            if part.file and not part.name and names[part.file] != part.label
+            else part
+            for part in parts
+        ]
+        for index, part in enumerate(labelled):
+            earlier = [other for other in labelled[:index] if id_part(other.label) == id_part(part.label)]
+            if (part.use or part.file) and earlier:
+                again = part.file is not None and part.file == earlier[0].file
+                what = "stands there twice; leave one out" if again else "is the name of two; give one of them a 'name'"
+                self.problem(("models", index), f"{part.label!r} {what}")
+        return tuple(labelled)
+
+    def model(self, data: Any, where: Location) -> ModelPart:
         if isinstance(data, str):
             data = {"file": data} if Path(data).suffix else {"use": data}
         if not isinstance(data, dict):
@@ -78,6 +110,10 @@ class _Reader:
         if (use is None) == (file is None):
             self.problem(where, "needs either 'use' (a registered model) or 'file' (your own), and not both")
             return ModelPart()
+        name = data.get("name")
+        if name is not None and (not isinstance(name, str) or not name.strip()):
+            self.problem((*where, "name"), "must be text")
+            name = None
         options = {key: value for key, value in data.items() if key not in MODEL_KEYS}
         if file is not None:
             self.known_keys(data, MODEL_KEYS, where)
@@ -88,10 +124,13 @@ class _Reader:
             path = self.resolve(str(file))
             if not Path(path).is_file():
                 self.problem((*where, "file"), f"there is no file {path}")
-            return ModelPart(file=path, reference=self.reference(data.get("reference"), where))
+            return ModelPart(file=path, reference=self.reference(data.get("reference"), where), name=name)
         part = self.part({"use": use, **options}, "model", ModelWrapper, where)
         self.settings(TrainSettings, train, "model.train", (*where, "train"))
-        return ModelPart(use=part.use, options=part.options, train=train if isinstance(train, dict) else {})
+        return ModelPart(
+            use=part.use, options=part.options, train=train if isinstance(train, dict) else {}, name=name,
+            reference=self.reference(data.get("reference"), where),
+        )  # fmt: skip
 
     def reference(self, file: Any, where: Location) -> str | None:
         if file is None:
@@ -101,18 +140,18 @@ class _Reader:
             self.problem((*where, "reference"), f"there is no file {path}")
         return path
 
-    def matrix(self, data: Any) -> tuple[Block, ...]:
+    def matrix(self, data: Any, models: list[str]) -> tuple[Block, ...]:
         if data is None:
             return ()
         blocks = data if isinstance(data, list) else [data]
         if not blocks:
             self.problem(("matrix",), "is empty: name at least one runtime")
         return tuple(
-            self.block(block, ("matrix", index) if isinstance(data, list) else ("matrix",))
+            self.block(block, ("matrix", index) if isinstance(data, list) else ("matrix",), models)
             for index, block in enumerate(blocks)
         )
 
-    def block(self, data: Any, where: Location) -> Block:
+    def block(self, data: Any, where: Location, models: list[str]) -> Block:
         if not isinstance(data, dict):
             self.problem(where, f"must be a mapping with the keys {', '.join(BLOCK_KEYS)}")
             return Block((), (), ())
@@ -123,12 +162,28 @@ class _Reader:
         if samples is not None and (not isinstance(samples, int) or isinstance(samples, bool) or samples < 1):
             self.problem((*where, "samples"), "must be a whole number, at least 1")
             samples = None
+        wanted = self.chosen_models(data.get("models"), models, (*where, "models"))
         return Block(
+            models=wanted,
             compilers=self.parts(data.get("compilers") or [AS_IT_IS], "compiler", ModelCompiler, (*where, "compilers")),
             runtimes=self.parts(data.get("runtimes") or [], "runtime", Runtime, (*where, "runtimes")),
             targets=self.parts(data.get("targets") or ["local"], "target", None, (*where, "targets")),
             samples=samples,
         )
+
+    def chosen_models(self, data: Any, models: list[str], where: Location) -> tuple[str, ...]:
+        """The models of a block, by name; none means all."""
+        if data is None:
+            return ()
+        wanted = data if isinstance(data, list) else [data]
+        if not wanted:
+            self.problem(where, "is empty: leave it out for all models")
+        for name in wanted:
+            if name not in models:
+                near = nearest(str(name), models)
+                hint = f"did you mean {near!r}?" if near else f"models: {', '.join(models)}"
+                self.problem(where, f"there is no model {name!r}; {hint}")
+        return tuple(str(name) for name in wanted)
 
     def parts(self, data: Any, noun: str, base: type[Plugin] | None, where: Location) -> tuple[Part, ...]:
         items = data if isinstance(data, list) else [data]
@@ -198,10 +253,10 @@ def rig_to_builtins(rig: Rig) -> dict[str, Any]:
 
 def rig_to_yaml(rig: Rig) -> str:
     """A rig file that describes the same rig, with every ``--set`` applied and every path absolute."""
-    model = {"use": rig.model.use, "file": rig.model.file, "reference": rig.model.reference, "train": rig.model.train}
+    models = [_model_entry(part) for part in rig.models]
     data = {
         "name": rig.name,
-        "model": {key: value for key, value in model.items() if value} | rig.model.options,
+        **({"model": models[0]} if len(models) == 1 else {"models": models}),
         "dataset": _entry(rig.dataset),
         "matrix": [_block_entry(block) for block in rig.matrix],
         "measure": msgspec.to_builtins(rig.measure),
@@ -210,8 +265,16 @@ def rig_to_yaml(rig: Rig) -> str:
     return text
 
 
+def _model_entry(part: ModelPart) -> dict[str, Any]:
+    keys = ("name", "use", "file", "reference", "train")
+    return {key: value for key in keys if (value := getattr(part, key))} | part.options
+
+
 def _block_entry(block: Block) -> dict[str, Any]:
-    parts = {key: [_entry(part) for part in getattr(block, key)] for key in ("compilers", "runtimes", "targets")}
+    chosen = {"models": list(block.models)} if block.models else {}
+    parts: dict[str, Any] = chosen | {
+        key: [_entry(part) for part in getattr(block, key)] for key in ("compilers", "runtimes", "targets")
+    }
     return parts | ({"samples": block.samples} if block.samples is not None else {})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 from pathlib import Path
 
 import msgspec
@@ -15,18 +16,21 @@ from edgerig.install import install_command
 from edgerig.models.base import ModelWrapper
 from edgerig.plugins import Plugin, find
 from edgerig.runtimes.base import Runtime
+from edgerig.spec.naming import id_part
 from edgerig.spec.parse import AS_IT_IS
-from edgerig.spec.types import Part, Rig
+from edgerig.spec.types import ModelPart, Part, Rig
 from edgerig.targets.resolve import default_runtime, plugin_of
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One combination to measure.
 
-    ``compilers`` is the whole chain, first to last; empty for the file as it is. ``samples`` are fewer than the rig's.
+    ``model`` is the label of one of the rig's models. ``compilers`` is the whole chain, first to last; empty for the
+    file as it is. ``samples`` are fewer than the rig's.
     """
 
     id: str
+    model: str
     variant: str
     compilers: tuple[Part, ...]
     runtime: Part
@@ -41,13 +45,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
 
     @property
-    def chains(self) -> tuple[tuple[Part, ...], ...]:
-        """Every compiler chain that some cell needs, its own beginnings before it."""
-        found: list[tuple[Part, ...]] = []
+    def models(self) -> tuple[ModelPart, ...]:
+        """The models that some cell needs, in the rig's order."""
+        needed = {cell.model for cell in self.cells}
+        return tuple(part for part in self.rig.models if part.label in needed)
+
+    @property
+    def chains(self) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+        """Every compiler chain that some cell needs, with its model's label, its own beginnings before it."""
+        found: list[tuple[str, tuple[Part, ...]]] = []
         for cell in self.cells:
             for end in range(1, len(cell.compilers) + 1):
-                if cell.compilers[:end] not in found:
-                    found.append(cell.compilers[:end])
+                if (cell.model, cell.compilers[:end]) not in found:
+                    found.append((cell.model, cell.compilers[:end]))
         return tuple(found)
 
 
@@ -65,24 +75,27 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
     """
     refused: list[str] = []
     cells: dict[str, Cell] = {}
+    several = len(rig.models) > 1
+    starts = {part.label: _start(part) for part in rig.models}
     for block in rig.matrix:
-        for compiler in block.compilers:
+        for model, compiler in itertools.product(block.models or tuple(starts), block.compilers):
             try:
-                chain, format_, scheme = _chain(rig, compiler)
+                chain, format_, scheme = _chain(*starts[model], compiler)
             except EdgerigError as error:
-                refused.append(str(error.message))
+                refused.append(f"{model}: {error.message}" if several else str(error.message))
                 continue
+            variant = _variant(model, compiler, several)
             for runtime in block.runtimes:
                 reason = find("runtime", runtime.use, Runtime).refuses(format_, scheme)
                 if reason:
-                    refused.append(f"{compiler.label} on {runtime.label}: {reason}")
+                    refused.append(f"{variant} on {runtime.label}: {reason}")
                     continue
                 for target in block.targets:
                     only_one = default_runtime(target.use)
                     if only_one not in (None, runtime.use):
                         refused.append(f"runtime {runtime.label} on {target.use}: that runs {only_one!r} alone")
                         continue
-                    cell = _cell(compiler, chain, runtime, target, block.samples)
+                    cell = _cell(model, variant, chain, runtime, target, block.samples)
                     if cell.id in cells and cells[cell.id] != cell:
                         refused.append(f"two different cells are called {cell.id!r}; give one of their parts a 'name'")
                     cells[cell.id] = cell
@@ -97,7 +110,9 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
 
 
 def _remedy(rig: Rig) -> str:
-    if model_format(rig) == "keras" and any(part.use == AS_IT_IS for block in rig.matrix for part in block.compilers):
+    if any(model_format(part) == "keras" for part in rig.models) and any(
+        part.use == AS_IT_IS for block in rig.matrix for part in block.compilers
+    ):
         return (
             "No runtime runs a Keras model as it is: name compilers in the block, such as compilers: [float32, int8]."
         )
@@ -106,16 +121,18 @@ def _remedy(rig: Rig) -> str:
     return "Take them out of the matrix; a matrix can have several blocks."
 
 
-def model_format(rig: Rig) -> str:
-    """The format that the model stage yields."""
-    return "keras" if rig.model.use else format_of(Path(rig.model.file or ""))
+def model_format(part: ModelPart) -> str:
+    """The format that a model's stage yields."""
+    return "keras" if part.use else format_of(Path(part.file or ""))
 
 
-def _chain(rig: Rig, compiler: Part) -> tuple[tuple[Part, ...], str, str]:
+def _start(part: ModelPart) -> tuple[str, str]:
+    """The format and the scheme of a model before any compiler."""
+    return model_format(part), _scheme_of_file(Path(part.file)) if part.file else "float32"
+
+
+def _chain(start: str, scheme: str, compiler: Part) -> tuple[tuple[Part, ...], str, str]:
     """The chain that ends in ``compiler``, and the format and scheme it yields."""
-    start, scheme = model_format(rig), "float32"
-    if rig.model.file:
-        scheme = _scheme_of_file(Path(rig.model.file))
     if compiler.use == AS_IT_IS:
         return (), start, scheme
     names = [compiler.use]
@@ -141,12 +158,20 @@ def _scheme_of_file(path: Path) -> str:
     return open_artifact(path).scheme
 
 
-def _cell(compiler: Part, chain: tuple[Part, ...], runtime: Part, target: Part, samples: int | None) -> Cell:
-    variant = compiler.name or ("original" if compiler.use == AS_IT_IS else compiler.label)
+def _variant(model: str, compiler: Part, several: bool) -> str:
+    """What a network is called after ``compiler``; one that is deployed as it is keeps its own name."""
+    if compiler.use == AS_IT_IS and not compiler.name:
+        return model
+    return f"{model}-{compiler.label}" if several else compiler.label
+
+
+def _cell(
+    model: str, variant: str, chain: tuple[Part, ...], runtime: Part, target: Part, samples: int | None
+) -> Cell:  # fmt: skip
     place = target.name or target.use.replace("://", "-").replace("/", "-").replace(":", "-")
     return Cell(
-        id=f"{variant}-{runtime.label}-{place}", variant=variant, compilers=chain, runtime=runtime, target=target,
-        samples=samples,
+        id=f"{id_part(variant)}-{runtime.label}-{place}", model=model, variant=variant, compilers=chain,
+        runtime=runtime, target=target, samples=samples,
     )  # fmt: skip
 
 
@@ -161,8 +186,7 @@ def _choose(cells: dict[str, Cell], only: tuple[str, ...]) -> tuple[Cell, ...]:
 
 def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
     plugins: list[type[Plugin]] = [find("dataset", rig.dataset.use, Dataset)]
-    if rig.model.use:
-        plugins.append(find("model", rig.model.use, ModelWrapper))
+    plugins += [find("model", part.use, ModelWrapper) for part in rig.models if part.use]
     for cell in cells:
         plugins += [find("compiler", part.use, ModelCompiler) for part in cell.compilers]
         plugins.append(plugin_of(cell.target.use))

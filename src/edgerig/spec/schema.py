@@ -24,6 +24,10 @@ def rig_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["runtimes"],
         "properties": {
+            "models": {
+                "anyOf": [{"type": "string"}, {**entry, "items": {"type": "string"}}],
+                "description": "names of models; default: all",
+            },
             "compilers": {**entry, "items": {"$ref": "#/$defs/compiler"}, "description": "default: the file as it is"},
             "runtimes": {**entry, "items": {"$ref": "#/$defs/runtime"}},
             "targets": {**entry, "items": {"$ref": "#/$defs/target"}, "description": "default: local"},
@@ -39,10 +43,12 @@ def rig_schema() -> dict[str, Any]:
         "title": "edgerig rig file",
         "type": "object",
         "additionalProperties": False,
-        "required": ["model", "dataset", "matrix"],
+        "required": ["dataset", "matrix"],
+        "oneOf": [{"required": ["model"]}, {"required": ["models"]}],
         "properties": {
             "name": {"type": "string", "description": "what to call the run"},
             "model": {"$ref": "#/$defs/model"},
+            "models": {**entry, "items": {"$ref": "#/$defs/model"}, "description": "several, instead of one"},
             "dataset": {"$ref": "#/$defs/dataset"},
             "matrix": {
                 "description": "every compiler with every runtime on every target, block by block",
@@ -78,19 +84,28 @@ def _target() -> dict[str, Any]:
 
 
 def _model() -> dict[str, Any]:
+    common = {
+        "name": {"type": "string", "description": "what its variants are called by; default: the file's name"},
+        "reference": {"type": "string", "description": "float model file to compare predictions with"},
+    }
     own = {
         "type": "object",
         "additionalProperties": False,
         "required": ["file"],
         "properties": {
             "file": {"type": "string", "description": ".keras, .tflite or .onnx"},
-            "reference": {"type": "string", "description": "float model file to compare predictions with"},
+            **common,
         },
     }
     options: list[dict[str, Any]] = [{"type": "string"}, own]
     for name in names("model"):
         schema = _settings(find("model", name, Plugin).Settings)
-        schema["properties"] = {"use": {"const": name}, "train": _settings(TrainSettings), **schema["properties"]}
+        schema["properties"] = {
+            "use": {"const": name},
+            "train": _settings(TrainSettings),
+            **common,
+            **schema["properties"],
+        }
         schema["required"] = ["use", *schema.get("required", [])]
         options.append(schema)
     return {"anyOf": options}

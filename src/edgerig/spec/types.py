@@ -30,7 +30,8 @@ class Part(msgspec.Struct, frozen=True):
 class ModelPart(msgspec.Struct, frozen=True):
     """Either a registered model (``use``) that is trained, or a file that the user brings.
 
-    ``reference`` is the float model file that predictions are compared with; by default the model itself.
+    ``reference`` is the float model file that predictions are compared with; by default the model itself. ``name`` is
+    what its variants are called by, if the user gave one or the file's own name is not enough to tell it from others.
     """
 
     use: str | None = None
@@ -38,14 +39,12 @@ class ModelPart(msgspec.Struct, frozen=True):
     options: dict[str, Any] = {}
     train: dict[str, Any] = {}
     reference: str | None = None
+    name: str | None = None
 
     @property
     def label(self) -> str:
-        """The model's name, or the file's without its suffix."""
-        if self.use:
-            return self.use
-        assert self.file is not None
-        return self.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        """The user's name, else the registered model's, else the file's without its suffix."""
+        return self.name or self.use or (self.file or "").rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
 class Measure(Settings, frozen=True, kw_only=True):
@@ -75,7 +74,7 @@ class Measure(Settings, frozen=True, kw_only=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A full matrix: every compiler with every runtime on every target.
+    """A full matrix: every compiler with every runtime on every target, for each of ``models`` by name, or all.
 
     ``samples``: test samples of these cells, out of those of `Measure.samples`, where that is too many.
     """
@@ -84,16 +83,22 @@ class Block(msgspec.Struct, frozen=True):
     runtimes: tuple[Part, ...]
     targets: tuple[Part, ...]
     samples: int | None = None
+    models: tuple[str, ...] = ()
 
 
 class Rig(msgspec.Struct, frozen=True):
-    """A rig file."""
+    """A rig file; the labels of ``models`` are unique."""
 
     name: str
-    model: ModelPart
+    models: tuple[ModelPart, ...]
     dataset: Part
     matrix: tuple[Block, ...]
     measure: Measure = Measure()
+
+    @property
+    def model(self) -> ModelPart:
+        """The first model, or the only one."""
+        return self.models[0]
 
 
 def _short(value: object) -> str:

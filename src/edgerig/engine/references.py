@@ -1,0 +1,60 @@
+"""With which float network each model's predictions are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from edgerig.artifact import Artifact
+from edgerig.spec.types import ModelPart
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The label of the model that another is compared with, itself included, and why if that is a guess.
+
+    ``label`` is None where the model names a file of its own, or has nothing to be compared with; ``why`` then says
+    what to do.
+    """
+
+    label: str | None
+    why: str = ""
+
+
+def choose_references(parts: Sequence[ModelPart], models: Mapping[str, Artifact]) -> dict[str, Choice]:
+    """The reference of each model of a run, by label.
+
+    In this order: the file that the model names itself; the model, if it is float; the model of the run that its
+    description says it was made from; the only float model of the run with outputs of the same size.
+
+    Args:
+        parts: The models. models: what they are, by label.
+    """
+    return {part.label: _choice(part, models) for part in parts}
+
+
+def _choice(part: ModelPart, models: Mapping[str, Artifact]) -> Choice:
+    own = models[part.label]
+    if part.reference:
+        return Choice(None)
+    if own.scheme == "float32" or len(models) == 1:
+        return Choice(part.label)
+    parents = {origin.parent for origin in own.origins}
+    for label, model in models.items():
+        if model.scheme == "float32" and model.sha256 in parents:
+            return Choice(label)
+    floats = [label for label, model in models.items() if model.scheme == "float32" and _alike(model, own)]
+    if len(floats) == 1:
+        return Choice(
+            floats[0],
+            f"{part.label} is compared with {floats[0]}, the only float model beside it; name another by --reference, "
+            "or 'reference' in a rig file",
+        )
+    what = f"which of {', '.join(floats)} it came from" if floats else "the float model that it came from"
+    is_said = "is not said" if floats else "was not given"
+    return Choice(None, f"{part.label} is {own.scheme}, and {what} {is_said} (--reference)")
+
+
+def _alike(one: Artifact, other: Artifact) -> bool:
+    """Whether two networks give as many values a sample."""
+    return [spec.elements for spec in one.outputs] == [spec.elements for spec in other.outputs]
