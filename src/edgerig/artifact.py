@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from edgerig import files
 from edgerig.errors import ModelError
+from edgerig.external_data import self_contained
 
 #: Suffix to format of the files that edgerig takes as they are.
 FORMATS = {".keras": "keras", ".tflite": "tflite", ".onnx": "onnx", ".h": "c-array"}
@@ -18,6 +19,10 @@ ITEM_SIZES = {
     "float32": 4, "float16": 2, "float64": 8, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2,
     "int32": 4, "uint32": 4, "int64": 8, "uint64": 8, "bool": 1,
 }  # fmt: skip
+
+
+#: Order of the axes of a batch of images: channels last, or channels first.
+Layout = Literal["nhwc", "nchw"]
 
 
 class Quantization(msgspec.Struct, frozen=True):
@@ -29,17 +34,33 @@ class Quantization(msgspec.Struct, frozen=True):
 
 
 class TensorSpec(msgspec.Struct, frozen=True):
-    """An input or output tensor: name, shape (batch included), numpy dtype name and quantization."""
+    """An input or output tensor: name, shape (batch included), numpy dtype name and quantization.
+
+    An axis of size -1 is one that only the engine knows, or that is still to be set. ``layout`` of an input for images
+    is ``"nhwc"`` (channels last, as datasets give them) or ``"nchw"`` (channels first); it is left out where nobody
+    said it and it does not follow from the shape.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     quantization: Quantization | None = None
+    layout: Layout | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def elements(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def batch(self) -> int:
+        """Samples that one inference takes: the first axis."""
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        """What of the shape belongs to one inference as it is counted and sent: all but a batch axis of 1."""
+        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
 
     @property
     def nbytes(self) -> int:
@@ -77,7 +98,10 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """A deployable file. ``path`` tells where this copy lies and is no part of its identity."""
+    """A deployable file. ``path`` tells where this copy lies and is no part of its identity.
+
+    ``left_out`` names outputs that are no tensors of numbers, with their types: they are neither read nor compared.
+    """
 
     name: str
     format: str
@@ -90,17 +114,21 @@ class Artifact(msgspec.Struct, frozen=True):
     classes: tuple[str, ...] = ()
     scheme: str = "float32"
     origins: tuple[Origin, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def read(self) -> bytes:
-        """The bytes of the file, checked against its hash.
+        """The bytes of the file, checked against its hash; of an ONNX file with its external data inside.
 
         Raises:
             ModelError: The file is gone, or changed since the artifact was made.
         """
+        path = Path(self.path)
         try:
-            data = Path(self.path).read_bytes()
+            data = path.read_bytes()
         except OSError as error:
             raise ModelError(f"Cannot read {self.path}: {error.strerror}.") from error
+        if self.format == "onnx":
+            data = self_contained(data, path)
         if files.sha256(data) != self.sha256:
             raise ModelError(f"{self.path} is not the file it was: its SHA-256 differs.", "Make the artifact again.")
         return data

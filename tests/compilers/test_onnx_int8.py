@@ -154,3 +154,46 @@ def test_the_library_says_nothing_to_the_user(
     captured = capfd.readouterr()
     assert captured.out == ""
     assert "WARNING" not in captured.err
+
+
+def conv_file(path: Path, dtype: type[np.floating[Any]] = np.float32, opset: int = 9, listed: bool = False) -> Path:
+    """Conv, Relu, Flatten, MatMul of (1, 1, 12, 12); with ``listed`` constants are among the inputs, as IR 3 has it."""
+    from onnx import helper, numpy_helper, save
+
+    rng = np.random.default_rng(3)
+    constants = {
+        "w": rng.normal(size=(4, 1, 3, 3)).astype(dtype), "b": rng.normal(size=4).astype(dtype),
+        "m": rng.normal(size=(400, 5)).astype(dtype),
+    }  # fmt: skip
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "b"], ["c"]), helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["f"]), helper.make_node("MatMul", ["f", "m"], ["y"]),
+    ]  # fmt: skip
+    inputs = {"x": (1, 1, 12, 12), **({name: value.shape for name, value in constants.items()} if listed else {})}
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info(name, kind, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info("y", kind, (1, 5))],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )  # fmt: skip
+    versions = [helper.make_opsetid("", opset)]
+    save(helper.make_model(graph, opset_imports=versions, ir_version=3 if listed else 8), path)
+    return path
+
+
+def test_constants_among_the_inputs_are_quantized_like_any(blobs: Dataset, tmp_path: Path) -> None:
+    listed = open_artifact(conv_file(tmp_path / "listed.onnx", listed=True), preprocessing=blobs.preprocessing)
+    usual = open_artifact(conv_file(tmp_path / "usual.onnx"), preprocessing=blobs.preprocessing)
+    made = OnnxInt8().compile(listed, tmp_path / "out", blobs)
+    assert unquantized(read_graph(Path(made.path))) == []
+    test = blobs.split("test").inputs(slice(0, 20), blobs.preprocessing).transpose(0, 3, 1, 2)
+    expected = predictions(usual.path, test)
+    np.testing.assert_array_equal(predictions(listed.path, test), expected)
+    assert np.abs(predictions(made.path, test) - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_a_float16_file_is_refused_as_what_it_is(blobs: Dataset, tmp_path: Path) -> None:
+    source = open_artifact(conv_file(tmp_path / "half.onnx", np.float16, opset=13))
+    with pytest.raises(IncompatibleError, match="this ONNX file computes in float16") as caught:
+        OnnxInt8().compile(source, tmp_path / "out", blobs)
+    assert "TFLite" not in str(caught.value)

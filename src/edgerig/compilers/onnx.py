@@ -23,16 +23,21 @@ class Onnx(ModelCompiler):
     scheme = "float32"
 
     def _refuses(self, format: str, scheme: str) -> str | None:
-        return refuses_quantized(self.name, scheme)
+        return refuses_quantized(self.name, format, scheme)
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         return float_onnx(artifact)
 
 
-def refuses_quantized(name: str, scheme: str) -> str | None:
-    """Why a network of that scheme cannot be the source of an ONNX file, or None."""
+def refuses_quantized(name: str, format: str, scheme: str) -> str | None:
+    """Why a network of that format and scheme cannot be the source of an ONNX file, or None."""
     if scheme == "float32":
         return None
+    if format == "onnx":
+        what = "computes in float16" if scheme == "float16" else f"is quantized already ({scheme})"
+        return (
+            f"compiler {name!r} starts from a float32 network, and this ONNX file {what}. Start from the float32 file"
+        )
     return (
         f"compiler {name!r} starts from a float32 network, not from {scheme}: TFLite's rounding has no counterpart in "
         "ONNX, so the result would compute something else. Start from the float file"

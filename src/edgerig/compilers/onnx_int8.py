@@ -33,6 +33,9 @@ Described = msgspec.Meta
 #: Scales per channel came with this version of the operator set.
 OLDEST_OPSET = 13
 
+#: From this version of the file format on, constants need not be inputs.
+FIRST_IR_OF_HIDDEN_CONSTANTS = 4
+
 #: What ONNX Runtime folds into the operator before it when quantizing.
 FOLDED = frozenset({"Relu", "Clip"})
 
@@ -64,7 +67,7 @@ class OnnxInt8(ModelCompiler):
     Settings: ClassVar[type[Settings]] = OnnxInt8Settings
 
     def _refuses(self, format: str, scheme: str) -> str | None:
-        return refuses_quantized(self.name, scheme)
+        return refuses_quantized(self.name, format, scheme)
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         assert dataset is not None, "the pipeline refuses to calibrate without a dataset"
@@ -209,6 +212,7 @@ def _prepare(model: bytes, work: Path) -> Path:
     import onnxruntime
 
     loaded = onnx.load_model_from_string(model)
+    _constants_are_no_inputs(loaded)
     opset = next((item.version for item in loaded.opset_import if item.domain in ("", "ai.onnx")), OLDEST_OPSET)
     if opset < OLDEST_OPSET:
         loaded = onnx.version_converter.convert_version(loaded, OLDEST_OPSET)
@@ -236,3 +240,15 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         root.removeFilter(refuse)
+
+
+def _constants_are_no_inputs(model: Any) -> None:
+    """Take constants out of the inputs, where files of IR version 3 list them as well; later versions need not.
+
+    As an input a constant could be overridden from outside; so nothing would be folded into it, nor it be quantized.
+    """
+    constants = {proto.name for proto in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.ir_version = max(model.ir_version, FIRST_IR_OF_HIDDEN_CONSTANTS)

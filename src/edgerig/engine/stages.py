@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgerig import __version__
+from edgerig import __version__, files
 from edgerig.artifact import Artifact, sidecar_path
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
@@ -149,10 +149,12 @@ def place_artifact(artifact: Artifact, folder: Path) -> Artifact:
     source = Path(artifact.path)
     target = folder / f"{source.stem}-{artifact.sha256[:8]}{source.suffix}"
     if not target.exists():
-        from edgerig.files import atomic_path
-
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
+        if artifact.format == "onnx":
+            # What it keeps in files beside it goes with it.
+            files.write_bytes(target, artifact.read())
+        else:
+            with files.atomic_path(target) as temporary:
+                shutil.copyfile(source, temporary)
     placed = msgspec.structs.replace(artifact, path=str(target))
     placed.save()
     return placed

@@ -10,7 +10,7 @@ import msgspec
 from edgerig import files
 from edgerig.artifact import Artifact, Origin, Preprocessing, format_of, sidecar_path
 from edgerig.errors import ModelError
-from edgerig.models.graph.read import io_specs, read_file, read_graph
+from edgerig.models.graph.read import io_specs, left_out, read_file, read_graph
 from edgerig.models.graph.scheme import scheme_of
 
 
@@ -28,8 +28,9 @@ def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, cla
     """
     path = Path(path)
     format = format_of(path)
-    digest = files.sha256(read_file(path))
-    artifact = _described(path, format, digest) or _read(path, format, digest)
+    data = read_file(path)
+    digest = files.sha256(data)
+    artifact = _described(path, format, digest) or _read(path, format, digest, len(data))
     if preprocessing is not None:
         artifact = msgspec.structs.replace(artifact, preprocessing=preprocessing)
     if classes:
@@ -60,16 +61,17 @@ def _somebody_elses(sidecar: Path) -> bool:
     return not (isinstance(content, dict) and {"sha256", "inputs"} <= content.keys())
 
 
-def _read(path: Path, format: str, digest: str) -> Artifact:
+def _read(path: Path, format: str, digest: str, size: int) -> Artifact:
     graph = read_graph(path)
     inputs, outputs = io_specs(graph)
     return Artifact(
         name=path.stem,
         format=format,
         sha256=digest,
-        size=path.stat().st_size,
+        size=size,
         inputs=inputs,
         outputs=outputs,
+        left_out=left_out(graph),
         path=str(path),
         scheme=scheme_of(graph),
         origins=(Origin(tool="file", options={"file": path.name}),),

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization
-from edgerig.errors import MissingExtraError, ModelError
+from edgerig.errors import ModelError
+from edgerig.models.graph.onnx_load import corrupt, load_onnx
+from edgerig.models.graph.onnx_shapes import FreeAxes, fix_free_axes, inferred, type_text
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
 #: ONNX type names that differ from numpy's.
@@ -29,14 +31,14 @@ def read_onnx(data: bytes, path: Path) -> Graph:
         MissingExtraError: The onnx package is not installed.
         ModelError: It is not a valid ONNX model.
     """
-    model = _load(data, path)
-    free = _fix_free_dimensions(model.graph)
+    model = load_onnx(data, path)
+    free = fix_free_axes(model.graph)
     try:
-        return _Reader(_inferred(model)).graph(free)
+        return _Reader(inferred(model), free).graph()
     except ModelError:
         raise
     except Exception as error:
-        raise _corrupt(path, error) from error
+        raise corrupt(path, error) from error
 
 
 def read_onnx_weights(data: bytes, path: Path) -> dict[int, NDArray[Any]]:
@@ -46,74 +48,23 @@ def read_onnx_weights(data: bytes, path: Path) -> dict[int, NDArray[Any]]:
         MissingExtraError: The onnx package is not installed.
         ModelError: It is not a valid ONNX model.
     """
-    model = _load(data, path)
+    model = load_onnx(data, path)
     from onnx import numpy_helper
 
     try:
-        reader = _Reader(model)
+        reader = _Reader(model, {})
         return {reader.index(name): numpy_helper.to_array(proto) for name, proto in reader.constants.items()}
     except Exception as error:
-        raise _corrupt(path, error) from error
-
-
-def _load(data: bytes, path: Path) -> Any:
-    try:
-        import onnx
-        from onnx.external_data_helper import load_external_data_for_model
-    except ImportError as error:
-        raise MissingExtraError(f"Reading {path.name}", "onnx", "onnx") from error
-    try:
-        model = onnx.load_model_from_string(data)
-        load_external_data_for_model(model, str(path.parent))
-        onnx.checker.check_model(model)
-    except Exception as error:
-        raise _corrupt(path, error) from error
-    return model
-
-
-def _corrupt(path: Path, error: Exception) -> ModelError:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return ModelError(
-        f"{path.name} is not a valid ONNX model: {lines[0][:200]}", "Was it copied whole? Make or fetch it again."
-    )
-
-
-def _fix_free_dimensions(graph: Any) -> list[str]:
-    """Set free dimensions of inputs to 1; returns which."""
-    constants = {proto.name for proto in graph.initializer}
-    free = []
-    for value in graph.input:
-        if value.name in constants or not value.type.HasField("tensor_type"):
-            continue
-        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
-            if not dimension.HasField("dim_value") or dimension.dim_value < 0:
-                free.append(f"{value.name}[{axis}]")
-                dimension.dim_value = 1
-    if free:
-        # Shapes that the file states were for the free dimensions; they are inferred afresh.
-        del graph.value_info[:]
-        for value in graph.output:
-            value.type.tensor_type.ClearField("shape")
-    return free
-
-
-def _inferred(model: Any) -> Any:
-    from onnx import shape_inference
-
-    try:
-        return shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:
-        # A model too odd for inference can still be listed; its shapes stay unknown.
-        return model
+        raise corrupt(path, error) from error
 
 
 class _Reader:
     """Names of ONNX values to tensor indices: inputs, then constants, then results in execution order."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, free: FreeAxes) -> None:
         from onnx import TensorProto
 
-        self.model, self.source = model, model.graph
+        self.model, self.source, self.free = model, model.graph, free
         self.type_names = {number: name.lower() for name, number in TensorProto.DataType.items()}
         self.constants = {proto.name: proto for proto in self.source.initializer}
         self.values = {
@@ -137,7 +88,7 @@ class _Reader:
     def index(self, name: str) -> int:
         return self.indices[name] if name else -1
 
-    def graph(self, free: list[str]) -> Graph:
+    def graph(self) -> Graph:
         quantization = self.quantizations()
         operators = tuple(self.operator(index, node) for index, node in enumerate(self.nodes))
         inputs = [value.name for value in self.source.input if value.name not in self.constants]
@@ -145,8 +96,9 @@ class _Reader:
             raise ModelError("The ONNX graph has no output.")
         versions = ", ".join(f"{item.domain or 'ai.onnx'} {item.version}" for item in self.model.opset_import)
         metadata = {"opsets": versions, "producer": self.model.producer_name}
-        if free:
-            metadata["free_dimensions"] = ", ".join(free)
+        if self.free:
+            axes = [f"{name}[{axis}]" for name, free in self.free.items() for axis in free]
+            metadata["free_dimensions"] = ", ".join(axes)
         return Graph(
             name=self.source.name or "main",
             format="onnx",
@@ -164,26 +116,31 @@ class _Reader:
             dtype = self.type_names[proto.data_type]
         else:
             shape, dtype = self.stated(name)
+        known = shape is not None and -1 not in shape
         return Tensor(
             index=self.index(name),
             name=name,
-            shape=shape or (),
+            shape=shape if shape and known else (),
             dtype=TYPES.get(dtype, dtype),
             quantization=quantization,
             constant=proto is not None,
-            unknown_shape=shape is None,
+            unknown_shape=not known,
+            known_axes=None if known else shape,
+            free_axes=self.free.get(name, ()),
         )
 
     def stated(self, name: str) -> tuple[tuple[int, ...] | None, str]:
+        """Shape, with -1 for what is not known of it, and type of a value; what is no tensor has its type in words."""
         value = self.values.get(name)
-        if value is None or not value.type.HasField("tensor_type"):
+        if value is None:
             return None, "variant"
+        if not value.type.HasField("tensor_type"):
+            return None, type_text(value.type) or "variant"
         tensor = value.type.tensor_type
         dtype = self.type_names[tensor.elem_type] if tensor.elem_type else "variant"
-        dimensions = tensor.shape.dim
-        if not tensor.HasField("shape") or not all(item.HasField("dim_value") for item in dimensions):
+        if not tensor.HasField("shape"):
             return None, dtype
-        return tuple(item.dim_value for item in dimensions), dtype
+        return tuple(item.dim_value if item.HasField("dim_value") else -1 for item in tensor.shape.dim), dtype
 
     def operator(self, index: int, node: Any) -> Operator:
         from onnx import helper

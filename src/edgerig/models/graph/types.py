@@ -8,6 +8,12 @@ from typing import Any
 import msgspec
 
 from edgerig.artifact import ITEM_SIZES, Quantization
+from edgerig.errors import ModelError
+
+#: Elements that a tensor may have. No device that networks run on holds so many; sizes beyond it are damage.
+LARGEST_TENSOR = 2**36
+#: Axes that numpy and the engines can count.
+MOST_AXES = 32
 
 #: Bits an element of the types that numpy has no name for.
 ODD_BITS = {
@@ -19,7 +25,9 @@ ODD_BITS = {
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     """A tensor of the graph. ``constant``: its content is stored in the file (``nbytes`` of weights).
 
-    ``unknown_shape``: the file does not tell the shape and it could not be inferred; ``shape`` is then empty.
+    ``unknown_shape``: the file does not tell the shape and it could not be inferred; ``shape`` is then empty, and
+    ``known_axes`` has what is known of it, with -1 for the rest. ``free_axes`` of an input are the axes that the file
+    leaves open; ``shape`` has 1 there.
     """
 
     index: int
@@ -30,6 +38,8 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     constant: bool = False
     variable: bool = False
     unknown_shape: bool = False
+    known_axes: tuple[int, ...] | None = None
+    free_axes: tuple[int, ...] = ()
 
     @property
     def elements(self) -> int:
@@ -38,9 +48,9 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def nbytes(self) -> int:
-        """Size in bytes, types of less than a byte packed; 0 for strings and handles."""
-        bits = ODD_BITS.get(self.dtype)
-        return self.elements * ITEM_SIZES[self.dtype] if bits is None else -(-self.elements * bits // 8)
+        """Size in bytes, types of less than a byte packed; 0 for strings, handles and what is no tensor."""
+        bits = ODD_BITS.get(self.dtype, 8 * ITEM_SIZES.get(self.dtype, 0))
+        return -(-self.elements * bits // 8)
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,3 +77,30 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     metadata: dict[str, str] = {}
+
+
+def check_shape(file: str, what: str, shape: tuple[int, ...], shown: tuple[int, ...] | None = None) -> None:
+    """Refuse a shape that no tensor can have.
+
+    Args:
+        file: The file's name, for the message.
+        what: Which tensor, such as ``"the input 'x'"``.
+        shape: The sizes that are known.
+        shown: The whole shape, for the message.
+
+    Raises:
+        ModelError: A size is negative, there are too many axes, or too many elements.
+    """
+    whole = list(shape if shown is None else shown)
+    if any(size < 0 for size in shape):
+        why = "a size cannot be negative"
+    elif len(whole) > MOST_AXES:
+        whole, why = whole[:MOST_AXES], f"a tensor has at most {MOST_AXES} axes"
+    elif math.prod(shape) > LARGEST_TENSOR:
+        why = f"no more than {LARGEST_TENSOR:,} elements are taken"
+    else:
+        return
+    raise ModelError(
+        f"{file}: {what} has the shape {whole}: {why}.",
+        "The file is damaged, or its exporter is at fault: make it again.",
+    )
