@@ -83,7 +83,7 @@ def pages(demo_folder: Path, demo: Loaded, make: Any, tmp_path_factory: pytest.T
     long = "a_very_long_name_without_any_space_" * 4
     rows = tuple((long + str(n), *row[1:]) for n, row in enumerate(make.DEMO[:3]))
     wide = make.save(make.run(rows=rows, name=long), folder / "wide")
-    bundles = {"demo": [demo_folder], "two": [demo_folder, other], "long": [wide]}
+    bundles = {"demo": [demo_folder], "two": [demo_folder, other], "long": [wide], "one": [other]}
     return {name: write_report(paths, folder / f"{name}.html").as_uri() for name, paths in bundles.items()}
 
 
@@ -119,6 +119,28 @@ def test_the_page_never_scrolls_sideways(browser: Any, pages: dict[str, str], na
     browser.execute_script(SHOW_ALL)
     inner, whole = browser.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
     assert (inner, whole <= inner) == (width, True)
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("name", ["demo", "two", "one"])
+def test_no_column_of_the_variants_is_out_of_sight(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
+    load(browser, pages[name], width=width)
+    script = """
+    const frame = document.querySelector('.main').closest('.scroll').getBoundingClientRect();
+    const cells = [...document.querySelectorAll('.main tbody td, .main tbody th')].filter(c => c.checkVisibility());
+    const beyond = (box) => box.right > frame.right + 1 || box.left < frame.left - 1;
+    const out = cells.filter(c => beyond(c.getBoundingClientRect()));
+    return [cells.length, out.map(c => c.innerText)];
+    """
+    count, outside = browser.execute_script(script)
+    assert count >= 9
+    assert outside == []
+
+
+def test_the_page_of_one_variant_has_no_plot(browser: Any, pages: dict[str, str]) -> None:
+    load(browser, pages["one"])
+    assert browser.find_elements("css selector", ".plot") == []
+    assert browser.find_element("css selector", ".recommendation").is_displayed()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -182,7 +204,7 @@ def test_a_bubble_opens_its_variant_and_tabs_work_by_keyboard(browser: Any, page
     WebDriverWait(browser, 20).until(lambda page: page.execute_script(opened))
     tabs = browser.find_elements("css selector", "#v-onnx-onnxruntime-local [role=tab]")
     assert [tab.text for tab in tabs] == [
-        "Latency", "Quality", "Against float", "Layers", "Memory", "Machine", "Repeat it",
+        "Latency", "Quality", "Against float", "Layers", "Memory, energy", "Machine", "Repeat it",
     ]  # fmt: skip
     tabs[0].send_keys(Keys.ARROW_RIGHT)
     assert tabs[1].get_attribute("aria-selected") == "true"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
 from edgerig.report.charts.frame import Box
-from edgerig.report.charts.scales import Linear, Log, nice_step, tick_text
+from edgerig.report.charts.scales import Linear, Log, nice_step, robust_bounds, tick_text
 from edgerig.report.charts.scatter import place_labels
 from edgerig.report.charts.svg import Drawing, element
 from edgerig.report.figures import number, unavailable
@@ -123,6 +123,56 @@ def test_latency_charts_of_any_samples(values: list[int]) -> None:
         assert parsed(svg).get("aria-label")
         assert "nan" not in svg
         assert "inf" not in svg
+
+
+def test_one_outlier_leaves_the_other_samples_apart() -> None:
+    """A pause of 20 s among 60 samples of a millisecond: it is told, and sets no axis."""
+    values = np.append(np.random.default_rng(0).normal(1e6, 1e4, 60), 20e9).astype(np.int64)
+    times = times_of(values, 2000)
+    assert times
+    assert times.histogram.edges[-1] < 1.1e-3
+    assert times.histogram.above == 1
+    assert sum(1 for count in times.histogram.counts if count) >= 5
+    steady, none = number(1e-3, "s"), unavailable("too few")
+    curve = parsed(distribution(times.ecdf, steady, none, none))
+    path = next(one for one in curve.iter("path") if one.get("class") == "curve").get("d", "")
+    assert len({step.split()[0] for step in path[1:].split("L")}) > 30, "the curve must not be one vertical line"
+    series = parsed(time_series(times.series, steady))
+    assert "up to 20.0 s at the top edge" in "".join(series.itertext())
+    dots = {one.get("class"): one.get("d", "").count("M") for one in series.iter("path")}
+    assert dots == {"dots": 60, "dots beyond": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds"),
+    [
+        ([3.0], (3.0, 3.0)),
+        ([1.0, 1.0, 1.0], (1.0, 1.0)),
+        ([1.0, 2.0, 3.0, 4.0, 1000.0], (1.0, 4.0)),
+        ([-1000.0, 1.0, 2.0, 3.0, 4.0], (1.0, 4.0)),
+        ([1.0, 5.0], (1.0, 5.0)),
+        ([*[1.0] * 80, *[1.1] * 10, 2.0, 50.0], (1.0, 2.0)),
+    ],
+)
+def test_robust_bounds_leave_outliers_out(values: list[float], bounds: tuple[float, float]) -> None:
+    assert robust_bounds(values) == bounds
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
+def test_robust_bounds_hold_the_middle_half(values: list[float]) -> None:
+    low, high = robust_bounds(values)
+    assert min(values) <= low <= high <= max(values)
+    assert low <= float(np.quantile(values, 0.25)) + 1e-6
+    assert high >= float(np.quantile(values, 0.75)) - 1e-6
+
+
+def test_a_variant_that_failed_stands_at_the_edge_with_its_value() -> None:
+    points = [*(point(f"p{n}", 1e-4 * (n + 1), 0.97 + 0.002 * n) for n in range(6)), point("broken", 3e-4, 0.101)]
+    tree = parsed(scatter(points, width=640, height=400, x_unit="s", y_unit="1", y_title="accuracy"))
+    assert "broken ↓ 10.10 %" in "".join(tree.itertext())
+    heights = sorted(float(one.get("cy", "nan")) for one in tree.iter("circle"))
+    assert heights[-1] <= 354
+    assert heights[-2] - heights[0] > 150, "the others must use the height of the chart"
 
 
 def test_the_histogram_has_a_bar_for_each_bin_that_holds_samples() -> None:

@@ -70,9 +70,7 @@ def render_html(report: Report) -> str:
         "report": report,
         "variants": [_shown(variant, colours[variant.anchor]) for variant in report.variants],
         "plot": _plot(report, colours, legend),
-        "metric": metric_name(report),
-        "has_arena": has_arena(report),
-        "has_counts": has_counts(report),
+        "columns": _columns(report),
         "verdicts": VERDICTS,
         "heat": _heat,
         "css": Markup(css),
@@ -80,6 +78,17 @@ def render_html(report: Report) -> str:
         "script_hash": script_hash,
     }
     return environment.get_template("report.html.j2").render(context)
+
+
+def _columns(report: Report) -> list[tuple[str, str, bool]]:
+    """Columns of the table of variants: heading, attribute of `Variant`, and whether its interval is shown."""
+    counts = [("instructions", "instructions", False)] if has_counts(report) else []
+    arena = [("arena", "arena", False)] if has_arena(report) else []
+    return [
+        (metric_name(report), "quality", True), ("same as float", "same", False), ("median latency", "steady", True),
+        ("p90", "p90", False), ("p99", "p99", False), ("throughput", "throughput", False), *counts,
+        ("size", "size", False), ("peak RSS", "peak_rss", False), *arena,
+    ]  # fmt: skip
 
 
 def _together(text: str) -> str:

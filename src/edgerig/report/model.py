@@ -179,11 +179,13 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Histogram(msgspec.Struct, frozen=True, kw_only=True):
-    """``counts`` of samples between neighbouring ``edges`` in seconds; ``above`` lie beyond the last edge."""
+    """``counts`` of samples between neighbouring ``edges`` in seconds; ``above`` lie beyond the last edge, ``below``
+    before the first."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     above: int
+    below: int = 0
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,6 +265,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     times: Times | None
     times_reason: str
     memory: tuple[Named, ...]
+    energy: Figure
     metrics: tuple[Metric, ...]
     classes: tuple[ClassRow, ...]
     classes_note: str

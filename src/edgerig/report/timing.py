@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.report.charts.scales import robust_bounds
 from edgerig.report.model import Histogram, Series, Times
 
 _BINS = 40
@@ -27,9 +28,9 @@ def times_of(times_ns: NDArray[np.int64], points: int) -> Times | None:
 
 
 def _histogram(seconds: NDArray[np.float64]) -> Histogram:
-    """Equal bins from the minimum to a little above p99, so that one outlier does not flatten the rest."""
-    low, high = float(seconds.min()), float(seconds.max())
-    tail = float(np.quantile(seconds, 0.99))
+    """Equal bins from the minimum to a little above p99, and never to outliers: one must not flatten the rest."""
+    low, high = robust_bounds(seconds.tolist())
+    tail = min(high, float(np.quantile(seconds, 0.99)))
     end = min(high, tail + 0.25 * (tail - low)) if tail > low else high
     if end <= low:
         width = max(low * 0.01, 1e-9)
@@ -40,7 +41,8 @@ def _histogram(seconds: NDArray[np.float64]) -> Histogram:
     return Histogram(
         edges=tuple(float(edge) for edge in edges),
         counts=tuple(int(value) for value in counts),
-        above=int(seconds.size) - inside,
+        above=int(np.count_nonzero(seconds > edges[-1])),
+        below=int(seconds.size) - inside - int(np.count_nonzero(seconds > edges[-1])),
     )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from edgerig.report.charts.frame import Box, axes
-from edgerig.report.charts.scales import Linear
+from edgerig.report.charts.scales import Linear, robust_bounds
 from edgerig.report.charts.svg import Drawing, element, number, text
 from edgerig.report.model import Figure, Histogram, Series
 from edgerig.report.units import show
@@ -22,7 +22,8 @@ def histogram(data: Histogram, steady: Figure, p90: Figure, p99: Figure) -> Mark
     x = Linear(low, high, _BOX.left, _BOX.right, 4)
     y = Linear(0, max(data.counts) * 1.05, _BOX.bottom, _BOX.top, 4)
     above = f", {data.above:,} above {show(high, 's')} not drawn" if data.above else ""
-    total = sum(data.counts) + data.above
+    above += f", {data.below:,} below {show(low, 's')} not drawn" if data.below else ""
+    total = sum(data.counts) + data.above + data.below
     drawing = Drawing(WIDTH, HEIGHT, f"Histogram of {total:,} latencies, median {steady.text}{above}")
     axes(drawing, _BOX, x, y, x_unit="s", y_unit="", x_title=f"latency{above}", y_title="samples")
     bars = [
@@ -48,29 +49,41 @@ def distribution(shares: tuple[float, ...], steady: Figure, p90: Figure, p99: Fi
     body = shares[max(0, int(last * 0.99))]
     low, high = shares[0], max(body + 0.25 * (body - shares[0]), shares[0] * 1.0001)
     high = min(high, shares[-1]) if shares[-1] > low else high
+    low, high = max(low, robust_bounds(shares)[0]), min(high, max(robust_bounds(shares)[1], low * 1.0001))
     x = Linear(low, high, _BOX.left, _BOX.right, 4)
     y = Linear(0, 1, _BOX.bottom, _BOX.top, 4)
     drawing = Drawing(WIDTH, HEIGHT, f"Cumulative distribution of the latencies, median {steady.text}")
     axes(drawing, _BOX, x, y, x_unit="s", y_unit="1", x_title="latency", y_title="share of samples at or below")
-    points = [(x(min(value, high)), y(index / last)) for index, value in enumerate(shares)]
+    points = [(x(min(max(value, low), high)), y(index / last)) for index, value in enumerate(shares)]
     drawing.add("path", d="M" + "L".join(f"{number(a)} {number(b)}" for a, b in points), class_="curve")
     _marks(drawing, x, (("median", steady), ("p90", p90), ("p99", p99)))
     return drawing.render()
 
 
 def time_series(data: Series, steady: Figure) -> Markup:
-    """Latencies in the order of measurement, a dot for each."""
-    low, high = min(data.seconds), max(data.seconds)
+    """Latencies in the order of measurement, a dot for each; outliers stand at the edge, with their number."""
+    low, high = robust_bounds(data.seconds)
+    slow = [(place, value) for place, value in zip(data.positions, data.seconds, strict=True) if value > high]
     room = 0.06 * (high - low)
     x = Linear(0, max(data.n - 1, 1), _BOX.left, _BOX.right, 4)
     y = Linear(max(0.0, low - room), high + room, _BOX.bottom, _BOX.top, 4)
-    drawing = Drawing(WIDTH, HEIGHT, f"Latency over {data.n:,} samples in order, {show(low, 's')} to {show(high, 's')}")
-    axes(drawing, _BOX, x, y, x_unit="", y_unit="s", x_title="sample, in order of measurement", y_title="latency")
+    least, most = show(min(data.seconds), "s"), show(max(data.seconds), "s")
+    drawing = Drawing(WIDTH, HEIGHT, f"Latency over {data.n:,} samples in order, {least} to {most}")
+    beyond = f", up to {most} at the top edge" if slow else ""
+    axes(
+        drawing, _BOX, x, y, x_unit="", y_unit="s", x_title="sample, in order of measurement",
+        y_title=f"latency{beyond}",
+    )  # fmt: skip
     # A dot is a stroke of no length with round ends: a few bytes each, where an element each would be forty.
     dots = "".join(
-        f"M{number(x(place))} {number(y(value))}h0" for place, value in zip(data.positions, data.seconds, strict=True)
+        f"M{number(x(place))} {number(y(max(value, y.low)))}h0"
+        for place, value in zip(data.positions, data.seconds, strict=True)
+        if value <= high
     )
     drawing.add("path", d=dots, class_="dots")
+    edge = "".join(f"M{number(x(place))} {number(_BOX.top)}h0" for place, _ in slow)
+    if edge:
+        drawing.add("path", d=edge, class_="dots beyond")
     if steady.value is not None:
         at = y(steady.value)
         drawing.add("line", x1=_BOX.left, x2=_BOX.right, y1=at, y2=at, class_="mark")

@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 from edgerig.report.units import scale_of
+
+#: Values farther from the middle half than so many times its width are outliers that must not set an axis.
+_FENCE = 12.0
+
+
+def robust_bounds(values: Sequence[float]) -> tuple[float, float]:
+    """The smallest and the largest of ``values`` that are no outliers: an axis on which the others can be told apart.
+
+    An outlier lies farther than `_FENCE` interquartile ranges beyond the quartiles (J. W. Tukey's fences, set wide).
+    Where the middle half is all one value, the range from the 5th to the 95th percentile takes its place; where that is
+    nothing as well, all values count.
+    """
+    ordered = sorted(values)
+    low, high = ordered[0], ordered[-1]
+    for share in (0.25, 0.05):
+        left, right = _quantile(ordered, share), _quantile(ordered, 1 - share)
+        if right > left:
+            reach = _FENCE * (right - left)
+            inside = [value for value in ordered if left - reach <= value <= right + reach]
+            return inside[0], inside[-1]
+    return low, high
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """By linear interpolation between neighbours, as numpy does by default."""
+    position = share * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
 class Linear:

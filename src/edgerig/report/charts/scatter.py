@@ -11,12 +11,13 @@ from markupsafe import Markup
 
 from edgerig.measure.kinds import Kind
 from edgerig.report.charts.frame import Box, axes
-from edgerig.report.charts.scales import Linear, Log
+from edgerig.report.charts.scales import Linear, Log, robust_bounds
 from edgerig.report.charts.svg import Drawing, element
+from edgerig.report.units import show
 
 #: Latencies that span more than this factor are drawn on a logarithmic axis.
 _LOG_FROM = 4.0
-_CHARACTER, _LINE = 6.3, 15.0
+_CHARACTER, _LINE = 6.9, 16.0
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,10 @@ Rectangle = tuple[float, float, float, float]
 def scatter(
     points: Sequence[Point], *, width: float, height: float, x_unit: str, y_unit: str, y_title: str, class_: str = ""
 ) -> Markup:
-    """The chart. Points on the front (beaten by none) are joined; numbers not measured are drawn dashed."""
+    """The chart. Points on the front (beaten by none) are joined; numbers not measured are drawn dashed.
+
+    One variant that failed altogether must not press the others together: it stands at the edge, its value by its name.
+    """
     box = Box(62, 34, width - 16, height - 46)
     largest = max(point.size for point in points) or 1
     radii = [5 + (0.024 * width if width < 500 else 15) * math.sqrt(point.size / largest) for point in points]
@@ -63,21 +67,34 @@ def scatter(
         y_title=y_title,
     )
     _front(drawing, points, x, y)
-    places = [(x(point.x), y(point.y)) for point in points]
-    drawing.add("g", *(_whiskers(point, x, y) for point in points), class_="whiskers")
+    places = [(x(point.x), min(max(y(point.y), box.top), box.bottom)) for point in points]
+    inside = [point for point in points if y.low <= point.y <= y.high]
+    drawing.add("g", *(_whiskers(point, x, y) for point in inside), class_="whiskers")
     order = sorted(range(len(points)), key=lambda index: -radii[index])
     for index in order:
         drawing.parts.append(_bubble(points[index], places[index], radii[index]))
-    labels = place_labels([point.label for point in points], places, radii, box)
+    points = [_named_at_the_edge(point, y, y_unit) for point in points]
+    names = [("★ " if point.chosen else "") + point.label for point in points]
+    labels = place_labels(names, places, radii, box, [_spans(point, x, y) for point in inside])
     for point, place, radius, spot in zip(points, places, radii, labels, strict=True):
         if spot is not None:
             drawing.parts += [_leader(spot, place, radius), _label(point, spot, place)]
     return drawing.render(interactive=True)
 
 
+def _named_at_the_edge(point: Point, y: Linear, unit: str) -> Point:
+    """A point beyond the axis tells its value with its name."""
+    if y.low <= point.y <= y.high:
+        return point
+    arrow = "↓" if point.y < y.low else "↑"
+    return msgspec.structs.replace(point, label=f"{point.label} {arrow} {show(point.y, unit)}")
+
+
 def _scales(points: Sequence[Point], box: Box, margin: float, y_unit: str) -> tuple[Linear | Log, Linear]:
     xs = [value for point in points for value in (point.x, point.x_low, point.x_high) if value is not None]
-    ys = [value for point in points for value in (point.y, point.y_low, point.y_high) if value is not None]
+    least, most = robust_bounds([point.y for point in points])
+    near = [point for point in points if least <= point.y <= most]
+    ys = [value for point in near for value in (point.y, point.y_low, point.y_high) if value is not None]
     low, high = min(xs), max(xs)
     x: Linear | Log
     if low > 0 and high / low > _LOG_FROM:
@@ -95,7 +112,9 @@ def _scales(points: Sequence[Point], box: Box, margin: float, y_unit: str) -> tu
 
 def _front(drawing: Drawing, points: Sequence[Point], x: Linear | Log, y: Linear) -> None:
     for number in {point.front for point in points} - {None}:
-        front = sorted((point for point in points if point.front == number), key=lambda point: point.x)
+        front = sorted(
+            (point for point in points if point.front == number and y.low <= point.y <= y.high), key=lambda one: one.x
+        )
         if len(front) < 2:
             continue
         path = "M" + "L".join(f"{x(point.x):.1f} {y(point.y):.1f}" for point in front)
@@ -110,6 +129,17 @@ def _whiskers(point: Point, x: Linear | Log, y: Linear) -> str:
     if point.x_low is not None and point.x_high is not None:
         parts.append(element("line", x1=x(point.x_low), x2=x(point.x_high), y1=cy, y2=cy))
     return "".join(parts)
+
+
+def _spans(point: Point, x: Linear | Log, y: Linear) -> list[Rectangle]:
+    """The lines of `_whiskers` as rectangles of no width."""
+    cx, cy = x(point.x), y(point.y)
+    spans = []
+    if point.y_low is not None and point.y_high is not None:
+        spans.append((cx, y(point.y_high), cx, y(point.y_low)))
+    if point.x_low is not None and point.x_high is not None:
+        spans.append((x(point.x_low), cy, x(point.x_high), cy))
+    return spans
 
 
 def _bubble(point: Point, place: tuple[float, float], radius: float) -> str:
@@ -139,16 +169,22 @@ def _leader(spot: Rectangle, place: tuple[float, float], radius: float) -> str:
 
 
 def place_labels(
-    names: Sequence[str], places: Sequence[tuple[float, float]], radii: Sequence[float], box: Box
+    names: Sequence[str],
+    places: Sequence[tuple[float, float]],
+    radii: Sequence[float],
+    box: Box,
+    lines: Sequence[Sequence[Rectangle]] = (),
 ) -> list[Rectangle | None]:
     """A rectangle (left, top, right, bottom) for each name, near its bubble, over no other label or bubble.
 
-    Of the free places around the bubble the one wins that is nearest to it and does not look like a neighbour's.
-    A name for which there is no room gets None: the tooltip and the table still tell it, and a chart of many
-    variants stays readable.
+    Of the free places around the bubble the one wins that is nearest to it, does not look like a neighbour's, and
+    keeps off ``lines``, the intervals of all bubbles. A name for which there is no room gets None: the tooltip and the
+    table still tell it, and a chart of many variants stays readable.
     """
     taken: list[Rectangle] = []
+    leaders: list[Rectangle] = []
     bubbles = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True)]
+    drawn = [line for several in lines for line in several]
     result: list[Rectangle | None] = []
     for index, name in enumerate(names):
         free = [
@@ -158,11 +194,33 @@ def place_labels(
             and not any(_touch(spot, other) for other in taken)
             and not any(_touch(spot, other) for other in bubbles)
         ]
-        best = min(free, key=lambda spot: _cost(spot, index, places, radii), default=None)
+        best = min(
+            free,
+            key=lambda spot: (
+                _cost(spot, index, places, radii)
+                + _crossed(spot, [*drawn, *leaders])
+                + sum(_crossed(label, _steps(places[index], spot)) for label in taken)
+            ),
+            default=None,
+        )
         result.append(best)
         if best is not None:
             taken.append(best)
+            leaders += _steps(places[index], best)
     return result
+
+
+def _steps(place: tuple[float, float], spot: Rectangle) -> list[Rectangle]:
+    """Points on the way from a bubble to its label, as rectangles of no size."""
+    x, y = min(max(place[0], spot[0]), spot[2]), min(max(place[1], spot[1]), spot[3])
+    shares = [step / 8 for step in range(1, 8)]
+    points = [(place[0] + (x - place[0]) * share, place[1] + (y - place[1]) * share) for share in shares]
+    return [(px, py, px, py) for px, py in points]
+
+
+def _crossed(spot: Rectangle, lines: Sequence[Rectangle]) -> float:
+    """What it costs to stand on the intervals of others: less than a place far away, more than one a bit farther."""
+    return sum(22.0 for line in lines if _touch(spot, line))
 
 
 def _cost(spot: Rectangle, index: int, places: Sequence[tuple[float, float]], radii: Sequence[float]) -> float:
