@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
+import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -81,7 +85,10 @@ def find(noun: str, name: str, base: type[P]) -> type[P]:
     if ":" in name and "/" not in name:
         found = _import_class(name)
     else:
-        point = next((p for p in _points(noun) if p.name == name), None)
+        point = _point(noun, name)
+        if point is None:
+            look_again()
+            point = _point(noun, name)
         if point is None:
             raise UnknownNameError(noun, name, names(noun))
         found = point.load()
@@ -103,15 +110,27 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
         UnknownNameError: A key is unknown; names the nearest one.
         SpecError: A value has the wrong type or is out of range.
     """
-    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    known = kind.__struct_encode_fields__
     for key in options:
         if key not in known:
             raise UnknownNameError(f"setting of {where}", str(key), known)
+        if not _finite(options[key]):
+            raise SpecError(f"{where}: {key}: {options[key]!r} is not a finite number.")
     try:
         # Lax: values of --set and of YAML may come as strings.
         return msgspec.convert(options, kind, strict=False)
     except msgspec.ValidationError as error:
         raise SpecError(f"{where}: {_readable(error, kind)}.") from error
+
+
+def _finite(value: Any) -> bool:
+    """Whether no number in it is infinite or NaN, neither as a float nor in words: JSON, and so every hash and file
+    that settings go into, has no such numbers."""
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _readable(error: msgspec.ValidationError, kind: type[Settings]) -> str:
@@ -135,10 +154,46 @@ def describe(kind: type[Settings]) -> Iterator[tuple[str, str, str]]:
         yield field.encode_name, default, properties.get(field.encode_name, {}).get("description", "")
 
 
+def _point(noun: str, name: str) -> EntryPoint | None:
+    return next((point for point in _points(noun) if point.name == name), None)
+
+
 def _points(noun: str) -> tuple[EntryPoint, ...]:
     if noun not in NOUNS:
         raise UsageError(f"{noun!r} is not a noun of edgerig.", f"Nouns: {', '.join(NOUNS)}.")
+    return _points_on(noun, tuple(sys.path))
+
+
+@lru_cache(maxsize=64)
+def _points_on(noun: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points on ``path``, read once: reading those of every installed distribution takes milliseconds, and a
+    plan of thousands of cells asks thousands of times."""
     return tuple(entry_points(group=f"edgerig.{noun}s"))
+
+
+def look_again() -> None:
+    """Forget what was read of installed plugins: one that is not known may have been installed meanwhile."""
+    _points_on.cache_clear()
+
+
+def import_beside(name: str, folder: Path) -> None:
+    """Let ``package.module:Class`` be found in ``folder``, the rig file's own, after everything that is installed.
+
+    Raises:
+        SpecError: Another module of that name is loaded already, such as one beside another rig file.
+    """
+    top = name.partition(":")[0].partition(".")[0]
+    own = next((path for path in (folder / top / "__init__.py", folder / f"{top}.py") if path.is_file()), None)
+    if own is None:
+        return
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    loaded = getattr(sys.modules.get(top), "__file__", None)
+    if loaded is not None and Path(loaded).resolve() != own.resolve():
+        raise SpecError(
+            f"{name!r} is ambiguous: {own} lies beside the rig file, and {loaded} is loaded under that name already.",
+            f"Give {own.name} another name.",
+        )
 
 
 def _import_class(name: str) -> object:
@@ -147,6 +202,10 @@ def _import_class(name: str) -> object:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SpecError(f"Cannot import {name!r}: {error}.", "Is it on the Python path?") from error
+    except Exception as error:  # whatever the user's own code raises while it is imported
+        raise SpecError(
+            f"Cannot import {name!r}: {type(error).__name__}: {error}.", f"Does `python -c 'import {module}'` work?"
+        ) from error
 
 
 def _importable(module: str) -> bool:

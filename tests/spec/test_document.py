@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgerig.errors import SpecError
-from edgerig.spec.document import Document, read_document, set_value
+from edgerig.spec.document import Document, plain_copy, read_document, set_value
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -84,3 +84,53 @@ def test_no_text_makes_the_reader_fall_over(tmp_path_factory: pytest.TempPathFac
     path.write_text(text, encoding="utf-8", errors="replace")
     with contextlib.suppress(SpecError):
         read_document(path)
+
+
+def bomb(levels: int, width: int = 10) -> str:
+    """Aliases within aliases: ``width ** levels`` values in a few lines."""
+    lines = [f"a0: &a0 [{','.join('x' * width)}]"]
+    lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * width)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (bomb(7), "stands for more than 250,000 values"),
+        (bomb(30), "stands for more than 250,000 values"),
+        (bomb(40, width=1), "nested too deep"),
+        (bomb(3, width=2).replace("*a1", "*a2", 1), "nested too deep|not valid YAML"),
+        ("a: " + "[" * 200_000, "nest"),
+        ("a: " + "{x: " * 33 + "1" + "}" * 33, "nested too deep"),
+        ("a: 1\n" * 2_000_000, "that is no rig file"),
+        ("a: .inf", "not a finite number"),
+        ("a: [1, {b: -.inf}]", "not a finite number"),
+        ("a: .nan", "not a finite number"),
+        ("a: " + "9" * 5000, "not valid YAML"),
+        ("a: 2001-99-99", "not valid YAML"),
+    ],
+)
+def test_what_is_beyond_the_bounds_is_refused_and_not_unfolded(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        read_document(write(tmp_path, text))
+
+
+def test_aliases_within_the_bounds_are_what_they_refer_to(tmp_path: Path) -> None:
+    document = read_document(write(tmp_path, bomb(3)))
+    assert document.data["a2"] == [[["x"] * 10] * 10] * 10
+
+
+def test_a_dict_that_holds_itself_or_too_much_is_refused() -> None:
+    rig: dict[str, object] = {"name": "x"}
+    rig["model"] = rig
+    with pytest.raises(SpecError, match="holds itself"):
+        plain_copy(rig)
+    with pytest.raises(SpecError, match="250,000 values"):
+        plain_copy({"matrix": ["litert"] * 250_001})
+
+
+def test_a_rig_given_as_a_dict_is_not_changed_by_settings() -> None:
+    rig = {"list": [{"use": "a"}]}
+    document = Document(plain_copy(rig), "test")
+    set_value(document, "list.0.use=b")
+    assert rig == {"list": [{"use": "a"}]}

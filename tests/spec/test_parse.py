@@ -61,6 +61,11 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
             "input_type: 'int4' is none of 'int8', 'uint8', 'float32'",
         ),
         ({"name": "../up"}, "cannot be the name of the run's folder"),
+        ({"name": "a\x00b"}, "cannot be the name of the run's folder"),
+        ({"matrix": [{"runtimes": [{"use": "litert", "name": "a\x1b[2Jb"}]}]}, "are printable text"),
+        ({"matrix": [{"runtimes": [{"use": "litert", "name": "x" * 1001}]}]}, "at most 1000 characters"),
+        ({"measure": {"seconds": float("inf")}}, "seconds: inf is not a finite number"),
+        ({"matrix": [{"runtimes": ["litter"]}] * 60}, "and 10 more"),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(changes: dict[str, Any], said: str) -> None:
@@ -95,3 +100,44 @@ def test_the_yaml_of_a_rig_describes_the_same_rig(tmp_path: Path) -> None:
     )
     again = parse_rig(Document(yaml.safe_load(rig_to_yaml(first)), "rig.yaml"))
     assert again == first
+
+
+@pytest.mark.parametrize(
+    ("model", "way"),
+    [
+        ("mnist-cnn", ("float32", "litert")),
+        ({"file": "net.tflite"}, ("none", "litert")),
+        ({"file": "net.onnx"}, ("none", "onnxruntime")),
+        ({"file": "net.keras"}, ("float32", "litert")),
+    ],
+)
+def test_without_a_matrix_the_model_runs_as_it_is_on_its_usual_runtime_here(
+    tmp_path: Path, model: Any, way: tuple[str, str]
+) -> None:
+    if isinstance(model, dict):
+        (tmp_path / model["file"]).write_bytes(b"x")
+    (block,) = parse_rig(Document({"model": model, "dataset": "mnist"}, "rig.yaml", tmp_path)).matrix
+    assert ([p.use for p in block.compilers], [p.use for p in block.runtimes]) == ([way[0]], [way[1]])
+    assert [part.use for part in block.targets] == ["local"]
+
+
+def test_a_class_in_a_module_beside_the_rig_file_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "beside_rig_runtime.py").write_text(
+        "from edgerig.runtimes.litert import LiteRt\nclass Mine(LiteRt):\n    name = 'mine'\n"
+    )
+    data = {"model": "mnist-cnn", "dataset": "mnist", "matrix": {"runtimes": ["beside_rig_runtime:Mine"]}}
+    assert parse_rig(Document(data, "rig.yaml", tmp_path)).matrix[0].runtimes[0].use == "beside_rig_runtime:Mine"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "beside_rig_runtime.py").write_text("raise RuntimeError('not this one')\n")
+    with pytest.raises(SpecError, match="is ambiguous"):
+        parse_rig(Document(data, "rig.yaml", other))
+
+
+@pytest.mark.parametrize("text", ["1/0", "def", "import no_such_module", "raise SystemError('x')"])
+def test_a_plugin_that_cannot_be_imported_is_a_mistake_of_the_rig(tmp_path: Path, text: str) -> None:
+    module = f"broken_{abs(hash(text))}"
+    (tmp_path / f"{module}.py").write_text(text)
+    data = {"model": "mnist-cnn", "dataset": "mnist", "matrix": {"runtimes": [f"{module}:Mine"]}}
+    with pytest.raises(SpecError, match=f"Cannot import '{module}:Mine'"):
+        parse_rig(Document(data, "rig.yaml", tmp_path))

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
+from edgerig import plugins
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
 from edgerig.install import install_command
 from edgerig.runtimes.litert import LiteRt
@@ -208,3 +209,49 @@ def test_a_mistake_in_the_list_of_models_is_named(nets: Path, changes: dict[str,
     data = {"dataset": "mnist", "matrix": [{"runtimes": ["litert"]}], **changes}
     with pytest.raises(SpecError, match=re.escape(said)):
         parse_rig(Document(data, "rig.yaml", nets))
+
+
+def test_what_one_part_is_asked_does_not_grow_with_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    scan = plugins.entry_points
+
+    def counted(**which: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return scan(**which)
+
+    monkeypatch.setattr(plugins, "entry_points", counted)
+    plugins.look_again()
+    compilers = [{"use": "int8", "calibration_samples": n} for n in range(1, 41)]
+    runtimes = [{"use": "litert", "name": f"r{n}"} for n in range(40)]
+    assert len(plan({"compilers": compilers, "runtimes": runtimes}).cells) == 1600
+    assert calls == 5  # the nouns, each once
+
+
+def test_chains_are_listed_once_each() -> None:
+    made = plan({"compilers": [{"use": "int8", "name": n} for n in "abc"], "runtimes": ["litert"]})
+    assert len(made.cells) == 3
+    assert [[part.use for part in chain] for _, chain in made.chains] == [["float32"], ["float32", "int8"]]
+
+
+def test_a_matrix_of_millions_is_refused_before_it_is_made() -> None:
+    names = [{"use": "litert", "name": f"r{n}"} for n in range(400)]
+    targets = [{"use": "local", "name": f"t{n}"} for n in range(400)]
+    with pytest.raises(SpecError, match="more than 100,000 cells"):
+        plan({"compilers": ["int8"], "runtimes": names, "targets": targets})
+
+
+def test_a_plugin_installed_meanwhile_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = {"compilers": ["int8"], "runtimes": ["arrived-late"]}
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SpecError, match="arrived-late"):
+        plan(data)
+    package = tmp_path / "late-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[edgerig.runtimes]\narrived-late = {__name__}:Late\n")
+    assert plan(data).cells[0].runtime.use == "arrived-late"
+
+
+class Late(LiteRt):
+    name = "arrived-late"

@@ -9,7 +9,7 @@ from typing import Any
 from edgerig.engine.run import Options, execute
 from edgerig.progress import Progress
 from edgerig.results.types import RunResult
-from edgerig.spec.document import Document, read_document, set_value
+from edgerig.spec.document import Document, plain_copy, read_document, set_value
 from edgerig.spec.parse import parse_rig
 from edgerig.spec.plan import Plan, make_plan
 
@@ -28,7 +28,9 @@ def plan(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), setting
     Raises:
         SpecError, UnknownNameError, IncompatibleError, MissingExtraError: The rig is not valid, with every problem.
     """
-    document = Document(spec, "the rig", Path.cwd()) if isinstance(spec, dict) else read_document(Path(spec))
+    document = (
+        Document(plain_copy(spec), "the rig", Path.cwd()) if isinstance(spec, dict) else read_document(Path(spec))
+    )
     for assignment in settings:
         set_value(document, assignment)
     return make_plan(parse_rig(document), tuple(only))

@@ -35,8 +35,8 @@ from edgerig.results.types import (
     VariantSize,
 )
 from edgerig.spec.parse import rig_to_builtins, rig_to_yaml
-from edgerig.spec.plan import Cell, Plan
-from edgerig.spec.types import ModelPart, Part
+from edgerig.spec.plan import Cell, Plan, chain_key, part_key
+from edgerig.spec.types import ModelPart
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
 
@@ -127,7 +127,7 @@ class _Run:
         targets: dict[str, Target] = {}
         with contextlib.ExitStack() as stack:
             for cell in self.plan.cells:
-                key = _part_key(cell.target)
+                key = part_key(cell.target)
                 if key not in targets:
                     target = target_for(cell.target.use, cell.target.options)
                     stack.callback(target.close)
@@ -139,9 +139,9 @@ class _Run:
 
     def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact]:
         """Key of model and chain to artifact, placed in the bundle; the empty chain is the model itself."""
-        built = {_chain_key(label, ()): model for label, model in models.items()}
+        built = {chain_key(label, ()): model for label, model in models.items()}
         for label, chain in self.plan.chains:
-            built[_chain_key(label, chain)] = self.stages.compile(built[_chain_key(label, chain[:-1])], chain[-1])
+            built[chain_key(label, chain)] = self.stages.compile(built[chain_key(label, chain[:-1])], chain[-1])
         return {key: place_artifact(artifact, self.bundle.artifacts) for key, artifact in built.items()}
 
     def _describe(self, models: dict[str, Artifact], artifacts: dict[str, Artifact]) -> None:
@@ -156,7 +156,7 @@ class _Run:
     ) -> list[CellFailure]:  # fmt: skip
         failures = []
         for number, cell in enumerate(self.plan.cells, 1):
-            artifact = artifacts[_chain_key(cell.model, cell.compilers)]
+            artifact = artifacts[chain_key(cell.model, cell.compilers)]
             label = f"[{number}/{len(self.plan.cells)}] {cell.id}"
             finished = self.bundle.read_cell(cell.id)
             if finished is not None and finished.artifact.sha256 == artifact.sha256:
@@ -165,7 +165,7 @@ class _Run:
             try:
                 own, yardstick = _fewer(cell, tests, references[cell.model])
                 result, arrays = measure_cell(
-                    cell, artifact, targets[_part_key(cell.target)], own, yardstick, self.plan.rig.measure,
+                    cell, artifact, targets[part_key(cell.target)], own, yardstick, self.plan.rig.measure,
                     self._commands(cell), self.bundle.scratch(cell.id), self.progress,
                 )  # fmt: skip
             except (TargetError, InferenceError) as error:
@@ -196,7 +196,7 @@ class _Run:
 
     def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact]) -> ModelInfo:
         chains = [(), *(chain for label, chain in self.plan.chains if label == part.label)]
-        own = [artifacts[_chain_key(part.label, chain)] for chain in chains]
+        own = [artifacts[chain_key(part.label, chain)] for chain in chains]
         return model_info(model, part.label, part.file or f"trained: {part.use}", own)
 
     def _dataset_info(self) -> DatasetInfo:
@@ -276,7 +276,7 @@ def _sizes(models: dict[str, Artifact], plan: Plan, artifacts: dict[str, Artifac
     (first, model), *others = models.items()
     files_ = {f"{label} ({other.format})": other.size for label, other in others}
     variants = {
-        cell.variant: artifacts[_chain_key(cell.model, cell.compilers)].size for cell in plan.cells if cell.compilers
+        cell.variant: artifacts[chain_key(cell.model, cell.compilers)].size for cell in plan.cells if cell.compilers
     }
     rows = size_table((f"{first} ({model.format})", model.size), [*files_.items(), *variants.items()])
     return tuple(VariantSize(name=r.name, bytes=r.bytes, ratio=r.ratio, saving=r.saving) for r in rows)
@@ -313,14 +313,6 @@ def _failed(failures: list[CellFailure], briefs: dict[str, str], cells: int, bun
         hints.append(f"All that was said stands in {bundle.path}/cells/*/failure.json.")
     message = f"{len(failures)} of {cells} cells could not be measured:\n{lines}"
     return kind(message, " ".join(hints) or None)
-
-
-def _part_key(part: Part) -> str:
-    return files.digest([part.use, part.options])
-
-
-def _chain_key(model: str, chain: tuple[Part, ...]) -> str:
-    return "\n".join([model, *(_part_key(part) for part in chain)])
 
 
 def _now() -> str:

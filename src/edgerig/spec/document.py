@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,12 @@ from edgerig.errors import SpecError
 
 Location = tuple[str | int, ...]
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+#: Bounds of a rig file: 10,000 blocks of one cell each take about a third of the first two.
+MAX_BYTES = 8 << 20
+MAX_VALUES = 250_000
+MAX_DEPTH = 32
+#: With libyaml where it is there: ten times as fast, and the same values.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Document:
@@ -44,34 +51,56 @@ def read_document(path: Path) -> Document:
     """Read a YAML file.
 
     Raises:
-        SpecError: It cannot be read, is not YAML, has a key twice, or is no mapping.
+        SpecError: It cannot be read, is not YAML, has a key twice, is no mapping, or is beyond the bounds of a rig
+            file: `MAX_BYTES`, `MAX_VALUES` once every alias stands for what it refers to, `MAX_DEPTH`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        text = data.decode("utf-8")
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise SpecError(f"Cannot read the rig file {path}: {reason}.") from error
+    if len(data) > MAX_BYTES:
+        raise SpecError(f"{path.name} has more than {MAX_BYTES:,} B: that is no rig file.")
     lines: dict[Location, int] = {}
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = _plain(node, (), lines, path.name) if node is not None else None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path.name}:{mark.line + 1}" if mark else path.name
-        raise SpecError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}.") from error
-    except RecursionError as error:
-        raise SpecError(f"{path.name}: nested too deep, or an alias refers to itself.") from error
-    if not isinstance(data, dict):
-        raise SpecError(f"{path.name}: a rig file is a mapping with the keys model, dataset and matrix.")
-    return Document(data, path.name, path.resolve().parent, lines)
+    node = _compose(text, path.name)
+    content = _Plain(path.name, lines).value(node, ()) if node is not None else None
+    if not isinstance(content, dict):
+        raise SpecError(f"{path.name}: a rig file is a mapping with the keys model, dataset and, mostly, matrix.")
+    return Document(content, path.name, path.resolve().parent, lines)
 
 
 def parse_scalar(text: str) -> Any:
     """A value as YAML would read it: ``3`` is a number, ``[a, b]`` a list."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SpecError(f"{text!r} is not a YAML value.") from error
+        node = _compose(text, "--set")
+        return _Plain("--set", {}).value(node, ()) if node is not None else None
+    except SpecError as error:
+        raise SpecError(f"{text[:80]!r} is not a YAML value: {error.message}") from error
+
+
+def plain_copy(data: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a rig that was given as a dict, within the bounds of a rig file.
+
+    Raises:
+        SpecError: It is nested too deep (or holds itself), or holds too many values.
+    """
+    left = MAX_VALUES
+
+    def copy(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if depth > MAX_DEPTH:
+            raise SpecError(f"The rig is nested too deep, over {MAX_DEPTH} levels, or holds itself.")
+        if left < 0:
+            raise SpecError(f"The rig holds more than {MAX_VALUES:,} values.")
+        if isinstance(value, dict):
+            return {str(key): copy(item, depth + 1) for key, item in value.items()}
+        return [copy(item, depth + 1) for item in value] if isinstance(value, list | tuple) else value
+
+    result: dict[str, Any] = copy(data, 0)
+    return result
 
 
 def set_value(document: Document, assignment: str) -> None:
@@ -107,23 +136,97 @@ def set_value(document: Document, assignment: str) -> None:
             raise SpecError(f"--set {path}: {'.'.join(keys[:position])} is a value, it has no keys.")
 
 
-def _plain(node: yaml.Node, location: Location, lines: dict[Location, int], name: str) -> Any:
-    lines[location] = node.start_mark.line + 1
-    if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
-        raise SpecError(f"{name}:{node.start_mark.line + 1}: the tag {node.tag!r} has no place in a rig file.")
-    if isinstance(node, yaml.MappingNode):
+def _compose(text: str, name: str) -> yaml.Node | None:
+    """The nodes of a YAML text, which share what aliases refer to.
+
+    Depth is bounded before they are made: the composers go down by recursion, the one in C without a look at its stack.
+    """
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    line = event.start_mark.line + 1 if event.start_mark else 0
+                    raise SpecError(f"{name}:{line}: nested too deep, over {MAX_DEPTH} levels.")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+        node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}:{mark.line + 1}" if mark else name
+        raise SpecError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}.") from error
+    if node is not None:
+        _bound(node, name)
+    return node
+
+
+def _bound(root: yaml.Node, name: str) -> None:
+    """Refuse what its aliases would make too large or too deep, in time that grows with the text alone."""
+    sizes: dict[int, tuple[int, int]] = {}
+    under_way: set[int] = set()
+
+    def measure(node: yaml.Node) -> tuple[int, int]:
+        """Values and levels of a node, every alias counted as what it refers to."""
+        if isinstance(node, yaml.ScalarNode):
+            return 1, 0
+        key = id(node)
+        if key in sizes:
+            return sizes[key]
+        if key in under_way:
+            raise SpecError(f"{name}:{node.start_mark.line + 1}: nested too deep: an alias refers to itself.")
+        under_way.add(key)
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = [part for pair in node.value for part in pair] if pairs else node.value
+        measured = [measure(part) for part in parts]
+        values, levels = 1 + sum(v for v, _ in measured), 1 + max((d for _, d in measured), default=0)
+        line = node.start_mark.line + 1
+        if values > MAX_VALUES:
+            raise SpecError(
+                f"{name}:{line}: this stands for more than {MAX_VALUES:,} values.",
+                "Write out what the rig needs; aliases within aliases multiply.",
+            )
+        if levels > MAX_DEPTH:
+            raise SpecError(f"{name}:{line}: nested too deep, over {MAX_DEPTH} levels.")
+        under_way.remove(key)
+        sizes[key] = values, levels
+        return values, levels
+
+    measure(root)
+
+
+class _Plain:
+    """Turns nodes into plain values and notes the line of each."""
+
+    def __init__(self, name: str, lines: dict[Location, int]) -> None:
+        self.name, self.lines = name, lines
+        self._scalars = yaml.SafeLoader("")
+
+    def value(self, node: yaml.Node, location: Location) -> Any:
+        line = node.start_mark.line + 1
+        self.lines[location] = line
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, line)
+        if node.tag not in PLAIN_TAGS:
+            raise SpecError(f"{self.name}:{line}: the tag {node.tag!r} has no place in a rig file.")
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*location, index)) for index, item in enumerate(node.value)]
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            key, line = str(key_node.value), key_node.start_mark.line + 1
             if key in result:
-                raise SpecError(f"{name}:{key_node.start_mark.line + 1}: the key {key!r} stands here twice.")
-            result[key] = _plain(value_node, (*location, key), lines, name)
-            lines[(*location, key)] = key_node.start_mark.line + 1
+                raise SpecError(f"{self.name}:{line}: the key {key!r} stands here twice.")
+            result[key] = self.value(value_node, (*location, key))
+            self.lines[(*location, key)] = line
         return result
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*location, index), lines, name) for index, item in enumerate(node.value)]
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node)
-    finally:
-        loader.dispose()
+
+    def _scalar(self, node: yaml.ScalarNode, line: int) -> Any:
+        try:
+            value = self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
+            # A date that there is not, a number of thousands of digits, a tag of Python's.
+            reason = getattr(error, "problem", None) or str(error)
+            raise SpecError(f"{self.name}:{line}: not valid YAML: {reason}.") from error
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SpecError(f"{self.name}:{line}: {node.value} is not a finite number.")
+        return value

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import yaml
 
+from edgerig.artifact import format_of
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.plugins import Plugin, Settings, convert_settings, find
+from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside
 from edgerig.runtimes.base import Runtime
 from edgerig.spec.document import Document, Location
 from edgerig.spec.naming import distinct_names, id_part
@@ -26,6 +27,12 @@ MODEL_KEYS = ("use", "file", "train", "reference", "name")
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
 #: The compiler entry that deploys the model's own file as it is.
 AS_IT_IS = "none"
+#: What a rig without a matrix does with a model of each format: the compiler and the runtime.
+USUAL_WAYS = {"keras": ("float32", "litert"), "tflite": (AS_IT_IS, "litert"), "onnx": (AS_IT_IS, "onnxruntime")}
+#: Characters of a name, an address included.
+MAX_NAME = 1000
+#: How many problems one message lists.
+MAX_PROBLEMS = 50
 
 
 def parse_rig(document: Document) -> Rig:
@@ -39,7 +46,9 @@ def parse_rig(document: Document) -> Rig:
     if reader.problems:
         count = len(reader.problems)
         what = "1 problem" if count == 1 else f"{count} problems"
-        raise SpecError(f"{document.name} has {what}:\n" + "\n".join(f"  - {p}" for p in reader.problems))
+        more = f"\n  - and {count - MAX_PROBLEMS:,} more" if count > MAX_PROBLEMS else ""
+        listed = "\n".join(f"  - {problem}" for problem in reader.problems[:MAX_PROBLEMS])
+        raise SpecError(f"{document.name} has {what}:\n{listed}{more}")
     return rig
 
 
@@ -50,20 +59,21 @@ class _Reader:
 
     def rig(self, data: dict[str, Any]) -> Rig:
         self.known_keys(data, KEYS, ())
-        for key in ("dataset", "matrix"):
-            if data.get(key) is None:
-                self.problem((), f"the key {key!r} is missing")
+        if data.get("dataset") is None:
+            self.problem((), "the key 'dataset' is missing")
         name = data.get("name", Path(self.document.name).stem)
         if not isinstance(name, str):
             self.problem(("name",), "must be text")
-        elif "/" in name or name in ("", ".", ".."):
-            self.problem(("name",), f"{name!r} cannot be the name of the run's folder; leave out '/'")
+        elif "/" in name or name in ("", ".", "..") or not _is_name(name):
+            self.problem(("name",), f"{name[:80]!r} cannot be the name of the run's folder; leave out '/'")
         models = self.models(data)
         return Rig(
             name=str(name),
             models=models,
             dataset=self.part(data.get("dataset"), "dataset", Dataset, ("dataset",)),
-            matrix=self.matrix(data.get("matrix"), [model.label for model in models]),
+            matrix=self.usual_matrix(models)
+            if data.get("matrix") is None
+            else self.matrix(data["matrix"], [model.label for model in models]),
             measure=self.settings(Measure, data.get("measure") or {}, "measure", ("measure",)),
         )
 
@@ -111,8 +121,8 @@ class _Reader:
             self.problem(where, "needs either 'use' (a registered model) or 'file' (your own), and not both")
             return ModelPart()
         name = data.get("name")
-        if name is not None and (not isinstance(name, str) or not name.strip()):
-            self.problem((*where, "name"), "must be text")
+        if name is not None and (not isinstance(name, str) or not name.strip() or not _is_name(name)):
+            self.problem((*where, "name"), f"must be text, printable and of at most {MAX_NAME} characters")
             name = None
         options = {key: value for key, value in data.items() if key not in MODEL_KEYS}
         if file is not None:
@@ -140,9 +150,27 @@ class _Reader:
             self.problem((*where, "reference"), f"there is no file {path}")
         return path
 
+    def usual_matrix(self, models: tuple[ModelPart, ...]) -> tuple[Block, ...]:
+        """Without a matrix: each model as it is, on its usual runtime, on this machine. A Keras model, which no runtime
+        takes as it is, goes there as float TFLite."""
+        blocks = []
+        for model in models:
+            if not model.use and not model.file:
+                continue
+            try:
+                format_ = format_of(Path(model.file)) if model.file else "keras"
+            except EdgerigError as error:
+                self.add(("model",), error)
+                continue
+            if format_ not in USUAL_WAYS:
+                self.problem((), f"the key 'matrix' is missing, and there is no usual runtime of {format_}")
+                continue
+            compiler, runtime = USUAL_WAYS[format_]
+            chosen = (model.label,) if len(models) > 1 else ()
+            blocks.append(Block((Part(compiler),), (Part(runtime),), (Part("local"),), models=chosen))
+        return tuple(blocks)
+
     def matrix(self, data: Any, models: list[str]) -> tuple[Block, ...]:
-        if data is None:
-            return ()
         blocks = data if isinstance(data, list) else [data]
         if not blocks:
             self.problem(("matrix",), "is empty: name at least one runtime")
@@ -198,6 +226,9 @@ class _Reader:
             self.problem(where, f"must be a {noun}'s name, or a mapping with 'use' and its settings")
             return Part("")
         use, name = data["use"], data.get("name")
+        if not _is_name(use) or not _is_name(str(name)):
+            self.problem(where, f"a {noun}'s 'use' and 'name' are printable text of at most {MAX_NAME} characters")
+            return Part("")
         options = {key: value for key, value in data.items() if key not in ("use", "name")}
         for key in PATH_SETTINGS & options.keys():
             if isinstance(options[key], str):
@@ -206,6 +237,8 @@ class _Reader:
                 options[key] = there if Path(there).exists() else options[key]
         if not (noun == "compiler" and use == AS_IT_IS):
             try:
+                if ":" in use and "/" not in use and self.document.folder is not None:
+                    import_beside(use, self.document.folder)
                 plugin = find(noun, use, base) if base else plugin_of(use)
                 self.settings(plugin.Settings, options, f"{noun} {use!r}", where)
             except EdgerigError as error:
@@ -243,6 +276,12 @@ class _Reader:
 
     def problem(self, where: Location, text: str) -> None:
         self.problems.append(f"{self.document.where(where)}: {text}")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text can be shown on one line of a terminal or a page; what becomes a folder's name is another
+    matter."""
+    return len(text) <= MAX_NAME and text.isprintable()
 
 
 def rig_to_builtins(rig: Rig) -> dict[str, Any]:

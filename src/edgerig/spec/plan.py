@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgerig import files
 from edgerig.artifact import format_of
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
@@ -18,8 +19,13 @@ from edgerig.plugins import Plugin, find
 from edgerig.runtimes.base import Runtime
 from edgerig.spec.naming import id_part
 from edgerig.spec.parse import AS_IT_IS
-from edgerig.spec.types import ModelPart, Part, Rig
+from edgerig.spec.types import Block, ModelPart, Part, Rig
 from edgerig.targets.resolve import default_runtime, plugin_of
+
+#: More than a year of cells of five minutes each.
+MAX_CELLS = 100_000
+#: How many reasons, or names, one message lists.
+MAX_REASONS = 50
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +59,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def chains(self) -> tuple[tuple[str, tuple[Part, ...]], ...]:
         """Every compiler chain that some cell needs, with its model's label, its own beginnings before it."""
-        found: list[tuple[str, tuple[Part, ...]]] = []
+        chains: dict[str, tuple[str, tuple[Part, ...]]] = {}
         for cell in self.cells:
             for end in range(1, len(cell.compilers) + 1):
-                if (cell.model, cell.compilers[:end]) not in found:
-                    found.append((cell.model, cell.compilers[:end]))
-        return tuple(found)
+                chain = cell.compilers[:end]
+                chains.setdefault(chain_key(cell.model, chain), (cell.model, chain))
+        return tuple(chains.values())
+
+
+def part_key(part: Part) -> str:
+    """Equal for parts that do the same, whatever they are called."""
+    return f"{part.use}:{files.canonical_json(part.options).decode()}" if part.options else part.use
+
+
+def chain_key(model: str, chain: tuple[Part, ...]) -> str:
+    """Equal for chains that make the same out of the model labelled ``model``."""
+    return "\n".join([model, *map(part_key, chain)])
 
 
 def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
@@ -73,40 +89,77 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
         MissingExtraError, SpecError: Engines that are not installed, all at once.
         UnknownNameError: ``only`` matches no cell.
     """
-    refused: list[str] = []
-    cells: dict[str, Cell] = {}
-    several = len(rig.models) > 1
-    starts = {part.label: _start(part) for part in rig.models}
+    expansion = _Expansion(rig)
     for block in rig.matrix:
-        for model, compiler in itertools.product(block.models or tuple(starts), block.compilers):
-            try:
-                chain, format_, scheme = _chain(*starts[model], compiler)
-            except EdgerigError as error:
-                refused.append(f"{model}: {error.message}" if several else str(error.message))
-                continue
-            variant = _variant(model, compiler, several)
-            for runtime in block.runtimes:
-                reason = find("runtime", runtime.use, Runtime).refuses(format_, scheme)
-                if reason:
-                    refused.append(f"{variant} on {runtime.label}: {reason}")
-                    continue
-                for target in block.targets:
-                    only_one = default_runtime(target.use)
-                    if only_one not in (None, runtime.use):
-                        refused.append(f"runtime {runtime.label} on {target.use}: that runs {only_one!r} alone")
-                        continue
-                    cell = _cell(model, variant, chain, runtime, target, block.samples)
-                    if cell.id in cells and cells[cell.id] != cell:
-                        refused.append(f"two different cells are called {cell.id!r}; give one of their parts a 'name'")
-                    cells[cell.id] = cell
-    if refused:
-        raise IncompatibleError(
-            "These combinations cannot work:\n" + "\n".join(f"  - {reason}" for reason in dict.fromkeys(refused)),
-            _remedy(rig),
-        )
-    chosen = _choose(cells, only)
+        expansion.block(block)
+    if expansion.refused:
+        raise IncompatibleError("These combinations cannot work:\n" + _listed(list(expansion.refused)), _remedy(rig))
+    chosen = _choose(expansion.cells, only)
     _require_engines(rig, chosen)
     return Plan(rig=rig, cells=chosen)
+
+
+class _Expansion:
+    """The cells of a matrix. What depends on one part alone is asked for once, not once a cell.
+
+    Attributes:
+        cells: By id. refused: Why combinations cannot work, each reason once, in order.
+    """
+
+    def __init__(self, rig: Rig) -> None:
+        self.refused: dict[str, None] = {}
+        self.cells: dict[str, Cell] = {}
+        self._several = len(rig.models) > 1
+        self._starts = {part.label: _start(part) for part in rig.models}
+        self._only: dict[str, str | None] = {}
+
+    def block(self, block: Block) -> None:
+        """Add the cells of one block, or why there are none.
+
+        Raises:
+            SpecError: The plan would have more than `MAX_CELLS` cells.
+        """
+        models = block.models or tuple(self._starts)
+        count = len(models) * len(block.compilers) * len(block.runtimes) * len(block.targets)
+        if count > MAX_CELLS or len(self.cells) > MAX_CELLS:
+            raise SpecError(
+                f"The plan has more than {MAX_CELLS:,} cells.", "Measure in several runs; `edgerig report` joins them."
+            )
+        runtimes = [(part, part.label, find("runtime", part.use, Runtime)) for part in block.runtimes]
+        targets = [(part, _address_label(part), self._only_runtime(part.use)) for part in block.targets]
+        for model, compiler in itertools.product(models, block.compilers):
+            try:
+                chain, format_, scheme = _chain(*self._starts[model], compiler)
+            except EdgerigError as error:
+                self.refused[f"{model}: {error.message}" if self._several else error.message] = None
+                continue
+            variant = _variant(model, compiler, self._several)
+            for runtime, label, plugin in runtimes:
+                reason = plugin.refuses(format_, scheme)
+                if reason:
+                    self.refused[f"{variant} on {label}: {reason}"] = None
+                    continue
+                for target, address, only in targets:
+                    if only not in (None, runtime.use):
+                        self.refused[f"runtime {label} on {target.use}: that runs {only!r} alone"] = None
+                        continue
+                    cell = Cell(
+                        id=f"{id_part(variant)}-{label}-{address}", model=model, variant=variant, compilers=chain,
+                        runtime=runtime, target=target, samples=block.samples,
+                    )  # fmt: skip
+                    if self.cells.setdefault(cell.id, cell) != cell:
+                        said = f"two different cells are called {cell.id!r}; give one of their parts a 'name'"
+                        self.refused[said] = None
+
+    def _only_runtime(self, address: str) -> str | None:
+        if address not in self._only:
+            self._only[address] = default_runtime(address)
+        return self._only[address]
+
+
+def _listed(reasons: list[str]) -> str:
+    more = [f"  - and {len(reasons) - MAX_REASONS:,} more"] if len(reasons) > MAX_REASONS else []
+    return "\n".join([*(f"  - {reason}" for reason in reasons[:MAX_REASONS]), *more])
 
 
 def _remedy(rig: Rig) -> str:
@@ -165,14 +218,8 @@ def _variant(model: str, compiler: Part, several: bool) -> str:
     return f"{model}-{compiler.label}" if several else compiler.label
 
 
-def _cell(
-    model: str, variant: str, chain: tuple[Part, ...], runtime: Part, target: Part, samples: int | None
-) -> Cell:  # fmt: skip
-    place = target.name or target.use.replace("://", "-").replace("/", "-").replace(":", "-")
-    return Cell(
-        id=f"{id_part(variant)}-{runtime.label}-{place}", model=model, variant=variant, compilers=chain,
-        runtime=runtime, target=target, samples=samples,
-    )  # fmt: skip
+def _address_label(target: Part) -> str:
+    return target.name or target.use.replace("://", "-").replace("/", "-").replace(":", "-")
 
 
 def _choose(cells: dict[str, Cell], only: tuple[str, ...]) -> tuple[Cell, ...]:
@@ -180,18 +227,19 @@ def _choose(cells: dict[str, Cell], only: tuple[str, ...]) -> tuple[Cell, ...]:
         raise SpecError("The matrix has no cell to measure.", "Name at least one runtime in a block of 'matrix'.")
     for pattern in only:
         if not fnmatch.filter(cells, pattern):
-            raise UnknownNameError("cell", pattern, cells)
+            raise UnknownNameError("cell", pattern, list(cells)[:MAX_REASONS])
     return tuple(c for c in cells.values() if not only or any(fnmatch.fnmatch(c.id, p) for p in only))
 
 
 def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
     plugins: list[type[Plugin]] = [find("dataset", rig.dataset.use, Dataset)]
     plugins += [find("model", part.use, ModelWrapper) for part in rig.models if part.use]
-    for cell in cells:
-        plugins += [find("compiler", part.use, ModelCompiler) for part in cell.compilers]
-        plugins.append(plugin_of(cell.target.use))
+    compilers = dict.fromkeys(part.use for cell in cells for part in cell.compilers)
+    plugins += [find("compiler", name, ModelCompiler) for name in compilers]
+    for address, runtime in dict.fromkeys((cell.target.use, cell.runtime.use) for cell in cells):
+        plugins.append(plugin_of(address))
         if plugins[-1].name == "local":
-            plugins.append(find("runtime", cell.runtime.use, Runtime))
+            plugins.append(find("runtime", runtime, Runtime))
     missing = {plugin: error for plugin in plugins if (error := plugin.missing()) is not None}
     if len(missing) == 1:
         raise next(iter(missing.values()))

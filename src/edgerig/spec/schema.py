@@ -43,7 +43,7 @@ def rig_schema() -> dict[str, Any]:
         "title": "edgerig rig file",
         "type": "object",
         "additionalProperties": False,
-        "required": ["dataset", "matrix"],
+        "required": ["dataset"],
         "oneOf": [{"required": ["model"]}, {"required": ["models"]}],
         "properties": {
             "name": {"type": "string", "description": "what to call the run"},
@@ -51,7 +51,10 @@ def rig_schema() -> dict[str, Any]:
             "models": {**entry, "items": {"$ref": "#/$defs/model"}, "description": "several, instead of one"},
             "dataset": {"$ref": "#/$defs/dataset"},
             "matrix": {
-                "description": "every compiler with every runtime on every target, block by block",
+                "description": (
+                    "every compiler with every runtime on every target, block by block; default: the model as it is, "
+                    "on its usual runtime, on this machine"
+                ),
                 "anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}],
             },
             "measure": _settings(Measure),

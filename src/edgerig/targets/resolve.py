@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgerig.errors import UnknownNameError
-from edgerig.plugins import convert_settings, find, names
+from edgerig.plugins import convert_settings, find, look_again, names
 from edgerig.targets.base import Target
 
 
@@ -19,6 +19,9 @@ def plugin_of(address: str) -> type[Target]:
     scheme, separator, _ = address.partition("://")
     known = names("target")
     family = address.partition(":")[0]
+    if (separator or ":" not in address) and scheme not in known:
+        look_again()
+        known = names("target")
     if (separator or ":" not in address) and scheme not in known:
         raise UnknownNameError("target", address, [*known, "tcp://HOST:PORT"])
     plugin = find("target", scheme if separator else family if family in known else address, Target)
