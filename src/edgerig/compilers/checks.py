@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from edgerig.artifact import Quantization
+from edgerig.compilers.scales import scale_faults
 from edgerig.errors import ArtifactCheckError
 from edgerig.models.graph.scheme import CONVERSIONS, FLOATS, INT8S, WEIGHTED, scheme_of
 from edgerig.models.graph.types import Graph, Operator, Tensor
@@ -39,6 +40,7 @@ def check_artifact(
             _check_qdq(graph, file)
         else:
             _check_integer(graph, scheme, file)
+            _check_scales(graph, file)
     elif scheme in ("float16", "dynamic"):
         _check_weights(graph, scheme, file)
     found = scheme_of(graph)
@@ -126,6 +128,15 @@ def _check_integer(graph: Graph, scheme: str, file: str) -> None:
     for operator, weight in _weights(graph):
         if weight.constant and weight.dtype not in INT8S:
             raise _still(weight, operator, scheme, file)
+
+
+def _check_scales(graph: Graph, file: str) -> None:
+    fault = next(scale_faults(graph), None)
+    if fault is not None:
+        raise ArtifactCheckError(
+            f"{file} would compute something else than the float network: {fault}.",
+            "The quantizer does not know that operator here: replace that layer, or take another scheme.",
+        )
 
 
 def _check_qdq(graph: Graph, file: str) -> None:

@@ -16,7 +16,8 @@ SIGNATURE = "serving_default"
 
 
 def unpack(data: bytes) -> Any:
-    """The file as an object tree (``ModelT``), with everything that lay outside the FlatBuffer put inside.
+    """The file as an object tree (``ModelT``), made whole: with the fields that files of old writers lack, and with
+    everything inside that lay outside the FlatBuffer.
 
     Raises:
         ModelError: The bytes are no TFLite file.
@@ -28,6 +29,7 @@ def unpack(data: bytes) -> Any:
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
         _put_inside(model, data)
+        _make_whole(model, schema)
     except Exception as error:
         raise ModelError("This TFLite file is corrupt: an offset in it leads nowhere.") from error
     return model
@@ -50,16 +52,17 @@ def buffers_outside(data: bytes) -> list[int]:
 
 
 def rename_tensors(model: Any, rename: Callable[[str], str]) -> None:
-    """Give the main subgraph's tensors new names, unlike one another."""
+    """Give the tensors of all subgraphs new names, unlike one another."""
     taken: set[str] = set()
-    for index, tensor in enumerate(model.subgraphs[0].tensors):
-        name = base = rename((tensor.name or b"").decode(errors="replace")) or f"tensor_{index}"
-        number = 0
-        while name in taken:
-            number += 1
-            name = f"{base}_{number}"
-        taken.add(name)
-        tensor.name = name.encode()
+    numbers: dict[str, int] = {}
+    for graph in model.subgraphs:
+        for index, tensor in enumerate(graph.tensors):
+            name = base = rename((tensor.name or b"").decode(errors="replace")) or f"tensor_{index}"
+            while name in taken:
+                numbers[base] = numbers.get(base, 0) + 1
+                name = f"{base}_{numbers[base]}"
+            taken.add(name)
+            tensor.name = name.encode()
 
 
 def ensure_signature(model: Any) -> list[str]:
@@ -84,8 +87,38 @@ def _named(schema: Any, graph: Any, index: int) -> Any:
     return entry
 
 
+def _make_whole(model: Any, schema: Any) -> None:
+    """Fill in what old writers left out, for readers of object trees that look at the newer fields only.
+
+    Old files carry ``deprecated_builtin_code`` alone, from which all operators look like ADD, number 0. LiteRT takes
+    the greater of the two codes.
+    """
+    for code in model.operatorCodes or []:
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
+        code.version = max(code.version, 1)
+    model.operatorCodes = [] if model.operatorCodes is None else model.operatorCodes
+    for number, graph in enumerate(model.subgraphs):
+        graph.name = graph.name or (b"main" if number == 0 else f"subgraph_{number}".encode())
+        for field in ("tensors", "operators", "inputs", "outputs"):
+            if getattr(graph, field) is None:
+                setattr(graph, field, [])
+        for tensor in graph.tensors:
+            tensor.shape = [] if tensor.shape is None else tensor.shape
+        for operator in graph.operators:
+            operator.inputs = [] if operator.inputs is None else operator.inputs
+            operator.outputs = [] if operator.outputs is None else operator.outputs
+    _empty_first_buffer(model, schema)
+
+
+def _empty_first_buffer(model: Any, schema: Any) -> None:
+    """Buffer 0 stands for "no content", so that a tensor added later is no constant: see the reader of graphs."""
+    if not model.buffers:
+        model.buffers = [schema.BufferT()]
+    model.buffers[0] = schema.BufferT()
+
+
 def _put_inside(model: Any, data: bytes) -> None:
-    for buffer in model.buffers:
+    for buffer in model.buffers or []:
         if buffer.offset > 1:
             buffer.data = _slice(data, buffer.offset, buffer.size)
         buffer.offset = buffer.size = 0

@@ -151,3 +151,34 @@ def with_outputs(data: bytes, outputs: Sequence[int]) -> bytes:
     builder = flatbuffers.Builder(len(data))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def as_old_writer(data: bytes) -> bytes:
+    """The TFLite file ``data`` as converters wrote it before 2021: operator codes in the byte-sized field only, without
+    signatures, names of subgraphs, description and metadata.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    for code in model.operatorCodes:
+        if code.deprecatedBuiltinCode != code.builtinCode:
+            raise ValueError(f"operator code {code.builtinCode} is younger than such files")
+        code.builtinCode = 0
+    model.signatureDefs = model.description = model.metadata = model.metadataBuffer = None
+    for graph in model.subgraphs:
+        graph.name = None
+        for tensor in graph.tensors:
+            if tensor.buffer == 0:
+                # They gave each activation an empty buffer of its own.
+                model.buffers.append(schema.BufferT())
+                tensor.buffer = len(model.buffers) - 1
+    return packed(model)
+
+
+def packed(model: Any) -> bytes:
+    """The bytes of a ``ModelT`` as it is."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(4096)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

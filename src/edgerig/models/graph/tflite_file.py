@@ -244,6 +244,9 @@ class _TfliteFile:
                 raise self.corrupt(f"buffer {index} lies beyond its end")
             return memoryview(self.data)[raw.Offset() : raw.Offset() + raw.Size()]
         content = raw.DataAsNumpy()
+        if index == 0 and not isinstance(content, int) and len(content):
+            # LiteRT takes buffer 0 for "no content", as the schema says; TFLite Micro reads what is there.
+            raise self.corrupt("its first buffer, which stands for 'no content', has some, and a tensor names it")
         return b"" if isinstance(content, int) else memoryview(content)
 
     def weights(self) -> dict[int, NDArray[Any]]:
