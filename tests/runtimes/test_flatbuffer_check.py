@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import flatbuffers
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgerig.errors import InferenceError
 from edgerig.runtimes import flatbuffer_check
-from edgerig.runtimes.flatbuffer_check import check_file, check_tflite, verify_with_litert
+from edgerig.runtimes.flatbuffer_check import check_file, check_tflite, verify_with_litert, with_axes_of_vectors
 from edgerig.runtimes.tflm import SCHEMA, Tflm
 from edgerig.testing.runtime import samples_for
+from edgerig.testing.tflite_builder import TfliteBuilder, counting_network
 
 
 def changed(path: Path, change: Callable[[Any], None]) -> bytes:
@@ -57,6 +59,10 @@ def set_no_graph(model: Any) -> None:
     model.subgraphs = []
 
 
+def set_no_output(model: Any) -> None:
+    model.subgraphs[0].outputs = []
+
+
 def set_outside_buffer(model: Any) -> None:
     model.buffers[1].data = None
     model.buffers[1].offset, model.buffers[1].size = 4096, 128
@@ -72,6 +78,7 @@ def set_outside_buffer(model: Any) -> None:
         (set_output_index, "inputs or outputs are not there"),
         (set_negative_shape, "tensor 0 has the shape"),
         (set_no_graph, "no graph"),
+        (set_no_output, "it has no output"),
         (set_outside_buffer, "outside of the flatbuffer"),
     ],
 )
@@ -79,6 +86,22 @@ def test_a_fault_is_named(float_tflite: Path, change: Callable[[Any], None], wor
     with pytest.raises(InferenceError, match=words) as caught:
         check_tflite(changed(float_tflite, change), schema)
     assert caught.value.hint
+
+
+def test_subgraphs_need_no_inputs_and_no_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "counting.tflite"
+    path.write_bytes(counting_network())
+    assert check_file(path, SCHEMA) == (["x"], ["y"])
+
+
+def test_the_axis_of_a_vector_is_its_only_one() -> None:
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 2), "int8", scale=0.5)
+    net.tensor("vector", (2,), "int32", np.array([1, 2]), [0.1, 0.2], axis=3)
+    net.tensor("matrix", (2, 2), "int8", np.ones((2, 2)), [0.1, 0.2], axis=1)
+    mended = with_axes_of_vectors(net.build([x], [x]))
+    tensors = schema.ModelT.InitFromPackedBuf(mended, 0).subgraphs[0].tensors
+    assert [tensor.quantization.quantizedDimension for tensor in tensors] == [0, 0, 1]
 
 
 def test_a_shape_that_no_operator_makes_is_found_by_litert(float_tflite: Path) -> None:

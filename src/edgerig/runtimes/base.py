@@ -128,6 +128,11 @@ class Runtime(Plugin, ABC):
         self._loaded = True
         try:
             self._specs, self._bound = self._inputs(), None
+            if not self._specs:
+                raise InferenceError(
+                    f"{path.name} has no input: there is nothing that a sample could be given to.",
+                    "Export the network with an input.",
+                )
             _check_sample_axis(self._specs)
         except InferenceError:
             self.close()

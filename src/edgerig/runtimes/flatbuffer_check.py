@@ -21,6 +21,8 @@ IDENTIFIER = b"TFL3"
 HINT = "The file is corrupt or was cut short: copy it again, or make it anew."
 #: Seconds after which the child is given up.
 TIMEOUT = 120.0
+#: Where QuantizationParameters keep their ``quantized_dimension`` in the schema (4 + 2 * its number).
+_AXIS_FIELD = 16
 
 
 def check_file(path: Path, schema: str) -> tuple[list[str], list[str]]:
@@ -68,6 +70,7 @@ def verify_with_litert(data: bytes, model: Any) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError:
         return
+    data = with_axes_of_vectors(data)
     try:
         interpreter = Interpreter(model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
         interpreter.allocate_tensors()
@@ -89,6 +92,25 @@ def verify_with_litert(data: bytes, model: Any) -> None:
                     f"makes {found}.",
                     HINT,
                 )
+
+
+def with_axes_of_vectors(data: bytes) -> bytes:
+    """The file with 0 as the axis along which vectors are quantized: they have no other.
+
+    Some converters gave a bias the axis of the weights that it belongs to. LiteRT refuses such a file; TFLite Micro
+    never looks at the axis of a bias.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    changed = bytearray(data)
+    model = schema.Model.GetRootAs(changed, 0)
+    for graph in (model.Subgraphs(place) for place in range(model.SubgraphsLength())):
+        for tensor in (graph.Tensors(place) for place in range(graph.TensorsLength())):
+            found = tensor.Quantization() if tensor.ShapeLength() == 1 else None
+            if found is not None and found.QuantizedDimension() != 0:
+                place = found._tab.Pos + found._tab.Offset(_AXIS_FIELD)
+                changed[place : place + 4] = bytes(4)
+    return bytes(changed)
 
 
 def check_tflite(data: bytes, schema: Any) -> Any:
@@ -139,9 +161,11 @@ def _fault(model: Any, schema: Any) -> str | None:
             places = [*_list(operator.inputs), *_list(operator.outputs), *_list(operator.intermediates)]
             if any(not -1 <= place < len(tensors) for place in places):
                 return f"operator {index} names a tensor that is not there"
-        ends = [*_list(graph.inputs), *_list(graph.outputs)]
-        if not ends or any(not 0 <= place < len(tensors) for place in ends):
+        if any(not 0 <= place < len(tensors) for place in (*_list(graph.inputs), *_list(graph.outputs))):
             return "its inputs or outputs are not there"
+    # Other subgraphs need neither, such as what CALL_ONCE runs to fill variables.
+    if len(_list(model.subgraphs[0].outputs)) == 0:
+        return "it has no output"
     return None
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,15 +16,15 @@ from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime
 from edgerig.runtimes.flatbuffer_check import check_file
 from edgerig.runtimes.litert import tensor_spec
+from edgerig.runtimes.stderr import captured_stderr
+from edgerig.runtimes.tflm_arena import arena_for, reason
 
-#: The arena to begin with, in bytes. TFLite Micro dies of one that cannot hold its own structures, about 500 bytes.
-FIRST_ARENA = 1 << 16
+#: The arena to begin with, in bytes.
+FIRST_ARENA = 1 << 18
 #: No microcontroller has more, and a host may run out.
 LARGEST_ARENA = 1 << 31
 #: The reader of TFLite files in the wheel.
 SCHEMA = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
-#: What TFLite Micro says where the arena was too small; anything else is not mended by a larger one.
-TOO_SMALL = re.compile(r"Failed to (allocate|resize buffer)|Too many buffers|missing: \d+")
 ARENA_LINE = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 
 
@@ -70,11 +66,15 @@ class Tflm(Runtime):
             self._names = check_file(path, SCHEMA)
         except InferenceError as error:
             raise InferenceError(f"{self.name} cannot load {path.name}: {error.message}", error.hint) from error
+        try:
+            self._arena = arena_for(path, FIRST_ARENA, LARGEST_ARENA)
+        except InferenceError as error:
+            raise _refused(path.name, error.message.rstrip(".")) from error
 
     def _load(self, path: Path) -> None:
         # The interpreter reads the weights where they lie.
         self._data = path.read_bytes()
-        self._interpreter = _interpreter(self._data, path.name)
+        self._interpreter = _interpreter(self._data, path.name, self._arena)
         # An index beyond these ends the process.
         self._input_specs, self._output_specs = (
             tuple(msgspec.structs.replace(tensor_spec(details(index)), name=name) for index, name in enumerate(names))
@@ -122,52 +122,20 @@ class Tflm(Runtime):
         del self._interpreter, self._data
 
 
-def _interpreter(data: bytes, name: str) -> Any:
-    """An interpreter whose arena was doubled until the network fitted."""
+def _interpreter(data: bytes, name: str, arena: int) -> Any:
+    """An interpreter in an arena of that size."""
     from tflite_micro import runtime
 
-    size = FIRST_ARENA
-    while True:
+    with captured_stderr() as text:
         try:
-            with captured_stderr() as text:
-                return runtime.Interpreter.from_bytes(data, arena_size=size)
+            return runtime.Interpreter.from_bytes(data, arena_size=arena)
         except (RuntimeError, ValueError, MemoryError) as error:
-            words = text()
-            if TOO_SMALL.search(words) and size < LARGEST_ARENA:
-                size *= 2
-                continue
-            raise InferenceError(
-                f"TFLite Micro cannot load {name}: {_reason(words) or error}.",
-                "It runs float32, int8 and int16x8 networks of the operators that TFLite Micro has.",
-            ) from error
+            raised: Exception = error
+    raise _refused(name, reason(text()) or str(raised)) from raised
 
 
-def _reason(words: str) -> str:
-    """The first line that says why, without the place in TFLite Micro's sources."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return re.sub(r"^tensorflow/\S+?\.cc:?\d*\s*", "", lines[0]).rstrip(".") if lines else ""
-
-
-@contextmanager
-def captured_stderr() -> Iterator[Callable[[], str]]:
-    """Catch what native code writes to file descriptor 2; the function tells it after the block.
-
-    The descriptor belongs to the whole process: other threads' words are caught, too.
-    """
-    with tempfile.TemporaryFile() as file:
-        caught = ""
-
-        def text() -> str:
-            return caught
-
-        sys.stderr.flush()
-        before = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield text
-        finally:
-            sys.stderr.flush()
-            os.dup2(before, 2)
-            os.close(before)
-            file.seek(0)
-            caught = file.read().decode(errors="replace")
+def _refused(name: str, why: str) -> InferenceError:
+    return InferenceError(
+        f"TFLite Micro cannot load {name}: {why}.",
+        "It runs float32, int8 and int16x8 networks of the operators that TFLite Micro has.",
+    )

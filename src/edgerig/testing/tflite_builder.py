@@ -182,3 +182,21 @@ def packed(model: Any) -> bytes:
     builder = flatbuffers.Builder(4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def counting_network() -> bytes:
+    """A network with a state, which CALL_ONCE fills with zeros: y = s + x, and then s becomes y. Four float32."""
+    net = TfliteBuilder()
+    x, y = net.tensor("x", (1, 4), "float32"), net.tensor("y", (1, 4), "float32")
+    held = [net.tensor("handle", (), "resource"), net.tensor("state", (1, 4), "float32")]
+    filling = net.subgraph()
+    first, zeros = net.tensor("handle", (), "resource"), net.tensor("zeros", (1, 4), "float32", np.zeros((1, 4)))
+    net.operator("VAR_HANDLE", [], [first], "VarHandleOptions", container="", sharedName="state")
+    net.operator("ASSIGN_VARIABLE", [first, zeros], [], "AssignVariableOptions")
+    net.main()
+    net.operator("CALL_ONCE", [], [], "CallOnceOptions", initSubgraphIndex=filling)
+    net.operator("VAR_HANDLE", [], [held[0]], "VarHandleOptions", container="", sharedName="state")
+    net.operator("READ_VARIABLE", [held[0]], [held[1]], "ReadVariableOptions")
+    net.operator("ADD", [held[1], x], [y], "AddOptions")
+    net.operator("ASSIGN_VARIABLE", [held[0], y], [], "AssignVariableOptions")
+    return net.build([x], [y])
