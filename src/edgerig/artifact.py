@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from edgerig import files
 from edgerig.errors import ModelError
 from edgerig.external_data import self_contained
+
+T = TypeVar("T")
 
 #: Suffix to format of the files that edgerig takes as they are.
 FORMATS = {".keras": "keras", ".tflite": "tflite", ".onnx": "onnx", ".h": "c-array"}
@@ -26,11 +28,64 @@ Layout = Literal["nhwc", "nchw"]
 
 
 class Quantization(msgspec.Struct, frozen=True):
-    """Affine quantization, real = scale * (q - zero_point), per tensor or per channel of ``axis``."""
+    """Affine quantization, real = scale * (q - zero_point), per tensor or per channel of ``axis``.
+
+    Who needs one scale asks for `scale` and `zero_point`, which refuse a tensor that has one a channel; who knows
+    channels takes `scales` and `zero_points` as wholes, spread over the tensor's axes by `spread`.
+    """
 
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     axis: int | None = None
+
+    @property
+    def per_channel(self) -> bool:
+        """Has more than one scale or zero point."""
+        return len(self.scales) > 1 or len(self.zero_points) > 1
+
+    @property
+    def scale(self) -> float:
+        """The scale of a tensor that is quantized as a whole.
+
+        Raises:
+            ModelError: There is one a channel, or none.
+        """
+        return _only(self.scales, "scale")
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of a tensor that is quantized as a whole.
+
+        Raises:
+            ModelError: There is one a channel, or none.
+        """
+        return _only(self.zero_points, "zero point")
+
+    def spread(self, rank: int) -> tuple[int, ...]:
+        """The shape in which scales and zero points broadcast over a tensor of ``rank`` axes; () for one scale.
+
+        Raises:
+            ModelError: There are several, and the tensor has no such axis.
+        """
+        if not self.per_channel:
+            return ()
+        count = len(self.scales)
+        if self.axis is None or not 0 <= self.axis < rank or len(self.zero_points) != count:
+            raise ModelError(
+                f"{count} scales and {len(self.zero_points)} zero points along axis {self.axis} do not fit a tensor "
+                f"of {rank} axes.",
+                "Quantize the network again.",
+            )
+        return tuple(count if axis == self.axis else 1 for axis in range(rank))
+
+
+def _only(values: tuple[T, ...], what: str) -> T:
+    if len(values) != 1:
+        raise ModelError(
+            f"One {what} is needed, and the tensor has {len(values) or 'none'}.",
+            "Quantize the tensor as a whole, not channel by channel.",
+        )
+    return values[0]
 
 
 class TensorSpec(msgspec.Struct, frozen=True):

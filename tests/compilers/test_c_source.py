@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from edgerig.cli import main
@@ -17,6 +18,7 @@ from edgerig.micro import Manifest
 from edgerig.models.files import open_artifact
 from edgerig.testing.known_networks import digits
 from edgerig.testing.networks import dense_tflite
+from edgerig.testing.tflite_builder import TfliteBuilder
 
 FILES = {"model.h", "model.c", "weights.h", "weights.c", "kernels", "manifest.json"}
 
@@ -75,6 +77,35 @@ def test_large_foreign_folder_is_refused_at_its_first_entry(call) -> None:
     code, _, err = call("net_int8.tflite", "--to", "c", "--out", "/")
     assert code == 2
     assert "no part of generated C" in err
+
+
+def network_without_constants(kind: str) -> bytes:
+    """int8 networks that hold no parameters; of some nothing is left to run."""
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 8, 8, 2), "int8", scale=0.5)
+    if kind == "identity":
+        return net.build([x], [x])
+    if kind == "constant":
+        return net.build([x], [net.tensor("y", (1, 2), "int8", np.zeros((1, 2)), scale=0.5)])
+    size = {"pool": (1, 4, 4, 2), "reshape": (1, 128)}[kind]
+    y = net.tensor("y", size, "int8", scale=0.5)
+    if kind == "pool":
+        window = {"padding": 1, "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
+        net.operator("AVERAGE_POOL_2D", [x], [y], "Pool2DOptions", **window)
+    else:
+        net.operator("RESHAPE", [x, net.tensor("s", (2,), "int32", np.array(size))], [y], "ReshapeOptions")
+    return net.build([x], [y])
+
+
+@pytest.mark.parametrize("kind", ["pool", "identity", "reshape", "constant"])
+def test_networks_without_parameters_have_sizes_of_zero(call, kind: str) -> None:
+    Path("none.tflite").write_bytes(network_without_constants(kind))
+    code, out, err = call("none.tflite", "--to", "c", "--out", "build/net", "--json")
+    assert (code, "fault" in err) == (0, False)
+    assert manifest().constant_bytes == (2 if kind == "constant" else 0)
+    row = json.loads(out)["sizes"][1]
+    assert row["bytes"] == manifest().constant_bytes
+    assert (row["ratio"] is None) == (row["bytes"] == 0)
 
 
 def test_the_size_table_counts_the_constants(call) -> None:

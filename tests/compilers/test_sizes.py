@@ -15,7 +15,7 @@ def test_the_table_of_the_stm32_project() -> None:
     rows = size_table(("original", 780504), SEED)
     assert [row.name for row in rows] == ["original", "none", "size", "int8"]
     assert [round(row.saving * 100, 2) for row in rows[1:]] == [51.86, 87.27, 87.52]
-    assert [round(row.ratio, 2) for row in rows[1:]] == [2.08, 7.86, 8.01]
+    assert [row.ratio for row in rows[1:]] == pytest.approx([2.08, 7.86, 8.01], abs=0.005)
     assert (rows[0].ratio, rows[0].saving) == (1.0, 0.0)
 
 
@@ -30,5 +30,12 @@ def test_the_text_is_aligned() -> None:
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
 def test_ratio_and_saving_say_the_same(original: int, size: int) -> None:
     row = size_table(("o", original), [("v", size)])[1]
+    assert row.ratio is not None
     assert row.ratio * (1 - row.saving) == pytest.approx(1)
     assert (row.saving < 0) == (size > original)
+
+
+def test_what_takes_no_bytes_has_no_ratio_and_saves_all() -> None:
+    rows = size_table(("original", 624), [("c", 0)])
+    assert (rows[1].bytes, rows[1].ratio, rows[1].saving) == (0, None, 1.0)
+    assert render_size_table(rows).splitlines()[2].split() == ["c", "0", "–", "100.00"]

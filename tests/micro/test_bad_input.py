@@ -78,13 +78,13 @@ def test_cyclic_and_unconnected_graphs_are_told() -> None:
 
 def dense(
     scales: list[float], weights_shape: tuple[int, int] = (3, 4), out: tuple[int, ...] = (1, 3), target: float = 0.5,
-    dtype: str = "int8", bias: int = 3,
+    dtype: str = "int8", bias: int = 3, unit: float = 0.01,
 ) -> bytes:  # fmt: skip
     net = TfliteBuilder()
     x = net.tensor("x", (1, 4), dtype, scale=0.1)
     data = np.arange(np.prod(weights_shape)) - 5
     w = net.tensor("w", weights_shape, "int8", data.reshape(weights_shape), scale=scales)
-    b = net.tensor("b", (bias,), "int32", np.zeros(bias), scale=0.01)
+    b = net.tensor("b", (bias,), "int32", np.zeros(bias), scale=unit)
     y = net.tensor("y", out, dtype, scale=target)
     net.operator("FULLY_CONNECTED", [x, w, b], [y], "FullyConnectedOptions")
     return net.build([x], [y])
@@ -104,7 +104,7 @@ def dense(
             CompileError,
             "its input is int16.*supported: all three int8, or all three float32",
         ),
-        (dense([0.1], target=1e-12), CompileError, "a scale of 1 or more, and some would overflow"),
+        (dense([0.5], target=1e-12, unit=0.05), CompileError, "a scale of 1 or more, and some would overflow"),
     ],
 )
 def test_contradictions_are_told(data: bytes, error: type[EdgerigError], text: str) -> None:
@@ -179,7 +179,7 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path: Path) -> None:
     from edgerig.compilers.c_source import CSource
     from edgerig.models.files import open_artifact
 
-    (tmp_path / "net.tflite").write_bytes(dense([0.1], target=1e-12))
+    (tmp_path / "net.tflite").write_bytes(dense([0.5], target=1e-12, unit=0.05))
     with pytest.raises(CompileError):
         CSource().compile(open_artifact(tmp_path / "net.tflite"), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["net.tflite"]
@@ -206,3 +206,24 @@ def test_buffers_beyond_the_file_are_told(offset: int) -> None:
 def test_buffers_of_another_size_than_the_tensor_are_told() -> None:
     with pytest.raises(ModelError, match="bytes and the file holds"):
         compiled(with_buffer_at(16, 3))
+
+
+def scaled_binary(op: str, out: float) -> bytes:
+    net = TfliteBuilder()
+    a, b = net.tensor("a", (1, 4), "int8", scale=0.5), net.tensor("b", (1, 4), "int8", scale=0.5)
+    y = net.tensor("y", (1, 4), "int8", scale=out)
+    net.operator(op, [a, b], [y], f"{op.title()}Options")
+    return net.build([a, b], [y])
+
+
+@pytest.mark.parametrize(("op", "out"), [("MUL", 1e-7), ("ADD", 1e-9)])
+def test_scales_at_which_integers_overflow_are_refused(op: str, out: float) -> None:
+    compiled(scaled_binary(op, 0.5))
+    with pytest.raises(CompileError, match="overflow 32 bits"):
+        compiled(scaled_binary(op, out))
+
+
+def test_a_bias_in_other_units_than_its_sums_is_refused() -> None:
+    compiled(dense([0.1], target=0.5))
+    with pytest.raises(CompileError, match=r"the scale of its bias is 0\.01 where input and weights make 1"):
+        compiled(dense([10.0], target=0.5))

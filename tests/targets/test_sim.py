@@ -28,6 +28,7 @@ from edgerig.targets.resolve import default_runtime, plugin_of, target_for
 from edgerig.testing import known_networks, networks
 from edgerig.testing.reference_runs import Oracle, difference, tolerance
 from edgerig.testing.target import Deployment, TargetContract, random_inputs
+from edgerig.testing.tflite_builder import TfliteBuilder
 from edgerig.wire.frame import Kind
 
 BOARD = "sim:stm32f746"
@@ -371,3 +372,13 @@ def test_a_board_has_one_runtime() -> None:
     assert default_runtime(BOARD) == "micro"
     assert default_runtime("qemu:mps2-an500") == "micro"
     assert default_runtime("local") is None
+
+
+def test_a_network_of_which_nothing_is_left_to_run_gives_its_input_back(tmp_path: Path) -> None:
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 8), "int8", scale=0.5)
+    path = tmp_path / "identity.tflite"
+    path.write_bytes(net.build([x], [x]))
+    inputs = random_inputs(open_artifact(path), 3)
+    with target_for(BOARD, {}).open(open_artifact(path), "micro", {}) as session:
+        np.testing.assert_array_equal(session.run(inputs).outputs[0], inputs[0])

@@ -112,10 +112,10 @@ def _spec(spec: TensorSpec) -> str:
     text = f"{spec.dtype} {_shape(spec.shape)}"
     if spec.quantization is None:
         return text
-    scales, zeros = spec.quantization.scales, spec.quantization.zero_points
-    if len(scales) > 1:
-        return f"{text}, {len(scales)} scales on axis {spec.quantization.axis}"
-    return f"{text}, scale {scales[0]:.7g}, zero point {zeros[0]}"
+    found = spec.quantization
+    if found.per_channel:
+        return f"{text}, {len(found.scales)} scales on axis {found.axis}"
+    return f"{text}, scale {found.scale:.7g}, zero point {found.zero_point}"
 
 
 #: The columns of the table of operators; the highest rank is left out first on a narrow terminal.

@@ -6,11 +6,14 @@ import msgspec
 
 
 class SizeRow(msgspec.Struct, frozen=True):
-    """One row: bytes, times smaller than the original (1.0 for itself), and the saving as a share of the original."""
+    """One row: bytes, times smaller than the original, and the saving as a share of the original.
+
+    ``ratio`` is 1.0 for the original itself, and None for what takes no bytes, such as a network without constants.
+    """
 
     name: str
     bytes: int
-    ratio: float
+    ratio: float | None
     saving: float
 
 
@@ -22,7 +25,7 @@ def size_table(original: tuple[str, int], variants: list[tuple[str, int]]) -> li
     name, size = original
     return [
         SizeRow(name, size, 1.0, 0.0),
-        *(SizeRow(variant, count, size / count, 1 - count / size) for variant, count in variants),
+        *(SizeRow(variant, count, size / count if count else None, 1 - count / size) for variant, count in variants),
     ]
 
 
@@ -31,6 +34,7 @@ def render_size_table(rows: list[SizeRow]) -> str:
     width = max(len(row.name) for row in rows)
     lines = [f"{'':{width}}  {'Size (bytes)':>12}  {'Ratio':>6}  {'Saving %':>8}"]
     for index, row in enumerate(rows):
-        ratio, saving = ("–", "–") if index == 0 else (f"{row.ratio:.2f}", f"{row.saving:.2%}"[:-1])
+        ratio = "–" if index == 0 or row.ratio is None else f"{row.ratio:.2f}"
+        saving = "–" if index == 0 else f"{row.saving:.2%}"[:-1]
         lines.append(f"{row.name:{width}}  {row.bytes:>12}  {ratio:>6}  {saving:>8}")
     return "\n".join(lines)

@@ -122,14 +122,9 @@ def _affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple
         return np.ones((), dtype), 0.0
     scale = np.asarray(spec.quantization.scales, dtype)
     zero_point = np.asarray(spec.quantization.zero_points, np.float64)
-    shape = [1] * ndim
-    if scale.size > 1:
-        shape[spec.quantization.axis or 0] = scale.size
-        scale = scale.reshape(shape)
-    else:
-        scale = scale.reshape(())
+    shape = spec.quantization.spread(ndim)
     # A plain float keeps float32 arrays float32.
-    return scale, zero_point.reshape(shape) if zero_point.size > 1 else float(zero_point.flat[0])
+    return scale.reshape(shape), zero_point.reshape(shape) if shape else spec.quantization.zero_point
 
 
 def _stacked(raw: Array | Sequence[Array]) -> Array:

@@ -103,9 +103,8 @@ def requantization(node: Weighted) -> Requantization:
 
 def effective_scales(node: Weighted) -> list[float]:
     """input scale * weight scale / output scale, in double precision of the stored floats, one per scale of weights."""
-    scales = (node.weights.quantization or node.weights._one()).scales
     source, target = _f32(node.input.scale), _f32(node.output.scale)
-    return [source * _f32(scale) / target for scale in scales]
+    return [source * _f32(scale) / target for scale in node.weights.scales]
 
 
 def channels_of(node: Weighted) -> int:

@@ -12,16 +12,13 @@ from edgerig.files import sha256
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.operators import SUPPORTED, Record, build, unsupported
 from edgerig.micro.passes.fold import fold_node
-from edgerig.micro.quantized import RANGES
+from edgerig.micro.tensors import quantization_of
 from edgerig.micro.variables import Variables
 from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.models.graph.types import Operator, Tensor
 
 #: Elements of one tensor; more fit on no microcontroller, and offsets are 32-bit.
 LARGEST = 1 << 28
-
-#: Scales below it, and those above its reciprocal, are those of no real network.
-SMALLEST_SCALE = 1e-37
 
 DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int16", "int32", "int64", "bool"})
 
@@ -60,6 +57,12 @@ class _Reader:
             if not fold_node(node):
                 nodes.append(node)
         outputs = [self._get(index, "an output of the network") for index in self.graph.outputs]
+        for what, value in (*(("input", value) for value in inputs), *(("output", value) for value in outputs)):
+            if value.per_channel:
+                raise CompileError(
+                    f"The {what} {value.name!r} of {self.name} has a scale for each channel.",
+                    "Inputs and outputs are quantized as a whole in C: quantize the network again.",
+                )
         return Program(self.name, sha256(self.data), nodes, inputs, outputs)
 
     def _check_operators(self) -> None:
@@ -148,18 +151,4 @@ class _Reader:
 
 
 def _value(tensor: Tensor, data: NDArray[Any] | None) -> Value:
-    found = tensor.quantization
-    if found is not None and tensor.dtype in ("int8", "uint8", "int16", "int32"):
-        count = len(found.scales)
-        channels = tensor.shape[found.axis] if found.axis is not None and 0 <= found.axis < len(tensor.shape) else 1
-        if count != (channels if found.axis is not None else 1) and count != 1:
-            raise ModelError(
-                f"Tensor {tensor.index} ({tensor.name}) has {count} scales for {channels} channels.",
-                "Quantize the network again.",
-            )
-        if not all(SMALLEST_SCALE < scale < 1 / SMALLEST_SCALE for scale in found.scales):
-            raise ModelError(f"Tensor {tensor.index} ({tensor.name}) has a scale that is not above 0, or no number.")
-        low, high = RANGES.get(tensor.dtype, (0, 0))
-        if not all(low <= zero <= high for zero in found.zero_points):
-            raise ModelError(f"Tensor {tensor.index} ({tensor.name}) has a zero point that its type does not have.")
-    return Value(tensor.name or f"tensor {tensor.index}", tensor.shape, tensor.dtype, found, data)
+    return Value(tensor.name or f"tensor {tensor.index}", tensor.shape, tensor.dtype, quantization_of(tensor), data)

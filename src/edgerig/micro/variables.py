@@ -6,6 +6,7 @@ import numpy as np
 
 from edgerig.errors import CompileError, ModelError
 from edgerig.micro.ir import Value
+from edgerig.micro.tensors import quantization_of
 from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
@@ -60,16 +61,17 @@ class Variables:
         known = self._values.get(key)
         if known is None:
             known = self._values[key] = self._make(key, tensor)
-        if (known.shape, known.dtype, known.quantization) != (tensor.shape, tensor.dtype, tensor.quantization):
+        if (known.shape, known.dtype, known.quantization) != (tensor.shape, tensor.dtype, quantization_of(tensor)):
             raise ModelError(f"{self._name} is corrupt: the variable {key!r} is used with different shapes or types.")
         return known
 
     def _make(self, key: str, tensor: Tensor) -> Value:
+        quantization = quantization_of(tensor)
         if key in self._initial:
             like, data = self._initial[key]
             if (like.shape, like.dtype) != (tensor.shape, tensor.dtype):
                 raise ModelError(f"{self._name} is corrupt: the variable {key!r} starts with another shape or type.")
         else:
-            zero = tensor.quantization.zero_points[0] if tensor.quantization else 0
+            zero = quantization.zero_point if quantization else 0
             data = np.full(tensor.shape, zero, tensor.dtype)
-        return Value(key.strip("/") or "state", tensor.shape, tensor.dtype, tensor.quantization, np.array(data), True)
+        return Value(key.strip("/") or "state", tensor.shape, tensor.dtype, quantization, np.array(data), True)

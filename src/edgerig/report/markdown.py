@@ -165,7 +165,10 @@ def _compared(report: Report) -> str:
 
 
 def _sizes(bundle: BundleView) -> str:
-    rows = [(escape(row.name), f"{row.bytes:,}", f"{row.ratio:.2f}", percent(row.saving)) for row in bundle.sizes]
+    rows = [
+        (escape(row.name), f"{row.bytes:,}", "–" if row.ratio is None else f"{row.ratio:.2f}", percent(row.saving))
+        for row in bundle.sizes
+    ]
     table = _table(("file", "bytes", "times smaller", "saving"), rows, 3)
     return f"## Size ({escape(bundle.name)})\n\n{table}" if table else ""
 

@@ -287,12 +287,12 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SizeRow(msgspec.Struct, frozen=True):
-    """One row of the size table."""
+    """One row of the size table; no ``ratio`` for what takes no bytes."""
 
     name: str
     bytes: int
     size: Figure
-    ratio: float
+    ratio: float | None
     saving: float
 
 

@@ -25,10 +25,10 @@ def _tensor(spec: TensorSpec) -> str:
     quantization = spec.quantization
     if quantization is None or not quantization.scales:
         return text
-    if len(quantization.scales) > 1:
+    if quantization.per_channel:
         return f"{text}, {len(quantization.scales)} scales on axis {quantization.axis}"
-    zero = quantization.zero_points[0] if quantization.zero_points else 0
-    return f"{text}, real = {quantization.scales[0]:.6g} × (q {'−' if zero >= 0 else '+'} {abs(zero)})"
+    zero = quantization.zero_point if quantization.zero_points else 0
+    return f"{text}, real = {quantization.scale:.6g} × (q {'−' if zero >= 0 else '+'} {abs(zero)})"
 
 
 def origin_rows(artifact: Artifact) -> tuple[OriginRow, ...]:

@@ -165,11 +165,11 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VariantSize(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the size table: bytes, times smaller than the original, and the saving as a share."""
+    """One row of the size table: bytes, times smaller than the original (None for no bytes), the saving as a share."""
 
     name: str
     bytes: int
-    ratio: float
+    ratio: float | None
     saving: float
 
 

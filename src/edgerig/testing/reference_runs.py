@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -43,3 +45,58 @@ def difference(expected: Array, found: Array) -> float:
 def tolerance(dtype: Any) -> float:
     """What `difference` may be: nothing for integers, 1e-5 for floats."""
     return 1e-5 if np.dtype(dtype).kind == "f" else 0.0
+
+
+class RefusedError(Exception):
+    """LiteRT refuses a file, or dies of it."""
+
+
+class RemoteOracle:
+    """`Oracle` in a process of its own, for files of which LiteRT may die."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._start()
+
+    def _start(self) -> None:
+        self._here, there = self._context.Pipe()
+        self._process = self._context.Process(target=_serve, args=(there,), daemon=True)
+        self._process.start()
+        there.close()
+
+    def run(self, data: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
+        """The outputs of the network ``data`` for each sample.
+
+        Raises:
+            RefusedError: LiteRT takes no such file.
+        """
+        try:
+            self._here.send((data, samples))
+            answer = self._here.recv()
+        except (EOFError, OSError) as error:
+            self.close()
+            self._start()
+            raise RefusedError("LiteRT died of it") from error
+        if isinstance(answer, str):
+            raise RefusedError(answer)
+        outputs: list[list[Array]] = answer
+        return outputs
+
+    def close(self) -> None:
+        """End the process."""
+        self._here.close()
+        self._process.join()
+
+
+def _serve(link: Connection) -> None:
+    while True:
+        try:
+            data, samples = link.recv()
+        except EOFError:
+            return
+        try:
+            oracle = Oracle(data)
+            answer: list[list[Array]] | str = [oracle.run(inputs) for inputs in samples]
+        except (ValueError, RuntimeError) as error:
+            answer = str(error)
+        link.send(answer)

@@ -53,10 +53,13 @@ class TfliteBuilder:
         dtype: str,
         data: NDArray[Any] | None = None,
         scale: float | Sequence[float] | None = None,
-        zero_point: int = 0,
+        zero_point: int | Sequence[int] = 0,
         axis: int = 0,
     ) -> int:
-        """A tensor; ``data`` makes it constant, several scales make it quantized along ``axis``. Returns its index."""
+        """A tensor; ``data`` makes it constant; several scales, with one zero point or as many, go along ``axis``.
+
+        Returns its index.
+        """
         schema = self._schema
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.buffer = name.encode(), [int(size) for size in shape], 0
@@ -69,7 +72,8 @@ class TfliteBuilder:
         if scale is not None:
             scales = [scale] if isinstance(scale, int | float) else list(scale)
             parameters = schema.QuantizationParametersT()
-            parameters.scale, parameters.zeroPoint = scales, [zero_point] * len(scales)
+            parameters.scale = scales
+            parameters.zeroPoint = [zero_point] * len(scales) if isinstance(zero_point, int) else list(zero_point)
             parameters.quantizedDimension = axis
             tensor.quantization = parameters
         graph = self._graphs[self._current]
@@ -86,7 +90,7 @@ class TfliteBuilder:
         if quantization is None:
             return self.tensor(name, shape, dtype)
         return self.tensor(
-            name, shape, dtype, None, quantization.scales, quantization.zero_points[0], quantization.axis or 0
+            name, shape, dtype, None, quantization.scales, quantization.zero_points, quantization.axis or 0
         )
 
     def operator(

@@ -57,13 +57,21 @@ class Value:
 
     @property
     def scale(self) -> float:
-        """The one scale of a tensor that is quantized as a whole."""
-        return self._one().scales[0]
+        """The scale of a tensor that is quantized as a whole.
+
+        Raises:
+            CompileError: It has one a channel, or none.
+        """
+        return self._whole().scale
 
     @property
     def zero_point(self) -> int:
-        """The one zero point of a tensor that is quantized as a whole."""
-        return self._one().zero_points[0]
+        """The zero point of a tensor that is quantized as a whole.
+
+        Raises:
+            CompileError: It has one a channel, or none.
+        """
+        return self._whole().zero_point
 
     @property
     def array(self) -> NDArray[Any]:
@@ -72,10 +80,32 @@ class Value:
             raise CompileError(f"{self.name!r} is no constant.")
         return self.data
 
-    def _one(self) -> Quantization:
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """All scales: one, or one a channel.
+
+        Raises:
+            CompileError: It has none.
+        """
+        return self._any().scales
+
+    @property
+    def per_channel(self) -> bool:
+        """Has a scale or zero point for each channel."""
+        return self.quantization is not None and self.quantization.per_channel
+
+    def _any(self) -> Quantization:
         if self.quantization is None or not self.quantization.scales:
             raise CompileError(f"Tensor {self.name!r} ({self.dtype}) has no scale.", "Quantize the whole network.")
         return self.quantization
+
+    def _whole(self) -> Quantization:
+        if self._any().per_channel:
+            raise CompileError(
+                f"Tensor {self.name!r} ({self.dtype}) has {len(self.scales)} scales, one a channel; one is needed.",
+                "Quantize it as a whole.",
+            )
+        return self._any()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgerig.micro import ir
 from edgerig.micro.ir import Node
 from edgerig.micro.operators import arithmetic, moving, weighted
+from edgerig.micro.operators.overflow import check_overflow
 from edgerig.micro.operators.record import Builder, Record
 from edgerig.models.graph.types import Operator
 
@@ -18,7 +19,25 @@ def build(record: Record) -> Node:
         ModelError: Its shapes or options contradict each other.
         CompileError: It uses an option that is not supported.
     """
-    return _BUILDERS[record.op](record)
+    _check_channels(record)
+    node = _BUILDERS[record.op](record)
+    check_overflow(node)
+    return node
+
+
+#: Inputs that may have a scale for each channel: weights and biases, and constants that are made real numbers.
+_PER_CHANNEL = {
+    "CONV_2D": (1, 2), "DEPTHWISE_CONV_2D": (1, 2), "FULLY_CONNECTED": (1, 2), "TRANSPOSE_CONV": (1, 3),
+    "DEQUANTIZE": (0,),
+}  # fmt: skip
+
+
+def _check_channels(record: Record) -> None:
+    """Refuse scales of channels wherever an operator knows one scale of the whole tensor."""
+    allowed = _PER_CHANNEL.get(record.op, ())
+    for position, value in enumerate((*record.inputs, *record.outputs)):
+        if value is not None and value.per_channel and not (position in allowed and value.constant):
+            record.refuse(f"{value.name} has a scale for each of its channels, and one of all is needed here")
 
 
 def unsupported(operator: Operator) -> str | None:

@@ -6,6 +6,9 @@ from edgerig.micro import ir
 from edgerig.micro.ir import Node, Padding, Value
 from edgerig.micro.operators.record import Record
 
+#: How far the scale of a bias may be from that of the sums, in scales of the output, as in TensorFlow Lite.
+_BIAS_TOLERANCE = 0.02
+
 
 def window(record: Record, size: int, kernel: int, stride: int, dilation: int, kind: str) -> tuple[int, int, int]:
     """Output size and padding before and after along one axis."""
@@ -48,6 +51,17 @@ def check_weighted(record: Record, channels: int, axis: int) -> None:
         wanted = "int32" if image.dtype == "int8" else "float32"
         if not bias.constant or bias.dtype != wanted or bias.elements != channels:
             record.refuse(f"its bias is {bias.dtype} {list(bias.shape)}; it must be a constant {wanted} [{channels}]")
+        check_bias_scale(record, weights, bias)
+
+
+def check_bias_scale(record: Record, weights: Value, bias: Value) -> None:
+    """See that the bias is in the units of the sums that it is added to, as far as LiteRT wants it."""
+    values = (record.input(), weights, bias, record.output)
+    if any(value.quantization is None or value.per_channel for value in values):
+        return
+    source, scale, own, target = (value.scale for value in values)
+    if abs(source * scale - own) > _BIAS_TOLERANCE * target:
+        record.refuse(f"the scale of its bias is {own:g} where input and weights make {source * scale:g}")
 
 
 def check_scales(record: Record, weights: Value, channels: int, axis: int) -> None:

@@ -18,7 +18,8 @@ def fold_node(node: Node) -> bool:
         return False
     if not isinstance(node, ir.Shape) and not all(value.constant for value in node.inputs):
         return False
-    if any(value.elements > LARGEST for value in node.outputs):
+    # Weights that are stored in another type are needed as weights, however many they are.
+    if not isinstance(node, ir.Dequantize) and any(value.elements > LARGEST for value in node.outputs):
         return False
     inputs = [value.array if value.constant else np.empty(0) for value in node.inputs]
     for value, made in zip(node.outputs, run_node(node, inputs), strict=True):

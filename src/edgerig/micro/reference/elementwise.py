@@ -243,11 +243,17 @@ def quantize(node: Quantize, inputs: list[Array]) -> list[Array]:
 
 
 def dequantize(node: Dequantize, inputs: list[Array]) -> list[Array]:
-    """DEQUANTIZE; also what was stored as float16."""
+    """DEQUANTIZE, per tensor or per channel; also what was stored as float16."""
     if inputs[0].dtype == np.float16:
         return [inputs[0].astype(np.float32)]
-    centred = (inputs[0].astype(np.int64) - node.input.zero_point).astype(np.float64)
-    return [(centred * float(np.float32(node.input.scale))).astype(np.float32)]
+    if node.input.quantization is None:
+        raise CompileError(f"{node.where()} reads {node.input.name!r}, which has no scale.")
+    shape = node.input.quantization.spread(len(node.input.shape))
+    scales = np.array(node.input.quantization.scales, np.float32).reshape(shape)
+    zeros = np.array(node.input.quantization.zero_points, np.int64).reshape(shape)
+    # The product is exact in double precision, and rounded once.
+    centred = (inputs[0].astype(np.int64) - zeros).astype(np.float64)
+    return [(centred * scales.astype(np.float64)).astype(np.float32)]
 
 
 #: What may stand in a `Lookup`.

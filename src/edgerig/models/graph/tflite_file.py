@@ -134,7 +134,8 @@ class _TfliteFile:
                 name=self.text(tensor.Name()),
                 shape=shape,
                 dtype=types[tensor.Type()].lower(),
-                quantization=self.quantization(tensor, index),
+                quantization=self.quantization(tensor, index, len(shape)),
+                quantization_details=self.quantization_details(tensor, index),
                 constant=len(self.buffer(tensor.Buffer())) > 0,
                 variable=bool(tensor.IsVariable()),
             )
@@ -150,7 +151,7 @@ class _TfliteFile:
                 f"tensor {tensor.index} ({tensor.name}) needs {tensor.nbytes} bytes and the file holds {held}"
             )
 
-    def quantization(self, tensor: Any, index: int) -> Quantization | None:
+    def quantization(self, tensor: Any, index: int, rank: int) -> Quantization | None:
         found = tensor.Quantization()
         if found is None or found.ScaleLength() == 0:
             return None
@@ -161,7 +162,20 @@ class _TfliteFile:
             zeros *= len(scales)
         if len(zeros) != len(scales) or not all(map(math.isfinite, scales)):
             raise self.corrupt(f"tensor {index} has scales and zero points that do not belong together")
-        return Quantization(scales, zeros, found.QuantizedDimension() if len(scales) > 1 else None)
+        # Some writers give a bias the axis of the weights that it belongs to. A vector has only one axis.
+        axis = 0 if rank == 1 else found.QuantizedDimension()
+        return Quantization(scales, zeros, axis if len(scales) > 1 else None)
+
+    def quantization_details(self, tensor: Any, index: int) -> str:
+        """What quantizes a tensor in another way than by scales and zero points of its own; empty if nothing does."""
+        found = tensor.Quantization()
+        kind = found.DetailsType() if found is not None else 0
+        if not kind:
+            return ""
+        name = _names(self.schema.QuantizationDetails).get(kind)
+        if name is None:
+            raise self.corrupt(f"tensor {index} is quantized in an unknown way")
+        return name
 
     def read_operators(self) -> list[Operator]:
         codes = self.read_codes()

@@ -28,6 +28,7 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     ``unknown_shape``: the file does not tell the shape and it could not be inferred; ``shape`` is then empty, and
     ``known_axes`` has what is known of it, with -1 for the rest. ``free_axes`` of an input are the axes that the file
     leaves open; ``shape`` has 1 there.
+    ``quantization_details``: what quantizes it if it is not one scale a tensor or a channel, such as one a block.
     """
 
     index: int
@@ -40,6 +41,7 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     unknown_shape: bool = False
     known_axes: tuple[int, ...] | None = None
     free_axes: tuple[int, ...] = ()
+    quantization_details: str = ""
 
     @property
     def elements(self) -> int:

@@ -146,11 +146,13 @@ class SimulatedSession(BoardSession):
     def __init__(self, simulator: Simulator, *given: Any, **options: Any) -> None:
         self.simulator = simulator
         self._inference = simulator.symbols["model_run"]
-        table = simulator.symbols["model_layers"]
+        # The linker drops the table of a network that has no layers.
+        table = simulator.symbols.get("model_layers")
         super().__init__(*given, **options)
-        count = _layer_count(simulator, self.built)
-        data = simulator.peek(table, count * _LAYER.size)
-        self._order = [run & ~1 for *_, run in _LAYER.iter_unpack(data)]
+        count = _layer_count(simulator, self.built) if table is not None else 0
+        data = simulator.peek(table, count * _LAYER.size) if table is not None and count else b""
+        # Without layers the table is one line of nothing.
+        self._order = [run & ~1 for *_, run in _LAYER.iter_unpack(data) if run]
         simulator.watch([self._inference, *self._order])
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:

@@ -1,0 +1,46 @@
+"""The scales of a tensor of the file, checked; those of a type that is not quantized mean nothing."""
+
+from __future__ import annotations
+
+from edgerig.artifact import Quantization
+from edgerig.errors import CompileError, ModelError
+from edgerig.micro.quantized import RANGES
+from edgerig.models.graph.types import Tensor
+
+#: Types whose scale and zero point mean something.
+QUANTIZED = frozenset({"int8", "uint8", "int16", "int32"})
+
+#: Scales below it, and those above its reciprocal, are those of no real network.
+SMALLEST_SCALE = 1e-37
+
+
+def quantization_of(tensor: Tensor) -> Quantization | None:
+    """What is to be believed of a tensor's quantization; None for types that are not quantized.
+
+    Raises:
+        ModelError: Scales and zero points do not fit the tensor's shape or type.
+        CompileError: It is quantized in blocks, or in another way that the compiler does not know.
+    """
+    if tensor.dtype not in QUANTIZED:
+        return None
+    called = f"Tensor {tensor.index} ({tensor.name})"
+    if tensor.quantization_details:
+        raise CompileError(
+            f"{called} is quantized by {tensor.quantization_details}, which the C compiler does not know.",
+            "Quantize it as a whole, or channel by channel.",
+        )
+    found = tensor.quantization
+    if found is None:
+        return None
+    if found.per_channel:
+        channels = tensor.shape[found.axis] if found.axis is not None and 0 <= found.axis < len(tensor.shape) else 1
+        if len(found.scales) != channels:
+            raise ModelError(
+                f"{called} has {len(found.scales)} scales for {channels} channels.", "Quantize the network again."
+            )
+    if not all(SMALLEST_SCALE < scale < 1 / SMALLEST_SCALE for scale in found.scales):
+        raise ModelError(f"{called} has a scale that is not above 0, or no number.")
+    low, high = RANGES.get(tensor.dtype, (0, 0))
+    if not all(low <= zero <= high for zero in found.zero_points):
+        raise ModelError(f"{called} has a zero point that its type does not have.")
+    return found

@@ -1,0 +1,172 @@
+"""Scales of channels: folded as LiteRT folds them, or refused; never is the first one taken for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgerig.artifact import Quantization
+from edgerig.errors import CompileError, EdgerigError, ModelError
+from edgerig.micro import Options, compile_model
+from edgerig.micro.ir import Value
+from edgerig.micro.read import read_program
+from edgerig.micro.reference import Machine
+from edgerig.testing.changed_quantization import change_quantization, dequantize_constants
+from edgerig.testing.generated import load, load_all
+from edgerig.testing.random_operators import OPERATORS, random_inputs, random_operator
+from edgerig.testing.reference_runs import Oracle, RefusedError, RemoteOracle, difference, tolerance
+from edgerig.testing.tflite_builder import TfliteBuilder
+
+SCALES = [0.01, 0.02, 0.03, 0.04]
+
+
+def test_one_scale_is_not_had_of_a_tensor_that_has_several() -> None:
+    one, several = Quantization((0.5,), (3,)), Quantization((0.5, 0.25), (0, 0), 1)
+    assert (one.scale, one.zero_point, one.per_channel, one.spread(4)) == (0.5, 3, False, ())
+    assert (several.per_channel, several.spread(3)) == (True, (1, 2, 1))
+    for read in (lambda: several.scale, lambda: several.zero_point, lambda: several.spread(1)):
+        with pytest.raises(ModelError):
+            read()
+    # Zero points of channels beside one scale are no less several.
+    with pytest.raises(ModelError, match="fit"):
+        Quantization((0.5,), (1, 2), 0).spread(1)
+    value = Value("w", (1, 2), "int8", several)
+    for attribute in ("scale", "zero_point"):
+        with pytest.raises(CompileError, match=r"'w' .* has 2 scales, one a channel"):
+            getattr(value, attribute)
+
+
+def product(zeros: list[int], dtype: str = "int8") -> tuple[bytes, np.ndarray]:
+    """x (1, 2, 2, 4) times constants of four scales and zero points; and these."""
+    net = TfliteBuilder()
+    x, y = net.tensor("x", (1, 2, 2, 4), "float32"), net.tensor("y", (1, 2, 2, 4), "float32")
+    stored = np.full((1, 1, 1, 4), 100)
+    q = net.tensor("q", stored.shape, dtype, stored, SCALES, zeros, 3)
+    w = net.tensor("w", stored.shape, "float32")
+    net.operator("DEQUANTIZE", [q], [w])
+    net.operator("MUL", [x, w], [y], "MulOptions")
+    return net.build([x], [y]), (stored - np.array(zeros)) * np.array(SCALES)
+
+
+@pytest.mark.parametrize("zeros", [[0, 0, 0, 0], [5, 5, 5, 5], [0, 1, 50, 100]])
+def test_constants_with_a_scale_for_each_channel_are_what_they_are(zeros: list[int], tmp_path: Path) -> None:
+    data, weights = product(zeros)
+    network = load(compile_model(data, "net", Options()), tmp_path)
+    ones = np.ones((1, 2, 2, 4), np.float32)
+    assert network.run([ones])[0] == pytest.approx(np.broadcast_to(weights, ones.shape), abs=1e-6)
+    assert difference(Oracle(data).run([ones])[0], network.run([ones])[0]) == 0
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1 << 30))
+def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(kind: str, seed: int) -> None:
+    data = dequantize_constants(random_operator(kind, seed, "float32"), seed)
+    oracle = Oracle(data)
+    machine = Machine(read_program(data, kind))
+    for inputs in random_inputs(machine.program.inputs, 2, seed):
+        for expected, found in zip(oracle.run(inputs), machine.run(inputs), strict=True):
+            assert difference(expected, found) <= tolerance(expected.dtype)
+
+
+def test_generated_code_of_stored_constants_says_what_litert_says(tmp_path: Path) -> None:
+    files = {f"{kind}_{seed}": dequantize_constants(random_operator(kind, seed, "float32"), seed)
+             for kind in OPERATORS for seed in range(200, 203)}  # fmt: skip
+    networks = load_all([compile_model(data, name, Options()) for name, data in files.items()], tmp_path, ("-O1",))
+    for data, network in zip(files.values(), networks, strict=True):
+        oracle = Oracle(data)
+        for inputs in random_inputs(network.manifest.inputs, 2, 7):
+            for expected, found in zip(oracle.run(inputs), network.run(inputs), strict=True):
+                assert difference(expected, found) <= tolerance(expected.dtype), network.manifest.name
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[RemoteOracle]:
+    remote = RemoteOracle()
+    yield remote
+    remote.close()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("kind", OPERATORS)
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1 << 30), dtype=st.sampled_from(["int8", "float32"]))
+def test_changed_quantization_is_refused_or_computed_as_litert_computes(
+    oracle: RemoteOracle, kind: str, stored: bool, seed: int, dtype: str
+) -> None:
+    data = random_operator(kind, seed, dtype)
+    data = change_quantization(dequantize_constants(data, seed) if stored else data, seed)
+    try:
+        compile_model(data, "net", Options())
+    except EdgerigError:
+        return
+    machine = Machine(read_program(data, kind))
+    samples = random_inputs(machine.program.inputs, 2, seed)
+    try:
+        expected = oracle.run(data, samples)
+    except RefusedError:
+        return
+    for inputs, wanted in zip(samples, expected, strict=True):
+        for one, other in zip(wanted, machine.run(inputs), strict=True):
+            assert difference(one, other) <= tolerance(one.dtype)
+
+
+def scaled(shape: tuple[int, ...], axis: int, build: Callable[[TfliteBuilder, int], list[int]]) -> bytes:
+    net = TfliteBuilder()
+    x = net.tensor("x", shape, "int8", None, [0.1] * shape[axis], 0, axis)
+    return net.build([x], build(net, x))
+
+
+def test_activations_with_a_scale_for_each_channel_are_refused() -> None:
+    def dequantized(net: TfliteBuilder, x: int) -> list[int]:
+        y = net.tensor("y", (1, 4), "float32")
+        net.operator("DEQUANTIZE", [x], [y])
+        return [y]
+
+    def same(net: TfliteBuilder, x: int) -> list[int]:
+        y = net.tensor("y", (1, 4), "int8", None, [0.1] * 4, 0, 1)
+        net.operator("RELU", [x], [y])
+        return [y]
+
+    for build in (dequantized, same, lambda _, x: [x]):
+        with pytest.raises(CompileError, match="a scale for each"):
+            compile_model(scaled((1, 4), 1, build), "net", Options())
+
+
+def test_a_scale_of_real_numbers_means_nothing(tmp_path: Path) -> None:
+    net = TfliteBuilder()
+    x, y = (
+        net.tensor("x", (1, 2, 2, 1), "float32", None, 0.5, 7),
+        net.tensor("y", (1, 4, 4, 1), "float32", None, 0.5, 7),
+    )
+    pads = net.tensor("pads", (4, 2), "int32", np.array([[0, 0], [1, 1], [1, 1], [0, 0]]))
+    net.operator("PAD", [x, pads], [y], "PadOptions")
+    data = net.build([x], [y])
+    ones = np.ones((1, 2, 2, 1), np.float32)
+    found = load(compile_model(data, "net", Options()), tmp_path).run([ones])[0]
+    assert difference(Oracle(data).run([ones])[0], found) == 0
+
+
+def depthwise(axis: int) -> bytes:
+    """A depthwise convolution whose bias names ``axis`` for its scales."""
+    rng = np.random.default_rng(0)
+    net = TfliteBuilder()
+    x = net.tensor("x", (1, 6, 6, 4), "int8", None, 0.02, -128)
+    w = net.tensor("w", (1, 3, 3, 4), "int8", rng.integers(-127, 128, (1, 3, 3, 4)), SCALES, 0, 3)
+    b = net.tensor("b", (4,), "int32", rng.integers(-900, 900, 4), [0.02 * scale for scale in SCALES], 0, axis)
+    y = net.tensor("y", (1, 4, 4, 4), "int8", None, 0.5, 0)
+    options = {"padding": 1, "strideH": 1, "strideW": 1, "depthMultiplier": 1}
+    net.operator("DEPTHWISE_CONV_2D", [x, w, b], [y], "DepthwiseConv2DOptions", **options)
+    return net.build([x], [y])
+
+
+def test_a_vector_has_one_axis_whatever_the_file_calls_it(tmp_path: Path) -> None:
+    network = load(compile_model(depthwise(3), "net", Options()), tmp_path)
+    oracle = Oracle(depthwise(0))
+    for inputs in random_inputs(network.manifest.inputs, 3, 1):
+        assert difference(oracle.run(inputs)[0], network.run(inputs)[0]) == 0
