@@ -23,6 +23,7 @@ from edgerig.report.model import (
     SizeRow,
     Variant,
 )
+from edgerig.report.privacy import anonymous
 from edgerig.report.quality import primary
 from edgerig.report.recommend import Candidate, recommend
 from edgerig.report.units import compact, show, times, when
@@ -60,7 +61,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
     ]
     finished = all(bundle.result.finished is not None for bundle in bundles)
     views = tuple(_bundle(number, names[number], bundle) for number, bundle in enumerate(bundles))
-    return Report(
+    report = Report(
         version=REPORT_VERSION,
         title=" and ".join(names) if len(names) < 4 else f"{len(names)} runs",
         edgerig=__version__,
@@ -72,6 +73,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
         kinds=_kinds(variants),
         notes=tuple(_notes([bundle.result for bundle in bundles], names)),
     )
+    return anonymous(report)
 
 
 def _names(bundles: Sequence[Loaded]) -> list[str]:

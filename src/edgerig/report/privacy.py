@@ -1,0 +1,48 @@
+"""What a report that is shared must not tell: where files lie on this machine, and so who works on it."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar, cast
+
+import msgspec
+
+#: A path stands at the start of a word. What follows a letter, a colon, a bracket or a slash is part of an address
+#: (``tcp://host/x``), of a relative path or of a layer's name (``jit(f)/conv1``).
+_START = r"""(?<![\w.:/~…)\]}-])"""
+_PART = r"""[^/\\\s"'`<>|;,=()\[\]]"""
+#: Absolute paths of two parts and more, with the last part in a group; devices and the kernel's own files are the
+#: same on all machines, and stay.
+_PATH = re.compile(rf"{_START}(?:~|[A-Za-z]:)?[/\\](?!dev/|proc/|sys/)(?:{_PART}+[/\\])+({_PART}*)")
+#: A home folder without anything behind.
+_HOME = re.compile(rf"{_START}/(?:home|Users)/{_PART}+/?(?!{_PART}|/)")
+#: Whose run holds a device, as a lease tells it: ``ann@desk, process 4711``.
+_RUN = re.compile(r"[\w.+-]+@[\w.-]+, process \d+")
+#: Fields that hold no text: encoded pictures are full of slashes.
+_OPAQUE = frozenset({"picture", "sha256", "fingerprint"})
+
+T = TypeVar("T")
+
+
+def shorten_paths(text: str) -> str:
+    """``text`` with each absolute path cut to its last part: ``/home/me/nets/a.tflite`` becomes ``…/a.tflite``.
+
+    The name of the run that holds a device, which tells user and host, becomes ``another run``.
+    """
+    return _RUN.sub("another run", _PATH.sub(r"…/\1", _HOME.sub("…", text)))
+
+
+def anonymous(value: T) -> T:
+    """The same text, struct or tuple with every text in it through `shorten_paths`; pictures and hashes stay."""
+    return cast(T, _anonymous(value))
+
+
+def _anonymous(value: object) -> object:
+    if isinstance(value, str):
+        return shorten_paths(value)
+    if isinstance(value, tuple):
+        return tuple(_anonymous(item) for item in value)
+    if isinstance(value, msgspec.Struct):
+        names = [name for name in value.__struct_fields__ if name not in _OPAQUE]
+        return msgspec.structs.replace(value, **{name: _anonymous(getattr(value, name)) for name in names})
+    return value
