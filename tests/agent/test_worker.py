@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from edgerig.errors import InferenceError, ModelError, SpecError, TargetError, UnknownNameError, WireError
+from edgerig.errors import InferenceError, ModelError, SpecError, StorageError, TargetError, UnknownNameError, WireError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.testing import faults
 from edgerig.wire import messages
@@ -273,17 +273,11 @@ def test_fault_of_a_plugin_is_told_as_one(client, header, content, monkeypatch):
         client.memory(dict[str, Quantity])
 
 
-def test_full_disk_on_the_device_is_told_as_such(client, header, content, monkeypatch):
-    from pathlib import Path
-
-    from edgerig.errors import StorageError
-
-    def full(self, data):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+def test_full_disk_on_the_device_is_told_as_such(client, header, content, folder):
+    (folder / "network.part").symlink_to("/dev/full")
     with pytest.raises(StorageError, match="No space left"):
         client.upload_model(header(), content)
+    assert client.upload_model(header(), content).sha256 == header().sha256
 
 
 @pytest.mark.parametrize("checked", [True, False])

@@ -29,7 +29,8 @@ SECRETS = (TOKEN_VARIABLE, "CREDENTIALS_DIRECTORY")
 ERRORS = "stderr"
 #: Seconds that a worker gets to end by itself after its socket was closed.
 GRACE = 2.0
-_LAST_WORDS = 3
+#: Lines that are its last words, and the bytes at the end in which they are looked for.
+_LAST_WORDS, _LAST_BYTES = 3, 16 * 1024
 
 
 class WorkerLimits(msgspec.Struct, frozen=True):
@@ -77,7 +78,9 @@ class WorkerProcess:
             words += ["--max-memory", str(limits.memory)] if limits.memory is not None else []
         self._errors = self.folder / ERRORS
         try:
-            with self._errors.open("wb") as errors:
+            # Appended to, so that it can be cut short while it is written.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
                 self.process = subprocess.Popen(
                     words, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=_own_environment(),
                     pass_fds=(connected.fileno(),), start_new_session=True,
@@ -130,7 +133,9 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         try:
-            lines = self._errors.read_text(errors="replace").splitlines()
+            with self._errors.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
         return " | ".join(line.strip() for line in lines[-_LAST_WORDS:] if line.strip())[:500]

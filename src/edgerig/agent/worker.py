@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import os
 import resource
-import select
-import shutil
 import signal
 import socket
 import threading
@@ -26,8 +23,10 @@ import numpy as np
 from edgerig import __version__, plugins
 from edgerig.agent.single import Single, as_bytes
 from edgerig.agent.spawn import ERRORS
-from edgerig.artifact import FORMATS, TensorSpec
-from edgerig.errors import EdgerigError, InferenceError, ModelError, UnknownNameError, WireError, storing
+from edgerig.agent.upload import Upload
+from edgerig.agent.watch import watch
+from edgerig.artifact import TensorSpec
+from edgerig.errors import EdgerigError, InferenceError, UnknownNameError, WireError
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.machine import observe
@@ -39,8 +38,8 @@ from edgerig.wire.frame import CHECKED, MORE, VERSION, Frame, FrameReader, Frame
 from edgerig.wire.link import Link, PairLink, TcpLink
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.ownership import Grant
+from edgerig.wire.pace import MESSAGE_SECONDS, TooSlow
 
-SUFFIXES = {format_: suffix for suffix, format_ in FORMATS.items()}
 #: Requests that a host may have under way: they wait in the socket, and cost nothing here.
 WINDOW = 32
 #: What a session answers.
@@ -52,6 +51,7 @@ KINDS = (
 LOG_BYTES = 4096
 #: Bytes that each file of a session may have at least, whatever its limits are.
 LEAST_FILE = 64 * 1024**2
+_LAST_WORDS_SECONDS = 1.0
 Buffers = Sequence[memoryview]
 Answer = tuple[bytes, Buffers]
 
@@ -64,20 +64,30 @@ class Worker:
         folder: Where the network's file is put, under its hash.
         runtimes: Names that may be asked for; empty for any that can be found.
         limits: The largest messages that are taken.
+        grace: Seconds in which a message that has begun must move on (`edgerig.wire.pace`), there and back; None for
+            however slowly.
     """
 
-    def __init__(self, link: Link, folder: Path, runtimes: Sequence[str] = (), limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        link: Link,
+        folder: Path,
+        runtimes: Sequence[str] = (),
+        limits: Limits | None = None,
+        grace: float | None = None,
+    ) -> None:
         self.link, self.folder, self.runtimes = link, folder, tuple(runtimes)
         self.runtime: Runtime | None = None
-        self._reader, self._writer = FrameReader(link, limits), FrameWriter(link, checked=link.checked)
+        self._reader = FrameReader(link, limits, grace=grace)
+        self._writer = FrameWriter(link, checked=link.checked)
         self._inputs: list[Array] | None = None
         self._result: RunResult | None = None
         self._single: Single | None = None
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
         self._told: Loaded | None = None
-        self._parts = bytearray()
-        self._path: Path | None = None
+        limits = self._reader.limits
+        self._upload = Upload(folder, limits.model if limits.model is not None else limits.payload)
         self._answers: dict[int, Callable[[Frame], Answer]] = {
             Kind.HELLO: self._hello, Kind.MODEL: self._model, Kind.RUN: self._run, Kind.DATA: self._data,
             Kind.PROCESS: self._process, Kind.OUTPUT: self._output, Kind.STATS: self._stats,
@@ -95,8 +105,11 @@ class Worker:
                 del frame
         except ConnectionError:
             return
-        except TimeoutError:
-            self._fail(0, Failure(messages.INTERNAL, "The session was closed: no request came for too long."))
+        except TimeoutError as error:
+            why = str(error) if isinstance(error, TooSlow) else "no request came for too long"
+            # Who takes nothing has no use for last words.
+            self.link.set_timeout(_LAST_WORDS_SECONDS)
+            self._fail(0, Failure(messages.INTERNAL, f"The session was closed: {why}."))
         except WireError as error:
             self._fail(0, Failure(messages.BAD_FRAME, error.message, error.hint))
         except MemoryError:
@@ -141,15 +154,9 @@ class Worker:
 
     def _model(self, frame: Frame) -> Answer:
         asked: ModelHeader = unpack(frame.header, ModelHeader)
-        data = frame.payload
-        if asked.total:
-            self._add_part(asked, data)
-            if len(self._parts) < asked.total:
-                return b"", ()
-            data = memoryview(bytes(self._parts))
-        self._parts = bytearray()
-        path = self._store(asked, data)
-        del data
+        path = self._upload.add(asked, frame.payload)
+        if path is None:
+            return b"", ()
         del frame
         self._reader.release()
         runtime = self._make(asked)
@@ -167,21 +174,6 @@ class Worker:
         )  # fmt: skip
         return b"", [memoryview(pack(self._told))]
 
-    def _add_part(self, asked: ModelHeader, data: memoryview) -> None:
-        """Keep a part of a network's file until the last one is here."""
-        limit = self._reader.limits.model or self._reader.limits.payload
-        if asked.total > limit:
-            raise ModelError(f"A network of {asked.total} B was announced; the limit is {limit} B.")
-        if asked.place == 0:
-            self._parts = bytearray()
-        if asked.place != len(self._parts) or asked.place + len(data) > asked.total or not len(data):
-            raise ModelError(
-                f"{len(data)} B of a network of {asked.total} B came for place {asked.place}; "
-                f"{len(self._parts)} B are here.",
-                "Send its parts in order.",
-            )
-        self._parts += data
-
     def _forget(self) -> None:
         """Unload the network, and begin to count anew."""
         if self.runtime is not None:
@@ -189,23 +181,6 @@ class Worker:
         self.runtime = self._told = self._inputs = self._result = self._single = None
         self._inferences = self._last_ns = 0
         self._memory = {}
-
-    def _store(self, asked: ModelHeader, data: memoryview) -> Path:
-        """Put the file into our own folder, under its hash; the name that it came with is never used for a path."""
-        digest = hashlib.sha256(data).hexdigest()
-        if digest != asked.sha256:
-            raise ModelError(
-                f"The file that arrived is not the one that was announced: SHA-256 {digest[:12]} instead of "
-                f"{asked.sha256[:12]!r}.",
-                "Try again; the file changed on its way, or while it was read.",
-            )
-        if self._path is not None:
-            # A session has room for one network; an engine that has mapped its file keeps it until it is closed.
-            self._path.unlink(missing_ok=True)
-        path = self._path = self.folder / (digest + SUFFIXES.get(asked.format, ".bin"))
-        with storing(f"the network on the device, in {self.folder}"):
-            path.write_bytes(data)
-        return path
 
     def _make(self, asked: ModelHeader) -> Runtime:
         if self.runtimes and asked.runtime not in self.runtimes:
@@ -268,6 +243,7 @@ class Worker:
         return b"", [memoryview(pack(self._told))]
 
     def _reset(self, frame: Frame) -> Answer:
+        self._upload.drop()
         self._forget()
         return b"", ()
 
@@ -303,7 +279,14 @@ class Worker:
         count, views = messages.unpack_tensors(frame.header, frame.payload)
         if len(views) != len(specs):
             raise InferenceError(f"The network has {len(specs)} inputs, {len(views)} came.")
+        self._check_answer(count)
         return [_array(view, spec, count) for view, spec in zip(views, specs, strict=True)]
+
+    def _check_answer(self, count: int) -> None:
+        """Refuse what no message could answer, before the engine has made all of it."""
+        size = sum(max(spec.nbytes, 0) for spec in self._loaded().outputs)
+        if count * (8 + size) > 0xFFFFFFFF:
+            raise InferenceError(f"{count} samples would be answered by more than 4 GiB.", "Send fewer at once.")
 
 
 def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
@@ -363,16 +346,6 @@ def _out_of_memory() -> InferenceError:
     )
 
 
-def watch(fileno: int, lifeline: int, folder: Path) -> None:
-    """End the process at once, even in the middle of an inference, when the host or the parent is gone."""
-    poll = select.poll()
-    poll.register(fileno, getattr(select, "POLLRDHUP", 0) | select.POLLHUP)
-    poll.register(lifeline, select.POLLHUP)
-    poll.poll()
-    shutil.rmtree(folder, ignore_errors=True)
-    os._exit(0)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve one session."""
     parser = argparse.ArgumentParser(prog="python -m edgerig.agent.worker", description=__doc__)
@@ -386,9 +359,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     # Whoever started us decides when we end; Ctrl-C in its terminal is not meant for us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What a session writes, and a network is among it, is for this user alone.
+    os.umask(0o077)
     connected = socket.socket(fileno=given.fd)
-    link: Link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
+    link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
     link.set_timeout(given.idle)
+    # Where nobody else can come, such as on `local`, nobody is given up either.
+    grace = min(given.idle, MESSAGE_SECONDS) if given.idle is not None else None
+    link.grace = grace
     threading.Thread(target=watch, args=(given.fd, 0, given.folder), daemon=True).start()
     # Nothing that a session writes, an engine's endless complaints included, fills the disk.
     largest = max(given.max_model or 0, given.max_message, LEAST_FILE)
@@ -396,7 +374,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.max_memory is not None:
         resource.setrlimit(resource.RLIMIT_AS, (given.max_memory, given.max_memory))
     limits = Limits(payload=given.max_message, model=given.max_model)
-    Worker(link, given.folder, given.runtime, limits).serve()
+    Worker(link, given.folder, given.runtime, limits, grace).serve()
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from edgerig.agent.spawn import WorkerProcess
+from edgerig.agent.spawn import WorkerLimits, WorkerProcess
 from edgerig.artifact import Artifact
 from edgerig.measure.machine import MachineState, observe
 from edgerig.plugins import Settings
 from edgerig.targets.base import Session, Target
 from edgerig.targets.session import Protocol, WireSession
 from edgerig.wire.client import WireClient
+from edgerig.wire.frame import Limits
 from edgerig.wire.link import PairLink
 
 
@@ -46,7 +47,9 @@ class Local(Target):
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
         ours, theirs = socket.socketpair()
         try:
-            worker = WorkerProcess(theirs)
+            # The network is on this machine already: whatever its size, it is no stranger's.
+            limits = WorkerLimits(model=max(artifact.size, WorkerLimits().model), message=Limits().payload)
+            worker = WorkerProcess(theirs, limits=limits)
         except BaseException:
             ours.close()
             raise

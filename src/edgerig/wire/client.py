@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from edgerig import __version__
-from edgerig.errors import EdgerigError, IncompatibleError, TargetError, UnknownNameError, WireError
+from edgerig.errors import EdgerigError, TargetError, WireError
 from edgerig.measure.machine import MachineState
 from edgerig.wire import messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
@@ -25,47 +24,22 @@ from edgerig.wire.ownership import (
     new_nonce,
     same,
 )
+from edgerig.wire.pace import TooSlow
+from edgerig.wire.protocol import Answer, RuntimeProtocol
 from edgerig.wire.stream import Request, Stream
+from edgerig.wire.upload import PART_BYTES, check_built_in, check_size, parts
+
+__all__ = ["Answer", "RuntimeProtocol", "WireClient"]
 
 OK, ERROR = int(Kind.OK), int(Kind.ERROR)
 #: Seconds in which an agent has to answer the first HELLO: it starts a process for each session before it does.
 HELLO_SECONDS = 15.0
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What a RUN brought: samples, their on-device times as int64 bytes, and the bytes of each output tensor.
-
-    The views are valid until the next request.
-    """
-
-    count: int
-    times: memoryview
-    outputs: list[memoryview]
-    round_trip_ns: int
-
-
-class RuntimeProtocol(ABC):
-    """How a host has a device run a network: the model goes up, then for each sample inputs up and outputs down."""
-
-    @abstractmethod
-    def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
-        """Send a model file and have it loaded."""
-
-    @abstractmethod
-    def upload_input(self, inputs: Sequence[memoryview]) -> None:
-        """Send one sample's inputs, as bytes."""
-
-    @abstractmethod
-    def request_processing(self) -> int:
-        """Run it; host time in ns between the device's word that it begins and its word that it is done."""
-
-    @abstractmethod
-    def download_output(self) -> list[memoryview]:
-        """The outputs of the last inference, as bytes."""
-
-    @abstractmethod
-    def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:
-        """What the device knows about the last inference, about itself if ``machine``, and what its sensors tell."""
+#: Bytes of the largest answer that holds no tensors: what is told about a device, a network, its operators.
+ABOUT_BYTES = 16 * 1024 * 1024
+#: Answers that hold tensors.
+_WITH_TENSORS = frozenset({int(Kind.RUN), int(Kind.OUTPUT)})
+#: Seconds in which a device that does not listen any more can say why.
+_LAST_WORDS_SECONDS = 1.0
 
 
 class WireClient(RuntimeProtocol):
@@ -74,7 +48,8 @@ class WireClient(RuntimeProtocol):
     Args:
         link: Connected to the device.
         who: The device, for messages.
-        timeout: Seconds without a byte after which the device counts as gone.
+        timeout: Seconds without a byte after which the device counts as gone, and in which an answer that has begun
+            must move on (`edgerig.wire.pace`).
         hello_timeout: Seconds that it may take over HELLO, if that is less: what listens there may be no agent.
         why_gone: Asked when the link breaks; what is known about the reason, or None.
         checked: Whether payloads carry a CRC-32; by default as the link needs.
@@ -94,9 +69,10 @@ class WireClient(RuntimeProtocol):
         self.link, self.who, self.timeout, self.why_gone = link, who, timeout, why_gone
         self.hello_timeout = min(timeout, hello_timeout)
         self.limits = limits or Limits()
+        self._about = Limits(self.limits.header, min(self.limits.payload, ABOUT_BYTES))
         self.broken = self._greeting = False
         self.window, self.answer_bytes = 1, 0
-        self._reader = FrameReader(link, self.limits)
+        self._reader = FrameReader(link, self.limits, grace=timeout)
         self._writer = FrameWriter(link, checked=link.checked if checked is None else checked)
         self._request = 0
         #: Bytes of samples that one RUN had better not exceed, as far as the link is concerned.
@@ -107,15 +83,10 @@ class WireClient(RuntimeProtocol):
     # ---- the seed's stepwise exchange
 
     def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
-        grant = self.device.grant
-        if grant and grant.max_model and data.nbytes > grant.max_model:
-            raise TargetError(
-                f"{self.who} takes networks of at most {grant.max_model} B; {header.name} has {data.nbytes} B.",
-                "Raise --max-model of its agent, or choose a smaller network.",
-            )
         if self.device.network:
-            self._check_built_in(header)
+            check_built_in(self.who, self.device, header)
             data = memoryview(b"")
+        check_size(self.who, self.device, header, data.nbytes)
         if len(messages.pack(header)) > self.device.max_header:
             header = msgspec.structs.replace(header, name="")
         frame = self._upload(header, data)
@@ -125,7 +96,10 @@ class WireClient(RuntimeProtocol):
         return loaded
 
     def _upload(self, header: ModelHeader, data: memoryview) -> Frame:
-        return self.request(Kind.MODEL, messages.pack(header), [data])
+        """Send a network, in parts if it is a large one."""
+        for part, view in parts(header, data, min(PART_BYTES, self.device.max_payload)):
+            frame = self.request(Kind.MODEL, messages.pack(part), [view])
+        return frame
 
     def upload_input(self, inputs: Sequence[memoryview]) -> None:
         self.request(Kind.DATA, messages.pack_tensors(1, [part.nbytes for part in inputs]), inputs)
@@ -287,17 +261,6 @@ class WireClient(RuntimeProtocol):
 
     # ---- requests
 
-    def _check_built_in(self, header: ModelHeader) -> None:
-        """Whether the network that is built into the device is the one that is meant."""
-        if header.runtime not in self.device.runtimes:
-            raise UnknownNameError("runtime", header.runtime, self.device.runtimes)
-        if header.sha256 != self.device.network:
-            raise IncompatibleError(
-                f"Another network is built into {self.who}: that of SHA-256 {self.device.network[:12]}, "
-                f"not {header.sha256[:12]}.",
-                "Build the firmware with this network, and flash it.",
-            )
-
     def request(self, kind: Kind, header: bytes = b"", payload: Sequence[memoryview] = ()) -> Frame:
         """Send one request and wait for its answer.
 
@@ -308,11 +271,16 @@ class WireClient(RuntimeProtocol):
 
     def _send(self, kind: int, header: bytes, payload: Sequence[memoryview]) -> int:
         self._request = self._next_request(header, payload)
+        self._expect(kind)
         try:
             self._writer.write(kind, self._request, header, payload)
         except OSError as error:
             raise self._after_failed_send(error) from error
         return self._request
+
+    def _expect(self, kind: int) -> None:
+        """Take no larger an answer than one to a request of that kind can be."""
+        self._reader.limits = self.limits if kind in _WITH_TENSORS else self._about
 
     def _next_request(self, header: bytes, payload: Sequence[memoryview]) -> int:
         """The number of a request that the device will take."""
@@ -333,6 +301,7 @@ class WireClient(RuntimeProtocol):
         if not self.link.duplex:
             return self._send(kind, header, payload), ()
         self._request = self._next_request(header, payload)
+        self._expect(kind)
         return self._request, self.go_on(self._writer.frame(kind, self._request, header, payload))
 
     def go_on(self, left: Buffers) -> Buffers:
@@ -399,7 +368,7 @@ class WireClient(RuntimeProtocol):
         """A device that refuses to listen may have said why before it hung up."""
         self.broken = True
         try:
-            self.link.set_timeout(1.0)
+            self._reader.link = Hurried(self.link, time.monotonic() + _LAST_WORDS_SECONDS)
             frame = self._reader.read()
             while frame.kind != ERROR:  # answers to what was sent before
                 frame = self._reader.read()
@@ -411,6 +380,10 @@ class WireClient(RuntimeProtocol):
         self.broken = True
         if self._greeting and (isinstance(error, TimeoutError) or self._reader.unread):
             return self._no_hello(error)
+        if isinstance(error, TooSlow):
+            return TargetError(
+                f"{self.who} does not keep up: {error}.", "Look at the network between; is the device's agent stopped?"
+            )
         if isinstance(error, TimeoutError):
             return TargetError(
                 f"{self.who} has not answered for {self.timeout:g} s.",

@@ -1,164 +1,55 @@
-"""Frames: how messages lie on a byte stream, so that any receiver can tell a good one from garbage.
-
-``docs/wire.md`` is the specification. A frame is a preamble of 32 bytes, a header and a payload::
-
-    0  4  sync A5 45 52 47     8  4  request id        20  4  CRC-32 of the header
-    4  1  version              12 2  sequence number   24  4  CRC-32 of the payload, if flag CHECKED
-    5  1  kind                 14 2  header length     28  4  CRC-32 of bytes 0 to 27
-    6  2  flags                16 4  payload length    32     header, then payload
-
-The preamble has a checksum of its own: a receiver never waits for a length that came damaged, and it knows before it
-takes in a single byte of the rest how much there will be and whether it wants it.
-"""
+"""Sends and receives frames, whose layout is in `edgerig.wire.layout`, over a link that moves bytes in order."""
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import Sequence
-from enum import IntEnum, IntFlag
-from zlib import crc32
-
-import msgspec
 
 from edgerig.errors import WireError
+from edgerig.wire.crc import crc32
+from edgerig.wire.layout import (
+    _COVERED,
+    _CRC,
+    _WORD,
+    CHECKED,
+    MODEL,
+    MORE,
+    PREAMBLE,
+    SYNC,
+    VERSION,
+    Flag,
+    Frame,
+    Kind,
+    Limits,
+    Preamble,
+    decode_preamble,
+    encode,
+)  # fmt: skip
 from edgerig.wire.link import Link
+from edgerig.wire.pace import Deadline
 
-VERSION = 1
-SYNC = b"\xa5ERG"
-PREAMBLE = struct.Struct("<4sBBHIHHIIII")
-_COVERED = struct.Struct("<4sBBHIHHIII")
-_CRC = _WORD = struct.Struct("<I")
+__all__ = [
+    "ALIGNMENT", "CHECKED", "GARBAGE_LIMIT", "GARBAGE_SECONDS", "MODEL", "MORE", "PREAMBLE", "SYNC", "VERSION",
+    "_COVERED", "_CRC", "Flag", "Frame", "FrameReader", "FrameWriter", "Kind", "Limits", "Preamble", "decode_preamble",
+    "encode",
+]  # fmt: skip
+
 #: Payloads begin at a multiple of this many bytes in memory, as numbers of every dtype need it.
 ALIGNMENT = 16
 #: Bytes that may be thrown away in search of a frame before the peer is given up.
 GARBAGE_LIMIT = 64 * 1024
 #: Seconds in which it may be searched for, from the first byte that is none of it.
 GARBAGE_SECONDS = 30.0
+#: Seconds by which a wait may end before its time.
+_CLOSE = 0.01
 #: Bytes of garbage that are shown to people.
 _SHOWN = 80
 _SCRATCH = 64 * 1024
+#: Bytes that are allocated at once for a frame; for a larger one as it arrives, whatever it announces.
+AT_ONCE = 1024 * 1024
 #: Heads of messages that are kept at most; there is one for each number of samples in a message.
 _HEADS = 64
 _SIZE = PREAMBLE.size
-
-
-class Kind(IntEnum):
-    """What a frame is."""
-
-    OK = 1
-    ERROR = 2
-    DATA = 3
-    MODEL = 4
-    PROCESS = 5
-    OUTPUT = 6
-    STATS = 7
-    HELLO = 8
-    RUN = 9
-    PROFILE = 10
-    MEMORY = 11
-    IO = 12
-    RESET = 13
-    LOG = 14
-    LEASE = 15
-
-
-class Flag(IntFlag):
-    """CHECKED: the payload's CRC-32 is given and must be checked. MORE: another answer to the request follows."""
-
-    NONE = 0
-    CHECKED = 1
-    MORE = 2
-
-
-#: Plain ints of the flags, for the hot path: an `IntFlag` operation costs more than a whole `struct.pack`.
-CHECKED, MORE = int(Flag.CHECKED), int(Flag.MORE)
-MODEL = int(Kind.MODEL)
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """The largest header and payload that a receiver takes, in bytes. Nothing larger is ever allocated.
-
-    ``model`` is the limit for the payload of MODEL where it is another one.
-    """
-
-    header: int = 60 * 1024
-    payload: int = 1024 * 1024 * 1024
-    model: int | None = None
-
-
-class Frame(msgspec.Struct, frozen=True):
-    """A received frame. ``payload`` is a view that is valid until the next frame is read."""
-
-    kind: int
-    flags: int
-    request: int
-    header: bytes
-    payload: memoryview
-    version: int = VERSION
-    sequence: int = 0
-
-    @property
-    def more(self) -> bool:
-        """Whether another answer to the same request follows."""
-        return bool(self.flags & MORE)
-
-
-class Preamble(msgspec.Struct, frozen=True):
-    """The decoded first 32 bytes of a frame."""
-
-    version: int
-    kind: int
-    flags: int
-    request: int
-    sequence: int
-    header_length: int
-    payload_length: int
-    header_crc: int
-    payload_crc: int
-
-
-def encode(
-    kind: int,
-    request: int,
-    header: bytes = b"",
-    payload: Sequence[memoryview] = (),
-    *,
-    flags: int = 0,
-    checked: bool = True,
-    sequence: int = 0,
-) -> list[bytes | memoryview]:
-    """A frame as buffers to be sent one after another; payload buffers are passed on, not copied.
-
-    Args:
-        payload: Views of bytes (format ``B``, contiguous), sent in this order as one payload.
-        checked: Whether the payload gets a CRC-32.
-
-    Raises:
-        WireError: The header or payload is longer than a frame can say.
-    """
-    length = payload_crc = 0
-    for part in payload:
-        length += part.nbytes
-        if checked:
-            payload_crc = crc32(part, payload_crc)
-    if len(header) > 0xFFFF or length > 0xFFFFFFFF:
-        raise WireError(f"A header of {len(header)} B with a payload of {length} B is too long for one frame.")
-    if checked and length:
-        flags |= CHECKED
-    covered = _COVERED.pack(
-        SYNC, VERSION, kind, flags, request, sequence, len(header), length, crc32(header), payload_crc
-    )
-    first = covered + _CRC.pack(crc32(covered)) + header
-    return [first, *payload] if length else [first]
-
-
-def decode_preamble(data: bytes | bytearray | memoryview) -> Preamble | None:
-    """The preamble in the 32 bytes ``data``, or None if it is none: no sync, or a wrong checksum."""
-    sync, version, kind, flags, request, sequence, header, payload, header_crc, payload_crc, crc = PREAMBLE.unpack(data)
-    if sync != SYNC or crc32(data[:28]) != crc:
-        return None
-    return Preamble(version, kind, flags, request, sequence, header, payload, header_crc, payload_crc)
 
 
 class FrameWriter:
@@ -226,10 +117,14 @@ class FrameReader:
         limits: What is too large to take.
         read_ahead: Whether more than one frame may be taken off the link at once, which saves system calls.
             Without it the link can be handed over to another reader between two frames.
+        grace: Seconds in which a frame that has begun must move on (`edgerig.wire.pace`); None for however slowly.
     """
 
-    def __init__(self, link: Link, limits: Limits | None = None, *, read_ahead: bool = True) -> None:
-        self.link, self.limits = link, limits or Limits()
+    def __init__(
+        self, link: Link, limits: Limits | None = None, *, read_ahead: bool = True, grace: float | None = None
+    ) -> None:
+        self.link, self.limits, self.grace = link, limits or Limits(), grace
+        self._deadline: Deadline | None = None
         self.skipped = 0
         self._ahead = _SCRATCH if read_ahead else 0
         self._start = self._end = self._skipped = 0
@@ -238,6 +133,7 @@ class FrameReader:
         self._expected = self._lead = self._place = 0
         self._target: memoryview | None = None
         self._payload = memoryview(b"")
+        self._buffer = bytearray()
         self._renew(max(self._ahead, _SIZE))
 
     @property
@@ -256,8 +152,9 @@ class FrameReader:
         Raises:
             WireError: A frame is too large, or its header or payload is damaged, or its version is not ours, or there
                 is nothing but garbage. After any but the first and the last the next frame can be read.
-            ConnectionError: The peer closed the link. TimeoutError: it fell silent.
+            ConnectionError: The peer closed the link. TimeoutError: it fell silent, or sends too slowly.
         """
+        self._deadline = None
         while True:
             if self._start == self._end:
                 # What nearly always happens, with nothing to work out.
@@ -357,11 +254,52 @@ class FrameReader:
     def _receive(self, need: int, lead: int) -> None:
         """Have at least ``need`` bytes of the frame at ``_start``, which is moved to ``lead`` if it has no room."""
         room = self._room(need)
-        if self._start + room > len(self._buffer) or (need > _SIZE and (self._start - lead) % ALIGNMENT):
-            self._move(lead, room)
-        stop = self._start + room
+        begin = min(room, self._granted())
+        if self._start + begin > len(self._buffer) or (need > _SIZE and (self._start - lead) % ALIGNMENT):
+            self._move(lead, begin)
+        if self._deadline is None and self.grace is not None:
+            self._deadline = Deadline(self.grace, moved=self._end - self._start)
         while self._end - self._start < need:
-            self._end += self.link.recv_into(self._view[self._end : stop])
+            stop = min(self._start + room, len(self._buffer))
+            if self._end == stop:
+                self._grow(need)
+                continue
+            self._end += self._receive_some(self._view[self._end : stop])
+
+    def _receive_some(self, target: memoryview) -> int:
+        """Receive more of a frame that has begun; how many bytes."""
+        if self._deadline is None:
+            return self.link.recv_into(target)
+        left = self._deadline.left(self._end - self._start)
+        until = time.monotonic() + left - _CLOSE
+        try:
+            return self.link.recv_within(target, left)
+        except TimeoutError:
+            if time.monotonic() < until:
+                raise  # the link's own limit is shorter
+            # Whether enough came before that silence is for the deadline to say.
+            self._deadline.left(self._end - self._start)
+            return 0
+
+    def _granted(self) -> int:
+        """How much memory a frame may have now, however long it is to be: half as much again as has arrived of it."""
+        have = self._end - self._start
+        return max(AT_ONCE, have + have // 2)
+
+    def _grow(self, need: int) -> None:
+        """Add room behind what is here of a frame of ``need`` bytes."""
+        size = min(need, self._granted())
+        # Nothing but the buffer itself may hold it, so that the system can enlarge it where it is.
+        self._view = self._payload = memoryview(b"")
+        self._place, self._target = 0, None
+        try:
+            self._buffer += bytes(self._start + size - len(self._buffer))
+        except BufferError:  # a view of the frame before this one is still in use
+            larger = bytearray(self._start + size + ALIGNMENT)
+            larger[: self._end] = memoryview(self._buffer)[: self._end]
+            self._buffer = larger
+        self._view = memoryview(self._buffer)
+        self._payload = self._view[:0]
 
     def _move(self, lead: int, room: int, *, shrink: bool = False) -> None:
         """Let what is here begin at ``lead``, in a buffer with ``room`` bytes from there on."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import select
 import socket
 import struct
+import termios
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+
+from edgerig.wire.pace import Deadline
 
 #: Parameters of TCP's keepalive, where the system has them: a peer that vanished is noticed within 20 seconds.
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
@@ -19,6 +24,9 @@ USER_TIMEOUT = 20_000
 #: Bytes of a TCP socket's buffers, where the system grants as many: a large message then goes out in one piece, while
 #: buffers that the kernel lets grow and shrink make it stop and go.
 BUFFER = 4 * 1024 * 1024
+#: Seconds after which a send that the peer does not take is looked after.
+_SEND_SECONDS = 2.0
+_INT = struct.Struct("@i")
 #: What is sent: each of them bytes.
 Buffers = Sequence[bytes | bytearray | memoryview]
 #: ``struct timeval``, as SO_RCVTIMEO takes it.
@@ -54,6 +62,14 @@ class Link(ABC):
             TimeoutError: Nothing came in time. ConnectionError: the peer closed the link or is gone.
         """
 
+    def recv_within(self, view: memoryview, seconds: float) -> int:
+        """As `recv_into`, of a message that has begun: wait ``seconds`` at most, where the link can.
+
+        Raises:
+            TimeoutError: Nothing came in time. ConnectionError: the peer closed the link or is gone.
+        """
+        return self.recv_into(view)
+
     def send_some(self, buffers: Buffers) -> Buffers:
         """Send what the peer takes without waiting, where the link is ``duplex``; what is left. Else all of it.
 
@@ -81,22 +97,63 @@ class Link(ABC):
 
 
 class SocketLink(Link):
-    """A link over a connected stream socket."""
+    """A link over a connected stream socket.
+
+    Attributes:
+        grace: Seconds in which what is sent must move on (`edgerig.wire.pace`); the timeout if None.
+    """
 
     lossless = True
+    grace: float | None = None
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         # A subclass, such as that of TLS, has ways of its own to wait.
         self.duplex = type(connected) is socket.socket and os.name == "posix"
         self._timeout: float | None = None
+        self._readable: select.poll | None = None
 
     def send(self, buffers: Buffers) -> None:
         try:
-            for part in _rest(buffers, self.socket.sendmsg(buffers)):
-                self.socket.sendall(part)
-        except BlockingIOError as error:
-            raise TimeoutError("the other side takes nothing any more") from error
+            sent = self.socket.sendmsg(buffers)
+        except BlockingIOError:
+            sent = 0
+        left = _rest(buffers, sent)
+        if left:
+            self._send_rest(left, sent)
+
+    def _send_rest(self, left: Buffers, sent: int) -> None:
+        """Send what the peer has not taken at once, as long as it takes enough of it."""
+        deadline = self._deadline()
+        poll = select.poll()
+        poll.register(self.socket, select.POLLOUT)
+        while left:
+            # What the kernel still holds has not moved: its buffers are large, and fill at once.
+            seconds = deadline.left(sent - self._unsent()) if deadline is not None else _SEND_SECONDS
+            if not poll.poll(min(seconds, _SEND_SECONDS) * 1000):
+                continue
+            with contextlib.suppress(BlockingIOError):
+                count = self.socket.sendmsg(left, (), socket.MSG_DONTWAIT)
+                left, sent = _rest(left, count), sent + count
+
+    def _deadline(self) -> Deadline | None:
+        grace = self.grace if self.grace is not None else self._timeout
+        return Deadline(grace) if grace is not None else None
+
+    def _unsent(self) -> int:
+        """Bytes that the kernel took and the peer has not, as far as it tells."""
+        try:
+            return int(_INT.unpack(fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))[0])
+        except OSError:
+            return 0
+
+    def recv_within(self, view: memoryview, seconds: float) -> int:
+        if self._readable is None:
+            self._readable = select.poll()
+            self._readable.register(self.socket, select.POLLIN)
+        if not self._readable.poll(seconds * 1000):
+            raise TimeoutError("nothing came in time")
+        return self.recv_into(view)
 
     def recv_into(self, view: memoryview) -> int:
         try:
@@ -130,10 +187,11 @@ class SocketLink(Link):
             return
         # With a timeout of Python's own, every send and receive would cost a second system call, to wait.
         self.socket.settimeout(None)
-        micros = 0 if seconds is None else max(1, round(seconds * 1e6))
-        value = _TIMEVAL.pack(*divmod(micros, 1_000_000))
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self.socket.setsockopt(socket.SOL_SOCKET, option, value)
+        # A send that stands still for a while is looked after by `_send_rest`, which sees how far it got.
+        brief = _SEND_SECONDS if seconds is None else min(seconds, _SEND_SECONDS)
+        for option, limit in ((socket.SO_RCVTIMEO, seconds), (socket.SO_SNDTIMEO, brief)):
+            micros = 0 if limit is None else max(1, round(limit * 1e6))
+            self.socket.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(*divmod(micros, 1_000_000)))
 
     def close(self) -> None:
         self.socket.close()

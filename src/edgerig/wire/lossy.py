@@ -127,6 +127,7 @@ class LossyClient(WireClient):
         if self.broken:
             raise TargetError(f"The connection to {self.who} is broken.", "Open a new session.")
         self._check_size(header, payload)
+        self._expect(kind)
         self._request = self._request % 0xFFFFFFFF + 1
         self._sequence = following(self._sequence)
         self._frame = encode(kind, self._request, header, payload, sequence=self._sequence)
@@ -136,6 +137,10 @@ class LossyClient(WireClient):
         self._first = time.monotonic()
         self._transmit()
         return self._request
+
+    def _expect(self, kind: int) -> None:
+        super()._expect(kind)
+        self._scanner.limits = self._reader.limits
 
     def _check_size(self, header: bytes, payload: Sequence[memoryview]) -> None:
         size = sum(part.nbytes for part in payload)

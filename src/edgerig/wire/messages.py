@@ -24,6 +24,8 @@ from edgerig.wire.ownership import Grant, Owner
 
 #: Samples, tensors, a reserved field; then the bytes of each tensor (all its samples) as u32.
 _TENSORS = struct.Struct("<IHH")
+#: Bytes of a header with tensors whose layout is kept; it has 62 of them.
+_SHORT_HEADER = 256
 #: Longest message and hint that an error carries over the wire, in characters.
 _TEXT = 8000
 
@@ -237,13 +239,13 @@ def pack_tensors(count: int, sizes: Sequence[int]) -> bytes:
     return _pack_tensors(count, tuple(sizes))
 
 
-# Both of these are in the way of every round trip, and hardly ever asked something new.
+# Both of these are in the way of every round trip, and hardly ever asked something new. Only short headers are kept:
+# a peer may send another long one with every message.
 @lru_cache(256)
 def _pack_tensors(count: int, sizes: tuple[int, ...]) -> bytes:
     return _TENSORS.pack(count, len(sizes), 0) + struct.pack(f"<{len(sizes)}I", *sizes)
 
 
-@lru_cache(256)
 def _layout(header: bytes, length: int, before: int) -> tuple[int, tuple[slice, ...]]:
     """Samples, and where in a payload of ``length`` bytes each tensor lies."""
     try:
@@ -261,6 +263,9 @@ def _layout(header: bytes, length: int, before: int) -> tuple[int, tuple[slice, 
     return count, tuple(parts)
 
 
+_kept_layout = lru_cache(256)(_layout)
+
+
 def unpack_tensors(header: bytes, payload: memoryview, before: int = 0) -> tuple[int, list[memoryview]]:
     """Samples, and a view of each tensor's bytes, out of a message with tensors.
 
@@ -270,5 +275,6 @@ def unpack_tensors(header: bytes, payload: memoryview, before: int = 0) -> tuple
     Raises:
         WireError: Header and payload do not agree.
     """
-    count, parts = _layout(header, len(payload), before)
+    layout = _kept_layout if len(header) <= _SHORT_HEADER else _layout
+    count, parts = layout(header, len(payload), before)
     return count, [payload[part] for part in parts]

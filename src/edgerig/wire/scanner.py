@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from zlib import crc32
-
 import msgspec
 
+from edgerig.wire.crc import crc32
 from edgerig.wire.frame import CHECKED, PREAMBLE, SYNC, VERSION, Frame, Limits, Preamble, decode_preamble
 
 _ROOM = 64 * 1024
@@ -51,6 +50,11 @@ class Scanner:
         return self._end > self._start
 
     @property
+    def arrived(self) -> int:
+        """Bytes that are here and not taken yet."""
+        return self._end - self._start
+
+    @property
     def awaited(self) -> int:
         """Bytes of the frame that has begun, all together; 0 if none has."""
         return _length(self._found) if self._found is not None else 0
@@ -62,15 +66,17 @@ class Scanner:
 
     def space(self) -> memoryview:
         """Where the next bytes are to be put; views of frames that were taken before end with this call."""
-        have, whole = self._end - self._start, PREAMBLE.size
-        if self._found is not None:
-            whole = _length(self._found)
+        have = self._end - self._start
         if have == 0:
             self._start = self._end = 0
-        if self._start + whole > len(self._data) or self._end == len(self._data):
-            size = max(_ROOM, whole + _ROOM // 2, 2 * have)
+        # Room is made for half as much again as has come, whatever length was announced.
+        want = min(max(self.awaited, PREAMBLE.size), have + max(_ROOM, have // 2))
+        if self._start + want > len(self._data) or self._end == len(self._data):
+            size = max(want, have) + _ROOM // 2
             data = bytearray(size) if size > len(self._data) else self._data
-            data[:have] = bytes(self._view[self._start : self._end])
+            # Copied by way of bytes where it moves within one buffer.
+            rest = self._view[self._start : self._end]
+            data[:have] = bytes(rest) if data is self._data else rest
             self._data, self._view = data, memoryview(data)
             self._start, self._end = 0, have
         return self._view[self._end :]

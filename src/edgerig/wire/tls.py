@@ -39,8 +39,23 @@ class TlsLink(SocketLink):
             if sum(len(part) for part in buffers) <= JOINED:
                 self.socket.sendall(b"".join(buffers))
                 return
+            deadline, sent = self._deadline(), 0
             for part in buffers:
-                self.socket.sendall(part)
+                rest = memoryview(part)
+                while rest:
+                    count = self.socket.send(rest)
+                    rest, sent = rest[count:], sent + count
+                    if deadline is not None:
+                        deadline.left(sent)
+
+    def recv_within(self, view: memoryview, seconds: float) -> int:
+        # A record may have begun and not go on: it is the receiving itself that must end in time.
+        before = self.socket.gettimeout()
+        self.socket.settimeout(seconds if before is None else min(before, seconds))
+        try:
+            return self.recv_into(view)
+        finally:
+            self.socket.settimeout(before)
 
     def recv_into(self, view: memoryview) -> int:
         with _explained(self.who):

@@ -1,0 +1,116 @@
+"""The file of a network on its way to the device: its parts go to disk as they come, and none is kept in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from edgerig.artifact import FORMATS
+from edgerig.errors import ModelError, storing
+from edgerig.wire.messages import ModelHeader
+
+SUFFIXES = {format_: suffix for suffix, format_ in FORMATS.items()}
+_UNFINISHED = "network.part"
+
+
+class Upload:
+    """Puts networks into ``folder``, one at a time, each under its hash.
+
+    Args:
+        folder: The session's own.
+        limit: Bytes of the largest network.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder, self.limit = folder, limit
+        self._path: Path | None = None
+        self._header: ModelHeader | None = None
+        self._file: BinaryIO | None = None
+        self._hash, self._arrived = hashlib.sha256(), 0
+
+    def add(self, asked: ModelHeader, data: memoryview) -> Path | None:
+        """Take the payload of a MODEL; the network's path with the last of its parts, None before.
+
+        A part that is refused changes nothing; when a network cannot be stored or is the wrong one, nothing of it is
+        kept.
+
+        Raises:
+            ModelError: It does not go on where the part before ended, or belongs to another file, or the file is not
+                the one that was announced, or too large.
+            StorageError: It cannot be stored.
+        """
+        self._check(asked, len(data))
+        try:
+            with storing(f"the network on the device, in {self.folder}"):
+                if self._file is None:
+                    self._begin()
+                assert self._file is not None
+                self._file.write(data)
+            self._hash.update(data)
+            self._arrived += len(data)
+            return self._finish(asked) if self._arrived == (asked.total or len(data)) else None
+        except BaseException:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Forget what has come of a network that is not whole."""
+        file, self._file, self._header = self._file, None, None
+        self._hash, self._arrived = hashlib.sha256(), 0
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
+            (self.folder / _UNFINISHED).unlink(missing_ok=True)
+
+    def _check(self, asked: ModelHeader, length: int) -> None:
+        total = asked.total or length
+        if total > self.limit:
+            raise ModelError(
+                f"A network of {total} B was announced; the limit is {self.limit} B.",
+                "Raise --max-model of the agent, or choose a smaller network.",
+            )
+        if asked.place == 0:
+            self.drop()
+        whole = msgspec.structs.replace(asked, place=0)
+        if self._header is not None and self._header != whole:
+            raise ModelError(
+                f"A part came that belongs to another file: of {total} B, SHA-256 {asked.sha256[:12]!r}, where "
+                f"{self._header.total} B, SHA-256 {self._header.sha256[:12]!r}, were announced first.",
+                "Send all parts of a network with the same header but for their place.",
+            )
+        empty = bool(asked.total) and not length
+        if asked.place != self._arrived or asked.place + length > total or empty:
+            raise ModelError(
+                f"{length} B of a network of {total} B came for place {asked.place}; {self._arrived} B are here.",
+                "Send its parts in order, from its first byte on.",
+            )
+        self._header = whole
+
+    def _begin(self) -> None:
+        if self._path is not None:
+            # A session has room for one network; an engine that has mapped its file keeps it until it is closed.
+            self._path.unlink(missing_ok=True)
+            self._path = None
+        self._file = (self.folder / _UNFINISHED).open("wb")
+
+    def _finish(self, asked: ModelHeader) -> Path:
+        """See that it is the file that was announced, and put it under its hash: no name from outside is a path."""
+        digest = self._hash.hexdigest()
+        if digest != asked.sha256:
+            raise ModelError(
+                f"The file that arrived is not the one that was announced: SHA-256 {digest[:12]} instead of "
+                f"{asked.sha256[:12]!r}.",
+                "Try again; the file changed on its way, or while it was read.",
+            )
+        assert self._file is not None
+        path = self.folder / (digest + SUFFIXES.get(asked.format, ".bin"))
+        with storing(f"the network on the device, in {self.folder}"):
+            self._file.close()
+            (self.folder / _UNFINISHED).replace(path)
+        self._file, self._header, self._path = None, None, path
+        self._hash, self._arrived = hashlib.sha256(), 0
+        return path

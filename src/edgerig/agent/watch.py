@@ -1,0 +1,34 @@
+"""Watches over a worker from a thread of its own: ends it with its host or its parent, and bounds what it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+#: What engine and process print is thrown away when it has grown beyond so many bytes; looked at every few seconds.
+PRINTED_BYTES = 8 * 1024**2
+_LOOK_SECONDS = 5.0
+
+
+def watch(fileno: int, lifeline: int, folder: Path) -> None:
+    """End the process at once, even in the middle of an inference, when the host or the parent is gone."""
+    poll = select.poll()
+    poll.register(fileno, getattr(select, "POLLRDHUP", 0) | select.POLLHUP)
+    poll.register(lifeline, select.POLLHUP)
+    while not poll.poll(_LOOK_SECONDS * 1000):
+        _cut_short(sys.stderr.fileno())
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def _cut_short(printed: int) -> None:
+    """Empty the file of what was printed if it is too long: an engine that complains endlessly fills no disk."""
+    with contextlib.suppress(OSError):
+        state = os.fstat(printed)
+        if stat.S_ISREG(state.st_mode) and state.st_size > PRINTED_BYTES:
+            os.ftruncate(printed, 0)
