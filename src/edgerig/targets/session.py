@@ -248,7 +248,7 @@ class _Kept:
     """
 
     def __init__(self, total: int, who: str) -> None:
-        self.count, self._total, self._who = 0, total, who
+        self.count, self._total, self._who, self._room = 0, total, who, 0
         self._outputs: list[Array] = []
         self._times: NDArray[np.int64] = np.empty(total, np.int64)
         self._trips: list[int] = []
@@ -258,8 +258,8 @@ class _Kept:
         """Copy the next answer, whose views end with the one after it, to where it stays."""
         count = len(times)
         place = slice(self.count, self.count + count)
-        if not self._outputs:
-            self._outputs = [np.empty((self._total, *array.shape[1:]), array.dtype) for array in outputs]
+        if place.stop > self._room:
+            self._make_room(outputs, place.stop)
         for kept, array in zip(self._outputs, outputs, strict=True):
             if kept.shape[1:] != array.shape[1:]:
                 raise TargetError(f"{self._who} changes the shape of its outputs from message to message.")
@@ -268,6 +268,14 @@ class _Kept:
         self._trips.append(round_trip_ns)
         self._sizes.append(count)
         self.count += count
+
+    def _make_room(self, outputs: list[Array], need: int) -> None:
+        """Have room for ``need`` samples or more: as the answers come, as a device may say anything of its outputs."""
+        self._room = min(self._total, max(need, 2 * self._room))
+        before = self._outputs or [array[:0] for array in outputs]
+        self._outputs = [np.empty((self._room, *array.shape[1:]), array.dtype) for array in before]
+        for larger, kept in zip(self._outputs, before, strict=True):
+            larger[: self.count] = kept[: self.count]
 
     def run(self) -> DeviceRun:
         """What has arrived, at least one sample."""
