@@ -18,7 +18,8 @@
     |-- InferenceError           a runtime refused or failed to run a network
     |-- TargetError              a device is not there, or went away, or answered nonsense
     |   |-- WireError            bytes on the wire that are no valid message
-    |   `-- LeaseError           another run owns the device
+    |   |-- LeaseError           another run owns the device
+    |   `-- AnswerError          a device refuses a request, or answers what cannot be: asking again does not help
     |-- StorageError             a folder or file could not be written
     `-- Interrupted              stopped by the user; what was finished is kept; exit code 130
 
@@ -151,6 +152,10 @@ class LeaseError(TargetError):
     def __init__(self, message: str, hint: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, hint)
         self.retry_after = retry_after
+
+
+class AnswerError(TargetError):
+    """A device that is there refuses a request or answers what cannot be; asking again does not help."""
 
 
 class StorageError(EdgerigError):

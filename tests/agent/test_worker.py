@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgerig.errors import InferenceError, ModelError, SpecError, StorageError, TargetError, UnknownNameError, WireError
-from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.measure.kinds import Measurement
 from edgerig.testing import faults
 from edgerig.wire import messages
 from edgerig.wire.frame import CHECKED, VERSION, FrameReader, Kind, encode
@@ -78,7 +78,7 @@ def test_data_stays_what_it_was_when_other_messages_follow(client, header, conte
 
 
 def test_messages_out_of_order_are_refused_and_the_session_goes_on(client, header, content):
-    for ask in (client.request_processing, client.download_output, lambda: client.memory(dict[str, Quantity])):
+    for ask in (client.request_processing, client.download_output, client.memory):
         with pytest.raises(InferenceError):
             ask()
     with pytest.raises(InferenceError, match="No network"):
@@ -257,7 +257,7 @@ def test_ten_gigabytes_cannot_even_be_announced_and_two_are_refused_before_they_
 def test_memory_tells_the_process_before_the_network_and_at_its_peak(client, header, content):
     client.upload_model(header(), content)
     client.run(view(SAMPLE), 1)
-    memory = client.memory(dict[str, Quantity])
+    memory = client.memory()
     assert isinstance(memory["peak_rss"], Measurement)
     assert isinstance(memory["rss_before_load"], Measurement)
     assert memory["peak_rss"].value >= memory["rss_before_load"].value
@@ -270,7 +270,7 @@ def test_fault_of_a_plugin_is_told_as_one(client, header, content, monkeypatch):
     monkeypatch.setattr(faults.Faulty, "_memory", fail)
     client.upload_model(header(), content)
     with pytest.raises(TargetError, match=r"KeyError.*oops"):
-        client.memory(dict[str, Quantity])
+        client.memory()
 
 
 def test_full_disk_on_the_device_is_told_as_such(client, header, content, folder):

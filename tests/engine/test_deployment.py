@@ -14,7 +14,7 @@ from edgerig.errors import LeaseError, TargetError
 from edgerig.measure.kinds import Unavailable
 from edgerig.progress import Progress
 from edgerig.spec.types import Measure
-from edgerig.targets.base import DeviceRun, Session, Target
+from edgerig.targets.base import DeviceRun, LoadReport, Session, Target
 from edgerig.testing.faults import any_artifact
 
 WARMUP = 3
@@ -48,6 +48,11 @@ class Device(Target):
 
 
 class Dying(Session):
+    load_report = LoadReport(
+        inputs=(), outputs=(), load_seconds=0.1, sha256="0" * 64, runtime="faulty", runtime_version="1", clock="c",
+        invoke_method="m", threads=1,
+    )  # fmt: skip
+
     def __init__(self, device: Device) -> None:
         self.device, self.dead = device, False
         self.log = device.ran[-1]

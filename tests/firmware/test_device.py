@@ -113,7 +113,7 @@ def test_profile_tells_both_layers(client: WireClient, samples: Array) -> None:
 
 
 def test_memory_tells_numbers_and_what_is_missing(client: WireClient) -> None:
-    memory: dict[str, Quantity] = client.memory(dict[str, Quantity])
+    memory: dict[str, Quantity] = client.memory()
     arena, stack = memory["arena"], memory["stack_peak"]
     assert isinstance(arena, Measurement)
     assert (arena.value, arena.unit) == (64 * 64 + 64 * 10, "B")

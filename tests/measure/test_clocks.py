@@ -3,8 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edgerig.measure.clocks import inference_clock, measure_clock
-from edgerig.measure.judge import resolution_seconds
+from edgerig.measure.clocks import inference_clock, measure_clock, resolution_seconds
 
 
 def ticking(tick: float, steps: list[int]) -> Callable[[], int]:

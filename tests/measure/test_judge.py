@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgerig.measure.judge import judge, judge_firmware, judge_kind, judge_machine, resolution_seconds
+from edgerig.measure.clocks import resolution_seconds
+from edgerig.measure.judge import judge, judge_firmware, judge_kind, judge_machine
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import summarize
 

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from edgerig.errors import InferenceError, TargetError, WireError
+from edgerig.errors import AnswerError, InferenceError, TargetError, WireError
 from edgerig.wire import messages
 from edgerig.wire.client import RuntimeProtocol, WireClient
 from edgerig.wire.frame import MORE, SYNC, Kind, encode
@@ -139,7 +139,7 @@ def test_device_of_another_version_is_refused(device):
 @pytest.mark.parametrize("header", [b"", b"\0" * 8, messages.pack_tensors(2, [8])])
 def test_outputs_that_contradict_themselves_are_refused(device, header):
     client, _ = device(frame(Kind.OK, 1, header, [memoryview(bytes(16))]))
-    with pytest.raises(WireError):
+    with pytest.raises(AnswerError):
         client.run([memoryview(bytes(4))], 1)
 
 

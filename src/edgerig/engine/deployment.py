@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.errors import EdgerigError, LeaseError, TargetError
+from edgerig.errors import AnswerError, EdgerigError, LeaseError, TargetError
 from edgerig.progress import Progress
 from edgerig.spec.plan import Cell
 from edgerig.spec.types import Measure
-from edgerig.targets.base import DeviceRun, Session, Target
+from edgerig.targets.base import DeviceRun, LoadReport, Session, Target
+from edgerig.text import one_line
 
 Array = NDArray[Any]
 Answer = TypeVar("Answer")
@@ -40,7 +42,7 @@ class Deployment:
         interruptions: What interrupted it, in sentences.
 
     Raises:
-        TargetError: The device is not there, or refuses the network.
+        TargetError: The device is not there, or refuses the network. AnswerError: it answers what cannot be.
         InferenceError: Its engine refuses the network.
     """
 
@@ -56,6 +58,7 @@ class Deployment:
         #: When the device went away since something was last finished, by where.
         self._losses: dict[str, list[float]] = {}
         self._opened: Session | None = None
+        self._report: LoadReport | None = None
         try:
             self._opened = self._open()
         except LeaseError:
@@ -158,13 +161,29 @@ class Deployment:
         session = self.target.open(self.artifact, self.cell.runtime.use, self.cell.runtime.options)
         try:
             self._check(session)
+            self._check_same(session.load_report)
         except BaseException:
             session.close()
             raise
         return session
 
+    def _check_same(self, report: LoadReport) -> None:
+        """Times of two different devices, engines or settings are no one series."""
+        told = msgspec.structs.replace(report, load_seconds=0.0)
+        before, self._report = self._report, told
+        if before is None or told == before:
+            return
+        names = [name for name in told.__struct_fields__ if getattr(told, name) != getattr(before, name)]
+        changes = ", ".join(f"{name} {getattr(before, name)} and then {getattr(told, name)}" for name in names)
+        raise AnswerError(
+            f"{self.target.address} came back as another device: it told {one_line(changes, 300)}.",
+            "Measure again, with one device that stays the same.",
+        )
+
     def _recover(self, error: TargetError, where: str) -> None:
         """Wait for the device, deploy again, warm up again, until the device is where it was when it went away."""
+        if isinstance(error, AnswerError):
+            raise error  # it is there, and said what it says
         start, first, lost = time.monotonic(), error, where
         while True:
             self._count(error, lost)
@@ -202,8 +221,8 @@ class Deployment:
             try:
                 return self._open()
             except TargetError as again:
-                if isinstance(again, LeaseError) and again.retry_after is None:
-                    raise  # another run has the device now: waiting does not bring it back
+                if isinstance(again, AnswerError) or (isinstance(again, LeaseError) and again.retry_after is None):
+                    raise  # it says what it says, or another run has the device now: waiting does not bring it back
                 if time.monotonic() - start > self.how.patience:
                     raise TargetError(
                         f"{error.message} It was waited for, {self.how.patience:g} s in vain.", error.hint

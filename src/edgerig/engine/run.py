@@ -21,7 +21,7 @@ from edgerig.engine.testset import Reference, TestSet
 from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError, TargetError, UsageError
 from edgerig.measure.judge import judge_kind
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.measure.machine import observe
+from edgerig.measure.machine import cores_text, observe
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
@@ -132,8 +132,7 @@ class _Run:
                     target = target_for(cell.target.use, cell.target.options)
                     stack.callback(target.close)
                     state = target.check()
-                    cores = "1 core" if state.cores == 1 else f"{state.cores} cores"
-                    self.progress.log(f"target {cell.target.use}: {state.cpu}, {cores}, {state.system}")
+                    self.progress.log(f"target {cell.target.use}: {state.cpu}, {cores_text(state)}, {state.system}")
                     targets[key] = target
             yield targets
 

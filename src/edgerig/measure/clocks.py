@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from functools import cache
@@ -66,3 +67,9 @@ def _tick(steps: list[int]) -> int:
     if len(clusters) == 1 or any(len(cluster) > 3 for cluster in clusters):
         return 1
     return min(steps[0], *(later[0] - earlier[0] for earlier, later in pairwise(clusters)))
+
+
+def resolution_seconds(clock: str) -> float | None:
+    """The resolution in a clock's description (``"perf_counter_ns, 1 ns"``), in seconds; None if there is none."""
+    found = re.search(r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?) (ns|us|ms|s)\b", clock)
+    return float(found[1]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]] if found else None

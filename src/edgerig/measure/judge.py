@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from edgerig.measure.clocks import resolution_seconds
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import WIDE_SPREAD, Distribution
 
@@ -45,7 +45,7 @@ def judge(
 def judge_machine(state: MachineState) -> list[str]:
     """Why this machine, as it is now, is not fit to measure; none where nothing speaks against it."""
     found = []
-    if state.load_1min is not None and state.load_1min > BUSY * state.cores:
+    if state.load_1min is not None and state.cores > 0 and state.load_1min > BUSY * state.cores:
         found.append(
             f"The machine is busy: a load of {state.load_1min:.1f} on {_count(state.cores, 'core')} "
             "over the last minute."
@@ -56,7 +56,7 @@ def judge_machine(state: MachineState) -> list[str]:
 
 
 def _threads(state: MachineState, threads: int) -> list[str]:
-    if threads <= state.cores:
+    if threads <= state.cores or state.cores < 1:
         return []
     return [f"{threads} threads on {_count(state.cores, 'core')}: they wait for each other, and times are longer."]
 
@@ -67,10 +67,12 @@ def _others(before: MachineState, after: MachineState, threads: int) -> list[str
     busy = _change(before.busy_seconds, after.busy_seconds)
     own = _change(before.own_seconds, after.own_seconds)
     total = before.cores_total or before.cores
+    if total < 1:
+        return []
     found = []
     # The counters tick in hundredths of a second, so that a short span tells nothing.
     if span is None or busy is None or own is None or span < 0.5:
-        if before.load_1min is not None and before.load_1min > before.cores + SLACK:
+        if before.load_1min is not None and before.cores > 0 and before.load_1min > before.cores + SLACK:
             found.append(
                 f"The machine was busy before: a load of {before.load_1min:.1f} on {_count(before.cores, 'core')}."
             )
@@ -167,12 +169,6 @@ def _distribution(distribution: Distribution, clock: str) -> list[str]:
     if tick is not None and distribution.median < TICKS * tick:
         found.append(f"The clock is coarse for times this short: it ticks every {tick * 1e9:.0f} ns.")
     return found
-
-
-def resolution_seconds(clock: str) -> float | None:
-    """The resolution in a clock's description (``"perf_counter_ns, 1 ns"``), in seconds; None if there is none."""
-    found = re.search(r"([\d.]+) (ns|us|ms|s)\b", clock)
-    return float(found[1]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]] if found else None
 
 
 def _change(before: float | None, after: float | None) -> float | None:

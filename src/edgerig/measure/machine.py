@@ -27,7 +27,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         host: Name of the machine.
         system: Operating system and release.
-        cpu: Model of the processor; ``cores`` of it may be used by this process.
+        cpu: Model of the processor; ``cores`` of it may be used by this process; 0 where it does not tell.
         memory_bytes: Physical memory; ``memory_free_bytes`` of it available.
         load_1min: Load average over the last minute.
         governor: Frequency governor, ``frequency_hz`` the current frequency of the first core.
@@ -99,6 +99,17 @@ def observe(root: Path = Path("/")) -> MachineState:
         edgerig=_version("edgerig") or "",
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def unknown_machine(host: str) -> MachineState:
+    """The state of a machine that tells nothing of itself. Its cores are 0, which stands for not told."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return MachineState(host=host, system="not told", architecture="not told", cpu="not told", cores=0, time=now)
+
+
+def cores_text(state: MachineState) -> str:
+    """The usable cores in words."""
+    return "cores not told" if state.cores < 1 else "1 core" if state.cores == 1 else f"{state.cores} cores"
 
 
 def _packages() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
+from edgerig.measure.machine import cores_text
 from edgerig.report.figures import kind_of, metric_figure, number
 from edgerig.report.labels import anchors, labels, place
 from edgerig.report.limits import Budget, Limits
@@ -217,10 +218,9 @@ def _device_facts(result: RunResult) -> list[Fact]:
     for host in dict.fromkeys(cell.machine.host for cell in result.cells):
         machine = next(cell.machine for cell in result.cells if cell.machine.host == host)
         targets = dict.fromkeys(cell.target for cell in result.cells if cell.machine.host == host)
-        cores = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
         facts += [
             Fact("device", host),
-            Fact("processor", f"{machine.cpu}, {cores}"),
+            Fact("processor", f"{machine.cpu}, {cores_text(machine)}"),
             Fact("system", f"{machine.system} ({machine.architecture})"),
             Fact("reached as", ", ".join(targets)),
         ]

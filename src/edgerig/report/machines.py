@@ -30,7 +30,7 @@ def machine_facts(state: MachineState) -> tuple[Fact, ...]:
         Fact("system", state.system),
         Fact("processor", state.cpu),
         Fact("architecture", state.architecture),
-        Fact("usable cores", str(state.cores)),
+        Fact("usable cores", str(state.cores) if state.cores > 0 else "not told"),
         Fact("memory", optional(state.memory_bytes, "B")),
         Fact("memory available", optional(state.memory_free_bytes, "B")),
         Fact("load, 1 minute", load),

@@ -58,7 +58,7 @@ class Local(Target):
         client = WireClient(
             # Nobody else can be there: however long it takes to start, it will come.
             PairLink(ours), who="The local process", timeout=self.settings.timeout,
-            hello_timeout=self.settings.timeout, why_gone=worker.why_dead,
+            hello_timeout=self.settings.timeout, why_gone=worker.why_dead, ours=True,
         )  # fmt: skip
         try:
             client.hello()

@@ -5,21 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.errors import InferenceError, TargetError
+from edgerig.errors import AnswerError, InferenceError, TargetError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.measure.machine import MachineState
+from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.stats import summarize
 from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
+from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
-from edgerig.wire.messages import ModelHeader
+from edgerig.wire.frame import Kind
+from edgerig.wire.messages import ModelHeader, Unsupported
 from edgerig.wire.stream import Request
 
 Protocol = Literal["run", "stepwise"]
@@ -50,6 +52,9 @@ class WireSession(Session):
         TargetError: The device went away. InferenceError: its engine refuses the network.
     """
 
+    #: Whether the device's clock and the host's run side by side; on a board that is not there they do not.
+    same_time: ClassVar[bool] = True
+
     def __init__(
         self,
         client: WireClient,
@@ -60,12 +65,17 @@ class WireSession(Session):
         protocol: Protocol = "run",
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
-        self.client, self.protocol, self._on_close = client, protocol, on_close
+        self.client, self._on_close = client, on_close
+        self.protocol: Protocol = protocol if client.supports(Kind.RUN) else "stepwise"
         self._closed = False
         self._sample_ns: float | None = None
         self._answered = 0
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, Path(artifact.path).name)
+        asked = time.perf_counter_ns()
         loaded = client.upload_model(header, memoryview(artifact.read()))
+        answers.check_against_file(loaded, artifact.inputs, artifact.outputs, client.who)
+        if self.same_time and not client.device.network:
+            answers.check_load(loaded.load_seconds, time.perf_counter_ns() - asked, client.who)
         told = msgspec.structs.asdict(loaded)
         del told["window"]
         self.load_report = LoadReport(**told)
@@ -82,10 +92,10 @@ class WireSession(Session):
         batches = self._check(inputs)
         kept = _Kept(len(batches[0]), self.client.who)
         try:
-            if self.protocol == "stepwise":
-                self._stepwise(batches, kept, on_done)
+            if self.protocol == "run":
+                self._run(batches, kept, on_done)
             else:
-                self._chunked(batches, kept, on_done)
+                self._stepwise(batches, kept, on_done)
         except TargetError:
             self.arrived = self._told(kept.run()) if kept.count else None
             raise
@@ -106,6 +116,8 @@ class WireSession(Session):
         )  # fmt: skip
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
+        if not self.client.supports(Kind.PROFILE):
+            return Unavailable(f"{self.client.who} has no per-operator profile")
         batches = self._check(inputs)
         most = max(1, self.client.advised // self._bytes_in)
         if self.client.device.network:
@@ -113,20 +125,26 @@ class WireSession(Session):
             most = min(most, self._largest)
         batches = [batch[:most] for batch in batches]
         views = [_bytes(batch) for batch in batches]
-        found: list[LayerTime] | Unavailable = self.client.profile(
-            views, len(batches[0]), list[LayerTime] | Unavailable
-        )
+        try:
+            found: list[LayerTime] | Unavailable = self.client.profile(
+                views, len(batches[0]), list[LayerTime] | Unavailable
+            )
+        except Unsupported:
+            return Unavailable(f"{self.client.who} has no per-operator profile")
         return found
 
     def memory(self) -> dict[str, Quantity]:
-        found: dict[str, Quantity] = self.client.memory(dict[str, Quantity])
-        return found
+        untold: dict[str, Quantity] = {"peak_rss": Unavailable(f"{self.client.who} does not tell its memory")}
+        if not self.client.supports(Kind.MEMORY):
+            return untold
+        try:
+            return self.client.memory() or untold
+        except Unsupported:
+            return untold
 
     def machine(self) -> MachineState:
         state = self.client.download_statistics(machine=True).machine
-        if state is None:
-            raise TargetError(f"{self.client.who} does not tell the state of its machine.")
-        return state
+        return state if state is not None else unknown_machine(self.client.who)
 
     @property
     def alive(self) -> bool:
@@ -154,10 +172,35 @@ class WireSession(Session):
         """What `run` gives of what the device answered; a board that is not there has other times."""
         return run
 
+    def _run(self, batches: list[Array], kept: _Kept, on_done: Callable[[int], None] | None) -> None:
+        """By RUN, or step by step on a device that turns out not to understand it."""
+        try:
+            self._chunked(batches, kept, on_done)
+        except Unsupported:
+            if kept.count:
+                raise
+            self.protocol = "stepwise"
+            self._stepwise(batches, kept, on_done)
+
+    def _times(self, answer: Answer) -> NDArray[np.int64]:
+        """The on-device times in an answer, checked against the time that its request was under way."""
+        times = np.frombuffer(answer.times, "<i8").astype(np.int64, copy=False)
+        self._check_times(times, answer.round_trip_ns)
+        return times
+
+    def _check_times(self, times: NDArray[np.int64], span_ns: int) -> None:
+        answers.check_times(times, self.load_report.clock, span_ns if self.same_time else None, self.client.who)
+
     def _chunked(self, batches: list[Array], kept: _Kept, on_done: Callable[[int], None] | None) -> None:
+        start, total = time.perf_counter_ns(), 0.0
         for answer in self.client.stream(self._requests(batches), self._window):
             self._keep_pace(answer)
-            times = np.frombuffer(answer.times, np.int64)
+            times = self._times(answer)
+            # Where several are under way each waits for those before it: all together did not.
+            if self.same_time:
+                total += float(times.sum(dtype=np.float64))
+                span, clock = time.perf_counter_ns() - start, self.load_report.clock
+                answers.check_total(total, kept.count + len(times), clock, span, self.client.who)
             kept.add(self._arrays(answer.outputs, answer.count), times, answer.round_trip_ns)
             if on_done is not None:
                 on_done(answer.count)
@@ -192,8 +235,10 @@ class WireSession(Session):
             start = time.perf_counter_ns()
             self.client.upload_input(views)
             self.client.request_processing()
+            processed = time.perf_counter_ns()
             answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
             times = np.array([self.client.download_statistics().last_inference_ns], np.int64)
+            self._check_times(times, processed - start)
             kept.add(answered, times, time.perf_counter_ns() - start)
             waiting += 1
             if on_done is not None and (time.perf_counter() - told > CHUNK_SECONDS or place == total - 1):
@@ -208,13 +253,13 @@ class WireSession(Session):
             run = kept.run()
             return int(run.round_trips_ns[0]), int(run.times_ns[0])
         answer = self.client.run([_bytes(array) for array in sample], 1)
-        return answer.round_trip_ns, int(np.frombuffer(answer.times, np.int64)[0])
+        return answer.round_trip_ns, int(self._times(answer)[0])
 
     def _arrays(self, views: list[memoryview], count: int) -> list[Array]:
         """The outputs in an answer, shape (n, ...), as views that end with the next request."""
         if len(views) != len(self._outputs):
-            raise TargetError(f"{self.client.who} announced {len(self._outputs)} outputs and sent {len(views)}.")
-        return [output.array(view, count) for output, view in zip(self._outputs, views, strict=True)]
+            raise AnswerError(f"{self.client.who} announced {len(self._outputs)} outputs and sent {len(views)}.")
+        return [output.array(view, count, self.client.who) for output, view in zip(self._outputs, views, strict=True)]
 
     def _check(self, inputs: Sequence[Array]) -> list[Array]:
         """The inputs, contiguous. Shapes and dtypes are the device's to check, but bytes alone would not tell it."""
@@ -262,7 +307,7 @@ class _Kept:
             self._make_room(outputs, place.stop)
         for kept, array in zip(self._outputs, outputs, strict=True):
             if kept.shape[1:] != array.shape[1:]:
-                raise TargetError(f"{self._who} changes the shape of its outputs from message to message.")
+                raise AnswerError(f"{self._who} changes the shape of its outputs from message to message.")
             kept[place] = array
         self._times[place] = times
         self._trips.append(round_trip_ns)
@@ -289,13 +334,23 @@ class _Output:
     """How an output lies in an answer, worked out once: this is in the way of every round trip."""
 
     def __init__(self, spec: TensorSpec) -> None:
-        self.dtype = np.dtype(spec.dtype)
+        self.name, self.dtype = spec.name, np.dtype(spec.dtype)
         self.shape = spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape
         # An engine that does not know its output's shape in advance says so by a size of -1 or 0.
         self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
         self.known = self.nbytes > 0 and all(size > 0 for size in self.shape)
 
-    def array(self, view: memoryview, count: int) -> Array:
-        flat = np.frombuffer(view, self.dtype)
-        known = self.known and view.nbytes == count * self.nbytes
-        return flat.reshape(count, *self.shape) if known else flat.reshape(count, -1)
+    def array(self, view: memoryview, count: int, who: str) -> Array:
+        """The output of ``count`` samples, shape (n, ...).
+
+        Raises:
+            AnswerError: The bytes are not as many as were announced, or no whole number of elements.
+        """
+        whole = view.nbytes == count * self.nbytes if self.known else view.nbytes % (count * self.dtype.itemsize) == 0
+        if not whole:
+            raise AnswerError(
+                f"{who} announced {self.dtype.name} {list(self.shape)} a sample for output {self.name!r}, and sent "
+                f"{view.nbytes} B for {count} of them.",
+            )
+        flat = np.frombuffer(view, self.dtype.newbyteorder("<")).astype(self.dtype, copy=False)
+        return flat.reshape(count, *self.shape) if self.known else flat.reshape(count, -1)

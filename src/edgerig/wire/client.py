@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from edgerig import __version__
-from edgerig.errors import EdgerigError, TargetError, WireError
-from edgerig.measure.machine import MachineState
-from edgerig.wire import messages
+from edgerig.errors import AnswerError, EdgerigError, TargetError, WireError
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.machine import MachineState, unknown_machine
+from edgerig.wire import answers, messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Buffers, Hurried, Link
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
@@ -32,6 +33,8 @@ from edgerig.wire.upload import PART_BYTES, check_built_in, check_size, parts
 __all__ = ["Answer", "RuntimeProtocol", "WireClient"]
 
 OK, ERROR = int(Kind.OK), int(Kind.ERROR)
+#: What a device answers that knows no HELLO.
+STEPWISE = tuple(int(kind) for kind in (Kind.DATA, Kind.MODEL, Kind.PROCESS, Kind.OUTPUT, Kind.STATS))
 #: Seconds in which an agent has to answer the first HELLO: it starts a process for each session before it does.
 HELLO_SECONDS = 15.0
 #: Bytes of the largest answer that holds no tensors: what is told about a device, a network, its operators.
@@ -53,6 +56,7 @@ class WireClient(RuntimeProtocol):
         hello_timeout: Seconds that it may take over HELLO, if that is less: what listens there may be no agent.
         why_gone: Asked when the link breaks; what is known about the reason, or None.
         checked: Whether payloads carry a CRC-32; by default as the link needs.
+        ours: Whether the program at the other end is ours, so that its words need no name before them.
     """
 
     def __init__(
@@ -65,7 +69,9 @@ class WireClient(RuntimeProtocol):
         limits: Limits | None = None,
         why_gone: Callable[[], str | None] = lambda: None,
         checked: bool | None = None,
+        ours: bool = False,
     ) -> None:
+        self._speaker = "" if ours else who
         self.link, self.who, self.timeout, self.why_gone = link, who, timeout, why_gone
         self.hello_timeout = min(timeout, hello_timeout)
         self.limits = limits or Limits()
@@ -90,9 +96,9 @@ class WireClient(RuntimeProtocol):
         if len(messages.pack(header)) > self.device.max_header:
             header = msgspec.structs.replace(header, name="")
         frame = self._upload(header, data)
-        loaded: Loaded = messages.unpack(frame.payload, Loaded)
-        self.window = max(1, loaded.window) if self.link.lossless else 1
-        self.answer_bytes = 8 + sum(spec.nbytes for spec in loaded.outputs)
+        loaded = answers.checked_loaded(self._unpack(frame.payload, Loaded, "MODEL"), self.who)
+        self.window = loaded.window if self.link.lossless else 1
+        self.answer_bytes = 8 + sum(max(0, spec.nbytes) for spec in loaded.outputs)
         return loaded
 
     def _upload(self, header: ModelHeader, data: memoryview) -> Frame:
@@ -113,14 +119,16 @@ class WireClient(RuntimeProtocol):
         self._answer(request)
         return time.perf_counter_ns() - start
 
-    def download_output(self) -> list[memoryview]:
+    def download_output(self, count: int = 1) -> list[memoryview]:
         frame = self.request(Kind.OUTPUT)
-        return messages.unpack_tensors(frame.header, frame.payload)[1]
+        answered, outputs = self._tensors(frame)
+        if answered != count:
+            raise self._nonsense(f"it was given {count} samples and answered {answered}")
+        return outputs
 
     def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:
         frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine, sensors)))
-        statistics: Statistics = messages.unpack(frame.payload, Statistics)
-        return statistics
+        return answers.checked_statistics(self._unpack(frame.payload, Statistics, "STATS"), self.who)
 
     # ---- what goes beyond the seed
 
@@ -144,8 +152,13 @@ class WireClient(RuntimeProtocol):
         except messages.Challenge as asked:
             signed, proof = self._prove(owner or Owner(""), token, asked)
             frame = self.request(Kind.HELLO, messages.pack(msgspec.structs.replace(mine, owner=signed)))
+        except messages.Unsupported:
+            # The least that a device can do is the stepwise exchange.
+            self._end_greeting()
+            self.device = msgspec.structs.replace(self.device, kinds=STEPWISE)
+            return unknown_machine(self.who)
         self._end_greeting()
-        self.device = messages.unpack(frame.header, Hello)
+        self.device = answers.checked_hello(self._unpack(frame.header, Hello, "HELLO"), self.who)
         if self.device.protocol != VERSION:
             raise TargetError(
                 f"{self.who} speaks version {self.device.protocol} of the protocol, this edgerig version {VERSION}.",
@@ -155,8 +168,12 @@ class WireClient(RuntimeProtocol):
             raise TargetError(
                 f"{self.who} asks for a token and does not know it itself.", "Is it the device that you think?"
             )
-        state: MachineState = messages.unpack(frame.payload, MachineState)
-        return state
+        state = self._unpack(frame.payload, MachineState | None, "HELLO") if len(frame.payload) else None
+        return answers.checked_machine(state, self.who)
+
+    def supports(self, kind: Kind) -> bool:
+        """Whether the device says that it answers requests of that kind, or does not say which it does."""
+        return not self.device.kinds or int(kind) in self.device.kinds
 
     def _begin_greeting(self) -> None:
         """What listens there may be anything, and send anything, however slowly."""
@@ -206,7 +223,7 @@ class WireClient(RuntimeProtocol):
         return self._results(frame, count, round_trip)
 
     def _results(self, frame: Frame, count: int, round_trip: int) -> Answer:
-        answered, outputs = messages.unpack_tensors(frame.header, frame.payload, before=8)
+        answered, outputs = self._tensors(frame, before=8)
         if answered != count:
             raise self._nonsense(f"it was given {count} samples and answered {answered}")
         return Answer(count, frame.payload[: 8 * count], outputs, round_trip)
@@ -232,11 +249,13 @@ class WireClient(RuntimeProtocol):
     def profile(self, inputs: Sequence[memoryview], count: int, kind: Any) -> Any:
         """The per-operator profile over ``count`` samples, decoded as ``kind``."""
         header = messages.pack_tensors(count, [part.nbytes for part in inputs])
-        return messages.unpack(self.request(Kind.PROFILE, header, inputs).payload, kind)
+        found = self._unpack(self.request(Kind.PROFILE, header, inputs).payload, kind, "PROFILE")
+        return found if isinstance(found, Unavailable) else answers.checked_layers(found, self.who)
 
-    def memory(self, kind: Any) -> Any:
-        """The memory that the device tells, decoded as ``kind``."""
-        return messages.unpack(self.request(Kind.MEMORY).payload, kind)
+    def memory(self) -> dict[str, Quantity]:
+        """The memory that the device tells, in bytes by name."""
+        told = self._unpack(self.request(Kind.MEMORY).payload, dict[str, Quantity], "MEMORY")
+        return answers.checked_quantities(told, self.who, "B")
 
     def specification(self) -> Loaded:
         """What `upload_model` told about the loaded network.
@@ -244,8 +263,7 @@ class WireClient(RuntimeProtocol):
         Raises:
             InferenceError: None is loaded.
         """
-        loaded: Loaded = messages.unpack(self.request(Kind.IO).payload, Loaded)
-        return loaded
+        return answers.checked_loaded(self._unpack(self.request(Kind.IO).payload, Loaded, "IO"), self.who)
 
     def reset(self) -> None:
         """Have an agent's session forget its network, a board restart."""
@@ -253,7 +271,7 @@ class WireClient(RuntimeProtocol):
 
     def log(self) -> str:
         """The last lines that the device's engine or firmware has printed."""
-        return bytes(self.request(Kind.LOG).payload).decode(errors="replace")
+        return answers.checked_log(self.request(Kind.LOG).payload)
 
     def close(self) -> None:
         """Close the link."""
@@ -337,12 +355,32 @@ class WireClient(RuntimeProtocol):
             if frame.kind == ERROR and frame.request in (request, 0):
                 # Request 0 is no answer: the device's keeper tells why it will answer nothing any more.
                 self.broken = self.broken or frame.request == 0
-                raise messages.error_of(messages.unpack(frame.header, Failure))
+                raise self.told(frame)
             if frame.request != request:
                 raise self._nonsense(f"it answered request {frame.request} instead of {request}")
             if frame.kind != OK:
                 raise self._nonsense(f"it answered with a message of kind {frame.kind}")
             return frame
+
+    def told(self, frame: Frame) -> EdgerigError:
+        """The error that the device told in ``frame``, in its own words."""
+        failure = self._unpack(frame.header, Failure, "ERROR")
+        return messages.error_of(failure, self._speaker, answer=frame.request != 0)
+
+    def _unpack(self, data: bytes | memoryview, kind: Any, what: str) -> Any:
+        """What stands in an answer to ``what``, of the type ``kind``."""
+        try:
+            return messages.unpack(data, kind)
+        except WireError as error:
+            raise AnswerError(
+                f"{self.who} answers {what} with what it cannot be: {error.message}", error.hint
+            ) from error
+
+    def _tensors(self, frame: Frame, before: int = 0) -> tuple[int, list[memoryview]]:
+        try:
+            return messages.unpack_tensors(frame.header, frame.payload, before)
+        except WireError as error:
+            raise AnswerError(f"{self.who} answers with tensors that cannot be: {error.message}", error.hint) from error
 
     def _nonsense(self, what: str) -> WireError:
         self.broken = True
@@ -374,7 +412,7 @@ class WireClient(RuntimeProtocol):
                 frame = self._reader.read()
         except (OSError, WireError):
             return self._gone(error)
-        return messages.error_of(messages.unpack(frame.header, Failure))
+        return self.told(frame)
 
     def _gone(self, error: OSError) -> TargetError:
         self.broken = True

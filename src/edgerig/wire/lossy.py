@@ -15,6 +15,7 @@ import msgspec
 
 from edgerig.errors import TargetError, WireError
 from edgerig.measure.machine import MachineState
+from edgerig.text import one_line
 from edgerig.wire import messages
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import MORE, VERSION, Frame, Kind, Limits, encode
@@ -258,10 +259,10 @@ class LossyClient(WireClient):
             return False  # an answer that was given twice
         if frame.kind == Kind.OK:
             return True
-        failure: Failure = messages.unpack(frame.header, Failure)
+        failure: Failure = self._unpack(frame.header, Failure, "ERROR")
         if failure.code == messages.BAD_FRAME:
             self.faults.refused += 1
-            self._silences, self._refusal = 0, failure.message
+            self._silences, self._refusal = 0, one_line(failure.message)
             if self._tries >= HASTY_TRIES:
                 # It is not the line: asking as fast as can be would only keep both sides busy.
                 time.sleep(PAUSE_SECONDS)
@@ -270,7 +271,7 @@ class LossyClient(WireClient):
         if failure.code == messages.OUT_OF_SEQUENCE:
             self._out_of_sequence(failure)
             return False
-        raise messages.error_of(failure)
+        raise self.told(frame)
 
     def _announced(self, frame: Frame) -> None:
         """A device says that it has started."""
@@ -296,7 +297,7 @@ class LossyClient(WireClient):
 
     def _restarted(self, cause: str | None) -> TargetError:
         self.broken = True
-        words = f" ({cause})" if cause else ""
+        words = f" ({one_line(cause)})" if cause else ""
         return TargetError(
             f"{self.who} went away: it restarted{words} in the middle of the session.",
             "Look at its power supply and at its log; a network that crashes the firmware does that too.",

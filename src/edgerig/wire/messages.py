@@ -20,6 +20,7 @@ from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, WireError
 from edgerig.measure.kinds import Quantity
 from edgerig.measure.machine import MachineState
+from edgerig.text import lines, one_line
 from edgerig.wire.ownership import Grant, Owner
 
 #: Samples, tensors, a reserved field; then the bytes of each tensor (all its samples) as u32.
@@ -162,11 +163,13 @@ CODES: dict[int, type[EdgerigError]] = {
     28: errors.TargetError,
     29: errors.WireError,
     30: errors.StorageError,
-    31: errors.Interrupted,
+    # Only a user stops a run.
+    31: errors.TargetError,
     32: errors.NotInstalledError,
     33: errors.MissingProgramError,
 }
-_CODE_OF = {cls: code for code, cls in CODES.items() if code >= 16}
+#: Of several codes of a class the lowest.
+_CODE_OF = {cls: code for code, cls in sorted(CODES.items(), reverse=True) if code >= 16}
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -187,30 +190,51 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(code, error.message[:_TEXT], error.hint[:_TEXT] if error.hint else None, details)
 
 
+class Unsupported(errors.AnswerError):
+    """The device does not understand requests of that kind."""
+
+
 class Challenge(errors.TargetError):
     """The device asks for a proof that we know its token; ``nonce`` is empty if it takes no other try."""
 
     nonce = b""
 
 
-def error_of(failure: Failure) -> EdgerigError:
-    """The error that a device told, as the class that it raised."""
+def error_of(failure: Failure, who: str = "", *, answer: bool = False) -> EdgerigError:
+    """The error that a device told, as the class that it raised; its words are cleaned.
+
+    Args:
+        who: Whose words they are; put before them unless it is empty or in them.
+        answer: Whether a request was answered with it, so that the device is there and has made up its mind.
+    """
+    message, hint = lines(failure.message, _TEXT), None if failure.hint is None else lines(failure.hint, _TEXT)
+    if who and who not in message:
+        message = f"{who}: {message}"
+    failure = msgspec.structs.replace(failure, message=message, hint=hint)
     cls = CODES.get(failure.code, errors.TargetError)
+    if answer and failure.code == UNSUPPORTED:
+        cls = Unsupported
+    elif answer and cls is errors.TargetError and failure.code != UNAUTHORIZED:
+        cls = errors.AnswerError
     error: EdgerigError
     try:
         if cls is errors.UnknownNameError:
-            error = errors.UnknownNameError(*failure.details)
+            what, name, known = failure.details
+            error = errors.UnknownNameError(one_line(what), one_line(name), [one_line(text) for text in known[:200]])
         elif cls is errors.MissingExtraError:
-            error = errors.MissingExtraError(*failure.details)
+            what, extra, package = failure.details
+            error = errors.MissingExtraError(one_line(what), one_line(extra), one_line(package))
         elif failure.code == BUSY:
             (seconds,) = failure.details or (0.0,)
-            error = errors.LeaseError(failure.message, failure.hint, float(seconds))
+            seconds = float(seconds)
+            error = errors.LeaseError(failure.message, failure.hint, seconds if 0 <= seconds < 1e6 else 0.0)
         elif failure.code == UNAUTHORIZED:
             error = challenge = Challenge(failure.message, failure.hint)
-            challenge.nonce = bytes(failure.details[0]) if failure.details else b""
+            nonce = failure.details[0] if failure.details else b""
+            challenge.nonce = nonce if isinstance(nonce, bytes) else b""
         else:
             return cls(failure.message, failure.hint)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return errors.TargetError(failure.message, failure.hint)
     # The device's own words, should it be of another version.
     error.message, error.hint = failure.message, failure.hint

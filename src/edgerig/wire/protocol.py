@@ -38,8 +38,8 @@ class RuntimeProtocol(ABC):
         """Run it; host time in ns between the device's word that it begins and its word that it is done."""
 
     @abstractmethod
-    def download_output(self) -> list[memoryview]:
-        """The outputs of the last inference, as bytes."""
+    def download_output(self, count: int = 1) -> list[memoryview]:
+        """The outputs of the last inference of ``count`` samples, as bytes."""
 
     @abstractmethod
     def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:

@@ -34,6 +34,8 @@ _LAYER = struct.Struct("<4I")
 class BoardSession(WireSession):
     """A network on an emulated or simulated board. Subclasses say how its instructions are counted."""
 
+    same_time = False
+
     def __init__(
         self, client: WireClient, artifact: Artifact, runtime: str, board: Board, built: Firmware, *,
         protocol: Protocol = "run", on_close: Callable[[], None] = lambda: None,
