@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -151,14 +152,21 @@ def test_console_of_a_board_in_qemu(net: Path, capsys: pytest.CaptureFixture[str
     assert "TOTAL TIME=" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def flashable(net: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A firmware that was built once, to be flashed by several tests."""
+    fw = tmp_path_factory.mktemp("flashable") / "fw"
+    assert call("firmware", "build", "--board", "stm32f746", "--model", net, "--out", fw, "--compiler", "ziglang") == 0
+    return fw
+
+
 def test_flash_calls_the_tool_that_the_board_s_description_names(
-    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    flashable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
     monkeypatch.setenv("PATH", str(tools))
-    fw = tmp_path / "fw"
-    assert call("firmware", "build", "--board", "stm32f746", "--model", net, "--out", fw, "--compiler", "ziglang") == 0
+    fw = flashable
     assert call("firmware", "flash", fw) == 2
     text = capsys.readouterr().err
     assert "openocd or pyocd or st-flash" in text
@@ -184,6 +192,24 @@ def test_flash_calls_the_tool_that_the_board_s_description_names(
     assert "no device found" in capsys.readouterr().err
     assert call("firmware", "flash", fw, "--tool", "dfu") == 2
     assert "Known: openocd, pyocd, st-flash" in capsys.readouterr().err
+
+
+def test_a_folder_with_a_blank_reaches_openocd_as_one_word(
+    flashable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fw = shutil.copytree(flashable, tmp_path / "my fw")
+    assert call("firmware", "flash", fw, "--dry-run", "--tool", "openocd") == 0
+    *_, script = shlex.split(capsys.readouterr().out)
+    assert script == f"program {{{fw}/firmware.elf}} verify reset exit"
+
+
+def test_the_console_of_a_bare_name_suggests_the_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("firmware", "console", "stm32f746") == 2
+    assert "sim:stm32f746" in capsys.readouterr().err
+    assert call("firmware", "console", "mps2-an386") == 2
+    assert "qemu:mps2-an386" in capsys.readouterr().err
+    assert call("firmware", "console", "stm32f747") == 2
+    assert "Did you mean 'stm32f746'?" in capsys.readouterr().err
 
 
 def test_what_is_in_an_emulator_only_cannot_be_flashed(

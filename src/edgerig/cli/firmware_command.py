@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -195,6 +195,8 @@ def _terminal(address: str, model: Path | None, timeout: float, given: dict[str,
     from edgerig.targets.boards import terminal
     from edgerig.targets.boards.target import board_of
 
+    if ":" not in address:
+        _refuse_name(address)
     scheme = address.partition(":")[0]
     if scheme not in ("sim", "qemu"):
         if model is not None:
@@ -210,6 +212,24 @@ def _terminal(address: str, model: Path | None, timeout: float, given: dict[str,
     if scheme == "sim":
         return terminal.open_simulated(firmware, timeout)
     return terminal.open_emulated(firmware, address, timeout)
+
+
+def _refuse_name(board: str) -> NoReturn:
+    """The name of a board alone does not say where the board is.
+
+    Raises:
+        UsageError: Names the address that is meant.
+        UnknownNameError: There is no such board.
+    """
+    from edgerig.errors import UsageError
+    from edgerig.targets.boards.board import load_board
+
+    described = load_board(board)
+    emulated = f"{'sim' if described.simulator == 'unicorn' else 'qemu'}:{described.name}"
+    raise UsageError(
+        f"{board} is the name of a board; the console needs an address.",
+        f"Say {emulated} for the board on this machine, or serial:///dev/ttyUSB0 for a real one's second line.",
+    )
 
 
 def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]) -> Firmware:

@@ -85,7 +85,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if its clock is fixed.
         sources: The board's own C files, from its folder.
         simulator: What plays the board: ``unicorn`` or ``qemu``; ``machine`` is its name there.
-        flash: Tool to command; ``{elf}`` and ``{bin}`` stand for the files.
+        flash: Tool to command; ``{elf}`` and ``{bin}`` stand for the files, ``{elf:tcl}`` for one quoted for openocd.
         folder: Where the description was read from.
     """
 

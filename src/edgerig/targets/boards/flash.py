@@ -11,6 +11,8 @@ from edgerig.errors import TargetError, UnknownNameError, UsageError
 from edgerig.targets.boards.board import Board
 from edgerig.targets.boards.firmware import BIN, Firmware
 
+#: Characters that mean nothing to Tcl.
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/:=@%")
 #: Seconds that a tool may take.
 PATIENCE = 180.0
 
@@ -47,8 +49,30 @@ def flash_command(board: Board, firmware: Firmware, tool: str | None = None, *, 
 
 
 def _filled(words: Sequence[str], firmware: Firmware) -> list[str]:
-    places = {"elf": str(firmware.elf), "bin": str(firmware.elf.with_name(BIN))}
-    return [word.format(**places) for word in words]
+    paths = {"elf": _FilePath(firmware.elf), "bin": _FilePath(firmware.elf.with_name(BIN))}
+    return [word.format(**paths) for word in words]
+
+
+class _FilePath(str):
+    """A path that ``{elf:tcl}`` in a board's description writes as one word of Tcl."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return tcl_word(self) if spec == "tcl" else super().__format__(spec)
+
+
+def tcl_word(text: str) -> str:
+    """``text`` as one word of a Tcl script, in which openocd takes its commands.
+
+    In braces where it holds a blank or another character that Tcl looks at; braces, backslashes and ends of lines,
+    which braces do not hide, are escaped instead (Tcl's rules 6 and 9, ``man n Tcl``).
+    """
+    if not set(text) - _PLAIN:
+        return text
+    if not set(text) & set("{}\\\n"):
+        return f"{{{text}}}"
+    return "".join(char if char in _PLAIN else "\\n" if char == "\n" else f"\\{char}" for char in text)
 
 
 def flash(board: Board, firmware: Firmware, tool: str | None = None) -> str:
