@@ -18,13 +18,12 @@ import numpy as np
 import pytest
 
 import edgerig
-from edgerig.agent import doorkeeper, server
+from edgerig.agent import doorkeeper
 from edgerig.agent.keys import _issue, _load_ca, make_keys
 from edgerig.agent.server import Address, Agent
-from edgerig.errors import InferenceError, LeaseError, SpecError, TargetError, UsageError
+from edgerig.errors import InferenceError, SpecError, TargetError, UsageError
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
-from edgerig.wire import messages
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import FrameReader, Kind, encode
 from edgerig.wire.link import TcpLink
@@ -224,27 +223,6 @@ def test_client_that_says_nothing_in_the_handshake_is_closed(start_agent, lab, m
         assert silent.recv(1) == b""
         assert half.recv(1000) in (b"",) or half.recv(1000) == b""
     check(agent, tls=lab / "client-desk")
-
-
-@pytest.mark.slow
-def test_crowd_at_the_door_is_told_and_leaves_room_in_the_end(start_agent, monkeypatch):
-    monkeypatch.setattr("edgerig.agent.server.HELLO_SECONDS", 1.5)
-    said = []
-    agent = start_agent(log=said.append)
-    with contextlib.ExitStack() as crowd:
-        for _ in range(server.MAX_STRANGERS):
-            crowd.enter_context(connect(agent))
-        while len(agent._strangers) < server.MAX_STRANGERS:
-            time.sleep(0.01)
-        late = crowd.enter_context(connect(agent))
-        frame = FrameReader(TcpLink(late)).read()
-        assert frame.kind == Kind.ERROR
-        with pytest.raises(LeaseError, match="Too many connections"):
-            raise messages.error_of(messages.unpack(frame.header, messages.Failure))
-        assert late.recv(1) == b""
-        assert sum("refused" in text for text in said) == 1
-        # Those that say nothing are let go of, and a host waits for that.
-        check(agent)
 
 
 def test_host_that_does_not_want_the_device_gives_it_back(start_agent, tmp_path):

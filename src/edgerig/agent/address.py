@@ -11,7 +11,8 @@ from edgerig.errors import SpecError, UsageError
 from edgerig.wire.unix import UnixAddress, listen_unix
 
 PORT = 7433
-BACKLOG = 64
+#: Connections that wait to be taken: a burst of strangers must not make the system drop those that come after it.
+BACKLOG = 512
 
 
 class Address(msgspec.Struct, frozen=True):

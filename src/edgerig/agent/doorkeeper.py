@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -48,14 +49,18 @@ class Doorkeeper:
     Args:
         context: TLS, or None for plain connections.
         token: What clients must prove to know, or None.
-        seconds: Time that a client gets for all of it.
     """
 
     def __init__(self, context: ssl.SSLContext | None, token: bytes | None) -> None:
         self.context, self.token = context, token
 
-    def greet(self, connected: socket.socket, seconds: float) -> Greeting:
+    def greet(self, connected: socket.socket, seconds: float, wait: Callable[[float], object] = time.sleep) -> Greeting:
         """Take the HELLO ourselves, so that a mere question who is there costs no process.
+
+        Args:
+            connected: To the client.
+            seconds: Time that it gets for all of it.
+            wait: Lets a wrong token cost time.
 
         Raises:
             TargetError: The client may not come in; it has been told.
@@ -63,7 +68,7 @@ class Doorkeeper:
         """
         deadline = time.monotonic() + seconds
         connected.settimeout(seconds)
-        link = self._secure(connected)
+        link = self._secure(connected, deadline)
         reader = FrameReader(Hurried(link, deadline), HELLO_LIMITS, read_ahead=False)
         frame, hello = self._hello(link, reader)
         # A unix socket is guarded by its permissions.
@@ -75,7 +80,7 @@ class Doorkeeper:
         frame, hello = self._hello(link, reader)
         owner = hello.owner
         if owner is None or not self._knows_token(owner, nonce):
-            time.sleep(PENALTY)
+            wait(PENALTY)
             self._refuse(link, frame.request, messages.UNAUTHORIZED, "The token is wrong.", _TOKEN_HINT)
         assert owner is not None
         return Greeting(link, frame, owner, device_proof(self.token, nonce, owner.nonce))
@@ -94,7 +99,7 @@ class Doorkeeper:
             tell(link, 0, Failure(messages.BAD_FRAME, error.message, error.hint))
             raise
 
-    def _secure(self, connected: socket.socket) -> SocketLink:
+    def _secure(self, connected: socket.socket, deadline: float) -> SocketLink:
         """The link to a client: inside TLS if we have keys, and told what is wrong if it expects something else."""
         if connected.family == socket.AF_UNIX:
             return UnixLink(connected)
@@ -109,6 +114,8 @@ class Doorkeeper:
         if first and not speaks_tls:
             text = "This agent speaks TLS only."
             self._refuse(TcpLink(connected), 0, messages.UNAUTHORIZED, text, _TLS_HINT)
+        # One handshake has this time as a whole, however its bytes come.
+        connected.settimeout(max(0.001, deadline - time.monotonic()))
         try:
             return TlsLink(self.context.wrap_socket(connected, server_side=True), "the client")
         except TimeoutError:

@@ -98,13 +98,16 @@ class Leases:
         self._fence = int(time.time())
         self._load()
 
-    def claim(self, owner: Owner | None, peer: str, wait: float | None = None) -> Lease:
+    def claim(
+        self, owner: Owner | None, peer: str, wait: float | None = None, over: threading.Event | None = None
+    ) -> Lease:
         """The lease of ``owner``, new or as before; one connection more holds it, until `leave`.
 
         Args:
             owner: Who asks; without an id the lease lasts as long as its connection.
             peer: Where the connection comes from.
             wait: Seconds to wait for somebody else to end; ``HANDOVER_SECONDS`` by default.
+            over: Set when the connection has ended, and need not wait any more.
 
         Raises:
             LeaseError: Another owner has it, or had it since.
@@ -123,7 +126,7 @@ class Leases:
                     found.connections += 1
                     found.until = time.monotonic() + self.seconds
                     return found
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or (over is not None and over.is_set()):
                     raise self._busy()
                 self._changed.wait(min(0.2, max(0.0, deadline - time.monotonic())))
 
@@ -283,6 +286,6 @@ class Leases:
             write_json(self._path, _File(self._fence, held, self._lost))
 
 
-def printable(text: str) -> str:
-    """What a client calls itself, fit for logs and messages."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:80]
+def printable(text: str, most: int = 80) -> str:
+    """What a client calls itself, or is the cause of, fit for logs and messages; at most ``most`` characters."""
+    return "".join(c if c.isprintable() else "?" for c in text[:most])

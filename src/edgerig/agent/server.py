@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -13,17 +12,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgerig.agent.address import PORT, Address, listen, parse_address
-from edgerig.agent.doorkeeper import Doorkeeper, Greeting, hang_up, tell
+from edgerig.agent.callers import Caller, Callers
+from edgerig.agent.doorkeeper import Doorkeeper, Greeting, tell
 from edgerig.agent.folders import own_folder
-from edgerig.agent.lease import GIVEN_BACK, LEASE_SECONDS, Lease, Leases
-from edgerig.agent.pump import pump
+from edgerig.agent.lease import LEASE_SECONDS, Lease, Leases
+from edgerig.agent.quiet import QuietLog
 from edgerig.agent.spawn import WorkerLimits, WorkerProcess
+from edgerig.agent.visit import Visit
 from edgerig.agent.worker import describe_device
-from edgerig.errors import EdgerigError, LeaseError, TargetError, UsageError
+from edgerig.errors import EdgerigError, LeaseError, UsageError
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
-from edgerig.wire.link import SocketLink
+from edgerig.wire.link import Hurried, SocketLink
 from edgerig.wire.messages import Failure, pack, unpack
 from edgerig.wire.ownership import Grant, LeaseHeader
 from edgerig.wire.unix import UnixAddress
@@ -32,14 +33,11 @@ __all__ = ["PORT", "Address", "Agent", "parse_address"]
 
 #: Seconds that a client gets to introduce itself.
 HELLO_SECONDS = 10.0
-#: Connections that have not shown yet that they may come in; more are closed at once.
-MAX_STRANGERS = 16
-#: All connections; more are closed at once.
-MAX_CONNECTIONS = 64
-#: Seconds after a client's end in which its worker may end by itself.
-GRACE = 1.0
+#: Threads of connections, those that are just ending among them; `edgerig.agent.callers` keeps their number below this.
+MAX_THREADS = 512
 _TICK = 0.2
-_GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+#: Seconds without another try when a connection cannot be taken, as there are no descriptors left.
+_BREATH = 0.05
 
 
 class Agent:
@@ -91,10 +89,12 @@ class Agent:
         self.folder, self.idle, self.log = folder, idle, log
         self.limits = limits or WorkerLimits()
         self._doorkeeper = Doorkeeper(tls, token)
-        self._stopping = self._crowded = False
+        self._stopping = False
+        self._callers = Callers(speaks=tls is None)
+        # Whoever comes may cause these lines; what sessions do is logged as it is.
+        self._door_log = QuietLog(log)
         self._workers: set[WorkerProcess] = set()
         self._threads: set[threading.Thread] = set()
-        self._strangers: set[threading.Thread] = set()
         self._lock = own_folder(folder)
         try:
             self._leases = Leases(sessions, lease, folder, log)
@@ -121,6 +121,7 @@ class Agent:
         """Stop listening, and end every worker at once."""
         self._stopping = True
         self._listener.close()
+        self._callers.dismiss_all()
         for worker in list(self._workers):
             worker.kill()
         for thread in list(self._threads):
@@ -136,57 +137,65 @@ class Agent:
         try:
             connected, peer = self._listener.accept()
         except OSError:
-            return  # the client was gone before its call was taken
-        who = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "a local client"
-        crowded = len(self._strangers) >= MAX_STRANGERS or len(self._threads) >= MAX_CONNECTIONS
-        if crowded:
-            self._turn_away(connected, who)
-        self._crowded = crowded
-        if crowded:
+            # The client was gone before its call was taken, or there are too many open files.
+            time.sleep(_BREATH)
             return
-        thread = threading.Thread(target=self._connection, args=(connected, who), daemon=True)
+        try:
+            caller = Caller(connected, peer)
+        except OSError as error:
+            connected.close()
+            self._door_log(f"a connection was refused: {error.strerror}")
+            return
+        if len(self._threads) >= MAX_THREADS:
+            self._turn_away(connected, caller, "too many connections are just ending")
+            return
+        gone = self._callers.enter(caller)
+        if gone is not None:
+            self._door_log(f"{gone.who}: let go of, as too many connections wait at the door of the agent")
+        thread = threading.Thread(target=self._connection, args=(connected, caller), daemon=True)
         self._threads.add(thread)
-        self._strangers.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._threads.discard(thread)
+            self._turn_away(connected, caller, str(error))
 
-    def _turn_away(self, connected: socket.socket, who: str) -> None:
-        """Close a connection for which there is no room, without waiting for anybody."""
-        text = f"Too many connections wait at the door of the agent: {len(self._threads)}."
-        if not self._crowded:
-            self.log(f"{who}: refused, as all that come until there is room: {text}")
-        with contextlib.suppress(OSError), connected:
-            if self._doorkeeper.context is None:
-                busy = Failure(messages.BUSY, text, "It lets go of those that say nothing after a while.", (1.0,))
-                connected.setblocking(False)
-                connected.sendall(b"".join(encode(Kind.ERROR, 0, pack(busy))))
-                connected.shutdown(socket.SHUT_WR)
+    def _turn_away(self, connected: socket.socket, caller: Caller, why: str) -> None:
+        self._door_log(f"{caller.who}: refused: {why}")
+        connected.close()
+        self._callers.leave(caller)
 
-    def _connection(self, connected: socket.socket, who: str) -> None:
-        this = threading.current_thread()
+    def _connection(self, connected: socket.socket, caller: Caller) -> None:
         link: SocketLink | None = None
         try:
-            greeting = self._doorkeeper.greet(connected, HELLO_SECONDS)
-            link = greeting.link
-            self._strangers.discard(this)
-            self._visit(greeting, who)
+            greeting = self._doorkeeper.greet(connected, HELLO_SECONDS, caller.over.wait)
+            link, caller.known = greeting.link, True
+            self._visit(greeting, caller)
         except (OSError, EdgerigError) as error:
-            self.log(f"{who}: {error}")
+            if not caller.over.is_set():
+                self._door_log(f"{caller.who}: {error}")
+        except Exception as error:
+            # A fault of ours that a client has found must not end more than its own connection.
+            self._door_log(
+                f"{caller.who}: {type(error).__name__}: {error}; this is a fault of edgerig, please report it"
+            )
         finally:
             # Wrapping in TLS has moved the descriptor into the link's own socket.
             (link or connected).close()
-            self._strangers.discard(this)
-            self._threads.discard(this)
+            self._callers.leave(caller)
+            self._threads.discard(threading.current_thread())
 
-    def _visit(self, greeting: Greeting, who: str) -> None:
+    def _visit(self, greeting: Greeting, caller: Caller) -> None:
         """Give the client a lease, answer its HELLO, and do what it came for."""
         link, request, owner = greeting.link, greeting.frame.request, greeting.owner
         try:
-            lease = self._leases.claim(owner, who)
+            lease = self._leases.claim(owner, caller.who, over=caller.over)
         except EdgerigError as error:
-            self.log(f"{who}: refused: {error.message}")
+            self._door_log(f"{caller.who}: refused: {error.message}")
             tell(link, request, messages.failure_of(error))
             return
         try:
+            self._callers.own(caller, lease.fence)
             grant = Grant(lease.fence, self._leases.seconds, self.limits.model, greeting.proof)
             device, machine = describe_device(self.runtimes, Limits(payload=self.limits.message), grant)
             link.set_timeout(HELLO_SECONDS)
@@ -194,7 +203,8 @@ class Agent:
             if owner is not None and owner.keeper:
                 self._keep(link, lease)
             elif self._wait_for_request(link, self.idle):
-                _Visit(self, link, lease, who).run()
+                caller.working = True
+                Visit(self, link, lease, caller.who).run()
         finally:
             self._leases.leave(lease)
 
@@ -204,6 +214,8 @@ class Agent:
         # It is quiet between renewals.
         while self._wait_for_request(link, max(self.idle, self._leases.seconds)):
             link.set_timeout(HELLO_SECONDS)
+            # A renewal has this time as a whole, however its bytes come.
+            reader.link = Hurried(link, time.monotonic() + HELLO_SECONDS)
             frame = reader.read()
             if frame.kind != Kind.LEASE:
                 text = f"Messages of kind {frame.kind} are not understood on a connection that keeps a lease."
@@ -233,98 +245,3 @@ class Agent:
                 plain = not isinstance(link.socket, ssl.SSLSocket)
                 return bool(link.socket.recv(1, socket.MSG_PEEK)) if plain else True
         return False
-
-
-class _Visit:
-    """One session: a worker, and what there is to see to while it works."""
-
-    def __init__(self, agent: Agent, link: SocketLink, lease: Lease, who: str) -> None:
-        self.agent, self.link, self.lease, self.who = agent, link, lease, who
-        self._revoked: LeaseError | None = None
-        self._over = False
-
-    def revoke(self, why: LeaseError) -> None:
-        """End soon, and tell the client why."""
-        self._revoked = why
-
-    def run(self) -> None:
-        """Have the session, from its worker's start to its end."""
-        leases = self.agent._leases
-        try:
-            leases.enter(self.lease, self)
-        except LeaseError as error:
-            tell(self.link, 0, messages.failure_of(error))
-            raise
-        try:
-            if isinstance(self.link.socket, ssl.SSLSocket):
-                self._through_pump(self.link.socket)
-            else:
-                with self._worker(self.link.socket) as worker:
-                    self._attend(worker)
-                    self._last_words(worker)
-        finally:
-            leases.exit(self.lease, self)
-
-    def _through_pump(self, outer: ssl.SSLSocket) -> None:
-        """As without TLS, with a socket pair between."""
-        ours, theirs = socket.socketpair()
-        with ours, theirs, self._worker(theirs) as worker:
-            theirs.close()
-            pumping = threading.Thread(target=pump, args=(outer, ours, lambda: self._over), daemon=True)
-            pumping.start()
-            try:
-                self._attend(worker, pumping)
-                # What the worker said last is still under way.
-                pumping.join(GRACE)
-            finally:
-                self._over = True
-                pumping.join()
-            self._last_words(worker)
-
-    @contextlib.contextmanager
-    def _worker(self, connected: socket.socket):  # type: ignore[no-untyped-def]
-        agent = self.agent
-        worker = WorkerProcess(
-            connected, runtimes=agent.runtimes, idle=agent.idle, parent_folder=agent.folder, limits=agent.limits
-        )
-        agent._workers.add(worker)
-        agent.log(f"{self.who}: session begins, lease {self.lease.fence} of {self.lease.who}, process {worker.pid}")
-        try:
-            yield worker
-        finally:
-            worker.kill()
-            agent._workers.discard(worker)
-            agent.log(f"{self.who}: session ended")
-
-    def _attend(self, worker: WorkerProcess, pumping: threading.Thread | None = None) -> None:
-        """Wait until the worker has ended; end it if it may not go on, or its client is gone and it does not notice."""
-        poll = select.poll()
-        poll.register(self.link.socket, _GONE)
-        gone_since: float | None = None
-        while worker.process.poll() is None and not self.agent._stopping and self._revoked is None:
-            if gone_since is None:
-                gone = poll.poll(_TICK * 1000) or (pumping is not None and not pumping.is_alive())
-                gone_since = time.monotonic() if gone else None
-            elif time.monotonic() - gone_since > GRACE:
-                return
-            else:
-                time.sleep(0.01)
-
-    def _last_words(self, worker: WorkerProcess) -> None:
-        """Tell the client why there is no more to come."""
-        if self._revoked is not None:
-            worker.process.kill()
-            worker.process.wait()
-            # The next one need not wait until this client has heard.
-            self.agent._leases.exit(self.lease, self)
-            if self._revoked.message != GIVEN_BACK:
-                self.agent.log(f"{self.who}: {self._revoked.message}")
-            tell(self.link, 0, messages.failure_of(self._revoked))
-            return
-        reason = worker.why_dead() if worker.process.returncode else None
-        if reason and not self.agent._stopping:
-            self.agent.log(f"{self.who}: {reason}")
-            hint = "The network crashes its engine; the agent lives on."
-            tell(self.link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
-        elif worker.process.poll() == 0:
-            hang_up(self.link)

@@ -93,7 +93,7 @@ class UnixListener(socket.socket):
                 self._path.unlink()
 
 
-def listen_unix(address: UnixAddress, backlog: int = 16) -> UnixListener:
+def listen_unix(address: UnixAddress, backlog: int = 128) -> UnixListener:
     """A socket that listens at ``address``, for its owner only (mode 0600); a stale one there is replaced.
 
     Raises:

@@ -1,0 +1,157 @@
+"""Connections to an agent, bounded in number so that nobody who is silent keeps out somebody who is not.
+
+Whoever comes is let in at first. Where there are too many, the one that has waited longest goes, of the peer address
+that has most: a host that knows the token has shown so long before. Those that have are the last to go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import socket
+import threading
+from collections import Counter
+
+from edgerig.wire import messages
+from edgerig.wire.frame import Kind, encode
+from edgerig.wire.messages import Failure, pack
+
+#: Connections without a lease, all together and of one peer address.
+MAX_STRANGERS = 64
+MAX_OF_ADDRESS = 16
+#: Connections of one owner beside the one in which its session runs.
+MAX_OF_OWNER = 8
+
+
+class Caller:
+    """One connection, as far as others need to end it.
+
+    Attributes:
+        who: The peer, for people.
+        group: Peers of one group share a bound: those of one address, or of one network of IPv6 (64 bits).
+        known: Whether it has shown that it may come in.
+        working: Whether its session runs.
+        over: Set when it was ended from outside.
+    """
+
+    def __init__(self, connected: socket.socket, peer: object) -> None:
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self.who = f"{address}:{peer[1]}" if isinstance(peer, tuple) else "a local client"
+        self.group = _group(address)
+        self.known = self.working = False
+        self.over = threading.Event()
+        self._lock = threading.Lock()
+        # TLS takes the descriptor over into a socket of its own; the connection is ended through this one.
+        self._socket = socket.socket(fileno=os.dup(connected.fileno()))
+
+    def dismiss(self, last: bytes = b"") -> None:
+        """End the connection, without waiting for anybody; ``last`` is said if the peer takes it at once."""
+        self.over.set()
+        with self._lock, contextlib.suppress(OSError):
+            if last:
+                self._socket.send(last, socket.MSG_DONTWAIT)
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the connection, which its own thread closes."""
+        with self._lock:
+            self._socket.close()
+
+
+class Callers:
+    """All connections of an agent.
+
+    Args:
+        speaks: Whether an ERROR can be sent in the clear to those that have to go.
+    """
+
+    def __init__(self, speaks: bool) -> None:
+        self._lock = threading.Lock()
+        self._speaks = speaks
+        self._strangers: list[Caller] = []
+        self._owners: dict[int, list[Caller]] = {}
+
+    @property
+    def strangers(self) -> int:
+        """Connections without a lease."""
+        return len(self._strangers)
+
+    def enter(self, caller: Caller) -> Caller | None:
+        """Count ``caller`` among those without a lease; the one that was ended to make room for it."""
+        with self._lock:
+            gone = self._one_too_many(caller.group)
+            if gone is not None:
+                self._strangers.remove(gone)
+            self._strangers.append(caller)
+        if gone is not None:
+            gone.dismiss(_BUSY if self._speaks else b"")
+        return gone
+
+    def own(self, caller: Caller, fence: int) -> None:
+        """``caller`` has lease number ``fence``; the owner's oldest connection is ended if it has too many."""
+        with self._lock:
+            if caller in self._strangers:
+                self._strangers.remove(caller)
+            others = self._owners.setdefault(fence, [])
+            others.append(caller)
+            waiting = [other for other in others if not other.working]
+            gone = waiting[0] if len(waiting) > MAX_OF_OWNER else None
+            if gone is not None:
+                others.remove(gone)
+        if gone is not None:
+            gone.dismiss()
+
+    def leave(self, caller: Caller) -> None:
+        """``caller`` is gone."""
+        with self._lock:
+            if caller in self._strangers:
+                self._strangers.remove(caller)
+            for fence, callers in list(self._owners.items()):
+                if caller in callers:
+                    callers.remove(caller)
+                if not callers:
+                    del self._owners[fence]
+        caller.close()
+
+    def dismiss_all(self) -> None:
+        """End all connections."""
+        with self._lock:
+            everybody = [*self._strangers, *(caller for callers in self._owners.values() for caller in callers)]
+        for caller in everybody:
+            caller.dismiss()
+
+    def _one_too_many(self, group: str) -> Caller | None:
+        """Who has to go if one more of ``group`` comes."""
+        count = Counter(caller.group for caller in self._strangers)
+        if count[group] < MAX_OF_ADDRESS:
+            if len(self._strangers) < MAX_STRANGERS:
+                return None
+            group = count.most_common(1)[0][0]
+        # Those that came first stand first.
+        return min((caller for caller in self._strangers if caller.group == group), key=lambda caller: caller.known)
+
+
+def _group(address: str) -> str:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        # Whoever has one address there has 2**64.
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+_BUSY = b"".join(
+    bytes(part)
+    for part in encode(
+        Kind.ERROR, 0,
+        pack(Failure(
+            messages.BUSY, "Too many connections wait at the door of the agent, and this one has said too little.",
+            "Try again.", (1.0,),
+        )),
+    )
+)  # fmt: skip

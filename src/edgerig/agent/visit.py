@@ -1,0 +1,123 @@
+"""One session of a client: a worker, and what there is to see to while it works."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from edgerig.agent.doorkeeper import hang_up, tell
+from edgerig.agent.lease import GIVEN_BACK, Lease
+from edgerig.agent.pump import pump
+from edgerig.agent.spawn import WorkerProcess
+from edgerig.errors import LeaseError, TargetError
+from edgerig.wire import messages
+from edgerig.wire.link import SocketLink
+
+if TYPE_CHECKING:
+    from edgerig.agent.server import Agent
+
+#: Seconds after a client's end in which its worker may end by itself.
+GRACE = 1.0
+_TICK = 0.2
+_GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+
+
+class Visit:
+    """One session: a worker, and what there is to see to while it works."""
+
+    def __init__(self, agent: Agent, link: SocketLink, lease: Lease, who: str) -> None:
+        self.agent, self.link, self.lease, self.who = agent, link, lease, who
+        self._revoked: LeaseError | None = None
+        self._over = False
+
+    def revoke(self, why: LeaseError) -> None:
+        """End soon, and tell the client why."""
+        self._revoked = why
+
+    def run(self) -> None:
+        """Have the session, from its worker's start to its end."""
+        leases = self.agent._leases
+        try:
+            leases.enter(self.lease, self)
+        except LeaseError as error:
+            tell(self.link, 0, messages.failure_of(error))
+            raise
+        try:
+            if isinstance(self.link.socket, ssl.SSLSocket):
+                self._through_pump(self.link.socket)
+            else:
+                with self._worker(self.link.socket) as worker:
+                    self._attend(worker)
+                    self._last_words(worker)
+        finally:
+            leases.exit(self.lease, self)
+
+    def _through_pump(self, outer: ssl.SSLSocket) -> None:
+        """As without TLS, with a socket pair between."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs, self._worker(theirs) as worker:
+            theirs.close()
+            pumping = threading.Thread(target=pump, args=(outer, ours, lambda: self._over), daemon=True)
+            pumping.start()
+            try:
+                self._attend(worker, pumping)
+                # What the worker said last is still under way.
+                pumping.join(GRACE)
+            finally:
+                self._over = True
+                pumping.join()
+            self._last_words(worker)
+
+    @contextlib.contextmanager
+    def _worker(self, connected: socket.socket) -> Iterator[WorkerProcess]:
+        agent = self.agent
+        worker = WorkerProcess(
+            connected, runtimes=agent.runtimes, idle=agent.idle, parent_folder=agent.folder, limits=agent.limits
+        )
+        agent._workers.add(worker)
+        agent.log(f"{self.who}: session begins, lease {self.lease.fence} of {self.lease.who}, process {worker.pid}")
+        try:
+            yield worker
+        finally:
+            worker.kill()
+            agent._workers.discard(worker)
+            agent.log(f"{self.who}: session ended")
+
+    def _attend(self, worker: WorkerProcess, pumping: threading.Thread | None = None) -> None:
+        """Wait until the worker has ended; end it if it may not go on, or its client is gone and it does not notice."""
+        poll = select.poll()
+        poll.register(self.link.socket, _GONE)
+        gone_since: float | None = None
+        while worker.process.poll() is None and not self.agent._stopping and self._revoked is None:
+            if gone_since is None:
+                gone = poll.poll(_TICK * 1000) or (pumping is not None and not pumping.is_alive())
+                gone_since = time.monotonic() if gone else None
+            elif time.monotonic() - gone_since > GRACE:
+                return
+            else:
+                time.sleep(0.01)
+
+    def _last_words(self, worker: WorkerProcess) -> None:
+        """Tell the client why there is no more to come."""
+        if self._revoked is not None:
+            worker.process.kill()
+            worker.process.wait()
+            # The next one need not wait until this client has heard.
+            self.agent._leases.exit(self.lease, self)
+            if self._revoked.message != GIVEN_BACK:
+                self.agent.log(f"{self.who}: {self._revoked.message}")
+            tell(self.link, 0, messages.failure_of(self._revoked))
+            return
+        reason = worker.why_dead() if worker.process.returncode else None
+        if reason and not self.agent._stopping:
+            self.agent.log(f"{self.who}: {reason}")
+            hint = "The network crashes its engine; the agent lives on."
+            tell(self.link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
+        elif worker.process.poll() == 0:
+            hang_up(self.link)
