@@ -7,15 +7,17 @@ point name in the groups ``edgerig.<nouns>``, or as ``package.module:Class``.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import math
+import re
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -118,9 +120,26 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
             raise SpecError(f"{where}: {key}: {options[key]!r} is not a finite number.")
     try:
         # Lax: values of --set and of YAML may come as strings.
-        return msgspec.convert(options, kind, strict=False)
+        return msgspec.convert({key: _listed(value, key, kind) for key, value in options.items()}, kind, strict=False)
     except msgspec.ValidationError as error:
         raise SpecError(f"{where}: {_readable(error, kind)}.") from error
+
+
+def _listed(value: Any, key: str, kind: type[Settings]) -> Any:
+    """A list that was written without brackets on a command line: ``32,32,3``, ``32x32x3``, or one number alone."""
+    hint = _hints(kind).get(key)
+    if not any(get_origin(one) in (tuple, list) for one in (hint, *get_args(hint))):
+        return value
+    if isinstance(value, str):
+        bare = value.strip().removeprefix("(").removesuffix(")")
+        numbers = re.fullmatch(r"\d+(x\d+)+", bare) is not None
+        return [part.strip() for part in re.split("x" if numbers else ",", bare) if part.strip()]
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+@functools.cache
+def _hints(kind: type[Settings]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _finite(value: Any) -> bool:
