@@ -87,6 +87,7 @@ def command(
     from edgerig.cli.signals import stop_on_termination
     from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
     from edgerig.compilers.sizes import render_size_table, size_table
+    from edgerig.datasets.fitting import check_size
     from edgerig.models.files import open_artifact
 
     data = _dataset(dataset, dataset_option, dataset_root)
@@ -99,6 +100,7 @@ def command(
     for reason in chains.skipped:
         progress.log(f"left out {reason}")
     if data is not None:
+        check_size(data, source)
         data.prepare(progress)
         source = for_dataset(source, data)
     made, failures = compile_chains(chains, source, out, data, progress)

@@ -72,6 +72,11 @@ class Dataset(Plugin, ABC):
     def preprocessing(self) -> Preprocessing:
         """The preprocessing that networks for this dataset use if they declare none of their own."""
 
+    @property
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """The shape of a preprocessed sample, where it is known before anything is fetched or read; else None."""
+        return None
+
     def prepare(self, progress: Progress | None = None) -> None:
         """Fetch and check what is needed; cheap when it is there already.
 

@@ -64,6 +64,10 @@ class Cifar10(Dataset):
         return CLASSES
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (32, 32, 3)
+
+    @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(scale=1 / 255)
 

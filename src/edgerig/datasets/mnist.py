@@ -89,6 +89,10 @@ class Mnist(Dataset):
         return tuple("0123456789")
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (28, 28, 1)
+
+    @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(scale=1 / 255)
 

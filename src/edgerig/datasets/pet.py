@@ -64,6 +64,10 @@ class Pet(Dataset):
         return self._classes
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (self.settings.size, self.settings.size, 3)
+
+    @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
 

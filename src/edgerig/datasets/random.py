@@ -98,6 +98,10 @@ class Random(Dataset):
         return tuple(str(index) for index in range(self.settings.classes))
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return self.settings.shape
+
+    @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing()
 

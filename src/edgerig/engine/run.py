@@ -13,6 +13,7 @@ from edgerig import __version__, files
 from edgerig.artifact import Artifact
 from edgerig.compilers.sizes import size_table
 from edgerig.datasets.base import Dataset
+from edgerig.datasets.fitting import check_size
 from edgerig.engine.cache import StageCache
 from edgerig.engine.cell import measure_cell
 from edgerig.engine.info import model_info
@@ -22,6 +23,7 @@ from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageErr
 from edgerig.measure.judge import judge_kind
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.machine import cores_text, observe
+from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
@@ -103,6 +105,7 @@ class _Run:
 
     def execute(self) -> RunResult:
         with self._targets() as targets:
+            self._check_sizes()
             self.dataset.prepare(self.progress)
             models = {part.label: self.stages.model(part) for part in self.plan.models}
             beside = {
@@ -120,6 +123,12 @@ class _Run:
             raise _failed(failures, self.briefs, len(self.plan.cells), self.bundle)
         self.bundle.write_result(result)
         return result
+
+    def _check_sizes(self) -> None:
+        """Refuse the user's networks that cannot take the dataset's samples before these are fetched."""
+        for part in self.plan.models:
+            if part.file:
+                check_size(self.dataset, open_artifact(Path(part.file)))
 
     @contextlib.contextmanager
     def _targets(self) -> Iterator[dict[str, Target]]:

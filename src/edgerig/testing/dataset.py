@@ -63,6 +63,12 @@ class DatasetContract:
                 labels = dataset.split(name).labels
                 assert set(labels.tolist()) == set(range(len(dataset.classes)))
 
+    def test_the_shape_told_beforehand_is_that_of_its_samples(self, dataset: Dataset) -> None:
+        told = dataset.sample_shape
+        if told is not None:
+            samples = dataset.split("test")
+            assert samples.inputs(slice(0, 2), dataset.preprocessing).shape[1:] == told
+
     def test_inputs_are_the_raw_samples_preprocessed(self, dataset: Dataset) -> None:
         for samples in _splits(dataset):
             first = np.arange(2, dtype=np.int64) % len(samples)
