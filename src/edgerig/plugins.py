@@ -42,6 +42,10 @@ class Plugin:
         extra: The extra that brings the engine, or None if the base install does.
         modules: The modules that must be importable for the plugin to work.
         Settings: The settings struct.
+
+    What edgerig builds with a plugin is kept under its settings (of a file that one names, its content), its module's
+    source, the source of the modules of yours that this imports, and the versions of installed packages. Other files
+    that its results depend on are named by `reads`.
     """
 
     name: ClassVar[str]
@@ -52,6 +56,10 @@ class Plugin:
 
     def __init__(self, settings: Any = None) -> None:
         self.settings: Any = settings if settings is not None else self.Settings()
+
+    def reads(self) -> tuple[Path, ...]:
+        """Files that the plugin's results depend on and that no setting names, such as a table beside its module."""
+        return ()
 
     @classmethod
     def missing(cls) -> NotInstalledError | None:
@@ -96,6 +104,8 @@ def find(noun: str, name: str, base: type[P]) -> type[P]:
         found = point.load()
     if not (isinstance(found, type) and issubclass(found, base)):
         raise SpecError(f"{name!r} is not a {noun}: it does not derive from {base.__name__}.")
+    if not found.__module__.startswith("edgerig."):
+        _remember(found)
     return found
 
 
@@ -190,6 +200,13 @@ def _points_on(noun: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=f"edgerig.{noun}s"))
 
 
+def _remember(plugin: type) -> None:
+    """Note the code that was loaded, right after it was: what is built with it is kept under that."""
+    from edgerig.plugin_code import code_of
+
+    code_of(plugin)
+
+
 def look_again() -> None:
     """Forget what was read of installed plugins: one that is not known may have been installed meanwhile."""
     _points_on.cache_clear()
@@ -216,7 +233,11 @@ def import_beside(name: str, folder: Path) -> None:
 
 
 def _import_class(name: str) -> object:
+    from edgerig.plugin_code import drop_racy_bytecode
+
     module, _, attribute = name.partition(":")
+    if module not in sys.modules:
+        drop_racy_bytecode(module)
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

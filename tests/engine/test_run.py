@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import edgerig
+from edgerig import files
 from edgerig.datasets.base import Dataset
 from edgerig.engine.testset import TestSet
 from edgerig.errors import IncompatibleError, InferenceError, StorageError, TargetError, UsageError
@@ -116,6 +117,35 @@ def test_a_second_run_measures_anew_and_builds_nothing(digit_net: Path, tmp_path
     assert starts(first) != starts(second)
     assert Bundle(tmp_path / "out.1").result() == first
     assert first.cells[0].artifact.sha256 == second.cells[0].artifact.sha256
+
+
+def test_what_was_damaged_in_the_cache_is_built_anew_and_said(digit_net: Path, tmp_path: Path, heard: Any) -> None:
+    data = rig(digit_net, matrix=[{"compilers": ["int8"], "runtimes": ["litert"]}])
+    first = edgerig.run(data, out=tmp_path / "out")
+    kept = {path: path.read_bytes() for path in (files.cache_folder() / "stages").rglob("scores.npy")}
+    for path, content in kept.items():
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 0x80]))
+    network = first.cells[0].artifact.sha256
+    for path in (files.cache_folder() / "stages").rglob("*.tflite"):
+        if files.sha256_file(path) == network:
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+    second = edgerig.run(data, out=tmp_path / "out", progress=heard)
+    assert set(second.stages.values()) == {"built"}
+    assert sum("is damaged" in line and "built anew" in line for line in heard.lines) == 2
+    assert second.cells[0].agreement == first.cells[0].agreement
+    assert second.cells[0].artifact.sha256 == network
+
+
+def test_a_damaged_copy_in_the_bundle_is_mended_on_resume(digit_net: Path, tmp_path: Path) -> None:
+    data = rig(digit_net, matrix=[{"runtimes": ["litert", {"use": "litert", "threads": 2}]}])
+    first = edgerig.run(data, out=tmp_path / "out")
+    (tmp_path / "out" / "results.json").unlink()
+    (tmp_path / "out" / "cells" / first.cells[1].id / "result.json").unlink()
+    copy = Path(first.cells[0].artifact.path)
+    copy.write_bytes(copy.read_bytes()[:-1] + b"?")
+    second = edgerig.run(data, out=tmp_path / "out", resume=True)
+    assert len(second.cells) == 2
+    assert files.sha256_file(copy) == first.cells[0].artifact.sha256
 
 
 def test_resuming_measures_only_what_is_not_finished(digit_net: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ class FileSamples(Samples):
     Attributes:
         paths: As given.
         fingerprint: SHA-256 over the contents of the files, their order, the labels and ``reading``. Files are read
-            for it once in a process, as long as size and time of change stay the same.
+            for it once in a process, as long as size, times of change and inode stay the same.
     """
 
     def __init__(self, paths: Sequence[Path], labels: ArrayLike, read: Callable[[Path], Array], reading: str) -> None:
@@ -116,11 +116,11 @@ class FileSamples(Samples):
 def _content_sum(path: Path) -> str:
     try:
         stat = path.stat()
-        return _sum_of(path, stat.st_size, stat.st_mtime_ns)
+        return _sum_of(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
     except OSError as error:
         raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
 
 
 @lru_cache(maxsize=200_000)
-def _sum_of(path: Path, size: int, changed_ns: int) -> str:
+def _sum_of(path: Path, *state: int) -> str:
     return files.sha256_file(path)

@@ -1,8 +1,9 @@
-"""Content-addressed stages: the same inputs, options and versions are built once."""
+"""Content-addressed stages: the same inputs, options and versions are built once, and what is kept is checked."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -11,15 +12,29 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edgerig import files
 from edgerig.errors import storing
+
+#: Lies in each stage and says what else does.
+MANIFEST = ".stage.json"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of a finished stage: SHA-256 of every file by its path, and the digest of it all with the key."""
+
+    key: str
+    files: dict[str, str]
+    sum: str
 
 
 class StageCache:
     """A folder of finished stages, each under the hash of everything it depends on.
 
     A stage is a folder. It appears by one rename, so it is whole or not there, and two processes that build the
-    same stage at once do no harm.
+    same stage at once do no harm. Its manifest holds a checksum of every file; a stage that is not as it was written
+    (a file changed, gone, or more than there were) is built anew.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -34,27 +49,69 @@ class StageCache:
         """Where the stage of that key lies, or would lie."""
         return self.root / key[:2] / key
 
-    def get_or_build(self, key: str, build: Callable[[Path], None], *, resumable: bool = False) -> tuple[Path, bool]:
-        """The stage's folder, and whether it was there already.
+    def get_or_build(
+        self, key: str, build: Callable[[Path], None], *, resumable: bool = False,
+        damaged: Callable[[str], None] = lambda reason: None,
+    ) -> tuple[Path, bool]:  # fmt: skip
+        """The stage's folder, every file of it checked, and whether it was there already.
 
         Args:
             key: From `key`.
             build: Fills the folder that it is given. If it raises, nothing of it is kept, unless ``resumable``.
             resumable: Keep what an interrupted build left, and give it to the next one.
+            damaged: Hears why a stage that is there is not what was written; it is built anew.
+
+        Raises:
+            StorageError: The cache cannot be written, or the disk is full.
         """
         final = self.folder(key)
-        if final.is_dir():
+        if final.is_dir() and self.fault(key) is None:
             return final, True
         with self._lock(key):
-            if final.is_dir():
-                return final, True
+            # Another process may have built or mended it meanwhile.
+            if os.path.lexists(final):
+                fault = self.fault(key)
+                if fault is None:
+                    return final, True
+                damaged(fault)
+                self._take_away(final)
             with self._workspace(key, resumable) as work:
-                build(work)
+                with _full_disk_told(final):
+                    build(work)
                 with storing(final):
-                    _sync(work)
+                    _seal(work, key)
                     final.parent.mkdir(parents=True, exist_ok=True)
                     work.rename(final)
         return final, False
+
+    def fault(self, key: str) -> str | None:
+        """What is wrong with a stage that is there, in words; None if every file is as it was written."""
+        folder = self.folder(key)
+        try:
+            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        except OSError:
+            return "it has no list of its files"
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return "the list of its files is damaged"
+        if manifest.key != key or manifest.sum != _sum(key, manifest.files):
+            return "the list of its files is damaged"
+        present = {str(path.relative_to(folder)) for path in _contents(folder)} - {MANIFEST}
+        for name in sorted(present ^ manifest.files.keys()):
+            return f"{name} is {'missing' if name in manifest.files else 'not one of its files'}"
+        for name, expected in manifest.files.items():
+            try:
+                if (folder / name).is_symlink() or files.sha256_file(folder / name) != expected:
+                    return f"{name} was changed"
+            except OSError as error:
+                return f"{name} cannot be read: {error.strerror}"
+        return None
+
+    def _take_away(self, final: Path) -> None:
+        """Move a stage out of the way in one step, so that nobody finds half of it, then delete it."""
+        with storing(final):
+            aside = Path(tempfile.mkdtemp(prefix="tmp-", dir=self.root))
+            final.rename(aside / "damaged")
+        shutil.rmtree(aside, ignore_errors=True)
 
     @contextlib.contextmanager
     def _workspace(self, key: str, resumable: bool) -> Iterator[Path]:
@@ -84,8 +141,35 @@ class StageCache:
             os.close(handle)
 
 
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+@contextlib.contextmanager
+def _full_disk_told(where: Path) -> Iterator[None]:
+    """Turn what a full disk makes of any write in a build into a `StorageError`; other errors are the build's own."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+            raise
+        with storing(where):
+            raise
+
+
+def _seal(folder: Path, key: str) -> None:
+    """Write all to disk, and the manifest of it."""
+    sums = {}
+    for path in _contents(folder):
+        name = str(path.relative_to(folder))
+        if name == MANIFEST:
+            continue
+        sums[name] = files.sha256_file(path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    files.write_json(folder / MANIFEST, Manifest(key=key, files=sums, sum=_sum(key, sums)))
+
+
+def _contents(folder: Path) -> list[Path]:
+    """Everything below a folder that is no folder, links among it, in order."""
+    return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
+def _sum(key: str, sums: dict[str, str]) -> str:
+    return files.digest([key, sums])

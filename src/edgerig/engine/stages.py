@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
+import io
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from edgerig import __version__, files
+from edgerig import files
 from edgerig.artifact import Artifact, sidecar_path
 from edgerig.compilers.base import ModelCompiler
-from edgerig.datasets.base import Dataset
+from edgerig.datasets.base import SPLITS, Dataset, SplitName
+from edgerig.engine import dependencies
 from edgerig.engine.cache import StageCache
 from edgerig.engine.reference import reference_scores, why_no_reference
 from edgerig.engine.references import choose_references
 from edgerig.engine.testset import Reference, TestSet
 from edgerig.errors import ModelError
 from edgerig.measure.kinds import Unavailable
+from edgerig.models import checkpoint as checkpoints
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.files import open_artifact
-from edgerig.plugins import Plugin, convert_settings, make
+from edgerig.plugins import convert_settings, make
 from edgerig.progress import Progress
 from edgerig.spec.types import ModelPart, Part
 
-#: Libraries whose version changes what a stage makes.
-BUILDERS = ("keras", "jax", "litert-converter", "litert-quantizer", "onnx", "onnxruntime", "ai-edge-litert")
+#: Of a file's name, so that the copy's fits any file system.
+LONGEST_STEM = 100
 
 
 class Stages:
@@ -52,11 +53,12 @@ class Stages:
         settings = convert_settings(TrainSettings, part.train, "model.train")
         assert isinstance(settings, TrainSettings)
         key = StageCache.key(
-            "train", edgerig=__version__, versions=_versions(), model=part.use, options=_settings(wrapper),
-            train=msgspec.to_builtins(settings), dataset=_settings(self.dataset), data=self.fingerprint(),
+            "train", surroundings=dependencies.surroundings(), model=part.use, plugin=dependencies.of_plugin(wrapper),
+            train=settings, data=dependencies.of_dataset(self.dataset, wrapper.preprocessing(self.dataset)),
         )  # fmt: skip
 
         def build(work: Path) -> None:
+            self._drop_damaged_checkpoints(work)
             wrapper.train(self.dataset, settings, work, resume=True, logdir=work / "logs", progress=self.progress)
 
         return self._artifact(f"train {part.label}", key, build, resumable=True)
@@ -64,11 +66,10 @@ class Stages:
     def compile(self, artifact: Artifact, part: Part) -> Artifact:
         """``artifact`` after one compiler."""
         compiler = make("compiler", part.use, ModelCompiler, part.options)
-        data = self.fingerprint() if compiler.needs_dataset else None
         key = StageCache.key(
-            "compile", edgerig=__version__, versions=_versions(), compiler=part.use, options=_settings(compiler),
-            parent=artifact.sha256, preprocessing=artifact.preprocessing, name=artifact.name, data=data,
-            classes=artifact.classes,
+            "compile", surroundings=dependencies.surroundings(), compiler=part.use,
+            plugin=dependencies.of_plugin(compiler), parent=dependencies.of_artifact(artifact),
+            file=Path(artifact.path).name, data=self._compiled_with(compiler, artifact),
         )  # fmt: skip
 
         def build(work: Path) -> None:
@@ -104,20 +105,39 @@ class Stages:
         if reason:
             return Reference(source, Unavailable(reason))
         key = StageCache.key(
-            "reference", edgerig=__version__, versions=_versions(), model=artifact.sha256,
-            preprocessing=artifact.preprocessing, data=tests.fingerprint,
+            "reference", surroundings=dependencies.surroundings(), model=artifact.sha256, inputs=artifact.inputs,
+            outputs=artifact.outputs, dataset=dependencies.of_plugin(self.dataset, folders=False),
+            data=[tests.fingerprint, dependencies.of_samples(tests.samples, artifact.preprocessing)],
+            preprocessing=artifact.preprocessing,
         )  # fmt: skip
 
         def build(work: Path) -> None:
             with self.progress.task(f"float predictions of {artifact.name}", len(tests)) as task:
-                np.save(work / "scores.npy", reference_scores(artifact, tests, task.advance), allow_pickle=False)
+                buffer = io.BytesIO()
+                np.save(buffer, reference_scores(artifact, tests, task.advance), allow_pickle=False)
+                files.write_bytes(work / "scores.npy", buffer.getbuffer())
 
         folder = self._stage(f"reference {artifact.name}", key, build)
         return Reference(source, np.load(folder / "scores.npy", allow_pickle=False))
 
-    def fingerprint(self) -> str:
-        """Fingerprint of the training split, on which training and calibration depend."""
-        return self.dataset.split("train").fingerprint
+    def _compiled_with(self, compiler: ModelCompiler, artifact: Artifact) -> dict[str, Any] | None:
+        """What of the dataset a compiler may look at. Somebody else's is given it whether it says so or not."""
+        if compiler.needs_dataset:
+            splits: Sequence[SplitName] = ("train",)
+        elif not type(compiler).__module__.startswith("edgerig."):
+            splits = SPLITS
+        else:
+            return None
+        return dependencies.of_dataset(self.dataset, artifact.preprocessing, splits)
+
+    def _drop_damaged_checkpoints(self, work: Path) -> None:
+        """A training that was interrupted goes on from what it left, unless that was damaged since."""
+        for path in sorted(work.glob("*.checkpoint.npz")):
+            try:
+                checkpoints.load(path)
+            except ModelError as error:
+                self.progress.log(f"training begins anew: {error.message}")
+                path.unlink(missing_ok=True)
 
     def _own_file(self, path: Path) -> Artifact:
         """A file of the user's: its own description if it has one, else the dataset's preprocessing."""
@@ -137,7 +157,10 @@ class Stages:
         return Artifact.load(found[0])
 
     def _stage(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Path:
-        folder, cached = self.cache.get_or_build(key, build, resumable=resumable)
+        def damaged(fault: str) -> None:
+            self.progress.log(f"{name}: what was kept in the cache is damaged ({fault}); it is built anew")
+
+        folder, cached = self.cache.get_or_build(key, build, resumable=resumable, damaged=damaged)
         self.log[name] = "cached" if cached else "built"
         if cached:
             self.progress.log(f"{name}: cached")
@@ -145,34 +168,29 @@ class Stages:
 
 
 def place_artifact(artifact: Artifact, folder: Path) -> Artifact:
-    """A copy of an artifact's file and description in ``folder``, named by its hash as well, so that none collide."""
+    """A copy of an artifact's file and description in ``folder``, named by its hash as well, so that none collide.
+
+    A copy that an earlier run left there is taken if it is what it should be.
+
+    Raises:
+        ModelError: The file is not what it was when it was opened.
+    """
     source = Path(artifact.path)
-    target = folder / f"{source.stem}-{artifact.sha256[:8]}{source.suffix}"
-    if not target.exists():
-        if artifact.format == "onnx":
-            # What it keeps in files beside it goes with it.
-            files.write_bytes(target, artifact.read())
-        else:
-            with files.atomic_path(target) as temporary:
-                shutil.copyfile(source, temporary)
+    target = folder / f"{source.stem[:LONGEST_STEM]}-{artifact.sha256[:8]}{source.suffix}"
+    if not _is_there(target, artifact):
+        # Checked against its hash; what an ONNX file keeps in files beside it goes with it.
+        files.write_bytes(target, artifact.read())
     placed = msgspec.structs.replace(artifact, path=str(target))
     placed.save()
     return placed
 
 
+def _is_there(target: Path, artifact: Artifact) -> bool:
+    try:
+        return not target.is_symlink() and files.sha256_file(target) == artifact.sha256
+    except OSError:
+        return False
+
+
 def _describes_file(path: Path) -> bool:
     return path.with_suffix("").is_file() and sidecar_path(path.with_suffix("")) == path
-
-
-def _settings(plugin: Plugin) -> dict[str, Any]:
-    return {"use": plugin.name, **msgspec.to_builtins(plugin.settings)}
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in BUILDERS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

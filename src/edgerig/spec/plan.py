@@ -15,6 +15,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, IncompatibleError, MissingExtraError, SpecError, UnknownNameError
 from edgerig.install import install_command
 from edgerig.models.base import ModelWrapper
+from edgerig.plugin_code import check_loaded
 from edgerig.plugins import Plugin, find
 from edgerig.runtimes.base import Runtime
 from edgerig.spec.naming import id_part
@@ -240,6 +241,9 @@ def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
         plugins.append(plugin_of(address))
         if plugins[-1].name == "local":
             plugins.append(find("runtime", runtime, Runtime))
+    for plugin in dict.fromkeys(plugins):
+        if not plugin.__module__.startswith("edgerig."):
+            check_loaded(plugin)
     missing = {plugin: error for plugin in plugins if (error := plugin.missing()) is not None}
     if len(missing) == 1:
         raise next(iter(missing.values()))

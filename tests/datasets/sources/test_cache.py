@@ -159,6 +159,24 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(npm: Npm, heard: Any) -> N
     assert any("fetching it again" in line for line in heard.lines)
 
 
+def test_a_damaged_file_is_fetched_again_even_where_no_sum_was_given(npm: Npm, heard: Any) -> None:
+    path = fetch(TARBALL)
+    path.write_bytes(b"fir5t")
+    assert fetch(TARBALL, None, heard).read_bytes() == b"first"
+    assert npm.count == 2
+    assert any("fetching it again" in line for line in heard.lines)
+
+
+def test_a_file_put_there_by_hand_without_a_sum_is_taken_as_it_was_found(npm: Npm) -> None:
+    path = cached_path(parse_address(TARBALL))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"by hand")
+    assert fetch(TARBALL).read_bytes() == b"by hand"
+    assert npm.count == 0
+    path.write_bytes(b"by Hand")
+    assert fetch(TARBALL).read_bytes() == b"first"
+
+
 def test_a_file_put_there_by_hand_is_taken(npm: Npm) -> None:
     path = cached_path(parse_address(TARBALL))
     path.parent.mkdir(parents=True)

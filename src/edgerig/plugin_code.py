@@ -1,0 +1,219 @@
+"""The code that a plugin's results depend on: its module, what that imports, and the versions of what is installed.
+
+A user's plugin is edited and run again; whatever was built with the code before must not be taken for the new one's. So
+the source of the plugin's module, of its package and of every module of the user's that these import is hashed, when
+the plugin is looked up: that is the code that was loaded. What is installed is named by its version.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import struct
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+
+import msgspec
+
+from edgerig import __version__, files
+from edgerig.errors import SpecError
+
+#: Parts of edgerig that no built stage depends on.
+ASIDE = frozenset({"cli", "report", "results", "spec", "suites", "testing", "data", "__pycache__"})
+#: Suffixes of code, in a package of the user's.
+CODE = (".py", ".so", ".pyd")
+#: A file that was changed so shortly before it was compiled may have been changed again within the clock's step.
+RACY_SECONDS = 3.0
+
+
+class Code(msgspec.Struct, frozen=True):
+    """What a plugin is made of.
+
+    Attributes:
+        files: SHA-256 of the user's source files, by module or path below the package.
+        versions: Versions of the installed packages that they import.
+    """
+
+    files: dict[str, str]
+    versions: dict[str, str]
+
+
+#: What each class was made of when it was loaded, and where its files lie.
+_loaded: dict[type, tuple[Code, dict[str, str]] | None] = {}
+
+
+def code_of(cls: type) -> Code | None:
+    """What ``cls`` was made of when it was loaded; None where there is no source to look at (a class that was typed
+    into an interpreter). Empty for a class of edgerig's own: `own_code` tells of those.
+    """
+    if cls not in _loaded:
+        _loaded[cls] = _look_at(cls)
+    entry = _loaded[cls]
+    return entry[0] if entry is not None else None
+
+
+def check_loaded(cls: type) -> None:
+    """Refuse a class whose source was edited since this process loaded it: what would run is the old code.
+
+    Raises:
+        SpecError: It was; names the file.
+    """
+    code_of(cls)
+    entry = _loaded[cls]
+    for path, digest in (entry[1] if entry is not None else {}).items():
+        with contextlib.suppress(OSError):
+            if files.sha256_file(Path(path)) != digest:
+                raise SpecError(
+                    f"{path} was edited since this process imported it, so that the code before the edit would run.",
+                    "Start Python (or the notebook's kernel) anew.",
+                )
+
+
+def drop_racy_bytecode(module: str) -> None:
+    """Have Python compile ``module`` and what lies beside it anew, where it could not see that a file was edited.
+
+    Python tells by size and by the second of the last change; two edits within one second can leave both the same.
+    """
+    origin = _origin(module.partition(".")[0])
+    if origin is None or _installed(origin):
+        return
+    folder = origin.parent
+    for compiled in (*folder.glob("__pycache__/*.pyc"), *folder.glob("*/__pycache__/*.pyc")):
+        source = compiled.parent.parent / f"{compiled.name.partition('.')[0]}.py"
+        with contextlib.suppress(OSError):
+            if compiled.stat().st_mtime - source.stat().st_mtime < RACY_SECONDS and _claims(compiled, source):
+                compiled.unlink()
+
+
+@lru_cache(maxsize=1)
+def own_code() -> str:
+    """Digest of edgerig's own code that stages depend on. The version alone does not tell: from a checkout it stays
+    the same through many changes."""
+    root = Path(__file__).parent
+    paths = sorted(
+        path
+        for path in root.rglob("*")
+        if path.is_file() and not ASIDE & set(path.relative_to(root).parts) and path.suffix != ".pyc"
+    )
+    return files.digest([__version__, [[str(path.relative_to(root)), files.sha256_file(path)] for path in paths]])
+
+
+def _look_at(cls: type) -> tuple[Code, dict[str, str]] | None:
+    """Follow the imports from the modules of the class and of its bases."""
+    waiting = [base.__module__.partition(".")[0] for base in cls.__mro__]
+    first = cls.__module__.partition(".")[0]
+    if first != "edgerig" and _origin(first) is None:
+        return None
+    seen = {"edgerig", *sys.stdlib_module_names} - {"__main__"}
+    hashes: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    installed: set[str] = set()
+    while waiting:
+        top = waiting.pop()
+        if top in seen:
+            continue
+        seen.add(top)
+        origin = _origin(top)
+        if origin is None:
+            continue
+        if _installed(origin):
+            installed.add(top)
+            # Of the plugin's own package the files as well: its version may stay while it is worked on.
+            if top != first:
+                continue
+        for name, path in _sources(top, origin):
+            data = path.read_bytes()
+            hashes[name] = paths[str(path)] = files.sha256(data)
+            if path.suffix == ".py":
+                waiting += _imports(data)
+    return Code(dict(sorted(hashes.items())), _versions(installed)), paths
+
+
+def _origin(top: str) -> Path | None:
+    """The file of a top-level module, ``__init__.py`` of a package; None where there is none."""
+    if top == "__main__":
+        file = getattr(sys.modules.get("__main__"), "__file__", None)
+        return Path(file).resolve() if file and Path(file).is_file() else None
+    module = sys.modules.get(top)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError, AttributeError):
+            return None
+        file = spec.origin if spec is not None else None
+        if spec is not None and spec.submodule_search_locations and file is None:
+            # A package without __init__.py.
+            file = str(Path(next(iter(spec.submodule_search_locations))) / "__init__.py")
+            return Path(file).resolve()
+    path = Path(file).resolve() if file else None
+    return path if path is not None and path.is_file() else None
+
+
+def _sources(top: str, origin: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a module or of the whole package, by a name that does not depend on where it lies."""
+    if origin.name.partition(".")[0] != "__init__":
+        yield top, origin
+        return
+    root = origin.parent
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        hidden = any(part.startswith(".") or part in ("__pycache__", "node_modules") for part in parts)
+        if path.suffix in CODE and not hidden and path.is_file():
+            yield f"{top}/{'/'.join(parts)}", path
+
+
+def _imports(source: bytes) -> list[str]:
+    """The top-level names that a module imports, anywhere in it, as far as its text says them."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return []
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.append(node.module)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                names.append(node.args[0].value)
+    return [name.partition(".")[0] for name in names]
+
+
+def _installed(origin: Path) -> bool:
+    return any(origin.is_relative_to(folder) for folder in _site_folders())
+
+
+@lru_cache(maxsize=1)
+def _site_folders() -> tuple[Path, ...]:
+    paths = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")]
+    extra = [Path(entry).resolve() for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    return tuple(dict.fromkeys([*paths, *extra]))
+
+
+def _versions(tops: set[str]) -> dict[str, str]:
+    if not tops:
+        return {}
+    distributions = packages_distributions()
+    result = {}
+    for name in sorted({name for top in tops for name in distributions.get(top, [top])}):
+        with contextlib.suppress(PackageNotFoundError):
+            result[name] = version(name)
+    return result
+
+
+def _claims(compiled: Path, source: Path) -> bool:
+    """Whether a compiled file would be taken for that of ``source`` as it is (PEP 552: flags, time, size)."""
+    header = compiled.read_bytes()[:16]
+    if len(header) < 16:
+        return False
+    flags, changed, size = struct.unpack("<III", header[4:16])
+    stat = source.stat()
+    return bool(flags == 0 and changed == int(stat.st_mtime) & 0xFFFFFFFF and size == stat.st_size & 0xFFFFFFFF)

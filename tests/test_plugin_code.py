@@ -1,0 +1,143 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgerig.errors import SpecError
+from edgerig.plugin_code import check_loaded, code_of, own_code
+from edgerig.plugins import find
+from edgerig.runtimes.base import Runtime
+
+PLUGIN = """\
+from edgerig.runtimes.litert import LiteRt
+import {helper}
+class Mine(LiteRt):
+    name = "mine"
+    size = {helper}.SIZE
+"""
+
+
+class Beside:
+    """A plugin in a module of its own and a helper that it imports, in a folder on the path."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name, self.helper = folder, name, f"{name}_helper"
+        self.write(self.name, PLUGIN.format(helper=self.helper))
+        self.write(self.helper, "SIZE = 16\n")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def load(self) -> type:
+        """The class, as a process of its own would load it."""
+        for module in [m for m in sys.modules if m.partition(".")[0] in (self.name, self.helper)]:
+            del sys.modules[module]
+        return find("runtime", f"{self.name}:Mine", Runtime)
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Beside:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Beside(tmp_path, f"code_{abs(hash(request.node.name))}")
+
+
+def test_nothing_changed_is_the_same_code(beside: Beside) -> None:
+    first = code_of(beside.load())
+    assert first is not None
+    assert set(first.files) == {beside.name, beside.helper}
+    assert code_of(beside.load()) == first
+
+
+@pytest.mark.parametrize("which", ["name", "helper"])
+def test_an_edited_module_or_helper_is_other_code(beside: Beside, which: str) -> None:
+    first = code_of(beside.load())
+    path = beside.folder / f"{getattr(beside, which)}.py"
+    path.write_text(path.read_text() + "# edited\n")
+    assert code_of(beside.load()) != first
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "def later():\n    import {far}\n",
+        "from {far} import X\n",
+        "import importlib\nX = importlib.import_module('{far}')\n",
+        "try:\n    import {far} as f\nexcept ImportError:\n    pass\n",
+    ],
+)
+def test_what_a_helper_imports_counts_however_it_is_imported(beside: Beside, line: str) -> None:
+    far = f"{beside.name}_far"
+    beside.write(far, "X = 1\n")
+    beside.write(beside.helper, "SIZE = 16\n" + line.format(far=far))
+    first = code_of(beside.load())
+    assert first is not None
+    assert far in first.files
+    beside.write(far, "X = 2\n")
+    assert code_of(beside.load()) != first
+
+
+def test_every_module_of_a_package_counts(beside: Beside) -> None:
+    package = f"{beside.helper}"
+    (beside.folder / f"{package}.py").unlink()
+    beside.write(f"{package}/__init__", "from .deep import SIZE\n")
+    beside.write(f"{package}/deep", "SIZE = 16\n")
+    first = code_of(beside.load())
+    assert first is not None
+    assert f"{package}/deep.py" in first.files
+    beside.write(f"{package}/deep", "SIZE = 32\n")
+    again = beside.load()
+    assert code_of(again) != first
+    assert vars(again)["size"] == 32
+
+
+def test_where_it_lies_does_not_count(beside: Beside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = code_of(beside.load())
+    moved = Beside(tmp_path / "elsewhere", beside.name)
+    monkeypatch.syspath_prepend(str(moved.folder))
+    assert code_of(moved.load()) == first
+
+
+def test_installed_packages_count_by_their_version(beside: Beside) -> None:
+    beside.write(beside.helper, "import numpy, click\nSIZE = 16\n")
+    code = code_of(beside.load())
+    assert code is not None
+    assert {"numpy", "click"} <= set(code.versions)
+    assert not any("numpy" in name for name in code.files)
+
+
+def test_two_edits_within_one_second_are_both_seen(beside: Beside) -> None:
+    """Python would take the compiled file of the first edit for the second's: same size, same second."""
+    assert vars(beside.load())["size"] == 16
+    path = beside.folder / f"{beside.helper}.py"
+    before = path.stat()
+    path.write_text("SIZE = 32\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert vars(beside.load())["size"] == 32
+
+
+def test_a_module_edited_after_it_was_loaded_is_refused(beside: Beside) -> None:
+    loaded = beside.load()
+    check_loaded(loaded)
+    beside.write(beside.helper, "SIZE = 64\n")
+    with pytest.raises(SpecError, match="was edited since this process imported it"):
+        check_loaded(loaded)
+
+
+def test_a_class_typed_into_an_interpreter_has_no_code_to_see() -> None:
+    code = (
+        "from edgerig.runtimes.litert import LiteRt\n"
+        "from edgerig.plugin_code import code_of\n"
+        "class Mine(LiteRt): name = 'mine'\n"
+        "print(code_of(Mine), code_of(LiteRt))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("None Code(files={}")
+
+
+def test_edgerigs_own_code_has_a_digest() -> None:
+    assert len(own_code()) == 64
