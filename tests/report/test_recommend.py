@@ -1,7 +1,6 @@
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,16 +88,22 @@ def test_warnings_on_the_choice_make_it_provisional() -> None:
     assert recommend([candidate("a", 0.98, 100, warnings=2), candidate("b", 0.98, 50)]).firm
 
 
-@pytest.mark.parametrize("quality", [0.10, 0.101, 0.05])
-def test_nothing_is_recommended_among_guessers(quality: float) -> None:
-    made = recommend([candidate("a", quality, 100, chance=0.1), candidate("b", quality, 50, chance=0.1)])
+def test_nothing_is_recommended_among_guessers() -> None:
+    why = "its accuracy is no better than guessing"
+    made = recommend([candidate("a", 0.15, 100, void=why), candidate("b", 0.15, 50, void=why)])
     assert made.chosen == ()
-    assert "no variant is better than guessing" in made.sentences[0]
+    assert "nothing can be recommended" in made.sentences[0].lower()
+    assert why in made.sentences[0]
 
 
-def test_a_broken_variant_beside_good_ones_is_only_ignored() -> None:
-    made = recommend([candidate("good", 0.98, 100, chance=0.1), candidate("broken", 0.1, 50, chance=0.1)])
+def test_a_broken_variant_beside_good_ones_is_left_out_by_name() -> None:
+    broken = candidate("broken", 0.1, 50, void="it answers '3' for every sample")
+    made = recommend([candidate("good", 0.98, 100), candidate("fine", 0.98, 120), broken])
     assert made.chosen == ("good",)
+    assert "Left out, because it answers '3' for every sample: broken." in made.reasons
+    alone = recommend([candidate("good", 0.98, 100), broken])
+    assert alone.chosen == ()
+    assert "only good has a quality that says something" in alone.sentences[0].lower()
 
 
 def test_one_variant_is_no_choice() -> None:

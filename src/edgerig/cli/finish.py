@@ -49,10 +49,15 @@ def _row(cell: CellResult) -> list[str]:
     return [
         cell.id + (" (!)" if cell.warnings else ""),
         f"{metric.value:.2%}" if metric else "-",
-        f"{same:.2%}" if same is not None else "-",
+        f"{same:.2%}" if same is not None else _no_comparison(cell),
         _time(cell.latency.steady), _p99(cell),
         f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
     ]  # fmt: skip
+
+
+def _no_comparison(cell: CellResult) -> str:
+    reason = getattr(cell.agreement, "reason", "")
+    return "vacuous" if reason.startswith("vacuous") else "-"
 
 
 def warning_lines(cells: Sequence[CellResult]) -> list[str]:

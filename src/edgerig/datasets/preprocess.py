@@ -95,7 +95,7 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
             f"The input for {spec.name!r} holds NaN, which cannot be quantized to {spec.dtype}.",
             "Look for NaN in the dataset, or for a preprocessing that makes them.",
         )
-    scale, zero_point = _affine(spec, x.ndim, np.float32)
+    scale, zero_point = affine(spec, x.ndim, np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity, which has no fraction, is clamped below
         scaled = x if spec.quantization is None else x / scale
         # 0.49999997 + 0.5 is 1 in float32, hence not floor(|x| + 0.5): compare the fraction, which is exact.
@@ -112,11 +112,11 @@ def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
     """``scale * (y - zero_point)`` for a quantized tensor, else ``y`` itself; float32, the shape of ``y``."""
     if spec.quantization is None or np.dtype(spec.dtype).kind == "f":
         return y.astype(np.float32, copy=False)
-    scale, zero_point = _affine(spec, y.ndim, np.float64)
+    scale, zero_point = affine(spec, y.ndim, np.float64)
     return (scale * (y.astype(np.float64) - zero_point)).astype(np.float32)
 
 
-def _affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array | float]:
+def affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array | float]:
     """Scale and zero point of a tensor, in a shape that spreads over ``ndim`` axes."""
     if spec.quantization is None:
         return np.ones((), dtype), 0.0

@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
+from edgerig.datasets.input_fit import judge_fit, measure_fit, summarize_fit
 from edgerig.datasets.preprocess import dequantize, quantize_input
+from edgerig.engine.caveats import VACUOUS
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
 from edgerig.engine.judging import compare, judge_quality
@@ -25,7 +27,7 @@ from edgerig.measure.judge import judge
 from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
 from edgerig.measure.stats import Distribution, summarize
 from edgerig.progress import Progress
-from edgerig.results.types import CellResult, Latency
+from edgerig.results.types import Agreement, CellResult, Latency
 from edgerig.runtimes.base import LayerTime
 from edgerig.spec.plan import Cell
 from edgerig.spec.types import Measure
@@ -45,11 +47,13 @@ class Steady(msgspec.Struct, frozen=True):
     Attributes:
         times_ns: On-device times, shape (m,), m >= n, in order.
         scores: Shape (n, classes).
+        fit: What was counted while the samples were quantized, see `edgerig.datasets.input_fit`.
         before_seconds, after_seconds: Host time a sample, before and after the device.
     """
 
     times_ns: NDArray[np.int64]
     scores: NDArray[np.float32]
+    fit: NDArray[np.float64]
     before_seconds: float
     after_seconds: float
 
@@ -96,7 +100,11 @@ def measure_cell(
         )
         machine_after = deployment.ask("at the end", lambda session: session.machine())
     distribution = summarize(steady.times_ns * NANOSECOND)
+    fit = summarize_fit(steady.fit, the_input(artifact))
     quality = judge_quality(tests.dataset, steady.scores, tests.samples.labels)
+    if quality.metrics:
+        quality = replace(quality, warnings=(*judge_fit(fit), *quality.warnings))
+    agreement = compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures)
     interruptions = tuple(deployment.interruptions)
     if resumed:
         interruptions = (f"The run went on at sample {resumed} of {len(tests)}, in a new session.", *interruptions)
@@ -106,9 +114,10 @@ def measure_cell(
         id=cell.id, model=cell.model, variant=cell.variant,
         runtime=cell.runtime.use, runtime_version=report.runtime_version,
         target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
-        agreement=compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures),
+        agreement=agreement, input=fit,
         latency=_latency(report, first, steady, distribution, transport, kind, warnings),
-        memory=memory, layers=layers, machine=machine, machine_after=machine_after, warnings=warnings,
+        memory=memory, layers=layers, machine=machine, machine_after=machine_after,
+        warnings=(*warnings, *quality.warnings, *_about_agreement(agreement)),
         commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
         warmup=how.warmup, clock=report.clock, method=report.invoke_method, interruptions=interruptions,
         device=target.description,
@@ -164,12 +173,14 @@ def _steady_pass(
     for part, inputs in tests.chunks(artifact, journal.samples):
         batch = quantize_input(inputs, the_input(artifact))
         before += time.perf_counter() - mark
+        fit = measure_fit(inputs, batch, the_input(artifact))
         for run in deployment.pieces(batch, part.start, advance):
             mark = time.perf_counter()
             values = dequantize(run.outputs[0], spec)
             values = values.reshape(len(values), -1).astype(np.float32, copy=False)
             after += time.perf_counter() - mark
-            journal.append(scores=values, times_ns=run.times_ns)
+            journal.append(scores=values, times_ns=run.times_ns, fit=fit[: len(values)])
+            fit = fit[len(values) :]
         mark = time.perf_counter()
     times = [journal.joined("times_ns")]
     again = _first_chunk(tests, artifact)
@@ -183,7 +194,7 @@ def _steady_pass(
             if time.monotonic() > deadline:
                 break
     count = max(1, fresh)
-    return Steady(np.concatenate(times), journal.joined("scores"), before / count, after / count)
+    return Steady(np.concatenate(times), journal.joined("scores"), journal.joined("fit"), before / count, after / count)
 
 
 def _profile(
@@ -234,6 +245,13 @@ def _latency(
         preprocessing=host(steady.before_seconds, "mean; reading, preprocessing and quantizing"),
         postprocessing=host(steady.after_seconds, "mean; dequantizing"),
     )
+
+
+def _about_agreement(agreement: Agreement | Unavailable) -> tuple[str, ...]:
+    """What is to be said of the comparison with the float model; that there is none is no warning by itself."""
+    if isinstance(agreement, Unavailable):
+        return (f"Same as float is {agreement.reason}.",) if agreement.reason.startswith(VACUOUS) else ()
+    return agreement.warnings
 
 
 def _arrays(steady: Steady, tests: TestSet) -> dict[str, Array]:

@@ -41,7 +41,7 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def append(self, **arrays: NDArray[Any]) -> None:
-        """Keep one more piece: ``scores`` (n, classes) and ``times_ns`` (n,)."""
+        """Keep one more piece: ``scores`` (n, classes), ``times_ns`` (n,) and ``fit`` (n, counts)."""
         with storing(self.folder):
             if not self._pieces:
                 files.write_text(self.folder / "key", self.key)
@@ -64,7 +64,7 @@ class Journal:
     def _read(path: Path) -> dict[str, NDArray[Any]] | None:
         try:
             with np.load(path, allow_pickle=False) as archive:
-                piece = {name: archive[name] for name in ("scores", "times_ns")}
+                piece = {name: archive[name] for name in ("scores", "times_ns", "fit")}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        return piece if len(piece["scores"]) == len(piece["times_ns"]) else None
+        return piece if len({len(array) for array in piece.values()}) == 1 else None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.datasets.metrics import ConfusionMatrix, PrecisionRecallF1
+from edgerig.engine.caveats import judge_agreement, judge_answers, judge_outputs, why_vacuous
 from edgerig.measure.kinds import Unavailable
 from edgerig.results.pictures import picture_of
 from edgerig.results.types import Agreement, ClassQuality, Disagreement, MetricValue, Quality
@@ -19,8 +20,9 @@ Scores = NDArray[np.float32]
 def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -> Quality:
     """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,)."""
     metrics = dataset.metrics()
+    warnings = judge_outputs(scores)
     if not metrics:
-        return Quality(samples=len(labels))
+        return Quality(samples=len(labels), warnings=tuple(warnings))
     values = []
     for metric in metrics:
         metric.update(scores, labels)
@@ -44,8 +46,12 @@ def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -
         )
         for i, name in enumerate(dataset.classes)
     )  # fmt: skip
-    matrix = tuple(tuple(int(v) for v in row) for row in confusion.compute())
-    return Quality(samples=len(labels), metrics=tuple(values), classes=classes, confusion=matrix)
+    counts = confusion.compute()
+    matrix = tuple(tuple(int(v) for v in row) for row in counts)
+    warnings += judge_answers(counts, dataset.classes)
+    return Quality(
+        samples=len(labels), metrics=tuple(values), classes=classes, confusion=matrix, warnings=tuple(warnings)
+    )
 
 
 def compare(
@@ -59,6 +65,9 @@ def compare(
         return reference
     if reference.shape != scores.shape:
         return Unavailable(f"the reference gives {reference.shape[1:]} values a sample, this one {scores.shape[1:]}")
+    vacuous = why_vacuous(scores, reference)
+    if vacuous:
+        return Unavailable(vacuous)
     ours, theirs = scores.argmax(axis=1), reference.argmax(axis=1)
     error = np.abs(scores.astype(np.float64) - reference)
     different = np.flatnonzero(ours != theirs)
@@ -75,6 +84,7 @@ def compare(
             )
             for rank, i in enumerate(different)
         ),
+        warnings=tuple(judge_agreement(ours, theirs)),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from edgerig.report.model import (
     Variant,
 )
 from edgerig.report.privacy import anonymous
-from edgerig.report.quality import primary
+from edgerig.report.quality import primary, why_void
 from edgerig.report.recommend import Candidate, recommend
 from edgerig.report.units import compact, show, times, when
 from edgerig.report.variants import build_variant
@@ -92,7 +92,6 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
     steady, metric = cell.latency.steady, primary(cell.quality)
     quality = metric_figure(metric, cell) if metric else None
     number_ = steady if isinstance(steady, Measurement) else None
-    classes = len(result.dataset.classes)
     is_accuracy = metric is not None and metric.name.lower() == "accuracy"
     kind = number_.kind if number_ else "measured"
     unit = number_.unit if number_ else "s"
@@ -120,7 +119,7 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         metric=metric.name if metric else "quality",
         metric_unit=metric.unit if metric else "1",
         higher_is_better=metric.higher_is_better if metric else True,
-        chance=1 / classes if is_accuracy and classes > 1 else None,
+        void=why_void(cell.quality, result.dataset) if is_accuracy else "",
         samples=cell.quality.samples,
         warnings=len(variant.warnings),
     )

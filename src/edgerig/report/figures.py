@@ -99,7 +99,9 @@ def metric_figure(metric: MetricValue, cell: CellResult) -> Figure:
         low, high = wilson(metric.value, cell.quality.samples)
         detail += ", interval after Wilson"
     kind = _kind_of_predictions(cell)
-    return number(metric.value, metric.unit, kind=kind, low=low, high=high, detail=detail)
+    return number(
+        metric.value, metric.unit, kind=kind, low=low, high=high, detail=detail, warnings=cell.quality.warnings
+    )
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -132,7 +134,7 @@ def same_class(cell: CellResult) -> Figure:
         return unavailable(cell.agreement.reason)
     detail = f"same class as {cell.agreement.reference}, over {cell.agreement.samples:,} samples"
     kind = _kind_of_predictions(cell)
-    return number(cell.agreement.same_class, "1", kind=kind, detail=detail)
+    return number(cell.agreement.same_class, "1", kind=kind, detail=detail, warnings=cell.agreement.warnings)
 
 
 def _kind_of_predictions(cell: CellResult) -> Kind:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgerig.datasets.metrics.chance import beats_majority, majority
 from edgerig.report.figures import same_class
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.model import Agreeing, ClassRow, Confused, Confusion, Mismatch
@@ -26,6 +27,23 @@ def primary(quality: Quality) -> MetricValue | None:
         if metric.name.lower() == "accuracy":
             return metric
     return quality.metrics[0] if quality.metrics else None
+
+
+def why_void(quality: Quality, dataset: DatasetInfo) -> str:
+    """Why the accuracy tells nothing of the network, for the middle of a sentence; empty where it does."""
+    if not quality.confusion:
+        return ""
+    confusion = np.asarray(quality.confusion, np.int64)
+    labels, answers = confusion.sum(axis=1), confusion.sum(axis=0)
+    if (labels > 0).sum() <= 1:
+        return f"all samples are of class {class_name(int(labels.argmax()), dataset.classes)!r}"
+    if (answers > 0).sum() <= 1:
+        return f"it answers {class_name(int(answers.argmax()), dataset.classes)!r} for every sample"
+    if not beats_majority(confusion):
+        best = majority(confusion)
+        name = class_name(best.label, dataset.classes)
+        return f"its accuracy is no better than guessing (always answering {name!r} gives {best.share:.2%})"
+    return ""
 
 
 def class_name(index: int, names: Sequence[str]) -> str:

@@ -21,7 +21,11 @@ TOLERANCE = 0.01
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the choice depends on. ``group`` holds what must be equal for two candidates to be comparable."""
+    """What the choice depends on. ``group`` holds what must be equal for two candidates to be comparable.
+
+    ``void`` says why the quality tells nothing of the network, such as ``it is no better than guessing``; empty where
+    it does.
+    """
 
     key: str
     label: str
@@ -39,14 +43,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     metric: str = "accuracy"
     metric_unit: str = "1"
     higher_is_better: bool = True
-    chance: float | None = None
+    void: str = ""
     samples: int = 0
     warnings: int = 0
 
     @property
     def usable(self) -> bool:
-        """Whether quality and latency are both known."""
-        return _known(self.quality) and _known(self.latency)
+        """Whether quality and latency are both known, and the quality says something."""
+        return _known(self.quality) and _known(self.latency) and not self.void
 
     @property
     def merit(self) -> float:
@@ -107,11 +111,6 @@ def _group(members: Sequence[Candidate], *, several: bool) -> Recommendation:
     if not usable:
         return _none(_nothing(members, place))
     front = tuple(one.key for one in pareto(usable))
-    best = max(usable, key=lambda one: one.merit)
-    if _is_guessing(best):
-        shown = show(best.quality or 0, best.metric_unit)
-        text = f"nothing can be recommended: no variant is better than guessing ({best.metric} at most {shown})."
-        return _none(_lead(place, text))
     if len(usable) == 1:
         return _single(usable[0], members, place, front)
     chosen, best, near, tied = choose(usable)
@@ -192,14 +191,26 @@ def _reasons(
             f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at "
             f"{show(smallest.latency or 0, smallest.unit)}."
         )
-    left = [one.label for one in members if not one.usable]
-    if left:
-        reasons.append(f"Left out for want of quality or latency: {', '.join(left)}.")
-    return reasons
+    return reasons + _left_out(members)
+
+
+def _left_out(members: Sequence[Candidate]) -> list[str]:
+    """Which candidates were not compared, and why."""
+    left = [one.label for one in members if not one.usable and not one.void]
+    reasons = [f"Left out for want of quality or latency: {', '.join(left)}."] if left else []
+    void: dict[str, list[str]] = {}
+    for one in members:
+        if one.void:
+            void.setdefault(one.void, []).append(one.label)
+    return [*reasons, *(f"Left out, because {reason}: {', '.join(labels)}." for reason, labels in void.items())]
 
 
 def _single(one: Candidate, members: Sequence[Candidate], place: str, front: tuple[str, ...]) -> Recommendation:
     others = len(members) - 1
+    if any(other.void for other in members):
+        text = f"only {one.label} has a quality that says something: {_numbers(one)}."
+        reasons = tuple(_left_out(members))
+        return Recommendation(sentences=(_lead(place, text),), reasons=reasons, chosen=(), fronts=(front,), firm=False)
     if others:
         rest = "the other one lacks them" if others == 1 else f"the other {others} lack them"
         text = f"only {one.label} has both quality and latency, {rest}; there is nothing to compare: {_numbers(one)}."
@@ -210,6 +221,10 @@ def _single(one: Candidate, members: Sequence[Candidate], place: str, front: tup
 
 def _nothing(members: Sequence[Candidate], place: str) -> str:
     """What to say where no candidate has both numbers."""
+    void = list(dict.fromkeys(one.void for one in members if one.void))
+    if void:
+        reason = "; ".join(void)
+        return _lead(place, f"nothing can be recommended, because the quality of no variant says anything: {reason}.")
     timed = [one for one in members if _known(one.latency)]
     if len(timed) > 1:
         quick = min(timed, key=_latency)
@@ -230,13 +245,6 @@ def _dominates(one: Candidate, other: Candidate) -> bool:
     at_least = one.merit >= other.merit and _latency(one) <= _latency(other) and one.size <= other.size
     better = one.merit > other.merit or _latency(one) < _latency(other) or one.size < other.size
     return at_least and better
-
-
-def _is_guessing(best: Candidate) -> bool:
-    if best.chance is None or best.quality is None:
-        return False
-    low = best.quality if best.quality_low is None else best.quality_low
-    return low <= best.chance
 
 
 def _too_few(best: Candidate) -> bool:

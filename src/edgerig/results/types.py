@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edgerig.artifact import Artifact
+from edgerig.datasets.input_fit import InputFit
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import Distribution
@@ -39,12 +40,16 @@ class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """How good the predictions are. ``confusion[i][j]`` counts samples of class i predicted as j."""
+    """How good the predictions are. ``confusion[i][j]`` counts samples of class i predicted as j.
+
+    ``warnings`` say what speaks against the figures: inputs that were clamped, answers that are guesses.
+    """
 
     samples: int
     metrics: tuple[MetricValue, ...] = ()
     classes: tuple[ClassQuality, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +64,10 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_field="is"):
-    """Sample-by-sample comparison with the reference predictions of the float model it came from."""
+    """Sample-by-sample comparison with the reference predictions of the float model it came from.
+
+    There is none where it would say nothing, see `edgerig.engine.caveats`.
+    """
 
     reference: str
     samples: int
@@ -67,6 +75,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_
     max_abs_error: float
     mean_abs_error: float
     disagreements: tuple[Disagreement, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +117,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         seconds: Host time that the cell took.
         interruptions: What interrupted the pass over the samples; also among the warnings.
         device: What is under test, in words of the target: whose agent it is, who started it.
+        input: How the samples fit the integers of the network's input; None where it takes real numbers.
         instructions, cycles: Of one inference, where an emulator counted them.
         firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
@@ -140,6 +150,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     cycles: Quantity | msgspec.UnsetType = msgspec.UNSET
     firmware: FirmwareReport | msgspec.UnsetType = msgspec.UNSET
     model: str = ""
+    input: InputFit | None = None
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,11 +24,15 @@ def dense_weights(features: int, classes: int, seed: int = 0) -> tuple[NDArray[n
     return weights, rng.normal(0, 0.1, classes).astype(np.float32)
 
 
-def dense_tflite(path: Path, features: int = 8, classes: int = 4, seed: int = 0) -> Path:
-    """A float32 TFLite network ``softmax(W x + b)``: input (1, features), output (1, classes)."""
+def dense_tflite(path: Path, features: int = 8, classes: int = 4, seed: int = 0, gain: float = 1.0) -> Path:
+    """A float32 TFLite network ``softmax(gain W x + b)``: input (1, features), output (1, classes).
+
+    A ``gain`` of 0 makes a network whose output does not depend on its input.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     weights, bias = dense_weights(features, classes, seed)
+    weights = weights * np.float32(gain)
     net = _TfliteNetwork(schema)
     x = net.tensor("x", (1, features), schema.TensorType.FLOAT32)
     w = net.tensor("w", weights.shape, schema.TensorType.FLOAT32, weights)
@@ -40,14 +44,19 @@ def dense_tflite(path: Path, features: int = 8, classes: int = 4, seed: int = 0)
     return net.write(path, [x], [y])
 
 
-def dense_tflite_int8(path: Path, features: int = 8, classes: int = 4, seed: int = 0) -> Path:
-    """An int8 TFLite network ``W x + b``, quantized per tensor: int8 input (1, features), int8 output (1, classes)."""
+def dense_tflite_int8(
+    path: Path, features: int = 8, classes: int = 4, seed: int = 0, input_quantization: tuple[float, int] = INT8_INPUT
+) -> Path:
+    """An int8 TFLite network ``W x + b``, quantized per tensor: int8 input (1, features), int8 output (1, classes).
+
+    Another ``input_quantization`` than that which the weights were made for gives a file that clamps its inputs.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     weights, bias = dense_weights(features, classes, seed)
     kinds = schema.TensorType
     net = _TfliteNetwork(schema)
-    x = net.tensor("x", (1, features), kinds.INT8, quantization=INT8_INPUT)
+    x = net.tensor("x", (1, features), kinds.INT8, quantization=input_quantization)
     quantized = np.clip(np.round(weights / INT8_WEIGHT_SCALE), -127, 127).astype(np.int8)
     w = net.tensor("w", weights.shape, kinds.INT8, quantized, (INT8_WEIGHT_SCALE, 0))
     bias_scale = INT8_INPUT[0] * INT8_WEIGHT_SCALE

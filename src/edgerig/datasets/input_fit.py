@@ -1,0 +1,125 @@
+"""Whether samples fit the scale and zero point of a network's input: counted while they are quantized."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.datasets.preprocess import affine, dequantize
+
+Array = NDArray[Any]
+#: What is counted for each sample, in this order: values below and above the range, those farther from it than one
+#: step; sums of the squared error, of the values and of their squares; least and greatest value; 1 if all are whole.
+COLUMNS = ("below", "above", "far", "error", "sum", "squares", "least", "greatest", "whole")
+#: Share of values beyond the range from which it is said: calibration on percentiles leaves out far fewer.
+CLAMPED = 0.01
+#: Error of quantizing, as a share of the samples' standard deviation, from which it is said. Rounding to 8 bits over
+#: a range of ten standard deviations makes 0.01.
+ERROR = 0.1
+
+
+class InputFit(msgspec.Struct, frozen=True, kw_only=True):
+    """How the samples fit the integers of the input.
+
+    Attributes:
+        dtype: Of the input tensor. low, high: the real values that its least and its greatest integer stand for.
+        values: How many there were; ``below`` and ``above`` of them were clamped, ``far`` by more than one step.
+        error: Root mean square error of quantizing, over the standard deviation of the values; None if all are equal.
+        least, greatest: Of the values. whole: whether all are whole numbers.
+    """
+
+    dtype: str
+    low: float
+    high: float
+    values: int
+    below: int
+    above: int
+    far: int
+    error: float | None
+    least: float
+    greatest: float
+    whole: bool
+
+    @property
+    def clamped(self) -> float:
+        """The share of values beyond the range."""
+        return (self.below + self.above) / self.values if self.values else 0.0
+
+
+def measure_fit(x: NDArray[np.float32], q: Array, spec: TensorSpec) -> NDArray[np.float64]:
+    """What `summarize_fit` needs of samples ``x``, (n, ...), and the integers ``q`` that they became.
+
+    Returns:
+        Shape (n, 9), see `COLUMNS`; (n, 0) for an input that is no integer, which clamps nothing.
+    """
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind not in "iu":
+        return np.empty((len(x), 0))
+    scale, zero_point = affine(spec, x.ndim, np.float64)
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    position = (x / scale + zero_point).reshape(len(x), -1)
+    limits = np.iinfo(dtype)
+    below, above = position < limits.min - 0.5, position >= limits.max + 0.5
+    far = (position < limits.min - 1.5) | (position >= limits.max + 1.5)
+    error = dequantize(q, spec).reshape(len(x), -1) - flat
+    columns = (
+        below.sum(1), above.sum(1), far.sum(1), (error**2).sum(1), flat.sum(1), (flat**2).sum(1), flat.min(1),
+        flat.max(1), (flat == np.rint(flat)).all(1),
+    )  # fmt: skip
+    return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
+
+
+def summarize_fit(counts: NDArray[np.float64], spec: TensorSpec) -> InputFit | None:
+    """The fit of all samples, from what `measure_fit` gave of them; None for an input that is no integer."""
+    if counts.shape[1] != len(COLUMNS) or not len(counts):
+        return None
+    named = dict(zip(COLUMNS, counts.T, strict=True))
+    total = len(counts) * int(np.prod(spec.shape[1:]))
+    scale, zero_point = affine(spec, max(len(spec.shape), 1), np.float64)
+    limits = np.iinfo(np.dtype(spec.dtype))
+    with np.errstate(invalid="ignore", over="ignore"):
+        variance = float(named["squares"].sum() / total - (named["sum"].sum() / total) ** 2)
+        error = float(named["error"].sum() / total)
+    known = np.isfinite(variance) and np.isfinite(error) and variance > 1e-12
+    return InputFit(
+        dtype=spec.dtype,
+        low=float(np.min(scale * (limits.min - zero_point))),
+        high=float(np.max(scale * (limits.max - zero_point))),
+        values=total,
+        below=int(named["below"].sum()),
+        above=int(named["above"].sum()),
+        far=int(named["far"].sum()),
+        error=float(np.sqrt(error / variance)) if known else None,
+        least=_finite(named["least"].min()),
+        greatest=_finite(named["greatest"].max()),
+        whole=bool(named["whole"].all()),
+    )
+
+
+def judge_fit(fit: InputFit | None) -> list[str]:
+    """What is wrong with how samples fit an input, in sentences; none where they fit."""
+    if fit is None:
+        return []
+    takes = f"the network's {fit.dtype} input takes {fit.low:.4g} to {fit.high:.4g}"
+    holds = f"the samples hold {fit.least:.4g} to {fit.greatest:.4g}"
+    if fit.values and fit.far / fit.values > CLAMPED:
+        text = f"{fit.clamped:.1%} of the input's values were clamped: {holds}, {takes}."
+    elif fit.error is not None and fit.error > ERROR:
+        text = (
+            f"Quantizing the input changes its values by {fit.error:.0%} of their standard deviation: {holds}, "
+            f"{takes} in steps that are too coarse for them."
+        )
+    else:
+        return []
+    if fit.whole and fit.greatest > 1:
+        text += " They are whole numbers: the preprocessing is missing, or they are quantized already."
+    return [text + " Preprocessing, scale and zero point do not belong together."]
+
+
+def _finite(value: Any) -> float:
+    limit = float(np.finfo(np.float64).max)
+    return float(np.clip(np.nan_to_num(value, nan=0.0, posinf=limit, neginf=-limit), -limit, limit))

@@ -1,0 +1,208 @@
+"""Figures that say nothing say so: inputs that do not fit, constant outputs, one class, guesses."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edgerig
+from edgerig.cli.finish import show_cells
+from edgerig.datasets.base import SPLITS
+from edgerig.datasets.mnist import Mnist
+from edgerig.datasets.samples import ArraySamples
+from edgerig.engine.caveats import VACUOUS, is_constant, judge_agreement, judge_answers, judge_outputs, why_vacuous
+from edgerig.engine.judging import compare
+from edgerig.measure import Unavailable
+from edgerig.progress import Progress
+from edgerig.report import build_report
+from edgerig.report.html import render_html
+from edgerig.report.markdown import render_markdown
+from edgerig.results.types import Agreement, CellResult
+from edgerig.testing import networks
+
+NAMES = tuple("0123456789")
+SAMPLES = 80
+
+
+class Zeros(Mnist):
+    """Digits that are all a nought, and so are the labels."""
+
+    name = "zeros"
+
+    def _prepare(self, progress: Progress) -> None:
+        super()._prepare(progress)
+        for split in SPLITS:
+            samples = self._splits[split]
+            self._splits[split] = samples.take(np.flatnonzero(samples.labels == 0))
+
+
+class Raw(Mnist):
+    """Digits whose pixels go in as they are, 0 to 255."""
+
+    name = "raw"
+
+    @property
+    def preprocessing(self) -> Any:
+        from edgerig.artifact import Preprocessing
+
+        return Preprocessing()
+
+
+def rig(*models: Path, dataset: str = "mnist", samples: int = SAMPLES) -> dict[str, Any]:
+    measure = {"samples": samples, "warmup": 1, "seconds": 0, "profile": False, "transport_samples": 0}
+    return {
+        "models": [str(model) for model in models], "dataset": dataset, "matrix": {"runtimes": ["litert"]},
+        "measure": measure,
+    }  # fmt: skip
+
+
+def shown(out: Path, cells: tuple[CellResult, ...], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a user sees of a run: terminal, page, Markdown."""
+    from types import SimpleNamespace
+
+    capsys.readouterr()
+    show_cells(SimpleNamespace(cells=cells))  # type: ignore[arg-type]
+    report = build_report([out])
+    return [capsys.readouterr().err, render_html(report), render_markdown(report)]
+
+
+@pytest.fixture(scope="module")
+def float_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return networks.dense_tflite(tmp_path_factory.mktemp("float") / "float.tflite", 784, 10)
+
+
+def test_inputs_that_are_clamped_are_counted_and_warned_of_at_the_quality(
+    float_net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = networks.dense_tflite_int8(tmp_path / "wrong.tflite", 784, 10, input_quantization=(1 / 255, 0))
+    right = networks.dense_tflite_int8(tmp_path / "right.tflite", 784, 10)
+    result = edgerig.run(rig(float_net, wrong, right), out=tmp_path / "out")
+    whole, clamped, fits = result.cells
+    assert whole.input is None
+    assert clamped.input is not None
+    assert fits.input is not None
+    indices = np.load(tmp_path / "out/cells/wrong-litert-local/samples.npz")["indices"]
+    test = Mnist().split("test")
+    pixels = np.stack([test.raw(index) for index in indices])
+    assert (clamped.input.below, clamped.input.above) == (0, int((pixels > 127).sum()))
+    assert clamped.input.values == SAMPLES * 784
+    assert (fits.input.below, fits.input.above) == (0, 0)
+    assert not any("clamped" in warning for warning in fits.warnings)
+    text = clamped.quality.warnings[0]
+    assert f"{(pixels > 127).mean():.1%} of the input's values were clamped" in text
+    assert text in clamped.warnings
+    assert not any(text in quantity.warnings for quantity in (clamped.latency.steady,))  # type: ignore[union-attr]
+    for page in shown(tmp_path / "out", result.cells, capsys):
+        assert "values were clamped" in page
+    variant = build_report([tmp_path / "out"]).variants[1]
+    assert text in variant.quality.warnings
+
+
+def test_whole_numbers_for_an_integer_input_of_another_scale_are_warned_of(float_net: Path, tmp_path: Path) -> None:
+    net = networks.dense_tflite_int8(tmp_path / "net.tflite", 784, 10, input_quantization=(1 / 255, -128))
+    (cell,) = edgerig.run(rig(net, dataset=f"{__name__}:Raw"), out=tmp_path / "out").cells
+    assert "whole numbers" in cell.quality.warnings[0]
+
+
+def test_clamped_inputs_are_counted_once_in_a_run_that_went_on(tmp_path: Path, float_net: Path) -> None:
+    from edgerig.engine.journal import Journal
+
+    net = networks.dense_tflite_int8(tmp_path / "net.tflite", 784, 10, input_quantization=(1 / 255, 0))
+    whole = edgerig.run(rig(net), out=tmp_path / "whole").cells[0]
+    journal = Journal(tmp_path / "partial", "key")
+    counts = np.ones((3, 9))
+    journal.append(scores=np.zeros((3, 10), np.float32), times_ns=np.ones(3, np.int64), fit=counts)
+    again = Journal(tmp_path / "partial", "key")
+    again.load()
+    assert (again.joined("fit") == counts).all()
+    assert whole.input is not None
+
+
+def test_a_network_that_does_not_look_at_its_input_agrees_with_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dead = networks.dense_tflite(tmp_path / "dead.tflite", 784, 10, gain=0)
+    (cell,) = edgerig.run(rig(dead), out=tmp_path / "out").cells
+    assert isinstance(cell.agreement, Unavailable)
+    assert cell.agreement.reason.startswith(VACUOUS)
+    assert "does not depend on its input" in cell.agreement.reason
+    assert any("does not depend on its input" in text for text in cell.quality.warnings)
+    assert any("no better than guessing" in text for text in cell.quality.warnings)
+    terminal, page, text = shown(tmp_path / "out", (cell,), capsys)
+    assert "vacuous" in terminal
+    for words in (terminal, page, text):
+        assert "does not depend on its input" in words
+        assert "100.00%" not in words
+    made = build_report([tmp_path / "out"]).recommendation
+    assert (made.chosen, made.firm) == ((), False)
+    assert "for every sample" in made.sentences[0]
+
+
+def test_samples_of_one_class_prove_nothing(float_net: Path, tmp_path: Path) -> None:
+    int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 784, 10)
+    result = edgerig.run(rig(float_net, int8, dataset=f"{__name__}:Zeros", samples=30), out=tmp_path / "out")
+    for cell in result.cells:
+        assert any("All 30 samples are of class '0'" in text for text in cell.quality.warnings)
+    made = build_report([tmp_path / "out"]).recommendation
+    assert made.chosen == ()
+    assert "all samples are of class '0'" in made.sentences[0]
+
+
+def test_networks_that_are_alive_have_no_caveats(float_net: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random((50, 10), np.float32)
+    assert judge_outputs(scores) == []
+    assert why_vacuous(scores, scores) is None
+    labels = np.resize(np.arange(10), 50)
+    assert judge_answers(np.diag(np.bincount(labels)), NAMES) == []
+    assert judge_agreement(labels, labels) == []
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_outputs_that_are_no_numbers_are_no_agreement(bad: float) -> None:
+    scores = np.random.default_rng(0).random((20, 10), np.float32)
+    broken = scores.copy()
+    broken[3, 2] = bad
+    assert "not finite for 1 of 20 samples" in judge_outputs(broken)[0]
+    samples = ArraySamples(np.zeros((20, 1)))
+    for ours, theirs in ((broken, scores), (scores, broken), (broken, broken)):
+        agreement = compare(ours, theirs, "f", samples, 0)
+        assert isinstance(agreement, Unavailable)
+        assert "not finite for 1 of 20 samples" in agreement.reason
+
+
+def test_a_reference_of_one_class_or_one_sample_is_vacuous() -> None:
+    rng = np.random.default_rng(0)
+    one_class = rng.random((20, 3), np.float32)
+    one_class[:, 1] += 2
+    assert "the same class for all 20 samples" in (why_vacuous(one_class, one_class) or "")
+    assert "a single sample" in (why_vacuous(one_class[:1], one_class[:1]) or "")
+    assert "one value a sample" in (why_vacuous(rng.random((9, 1), np.float32), rng.random((9, 1), np.float32)) or "")
+
+
+def test_outputs_that_hardly_change_are_not_taken_for_constant() -> None:
+    scores = np.full((10, 3), 0.3, np.float32)
+    assert is_constant(scores)
+    scores[4, 1] += 1e-3
+    assert not is_constant(scores)
+    assert not is_constant(scores[:1])
+
+
+def test_agreement_that_chance_would_bring_about_is_told() -> None:
+    ours = np.zeros(200, np.int64)
+    ours[:4] = 1
+    (text,) = judge_agreement(ours, ours)
+    assert "two unrelated networks would agree on 96.1%" in text
+    scores = np.eye(2, dtype=np.float32)[ours]
+    agreement = compare(scores, scores, "f", ArraySamples(np.zeros((200, 1))), 0)
+    assert isinstance(agreement, Agreement)
+    assert agreement.warnings == (text,)
+
+
+def test_guesses_are_named_with_what_guessing_gives() -> None:
+    confusion = np.zeros((10, 10), np.int64)
+    confusion[:, 3] = [94, 94, 94, 150, *[95] * 6]
+    one, two = judge_answers(confusion, NAMES)
+    assert "answers '3' for all" in one
+    assert "always answering '3' gives 14.9" in two or "always answering '3' gives 15.0" in two
