@@ -37,8 +37,12 @@ def digest(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, mode: int | None = None) -> Iterator[Path]:
     """A temporary path beside ``path`` that becomes ``path`` when the block ends without an exception.
+
+    Args:
+        path: Where the file is to be.
+        mode: Its permissions; as the user's umask has it by default. Until it is whole only its owner may read it.
 
     Raises:
         StorageError: The folder cannot be written or the disk is full; nothing half-written is left.
@@ -52,15 +56,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(0o666 & ~_umask() if mode is None else mode)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Write ``data`` to ``path`` atomically and durably."""
-    with atomic_path(path) as temporary:
+def write_bytes(path: Path, data: bytes | memoryview, mode: int | None = None) -> None:
+    """Write ``data`` to ``path`` atomically and durably, with permissions ``mode`` as in `atomic_path`."""
+    with atomic_path(path, mode) as temporary:
         temporary.write_bytes(data)
 
 
@@ -69,9 +73,9 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON to ``path`` atomically and durably."""
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+def write_json(path: Path, value: Any, mode: int | None = None) -> None:
+    """Write ``value`` as indented JSON to ``path`` atomically and durably, with permissions as in `atomic_path`."""
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n", mode)
 
 
 def check_writable(folder: Path) -> None:

@@ -29,7 +29,7 @@ def own_folder(folder: Path | None) -> int | None:
     if folder is None:
         return None
     with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_private(folder)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if not _locked(descriptor):
         os.close(descriptor)
@@ -38,6 +38,15 @@ def own_folder(folder: Path | None) -> int | None:
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
     return descriptor
+
+
+def _make_private(folder: Path) -> None:
+    """Make ``folder``, for its owner alone: leases, networks and what engines print are nobody else's business."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # One that holds other things, such as a home, keeps its permissions; what we put there has its own.
+    ours = folder.stat().st_uid == os.getuid()
+    if ours and ((folder / _LOCK).exists() or not any(folder.iterdir())):
+        folder.chmod(0o700)
 
 
 def session_folder(parent: Path | None) -> tuple[Path, int]:

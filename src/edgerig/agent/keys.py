@@ -201,9 +201,7 @@ def _store(folder: Path, files: dict[str, bytes]) -> None:
         # Before the key is in it: nobody else gets to see it, not for a moment.
         folder.chmod(0o700)
     for name, data in files.items():
-        write_bytes(folder / name, data)
-    with storing(folder):
-        (folder / KEY).chmod(0o600)
+        write_bytes(folder / name, data, 0o600 if name == KEY else None)
 
 
 def _check_name(name: str) -> None:

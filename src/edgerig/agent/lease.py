@@ -7,6 +7,7 @@ another run has taken the lease over is *stale*, and refused.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ LEASE_SECONDS = 30.0
 #: Seconds that a new owner waits for the one before, which may be ending.
 HANDOVER_SECONDS = 3.0
 FILE = "leases.json"
+#: Permissions of that file.
+PRIVATE = 0o600
 GIVEN_BACK = "The run gave the device back."
 #: So many owners that lost their lease are remembered.
 _REMEMBERED = 200
@@ -276,6 +279,9 @@ class Leases:
             raise StorageError(
                 f"Cannot read {self._path}: {error}.", "Remove it if no run is going on with this device."
             ) from error
+        with contextlib.suppress(OSError):
+            # One that an older version wrote may be open to everybody; whose it is else, we replace it soon.
+            self._path.chmod(PRIVATE)
         self._fence, self._lost = max(kept.fence, 0), dict(kept.lost)
         until = time.monotonic() + self.seconds
         self._held = [Lease(k.owner, k.who, k.fence, until) for k in kept.leases[: self.slots]]
@@ -283,7 +289,8 @@ class Leases:
     def _save(self) -> None:
         if self._path is not None:
             held = tuple(_Kept(lease.owner, lease.who, lease.fence) for lease in self._held if lease.named)
-            write_json(self._path, _File(self._fence, held, self._lost))
+            # Who knows the id of a run can pass for it.
+            write_json(self._path, _File(self._fence, held, self._lost), PRIVATE)
 
 
 def printable(text: str, most: int = 80) -> str:

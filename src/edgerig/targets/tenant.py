@@ -11,6 +11,7 @@ import getpass
 import math
 import os
 import platform
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -41,10 +42,19 @@ class Tenant:
         token: What proves that we may, if the device asks.
         insist: Whether a device that does not ask for the token is refused: it may be another one.
         wait: Seconds to wait for a device that another run has.
+        say: Hears what goes wrong while nobody asks; standard error by default.
     """
 
-    def __init__(self, connect: Callable[[], WireClient], token: bytes | None, insist: bool, wait: float) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], WireClient],
+        token: bytes | None,
+        insist: bool,
+        wait: float,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self._connect, self._token, self._insist, self._wait = connect, token, insist, wait
+        self._say = say or _to_stderr
         self._owner = Owner(new_owner_id(), run_name())
         self._keeper: _Keeper | None = None
 
@@ -54,6 +64,9 @@ class Tenant:
         Raises:
             LeaseError: Another run has the device. TargetError: It is not there, or refuses us.
         """
+        if self._keeper is not None and self._keeper.died:
+            self._say("warning: nobody renews the lease any more: its thread has died. Another begins.")
+            self.hold()
         if self._keeper is None:
             self.hold()
         return self._patiently(keeper=False)
@@ -75,7 +88,7 @@ class Tenant:
         else:
             # A device may tell anything.
             seconds = grant.seconds if LEAST_LEASE <= grant.seconds < math.inf else LEAST_LEASE
-            self._keeper = _Keeper(client, seconds / RENEWALS, lambda: self._hello(keeper=True)[0])
+            self._keeper = _Keeper(client, seconds / RENEWALS, lambda: self._hello(keeper=True)[0], self._say)
         return state
 
     def close(self) -> None:
@@ -98,7 +111,8 @@ class Tenant:
                     patience = max(patience, RUN_OUT_SECONDS)
                 if time.monotonic() - start >= patience:
                     raise
-                time.sleep(min(_RETRY, error.retry_after or _RETRY))
+                # A device may tell anything.
+                time.sleep(error.retry_after if 0 < error.retry_after < _RETRY else _RETRY)
 
     def _hello(self, keeper: bool) -> tuple[WireClient, MachineState]:
         client = self._connect()
@@ -123,13 +137,26 @@ class Tenant:
 
 
 class _Keeper:
-    """Renews a lease in a thread of its own, until it is closed or the lease is lost."""
+    """Renews a lease in a thread of its own, until it is closed or the lease is lost.
 
-    def __init__(self, client: WireClient, every: float, connect: Callable[[], WireClient]) -> None:
-        self._client, self._every, self._connect = client, every, connect
+    Attributes:
+        ended: Whether the thread has come to its end as it should.
+    """
+
+    def __init__(
+        self, client: WireClient, every: float, connect: Callable[[], WireClient], say: Callable[[str], None]
+    ) -> None:
+        self._client, self._every, self._connect, self._say = client, every, connect, say
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        threading.Thread(target=self._run, name="edgerig lease", daemon=True).start()
+        self.ended = False
+        self._thread = threading.Thread(target=self._live, name="edgerig lease", daemon=True)
+        self._thread.start()
+
+    @property
+    def died(self) -> bool:
+        """Whether nobody renews the lease any more, without a reason."""
+        return not self.ended and not self._thread.is_alive()
 
     def close(self, release: bool) -> None:
         """Stop renewing, and give the lease back if ``release``."""
@@ -150,6 +177,27 @@ class _Keeper:
                 self._client.close()
                 self._client = self._connect()
                 self._client.renew_lease(release=True)
+
+    def _live(self) -> None:
+        """Do the work, whatever goes wrong: without it the device passes to another run in the middle of this one."""
+        said = ""
+        while True:
+            try:
+                self._run()
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"
+                if what != said:
+                    self._say(
+                        f"warning: renewing the lease of {self._client.who} failed: {what}. It is begun anew, as often "
+                        "as it takes. This is a fault of edgerig; please report it."
+                    )
+                said = what
+                # What the connection is in the middle of is not known.
+                self._client.broken = True
+                if not self._closed.wait(min(_RETRY, self._every)):
+                    continue
+            self.ended = True
+            return
 
     def _run(self) -> None:
         pause = self._every
@@ -177,6 +225,11 @@ class _Keeper:
             else:
                 self._client.close()
                 self._client = client
+
+
+def _to_stderr(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{text}\n")
 
 
 def run_name() -> str:
