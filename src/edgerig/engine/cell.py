@@ -20,11 +20,14 @@ from edgerig.engine.caveats import VACUOUS
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
 from edgerig.engine.judging import compare, judge_quality
+from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.testset import Reference, TestSet, the_input
-from edgerig.errors import IncompatibleError, TargetError
+from edgerig.errors import AnswerError, IncompatibleError, InferenceError, TargetError
 from edgerig.files import digest
 from edgerig.measure.judge import judge
 from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
+from edgerig.measure.machine import MachineState, unknown_machine
+from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.stats import Distribution, summarize
 from edgerig.progress import Progress
 from edgerig.results.types import Agreement, CellResult, Latency
@@ -48,7 +51,8 @@ class Steady(msgspec.Struct, frozen=True):
         times_ns: On-device times, shape (m,), m >= n, in order.
         scores: Shape (n, classes).
         fit: What was counted while the samples were quantized, see `edgerig.datasets.input_fit`.
-        before_seconds, after_seconds: Host time a sample, before and after the device.
+        before_seconds, after_seconds: Host time a sample, before and after the device: the median over the portions.
+        pauses: What is to be said of this program itself standing still.
     """
 
     times_ns: NDArray[np.int64]
@@ -56,6 +60,7 @@ class Steady(msgspec.Struct, frozen=True):
     fit: NDArray[np.float64]
     before_seconds: float
     after_seconds: float
+    pauses: tuple[str, ...] = ()
 
 
 def measure_cell(
@@ -75,7 +80,7 @@ def measure_cell(
         InferenceError: Its engine refused the network or failed.
         IncompatibleError: Dataset and network do not fit.
     """
-    started, begin = _now(), time.perf_counter()
+    started, begin, sleep = _now(), time.perf_counter(), SleepWatch()
     journal = Journal(scratch, _journal_key(cell, artifact, tests))
     journal.load()
     resumed = journal.samples
@@ -84,21 +89,23 @@ def measure_cell(
         _check_deployed(artifact, session.load_report, cell, tests)
 
     with Deployment(cell, artifact, target, how, progress, check) as deployment:
-        machine = deployment.ask("before the first inference", lambda session: session.machine())
+        machine = deployment.ask("before the first inference", _machine)
         first_inputs = _first_inputs(tests, artifact, how)
         first = deployment.first(first_inputs)
         report = deployment.session.load_report
         deployment.warm_up(first_inputs)
         with progress.task(cell.id, len(tests)) as task:
             steady = _steady_pass(deployment, journal, tests, how.seconds, task.advance)
+        still = [waited(deployment.longest_wait), *steady.pauses]
         counts, firmware = deployment.session.counts(), deployment.session.firmware()
-        memory = deployment.ask("while its memory was read", lambda session: session.memory())
+        memory = deployment.ask("while its memory was read", _memory)
         layers, told = deployment.ask("in the profile", lambda session: _profile(session, first_inputs, how))
         memory = _with_what_the_profile_told(memory, told)
         transport = deployment.ask(
             "while the transport was measured", lambda session: _transport(session, first_inputs, how)
         )
-        machine_after = deployment.ask("at the end", lambda session: session.machine())
+        clock = deployment.ask("while its clock was checked", lambda session: session.check_clock([first_inputs]))
+        machine_after = deployment.ask("at the end", _machine)
     distribution = summarize(steady.times_ns * NANOSECOND)
     fit = summarize_fit(steady.fit, the_input(artifact))
     quality = judge_quality(tests.dataset, steady.scores, tests.samples.labels)
@@ -108,7 +115,9 @@ def measure_cell(
     interruptions = tuple(deployment.interruptions)
     if resumed:
         interruptions = (f"The run went on at sample {resumed} of {len(tests)}, in a new session.", *interruptions)
-    warnings = (*interruptions, *judge(machine, machine_after, report.threads, distribution, report.clock))
+    pauses = [paused_inferences(steady.times_ns * NANOSECOND), *still, sleep.slept()]
+    doubts = tuple(text for text in (clock, *pauses) if text is not None)
+    warnings = (*interruptions, *doubts, *judge(machine, machine_after, report.threads, distribution, report.clock))
     kind: Any = target.kind
     result = CellResult(
         id=cell.id, model=cell.model, variant=cell.variant,
@@ -167,34 +176,39 @@ def _steady_pass(
     artifact = deployment.artifact
     spec = deployment.session.load_report.outputs[0]
     advance(journal.samples)
-    before = after = 0.0
-    fresh = len(tests) - journal.samples
+    before, after = HostTime("reading samples"), HostTime("taking results")
+    finite = Finite(deployment.session.load_report.outputs)
     mark = time.perf_counter()
     for part, inputs in tests.chunks(artifact, journal.samples):
         batch = quantize_input(inputs, the_input(artifact))
-        before += time.perf_counter() - mark
+        before.add(time.perf_counter() - mark, len(batch))
         fit = measure_fit(inputs, batch, the_input(artifact))
         for run in deployment.pieces(batch, part.start, advance):
             mark = time.perf_counter()
+            finite.look(run.outputs)
             values = dequantize(run.outputs[0], spec)
             values = values.reshape(len(values), -1).astype(np.float32, copy=False)
-            after += time.perf_counter() - mark
+            after.add(time.perf_counter() - mark, len(values))
             journal.append(scores=values, times_ns=run.times_ns, fit=fit[: len(values)])
             fit = fit[len(values) :]
         mark = time.perf_counter()
+    finite.check()
     times = [journal.joined("times_ns")]
     again = _first_chunk(tests, artifact)
-    left = seconds - int(times[0].sum()) * NANOSECOND
+    # By the median: one inference of 20 s, over which a laptop slept, is no reason to measure less.
+    left = seconds - float(np.median(times[0])) * len(times[0]) * NANOSECOND
     # Where the way to the device takes far longer than the network, a second of inference is an hour of waiting.
     deadline = time.monotonic() + PATIENCE * max(seconds, 1.0)
     while left > 0 and sum(map(len, times)) < MAX_INFERENCES and time.monotonic() < deadline:
         for run in deployment.pieces(again, None, lambda _: None):
-            left -= max(int(run.times_ns.sum()), 1) * NANOSECOND
+            left -= max(float(np.median(run.times_ns)) * len(run.times_ns), 1) * NANOSECOND
             times.append(run.times_ns)
             if time.monotonic() > deadline:
                 break
-    count = max(1, fresh)
-    return Steady(np.concatenate(times), journal.joined("scores"), journal.joined("fit"), before / count, after / count)
+    pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
+    return Steady(
+        np.concatenate(times), journal.joined("scores"), journal.joined("fit"), before.median(), after.median(), pauses
+    )
 
 
 def _profile(
@@ -202,9 +216,27 @@ def _profile(
 ) -> tuple[tuple[LayerTime, ...] | Unavailable, dict[str, Quantity]]:
     """The profile, and the memory as the same session tells it afterwards."""
     if not how.profile:
-        return Unavailable("the per-operator profile was switched off"), session.memory()
-    layers = session.profile([inputs[: how.profile_samples]])
-    return layers if isinstance(layers, Unavailable) else tuple(layers), session.memory()
+        return Unavailable("the per-operator profile was switched off"), _memory(session)
+    try:
+        layers = session.profile([inputs[: how.profile_samples]])
+    except (AnswerError, InferenceError) as error:
+        layers = Unavailable(error.message.rstrip("."))
+    return layers if isinstance(layers, Unavailable) else tuple(layers), _memory(session)
+
+
+def _memory(session: Session) -> dict[str, Quantity]:
+    """The memory; what was measured before is not lost over an answer that cannot be."""
+    try:
+        return session.memory()
+    except AnswerError as error:
+        return {"peak_rss": Unavailable(error.message.rstrip("."))}
+
+
+def _machine(session: Session) -> MachineState:
+    try:
+        return session.machine()
+    except AnswerError as error:
+        return unknown_machine(error.message)
 
 
 def _with_what_the_profile_told(before: dict[str, Quantity], after: dict[str, Quantity]) -> dict[str, Quantity]:
@@ -242,8 +274,8 @@ def _latency(
         distribution=distribution,
         throughput=rate,
         transport=transport,
-        preprocessing=host(steady.before_seconds, "mean; reading, preprocessing and quantizing"),
-        postprocessing=host(steady.after_seconds, "mean; dequantizing"),
+        preprocessing=host(steady.before_seconds, "median over portions; reading, preprocessing and quantizing"),
+        postprocessing=host(steady.after_seconds, "median over portions; dequantizing"),
     )
 
 

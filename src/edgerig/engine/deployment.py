@@ -59,12 +59,18 @@ class Deployment:
         self._losses: dict[str, list[float]] = {}
         self._opened: Session | None = None
         self._report: LoadReport | None = None
+        self._waited = 0.0
         try:
             self._opened = self._open()
         except LeaseError:
             raise
         except TargetError as error:
             self._recover(error, "while the network was deployed")
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that the host waited longest for an answer, beside its inferences, in any session."""
+        return max(self._waited, self.session.longest_wait())
 
     @property
     def session(self) -> Session:
@@ -216,6 +222,7 @@ class Deployment:
         start, refusals = time.monotonic(), 0
         with contextlib.suppress(EdgerigError, OSError):
             if self._opened is not None:
+                self._waited = max(self._waited, self._opened.longest_wait())
                 self._opened.close()
         while True:
             try:

@@ -141,12 +141,17 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
     distribution, steady = cell.latency.distribution, cell.latency.steady
     if distribution is None or isinstance(steady, Unavailable):
         return ()
-    names, kind = ("minimum", "median", "mean", "maximum", "std"), steady.kind
-    values = ((name, getattr(distribution, name)) for name in names)
-    rows = [Fact(name, show(value, steady.unit), exact(value, steady.unit), kind) for name, value in values]
+    kind, unit = steady.kind, steady.unit
+
+    def facts(*names: str) -> list[Fact]:
+        values = ((name, getattr(distribution, name)) for name in names)
+        return [Fact(name, show(value, unit), exact(value, unit), kind) for name, value in values]
+
+    # First what a pause in the middle does not move, last what it does.
+    rows = facts("median", "minimum", "maximum")
     rows.append(Fact("spread, (p90 − p10) / median", percent(distribution.spread), repr(distribution.spread), kind))
     rows.append(Fact("drift, first to last quarter", percent(distribution.drift), repr(distribution.drift), kind))
-    return (*rows, Fact("samples", f"{distribution.n:,}"))
+    return (*rows, *facts("mean", "std"), Fact("samples", f"{distribution.n:,}"))
 
 
 def _layers(cell: CellResult, limits: Limits) -> Layers:

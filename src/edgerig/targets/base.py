@@ -137,6 +137,14 @@ class Session(ABC):
     def machine(self) -> MachineState:
         """The state of the device now."""
 
+    def longest_wait(self) -> float:
+        """Seconds that the host waited longest for an answer beside its inferences; 0 if that was as usual."""
+        return 0.0
+
+    def check_clock(self, inputs: Sequence[Array]) -> str | None:
+        """What the device's clock and the host's disagree about, in a sentence; None where nothing is to be said."""
+        return None
+
     def counts(self) -> Counts | None:
         """What was counted over all samples so far, where an emulator runs the network."""
         return None

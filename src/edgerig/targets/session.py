@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,13 +12,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact, TensorSpec
+from edgerig.artifact import Artifact
 from edgerig.errors import AnswerError, InferenceError, TargetError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.stats import summarize
 from edgerig.runtimes.base import LayerTime
+from edgerig.targets.arrivals import Kept, Output, as_bytes
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
+from edgerig.targets.clockcheck import Asks, check_clock
 from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
 from edgerig.wire.frame import Kind
@@ -34,6 +37,8 @@ STREAM_SECONDS = 0.05
 WINDOW = 4
 #: Bytes of inputs, and of outputs, in the requests under way at most.
 CHUNK_BYTES = 8 * 1024 * 1024
+#: Answers whose waiting is kept, and times their median that is more than usual: slow lines are slow always.
+WAITS, UNUSUAL = 4096, 5.0
 #: Round trips before those that count, when the transport is measured.
 TRANSPORT_WARMUP = 3
 
@@ -70,6 +75,7 @@ class WireSession(Session):
         self._closed = False
         self._sample_ns: float | None = None
         self._answered = 0
+        self._longest_wait, self._waits = 0.0, list[float]()
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, Path(artifact.path).name)
         asked = time.perf_counter_ns()
         loaded = client.upload_model(header, memoryview(artifact.read()))
@@ -80,9 +86,9 @@ class WireSession(Session):
         del told["window"]
         self.load_report = LoadReport(**told)
         self._inputs = [(np.dtype(spec.dtype), spec.shape[1:], spec) for spec in loaded.inputs]
-        self._outputs = [_Output(spec) for spec in loaded.outputs]
+        self._outputs = [Output(spec) for spec in loaded.outputs]
         bytes_in, bytes_out = (sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
-        self._bytes_in = max(bytes_in, 1)
+        self._bytes_in, self._bytes_out = max(bytes_in, 1), bytes_out
         self._window = min(WINDOW, client.window)
         most = CHUNK_BYTES // self._window
         self._largest = max(1, min(min(most, client.device.max_payload) // self._bytes_in, most // max(bytes_out, 1)))
@@ -90,7 +96,7 @@ class WireSession(Session):
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         self.arrived = None
         batches = self._check(inputs)
-        kept = _Kept(len(batches[0]), self.client.who)
+        kept = Kept(len(batches[0]), self.client.who)
         try:
             if self.protocol == "run":
                 self._run(batches, kept, on_done)
@@ -115,6 +121,13 @@ class WireSession(Session):
             high=found.high, method=f"median of host time of {what} with one sample, less its on-device time",
         )  # fmt: skip
 
+    def longest_wait(self) -> float:
+        usual = statistics.median(self._waits) if self._waits else 0.0
+        return self._longest_wait if self._longest_wait > UNUSUAL * usual else 0.0
+
+    def check_clock(self, inputs: Sequence[Array]) -> str | None:
+        return check_clock(_Asks(self, self._check(inputs))) if self.same_time else None
+
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         if not self.client.supports(Kind.PROFILE):
             return Unavailable(f"{self.client.who} has no per-operator profile")
@@ -124,7 +137,7 @@ class WireSession(Session):
             # A microcontroller has room for a few samples only.
             most = min(most, self._largest)
         batches = [batch[:most] for batch in batches]
-        views = [_bytes(batch) for batch in batches]
+        views = [as_bytes(batch) for batch in batches]
         try:
             found: list[LayerTime] | Unavailable = self.client.profile(
                 views, len(batches[0]), list[LayerTime] | Unavailable
@@ -172,7 +185,7 @@ class WireSession(Session):
         """What `run` gives of what the device answered; a board that is not there has other times."""
         return run
 
-    def _run(self, batches: list[Array], kept: _Kept, on_done: Callable[[int], None] | None) -> None:
+    def _run(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
         """By RUN, or step by step on a device that turns out not to understand it."""
         try:
             self._chunked(batches, kept, on_done)
@@ -191,7 +204,7 @@ class WireSession(Session):
     def _check_times(self, times: NDArray[np.int64], span_ns: int) -> None:
         answers.check_times(times, self.load_report.clock, span_ns if self.same_time else None, self.client.who)
 
-    def _chunked(self, batches: list[Array], kept: _Kept, on_done: Callable[[int], None] | None) -> None:
+    def _chunked(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
         start, total = time.perf_counter_ns(), 0.0
         for answer in self.client.stream(self._requests(batches), self._window):
             self._keep_pace(answer)
@@ -211,7 +224,7 @@ class WireSession(Session):
         while place < total:
             advised = max(1, self.client.advised // self._bytes_in)
             count = min(total - place, self._largest, self._chunk(), advised)
-            yield [_bytes(batch[place : place + count]) for batch in batches], count
+            yield [as_bytes(batch[place : place + count]) for batch in batches], count
             place += count
 
     def _chunk(self) -> int:
@@ -224,14 +237,24 @@ class WireSession(Session):
     def _keep_pace(self, answer: Answer) -> None:
         """Note how long the device took, from when it had the request and had answered the one before."""
         now = time.perf_counter_ns()
-        self._sample_ns = (now - max(now - answer.round_trip_ns, self._answered)) / answer.count
+        took = now - max(now - answer.round_trip_ns, self._answered)
+        self._sample_ns = took / answer.count
         self._answered = now
+        self._note_wait(took, np.frombuffer(answer.times, "<i8"))
 
-    def _stepwise(self, batches: list[Array], kept: _Kept, on_done: Callable[[int], None] | None) -> None:
+    def _note_wait(self, took_ns: int, times: NDArray[np.int64]) -> None:
+        """Note how long an answer took beside its inferences."""
+        if self.same_time:
+            wait = (took_ns - float(times.sum(dtype=np.float64))) * 1e-9
+            self._longest_wait = max(self._longest_wait, wait)
+            if len(self._waits) < WAITS:
+                self._waits.append(wait)
+
+    def _stepwise(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
         total, told = len(batches[0]), time.perf_counter()
         waiting = 0
         for place in range(total):
-            views = [_bytes(batch[place : place + 1]) for batch in batches]
+            views = [as_bytes(batch[place : place + 1]) for batch in batches]
             start = time.perf_counter_ns()
             self.client.upload_input(views)
             self.client.request_processing()
@@ -239,6 +262,7 @@ class WireSession(Session):
             answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
             times = np.array([self.client.download_statistics().last_inference_ns], np.int64)
             self._check_times(times, processed - start)
+            self._note_wait(time.perf_counter_ns() - start, times)
             kept.add(answered, times, time.perf_counter_ns() - start)
             waiting += 1
             if on_done is not None and (time.perf_counter() - told > CHUNK_SECONDS or place == total - 1):
@@ -248,11 +272,11 @@ class WireSession(Session):
     def _one(self, sample: list[Array]) -> tuple[int, int]:
         """Host time and on-device time in ns of one sample by the session's own protocol."""
         if self.protocol == "stepwise":
-            kept = _Kept(1, self.client.who)
+            kept = Kept(1, self.client.who)
             self._stepwise(sample, kept, None)
             run = kept.run()
             return int(run.round_trips_ns[0]), int(run.times_ns[0])
-        answer = self.client.run([_bytes(array) for array in sample], 1)
+        answer = self.client.run([as_bytes(array) for array in sample], 1)
         return answer.round_trip_ns, int(self._times(answer)[0])
 
     def _arrays(self, views: list[memoryview], count: int) -> list[Array]:
@@ -277,80 +301,23 @@ class WireSession(Session):
         return [np.ascontiguousarray(array) for array in inputs]
 
 
+class _Asks(Asks):
+    """What a clock check asks of a session, whose samples are run over and over."""
+
+    def __init__(self, session: WireSession, batches: list[Array]) -> None:
+        self.session, self.client, self._batches = session, session.client, batches
+        self.by_run = session.protocol == "run"
+        self.largest = min(session._largest, max(1, session.client.advised // session._bytes_in))
+        self.ratio = max(0, session._bytes_out) / session._bytes_in
+
+    def views(self, count: int) -> list[memoryview]:
+        return [as_bytes(np.resize(batch, (count, *batch.shape[1:]))) for batch in self._batches]
+
+    def run(self, count: int) -> tuple[int, int]:
+        views = self.views(count)
+        answer = self.client.run(views, count)
+        return answer.round_trip_ns, int(self.session._times(answer).sum())
+
+
 def _nothing() -> None:
     pass
-
-
-def _bytes(array: Array) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
-
-
-class _Kept:
-    """Results of up to ``total`` samples, as they arrive.
-
-    Attributes:
-        count: How many have arrived.
-    """
-
-    def __init__(self, total: int, who: str) -> None:
-        self.count, self._total, self._who, self._room = 0, total, who, 0
-        self._outputs: list[Array] = []
-        self._times: NDArray[np.int64] = np.empty(total, np.int64)
-        self._trips: list[int] = []
-        self._sizes: list[int] = []
-
-    def add(self, outputs: list[Array], times: NDArray[np.int64], round_trip_ns: int) -> None:
-        """Copy the next answer, whose views end with the one after it, to where it stays."""
-        count = len(times)
-        place = slice(self.count, self.count + count)
-        if place.stop > self._room:
-            self._make_room(outputs, place.stop)
-        for kept, array in zip(self._outputs, outputs, strict=True):
-            if kept.shape[1:] != array.shape[1:]:
-                raise AnswerError(f"{self._who} changes the shape of its outputs from message to message.")
-            kept[place] = array
-        self._times[place] = times
-        self._trips.append(round_trip_ns)
-        self._sizes.append(count)
-        self.count += count
-
-    def _make_room(self, outputs: list[Array], need: int) -> None:
-        """Have room for ``need`` samples or more: as the answers come, as a device may say anything of its outputs."""
-        self._room = min(self._total, max(need, 2 * self._room))
-        before = self._outputs or [array[:0] for array in outputs]
-        self._outputs = [np.empty((self._room, *array.shape[1:]), array.dtype) for array in before]
-        for larger, kept in zip(self._outputs, before, strict=True):
-            larger[: self.count] = kept[: self.count]
-
-    def run(self) -> DeviceRun:
-        """What has arrived, at least one sample."""
-        return DeviceRun(
-            outputs=tuple(array[: self.count] for array in self._outputs), times_ns=self._times[: self.count],
-            round_trips_ns=np.array(self._trips, np.int64), samples_per_request=np.array(self._sizes, np.int64),
-        )  # fmt: skip
-
-
-class _Output:
-    """How an output lies in an answer, worked out once: this is in the way of every round trip."""
-
-    def __init__(self, spec: TensorSpec) -> None:
-        self.name, self.dtype = spec.name, np.dtype(spec.dtype)
-        self.shape = spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape
-        # An engine that does not know its output's shape in advance says so by a size of -1 or 0.
-        self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-        self.known = self.nbytes > 0 and all(size > 0 for size in self.shape)
-
-    def array(self, view: memoryview, count: int, who: str) -> Array:
-        """The output of ``count`` samples, shape (n, ...).
-
-        Raises:
-            AnswerError: The bytes are not as many as were announced, or no whole number of elements.
-        """
-        whole = view.nbytes == count * self.nbytes if self.known else view.nbytes % (count * self.dtype.itemsize) == 0
-        if not whole:
-            raise AnswerError(
-                f"{who} announced {self.dtype.name} {list(self.shape)} a sample for output {self.name!r}, and sent "
-                f"{view.nbytes} B for {count} of them.",
-            )
-        flat = np.frombuffer(view, self.dtype.newbyteorder("<")).astype(self.dtype, copy=False)
-        return flat.reshape(count, *self.shape) if self.known else flat.reshape(count, -1)

@@ -6,6 +6,8 @@ It is named as ``edgerig.testing.faults:Faulty``, takes any file as a network, a
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +18,10 @@ import numpy as np
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.files import sha256, write_bytes
-from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
+from edgerig.runtimes.base import Array, Calls, RunResult, Runtime, RuntimeSettings
 
 NAME = "edgerig.testing.faults:Faulty"
+MISCLOCKED = "edgerig.testing.faults:Misclocked"
 X = TensorSpec("x", (1, 4), "float32")
 Y = TensorSpec("y", (1, 4), "float32")
 
@@ -27,8 +30,11 @@ class FaultySettings(RuntimeSettings, frozen=True, kw_only=True):
     """What goes wrong, and when."""
 
     fault: Annotated[
-        Literal["none", "abort", "exit", "hang", "raise"],
-        msgspec.Meta(description="abort: SIGABRT; exit: end with code 3; hang: sleep; raise: raise"),
+        Literal["none", "abort", "exit", "hang", "raise", "nan", "stop"],
+        msgspec.Meta(
+            description="abort: SIGABRT; exit: end with code 3; hang: sleep; raise: raise; nan: outputs are no "
+            "numbers from then on; stop: the process is stopped by SIGSTOP once, for a second"
+        ),
     ] = "none"
     at: Annotated[Literal["load", "run"], msgspec.Meta(description="where it goes wrong")] = "run"
     after: Annotated[int, msgspec.Meta(description="inferences that go well before it", ge=0)] = 0
@@ -49,7 +55,7 @@ class Faulty(Runtime):
         return "1"
 
     def _load(self, path: Path) -> None:
-        self._done = 0
+        self._done, self._stopped = 0, False
         self._x: Array = np.zeros((1, 4), np.float32)
         self.path = path
         if self.settings.at == "load":
@@ -83,8 +89,47 @@ class Faulty(Runtime):
             os._exit(3)
         elif fault == "hang":
             time.sleep(3600)
+        elif fault == "nan":
+            self._x = np.full_like(self._x, np.nan)
+        elif fault == "stop" and not self._stopped:
+            self._stopped = True
+            subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])
+            os.kill(os.getpid(), signal.SIGSTOP)
         elif fault == "raise":
             raise RuntimeError("the engine says no")
+
+
+class MisclockedSettings(FaultySettings, frozen=True, kw_only=True):
+    """What its clock tells."""
+
+    factor: Annotated[float, msgspec.Meta(description="times told for each that passed", gt=0)] = 1.0
+    processor: Annotated[bool, msgspec.Meta(description="tell the processor's time only")] = False
+
+
+class Misclocked(Faulty):
+    """Doubles its input, by a clock that runs too fast, or too slow, or while it works only."""
+
+    name = "misclocked"
+    Settings = MisclockedSettings
+    settings: MisclockedSettings
+
+    def run(self, inputs: Sequence[Array]) -> RunResult:
+        self._worked: list[int] = []
+        result = super().run(inputs)
+        return RunResult(result.outputs, np.array([self._told(t) for t in result.times_ns], np.int64))
+
+    def run_one(self, sample: Sequence[Array]) -> tuple[int, Sequence[Array]]:
+        self._worked = []
+        elapsed, outputs = super().run_one(sample)
+        return self._told(elapsed), outputs
+
+    def _invoke(self) -> None:
+        start = time.process_time_ns()
+        super()._invoke()
+        self._worked.append(time.process_time_ns() - start)
+
+    def _told(self, elapsed: int) -> int:
+        return int((self._worked.pop(0) if self.settings.processor else elapsed) * self.settings.factor)
 
 
 class Absent(Faulty):

@@ -107,8 +107,8 @@ class WireClient(RuntimeProtocol):
             frame = self.request(Kind.MODEL, messages.pack(part), [view])
         return frame
 
-    def upload_input(self, inputs: Sequence[memoryview]) -> None:
-        self.request(Kind.DATA, messages.pack_tensors(1, [part.nbytes for part in inputs]), inputs)
+    def upload_input(self, inputs: Sequence[memoryview], count: int = 1) -> None:
+        self.request(Kind.DATA, messages.pack_tensors(count, [part.nbytes for part in inputs]), inputs)
 
     def request_processing(self) -> int:
         request = self._send(Kind.PROCESS, b"", ())

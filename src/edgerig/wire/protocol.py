@@ -30,8 +30,8 @@ class RuntimeProtocol(ABC):
         """Send a model file and have it loaded."""
 
     @abstractmethod
-    def upload_input(self, inputs: Sequence[memoryview]) -> None:
-        """Send one sample's inputs, as bytes."""
+    def upload_input(self, inputs: Sequence[memoryview], count: int = 1) -> None:
+        """Send the inputs of ``count`` samples, as bytes."""
 
     @abstractmethod
     def request_processing(self) -> int:

@@ -1,0 +1,85 @@
+"""What the host notes while samples pass: its own time, and outputs that are no numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import InferenceError
+from edgerig.measure.pauses import LONG_WAIT, TIMES
+
+Array = NDArray[Any]
+
+
+class HostTime:
+    """Host time a sample, of portions of samples: the median, which a pause does not move.
+
+    Args:
+        what: What the host does meanwhile, for messages.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._seconds: list[float] = []
+        self._counts: list[int] = []
+
+    def add(self, seconds: float, count: int) -> None:
+        """A portion of ``count`` samples that took ``seconds``."""
+        self._seconds.append(seconds)
+        self._counts.append(max(1, count))
+
+    def median(self) -> float:
+        """Seconds a sample; 0 where there was none."""
+        return float(np.median(self._each())) if self._seconds else 0.0
+
+    def pause(self) -> str | None:
+        """A sentence, if this program stood still in a portion."""
+        if len(self._seconds) < 2:
+            return None
+        each, longest = self._each(), max(self._seconds)
+        if longest < LONG_WAIT or each.max() <= TIMES * np.median(each):
+            return None
+        return f"This program stood still for up to {longest:.1f} s while {self.what}."
+
+    def _each(self) -> NDArray[np.float64]:
+        each: NDArray[np.float64] = np.array(self._seconds) / np.array(self._counts)
+        return each
+
+
+class Finite:
+    """Counts samples whose outputs are infinite or no numbers.
+
+    Args:
+        specs: The outputs.
+    """
+
+    def __init__(self, specs: Sequence[TensorSpec]) -> None:
+        self._specs = specs
+        self._bad = [0] * len(specs)
+        self._samples = 0
+
+    def look(self, outputs: Sequence[Array]) -> None:
+        """See the outputs of some samples, each of shape (n, ...)."""
+        self._samples += len(outputs[0])
+        for index, array in enumerate(outputs):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                self._bad[index] += int((~np.isfinite(array.reshape(len(array), -1)).all(axis=1)).sum())
+
+    def check(self) -> None:
+        """See that there were none.
+
+        Raises:
+            InferenceError: There were; names the output and how many of how many samples.
+        """
+        for spec, bad in zip(self._specs, self._bad, strict=True):
+            if bad:
+                raise InferenceError(
+                    f"Output {spec.name!r} of the network is inf or NaN in {bad:,} of {self._samples:,} samples: "
+                    "nothing can be judged by it.",
+                    "Look at its inputs' range and at its weights: values overflow on the way, or were no numbers "
+                    "before.",
+                )

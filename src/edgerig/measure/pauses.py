@@ -1,0 +1,66 @@
+"""Pauses in a measurement: a laptop that slept, a process that was stopped, a line that stood still."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+#: Seconds from which on a single inference may be a pause.
+LONG_INFERENCE = 0.5
+#: Seconds that nothing came from a device, beside its inferences, from which on it is said.
+LONG_WAIT = 2.0
+#: Times the median above which it is one.
+TIMES = 20.0
+
+
+def paused_inferences(seconds: ArrayLike) -> str | None:
+    """What is to be said of inferences, shape (n,), that took so long that the device cannot have been at work.
+
+    Returns:
+        A sentence with how many and how long, or None.
+    """
+    x = np.asarray(seconds, np.float64).ravel()
+    if x.size < 2:
+        return None
+    median = float(np.median(x))
+    long = x[(x >= LONG_INFERENCE) & (x > TIMES * median)]
+    if not long.size:
+        return None
+    count = f"1 of {x.size:,} inferences" if long.size == 1 else f"{long.size:,} of {x.size:,} inferences"
+    factor = long.max() / max(median, 1e-9)
+    return (
+        f"{count} took up to {long.max():.1f} s, {factor:,.0f} times the median: the device slept or its program was "
+        "stopped meanwhile. Median and percentiles hardly feel it; the mean does."
+    )
+
+
+def waited(seconds: float) -> str | None:
+    """What is to be said where for so many seconds nothing came from a device, beside its inferences."""
+    if seconds < LONG_WAIT:
+        return None
+    return (
+        f"For {seconds:.1f} s nothing came from the device, beside its inferences: the device, the line or this "
+        "program stood still meanwhile."
+    )
+
+
+class SleepWatch:
+    """Tells how long this machine slept since the watch was made, by the clock that goes on meanwhile."""
+
+    def __init__(self) -> None:
+        self._start = _asleep()
+
+    def slept(self) -> str | None:
+        """A sentence about it; None if it did not, or does not tell."""
+        seconds = _asleep() - self._start
+        return f"This machine slept for {seconds:.0f} s in the middle of the measurement." if seconds >= 1 else None
+
+
+def _asleep() -> float:
+    """Seconds that this machine has slept since its start."""
+    if sys.platform != "linux":
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)

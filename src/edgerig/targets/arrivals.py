@@ -1,0 +1,86 @@
+"""Results of samples as they arrive over the wire, and how they lie in an answer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import AnswerError
+from edgerig.targets.base import Array, DeviceRun
+
+
+def as_bytes(array: Array) -> memoryview:
+    """The bytes of a contiguous array, not copied."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+class Kept:
+    """Results of up to ``total`` samples, as they arrive.
+
+    Attributes:
+        count: How many have arrived.
+    """
+
+    def __init__(self, total: int, who: str) -> None:
+        self.count, self._total, self._who, self._room = 0, total, who, 0
+        self._outputs: list[Array] = []
+        self._times: NDArray[np.int64] = np.empty(total, np.int64)
+        self._trips: list[int] = []
+        self._sizes: list[int] = []
+
+    def add(self, outputs: list[Array], times: NDArray[np.int64], round_trip_ns: int) -> None:
+        """Copy the next answer, whose views end with the one after it, to where it stays."""
+        count = len(times)
+        place = slice(self.count, self.count + count)
+        if place.stop > self._room:
+            self._make_room(outputs, place.stop)
+        for kept, array in zip(self._outputs, outputs, strict=True):
+            if kept.shape[1:] != array.shape[1:]:
+                raise AnswerError(f"{self._who} changes the shape of its outputs from message to message.")
+            kept[place] = array
+        self._times[place] = times
+        self._trips.append(round_trip_ns)
+        self._sizes.append(count)
+        self.count += count
+
+    def _make_room(self, outputs: list[Array], need: int) -> None:
+        """Have room for ``need`` samples or more: as the answers come, as a device may say anything of its outputs."""
+        self._room = min(self._total, max(need, 2 * self._room))
+        before = self._outputs or [array[:0] for array in outputs]
+        self._outputs = [np.empty((self._room, *array.shape[1:]), array.dtype) for array in before]
+        for larger, kept in zip(self._outputs, before, strict=True):
+            larger[: self.count] = kept[: self.count]
+
+    def run(self) -> DeviceRun:
+        """What has arrived, at least one sample."""
+        return DeviceRun(
+            outputs=tuple(array[: self.count] for array in self._outputs), times_ns=self._times[: self.count],
+            round_trips_ns=np.array(self._trips, np.int64), samples_per_request=np.array(self._sizes, np.int64),
+        )  # fmt: skip
+
+
+class Output:
+    """How an output lies in an answer, worked out once: this is in the way of every round trip."""
+
+    def __init__(self, spec: TensorSpec) -> None:
+        self.name, self.dtype = spec.name, np.dtype(spec.dtype)
+        self.shape = spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape
+        # An engine that does not know its output's shape in advance says so by a size of -1 or 0.
+        self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        self.known = self.nbytes > 0 and all(size > 0 for size in self.shape)
+
+    def array(self, view: memoryview, count: int, who: str) -> Array:
+        """The output of ``count`` samples, shape (n, ...).
+
+        Raises:
+            AnswerError: The bytes are not as many as were announced, or no whole number of elements.
+        """
+        whole = view.nbytes == count * self.nbytes if self.known else view.nbytes % (count * self.dtype.itemsize) == 0
+        if not whole:
+            raise AnswerError(
+                f"{who} announced {self.dtype.name} {list(self.shape)} a sample for output {self.name!r}, and sent "
+                f"{view.nbytes} B for {count} of them.",
+            )
+        flat = np.frombuffer(view, self.dtype.newbyteorder("<")).astype(self.dtype, copy=False)
+        return flat.reshape(count, *self.shape) if self.known else flat.reshape(count, -1)
