@@ -11,7 +11,8 @@ import msgspec
 from edgerig.cli.console import echo, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.measure.kinds import Measurement, Quantity
-from edgerig.report import write_report
+from edgerig.report import build_report, write_report
+from edgerig.report.model import Report
 from edgerig.results.types import CellResult, RunResult
 
 #: The columns of the table of variants; what is ranked higher is left out first on a narrow terminal.
@@ -31,11 +32,14 @@ def finish(folder: Path, result: RunResult) -> None:
     for suffix in (".html", ".md", ".json"):
         write_report([folder], folder / f"report{suffix}")
     show_cells(result)
+    for line in shared_lines(build_report([folder])):
+        echo(line)
 
 
 def show_cells(result: RunResult) -> None:
     """The variants as a table, and what makes any of their numbers less trustworthy."""
-    rows = [_row(cell) for cell in result.cells]
+    counts = {cell.quality.samples for cell in result.cells if cell.quality.metrics}
+    rows = [_row(cell, len(counts) > 1) for cell in result.cells]
     echo()
     for line in render_table(COLUMNS, rows, terminal_width(sys.stderr)):
         echo(line)
@@ -43,12 +47,28 @@ def show_cells(result: RunResult) -> None:
         echo(line)
 
 
-def _row(cell: CellResult) -> list[str]:
+def shared_lines(report: Report) -> list[str]:
+    """What the variants lose and gain against the first float one, on the samples that all of them ran."""
+    lines = []
+    for view in report.shared:
+        alike: dict[str, list[str]] = {}
+        for row in view.rows:
+            if row.label != view.baseline:
+                alike.setdefault(f"{row.errors:,} errors, {row.verdict}", []).append(row.label)
+        first = next(row for row in view.rows if row.label == view.baseline)
+        lines.append(view.note)
+        lines.append(f"  {view.baseline}: {first.errors:,} errors, {first.quality.text}")
+        lines += [f"  {', '.join(labels)}: {text}" for text, labels in alike.items()]
+    return lines
+
+
+def _row(cell: CellResult, counted: bool) -> list[str]:
+    """``counted``: whether to say of how many samples the quality is, because others ran more or fewer."""
     metric = cell.quality.metrics[0] if cell.quality.metrics else None
     same = getattr(cell.agreement, "same_class", None)
     return [
         cell.id + (" (!)" if cell.warnings else ""),
-        f"{metric.value:.2%}" if metric else "-",
+        f"{metric.value:.2%}{f' of {cell.quality.samples:,}' if counted else ''}" if metric else "-",
         f"{same:.2%}" if same is not None else _no_comparison(cell),
         _time(cell.latency.steady), _p99(cell),
         f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),

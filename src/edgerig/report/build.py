@@ -27,6 +27,7 @@ from edgerig.report.model import (
 from edgerig.report.privacy import anonymous
 from edgerig.report.quality import primary, why_void
 from edgerig.report.recommend import Candidate, recommend
+from edgerig.report.shared import on_shared_samples, shared_views
 from edgerig.report.units import compact, show, times, when
 from edgerig.report.variants import build_variant
 from edgerig.results.types import CellResult, ModelInfo, RunResult
@@ -60,6 +61,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
         _candidate(cell, variant, bundles[number].result, names[number] if len(bundles) > 1 else "")
         for (number, cell), variant in zip(cells, variants, strict=True)
     ]
+    candidates = on_shared_samples(candidates, cells, bundles)
     finished = all(bundle.result.finished is not None for bundle in bundles)
     views = tuple(_bundle(number, names[number], bundle) for number, bundle in enumerate(bundles))
     report = Report(
@@ -73,6 +75,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
         compared=_compared(variants, len(bundles)),
         kinds=_kinds(variants),
         notes=tuple(_notes([bundle.result for bundle in bundles], names)),
+        shared=shared_views(cells, bundles, variants),
     )
     return anonymous(report)
 
@@ -310,7 +313,7 @@ def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:
     if len(counts) > 1:
         notes.append(
             f"Quality was judged on different numbers of samples ({', '.join(f'{count:,}' for count in counts)}): "
-            "mind the intervals."
+            "compared are those that all variants ran, where the bundle holds the raw samples."
         )
     if len({(cell.machine.host, cell.machine.cpu) for cell in cells}) > 1:
         notes.append("The variants ran on more than one machine.")

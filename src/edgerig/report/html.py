@@ -17,6 +17,7 @@ from edgerig.report.charts import Bar, Point, bars, distribution, histogram, ope
 from edgerig.report.model import Figure, Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
+from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
 from edgerig.text import harmless
 
@@ -72,6 +73,7 @@ def render_html(report: Report) -> str:
         "plot": _plot(report, colours, legend),
         "columns": _columns(report),
         "verdicts": VERDICTS,
+        "shared_legend": SHARED_LEGEND,
         "heat": _heat,
         "css": Markup(css),
         "js": Markup(js),

@@ -9,6 +9,7 @@ from edgerig.measure.kinds import Kind
 from edgerig.report.model import BundleView, Fact, Failure, Figure, Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
+from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent, show
 from edgerig.text import harmless
 
@@ -18,7 +19,14 @@ _CLASSES_SHOWN = 20
 def render_markdown(report: Report) -> str:
     """The same content as the page without its drawings; names are escaped so that they stay text."""
     parts = [f"# {escape(report.title)}", *(_bundle_head(bundle) for bundle in report.bundles)]
-    parts += [_recommendation(report), "## Variants", _bullets(report.notes), _variants(report), _compared(report)]
+    parts += [
+        _recommendation(report),
+        "## Variants",
+        _bullets(report.notes),
+        _variants(report),
+        *_shared(report),
+        _compared(report),
+    ]
     parts += [_sizes(bundle) for bundle in report.bundles]
     parts += ["## Each variant", *(_variant(variant, report) for variant in report.variants)]
     parts += ["## The runs" if len(report.bundles) > 1 else "## The run", *(_run(b) for b in report.bundles)]
@@ -144,6 +152,21 @@ def _variants(report: Report) -> str:
     if report.mixed:
         note += f" This report holds {', '.join(report.kinds)} numbers; those without a word are measured."
     return _table(head, rows, len(head) - (2 if many else 1)) + "\n\n" + note
+
+
+def _shared(report: Report) -> list[str]:
+    """Qualities on the samples that all variants ran."""
+    parts = []
+    for view in report.shared:
+        rows = [
+            (escape(row.label), _short(row.quality, interval=True), f"{row.errors:,}", f"{row.lost:,}",
+             f"{row.gained:,}", escape(row.verdict))
+            for row in view.rows
+        ]  # fmt: skip
+        head = ("variant", "accuracy", "errors", "lost", "gained", f"against {escape(view.baseline)}")
+        title = "## Errors compared" + (f" ({escape(view.dataset)})" if len(report.shared) > 1 else "")
+        parts += [title, escape(view.note) + " " + SHARED_LEGEND, _table(head, rows)]
+    return parts
 
 
 def _compared(report: Report) -> str:

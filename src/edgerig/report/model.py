@@ -357,6 +357,31 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     change: str
 
 
+class SharedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant's accuracy on the shared samples: wrong answers, those that only it (``lost``) and that only the
+    baseline (``gained``) gives, and p of McNemar's test; ``different`` if that is below 5 %."""
+
+    anchor: str
+    label: str
+    quality: Figure
+    errors: int
+    lost: int
+    gained: int
+    p: float
+    different: bool
+    verdict: str
+
+
+class SharedView(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracies on the ``samples`` that all variants of one dataset ran, compared with those of ``baseline``."""
+
+    dataset: str
+    samples: int
+    note: str
+    baseline: str
+    rows: tuple[SharedRow, ...]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the report shows."""
 
@@ -370,6 +395,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     compared: tuple[Compared, ...]
     kinds: tuple[Kind, ...]
     notes: tuple[str, ...]
+    shared: tuple[SharedView, ...] = ()
 
     @property
     def mixed(self) -> bool:

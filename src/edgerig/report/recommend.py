@@ -24,7 +24,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """What the choice depends on. ``group`` holds what must be equal for two candidates to be comparable.
 
     ``void`` says why the quality tells nothing of the network, such as ``it is no better than guessing``; empty where
-    it does.
+    it does. ``shared`` if the quality is that of the ``samples`` that all candidates of the group ran.
     """
 
     key: str
@@ -44,6 +44,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     metric_unit: str = "1"
     higher_is_better: bool = True
     void: str = ""
+    shared: bool = False
     samples: int = 0
     warnings: int = 0
 
@@ -173,6 +174,8 @@ def _reasons(
     chosen: Candidate, best: Candidate, near: list[Candidate], usable: list[Candidate], members: Sequence[Candidate]
 ) -> list[str]:
     reasons = []
+    if best.shared:
+        reasons.append(f"Qualities are those of the {best.samples:,} samples that all of these variants ran.")
     if _too_few(best):
         reasons.append(
             f"Provisional: with {best.samples:,} samples the best {best.metric} is known only as "
