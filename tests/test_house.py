@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
     "install", "text", "errors", "files", "progress", "plugin_code", "plugins", "external_data", "artifact",
-    "measure", "wire", "datasets", "models", "micro",
+    "measure", "wire", "datasets", "bounded", "models", "micro",
     "compilers", "runtimes", "agent", "targets", "spec", "results", "engine", "report", "testing", "suites", "cli",
 ]  # fmt: skip
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from edgerig.artifact import Artifact, Preprocessing
+from edgerig.bounded.worker import Worker
 from edgerig.cli import main
 from edgerig.datasets.base import Dataset, Samples
+from edgerig.testing.endless import doubling_branches, endless_while
 from edgerig.testing.networks import dense_tflite
+from edgerig.testing.tflite_builder import TfliteBuilder
 
 FEATURES, CLASSES = 64, 10
 
@@ -183,20 +190,18 @@ def test_a_quantized_file_is_refused(call: Call) -> None:
     assert "int8 already" in err
 
 
-def test_what_was_finished_is_kept_when_one_fails(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgerig.compilers.quantize import Dynamic
-    from edgerig.errors import CompileError
-
-    def fail(*args: Any) -> bytes:
-        raise CompileError("It broke.", "Mend it.")
-
-    monkeypatch.setattr(Dynamic, "_compile", fail)
-    code, out, err = call("net.tflite", "--to", "dynamic", "--to", "float16", "--json")
+def test_what_was_finished_is_kept_when_one_fails(call: Call) -> None:
+    """A network without weights cannot have its weights quantized."""
+    net = TfliteBuilder()
+    x, y = net.tensor("x", (1, 4), "float32"), net.tensor("y", (1, 4), "float32")
+    net.operator("ABS", [x], [y], "AbsOptions")
+    Path("bare.tflite").write_bytes(net.build([x], [y]))
+    code, out, err = call("bare.tflite", "--to", "dynamic", "--to", "c-array", "--json")
     assert code == 1
     assert [failure["compiler"] for failure in json.loads(out)["failures"]] == ["dynamic"]
-    assert "It broke." in err
-    assert "Mend it." in err
-    assert Path("build/net_float16.tflite").is_file()
+    assert "bare_dynamic.tflite should be dynamic and is float32" in err
+    assert "operator that can be quantized" in err
+    assert Path("build/bare.h").is_file()
 
 
 def test_calibration_on_noise_is_said(call: Call) -> None:
@@ -205,13 +210,56 @@ def test_calibration_on_noise_is_said(call: Call) -> None:
     assert "mean nothing" not in call("net.tflite", "--to", "int8", "--dataset", "NUMBERS")[2]
 
 
-def test_ctrl_c_leaves_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edgerig.compilers import quantize
+ENDLESS = {"while": endless_while, "branches": doubling_branches}
+RANDOM = ("--dataset", "random", "--dataset-option", "shape=[4]", "--option", "calibration_samples=2")
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_network_without_an_end_is_given_up(name: str, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGERIG_STAGE_TIMEOUT", "6")
+    Path(f"{name}.tflite").write_bytes(ENDLESS[name]())
+    code, out, err = call(f"{name}.tflite", "--to", "int8", *RANDOM)
+    assert (code, out) == (1, "")
+    assert f"Compiling {name}.tflite to int8 was given up: it told no progress for 6 s." in err
+    assert "EDGERIG_STAGE_TIMEOUT" in err
+    assert not Path("build").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_ends_a_network_without_an_end_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "endless.tflite").write_bytes(endless_while())
+    # Where tests run in the background, Ctrl-C is ignored, and children inherit that.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from edgerig.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "compile", "endless.tflite", "--to", "int8", *RANDOM]
+    program = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    child = _busy_child(program.pid)
+    program.send_signal(number)
+    _, err = program.communicate(timeout=60)
+    assert program.returncode == 130
+    assert "Stopped" in err
+    assert not child.is_running()
+    assert not (tmp_path / "build").exists()
+
+
+def _busy_child(parent: int) -> psutil.Process:
+    """The child of a process, once it has computed for some seconds."""
+    while True:
+        for child in psutil.Process(parent).children():
+            times = child.cpu_times()
+            if times.user + times.system > 4:
+                return child
+        time.sleep(0.05)
+
+
+def test_ctrl_c_leaves_jax_where_it_is(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*args: Any) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(quantize, "quantize", stop)
+    monkeypatch.setattr(Worker, "call", stop)
     # Ended at once with JAX in it is the command's own process alone, not one that calls the command.
     monkeypatch.setitem(sys.modules, "jax", types.ModuleType("jax"))
     code, out, err = call("net.tflite", "--to", "dynamic")

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from edgerig import __version__
+from edgerig.bounded import bounded
 from edgerig.errors import EdgerigError, Interrupted, StorageError
 from edgerig.text import harmless, one_line
 
@@ -88,7 +89,8 @@ def main(args: list[str] | None = None) -> None:
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     try:
-        code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False)
+        with bounded():
+            code = cli.main(args=arguments, prog_name="edgerig", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code

@@ -11,11 +11,12 @@ import msgspec
 
 from edgerig import files
 from edgerig.artifact import Artifact, Origin
+from edgerig.bounded import isolated
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_array import c_identifier
 from edgerig.compilers.pipeline import check_call, options_of, versions_of
 from edgerig.datasets.base import Dataset
-from edgerig.errors import UsageError
+from edgerig.errors import CompileError, UsageError
 from edgerig.micro.manifest import Manifest
 from edgerig.micro.options import CPUS, Io, Optimize, Options
 from edgerig.micro.source import MANIFEST, check_folder
@@ -77,7 +78,9 @@ class CSource(ModelCompiler):
                 raise UsageError(
                     f"{settings.name!r} has nothing that could stand in a name in C.", "Letters, digits and _ can."
                 )
-            source = compile_model(artifact.read(), name, options, Path(artifact.path).name)
+            file = Path(artifact.path).name
+            what = f"Compiling {file} to {self.name}"
+            source = isolated(what, CompileError, compile_model, artifact.read(), name, options, file)
         origin = Origin(
             tool=self.name,
             options=options_of(self, dataset),

@@ -12,6 +12,7 @@ import msgspec
 
 from edgerig import __version__, files
 from edgerig.artifact import FORMATS, Artifact, Origin, TensorSpec
+from edgerig.bounded import isolated
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import (
@@ -53,8 +54,8 @@ def run_compiler(
         raise UsageError(f"The compiled file would overwrite its input {path}.", "Choose another folder with --out.")
     started = time.perf_counter()
     with progress.task(f"compile {artifact.name} to {compiler.name}"):
-        data = _compile(compiler, artifact, dataset, progress)
-        made = _describe(compiler, artifact, path, data)
+        what = f"Compiling {Path(artifact.path).name} to {compiler.name}"
+        data, made = isolated(what, CompileError, _make, compiler, artifact, path, dataset, progress)
     origin = Origin(
         tool=compiler.name,
         options=options_of(compiler, dataset),
@@ -71,6 +72,14 @@ def run_compiler(
             "good for speed and size, not for accuracy"
         )
     return made
+
+
+def _make(
+    compiler: ModelCompiler, artifact: Artifact, path: Path, dataset: Dataset | None, progress: Progress
+) -> tuple[bytes, Artifact]:
+    """The compiled file's bytes, inspected, and its description."""
+    data = _compile(compiler, artifact, dataset, progress)
+    return data, _describe(compiler, artifact, path, data)
 
 
 def output_path(compiler: ModelCompiler, artifact: Artifact, out: Path) -> Path:

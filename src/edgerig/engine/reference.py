@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.engine.testset import TestSet
+from edgerig.bounded import isolated
+from edgerig.engine.testset import TestSet, the_input
+from edgerig.errors import InferenceError
+from edgerig.progress import Progress
 
 #: Float formats and the runtime that runs them on this machine.
 RUNTIMES = {"tflite": "litert", "onnx": "onnxruntime"}
-#: Samples that Keras predicts at once.
-BATCH = 256
+#: Samples that Keras predicts at once, and bytes of their inputs: activations take many times as much.
+BATCH, BATCH_BYTES = 256, 16 << 20
 
 
 def why_no_reference(artifact: Artifact) -> str | None:
@@ -24,27 +27,49 @@ def why_no_reference(artifact: Artifact) -> str | None:
     return None
 
 
-def reference_scores(artifact: Artifact, tests: TestSet, advance: Callable[[int], None]) -> NDArray[np.float32]:
+def reference_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[np.float32]:
     """The scores of a float model on all test samples, shape (n, classes), float32.
 
-    A Keras model is run by Keras itself; TFLite and ONNX by their engine, in a process of its own.
+    A Keras model is run by Keras itself; TFLite and ONNX by their engine; each in a process of its own.
     """
-    parts = []
     if artifact.format == "keras":
-        from edgerig.models.keras_base import load_keras
-
-        network = load_keras(Path(artifact.path))
-        for _, inputs in tests.chunks(artifact):
-            for start in range(0, len(inputs), BATCH):
-                batch = inputs[start : start + BATCH]
-                parts.append(np.asarray(network.predict_on_batch(batch)))
-                advance(len(batch))
+        file = Path(artifact.path).name
+        what = f"Running {file} for its float predictions"
+        scores = isolated(what, InferenceError, keras_scores, artifact, tests, progress)
     else:
-        from edgerig.targets.resolve import target_for
-
-        target = target_for("local", {})
-        with target.open(artifact, RUNTIMES[artifact.format], {}) as session:
-            for _, inputs in tests.chunks(artifact):
-                parts.append(session.run([inputs], advance).outputs[0])
-    scores = np.concatenate(parts)
+        scores = _engine_scores(artifact, tests, progress)
     return scores.reshape(len(scores), -1).astype(np.float32)
+
+
+def keras_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[Any]:
+    """What Keras predicts for all test samples, shape (n, ...)."""
+    from edgerig.models.keras_base import load_keras
+
+    network = load_keras(Path(artifact.path))
+    batch = max(1, min(BATCH, BATCH_BYTES // max(1, the_input(artifact).nbytes)))
+    parts = []
+    with progress.task(_title(artifact), len(tests)) as task:
+        for _, inputs in tests.chunks(artifact):
+            for start in range(0, len(inputs), batch):
+                piece = inputs[start : start + batch]
+                parts.append(np.asarray(network.predict_on_batch(piece)))
+                task.advance(len(piece))
+    return np.concatenate(parts)
+
+
+def _engine_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[Any]:
+    from edgerig.targets.resolve import target_for
+
+    parts = []
+    target = target_for("local", {})
+    with (
+        progress.task(_title(artifact), len(tests)) as task,
+        target.open(artifact, RUNTIMES[artifact.format], {}) as session,
+    ):
+        for _, inputs in tests.chunks(artifact):
+            parts.append(session.run([inputs], task.advance).outputs[0])
+    return np.concatenate(parts)
+
+
+def _title(artifact: Artifact) -> str:
+    return f"float predictions of {artifact.name}"

@@ -11,6 +11,7 @@ import msgspec
 
 from edgerig import __version__, files
 from edgerig.artifact import Artifact
+from edgerig.bounded import bounded
 from edgerig.compilers.sizes import size_table
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
@@ -75,7 +76,8 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
         header, moved = _prepare_bundle(bundle, plan, options)
         if moved is not None:
             progress.log(f"the bundle that was in {bundle.path} is now in {moved}")
-        return _Run(plan, bundle, header, progress).execute()
+        with bounded():
+            return _Run(plan, bundle, header, progress).execute()
     except (KeyboardInterrupt, Interrupted) as error:
         done = sum(bundle.read_cell(cell.id) is not None for cell in plan.cells)
         now = _now()

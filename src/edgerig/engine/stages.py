@@ -112,10 +112,9 @@ class Stages:
         )  # fmt: skip
 
         def build(work: Path) -> None:
-            with self.progress.task(f"float predictions of {artifact.name}", len(tests)) as task:
-                buffer = io.BytesIO()
-                np.save(buffer, reference_scores(artifact, tests, task.advance), allow_pickle=False)
-                files.write_bytes(work / "scores.npy", buffer.getbuffer())
+            buffer = io.BytesIO()
+            np.save(buffer, reference_scores(artifact, tests, self.progress), allow_pickle=False)
+            files.write_bytes(work / "scores.npy", buffer.getbuffer())
 
         folder = self._stage(f"reference {artifact.name}", key, build)
         return Reference(source, np.load(folder / "scores.npy", allow_pickle=False))

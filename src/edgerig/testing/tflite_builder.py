@@ -16,6 +16,8 @@ from edgerig.artifact import Quantization
 class _Subgraph:
     tensors: list[Any] = field(default_factory=list)
     operators: list[Any] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
 
 
 class TfliteBuilder:
@@ -45,6 +47,11 @@ class TfliteBuilder:
     def main(self) -> None:
         """Go back to the main subgraph."""
         self._current = 0
+
+    def ends(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Say which tensors of the current subgraph, which is not the main one, are its inputs and outputs."""
+        graph = self._graphs[self._current]
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
 
     def tensor(
         self,
@@ -120,11 +127,12 @@ class TfliteBuilder:
         import flatbuffers
 
         schema = self._schema
+        self._graphs[0].inputs, self._graphs[0].outputs = list(inputs), list(outputs)
         graphs = []
         for index, content in enumerate(self._graphs):
             graph = schema.SubGraphT()
             graph.tensors, graph.operators, graph.name = content.tensors, content.operators, f"graph{index}".encode()
-            graph.inputs, graph.outputs = (list(inputs), list(outputs)) if index == 0 else ([], [])
+            graph.inputs, graph.outputs = content.inputs, content.outputs
             graphs.append(graph)
         model = schema.ModelT()
         model.version, model.operatorCodes, model.subgraphs = 3, self._codes, graphs

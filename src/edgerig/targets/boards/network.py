@@ -9,7 +9,8 @@ import numpy as np
 
 from edgerig import files
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.errors import IncompatibleError, InferenceError
+from edgerig.bounded import isolated
+from edgerig.errors import CompileError, IncompatibleError, InferenceError
 from edgerig.micro import CPUS, Manifest, Options, compile_model
 from edgerig.micro.source import MANIFEST
 from edgerig.targets.boards.board import Board
@@ -44,7 +45,8 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
         )
     cpu = settings.kernels or kernels_of(board, settings)
     options = Options(cpu=cpu, optimize=settings.optimize)
-    source = compile_model(artifact.read(), PREFIX, options, Path(artifact.path).name)
+    file = Path(artifact.path).name
+    source = isolated(f"Compiling {file}", CompileError, compile_model, artifact.read(), PREFIX, options, file)
     key = files.digest({name: files.sha256(data) for name, data in source.files.items()})[:32]
     folder = files.cache_folder() / "firmware" / "sources" / key
     if not (folder / MANIFEST).is_file():

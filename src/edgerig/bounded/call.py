@@ -1,0 +1,91 @@
+"""Calls that are made in a child process within the block of `bounded`, and at once elsewhere."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+from edgerig.bounded.limits import Limits, limits_of_environment
+from edgerig.errors import EdgerigError
+
+if TYPE_CHECKING:
+    from edgerig.bounded.worker import Worker
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+_limits: ContextVar[Limits | None] = ContextVar("limits", default=None)
+#: One child serves a program: the libraries that it imports, Keras and the quantizer, take seconds.
+_shared: Worker | None = None
+_busy = threading.Lock()
+
+
+@contextlib.contextmanager
+def bounded(limits: Limits | None = None) -> Iterator[None]:
+    """Within the block `isolated` calls are made in a child process.
+
+    Args:
+        limits: What each may take; by default what the block around this one says, or the environment.
+    """
+    token = _limits.set(limits or _limits.get() or limits_of_environment())
+    try:
+        yield
+    finally:
+        _limits.reset(token)
+
+
+def isolated(
+    what: str, failed: type[EdgerigError], function: Callable[[*Arguments], Result], *arguments: *Arguments
+) -> Result:
+    """``function(*arguments)``, in a child process if a block of `bounded` is around this call.
+
+    Args:
+        what: The work, for messages: ``"Compiling net to int8"``.
+        failed: The error if it does not end by itself.
+        function: A function that can be imported.
+        arguments: What can be pickled; of datasets and progress a stand-in arrives there.
+
+    Raises:
+        EdgerigError: Whatever the function raises on purpose; ``failed`` if it told no progress for too long, took too
+            much memory, or its process died.
+        RuntimeError: The function raised something else.
+    """
+    limits = _limits.get()
+    if limits is None:
+        return function(*arguments)
+    if not _busy.acquire(blocking=False):
+        from edgerig.bounded.worker import Worker
+
+        alone = Worker()
+        with contextlib.closing(alone):
+            result: Result = alone.call(function, arguments, limits, what, failed)
+        return result
+    try:
+        done: Result = _worker().call(function, arguments, limits, what, failed)
+        return done
+    finally:
+        _busy.release()
+
+
+def _worker() -> Worker:
+    """The child of this program, started anew if it is gone."""
+    global _shared
+    from edgerig.bounded.worker import Worker
+
+    if _shared is None or not _shared.alive:
+        _shared = Worker()
+        atexit.unregister(end_worker)
+        atexit.register(end_worker)
+    return _shared
+
+
+def end_worker() -> None:
+    """End the child of this program, if there is one."""
+    global _shared
+    worker, _shared = _shared, None
+    if worker is not None and worker.alive:
+        worker.close()

@@ -1,0 +1,106 @@
+"""The child process: ``python -m edgerig.bounded.child FD PARENT``.
+
+It does one piece of work after another, each of which comes as a pickled call, until the program closes the socket FD
+or is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import pickle
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from edgerig.bounded.channel import Channel
+from edgerig.bounded.remote import RequestUnpickler
+from edgerig.errors import EdgerigError
+
+#: Kinds of messages to the program: the result, an error on purpose, a fault, a question.
+DONE, ERROR, FAULT, QUESTION = range(4)
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(channel: Channel) -> None:
+    """Work until the other end closes the connection."""
+
+    def ask(question: str, *arguments: Any) -> Any:
+        channel.send(pickle.dumps((QUESTION, question, arguments), protocol=5))
+        kind, *content = pickle.loads(channel.receive())
+        if kind == ERROR:
+            raise revived(*content)
+        if kind == FAULT:
+            raise RuntimeError(content[0])
+        return content[0]
+
+    while True:
+        try:
+            request = channel.receive()
+        except EOFError:
+            return
+        answer = _answer(request, ask)
+        del request
+        channel.send(answer)
+
+
+def _answer(request: bytes, ask: Any) -> bytes:
+    try:
+        surroundings, call = pickle.loads(request)
+        os.chdir(surroundings["folder"])
+        sys.path[:] = surroundings["path"]
+        os.environ.clear()
+        os.environ.update(surroundings["environment"])
+        function, arguments = RequestUnpickler(io.BytesIO(call), ask).load()
+        return pickle.dumps((DONE, function(*arguments)), protocol=5)
+    except EdgerigError as error:
+        return pickle.dumps((ERROR, *flattened(error)), protocol=5)
+    except MemoryError:
+        return pickle.dumps((FAULT, "MemoryError", "it ran out of memory", ""), protocol=5)
+    except Exception as error:
+        text = (type(error).__name__, str(error), traceback.format_exc())
+        return pickle.dumps((FAULT, *text), protocol=5)
+
+
+def flattened(error: EdgerigError) -> tuple[str, str, dict[str, Any]]:
+    """Module, name and attributes of an error; its constructor may take other arguments than these."""
+    return type(error).__module__, type(error).__qualname__, vars(error)
+
+
+def revived(module: str, name: str, attributes: dict[str, Any]) -> EdgerigError:
+    """The error out of `flattened`; a plain `EdgerigError` where its class is not one of edgerig's."""
+    import edgerig.errors
+
+    found = getattr(edgerig.errors, name, None) if module == "edgerig.errors" else None
+    kind = found if isinstance(found, type) and issubclass(found, EdgerigError) else EdgerigError
+    error = kind.__new__(kind, attributes["message"])
+    error.args = (attributes["message"],)
+    vars(error).update(attributes)
+    return error
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel end this process when the thread that started it ends, even in the middle of native code."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # If memory becomes scarce, it is this process that shall go.
+        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - one line, at once
+            file.write("1000")
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """``FD PARENT``."""
+    # Ctrl-C in the program's terminal is the program's business; it ends us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with(int(arguments[1]))
+    serve(Channel(socket.socket(fileno=int(arguments[0]))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,133 @@
+"""Progress and datasets as the child sees them: they stay with the program, which is asked for what is needed."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Preprocessing
+from edgerig.datasets.base import Dataset, Samples
+from edgerig.progress import Progress, Task
+
+#: Asks the program: the name of a question and its arguments give the answer.
+Ask = Callable[..., Any]
+
+
+class RequestPickler(pickle.Pickler):
+    """Pickles a call for the child; progress, datasets and samples become references to ``kept``."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.kept: list[Any] = []
+
+    def persistent_id(self, obj: Any) -> Any:
+        """What stands for an object that stays here."""
+        if isinstance(obj, Progress):
+            return "progress", self._keep(obj)
+        if isinstance(obj, Dataset):
+            about = {
+                "name": obj.name, "task": obj.task, "classes": obj.classes, "preprocessing": obj.preprocessing,
+                "settings": msgspec.to_builtins(obj.settings),
+            }  # fmt: skip
+            return "dataset", self._keep(obj), about
+        if isinstance(obj, Samples):
+            return "samples", self._keep(obj), obj.labels
+        return None
+
+    def _keep(self, obj: Any) -> int:
+        self.kept.append(obj)
+        return len(self.kept) - 1
+
+
+class RequestUnpickler(pickle.Unpickler):
+    """The same call in the child."""
+
+    def __init__(self, file: io.BytesIO, ask: Ask) -> None:
+        super().__init__(file)
+        self._ask = ask
+
+    def persistent_load(self, pid: Any) -> Any:
+        """The stand-in for an object that stayed with the program."""
+        kind, key, *about = pid
+        if kind == "progress":
+            return RemoteProgress(self._ask, key)
+        if kind == "dataset":
+            return RemoteDataset(self._ask, key, about[0])
+        return RemoteSamples(self._ask, key, about[0])
+
+
+class RemoteProgress(Progress):
+    """Tells the program's progress."""
+
+    def __init__(self, ask: Ask, key: int) -> None:
+        self._ask, self._key = ask, key
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        ask, number = self._ask, self._ask("task", self._key, name, total)
+
+        class Told(Task):
+            def advance(self, steps: int = 1, note: str | None = None) -> None:
+                super().advance(steps, note)
+                ask("advance", number, steps, note)
+
+        try:
+            yield Told(name, total)
+        finally:
+            ask("end", number)
+
+    def log(self, message: str) -> None:
+        self._ask("log", self._key, message)
+
+
+class RemoteSamples(Samples):
+    """Samples that the program holds."""
+
+    def __init__(self, ask: Ask, key: int, labels: NDArray[np.int64]) -> None:
+        self._ask, self._key, self.labels = ask, key, labels
+
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]  # asked for when needed
+        return str(self._ask("fingerprint", self._key))
+
+    def raw(self, index: int) -> NDArray[np.generic]:
+        found: NDArray[np.generic] = self._ask("raw", self._key, int(index))
+        return found
+
+    def inputs(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = self._ask("inputs", self._key, indices, preprocessing)
+        return found
+
+    def take(self, indices: NDArray[np.int64]) -> Samples:
+        return RemoteSamples(self._ask, *self._ask("take", self._key, indices))
+
+
+class RemoteDataset(Dataset):
+    """A dataset that the program holds."""
+
+    def __init__(self, ask: Ask, key: int, about: dict[str, Any]) -> None:
+        super().__init__(about["settings"])
+        self._ask, self._key, self._about, self._ready = ask, key, about, True
+        for attribute in ("name", "task"):
+            setattr(self, attribute, about[attribute])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self._about["classes"])
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        found: Preprocessing = self._about["preprocessing"]
+        return found
+
+    def _prepare(self, progress: Progress) -> None: ...
+
+    def _split(self, name: str) -> Samples:
+        return RemoteSamples(self._ask, *self._ask("split", self._key, name))

@@ -1,0 +1,207 @@
+"""A child process that is watched while it works."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgerig.bounded.answers import Answers
+from edgerig.bounded.channel import Channel, careful_loads
+from edgerig.bounded.child import DONE, ERROR, FAULT, flattened, revived
+from edgerig.bounded.limits import MEMORY_VARIABLE, TIMEOUT_VARIABLE, Limits
+from edgerig.bounded.remote import RequestPickler
+from edgerig.errors import EdgerigError
+
+#: Seconds between two looks at a working child.
+TICK = 0.1
+#: Seconds that it gets to end by itself.
+GRACE = 2.0
+#: Bytes that are kept of what engines print.
+MOST_WORDS = 1 << 20
+_LAST_LINES = 3
+
+
+class Worker:
+    """A child process, ready for one piece of work after another. Whatever is amiss with it ends it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        command = [sys.executable, "-P", "-m", "edgerig.bounded.child", str(theirs.fileno()), str(os.getpid())]
+        # Warnings of libraries in the child are nobody's business, and neither is what engines print.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=self._words, stderr=self._words, env=environment,
+                pass_fds=(theirs.fileno(),), start_new_session=True,
+            )  # fmt: skip
+        finally:
+            theirs.close()
+        self.owner = os.getpid()
+        self._channel = Channel(ours, self._watch)
+        self._deadline = self._memory = float("inf")
+        self._limits, self._looked = Limits(), 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be given work."""
+        return self.owner == os.getpid() and self.process.poll() is None
+
+    def call(
+        self, function: Callable[..., Any], arguments: Sequence[Any], limits: Limits, what: str,
+        failed: type[EdgerigError],
+    ) -> Any:  # fmt: skip
+        """What ``function(*arguments)`` gives there.
+
+        Args:
+            function: A function that can be imported.
+            arguments: What can be pickled; progress, datasets and samples stay here and are asked from there.
+            limits: What it may take.
+            what: The work, for messages: ``"Compiling net to int8"``.
+            failed: The error for work that did not end by itself.
+        """
+        file = io.BytesIO()
+        pickler = RequestPickler(file)
+        pickler.dump((function, tuple(arguments)))
+        surroundings = {"folder": str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
+        self._limits, self._memory = limits, limits.memory_bytes()
+        answers = Answers(pickler.kept)
+        try:
+            self._channel.send(pickle.dumps((surroundings, file.getvalue()), protocol=5))
+            kind, content = self._converse(answers)
+        except _GivenUpError as error:
+            self.kill()
+            raise failed(f"{what} {error}", error.hint) from None
+        except pickle.UnpicklingError as error:
+            self.kill()
+            raise failed(f"{what} failed: its process answered nonsense ({error}).") from None
+        except (EOFError, ConnectionError):
+            why = self._why_dead()
+            self.kill()
+            raise failed(f"{what} {why}.", "The file may be corrupt: try `edgerig inspect` on it.") from None
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            answers.close()
+        if kind == ERROR:
+            raise revived(*content)
+        if kind == FAULT:
+            name, text, trace = content
+            raise RuntimeError(f"{name}: {text}") from RuntimeError(f"in the child process:\n{trace}")
+        return content[0]
+
+    def close(self) -> None:
+        """Let it end, or end it."""
+        self._channel.socket.close()
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._words.close()
+
+    def kill(self) -> None:
+        """End it now."""
+        self.process.kill()
+        self.process.wait()
+        self._channel.socket.close()
+        self._words.close()
+
+    # ---- while it works
+
+    def _converse(self, answers: Answers) -> tuple[int, tuple[Any, ...]]:
+        """Answer questions until the work is done."""
+        while True:
+            self._deadline = time.monotonic() + self._limits.silence
+            kind, *content = careful_loads(self._channel.receive())
+            if kind in (DONE, ERROR, FAULT):
+                return kind, tuple(content)
+            question, arguments = content
+            try:
+                answer: tuple[Any, ...] = (DONE, answers(question, *arguments))
+            except EdgerigError as error:
+                answer = (ERROR, *flattened(error))
+            self._channel.send(pickle.dumps(answer, protocol=5))
+
+    def _watch(self) -> None:
+        """Wait for something to read, and look at what the child takes meanwhile."""
+        readable = select.poll()
+        readable.register(self._channel.socket, select.POLLIN)
+        while True:
+            ready = readable.poll(int(TICK * 1000))
+            now = time.monotonic()
+            if now - self._looked >= TICK:
+                self._looked = now
+                self._check_memory()
+                self._cut_words()
+            if ready:
+                return
+            if now > self._deadline:
+                raise _GivenUpError(
+                    f"was given up: it told no progress for {self._limits.silence:g} s.",
+                    f"Does the network have a loop without an end? If it is only slow: {TIMEOUT_VARIABLE}=SECONDS.",
+                )
+
+    def _check_memory(self) -> None:
+        used = resident_bytes(self.process.pid)
+        if used > self._memory:
+            raise _GivenUpError(
+                f"was given up: it took {used / 1e9:.1f} GB of memory, the limit is {self._memory / 1e9:.1f} GB.",
+                f"Take fewer calibration samples or a smaller network, or raise the limit: {MEMORY_VARIABLE}=BYTES.",
+            )
+
+    def _cut_words(self) -> None:
+        if os.fstat(self._words.fileno()).st_size > MOST_WORDS:
+            os.ftruncate(self._words.fileno(), 0)
+            self._words.seek(0)
+
+    def _why_dead(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(GRACE)
+        code = self.process.returncode
+        if code is None:
+            return "failed: its process answered nonsense"
+        how = f"died of {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        self._words.seek(0, os.SEEK_END)
+        self._words.seek(max(0, self._words.tell() - 2000))
+        lines = [line.strip() for line in self._words.read().decode(errors="replace").splitlines()]
+        words = " | ".join([line for line in lines if line][-_LAST_LINES:])[:500]
+        return f"failed: its process {how}" + (f"; its last words: {words.rstrip('.')}" if words else "")
+
+
+class _GivenUpError(Exception):
+    """The child was over a limit; carries what to do about it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 if it is gone."""
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

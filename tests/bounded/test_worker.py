@@ -1,0 +1,208 @@
+"""What a child does for the program, and what ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from tests.bounded import work
+
+from edgerig import plugins
+from edgerig.artifact import TensorSpec
+from edgerig.bounded import Limits
+from edgerig.bounded.worker import Worker
+from edgerig.datasets.base import Dataset
+from edgerig.errors import CompileError, InferenceError, ModelError
+from edgerig.progress import Progress, Task
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    # It has begun once it has done something.
+    worker.call(work.process_id, (), Limits(), "The work", CompileError)
+    yield worker
+    if worker.alive:
+        worker.close()
+
+
+def call(worker: Worker, function: Any, *arguments: Any, limits: Limits | None = None) -> Any:
+    return worker.call(function, arguments, limits or Limits(), "The work", CompileError)
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_work_is_done_by_another_process_the_same_again_and_again(worker: Worker) -> None:
+    first, second = (call(worker, work.process_id) for _ in range(2))
+    assert first == second == worker.process.pid != os.getpid()
+
+
+def test_values_arrays_and_structs_travel_both_ways(worker: Worker) -> None:
+    values = (1, 2.5, None, "text", b"bytes", [1], {"a": {2}}, Path("x/y"), TensorSpec("x", (1, 4), "int8"))
+    arrays = (np.arange(12, dtype=np.int16).reshape(3, 4), np.zeros((0, 2), np.float32), np.float32(0.5))
+    found = call(worker, work.echo, *values, *arrays)
+    assert found[: len(values)] == values
+    for array, back in zip(arrays, found[len(values) :], strict=True):
+        assert array.dtype == back.dtype
+        np.testing.assert_array_equal(array, back)
+    assert call(worker, work.spec, arrays[0]) == TensorSpec("x", (3, 4), "int16")
+
+
+def test_a_large_array_arrives_whole(worker: Worker) -> None:
+    array = np.random.default_rng(0).integers(0, 255, 9_000_000, np.uint8)
+    np.testing.assert_array_equal(call(worker, work.echo, array)[0], array)
+
+
+def test_each_piece_of_work_sees_the_programs_folder_environment_and_path(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for word in ("one", None):
+        folder = tmp_path / str(word)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(folder)
+        if word is None:
+            monkeypatch.delenv("EDGERIG_TEST_WORD")
+        else:
+            monkeypatch.setenv("EDGERIG_TEST_WORD", word)
+        assert call(worker, work.where) == (str(folder), word, sys.path)
+
+
+def test_an_error_on_purpose_is_the_same_error_here(worker: Worker) -> None:
+    with pytest.raises(ModelError, match="It is no network") as caught:
+        call(worker, work.refuse)
+    assert caught.value.hint == "Take another."
+    assert worker.alive
+
+
+def test_a_fault_tells_where_it_happened(worker: Worker) -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: by nought") as caught:
+        call(worker, work.stumble)
+    assert "in stumble" in str(caught.value.__cause__)
+    assert worker.alive
+
+
+def test_a_crash_is_an_error_with_the_last_words(worker: Worker) -> None:
+    with pytest.raises(CompileError, match=r"The work failed: its process died of SIGSEGV; its last words: .*alas"):
+        call(worker, work.die, "alas\n")
+    assert not worker.alive
+
+
+def test_a_child_that_leaves_is_an_error(worker: Worker) -> None:
+    with pytest.raises(CompileError, match="The work failed: its process ended with exit code 3"):
+        call(worker, work.leave)
+
+
+def test_work_without_progress_is_given_up(worker: Worker) -> None:
+    with pytest.raises(InferenceError, match=r"The work was given up: it told no progress for 0\.5 s") as caught:
+        worker.call(work.hang, (), Limits(silence=0.5), "The work", InferenceError)
+    assert "EDGERIG_STAGE_TIMEOUT" in str(caught.value.hint)
+    assert gone(worker.process.pid)
+
+
+class Heard(Progress):
+    def __init__(self) -> None:
+        self.lines: list[Any] = []
+
+    @contextmanager
+    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+        lines = self.lines
+        lines.append((name, total))
+
+        class Written(Task):
+            def changed(self) -> None:
+                lines.append((self.done, self.note))
+
+        yield Written(name, total)
+        lines.append("end")
+
+    def log(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def test_progress_is_heard_and_counts_as_life(worker: Worker) -> None:
+    heard = Heard()
+    # All steps together take longer than the limit.
+    assert call(worker, work.count, heard, 5, 0.8, limits=Limits(silence=3.0)) == 5
+    steps = [(step + 1, f"step {step}") for step in range(5)]
+    assert heard.lines == ["begins", ("count", 5), *steps, "end"]
+
+
+def test_tasks_that_a_dead_child_left_open_are_ended(worker: Worker) -> None:
+    heard = Heard()
+    with pytest.raises(CompileError, match="given up"):
+        call(worker, work.count, heard, 1, 60.0, limits=Limits(silence=2.0))
+    assert heard.lines == ["begins", ("count", 1), "end"]
+
+
+def test_work_that_takes_too_much_memory_is_given_up(worker: Worker) -> None:
+    assert call(worker, work.swallow, 1 << 20) == 1 << 20
+    with pytest.raises(CompileError, match=r"took \d\.\d GB of memory, the limit is 0\.3 GB") as caught:
+        call(worker, work.swallow, 16 << 30, limits=Limits(memory=300_000_000))
+    assert "EDGERIG_STAGE_MEMORY" in str(caught.value.hint)
+    assert gone(worker.process.pid)
+
+
+def test_a_dataset_stays_here_and_is_asked_from_there(worker: Worker) -> None:
+    dataset = plugins.make("dataset", "random", Dataset, {"shape": [2, 3], "classes": 4})
+    about, labels, fingerprint, some_labels, raw, inputs = call(worker, work.use, dataset, 7)
+    samples = dataset.split("train")
+    assert about == (
+        "random",
+        dataset.task,
+        dataset.classes,
+        dataset.preprocessing,
+        msgspec.to_builtins(dataset.settings),
+    )
+    assert fingerprint == samples.fingerprint
+    np.testing.assert_array_equal(labels, samples.labels)
+    np.testing.assert_array_equal(some_labels, samples.labels[[7, 0]])
+    np.testing.assert_array_equal(raw, samples.raw(7))
+    np.testing.assert_array_equal(inputs, samples.inputs(np.array([7, 0]), dataset.preprocessing))
+
+
+def test_errors_of_the_dataset_reach_the_child(worker: Worker) -> None:
+    dataset = plugins.make("dataset", "random", Dataset, {})
+    assert "There is no split 'nothing'" in call(worker, work.complain, dataset)
+
+
+def test_an_answer_that_would_run_code_here_is_refused(worker: Worker) -> None:
+    with pytest.raises(CompileError, match=r"answered nonsense \(posix\.system has no business"):
+        call(worker, work.sneak)
+    assert gone(worker.process.pid)
+
+
+def test_stopping_the_program_ends_the_child(worker: Worker) -> None:
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            call(worker, work.hang)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+    assert gone(worker.process.pid)
+
+
+def test_what_engines_print_fills_no_disk(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgerig.bounded.worker.MOST_WORDS", 1000)
+    heard = Heard()
+    os.write(worker._words.fileno(), b"x" * 5000)
+    call(worker, work.count, heard, 3, 0.2)
+    assert os.fstat(worker._words.fileno()).st_size <= 1000
