@@ -10,6 +10,7 @@ from typing import Any
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.stablehlo import dense_as_convolution
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, EdgerigError
 from edgerig.progress import Progress
@@ -68,7 +69,7 @@ def convert_keras(path: Path) -> bytes:
     model = load_keras(path)
     try:
         stablehlo, names = _to_stablehlo(model, path.name)
-        data = _to_tflite(stablehlo, *names)
+        data = _to_tflite(dense_as_convolution(stablehlo), *names)
         return _finished(data, *names)
     except EdgerigError:
         raise

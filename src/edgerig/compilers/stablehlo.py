@@ -1,0 +1,55 @@
+"""StableHLO as text, put into a form that the converter to TFLite takes."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_PRODUCT = re.compile(
+    r"^(?P<indent>\s*)(?P<result>%\w+) = stablehlo\.dot_general (?P<left>%\w+), (?P<right>%cst\w*), "
+    r"contracting_dims = \[(?P<axis>\d+)\] x \[0\](?P<rest>[^:]*) : "
+    r"\(tensor<(?P<left_type>[^<>]+)>, tensor<(?P<right_type>[^<>]+)>\) -> tensor<(?P<type>[^<>]+)>(?P<where>.*)$"
+)
+#: What a convolution says that looks at one point at a time, channels last.
+_POINTWISE = (
+    "dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {} "
+    "{batch_group_count = 1 : i64, feature_group_count = 1 : i64}"
+)
+
+
+def dense_as_convolution(module: str) -> str:
+    """The module with dense layers on four axes and more made convolutions of one point, which is the same.
+
+    A dense layer of an input (1, 1, 1, C), as squeeze-and-excitation blocks have it, is a product of a tensor of rank 4
+    with a matrix. Where axes of it have the size 1, litert-converter 0.5 makes a product of stacks of matrices of it,
+    and finds that its own result has the wrong rank; also of a product of matrices between two RESHAPEs.
+    """
+    return "\n".join(_rewritten(line) for line in module.split("\n"))
+
+
+def _rewritten(line: str) -> str:
+    found = _PRODUCT.match(line)
+    if found is None:
+        return line
+    *shape, kind = found["left_type"].split("x")
+    *matrix, _ = found["right_type"].split("x")
+    sizes = [int(size) for size in shape if size.isdecimal()]
+    if len(sizes) != len(shape) or len(shape) < 4 or int(found["axis"]) != len(shape) - 1 or len(matrix) != 2:
+        return line
+    # The points in a row: batch, height, width 1.
+    points = f"1x{math.prod(sizes[:-1])}x1"
+    result, source, target = found["result"], found["left_type"], found["type"]
+    image, kernel = f"tensor<{points}x{shape[-1]}x{kind}>", f"tensor<1x1x{found['right_type']}>"
+    made = f"tensor<{points}x{matrix[1]}x{target.split('x')[-1]}>"
+    # JAX numbers its values, or names them after constants and arguments: these names are new.
+    image_name, kernel_name, made_name = (f"%{what}_{result[1:]}" for what in ("image", "kernel", "made"))
+    return "\n".join(
+        found["indent"] + text + found["where"]
+        for text in (
+            f"{image_name} = stablehlo.reshape {found['left']} : (tensor<{source}>) -> {image}",
+            f"{kernel_name} = stablehlo.reshape {found['right']} : (tensor<{found['right_type']}>) -> {kernel}",
+            f"{made_name} = stablehlo.convolution({image_name}, {kernel_name}) {_POINTWISE} : "
+            f"({image}, {kernel}) -> {made}",
+            f"{result} = stablehlo.reshape {made_name} : ({made}) -> tensor<{target}>",
+        )
+    )
