@@ -1,4 +1,5 @@
 import gc
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 def digit_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dense layer from 784 pixels to 10 classes; its weights are `networks.dense_weights(784, 10)`."""
     return networks.dense_tflite(tmp_path_factory.mktemp("net") / "digits.tflite", 784, 10)
+
+
+def pytest_configure() -> None:
+    """Processes that the tests start hear Ctrl-C, also where a shell started the tests in its background.
+
+    Such a shell lets SIGINT be ignored, and what is ignored stays so in every child.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

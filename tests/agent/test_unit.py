@@ -2,12 +2,11 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
 import click
-import pytest
+from tests.needs import need
 
 from edgerig.cli.agent_command import command
 
@@ -33,8 +32,8 @@ def test_keys_are_handed_over_under_the_names_that_the_agent_reads():
     assert names == [CA, CERTIFICATE, KEY]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_understands_the_unit(tmp_path):
+    need("systemd-analyze")
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace("/opt/edgerig/bin/edgerig", "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.needs import need
 
 from edgerig.cli import main
 from edgerig.testing import networks
@@ -146,8 +147,7 @@ def test_console_takes_commands_from_the_command_line(net: Path, capsys: pytest.
 
 
 def test_console_of_a_board_in_qemu(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if shutil.which("qemu-system-arm") is None:
-        pytest.skip("qemu-system-arm is not installed")
+    need("qemu-system-arm")
     assert call("firmware", "console", "qemu:mps2-an386", "--model", net, "-c", "CMD=2") == 0
     assert "TOTAL TIME=" in capsys.readouterr().out
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.needs import need
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.c_array import KEYWORDS, CArray, CArraySettings, c_header, c_identifier
@@ -53,9 +53,8 @@ def test_it_compiles_without_a_warning_and_gives_the_bytes_back(
     dialect: str, header: Artifact, float_net: Artifact, tmp_path: Path
 ) -> None:
     plus = dialect.startswith("c++")
-    compiler = shutil.which("g++" if plus else "gcc")
-    if compiler is None:
-        pytest.skip("no gcc here")
+    compiler = "g++" if plus else "gcc"
+    need(compiler)
     source = tmp_path / ("main.cpp" if plus else "main.c")
     source.write_text(PROGRAM)
     # C++98 has no <stdint.h> under -pedantic in old libraries only; glibc's is fine.

@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import functools
 import heapq
 import itertools
 import os
 import random
 import select
-import shutil
 import struct
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
+
+import pytest
+from tests.needs import need
 
 TUNSETIFF = 0x400454CA
 IFF_TUN_NO_PI = 0x1001
@@ -63,11 +65,6 @@ class BadNetwork:
             os.close(end)
         for name in self.names:
             subprocess.run(["ip", "netns", "del", name], check=False)
-
-    @staticmethod
-    def possible() -> bool:
-        """Whether this process may make hosts."""
-        return os.geteuid() == 0 and Path("/dev/net/tun").exists() and shutil.which("ip") is not None
 
     def _host(self, name: str, address: str) -> int:
         _run("ip", "netns", "add", name)
@@ -119,6 +116,32 @@ def _packets(end: int) -> Iterator[bytes]:
     with contextlib.suppress(BlockingIOError):
         while True:
             yield os.read(end, LARGEST_PACKET)
+
+
+@functools.cache
+def refusal() -> str | None:
+    """Why this process may not make hosts, found out by making one; None if it may.
+
+    Root in a container often may not, and no installation changes that.
+    """
+    need("ip")
+    name = f"edgerig-t{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        return f"this process may not make network namespaces: {made.stderr.strip()}"
+    try:
+        add = ["ip", "-n", name, "tuntap", "add", "dev", "wire0", "mode", "tun"]
+        made = subprocess.run(add, capture_output=True, text=True, check=False)
+        return None if made.returncode == 0 else f"this process may not make TUN devices: {made.stderr.strip()}"
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def need_hosts() -> None:
+    """Skip the test where no hosts can be made, with the system's own reason."""
+    reason = refusal()
+    if reason is not None:
+        pytest.skip(reason)
 
 
 def _run(*words: str) -> None:

@@ -1,37 +1,23 @@
 """A run against an agent on another host, over a network that delays and loses packets."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from tests.faults import bad_network
 
 from edgerig.results.bundle import Bundle
 from edgerig.testing.networks import dense_tflite
 
 
-def _module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bad_network", Path(__file__).with_name("bad_network.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-bad_network = _module()
-
-
 @pytest.fixture
-def network() -> Iterator["bad_network.BadNetwork"]:  # type: ignore[name-defined]
-    if not bad_network.BadNetwork.possible():
-        pytest.skip("making network namespaces takes root, iproute2 and /dev/net/tun")
+def network() -> Iterator[bad_network.BadNetwork]:
+    bad_network.need_hosts()
     made = bad_network.BadNetwork()
     yield made
     made.close()
@@ -41,10 +27,10 @@ def network() -> Iterator["bad_network.BadNetwork"]:  # type: ignore[name-define
 @pytest.mark.parametrize(("delay", "jitter", "loss"), [(0.02, 0.0, 0.0), (0.01, 0.008, 0.0), (0.005, 0.002, 0.05)])
 def test_delay_and_loss_cost_time_and_change_no_result(
     tmp_path: Path,
-    network: "bad_network.BadNetwork",
+    network: bad_network.BadNetwork,
     delay: float,
     jitter: float,
-    loss: float,  # type: ignore[name-defined]
+    loss: float,
 ) -> None:
     net = dense_tflite(tmp_path / "net.tflite", 784, 10)
     agent = subprocess.Popen(

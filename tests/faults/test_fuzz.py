@@ -1,30 +1,22 @@
 """Coverage-guided fuzzing of both decoders for ``EDGERIG_FUZZ_SECONDS`` each (`make fuzz` takes ten minutes)."""
 
-import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.needs import need, need_module
 
 ROOT = Path(__file__).parents[2]
 SECONDS = int(os.environ.get("EDGERIG_FUZZ_SECONDS", "10"))
 
 
-def need(there: bool, what: str) -> None:
-    if not there:
-        if os.environ.get("CI"):
-            pytest.fail(f"{what} must be installed where CI is set")
-        pytest.skip(f"{what} is not installed")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_the_python_decoder_withstands_guided_fuzzing(tmp_path: Path) -> None:
-    need(importlib.util.find_spec("atheris") is not None, "atheris")
+    need_module("atheris", "atheris")
     script = Path(__file__).with_name("fuzz_frames.py")
     command = [sys.executable, str(script), str(tmp_path), f"-max_total_time={SECONDS}", "-max_len=600", "-seed=1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -39,7 +31,7 @@ def test_the_python_decoder_withstands_guided_fuzzing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_the_c_core_withstands_guided_fuzzing(tmp_path: Path) -> None:
-    need(all(map(shutil.which, ("make", "gcc"))), "gcc with make")
+    need("make", "gcc")
     make = ["make", "-C", str(ROOT / "firmware"), f"BUILD={tmp_path}", "CC=gcc", str(tmp_path / "er_cover.san")]
     built = subprocess.run(make, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr

@@ -5,7 +5,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.needs import need
 
 import edgerig
 from edgerig.results.bundle import Bundle
@@ -27,8 +27,7 @@ RATE = "0.0005"
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The firmware as a program of this machine."""
-    if not (shutil.which("make") and shutil.which("cc")):
-        pytest.skip("no C compiler")
+    need("make", "cc")
     source = Path(__file__).parents[2] / "firmware"
     subprocess.run(["make", "-s", "-C", source, f"BUILD={tmp_path}", f"{tmp_path}/er_device"], check=True)
     return tmp_path / "er_device"

@@ -1,19 +1,15 @@
 """A host that vanishes in mid-session, with no word: the device notices in the time that the manual says."""
 
-import importlib.util
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from tests.faults import bad_network
 
 from edgerig.agent.keys import make_keys
 from edgerig.testing import faults
-
-_SPEC = importlib.util.spec_from_file_location("bad_network", Path(__file__).with_name("bad_network.py"))
-bad_network = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(bad_network)
 
 #: docs/agent.md: 20 s until TCP knows, 2 s more until the worker has ended; and a little for a busy machine.
 BOUND = 20 + 2 + 8
@@ -24,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
+from tests.faults import bad_network
 
 address, folder, tls, seconds = sys.argv[1:]
 target = target_for(address, {"tls": tls} if tls else {})
@@ -42,8 +39,7 @@ def workers(agent: subprocess.Popen) -> list[str]:
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("seconds", ["0.02", "1"], ids=["while-it-is-answered", "in-a-long-silence"])
 def test_host_that_vanishes_frees_the_device_in_bounded_time(tmp_path, secure, seconds):
-    if not bad_network.BadNetwork.possible():
-        pytest.skip("making network namespaces takes root, iproute2 and /dev/net/tun")
+    bad_network.need_hosts()
     network = bad_network.BadNetwork()
     make_keys(tmp_path / "lab", [network.far], ["host"])
     guard = ["--tls", str(tmp_path / "lab" / f"agent-{network.far}")] if secure else ["--insecure"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.needs import need
 
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Frame, FrameReader, Limits, encode
@@ -50,11 +50,7 @@ def host_network() -> ModuleType:
 @pytest.fixture(scope="session")
 def make() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Calls make in the firmware's folder."""
-    missing = [tool for tool in ("make", "gcc") if shutil.which(tool) is None]
-    if missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"{missing} must be installed where CI is set")
-        pytest.skip(f"{missing} not installed")
+    need("make", "gcc")
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         command = ["make", "-C", str(FIRMWARE), f"PYTHON={sys.executable}", *words]

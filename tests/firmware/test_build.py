@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.needs import need, need_module
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "firmware" / "core"
@@ -35,18 +33,12 @@ GCC_CORES = {
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-pedantic", "-Werror"]
 
 
-def need(compiler: str) -> list[str]:
+def words_of(compiler: str) -> list[str]:
     if compiler == "ziglang":
-        there = importlib.util.find_spec("ziglang") is not None
-        if not there and os.environ.get("CI"):
-            pytest.fail("ziglang must be installed where CI is set: pip install 'edgerig[boards]'")
-        words = ZIG
-    else:
-        there = shutil.which(ARM_GCC[0]) is not None
-        words = ARM_GCC
-    if not there:
-        pytest.skip(f"{compiler} is not installed")
-    return words
+        need_module("ziglang", "ziglang")
+        return ZIG
+    need(ARM_GCC[0])
+    return ARM_GCC
 
 
 @pytest.mark.parametrize("core", ["m0+", "m4", "m7"])
@@ -54,7 +46,7 @@ def need(compiler: str) -> list[str]:
 def test_core_is_small_and_calls_no_library(
     compiler: str, core: str, make: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    words = [*need(compiler), *(ZIG_CORES if compiler == "ziglang" else GCC_CORES)[core]]
+    words = [*words_of(compiler), *(ZIG_CORES if compiler == "ziglang" else GCC_CORES)[core]]
     done = make("-s", f"BUILD={tmp_path}", f"SIZE_CC={' '.join(words)}", "size")
     assert done.returncode == 0, done.stderr
     total = json.loads(done.stdout)["total"]
@@ -88,7 +80,7 @@ def test_core_uses_no_allocation_and_no_header_but_freestanding_ones() -> None:
     ],
 )
 def test_core_compiles_without_a_warning(compiler: str, options: list[str], make: object, tmp_path: Path) -> None:
-    words = ["gcc"] if compiler == "gcc" else need(compiler)
+    words = ["gcc"] if compiler == "gcc" else words_of(compiler)
     for source in sorted(CORE.glob("*.c")):
         command = [*words, *STRICT, *options, "-c", str(source), "-o", str(tmp_path / "x.o")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

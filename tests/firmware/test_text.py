@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.needs import need
 
 COMMON = Path(__file__).parents[2] / "firmware" / "boards" / "common"
 
@@ -59,8 +59,7 @@ int main(void)
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
+    need("gcc")
     folder = tmp_path_factory.mktemp("text")
     (folder / "driver.c").write_text(DRIVER)
     (folder / "board_config.h").write_text("#define BOARD_TICK_HZ UINT64_C(216000000)\n")

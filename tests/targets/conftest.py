@@ -1,5 +1,4 @@
 import contextlib
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +6,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from tests.needs import need
 
 from edgerig.agent.serial import SerialAgent
 from edgerig.agent.server import Address, Agent
@@ -105,8 +105,7 @@ def target(request, start_agent) -> Iterator[Target]:
 @pytest.fixture(scope="session")
 def er_device(tmp_path_factory) -> Path:
     """The firmware as a program of this machine."""
-    if not (shutil.which("make") and shutil.which("cc")):
-        pytest.skip("no C compiler")
+    need("make", "cc")
     build = tmp_path_factory.mktemp("firmware")
     source = Path(__file__).parents[2] / "firmware"
     subprocess.run(["make", "-s", "-C", source, f"BUILD={build}", f"{build}/er_device"], check=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.needs import need
 
 from edgerig.errors import IncompatibleError, SpecError, TargetError, UnknownNameError, UsageError
 from edgerig.measure.kinds import Measurement, Unavailable
@@ -27,13 +26,6 @@ from edgerig.testing.reference_runs import Oracle
 from edgerig.testing.target import Deployment, TargetContract, random_inputs
 
 BOARDS = board_names("qemu")
-
-
-def need_qemu() -> None:
-    if shutil.which(emulators.PROGRAM) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{emulators.PROGRAM} must be installed where CI is set: {emulators.INSTALL}")
-        pytest.skip(f"{emulators.PROGRAM} is not installed: {emulators.INSTALL}")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,7 @@ def expected(net: Path) -> Any:
 
 
 def session_of(board: str, path: Path, **options: Any) -> Session:
-    need_qemu()
+    need("qemu-system-arm")
     return target_for(f"qemu:{board}", options).open(open_artifact(path), "micro", {})
 
 
@@ -92,10 +84,10 @@ def digit_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("board", ["sim:stm32f746", *(f"qemu:{name}" for name in BOARDS)])
 def test_the_digit_network_is_bit_exact_on_every_board(board: str, compiler: str, digit_network: Path) -> None:
     """Convolutions, pooling, dense layers and softmax, by whatever kernels the board's processor can run."""
-    if compiler == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
+    if compiler == "gcc":
+        need("arm-none-eabi-gcc")
     if board.startswith("qemu"):
-        need_qemu()
+        need("qemu-system-arm")
     artifact = open_artifact(digit_network)
     (inputs,) = random_inputs(artifact, 10, seed=5)
     oracle = Oracle(digit_network.read_bytes())
@@ -126,7 +118,7 @@ def test_instructions_are_those_that_the_simulator_counts(net: Path) -> None:
 class TestContract(TargetContract):
     @pytest.fixture(scope="class")
     def target(self) -> Target:
-        need_qemu()
+        need("qemu-system-arm")
         return target_for("qemu:mps2-an386", {})
 
     @pytest.fixture(scope="class")
@@ -145,9 +137,8 @@ def test_an_emulator_that_dies_is_told(net: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux's setpriv is not installed")
 def test_a_run_that_is_killed_leaves_no_emulator(net: Path) -> None:
-    need_qemu()
+    need("qemu-system-arm", "setpriv")
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom edgerig.models.files import open_artifact\n"
         "from edgerig.targets.resolve import target_for\n"
@@ -207,7 +198,7 @@ def test_addresses_that_name_no_board(address: str, kind: type[Exception]) -> No
 @pytest.mark.slow
 def test_the_same_firmware_answers_on_a_serial_port(net: Path, expected: Any, tmp_path: Path) -> None:
     """As a board on a desk does: over a terminal, with numbered requests, and with a console beside it."""
-    need_qemu()
+    need("qemu-system-arm")
     from edgerig.targets.boards.board import load_board
     from edgerig.targets.boards.terminal import open_line
 

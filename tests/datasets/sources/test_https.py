@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import shutil
 import ssl
 import subprocess
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.needs import need
 
 from edgerig.datasets.sources import fetch
 from edgerig.errors import SourceError
@@ -20,7 +20,11 @@ from edgerig.files import sha256
 DATA = bytes(range(256)) * 2000
 SUM = sha256(DATA)
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+
+@pytest.fixture(autouse=True)
+def openssl() -> None:
+    """Makes the certificates."""
+    need("openssl")
 
 
 class Answers(http.server.BaseHTTPRequestHandler):

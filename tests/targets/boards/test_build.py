@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.needs import need
 
 from edgerig.errors import CompileError, IncompatibleError, SpecError, UnknownNameError, UsageError
 from edgerig.install import install_command
@@ -27,8 +28,8 @@ BOARD = load_board("stm32f746")
 
 
 def settings_with(compiler: str, **given: Any) -> BuildSettings:
-    if compiler == "gcc" and shutil.which(toolchains.GCC) is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
+    if compiler == "gcc":
+        need("arm-none-eabi-gcc")
     return BuildSettings(compiler=compiler, **given)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.needs import need
 
 from edgerig.errors import TargetError
 from edgerig.targets.boards import emulator as emulators
@@ -52,10 +51,7 @@ def client(request: pytest.FixtureRequest, crashing: Callable[[str], Firmware]) 
         client.hello()
         yield client
         return
-    if shutil.which(emulators.PROGRAM) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{emulators.PROGRAM} must be installed where CI is set")
-        pytest.skip(f"{emulators.PROGRAM} is not installed")
+    need("qemu-system-arm")
     firmware = crashing(board.name)
     emulator = emulators.Emulator(firmware, board)
     yield emulators.connect(emulator, firmware, "the board", 20)

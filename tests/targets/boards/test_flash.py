@@ -1,8 +1,7 @@
-import os
-import shutil
 import subprocess
 
 import pytest
+from tests.needs import need
 
 from edgerig.targets.boards.flash import tcl_word
 
@@ -26,12 +25,8 @@ def test_a_plain_path_is_left_alone() -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_tcl_itself_reads_the_path_back_as_one_word(path: str) -> None:
-    tclsh = shutil.which("tclsh")
-    if tclsh is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Tcl is not installed: apt-get install tcl")
-        pytest.skip("needs Debian's tcl")
+    need("tclsh")
     word = tcl_word(path)
     script = f"encoding system utf-8\nputs -nonewline [llength [list {word}]]|\nputs -nonewline {word}\n"
-    done = subprocess.run([tclsh], input=script.encode(), capture_output=True, check=True)
+    done = subprocess.run(["tclsh"], input=script.encode(), capture_output=True, check=True)
     assert done.stdout.decode() == f"1|{path}"

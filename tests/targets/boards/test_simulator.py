@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.needs import need
 
 from edgerig.artifact import TensorSpec
 from edgerig.errors import MissingExtraError, ModelError, TargetError
@@ -281,8 +282,8 @@ def accessing(write_network: Callable[..., Network]) -> Firmware:
 def test_access_to_words_that_the_chip_refuses_is_a_fault(
     accessing: Firmware, native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if native and native_library("alignment") is None:
-        pytest.skip("no C compiler for this machine")
+    if native:
+        need("cc")
     if not native:
         monkeypatch.setattr(alignment, "native_library", lambda name: None)
     board = Simulator(accessing.elf, BOARD)
@@ -373,8 +374,7 @@ def test_unicorn_that_is_missing_is_told_by_its_extra(firmware: Firmware, monkey
 
 
 def test_counting_in_c_and_in_python_agree(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
-    if native_library("counter") is None:
-        pytest.skip("no C compiler for this machine")
+    need("cc")
     found: list[Any] = []
     makes: list[Callable[[bytes, int], Counter]] = [counters.make_counter, Counter]
     for make in makes:

@@ -1,0 +1,45 @@
+"""What tests need beside Python packages: where it is missing they are skipped, and where CI is set they fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+#: Program to the Debian package that brings it. `.ci/run` installs them all.
+PACKAGES = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi",
+    "cc": "gcc libc6-dev",
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
+    "g++": "g++",
+    "gcc": "gcc libc6-dev",
+    "ip": "iproute2",
+    "make": "make",
+    "openssl": "openssl",
+    "qemu-system-arm": "qemu-system-arm",
+    "setpriv": "util-linux",
+    "systemd-analyze": "systemd",
+    "tclsh": "tcl",
+}
+
+
+def need(*programs: str) -> None:
+    """Skip the test, or fail it in CI, unless all ``programs`` are installed."""
+    for program in programs:
+        if shutil.which(program) is None:
+            _lack(f"{program} is not installed: apt-get install {PACKAGES[program]}")
+
+
+def need_module(module: str, package: str) -> None:
+    """Skip the test, or fail it in CI, unless the Python ``package`` with ``module`` is installed."""
+    if importlib.util.find_spec(module) is None:
+        _lack(f"{module} is not installed: pip install {package}")
+
+
+def _lack(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason} (must be there where CI is set)")
+    pytest.skip(reason)
