@@ -5,12 +5,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from edgerig.engine import deployment as module
 from edgerig.engine.deployment import CHANCES, Deployment
-from edgerig.errors import LeaseError, TargetError
+from edgerig.errors import AnswerError, LeaseError, TargetError
 from edgerig.measure.kinds import Unavailable
 from edgerig.progress import Progress
 from edgerig.spec.types import Measure
@@ -31,6 +32,8 @@ class Device(Target):
         self.dies, self.message = dies, message
         self.opened = 0
         self.refuses: list[TargetError] = []
+        #: What sessions tell of themselves, one after another, beside what all of them tell.
+        self.tells: list[dict[str, Any]] = []
         self.there = True
         #: The samples that ran, warm-up and all, session by session.
         self.ran: list[list[float]] = []
@@ -56,6 +59,8 @@ class Dying(Session):
     def __init__(self, device: Device) -> None:
         self.device, self.dead = device, False
         self.log = device.ran[-1]
+        changes = device.tells.pop(0) if device.tells else {}
+        self.load_report = msgspec.structs.replace(type(self).load_report, **changes)
 
     def run(self, inputs: Sequence[Any], on_done: Any = None) -> DeviceRun:
         self.arrived = None
@@ -156,6 +161,25 @@ def test_it_goes_on_with_the_first_sample_whose_result_had_not_arrived(deploy: C
     assert device.ran == [[*WARM[:, 0], *range(37)], [*WARM[:, 0], *range(30, 300)]]
     (text,) = deployed.interruptions
     assert "after sample 30 (it went away)" in text
+
+
+def test_a_clock_that_measured_itself_anew_is_the_same_clock(deploy: Callable[..., Deployment]) -> None:
+    device = Device(Deaths(50))
+    device.tells = [{"clock": "perf_counter_ns, 10 ns"}, {"clock": "perf_counter_ns, 9 ns", "load_seconds": 0.2}]
+    with deploy(device) as deployed:
+        assert measured(deployed)[0] == list(range(300))
+
+
+@pytest.mark.parametrize(
+    "change", [{"clock": "cycles, 1 ns"}, {"runtime_version": "2"}, {"threads": 4}, {"sha256": "1" * 64}]
+)
+def test_another_device_at_the_same_address_does_not_go_on(
+    deploy: Callable[..., Deployment], change: dict[str, Any]
+) -> None:
+    device = Device(Deaths(50))
+    device.tells = [{}, change]
+    with deploy(device) as deployed, pytest.raises(AnswerError, match=f"another device: it told {next(iter(change))}"):
+        measured(deployed)
 
 
 def test_two_losses_at_different_samples_of_one_piece_are_survived(deploy: Callable[..., Deployment]) -> None:
