@@ -156,6 +156,7 @@ class Artifact(msgspec.Struct, frozen=True):
     """A deployable file. ``path`` tells where this copy lies and is no part of its identity.
 
     ``left_out`` names outputs that are no tensors of numbers, with their types: they are neither read nor compared.
+    ``judged_output`` is the place of the one among ``outputs`` that is judged.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Artifact(msgspec.Struct, frozen=True):
     scheme: str = "float32"
     origins: tuple[Origin, ...] = ()
     left_out: tuple[str, ...] = ()
+    judged_output: int = 0
 
     def read(self) -> bytes:
         """The bytes of the file, checked against its hash; of an ONNX file with its external data inside.

@@ -108,18 +108,14 @@ def test_reference_kernels_have_no_profile_and_say_why(float_tflite: Path) -> No
     assert "XNNPACK" in layers.reason
 
 
-def test_a_batch_that_is_not_one_is_refused(tmp_path: Path) -> None:
-    from ai_edge_litert import schema_py_generated as schema
-
-    path = dense_tflite(tmp_path / "batch.tflite")
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    for tensor in model.subgraphs[0].tensors:
-        if tensor.name in (b"x", b"logits", b"y"):
-            tensor.shape = [3, tensor.shape[1]]
-    import flatbuffers
-
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
-    with pytest.raises(InferenceError, match="batch of 1"):
-        LiteRt().load(path)
+def test_a_fixed_batch_runs_whole_batches(tmp_path: Path) -> None:
+    one, three = LiteRt(), LiteRt()
+    one.load(dense_tflite(tmp_path / "one.tflite"))
+    three.load(dense_tflite(tmp_path / "three.tflite", batch=3))
+    x = np.random.default_rng(0).random((6, 8), np.float32)
+    result = three.run([x.reshape(2, 3, 8)])
+    assert result.times_ns.shape == (2,)
+    assert result.outputs[0].shape == (2, 3, 4)
+    np.testing.assert_allclose(result.outputs[0].reshape(6, 4), one.run([x]).outputs[0], atol=1e-6)
+    with pytest.raises(InferenceError, match="a batch of 3"):
+        three.run([x])

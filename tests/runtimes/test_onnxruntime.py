@@ -147,3 +147,48 @@ def test_threads_reach_the_session(float_onnx: Path) -> None:
     options = runtime._session.get_session_options()
     assert options.intra_op_num_threads == 2
     assert options.inter_op_num_threads == 1
+
+
+def test_a_shape_that_only_the_engine_knows_is_read_from_what_it_made(tmp_path: Path) -> None:
+    """Rows of the positive entries: their number differs from sample to sample."""
+    nodes = [
+        helper.make_node("NonZero", ["x"], ["places"]), helper.make_node("Cast", ["places"], ["y"], to=1),
+        helper.make_node("Relu", ["x"], ["z"]),
+    ]  # fmt: skip
+    graph = helper.make_graph(nodes, "graph", [value("x", [1, 3])], [value("y", [2, "n"]), value("z", [1, 3])])
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    runtime = OnnxRuntime()
+    runtime.load(path)
+    assert [spec.shape for spec in runtime.outputs] == [(2, -1), (1, 3)]
+    same = np.array([[1, 0, 2], [0, 3, 4]], np.float32)
+    places, relu = runtime.run([same]).outputs
+    np.testing.assert_array_equal(places, [[[0, 0], [0, 2]], [[0, 0], [1, 2]]])
+    np.testing.assert_array_equal(relu, same)
+    _, (one, _) = runtime.run_one([np.array([[0, 0, 5]], np.float32)])
+    np.testing.assert_array_equal(one, [[0], [2]])
+    with pytest.raises(InferenceError, match="'y' changes its shape"):
+        runtime.run([np.array([[1, 0, 0], [1, 1, 1]], np.float32)])
+
+
+def test_what_is_no_tensor_of_numbers_is_not_asked_for(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("SequenceConstruct", ["y"], ["s"])]
+    sequence = helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "graph", [value("x", [1, 3])], [sequence, value("y", [1, 3])])
+    path = tmp_path / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    runtime = OnnxRuntime()
+    runtime.load(path)
+    assert [spec.name for spec in runtime.outputs] == ["y"]
+    x = np.array([[-1, 2, 3]], np.float32)
+    np.testing.assert_array_equal(runtime.run([x]).outputs[0], [[0, 2, 3]])
+
+
+def test_a_fixed_batch_of_an_onnx_file_runs_whole_batches(tmp_path: Path) -> None:
+    one, four = OnnxRuntime(), OnnxRuntime()
+    one.load(dense_onnx(tmp_path / "one.onnx"))
+    four.load(dense_onnx(tmp_path / "four.onnx", batch=4))
+    x = np.random.default_rng(0).random((8, 8), np.float32)
+    result = four.run([x.reshape(2, 4, 8)])
+    assert result.times_ns.shape == (2,)
+    np.testing.assert_allclose(result.outputs[0].reshape(8, 4), one.run([x]).outputs[0], atol=1e-6)

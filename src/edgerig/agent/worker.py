@@ -274,7 +274,7 @@ class Worker:
         return result
 
     def _tensors(self, frame: Frame) -> list[Array]:
-        """The inputs in a message, as views of it: arrays (n, *shape without batch)."""
+        """The inputs in a message, as views of it: arrays (n, *call_shape)."""
         specs = self._loaded().inputs
         count, views = messages.unpack_tensors(frame.header, frame.payload)
         if len(views) != len(specs):
@@ -291,10 +291,10 @@ class Worker:
 
 def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
     try:
-        return np.frombuffer(view, spec.dtype).reshape(count, *spec.shape[1:])
+        return np.frombuffer(view, spec.dtype).reshape(count, *spec.call_shape)
     except (ValueError, TypeError) as error:
         raise InferenceError(
-            f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample; "
+            f"Input {spec.name!r} takes {spec.dtype} {list(spec.call_shape)} an inference; "
             f"{view.nbytes} B came for {count}.",
             "Give the inputs in the network's own shape and dtype.",
         ) from error

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import parse_options
+from edgerig.cli.options import layout_option, parse_options, parse_shapes, shape_option
 
 if TYPE_CHECKING:
-    from edgerig.artifact import Artifact
+    from edgerig.artifact import Artifact, Layout
     from edgerig.compilers.several import Failure, Made
     from edgerig.compilers.sizes import SizeRow
     from edgerig.datasets.base import Dataset
@@ -43,6 +44,8 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
     metavar="[COMPILER.]KEY=VALUE",
     help="A setting of the compilers that have it, or of one of them.",
 )
+@layout_option
+@shape_option
 @click.option("--cpu", metavar="CPU", help="Of C code: the CPU whose kernels are used, such as cortex-m7.")
 @click.option("--optimize", metavar="GOAL", help="Of C code: speed or size.")
 @click.option("--name", metavar="NAME", help="Of C code and C arrays: the name in C.")
@@ -61,6 +64,8 @@ def command(
     dataset_option: tuple[str, ...],
     dataset_root: Path | None,
     options: tuple[str, ...],
+    layout: Layout | None,
+    shape: tuple[str, ...],
     cpu: str | None,
     optimize: str | None,
     name: str | None,
@@ -88,10 +93,12 @@ def command(
     from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
     from edgerig.compilers.sizes import render_size_table, size_table
     from edgerig.datasets.fitting import check_size
+    from edgerig.models.declared import declare, with_fixed_shapes, with_likely_layout
     from edgerig.models.files import open_artifact
 
     data = _dataset(dataset, dataset_option, dataset_root)
-    source = open_artifact(model)
+    source = declare(open_artifact(model), layout)
+    shapes = parse_shapes(shape, [source.inputs])
     short = {"cpu": cpu, "optimize": optimize, "name": name}
     settings = {key: value for key, value in short.items() if value is not None}
     chains = plan_chains(targets, {**settings, **parse_options(options, "--option")}, source, data)
@@ -103,7 +110,12 @@ def command(
         check_size(data, source)
         data.prepare(progress)
         source = for_dataset(source, data)
-    made, failures = compile_chains(chains, source, out, data, progress)
+    with tempfile.TemporaryDirectory(prefix="edgerig-shapes-") as scratch:
+        if shapes:
+            source = with_fixed_shapes(source, shapes, Path(scratch))
+        if data is not None:
+            source = with_likely_layout(source, data)
+        made, failures = compile_chains(chains, source, out, data, progress)
     rows = size_table(
         (f"original ({source.format})", source.size),
         [(SEED_NAMES.get(one.compiler, one.compiler), one.payload) for one in made],

@@ -13,6 +13,7 @@ from edgerig.cli.tables import Column, render_table
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.report import build_report, write_report
 from edgerig.report.model import Report
+from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, RunResult
 
 #: The columns of the table of variants; what is ranked higher is left out first on a narrow terminal.
@@ -42,6 +43,8 @@ def show_cells(result: RunResult) -> None:
     rows = [_row(cell, len(counts) > 1) for cell in result.cells]
     echo()
     for line in render_table(COLUMNS, rows, terminal_width(sys.stderr)):
+        echo(line)
+    for line in remarks(result.cells):
         echo(line)
     for line in warning_lines(result.cells):
         echo(line)

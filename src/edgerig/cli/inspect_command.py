@@ -54,6 +54,7 @@ def command(model: Path, as_json: bool, plan: bool) -> None:
                 "metadata": graph.metadata,
                 "inputs": artifact.inputs,
                 "outputs": artifact.outputs,
+                "left_out": artifact.left_out,
                 "totals": _totals(analysis),
                 "memory": _memory(analysis, graph.tensors),
                 "operators": analysis.operators,
@@ -63,9 +64,12 @@ def command(model: Path, as_json: bool, plan: bool) -> None:
         return
     width = terminal_width(sys.stdout)
     say(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
-    for what, specs in (("input", artifact.inputs), ("output", artifact.outputs)):
-        for spec in specs:
-            say(f"  {what:6} {spec.name}  {_spec(spec)}")
+    for spec in artifact.inputs:
+        say(f"  input  {spec.name}  {_spec(spec)}{_layout(spec)}")
+    for spec in artifact.outputs:
+        say(f"  output {spec.name}  {_spec(spec)}")
+    for left in artifact.left_out:
+        say(f"  output {left}, which is neither read nor compared")
     say()
     _print_table(analysis, width)
     say()
@@ -131,6 +135,16 @@ OPERATOR_COLUMNS = (
 )
 
 
+def _layout(spec: TensorSpec) -> str:
+    """The layout that was declared of an input, else what its shape speaks for."""
+    from edgerig.datasets.fitting import likely_layout
+
+    if isinstance(spec.layout, str):
+        return f", {spec.layout}"
+    likely = likely_layout(spec.shape)
+    return f", {likely} by its shape" if likely else ""
+
+
 def _print_table(analysis: Analysis, width: int) -> None:
     rows = [
         [
@@ -183,7 +197,7 @@ def _print_plan(analysis: Analysis, tensors: Sequence[Tensor], width: int) -> No
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
-    return "?" if shape is None else "x".join(map(str, shape)) or "scalar"
+    return "?" if shape is None else "x".join("?" if size < 0 else str(size) for size in shape) or "scalar"
 
 
 def _bytes(count: int) -> str:

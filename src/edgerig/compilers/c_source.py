@@ -14,7 +14,7 @@ from edgerig.artifact import Artifact, Origin
 from edgerig.bounded import isolated
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_array import c_identifier
-from edgerig.compilers.pipeline import check_call, options_of, versions_of
+from edgerig.compilers.pipeline import check_call, options_of, versions_of, with_layouts
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, UsageError
 from edgerig.micro.manifest import Manifest
@@ -92,7 +92,7 @@ class CSource(ModelCompiler):
         content = source.files[MANIFEST]
         return msgspec.structs.replace(
             artifact,
-            inputs=source.manifest.inputs,
+            inputs=with_layouts(source.manifest.inputs, artifact.inputs),
             outputs=source.manifest.outputs,
             name=name,
             format=self.makes,

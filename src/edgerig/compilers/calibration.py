@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing, TensorSpec
 from edgerig.datasets.base import Dataset
-from edgerig.datasets.fitting import fit
+from edgerig.datasets.batches import in_calls
+from edgerig.datasets.fitting import check_fixed, fit
 from edgerig.datasets.splits import calibration_indices
-from edgerig.errors import CompileError, IncompatibleError
+from edgerig.errors import CompileError
 
 SEED = 0
 
@@ -17,10 +18,10 @@ SEED = 0
 def calibration_samples(
     dataset: Dataset, preprocessing: Preprocessing, spec: TensorSpec, count: int
 ) -> NDArray[np.float32]:
-    """Preprocessed samples of the training split, shape (n, *spec.shape), so that each has its batch of one; float32.
+    """Preprocessed samples of the training split, shape (calls, *spec.shape), each with its batch axis; float32.
 
     Classes are drawn as equal in number as can be, and equally on every machine. There are fewer than ``count``
-    where the split has no more.
+    where the split has no more. A network with a fixed batch gets whole batches, the last one filled up.
 
     Args:
         dataset: Where they come from.
@@ -35,12 +36,8 @@ def calibration_samples(
     samples = dataset.split("train")
     indices = calibration_indices(samples, count, SEED)
     inputs = samples.inputs(indices, preprocessing)
-    if not spec.shape or spec.shape[0] != 1:
-        raise IncompatibleError(
-            f"The network's input {spec.name!r} takes {list(spec.shape)}; calibration feeds one sample at a time.",
-            "Export the network with a batch of 1.",
-        )
-    inputs = fit(inputs, spec, dataset.name)
+    check_fixed("The network", spec)
+    inputs = fit(inputs, spec, dataset.name, judged=dataset.task != "none")
     broken = np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))
     if broken.size:
         first = int(indices[broken[0]])
@@ -51,4 +48,5 @@ def calibration_samples(
             f" ({broken.size} of {len(inputs)} samples hold such).",
             "Repair or remove it, or check the preprocessing (a std of 0, for example).",
         )
-    return np.ascontiguousarray(inputs[:, None], np.float32)
+    calls = inputs[:, None] if spec.batch == 1 else in_calls(inputs, spec.batch)
+    return np.ascontiguousarray(calls, np.float32)

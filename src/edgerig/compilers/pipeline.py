@@ -135,9 +135,17 @@ def _describe(compiler: ModelCompiler, artifact: Artifact, path: Path, data: byt
     if compiler.makes == "c-array":
         return made
     graph, inputs, outputs = _read(data, path, compiler)
+    inputs = with_layouts(inputs, artifact.inputs)
     made = msgspec.structs.replace(made, inputs=inputs, outputs=outputs, scheme=scheme_of(graph))
     compiler._inspect(graph, data, compiler.scheme or artifact.scheme, path.name)
     return made
+
+
+def with_layouts(inputs: tuple[TensorSpec, ...], before: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+    """``inputs`` with the layouts that those of the network had before it was compiled: compilers keep shapes."""
+    if [spec.shape for spec in inputs] != [spec.shape for spec in before]:
+        return inputs
+    return tuple(msgspec.structs.replace(spec, layout=old.layout) for spec, old in zip(inputs, before, strict=True))
 
 
 def _read(

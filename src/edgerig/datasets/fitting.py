@@ -1,16 +1,26 @@
-"""Samples in the shape that a network takes."""
+"""Samples in the shape that a network takes: its layout, and its batch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact, TensorSpec
+from edgerig.artifact import Artifact, Layout, TensorSpec
 from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
+
+#: Axes of an image: height, width, channels.
+IMAGE_AXES = 3
+#: Channels that images have: grey, colour, and colour with opacity.
+CHANNELS = frozenset({1, 3, 4})
+#: How the axes of a sample are taken: as they are, or with the channels moved to the front.
+Order = Literal["as is", "channels first"]
 
 
 def check_size(dataset: Dataset, network: Artifact) -> None:
@@ -26,28 +36,119 @@ def check_size(dataset: Dataset, network: Artifact) -> None:
     for spec in network.inputs[:1]:
         wanted = spec.shape[1:]
         if shape is not None and min(wanted, default=0) > 0 and math.prod(shape) != math.prod(wanted):
-            raise _unfit(shape, spec, dataset.name)
+            raise _unfit(shape, wanted, spec.name, dataset.name)
 
 
-def _unfit(shape: Sequence[int], spec: TensorSpec, dataset: str) -> IncompatibleError:
+def _unfit(given: Sequence[int], wanted: Sequence[int], name: str, dataset: str) -> IncompatibleError:
     return IncompatibleError(
-        f"Dataset {dataset!r} gives samples of shape {list(shape)}, "
-        f"but the network's input {spec.name!r} takes {list(spec.shape[1:])}.",
+        f"Dataset {dataset!r} gives samples of shape {list(given)}, "
+        f"but the network's input {name!r} takes {list(wanted)}.",
         "Use a dataset of that shape, or resize: folder and pet have a 'size' setting.",
     )
 
 
-def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str) -> NDArray[np.float32]:
-    """``inputs`` in the shape that a network takes; axes may be flattened, or of length 1 added or dropped.
+def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str, *, judged: bool = True) -> NDArray[np.float32]:
+    """``inputs`` in the shape and layout that a network takes.
+
+    Images, (H, W, C), are turned to (C, H, W) where the network takes them so: it was declared, or follows from the
+    shape. Axes may be flattened, or of length 1 added or dropped.
+
+    Args:
+        inputs: Shape (n, ...).
+        spec: The network's input.
+        dataset: The dataset's name, for messages.
+        judged: Whether it matters which value goes where; it does not with random numbers.
 
     Raises:
-        IncompatibleError: The number of values a sample differs.
+        IncompatibleError: The shapes do not fit, or both layouts would and none was declared.
     """
-    wanted = tuple(spec.shape[1:])
-    if inputs.shape[1:] == wanted:
+    given, wanted = tuple(inputs.shape[1:]), tuple(spec.shape[1:])
+    if given == wanted and len(given) != IMAGE_AXES:
         return inputs
-    squeezed = tuple(n for n in inputs.shape[1:] if n != 1)
-    same = squeezed == tuple(n for n in wanted if n != 1) or (len(wanted) == 1 and inputs[0].size == wanted[0])
-    if not same:
-        raise _unfit(inputs.shape[1:], spec, dataset)
+    order = _order(given, wanted, _declared(spec), spec.name, dataset, judged)
+    if order == "channels first":
+        inputs = np.ascontiguousarray(np.moveaxis(inputs, -1, 1))
     return inputs.reshape(len(inputs), *wanted)
+
+
+def found_layout(given: tuple[int, ...], spec: TensorSpec, dataset: str, *, judged: bool = True) -> Layout | None:
+    """The layout of a network's input as it was declared, or as it follows from a sample's shape; else None.
+
+    Raises:
+        IncompatibleError: As for `fit`.
+    """
+    declared = _declared(spec)
+    order = _order(tuple(given), tuple(spec.shape[1:]), declared, spec.name, dataset, judged)
+    return declared or ("nchw" if order == "channels first" else None)
+
+
+def likely_layout(shape: tuple[int, ...]) -> Layout | None:
+    """What the shape of a batch of images speaks for, by where the channels are; None where it speaks for neither."""
+    if len(shape) != 1 + IMAGE_AXES:
+        return None
+    first, last = shape[1] in CHANNELS, shape[3] in CHANNELS
+    if first == last:
+        return None
+    return "nchw" if first else "nhwc"
+
+
+def _declared(spec: TensorSpec) -> Layout | None:
+    return None if isinstance(spec.layout, msgspec.UnsetType) else spec.layout
+
+
+@lru_cache(256)
+def _order(
+    given: tuple[int, ...], wanted: tuple[int, ...], layout: Layout | None, name: str, dataset: str, judged: bool
+) -> Order:
+    """How samples of the shape ``given`` become an input of the shape ``wanted``."""
+    turned = (given[-1], *given[:-1]) if len(given) == IMAGE_AXES else None
+    as_is, first = _fits(given, wanted), turned is not None and _fits(turned, wanted)
+    # With one channel, or one pixel, turning an image changes nothing.
+    same = turned is None or given[-1] == 1 or math.prod(given[:-1]) == 1
+    if layout == "nchw" and turned is not None and not first:
+        raise IncompatibleError(
+            f"Input {name!r} was declared to be channels first (nchw) and takes {list(wanted)}; dataset {dataset!r} "
+            f"gives samples of shape {list(given)}, which are {list(turned)} then.",
+            "Use a dataset of that shape, or resize: folder and pet have a 'size' setting. If its samples are channels "
+            "first already, leave the layout out.",
+        )
+    if layout == "nhwc" and first and not as_is:
+        raise IncompatibleError(
+            f"Input {name!r} was declared to be channels last (nhwc) and takes {list(wanted)}; dataset {dataset!r} "
+            f"gives samples of shape {list(given)}.",
+            "Its shape is that of channels first: leave the layout out, or say nchw.",
+        )
+    if layout is None and as_is and first and not same and judged:
+        raise IncompatibleError(
+            f"Input {name!r} takes {list(wanted)}, and dataset {dataset!r} gives samples of shape {list(given)}: both "
+            "channels last and channels first would fit.",
+            "Say which it is: --layout nchw (as PyTorch has it) or --layout nhwc; in a rig file, the model's 'layout'.",
+        )
+    if first and not same and (layout == "nchw" or not as_is):
+        return "channels first"
+    if not as_is and not first:
+        raise _unfit(given, wanted, name, dataset)
+    return "as is"
+
+
+def _fits(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    squeezed = tuple(n for n in given if n != 1)
+    return squeezed == tuple(n for n in wanted if n != 1) or (len(wanted) == 1 and math.prod(given) == wanted[0])
+
+
+def check_fixed(name: str, spec: TensorSpec) -> None:
+    """Refuse an input with axes that the file leaves free; a free batch axis counts as 1 and is none of them.
+
+    Raises:
+        IncompatibleError: There are such axes; names them.
+    """
+    free = [str(axis) for axis, size in enumerate(spec.shape) if size < 1]
+    if not free:
+        return
+    shape = ",".join("?" if size < 1 else str(size) for size in spec.shape)
+    axes = f"axis {free[0]}" if len(free) == 1 else f"the axes {', '.join(free[:-1])} and {free[-1]}"
+    raise IncompatibleError(
+        f"{name}: the file leaves {axes} of the input {spec.name!r} free, whose shape is [{shape.replace(',', ', ')}].",
+        f"Say the shape to run: --shape {spec.name}={shape} with numbers for the '?'; in a rig file, "
+        f"'shapes: {{{spec.name}: [{shape.replace(',', ', ')}]}}' of the model.",
+    )

@@ -14,15 +14,17 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
+from edgerig.datasets.batches import from_calls, in_calls
 from edgerig.datasets.input_fit import judge_fit, measure_fit, summarize_fit
 from edgerig.datasets.preprocess import dequantize, quantize_input
 from edgerig.engine.caveats import VACUOUS
+from edgerig.engine.columns import check_columns, columns_of
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
-from edgerig.engine.judging import compare, judge_quality
+from edgerig.engine.judging import compare, judge_quality, tell_output
 from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.testset import Reference, TestSet, the_input
-from edgerig.errors import AnswerError, IncompatibleError, InferenceError, TargetError
+from edgerig.errors import AnswerError, InferenceError, TargetError
 from edgerig.files import digest
 from edgerig.measure.judge import judge
 from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
@@ -81,7 +83,7 @@ def measure_cell(
         IncompatibleError: Dataset and network do not fit.
     """
     started, begin, sleep = _now(), time.perf_counter(), SleepWatch()
-    journal = Journal(scratch, _journal_key(cell, artifact, tests))
+    journal = Journal(scratch, _journal_key(cell, artifact, tests), the_input(artifact).batch)
     journal.load()
     resumed = journal.samples
 
@@ -108,7 +110,7 @@ def measure_cell(
         machine_after = deployment.ask("at the end", _machine)
     distribution = summarize(steady.times_ns * NANOSECOND)
     fit = summarize_fit(steady.fit, the_input(artifact))
-    quality = judge_quality(tests.dataset, steady.scores, tests.samples.labels)
+    quality = tell_output(judge_quality(tests.dataset, steady.scores, tests.samples.labels), artifact)
     if quality.metrics:
         quality = replace(quality, warnings=(*judge_fit(fit), *quality.warnings))
     agreement = compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures)
@@ -124,7 +126,7 @@ def measure_cell(
         runtime=cell.runtime.use, runtime_version=report.runtime_version,
         target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
         agreement=agreement, input=fit,
-        latency=_latency(report, first, steady, distribution, transport, kind, warnings),
+        latency=_latency(report, first, steady, distribution, transport, kind, warnings, journal.batch),
         memory=memory, layers=layers, machine=machine, machine_after=machine_after,
         warnings=(*warnings, *quality.warnings, *_about_agreement(agreement)),
         commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
@@ -132,13 +134,14 @@ def measure_cell(
         device=target.description,
         instructions=counts.instructions if counts else msgspec.UNSET,
         cycles=counts.cycles if counts else msgspec.UNSET,
-        firmware=firmware if firmware is not None else msgspec.UNSET,
+        firmware=firmware if firmware is not None else msgspec.UNSET, batch=journal.batch,
     )  # fmt: skip
     return result, _arrays(steady, tests)
 
 
 def _journal_key(cell: Cell, artifact: Artifact, tests: TestSet) -> str:
-    return digest([artifact.sha256, artifact.preprocessing, cell.runtime, cell.target, tests.fingerprint])
+    ends = [artifact.inputs, artifact.judged_output]
+    return digest([artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, tests.fingerprint])
 
 
 def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: TestSet) -> None:
@@ -147,13 +150,13 @@ def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: T
         raise TargetError(f"The device loaded a file with SHA-256 {report.sha256[:12]}, not {artifact.sha256[:12]}.")
     if report.runtime != cell.runtime.use:
         raise TargetError(f"The device runs {report.runtime!r}, not {cell.runtime.use!r} as asked for.")
-    classes = len(tests.dataset.classes)
-    columns = report.outputs[0].elements
-    if tests.dataset.task == "classification" and columns != classes:
-        raise IncompatibleError(
-            f"The network gives {columns} values a sample, dataset {tests.dataset.name!r} has {classes} classes.",
-            "Choose the dataset that the network was trained for, or `random` to measure speed alone.",
+    if artifact.judged_output >= len(report.outputs):
+        raise TargetError(
+            f"The device tells of {len(report.outputs)} outputs; output {artifact.judged_output + 1} is to be judged."
         )
+    columns = columns_of(report.outputs[artifact.judged_output], the_input(artifact).batch)
+    if columns is not None:
+        check_columns(columns, artifact, tests)
 
 
 def _first_inputs(tests: TestSet, artifact: Artifact, how: Measure) -> Array:
@@ -163,7 +166,8 @@ def _first_inputs(tests: TestSet, artifact: Artifact, how: Measure) -> Array:
 
 def _first_chunk(tests: TestSet, artifact: Artifact) -> Array:
     _, inputs = next(tests.chunks(artifact))
-    return quantize_input(inputs, the_input(artifact))
+    spec = the_input(artifact)
+    return in_calls(quantize_input(inputs, spec), spec.batch)
 
 
 def _steady_pass(
@@ -174,23 +178,28 @@ def _steady_pass(
     A fast network runs a thousand samples in a few hundredths of a second, which one burst of other work can spoil.
     """
     artifact = deployment.artifact
-    spec = deployment.session.load_report.outputs[0]
+    judged, batch = artifact.judged_output, journal.batch
+    spec = deployment.session.load_report.outputs[judged]
     advance(journal.samples)
     before, after = HostTime("reading samples"), HostTime("taking results")
     finite = Finite(deployment.session.load_report.outputs)
     mark = time.perf_counter()
     for part, inputs in tests.chunks(artifact, journal.samples):
-        batch = quantize_input(inputs, the_input(artifact))
-        before.add(time.perf_counter() - mark, len(batch))
-        fit = measure_fit(inputs, batch, the_input(artifact))
-        for run in deployment.pieces(batch, part.start, advance):
+        quantized = quantize_input(inputs, the_input(artifact))
+        before.add(time.perf_counter() - mark, len(inputs))
+        fit = measure_fit(inputs, quantized, the_input(artifact))
+        waiting = len(inputs)
+        for run in deployment.pieces(in_calls(quantized, batch), part.start // batch, lambda _: None):
             mark = time.perf_counter()
             finite.look(run.outputs)
-            values = dequantize(run.outputs[0], spec)
+            values = dequantize(from_calls(run.outputs[judged], batch, waiting), spec)
             values = values.reshape(len(values), -1).astype(np.float32, copy=False)
             after.add(time.perf_counter() - mark, len(values))
+            check_columns(values.shape[1], artifact, tests)
             journal.append(scores=values, times_ns=run.times_ns, fit=fit[: len(values)])
             fit = fit[len(values) :]
+            waiting -= len(values)
+            advance(len(values))
         mark = time.perf_counter()
     finite.check()
     times = [journal.joined("times_ns")]
@@ -252,7 +261,7 @@ def _transport(session: Session, inputs: Array, how: Measure) -> Quantity:
 
 def _latency(
     report: LoadReport, first_ns: int, steady: Steady, distribution: Distribution, transport: Quantity, kind: Kind,
-    warnings: tuple[str, ...],
+    warnings: tuple[str, ...], batch: int,
 ) -> Latency:  # fmt: skip
     low, median, high, count = distribution.low, distribution.median, distribution.high, distribution.n
 
@@ -262,11 +271,16 @@ def _latency(
     def host(value: float, method: str) -> Measurement:
         return Measurement(value=value, unit="s", kind="measured", clock="host perf_counter_ns", n=count, method=method)
 
-    steady_median = device(median, "s", f"median, 95 % bootstrap interval; {report.invoke_method}")
+    of = "" if batch == 1 else f" of an inference of {batch} samples"
+    steady_median = device(median, "s", f"median{of}, 95 % bootstrap interval; {report.invoke_method}")
+    each: Quantity | msgspec.UnsetType = msgspec.UNSET
+    if batch > 1:
+        each = device(median / batch, "s", f"steady median of an inference / its batch of {batch} samples")
+        each = replace(each, n=count, low=low / batch, high=high / batch, warnings=warnings)
     rate: Quantity = Unavailable("the clock is too coarse: the median inference takes no time")
     if low > 0:
-        rate = device(1 / median, "1/s", "1 / steady median")
-        rate = replace(rate, n=count, low=1 / high, high=1 / low, warnings=warnings)
+        rate = device(batch / median, "1/s", f"{batch} / steady median" + (" of an inference" if of else ""))
+        rate = replace(rate, n=count, low=batch / high, high=batch / low, warnings=warnings)
     return Latency(
         load=device(report.load_seconds, "s", "file on the device to allocated tensors"),
         first=device(first_ns * NANOSECOND, "s", f"first inference; {report.invoke_method}"),
@@ -274,8 +288,11 @@ def _latency(
         distribution=distribution,
         throughput=rate,
         transport=transport,
-        preprocessing=host(steady.before_seconds, "median over portions; reading, preprocessing and quantizing"),
+        preprocessing=host(
+            steady.before_seconds, "median over portions; reading, preprocessing, layout and quantizing"
+        ),
         postprocessing=host(steady.after_seconds, "median over portions; dequantizing"),
+        per_sample=each,
     )
 
 

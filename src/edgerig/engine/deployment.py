@@ -116,14 +116,14 @@ class Deployment:
         self._losses.clear()
 
     def pieces(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
-        """Run ``inputs``, (n, ...), piece by piece; yields the results of each, in order and without gaps.
+        """Run ``inputs``, (n, ...), one an inference, piece by piece; yields the results of each, without gaps.
 
         After an interruption the first sample that runs is the first whose result had not arrived.
 
         Args:
-            first: Place of the first sample in the whole test set, for messages; None if they run again for their
-                times alone.
-            done: Hears how many more samples are finished.
+            first: How many inferences came before in the whole test set, for messages; None if they run again for
+                their times alone.
+            done: Hears how many more inferences are finished.
 
         Raises:
             TargetError: The device stayed away, or went away at the same sample again and again.
@@ -150,7 +150,7 @@ class Deployment:
                 continue
             # Results come many at once. If one certain sample ends the device, each try halves the way to it at least.
             self._piece = 1
-            where = f"after sample {place if first is None else first + place}"
+            where = f"after sample {((first or 0) + place) * self.artifact.inputs[0].batch}"
             self._recover(lost, where if first is not None else f"{where} of a repetition")
 
     def close(self) -> None:

@@ -20,10 +20,11 @@ class Journal:
     Args:
         folder: Where the pieces lie, one file each.
         key: Hash of everything that the results depend on; pieces of another key are not used.
+        batch: Samples an inference.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self.folder, self.key = folder, key
+    def __init__(self, folder: Path, key: str, batch: int = 1) -> None:
+        self.folder, self.key, self.batch = folder, key, batch
         self._pieces: list[dict[str, NDArray[Any]]] = []
 
     @property
@@ -41,7 +42,7 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def append(self, **arrays: NDArray[Any]) -> None:
-        """Keep one more piece: ``scores`` (n, classes), ``times_ns`` (n,) and ``fit`` (n, counts)."""
+        """Keep one more piece: ``scores`` (n, classes), ``fit`` (n, counts), and ``times_ns`` of their inferences."""
         with storing(self.folder):
             if not self._pieces:
                 files.write_text(self.folder / "key", self.key)
@@ -60,11 +61,12 @@ class Journal:
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.npz"
 
-    @staticmethod
-    def _read(path: Path) -> dict[str, NDArray[Any]] | None:
+    def _read(self, path: Path) -> dict[str, NDArray[Any]] | None:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 piece = {name: archive[name] for name in ("scores", "times_ns", "fit")}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        return piece if len({len(array) for array in piece.values()}) == 1 else None
+        inferences = -(-len(piece["scores"]) // self.batch)
+        sound = inferences == len(piece["times_ns"]) and len(piece["scores"]) == len(piece["fit"])
+        return piece if sound else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.datasets.metrics import ConfusionMatrix, PrecisionRecallF1
 from edgerig.engine.caveats import judge_agreement, judge_answers, judge_outputs, why_vacuous
@@ -52,6 +54,15 @@ def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -
     return Quality(
         samples=len(labels), metrics=tuple(values), classes=classes, confusion=matrix, warnings=tuple(warnings)
     )
+
+
+def tell_output(quality: Quality, artifact: Artifact) -> Quality:
+    """``quality`` with the name of the output that was judged, where the network has others."""
+    names = [spec.name for spec in artifact.outputs]
+    others = [name for place, name in enumerate(names) if place != artifact.judged_output]
+    if not others and not artifact.left_out:
+        return quality
+    return replace(quality, output=names[artifact.judged_output], others=(*others, *artifact.left_out))
 
 
 def compare(

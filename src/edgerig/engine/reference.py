@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
+from edgerig.datasets.batches import from_calls, in_calls
 from edgerig.engine.testset import TestSet, the_input
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
@@ -46,13 +47,16 @@ def keras_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDAr
     from edgerig.models.keras_base import load_keras
 
     network = load_keras(Path(artifact.path))
-    batch = max(1, min(BATCH, BATCH_BYTES // max(1, the_input(artifact).nbytes)))
+    fixed = the_input(artifact).batch
+    batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, the_input(artifact).nbytes)))
     parts = []
     with progress.task(_title(artifact), len(tests)) as task:
         for _, inputs in tests.chunks(artifact):
             for start in range(0, len(inputs), batch):
                 piece = inputs[start : start + batch]
-                parts.append(np.asarray(network.predict_on_batch(piece)))
+                outputs = network.predict_on_batch(piece if fixed == 1 else in_calls(piece, fixed)[0])
+                several = outputs if isinstance(outputs, list | tuple) else [outputs]
+                parts.append(np.asarray(several[artifact.judged_output])[: len(piece)])
                 task.advance(len(piece))
     return np.concatenate(parts)
 
@@ -60,14 +64,15 @@ def keras_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDAr
 def _engine_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[Any]:
     from edgerig.targets.resolve import target_for
 
-    parts = []
+    parts, batch = [], the_input(artifact).batch
     target = target_for("local", {})
     with (
         progress.task(_title(artifact), len(tests)) as task,
         target.open(artifact, RUNTIMES[artifact.format], {}) as session,
     ):
         for _, inputs in tests.chunks(artifact):
-            parts.append(session.run([inputs], task.advance).outputs[0])
+            run = session.run([in_calls(inputs, batch)], lambda calls: task.advance(calls * batch))
+            parts.append(from_calls(run.outputs[artifact.judged_output], batch, len(inputs)))
     return np.concatenate(parts)
 
 

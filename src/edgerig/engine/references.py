@@ -57,4 +57,10 @@ def _choice(part: ModelPart, models: Mapping[str, Artifact]) -> Choice:
 
 def _alike(one: Artifact, other: Artifact) -> bool:
     """Whether two networks give as many values a sample."""
-    return [spec.elements for spec in one.outputs] == [spec.elements for spec in other.outputs]
+    return _values(one) == _values(other)
+
+
+def _values(model: Artifact) -> float:
+    """Values that the judged output has for a sample."""
+    batch = model.inputs[0].batch if model.inputs else 1
+    return model.outputs[model.judged_output].elements / max(batch, 1)

@@ -297,7 +297,8 @@ def _headline(result: CellResult) -> str:
     steady, counted = result.latency.steady, result.instructions
     if isinstance(steady, Measurement):
         kind = "" if steady.kind == "measured" else f", {steady.kind}"
-        parts.append(f"{steady.value * 1e6:,.1f} us an inference{kind}")
+        batch = "" if result.batch == 1 else f" of {result.batch} samples"
+        parts.append(f"{steady.value * 1e6:,.1f} us an inference{batch}{kind}")
     if isinstance(counted, Measurement):
         parts.append(f"{counted.value:,.0f} instructions")
     return ", ".join(parts)

@@ -23,6 +23,7 @@ from edgerig.errors import ModelError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models import checkpoint as checkpoints
 from edgerig.models.base import ModelWrapper, TrainSettings
+from edgerig.models.declared import declare, with_fixed_shapes, with_found_layout
 from edgerig.models.files import open_artifact
 from edgerig.plugins import convert_settings, make
 from edgerig.progress import Progress
@@ -40,11 +41,30 @@ class Stages:
         self.log: dict[str, str] = {}
 
     def model(self, part: ModelPart) -> Artifact:
-        """The model to deploy: trained, out of the cache, or the user's own file.
+        """The model to deploy: trained, out of the cache, or the user's own file; with what was declared of it.
 
         Raises:
             ModelError: The user's file cannot be read.
+            IncompatibleError: The dataset does not fit it, or what was declared does not.
         """
+        artifact = declare(self._model(part), part.ends.layout, part.ends.output)
+        if part.ends.shapes:
+            artifact = self._with_shapes(artifact, part)
+        return with_found_layout(artifact, self.dataset)
+
+    def _with_shapes(self, artifact: Artifact, part: ModelPart) -> Artifact:
+        """An ONNX file with its free axes set."""
+        key = StageCache.key(
+            "shapes", surroundings=dependencies.surroundings(), parent=dependencies.of_artifact(artifact),
+            shapes=part.ends.shapes,
+        )  # fmt: skip
+
+        def build(work: Path) -> None:
+            with_fixed_shapes(artifact, part.ends.shapes, work)
+
+        return self._artifact(f"shapes of {part.label}", key, build)
+
+    def _model(self, part: ModelPart) -> Artifact:
         if part.file:
             return open_artifact(
                 Path(part.file), preprocessing=self.dataset.preprocessing, classes=self.dataset.classes
@@ -92,10 +112,12 @@ class Stages:
                 continue
             if choice.why:
                 self.progress.log(choice.why)
-            source = models[choice.label] if choice.label else self._own_file(Path(part.reference or ""))
-            if source.sha256 not in made:
-                made[source.sha256] = self.reference(source, tests)
-            known[part.label] = made[source.sha256]
+            source = models[choice.label] if choice.label else self._reference_file(part, models[part.label])
+            # Which output of which network: the layout follows from the shape, or was declared for all.
+            key = files.digest([source.sha256, source.judged_output, source.inputs])
+            if key not in made:
+                made[key] = self.reference(source, tests)
+            known[part.label] = made[key]
         return known
 
     def reference(self, artifact: Artifact, tests: TestSet) -> Reference:
@@ -108,7 +130,7 @@ class Stages:
             "reference", surroundings=dependencies.surroundings(), model=artifact.sha256, inputs=artifact.inputs,
             outputs=artifact.outputs, dataset=dependencies.of_plugin(self.dataset, folders=False),
             data=[tests.fingerprint, dependencies.of_samples(tests.samples, artifact.preprocessing)],
-            preprocessing=artifact.preprocessing,
+            preprocessing=artifact.preprocessing, judged=artifact.judged_output,
         )  # fmt: skip
 
         def build(work: Path) -> None:
@@ -137,6 +159,17 @@ class Stages:
             except ModelError as error:
                 self.progress.log(f"training begins anew: {error.message}")
                 path.unlink(missing_ok=True)
+
+    def _reference_file(self, part: ModelPart, model: Artifact) -> Artifact:
+        """The file that ``model`` is compared with; what was declared of the model holds for it, where it can."""
+        artifact = declare(self._own_file(Path(part.reference or "")), part.ends.layout)
+        names = [spec.name for spec in artifact.outputs]
+        judged = model.outputs[model.judged_output].name
+        place = names.index(judged) if judged in names else min(model.judged_output, len(names) - 1)
+        artifact = msgspec.structs.replace(artifact, judged_output=place)
+        if part.ends.shapes and any(-1 in spec.shape for spec in artifact.inputs):
+            artifact = self._with_shapes(artifact, part)
+        return with_found_layout(artifact, self.dataset)
 
     def _own_file(self, path: Path) -> Artifact:
         """A file of the user's: its own description if it has one, else the dataset's preprocessing."""

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from edgerig import files
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.base import Dataset, Samples
-from edgerig.datasets.fitting import fit
+from edgerig.datasets.fitting import check_fixed, fit
 from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
 
 #: Preprocessed inputs held in memory at once.
 CHUNK_BYTES = 64 << 20
+
+#: A batch axis, and something in it.
+MOST_SIMPLE = 2
 
 Scores = NDArray[np.float32]
 
@@ -66,25 +69,31 @@ class TestSet:
             IncompatibleError: The dataset does not fit the network's input.
         """
         spec = the_input(artifact)
-        size = max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
+        # Whole batches, so that only the last one of all is filled up.
+        size = spec.batch * max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
+        judged = self.dataset.task != "none"
         for place in range(start, len(self), size):
             part = slice(place, min(place + size, len(self)))
-            yield part, fit(self.samples.inputs(part, artifact.preprocessing), spec, self.dataset.name)
+            yield (
+                part,
+                fit(self.samples.inputs(part, artifact.preprocessing), spec, self.dataset.name, judged=judged),
+            )
 
 
 def the_input(artifact: Artifact) -> TensorSpec:
-    """The one input of a network that takes one sample at a time.
+    """The one input of a network, whose first axis counts the samples of an inference.
 
     Raises:
-        IncompatibleError: It has several inputs, or a fixed batch of several samples.
+        IncompatibleError: It has several inputs, or no batch axis, or axes that the file leaves free.
     """
     if len(artifact.inputs) != 1:
         names = ", ".join(spec.name for spec in artifact.inputs)
         raise IncompatibleError(f"{artifact.name} has {len(artifact.inputs)} inputs ({names}); a dataset feeds one.")
     spec = artifact.inputs[0]
-    if not spec.shape or spec.shape[0] not in (1, -1, 0):
+    check_fixed(artifact.name, spec)
+    if len(spec.shape) < MOST_SIMPLE and spec.batch != 1:
         raise IncompatibleError(
-            f"{artifact.name} takes {list(spec.shape)}: edgerig runs one sample at a time.",
-            "Export the model with a batch of 1.",
+            f"{artifact.name} takes {list(spec.shape)}, which has no axis for the samples of a batch.",
+            "Export the model with a batch axis in front, of 1 or of as many samples as it runs at once.",
         )
     return spec

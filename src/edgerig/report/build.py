@@ -30,6 +30,7 @@ from edgerig.report.recommend import Candidate, recommend
 from edgerig.report.shared import on_shared_samples, shared_views
 from edgerig.report.units import compact, show, times, when
 from edgerig.report.variants import build_variant
+from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, ModelInfo, RunResult
 
 _KINDS: tuple[Kind, ...] = ("measured", "emulated", "modelled", "estimated")
@@ -112,6 +113,7 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
             result.dataset.name,
             result.dataset.fingerprint,
             *_device(cell),
+            str(cell.batch),
             kind,
             unit,
             metric.name if metric else "",
@@ -320,7 +322,7 @@ def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:
     missing = [cell for cell in cells if isinstance(cell.latency.steady, Unavailable)]
     if missing:
         notes.append(f"{len(missing)} of {len(cells)} variants have no latency; the table tells why.")
-    return notes
+    return notes + remarks(cells)
 
 
 def _so_far(result: RunResult) -> str:

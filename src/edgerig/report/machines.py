@@ -51,6 +51,7 @@ def measurement_facts(cell: CellResult) -> tuple[Fact, ...]:
         *_cycle_model(cell),
         Fact("method", cell.method),
         Fact("measured samples", f"{cell.measured_samples:,}"),
+        *([Fact("batch", f"{cell.batch} samples an inference")] if cell.batch > 1 else []),
         Fact("warm-up", f"{cell.warmup:,}"),
         Fact("options", compact(cell.options) or "none"),
         Fact("started", when(cell.started), cell.started),

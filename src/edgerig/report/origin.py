@@ -16,12 +16,20 @@ def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
         Fact("size", show(artifact.size, "B"), exact(artifact.size, "B")),
         Fact("SHA-256", artifact.sha256),
         *(Fact("input", _tensor(spec)) for spec in artifact.inputs),
-        *(Fact("output", _tensor(spec)) for spec in artifact.outputs),
+        *(
+            Fact(
+                "output" if place != artifact.judged_output or len(artifact.outputs) == 1 else "judged output",
+                _tensor(spec),
+            )
+            for place, spec in enumerate(artifact.outputs)
+        ),
+        *(Fact("output, not read", text) for text in artifact.left_out),
     )
 
 
 def _tensor(spec: TensorSpec) -> str:
-    text = f"{spec.name}: {spec.dtype} {'×'.join(map(str, spec.shape))}"
+    sizes = "×".join("?" if size < 0 else str(size) for size in spec.shape)
+    text = f"{spec.name}: {spec.dtype} {sizes}" + (f", {spec.layout}" if isinstance(spec.layout, str) else "")
     quantization = spec.quantization
     if quantization is None or not quantization.scales:
         return text

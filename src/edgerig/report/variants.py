@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from edgerig.measure.kinds import Unavailable
 from edgerig.report.figures import (
     build_warnings,
@@ -125,8 +127,12 @@ def _stages(cell: CellResult) -> tuple[Named, ...]:
     latency, warnings = cell.latency, build_warnings(cell)
     cold = (("load", latency.load), ("first inference", latency.first))
     # The steady state has its own warnings, the build's among them.
+    unit = "one sample" if cell.batch == 1 else f"one batch of {cell.batch}"
+    each = (
+        () if isinstance(latency.per_sample, msgspec.UnsetType) else (("steady state, a sample", latency.per_sample),)
+    )
     others = (
-        ("steady state (median)", latency.steady), ("transport, one sample", latency.transport),
+        ("steady state (median)", latency.steady), *each, (f"transport, {unit}", latency.transport),
         ("preprocessing, one sample", latency.preprocessing), ("postprocessing, one sample", latency.postprocessing),
     )  # fmt: skip
     counts = (("instructions, one inference", cell.instructions), ("cycles, one inference", cell.cycles))

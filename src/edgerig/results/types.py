@@ -43,6 +43,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """How good the predictions are. ``confusion[i][j]`` counts samples of class i predicted as j.
 
     ``warnings`` say what speaks against the figures: inputs that were clamped, answers that are guesses.
+    ``output`` is the output that is judged, where the network has several; ``others`` are the rest, with the types of
+    those that cannot be judged.
     """
 
     samples: int
@@ -50,6 +52,8 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[ClassQuality, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     warnings: tuple[str, ...] = ()
+    output: str | None = None
+    others: tuple[str, ...] = ()
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +90,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
         first: The first inference after loading (cold).
         steady: Median of the measured inferences; ``distribution`` says more; the raw samples lie in
             ``cells/<id>/samples.npz`` (``times_ns``).
-        throughput: Inferences a second at the steady median.
+        throughput: Samples a second at the steady median.
+        per_sample: The steady median shared among the samples of a batch, where an inference takes several.
         transport: What one sample's way to the device and back adds.
         preprocessing, postprocessing: Host time a sample.
     """
@@ -99,6 +104,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     transport: Quantity
     preprocessing: Quantity
     postprocessing: Quantity
+    per_sample: Quantity | msgspec.UnsetType = msgspec.UNSET
 
 
 class CellResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +125,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         device: What is under test, in words of the target: whose agent it is, who started it.
         input: How the samples fit the integers of the network's input; None where it takes real numbers.
         instructions, cycles: Of one inference, where an emulator counted them.
+        batch: Samples that one inference takes; times of inferences are of so many.
         firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
 
@@ -151,6 +158,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     firmware: FirmwareReport | msgspec.UnsetType = msgspec.UNSET
     model: str = ""
     input: InputFit | None = None
+    batch: int = 1
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What a runtime is: it loads a network on this machine and runs it, one sample at a time, by the clock."""
+"""What a runtime is: it loads a network on this machine and runs it, one inference at a time, by the clock."""
 
 from __future__ import annotations
 
@@ -151,10 +151,11 @@ class Runtime(Plugin, ABC):
         return self._outputs()
 
     def run(self, inputs: Sequence[Array]) -> RunResult:
-        """Run n samples one after another.
+        """Run n inferences one after another.
 
         Args:
-            inputs: For each input tensor an array (n, *shape without batch), in that tensor's dtype.
+            inputs: For each input tensor an array (n, *call_shape), in that tensor's dtype: n samples without their
+                batch axis of 1, or n whole batches where the network's batch is larger.
 
         Raises:
             InferenceError: A shape or dtype is wrong, or the engine failed.
@@ -293,7 +294,7 @@ class Runtime(Plugin, ABC):
         return tuple(joined)
 
     def _check(self, inputs: Sequence[Array]) -> list[Array]:
-        """The inputs as contiguous arrays (n, 1, ...), so that iterating gives a sample with its batch axis."""
+        """The inputs as contiguous arrays (n, batch, ...), so that iterating gives what one inference takes."""
         specs = self._specs
         if len(inputs) != len(specs):
             raise InferenceError(
@@ -302,9 +303,9 @@ class Runtime(Plugin, ABC):
             )
         batches = []
         for spec, array in zip(specs, inputs, strict=True):
-            if array.ndim == 0 or _dtype_name(array.dtype) != spec.dtype or array.shape[1:] != spec.shape[1:]:
+            if array.ndim == 0 or _dtype_name(array.dtype) != spec.dtype or array.shape[1:] != spec.call_shape:
                 raise InferenceError(
-                    f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample, "
+                    f"Input {spec.name!r} takes {spec.dtype} {list(spec.call_shape)} {_unit(spec)}, "
                     f"not {array.dtype.name} {list(array.shape[1:])}.",
                     "Choose a dataset of that shape, or a preprocessing that resizes to it.",
                 )
@@ -313,7 +314,8 @@ class Runtime(Plugin, ABC):
                     "The inputs must have the same number of samples, at least one; "
                     f"they have {', '.join(str(len(given)) for given in inputs)}."
                 )
-            batches.append(np.ascontiguousarray(array)[:, None])
+            whole = np.ascontiguousarray(array)
+            batches.append(whole[:, None] if spec.batch == 1 else whole)
         return batches
 
 
@@ -348,11 +350,16 @@ def _warned(layers: list[LayerTime], times_ns: NDArray[np.int64]) -> list[LayerT
 
 def _check_sample_axis(specs: Sequence[TensorSpec]) -> None:
     for spec in specs:
-        if spec.shape[:1] != (1,):
+        if not spec.shape or any(size < 1 for size in spec.shape):
             raise InferenceError(
-                f"Input {spec.name!r} has the shape {list(spec.shape)}; its first axis must be a batch of 1.",
-                "Export the network with a batch of 1: samples are run one at a time, as a device gets them.",
+                f"Input {spec.name!r} has the shape {list(spec.shape)}; it must have a batch axis in front, and no "
+                "axis may be free or empty.",
+                "Export the network with fixed sizes, the first axis counting the samples that it runs at once.",
             )
+
+
+def _unit(spec: TensorSpec) -> str:
+    return "a sample" if spec.batch == 1 else f"an inference (a batch of {spec.batch})"
 
 
 def _some(shapes: set[tuple[int, ...]]) -> str:

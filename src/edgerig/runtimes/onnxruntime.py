@@ -49,8 +49,17 @@ class OnnxRuntime(Runtime):
     def _load(self, path: Path) -> None:
         self._path = path
         self._session = self._open(self._options())
-        self._input_specs = tuple(_spec(node, "Input") for node in self._session.get_inputs())
-        self._output_specs = tuple(_spec(node, "Output") for node in self._session.get_outputs())
+        inputs = self._session.get_inputs()
+        self._input_specs = tuple(_input(node) for node in inputs)
+        batches = {node.shape[0] for node in inputs if node.shape and not isinstance(node.shape[0], int)}
+        # Sequences, maps and texts are not asked for: nobody could compare them.
+        numeric = [node for node in self._session.get_outputs() if node.type in DTYPES]
+        if not numeric:
+            raise InferenceError(
+                f"No output is a tensor of numbers: {', '.join(n.type for n in self._session.get_outputs())}.",
+                "Cut the network before them: a classifier of scikit-learn is exported with the option zipmap=False.",
+            )
+        self._output_specs = tuple(_output(node, batches) for node in numeric)
         self._peak: Quantity = Unavailable("ONNX Runtime tells its peak memory only while it profiles: profile first")
 
     def _options(self) -> Any:
@@ -84,36 +93,24 @@ class OnnxRuntime(Runtime):
         """The hot loop's calls; the buffers live as long as the calls do."""
         binding = session.io_binding()
         places = [np.zeros(spec.shape, spec.dtype) for spec in self._input_specs]
-        results = [np.zeros(spec.shape, spec.dtype) for spec in self._output_specs]
+        # None for an output whose shape only the engine knows: it makes room for that itself.
+        results = [None if -1 in spec.shape else np.zeros(spec.shape, spec.dtype) for spec in self._output_specs]
+        free = [spec.name for spec, buffer in zip(self._output_specs, results, strict=True) if buffer is None]
         for spec, buffer in zip(self._input_specs, places, strict=True):
             binding.bind_input(spec.name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
-        for spec, buffer in zip(self._output_specs, results, strict=True):
-            binding.bind_output(spec.name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
+        for spec, bound in zip(self._output_specs, results, strict=True):
+            if bound is None:
+                binding.bind_output(spec.name, "cpu")
+            else:
+                binding.bind_output(spec.name, "cpu", 0, bound.dtype, bound.shape, bound.ctypes.data)
         run = session.run_with_iobinding
-        set_inputs: Callable[[Sequence[Array]], object]
-        get_outputs: Callable[[], Sequence[Array]]
 
         def invoke() -> None:
             run(binding)
 
-        if len(places) == 1 and len(results) == 1:
-            (place,), (result,) = places, results
-
-            def set_inputs(sample: Sequence[Array]) -> None:
-                place[...] = sample[0]
-
-            def get_outputs() -> Sequence[Array]:
-                return (result.copy(),)
-
-        else:
-
-            def set_inputs(sample: Sequence[Array]) -> None:
-                for place, value in zip(places, sample, strict=True):
-                    place[...] = value
-
-            def get_outputs() -> Sequence[Array]:
-                return [result.copy() for result in results]
-
+        if free:
+            return _general(binding, places, free), invoke, _reader(binding, results)
+        set_inputs, get_outputs = _fixed(places, [buffer for buffer in results if buffer is not None])
         return set_inputs, invoke, get_outputs
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
@@ -142,8 +139,58 @@ class OnnxRuntime(Runtime):
         del self._session
 
 
-def _spec(node: Any, what: str) -> TensorSpec:
-    """A tensor as ONNX Runtime describes it; a free first axis becomes a batch of 1.
+def _fixed(
+    places: Sequence[Array], results: Sequence[Array]
+) -> tuple[Callable[[Sequence[Array]], object], Callable[[], Sequence[Array]]]:
+    """What sets the inputs and gets the outputs where all shapes are known."""
+    if len(places) == 1 and len(results) == 1:
+        (place,), (result,) = places, results
+
+        def set_input(sample: Sequence[Array]) -> None:
+            place[...] = sample[0]
+
+        def get_output() -> Sequence[Array]:
+            return (result.copy(),)
+
+        return set_input, get_output
+
+    def set_inputs(sample: Sequence[Array]) -> None:
+        for place, value in zip(places, sample, strict=True):
+            place[...] = value
+
+    def get_outputs() -> Sequence[Array]:
+        return [result.copy() for result in results]
+
+    return set_inputs, get_outputs
+
+
+def _general(binding: Any, places: Sequence[Array], free: Sequence[str]) -> Callable[[Sequence[Array]], object]:
+    """What sets the inputs where ``free`` outputs have shapes that only the engine knows."""
+
+    def set_inputs(sample: Sequence[Array]) -> None:
+        for place, value in zip(places, sample, strict=True):
+            place[...] = value
+        # What the engine made for the last sample would be used again, whatever the shape is now.
+        for name in free:
+            binding.bind_output(name, "cpu")
+
+    return set_inputs
+
+
+def _reader(binding: Any, results: Sequence[Array | None]) -> Callable[[], Sequence[Array]]:
+    """What gets the outputs, those without a buffer from the engine."""
+
+    def get_outputs() -> Sequence[Array]:
+        values = binding.get_outputs()
+        return [
+            value.numpy() if result is None else result.copy() for value, result in zip(values, results, strict=True)
+        ]
+
+    return get_outputs
+
+
+def _input(node: Any) -> TensorSpec:
+    """An input as ONNX Runtime describes it; a free first axis becomes a batch of 1.
 
     Raises:
         InferenceError: It is no dense tensor of numbers, or another axis is free.
@@ -151,18 +198,33 @@ def _spec(node: Any, what: str) -> TensorSpec:
     dtype = DTYPES.get(node.type)
     if dtype is None:
         raise InferenceError(
-            f"{what} {node.name!r} is a {node.type}, which edgerig does not feed or judge.",
-            "Cut the network so that its inputs and outputs are dense tensors of numbers.",
+            f"Input {node.name!r} is a {node.type}, which edgerig does not feed.",
+            "Cut the network so that its inputs are dense tensors of numbers.",
         )
     shape = list(node.shape)
     if shape and not isinstance(shape[0], int):
         shape[0] = 1
     if not all(isinstance(size, int) for size in shape):
         raise InferenceError(
-            f"{what} {node.name!r} has the shape {node.shape}: only the batch axis may be free.",
-            "Fix the shape, for instance with `python -m onnxruntime.tools.make_dynamic_shape_fixed`.",
+            f"Input {node.name!r} has the shape {node.shape}: only the batch axis may be free.",
+            f"Say the shape to run: --shape {node.name}=1,... with a number for each axis.",
         )
     return TensorSpec(name=node.name, shape=tuple(shape), dtype=dtype)
+
+
+def _output(node: Any, batches: set[str | None]) -> TensorSpec:
+    """An output as ONNX Runtime describes it, -1 for axes that only the engine knows.
+
+    Args:
+        node: What ONNX Runtime says of it.
+        batches: Names of the free batch axes of the inputs, which are 1 here as there; None for one without a name.
+    """
+    shape = [
+        size if isinstance(size, int) else 1 if axis == 0 and size in batches else -1
+        for axis, size in enumerate(node.shape)
+    ]
+    # A shape that is not stated at all looks like that of a scalar.
+    return TensorSpec(name=node.name, shape=tuple(shape) or (-1,), dtype=DTYPES[node.type])
 
 
 def _layers(nodes: list[dict[str, Any]], skip: int) -> list[LayerTime]:

@@ -17,12 +17,12 @@ from edgerig.plugins import Plugin, Settings, convert_settings, find, import_bes
 from edgerig.runtimes.base import Runtime
 from edgerig.spec.document import Document, Location
 from edgerig.spec.naming import distinct_names, id_part
-from edgerig.spec.types import Block, Measure, ModelPart, Part, Rig
+from edgerig.spec.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.targets.resolve import plugin_of
 
 KEYS = ("name", "model", "models", "dataset", "matrix", "measure")
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
-MODEL_KEYS = ("use", "file", "train", "reference", "name")
+MODEL_KEYS = ("use", "file", "train", "reference", "name", *Ends.__struct_fields__)
 #: Settings that name a file or folder: relative ones start at the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
 #: The compiler entry that deploys the model's own file as it is.
@@ -125,6 +125,8 @@ class _Reader:
             self.problem((*where, "name"), f"must be text, printable and of at most {MAX_NAME} characters")
             name = None
         options = {key: value for key, value in data.items() if key not in MODEL_KEYS}
+        said = {key: data[key] for key in Ends.__struct_fields__ if data.get(key) is not None}
+        ends = self.settings(Ends, said, "model", where) or Ends()
         if file is not None:
             self.known_keys(data, MODEL_KEYS, where)
             if train:
@@ -134,12 +136,12 @@ class _Reader:
             path = self.resolve(str(file))
             if not Path(path).is_file():
                 self.problem((*where, "file"), f"there is no file {path}")
-            return ModelPart(file=path, reference=self.reference(data.get("reference"), where), name=name)
+            return ModelPart(file=path, reference=self.reference(data.get("reference"), where), name=name, ends=ends)
         part = self.part({"use": use, **options}, "model", ModelWrapper, where)
         self.settings(TrainSettings, train, "model.train", (*where, "train"))
         return ModelPart(
             use=part.use, options=part.options, train=train if isinstance(train, dict) else {}, name=name,
-            reference=self.reference(data.get("reference"), where),
+            reference=self.reference(data.get("reference"), where), ends=ends,
         )  # fmt: skip
 
     def reference(self, file: Any, where: Location) -> str | None:
@@ -306,7 +308,8 @@ def rig_to_yaml(rig: Rig) -> str:
 
 def _model_entry(part: ModelPart) -> dict[str, Any]:
     keys = ("name", "use", "file", "reference", "train")
-    return {key: value for key in keys if (value := getattr(part, key))} | part.options
+    ends = {key: value for key, value in msgspec.to_builtins(part.ends).items() if value}
+    return {key: value for key in keys if (value := getattr(part, key))} | ends | part.options
 
 
 def _block_entry(block: Block) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import msgspec
 
 from edgerig.models.base import TrainSettings
 from edgerig.plugins import Plugin, Settings, find, names
-from edgerig.spec.types import Measure
+from edgerig.spec.types import Ends, Measure
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -90,6 +90,7 @@ def _model() -> dict[str, Any]:
     common = {
         "name": {"type": "string", "description": "what its variants are called by; default: the file's name"},
         "reference": {"type": "string", "description": "float model file to compare predictions with"},
+        **_settings(Ends)["properties"],
     }
     own = {
         "type": "object",

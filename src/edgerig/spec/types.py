@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from edgerig.artifact import Layout
 from edgerig.plugins import Settings
 
 Described = msgspec.Meta
@@ -27,6 +28,25 @@ class Part(msgspec.Struct, frozen=True):
         return "-".join([self.use, *given])
 
 
+class Ends(Settings, frozen=True, kw_only=True):
+    """What a model's file does not say of its inputs and outputs."""
+
+    layout: Annotated[
+        Layout | None,
+        Described(
+            description="order of an image's axes in the input: nchw (channels first, as PyTorch has it) or nhwc; by "
+            "default it follows from the shape"
+        ),
+    ] = None
+    output: Annotated[
+        str | None, Described(description="name of the output that is judged, where there are several; the first one")
+    ] = None
+    shapes: Annotated[
+        dict[str, Annotated[tuple[Annotated[int, Described(ge=1)], ...], Described(min_length=1)]],
+        Described(description="shapes of inputs by name, batch included, for axes that an ONNX file leaves free"),
+    ] = msgspec.field(default_factory=dict)
+
+
 class ModelPart(msgspec.Struct, frozen=True):
     """Either a registered model (``use``) that is trained, or a file that the user brings.
 
@@ -40,6 +60,7 @@ class ModelPart(msgspec.Struct, frozen=True):
     train: dict[str, Any] = {}
     reference: str | None = None
     name: str | None = None
+    ends: Ends = Ends()
 
     @property
     def label(self) -> str:

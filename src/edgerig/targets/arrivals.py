@@ -65,7 +65,7 @@ class Output:
 
     def __init__(self, spec: TensorSpec) -> None:
         self.name, self.dtype = spec.name, np.dtype(spec.dtype)
-        self.shape = spec.shape[1:] if spec.shape[:1] == (1,) else spec.shape
+        self.shape = spec.call_shape
         # An engine that does not know its output's shape in advance says so by a size of -1 or 0.
         self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
         self.known = self.nbytes > 0 and all(size > 0 for size in self.shape)

@@ -85,7 +85,7 @@ class WireSession(Session):
         told = msgspec.structs.asdict(loaded)
         del told["window"]
         self.load_report = LoadReport(**told)
-        self._inputs = [(np.dtype(spec.dtype), spec.shape[1:], spec) for spec in loaded.inputs]
+        self._inputs = [(np.dtype(spec.dtype), spec.call_shape, spec) for spec in loaded.inputs]
         self._outputs = [Output(spec) for spec in loaded.outputs]
         bytes_in, bytes_out = (sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
         self._bytes_in, self._bytes_out = max(bytes_in, 1), bytes_out
@@ -292,7 +292,7 @@ class WireSession(Session):
         for (dtype, shape, spec), array in zip(self._inputs, inputs, strict=True):
             if array.ndim == 0 or array.dtype != dtype or array.shape[1:] != shape:
                 raise InferenceError(
-                    f"Input {spec.name!r} takes {spec.dtype} {list(spec.shape[1:])} a sample, "
+                    f"Input {spec.name!r} takes {spec.dtype} {list(spec.call_shape)} an inference, "
                     f"not {array.dtype.name} {list(array.shape[1:])}.",
                     "Choose a dataset of that shape, or a preprocessing that resizes to it.",
                 )

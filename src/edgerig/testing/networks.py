@@ -24,8 +24,10 @@ def dense_weights(features: int, classes: int, seed: int = 0) -> tuple[NDArray[n
     return weights, rng.normal(0, 0.1, classes).astype(np.float32)
 
 
-def dense_tflite(path: Path, features: int = 8, classes: int = 4, seed: int = 0, gain: float = 1.0) -> Path:
-    """A float32 TFLite network ``softmax(gain W x + b)``: input (1, features), output (1, classes).
+def dense_tflite(
+    path: Path, features: int = 8, classes: int = 4, seed: int = 0, gain: float = 1.0, batch: int = 1
+) -> Path:
+    """A float32 TFLite network ``softmax(gain W x + b)``: input (batch, features), output (batch, classes).
 
     A ``gain`` of 0 makes a network whose output does not depend on its input.
     """
@@ -34,11 +36,11 @@ def dense_tflite(path: Path, features: int = 8, classes: int = 4, seed: int = 0,
     weights, bias = dense_weights(features, classes, seed)
     weights = weights * np.float32(gain)
     net = _TfliteNetwork(schema)
-    x = net.tensor("x", (1, features), schema.TensorType.FLOAT32)
+    x = net.tensor("x", (batch, features), schema.TensorType.FLOAT32)
     w = net.tensor("w", weights.shape, schema.TensorType.FLOAT32, weights)
     b = net.tensor("b", bias.shape, schema.TensorType.FLOAT32, bias)
-    logits = net.tensor("logits", (1, classes), schema.TensorType.FLOAT32)
-    y = net.tensor("y", (1, classes), schema.TensorType.FLOAT32)
+    logits = net.tensor("logits", (batch, classes), schema.TensorType.FLOAT32)
+    y = net.tensor("y", (batch, classes), schema.TensorType.FLOAT32)
     net.fully_connected([x, w, b], logits)
     net.softmax(logits, y)
     return net.write(path, [x], [y])
@@ -84,6 +86,26 @@ def two_input_tflite(path: Path, features: int = 8, classes: int = 4, seed: int 
     y = net.tensor("y", (1, classes), float32)
     net.fully_connected([total, w, c], y)
     return net.write(path, [first, second], [total, y])
+
+
+def two_output_tflite(path: Path, features: int = 8, sizes: tuple[int, int] = (4, 3), seed: int = 0) -> Path:
+    """A float32 TFLite network of the outputs ``a`` and ``b``: dense layers of (1, features), by the seed and the next.
+
+    Their sizes are ``sizes``.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    float32 = schema.TensorType.FLOAT32
+    net = _TfliteNetwork(schema)
+    x = net.tensor("x", (1, features), float32)
+    outputs = []
+    for place, (name, classes) in enumerate(zip("ab", sizes, strict=True)):
+        weights, bias = dense_weights(features, classes, seed + place)
+        w = net.tensor(f"w_{name}", weights.shape, float32, weights)
+        c = net.tensor(f"c_{name}", bias.shape, float32, bias)
+        outputs.append(net.tensor(name, (1, classes), float32))
+        net.fully_connected([x, w, c], outputs[-1])
+    return net.write(path, [x], outputs)
 
 
 def dense_onnx(path: Path, features: int = 8, classes: int = 4, seed: int = 0, batch: int | str = 1) -> Path:

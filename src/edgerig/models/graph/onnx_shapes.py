@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from edgerig.errors import IncompatibleError
 
 #: Names of inputs, and their axes that the file leaves open.
 FreeAxes = dict[str, tuple[int, ...]]
@@ -78,3 +82,58 @@ def _element(number: int) -> str:
     from onnx import TensorProto
 
     return str(TensorProto.DataType.Name(number)).lower() if number in TensorProto.DataType.values() else "?"
+
+
+def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]], path: Path) -> bytes:
+    """The ONNX file ``path`` with the content ``data``, whose inputs have the given ``shapes``, by name.
+
+    Raises:
+        IncompatibleError: A shape contradicts what the file says.
+        ModelError: It is not a valid ONNX model.
+    """
+    from edgerig.models.graph.onnx_load import load_onnx
+
+    model = load_onnx(data, path)
+    sizes: dict[str, int] = {}
+    batches = set()
+    for value in model.graph.input:
+        if value.name in shapes:
+            batches.add(shapes[value.name][0] if shapes[value.name] else 1)
+            _set(value, shapes[value.name], sizes)
+    # Shapes within the graph that the file states were for the free axes.
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if dimension.HasField("dim_value") and dimension.dim_value >= 0:
+                continue
+            if dimension.dim_param in sizes:
+                dimension.dim_value = sizes[dimension.dim_param]
+            elif axis == 0 and not dimension.dim_param and len(batches) == 1:
+                # A first axis without a name is the batch, as in the inputs.
+                dimension.dim_value = next(iter(batches))
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _set(value: Any, shape: Sequence[int], sizes: dict[str, int]) -> None:
+    """Give an input its shape; ``sizes`` collects those of named axes."""
+    tensor = value.type.tensor_type
+    stated = [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in tensor.shape.dim]
+    known = tensor.HasField("shape")
+    fits = not known or (len(stated) == len(shape) and all(a in (None, b) for a, b in zip(stated, shape, strict=True)))
+    if not fits or any(size < 1 for size in shape):
+        said = [
+            size if size is not None else d.dim_param or "?" for size, d in zip(stated, tensor.shape.dim, strict=True)
+        ]
+        raise IncompatibleError(
+            f"The shape {list(shape)} does not fit the input {value.name!r}, which the file says to be "
+            f"[{', '.join(map(str, said))}].",
+            "Give a number of 1 or more for each axis, and those that are fixed as they are.",
+        )
+    names = [dimension.dim_param for dimension in tensor.shape.dim] if known else [""] * len(shape)
+    del tensor.shape.dim[:]
+    for name, size in zip(names, shape, strict=True):
+        if name and sizes.setdefault(name, size) != size:
+            raise IncompatibleError(
+                f"The axis {name!r} would be both {sizes[name]} and {size}.", "Axes of one name have one size."
+            )
+        tensor.shape.dim.add(dim_value=size)

@@ -1,0 +1,54 @@
+"""Samples in the batches that a network takes at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import InferenceError
+
+
+def in_calls(inputs: NDArray[Any], batch: int) -> NDArray[Any]:
+    """Samples as a network takes them that runs ``batch`` of them an inference.
+
+    Args:
+        inputs: Shape (n, ...).
+        batch: Samples an inference.
+
+    Returns:
+        ``inputs`` themselves for a batch of 1; else shape (calls, batch, ...), the last call filled up with its last
+        sample.
+    """
+    if batch == 1:
+        return inputs
+    missing = -len(inputs) % batch
+    if missing:
+        inputs = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
+    return inputs.reshape(len(inputs) // batch, batch, *inputs.shape[1:])
+
+
+def from_calls(outputs: NDArray[Any], batch: int, count: int | None = None) -> NDArray[Any]:
+    """The outputs of single samples, shape (n, ...), out of those of calls; what `in_calls` filled up with is dropped.
+
+    Args:
+        outputs: Shape (n, ...) for a batch of 1, else (calls, batch, ...).
+        batch: Samples an inference.
+        count: How many samples there are; all where None.
+
+    Raises:
+        InferenceError: The outputs do not divide into ``batch`` samples.
+    """
+    if batch == 1:
+        return outputs[:count]
+    if outputs.shape[1:2] == (batch,):
+        rows = outputs.reshape(-1, *outputs.shape[2:])
+    elif outputs[:1].size % batch == 0:
+        rows = outputs.reshape(len(outputs) * batch, -1)
+    else:
+        raise InferenceError(
+            f"The network runs {batch} samples an inference, but an output has the shape {list(outputs.shape[1:])}.",
+            "Export it so that the first axis of its outputs counts the samples, or judge another output.",
+        )
+    return rows[:count]

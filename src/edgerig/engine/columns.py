@@ -1,0 +1,65 @@
+"""Whether the judged output of a network has a value for each class of a dataset."""
+
+from __future__ import annotations
+
+import math
+
+from edgerig.artifact import Artifact, TensorSpec
+from edgerig.engine.testset import TestSet, the_input
+from edgerig.errors import IncompatibleError
+
+
+def columns_of(spec: TensorSpec, batch: int) -> int | None:
+    """Values of an output for one sample; None where only the engine knows its shape.
+
+    Args:
+        spec: The output.
+        batch: Samples an inference.
+
+    Raises:
+        IncompatibleError: It does not divide into ``batch`` samples.
+    """
+    if any(size < 1 for size in spec.shape):
+        return None
+    values = math.prod(spec.shape)
+    if values % batch:
+        raise IncompatibleError(
+            f"The network runs {batch} samples an inference, but its output {spec.name!r} has the shape "
+            f"{list(spec.shape)}.",
+            "Judge an output whose first axis counts the samples: --output NAME.",
+        )
+    return values // batch
+
+
+def check_columns(columns: int, artifact: Artifact, tests: TestSet) -> None:
+    """See that ``columns`` values a sample are one for each class.
+
+    Raises:
+        IncompatibleError: They are not; names an output that would fit.
+    """
+    classes = len(tests.dataset.classes)
+    if tests.dataset.task != "classification" or columns == classes:
+        return
+    batch = the_input(artifact).batch
+    fitting = [
+        spec.name
+        for spec in artifact.outputs
+        if all(size > 0 for size in spec.shape) and math.prod(spec.shape) == classes * batch
+    ]
+    judged = artifact.outputs[artifact.judged_output].name
+    several = (
+        f"The output {judged!r}, which is judged,"
+        if len(artifact.outputs) + len(artifact.left_out) > 1
+        else "The network"
+    )
+    hint = "Choose the dataset that the network was trained for, or `random` to measure speed alone."
+    if artifact.left_out:
+        hint = (
+            f"It also gives {', '.join(artifact.left_out)}, which cannot be judged: export it as a tensor, which for "
+            "scikit-learn is the option zipmap=False."
+        )
+    if fitting:
+        hint = f"Judge the output that has as many: --output {fitting[0]}; in a rig file, the model's 'output'."
+    raise IncompatibleError(
+        f"{several} gives {columns} values a sample, dataset {tests.dataset.name!r} has {classes} classes.", hint
+    )

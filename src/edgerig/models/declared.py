@@ -1,0 +1,124 @@
+"""What a user declares of a model file because the file does not say it: shapes, layout, the output to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgerig import files
+from edgerig.artifact import Artifact, Layout, Origin
+from edgerig.datasets.base import Dataset
+from edgerig.datasets.fitting import check_fixed, found_layout
+from edgerig.errors import DatasetError, IncompatibleError, UnknownNameError
+from edgerig.models.graph.onnx_file import read_onnx
+from edgerig.models.graph.onnx_shapes import with_shapes
+from edgerig.models.graph.read import io_specs, left_out
+
+#: Axes of a batch of samples that can have a layout: the batch, and what is more than one number.
+LAYOUT_AXES = 2
+
+
+def declare(artifact: Artifact, layout: Layout | None = None, output: str | None = None) -> Artifact:
+    """``artifact`` with the layout of its input and the output that is judged.
+
+    Args:
+        artifact: The model.
+        layout: ``"nchw"`` or ``"nhwc"``; None where it is to be found from the shape.
+        output: The name of an output; None for the first one, or for what the artifact's description says.
+
+    Raises:
+        IncompatibleError: The input has no axes for a layout, or the output is no tensor of numbers.
+        UnknownNameError: There is no such output.
+    """
+    if layout is not None:
+        if any(len(spec.shape) < LAYOUT_AXES for spec in artifact.inputs):
+            shapes = ", ".join(str(list(spec.shape)) for spec in artifact.inputs)
+            raise IncompatibleError(
+                f"{artifact.name} takes {shapes}, which has no axes that a layout could be of.", "Leave the layout out."
+            )
+        inputs = tuple(msgspec.structs.replace(spec, layout=layout) for spec in artifact.inputs)
+        artifact = msgspec.structs.replace(artifact, inputs=inputs)
+    if output is not None:
+        artifact = msgspec.structs.replace(artifact, judged_output=output_index(artifact, output))
+    return artifact
+
+
+def output_index(artifact: Artifact, output: str) -> int:
+    """The place of an output among those of a model, by its name.
+
+    Raises:
+        IncompatibleError: It is no tensor of numbers. UnknownNameError: There is none of that name.
+    """
+    names = [spec.name for spec in artifact.outputs]
+    for left in artifact.left_out:
+        if left.rpartition(": ")[0] == output:
+            raise IncompatibleError(
+                f"The output {output!r} of {artifact.name} is a {left.rpartition(': ')[2]}, which cannot be judged.",
+                f"Judge a tensor of numbers: {', '.join(names)}.",
+            )
+    if output not in names:
+        raise UnknownNameError(f"output of {artifact.name}", output, names)
+    return names.index(output)
+
+
+def with_found_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
+    """``artifact`` with the layout that follows from the shape of the dataset's samples, where none was declared.
+
+    Raises:
+        IncompatibleError: The dataset does not fit the network, or fits it in two ways.
+    """
+    if len(artifact.inputs) != 1 or dataset.task == "none":
+        return artifact
+    (spec,) = artifact.inputs
+    check_fixed(artifact.name, spec)
+    sample = dataset.split("test").inputs(slice(0, 1), artifact.preprocessing)
+    layout = found_layout(sample.shape[1:], spec, dataset.name)
+    if layout is None:
+        return artifact
+    return msgspec.structs.replace(artifact, inputs=(msgspec.structs.replace(spec, layout=layout),))
+
+
+def with_likely_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
+    """As `with_found_layout`, but a dataset that does not fit is no fault yet: not everything needs its samples."""
+    try:
+        return with_found_layout(artifact, dataset)
+    except (IncompatibleError, DatasetError):
+        return artifact
+
+
+def with_fixed_shapes(artifact: Artifact, shapes: Mapping[str, Sequence[int]], folder: Path) -> Artifact:
+    """An ONNX file in ``folder`` like ``artifact``, its inputs with the given shapes.
+
+    Args:
+        artifact: An ONNX file that leaves axes free.
+        shapes: A shape, batch axis included, for each input that needs one, by its name.
+        folder: Where the file and its description go.
+
+    Raises:
+        IncompatibleError: It is no ONNX file, or a shape contradicts what the file says.
+        UnknownNameError: There is no such input.
+    """
+    if artifact.format != "onnx":
+        raise IncompatibleError(
+            f"{artifact.name} is a {artifact.format} file, whose shapes are fixed: only ONNX files leave axes free.",
+            "Leave the shapes out.",
+        )
+    for name in shapes:
+        if name not in [spec.name for spec in artifact.inputs]:
+            raise UnknownNameError(f"input of {artifact.name}", name, [spec.name for spec in artifact.inputs])
+    path = folder / Path(artifact.path).name
+    data = with_shapes(artifact.read(), shapes, Path(artifact.path))
+    graph = read_onnx(data, path)
+    inputs, outputs = io_specs(graph)
+    origin = Origin(
+        tool="fixed shapes", options={name: list(shape) for name, shape in shapes.items()}, parent=artifact.sha256
+    )
+    made = msgspec.structs.replace(
+        artifact, sha256=files.sha256(data), size=len(data), inputs=inputs, outputs=outputs, left_out=left_out(graph),
+        path=str(path), origins=(*artifact.origins, origin),
+    )  # fmt: skip
+    files.write_bytes(path, data)
+    made.save()
+    return made

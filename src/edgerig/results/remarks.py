@@ -1,0 +1,49 @@
+"""What has to be known to read a cell's numbers rightly, though nothing is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgerig.measure.kinds import Measurement
+from edgerig.results.types import CellResult
+
+#: Outputs that are named at most.
+MOST_NAMES = 5
+
+
+def remarks(cells: Sequence[CellResult]) -> list[str]:
+    """Each remark once, with the cells that it is about where it is not about all of them."""
+    about: dict[str, list[str]] = {}
+    for cell in cells:
+        for text in (*_outputs(cell), *_batch(cell), *_layout(cell)):
+            about.setdefault(text, []).append(cell.id)
+    return [text if len(ids) == len(cells) else f"{', '.join(ids)}: {text}" for text, ids in about.items()]
+
+
+def _outputs(cell: CellResult) -> list[str]:
+    """Which of several outputs the quality is of."""
+    quality = cell.quality
+    if quality.output is None:
+        return []
+    others = ", ".join(quality.others[:MOST_NAMES]) + (", .." if len(quality.others) > MOST_NAMES else "")
+    what = "Quality and agreement are" if quality.metrics else "Agreement is"
+    return [f"{what} of the output {quality.output!r} alone; the network also gives {others}."]
+
+
+def _batch(cell: CellResult) -> list[str]:
+    """What a time is of, where an inference takes several samples."""
+    if cell.batch == 1:
+        return []
+    each = cell.latency.per_sample
+    share = ""
+    if isinstance(each, Measurement):
+        kind = "" if each.kind == "measured" else f" ({each.kind})"
+        share = f"; that is {each.value * 1e6:,.1f} us a sample in the median{kind}"
+    return [f"Times are of an inference, which takes a batch of {cell.batch} samples{share}."]
+
+
+def _layout(cell: CellResult) -> list[str]:
+    """Where images were turned."""
+    if not any(spec.layout == "nchw" for spec in cell.artifact.inputs):
+        return []
+    return ["The network takes images channels first (nchw); they are turned on the host, as part of preprocessing."]

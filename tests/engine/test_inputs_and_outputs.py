@@ -1,0 +1,210 @@
+"""Networks of other layouts, batches, outputs and shapes than the usual ones: every number is of what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import edgerig
+from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
+from edgerig.measure.kinds import Measurement
+from edgerig.results.bundle import Bundle
+from edgerig.results.remarks import remarks
+from edgerig.results.types import RunResult
+from edgerig.testing.networks import dense_tflite, dense_weights, two_output_tflite
+from edgerig.testing.onnx_networks import colour_images, torch_like_onnx, tree_onnx
+
+SIZE = (5, 7)
+QUICK = {"samples": None, "warmup": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 coloured images of 5 by 7 pixels, and what class they are."""
+    return npz(tmp_path_factory.mktemp("colours") / "colours.npz", *colour_images(30, SIZE))
+
+
+def npz(path: Path, x: Any, y: Any) -> Path:
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    return path
+
+
+def run(model: dict[str, Any], data: Path | dict[str, Any], out: Path, runtime: str = "onnxruntime") -> RunResult:
+    dataset = {"use": "npz", "file": str(data)} if isinstance(data, Path) else data
+    matrix = [{"runtimes": [runtime]}]
+    return edgerig.run({"name": "t", "model": model, "dataset": dataset, "matrix": matrix, "measure": QUICK}, out=out)
+
+
+def accuracy(result: RunResult) -> float:
+    (cell,) = result.cells
+    return cell.quality.metrics[0].value
+
+
+@pytest.mark.parametrize("said", [{}, {"layout": "nchw"}])
+def test_channels_first_gets_its_images_turned(said: dict[str, Any], colours: Path, tmp_path: Path) -> None:
+    result = run({"file": str(torch_like_onnx(tmp_path / "net.onnx")), **said}, colours, tmp_path / "out")
+    (cell,) = result.cells
+    assert accuracy(result) == 1.0
+    assert cell.artifact.inputs[0].layout == "nchw"
+    assert cell.agreement.same_class == 1.0  # type: ignore[union-attr]
+    assert any("nchw" in text for text in remarks(result.cells))
+
+
+def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path: Path) -> None:
+    data = npz(tmp_path / "square.npz", *colour_images(30, (3, 3)))
+    net = torch_like_onnx(tmp_path / "net.onnx", (1, 3, 3, 3))
+    with pytest.raises(IncompatibleError, match="both channels last and channels first"):
+        run({"file": str(net)}, data, tmp_path / "out")
+    first = run({"file": str(net), "layout": "nchw"}, data, tmp_path / "first")
+    last = run({"file": str(net), "layout": "nhwc"}, data, tmp_path / "last")
+    assert accuracy(first) == 1.0
+    assert accuracy(last) < 0.8, "the stages of one layout must not serve the other"
+    again = run({"file": str(net), "layout": "nchw"}, data, tmp_path / "again")
+    assert accuracy(again) == 1.0
+    assert again.cells[0].agreement.same_class == 1.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("batch", [4, 7])
+def test_a_fixed_batch_runs_whole_batches_and_judges_every_sample_once(
+    batch: int, colours: Path, tmp_path: Path
+) -> None:
+    net = torch_like_onnx(tmp_path / "net.onnx", (batch, 3, *SIZE))
+    result = run({"file": str(net)}, colours, tmp_path / "out")
+    (cell,) = result.cells
+    assert (cell.batch, cell.quality.samples, accuracy(result)) == (batch, 30, 1.0)
+    arrays = Bundle(tmp_path / "out").samples(cell.id)
+    assert len(arrays["scores"]) == 30
+    assert len(arrays["times_ns"]) == -(-30 // batch), "one time an inference, and no more inferences than it takes"
+    steady, each = cell.latency.steady, cell.latency.per_sample
+    assert isinstance(steady, Measurement)
+    assert isinstance(each, Measurement)
+    assert each.value == pytest.approx(steady.value / batch)
+    assert isinstance(cell.latency.throughput, Measurement)
+    assert cell.latency.throughput.value == pytest.approx(batch / steady.value)
+    assert f"batch of {batch} samples" in " ".join(remarks(result.cells))
+    assert f"{batch} samples" in steady.method
+    assert cell.agreement.same_class == 1.0  # type: ignore[union-attr]
+
+
+def test_a_batch_gives_the_scores_of_single_samples(colours: Path, tmp_path: Path) -> None:
+    scores = []
+    for batch in (1, 4):
+        net = torch_like_onnx(tmp_path / f"net{batch}.onnx", (batch, 3, *SIZE))
+        result = run({"file": str(net)}, colours, tmp_path / f"out{batch}")
+        scores.append(Bundle(tmp_path / f"out{batch}").samples(result.cells[0].id)["scores"])
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflm"])
+def test_a_batch_of_a_tflite_network(runtime: str, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(61, 8)).astype(np.float32)
+    weights, bias = dense_weights(8, 4)
+    data = npz(tmp_path / "d.npz", x, (x @ weights.T + bias).argmax(1))
+    net = dense_tflite(tmp_path / "net.tflite", batch=3)
+    result = run({"file": str(net)}, data, tmp_path / "out", runtime)
+    assert (result.cells[0].batch, accuracy(result), result.cells[0].quality.samples) == (3, 1.0, 61)
+
+
+def test_a_batch_without_an_axis_for_it_is_refused(tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [8]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "net", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx")
+    with pytest.raises(IncompatibleError, match="no axis for the samples"):
+        run({"file": str(tmp_path / "n.onnx")}, {"use": "random", "shape": [8], "samples": 4}, tmp_path / "out")
+
+
+def test_the_judged_output_is_the_first_or_the_one_that_is_named(tmp_path: Path) -> None:
+    net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 3))
+    x = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    for place, (name, other, classes) in enumerate((("a", "b", 4), ("b", "a", 3))):
+        weights, bias = dense_weights(8, classes, place)
+        best = (x @ weights.T + bias).argmax(1)
+        best[:classes] = np.arange(classes)  # every class must be there
+        data = npz(tmp_path / f"{name}.npz", x, best)
+        said = {"output": name} if place else {}
+        result = run({"file": str(net), **said}, data, tmp_path / name, "litert")
+        right = (best == (x @ weights.T + bias).argmax(1)).mean()
+        assert accuracy(result) == pytest.approx(right)
+        assert (result.cells[0].quality.output, result.cells[0].quality.others) == (name, (other,))
+        assert f"output {name!r} alone" in remarks(result.cells)[0]
+    with pytest.raises(IncompatibleError, match="'a', which is judged, gives 4 values") as caught:
+        run({"file": str(net)}, tmp_path / "b.npz", tmp_path / "out", "litert")
+    assert "--output b" in (caught.value.hint or "")
+    with pytest.raises(UnknownNameError, match="bb"):
+        run({"file": str(net), "output": "bb"}, tmp_path / "b.npz", tmp_path / "out", "litert")
+
+
+def test_a_named_output_of_a_reference_is_the_same_output(tmp_path: Path) -> None:
+    """The second of three models with outputs in another order is compared by the output's name."""
+    net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 4))
+    data = {"use": "random", "shape": [8], "samples": 12}
+    model = {"file": str(net), "output": "b", "reference": str(two_output_tflite(tmp_path / "r.tflite", sizes=(4, 4)))}
+    (cell,) = run(model, data, tmp_path / "out", "litert").cells
+    assert cell.agreement.max_abs_error == 0.0  # type: ignore[union-attr]
+
+
+def test_a_tree_of_scikit_learn_is_judged_by_its_probabilities(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((30, 4), np.float32)
+    y = np.where(x[:, 0] <= 0.5, 0, 2)
+    y[:1] = 1  # every class must be there
+    data = npz(tmp_path / "d.npz", x, y)
+    net = tree_onnx(tmp_path / "tree.onnx", zipmap=False)
+    with pytest.raises(IncompatibleError, match="'output_label', which is judged, gives 1 values") as caught:
+        run({"file": str(net)}, data, tmp_path / "out")
+    assert "--output probabilities" in (caught.value.hint or "")
+    result = run({"file": str(net), "output": "probabilities"}, data, tmp_path / "out")
+    assert accuracy(result) == pytest.approx(29 / 30)
+
+
+def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
+    net = tree_onnx(tmp_path / "tree.onnx", zipmap=True)
+    x = np.random.default_rng(0).random((6, 4), np.float32)
+    with pytest.raises(IncompatibleError) as caught:
+        run({"file": str(net)}, npz(tmp_path / "d.npz", x, np.arange(6) % 3), tmp_path / "out")
+    assert "zipmap=False" in (caught.value.hint or "")
+    with pytest.raises(IncompatibleError, match=r"output_probability.*seq\(map\(int64,tensor\(float\)\)\)"):
+        run({"file": str(net), "output": "output_probability"}, tmp_path / "d.npz", tmp_path / "out")
+    result = run({"file": str(net)}, {"use": "random", "shape": [4], "samples": 4}, tmp_path / "out")
+    (cell,) = result.cells
+    assert cell.artifact.left_out == ("output_probability: seq(map(int64,tensor(float)))",)
+    assert "output_probability" in " ".join(remarks(result.cells))
+
+
+def test_free_axes_need_a_shape_and_take_it(colours: Path, tmp_path: Path) -> None:
+    net = torch_like_onnx(tmp_path / "net.onnx", ("N", 3, "height", "width"))
+    with pytest.raises(IncompatibleError, match=r"axes 2 and 3 of the input 'input\.1'"):
+        run({"file": str(net)}, colours, tmp_path / "out")
+    for batch in (1, 4):
+        model = {"file": str(net), "shapes": {"input.1": [batch, 3, *SIZE]}}
+        result = run(model, colours, tmp_path / f"out{batch}")
+        assert (accuracy(result), result.cells[0].batch) == (1.0, batch)
+        assert result.cells[0].artifact.outputs[0].shape == (batch, 3)
+        assert result.cells[0].artifact.origins[-1].tool == "fixed shapes"
+    with pytest.raises(IncompatibleError, match=r"\[1, 4, 5, 7\] does not fit.*\[N, 3, height, width\]"):
+        run({"file": str(net), "shapes": {"input.1": [1, 4, *SIZE]}}, colours, tmp_path / "out")
+    with pytest.raises(UnknownNameError, match="other"):
+        run({"file": str(net), "shapes": {"other": [1, 3, *SIZE]}}, colours, tmp_path / "out")
+
+
+def test_a_judged_output_whose_shape_only_the_engine_knows(tmp_path: Path) -> None:
+    """Compress takes the columns that a constant tells; how many, shape inference does not know."""
+    from onnx import numpy_helper
+
+    flags = numpy_helper.from_array(np.array([True, False, True, True]), "flags")
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])]
+    outs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, "k"])]
+    graph = helper.make_graph([helper.make_node("Compress", ["x", "flags"], ["y"], axis=1)], "net", ends, outs, [flags])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx")
+    x = np.random.default_rng(0).random((12, 4), np.float32)
+    data = npz(tmp_path / "d.npz", x, x[:, [0, 2, 3]].argmax(1))
+    result = run({"file": str(tmp_path / "n.onnx")}, data, tmp_path / "out")
+    assert accuracy(result) == 1.0
+    assert result.cells[0].artifact.outputs[0].shape == (1, -1)
+    wrong = npz(tmp_path / "w.npz", x, np.arange(12) % 4)
+    with pytest.raises(EdgerigError, match="3 values a sample"):
+        run({"file": str(tmp_path / "n.onnx")}, wrong, tmp_path / "wrong")
