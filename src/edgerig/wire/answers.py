@@ -180,6 +180,8 @@ def checked_statistics(statistics: Statistics, who: str) -> Statistics:
     Raises:
         AnswerError: A count or a time is negative.
     """
+    if not 0 <= statistics.last_inference_ns < 2**63:
+        raise _refused(who, f"tells a time of {statistics.last_inference_ns} ns for an inference")
     if statistics.inferences < 0 or statistics.cpu_ns < 0:
         raise _refused(
             who, f"tells {statistics.inferences} inferences and {statistics.cpu_ns} ns of the processor's time"

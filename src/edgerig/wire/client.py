@@ -123,7 +123,7 @@ class WireClient(RuntimeProtocol):
         frame = self.request(Kind.OUTPUT)
         answered, outputs = self._tensors(frame)
         if answered != count:
-            raise self._nonsense(f"it was given {count} samples and answered {answered}")
+            raise self._nonsense(f"it processed {count} samples and answered {answered}")
         return outputs
 
     def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:
