@@ -1,6 +1,7 @@
 """Write what is generated: the schema of rig files, the reference of every setting, the tutorial as a notebook.
 
-Run it after changing a setting; a test holds the files against the code.
+Run it after changing a setting or the tutorial; a test holds the files against the code. The notebook ships with its
+outputs: where its cells have changed, it is run, which trains a small network and takes about half a minute.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,7 +47,39 @@ def notebook_text() -> str:
         code = part[comment.end() :] if comment else part
         cells.append(_cell("code", 2 * number + 1, code))
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    return _json({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+
+
+def without_outputs(text: str) -> str:
+    """A notebook's text as it would be had it never run."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"execution_count": None, "outputs": []}
+    return _json(notebook)
+
+
+def executed(text: str) -> str:
+    """The text of a notebook after running it in an empty folder; what is printed is kept, progress is not."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.reads(text, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(notebook, timeout=280, resources={"metadata": {"path": folder}}).execute()
+    plain = json.loads(nbformat.writes(notebook))
+    for cell in plain["cells"]:
+        cell["metadata"] = {}
+        cell["source"] = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            printed = [one for one in cell["outputs"] if one.get("name") == "stdout"]
+            cell["outputs"] = [{**one, "text": "".join(one["text"])} for one in printed]
+    plain["metadata"] = {"kernelspec": plain["metadata"]["kernelspec"]}
+    return _json(plain)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
 def _cell(kind: str, number: int, text: str) -> dict[str, object]:
@@ -85,5 +119,7 @@ def _section(name: str, summary: str, settings: type[Settings], level: int) -> I
 if __name__ == "__main__":
     SCHEMA.write_text(schema_text())
     REFERENCE.write_text(reference_text())
-    NOTEBOOK.write_text(notebook_text())
+    wanted = notebook_text()
+    if not NOTEBOOK.exists() or without_outputs(NOTEBOOK.read_text()) != wanted:
+        NOTEBOOK.write_text(executed(wanted))
     sys.stdout.write(f"{SCHEMA}\n{REFERENCE}\n{NOTEBOOK}\n")

@@ -1,4 +1,5 @@
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,4 +51,13 @@ def test_what_is_made_from_the_code_is_up_to_date() -> None:
     maker = reference_maker()
     assert maker.SCHEMA.read_text() == maker.schema_text(), "run scripts/make_reference.py"
     assert maker.REFERENCE.read_text() == maker.reference_text(), "run scripts/make_reference.py"
-    assert maker.NOTEBOOK.read_text() == maker.notebook_text(), "run scripts/make_reference.py"
+    assert maker.without_outputs(maker.NOTEBOOK.read_text()) == maker.notebook_text(), "run scripts/make_reference.py"
+
+
+def test_the_notebook_ships_with_what_its_cells_print() -> None:
+    notebook = json.loads(reference_maker().NOTEBOOK.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and "print(" in cell["source"]:
+            printed = "".join(output["text"] for output in cell["outputs"])
+            assert printed.strip(), f"run scripts/make_reference.py: no output of {cell['source'][:60]!r}"
+            assert str(Path.home()) not in printed
