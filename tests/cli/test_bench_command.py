@@ -105,3 +105,11 @@ def test_one_file_twice_is_told(call):
     code, _, err = call("./net.tflite")
     assert code == 2
     assert "twice" in err
+
+
+@pytest.mark.parametrize("count", ["0", "-5", "many"])
+def test_a_number_of_samples_that_is_none_is_refused(call, tmp_path, count):
+    code, out, err = call("--samples", count)
+    assert (code, out) == (2, "")
+    assert "--samples" in err
+    assert not (tmp_path / "runs").exists()

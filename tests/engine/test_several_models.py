@@ -11,6 +11,8 @@ from edgerig.artifact import Artifact, Origin
 from edgerig.engine.references import Choice, choose_references
 from edgerig.measure import Unavailable
 from edgerig.models.files import open_artifact
+from edgerig.progress import Progress
+from edgerig.report import build_report
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import Agreement
 from edgerig.spec.types import ModelPart
@@ -135,3 +137,43 @@ def test_a_network_of_other_outputs_is_no_reference(nets: Path) -> None:
     chosen = choose_references(parts("small", "b"), {"small": small, "b": artifacts(nets)["b"]})["b"]
     assert chosen.label is None
     assert "was not given" in chosen.why
+
+
+class Words(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def log(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_more_samples_than_there_are_is_said_before_anything_is_measured(nets: Path, tmp_path: Path) -> None:
+    words = Words()
+    data = rig(str(nets / "a.tflite"), dataset={"use": "random", "shape": [784], "samples": 30})
+    data["matrix"] = [{"runtimes": ["litert"], "samples": 50}]
+    result = edgerig.run(data, out=tmp_path / "out", progress=words)
+    assert result.cells[0].measured_samples == 30
+    measured = next(i for i, text in enumerate(words.said) if text.startswith("[1/1]"))
+    for text in ("random has 30 test samples, and 40 were asked for", "50 samples were asked for, and there are 30"):
+        (place,) = [i for i, said in enumerate(words.said) if text in said]
+        assert place < measured
+        assert any(text in warning for warning in result.warnings)
+
+
+def test_files_of_one_name_from_two_runs_are_told_apart(nets: Path, tmp_path: Path) -> None:
+    paths = []
+    for number, seed in ((1, 0), (2, 5)):
+        (tmp_path / f"v{number}").mkdir()
+        paths.append(networks.dense_tflite(tmp_path / f"v{number}" / "net.tflite", 784, 10, seed=seed))
+    for path in paths:
+        edgerig.run(rig(str(path)), out=tmp_path / "runs" / path.parent.name)
+    report = build_report([tmp_path / "runs" / "v1", tmp_path / "runs" / "v2"])
+    assert [variant.variant for variant in report.variants] == ["v1/net", "v2/net"]
+    assert report.compared == ()
+    again = tmp_path / "runs" / "again"
+    edgerig.run(rig(str(paths[0])), out=again)
+    report = build_report([tmp_path / "runs" / "v1", again])
+    assert [variant.variant for variant in report.variants] == ["net", "net"]
+    assert len(report.compared) == 1

@@ -39,7 +39,7 @@ from edgerig.results.types import (
 )
 from edgerig.spec.parse import rig_to_builtins, rig_to_yaml
 from edgerig.spec.plan import Cell, Plan, chain_key, part_key
-from edgerig.spec.types import ModelPart
+from edgerig.spec.types import Measure, ModelPart
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
 
@@ -104,11 +104,13 @@ class _Run:
         self.dataset = make("dataset", rig.dataset.use, Dataset, rig.dataset.options)
         self.stages = Stages(StageCache(), self.dataset, progress)
         self.briefs: dict[str, str] = {}
+        self.shortages: list[str] = []
 
     def execute(self) -> RunResult:
         with self._targets() as targets:
             self._check_sizes()
             self.dataset.prepare(self.progress)
+            self.shortages = self._shortages()
             models = {part.label: self.stages.model(part) for part in self.plan.models}
             beside = {
                 part.label: self.stages.model(part)
@@ -131,6 +133,22 @@ class _Run:
         for part in self.plan.models:
             if part.file:
                 check_size(self.dataset, open_artifact(Path(part.file)))
+
+    def _shortages(self) -> list[str]:
+        """Which cells ask for more samples than there are; said before anything is trained or measured."""
+        total, asked = len(self.dataset.split("test")), self.plan.rig.measure.samples
+        most = total if asked is None else min(asked, total)
+        name, found = self.dataset.name, []
+        if asked is not None and asked > total:
+            text = f"{name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run."
+            self.progress.log(text)
+            # Nobody need have asked for the default.
+            found += [text] if asked != Measure().samples else []
+        for count in sorted({cell.samples for cell in self.plan.cells if cell.samples and cell.samples > most}):
+            cells = ", ".join(cell.id for cell in self.plan.cells if cell.samples == count)
+            found.append(f"{cells}: {count:,} samples were asked for, and there are {most:,}: those are run.")
+            self.progress.log(found[-1])
+        return found
 
     @contextlib.contextmanager
     def _targets(self) -> Iterator[dict[str, Target]]:
@@ -201,7 +219,8 @@ class _Run:
             finished=_now(), model=header.model, models=header.models, dataset=header.dataset,
             host=observe(), cells=tuple(done),
             sizes=_sizes(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
-            stages=self.stages.log, warnings=_about_machines(done), failures=tuple(failures), planned=header.cells,
+            stages=self.stages.log, warnings=(*self.shortages, *_about_machines(done)),
+            failures=tuple(failures), planned=header.cells,
         )  # fmt: skip
 
     def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact]) -> ModelInfo:

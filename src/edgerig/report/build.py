@@ -9,7 +9,7 @@ from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
 from edgerig.measure.machine import cores_text
 from edgerig.report.figures import kind_of, metric_figure, number
-from edgerig.report.labels import anchors, labels, place
+from edgerig.report.labels import anchors, labels, place, told_apart
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
 from edgerig.report.machines import machine_facts
@@ -39,7 +39,7 @@ _KINDS: tuple[Kind, ...] = ("measured", "emulated", "modelled", "estimated")
 def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
     """The report of one or several bundles, side by side."""
     limits = limits or Limits()
-    cells = [(number, cell) for number, bundle in enumerate(bundles) for cell in bundle.result.cells]
+    cells = told_apart(bundles)
     full, short = labels(cells)
     ids = anchors(cells, len(bundles))
     budget = Budget(limits.picture_bytes)

@@ -6,7 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
+
+from edgerig.report.load import Loaded
 from edgerig.results.types import CellResult
+from edgerig.spec.naming import distinct_names
 
 
 def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str]]:
@@ -32,6 +36,31 @@ def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str
         for _, cell in cells
     ]
     return _distinct(full, cells), _distinct(short, cells)
+
+
+def told_apart(bundles: Sequence[Loaded]) -> list[tuple[int, CellResult]]:
+    """Every cell with its bundle's number; files of one name that lie in different places are called by the shortest
+    ends of their paths that differ. A file that was measured twice keeps one name, so that its runs stand side by side.
+    """
+    sources: dict[str, list[str]] = {}
+    known = [{model.name: model.source for model in bundle.result.models} for bundle in bundles]
+    for names in known:
+        for name, source in names.items():
+            if source not in sources.setdefault(name, []):
+                sources[name].append(source)
+    renamed = {
+        source: new
+        for name, paths in sources.items()
+        if len(paths) > 1 and not any(path.startswith("trained: ") for path in paths)
+        for source, new in zip(paths, distinct_names(paths), strict=True)
+    }
+    cells = [(number, cell) for number, bundle in enumerate(bundles) for cell in bundle.result.cells]
+    return [
+        (number, msgspec.structs.replace(cell, variant=renamed[source]))
+        if cell.variant == cell.model and (source := known[number].get(cell.model, "")) in renamed
+        else (number, cell)
+        for number, cell in cells
+    ]
 
 
 def place(target: str) -> str:
