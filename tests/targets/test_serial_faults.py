@@ -10,6 +10,8 @@ from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 from edgerig.testing.line import Line
 from edgerig.testing.target import random_inputs
+from edgerig.wire.frame import Kind
+from edgerig.wire.lossy import LEAST_SECONDS
 
 KINDS = ("flip", "drop", "insert", "double")
 
@@ -75,10 +77,30 @@ def test_large_network_gets_through_a_line_that_no_message_of_its_size_would(ser
 def test_faults_of_each_kind_leave_results_as_they_are(spoiled, kind, rate, protocol):
     tried = 0
     with spoiled(seed=2, **{kind: rate}) as (line, network):
-        run_all(line, network, 800 if protocol == "run" else (60 if rate > 5e-4 else 250), protocol)
+        counts = (800, 60) if rate > 5e-4 else (2400, 250)
+        run_all(line, network, counts[protocol == "stepwise"], protocol)
         tried = line.tried
     print(f"{tried} faults tried ({kind}, {rate:g}, {protocol})")
     assert tried > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["drop", "flip"])
+def test_lines_that_spoil_three_bytes_of_a_thousand_do_not_make_waits_grow(spoiled, kind):
+    """What is waited for an answer comes from answers, never from the time that was lost to the line before."""
+    with spoiled(seed=3, **{kind: 3e-3}) as (line, network):
+        artifact = getattr(network, "artifact", network)
+        inputs = random_inputs(artifact, 100)
+        target = target_for(f"serial://{line.host}", {"timeout": 60})
+        with target.open(artifact, "micro" if artifact is not network else faults.NAME, {}) as session:
+            run = session.run(inputs)
+            client = session.client
+            assert client.faults.resent > 20, "this line is none that spoils much"
+            # A message takes a few tries, whatever came before it.
+            assert client.faults.resent < 8 * len(run.round_trips_ns) + 80
+            client._kind, client._size, client._silences = Kind.RUN, 200, 10
+            assert client._patience() <= 4 * (LEAST_SECONDS + 0.3)
+            assert client._pace[Kind.RUN] * 200 < 0.2
 
 
 @pytest.mark.slow

@@ -21,8 +21,9 @@ from edgerig.errors import EdgerigError, TargetError, WireError
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import MORE, VERSION, Frame, FrameReader, Kind, Limits, encode
-from edgerig.wire.lossy import following
+from edgerig.wire.lossy import FILLER, following
 from edgerig.wire.messages import Failure, Hello, pack, unpack
+from edgerig.wire.pace import MESSAGE_SECONDS, Deadline
 from edgerig.wire.pair import pair
 from edgerig.wire.scanner import Damage, Scanner
 from edgerig.wire.serial import SerialLink
@@ -97,7 +98,8 @@ class SerialAgent:
         self._work: _Work | None = None
         self._last: _Label | None = None
         self._answers: list[bytes] = []
-        self._busy = False
+        self._busy = self._spoils = False
+        self._deadline: Deadline | None = None
         self._heard = time.monotonic()
 
     def serve(self) -> None:
@@ -136,10 +138,9 @@ class SerialAgent:
             self._scanner.put(self.link.recv_into(self._scanner.space()))
             self._heard = time.monotonic()
             self._take_frames()
+            self._check_pace()
         elif self._scanner.partial and time.monotonic() - self._heard > IDLE_SECONDS:
-            while (damage := self._scanner.idle()) is not None:
-                self._refuse_damaged(damage)
-                self._take_frames()
+            self._give_up_frame()
         if self._work is not None and self._work.link.socket.fileno() in ready:
             self._take_answer(self._work)
         elif self._last is not None and not self._busy and time.monotonic() - self._heard > self.idle:
@@ -147,6 +148,24 @@ class SerialAgent:
             self._end_session()
 
     # ---- from the host
+
+    def _check_pace(self) -> None:
+        """Give up a frame that has begun and comes too slowly, byte by byte without a silence."""
+        if not self._scanner.awaited:
+            self._deadline = None
+            return
+        if self._deadline is None:
+            self._deadline = Deadline(MESSAGE_SECONDS, self.link.least_rate, self._scanner.arrived)
+        try:
+            self._deadline.left(self._scanner.arrived)
+        except TimeoutError:
+            self._give_up_frame()
+
+    def _give_up_frame(self) -> None:
+        self._deadline = None
+        while (damage := self._scanner.idle()) is not None:
+            self._refuse_damaged(damage)
+            self._take_frames()
 
     def _take_frames(self) -> None:
         while (found := self._scanner.next()) is not None:
@@ -157,6 +176,8 @@ class SerialAgent:
 
     def _take_request(self, frame: Frame) -> None:
         label = _Label(frame.kind, frame.request, frame.sequence)
+        # What comes twice was answered, and the answer got lost or damaged.
+        self._spoils = self._spoils or label == self._last
         if frame.kind == Kind.HELLO:
             self._greet(frame, label)
             return
@@ -217,6 +238,7 @@ class SerialAgent:
         self._send(b"".join(encode(Kind.HELLO, 0, self._named(header), payload)))
 
     def _refuse_damaged(self, damage: Damage) -> None:
+        self._spoils = True
         if damage.kind not in (Kind.OK, Kind.ERROR):
             expected = following(self._last.sequence) if self._last is not None else 0
             failure = Failure(messages.BAD_FRAME, f"A message was refused: {damage.why}.", None, (expected,))
@@ -259,7 +281,7 @@ class SerialAgent:
 
     def _send(self, data: bytes) -> None:
         try:
-            self.link.send([data])
+            self.link.send([data, FILLER] if self._spoils else [data])
         except TimeoutError:
             self.log("the host takes no more bytes")
 

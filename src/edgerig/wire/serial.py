@@ -127,6 +127,11 @@ class SerialLink(Link):
             with contextlib.suppress(NotImplementedError):
                 port.write_timeout = _WRITE_SECONDS
 
+    @property
+    def least_rate(self) -> float:
+        """Bytes a second that come at least while a message does: a quarter of what the line carries."""
+        return float(self.port.baudrate) / 10 / 4
+
     def fileno(self) -> int:
         """The descriptor that becomes readable when bytes come; -1 if there is none."""
         return self._fd
