@@ -46,12 +46,22 @@ class Sharing:
 
     def __init__(self) -> None:
         self._parent: dict[Value, Value] = {}
+        self._members: dict[Value, list[Value]] = {}
 
     def find(self, value: Value) -> Value:
         """The value that stands for its set."""
-        while value in self._parent:
-            value = self._parent[value]
-        return value
+        root = value
+        while root in self._parent:
+            root = self._parent[root]
+        # The next search is short.
+        while value is not root:
+            self._parent[value], value = root, self._parent[value]
+        return root
+
+    def members(self, value: Value) -> list[Value]:
+        """All values of its set."""
+        root = self.find(value)
+        return self._members.get(root, [root])
 
     def join(self, first: Value, second: Value) -> None:
         """One set of both."""
@@ -61,6 +71,27 @@ class Sharing:
             if two.variable:
                 one, two = two, one
             self._parent[two] = one
+            mine, others = self._members.pop(one, [one]), self._members.pop(two, [two])
+            if len(mine) < len(others):
+                mine, others = others, mine
+            mine += others
+            self._members[one] = mine
+
+
+class _Uses:
+    """Where the values of a program are made, read and set, by the nodes' numbers."""
+
+    def __init__(self, program: Program) -> None:
+        self.ends = {*program.inputs, *program.outputs}
+        self.makers: dict[Value, list[int]] = {}
+        self.readers: dict[Value, list[int]] = {}
+        self.sets: dict[Value, list[int]] = {}
+        for number, node in enumerate(program.nodes):
+            for value in node.outputs:
+                self.makers.setdefault(value, []).append(number)
+            for value in node.inputs:
+                setting = isinstance(node, AssignVariable) and value is node.inputs[0]
+                (self.sets if setting else self.readers).setdefault(value, []).append(number)
 
 
 def views(program: Program) -> Sharing:
@@ -69,17 +100,17 @@ def views(program: Program) -> Sharing:
     Nodes that need none are exactly those whose output and input are in one set.
     """
     shared = Sharing()
-    order = {node: place for place, node in enumerate(program.nodes)}
+    uses = _Uses(program)
     for node in program.nodes:
         if isinstance(node, Reshape) and not node.input.constant:
             shared.join(node.input, node.output)
         if isinstance(node, Push):
             shared.join(node.input, node.output)
     for node in program.nodes:
-        if isinstance(node, ReadVariable) and _is_stable(program, shared, node, order):
+        if isinstance(node, ReadVariable) and _is_stable(shared, node, uses):
             shared.join(node.input, node.output)
     for node in program.nodes:
-        if isinstance(node, AssignVariable) and _may_write_there(program, shared, node, order):
+        if isinstance(node, AssignVariable) and _may_write_there(shared, node, uses):
             shared.join(node.inputs[0], node.inputs[1])
     return shared
 
@@ -93,32 +124,27 @@ def needs_code(node: Node, shared: Sharing) -> bool:
     return True
 
 
-def _is_stable(program: Program, shared: Sharing, node: Node, order: dict[Node, int]) -> bool:
+def _is_stable(shared: Sharing, node: Node, uses: _Uses) -> bool:
     """Nobody sets the variable while what was read is still needed."""
-    root = shared.find(node.output)
-    if any(shared.find(value) is root for value in (*program.outputs, *program.inputs)):
+    members = shared.members(node.output)
+    if any(value in uses.ends for value in members):
         return False
-    last = max((order[one] for one in program.nodes if any(shared.find(v) is root for v in one.inputs)), default=0)
-    sets = [order[one] for one in program.nodes if isinstance(one, AssignVariable) and one.inputs[0] is node.input]
-    return all(place > last for place in sets)
+    last = max((number for value in members for number in (*uses.readers.get(value, ()), *uses.sets.get(value, ()))),
+               default=0)  # fmt: skip
+    return all(number > last for number in uses.sets.get(node.input, ()))
 
 
-def _may_write_there(program: Program, shared: Sharing, node: Node, order: dict[Node, int]) -> bool:
+def _may_write_there(shared: Sharing, node: Node, uses: _Uses) -> bool:
     """What is assigned may be made in the variable's own memory: nobody reads the old content once it is made."""
     variable, value = node.inputs
-    root, target = shared.find(value), shared.find(variable)
-    ends = (*program.inputs, *program.outputs)
-    if value.constant or root.variable or any(shared.find(one) in (root, target) for one in ends):
+    root = shared.find(value)
+    source, target = shared.members(value), shared.members(variable)
+    if value.constant or root.variable or any(one in uses.ends for one in (*source, *target)):
         return False
-    makers = [order[one] for one in program.nodes if any(shared.find(output) is root for output in one.outputs)]
-    readers = [
-        order[one]
-        for one in program.nodes
-        for read in one.inputs
-        if shared.find(read) is target and not (isinstance(one, AssignVariable) and read is variable)
-    ]
-    sets = [one for one in program.nodes if isinstance(one, AssignVariable) and one.inputs[0] is variable]
-    return len(sets) == 1 and bool(makers) and all(place < min(makers) for place in readers)
+    makers = [number for one in source for number in uses.makers.get(one, ())]
+    readers = [number for one in target for number in uses.readers.get(one, ())]
+    readers += [number for one in target if one is not variable for number in uses.sets.get(one, ())]
+    return len(uses.sets.get(variable, ())) == 1 and bool(makers) and all(number < min(makers) for number in readers)
 
 
 def plan_memory(program: Program, steps: Sequence[Step], shared: Sharing, sizes: dict[Value, int]) -> Memory:

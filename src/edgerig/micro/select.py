@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from edgerig.errors import CompileError
@@ -28,29 +28,36 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> None:
     A chain is fused where each node is the only reader of the one before, whose output is no output of the network.
     The fused node stands where the last of them stood.
     """
+    outputs = set(program.outputs)
     for kernel in kernels:
         if kernel.pattern:
-            for node in list(program.nodes):
-                if node in program.nodes:
-                    _fuse_from(program, node, kernel, options)
+            users = program.users()
+            changes: dict[Node, Node | None] = {}
+            for node in program.nodes:
+                chain = _chain(node, kernel, users, outputs, changes)
+                if not chain:
+                    continue
+                candidate = Fused.of(*chain)
+                if kernel.accepts(candidate, options):
+                    changes.update(dict.fromkeys(chain))
+                    changes[chain[-1]] = candidate
+            program.replace(changes)
 
 
-def _fuse_from(program: Program, node: Node, kernel: Kernel, options: Options) -> None:
+def _chain(
+    node: Node, kernel: Kernel, users: Mapping[Value, Sequence[Node]], outputs: Set[Value], taken: Container[Node]
+) -> list[Node]:
+    """The nodes from ``node`` on that are of the kinds which ``kernel`` fuses; none if they are not, or taken."""
+    if not isinstance(node, kernel.pattern[0]) or node in taken:
+        return []
     chain = [node]
-    users = program.users()
-    if not isinstance(node, kernel.pattern[0]):
-        return
     for kind in kernel.pattern[1:]:
         made = chain[-1].outputs
         readers = users.get(made[0], []) if len(made) == 1 else []
-        if len(readers) != 1 or made[0] in program.outputs or not isinstance(readers[0], kind):
-            return
+        if len(readers) != 1 or made[0] in outputs or not isinstance(readers[0], kind) or readers[0] in taken:
+            return []
         chain.append(readers[0])
-    candidate = Fused.of(*chain)
-    if kernel.accepts(candidate, options):
-        place = program.nodes.index(chain[-1])
-        program.nodes[place] = candidate
-        program.nodes = [one for one in program.nodes if not any(one is part for part in chain)]
+    return chain
 
 
 def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared: Sharing) -> list[Choice]:
@@ -113,11 +120,15 @@ def choose_layouts(program: Program, choices: Sequence[Choice], shared: Sharing)
         if isinstance(node, ir.Reshape | ir.ReadVariable | ir.AssignVariable | ir.Push):
             fixed.update(shared.find(value) for value in (*node.inputs, *node.outputs))
     layouts: dict[Value, str] = {}
+    reading: dict[Value, list[Choice]] = {}
+    for choice in choices:
+        for value in dict.fromkeys(choice.node.inputs):
+            reading.setdefault(value, []).append(choice)
     for choice in choices:
         for value in choice.node.outputs:
             if shared.find(value) in fixed or value.variable:
                 continue
-            readers = [one for one in choices if any(value is read for read in one.node.inputs)]
+            readers = reading.get(value, [])
             for layout in choice.kernel.writes(choice.node, value):
                 if all(layout in one.kernel.reads(one.node, value) for one in readers):
                     if layout != PLAIN and readers:

@@ -21,6 +21,7 @@ class Variables:
         self._data, self._name = data, name
         self._initial: dict[str, tuple[Tensor, np.ndarray]] = {}
         self._values: dict[str, Value] = {}
+        self._read: set[int] = set()
 
     def key(self, operator: Operator) -> str:
         """The name of the variable of a VAR_HANDLE."""
@@ -36,6 +37,9 @@ class Variables:
         index = int(operator.options.get("init_subgraph_index") or 0)
         if index <= 0:
             raise ModelError(f"{self._name} is corrupt: CALL_ONCE calls the main graph.")
+        if index in self._read:
+            return
+        self._read.add(index)
         graph = read_tflite(self._data, self._name, index)
         contents = read_tflite_weights(self._data, self._name, index)
         handles: dict[int, str] = {}

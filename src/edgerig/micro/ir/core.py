@@ -8,6 +8,7 @@ batch axis of 1; tensors lie as TFLite has them (NHWC) unless kernels agree on a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -207,11 +208,14 @@ class Program:
         """Who reads each value."""
         found: dict[Value, list[Node]] = {}
         for node in self.nodes:
-            for value in node.inputs:
-                readers = found.setdefault(value, [])
-                if node not in readers:
-                    readers.append(node)
+            for value in dict.fromkeys(node.inputs):
+                found.setdefault(value, []).append(node)
         return found
+
+    def replace(self, changes: Mapping[Node, Node | None]) -> None:
+        """Put other nodes in the places of some, or none."""
+        nodes = (changes.get(node, node) for node in self.nodes)
+        self.nodes = [node for node in nodes if node is not None]
 
     def makers(self) -> dict[Value, Node]:
         """Who makes each value."""

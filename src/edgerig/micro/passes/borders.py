@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgerig.micro.ir import Dequantize, Node, Program, Quantize, Value
+from edgerig.micro.ir import Dequantize, Node, Program, Quantize
 
 
 def integer_borders(program: Program) -> None:
@@ -10,22 +10,17 @@ def integer_borders(program: Program) -> None:
 
     Inputs and outputs then are int8 or uint8, and carry the scale and zero point by which they were converted.
     """
-    users = program.users()
-    for place, value in enumerate(program.inputs):
+    users, outputs = program.users(), set(program.outputs)
+    gone: dict[Node, Node | None] = {}
+    for index, value in enumerate(program.inputs):
         readers = users.get(value, [])
-        if len(readers) == 1 and isinstance(readers[0], Quantize) and _border(value, program.outputs):
-            program.inputs[place] = _drop(program, readers[0]).output
+        if len(readers) == 1 and isinstance(readers[0], Quantize) and value.dtype == "float32" and value not in outputs:
+            program.inputs[index] = readers[0].output
+            gone[readers[0]] = None
     makers = program.makers()
-    for place, value in enumerate(program.outputs):
+    for index, value in enumerate(program.outputs):
         maker = makers.get(value)
         if isinstance(maker, Dequantize) and not users.get(value) and not maker.input.constant:
-            program.outputs[place] = _drop(program, maker).input
-
-
-def _border(value: Value, others: list[Value]) -> bool:
-    return value.dtype == "float32" and value not in others
-
-
-def _drop(program: Program, node: Node) -> Node:
-    program.nodes = [one for one in program.nodes if one is not node]
-    return node
+            program.outputs[index] = maker.input
+            gone[maker] = None
+    program.replace(gone)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Pad, Padding, Program
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Node, Pad, Padding, Program
 
 
 def merge_padding(program: Program) -> None:
     """A PAD of rows and columns with zeros (in int8: the zero point) that only one convolution reads."""
-    users = program.users()
-    for node in list(program.nodes):
-        if not isinstance(node, Pad) or not _pads_image(node) or node.output in program.outputs:
+    users, outputs = program.users(), set(program.outputs)
+    changes: dict[Node, Node | None] = {}
+    for node in program.nodes:
+        if not isinstance(node, Pad) or not _pads_image(node) or node.output in outputs:
             continue
         readers = users.get(node.output, [])
         if len(readers) != 1 or not isinstance(readers[0], Conv2D | DepthwiseConv2D):
@@ -23,9 +24,9 @@ def merge_padding(program: Program) -> None:
         padding = Padding(
             old.top + node.before[1], old.left + node.before[2], old.bottom + node.after[1], old.right + node.after[2]
         )
-        merged = dataclasses.replace(reader, inputs=[node.input, *reader.inputs[1:]], padding=padding)
-        program.nodes = [merged if one is reader else one for one in program.nodes if one is not node]
-        users = program.users()
+        changes[reader] = dataclasses.replace(reader, inputs=[node.input, *reader.inputs[1:]], padding=padding)
+        changes[node] = None
+    program.replace(changes)
 
 
 def _pads_image(node: Pad) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
@@ -16,31 +17,34 @@ def push_streams(program: Program) -> None:
     Kept instead of the state, it is shifted by the new piece's length before each inference; the memory of the state
     and one of two copies are saved.
     """
-    for node in list(program.nodes):
+    users, outputs = program.users(), set(program.outputs)
+    changes: dict[Node, Node | None] = {}
+    for node in program.nodes:
         if isinstance(node, ReadVariable):
-            _push(program, node)
+            changes.update(_push(node, users, outputs))
+    program.replace(changes)
 
 
-def _push(program: Program, read: ReadVariable) -> None:
-    users = program.users()
+def _push(read: ReadVariable, users: Mapping[Value, Sequence[Node]], outputs: Set[Value]) -> dict[Node, Node | None]:
+    """What takes the place of the nodes around ``read``; nothing if they shift no window."""
     variable, old = read.input, read.output
     joins = users.get(old, [])
-    if len(joins) != 1 or not isinstance(joins[0], Concatenation) or old in program.outputs:
-        return
+    if len(joins) != 1 or not isinstance(joins[0], Concatenation) or old in outputs:
+        return {}
     join = joins[0]
     window = join.output
     if len(join.inputs) != 2 or join.inputs[0] is not old or join.inputs[1] is old:
-        return
+        return {}
     if math.prod(window.shape[: join.axis]) != 1:
-        return
+        return {}
     ends = [one for one in users.get(window, []) if _is_end(one, join, old)]
-    if len(ends) != 1 or ends[0].output in program.outputs:
-        return
+    if len(ends) != 1 or ends[0].output in outputs:
+        return {}
     sets = users.get(ends[0].output, [])
     if len(sets) != 1 or not isinstance(sets[0], AssignVariable) or sets[0].inputs[0] is not variable:
-        return
+        return {}
     if set(users.get(variable, [])) != {read, sets[0]} or variable.data is None:
-        return
+        return {}
     new = join.inputs[1]
     old_content = variable.data.reshape(-1)
     # What is pushed out first may be anything; one value all over takes no flash.
@@ -49,8 +53,7 @@ def _push(program: Program, read: ReadVariable) -> None:
         variable.name, window.shape, variable.dtype, variable.quantization, start.reshape(window.shape), variable=True
     )
     push = Push(join.name, join.position, [kept, new], [window])
-    gone = (read, ends[0], sets[0])
-    program.nodes = [push if one is join else one for one in program.nodes if not any(one is it for it in gone)]
+    return {read: None, ends[0]: None, sets[0]: None, join: push}
 
 
 def _is_end(node: Node, join: Concatenation, old: Value) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from edgerig.micro.ir import Dequantize, HardSwish, Logistic, Lookup, Node, Program, Quantize, Relu, Tanh
+from collections.abc import Mapping, Sequence, Set
+
+from edgerig.micro.ir import Dequantize, HardSwish, Logistic, Lookup, Node, Program, Quantize, Relu, Tanh, Value
 
 _FUNCTIONS = (Relu, Logistic, Tanh, HardSwish, Quantize)
 _BYTES = ("int8", "uint8")
@@ -14,20 +16,19 @@ def merge_tables(program: Program) -> None:
     A DEQUANTIZE may stand in them if a QUANTIZE follows, or a cut and then a QUANTIZE: in between is nothing that two
     ways of computing with floats could tell apart.
     """
-    place = 0
-    while place < len(program.nodes):
-        chain = _chain(program, program.nodes[place])
+    users, outputs = program.users(), set(program.outputs)
+    changes: dict[Node, Node | None] = {}
+    for node in program.nodes:
+        chain = _chain(node, users, outputs) if node not in changes else []
         if len(chain) > 1:
             last = chain[-1]
-            merged = Lookup(last.name, chain[0].position, [chain[0].input], list(last.outputs), tuple(chain))
-            program.nodes = [merged if one is last else one for one in program.nodes if one is last or one not in chain]
-        else:
-            place += 1
+            changes.update(dict.fromkeys(chain))
+            changes[last] = Lookup(last.name, chain[0].position, [chain[0].input], list(last.outputs), tuple(chain))
+    program.replace(changes)
 
 
-def _chain(program: Program, node: Node) -> list[Node]:
+def _chain(node: Node, users: Mapping[Value, Sequence[Node]], outputs: Set[Value]) -> list[Node]:
     """The longest chain from ``node`` on that begins and ends with bytes."""
-    users = program.users()
     chain: list[Node] = []
     longest = 0
     while isinstance(node, (*_FUNCTIONS, Dequantize)) and _goes_on(chain, node):
@@ -35,7 +36,7 @@ def _chain(program: Program, node: Node) -> list[Node]:
         if node.output.dtype in _BYTES:
             longest = len(chain)
         readers = users.get(node.output, [])
-        if len(readers) != 1 or node.output in program.outputs:
+        if len(readers) != 1 or node.output in outputs:
             break
         node = readers[0]
     return chain[:longest]

@@ -6,6 +6,7 @@ import msgspec
 
 from edgerig.models.graph.costs import UncountableError, operator_cost
 from edgerig.models.graph.memory import UNPACKING, ActivationMemory, activation_memory
+from edgerig.models.graph.scheme import stored_behind
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
 #: Inputs that are no parameters though they are constants: scales, limits, pads.
@@ -57,9 +58,9 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
 def analyse(graph: Graph) -> Analysis:
     """Count a graph. What is not known counts as 0 and is named in the notes."""
     notes: list[str] = []
-    makers = {output: operator for operator in graph.operators for output in operator.outputs}
+    stored = stored_behind(graph, UNPACKING)
     counted: set[int] = set()
-    operators = tuple(_cost(graph, operator, makers, counted, notes) for operator in graph.operators)
+    operators = tuple(_cost(graph, operator, stored, counted, notes) for operator in graph.operators)
     unknown = [tensor.name for tensor in graph.tensors if tensor.unknown_shape]
     if unknown:
         shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
@@ -82,9 +83,9 @@ def analyse(graph: Graph) -> Analysis:
 
 
 def _cost(
-    graph: Graph, operator: Operator, makers: dict[int, Operator], counted: set[int], notes: list[str]
+    graph: Graph, operator: Operator, stored: dict[int, int], counted: set[int], notes: list[str]
 ) -> OperatorCost:
-    weights = _parameters(graph, operator, makers, counted)
+    weights = _parameters(graph, operator, stored, counted)
     outputs = [graph.tensors[index] for index in operator.outputs if index >= 0]
     inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
     known = True
@@ -109,7 +110,7 @@ def _cost(
     )
 
 
-def _parameters(graph: Graph, operator: Operator, makers: dict[int, Operator], counted: set[int]) -> list[Tensor]:
+def _parameters(graph: Graph, operator: Operator, behind: dict[int, int], counted: set[int]) -> list[Tensor]:
     """The stored weights that an operator is the first to use; those of an unpacking belong to who uses the result."""
     if operator.op in UNPACKING and all(graph.tensors[i].constant for i in operator.inputs if i >= 0):
         return []
@@ -118,11 +119,7 @@ def _parameters(graph: Graph, operator: Operator, makers: dict[int, Operator], c
     for place, index in enumerate(operator.inputs):
         if index < 0 or place in settings:
             continue
-        stored = graph.tensors[index]
-        maker = makers.get(index)
-        while not stored.constant and maker is not None and maker.op in UNPACKING and maker.inputs[:1] > (-1,):
-            stored = graph.tensors[maker.inputs[0]]
-            maker = makers.get(stored.index) if makers.get(stored.index) is not maker else None
+        stored = graph.tensors[behind.get(index, index)]
         if stored.constant and stored.index not in counted and _is_weight(stored):
             counted.add(stored.index)
             found.append(stored)

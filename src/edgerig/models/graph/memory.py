@@ -9,10 +9,11 @@ outputs to the end. Tensors are taken as the graph has them: nothing is fused or
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from edgerig.models.graph.lifetimes import MEETINGS, Lifetimes, first_gaps, meetings, most_alive
 from edgerig.models.graph.types import Graph
 
 #: Operators whose output is their first input under another shape.
@@ -126,23 +127,32 @@ def _bound(pieces: Sequence[Placement]) -> tuple[int, int]:
     for piece in pieces:
         changes[piece.first] = changes.get(piece.first, 0) + piece.nbytes
         changes[piece.last + 1] = changes.get(piece.last + 1, 0) - piece.nbytes
-    alive = best = peak = 0
-    for place in sorted(changes):
-        alive += changes[place]
-        if alive > best:
-            best, peak = alive, place
-    return best, peak
+    return most_alive(changes)
 
 
 def _plan(pieces: Sequence[Placement], bound: int) -> list[Placement]:
-    """The best of some greedy orders, then of moving what stands highest in it forward; repeatable."""
-    orders = [
-        sorted(pieces, key=lambda piece: (-piece.nbytes, piece.first)),
-        sorted(pieces, key=lambda piece: (-piece.nbytes * (piece.last - piece.first + 1), piece.first)),
-        sorted(pieces, key=lambda piece: (piece.first, -piece.nbytes)),
-        sorted(pieces, key=lambda piece: (piece.first - piece.last, -piece.nbytes)),
+    """The best of some greedy orders, then of moving what stands highest in it forward; repeatable.
+
+    Where more than `MEETINGS` pairs are alive together, the pieces are only placed one after the other.
+    """
+    if meetings((piece.first, piece.last) for piece in pieces) > MEETINGS:
+        offsets = first_gaps([(piece.first, piece.last, piece.nbytes) for piece in pieces])
+        return [msgspec.structs.replace(piece, offset=at) for piece, at in zip(pieces, offsets, strict=True)]
+    keys: list[Callable[[Placement], tuple[int, int]]] = [
+        lambda piece: (-piece.nbytes, piece.first),
+        lambda piece: (-piece.nbytes * (piece.last - piece.first + 1), piece.first),
+        lambda piece: (piece.first, -piece.nbytes),
+        lambda piece: (piece.first - piece.last, -piece.nbytes),
     ]
-    best_order, best = min(((order, _place(order)) for order in orders), key=lambda found: _height(found[1]))
+    best_order: list[Placement] = []
+    best: list[Placement] = []
+    for key in keys:
+        order = sorted(pieces, key=key)
+        placed = _place(order)
+        if not best or _height(placed) < _height(best):
+            best_order, best = order, placed
+        if _height(best) <= bound:
+            return best
     chance = random.Random(0)
     for _ in range(SEARCH // max(len(pieces), 1) ** 2):
         if _height(best) <= bound or len(pieces) < 2:
@@ -160,15 +170,16 @@ def _plan(pieces: Sequence[Placement], bound: int) -> list[Placement]:
 
 def _place(order: Sequence[Placement]) -> list[Placement]:
     """Each piece at the lowest offset that is free during its life, in the given order."""
+    alive = Lifetimes([(piece.first, piece.last) for piece in order])
     placed: list[Placement] = []
-    for piece in order:
+    for index, piece in enumerate(order):
         offset = 0
-        alive = [other for other in placed if other.first <= piece.last and piece.first <= other.last]
-        for other in sorted(alive, key=lambda other: other.offset):
-            if offset + piece.nbytes <= other.offset:
+        for start, end in sorted((placed[i].offset, placed[i].offset + placed[i].nbytes) for i in alive.meeting(index)):
+            if offset + piece.nbytes <= start:
                 break
-            offset = max(offset, other.offset + other.nbytes)
+            offset = max(offset, end)
         placed.append(msgspec.structs.replace(piece, offset=offset))
+        alive.put(index)
     return placed
 
 

@@ -29,7 +29,8 @@ def scheme_of(graph: Graph) -> str:
     float16), ``float32``. So a file that says ``int8`` may still hold float operators.
     """
     makers = {output: operator for operator in graph.operators for output in operator.outputs}
-    found = {kind for operator in graph.operators if (kind := _operator_scheme(graph, operator, makers))}
+    stored = stored_behind(graph, CONVERSIONS)
+    found = {kind for operator in graph.operators if (kind := _operator_scheme(graph, operator, makers, stored))}
     if any(operator.op == "DynamicQuantizeLinear" for operator in graph.operators):
         found.add("dynamic")
     if not found:
@@ -37,14 +38,16 @@ def scheme_of(graph: Graph) -> str:
     return next((kind for kind in ("dynamic", "int16x8", "int8", "float16") if kind in found), "float32")
 
 
-def _operator_scheme(graph: Graph, operator: Operator, makers: dict[int, Operator]) -> str | None:
+def _operator_scheme(
+    graph: Graph, operator: Operator, makers: dict[int, Operator], behind: dict[int, int]
+) -> str | None:
     places = WEIGHTED.get(operator.op)
     if places is None or len(operator.inputs) <= max(places):
         return None
     activation, weight = (operator.inputs[place] for place in places)
     if activation < 0 or weight < 0:
         return None
-    stored = _stored(graph, weight, makers)
+    stored = behind.get(weight, weight)
     if not graph.tensors[stored].constant:
         return None
     # In ONNX's QDQ form an integer tensor stands right before the DequantizeLinear that feeds the operator.
@@ -58,19 +61,16 @@ def _operator_scheme(graph: Graph, operator: Operator, makers: dict[int, Operato
     return _activation_scheme(fed)
 
 
-def _stored(graph: Graph, index: int, makers: dict[int, Operator]) -> int:
-    """The tensor that lies in the file behind conversions of the weight ``index``."""
-    for _ in range(len(graph.operators)):
-        maker = makers.get(index)
-        if (
-            graph.tensors[index].constant
-            or maker is None
-            or maker.op not in CONVERSIONS
-            or maker.inputs[:1] in ((), (-1,))
-        ):
-            break
-        index = maker.inputs[0]
-    return index
+def stored_behind(graph: Graph, conversions: frozenset[str]) -> dict[int, int]:
+    """For each tensor that operators among ``conversions`` make, the tensor at the beginning of their chain."""
+    found: dict[int, int] = {}
+    for operator in graph.operators:
+        if operator.op in conversions and operator.inputs[:1] > (-1,):
+            source = found.get(operator.inputs[0], operator.inputs[0])
+            for output in operator.outputs:
+                if not graph.tensors[output].constant:
+                    found[output] = source
+    return found
 
 
 def _activation_scheme(dtype: str) -> str:

@@ -1,0 +1,109 @@
+"""What is alive together: spans of operators, and which of them meet, without comparing each with each."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+
+#: Pairs of spans that meet up to which plans are compared; beyond, there is `first_gaps`.
+MEETINGS = 1_000_000
+
+
+class Lifetimes:
+    """Spans (first, last), both included, of which some are put in; asks which of these meet another span.
+
+    Starts are numbered in order. A span that is put in stands in the nodes of a binary tree over these numbers that
+    together make it up, and at its start: those that meet another one hold its start, or start within it. A question
+    costs the logarithm of the starts, and the spans that meet.
+    """
+
+    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
+        self._starts = sorted({first for first, _ in spans})
+        self._leaves = 1 << max(len(self._starts) - 1, 0).bit_length()
+        self._holding: list[list[int]] = [[] for _ in range(2 * self._leaves)]
+        self._starting: list[list[int]] = [[] for _ in self._starts]
+        self._numbers = [
+            (bisect_left(self._starts, first), bisect_right(self._starts, last) - 1) for first, last in spans
+        ]
+
+    def put(self, index: int) -> None:
+        """Put in the span ``index`` of those given at the start."""
+        first, last = self._numbers[index]
+        self._starting[first].append(index)
+        low, high = first + self._leaves, last + self._leaves + 1
+        while low < high:
+            if low & 1:
+                self._holding[low].append(index)
+                low += 1
+            if high & 1:
+                high -= 1
+                self._holding[high].append(index)
+            low, high = low >> 1, high >> 1
+
+    def meeting(self, index: int) -> list[int]:
+        """The spans put in so far that meet the span ``index``, each once."""
+        first, last = self._numbers[index]
+        found = []
+        node = first + self._leaves
+        while node:
+            found += self._holding[node]
+            node >>= 1
+        for start in range(first + 1, last + 1):
+            found += self._starting[start]
+        return found
+
+
+def meetings(spans: Iterable[tuple[int, int]]) -> int:
+    """How many pairs of spans meet."""
+    given = list(spans)
+    starts, ends = sorted(first for first, _ in given), sorted(last for _, last in given)
+    # Of two spans that do not meet, one ends before the other starts.
+    return len(given) * (len(given) - 1) // 2 - sum(bisect_left(ends, first) for first in starts)
+
+
+def most_alive(changes: dict[int, int], asked: Iterable[int] | None = None) -> tuple[int, int]:
+    """The largest sum that is reached, and where first.
+
+    Args:
+        changes: By how much the sum changes at a position.
+        asked: The positions that count; all at which it changes if not given.
+    """
+    counted = None if asked is None else set(asked)
+    alive = best = where = 0
+    for position in sorted(changes):
+        alive += changes[position]
+        if alive > best and (counted is None or position in counted):
+            best, where = alive, position
+    return best, where
+
+
+def first_gaps(pieces: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Offsets for pieces of memory (first, last, bytes): each in the first gap that is free when it is first needed."""
+    free = [(0, sum(nbytes for *_, nbytes in pieces))]
+    ends: list[tuple[int, int, int]] = []
+    offsets = [0] * len(pieces)
+    for index in sorted(range(len(pieces)), key=lambda i: (pieces[i][0], -pieces[i][2])):
+        first, last, nbytes = pieces[index]
+        while ends and ends[0][0] < first:
+            _, offset, given = heappop(ends)
+            _give_back(free, offset, offset + given)
+        if not nbytes:
+            continue
+        gap = next(position for position, (start, end) in enumerate(free) if end - start >= nbytes)
+        start, end = free[gap]
+        free[gap : gap + 1] = [(start + nbytes, end)] if end - start > nbytes else []
+        heappush(ends, (last, start, nbytes))
+        offsets[index] = start
+    return offsets
+
+
+def _give_back(free: list[tuple[int, int]], start: int, end: int) -> None:
+    """Put memory back among the gaps, which stay in order and apart."""
+    position = bisect_left(free, (start, end))
+    if position < len(free) and free[position][0] == end:
+        end = free.pop(position)[1]
+    if position and free[position - 1][1] == start:
+        position -= 1
+        start = free.pop(position)[0]
+    free.insert(position, (start, end))
