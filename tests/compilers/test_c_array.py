@@ -7,15 +7,20 @@ import subprocess
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.needs import need
 
 from edgerig.artifact import Artifact
+from edgerig.compilers import c_array, flatbuffer
 from edgerig.compilers.c_array import KEYWORDS, CArray, CArraySettings, c_header, c_identifier
-from edgerig.errors import ModelError
+from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
+from edgerig.models.files import open_artifact
+from edgerig.testing.reference_runs import Oracle
+from edgerig.testing.tflite_builder import TfliteBuilder
 
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 DIALECTS = ["c99", "c11", "c17", "c++98", "c++11", "c++17"]
@@ -104,11 +109,86 @@ def test_no_file_name_breaks_the_comment(data: bytes, source: str) -> None:
     artifact = Artifact(
         "x", "tflite", sha256(data), len(data), (), (), "a" + source.replace("/", "*/").replace("\0", "")
     )
-    text = c_header(data, "x", artifact)
+    text = c_header(data, "x", artifact).decode()
     comment, _, rest = text.partition("*/")
     assert rest.lstrip().startswith("#ifndef EDGERIG_X_H")
     assert comment.count("\n") == 10
     assert numbers(rest) == data
+
+
+def written_outside(data: bytes) -> bytes:
+    """The file with the content of its buffers behind the FlatBuffer, as writers of large files put it."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = flatbuffer.unpack(data)
+    contents = [None if buffer.data is None else bytes(buffer.data) for buffer in model.buffers]
+    for _ in range(2):  # offsets are known once the FlatBuffer's length is
+        length = len(flatbuffer.pack(model))
+        for buffer, content in zip(model.buffers, contents, strict=True):
+            if content:
+                buffer.data, buffer.offset, buffer.size = None, length, len(content)
+                length += len(content)
+    packed = flatbuffer.pack(model) + b"".join(content for content in contents if content)
+    assert flatbuffer.buffers_outside(packed)
+    assert schema.Model.GetRootAs(packed, 0).SubgraphsLength() == 1
+    return packed
+
+
+def compiled_array(data: bytes, folder: Path) -> bytes:
+    (folder / "net.tflite").write_bytes(data)
+    made = CArray().compile(open_artifact(folder / "net.tflite"), folder / "out")
+    return numbers(Path(made.path).read_text().partition("*/")[2])
+
+
+def first_output(data: bytes, sample: np.ndarray) -> np.ndarray:
+    return Oracle(data).run([sample])[0]
+
+
+def test_weights_outside_the_flatbuffer_are_put_inside(float_net: Artifact, tmp_path: Path) -> None:
+    original = float_net.read()
+    array = compiled_array(written_outside(original), tmp_path)
+    assert flatbuffer.buffers_outside(array) == []
+    sample = np.random.default_rng(0).normal(size=float_net.inputs[0].shape).astype(np.float32)
+    np.testing.assert_array_equal(first_output(array, sample), first_output(original, sample))
+
+
+def test_numbers_stand_where_a_board_can_load_them(tmp_path: Path) -> None:
+    """Files of other writers may start numbers of 8 bytes at an odd multiple of 4."""
+    numbers_of_8 = np.arange(3) + (1 << 40)
+
+    def network(padding: int) -> tuple[bytes, int]:
+        net = TfliteBuilder()
+        x, y = net.tensor("x", (1, 3), "int64"), net.tensor("y", (1, 3), "int64")
+        net.tensor("padding", (padding,), "int8", np.ones(padding))
+        net.operator("ADD", [x, net.tensor("c", (3,), "int64", numbers_of_8)], [y], "AddOptions")
+        data = net.build([x], [y])
+        return data, data.index(numbers_of_8.tobytes())
+
+    data = next(data for data, start in map(network, range(1, 16)) if start % 8 == 4)
+    assert compiled_array(data, tmp_path).index(numbers_of_8.tobytes()) % 16 == 0
+    aligned = next(data for data, start in map(network, range(1, 16)) if start % 8 == 0)
+    assert compiled_array(aligned, tmp_path) == aligned
+
+
+def test_weights_in_another_file_are_refused(float_net: Artifact, tmp_path: Path) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = flatbuffer.unpack(float_net.read())
+    group, external = schema.ExternalBufferGroupT(), schema.ExternalBufferT()
+    group.name, external.id, external.length = b"weights.bin", 1, 4
+    model.externalBufferGroups, model.externalBuffers = [group], [external]
+    model.subgraphs[0].tensors[0].externalBuffer = 1
+    with pytest.raises(ModelError, match="another file"):
+        flatbuffer.in_one_piece(flatbuffer.pack(model), "net.tflite")
+
+
+def test_what_no_board_holds_does_not_become_text(
+    float_net: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(c_array, "LARGEST", 1000)
+    with pytest.raises(CompileError, match="holds 1,000 B at most"):
+        CArray().compile(float_net, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_int8_keeps_its_name_and_scheme(float_net: Artifact, blobs, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from edgerig.errors import CompileError, StorageError, UnknownNameError, UsageError
 from edgerig.files import sha256
 from edgerig.micro import Manifest, Options, compile_model
+from edgerig.micro.emit import text, weights
 from edgerig.micro.emit.text import c_array, c_float, c_string, comment
 from edgerig.testing.generated import WARNINGS, c_compiler, load_all
 from edgerig.testing.known_networks import digits
@@ -135,7 +136,28 @@ def test_numbers_read_back_as_they_were() -> None:
         assert np.float32(float(c_float(float(single))[:-1])).tobytes() == single.tobytes()
     with pytest.raises(CompileError, match="finite"):
         c_float(float("inf"))
-    assert "(-2147483647 - 1)" in c_array(np.array([-(2**31), 5], np.int32))
-    assert all(len(line) <= 120 for line in c_array(np.arange(-200, 200, dtype=np.int16)).splitlines())
+    assert "(-2147483647 - 1)" in "".join(c_array(np.array([-(2**31), 5], np.int32)))
+    assert all(len(line) <= 120 for line in "".join(c_array(np.arange(-200, 200, dtype=np.int16))).splitlines())
     assert c_string('a"\\\n') == '"a\\"\\\\?"'
     assert "*/" not in comment("a*/b")
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 4096, 4097, 10_000])
+def test_arrays_are_written_in_pieces_without_a_seam(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = np.random.default_rng(count).integers(-128, 128, count).astype(np.int8)
+    whole = "".join(c_array(data))
+    monkeypatch.setattr(text, "CHUNK", 4096)
+    pieces = list(c_array(data))
+    assert "".join(pieces) == whole
+    assert len(pieces) == max(1, -(-count // 4096))
+    assert [int(word) for word in whole.replace(",", " ").split()] == data.tolist()
+    assert not whole.rstrip().endswith(",")
+
+
+def test_more_constants_than_any_board_holds_are_refused_before_they_become_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = digits("int8")
+    monkeypatch.setattr(weights, "LARGEST", 50_000)
+    with pytest.raises(CompileError, match=r"of constants, and generated C holds 50,000 B at most"):
+        compile_model(data, "net", Options())

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
+import numpy as np
 
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
+from edgerig.errors import CompileError
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
 ROW = 16
+#: Rows that are made text at a time.
+_LINES = 1 << 12
+#: Where the rows stand in the template.
+_ROWS = "@ROWS@"
+#: Bytes of a file that becomes an array; its text takes six times as much.
+LARGEST = 1 << 26
 
 #: Words of C11, C23 and C++20 that cannot name an array.
 KEYWORDS = frozenset(
@@ -93,15 +102,20 @@ class CArray(ModelCompiler):
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         data = artifact.read()
-        if artifact.format == "tflite" and flatbuffer.buffers_outside(data):
-            data = flatbuffer.pack(flatbuffer.unpack(data))
+        if artifact.format == "tflite":
+            data = flatbuffer.in_one_piece(data, Path(artifact.path).name)
+        if len(data) > LARGEST:
+            raise CompileError(
+                f"{Path(artifact.path).name} has {len(data):,} B, and an array in C holds {LARGEST:,} B at most.",
+                "No microcontroller has room for more: make the network smaller.",
+            )
         settings: Any = self.settings
         name = c_identifier(settings.name or Path(artifact.path).stem)
-        return c_header(data, name, artifact).encode()
+        return c_header(data, name, artifact)
 
 
-def c_header(data: bytes, name: str, artifact: Artifact) -> str:
-    """The header that defines ``name`` (uint8_t, aligned) and ``name_len`` (uint32_t).
+def c_header(data: bytes, name: str, artifact: Artifact) -> bytes:
+    """The header, in ASCII but for the file's name, that defines ``name`` (uint8_t, aligned) and ``name_len``.
 
     Args:
         data: The array's bytes.
@@ -111,7 +125,7 @@ def c_header(data: bytes, name: str, artifact: Artifact) -> str:
     from edgerig.files import sha256
 
     prefix = f"EDGERIG_{name.upper()}"
-    return TEMPLATE.format(
+    text = TEMPLATE.format(
         title=f"{name}: a network as data",
         source=_in_comment(Path(artifact.path).name),
         format=artifact.format,
@@ -122,8 +136,10 @@ def c_header(data: bytes, name: str, artifact: Artifact) -> str:
         guard=f"{prefix}_H",
         guard_prefix=prefix,
         name=name,
-        rows=_rows(data),
+        rows=_ROWS,
     )
+    head, _, tail = text.rpartition(_ROWS)
+    return b"".join((head.encode(), _rows(data), tail.encode()))
 
 
 def c_identifier(text: str) -> str:
@@ -137,12 +153,15 @@ def c_identifier(text: str) -> str:
     return f"{name}_model" if name in KEYWORDS else name
 
 
-def _rows(data: bytes) -> str:
-    table = [f"0x{value:02x}" for value in range(256)]
-    return "\n".join(
-        "  " + ", ".join(table[value] for value in data[start : start + ROW]) + ","
-        for start in range(0, len(data), ROW)
-    )
+def _rows(data: bytes) -> bytes:
+    """``  0x00, 0x01, ..,`` and a line end for every `ROW` bytes; none behind the last."""
+    words = np.frombuffer(b"".join(b" 0x%02x," % value for value in range(256)), "S6")
+    text = io.BytesIO()
+    for start in range(0, len(data), ROW * _LINES):
+        part = words[np.frombuffer(data, np.uint8, min(ROW * _LINES, len(data) - start), start)].tobytes()
+        width = ROW * words.itemsize
+        text.write(b"".join(b" %s\n" % part[at : at + width] for at in range(0, len(part), width)))
+    return text.getvalue()[:-1]
 
 
 def _in_comment(text: str) -> str:

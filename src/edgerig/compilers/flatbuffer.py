@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,58 @@ def buffers_outside(data: bytes) -> list[int]:
     model = schema.Model.GetRootAs(data, 0)
     # 0 and 1 are what writers put there before they know the place.
     return [index for index in range(model.BuffersLength()) if model.Buffers(index).Offset() > 1]
+
+
+def in_one_piece(data: bytes, name: str) -> bytes:
+    """The file as a board can read it in place: all content inside the FlatBuffer, numbers where loads may be.
+
+    ``data`` itself if it is that already.
+
+    Raises:
+        ModelError: It keeps content in other files, or is corrupt.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        model = schema.Model.GetRootAs(data, 0)
+        tensors = list(_tensors(model))
+        elsewhere = [tensor for tensor in tensors if tensor.ExternalBuffer()]
+        outside = bool(buffers_outside(data)) or any(op.LargeCustomOptionsOffset() > 1 for op in _operators(model))
+        misaligned = any(_is_misaligned(model, tensor, schema) for tensor in tensors)
+    except Exception as error:
+        raise ModelError(f"{name} is corrupt: an offset in it leads nowhere.", "Make or fetch it again.") from error
+    if elsewhere or model.ExternalBuffersLength():
+        called = ((elsewhere[0].Name() if elsewhere else None) or b"a tensor").decode(errors="replace")
+        raise ModelError(
+            f"{name} keeps the content of {called!r} in another file, which a board does not have.",
+            "Write the weights into the .tflite file.",
+        )
+    return pack(unpack(data)) if outside or misaligned else data
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    for index in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(index)
+        yield from (graph.Tensors(position) for position in range(graph.TensorsLength()))
+
+
+def _operators(model: Any) -> Iterator[Any]:
+    for index in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(index)
+        yield from (graph.Operators(position) for position in range(graph.OperatorsLength()))
+
+
+def _is_misaligned(model: Any, tensor: Any, schema: Any) -> bool:
+    """The content of the tensor starts where its numbers cannot be read one by one."""
+    kinds = schema.TensorType
+    sizes = {kinds.FLOAT32: 4, kinds.INT32: 4, kinds.UINT32: 4, kinds.INT64: 8, kinds.UINT64: 8, kinds.FLOAT64: 8,
+             kinds.FLOAT16: 2, kinds.BFLOAT16: 2, kinds.INT16: 2, kinds.UINT16: 2}  # fmt: skip
+    buffer = model.Buffers(tensor.Buffer())
+    if buffer.DataIsNone() or not buffer.DataLength():
+        return False
+    start = buffer.DataAsNumpy()
+    offset = start.__array_interface__["data"][0] - np.frombuffer(buffer._tab.Bytes, np.uint8).ctypes.data
+    return bool(offset % sizes.get(tensor.Type(), 1))
 
 
 def rename_tensors(model: Any, rename: Callable[[str], str]) -> None:

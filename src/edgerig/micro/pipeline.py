@@ -117,14 +117,13 @@ def _emit(
         one = Constant(f"c{index}", C_TYPES[value.dtype], np.array(value.data), stands_for=(value,))
         constants.append(one)
         plain[value] = f"@P@_{one.name}"
-    text = {
-        "model.h": model.header(program, name, len(layers), memory, __version__),
-        "model.c": model.code(program, name, layers, memory, plain),
-        "weights.h": weights.header(constants, name),
+    files = {
+        "model.h": model.header(program, name, len(layers), memory, __version__).encode(),
+        "model.c": model.code(program, name, layers, memory, plain).encode(),
+        "weights.h": weights.header(constants, name).encode(),
         "weights.c": weights.code(constants, name),
-        **_kernel_files(layers, name),
+        **{path: text.encode() for path, text in _kernel_files(layers, name).items()},
     }
-    files = {path: content.encode() for path, content in text.items()}
     manifest = _manifest(program, name, options, layers, memory, sums, constants, files)
     files[MANIFEST] = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     return Source(files, manifest)

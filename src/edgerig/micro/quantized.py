@@ -115,10 +115,10 @@ def channels_of(node: Weighted) -> int:
 
 def weight_sums(node: Weighted) -> NDArray[np.int64]:
     """Sum of the weights of each output channel, int64."""
-    weights = node.weights.array.astype(np.int64)
+    weights = node.weights.array
     if isinstance(node, DepthwiseConv2D):
-        return np.asarray(weights.sum((0, 1, 2)), np.int64)
-    return np.asarray(weights.reshape(weights.shape[0], -1).sum(1), np.int64)
+        return np.asarray(weights.sum((0, 1, 2), np.int64))
+    return np.asarray(weights.reshape(weights.shape[0], -1).sum(1, np.int64))
 
 
 def folded_bias(node: Weighted) -> NDArray[np.int32]:
@@ -140,11 +140,11 @@ def folded_bias(node: Weighted) -> NDArray[np.int32]:
 def _bias_and_reach(node: Weighted) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The folded bias, and how far from 0 an accumulator can get, per output channel."""
     bias = np.zeros(channels_of(node), np.int64) if node.bias is None else node.bias.array.astype(np.int64).reshape(-1)
-    weights = np.abs(node.weights.array.astype(np.int64))
+    weights = np.abs(node.weights.array.astype(np.int16))
     axes = (0, 1, 2) if isinstance(node, DepthwiseConv2D) else tuple(range(1, weights.ndim))
     if isinstance(node, Conv2D | DepthwiseConv2D | FullyConnected):
         bias = bias - node.input.zero_point * weight_sums(node)
-    return bias, np.abs(bias) + weights.sum(axes) * (255 if isinstance(node, TransposeConv) else 128)
+    return bias, np.abs(bias) + weights.sum(axes, np.int64) * (255 if isinstance(node, TransposeConv) else 128)
 
 
 def activation_range(activation: str, output: Value) -> tuple[int, int]:

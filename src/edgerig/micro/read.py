@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
+from edgerig.micro.emit.weights import check_size
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.operators import SUPPORTED, Record, build, unsupported
 from edgerig.micro.passes.fold import fold_node
@@ -40,6 +41,7 @@ class _Reader:
     def __init__(self, data: bytes, name: str) -> None:
         self.data, self.name = data, name
         self.graph = read_tflite(data, name)
+        check_size(sum(tensor.nbytes for tensor in self.graph.tensors if tensor.constant), name)
         self.contents = read_tflite_weights(data, name)
         self.variables = Variables(data, name, self.graph)
         self.values: dict[int, Value] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from edgerig.errors import CompileError
 
 WIDTH = 116
+#: Elements of an array that are made text at a time.
+CHUNK = 1 << 16
 
 #: Smallest values that C has no literal for, as an expression.
 _LEAST = {"int32": "(-2147483647 - 1)", "int64": "(-9223372036854775807LL - 1)"}
@@ -28,34 +32,47 @@ def c_float(value: float) -> str:
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
-def c_array(data: NDArray[Any]) -> str:
-    """The elements of an array between braces, in rows."""
+def c_array(data: NDArray[Any]) -> Iterator[str]:
+    """The elements of an array between braces, in rows with their line ends, some thousands of elements at a time."""
     flat = data.reshape(-1)
+    if flat.dtype == np.float32 and not np.isfinite(flat).all():
+        raise CompileError("A weight of the network is not a finite number.", "Train or convert it again.")
+    rest: list[str] = []
+    for start in range(0, max(flat.size, 1), CHUNK):
+        words = rest + _words(flat[start : start + CHUNK])
+        last = start + CHUNK >= flat.size
+        ends = _row_ends(words)
+        # The last row may go on in the next chunk.
+        whole = ends if last else ends[:-1]
+        begins = [0, *whole]
+        rows = ["    " + ", ".join(words[begin:end]) for begin, end in itertools.pairwise(begins)]
+        rest = [] if last else words[begins[-1] :]
+        if rows:
+            yield ",\n".join(rows) + ("\n" if last else ",\n")
+
+
+def _words(flat: NDArray[Any]) -> list[str]:
     if flat.dtype == np.float32:
-        if not np.isfinite(flat).all():
-            raise CompileError("A weight of the network is not a finite number.", "Train or convert it again.")
-        words = [c_float(value) for value in flat.tolist()]
-    else:
-        words = [str(value) for value in flat.tolist()]
-        least = _LEAST.get(flat.dtype.name)
-        if least is not None:
-            lowest = str(np.iinfo(flat.dtype).min)
-            words = [least if word == lowest else word for word in words]
-    return "\n".join(_rows(words))
+        texts = [f"{value:.9g}" for value in flat.tolist()]
+        return [f"{text}f" if "." in text or "e" in text else f"{text}.0f" for text in texts]
+    words = [str(value) for value in flat.tolist()]
+    least = _LEAST.get(flat.dtype.name)
+    if least is None:
+        return words
+    lowest = str(np.iinfo(flat.dtype).min)
+    return [least if word == lowest else word for word in words]
 
 
-def _rows(words: list[str]) -> list[str]:
-    rows: list[str] = []
-    row: list[str] = []
-    used = 0
-    for word in words:
-        if used + len(word) + 2 > WIDTH and row:
-            rows.append("    " + ", ".join(row) + ",")
-            row, used = [], 0
-        row.append(word)
-        used += len(word) + 2
-    rows.append("    " + ", ".join(row))
-    return rows
+def _row_ends(words: list[str]) -> list[int]:
+    """Where each row ends that takes as many words as it has room for, and one at least."""
+    widths = np.cumsum(np.fromiter(map(len, words), np.int64, len(words)) + 2)
+    ends: list[int] = []
+    begin, before = 0, 0
+    while begin < len(words):
+        begin = max(int(np.searchsorted(widths, before + WIDTH, "right")), begin + 1)
+        before = int(widths[begin - 1])
+        ends.append(begin)
+    return ends or [0]
 
 
 def wrapped(line: str) -> list[str]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
+from edgerig.errors import CompileError
 from edgerig.micro.emit.text import c_array, comment, prefixed
 from edgerig.micro.kernels.base import Constant
+
+#: Bytes of constants that are written as C; their text takes up to six times as much.
+LARGEST = 1 << 26
 
 HEADER = """\
 /* The constants of @P@, packed as its kernels read them. */
@@ -33,15 +38,35 @@ def header(constants: Sequence[Constant], name: str) -> str:
     return prefixed(HEADER.replace("@LIST@", "".join(f"{line}\n" for line in lines)), name)
 
 
-def code(constants: Sequence[Constant], name: str) -> str:
-    """weights.c."""
-    parts = ['#include "weights.h"\n']
+def code(constants: Sequence[Constant], name: str) -> bytes:
+    """weights.c.
+
+    Raises:
+        CompileError: The constants are more than `LARGEST`.
+    """
+    check_size(sum(one.nbytes for one in constants), name)
+    text = io.BytesIO()
+    text.write(b'#include "weights.h"\n')
     for one in constants:
         carried = ", ".join(comment(value.name) for value in one.stands_for)
-        if carried:
-            parts.append(f"/* {carried} */\n")
         elements = one.data.size
-        parts.append(
-            f"@PU@_ALIGN({one.alignment}) const {one.ctype} @P@_{one.name}[{elements}] = {{\n{c_array(one.data)}\n}};\n"
+        head = f"\n/* {carried} */\n" if carried else ""
+        head += f"\n@PU@_ALIGN({one.alignment}) const {one.ctype} @P@_{one.name}[{elements}] = {{\n"
+        text.write(prefixed(head, name).encode())
+        for rows in c_array(one.data):
+            text.write(rows.encode())
+        text.write(b"};\n")
+    return text.getvalue()
+
+
+def check_size(nbytes: int, name: str) -> None:
+    """Refuse constants that no microcontroller holds, before they become text.
+
+    Raises:
+        CompileError: They take more than `LARGEST`.
+    """
+    if nbytes > LARGEST:
+        raise CompileError(
+            f"{name} has {nbytes:,} B of constants, and generated C holds {LARGEST:,} B at most.",
+            "No microcontroller has room for more: make the network smaller.",
         )
-    return prefixed("\n".join(parts), name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro import ir
+from edgerig.micro.emit.weights import check_size
 from edgerig.micro.ir import Node, Program
 from edgerig.micro.reference import run_node
 
@@ -21,6 +22,7 @@ def fold_node(node: Node) -> bool:
     # Weights that are stored in another type are needed as weights, however many they are.
     if not isinstance(node, ir.Dequantize) and any(value.elements > LARGEST for value in node.outputs):
         return False
+    check_size(sum(value.nbytes for value in node.outputs), node.where())
     inputs = [value.array if value.constant else np.empty(0) for value in node.inputs]
     for value, made in zip(node.outputs, run_node(node, inputs), strict=True):
         value.data = made
