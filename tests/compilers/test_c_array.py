@@ -159,8 +159,9 @@ def test_numbers_stand_where_a_board_can_load_them(tmp_path: Path) -> None:
     def network(padding: int) -> tuple[bytes, int]:
         net = TfliteBuilder()
         x, y = net.tensor("x", (1, 3), "int64"), net.tensor("y", (1, 3), "int64")
+        constant = net.tensor("c", (3,), "int64", numbers_of_8)
         net.tensor("padding", (padding,), "int8", np.ones(padding))
-        net.operator("ADD", [x, net.tensor("c", (3,), "int64", numbers_of_8)], [y], "AddOptions")
+        net.operator("ADD", [x, constant], [y], "AddOptions")
         data = net.build([x], [y])
         return data, data.index(numbers_of_8.tobytes())
 
