@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgerig.measure.kinds import Unavailable
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.report import render
 from edgerig.report.build import build
 from edgerig.report.figures import figure, metric_figure, number, wilson
 from edgerig.report.labels import labels
@@ -187,6 +188,26 @@ def test_layers_add_up(demo: Loaded) -> None:
     assert layers.total.value == pytest.approx(sum(row.time.value or 0 for row in layers.rows))
     assert {row.op: row.count for row in layers.operators}["CONV_2D"] == 2
     assert layers.operators[0].op == "CONV_2D"
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(1.6, "the profiler's own work"), (0.5, "the rest passes between them"), (1.0, "times the median")],
+)
+def test_what_the_operators_take_together_is_held_against_the_whole(demo: Loaded, factor: float, said: str) -> None:
+    cell = demo.result.cells[3]
+    assert isinstance(cell.latency.steady, Measurement)
+    assert not isinstance(cell.layers, Unavailable)
+    total = sum(layer.time.value for layer in cell.layers if isinstance(layer.time, Measurement))
+    steady = msgspec.structs.replace(cell.latency.steady, value=total / factor)
+    changed = msgspec.structs.replace(cell, latency=msgspec.structs.replace(cell.latency, steady=steady))
+    cells = (*demo.result.cells[:3], changed, *demo.result.cells[4:])
+    one = msgspec.structs.replace(demo, result=msgspec.structs.replace(demo.result, cells=cells))
+    note = build([one]).variants[3].layers.note
+    assert f"Together the operators take {factor:.2f} times the median inference" in note
+    assert said in note
+    assert note in render([one], "html").replace("&#39;", "'")
+    assert note.split(":")[0] in render([one], "md")
 
 
 def test_many_layers_are_cut_to_the_slowest_in_order(demo: Loaded) -> None:

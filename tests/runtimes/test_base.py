@@ -263,3 +263,9 @@ def test_an_operator_too_short_to_tell_is_unavailable_and_never_zero() -> None:
     time = operator_time(0.6e-6, "m", "c", 5)
     assert isinstance(time, Measurement)
     assert time.value == 0.6e-6
+
+
+def test_what_is_said_of_the_resolution_is_no_claim_about_a_sum() -> None:
+    time = operator_time(3e-6, "how", "c", 5)
+    assert isinstance(time, Measurement)
+    assert time.method == "how; single times are whole microseconds"

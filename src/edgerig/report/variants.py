@@ -31,6 +31,9 @@ from edgerig.results.types import CellResult, DatasetInfo
 #: Memory whose size is a matter of how the firmware was compiled; arena and weights are planned before.
 _MADE_BY_THE_COMPILER = frozenset({"flash", "ram", "stack_peak"})
 
+#: How far the sum of a profile may be from an inference, as a share, without a word about why.
+CLOSE = 0.1
+
 
 def build_variant(
     cell: CellResult,
@@ -160,6 +163,22 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
     return (*rows, *facts("mean", "std"), Fact("samples", f"{distribution.n:,}"))
 
 
+def _against_the_whole(cell: CellResult, total: float) -> str:
+    """How the operators' times together compare with an inference without a profiler."""
+    steady = cell.latency.steady
+    if isinstance(steady, Unavailable) or steady.value <= 0:
+        return ""
+    ratio = total / steady.value
+    said = f"Together the operators take {ratio:.2f} times the median inference, {show(steady.value, steady.unit)}"
+    if ratio > 1 + CLOSE:
+        return (
+            f"{said}: the profiler's own work, or other work meanwhile, is in their times. Shares are truer than times."
+        )
+    if ratio < 1 - CLOSE:
+        return f"{said}: the rest passes between them, or in those that have no time."
+    return f"{said}."
+
+
 def _layers(cell: CellResult, limits: Limits) -> Layers:
     if isinstance(cell.layers, Unavailable):
         return Layers(reason=cell.layers.reason)
@@ -182,15 +201,15 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
             )
         )  # fmt: skip
     by_type = [OperatorTime(op, len(t), sum(t), sum(t) / total if total else 0.0) for op, t in operators.items()]
-    note = ""
+    note = _against_the_whole(cell, total) if timed else ""
     if len(rows) > limits.layers:
-        note = f"The {limits.layers} slowest operators of {len(rows):,}; results.json has all."
+        note += f" The {limits.layers} slowest operators of {len(rows):,}; results.json has all."
         rows = sorted(sorted(rows, key=lambda row: -(row.share or 0))[: limits.layers], key=lambda row: row.index)
     first = timed[0] if timed else None
     return Layers(
         rows=tuple(rows),
         operators=tuple(sorted(by_type, key=lambda row: -row.seconds)),
         total=number(total, first.unit, kind=first.kind, detail=first.method) if first else None,
-        note=note,
+        note=note.strip(),
         warnings=build_warnings(cell),
     )

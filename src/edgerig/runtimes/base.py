@@ -323,7 +323,7 @@ def operator_time(seconds: float, method: str, clock: str, n: int) -> Quantity:
     """An operator's mean time out of ``n`` that the engine cut to whole microseconds each."""
     if seconds < SHORTEST_OPERATOR:
         return Unavailable("shorter than the profiler's resolution of 1 us")
-    method += "; single times are cut to whole microseconds, so that it is up to 1 us too short"
+    method += "; single times are whole microseconds"
     return Measurement(value=seconds, unit="s", kind="measured", method=method, clock=clock, n=n)
 
 

@@ -30,7 +30,10 @@ KNOWN_VERSIONS = ("2.3.0",)
 #: Seconds after which the child is given up.
 TIMEOUT = 120.0
 WARM_UP = 5
-METHOD = "LiteRT's own profiler in a process of its own, with XNNPACK and the same threads; mean of all runs"
+METHOD = (
+    "LiteRT's own profiler in a process of its own, with XNNPACK and the same threads; mean of all runs, each up to "
+    "1 us too short"
+)
 
 _CPU = 1
 _LOCK_WRITE = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -136,20 +137,20 @@ class Micro(Runtime):
         table = (_Layer * len(told)).in_dll(self._library, "model_layers")
         runs = [ctypes.CFUNCTYPE(None)(layer.run) for layer in table]
         set_inputs, _, _ = self._bound or self._bind_calls()
-        spent, clock = [0] * len(runs), time.perf_counter_ns
+        spent, clock = [list[int]() for _ in runs], time.perf_counter_ns
         for sample in zip(*batches, strict=True):
             set_inputs(sample)
             for index, run in enumerate(runs):
                 start = clock()
                 run()
-                spent[index] += clock() - start
+                spent[index].append(clock() - start)
         count, name = len(batches[0]), str(inference_clock())
         return [
             LayerTime(
                 index=layer.index, name=layer.name, op=layer.op, output_shape=layer.outputs[0],
                 time=Measurement(
-                    value=nanoseconds * 1e-9 / count, unit="s", kind="measured", clock=name, n=count,
-                    method="mean of the layer's own function, called one by one",
+                    value=statistics.median(nanoseconds) * 1e-9, unit="s", kind="measured", clock=name, n=count,
+                    method="median of the layer's own function, called one by one",
                 ),
             )
             for layer, nanoseconds in zip(told, spent, strict=True)
