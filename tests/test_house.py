@@ -13,7 +13,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 ORDER = [
     "install", "text", "errors", "files", "progress", "plugin_code", "plugins", "external_data", "artifact",
     "measure", "wire", "datasets", "bounded", "models", "micro",
-    "compilers", "runtimes", "agent", "targets", "spec", "results", "engine", "report", "testing", "suites", "cli",
+    "compilers", "runtimes", "agent", "targets", "spec", "results", "engine",
+    "report", "api", "testing", "suites", "cli",
 ]  # fmt: skip
 
 #: The heavy engines: each may be imported only inside a function.

@@ -14,13 +14,13 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "run"]
 
 if TYPE_CHECKING:
-    from edgerig.engine.api import run
+    from edgerig.api import run
 
 
 def __getattr__(name: str) -> Any:
     # Deferred: importing edgerig must not pull numpy in, or `edgerig --help` would wait for it.
     if name == "run":
-        from edgerig.engine.api import run
+        from edgerig.api import run
 
         return run
     raise AttributeError(f"module 'edgerig' has no attribute {name!r}")

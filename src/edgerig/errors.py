@@ -41,9 +41,13 @@ class EdgerigError(Exception):
     Args:
         message: What is wrong, in one sentence.
         hint: What the user can do about it.
+
+    Attributes:
+        bundle: The folder with what a run left that failed only in part; None where there is none.
     """
 
     exit_code = 1
+    bundle: str | None = None
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgerig.errors import storing
+from edgerig.errors import StorageError, storing
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -74,8 +75,34 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any, mode: int | None = None) -> None:
-    """Write ``value`` as indented JSON to ``path`` atomically and durably, with permissions as in `atomic_path`."""
+    """Write ``value`` as indented JSON to ``path`` atomically and durably, with permissions as in `atomic_path`.
+
+    Raises:
+        StorageError: It holds an infinite number or NaN, which JSON has not and which would be read back as nothing.
+    """
+    bad = _not_finite(value, "")
+    if bad is not None:
+        raise StorageError(f"{path.name} was not written: {bad}, which is no finite number.")
     write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n", mode)
+
+
+def _not_finite(value: Any, where: str) -> str | None:
+    """Where in ``value`` an infinite number or a NaN stands, in words; None if nowhere."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{where.lstrip('.')} is {value}"
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, msgspec.Struct):
+        items = ((name, getattr(value, name)) for name in value.__struct_fields__)
+    elif isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    for key, item in items:
+        if isinstance(item, float | msgspec.Struct | dict | list | tuple):
+            bad = _not_finite(item, f"{where}.{key}")
+            if bad is not None:
+                return bad
+    return None
 
 
 def check_writable(folder: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from edgerig.errors import StorageError
 from edgerig.files import write_bytes, write_json
+from edgerig.report import render
 from edgerig.report.load import load_bundle
 
 
@@ -57,10 +58,28 @@ def test_a_foreign_folder_is_no_bundle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"name": 3}', b"\xff\xfe", b'{"version": 1}'])
-def test_damaged_results_are_told(folder: Path, content: bytes) -> None:
+def test_damaged_results_are_told_and_the_cells_own_files_read(folder: Path, content: bytes) -> None:
+    whole = load_bundle(folder).result
     write_bytes(folder / "results.json", content)
+    result = load_bundle(folder).result
+    assert result.cells == whole.cells
+    assert result.finished is None
+    assert any("results.json" in text and "damaged" in text for text in result.warnings)
+    (folder / "bundle.json").unlink()
     with pytest.raises(StorageError, match=r"results\.json"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": null}', b"[" * 100_000, b'{"seconds": 1e999}'])
+def test_a_cell_that_cannot_be_read_is_named_and_the_others_shown(folder: Path, content: bytes) -> None:
+    (folder / "results.json").unlink()
+    write_bytes(folder / "cells" / "float16-litert-local" / "result.json", content)
+    result = load_bundle(folder).result
+    assert [cell.variant for cell in result.cells] == ["float32"]
+    assert [failure.id for failure in result.failures] == ["float16-litert-local"]
+    assert "is damaged" in result.failures[0].message
+    report = render([load_bundle(folder)], "md")
+    assert "float16-litert-local" in report
 
 
 def test_a_bundle_of_another_version_is_told(folder: Path) -> None:
@@ -71,11 +90,12 @@ def test_a_bundle_of_another_version_is_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"not a zip at all"])
-def test_damaged_samples_are_told(folder: Path, content: bytes) -> None:
+def test_damaged_samples_are_told_and_cost_no_other_cell(folder: Path, content: bytes) -> None:
     file = folder / "cells" / "float16-litert-local" / "samples.npz"
     file.write_bytes(content)
-    with pytest.raises(StorageError, match=r"samples\.npz"):
-        load_bundle(folder)
+    loaded = load_bundle(folder)
+    assert list(loaded.samples) == ["float32-litert-local"]
+    assert any("float16-litert-local" in text and "samples.npz" in text for text in loaded.result.warnings)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +105,9 @@ def test_damaged_samples_are_told(folder: Path, content: bytes) -> None:
 )
 def test_samples_of_the_wrong_form_are_told(folder: Path, arrays: dict[str, Any]) -> None:
     np.savez(folder / "cells" / "float16-litert-local" / "samples.npz", **arrays)
-    with pytest.raises(StorageError, match="times_ns"):
-        load_bundle(folder)
+    loaded = load_bundle(folder)
+    assert list(loaded.samples) == ["float32-litert-local"]
+    assert any("times_ns" in text for text in loaded.result.warnings)
 
 
 def test_a_cell_cannot_name_a_file_outside_the_bundle(folder: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def command(
       edgerig bench net.tflite --dataset mnist --target tcp://raspberrypi:7433 --out runs/pi --json
       edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
     """
-    from edgerig.cli.finish import finish
+    from edgerig.cli.finish import finish, reporting_failures
     from edgerig.cli.plan_view import plan_rows, show_plan
     from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
@@ -86,7 +86,8 @@ def command(
     stop_on_termination()
     folder = out if out is not None else Path("runs") / plan.rig.name
     words = shlex.join(["edgerig", *sys.argv[1:]])
-    result = run(plan, out=folder, resume=resume, progress=ConsoleProgress(), command=words)
+    with reporting_failures():
+        result = run(plan, out=folder, resume=resume, progress=ConsoleProgress(), command=words)
     finish(folder, result)
     if as_json:
         print_json(result)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from edgerig.cli.console import echo, terminal_width
 from edgerig.cli.tables import Column, render_table
+from edgerig.errors import EdgerigError
 from edgerig.measure.kinds import Measurement, Quantity
-from edgerig.report import build_report, write_report
+from edgerig.report import build_report, write_reports
 from edgerig.report.model import Report
+from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, RunResult
 
@@ -30,11 +33,30 @@ COLUMNS = (
 
 def finish(folder: Path, result: RunResult) -> None:
     """Write ``report.html``, ``.md`` and ``.json`` into the bundle and show the variants on standard error."""
-    for suffix in (".html", ".md", ".json"):
-        write_report([folder], folder / f"report{suffix}")
+    write_reports(folder)
     show_cells(result)
     for line in shared_lines(build_report([folder])):
         echo(line)
+
+
+@contextmanager
+def reporting_failures() -> Iterator[None]:
+    """Where some cells of a run fail: the reports all the same, and the variants that were measured, then the error."""
+    try:
+        yield
+    except EdgerigError as error:
+        if error.bundle is not None:
+            folder = Path(error.bundle)
+            try:
+                write_reports(folder)
+                result = Bundle(folder).result()
+            except EdgerigError as second:
+                echo(f"There is no report: {second.message}")
+            else:
+                if result.cells:
+                    show_cells(result)
+                echo(f"Report: {folder / 'report.html'}")
+        raise
 
 
 def show_cells(result: RunResult) -> None:

@@ -48,11 +48,11 @@ def command(
         return
     stop_on_termination()
     folder = out if out is not None else Path("runs") / plan.rig.name
-    result = run(
-        plan, out=folder, resume=resume, progress=ConsoleProgress(), command=shlex.join(["edgerig", *sys.argv[1:]])
-    )
-    from edgerig.cli.finish import finish
+    from edgerig.cli.finish import finish, reporting_failures
 
+    words = shlex.join(["edgerig", *sys.argv[1:]])
+    with reporting_failures():
+        result = run(plan, out=folder, resume=resume, progress=ConsoleProgress(), command=words)
     finish(folder, result)
     if as_json:
         print_json(result)

@@ -307,7 +307,8 @@ def _arrays(steady: Steady, tests: TestSet) -> dict[str, Array]:
     return {
         "times_ns": steady.times_ns,
         "scores": steady.scores,
-        "predictions": steady.scores.argmax(axis=1).astype(np.int64),
+        # NaN predicts nothing.
+        "predictions": np.where(np.isnan(steady.scores).any(axis=1), -1, steady.scores.argmax(axis=1)).astype(np.int64),
         "labels": tests.samples.labels,
         "indices": tests.indices,
     }

@@ -161,7 +161,11 @@ class Deployment:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        # All is measured, or an error is on its way: neither is to be lost to a device that does not end well.
+        try:
+            self.close()
+        except Exception as error:
+            self.progress.log(f"{self.cell.id}: ending the session failed: {error}")
 
     def _open(self) -> Session:
         session = self.target.open(self.artifact, self.cell.runtime.use, self.cell.runtime.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 
 import numpy as np
 from msgspec.structs import replace
@@ -20,16 +21,19 @@ Scores = NDArray[np.float32]
 
 
 def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -> Quality:
-    """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,)."""
+    """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,).
+
+    There is none where an output is NaN, which is larger and smaller than nothing: it predicts no class.
+    """
     metrics = dataset.metrics()
     warnings = judge_outputs(scores)
-    if not metrics:
+    if not metrics or np.isnan(scores).any():
         return Quality(samples=len(labels), warnings=tuple(warnings))
     values = []
     for metric in metrics:
         metric.update(scores, labels)
         value = metric.compute()
-        if value is None:
+        if value is None or not math.isfinite(value):
             continue  # such as the AUC of samples that are all of one class
         low, high = metric.interval() or (None, None)
         values.append(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from edgerig import __version__, files
+from edgerig import __version__
 from edgerig.artifact import Artifact
 from edgerig.bounded import bounded
 from edgerig.compilers.sizes import size_table
@@ -17,29 +18,30 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
 from edgerig.engine.cache import StageCache
 from edgerig.engine.cell import measure_cell
+from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info
+from edgerig.engine.prepare import check_same_plan, now, prepare_bundle, take_back
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.testset import Reference, TestSet
-from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError, TargetError, UsageError
+from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError
 from edgerig.measure.judge import judge_kind
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.measure.machine import cores_text, observe
+from edgerig.measure.machine import MachineState, cores_text, observe
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
+from edgerig.results.reading import OtherVersionError
 from edgerig.results.types import (
     BUNDLE_VERSION,
-    CellFailure,
     CellResult,
     DatasetInfo,
     ModelInfo,
     RunResult,
     VariantSize,
 )
-from edgerig.spec.parse import rig_to_builtins, rig_to_yaml
 from edgerig.spec.plan import Cell, Plan, chain_key, part_key
-from edgerig.spec.types import Measure, ModelPart
+from edgerig.spec.types import Measure, ModelPart, Part
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
 
@@ -68,33 +70,44 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
     progress = progress or Progress()
     bundle = Bundle(options.out)
     if options.resume and bundle.exists and bundle.finished:
-        _check_same_plan(bundle, plan)
-        progress.log(f"{options.out} is finished: nothing is left to measure")
-        return bundle.result()
+        check_same_plan(bundle, plan)
+        try:
+            result = bundle.whole()
+        except OtherVersionError:
+            raise
+        except StorageError as error:
+            progress.log(f"{error.message} It is put together again from the cells.")
+        else:
+            progress.log(f"{options.out} is finished: nothing is left to measure")
+            return result
     moved: Path | None = None
     try:
-        header, moved = _prepare_bundle(bundle, plan, options)
+        header, moved = prepare_bundle(bundle, plan, resume=options.resume, command=options.command)
         if moved is not None:
             progress.log(f"the bundle that was in {bundle.path} is now in {moved}")
         with bounded():
             return _Run(plan, bundle, header, progress).execute()
     except (KeyboardInterrupt, Interrupted) as error:
-        done = sum(bundle.read_cell(cell.id) is not None for cell in plan.cells)
-        now = _now()
-        bundle.write_header(
-            msgspec.structs.replace(
-                bundle.header(), interruptions=(*bundle.header().interruptions, f"stopped by the user at {now}")
-            )
-        )
-        raise Interrupted(
-            f"Stopped: {done} of {len(plan.cells)} cells are finished and kept in {options.out}.",
-            "Go on with --resume.",
-        ) from error
+        raise _stopped(bundle, plan) from error
     except EdgerigError:
-        _take_back(bundle, moved, progress)
+        take_back(bundle, moved, progress)
         raise
     finally:
         bundle.unlock()
+
+
+def _stopped(bundle: Bundle, plan: Plan) -> Interrupted:
+    """Note in the bundle that the user stopped the run; the error that says what is kept."""
+    cells, _ = bundle.read_cells(cell.id for cell in plan.cells)
+    if bundle.locked and bundle.exists:
+        with contextlib.suppress(StorageError):
+            header = bundle.header()
+            interruptions = (*header.interruptions, f"stopped by the user at {now()}")
+            bundle.write_header(msgspec.structs.replace(header, interruptions=interruptions))
+    return Interrupted(
+        f"Stopped: {len(cells)} of {len(plan.cells)} cells are finished and kept in {bundle.path}.",
+        "Go on with --resume.",
+    )
 
 
 class _Run:
@@ -103,7 +116,8 @@ class _Run:
         rig = plan.rig
         self.dataset = make("dataset", rig.dataset.use, Dataset, rig.dataset.options)
         self.stages = Stages(StageCache(), self.dataset, progress)
-        self.briefs: dict[str, str] = {}
+        self.failures = Failures(bundle)
+        self.done: list[CellResult] = []
         self.shortages: list[str] = []
 
     def execute(self) -> RunResult:
@@ -121,10 +135,12 @@ class _Run:
             artifacts = self._compile(models)
             self._describe(models, artifacts)
             references = self.stages.references(self.plan.models, models | beside, tests)
-            failures = self._cells(targets, artifacts, tests, references)
-        result = self._result(models, artifacts, failures)
-        if failures:
-            raise _failed(failures, self.briefs, len(self.plan.cells), self.bundle)
+            self._cells(targets, artifacts, tests, references)
+        if self.failures.notes:
+            # What an earlier run wrote when all was well would hide that.
+            (self.bundle.path / "results.json").unlink(missing_ok=True)
+            raise self.failures.error(len(self.plan.cells))
+        result = self._result(models, artifacts)
         self.bundle.write_result(result)
         return result
 
@@ -159,73 +175,126 @@ class _Run:
                 key = part_key(cell.target)
                 if key not in targets:
                     target = target_for(cell.target.use, cell.target.options)
-                    stack.callback(target.close)
-                    state = target.check()
+                    stack.callback(self._close, target)
+                    state = self._check(target, cell.target.use)
                     self.progress.log(f"target {cell.target.use}: {state.cpu}, {cores_text(state)}, {state.system}")
                     targets[key] = target
             yield targets
 
-    def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact]:
-        """Key of model and chain to artifact, placed in the bundle; the empty chain is the model itself."""
-        built = {chain_key(label, ()): model for label, model in models.items()}
-        for label, chain in self.plan.chains:
-            built[chain_key(label, chain)] = self.stages.compile(built[chain_key(label, chain[:-1])], chain[-1])
-        return {key: place_artifact(artifact, self.bundle.artifacts) for key, artifact in built.items()}
+    def _check(self, target: Target, address: str) -> MachineState:
+        """The state of a device; one that answers what cannot be understood is named, too."""
+        try:
+            return target.check()
+        except (EdgerigError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            raise TargetError(
+                f"{address} cannot be asked for its state: unexpected {type(error).__name__}: {error}.",
+                "Is it an agent of this version of edgerig?",
+            ) from error
 
-    def _describe(self, models: dict[str, Artifact], artifacts: dict[str, Artifact]) -> None:
+    def _close(self, target: Target) -> None:
+        """Let go of a device. What goes wrong there costs nothing that was measured."""
+        try:
+            target.close()
+        except Exception as error:
+            self.progress.log(f"target {target.address}: closing it failed: {error}")
+
+    def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact | Exception]:
+        """Key of model and chain to artifact, placed in the bundle; the empty chain is the model itself.
+
+        Where a chain could not be compiled, its error, which is then its cells'.
+
+        Raises:
+            EdgerigError: None of the cells has a network to run.
+        """
+        built: dict[str, Artifact | Exception] = {chain_key(label, ()): model for label, model in models.items()}
+        for label, chain in self.plan.chains:
+            parent = built[chain_key(label, chain[:-1])]
+            built[chain_key(label, chain)] = parent if isinstance(parent, Exception) else self._link(parent, chain[-1])
+        needed = [built[chain_key(cell.model, cell.compilers)] for cell in self.plan.cells]
+        if all(isinstance(entry, Exception) for entry in needed):
+            raise next(entry for entry in needed if isinstance(entry, Exception))
+        return {
+            key: entry if isinstance(entry, Exception) else place_artifact(entry, self.bundle.artifacts)
+            for key, entry in built.items()
+        }
+
+    def _link(self, parent: Artifact, part: Part) -> Artifact | Exception:
+        """One step of a chain of compilers."""
+        try:
+            return self.stages.compile(parent, part)
+        except (Interrupted, StorageError):
+            raise
+        except Exception as error:
+            self.progress.log(f"compile {part.label} of {parent.name}: FAILED: {getattr(error, 'message', error)}")
+            return error
+
+    def _describe(self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception]) -> None:
         """Put what is known before measuring into the header, so that an unfinished bundle can be shown."""
         infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
         self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=self._dataset_info())
+        self.header = msgspec.structs.replace(self.header, host=observe())
         self.bundle.write_header(self.header)
 
     def _cells(
-        self, targets: dict[str, Target], artifacts: dict[str, Artifact], tests: TestSet,
+        self, targets: dict[str, Target], artifacts: dict[str, Artifact | Exception], tests: TestSet,
         references: dict[str, Reference],
-    ) -> list[CellFailure]:  # fmt: skip
-        failures = []
+    ) -> None:  # fmt: skip
+        """Measure each cell that is not finished. Whatever goes wrong with one ends that one alone."""
         for number, cell in enumerate(self.plan.cells, 1):
             artifact = artifacts[chain_key(cell.model, cell.compilers)]
             label = f"[{number}/{len(self.plan.cells)}] {cell.id}"
-            finished = self.bundle.read_cell(cell.id)
-            if finished is not None and finished.artifact.sha256 == artifact.sha256:
+            finished = self._finished(cell, artifact, label)
+            if finished is not None:
                 self.progress.log(f"{label}: finished before")
+                self.done.append(finished)
                 continue
             try:
+                if isinstance(artifact, Exception):
+                    raise artifact
                 own, yardstick = _fewer(cell, tests, references[cell.model])
                 result, arrays = measure_cell(
                     cell, artifact, targets[part_key(cell.target)], own, yardstick, self.plan.rig.measure,
                     self._commands(cell), self.bundle.scratch(cell.id), self.progress,
                 )  # fmt: skip
-            except (TargetError, InferenceError) as error:
-                failure = CellFailure(id=cell.id, error=type(error).__name__, message=str(error), time=_now())
-                self.bundle.write_failure(failure)
-                failures.append(failure)
-                self.briefs[cell.id] = _brief(error)
-                self.progress.log(f"{label}: FAILED: {error.message}")
+                result = self.bundle.write_cell(result, arrays)
+            except Interrupted:
+                raise
+            except (Exception, SystemExit) as error:
+                self.progress.log(f"{label}: FAILED: {self.failures.add(cell.id, error)}")
                 continue
-            self.bundle.write_cell(result, arrays)
+            self.done.append(result)
             self.progress.log(f"{label}: {_headline(result)}")
-        return failures
 
-    def _result(
-        self, models: dict[str, Artifact], artifacts: dict[str, Artifact], failures: list[CellFailure]
-    ) -> RunResult:
-        done = [cell for item in self.plan.cells if (cell := self.bundle.read_cell(item.id)) is not None]
-        header = self.header
+    def _finished(self, cell: Cell, artifact: Artifact | Exception, label: str) -> CellResult | None:
+        """What an earlier run measured of a cell, if it is whole and of the same network."""
+        try:
+            result = self.bundle.read_cell(cell.id)
+            if result is None or isinstance(artifact, Exception) or result.artifact.sha256 != artifact.sha256:
+                return None
+            self.bundle.samples(cell.id)
+        except StorageError as error:
+            self.progress.log(f"{label}: {error.message} It is measured again.")
+            return None
+        return result
+
+    def _result(self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception]) -> RunResult:
+        done, header = self.done, self.header
         assert header.model is not None
         assert header.dataset is not None
         return RunResult(
             name=self.plan.rig.name, version=BUNDLE_VERSION, edgerig=__version__, created=header.created,
-            finished=_now(), model=header.model, models=header.models, dataset=header.dataset,
+            finished=now(), model=header.model, models=header.models, dataset=header.dataset,
             host=observe(), cells=tuple(done),
             sizes=_sizes(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
-            stages=self.stages.log, warnings=(*self.shortages, *_about_machines(done)),
-            failures=tuple(failures), planned=header.cells,
+            stages=self.stages.log, warnings=(*self.shortages, *_about_machines(done)), planned=header.cells,
         )  # fmt: skip
 
-    def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact]) -> ModelInfo:
+    def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact | Exception]) -> ModelInfo:
         chains = [(), *(chain for label, chain in self.plan.chains if label == part.label)]
-        own = [artifacts[chain_key(part.label, chain)] for chain in chains]
+        entries = [artifacts[chain_key(part.label, chain)] for chain in chains]
+        own = [entry for entry in entries if isinstance(entry, Artifact)]
         return model_info(model, part.label, part.file or f"trained: {part.use}", own)
 
     def _dataset_info(self) -> DatasetInfo:
@@ -241,71 +310,20 @@ class _Run:
 
     def _commands(self, cell: Cell) -> tuple[str, ...]:
         base = self.header.commands[0] if self.header.commands else "edgerig run rig.yaml"
-        return (base, f"edgerig run {self.bundle.path}/rig.yaml --only '{cell.id}' --out again")
+        only = shlex.quote(re.sub(r"([*?[])", r"[\1]", cell.id))
+        return (base, f"edgerig run {self.bundle.path}/rig.yaml --only {only} --out again")
 
 
-def _prepare_bundle(bundle: Bundle, plan: Plan, options: Options) -> tuple[Header, Path | None]:
-    """The header of a bundle that is locked and ready, and where the finished one went that was there."""
-    moved = None
-    if bundle.exists:
-        if bundle.finished:
-            moved = bundle.archive()
-        elif bundle.begun and not options.resume:
-            raise UsageError(
-                f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
-            )
-    elif bundle.path.exists() and (not bundle.path.is_dir() or any(p.name != ".lock" for p in bundle.path.iterdir())):
-        raise StorageError(f"{bundle.path} exists and is no bundle.", "Choose another --out; nothing was touched.")
-    bundle.lock()
-    if bundle.begun:
-        header = _check_same_plan(bundle, plan)
-        header = msgspec.structs.replace(header, interruptions=(*header.interruptions, f"resumed at {_now()}"))
-        bundle.write_header(header)
-        return header, None
-    bundle.clear()
-    header = Header(
-        version=BUNDLE_VERSION, name=plan.rig.name, edgerig=__version__, created=_now(), plan_hash=_plan_hash(plan),
-        rig=rig_to_builtins(plan.rig), cells=tuple(cell.id for cell in plan.cells),
-        commands=(options.command,) if options.command else (),
-    )  # fmt: skip
-    bundle.write_header(header)
-    files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))
-    return header, moved
-
-
-def _take_back(bundle: Bundle, moved: Path | None, progress: Progress) -> None:
-    """After a failure before the first cell: leave the folder as it was before the run."""
-    if not bundle.locked or bundle.begun or any(bundle.path.glob("cells/*/failure.json")):
-        return
-    bundle.clear()
-    bundle.unlock()
-    with contextlib.suppress(OSError):
-        bundle.path.rmdir()
-        if moved is not None:
-            moved.rename(bundle.path)
-            progress.log(f"the bundle that was in {bundle.path} is there again")
-
-
-def _check_same_plan(bundle: Bundle, plan: Plan) -> Header:
-    header = bundle.header()
-    if header.plan_hash != _plan_hash(plan):
-        raise UsageError(
-            f"{bundle.path} holds a run of another rig or selection; it cannot be resumed with this one.",
-            "Resume with the same rig file, --set and --only, or choose another --out.",
-        )
-    return header
-
-
-def _plan_hash(plan: Plan) -> str:
-    return files.digest([rig_to_builtins(plan.rig), [cell.id for cell in plan.cells]])
-
-
-def _sizes(models: dict[str, Artifact], plan: Plan, artifacts: dict[str, Artifact]) -> tuple[VariantSize, ...]:
+def _sizes(
+    models: dict[str, Artifact], plan: Plan, artifacts: dict[str, Artifact | Exception]
+) -> tuple[VariantSize, ...]:
     """Every file against the first model's."""
     (first, model), *others = models.items()
     files_ = {f"{label} ({other.format})": other.size for label, other in others}
     variants = {
-        cell.variant: artifacts[chain_key(cell.model, cell.compilers)].size for cell in plan.cells if cell.compilers
+        cell.variant: artifact.size
+        for cell in plan.cells
+        if cell.compilers and isinstance(artifact := artifacts[chain_key(cell.model, cell.compilers)], Artifact)
     }
     rows = size_table((f"{first} ({model.format})", model.size), [*files_.items(), *variants.items()])
     return tuple(VariantSize(name=r.name, bytes=r.bytes, ratio=r.ratio, saving=r.saving) for r in rows)
@@ -326,27 +344,6 @@ def _headline(result: CellResult) -> str:
 def _about_machines(cells: list[CellResult]) -> tuple[str, ...]:
     """What is to be said of each machine once, not of each of its numbers."""
     return tuple(dict.fromkeys(text for cell in cells for text in judge_kind(cell.machine)))
-
-
-def _brief(error: EdgerigError) -> str:
-    """An error on one line: of a message with a table, its first line. The hint stays."""
-    first, _, rest = error.message.strip().partition("\n")
-    text = f"{first.rstrip(' :.')}." if rest else first
-    return " ".join(f"{text} {error.hint or ''}".split())
-
-
-def _failed(failures: list[CellFailure], briefs: dict[str, str], cells: int, bundle: Bundle) -> EdgerigError:
-    kind = TargetError if all(f.error == "TargetError" for f in failures) else InferenceError
-    lines = "\n".join(f"  - {f.id}: {briefs[f.id]}" for f in failures)
-    hints = [f"What is measured is kept in {bundle.path}; go on with --resume."] if bundle.begun else []
-    if any(briefs[f.id] != " ".join(f.message.split()) for f in failures):
-        hints.append(f"All that was said stands in {bundle.path}/cells/*/failure.json.")
-    message = f"{len(failures)} of {cells} cells could not be measured:\n{lines}"
-    return kind(message, " ".join(hints) or None)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _fewer(cell: Cell, tests: TestSet, reference: Reference) -> tuple[TestSet, Reference]:

@@ -19,7 +19,7 @@ from edgerig.engine.cache import StageCache
 from edgerig.engine.reference import reference_scores, why_no_reference
 from edgerig.engine.references import choose_references
 from edgerig.engine.testset import Reference, TestSet
-from edgerig.errors import ModelError
+from edgerig.errors import EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models import checkpoint as checkpoints
 from edgerig.models.base import ModelWrapper, TrainSettings
@@ -116,9 +116,20 @@ class Stages:
             # Which output of which network: the layout follows from the shape, or was declared for all.
             key = files.digest([source.sha256, source.judged_output, source.inputs])
             if key not in made:
-                made[key] = self.reference(source, tests)
+                made[key] = self._reference(source, tests)
             known[part.label] = made[key]
         return known
+
+    def _reference(self, artifact: Artifact, tests: TestSet) -> Reference:
+        """`reference`; a float model that cannot be run costs the comparison with it and nothing else."""
+        try:
+            return self.reference(artifact, tests)
+        except (Interrupted, StorageError):
+            raise
+        except EdgerigError as error:
+            source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
+            self.progress.log(f"reference {artifact.name}: FAILED: {error.message}")
+            return Reference(source, Unavailable(f"{source} could not be run for comparison: {error.message}"))
 
     def reference(self, artifact: Artifact, tests: TestSet) -> Reference:
         """The scores of a float model on the test samples, or why there are none."""

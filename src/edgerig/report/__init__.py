@@ -8,6 +8,6 @@ PosixPath('report.html')
 
 from edgerig.report.load import load_bundle
 from edgerig.report.model import Report
-from edgerig.report.write import FORMATS, build_report, format_of, render, write_report
+from edgerig.report.write import FORMATS, build_report, format_of, render, write_report, write_reports
 
-__all__ = ["FORMATS", "Report", "build_report", "format_of", "load_bundle", "render", "write_report"]
+__all__ = ["FORMATS", "Report", "build_report", "format_of", "load_bundle", "render", "write_report", "write_reports"]

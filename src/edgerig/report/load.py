@@ -16,6 +16,8 @@ from edgerig.results.types import RunResult
 
 #: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, ``predictions``, ``labels``, ``indices``.
 Samples = Mapping[str, NDArray[Any]]
+#: Of these, what a report shows.
+NEEDED = ("times_ns",)
 _HINT = "Give a folder that `edgerig run --out` or `edgerig bench --out` made."
 
 
@@ -31,7 +33,8 @@ def load_bundle(path: Path) -> Loaded:
     """The results of a bundle and the raw samples by cell id.
 
     A bundle whose run has not finished gives the cells that it has, with ``finished`` None. A cell without
-    ``samples.npz`` (a bundle that was shared without its raw samples) is missing from ``samples``.
+    ``samples.npz`` (a bundle that was shared without its raw samples) is missing from ``samples``, and so is one whose
+    samples cannot be read, which a warning says. A cell whose result cannot be read is among the failures.
 
     Raises:
         StorageError: The folder is not there, is no bundle, is damaged, or was written by another edgerig.
@@ -42,12 +45,16 @@ def load_bundle(path: Path) -> Loaded:
     if not bundle.exists and not bundle.finished:
         raise StorageError(f"{path} is not a bundle: it has neither results.json nor bundle.json.", _HINT)
     result = bundle.result()
-    samples = {}
+    samples, lost = {}, []
     for cell in result.cells:
-        # A name of ours is one plain folder; never read outside the bundle.
-        plain = Path(cell.id).name == cell.id and cell.id not in {"", "..", "."}
-        if plain and (bundle.cell(cell.id) / "samples.npz").is_file():
-            samples[cell.id] = _checked(bundle.samples(cell.id), bundle.cell(cell.id) / "samples.npz")
+        if not (bundle.cell(cell.id) / "samples.npz").exists():
+            continue
+        try:
+            samples[cell.id] = _checked(bundle.samples(cell.id, NEEDED), bundle.cell(cell.id) / "samples.npz")
+        except StorageError as error:
+            lost.append(f"The raw samples of {cell.id} are not shown: {error.message}")
+    if lost:
+        result = msgspec.structs.replace(result, warnings=(*result.warnings, *lost))
     return Loaded(path, result, samples)
 
 

@@ -50,6 +50,13 @@ def write_report(bundles: Sequence[Path], out: Path, format: Format | None = Non
     return out
 
 
+def write_reports(bundle: Path) -> None:
+    """Write ``report.html``, ``.md`` and ``.json`` into a bundle; raises as `write_report` does."""
+    loaded = _load([bundle])
+    for format in FORMATS:
+        files.write_text(bundle / f"report.{format}", render(loaded, format))
+
+
 def build_report(bundles: Sequence[Path]) -> Report:
     """The model of the report of ``bundles``; raises as `write_report` does."""
     return build(_load(bundles))

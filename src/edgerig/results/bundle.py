@@ -5,12 +5,13 @@
     bundle.json          what is run: rig, plan, hash of both; written first
     rig.yaml             the rig file as it was given
     artifacts/           the deployed files with their descriptions
-    cells/<id>/          result.json and samples.npz once finished; partial/ until then; or failure.json
+    cells/<id>/          result.json and samples.npz once finished; partial/ until then; or failure.json; the folder is
+                         called by the id, or by `folder_name` of one that cannot be the name of a folder
     results.json         everything, once all cells are finished
     report.html .md .json
 
 A cell is finished when its ``result.json`` is there; it is written last and in one step, so a run that is killed
-at any moment loses no finished cell.
+at any moment loses no finished cell. What cannot be read costs no more than itself: it is named, and the rest is read.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import fcntl
 import io
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,9 +30,15 @@ from numpy.typing import NDArray
 
 from edgerig import files
 from edgerig.errors import StorageError, UsageError, storing
-from edgerig.results.types import BUNDLE_VERSION, CellFailure, CellResult, DatasetInfo, ModelInfo, RunResult
+from edgerig.measure.machine import MachineState
+from edgerig.results.checks import check_cell, check_run
+from edgerig.results.finite import finite
+from edgerig.results.naming import folder_name
+from edgerig.results.reading import ARRAYS, MAX_RESULTS, OtherVersionError, read_arrays, read_document
+from edgerig.results.types import CellFailure, CellResult, DatasetInfo, ModelInfo, RunResult
 
-T = TypeVar("T")
+#: Times that a folder may be moved away under a run that wants it.
+LOCK_TRIES = 5
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +60,18 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelInfo, ...] = ()
     dataset: DatasetInfo | None = None
     interruptions: tuple[str, ...] = ()
+    host: MachineState | None = None
 
 
 class Bundle:
-    """A folder that is, or will be, a bundle."""
+    """A folder that is, or will be, a bundle.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: The folder. Where that is a link, what it leads to is the bundle, and the link stays.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
         self._lock: int | None = None
 
     # ---- where things lie
@@ -70,7 +83,7 @@ class Bundle:
 
     def cell(self, identity: str) -> Path:
         """Folder of one cell."""
-        return self.path / "cells" / identity
+        return self.path / "cells" / folder_name(identity)
 
     def scratch(self, identity: str) -> Path:
         """Folder of what one cell has measured so far; gone when the cell is finished."""
@@ -111,17 +124,27 @@ class Bundle:
         """
         if self._lock is not None:
             return
-        with storing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        folder = self.path.resolve()
+        for _ in range(LOCK_TRIES):
+            with storing(self.path):
+                folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
+                except FileNotFoundError:
+                    continue  # the folder was moved or taken away in this very moment
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_same(handle, folder / ".lock"):
+                    self._lock = handle
+                    return
+            except OSError:
+                os.close(handle)
+                break
+            # Whoever held the lock has let go and taken the file away: this one keeps nobody out.
             os.close(handle)
-            raise UsageError(
-                f"Another run is writing to {self.path}.", "Wait for it, or choose another --out."
-            ) from error
-        self._lock = handle
+        raise UsageError(
+            f"{self.path} is in use: Another run is writing to it.", "Wait for it, or choose another --out."
+        )
 
     def unlock(self) -> None:
         """Let others in again."""
@@ -136,13 +159,37 @@ class Bundle:
         return self._lock is not None
 
     def archive(self) -> Path:
-        """Move a finished bundle aside, to ``<path>.1``, ``.2`` and so on; returns where it went."""
+        """Move a finished bundle aside, to ``<path>.1``, ``.2`` and so on; returns where it went.
+
+        Where ``path`` is a link, what it leads to is moved, so that the next run goes to the same disk. The lock is
+        taken anew, of the folder that takes the old one's place.
+
+        Raises:
+            UsageError: Another run is at work here.
+        """
+        self.lock()
+        folder = self.path.resolve()
         number = 1
-        while (old := self.path.with_name(f"{self.path.name}.{number}")).exists():
+        while os.path.lexists(old := folder.with_name(f"{folder.name}.{number}")):
             number += 1
         with storing(old):
-            self.path.rename(old)
+            folder.rename(old)
+        assert self._lock is not None
+        (old / ".lock").unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = None
+        self.lock()
         return old
+
+    def put_back(self, old: Path) -> bool:
+        """Undo `archive`, if nothing has come into the folder since; tells whether it did."""
+        folder = self.path.resolve()
+        try:
+            folder.rmdir()
+            old.rename(folder)
+        except OSError:
+            return False
+        return True
 
     # ---- content
 
@@ -156,10 +203,19 @@ class Bundle:
         Raises:
             StorageError: There is none, or it is of another version or damaged.
         """
-        return _read(self.path / "bundle.json", Header, self.path)
+        return read_document(self.path / "bundle.json", Header, self.path)
 
-    def write_cell(self, result: CellResult, arrays: dict[str, NDArray[Any]]) -> None:
-        """Store one finished cell: raw samples first, then the result that marks it finished."""
+    def write_cell(self, result: CellResult, arrays: dict[str, NDArray[Any]]) -> CellResult:
+        """Store one finished cell: raw samples first, then the result that marks it finished.
+
+        Returns:
+            What was stored: ``result`` without numbers that JSON cannot hold, see `finite`.
+
+        Raises:
+            InferenceError: The result holds such a number where nothing can stand for it; nothing is stored.
+            StorageError: The disk is full, or the folder cannot be written.
+        """
+        result = finite(result)
         folder = self.cell(result.id)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -167,33 +223,63 @@ class Bundle:
         files.write_json(folder / "result.json", result)
         (folder / "failure.json").unlink(missing_ok=True)
         shutil.rmtree(self.scratch(result.id), ignore_errors=True)
+        return result
 
     def write_failure(self, failure: CellFailure) -> None:
         """Store why a cell could not be measured."""
         files.write_json(self.cell(failure.id) / "failure.json", failure)
 
     def read_cell(self, identity: str) -> CellResult | None:
-        """A finished cell's result, or None if it is not finished."""
-        path = self.cell(identity) / "result.json"
-        return _read(path, CellResult, self.path) if path.is_file() else None
-
-    def read_failure(self, identity: str) -> CellFailure | None:
-        """Why a cell could not be measured, or None if there is no such note."""
-        path = self.cell(identity) / "failure.json"
-        return _read(path, CellFailure, self.path) if path.is_file() else None
-
-    def samples(self, identity: str) -> dict[str, NDArray[Any]]:
-        """A finished cell's raw arrays: ``times_ns``, ``predictions``, ``labels``, ``indices``, ``scores``.
+        """A finished cell's result, or None if it is not finished.
 
         Raises:
-            StorageError: The file is gone or damaged.
+            StorageError: It is there and cannot be read.
         """
-        path = self.cell(identity) / "samples.npz"
+        path = self.cell(identity) / "result.json"
+        if not path.exists():
+            return None
+        result = read_document(path, CellResult, self.path)
+        check_cell(result, path)
+        if result.id != identity:
+            raise StorageError(f"{path} is of another cell, {result.id!r}.", "Measure the cell again.")
+        return result
+
+    def read_failure(self, identity: str) -> CellFailure | None:
+        """Why a cell could not be measured, or None if there is no such note that can be read."""
+        path = self.cell(identity) / "failure.json"
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except Exception as error:
-            raise StorageError(f"{path} cannot be read: {error}.", "Measure the cell again.") from error
+            return read_document(path, CellFailure, self.path) if path.exists() else None
+        except StorageError:
+            return None
+
+    def read_cells(self, identities: Iterable[str]) -> tuple[list[CellResult], list[CellFailure]]:
+        """The cells that are finished, and why others are not, as far as that is known.
+
+        A cell whose result cannot be read is among the failures, with the reason.
+        """
+        cells, failures = [], []
+        for identity in identities:
+            try:
+                cell = self.read_cell(identity)
+            except StorageError as error:
+                failures.append(CellFailure(id=identity, error="StorageError", message=error.message, time=""))
+                continue
+            failure = self.read_failure(identity) if cell is None else None
+            cells += [cell] if cell is not None else []
+            failures += [failure] if failure is not None else []
+        return cells, failures
+
+    def samples(self, identity: str, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray[Any]]:
+        """A finished cell's raw arrays: ``times_ns``, ``predictions``, ``labels``, ``indices``, ``scores``.
+
+        Args:
+            identity: The cell's id.
+            names: The arrays to read.
+
+        Raises:
+            StorageError: The file is gone or damaged, or would take more memory than any cell's.
+        """
+        return read_arrays(self.cell(identity) / "samples.npz", self.path, names)
 
     def write_result(self, result: RunResult) -> None:
         """Write ``results.json``; the bundle is finished."""
@@ -202,45 +288,59 @@ class Bundle:
     def result(self) -> RunResult:
         """Everything the run produced; what there is so far, with ``finished`` None, if it is not finished.
 
+        If ``results.json`` cannot be read, what the cells' own files hold, with a warning that says so.
+
         Raises:
             StorageError: This is no bundle, or it is damaged or of another version.
         """
-        if self.finished:
-            return _read(self.path / "results.json", RunResult, self.path)
-        return self.partial()
+        if not self.finished:
+            return self.partial()
+        try:
+            return self.whole()
+        except OtherVersionError:
+            raise
+        except StorageError as error:
+            if not self.exists:
+                raise
+            result = self.partial()
+            said = f"{error.message} Shown is what the files of the cells hold."
+            return msgspec.structs.replace(result, warnings=(*result.warnings, said))
 
-    def partial(self) -> RunResult:
-        """A result out of the cells that are finished so far.
+    def whole(self) -> RunResult:
+        """``results.json``.
 
         Raises:
-            StorageError: This is no bundle, or nothing in it is measured yet.
+            StorageError: There is none, or it cannot be read.
+        """
+        path = self.path / "results.json"
+        result = read_document(path, RunResult, self.path, MAX_RESULTS)
+        check_run(result, path)
+        return result
+
+    def partial(self) -> RunResult:
+        """A result out of the cells that are finished so far, and of those that failed.
+
+        Raises:
+            StorageError: This is no bundle, or nothing in it was measured or tried yet.
         """
         header = self.header()
-        cells = tuple(cell for identity in header.cells if (cell := self.read_cell(identity)) is not None)
-        failures = tuple(f for identity in header.cells if (f := self.read_failure(identity)) is not None)
-        if not cells or header.model is None or header.dataset is None:
+        cells, failures = self.read_cells(header.cells)
+        host = cells[0].machine if cells else header.host
+        if not (cells or failures) or host is None or header.model is None or header.dataset is None:
             raise StorageError(f"No cell of the bundle {self.path} is finished yet.", "Run it with --resume.")
         return RunResult(
             name=header.name, version=header.version, edgerig=header.edgerig, created=header.created, finished=None,
             model=header.model, models=header.models, dataset=header.dataset,
-            host=cells[0].machine, cells=cells, failures=failures,
+            host=host, cells=tuple(cells), failures=tuple(failures),
             commands=header.commands, interruptions=header.interruptions, planned=header.cells,
         )  # fmt: skip
 
 
-def _read(path: Path, kind: type[T], bundle: Path) -> T:
+def _is_same(handle: int, path: Path) -> bool:
+    """Whether an open file is the one that lies at ``path``."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StorageError(
-            f"{bundle} is not a bundle: {path.name} is missing.", "Give the folder that `edgerig run --out` wrote."
-        ) from error
-    try:
-        version = msgspec.json.decode(data, type=dict).get("version", BUNDLE_VERSION)
-        if version != BUNDLE_VERSION:
-            raise StorageError(
-                f"{path} was written by another version of edgerig (layout {version}, this one reads {BUNDLE_VERSION})."
-            )
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
-        raise StorageError(f"{path} is damaged: {error}.", "Measure again into another folder.") from error
+        there = path.stat()
+    except OSError:
+        return False
+    own = os.fstat(handle)
+    return (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)

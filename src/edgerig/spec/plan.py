@@ -113,6 +113,7 @@ class _Expansion:
         self._several = len(rig.models) > 1
         self._starts = {part.label: _start(part) for part in rig.models}
         self._only: dict[str, str | None] = {}
+        self._cases: dict[str, str] = {}
 
     def block(self, block: Block) -> None:
         """Add the cells of one block, or why there are none.
@@ -144,13 +145,23 @@ class _Expansion:
                     if only not in (None, runtime.use):
                         self.refused[f"runtime {label} on {target.use}: that runs {only!r} alone"] = None
                         continue
+                    identity = self._own_case(f"{id_part(variant)}-{label}-{address}")
                     cell = Cell(
-                        id=f"{id_part(variant)}-{label}-{address}", model=model, variant=variant, compilers=chain,
-                        runtime=runtime, target=target, samples=block.samples,
+                        id=identity, model=model, variant=variant, compilers=chain, runtime=runtime, target=target,
+                        samples=block.samples,
                     )  # fmt: skip
                     if self.cells.setdefault(cell.id, cell) != cell:
                         said = f"two different cells are called {cell.id!r}; give one of their parts a 'name'"
                         self.refused[said] = None
+
+    def _own_case(self, identity: str) -> str:
+        """``identity``, numbered where an earlier one differs in the case of letters alone: ids name folders, and not
+        every file system tells case apart."""
+        number, numbered = 1, identity
+        while self._cases.setdefault(numbered.casefold(), identity) != identity:
+            number += 1
+            numbered = f"{identity}-{number}"
+        return numbered
 
     def _only_runtime(self, address: str) -> str | None:
         if address not in self._only:

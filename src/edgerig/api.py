@@ -1,0 +1,56 @@
+"""``edgerig.run``: measure, and leave the report beside what was measured."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgerig.engine import api
+from edgerig.errors import EdgerigError, StorageError
+from edgerig.progress import Progress
+from edgerig.report import write_reports
+from edgerig.results.types import RunResult
+from edgerig.spec.plan import Plan
+
+
+def run(
+    spec: str | Path | dict[str, Any] | Plan,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    only: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    progress: Progress | None = None,
+    command: str = "",
+) -> RunResult:
+    """Train, compile, deploy and measure what a rig names; leave a bundle with its report.
+
+    Args:
+        spec: A rig file's path, its content as a dict, or a `Plan`.
+        out: The bundle's folder; ``runs/<name of the rig>`` by default.
+        resume: Go on with the unfinished run in ``out``.
+        only: Patterns of cell ids, as of the shell.
+        settings: Assignments such as ``"measure.samples=200"``.
+        progress: Hears of progress; silent by default.
+        command: The command line to name in the bundle.
+
+    Returns:
+        Everything that was measured, as in the bundle's ``results.json``.
+
+    Raises:
+        EdgerigError: See `edgerig.errors`; each says what to do. If only cells failed, its attribute ``bundle`` names
+            the folder with what was measured and the report.
+    """
+    plan = spec if isinstance(spec, Plan) else api.plan(spec, only=only, settings=settings)
+    folder = Path(out) if out is not None else api.DEFAULT_OUT / plan.rig.name
+    try:
+        result = api.run(plan, out=folder, resume=resume, progress=progress, command=command)
+    except EdgerigError as error:
+        if error.bundle is not None:
+            with contextlib.suppress(StorageError):
+                write_reports(Path(error.bundle))
+        raise
+    write_reports(folder)
+    return result

@@ -1,0 +1,95 @@
+"""A bundle before and after a run: made ready, gone on with, or left as it was."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from edgerig import __version__, files
+from edgerig.errors import StorageError, UsageError
+from edgerig.progress import Progress
+from edgerig.results.bundle import Bundle, Header
+from edgerig.results.types import BUNDLE_VERSION
+from edgerig.spec.parse import rig_to_builtins, rig_to_yaml
+from edgerig.spec.plan import Plan
+
+
+def prepare_bundle(bundle: Bundle, plan: Plan, *, resume: bool, command: str) -> tuple[Header, Path | None]:
+    """The header of a bundle that is locked and ready, and where the finished one went that was there.
+
+    Raises:
+        UsageError: Another run writes there; or the folder holds an unfinished run, or one of another plan.
+        StorageError: The folder is there and no bundle, or cannot be written.
+    """
+    _refuse_what_is_no_bundle(bundle)
+    # Before it is looked at: what another run does there meanwhile is none of what is found.
+    bundle.lock()
+    moved = None
+    if bundle.exists and bundle.finished and not resume:
+        moved = bundle.archive()
+    elif bundle.exists and bundle.begun and not resume:
+        raise UsageError(
+            f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
+        )
+    if bundle.exists and (bundle.begun or bundle.finished):
+        header = check_same_plan(bundle, plan)
+        header = msgspec.structs.replace(header, interruptions=(*header.interruptions, f"resumed at {now()}"))
+        bundle.write_header(header)
+        return header, None
+    bundle.clear()
+    header = Header(
+        version=BUNDLE_VERSION, name=plan.rig.name, edgerig=__version__, created=now(), plan_hash=_plan_hash(plan),
+        rig=rig_to_builtins(plan.rig), cells=tuple(cell.id for cell in plan.cells),
+        commands=(command,) if command else (),
+    )  # fmt: skip
+    bundle.write_header(header)
+    files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))
+    return header, moved
+
+
+def take_back(bundle: Bundle, moved: Path | None, progress: Progress) -> None:
+    """After a failure before the first cell: leave the folder as it was before the run."""
+    if not bundle.locked or bundle.begun or any(bundle.path.glob("cells/*/failure.json")):
+        return
+    bundle.clear()
+    bundle.unlock()
+    if moved is None:
+        with contextlib.suppress(OSError):
+            bundle.path.resolve().rmdir()
+    elif bundle.put_back(moved):
+        progress.log(f"the bundle that was in {bundle.path} is there again")
+
+
+def check_same_plan(bundle: Bundle, plan: Plan) -> Header:
+    """The header of a bundle of the same plan.
+
+    Raises:
+        UsageError: It is of another one.
+    """
+    header = bundle.header()
+    if header.plan_hash != _plan_hash(plan):
+        raise UsageError(
+            f"{bundle.path} holds a run of another rig or selection; it cannot be resumed with this one.",
+            "Resume with the same rig file, --set and --only, or choose another --out.",
+        )
+    return header
+
+
+def now() -> str:
+    """The time, in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _refuse_what_is_no_bundle(bundle: Bundle) -> None:
+    path = bundle.path
+    if bundle.exists or not path.exists():
+        return
+    if not path.is_dir() or any(inside.name != ".lock" for inside in path.iterdir()):
+        raise StorageError(f"{path} exists and is no bundle.", "Choose another --out; nothing was touched.")
+
+
+def _plan_hash(plan: Plan) -> str:
+    return files.digest([rig_to_builtins(plan.rig), [cell.id for cell in plan.cells]])

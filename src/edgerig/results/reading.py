@@ -1,0 +1,160 @@
+"""Files of a bundle, which may come from a stranger: what they may cost is known before they are read."""
+
+from __future__ import annotations
+
+import math
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import StorageError
+from edgerig.results.types import BUNDLE_VERSION
+
+T = TypeVar("T")
+
+#: The most bytes that a document of one cell, or a header, may have; a cell of 1,000 classes takes 10 MB.
+MAX_DOCUMENT = 64 << 20
+#: The most bytes of ``results.json``, which holds all cells.
+MAX_RESULTS = 512 << 20
+#: The most bytes of all arrays of one cell, unpacked: 1,000 classes of 100,000 samples.
+MAX_ARRAYS = 1 << 30
+#: The arrays of a cell, in ``samples.npz``.
+ARRAYS = ("scores", "predictions", "labels", "indices", "times_ns")
+#: Numbers beyond these are no quantity of anything that edgerig measures, and overflow where they are computed with.
+LARGEST_INTEGER = 2**63 - 1
+LARGEST_REAL = 1e30
+
+_HINT = "Measure again into another folder."
+
+
+class OtherVersionError(StorageError):
+    """A document is sound, and of a layout that this edgerig does not know."""
+
+
+def read_document(path: Path, kind: type[T], bundle: Path, limit: int = MAX_DOCUMENT) -> T:
+    """A JSON document of the folder ``bundle`` as ``kind``.
+
+    Raises:
+        StorageError: It is missing, larger than ``limit``, of another version, damaged, or not in the bundle (a link
+            that leads out of it).
+    """
+    data = read_within(path, bundle, limit)
+    try:
+        version = msgspec.json.decode(data, type=_Version).version
+        if version != BUNDLE_VERSION:
+            raise OtherVersionError(
+                f"{path} was written by another version of edgerig (layout {version}, this one reads {BUNDLE_VERSION})."
+            )
+        value = msgspec.json.decode(data, type=kind)
+        _check_numbers(value, "")
+    except RecursionError as error:
+        raise StorageError(f"{path} is damaged: it is nested too deep.", _HINT) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise StorageError(f"{path} is damaged: {error}.", _HINT) from error
+    return value
+
+
+def read_within(path: Path, bundle: Path, limit: int) -> bytes:
+    """The bytes of a plain file that lies in the folder ``bundle``.
+
+    Raises:
+        StorageError: It is missing, no plain file, outside of the bundle, or larger than ``limit``.
+    """
+    try:
+        if not path.resolve(strict=True).is_relative_to(bundle.resolve()):
+            raise StorageError(f"{path} is a link that leads out of the bundle; it is not read.")
+        with _open_plain(path).open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise StorageError(
+            f"{bundle} is not a bundle: {path.name} is missing.", "Give the folder that `edgerig run --out` wrote."
+        ) from error
+    if len(data) > limit:
+        raise StorageError(f"{path} has more than {limit:,} B, which no run of edgerig writes; it is not read.")
+    return data
+
+
+def read_arrays(path: Path, bundle: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray[Any]]:
+    """The arrays of a cell, those of ``names``; sizes are checked before anything is unpacked.
+
+    Raises:
+        StorageError: The file is missing, damaged, outside of the bundle, or holds other or larger arrays.
+    """
+    try:
+        if not path.resolve(strict=True).is_relative_to(bundle.resolve()):
+            raise StorageError(f"{path} is a link that leads out of the bundle; it is not read.")
+        with zipfile.ZipFile(_open_plain(path)) as archive:
+            _check_members(archive, path)
+            present = [name for name in names if f"{name}.npy" in archive.namelist()]
+            return {name: _array(archive, name) for name in present}
+    except StorageError:
+        raise
+    except Exception as error:  # what zipfile and numpy raise on damaged files has no common base
+        raise StorageError(f"{path} cannot be read: {error}.", "Measure the cell again.") from error
+
+
+def _open_plain(path: Path) -> Path:
+    """``path`` itself, unless reading it could wait for ever or never end (a pipe, a device)."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise StorageError(f"{path} is not a plain file; it is not read.")
+    return path
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: int = BUNDLE_VERSION
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    infos = archive.infolist()
+    strange = [info.filename for info in infos if info.filename.removesuffix(".npy") not in ARRAYS]
+    if strange or len(infos) > len(ARRAYS):
+        raise StorageError(f"{path} holds {strange[:1] or 'arrays twice'}, which is none of {', '.join(ARRAYS)}.")
+    total = sum(info.file_size for info in infos)
+    if total > MAX_ARRAYS:
+        raise StorageError(f"{path} would unpack to {total:,} B, more than the {MAX_ARRAYS:,} B of any cell.")
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """One array; its header's shape must be that of the bytes that follow, for numpy makes room by the header."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as file:
+        if np.lib.format.read_magic(file) == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            raise ValueError(f"{name} has an unknown header")
+        if (
+            dtype.hasobject
+            or dtype.kind not in "iuf"
+            or math.prod(shape) * dtype.itemsize != info.file_size - file.tell()
+        ):
+            raise ValueError(f"{name} is not the array that its header tells of")
+    with archive.open(info) as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _check_numbers(value: Any, where: str) -> None:
+    """Refuse numbers that nothing measured could be.
+
+    Raises:
+        ValueError: There is one; names where.
+    """
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise ValueError(f"{where} is a number of {len(str(value)[:5000])} digits")
+    if isinstance(value, float) and not abs(value) <= LARGEST_REAL:
+        raise ValueError(f"{where} is {value}")
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _check_numbers(getattr(value, name), f"{where}.{name}" if where else name)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_numbers(item, f"{where}.{key}")
+    elif isinstance(value, tuple | list):
+        for number, item in enumerate(value):
+            _check_numbers(item, f"{where}[{number}]")

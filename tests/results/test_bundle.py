@@ -1,0 +1,260 @@
+"""A bundle that others write to, that is moved, and that comes from a stranger."""
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgerig.errors import StorageError, UsageError
+from edgerig.results import reading
+from edgerig.results.bundle import Bundle, Header
+from edgerig.results.reading import read_arrays, read_document
+
+
+def begin(path: Path) -> Bundle:
+    bundle = Bundle(path)
+    bundle.write_header(
+        Header(version=1, name="n", edgerig="0", created="now", plan_hash="h", rig={}, cells=("a", "b"))
+    )
+    (path / "results.json").write_text("{}")
+    return bundle
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    begin(tmp_path / "run")
+    assert Bundle(str(tmp_path / "run")).header().name == "n"
+
+
+# ---- moving aside, and two at once
+
+
+def test_moving_aside_moves_what_a_link_leads_to_and_leaves_the_link(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    begin(disk / "real")
+    link = tmp_path / "out"
+    link.symlink_to(disk / "real")
+    bundle = Bundle(link)
+    old = bundle.archive()
+    assert old == disk / "real.1"
+    assert (old / "bundle.json").is_file()
+    assert link.is_symlink()
+    assert link.resolve() == disk / "real"
+    assert list((disk / "real").iterdir()) == [disk / "real" / ".lock"]
+    bundle.unlock()
+    assert bundle.put_back(old)
+    assert (link / "bundle.json").is_file()
+    assert not old.exists()
+
+
+def test_a_link_to_nothing_is_followed(tmp_path: Path) -> None:
+    link = tmp_path / "out"
+    link.symlink_to(tmp_path / "later")
+    bundle = Bundle(link)
+    bundle.lock()
+    bundle.unlock()
+    assert (tmp_path / "later").is_dir()
+
+
+def test_a_second_run_is_told_that_the_folder_is_in_use(tmp_path: Path) -> None:
+    first, second = begin(tmp_path / "run"), Bundle(tmp_path / "run")
+    first.lock()
+    for attempt in (second.lock, second.archive):
+        with pytest.raises(UsageError, match="is in use"):
+            attempt()
+    assert not (tmp_path / "run.1").exists()
+    first.unlock()
+    second.lock()
+    second.unlock()
+
+
+RACE = """
+import sys, time
+from pathlib import Path
+from edgerig.errors import EdgerigError
+from edgerig.results.bundle import Bundle, Header
+bundle = Bundle(Path(sys.argv[1]))
+sys.stdin.readline()
+try:
+    bundle.archive()
+    bundle.write_header(Header(version=1, name=sys.argv[2], edgerig="0", created="", plan_hash="", rig={}, cells=()))
+    print("won", flush=True)
+    sys.stdin.readline()
+except EdgerigError as error:
+    print(error.message, flush=True)
+"""
+
+
+def test_of_runs_that_race_for_a_folder_one_wins_and_the_others_say_in_use(tmp_path: Path) -> None:
+    begin(tmp_path / "run")
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(tmp_path / "run"), str(n)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    said = [racer.stdout.readline().strip() for racer in racers if racer.stdout is not None]
+    for racer in racers:
+        racer.communicate("end\n", timeout=60)
+    assert said.count("won") == 1
+    assert all("is in use" in text for text in said if text != "won")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.1"]
+    assert Bundle(tmp_path / "run.1").header().name == "n"
+
+
+# ---- from a stranger
+
+
+def document(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "bundle.json"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+HEADER = {
+    "version": 1, "name": "n", "edgerig": "0", "created": "", "plan_hash": "", "rig": {}, "cells": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({**HEADER, "name": 3}),
+        json.dumps({**HEADER, "cells": "abc"}),
+        json.dumps({**HEADER, "version": "1"}),
+        json.dumps({**HEADER, "rig": {"n": 10**40}}),
+        json.dumps({**HEADER, "rig": {"n": 1e300}}),
+        json.dumps({**HEADER, "rig": 0}).replace("0}", "NaN}"),
+        json.dumps({**HEADER, "rig": 0}).replace("0}", '{"a": 1e999}}'),
+        '{"rig": ' + "[" * 500_000,
+        '{"version": 1, "rig": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}",
+        b"\xff\xfe",
+        "",
+    ],
+)
+def test_what_is_no_document_of_ours_is_refused_with_the_reason(tmp_path: Path, text: str | bytes) -> None:
+    path = document(tmp_path, text)
+    with pytest.raises(StorageError, match=r"bundle\.json is damaged"):
+        read_document(path, Header, tmp_path)
+
+
+def test_a_document_is_not_read_beyond_what_a_run_writes(tmp_path: Path) -> None:
+    path = tmp_path / "bundle.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte of zeros, with holes
+    with pytest.raises(StorageError, match="no run of edgerig writes"):
+        read_document(path, Header, tmp_path)
+
+
+def test_links_out_of_a_bundle_are_not_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text(json.dumps(HEADER))
+    bundle = tmp_path / "bundle"
+    (bundle / "cells").mkdir(parents=True)
+    (bundle / "bundle.json").symlink_to(secret)
+    np.savez(tmp_path / "samples.npz", times_ns=np.zeros(1, np.int64))
+    (bundle / "cells" / "a").symlink_to(tmp_path)
+    with pytest.raises(StorageError, match="leads out of the bundle"):
+        Bundle(bundle).header()
+    with pytest.raises(StorageError, match="leads out of the bundle"):
+        Bundle(bundle).samples("a")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "bundle.json")
+    with pytest.raises(StorageError, match="not a plain file"):
+        read_document(tmp_path / "bundle.json", Header, tmp_path)
+
+
+def npy(dtype: str, shape: tuple[int, ...], content: bytes) -> bytes:
+    """An .npy file whose header says what it wants."""
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape!r}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+
+
+def archive(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(f"{name}.npy", content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"times_ns": npy("<i8", (1 << 40,), b"\0" * 800)},
+        {"times_ns": npy("<i8", (100, 1 << 50), b"")},
+        {"times_ns": npy("|O", (1,), b"\0" * 8)},
+        {"times_ns": npy("<U900000", (1 << 20,), b"")},
+        {"times_ns": b"\x93NUMPY\x02\x00" + b"\xff" * 20},
+        {"times_ns": b""},
+        {"strange": npy("<i8", (1,), b"\0" * 8)},
+        {"../../etc/passwd": npy("<i8", (1,), b"\0" * 8)},
+    ],
+)
+def test_arrays_that_are_not_what_they_say_are_refused(tmp_path: Path, members: dict[str, bytes]) -> None:
+    path = archive(tmp_path / "samples.npz", **members)
+    with pytest.raises(StorageError):
+        read_arrays(path, tmp_path)
+
+
+UNPACK = """
+import resource, sys
+from pathlib import Path
+from edgerig.errors import StorageError
+from edgerig.results.reading import read_arrays
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try: read_arrays(Path(sys.argv[1]), Path(sys.argv[1]).parent)
+except StorageError as error: print(error.message)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_small_archive_that_unpacks_to_gigabytes_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "samples.npz"
+    zeros = b"\0" * (1 << 20)
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file,
+        file.open("times_ns.npy", "w", force_zip64=True) as to,
+    ):
+        to.write(npy("<i8", ((2 << 30) // 8,), b""))
+        for _ in range(2 << 10):
+            to.write(zeros)
+    assert path.stat().st_size < 4 << 20
+    done = subprocess.run([sys.executable, "-c", UNPACK, str(path)], capture_output=True, text=True, check=True)
+    message, grown = done.stdout.splitlines()
+    assert "would unpack to" in message
+    assert int(grown) < 50_000  # kB
+
+
+def test_sound_arrays_come_back_and_only_those_asked_for(tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {"times_ns": np.arange(5), "scores": np.ones((5, 2), np.float32)}
+    np.savez_compressed(tmp_path / "samples.npz", **arrays)
+    back = read_arrays(tmp_path / "samples.npz", tmp_path)
+    assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
+    assert set(read_arrays(tmp_path / "samples.npz", tmp_path, ("times_ns",))) == {"times_ns"}
+
+
+def test_an_archive_whose_sizes_lie_is_no_way_around_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_ARRAYS", 1000)
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(1000, np.int64))
+    path = archive(tmp_path / "samples.npz", times_ns=buffer.getvalue())
+    data = path.read_bytes()
+    size = struct.pack("<I", len(buffer.getvalue()))
+    path.write_bytes(data.replace(size, struct.pack("<I", 200)))
+    with pytest.raises(StorageError):
+        read_arrays(path, tmp_path)
