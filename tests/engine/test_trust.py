@@ -10,7 +10,7 @@ import edgerig
 from edgerig.artifact import TensorSpec
 from edgerig.engine.passing import Finite, HostTime
 from edgerig.errors import EdgerigError, InferenceError
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.results.types import CellResult
 from edgerig.testing.faults import MISCLOCKED
 from edgerig.testing.faults import NAME as FAULTY
@@ -79,3 +79,19 @@ def test_host_time_is_a_median_and_a_pause_is_told() -> None:
     host.add(20.0, 100)
     assert host.median() == pytest.approx(0.001)
     assert "stood still for up to 20.0 s while reading samples" in (host.pause() or "")
+
+
+def test_results_of_an_earlier_session_are_looked_at_too() -> None:
+    seen = Finite([TensorSpec("y", (1, 2), "float32")])
+    with pytest.raises(InferenceError, match="Output 'y' of the network is inf or NaN in 1 of 3 samples"):
+        seen.check(np.array([[0, 1], [np.nan, 1], [2, 3]], np.float32))
+
+
+def test_a_reference_that_is_no_number_is_compared_with_nothing() -> None:
+    from edgerig.engine.judging import compare
+
+    scores = np.zeros((3, 2), np.float32)
+    reference = np.array([[0, 1], [np.inf, 1], [2, 3]], np.float32)
+    found = compare(scores, reference, "the float model", None, 0)  # type: ignore[arg-type]
+    assert isinstance(found, Unavailable)
+    assert "the float model are inf or NaN in 1 of 3 samples" in found.reason

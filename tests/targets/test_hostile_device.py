@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 import edgerig
 from edgerig.errors import AnswerError, EdgerigError, InferenceError, Interrupted, LeaseError, TargetError, UsageError
 from edgerig.measure.kinds import Measurement
+from edgerig.measure.pauses import waited
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 from edgerig.testing.networks import dense_tflite
@@ -321,7 +323,10 @@ def test_a_hello_that_cannot_be_is_refused(hostile, faulty, at, value):
     assert is_clean(str(caught.value))
 
 
-@pytest.mark.parametrize(("at", "value"), [(2, MOST), (3, MOST), (4, []), (4, [200, -5]), (7, MOST), (9, ESC)])
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(2, MOST), (3, MOST), (4, []), (4, [200, -5]), (7, MOST), (9, ESC), (11, [1, 1e300]), (11, [1, NAN])],
+)
 def test_a_hello_that_promises_too_much_is_lived_with(hostile, faulty, at, value):
     kinds = {"kinds": "3,4,5,6,7,8"} if value == [200, -5] else {}
     told = use(hostile({HELLO: hello(at=at, value=value)}, **kinds).address, faulty)
@@ -501,3 +506,25 @@ def test_nonsense_is_asked_for_once(hostile, tmp_path):
     with pytest.raises(EdgerigError, match="tells a time of -1 ns"):
         edgerig.run(rig, out=tmp_path / "out")
     assert len(asked) == 1
+
+
+@pytest.mark.slow
+def test_a_device_that_stands_still_between_its_inferences_is_told(hostile, faulty):
+    """Its own times are right; the host waited."""
+    answered = []
+
+    def late(send: Any, session: Any, request: int, *rest: Any) -> None:
+        answered.append(request)
+        if len(answered) == 8:
+            time.sleep(2.5)
+        send(1, request, *rest)
+
+    target = target_for(hostile({RUN: Raw(late)}).address, {"timeout": 20})
+    with target.open(faulty, "toy", {}) as session:
+        for _ in range(6):
+            session.run([X[0][:1]])
+        assert session.longest_wait() == 0.0 or session.longest_wait() < 2.0
+        for _ in range(6):
+            session.run([X[0][:1]])
+        assert "For 2.5 s nothing came from the device" in (waited(session.longest_wait()) or "")
+    target.close()

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from edgerig.cli.console import echo, say
+from edgerig.text import one_line
 
 if TYPE_CHECKING:
     from edgerig.agent.serial import SerialAgent
@@ -155,7 +156,7 @@ def command(
     if listen.startswith("serial://"):
         _refuse_socket_options(ctx)
         serial = _serial_agent(
-            listen, folder=folder, runtimes=runtimes, idle=idle, log=(lambda _: None) if quiet else echo,
+            listen, folder=folder, runtimes=runtimes, idle=idle, log=(lambda _: None) if quiet else _log,
             limits=WorkerLimits(max_model, max_message, max_memory),
         )  # fmt: skip
         _serve(serial, listen, until_eof)
@@ -168,7 +169,7 @@ def command(
     agent = Agent(
         address, folder=folder, runtimes=runtimes, insecure=insecure, idle=idle, token=token,
         tls=device_context(tls) if tls is not None else None, sessions=sessions, lease=lease,
-        limits=WorkerLimits(max_model, max_message, max_memory), log=(lambda _: None) if quiet else echo,
+        limits=WorkerLimits(max_model, max_message, max_memory), log=(lambda _: None) if quiet else _log,
     )  # fmt: skip
     _serve(agent, str(agent.address), until_eof)
 
@@ -196,6 +197,11 @@ def _serial_agent(listen: str, **settings: Any) -> SerialAgent:
     except BaseException:
         link.close()
         raise
+
+
+def _log(message: str) -> None:
+    """One line, whatever a client calls itself."""
+    echo(one_line(message))
 
 
 def _serve(agent: Agent | SerialAgent, where: str, until_eof: bool) -> None:

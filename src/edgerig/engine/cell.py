@@ -37,6 +37,7 @@ from edgerig.runtimes.base import LayerTime
 from edgerig.spec.plan import Cell
 from edgerig.spec.types import Measure
 from edgerig.targets.base import LoadReport, Session, Target
+from edgerig.text import one_line
 
 Array = NDArray[Any]
 NANOSECOND = 1e-9
@@ -201,7 +202,7 @@ def _steady_pass(
             waiting -= len(values)
             advance(len(values))
         mark = time.perf_counter()
-    finite.check()
+    finite.check(journal.joined("scores"), judged)
     times = [journal.joined("times_ns")]
     again = _first_chunk(tests, artifact)
     # By the median: one inference of 20 s, over which a laptop slept, is no reason to measure less.
@@ -245,7 +246,7 @@ def _machine(session: Session) -> MachineState:
     try:
         return session.machine()
     except AnswerError as error:
-        return unknown_machine(error.message)
+        return unknown_machine(one_line(error.message, 200))
 
 
 def _with_what_the_profile_told(before: dict[str, Quantity], after: dict[str, Quantity]) -> dict[str, Quantity]:

@@ -78,6 +78,9 @@ def compare(
     """
     if isinstance(reference, Unavailable):
         return reference
+    wrong = int((~np.isfinite(reference).all(axis=1)).sum())
+    if wrong:
+        return Unavailable(f"the outputs of {source} are inf or NaN in {wrong:,} of {len(reference):,} samples")
     if reference.shape != scores.shape:
         return Unavailable(f"the reference gives {reference.shape[1:]} values a sample, this one {scores.shape[1:]}")
     vacuous = why_vacuous(scores, reference)

@@ -69,12 +69,18 @@ class Finite:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 self._bad[index] += int((~np.isfinite(array.reshape(len(array), -1)).all(axis=1)).sum())
 
-    def check(self) -> None:
+    def check(self, scores: Array | None = None, judged: int = 0) -> None:
         """See that there were none.
+
+        Args:
+            scores: What is kept of output ``judged``, of all samples, those of an earlier session included.
 
         Raises:
             InferenceError: There were; names the output and how many of how many samples.
         """
+        if scores is not None:
+            self._samples = len(scores)
+            self._bad[judged] = int((~np.isfinite(scores).all(axis=1)).sum())
         for spec, bad in zip(self._specs, self._bad, strict=True):
             if bad:
                 raise InferenceError(

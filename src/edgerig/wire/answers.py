@@ -29,6 +29,8 @@ MOST_TENSORS, MOST_DIMENSIONS, MOST_ELEMENTS = 256, 16, 2**40
 MOST_THREADS, MOST_CORES, MOST_BYTES = 4096, 65536, 2**60
 #: Seconds that nobody waits for: a time above is a clock that was read wrongly.
 LONGEST_SECONDS = 1e7
+#: Seconds that a lease is taken to last at most: it is renewed several times in them.
+LONGEST_LEASE = 86_400.0
 #: Names of figures, layers and packages that are kept.
 MOST_NAMES = 1000
 MOST_LAYERS = 65536
@@ -55,6 +57,9 @@ def checked_hello(hello: Hello, who: str) -> Hello:
     grant = hello.grant
     if grant is not None and (not 0 <= grant.fence < 2**63 or grant.max_model < 0):
         raise _refused(who, f"grants a lease of number {grant.fence} for networks of {grant.max_model} B")
+    if grant is not None:
+        seconds = min(grant.seconds, LONGEST_LEASE) if math.isfinite(grant.seconds) and grant.seconds > 0 else 0.0
+        grant = replace(grant, seconds=seconds)
     if hello.network and not _is_sha256(hello.network):
         raise _refused(who, f"names the network that is built in as {one_line(hello.network, 80)!r}, which is no hash")
     return replace(
@@ -65,6 +70,7 @@ def checked_hello(hello: Hello, who: str) -> Hello:
         runtimes=tuple(one_line(name, NAME) for name in hello.runtimes[:MOST_NAMES]),
         clock=one_line(hello.clock, NAME),
         reset_cause=_text(hello.reset_cause),
+        grant=grant,
     )
 
 

@@ -207,7 +207,9 @@ def error_of(failure: Failure, who: str = "", *, answer: bool = False) -> Edgeri
         who: Whose words they are; put before them unless it is empty or in them.
         answer: Whether a request was answered with it, so that the device is there and has made up its mind.
     """
-    message, hint = lines(failure.message, _TEXT), None if failure.hint is None else lines(failure.hint, _TEXT)
+    # What our own processes tell may be a table; a stranger's words must not look like lines of ours.
+    clean = one_line if who else lines
+    message, hint = clean(failure.message, _TEXT), None if failure.hint is None else clean(failure.hint, _TEXT)
     if who and who not in message:
         message = f"{who}: {message}"
     failure = msgspec.structs.replace(failure, message=message, hint=hint)
