@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -136,9 +137,11 @@ class Agent:
     def _accept(self) -> None:
         try:
             connected, peer = self._listener.accept()
-        except OSError:
-            # The client was gone before its call was taken, or there are too many open files.
-            time.sleep(_BREATH)
+        except OSError as error:
+            # The client was gone before its call was taken, or it cannot be taken for now.
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._door_log(f"a connection has to wait: {error.strerror}")
+                time.sleep(_BREATH)
             return
         try:
             caller = Caller(connected, peer)

@@ -124,7 +124,7 @@ class SocketLink(Link):
 
     def _send_rest(self, left: Buffers, sent: int) -> None:
         """Send what the peer has not taken at once, as long as it takes enough of it."""
-        deadline = self._deadline()
+        deadline = self._deadline(sent - self._unsent())
         poll = select.poll()
         poll.register(self.socket, select.POLLOUT)
         while left:
@@ -136,12 +136,12 @@ class SocketLink(Link):
                 count = self.socket.sendmsg(left, (), socket.MSG_DONTWAIT)
                 left, sent = _rest(left, count), sent + count
 
-    def _deadline(self) -> Deadline | None:
+    def _deadline(self, moved: int = 0) -> Deadline | None:
         grace = self.grace if self.grace is not None else self._timeout
-        return Deadline(grace) if grace is not None else None
+        return Deadline(grace, moved=moved) if grace is not None else None
 
     def _unsent(self) -> int:
-        """Bytes that the kernel took and the peer has not, as far as it tells."""
+        """Bytes that the kernel took and the peer has not, as far as it tells; of a unix socket with what they cost."""
         try:
             return int(_INT.unpack(fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))[0])
         except OSError:
