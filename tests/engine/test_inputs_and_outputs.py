@@ -16,8 +16,8 @@ from edgerig.measure.kinds import Measurement
 from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
 from edgerig.results.types import RunResult
-from edgerig.testing.networks import dense_tflite, dense_weights, two_output_tflite
-from edgerig.testing.onnx_networks import colour_images, torch_like_onnx, tree_onnx
+from edgerig.testing.networks import channel_means_tflite, dense_tflite, dense_weights, two_output_tflite
+from edgerig.testing.onnx_networks import Axes, colour_images, torch_like_onnx, tree_onnx
 
 SIZE = (5, 7)
 QUICK = {"samples": None, "warmup": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
@@ -53,6 +53,31 @@ def test_channels_first_gets_its_images_turned(said: dict[str, Any], colours: Pa
     assert cell.artifact.inputs[0].layout == "nchw"
     assert cell.agreement.same_class == 1.0  # type: ignore[union-attr]
     assert any("nchw" in text for text in remarks(result.cells))
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflm"])
+def test_channels_first_tflite_gets_its_images_turned_too(runtime: str, colours: Path, tmp_path: Path) -> None:
+    result = run({"file": str(channel_means_tflite(tmp_path / "net.tflite"))}, colours, tmp_path / "out", runtime)
+    assert accuracy(result) == 1.0
+    assert result.cells[0].artifact.inputs[0].layout == "nchw"
+
+
+@pytest.mark.parametrize("axes", [(1, 3, 5, 7), ("batch_size", 3, 5, 7), (4, 3, 5, 7)])
+@pytest.mark.parametrize(("opset", "ir"), [(9, 4), (11, 6), (13, 7), (17, 8), (21, 10)])
+def test_quantized_exports_of_pytorch_are_calibrated_in_their_layout(
+    axes: Axes, opset: int, ir: int, colours: Path, tmp_path: Path
+) -> None:
+    """In the wrong layout the brightest channel could not be told: calibration, reference and cells are all turned."""
+    net = torch_like_onnx(tmp_path / "net.onnx", axes, opset, ir)
+    matrix = [{"compilers": ["onnx-int8"], "runtimes": ["onnxruntime"]}]
+    rig = {"name": "t", "model": {"file": str(net)}, "dataset": {"use": "npz", "file": str(colours)}}
+    (cell,) = edgerig.run({**rig, "matrix": matrix, "measure": QUICK}, out=tmp_path / "out").cells
+    assert cell.artifact.scheme == "int8"
+    assert cell.artifact.inputs[0].layout == "nchw"
+    assert cell.quality.metrics[0].value == 1.0
+    assert cell.agreement.same_class == 1.0  # type: ignore[union-attr]
+    assert cell.agreement.max_abs_error < 0.02  # type: ignore[union-attr]
+    assert cell.batch == (4 if axes[0] == 4 else 1)
 
 
 def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path: Path) -> None:

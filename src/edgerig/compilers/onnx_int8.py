@@ -19,6 +19,7 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.calibration import calibration_samples
 from edgerig.compilers.onnx import float_onnx, refuses_quantized
+from edgerig.compilers.pipeline import with_layouts
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError
 from edgerig.models.graph.onnx_file import read_onnx
@@ -203,7 +204,8 @@ def _only_input(artifact: Artifact, model: bytes) -> TensorSpec:
     if len(inputs) != 1 or inputs[0].dtype != "float32":
         what = f"has {len(inputs)} inputs" if len(inputs) != 1 else f"has an input of type {inputs[0].dtype}"
         raise IncompatibleError(f"{artifact.name} {what}; calibration feeds one of float32.")
-    return inputs[0]
+    # The bytes say nothing of the layout that was declared or found.
+    return with_layouts(inputs, artifact.inputs)[0]
 
 
 def _prepare(model: bytes, work: Path) -> Path:

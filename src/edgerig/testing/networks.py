@@ -108,6 +108,18 @@ def two_output_tflite(path: Path, features: int = 8, sizes: tuple[int, int] = (4
     return net.write(path, [x], outputs)
 
 
+def channel_means_tflite(path: Path, shape: tuple[int, ...] = (1, 3, 5, 7)) -> Path:
+    """A float32 TFLite network of channels first: the mean of each channel, which says which one is brightest."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    net = _TfliteNetwork(schema)
+    x = net.tensor("x", shape, schema.TensorType.FLOAT32)
+    axes = net.tensor("axes", (2,), schema.TensorType.INT32, np.array([2, 3], np.int32))
+    y = net.tensor("y", shape[:2], schema.TensorType.FLOAT32)
+    net.operator(schema.BuiltinOperator.MEAN, [x, axes], [y], "ReducerOptions", schema.ReducerOptionsT())
+    return net.write(path, [x], [y])
+
+
 def dense_onnx(path: Path, features: int = 8, classes: int = 4, seed: int = 0, batch: int | str = 1) -> Path:
     """The float32 ONNX network ``softmax(W x + b)``; ``batch`` may be a name, for a dynamic axis."""
     import onnx

@@ -1,0 +1,165 @@
+"""``--layout``, ``--shape`` and ``--output``: what a file does not say is said on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgerig.artifact import Artifact, TensorSpec
+from edgerig.cli import main
+from edgerig.cli.options import parse_shapes
+from edgerig.errors import UsageError
+from edgerig.testing.networks import two_output_tflite
+from edgerig.testing.onnx_networks import colour_images, torch_like_onnx, tree_onnx
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Runs ``edgerig`` in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of pictures for each class, larger than the networks take them."""
+    images, labels = colour_images(60, (20, 20))
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = tmp_path / "photos" / "rgb"[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def cells(out: str) -> Any:
+    return json.loads(out)["cells"]
+
+
+def classes_in_order(photos: Path) -> list[str]:
+    return sorted(path.name for path in photos.iterdir())
+
+
+def test_a_network_of_pytorch_runs_on_a_folder_of_photos(call: Call, photos: Path) -> None:
+    torch_like_onnx(Path("net.onnx"), (1, 3, 16, 16))
+    code, out, err = call("bench", "net.onnx", "--layout", "nchw", "--dataset", "folder",
+                          "--dataset-option", "root=photos", "--no-profile", "--json")  # fmt: skip
+    assert code == 0, err
+    (cell,) = cells(out)
+    # Classes are b, g, r in the folder's order and r, g, b in the network's: green alone is right.
+    assert classes_in_order(photos) == ["b", "g", "r"]
+    assert cell["quality"]["confusion"] == [[0, 0, 4], [0, 4, 0], [4, 0, 0]]
+    assert cell["artifact"]["inputs"][0]["layout"] == "nchw"
+    assert "channels first (nchw)" in err
+    assert "nchw" in Path("runs/bench-net/report.md").read_text()
+
+
+def test_a_layout_that_cannot_be_is_told(call: Call, photos: Path) -> None:
+    torch_like_onnx(Path("net.onnx"), (1, 3, 16, 16))
+    code, _, err = call("bench", "net.onnx", "--layout", "nhwc", "--dataset", "folder",
+                        "--dataset-option", "root=photos", "--dataset-option", "size=16")  # fmt: skip
+    assert code == 2
+    assert "channels last (nhwc)" in err
+    assert "Traceback" not in err
+
+
+def test_free_axes_ask_for_a_shape_and_random_samples_follow_it(call: Call) -> None:
+    torch_like_onnx(Path("net.onnx"), ("N", 3, "height", "width"))
+    code, _, err = call("bench", "net.onnx", "--no-profile")
+    assert code == 2
+    assert "--shape input.1=1,3,?,?" in err
+    code, out, err = call("bench", "net.onnx", "--no-profile", "--samples", "5", "--shape", "2,3,5,7", "--json")
+    assert code == 0, err
+    (cell,) = cells(out)
+    assert (cell["batch"], cell["artifact"]["inputs"][0]["shape"]) == (2, [2, 3, 5, 7])
+    assert "batch of 2 samples" in err
+
+
+def test_the_judged_output_is_said_and_may_be_named(call: Call) -> None:
+    two_output_tflite(Path("net.tflite"))
+    code, out, err = call("bench", "net.tflite", "--samples", "5", "--no-profile", "--json")
+    assert code == 0, err
+    assert cells(out)[0]["quality"]["output"] == "a"
+    assert "output 'a' alone; the network also gives b" in err
+    code, out, err = call("bench", "net.tflite", "--samples", "5", "--no-profile", "--json", "--output", "b")
+    assert code == 0, err
+    assert cells(out)[0]["quality"]["output"] == "b"
+    code, _, err = call("bench", "net.tflite", "--samples", "5", "--output", "c")
+    assert code == 2
+    assert "outputs" in err or "output" in err
+
+
+def test_calibration_takes_the_layout_and_the_description_keeps_it(call: Call, photos: Path) -> None:
+    images, labels = colour_images(30, (3, 3))
+    np.savez("square.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    torch_like_onnx(Path("net.onnx"), (1, 3, 3, 3))
+    calibrate = ("compile", "net.onnx", "--to", "onnx-int8", "--dataset", "npz", "--dataset-option", "file=square.npz")
+    code, _, err = call(*calibrate)
+    assert code != 0
+    assert "both channels last and channels first" in err
+    code, _, err = call(*calibrate, "--layout", "nchw")
+    assert code == 0, err
+    made = Path("build/net_onnx_int8.onnx")
+    assert Artifact.load(made.with_name(made.name + ".json")).inputs[0].layout == "nchw"
+    code, out, err = call("bench", str(made), "--dataset", "npz", "--dataset-option", "file=square.npz",
+                          "--no-profile", "--json")  # fmt: skip
+    assert code == 0, err
+    assert cells(out)[0]["quality"]["metrics"][0]["value"] == 1.0
+
+
+def test_free_axes_are_set_for_calibration(call: Call) -> None:
+    images, labels = colour_images(30, (5, 7))
+    np.savez("d.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    torch_like_onnx(Path("net.onnx"), ("N", 3, "height", "width"))
+    calibrate = ("compile", "net.onnx", "--to", "onnx-int8", "--dataset", "npz", "--dataset-option", "file=d.npz")
+    code, _, err = call(*calibrate)
+    assert code != 0
+    assert "--shape" in err
+    code, _, err = call(*calibrate, "--shape", "input.1=1,3,5,7")
+    assert code == 0, err
+
+
+def test_inspect_shows_layout_free_axes_and_what_is_not_read(call: Call) -> None:
+    torch_like_onnx(Path("net.onnx"), ("N", 3, "height", "width"))
+    code, out, _ = call("inspect", "net.onnx")
+    assert code == 0
+    assert "input.1  float32 1x3x?x?, nchw by its shape" in out
+    tree_onnx(Path("tree.onnx"), zipmap=True)
+    code, out, _ = call("inspect", "tree.onnx")
+    assert code == 0
+    assert "output_probability: seq(map(int64,tensor(float))), which is neither read nor compared" in out
+    assert json.loads(call("inspect", "tree.onnx", "--json")[1])["left_out"]
+
+
+SPEC = TensorSpec("x", (1, -1), "float32")
+
+
+def test_shapes_are_read_by_name_or_for_the_only_input() -> None:
+    assert parse_shapes(["x=1, 3,4"], [[SPEC]]) == {"x": [1, 3, 4]}
+    assert parse_shapes(["1,3"], [[SPEC]]) == {"x": [1, 3]}
+    assert parse_shapes(["a=b=1"], [[SPEC]]) == {"a=b": [1]}
+
+
+@pytest.mark.parametrize("text", ["x=1,a", "x=", "x=1,,2", "x=0,2", "x=-1,2", "x=1.5", "", "x=１"])
+def test_what_is_no_shape_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--shape"):
+        parse_shapes([text], [[SPEC]])
+
+
+def test_a_shape_without_a_name_needs_a_single_input() -> None:
+    with pytest.raises(UsageError, match="of which input"):
+        parse_shapes(["1,2"], [[SPEC, SPEC]])
