@@ -59,6 +59,8 @@ _OPERATORS = (
 
 
 def number(value: float, unit: str = "s", *, kind: Kind = "measured", method: str = "m", **more: Any) -> Measurement:
+    if kind in ("modelled", "estimated"):
+        more |= {"low": 0.8 * value, "high": 1.5 * value, "bounds": "model"}
     return Measurement(value=value, unit=unit, kind=kind, method=method, **more)
 
 

@@ -184,7 +184,11 @@ def test_tables_sort_by_number_and_keep_the_unavailable_last(browser: Any, pages
             assert heads[number].get_attribute("aria-sort") == state
             shown = column(browser, number)
             values = [float(value) for value in shown if value]
-            assert values == sorted(values, reverse=reverse)
+            # The board's time is emulated: it stays behind those that were measured, whichever way they are sorted.
+            apart = 1 if wanted == "median latency" else 0
+            measured = values[: len(values) - apart]
+            assert measured == sorted(measured, reverse=reverse)
+            assert values[len(measured) :] == [max(values)] * apart
             assert "" not in shown[: len(values)]
 
 

@@ -19,7 +19,8 @@ from edgerig.targets.base import FirmwareReport, SymbolSize
 
 
 def counted(value: float, unit: str, kind: Any) -> Measurement:
-    return Measurement(value=value, unit=unit, kind=kind, method="counted by a test", n=7)
+    band: Any = {"low": 0.8 * value, "high": 1.5 * value, "bounds": "model"} if kind == "modelled" else {}
+    return Measurement(value=value, unit=unit, kind=kind, method="counted by a test", n=7, **band)
 
 
 FIRMWARE = FirmwareReport(
@@ -62,26 +63,32 @@ def test_only_what_was_counted_has_instructions(report: Report) -> None:
     assert {"instructions, one inference", "cycles, one inference"} <= {stage.name for stage in board.stages}
 
 
-def test_every_row_of_a_modelled_spread_says_so_and_no_measured_one_does(make: Any) -> None:
-    modelled = (*make.DEMO[-1][:-1], "modelled")
-    report = build([make.run((make.DEMO[0], modelled))])
+def test_every_row_of_an_emulated_spread_says_so_and_no_measured_one_does(make: Any) -> None:
+    report = build([make.run((make.DEMO[0], make.DEMO[-1]))])
     text, page = render_markdown(report), render_html(report)
     measured, board = report.variants
     assert len(board.spread) == len(measured.spread) == 8
     for fact in board.spread[:-1]:
-        assert f"| {fact.label} | {fact.value} *modelled* |" in text, fact.label
-        assert f'{fact.value} <span class="badge modelled">modelled</span></td>' in page, fact.label
+        assert f"| {fact.label} | {fact.value} *emulated* |" in text, fact.label
+        assert f'{fact.value} <span class="badge emulated">emulated</span></td>' in page, fact.label
     for fact in (*measured.spread, board.spread[-1]):
         assert f"| {fact.label} | {fact.value} |" in text, fact.label
-    first = next(stage.figure for stage in board.stages if stage.name == "first inference")
-    assert [figure.kind for figure in (first, board.p90, board.p99)] == ["modelled"] * 3
 
 
-def test_the_table_on_the_console_says_which_p99_is_modelled(make: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    modelled = (*make.DEMO[-1][:-1], "modelled")
-    show_cells(make.run((make.DEMO[0], modelled)).result)
-    measured, board = (line for line in capfd.readouterr().err.splitlines() if " us" in line)
-    assert (measured.count("modelled"), board.count("us modelled")) == (0, 2)
+@pytest.mark.parametrize("kind", ["modelled", "estimated"])
+def test_what_a_model_made_has_no_spread_and_no_tail(make: Any, kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    run = make.run((make.DEMO[0], (*make.DEMO[-1][:-1], kind)))
+    report = build([run])
+    measured, board = report.variants
+    assert (len(measured.spread), board.spread, board.times) == (8, (), None)
+    assert "not a spread of measured ones" in board.times_reason
+    assert board.p90.reason == board.p99.reason
+    assert "a model has no tail" in (board.p99.reason or "")
+    show_cells(run.result)
+    lines = [line for line in capfd.readouterr().err.splitlines() if " us" in line]
+    assert (lines[0].count(kind), lines[1].count(kind)) == (0, 1)
+    low, high = (value * 1e6 for value in (board.steady.low, board.steady.high))
+    assert f" us, {kind}, {low:,.1f} to {high:,.1f} " in lines[1]
 
 
 def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_they_matter(make: Any) -> None:
@@ -149,8 +156,12 @@ def test_line_and_charts_of_a_modelled_variant_carry_its_badge(make: Any) -> Non
     badge = ' <span class="badge modelled">modelled</span>'
     assert "badge modelled" not in measured
     assert badge in board.split("</summary>")[0]
+    assert f"Time by operator.{badge}</figcaption>" in board
+    assert "are distributed." not in board
+    emulated = render_html(build([make.run((make.DEMO[-1],))]))
+    badge = ' <span class="badge emulated">emulated</span>'
     for caption in ("are distributed.", "below a latency.", "samples.", "Time by operator."):
-        assert f"{caption}{badge}</figcaption>" in board, caption
+        assert f"{caption}{badge}</figcaption>" in emulated, caption
 
 
 def test_cycle_model_stands_with_its_fit_to_silicon_where_the_clock_is_named(make: Any) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from edgerig.cli.console import echo, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.errors import EdgerigError
-from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.measure.kinds import Measurement, Quantity, microseconds
 from edgerig.report import build_report, write_reports
 from edgerig.report.model import Report
 from edgerig.results.bundle import Bundle
@@ -119,14 +119,15 @@ def warning_lines(cells: Sequence[CellResult]) -> list[str]:
 def _time(quantity: Quantity) -> str:
     if not isinstance(quantity, Measurement):
         return "unavailable"
-    kind = "" if quantity.kind == "measured" else f" {quantity.kind}"
-    return f"{quantity.value * 1e6:,.1f} us{kind}"
+    return microseconds(quantity)
 
 
 def _p99(cell: CellResult) -> str:
     steady, distribution = cell.latency.steady, cell.latency.distribution
     if distribution is None or distribution.p99 is None or not isinstance(steady, Measurement):
         return "-"
+    if steady.kind in ("modelled", "estimated"):
+        return "-"  # a model has no tail
     return _time(msgspec.structs.replace(steady, value=distribution.p99))
 
 

@@ -159,6 +159,8 @@ def console(
 
     terminal = _terminal(address, model, timeout, given)
     show = say_raw if raw else _say_on
+    if terminal.times:
+        echo(terminal.times)
     try:
         show(terminal.greeting())
         if commands:

@@ -27,7 +27,7 @@ from edgerig.engine.testset import Reference, TestSet, the_input
 from edgerig.errors import AnswerError, InferenceError, TargetError
 from edgerig.files import digest
 from edgerig.measure.judge import judge
-from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
+from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.stats import Distribution, summarize
@@ -101,6 +101,7 @@ def measure_cell(
             steady = _steady_pass(deployment, journal, tests, how.seconds, task.advance)
         still = [waited(deployment.longest_wait), *steady.pauses]
         counts, firmware = deployment.session.counts(), deployment.session.firmware()
+        model = deployment.session.time_model()
         memory = deployment.ask("while its memory was read", _memory)
         layers, told = deployment.ask("in the profile", lambda session: _profile(session, first_inputs, how))
         memory = _with_what_the_profile_told(memory, told)
@@ -118,16 +119,20 @@ def measure_cell(
     interruptions = tuple(deployment.interruptions)
     if resumed:
         interruptions = (f"The run went on at sample {resumed} of {len(tests)}, in a new session.", *interruptions)
-    pauses = [paused_inferences(steady.times_ns * NANOSECOND), *still, sleep.slept()]
+    pauses = [paused_inferences(steady.times_ns * NANOSECOND) if model is None else None, *still, sleep.slept()]
     doubts = tuple(text for text in (clock, *pauses) if text is not None)
-    warnings = (*interruptions, *doubts, *judge(machine, machine_after, report.threads, distribution, report.clock))
+    # A spread of modelled times is that of instructions, and says nothing of a clock.
+    timed = distribution if model is None else None
+    warnings = (*interruptions, *doubts, *judge(machine, machine_after, report.threads, timed, report.clock))
     kind: Any = target.kind
+    latency = _latency(report, first, steady, distribution, transport, kind, warnings, journal.batch)
+    if model is not None:
+        latency = _as_modelled(latency, model)
     result = CellResult(
         id=cell.id, model=cell.model, variant=cell.variant,
         runtime=cell.runtime.use, runtime_version=report.runtime_version,
         target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
-        agreement=agreement, input=fit,
-        latency=_latency(report, first, steady, distribution, transport, kind, warnings, journal.batch),
+        agreement=agreement, input=fit, latency=latency,
         memory=memory, layers=layers, machine=machine, machine_after=machine_after,
         warnings=(*warnings, *quality.warnings, *_about_agreement(agreement)),
         commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
@@ -302,6 +307,26 @@ def _about_agreement(agreement: Agreement | Unavailable) -> tuple[str, ...]:
     if isinstance(agreement, Unavailable):
         return (f"Same as float is {agreement.reason}.",) if agreement.reason.startswith(VACUOUS) else ()
     return agreement.warnings
+
+
+def _as_modelled(latency: Latency, model: ModelBand | Unavailable) -> Latency:
+    """``latency`` of a session whose times a model made: with its error as their bounds, or why there are none.
+
+    No distribution: the spread of its times is that of instructions.
+    """
+
+    def told(time: Quantity) -> Quantity:
+        if isinstance(time, Unavailable) or isinstance(model, Unavailable):
+            return model if isinstance(model, Unavailable) else time
+        method = time.method.replace(", 95 % bootstrap interval", "")
+        return model.of(replace(time, method=f"{method}; {model.method}"))
+
+    each = latency.per_sample
+    return replace(
+        latency, load=told(latency.load), first=told(latency.first), steady=told(latency.steady),
+        throughput=told(latency.throughput), distribution=None,
+        per_sample=each if isinstance(each, msgspec.UnsetType) else told(each),
+    )  # fmt: skip
 
 
 def _arrays(steady: Steady, tests: TestSet) -> dict[str, Array]:

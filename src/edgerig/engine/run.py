@@ -25,7 +25,7 @@ from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.testset import Reference, TestSet
 from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError
 from edgerig.measure.judge import judge_kind
-from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.kinds import Measurement, Unavailable, microseconds
 from edgerig.measure.machine import MachineState, cores_text, observe
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
@@ -333,9 +333,8 @@ def _headline(result: CellResult) -> str:
     parts = [f"{metric.name} {metric.value:.2%}" for metric in result.quality.metrics[:1]]
     steady, counted = result.latency.steady, result.instructions
     if isinstance(steady, Measurement):
-        kind = "" if steady.kind == "measured" else f", {steady.kind}"
         batch = "" if result.batch == 1 else f" of {result.batch} samples"
-        parts.append(f"{steady.value * 1e6:,.1f} us an inference{batch}{kind}")
+        parts.append(f"{microseconds(steady)} an inference{batch}")
     if isinstance(counted, Measurement):
         parts.append(f"{counted.value:,.0f} instructions")
     return ", ".join(parts)

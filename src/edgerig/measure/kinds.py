@@ -9,6 +9,8 @@ import msgspec
 #: ``measured`` on the device itself; ``emulated`` counted on an emulator; ``modelled`` computed from counts by a
 #: named model; ``estimated`` from a rule of thumb.
 Kind = Literal["measured", "emulated", "modelled", "estimated"]
+#: What ``low`` and ``high`` of a number are: a 95 % confidence interval, or how far a model was off elsewhere.
+Bounds = Literal["interval", "model"]
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True, tag="number", tag_field="is"):
@@ -21,7 +23,9 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, tag="number", tag_f
         method: How it was had, in a few words.
         clock: The clock that a time was read from, else None.
         n: How many raw samples stand behind it.
-        low, high: Bounds of the 95 % interval, where one was computed.
+        low, high: Bounds, where there are any.
+        bounds: What they are: ``interval``, the 95 % confidence interval of repeated measurements, which more samples
+            make narrower; ``model``, the error of the model that made the number, which they do not.
         warnings: What makes it less trustworthy; shown next to it.
     """
 
@@ -33,7 +37,27 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, tag="number", tag_f
     n: int = 1
     low: float | None = None
     high: float | None = None
+    bounds: Bounds = "interval"
     warnings: tuple[str, ...] = ()
+
+
+class ModelBand(msgspec.Struct, frozen=True):
+    """How far what a model makes may be off: the true number is ``low`` to ``high`` times the told one.
+
+    ``method`` names the model, and what it was held against.
+    """
+
+    low: float
+    high: float
+    method: str
+
+    def of(self, number: Measurement) -> Measurement:
+        """``number`` with this band; of a rate as well as of a time."""
+        rate = number.unit.startswith("1/")
+        low, high = (1 / self.high, 1 / self.low) if rate else (self.low, self.high)
+        return msgspec.structs.replace(
+            number, low=number.value * low, high=number.value * high, bounds="model", kind="modelled"
+        )
 
 
 class Unavailable(msgspec.Struct, frozen=True, tag="unavailable", tag_field="is"):
@@ -43,3 +67,14 @@ class Unavailable(msgspec.Struct, frozen=True, tag="unavailable", tag_field="is"
 
 
 Quantity = Measurement | Unavailable
+
+
+def microseconds(time: Measurement) -> str:
+    """A time in words with all that may not be left out: ``12.3 us``, or ``12.3 us, modelled, 10.2 to 18.4``."""
+    text = f"{time.value * 1e6:,.1f} us"
+    if time.kind == "measured":
+        return text
+    text += f", {time.kind}"
+    if time.bounds == "model" and time.low is not None and time.high is not None:
+        return f"{text}, {time.low * 1e6:,.1f} to {time.high * 1e6:,.1f}"
+    return f"{text}, with an error that nobody told" if time.kind != "emulated" else text

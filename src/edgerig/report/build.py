@@ -8,7 +8,7 @@ from typing import Any
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
 from edgerig.measure.machine import cores_text
-from edgerig.report.figures import kind_of, metric_figure, number
+from edgerig.report.figures import believable, is_emulated, metric_figure, number
 from edgerig.report.labels import anchors, labels, place, told_apart
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
@@ -93,11 +93,11 @@ def _names(bundles: Sequence[Loaded]) -> list[str]:
 
 
 def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: str) -> Candidate:
-    steady, metric = cell.latency.steady, primary(cell.quality)
+    steady, metric = believable(cell.latency.steady), primary(cell.quality)
     quality = metric_figure(metric, cell) if metric else None
     number_ = steady if isinstance(steady, Measurement) else None
     is_accuracy = metric is not None and metric.name.lower() == "accuracy"
-    kind = number_.kind if number_ else "measured"
+    kind = number_.kind if number_ else "emulated" if is_emulated(cell) else "measured"
     unit = number_.unit if number_ else "s"
     return Candidate(
         key=variant.anchor,
@@ -132,7 +132,7 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
 
 def _device(cell: CellResult) -> tuple[str, ...]:
     """What tells whether two cells ran on the same device: the machine, and for an emulator what it emulates."""
-    emulated = () if kind_of(cell) in ("measured", None) else (cell.target,)
+    emulated = (cell.target,) if is_emulated(cell) else ()
     return (cell.machine.host, cell.machine.cpu, *emulated)
 
 
@@ -274,6 +274,8 @@ def _change(figures: Sequence[Figure | None]) -> str:
         return f"not comparable: {first.kind} against {last.kind}"
     told_apart = None not in (first.low, first.high, last.low, last.high)
     if told_apart and (first.low or 0) <= (last.high or 0) and (last.low or 0) <= (first.high or 0):
+        if first.banded or last.banded:
+            return "not told apart: the error of the model is larger"
         return "about the same (intervals overlap)"
     if before <= 0 or after <= 0:
         return "not comparable"

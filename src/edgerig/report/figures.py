@@ -7,13 +7,16 @@ import math
 import msgspec
 
 from edgerig.measure.judge import judge_build, judge_firmware
-from edgerig.measure.kinds import Kind, Quantity, Unavailable
+from edgerig.measure.kinds import Bounds, Kind, Measurement, Quantity, Unavailable
 from edgerig.measure.stats import TAIL_SAMPLES
 from edgerig.report.model import Figure
 from edgerig.report.units import exact, show, show_interval
 from edgerig.results.types import CellResult, MetricValue
 
 #: Metrics that are shares of right answers, whose interval follows from the count alone.
+#: What a model or a rule made; nothing measured it.
+_MADE: frozenset[Kind] = frozenset({"modelled", "estimated"})
+_NO_TAIL = "a model has no tail: its times differ by the instructions that inputs take, not as measured ones do"
 _SHARES_OF_RIGHT = frozenset({"accuracy", "top1", "top5", "top-1", "top-5"})
 
 
@@ -30,6 +33,7 @@ def size_warnings(cell: CellResult) -> tuple[str, ...]:
 
 def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:
     """A quantity as it is shown, with ``warnings`` besides its own."""
+    quantity = believable(quantity)
     if isinstance(quantity, Unavailable):
         return unavailable(quantity.reason)
     count = f", {quantity.n:,} samples" if quantity.n > 1 else ""
@@ -40,9 +44,25 @@ def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:
         kind=quantity.kind,
         low=quantity.low,
         high=quantity.high,
+        bounds=quantity.bounds,
         detail=f"{quantity.method}{clock}{count}",
         warnings=tuple(dict.fromkeys((*quantity.warnings, *warnings))),
     )
+
+
+def believable(quantity: Quantity) -> Quantity:
+    """``quantity``, or why it is none: what a model made without telling its error is no number."""
+    if isinstance(quantity, Unavailable) or quantity.kind not in _MADE:
+        return quantity
+    if quantity.bounds == "model" and None not in (quantity.low, quantity.high):
+        return quantity
+    return Unavailable(f"it was {quantity.kind}, and nobody told with which error")
+
+
+def has_samples(cell: CellResult) -> bool:
+    """Whether the cell's single times are such, and have a spread and tails: a clock told them, not a model."""
+    steady = cell.latency.steady
+    return isinstance(steady, Measurement) and steady.kind not in _MADE
 
 
 def counted(quantity: Quantity | msgspec.UnsetType, warnings: tuple[str, ...] = ()) -> Figure | None:
@@ -57,6 +77,7 @@ def number(
     kind: Kind = "measured",
     low: float | None = None,
     high: float | None = None,
+    bounds: Bounds = "interval",
     detail: str = "",
     warnings: tuple[str, ...] = (),
 ) -> Figure:
@@ -73,6 +94,7 @@ def number(
         low=low if bounded else None,
         high=high if bounded else None,
         interval=show_interval(low, high, unit, value) if bounded and low is not None and high is not None else None,
+        bounds=bounds,
         detail=detail,
         warnings=warnings,
     )
@@ -85,7 +107,7 @@ def unavailable(reason: str) -> Figure:
 
 def kind_of(cell: CellResult) -> Kind | None:
     """What sort of number a cell's latency is, or None if it has none."""
-    steady = cell.latency.steady
+    steady = believable(cell.latency.steady)
     return None if isinstance(steady, Unavailable) else steady.kind
 
 
@@ -118,6 +140,8 @@ def percentile(cell: CellResult, name: str, beyond: float) -> Figure:
     steady, distribution = cell.latency.steady, cell.latency.distribution
     if isinstance(steady, Unavailable):
         return unavailable(steady.reason)
+    if not has_samples(cell):
+        return unavailable(_NO_TAIL)
     if distribution is None:
         return unavailable("there are no single samples, only a summary")
     value = getattr(distribution, name)
@@ -139,4 +163,11 @@ def same_class(cell: CellResult) -> Figure:
 
 def _kind_of_predictions(cell: CellResult) -> Kind:
     """Where there is no hardware, there is an emulator that made them, whatever its times are."""
-    return "emulated" if kind_of(cell) in ("emulated", "modelled") else "measured"
+    return "emulated" if is_emulated(cell) else "measured"
+
+
+def is_emulated(cell: CellResult) -> bool:
+    """Whether no hardware of its own ran the cell: its time is not measured, or its instructions were counted."""
+    steady = cell.latency.steady
+    counted_ = isinstance(cell.instructions, Measurement) and cell.instructions.kind == "emulated"
+    return counted_ or (isinstance(steady, Measurement) and steady.kind != "measured")

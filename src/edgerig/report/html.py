@@ -161,7 +161,7 @@ def _speed_only(report: Report, colours: dict[str, int], legend: tuple[str, ...]
         Bar(
             one.short,
             one.steady.value or 0.0,
-            one.steady.text + ("" if one.kind == "measured" else f" ({one.kind})"),
+            one.steady.whole,
             f"{one.label}\n{one.steady.title}",
             colours[one.anchor],
         )
@@ -174,7 +174,7 @@ def _speed_only(report: Report, colours: dict[str, int], legend: tuple[str, ...]
 def _point(variant: Variant, report: Report, series: int) -> Point:
     bundle = report.bundles[variant.bundle].name if len(report.bundles) > 1 else ""
     kind = variant.kind or "measured"
-    latency = f"{variant.steady.text} median latency" + ("" if kind == "measured" else f" ({kind})")
+    latency = f"{variant.steady.whole}{' median' if kind == 'measured' else ': median'} latency"
     lines = (variant.label, bundle, f"{variant.quality.text} {variant.metric}", latency, variant.size.text)
     quality, steady = variant.quality, variant.steady
     return Point(

@@ -44,7 +44,7 @@ def escape(text: str) -> str:
 def _figure(figure: Figure, *, interval: bool = False) -> str:
     if figure.reason is not None:
         return f"*unavailable: {escape(figure.reason)}*"
-    bounds = f" ({figure.interval})" if interval and figure.interval else ""
+    bounds = f" ({figure.interval})" if (interval or figure.banded) and figure.interval else ""
     kind = _kind(figure.kind)
     return f"{figure.text}{bounds}{kind}{_marks(figure.warnings)}"
 
@@ -58,7 +58,7 @@ def _short(figure: Figure, *, interval: bool = False) -> str:
     """For tables of many columns: the reason stands with the variant."""
     if figure.reason is not None:
         return "unavailable"
-    bounds = f" ({figure.interval})" if interval and figure.interval else ""
+    bounds = f" ({figure.interval})" if (interval or figure.banded) and figure.interval else ""
     return f"{figure.text}{bounds}{_kind(figure.kind)}{_mark(figure.warnings)}"
 
 
@@ -147,6 +147,8 @@ def _variants(report: Report) -> str:
             ]
         )
     note = "Latency is one inference in steady state; in brackets stand 95 % intervals."
+    if any(one.steady.banded for one in report.variants):
+        note = note[:-1] + ", at modelled numbers the error of the model."
     if any(one.warnings for one in report.variants):
         note += " What ⚠ warns of stands with the variant."
     if report.mixed:

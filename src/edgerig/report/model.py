@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgerig.measure.kinds import Kind
+from edgerig.measure.kinds import Bounds, Kind
 
 #: Version of the report's JSON document.
 REPORT_VERSION = 1
@@ -16,7 +16,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         text: For people, such as ``1.23 ms``; ``unavailable`` where there is none.
         exact: The whole figure, such as ``0.0012345 s``.
-        value: In ``unit``, or None. ``low`` and ``high`` bound it at 95 %; ``interval`` is their text.
+        value: In ``unit``, or None. ``low`` and ``high`` bound it; ``interval`` is their text.
+        bounds: What they are: the 95 % interval of a measurement, or the error of the model that made the number.
         kind: None where there is no number.
         detail: How it was had: method, clock, number of samples.
         reason: Why there is none.
@@ -30,16 +31,33 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     low: float | None = None
     high: float | None = None
     interval: str | None = None
+    bounds: Bounds = "interval"
     detail: str = ""
     warnings: tuple[str, ...] = ()
     reason: str | None = None
+
+    @property
+    def banded(self) -> bool:
+        """Whether it must not be shown without its bounds: a model made it."""
+        return self.bounds == "model" and self.interval is not None
+
+    @property
+    def bounds_name(self) -> str:
+        """What its bounds are, in words."""
+        return "error of the model" if self.bounds == "model" else "95 % interval"
+
+    @property
+    def whole(self) -> str:
+        """The number with all that may not be left out: ``8.20 ms``, or ``8.20 ms, modelled, 6.80–12.2 ms``."""
+        kind = f", {self.kind}" if self.kind not in (None, "measured") else ""
+        return f"{self.text}{kind}" + (f", {self.interval}" if self.banded else "")
 
     @property
     def title(self) -> str:
         """Everything that does not fit into the table, one thing a line."""
         if self.reason is not None:
             return f"unavailable: {self.reason}"
-        lines = [self.exact, *([f"95 % interval {self.interval}"] if self.interval else [])]
+        lines = [self.exact, *([f"{self.bounds_name} {self.interval}"] if self.interval else [])]
         return "\n".join(line for line in (*lines, self.kind or "", self.detail, *self.warnings) if line)
 
 

@@ -3,6 +3,9 @@
 The rule: of the variants within `TOLERANCE` of the best quality, the fastest; where the latency intervals of
 several overlap, speed cannot tell them apart and the smallest of those wins. Only variants with the same data,
 device, unit and kind of number are compared. What is recommended is never beaten in all three by another.
+
+Latencies that a model made are ordered only where its error cannot turn them round: their bounds do not overlap. One
+without bounds is ordered with none. So it is for "the fastest", for what is beaten, and for every "times as fast".
 """
 
 from __future__ import annotations
@@ -54,16 +57,24 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return _known(self.quality) and _known(self.latency) and not self.void
 
     @property
+    def made(self) -> bool:
+        """Whether a model or a rule made the latency, rather than a clock."""
+        return self.kind in ("modelled", "estimated")
+
+    @property
     def merit(self) -> float:
         """Quality with its direction: more is better."""
         return (self.quality or 0.0) * (1 if self.higher_is_better else -1)
 
 
 def recommend(candidates: Sequence[Candidate], *, finished: bool = True) -> Recommendation:
-    """One sentence for each group of comparable candidates, with its reasons; see the module's rule."""
+    """One sentence for each group of comparable candidates, with its reasons; see the module's rule.
+
+    Candidates of unlike kinds or units are never in one group, whatever their ``group`` says.
+    """
     groups: dict[tuple[str, ...], list[Candidate]] = {}
     for candidate in candidates:
-        groups.setdefault(candidate.group, []).append(candidate)
+        groups.setdefault((*candidate.group, candidate.kind, candidate.unit), []).append(candidate)
     verdicts = [_group(members, several=len(groups) > 1) for members in groups.values()]
     if not verdicts:
         return _none("Nothing was measured, so nothing can be recommended.")
@@ -85,7 +96,10 @@ def recommend(candidates: Sequence[Candidate], *, finished: bool = True) -> Reco
 
 
 def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other beats: at least as good in quality, latency and size, and better in one of them."""
+    """Those that no other beats: at least as good in quality, latency and size, and better in one of them.
+
+    Latencies that a model cannot tell apart beat nothing, so that more may be left than with measured ones.
+    """
     return [one for one in candidates if not any(_dominates(other, one) for other in candidates)]
 
 
@@ -131,30 +145,37 @@ def _sentence(
     margin = _margin(best)
     if len(near) == 1:
         quicker = min(usable, key=_latency)
-        rest = f"; {quicker.label} is faster, but reaches only {_quality(quicker)}" if quicker is not chosen else ""
+        faster = _faster(quicker, chosen)
+        rest = f"; {quicker.label} is faster, but reaches only {_quality(quicker)}" if faster else ""
         return f"{chosen.label} is the only variant within {margin} of the best {best.metric}: {numbers}{rest}."
     than = _than(chosen, best)
+    alike = "are not told apart by the model's latencies" if chosen.made else "are about equally fast"
     if chosen is best:
         also = "the most accurate" if best.metric == "accuracy" else f"the best in {best.metric}"
         if any(other is not best and other.quality == best.quality for other in near):
             also = "as accurate as any" if best.metric == "accuracy" else f"as good in {best.metric} as any"
         if len(tied) == 1:
             return f"{chosen.label} is both {also} and the fastest of the {len(near)} variants near it: {numbers}."
-        return (
-            f"{chosen.label} is {also} and the smallest of the {len(tied)} variants near it that are about "
-            f"equally fast: {numbers}."
-        )
-    if len(tied) == 1 or all(_latency(chosen) <= _latency(one) for one in near):
+        return f"{chosen.label} is {also} and the smallest of the {len(tied)} variants near it that {alike}: {numbers}."
+    if len(tied) == 1 or (not chosen.made and all(_latency(chosen) <= _latency(one) for one in near)):
         what = f"{chosen.label} is the fastest of the {len(near)} variants"
     else:
-        what = f"{chosen.label} is the smallest of the {len(tied)} variants that are about equally fast and"
+        what = f"{chosen.label} is the smallest of the {len(tied)} variants that {alike} and"
     return f"{what} within {margin} of the best {best.metric}: {numbers}{than}."
 
 
 def _numbers(one: Candidate) -> str:
+    return f"{_quality(one)} {one.metric}, {_told_latency(one)} median latency, {show(one.size, 'B')}"
+
+
+def _told_latency(one: Candidate) -> str:
+    """The latency with its kind, and with its bounds where a model made it."""
     latency = show(one.latency or 0, one.unit)
-    kind = "" if one.kind == "measured" else f" ({one.kind})"
-    return f"{_quality(one)} {one.metric}, {latency}{kind} median latency, {show(one.size, 'B')}"
+    if one.kind == "measured":
+        return latency
+    if not one.made or one.latency_low is None or one.latency_high is None:
+        return f"{latency} ({one.kind})"
+    return f"{latency} ({one.kind}, {show_interval(one.latency_low, one.latency_high, one.unit, one.latency or 0)})"
 
 
 def _than(chosen: Candidate, best: Candidate) -> str:
@@ -191,8 +212,7 @@ def _reasons(
     smallest = min(near, key=lambda one: (one.size, _latency(one)))
     if smallest.size < chosen.size:
         reasons.append(
-            f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at "
-            f"{show(smallest.latency or 0, smallest.unit)}."
+            f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at {_told_latency(smallest)}."
         )
     return reasons + _left_out(members)
 
@@ -231,11 +251,10 @@ def _nothing(members: Sequence[Candidate], place: str) -> str:
     timed = [one for one in members if _known(one.latency)]
     if len(timed) > 1:
         quick = min(timed, key=_latency)
-        return _lead(
-            place,
-            f"nothing can be recommended, because quality was not measured; the fastest is {quick.label} "
-            f"with {show(quick.latency or 0, quick.unit)} median latency.",
-        )
+        text = "nothing can be recommended, because quality was not measured; "
+        if quick.made and not all(one is quick or _faster(quick, one) for one in timed):
+            return _lead(place, f"{text}nor can the model tell which is the fastest.")
+        return _lead(place, f"{text}the fastest is {quick.label} with {_told_latency(quick)} median latency.")
     lacking = "latency" if any(_known(one.quality) for one in members) else "quality"
     return _lead(place, f"nothing can be recommended, because {lacking} was not measured.")
 
@@ -245,9 +264,17 @@ def _none(sentence: str) -> Recommendation:
 
 
 def _dominates(one: Candidate, other: Candidate) -> bool:
-    at_least = one.merit >= other.merit and _latency(one) <= _latency(other) and one.size <= other.size
-    better = one.merit > other.merit or _latency(one) < _latency(other) or one.size < other.size
+    as_fast = _faster(one, other) or ((one.kind, one.unit) == (other.kind, other.unit) and one.latency == other.latency)
+    at_least = one.merit >= other.merit and as_fast and one.size <= other.size
+    better = one.merit > other.merit or _faster(one, other) or one.size < other.size
     return at_least and better
+
+
+def _faster(one: Candidate, other: Candidate) -> bool:
+    """Whether ``one`` is known to be the faster of the two; never across kinds, nor within the error of a model."""
+    if (one.kind, one.unit) != (other.kind, other.unit):
+        return False
+    return _high(one) < _low(other) if one.made else _latency(one) < _latency(other)
 
 
 def _too_few(best: Candidate) -> bool:
@@ -292,11 +319,15 @@ def _latency(one: Candidate) -> float:
 
 
 def _low(one: Candidate) -> float:
-    return _latency(one) if one.latency_low is None else one.latency_low
+    if one.latency_low is None:
+        return -math.inf if one.made else _latency(one)
+    return one.latency_low
 
 
 def _high(one: Candidate) -> float:
-    return _latency(one) if one.latency_high is None else one.latency_high
+    if one.latency_high is None:
+        return math.inf if one.made else _latency(one)
+    return one.latency_high
 
 
 def _lead(place: str, text: str) -> str:

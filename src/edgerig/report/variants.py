@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from edgerig.measure.kinds import Unavailable
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.report.figures import (
+    believable,
     build_warnings,
     counted,
     figure,
+    has_samples,
     kind_of,
     metric_figure,
     number,
@@ -51,7 +53,7 @@ def build_variant(
     latency, main = cell.latency, primary(cell.quality)
     raw = None if samples is None else samples.get("times_ns")
     classes, classes_note = class_rows(cell.quality, limits)
-    times = None if raw is None else times_of(raw, limits.points)
+    times = None if raw is None or not has_samples(cell) else times_of(raw, limits.points)
     return Variant(
         anchor=anchor,
         label=label,
@@ -80,7 +82,7 @@ def build_variant(
         stages=_stages(cell),
         spread=_spread(cell),
         times=times,
-        times_reason="" if times else "the bundle holds no raw samples of this cell",
+        times_reason="" if times else _no_times(cell),
         memory=tuple(
             Named(
                 name.replace("_", " ").replace("rss", "RSS"),
@@ -112,6 +114,14 @@ def build_variant(
         cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
     )
+
+
+def _no_times(cell: CellResult) -> str:
+    if isinstance(cell.latency.steady, Unavailable):
+        return cell.latency.steady.reason
+    if not has_samples(cell):
+        return "a model tells one time for the code that ran, not a spread of measured ones"
+    return "the bundle holds no raw samples of this cell"
 
 
 def _memory(cell: CellResult, name: str) -> Figure:
@@ -148,7 +158,7 @@ def _stages(cell: CellResult) -> tuple[Named, ...]:
 
 def _spread(cell: CellResult) -> tuple[Fact, ...]:
     distribution, steady = cell.latency.distribution, cell.latency.steady
-    if distribution is None or isinstance(steady, Unavailable):
+    if distribution is None or isinstance(steady, Unavailable) or not has_samples(cell):
         return ()
     kind, unit = steady.kind, steady.unit
 
@@ -165,11 +175,11 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
 
 def _against_the_whole(cell: CellResult, total: float) -> str:
     """How the operators' times together compare with an inference without a profiler."""
-    steady = cell.latency.steady
+    steady = believable(cell.latency.steady)
     if isinstance(steady, Unavailable) or steady.value <= 0:
         return ""
     ratio = total / steady.value
-    said = f"Together the operators take {ratio:.2f} times the median inference, {show(steady.value, steady.unit)}"
+    said = f"Together the operators take {ratio:.2f} times the median inference, {figure(steady).whole}"
     if ratio > 1 + CLOSE:
         return (
             f"{said}: the profiler's own work, or other work meanwhile, is in their times. Shares are truer than times."
@@ -184,12 +194,13 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
         return Layers(reason=cell.layers.reason)
     if not cell.layers:
         return Layers(reason="the profile is empty")
-    timed = [layer.time for layer in cell.layers if not isinstance(layer.time, Unavailable)]
+    timed = [time for layer in cell.layers if not isinstance(time := believable(layer.time), Unavailable)]
     total = sum(time.value for time in timed)
     operators: dict[str, list[float]] = {}
     rows = []
     for layer in cell.layers:
-        seconds = None if isinstance(layer.time, Unavailable) else layer.time.value
+        time = believable(layer.time)
+        seconds = None if isinstance(time, Unavailable) else time.value
         if seconds is not None:
             operators.setdefault(layer.op, []).append(seconds)
         shape = "" if layer.output_shape is None else "×".join(map(str, layer.output_shape))
@@ -205,11 +216,23 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
     if len(rows) > limits.layers:
         note += f" The {limits.layers} slowest operators of {len(rows):,}; results.json has all."
         rows = sorted(sorted(rows, key=lambda row: -(row.share or 0))[: limits.layers], key=lambda row: row.index)
-    first = timed[0] if timed else None
     return Layers(
         rows=tuple(rows),
         operators=tuple(sorted(by_type, key=lambda row: -row.seconds)),
-        total=number(total, first.unit, kind=first.kind, detail=first.method) if first else None,
+        total=_total(timed),
         note=note.strip(),
         warnings=build_warnings(cell),
     )
+
+
+def _total(timed: list[Measurement]) -> Figure | None:
+    """The sum of operators' times. A model that is off is off alike for all of them, so that its bounds add up too."""
+    if not timed:
+        return None
+    first = timed[0]
+    banded = all(time.bounds == "model" for time in timed)
+    low, high = (sum((getattr(time, end) or 0.0) for time in timed) for end in ("low", "high"))
+    return number(
+        sum(time.value for time in timed), first.unit, kind=first.kind, detail=first.method,
+        low=low if banded else None, high=high if banded else None, bounds="model" if banded else "interval",
+    )  # fmt: skip

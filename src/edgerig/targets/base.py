@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.kinds import ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.plugins import Plugin
 from edgerig.runtimes.base import LayerTime
@@ -149,6 +149,10 @@ class Session(ABC):
         """What was counted over all samples so far, where an emulator runs the network."""
         return None
 
+    def time_model(self) -> ModelBand | Unavailable | None:
+        """The error of the model that makes this session's times, or why it has none; None where a clock tells them."""
+        return None
+
     def firmware(self) -> FirmwareReport | None:
         """The firmware that the network runs in, where this machine built it."""
         return None
@@ -171,7 +175,8 @@ class Target(Plugin, ABC):
         address: As the rig file names it: ``local``, ``tcp://pi:7433``.
 
     Class attributes:
-        kind: What times on this target are: ``measured`` on hardware, ``modelled`` where there is none.
+        kind: What numbers of this target are at best: ``measured`` on hardware; where there is none, ``modelled`` if it
+            has times, ``emulated`` if it has only counts.
         runtime: The only runtime that there is on it, if there is only one.
     """
 

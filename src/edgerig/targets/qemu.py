@@ -14,8 +14,8 @@ from edgerig.targets.boards.target import RUNTIME, BoardTarget
 class Qemu(BoardTarget):
     """A board in QEMU, at ``qemu:mps2-an500``. Needs Debian's ``qemu-system-arm``.
 
-    QEMU's own time goes by one nanosecond an instruction, so that the board's timer counts instructions; times are what
-    the board's cycle model makes of them.
+    QEMU's own time goes by one nanosecond an instruction, so that the board's timer counts instructions. There are no
+    cycles and no times: QEMU does not tell which instructions they were.
     """
 
     name = "qemu"

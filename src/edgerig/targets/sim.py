@@ -18,8 +18,8 @@ from edgerig.wire.client import WireClient
 class Sim(BoardTarget):
     """An STM32F746 in software, at ``sim:stm32f746``.
 
-    Instructions are counted exactly. Cycles and times are what a model makes of them, whose name and fit to silicon
-    stand beside them; caches and the bus are part of that model only.
+    Instructions are counted exactly. Cycles and times are what a model makes of them, with the band of its error at
+    real chips beside them; caches and the bus are part of that band only.
     """
 
     name = "sim"
@@ -27,6 +27,7 @@ class Sim(BoardTarget):
     extra = "boards"
     modules: ClassVar[tuple[str, ...]] = ("unicorn", "elftools")
     simulator = "unicorn"
+    kind = "modelled"
     address = "sim:stm32f746"
 
     @property

@@ -26,7 +26,7 @@ def test_description_is_whole(name: str) -> None:
     assert board.title
     assert all((Path(board.folder) / source).is_file() for source in board.sources)
     assert board.memory.ram.stack >= 2048
-    assert board.cycles.fit
+    assert board.cycles is None or board.cycles.core == board.cpu
     assert board.lines.wire.base != board.lines.console.base
     assert board.machine or board.simulator != "qemu"
 
@@ -37,7 +37,8 @@ def test_the_discovery_board_has_its_chip_s_memory_and_says_how_to_flash() -> No
     assert (board.memory.ram.origin, board.memory.ram.length) == (0x2000_0000, 320 * 1024)
     assert board.clock_hz == 216_000_000
     assert set(board.flash) == {"openocd", "pyocd", "st-flash"}
-    assert "1.20 cycles an instruction" in str(board.cycles)
+    assert board.cycles is not None
+    assert board.cycles.core == "cortex-m7"
 
 
 @pytest.mark.parametrize("clock_hz", [1_000_000, 16_000_001, 25_000_000, 49_000_000, 50_500_000, 217_000_000])

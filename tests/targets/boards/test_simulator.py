@@ -167,13 +167,6 @@ def test_counts_of_functions_add_up_to_all_instructions(simulator: Simulator) ->
     assert simulator.count("model_run") == simulator.count("model_run") > 500
 
 
-def test_cycle_counter_is_what_the_model_says(simulator: Simulator) -> None:
-    before = simulator.call("board_ticks"), simulator.instructions
-    simulator.call("model_run")
-    after = simulator.call("board_ticks"), simulator.instructions
-    assert after[0] - before[0] == pytest.approx((after[1] - before[1]) * 1.2, abs=2)
-
-
 def test_calls_are_taken_down_with_what_they_call(simulator: Simulator) -> None:
     run = simulator.symbols["model_run"]
     simulator.watch([run])
@@ -182,6 +175,7 @@ def test_calls_are_taken_down_with_what_they_call(simulator: Simulator) -> None:
     count = simulator.count("model_run")
     (call,) = simulator.take_calls()
     assert (call.address, call.instructions) == (run, count)
+    assert count / 2 <= call.cycles < 3 * count
     assert simulator.take_calls() == []
 
 
@@ -376,7 +370,7 @@ def test_unicorn_that_is_missing_is_told_by_its_extra(firmware: Firmware, monkey
 def test_counting_in_c_and_in_python_agree(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:
     need("cc")
     found: list[Any] = []
-    makes: list[Callable[[bytes, int], Counter]] = [counters.make_counter, Counter]
+    makes: list[Callable[..., Counter]] = [counters.make_counter, Counter]
     for make in makes:
         monkeypatch.setattr(simulators, "make_counter", make)
         board = Simulator(firmware.elf, BOARD)
@@ -384,10 +378,11 @@ def test_counting_in_c_and_in_python_agree(firmware: Firmware, monkeypatch: pyte
         board.run()
         ask(board, b"CMD=2")
         ask(board, b"CMD=1")
-        found.append((board.instructions, board.by_function(), board.take_calls()))
+        found.append((board.instructions, board.cycles, board.by_function(), board.take_calls()))
         assert isinstance(board._counter, NativeCounter) == (make is counters.make_counter)
     assert found[0] == found[1]
-    assert found[0][2]
+    assert found[0][1] > 1000
+    assert found[0][3]
 
 
 def test_without_a_compiler_it_counts_in_python(monkeypatch: pytest.MonkeyPatch) -> None:

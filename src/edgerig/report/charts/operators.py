@@ -5,8 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from edgerig.report.charts.bars import Bar, bars
-from edgerig.report.model import Layers
-from edgerig.report.units import percent, show
+from edgerig.report.model import Figure, Layers
+from edgerig.report.units import percent, show, show_interval
 
 _MOST = 24
 
@@ -18,15 +18,23 @@ def operators(layers: Layers) -> Markup | None:
     if not timed:
         return None
     if len(timed) <= _MOST:
-        rows = [_bar(f"{row.index} {row.op}", row.name, row.time.value or 0.0, row.share or 0.0, unit) for row in timed]
+        rows = [
+            _bar(f"{row.index} {row.op}", row.name, row.time.value or 0.0, row.share or 0.0, layers.total, unit)
+            for row in timed
+        ]
         return bars(rows, "Time of each operator in order of execution")
     rows = [
-        _bar(f"{row.op} × {row.count}", f"{row.count} operators", row.seconds, row.share, unit)
+        _bar(f"{row.op} × {row.count}", f"{row.count} operators", row.seconds, row.share, layers.total, unit)
         for row in layers.operators[:_MOST]
     ]
     return bars(rows, "Time by type of operator")
 
 
-def _bar(name: str, detail: str, value: float, share: float, unit: str) -> Bar:
+def _bar(name: str, detail: str, value: float, share: float, total: Figure | None, unit: str) -> Bar:
+    """``total`` tells of which kind the times are; the error of a model is the same share of each of them."""
     shown = f"{show(value, unit)} · {percent(share)}"
-    return Bar(name, value, shown, f"{name}\n{detail}\n{shown}")
+    words = shown
+    if total is not None and total.banded and total.value:
+        low, high = (value * (bound or 0.0) / total.value for bound in (total.low, total.high))
+        words = f"{show(value, unit)}, {total.kind}, {show_interval(low, high, unit, value)} · {percent(share)}"
+    return Bar(name, value, shown, f"{name}\n{detail}\n{words}")

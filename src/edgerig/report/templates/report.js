@@ -66,7 +66,10 @@
     if (element && !element.closest("a, summary")) show(element, event.clientX, event.clientY);
   });
 
-  // Sorting: by number where a cell has one; what is unavailable stays last.
+  // Sorting: by number where a cell has one; what is unavailable stays last. Times that were not measured stay below
+  // those that were, each kind for itself: they are not ranked against each other.
+  const kinds = ["emulated", "modelled", "estimated"];
+  const rank = (row, column) => key(row, column) === null ? kinds.length : kinds.indexOf(row.cells[column].dataset.kind);
   const key = (row, column) => {
     const cell = row.cells[column];
     if (cell.dataset.v !== undefined) return Number(cell.dataset.v);
@@ -90,7 +93,8 @@
         for (const other of heads) other.removeAttribute("aria-sort");
         th.setAttribute("aria-sort", up ? "ascending" : "descending");
         const body = table.tBodies[0];
-        body.append(...[...body.rows].sort((a, b) => compare(key(a, column), key(b, column), up)));
+        body.append(...[...body.rows].sort((a, b) =>
+          rank(a, column) - rank(b, column) || compare(key(a, column), key(b, column), up)));
       });
     });
   }

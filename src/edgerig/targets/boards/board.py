@@ -10,6 +10,7 @@ import msgspec
 
 import edgerig
 from edgerig.errors import SpecError, StorageError, UnknownNameError
+from edgerig.targets.boards.cores import CoreName
 
 Bytes = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -50,25 +51,14 @@ class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
-class CycleModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """From instructions to cycles: ``cycles = per_instruction * instructions``.
+class Cycles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which processor's cycle model the board's times are made by; a board without one has no times.
 
     Attributes:
-        name: Of the model, told with every number that it made.
-        fit: What silicon it was held against, and how well it fits.
+        core: As `edgerig.targets.boards.cycles` knows it.
     """
 
-    name: str
-    per_instruction: Annotated[float, msgspec.Meta(gt=0)]
-    fit: str
-
-    @property
-    def short(self) -> str:
-        """Its name and its one number."""
-        return f"{self.name}, {self.per_instruction:.2f} cycles an instruction"
-
-    def __str__(self) -> str:
-        return f"{self.short}; fit to silicon: {self.fit}"
+    core: CoreName
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,7 +92,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     memory: Memory
     lines: Lines
     counter: Counter
-    cycles: CycleModel
+    cycles: Cycles | None = None
     flash: dict[str, tuple[str, ...]] = {}
     folder: str = ""
 

@@ -1,5 +1,5 @@
-/* Counts instructions while unicorn runs: what counter.py does, a hundred times faster. Compiled for this machine when
- * a simulator starts; the struct is laid out as `_State` in counter.py. */
+/* Counts instructions and modelled cycles while unicorn runs: what counter.py does, a hundred times faster. Compiled for
+ * this machine when a simulator starts; the struct is laid out as `_State` in counter.py. */
 #include <stdint.h>
 
 enum { LINK_REGISTER = 10 /* UC_ARM_REG_LR */ };
@@ -7,21 +7,24 @@ enum { LINK_REGISTER = 10 /* UC_ARM_REG_LR */ };
 typedef struct block {
     uint16_t bytes;
     uint16_t instructions;
+    uint32_t cycles;
+    uint32_t next;    /* where the processor went from here last */
+    uint32_t history; /* the number of the history that this is part of */
 } block;
 
 typedef struct frame {
     uint64_t back; /* where the call returns to */
-    uint64_t start;
+    uint64_t instructions, cycles; /* when it began */
     uint64_t address;
 } frame;
 
 typedef struct call {
     uint64_t address;
-    uint64_t instructions;
+    uint64_t instructions, cycles;
 } call;
 
 typedef struct counter {
-    uint64_t instructions;
+    uint64_t instructions, cycles;
     uint64_t origin; /* of the flash */
     uint64_t length;
     const uint8_t *code;
@@ -33,6 +36,11 @@ typedef struct counter {
     uint64_t frame_limit, depth;
     call *calls;
     uint64_t call_limit, call_count;
+    uint32_t (*model)(uint64_t address, uint32_t bytes); /* cycles of a block that is new */
+    uint64_t taken, missed; /* cycles of going on elsewhere, and elsewhere than the last time */
+    block *last;            /* the block before, and where the one after it in memory begins */
+    uint64_t following;
+    uint64_t history; /* of branches: begun anew by every watched call, so that it costs the same whatever ran before */
 } counter;
 
 /* How many instructions `bytes` bytes of Thumb code are: words whose highest bits are 11101, 11110, 11111 begin one of
@@ -61,7 +69,8 @@ void edgerig_end_calls(counter *state, uint64_t address)
             call *kept = &state->calls[state->call_count++];
 
             kept->address = done->address;
-            kept->instructions = state->instructions - done->start;
+            kept->instructions = state->instructions - done->instructions;
+            kept->cycles = state->cycles - done->cycles;
         }
     }
 }
@@ -75,9 +84,36 @@ static void begin_call(void *engine, counter *state, uint64_t address)
 
         state->read_register(engine, LINK_REGISTER, &link);
         now->back = link & ~(uint32_t)1;
-        now->start = state->instructions;
+        now->instructions = state->instructions;
+        now->cycles = state->cycles;
         now->address = address;
+        if (state->depth == 1) {
+            state->history++;
+            state->last = 0;
+        }
     }
+}
+
+/* What the way from the block before to `address` costs. */
+static void arrive(counter *state, uint64_t address)
+{
+    block *last = state->last;
+    uint32_t history = (uint32_t)state->history, foreseen = (uint32_t)state->following;
+
+    if (last == 0) {
+        return;
+    }
+    if (address != state->following) {
+        state->cycles += state->taken;
+    }
+    if (last->history == history) {
+        foreseen = last->next;
+    }
+    if (foreseen != (uint32_t)address) {
+        state->cycles += state->missed;
+    }
+    last->next = (uint32_t)address;
+    last->history = history;
 }
 
 void edgerig_on_block(void *engine, uint64_t address, uint32_t bytes, void *user);
@@ -95,13 +131,18 @@ void edgerig_on_block(void *engine, uint64_t address, uint32_t bytes, void *user
     if (known->bytes != bytes) {
         known->bytes = (uint16_t)bytes;
         known->instructions = decode(state->code + place, bytes);
+        known->cycles = state->model(address, bytes);
     }
+    arrive(state, address);
     if (state->depth != 0) {
         edgerig_end_calls(state, address);
     }
     if (state->watched[half]) {
         begin_call(engine, state, address);
     }
+    state->last = known;
+    state->following = address + bytes;
     state->instructions += known->instructions;
+    state->cycles += known->cycles;
     state->hits[half] += known->instructions;
 }

@@ -1,7 +1,7 @@
-"""Counting a simulated processor's instructions: all, by function, and those of single calls.
+"""Counting a simulated processor's instructions and modelled cycles: all, by function, and those of single calls.
 
 Unicorn tells of every basic block before it runs. `Counter` takes it down in Python; `NativeCounter` does the same in C
-(``counter.c``), and is used wherever a C compiler is found.
+(``counter.c``), and is used wherever a C compiler is found. What a block costs is worked out once, by `Core.block`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.targets.boards.cores import Core
 from edgerig.targets.boards.native import add_hook, address_of, native_library
 
 _FRAMES, _CALLS = 64, 65536
@@ -23,10 +24,11 @@ _WIDE = 0x1D
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One call of a watched function: where it begins, and the instructions until it returned, callees included."""
+    """One call of a watched function: where it begins, and what it took until it returned, callees included."""
 
     address: int
     instructions: int
+    cycles: int
 
 
 class Counter:
@@ -34,21 +36,36 @@ class Counter:
 
     Args:
         code: The bytes of the flash, which begins at ``origin``.
+        core: Whose cycles are modelled; None counts one an instruction, which is no time of any processor.
     """
 
-    def __init__(self, code: bytes, origin: int) -> None:
-        self._code, self._origin = code, origin
-        self._total = 0
-        self._blocks: dict[tuple[int, int], int] = {}
+    def __init__(self, code: bytes, origin: int, core: Core | None = None) -> None:
+        self._code, self._origin, self._core = code, origin, core
+        self._total = self._cycles = 0
+        self._blocks: dict[tuple[int, int], tuple[int, int]] = {}
+        self._next: dict[int, int] = {}
+        self._last: int | None = None
+        self._following = 0
         self._hits: dict[int, int] = {}
         self._watched: frozenset[int] = frozenset()
-        self._frames: list[tuple[int, int, int]] = []
+        self._frames: list[tuple[int, int, int, int]] = []
         self._calls: list[Call] = []
 
     @property
     def instructions(self) -> int:
         """All instructions so far."""
         return self._total
+
+    @property
+    def cycles(self) -> int:
+        """What the core takes for them, by its model."""
+        return self._cycles
+
+    def model(self, address: int, size: int) -> int:
+        """Modelled cycles of the block of ``size`` bytes at ``address``."""
+        start = address - self._origin
+        code = self._code[start : start + size]
+        return decode(code) if self._core is None else self._core.block(code)
 
     def attach(self, engine: Any) -> None:
         """Count what the unicorn ``engine`` runs."""
@@ -69,8 +86,8 @@ class Counter:
     def end_calls(self, address: int) -> None:
         """The processor is about to be at ``address``: calls that return there have returned."""
         while self._frames and self._frames[-1][0] == address:
-            _, begun, function = self._frames.pop()
-            self._calls.append(Call(function, self._total - begun))
+            _, instructions, cycles, function = self._frames.pop()
+            self._calls.append(Call(function, self._total - instructions, self._cycles - cycles))
 
     def forget_frames(self) -> None:
         """The processor was reset: what was called will not return."""
@@ -85,19 +102,36 @@ class Counter:
         self._hits = {}
 
     def _on_block(self, engine: Any, address: int, size: int, _: object) -> None:
-        count = self._blocks.get((address, size))
-        if count is None:
+        known = self._blocks.get((address, size))
+        if known is None:
             start = address - self._origin
             if start < 0 or start + size > len(self._code):
                 return
-            count = self._blocks[address, size] = decode(self._code[start : start + size])
+            known = decode(self._code[start : start + size]), self.model(address, size)
+            self._blocks[address, size] = known
+        self._arrive(address)
         self.end_calls(address)
         if address in self._watched:
             from unicorn.arm_const import UC_ARM_REG_LR
 
-            self._frames.append((engine.reg_read(UC_ARM_REG_LR) & ~1, self._total, address))
-        self._total += count
-        self._hits[address] = self._hits.get(address, 0) + count
+            if not self._frames:
+                # Branches are foreseen by what this call itself does, so that it costs the same whatever ran before.
+                self._next = {}
+            self._frames.append((engine.reg_read(UC_ARM_REG_LR) & ~1, self._total, self._cycles, address))
+        self._last, self._following = address, address + size
+        self._total += known[0]
+        self._cycles += known[1]
+        self._hits[address] = self._hits.get(address, 0) + known[0]
+
+    def _arrive(self, address: int) -> None:
+        """What the way from the block before to ``address`` costs."""
+        if self._last is None or self._core is None:
+            return
+        if address != self._following:
+            self._cycles += self._core.taken
+        if self._next.get(self._last, self._following) != address:
+            self._cycles += self._core.missed
+        self._next[self._last] = address
 
 
 def decode(code: bytes) -> int:
@@ -113,12 +147,28 @@ class _State(ctypes.Structure):
     """``struct counter`` of counter.c."""
 
     _fields_ = (
-        ("instructions", ctypes.c_uint64), ("origin", ctypes.c_uint64), ("length", ctypes.c_uint64),
+        ("instructions", ctypes.c_uint64), ("cycles", ctypes.c_uint64), ("origin", ctypes.c_uint64),
+        ("length", ctypes.c_uint64),
         ("code", ctypes.c_void_p), ("blocks", ctypes.c_void_p), ("hits", ctypes.c_void_p),
         ("watched", ctypes.c_void_p), ("read_register", ctypes.c_void_p), ("frames", ctypes.c_void_p),
         ("frame_limit", ctypes.c_uint64), ("depth", ctypes.c_uint64), ("calls", ctypes.c_void_p),
-        ("call_limit", ctypes.c_uint64), ("call_count", ctypes.c_uint64),
+        ("call_limit", ctypes.c_uint64), ("call_count", ctypes.c_uint64), ("model", ctypes.c_void_p),
+        ("taken", ctypes.c_uint64), ("missed", ctypes.c_uint64), ("last", ctypes.c_void_p),
+        ("following", ctypes.c_uint64), ("history", ctypes.c_uint64),
     )  # fmt: skip
+
+
+#: ``struct block`` of counter.c.
+_BLOCK = np.dtype(
+    [
+        ("bytes", np.uint16),
+        ("instructions", np.uint16),
+        ("cycles", np.uint32),
+        ("next", np.uint32),
+        ("history", np.uint32),
+    ]
+)
+_MODEL = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint32)
 
 
 class NativeCounter(Counter):
@@ -128,25 +178,34 @@ class NativeCounter(Counter):
         library: ``counter.c``, by `native_library`.
     """
 
-    def __init__(self, code: bytes, origin: int, library: ctypes.CDLL) -> None:
-        super().__init__(code, origin)
+    def __init__(self, code: bytes, origin: int, library: ctypes.CDLL, core: Core | None = None) -> None:
+        super().__init__(code, origin, core)
         halves = len(code) // 2
         self._arrays: dict[str, NDArray[Any]] = {
             "code": np.frombuffer(code, np.uint8),
-            "blocks": np.zeros(halves, np.uint32),
+            "blocks": np.zeros(halves, _BLOCK),
             "hits": np.zeros(halves, np.uint64),
             "watched": np.zeros(halves, np.uint8),
-            "frames": np.zeros((_FRAMES, 3), np.uint64),
-            "calls": np.zeros((_CALLS, 2), np.uint64),
+            "frames": np.zeros((_FRAMES, 4), np.uint64),
+            "calls": np.zeros((_CALLS, 3), np.uint64),
         }
         self._library = library
         self._state = _State(origin=origin, length=len(code), frame_limit=_FRAMES, call_limit=_CALLS)
         for name, array in self._arrays.items():
             setattr(self._state, name, array.ctypes.data)
+        if core is not None:
+            self._state.taken, self._state.missed = core.taken, core.missed
+        self._state.history = 1  # that of blocks which never ran is 0
+        self._callback = _MODEL(self.model)
+        self._state.model = address_of(self._callback).value
 
     @property
     def instructions(self) -> int:
         return int(self._state.instructions)
+
+    @property
+    def cycles(self) -> int:
+        return int(self._state.cycles)
 
     def attach(self, engine: Any) -> None:
         from unicorn import UC_HOOK_BLOCK
@@ -165,7 +224,7 @@ class NativeCounter(Counter):
     def take_calls(self) -> list[Call]:
         calls = self._arrays["calls"][: self._state.call_count].tolist()
         self._state.call_count = 0
-        return [Call(address, count) for address, count in calls]
+        return [Call(*call) for call in calls]
 
     def end_calls(self, address: int) -> None:
         self._library.edgerig_end_calls(ctypes.byref(self._state), ctypes.c_uint64(address))
@@ -182,7 +241,7 @@ class NativeCounter(Counter):
         self._arrays["hits"][:] = 0
 
 
-def make_counter(code: bytes, origin: int) -> Counter:
+def make_counter(code: bytes, origin: int, core: Core | None = None) -> Counter:
     """The fastest counter that there is on this machine."""
     library = native_library("counter")
-    return NativeCounter(code, origin, library) if library is not None else Counter(code, origin)
+    return NativeCounter(code, origin, library, core) if library is not None else Counter(code, origin, core)

@@ -201,7 +201,8 @@ class EmulatedSession(BoardSession):
     """A network on QEMU.
 
     The firmware's clock, on QEMU's own time, counts instructions: one is a nanosecond. So its nanoseconds are
-    instructions, as exactly as its timer ticks, and times are made from them by the board's cycle model.
+    instructions, as exactly as its timer ticks. Which instructions they are QEMU does not tell, so that there are no
+    cycles, and no times: those in a run are instructions over the board's clock, good for nothing but to end it.
     """
 
     client: EmulatorClient
@@ -219,11 +220,15 @@ class EmulatedSession(BoardSession):
         measured = [layer.time for layer in layers]
         counts = [time.value * 1e9 if isinstance(time, Measurement) else 0.0 for time in measured]
         return self._layers(
-            layers, counts, max((time.n for time in measured if isinstance(time, Measurement)), default=1)
+            layers, counts, None, max((time.n for time in measured if isinstance(time, Measurement)), default=1)
         )
 
     def _seconds(self, clock_seconds: float) -> float:
-        return clock_seconds * 1e9 * self.board.cycles.per_instruction / self.built.clock_hz
+        return clock_seconds * 1e9 / self.built.clock_hz
+
+    @property
+    def _no_times(self) -> str:
+        return "QEMU tells how many instructions ran, not which, and no model of cycles was held against this board"
 
     @property
     def _counted_by(self) -> str:

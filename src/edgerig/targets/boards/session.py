@@ -13,11 +13,12 @@ import numpy as np
 from msgspec.structs import replace
 
 from edgerig.artifact import Artifact
-from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.measure.kinds import Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import Array, Counts, DeviceRun, FirmwareReport, SymbolSize
 from edgerig.targets.boards.board import Board
+from edgerig.targets.boards.cycles import cycle_model
 from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.simulator import Simulator
 from edgerig.targets.session import Protocol, WireSession
@@ -42,11 +43,12 @@ class BoardSession(WireSession):
     ) -> None:  # fmt: skip
         self.board, self.built = board, built
         self._instructions: list[int] = []
+        self._cycles: list[int] = []
         super().__init__(client, artifact, runtime, {}, protocol=protocol, on_close=on_close)
+        self.model = cycle_model(board.cycles.core) if board.cycles else None
         told = self.load_report
-        self.load_report = replace(
-            told, load_seconds=self._boot_seconds(), clock=f"{told.clock}, modelled: {board.cycles.short}"
-        )
+        words = f"modelled: {self.model.short}" if self.model else "counts instructions, which are no time"
+        self.load_report = replace(told, load_seconds=self._boot_seconds(), clock=f"{told.clock}, {words}")
 
     def _boot_seconds(self) -> float:
         """Modelled time from the start of the board's clock to where the firmware listens to the host."""
@@ -68,6 +70,16 @@ class BoardSession(WireSession):
         trips = np.array([part.sum() for part in np.split(run.times_ns, ends)], np.int64)
         return replace(run, round_trips_ns=trips)
 
+    def time_model(self) -> ModelBand | Unavailable:
+        if self.model is None:
+            return Unavailable(self._no_times)
+        return ModelBand(self.model.low, self.model.high, str(self.model))
+
+    @property
+    def _no_times(self) -> str:
+        """Why there are no cycles."""
+        return f"no cycle model was ever held against a real {self.board.title}"
+
     def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
         return Unavailable("the line to a board that is not there takes no time of its own")
 
@@ -87,17 +99,27 @@ class BoardSession(WireSession):
             nothing = Unavailable("no inference was run")
             return Counts(instructions=nothing, cycles=nothing)
         counted = np.array(self._instructions)
-        median, model = float(np.median(counted)), self.board.cycles
+        median = float(np.median(counted))
         spread = f"from {counted.min():,} to {counted.max():,}" if counted.min() != counted.max() else "all the same"
         return Counts(
             instructions=Measurement(
                 value=median, unit="instructions", kind="emulated", n=len(counted),
                 method=f"one inference, {self._counted_by}; median, {spread}",
             ),
-            cycles=Measurement(
-                value=median * model.per_instruction, unit="cycles", kind="modelled", n=len(counted),
-                method=f"one inference, {model}",
-            ),
+            cycles=self._cycles_of_one(),
+        )  # fmt: skip
+
+    def _cycles_of_one(self) -> Quantity:
+        """Modelled cycles of one inference, the median, with what the model's error makes of it."""
+        band = self.time_model()
+        if isinstance(band, Unavailable) or not self._cycles:
+            return band if isinstance(band, Unavailable) else Unavailable("no inference was run")
+        median = float(np.median(self._cycles))
+        return band.of(
+            Measurement(
+                value=median, unit="cycles", kind="modelled", method=f"one inference, {band.method}",
+                n=len(self._cycles),
+            )
         )  # fmt: skip
 
     def firmware(self) -> FirmwareReport:
@@ -111,30 +133,33 @@ class BoardSession(WireSession):
             ),
         )  # fmt: skip
 
-    def _layers(self, layers: list[LayerTime], counts: Sequence[float], n: int) -> list[LayerTime]:
-        """The profile with its instructions, and its times as what they are."""
-        model, shapes = self.board.cycles, self.built.layer_shapes
-        told = []
-        for layer, count in zip(layers, counts, strict=True):
-            time = count * model.per_instruction / self.built.clock_hz
+    def _layers(
+        self, layers: list[LayerTime], counts: Sequence[float], cycles: Sequence[float] | None, n: int
+    ) -> list[LayerTime]:
+        """The profile with its instructions, and its times as what they are; ``cycles`` as the model tells them."""
+        shapes, told = self.built.layer_shapes, []
+        for place, (layer, count) in enumerate(zip(layers, counts, strict=True)):
             told.append(
                 replace(
                     layer,
                     output_shape=shapes[layer.index] if layer.index < len(shapes) else None,
-                    time=Measurement(
-                        value=time,
-                        unit="s",
-                        kind="modelled",
-                        method=f"mean, {model.short}",
-                        clock=self.load_report.clock,
-                        n=n,
-                    ),
+                    time=self._layer_time(None if cycles is None else cycles[place], n),
                     instructions=Measurement(
                         value=count, unit="instructions", kind="emulated", method=f"mean, {self._counted_by}", n=n
                     ),
                 )
             )
         return told
+
+    def _layer_time(self, cycles: float | None, n: int) -> Quantity:
+        band = self.time_model()
+        if isinstance(band, Unavailable) or cycles is None or self.model is None:
+            return band if isinstance(band, Unavailable) else Unavailable("its cycles were not counted")
+        time = Measurement(
+            value=cycles / self.built.clock_hz, unit="s", kind="modelled", method=f"mean, {self.model.short}",
+            clock=self.load_report.clock, n=n,
+        )  # fmt: skip
+        return band.of(time)
 
 
 class SimulatedSession(BoardSession):
@@ -166,7 +191,14 @@ class SimulatedSession(BoardSession):
 
     def _told(self, run: DeviceRun) -> DeviceRun:
         calls = self.simulator.take_calls()
-        self._instructions += [call.instructions for call in calls if call.address == self._inference]
+        ours = [call for call in calls if call.address == self._inference]
+        self._instructions += [call.instructions for call in ours]
+        if self.model is not None:
+            cycles = [self.model.cycles(call.cycles) for call in ours]
+            self._cycles += cycles
+            if len(cycles) == len(run.times_ns):
+                # From the call to the return, without the firmware's own reading of its clock.
+                run = replace(run, times_ns=np.array([_nanoseconds(n, self.built.clock_hz) for n in cycles], np.int64))
         return self._on_the_board(run)
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
@@ -176,12 +208,18 @@ class SimulatedSession(BoardSession):
         if isinstance(layers, Unavailable) or not layers:
             return layers
         # One call after another, in the table's order, sample by sample.
-        counted = np.array([call.instructions for call in calls], np.float64).reshape(-1, len(layers))
-        return self._layers(layers, counted.mean(axis=0).tolist(), len(counted))
+        counted = np.array([(call.instructions, call.cycles) for call in calls], np.float64)
+        means = counted.reshape(-1, len(layers), 2).mean(axis=0)
+        cycles = None if self.model is None else (means[:, 1] * self.model.factor).tolist()
+        return self._layers(layers, means[:, 0].tolist(), cycles, len(counted) // len(layers))
 
     @property
     def _counted_by(self) -> str:
         return "counted by unicorn from the call to the return of the network's own function"
+
+
+def _nanoseconds(cycles: int, clock_hz: int) -> int:
+    return max(1, (cycles * 1_000_000_000 + clock_hz // 2) // clock_hz)
 
 
 def _layer_count(simulator: Simulator, built: Firmware) -> int:

@@ -32,6 +32,7 @@ from edgerig.targets.boards.alignment import make_alignment
 from edgerig.targets.boards.board import Board
 from edgerig.targets.boards.chip import CONSOLE, WIRE, Chip
 from edgerig.targets.boards.counter import Call, make_counter
+from edgerig.targets.boards.cycles import cycle_model
 from edgerig.targets.boards.sizes import functions, named, open_elf
 
 __all__ = ["CONSOLE", "WIRE", "Fault", "Simulator"]
@@ -90,7 +91,9 @@ class Simulator:
         self.resets = 0
         self._pc = 0
         self._chip = Chip(board, lambda: self.cycles)
-        self._counter = make_counter(self._flash, board.memory.flash.origin)
+        self._model = cycle_model(board.cycles.core) if board.cycles else None
+        core = self._model.parts if self._model else None
+        self._counter = make_counter(self._flash, board.memory.flash.origin, core)
         self._engine = self._make_engine()
         self._alignment = make_alignment(self._engine, self._flash, board.memory.flash.origin)
         self._start()
@@ -104,8 +107,8 @@ class Simulator:
 
     @property
     def cycles(self) -> int:
-        """What the board's cycle model makes of the instructions."""
-        return int(self.instructions * self.board.cycles.per_instruction)
+        """What the board's cycle model makes of them; one an instruction if it has none."""
+        return self._model.cycles(self._counter.cycles) if self._model else self._counter.cycles
 
     @property
     def clock_hz(self) -> int:

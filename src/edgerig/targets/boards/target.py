@@ -51,7 +51,7 @@ class BoardTarget(Target):
     """
 
     simulator: ClassVar[str]
-    kind = "modelled"
+    kind = "emulated"
     runtime = RUNTIME
     Settings = BoardSettings
     settings: BoardSettings

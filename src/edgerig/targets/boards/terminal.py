@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 
 from edgerig.errors import TargetError
+from edgerig.targets.boards.cycles import cycle_model
 from edgerig.targets.boards.firmware import Firmware
 from edgerig.targets.boards.native import native_library
 from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
@@ -16,7 +17,13 @@ PROMPT = "> "
 
 
 class Terminal(ABC):
-    """A line to a board's console."""
+    """A line to a board's console.
+
+    Attributes:
+        times: What the times that the firmware prints there are, where they are not a chip's; else empty.
+    """
+
+    times: str = ""
 
     def greeting(self) -> str:
         """What the board says after its start; empty where it was running already."""
@@ -111,7 +118,13 @@ def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
     simulator = Simulator(firmware.elf, load_board(firmware.board))
     # Here people try C of their own.
     simulator.watch_alignment(native_library("alignment") is not None)
-    return SimulatorTerminal(simulator, seconds)
+    terminal, cycles = SimulatorTerminal(simulator, seconds), simulator.board.cycles
+    terminal.times = (
+        f"Times on this console are modelled, not measured: {cycle_model(cycles.core).short}."
+        if cycles
+        else "Times on this console count instructions: they are no times of any chip."
+    )
+    return terminal
 
 
 def open_emulated(firmware: Firmware, who: str, seconds: float) -> Terminal:
@@ -127,7 +140,9 @@ def open_emulated(firmware: Firmware, who: str, seconds: float) -> Terminal:
             emulator.close()
 
     emulator.drain(emulator.wire)
-    return Owning(PairLink(emulator.console), who, seconds, starts=True)
+    terminal = Owning(PairLink(emulator.console), who, seconds, starts=True)
+    terminal.times = "Times on this console count instructions, one a nanosecond: they are no times of any chip."
+    return terminal
 
 
 def open_line(address: str, seconds: float) -> Terminal:
