@@ -15,7 +15,7 @@ from edgerig.external_data import self_contained
 T = TypeVar("T")
 
 #: Suffix to format of the files that edgerig takes as they are.
-FORMATS = {".keras": "keras", ".tflite": "tflite", ".onnx": "onnx", ".h": "c-array"}
+FORMATS = {".h5": "keras", ".hdf5": "keras", ".keras": "keras", ".tflite": "tflite", ".onnx": "onnx", ".h": "c-array"}
 
 ITEM_SIZES = {
     "float32": 4, "float16": 2, "float64": 8, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2,
@@ -221,9 +221,44 @@ def format_of(path: Path) -> str:
     """The format that a file's suffix stands for.
 
     Raises:
-        ModelError: The suffix stands for none.
+        ModelError: The suffix stands for none; says what the file is where that is known, and how to export it.
     """
     found = FORMATS.get(path.suffix.lower())
+    if path.is_dir():
+        raise _folder(path)
     if found is None or found == "c-array":
-        raise ModelError(f"{path.name}: not a model file that edgerig knows.", "Use a .keras, .tflite or .onnx file.")
+        what, hint = _OTHERS.get(path.suffix.lower(), ("not a model file that edgerig knows", _KNOWN))
+        raise ModelError(f"{path.name}: {what}.", hint.format(path=path))
     return found
+
+
+_KNOWN = "Use a .keras, .h5, .tflite or .onnx file."
+_FROM_SAVED_MODEL = (
+    "With TensorFlow installed, export it to TFLite: python -c \"import tensorflow as tf; open('model.tflite', 'wb')"
+    ".write(tf.lite.TFLiteConverter.from_saved_model('{path}').convert())\""
+)
+_FROM_TORCH = "Export the network: torch.onnx.export(model, sample, 'model.onnx')."
+#: What files with other suffixes usually are, and how to come by one that edgerig takes.
+_OTHERS = {
+    ".pb": (
+        "a graph of TensorFlow, which edgerig does not read",
+        "If it lies in a SavedModel, export that folder: tf.lite.TFLiteConverter.from_saved_model(folder). "
+        "A frozen graph goes by way of tf.compat.v1.lite.TFLiteConverter.from_frozen_graph.",
+    ),
+    **dict.fromkeys(
+        (".pt", ".pth"),
+        (
+            "a file of PyTorch, which edgerig does not read",
+            "Export the network: torch.onnx.export(model, x, 'x.onnx').",
+        ),
+    ),
+}
+
+
+def _folder(path: Path) -> ModelError:
+    if (path / "saved_model.pb").is_file():
+        return ModelError(
+            f"{path.name} is a SavedModel of TensorFlow, which edgerig does not read.",
+            _FROM_SAVED_MODEL.format(path=path),
+        )
+    return ModelError(f"{path.name} is a folder, not a model file.", _KNOWN)

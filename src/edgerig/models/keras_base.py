@@ -23,6 +23,8 @@ from edgerig.artifact import Artifact, Preprocessing, TensorSpec
 from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, MissingExtraError, ModelError, UsageError
 from edgerig.models.base import ModelWrapper, TrainSettings
+from edgerig.models.graph.keras_legacy import is_hdf5
+from edgerig.models.keras_hdf5 import load_hdf5
 from edgerig.progress import Progress
 
 BACKEND = "jax"
@@ -133,7 +135,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def load_keras(path: Path) -> Any:
-    """The Keras model in a ``.keras`` file, uncompiled. Code within the file is never run.
+    """The Keras model in a ``.keras`` or ``.h5`` file, uncompiled. Code within the file is never run.
 
     Raises:
         ModelError: The file is missing, corrupt, or holds something that only runs as code (a Lambda layer).
@@ -142,6 +144,10 @@ def load_keras(path: Path) -> Any:
     if not path.is_file():
         raise ModelError(f"There is no model file {path}.")
     try:
+        data = path.read_bytes()
+        if is_hdf5(data):
+            return load_hdf5(keras, data, path)
+        del data
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except EdgerigError:
         raise
@@ -150,7 +156,7 @@ def load_keras(path: Path) -> Any:
             hint = "It holds a Lambda layer, which is code. Replace it by a layer of Keras and save the model again."
         else:
             hint = "Is it complete, and saved by Keras 3 as .keras?"
-        raise ModelError(f"{path} is not a model that Keras can read: {_first_line(error)}", hint) from error
+        raise ModelError(f"{path.name} is not a model that Keras can read: {_first_line(error)}", hint) from error
 
 
 def save_keras(model: Any, path: Path) -> None:

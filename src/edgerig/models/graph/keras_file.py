@@ -1,4 +1,4 @@
-"""Keras files (.keras), read without Keras: a ZIP whose config.json tells layers and shapes."""
+"""Keras files, read without Keras: the configuration in a .keras or .h5 file tells layers and shapes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from edgerig.artifact import ITEM_SIZES
 from edgerig.errors import ModelError
 from edgerig.models.graph.keras_layers import Config, Shape, output_shape, weight_shapes
+from edgerig.models.graph.keras_legacy import is_hdf5, legacy_config
 from edgerig.models.graph.types import ODD_BITS, Graph, Operator, Tensor
 
 MODELS = frozenset({"Sequential", "Functional", "Model"})
@@ -23,7 +24,7 @@ IGNORED_OPTIONS = ("name", "trainable", "dtype")
 
 
 def read_keras(data: bytes, path: Path) -> Graph:
-    """The layers of the .keras file with the content ``data`` as operators; batch size 1.
+    """The layers of the .keras or .h5 file with the content ``data`` as operators; batch size 1.
 
     Weights come with the shapes that the configuration implies, not with their content. Layers of unknown kinds are
     named in the metadata under ``unknown_layers``; their weights are not known.
@@ -45,6 +46,17 @@ def _corrupt(name: str, why: str) -> ModelError:
 
 
 def _config(data: bytes, path: Path) -> Config:
+    found = legacy_config(data, path.name) if is_hdf5(data) else _zipped_config(data, path)
+    kind = found["class_name"]
+    if kind not in MODELS:
+        raise ModelError(
+            f"{path.name} holds a model of the class {kind!r}.",
+            "edgerig reads Sequential and Functional models; build it with one of these, or convert it to TFLite.",
+        )
+    return found
+
+
+def _zipped_config(data: bytes, path: Path) -> Config:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
@@ -57,17 +69,11 @@ def _config(data: bytes, path: Path) -> Config:
     except Exception as error:
         raise _corrupt(path.name, "it is no ZIP archive with a config.json, or is damaged") from error
     try:
-        config = json.loads(content)
-        kind = config["class_name"]
+        config: Config = json.loads(content)
+        config["class_name"]
     except Exception as error:
         raise _corrupt(path.name, "its config.json does not describe a model") from error
-    if kind not in MODELS:
-        raise ModelError(
-            f"{path.name} holds a model of the class {kind!r}.",
-            "edgerig reads Sequential and Functional models; build it with one of these, or convert it to TFLite.",
-        )
-    found: Config = config
-    return found
+    return config
 
 
 class _Reader:
@@ -132,7 +138,8 @@ class _Reader:
         stated: dict[tuple[str, int, int], Shape | None] = {}
         for layer in layers.values():
             for reference in _references(layer.get("inbound_nodes", [])):
-                stated[_key(reference)] = _fixed(reference["shape"])
+                if "shape" in reference:
+                    stated[_key(reference)] = _fixed(reference["shape"])
         made: dict[tuple[str, int, int], int] = {}
         inputs = []
         for place, (name, node, tensor) in enumerate(_triples(config["input_layers"])):
@@ -229,7 +236,10 @@ def _fixed(shape: Any) -> Shape | None:
 
 
 def _references(value: Any) -> Iterator[Config]:
-    """Keras tensors inside a nested structure of arguments, in order."""
+    """Keras tensors inside a nested structure of arguments, in order; Keras 2 wrote ``[layer, node, tensor, {}]``."""
+    if isinstance(value, list) and 3 <= len(value) <= 4 and isinstance(value[0], str) and isinstance(value[1], int):
+        yield {"keras_history": value[:3]}
+        return
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             yield value["config"]
