@@ -1,8 +1,10 @@
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgerig.agent.worker import called
 from edgerig.errors import InferenceError, ModelError, SpecError, StorageError, TargetError, UnknownNameError, WireError
 from edgerig.measure.kinds import Measurement
 from edgerig.testing import faults
@@ -288,3 +290,11 @@ def test_answers_carry_a_checksum_if_the_request_did(pair, client, header, conte
         tensors = messages.pack_tensors(1, [16])
         pair.sendall(b"".join(encode(Kind.RUN, request, tensors, view(SAMPLE), checked=checked)))
         assert bool(reader.read().flags & CHECKED) == checked
+
+
+def test_errors_name_the_file_as_its_owner_does(tmp_path: Path) -> None:
+    path = tmp_path / "0a1b2c3d.tflite"
+    words = r"^litert cannot load net\.tflite, that is net\.tflite: no\."
+    with pytest.raises(ModelError, match=words) as caught, called(path, "net.tflite"):
+        raise ModelError(f"litert cannot load {path.name}, that is {path}: no.", "Mend it.")
+    assert caught.value.hint == "Mend it."

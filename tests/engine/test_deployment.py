@@ -328,3 +328,19 @@ def test_a_session_that_keeps_no_answers_repeats_its_piece(
     device = Device(Deaths(37))
     assert measured(deploy(device)) == (list(range(300)), 300)
     assert device.ran[1][0] == 0
+
+
+def test_a_warm_up_takes_no_more_memory_than_a_piece(
+    deploy: Callable[..., Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty samples of 512 MB at once would be 10 GB."""
+    sent: list[int] = []
+    device = Device()
+    deployment = deploy(device)
+    monkeypatch.setattr(module, "PIECE_BYTES", 3 * 4)
+    run = deployment.session.run
+    monkeypatch.setattr(deployment.session, "run", lambda given: (sent.append(len(given[0])), run(given))[1])
+    deployment.warm_up(np.arange(5, dtype=np.float32)[:, None])
+    assert sum(sent) == WARMUP
+    assert max(sent) == 3
+    assert device.ran[-1] == [float(place % 3) for place in range(WARMUP)]

@@ -89,7 +89,8 @@ def test_a_moved_pair_is_found_at_its_new_place(net: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["net.h5", "net.pb", "net", "net.h"])
 def test_other_files_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"something")
-    with pytest.raises(ModelError, match="not a model file") as caught:
+    words = {"net.h5": "not a sound Keras file", "net.pb": "a graph of TensorFlow"}.get(name, "not a model file")
+    with pytest.raises(ModelError, match=words) as caught:
         open_artifact(tmp_path / name)
     assert caught.value.hint
 

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,11 @@ class Worker:
         self._reader.release()
         runtime = self._make(asked)
         self._forget()
+        with called(path, asked.name):
+            self._load(runtime, path, asked)
+        return b"", [memoryview(pack(self._told))]
+
+    def _load(self, runtime: Runtime, path: Path, asked: ModelHeader) -> None:
         prepare(runtime, path)
         clock = str(inference_clock())
         since = "just before loading" if reset_peak() else "the start of the process"
@@ -172,7 +177,6 @@ class Worker:
             runtime=asked.runtime, runtime_version=runtime.version(), clock=clock,
             invoke_method=runtime.invoke_method, threads=runtime.settings.threads, window=WINDOW,
         )  # fmt: skip
-        return b"", [memoryview(pack(self._told))]
 
     def _forget(self) -> None:
         """Unload the network, and begin to count anew."""
@@ -311,6 +315,17 @@ def network_memory(before: Quantity, since: str) -> dict[str, Quantity]:
             method="VmHWM after the first inference less VmRSS before loading",
         )
     }  # fmt: skip
+
+
+@contextlib.contextmanager
+def called(path: Path, name: str) -> Iterator[None]:
+    """Let errors speak of the file ``path``, which lies under its hash, by the name that the host's user gave it."""
+    try:
+        yield
+    except EdgerigError as error:
+        error.message = error.message.replace(str(path), name).replace(path.name, name)
+        error.args = (error.message,)
+        raise
 
 
 def prepare(runtime: Runtime, path: Path) -> None:

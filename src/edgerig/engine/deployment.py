@@ -21,6 +21,8 @@ from edgerig.text import one_line
 
 Array = NDArray[Any]
 Answer = TypeVar("Answer")
+#: Bytes of inputs that are sent at once to warm up.
+PIECE_BYTES = 64 << 20
 #: Samples are sent, and their results kept, in pieces of about so many seconds.
 PIECE_SECONDS = 2.0
 FIRST_PIECE = 64
@@ -105,15 +107,23 @@ class Deployment:
 
         Without a warm-up one sample is run then, so that no first inference gets among those that are measured.
         """
-        samples = np.resize(inputs, (max(1, self.how.warmup), *inputs.shape[1:]))
         if self.how.warmup:
             try:
-                self.session.run([samples])
+                self._run_again(self.session, inputs)
             except TargetError as error:
-                self._warmup = samples
+                self._warmup = inputs
                 self._recover(error, "in the warm-up")
-        self._warmup = samples
+        self._warmup = inputs
         self._losses.clear()
+
+    def _run_again(self, session: Session, inputs: Array) -> None:
+        """The warm-up, in pieces that take no more memory than `PIECE_BYTES`, or one sample."""
+        left = max(1, self.how.warmup)
+        most = max(1, PIECE_BYTES // max(1, inputs[:1].nbytes))
+        while left:
+            count = min(left, most)
+            session.run([np.resize(inputs[:most], (count, *inputs.shape[1:]))])
+            left -= count
 
     def pieces(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
         """Run ``inputs``, (n, ...), one an inference, piece by piece; yields the results of each, without gaps.
@@ -205,7 +215,7 @@ class Deployment:
             if self._warmup is None:
                 break
             try:
-                self._opened.run([self._warmup])
+                self._run_again(self._opened, self._warmup)
                 break
             except TargetError as again:
                 error, lost = again, "in the warm-up"

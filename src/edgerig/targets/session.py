@@ -76,7 +76,8 @@ class WireSession(Session):
         self._sample_ns: float | None = None
         self._answered = 0
         self._longest_wait, self._waits = 0.0, list[float]()
-        header = ModelHeader(runtime, options, artifact.format, artifact.sha256, Path(artifact.path).name)
+        name = artifact.name + Path(artifact.path).suffix
+        header = ModelHeader(runtime, options, artifact.format, artifact.sha256, name)
         asked = time.perf_counter_ns()
         loaded = client.upload_model(header, memoryview(artifact.read()))
         answers.check_against_file(loaded, artifact.inputs, artifact.outputs, client.who)

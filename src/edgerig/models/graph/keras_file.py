@@ -42,7 +42,7 @@ def read_keras(data: bytes, path: Path) -> Graph:
 
 
 def _corrupt(name: str, why: str) -> ModelError:
-    return ModelError(f"{name} is not a sound .keras file: {why}.", "Save the model again with model.save('x.keras').")
+    return ModelError(f"{name} is not a sound Keras file: {why}.", "Save the model again with model.save('x.keras').")
 
 
 def _config(data: bytes, path: Path) -> Config:
