@@ -70,3 +70,14 @@ def test_classes_are_drawn_in_turns_and_nothing_is_judged() -> None:
 def test_settings_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(SpecError, match=next(iter(options))):
         make("dataset", "random", Dataset, options)
+
+
+def test_a_large_sample_is_made_piece_by_piece_of_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for piece in (1 << 20, 4, 6):
+        monkeypatch.setattr("edgerig.datasets.random._PIECE", piece)
+        dataset = Random(RandomSettings(shape=(3, 7)))
+        made.append(dataset.split("test").raw(1))
+    assert made[0].std() > 0.1
+    np.testing.assert_array_equal(made[0], made[1])
+    np.testing.assert_array_equal(made[0], made[2])

@@ -10,9 +10,11 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.batches import in_calls
 from edgerig.datasets.fitting import check_fixed, fit
 from edgerig.datasets.splits import calibration_indices
-from edgerig.errors import CompileError
+from edgerig.errors import CompileError, IncompatibleError
 
 SEED = 0
+#: Bytes of calibration samples, which are in memory all at once.
+MOST_BYTES = 2 << 30
 
 
 def calibration_samples(
@@ -33,7 +35,17 @@ def calibration_samples(
         IncompatibleError: The samples do not have the shape of the network's input.
         CompileError: A sample holds NaN or infinity; names its index in the training split.
     """
+    most = MOST_BYTES // max(1, 4 * spec.elements)
     samples = dataset.split("train")
+    if min(count, len(samples)) > most:
+        raise IncompatibleError(
+            f"{min(count, len(samples))} calibration samples of {4 * spec.elements / 1e6:,.0f} MB each are "
+            f"{min(count, len(samples)) * 4 * spec.elements / 1e9:,.1f} GB; "
+            f"the limit is {MOST_BYTES / 1e9:.1f} GB.",
+            f"Calibrate with fewer: --option calibration_samples={most}."
+            if most
+            else "Take a network of smaller inputs.",
+        )
     indices = calibration_indices(samples, count, SEED)
     inputs = samples.inputs(indices, preprocessing)
     check_fixed("The network", spec)

@@ -16,6 +16,9 @@ from edgerig.datasets import preprocess
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.progress import Progress
 
+#: Numbers that are made at once; even, for a word of the stream makes two.
+_PIECE = 1 << 20
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -53,9 +56,7 @@ class RandomSamples(Samples):
         settings, count = self._settings, math.prod(self._settings.shape)
         values: NDArray[Any]
         if settings.dtype == "float32":
-            # The upper 24 bits as a fraction: each is a float32 exactly, and all are equally likely.
-            bits = self._bits(int(self._places[index]), 4 * count).view("<u4")
-            values = (bits >> 8).astype(np.float32) * np.float32(2.0**-24)
+            values = self._fractions(int(self._places[index]), count)
         else:
             dtype = np.dtype(settings.dtype)
             bytes_ = self._bits(int(self._places[index]), dtype.itemsize * count)
@@ -76,10 +77,24 @@ class RandomSamples(Samples):
         # Classes take turns, so that none is empty.
         return place % self._settings.classes if self._settings.classes else -1
 
+    def _fractions(self, place: int, count: int) -> NDArray[np.float32]:
+        """``count`` numbers out of the stream of `_bits`, made piece by piece: a sample may be as large as memory."""
+        generator = self._generator(place)
+        values = np.empty(count, np.float32)
+        for start in range(0, count, _PIECE):
+            words = np.asarray(generator.random_raw(-(-min(_PIECE, count - start) // 2)), "<u8")
+            # The upper 24 bits as a fraction: each is a float32 exactly, and all are equally likely.
+            bits = words.view("<u4")[: count - start] >> 8
+            values[start : start + _PIECE] = bits.astype(np.float32) * np.float32(2.0**-24)
+        return values
+
+    def _generator(self, place: int) -> np.random.PCG64:
+        """The raw stream of PCG64 is the same in every version of numpy."""
+        return np.random.PCG64([self._settings.seed, self._stream, place])
+
     def _bits(self, place: int, count: int) -> NDArray[np.uint8]:
-        """``count`` random bytes. The raw stream of PCG64 is the same in every version of numpy."""
-        generator = np.random.PCG64([self._settings.seed, self._stream, place])
-        words = np.asarray(generator.random_raw(-(-count // 8)), "<u8")
+        """``count`` random bytes."""
+        words = np.asarray(self._generator(place).random_raw(-(-count // 8)), "<u8")
         return words.view(np.uint8)[:count]
 
 

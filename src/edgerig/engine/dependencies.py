@@ -103,9 +103,13 @@ def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
     """
     labels = np.ascontiguousarray(samples.labels, np.int64)
     places = np.unique(np.linspace(0, len(samples) - 1, PROBES).astype(np.int64))
-    inputs = np.ascontiguousarray(samples.inputs(places, preprocessing))
-    probe = files.sha256(inputs.view(np.uint8).reshape(-1).data)
-    return [samples.fingerprint, files.sha256(labels.tobytes()), f"{inputs.dtype.str} {inputs.shape}", probe]
+    probes = []
+    # One at a time: a sample may be as large as memory allows.
+    for place in places:
+        inputs = np.ascontiguousarray(samples.inputs(np.array([place]), preprocessing))
+        content = files.sha256(inputs.view(np.uint8).reshape(-1).data)
+        probes.append(f"{inputs.dtype.str} {inputs.shape} {content}")
+    return [samples.fingerprint, files.sha256(labels.tobytes()), *probes]
 
 
 def of_artifact(artifact: Artifact) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from edgerig.measure.kinds import Unavailable
 
 #: Preprocessed inputs held in memory at once.
 CHUNK_BYTES = 64 << 20
+#: Bytes that a network's input may have as float32: preprocessing and messages take several times as much.
+LARGEST_INPUT = 1 << 30
 
 #: A batch axis, and something in it.
 MOST_SIMPLE = 2
@@ -91,6 +93,12 @@ def the_input(artifact: Artifact) -> TensorSpec:
         raise IncompatibleError(f"{artifact.name} has {len(artifact.inputs)} inputs ({names}); a dataset feeds one.")
     spec = artifact.inputs[0]
     check_fixed(artifact.name, spec)
+    if 4 * spec.elements > LARGEST_INPUT:
+        raise IncompatibleError(
+            f"{artifact.name} takes {4 * spec.elements:,} B of float32 an inference; "
+            f"edgerig feeds at most {LARGEST_INPUT:,} B.",
+            "Cut the network's input into smaller ones.",
+        )
     if len(spec.shape) < MOST_SIMPLE and spec.batch != 1:
         raise IncompatibleError(
             f"{artifact.name} takes {list(spec.shape)}, which has no axis for the samples of a batch.",
