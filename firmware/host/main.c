@@ -27,6 +27,7 @@ static uint32_t inputs[NETWORK_INPUTS * NETWORK_SAMPLES / 4];
 static uint8_t outputs[NETWORK_OUTPUTS * NETWORK_SAMPLES];
 static uint64_t times[NETWORK_SAMPLES], layer_ticks[NETWORK_LAYERS];
 static long slow_ms, idle_ms = 60000;
+static double clock_factor = 1;
 static int announce;
 static const char *how, *place;
 static char log_text[256];
@@ -69,7 +70,7 @@ static uint64_t ticks(void *context)
 static uint64_t nanoseconds(void *context, uint64_t count)
 {
     (void)context;
-    return count;
+    return (uint64_t)((double)count * clock_factor);
 }
 
 static int run(void *context, uint32_t sample, uint32_t count, uint64_t *layers)
@@ -201,6 +202,7 @@ static const char help[] =
     "  --idle SECONDS    stop when nothing has come for so long (60)\n"
     "  --announce        say hello as soon as a terminal is open, as a board does after its start\n"
     "  --slow MS         an inference takes so much longer\n"
+    "  --clock FACTOR    tell so many times the time that passed (1): a clock that is wrong\n"
     "  --drop P  --flip P  --insert P  --repeat P\n"
     "                    probability that a byte is lost, has a bit changed, comes after an invented one, comes twice;\n"
     "                    in both directions\n"
@@ -250,6 +252,8 @@ static int take_option(const char *name, const char *value)
         idle_ms = (long)(strtod(value, NULL) * 1000);
     } else if (strcmp(name, "--slow") == 0) {
         slow_ms = strtol(value, NULL, 10);
+    } else if (strcmp(name, "--clock") == 0) {
+        clock_factor = strtod(value, NULL);
     } else if (strcmp(name, "--seed") == 0) {
         faults_seed(&fault, strtoul(value, NULL, 10));
     } else {

@@ -190,8 +190,8 @@ def test_an_agent_that_is_killed_twice_within_a_piece_goes_on_with_the_sample_wh
                 agent.kill()
                 agent.start()
 
-    original = wired._Kept.add
-    monkeypatch.setattr(wired._Kept, "add", add)
+    original = wired.Kept.add
+    monkeypatch.setattr(wired.Kept, "add", add)
     target = {"use": f"tcp://127.0.0.1:{agent.port}", "protocol": protocol}
     disturbed = edgerig.run(rig(net, target), out=tmp_path / "out")
     one, two = disturbed.cells[0].interruptions
@@ -256,7 +256,7 @@ def test_a_network_that_crashes_its_engine_is_not_tried_for_ever(net: Path, tmp_
 def test_a_journal_is_read_up_to_its_first_damaged_piece(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", "key")
     for number in range(3):
-        journal.append(scores=np.full((2, 4), number, np.float32), times_ns=np.array([1, 2]))
+        journal.append(scores=np.full((2, 4), number, np.float32), times_ns=np.array([1, 2]), fit=np.zeros((2, 1)))
     (tmp_path / "j" / "000001.npz").write_bytes(b"PK half a file")
     again = Journal(tmp_path / "j", "key")
     again.load()

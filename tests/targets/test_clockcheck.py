@@ -95,6 +95,28 @@ def test_the_firmware_in_c_is_found_right(start_device, built_in):
         target.close()
 
 
+@pytest.mark.parametrize("factor", ["0.25", "0.01"])
+def test_the_firmware_in_c_with_a_slow_clock_is_told_on_a_serial_line(start_device, built_in, factor):
+    with start_device("--slow", "20", "--clock", factor) as (_, path):
+        target = target_for(f"serial://{path}?baud=921600")
+        with target.open(built_in.artifact, built_in.runtime, {}) as session:
+            x = [np.zeros((4, 64), np.int8)]
+            session.run(x)
+            assert "too slow" in (session.check_clock(x) or "")
+        target.close()
+
+
+def test_the_firmware_in_c_with_a_fast_clock_is_refused_on_a_serial_line(start_device, built_in):
+    with start_device("--slow", "20", "--clock", "4") as (_, path):
+        target = target_for(f"serial://{path}?baud=921600")
+        with (
+            target.open(built_in.artifact, built_in.runtime, {}) as session,
+            pytest.raises(AnswerError, match="times too fast"),
+        ):
+            session.run([np.zeros((4, 64), np.int8)])
+        target.close()
+
+
 def test_a_board_that_is_not_there_is_not_asked(monkeypatch):
     from edgerig.targets.boards.session import BoardSession
 
