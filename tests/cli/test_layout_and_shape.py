@@ -15,7 +15,7 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.cli import main
 from edgerig.cli.options import parse_shapes
 from edgerig.errors import UsageError
-from edgerig.testing.networks import two_output_tflite
+from edgerig.testing.networks import channel_means_tflite, two_output_tflite
 from edgerig.testing.onnx_networks import colour_images, torch_like_onnx, tree_onnx
 
 Call = Callable[..., tuple[int, str, str]]
@@ -163,3 +163,37 @@ def test_what_is_no_shape_is_refused(text: str) -> None:
 def test_a_shape_without_a_name_needs_a_single_input() -> None:
     with pytest.raises(UsageError, match="of which input"):
         parse_shapes(["1,2"], [[SPEC, SPEC]])
+
+
+def test_files_of_both_layouts_run_together(call: Call, photos: Path) -> None:
+    """What is declared holds for the file that it fits; the random sample fits both."""
+    torch_like_onnx(Path("first.onnx"), (1, 3, 16, 16))
+    nhwc_onnx(Path("last.onnx"))
+    code, out, err = call("bench", "first.onnx", "last.onnx", "--layout", "nchw", "--dataset", "folder",
+                          "--dataset-option", "root=photos", "--no-profile", "--json")  # fmt: skip
+    assert code == 0, err
+    assert [cell["quality"]["confusion"] for cell in cells(out)] == 2 * [[[0, 0, 4], [0, 4, 0], [4, 0, 0]]]
+    code, _, err = call("bench", "first.onnx", "last.onnx", "--samples", "3", "--no-profile")
+    assert code == 0, err
+
+
+def test_a_reference_of_the_other_layout_is_compared_rightly(call: Call, photos: Path) -> None:
+    torch_like_onnx(Path("first.onnx"), (1, 3, 16, 16))
+    nhwc_onnx(Path("last.onnx"))
+    channel_means_tflite(Path("means.tflite"), (1, 3, 16, 16))
+    for reference in ("last.onnx", "means.tflite"):
+        code, out, err = call("bench", "first.onnx", "--layout", "nchw", "--reference", reference, "--dataset",
+                              "folder", "--dataset-option", "root=photos", "--no-profile", "--json")  # fmt: skip
+        assert code == 0, err
+        assert cells(out)[0]["agreement"]["same_class"] == 1.0
+
+
+def nhwc_onnx(path: Path) -> None:
+    """The mean of each channel of images of 16 by 16 pixels, channels last."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("ReduceMean", ["x"], ["y"], axes=[1, 2], keepdims=0)
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 16, 16, 3]), ("y", [1, 3]))]
+    graph = helper.make_graph([node], "net", ends[:1], ends[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))

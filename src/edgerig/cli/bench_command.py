@@ -14,7 +14,7 @@ from edgerig.cli.console import ConsoleProgress, echo, print_json
 from edgerig.cli.options import layout_option, parse_options, parse_shapes, shape_option
 
 if TYPE_CHECKING:
-    from edgerig.artifact import Artifact
+    pass
 
 
 @click.command(name="bench")
@@ -97,24 +97,27 @@ def command(
 
 def _rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
+    from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, one_shape, sample_shape
     from edgerig.models.files import open_artifact
     from edgerig.spec.naming import distinct_names
 
     artifacts = [open_artifact(model) for model in models]
     shapes = parse_shapes(given["shape"], [artifact.inputs for artifact in artifacts])
+    layouts = [layout_of(artifact, given["layout"], len(models) > 1) for artifact in artifacts]
     dataset = {"use": given["dataset"], **parse_options(given["dataset_option"], "--dataset-option")}
     if given["dataset_root"] is not None:
         dataset["root"] = str(given["dataset_root"])
     if dataset["use"] == "random":
-        sizes = [_sample_shape(artifact, shapes, given["layout"]) for artifact in artifacts]
-        dataset.setdefault("shape", _one_shape(models, sizes))
+        sizes = [sample_shape(artifact, shapes, layouts[place]) for place, artifact in enumerate(artifacts)]
+        dataset.setdefault("shape", one_shape(models, sizes))
         dataset.setdefault("samples", given["samples"] or 1000)
-    elif (size := _image_size(artifacts, shapes, given["layout"])) is not None and _has_size(dataset["use"]):
+    elif (size := image_size(artifacts, shapes, layouts)) is not None and has_size(dataset["use"]):
         dataset.setdefault("size", size)
     reference = {"reference": str(given["reference"])} if given["reference"] else {}
-    ends = {"layout": given["layout"], "output": given["output"], "shapes": shapes}
-    said = {key: value for key, value in ends.items() if value}
-    parts = [{"file": str(model), **reference, **said} for model in models]
+    parts = [
+        {"file": str(model), **reference, **ends_of(artifact, layout, given["output"], shapes, len(models) > 1)}
+        for model, artifact, layout in zip(models, artifacts, layouts, strict=True)
+    ]
     names = distinct_names([str(model) for model in models])
     named = list(zip(names, models, (artifact.format for artifact in artifacts), strict=True))
     return {
@@ -134,61 +137,6 @@ def _run_name(models: Sequence[Path]) -> str:
     """``bench-a-b``; of many files, ``bench-a-and-5-more``."""
     stems = [model.stem for model in models]
     return "bench-" + ("-".join(stems) if len(stems) <= 3 else f"{stems[0]}-and-{len(stems) - 1}-more")
-
-
-def _sample_shape(artifact: Artifact, shapes: dict[str, list[int]], layout: str | None) -> list[int]:
-    """The shape of one sample of a network's first input, channels last where the network has them first."""
-    import msgspec
-
-    from edgerig.datasets.fitting import IMAGE_AXES, check_fixed
-    from edgerig.errors import IncompatibleError
-
-    if not artifact.inputs:
-        raise IncompatibleError(f"{artifact.name} has no input: there is nothing to feed.")
-    spec = artifact.inputs[0]
-    spec = msgspec.structs.replace(spec, shape=tuple(shapes.get(spec.name, spec.shape)))
-    check_fixed(artifact.name, spec)
-    sample = list(spec.shape[1:])
-    first = (layout or spec.layout) == "nchw" and len(sample) == IMAGE_AXES
-    return [*sample[1:], sample[0]] if first else sample
-
-
-def _image_size(artifacts: Sequence[Artifact], shapes: dict[str, list[int]], layout: str | None) -> int | None:
-    """Height and width of the images that all the networks take, if they are square; else None."""
-    from edgerig.datasets.fitting import IMAGE_AXES, likely_layout
-
-    sizes = set()
-    for artifact in artifacts:
-        spec = artifact.inputs[0] if artifact.inputs else None
-        shape = tuple(shapes.get(spec.name, spec.shape)) if spec else ()
-        order = layout or likely_layout(shape)
-        if len(shape) != 1 + IMAGE_AXES or order is None:
-            return None
-        sizes.add(shape[2:] if order == "nchw" else shape[1:3])
-    height, width = sizes.pop() if len(sizes) == 1 else (0, -1)
-    return height if height == width > 0 else None
-
-
-def _has_size(dataset: str) -> bool:
-    """Whether a dataset resizes its images to a setting of its own."""
-    from edgerig.datasets.base import Dataset
-    from edgerig.plugins import describe, find
-
-    return any(key == "size" for key, _, _ in describe(find("dataset", dataset, Dataset).Settings))
-
-
-def _one_shape(models: Sequence[Path], shapes: Sequence[list[int]]) -> list[int]:
-    """The shape of a random sample for all networks; some may have channels first and others last."""
-    from edgerig.errors import IncompatibleError
-
-    for base in (shapes[0], [*shapes[0][1:], *shapes[0][:1]]):
-        if all(shape in (base, [*base[-1:], *base[:-1]]) for shape in shapes):
-            return base
-    model, other = next((m, shape) for m, shape in zip(models, shapes, strict=True) if shape != shapes[0])
-    raise IncompatibleError(
-        f"{models[0]} takes {shapes[0]} and {model} takes {other}: no random sample fits both.",
-        "Measure them apart, or give a --dataset that both were made for.",
-    )
 
 
 def _matrix(models: Sequence[tuple[str, Path, str]], given: dict[str, Any]) -> list[dict[str, Any]]:

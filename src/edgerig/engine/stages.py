@@ -173,7 +173,10 @@ class Stages:
 
     def _reference_file(self, part: ModelPart, model: Artifact) -> Artifact:
         """The file that ``model`` is compared with; what was declared of the model holds for it, where it can."""
-        artifact = declare(self._own_file(Path(part.reference or "")), part.ends.layout)
+        artifact = self._own_file(Path(part.reference or ""))
+        # A float file in another layout, such as the TFLite one beside ONNX, is no reason to declare it wrongly.
+        alike = [spec.shape[1:] for spec in artifact.inputs] == [spec.shape[1:] for spec in model.inputs]
+        artifact = declare(artifact, part.ends.layout if alike else None)
         names = [spec.name for spec in artifact.outputs]
         judged = model.outputs[model.judged_output].name
         place = names.index(judged) if judged in names else min(model.judged_output, len(names) - 1)
