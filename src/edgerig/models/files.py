@@ -15,7 +15,7 @@ from edgerig.models.graph.scheme import scheme_of
 
 
 def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, classes: Sequence[str] = ()) -> Artifact:
-    """The artifact of any .keras, .tflite or .onnx file.
+    """The artifact of any .keras, .h5, .tflite or .onnx file.
 
     If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file, that one is used;
     otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and ``classes`` go before

@@ -97,7 +97,7 @@ def _model() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["file"],
         "properties": {
-            "file": {"type": "string", "description": ".keras, .tflite or .onnx"},
+            "file": {"type": "string", "description": ".keras, .h5, .tflite or .onnx"},
             **common,
         },
     }
