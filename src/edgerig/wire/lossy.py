@@ -229,7 +229,8 @@ class LossyClient(WireClient):
             shorter = min(self._size, self.advised) * SHORTER ** min(self._tries, 4)
             self.advised = max(LEAST_ADVISED, int(shorter))
         else:
-            more = self.advised * LONGER if self._spoils else self.advised
+            # Until something was spoiled they grow faster, not twofold: one far too long may never get through.
+            more = self.advised * (LONGER if self._spoils else 1 / 2)
             self.advised = min(self._fast, self.advised + max(1, int(more)))
 
     def _learn_pace(self, pace: float) -> None:
