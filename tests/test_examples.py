@@ -93,7 +93,7 @@ def test_the_readme_can_be_followed_step_by_step(tmp_path: Path) -> None:
 def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     """What `make demo` does, on fewer samples: twelve cells, an agent of its own, every number with its kind."""
     rig = ROOT / "examples" / "mnist" / "rig.yaml"
-    less = "--set measure.samples=300 --set measure.seconds=0 --set model.train.train_samples=3000"
+    less = "--set measure.samples=300 --set measure.seconds=0 --set matrix.4.samples=200"
     # A port of this test's own, so that an agent that runs here for other reasons is left alone.
     less += " --set 'matrix.3.targets.0.use=tcp://127.0.0.1:17433'"
     done = shell(f"edgerig run {rig} --out demo {less} --json > demo.json", tmp_path)
@@ -106,7 +106,7 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     for cell in cells.values():
         assert cell["latency"]["steady"]["kind"] == ("modelled" if cell is board else "measured")
         assert cell["quality"]["metrics"][0]["value"] > 0.8
-        assert cell["agreement"]["same_class"] > 0.9
+        assert cell["agreement"]["same_class"] > 0.85
         assert cell is board or cell["memory"]["peak_rss"]["value"] > 1e6
         for layer in cell["layers"] if isinstance(cell["layers"], list) else []:
             assert {"is", "unit", "value", "kind", "method"} <= layer["time"].keys() or layer["time"]["reason"]

@@ -216,3 +216,15 @@ def test_the_choice_is_near_the_best_beaten_by_none_and_the_order_does_not_matte
     assert (again.quality, again.latency, again.size) == (chosen.quality, chosen.latency, chosen.size)
     made = recommend(group)
     assert set(made.chosen) <= set(made.fronts[0])
+
+
+def test_what_a_variant_loses_is_told_sample_by_sample_where_that_is_known() -> None:
+    def compare(one: Candidate, other: Candidate) -> str | None:
+        return f"{one.label} to {other.label}" if one.label != "bad" else None
+
+    members = [candidate("best", 0.985, 200), candidate("fast", 0.98, 50), candidate("far", 0.93, 40)]
+    made = recommend([*members, candidate("bad", 0.9, 10)], compare=compare)
+    assert made.chosen == ("fast",)
+    assert "fast gives up 0.50 points of accuracy to best; fast to best." in made.reasons
+    assert "far against fast: far to fast." in made.reasons
+    assert not any("bad against" in reason for reason in made.reasons)

@@ -40,15 +40,17 @@ def report(run: tuple[Path, RunResult]) -> Report:
 
 def test_a_cell_of_fewer_samples_is_compared_on_those(run: tuple[Path, RunResult], report: Report) -> None:
     (view,) = report.shared
-    assert view.samples == 20
-    assert "60" in view.note
+    assert (view.fewest, view.most) == (20, 60)
+    whole, part = view.rows
+    assert (whole.samples, part.samples) == (60, 20)
     a, b = (Bundle(run[0]).samples(cell.id) for cell in run[1].cells)
     places = {index: row for row, index in enumerate(a["indices"])}
     rows = [places[index] for index in b["indices"]]
     wrong = [int((a["predictions"][rows] != a["labels"][rows]).sum()), int((b["predictions"] != b["labels"]).sum())]
-    assert [row.errors for row in view.rows] == wrong
-    assert [row.quality.value for row in view.rows] == [(20 - errors) / 20 for errors in wrong]
-    assert view.rows[1].errors - view.rows[0].errors == view.rows[1].lost - view.rows[1].gained
+    assert [part.baseline_errors, part.errors] == wrong
+    assert part.quality.value == (20 - part.errors) / 20
+    assert part.errors - part.baseline_errors == part.lost - part.gained
+    assert whole.errors == int((a["predictions"] != a["labels"]).sum())
 
 
 def test_every_form_of_the_report_says_what_is_compared(
@@ -59,12 +61,14 @@ def test_every_form_of_the_report_says_what_is_compared(
     assert " of 20" in terminal
     assert " of 60" in terminal
     for text in (terminal, render_html(report), render_markdown(report)):
-        assert "The variants ran 20 to 60 samples. What is compared are the 20 that all of them ran." in text
+        assert "The variants ran 20 to 60 samples. Each is compared with a · litert · local" in text
+        assert "20" in text
 
 
 def row(**changes: Any) -> Paired:
     values: dict[str, Any] = {
-        "cell": "x", "errors": 130, "accuracy": 0.935, "low": 0.92, "high": 0.95, "lost": 40, "gained": 10,
+        "cell": "x", "samples": 2000, "baseline_errors": 100, "errors": 130,
+        "accuracy": 0.935, "low": 0.92, "high": 0.95, "lost": 40, "gained": 10,
         "ratio": 1.3, "p": 0.00002,
     }  # fmt: skip
     return Paired(**{**values, **changes})

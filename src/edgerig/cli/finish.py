@@ -73,13 +73,14 @@ def show_cells(result: RunResult) -> None:
 
 
 def shared_lines(report: Report) -> list[str]:
-    """What the variants lose and gain against the first float one, on the samples that all of them ran."""
+    """What the variants lose and gain against the first float one, on the samples that both ran."""
     lines = []
     for view in report.shared:
         alike: dict[str, list[str]] = {}
         for row in view.rows:
             if row.label != view.baseline:
-                alike.setdefault(f"{row.errors:,} errors, {row.verdict}", []).append(row.label)
+                few = f" of {row.samples:,} samples" if view.fewest < view.most else ""
+                alike.setdefault(f"{row.errors:,} errors{few}, {row.verdict}", []).append(row.label)
         first = next(row for row in view.rows if row.label == view.baseline)
         lines.append(view.note)
         lines.append(f"  {view.baseline}: {first.errors:,} errors, {first.quality.text}")

@@ -27,7 +27,7 @@ from edgerig.report.model import (
 from edgerig.report.privacy import anonymous
 from edgerig.report.quality import primary, why_void
 from edgerig.report.recommend import Candidate, recommend
-from edgerig.report.shared import on_shared_samples, shared_views
+from edgerig.report.shared import comparison, on_shared_samples, shared_views
 from edgerig.report.units import compact, show, times, when
 from edgerig.report.variants import build_variant
 from edgerig.results.remarks import remarks
@@ -72,7 +72,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
         finished=finished,
         bundles=views,
         variants=variants,
-        recommendation=recommend(candidates, finished=finished),
+        recommendation=recommend(candidates, finished=finished, compare=comparison(cells, bundles, ids)),
         compared=_compared(variants, len(bundles)),
         kinds=_kinds(variants),
         notes=tuple(_notes([bundle.result for bundle in bundles], names)),
@@ -317,7 +317,7 @@ def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:
     if len(counts) > 1:
         notes.append(
             f"Quality was judged on different numbers of samples ({', '.join(f'{count:,}' for count in counts)}): "
-            "compared are those that all variants ran, where the bundle holds the raw samples."
+            "compared are those that both of two variants ran, where the bundle holds the raw samples."
         )
     if len({(cell.machine.host, cell.machine.cpu) for cell in cells}) > 1:
         notes.append("The variants ran on more than one machine.")

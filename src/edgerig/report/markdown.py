@@ -157,15 +157,24 @@ def _variants(report: Report) -> str:
 
 
 def _shared(report: Report) -> list[str]:
-    """Qualities on the samples that all variants ran."""
+    """Errors on the samples that a variant and the baseline both ran."""
     parts = []
     for view in report.shared:
         rows = [
-            (escape(row.label), _short(row.quality, interval=True), f"{row.errors:,}", f"{row.lost:,}",
-             f"{row.gained:,}", escape(row.verdict))
+            (escape(row.label), f"{row.samples:,}", _short(row.quality, interval=True), f"{row.errors:,}",
+             f"{row.baseline_errors:,}", f"{row.lost:,}", f"{row.gained:,}", escape(row.verdict))
             for row in view.rows
         ]  # fmt: skip
-        head = ("variant", "accuracy", "errors", "lost", "gained", f"against {escape(view.baseline)}")
+        head = (
+            "variant",
+            "samples",
+            "accuracy",
+            "errors",
+            "baseline errors",
+            "lost",
+            "gained",
+            f"against {escape(view.baseline)}",
+        )
         title = "## Errors compared" + (f" ({escape(view.dataset)})" if len(report.shared) > 1 else "")
         parts += [title, escape(view.note) + " " + SHARED_LEGEND, _table(head, rows)]
     return parts

@@ -376,13 +376,15 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SharedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant's accuracy on the shared samples: wrong answers, those that only it (``lost``) and that only the
-    baseline (``gained``) gives, and p of McNemar's test; ``different`` if that is below 5 %."""
+    """A variant's accuracy on the ``samples`` that the baseline ran, too: wrong answers of both, those that only it
+    (``lost``) and that only the baseline (``gained``) gives, and p of McNemar's test; ``different`` below 5 %."""
 
     anchor: str
     label: str
+    samples: int
     quality: Figure
     errors: int
+    baseline_errors: int
     lost: int
     gained: int
     p: float
@@ -391,10 +393,12 @@ class SharedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SharedView(msgspec.Struct, frozen=True, kw_only=True):
-    """Accuracies on the ``samples`` that all variants of one dataset ran, compared with those of ``baseline``."""
+    """Variants of one dataset, each compared with ``baseline`` on the samples that both ran; they ran ``fewest`` to
+    ``most``."""
 
     dataset: str
-    samples: int
+    fewest: int
+    most: int
     note: str
     baseline: str
     rows: tuple[SharedRow, ...]

@@ -11,7 +11,8 @@ without bounds is ordered with none. So it is for "the fastest", for what is bea
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -21,6 +22,12 @@ from edgerig.report.units import show, show_interval, times
 
 #: Quality that may be given up for speed: one point of a share, one percent of any other metric.
 TOLERANCE = 0.01
+#: Comparisons of what is not near the best, at most.
+SHOWN = 3
+
+
+#: How one candidate's errors compare with another's, in words, or None where the samples are not known.
+Comparison: TypeAlias = "Callable[[Candidate, Candidate], str | None]"
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,15 +74,18 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return (self.quality or 0.0) * (1 if self.higher_is_better else -1)
 
 
-def recommend(candidates: Sequence[Candidate], *, finished: bool = True) -> Recommendation:
+def recommend(
+    candidates: Sequence[Candidate], *, finished: bool = True, compare: Comparison = lambda one, other: None
+) -> Recommendation:
     """One sentence for each group of comparable candidates, with its reasons; see the module's rule.
 
-    Candidates of unlike kinds or units are never in one group, whatever their ``group`` says.
+    Candidates of unlike kinds or units are never in one group, whatever their ``group`` says. ``compare`` says in words
+    how one candidate's errors compare with another's, sample by sample, where that is known.
     """
     groups: dict[tuple[str, ...], list[Candidate]] = {}
     for candidate in candidates:
         groups.setdefault((*candidate.group, candidate.kind, candidate.unit), []).append(candidate)
-    verdicts = [_group(members, several=len(groups) > 1) for members in groups.values()]
+    verdicts = [_group(members, compare, several=len(groups) > 1) for members in groups.values()]
     if not verdicts:
         return _none("Nothing was measured, so nothing can be recommended.")
     decided = [verdict for verdict in verdicts if verdict.chosen] or verdicts
@@ -120,7 +130,7 @@ def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[
     return chosen, best, near, tied
 
 
-def _group(members: Sequence[Candidate], *, several: bool) -> Recommendation:
+def _group(members: Sequence[Candidate], compare: Comparison, *, several: bool) -> Recommendation:
     place = f"On {members[0].place}, " if several and members[0].place else ""
     usable = [one for one in members if one.usable]
     if not usable:
@@ -131,7 +141,7 @@ def _group(members: Sequence[Candidate], *, several: bool) -> Recommendation:
     chosen, best, near, tied = choose(usable)
     return Recommendation(
         sentences=(place + _sentence(chosen, best, near, tied, usable),),
-        reasons=tuple(_reasons(chosen, best, near, usable, members)),
+        reasons=tuple(_reasons(chosen, best, near, members, compare)),
         chosen=(chosen.key,),
         fronts=(front,),
         firm=not _too_few(best) and chosen.warnings == 0,
@@ -188,11 +198,12 @@ def _than(chosen: Candidate, best: Candidate) -> str:
         parts.append(f"{times(size)} times smaller")
     if not parts:
         return ""
-    return f"; {' and '.join(parts)} than {best.label} ({_quality(best)})"
+    than = "than" if size >= 1.05 else "as"
+    return f"; {' and '.join(parts)} {than} {best.label} ({_quality(best)})"
 
 
 def _reasons(
-    chosen: Candidate, best: Candidate, near: list[Candidate], usable: list[Candidate], members: Sequence[Candidate]
+    chosen: Candidate, best: Candidate, near: list[Candidate], members: Sequence[Candidate], compare: Comparison
 ) -> list[str]:
     reasons = []
     if best.shared:
@@ -208,13 +219,26 @@ def _reasons(
     lost = (best.merit - chosen.merit) if chosen is not best else 0.0
     if lost > 0 and best.metric_unit == "1":
         told = "their intervals overlap" if _overlap(chosen, best) else "their intervals do not overlap"
+        told = compare(chosen, best) or told
         reasons.append(f"{chosen.label} gives up {100 * lost:.2f} points of {best.metric} to {best.label}; {told}.")
+    reasons += _beyond(chosen, near, members, compare)
     smallest = min(near, key=lambda one: (one.size, _latency(one)))
     if smallest.size < chosen.size:
         reasons.append(
             f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at {_told_latency(smallest)}."
         )
     return reasons + _left_out(members)
+
+
+def _beyond(chosen: Candidate, near: list[Candidate], members: Sequence[Candidate], compare: Comparison) -> list[str]:
+    """What the variants lose that are not near the best quality, in errors; the costliest first."""
+    far = [one for one in members if one.usable and one not in near]
+    texts: dict[str, list[str]] = {}
+    for one in sorted(far, key=lambda one: one.merit):
+        text = compare(one, chosen)
+        if text:
+            texts.setdefault(text, []).append(one.label)
+    return [f"{', '.join(labels)} against {chosen.label}: {text}." for text, labels in list(texts.items())[:SHOWN]]
 
 
 def _left_out(members: Sequence[Candidate]) -> list[str]:

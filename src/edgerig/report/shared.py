@@ -1,4 +1,4 @@
-"""The table of qualities on the samples that all variants ran: what quantization costs, and whether that is chance."""
+"""The table of errors on the samples that variants share: what quantization costs, and whether that is chance."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edgerig.datasets.metrics.functions import wilson_interval
 from edgerig.report.figures import number
 from edgerig.report.load import Loaded
 from edgerig.report.model import SharedRow, SharedView, Variant
-from edgerig.report.recommend import Candidate
-from edgerig.results.comparison import Answers, Paired, SharedQuality, answers_of, compare_shared
+from edgerig.report.recommend import Candidate, Comparison
+from edgerig.results.comparison import Answers, Paired, answers_of, compare_with, right_answers, shared_samples
 from edgerig.results.types import CellResult
 
 #: What the columns of the table mean.
 SHARED_LEGEND = (
-    "Lost are samples that only the first is right for, gained are those that only the variant is right for; p is "
-    "that of McNemar's test over both."
+    "Baseline errors are those of the variant compared with, on the same samples; lost are samples that only that one "
+    "is right for, gained are those that only the variant is right for; p is that of McNemar's test over both."
 )
 
 
@@ -49,16 +50,39 @@ def on_shared_samples(
         known = [one for one in series if one is not None]
         if len(known) < len(members) or len(members) < 2:
             continue
-        best = max(members, key=lambda i: candidates[i].merit)
-        found = compare_shared(known, candidates[best].key)
-        if found is None or found.fewest == found.most == found.samples:
+        shared = shared_samples(known)
+        if not len(shared) or all(len(one.indices) == len(shared) for one in known):
             continue
-        for index, row in zip(members, found.rows, strict=True):
+        for index, one in zip(members, known, strict=True):
+            right = int(right_answers(one, shared).sum())
+            low, high = wilson_interval(right, len(shared))
             result[index] = msgspec.structs.replace(
-                candidates[index], quality=row.accuracy, quality_low=row.low, quality_high=row.high,
-                samples=found.samples, shared=True,
+                candidates[index], quality=right / len(shared), quality_low=low, quality_high=high,
+                samples=len(shared), shared=True,
             )  # fmt: skip
     return result
+
+
+def comparison(
+    cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded], anchors: Sequence[str]
+) -> Comparison:
+    """How one candidate's errors compare with another's, both named by their anchors, on the samples that both ran."""
+    known = {
+        anchor: answers
+        for (number, cell), anchor in zip(cells, anchors, strict=True)
+        if (answers := _answers(bundles[number], cell, anchor)) is not None
+    }
+
+    def compare(one: Candidate, other: Candidate) -> str | None:
+        if one.metric != "accuracy" or one.key not in known or other.key not in known:
+            return None
+        rows = compare_with([known[one.key]], known[other.key])
+        if not rows:
+            return None
+        few = f" of {rows[0].samples:,} samples"
+        return f"{rows[0].errors:,} errors{few} where that makes {rows[0].baseline_errors:,}, {verdict(rows[0], False)}"
+
+    return compare
 
 
 def verdict(row: Paired, baseline: bool) -> str:
@@ -86,42 +110,45 @@ def _answers(bundle: Loaded, cell: CellResult, key: str) -> Answers | None:
 
 def _view(dataset: str, members: Sequence[tuple[CellResult, Variant, Answers]]) -> SharedView | None:
     """The float variant is what the others are compared with, or else the first."""
-    floats = [variant.anchor for cell, variant, _ in members if cell.artifact.scheme == "float32"]
-    baseline = floats[0] if floats else members[0][1].anchor
-    found = compare_shared([answers for _, _, answers in members], baseline)
-    if found is None:
+    if len(members) < 2:
         return None
-    labels = {variant.anchor: variant.label for _, variant, _ in members}
-    kinds = {variant.anchor: variant.quality.kind or "measured" for _, variant, _ in members}
+    floats = [index for index, (cell, _, _) in enumerate(members) if cell.artifact.scheme == "float32"]
+    _, first, baseline = members[floats[0] if floats else 0]
+    found = compare_with([answers for _, _, answers in members], baseline)
+    if len(found) < 2:
+        return None
+    shown = {variant.anchor: variant for _, variant, _ in members}
+    counts = [len(answers.indices) for _, _, answers in members]
     return SharedView(
         dataset=dataset,
-        samples=found.samples,
-        note=_note(found),
-        baseline=labels[baseline],
-        rows=tuple(
-            SharedRow(
-                anchor=row.cell,
-                label=labels[row.cell],
-                quality=number(
-                    row.accuracy, "1", kind=kinds[row.cell], low=row.low, high=row.high,
-                    detail=f"over the {found.samples:,} shared samples, interval after Wilson",
-                ),
-                errors=row.errors,
-                lost=row.lost,
-                gained=row.gained,
-                p=row.p,
-                different=row.different,
-                verdict=verdict(row, row.cell == baseline),
-            )
-            for row in found.rows
-        ),
+        fewest=min(counts),
+        most=max(counts),
+        note=_note(min(counts), max(counts), all(row.samples == counts[0] for row in found), first.label),
+        baseline=first.label,
+        rows=tuple(_row(row, shown[row.cell], first) for row in found),
     )  # fmt: skip
 
 
-def _note(found: SharedQuality) -> str:
-    if found.fewest == found.most == found.samples:
-        return f"All variants ran the same {found.samples:,} samples."
-    return (
-        f"The variants ran {found.fewest:,} to {found.most:,} samples. What is compared are the {found.samples:,} that "
-        "all of them ran."
-    )
+def _row(row: Paired, variant: Variant, baseline: Variant) -> SharedRow:
+    return SharedRow(
+        anchor=row.cell,
+        label=variant.label,
+        samples=row.samples,
+        quality=number(
+            row.accuracy, "1", kind=variant.quality.kind or "measured", low=row.low, high=row.high,
+            detail=f"over the {row.samples:,} samples that {baseline.label} ran, too; interval after Wilson",
+        ),
+        errors=row.errors,
+        baseline_errors=row.baseline_errors,
+        lost=row.lost,
+        gained=row.gained,
+        p=row.p,
+        different=row.different,
+        verdict=verdict(row, variant is baseline),
+    )  # fmt: skip
+
+
+def _note(fewest: int, most: int, same: bool, baseline: str) -> str:
+    if same:
+        return f"All variants ran the same {most:,} samples."
+    return f"The variants ran {fewest:,} to {most:,} samples. Each is compared with {baseline} on those that both ran."

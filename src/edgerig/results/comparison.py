@@ -1,4 +1,4 @@
-"""Qualities compared over the samples that all have run, sample by sample."""
+"""Qualities compared over the samples that both have run, sample by sample."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 class Paired(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell's accuracy on the shared samples, and sample by sample against the baseline.
+    """One cell's accuracy on the ``samples`` that it shares with the baseline, and sample by sample against that.
 
     Attributes:
-        errors: Wrong answers. accuracy, low, high: share of right ones with Wilson's 95 % interval.
+        errors, baseline_errors: Wrong answers of either. accuracy, low, high: share of the cell's right ones with
+            Wilson's 95 % interval.
         lost: Samples that only the baseline is right for; ``gained``: those that only this cell is right for.
         ratio: Errors for one error of the baseline; None where the baseline makes none.
         p: Two-sided p of McNemar's test that both are right equally often.
     """
 
     cell: str
+    samples: int
     errors: int
+    baseline_errors: int
     accuracy: float
     low: float
     high: float
@@ -49,21 +52,6 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
     def different(self) -> bool:
         """Whether chance alone would make such a difference less often than once in twenty times."""
         return self.p < SIGNIFICANCE
-
-
-class SharedQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """Accuracies of several cells on the samples that all of them ran.
-
-    Attributes:
-        baseline: The cell that the others are compared with.
-        samples: How many they share. fewest, most: how many the cells ran.
-    """
-
-    baseline: str
-    samples: int
-    fewest: int
-    most: int
-    rows: tuple[Paired, ...]
 
 
 def answers_of(cell: str, arrays: Mapping[str, Array]) -> Answers | None:
@@ -80,35 +68,32 @@ def answers_of(cell: str, arrays: Mapping[str, Array]) -> Answers | None:
     return Answers(cell, indices[known], labels[known], predictions[known])
 
 
-def compare_shared(series: Sequence[Answers], baseline: str) -> SharedQuality | None:
-    """The accuracies of ``series``, at least two, on the samples that all have run; None where they share none.
+def compare_with(series: Sequence[Answers], baseline: Answers) -> tuple[Paired, ...]:
+    """Each of ``series`` against ``baseline`` on the samples that both ran; those that share none are left out.
 
-    Args:
-        series: Answers to samples of one and the same test split.
-        baseline: The cell among them to compare with.
+    All are answers to samples of one and the same test split.
     """
-    if len(series) < 2:
-        return None
-    shared = reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), [s.indices for s in series])
-    if not len(shared):
-        return None
-    right = {one.cell: _right(one, shared) for one in series}
-    rows = tuple(_paired(cell, own, right[baseline]) for cell, own in right.items())
-    counts = [len(one.indices) for one in series]
-    return SharedQuality(baseline=baseline, samples=len(shared), fewest=min(counts), most=max(counts), rows=rows)
+    return tuple(_paired(one, baseline, shared) for one in series if len(shared := shared_samples([one, baseline])))
 
 
-def _right(one: Answers, shared: Array) -> NDArray[np.bool_]:
+def shared_samples(series: Sequence[Answers]) -> Array:
+    """The places in the test split of the samples that all of ``series``, at least one, have run, in order."""
+    return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), [s.indices for s in series])
+
+
+def right_answers(one: Answers, places: Array) -> NDArray[np.bool_]:
+    """Whether each of the samples at ``places``, all of them its own, was answered right; shape of ``places``."""
     order = np.argsort(one.indices)
-    places = order[np.searchsorted(one.indices[order], shared)]
-    return np.asarray(one.labels[places] == one.predictions[places])
+    rows = order[np.searchsorted(one.indices[order], places)]
+    return np.asarray(one.labels[rows] == one.predictions[rows])
 
 
-def _paired(cell: str, own: NDArray[np.bool_], base: NDArray[np.bool_]) -> Paired:
+def _paired(one: Answers, baseline: Answers, shared: Array) -> Paired:
+    own, base = right_answers(one, shared), right_answers(baseline, shared)
     n, errors, theirs = len(own), int((~own).sum()), int((~base).sum())
     lost, gained = int((base & ~own).sum()), int((own & ~base).sum())
     low, high = wilson_interval(n - errors, n)
     return Paired(
-        cell=cell, errors=errors, accuracy=(n - errors) / n, low=low, high=high, lost=lost, gained=gained,
-        ratio=errors / theirs if theirs else None, p=sign_test(lost, gained),
+        cell=one.cell, samples=n, errors=errors, baseline_errors=theirs, accuracy=(n - errors) / n, low=low, high=high,
+        lost=lost, gained=gained, ratio=errors / theirs if theirs else None, p=sign_test(lost, gained),
     )  # fmt: skip
