@@ -132,6 +132,13 @@ def test_the_only_float_model_is_taken_and_that_is_said(nets: Path) -> None:
     assert "the only float model" in chosen.why
 
 
+def test_of_float_models_in_several_formats_that_of_its_own_is_taken(nets: Path) -> None:
+    models = artifacts(nets) | {"c": open_artifact(nets / "c.onnx")}
+    chosen = choose_references([*parts("a", "b"), ModelPart(file="c.onnx")], models)["b"]
+    assert chosen.label == "a"
+    assert "the only float tflite model" in chosen.why
+
+
 def test_a_network_of_other_outputs_is_no_reference(nets: Path) -> None:
     small = open_artifact(networks.dense_tflite(nets / "small.tflite", 784, 3))
     chosen = choose_references(parts("small", "b"), {"small": small, "b": artifacts(nets)["b"]})["b"]

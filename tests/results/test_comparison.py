@@ -51,6 +51,7 @@ def test_there_is_nothing_to_compare_without_shared_samples_or_labels() -> None:
     assert answers_of("a", {"indices": n, "labels": n - 9, "predictions": n}) is None
     assert answers_of("a", {"indices": n, "labels": n}) is None
     assert answers_of("a", {"indices": n, "labels": n[:2], "predictions": n}) is None
+    assert answers_of("a", {"indices": n, "labels": n, "predictions": n.astype(str)}) is None
     assert answers_of("a", {"indices": n * 0, "labels": n, "predictions": n}) is None
     kept = answers_of("a", {"indices": n, "labels": np.array([0, -1, 2]), "predictions": n})
     assert kept is not None

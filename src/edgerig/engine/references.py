@@ -25,7 +25,8 @@ def choose_references(parts: Sequence[ModelPart], models: Mapping[str, Artifact]
     """The reference of each model of a run, by label.
 
     In this order: the file that the model names itself; the model, if it is float; the model of the run that its
-    description says it was made from; the only float model of the run with outputs of the same size.
+    description says it was made from; the only float model of the run with outputs of the same size, or of those the
+    only one of its format.
 
     Args:
         parts: The models. models: what they are, by label.
@@ -44,11 +45,14 @@ def _choice(part: ModelPart, models: Mapping[str, Artifact]) -> Choice:
         if model.scheme == "float32" and model.sha256 in parents:
             return Choice(label)
     floats = [label for label, model in models.items() if model.scheme == "float32" and _alike(model, own)]
-    if len(floats) == 1:
+    same = [label for label in floats if models[label].format == own.format]
+    # The same network often lies there in several formats.
+    only, what = (floats, "float model") if len(floats) == 1 else (same, f"float {own.format} model")
+    if len(only) == 1:
         return Choice(
-            floats[0],
-            f"{part.label} is compared with {floats[0]}, the only float model beside it; name another by --reference, "
-            "or 'reference' in a rig file",
+            only[0],
+            f"{part.label} is compared with {only[0]}, the only {what} beside it; name another by --reference, or "
+            "'reference' in a rig file",
         )
     what = f"which of {', '.join(floats)} it came from" if floats else "the float model that it came from"
     is_said = "is not said" if floats else "was not given"

@@ -108,6 +108,7 @@ class Stages:
             choice = choices[part.label]
             if choice.label is None and not part.reference:
                 own = models[part.label]
+                self.progress.log(choice.why)
                 known[part.label] = Reference(f"{own.name} ({own.scheme} {own.format})", Unavailable(choice.why))
                 continue
             if choice.why:

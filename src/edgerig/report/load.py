@@ -17,7 +17,7 @@ from edgerig.results.types import RunResult
 #: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, ``predictions``, ``labels``, ``indices``.
 Samples = Mapping[str, NDArray[Any]]
 #: Of these, what a report shows.
-NEEDED = ("times_ns",)
+NEEDED = ("times_ns", "indices", "labels", "predictions")
 _HINT = "Give a folder that `edgerig run --out` or `edgerig bench --out` made."
 
 

@@ -60,7 +60,8 @@ def answers_of(cell: str, arrays: Mapping[str, Array]) -> Answers | None:
         indices, labels, predictions = (np.asarray(arrays[name]) for name in ("indices", "labels", "predictions"))
     except KeyError:
         return None
-    if not (indices.ndim == 1 and indices.shape == labels.shape == predictions.shape):
+    series = (indices, labels, predictions)
+    if not all(one.ndim == 1 and one.shape == indices.shape and one.dtype.kind in "iu" for one in series):
         return None
     known = labels >= 0
     if not known.any() or len(np.unique(indices)) != len(indices):
