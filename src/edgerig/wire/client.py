@@ -15,6 +15,7 @@ from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.wire import answers, messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Buffers, Hurried, Link
+from edgerig.wire.lost import gone, no_hello
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
 from edgerig.wire.ownership import (
     TOKEN_VARIABLE,
@@ -25,7 +26,6 @@ from edgerig.wire.ownership import (
     new_nonce,
     same,
 )
-from edgerig.wire.pace import TooSlow
 from edgerig.wire.protocol import Answer, RuntimeProtocol
 from edgerig.wire.stream import Request, Stream
 from edgerig.wire.upload import PART_BYTES, check_built_in, check_size, parts
@@ -388,20 +388,6 @@ class WireClient(RuntimeProtocol):
             f"{self.who} does not keep to the protocol: {what}.", "Install the same edgerig on both sides."
         )
 
-    def _no_hello(self, error: OSError) -> TargetError:
-        """What happened instead of a hello."""
-        unread = self._reader.unread
-        if isinstance(error, TimeoutError):
-            what = f"has not answered for {self.hello_timeout:g} s; it has not even said hello."
-        else:
-            what = "hung up instead of saying hello."
-        what += f" It sent what is no message of edgerig's: {unread[:60]!r}." if unread else ""
-        return TargetError(
-            f"{self.who} {what}",
-            "Is it an edgerig agent that listens there?"
-            + ("" if unread else " If so, the device is busy: look at the agent's output."),
-        )
-
     def _after_failed_send(self, error: OSError) -> EdgerigError:
         """A device that refuses to listen may have said why before it hung up."""
         self.broken = True
@@ -416,20 +402,7 @@ class WireClient(RuntimeProtocol):
 
     def _gone(self, error: OSError) -> TargetError:
         self.broken = True
-        if self._greeting and (isinstance(error, TimeoutError) or self._reader.unread):
-            return self._no_hello(error)
-        if isinstance(error, TooSlow):
-            return TargetError(
-                f"{self.who} does not keep up: {error}.", "Look at the network between; is the device's agent stopped?"
-            )
-        if isinstance(error, TimeoutError):
-            return TargetError(
-                f"{self.who} has not answered for {self.timeout:g} s.",
-                "Is one inference longer than that? Raise the target's setting `timeout`. Else the network hangs.",
-            )
-        reason = self.why_gone()
-        if reason:
-            return TargetError(f"{self.who} went away: {reason}")
-        return TargetError(
-            f"{self.who} went away: {error.strerror or error}.", "Look at the agent's output on the device."
-        )
+        unread = self._reader.unread
+        if self._greeting and (isinstance(error, TimeoutError) or unread):
+            return no_hello(self.who, error, self.hello_timeout, unread)
+        return gone(self.who, error, self.timeout, self.why_gone)

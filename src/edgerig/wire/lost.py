@@ -1,0 +1,50 @@
+"""What a host says of a device that went away, or was never one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgerig.errors import TargetError
+from edgerig.wire.pace import TooSlow
+
+
+def no_hello(who: str, error: OSError, seconds: float, unread: bytes) -> TargetError:
+    """What happened instead of a hello.
+
+    Args:
+        error: What ended the waiting for it, which lasted ``seconds`` at most.
+        unread: What came and is no message.
+    """
+    if isinstance(error, TimeoutError):
+        what = f"has not answered for {seconds:g} s; it has not even said hello."
+    else:
+        what = "hung up instead of saying hello."
+    what += f" It sent what is no message of edgerig's: {unread[:60]!r}." if unread else ""
+    return TargetError(
+        f"{who} {what}",
+        "Is it an edgerig agent that listens there?"
+        + ("" if unread else " If so, the device is busy: look at the agent's output."),
+    )
+
+
+def gone(who: str, error: OSError, timeout: float, why_gone: Callable[[], str | None]) -> TargetError:
+    """Why a session with a device ended.
+
+    Args:
+        error: What the link said.
+        timeout: Seconds that it was waited for.
+        why_gone: What else is known about the reason, or None; asked where the link broke.
+    """
+    if isinstance(error, TooSlow):
+        return TargetError(
+            f"{who} does not keep up: {error}.", "Look at the network between; is the device's agent stopped?"
+        )
+    if isinstance(error, TimeoutError):
+        return TargetError(
+            f"{who} has not answered for {timeout:g} s.",
+            "Is one inference longer than that? Raise the target's setting `timeout`. Else the network hangs.",
+        )
+    reason = why_gone()
+    if reason:
+        return TargetError(f"{who} went away: {reason}")
+    return TargetError(f"{who} went away: {error.strerror or error}.", "Look at the agent's output on the device.")
