@@ -17,12 +17,13 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.artifact import ITEM_SIZES, Quantization, TensorSpec
-from edgerig.errors import AnswerError
+from edgerig.errors import AnswerError, WireError
 from edgerig.measure.clocks import resolution_seconds
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.text import lines, one_line
-from edgerig.wire.messages import Hello, Loaded, Statistics
+from edgerig.wire.frame import Frame
+from edgerig.wire.messages import Hello, Loaded, Statistics, unpack, unpack_tensors
 
 #: More tensors, dimensions, elements, threads or bytes than this no device has.
 MOST_TENSORS, MOST_DIMENSIONS, MOST_ELEMENTS = 256, 16, 2**40
@@ -42,6 +43,30 @@ CLOCK_TOLERANCE = 0.05
 FINE_TICK = 10e-9
 
 Named = TypeVar("Named")
+
+
+def decoded(data: bytes | memoryview, kind: Any, what: str, who: str) -> Any:
+    """What stands in an answer to ``what``, of the type ``kind``.
+
+    Raises:
+        AnswerError: It is of another type.
+    """
+    try:
+        return unpack(data, kind)
+    except WireError as error:
+        raise AnswerError(f"{who} answers {what} with what it cannot be: {error.message}", error.hint) from error
+
+
+def tensors(frame: Frame, who: str, before: int = 0) -> tuple[int, list[memoryview]]:
+    """As `edgerig.wire.messages.unpack_tensors`, out of an answer.
+
+    Raises:
+        AnswerError: Header and payload do not agree.
+    """
+    try:
+        return unpack_tensors(frame.header, frame.payload, before)
+    except WireError as error:
+        raise AnswerError(f"{who} answers with tensors that cannot be: {error.message}", error.hint) from error
 
 
 def checked_hello(hello: Hello, who: str) -> Hello:

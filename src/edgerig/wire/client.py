@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from edgerig import __version__
-from edgerig.errors import AnswerError, EdgerigError, TargetError, WireError
+from edgerig.errors import EdgerigError, TargetError, WireError
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.wire import answers, messages
@@ -96,7 +96,7 @@ class WireClient(RuntimeProtocol):
         if len(messages.pack(header)) > self.device.max_header:
             header = msgspec.structs.replace(header, name="")
         frame = self._upload(header, data)
-        loaded = answers.checked_loaded(self._unpack(frame.payload, Loaded, "MODEL"), self.who)
+        loaded = answers.checked_loaded(answers.decoded(frame.payload, Loaded, "MODEL", self.who), self.who)
         self.window = loaded.window if self.link.lossless else 1
         self.answer_bytes = 8 + sum(max(0, spec.nbytes) for spec in loaded.outputs)
         return loaded
@@ -121,14 +121,14 @@ class WireClient(RuntimeProtocol):
 
     def download_output(self, count: int = 1) -> list[memoryview]:
         frame = self.request(Kind.OUTPUT)
-        answered, outputs = self._tensors(frame)
+        answered, outputs = answers.tensors(frame, self.who)
         if answered != count:
             raise self._nonsense(f"it processed {count} samples and answered {answered}")
         return outputs
 
     def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:
         frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine, sensors)))
-        return answers.checked_statistics(self._unpack(frame.payload, Statistics, "STATS"), self.who)
+        return answers.checked_statistics(answers.decoded(frame.payload, Statistics, "STATS", self.who), self.who)
 
     # ---- what goes beyond the seed
 
@@ -158,7 +158,7 @@ class WireClient(RuntimeProtocol):
             self.device = msgspec.structs.replace(self.device, kinds=STEPWISE)
             return unknown_machine(self.who)
         self._end_greeting()
-        self.device = answers.checked_hello(self._unpack(frame.header, Hello, "HELLO"), self.who)
+        self.device = answers.checked_hello(answers.decoded(frame.header, Hello, "HELLO", self.who), self.who)
         if self.device.protocol != VERSION:
             raise TargetError(
                 f"{self.who} speaks version {self.device.protocol} of the protocol, this edgerig version {VERSION}.",
@@ -168,7 +168,7 @@ class WireClient(RuntimeProtocol):
             raise TargetError(
                 f"{self.who} asks for a token and does not know it itself.", "Is it the device that you think?"
             )
-        state = self._unpack(frame.payload, MachineState | None, "HELLO") if len(frame.payload) else None
+        state = answers.decoded(frame.payload, MachineState | None, "HELLO", self.who) if len(frame.payload) else None
         return answers.checked_machine(state, self.who)
 
     def supports(self, kind: Kind) -> bool:
@@ -223,7 +223,7 @@ class WireClient(RuntimeProtocol):
         return self._results(frame, count, round_trip)
 
     def _results(self, frame: Frame, count: int, round_trip: int) -> Answer:
-        answered, outputs = self._tensors(frame, before=8)
+        answered, outputs = answers.tensors(frame, self.who, before=8)
         if answered != count:
             raise self._nonsense(f"it was given {count} samples and answered {answered}")
         return Answer(count, frame.payload[: 8 * count], outputs, round_trip)
@@ -249,12 +249,12 @@ class WireClient(RuntimeProtocol):
     def profile(self, inputs: Sequence[memoryview], count: int, kind: Any) -> Any:
         """The per-operator profile over ``count`` samples, decoded as ``kind``."""
         header = messages.pack_tensors(count, [part.nbytes for part in inputs])
-        found = self._unpack(self.request(Kind.PROFILE, header, inputs).payload, kind, "PROFILE")
+        found = answers.decoded(self.request(Kind.PROFILE, header, inputs).payload, kind, "PROFILE", self.who)
         return found if isinstance(found, Unavailable) else answers.checked_layers(found, self.who)
 
     def memory(self) -> dict[str, Quantity]:
         """The memory that the device tells, in bytes by name."""
-        told = self._unpack(self.request(Kind.MEMORY).payload, dict[str, Quantity], "MEMORY")
+        told = answers.decoded(self.request(Kind.MEMORY).payload, dict[str, Quantity], "MEMORY", self.who)
         return answers.checked_quantities(told, self.who, "B")
 
     def specification(self) -> Loaded:
@@ -263,7 +263,7 @@ class WireClient(RuntimeProtocol):
         Raises:
             InferenceError: None is loaded.
         """
-        return answers.checked_loaded(self._unpack(self.request(Kind.IO).payload, Loaded, "IO"), self.who)
+        return answers.checked_loaded(answers.decoded(self.request(Kind.IO).payload, Loaded, "IO", self.who), self.who)
 
     def reset(self) -> None:
         """Have an agent's session forget its network, a board restart."""
@@ -364,23 +364,8 @@ class WireClient(RuntimeProtocol):
 
     def told(self, frame: Frame) -> EdgerigError:
         """The error that the device told in ``frame``, in its own words."""
-        failure = self._unpack(frame.header, Failure, "ERROR")
+        failure = answers.decoded(frame.header, Failure, "ERROR", self.who)
         return messages.error_of(failure, self._speaker, answer=frame.request != 0)
-
-    def _unpack(self, data: bytes | memoryview, kind: Any, what: str) -> Any:
-        """What stands in an answer to ``what``, of the type ``kind``."""
-        try:
-            return messages.unpack(data, kind)
-        except WireError as error:
-            raise AnswerError(
-                f"{self.who} answers {what} with what it cannot be: {error.message}", error.hint
-            ) from error
-
-    def _tensors(self, frame: Frame, before: int = 0) -> tuple[int, list[memoryview]]:
-        try:
-            return messages.unpack_tensors(frame.header, frame.payload, before)
-        except WireError as error:
-            raise AnswerError(f"{self.who} answers with tensors that cannot be: {error.message}", error.hint) from error
 
     def _nonsense(self, what: str) -> WireError:
         self.broken = True

@@ -16,7 +16,7 @@ import msgspec
 from edgerig.errors import TargetError, WireError
 from edgerig.measure.machine import MachineState
 from edgerig.text import one_line
-from edgerig.wire import messages
+from edgerig.wire import answers, messages
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import MORE, PREAMBLE, VERSION, Frame, Kind, Limits, encode
 from edgerig.wire.messages import Failure, ModelHeader, pack
@@ -289,7 +289,7 @@ class LossyClient(WireClient):
             return False  # an answer that was given twice
         if frame.kind == Kind.OK:
             return True
-        failure: Failure = self._unpack(frame.header, Failure, "ERROR")
+        failure: Failure = answers.decoded(frame.header, Failure, "ERROR", self.who)
         if failure.code == messages.BAD_FRAME:
             self.faults.refused += 1
             self._silences, self._refusal = 0, one_line(failure.message)
@@ -305,7 +305,7 @@ class LossyClient(WireClient):
 
     def _announced(self, frame: Frame) -> None:
         """A device says that it has started."""
-        announced: messages.Hello = messages.unpack(frame.header, messages.Hello)
+        announced: messages.Hello = answers.decoded(frame.header, messages.Hello, "HELLO", self.who)
         if not self._greeted:
             if self._kind == Kind.HELLO:
                 self._again()
