@@ -70,13 +70,13 @@ class Quantization(msgspec.Struct, frozen=True):
         if not self.per_channel:
             return ()
         count = len(self.scales)
-        if self.axis is None or not 0 <= self.axis < rank or len(self.zero_points) != count:
+        if self.axis is None or not -rank <= self.axis < rank or len(self.zero_points) != count:
             raise ModelError(
                 f"{count} scales and {len(self.zero_points)} zero points along axis {self.axis} do not fit a tensor "
                 f"of {rank} axes.",
                 "Quantize the network again.",
             )
-        return tuple(count if axis == self.axis else 1 for axis in range(rank))
+        return tuple(count if axis == self.axis % rank else 1 for axis in range(rank))
 
 
 def _only(values: tuple[T, ...], what: str) -> T:

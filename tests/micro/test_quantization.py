@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.artifact import Quantization
+from edgerig.compilers import flatbuffer
 from edgerig.errors import CompileError, EdgerigError, ModelError
 from edgerig.micro import Options, compile_model
 from edgerig.micro.ir import Value
@@ -32,6 +33,7 @@ def test_one_scale_is_not_had_of_a_tensor_that_has_several() -> None:
     for read in (lambda: several.scale, lambda: several.zero_point, lambda: several.spread(1)):
         with pytest.raises(ModelError):
             read()
+    assert Quantization((0.5, 0.25), (0, 0), -1).spread(3) == (1, 1, 2)
     # Zero points of channels beside one scale are no less several.
     with pytest.raises(ModelError, match="fit"):
         Quantization((0.5,), (1, 2), 0).spread(1)
@@ -136,6 +138,34 @@ def test_activations_with_a_scale_for_each_channel_are_refused() -> None:
     for build in (dequantized, same, lambda _, x: [x]):
         with pytest.raises(CompileError, match="a scale for each"):
             compile_model(scaled((1, 4), 1, build), "net", Options())
+
+
+def test_scales_of_blocks_are_refused_by_name() -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = flatbuffer.unpack(product([0, 0, 0, 0])[0])
+    parameters = next(tensor for tensor in model.subgraphs[0].tensors if tensor.name == b"q").quantization
+    parameters.detailsType = schema.QuantizationDetails.BlockwiseQuantization
+    parameters.details = schema.BlockwiseQuantizationT()
+    with pytest.raises(CompileError, match=r"\(q\) is quantized by BlockwiseQuantization"):
+        compile_model(flatbuffer.pack(model), "net", Options())
+
+
+@pytest.mark.parametrize("op", ["FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL", "MUL"])
+@pytest.mark.parametrize("scales", [[0.01], SCALES])
+def test_integers_that_an_operator_reads_as_real_numbers_by_itself_are_refused(op: str, scales: list[float]) -> None:
+    """Weights of a dynamic-range network: the activations are real, and quantized while it runs."""
+    shapes = {"FULLY_CONNECTED": (4, 4), "BATCH_MATMUL": (4, 4), "MUL": (1, 4)}
+    image = op.endswith("CONV_2D")
+    shape = shapes.get(op, (1, 1, 1, 4) if op.startswith("DEPTH") else (4, 1, 1, 4))
+    axis = shape.index(4) if op != "BATCH_MATMUL" else 1
+    net = TfliteBuilder()
+    x, y = (net.tensor(name, (1, 2, 2, 4) if image else (1, 4), "float32") for name in "xy")
+    w = net.tensor("w", shape, "int8", np.ones(shape), scales, 0, axis)
+    net.operator(op, [x, w], [y], {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}.get(op),
+                 **({"strideH": 1, "strideW": 1} if image else {}))  # fmt: skip
+    with pytest.raises(CompileError, match=r"int8|scale for each"):
+        compile_model(net.build([x], [y]), "net", Options())
 
 
 def test_a_scale_of_real_numbers_means_nothing(tmp_path: Path) -> None:

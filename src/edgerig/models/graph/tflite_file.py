@@ -127,6 +127,11 @@ class _TfliteFile:
             shape = self.ints(tensor.ShapeAsNumpy())
             if len(shape) > MAX_DIMENSIONS or any(size < 0 for size in shape):
                 raise self.corrupt(f"tensor {index} has the shape {list(shape)[:MAX_DIMENSIONS]}")
+            if tensor.ExternalBuffer():
+                raise ModelError(
+                    f"{self.name} keeps the content of tensor {index} ({self.text(tensor.Name())}) in another file.",
+                    "Write the weights into the .tflite file: edgerig takes a network as one file.",
+                )
             if tensor.Type() not in types:
                 raise self.corrupt(f"tensor {index} has the unknown type {tensor.Type()}")
             read = Tensor(
