@@ -197,3 +197,33 @@ def test_a_float16_file_is_refused_as_what_it_is(blobs: Dataset, tmp_path: Path)
     with pytest.raises(IncompatibleError, match="this ONNX file computes in float16") as caught:
         OnnxInt8().compile(source, tmp_path / "out", blobs)
     assert "TFLite" not in str(caught.value)
+
+
+def test_the_factors_of_a_resize_are_settings_and_stay_float(blobs: Dataset, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    rng = np.random.default_rng(5)
+    constants = {
+        "w": rng.normal(0, 1, (4, 1, 3, 3)).astype(np.float32), "factors": np.array([1, 1, 2, 2], np.float32),
+        "v": rng.normal(0, 1, (2, 4, 1, 1)).astype(np.float32),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], pads=[1] * 4), helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Resize", ["r", "", "factors"], ["u"], mode="nearest"),
+        helper.make_node("Conv", ["u", "v"], ["y"]),
+    ]  # fmt: skip
+    ends = [("x", (1, 1, 12, 12)), ("y", (1, 2, 24, 24))]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        values[:1],
+        values[1:],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "net.onnx")
+    source = open_artifact(tmp_path / "net.onnx", preprocessing=blobs.preprocessing)
+    made = OnnxInt8().compile(source, tmp_path / "out", blobs)
+    test = blobs.split("test").inputs(slice(0, 5), blobs.preprocessing).transpose(0, 3, 1, 2)
+    expected = predictions(source.path, test)
+    assert np.abs(predictions(made.path, test) - expected).max() < 0.05 * np.abs(expected).max()

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import edgerig
+from edgerig.engine.journal import Journal
 from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
 from edgerig.measure.kinds import Measurement
 from edgerig.results.bundle import Bundle
@@ -233,3 +234,17 @@ def test_a_judged_output_whose_shape_only_the_engine_knows(tmp_path: Path) -> No
     wrong = npz(tmp_path / "w.npz", x, np.arange(12) % 4)
     with pytest.raises(EdgerigError, match="3 values a sample"):
         run({"file": str(tmp_path / "n.onnx")}, wrong, tmp_path / "wrong")
+
+
+def test_a_journal_of_batches_goes_on_after_whole_inferences(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", "key", batch=4)
+    for samples, inferences in ((8, 2), (4, 1), (3, 1)):
+        scores, fit = np.zeros((samples, 2), np.float32), np.zeros((samples, 0))
+        journal.append(scores=scores, times_ns=np.ones(inferences, np.int64), fit=fit)
+    again = Journal(tmp_path / "j", "key", batch=4)
+    again.load()
+    assert again.samples == 15
+    assert len(again.joined("times_ns")) == 4
+    other = Journal(tmp_path / "j", "key", batch=1)
+    other.load()
+    assert other.samples == 0, "two times do not belong to eight samples one by one"

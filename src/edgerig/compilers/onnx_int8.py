@@ -37,6 +37,9 @@ OLDEST_OPSET = 13
 #: From this version of the file format on, constants need not be inputs.
 FIRST_IR_OF_HIDDEN_CONSTANTS = 4
 
+#: Inputs that are no data but settings, by operator: regions and factors stay float, whatever is resized.
+SETTINGS = {"Resize": (1, 2, 3), "Upsample": (1,)}
+
 #: What ONNX Runtime folds into the operator before it when quantizing.
 FOLDED = frozenset({"Relu", "Clip"})
 
@@ -163,7 +166,9 @@ def unquantized(graph: Graph) -> list[str]:
     for operator in graph.operators:
         if operator.op in ("QuantizeLinear", "DequantizeLinear"):
             continue
-        for index in operator.inputs:
+        for place, index in enumerate(operator.inputs):
+            if place in SETTINGS.get(operator.op, ()):
+                continue
             maker = makers.get(index)
             folded = operator.op in FOLDED and maker is not None and maker.op != "DequantizeLinear"
             if _is_float(graph, index) and (maker is None or maker.op != "DequantizeLinear") and not folded:
