@@ -1,12 +1,16 @@
 """``edgerig bench``: the options become a rig, and the JSON document is all that standard output has."""
 
+import hashlib
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgerig.cli import main
 from edgerig.errors import Interrupted
 from edgerig.testing.networks import dense_onnx, dense_tflite
+from edgerig.testing.tflite_builder import TfliteBuilder
 
 
 @pytest.fixture
@@ -113,3 +117,22 @@ def test_a_number_of_samples_that_is_none_is_refused(call, tmp_path, count):
     assert (code, out) == (2, "")
     assert "--samples" in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_reason_of_a_failure_is_told_once_and_by_the_users_file_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = TfliteBuilder()
+    # A float network would be its own reference, and fail as that, too.
+    x, y = (net.tensor(name, (1, 2), "int8", scale=0.5) for name in "xy")
+    net.tensor("odd", (2,), "int32", np.array([1, 2]), [0.1, 0.2], axis=3)
+    net.operator("RELU", [x], [y])
+    path = tmp_path / "mine.tflite"
+    path.write_bytes(net.build([x], [y]))
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", str(path), "--runtime", "litert", "--samples", "2", "--out", str(tmp_path / "out")])
+    assert caught.value.code == 1
+    err = capsys.readouterr().err
+    assert err.count("litert cannot load mine.tflite: quantized_dimension") == 1
+    assert err.count("quantized_dimension") == 1
+    assert hashlib.sha256(path.read_bytes()).hexdigest()[:12] not in err

@@ -262,7 +262,9 @@ class _Run:
             except Interrupted:
                 raise
             except (Exception, SystemExit) as error:
-                self.progress.log(f"{label}: FAILED: {self.failures.add(cell.id, error)}")
+                why = self.failures.add(cell.id, error)
+                # The error of the run tells it at the end; among many cells it is wanted at once as well.
+                self.progress.log(f"{label}: FAILED" + (f": {why}" if len(self.plan.cells) > 1 else ""))
                 continue
             self.done.append(result)
             self.progress.log(f"{label}: {_headline(result)}")
