@@ -52,5 +52,9 @@ def run(
             with contextlib.suppress(StorageError):
                 write_reports(Path(error.bundle))
         raise
-    write_reports(folder)
+    try:
+        write_reports(folder)
+    except StorageError as error:
+        # What was measured is not lost over a page that could not be made of it.
+        (progress or Progress()).log(f"The report is not whole: {error.message}")
     return result

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+import edgerig
 from edgerig import plugins
 from edgerig.artifact import Artifact, Preprocessing, TensorSpec
 from edgerig.compilers.base import ModelCompiler
@@ -18,8 +19,10 @@ from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.cache import StageCache
 from edgerig.engine.stages import Stages
+from edgerig.errors import UsageError
 from edgerig.plugins import make
 from edgerig.progress import Progress
+from edgerig.testing import networks
 
 DATASET = """\
 import json
@@ -34,6 +37,9 @@ TABLE = Path(__file__).with_name("table.json")
 class Shifted(ArraySamples):
     def inputs(self, indices, preprocessing):
         return super().inputs(indices, preprocessing) + np.float32(json.loads(TABLE.read_text()))
+
+    def take(self, indices):
+        return Shifted(self.array[indices], self.labels[indices])
 
 class Mine(Dataset):
     name = "mine"
@@ -278,3 +284,20 @@ def test_reference_scores_follow_the_dataset(digit_net: Path, data: Data) -> Non
     assert before[0] == after[0]
     assert before != after
     assert np.isfinite(dataset.split("test").inputs(slice(0, 1), Preprocessing())).all()
+
+
+def test_a_run_is_not_resumed_on_samples_that_have_changed(data: Data, tmp_path: Path) -> None:
+    network = networks.dense_tflite(tmp_path / "small.tflite", 4, 2)
+    matrix = {"runtimes": [{"use": "litert", "name": name} for name in "ab"]}
+    measure = {"warmup": 0, "seconds": 0, "profile": False, "transport_samples": 0}
+    rig = {"model": str(network), "dataset": f"{data.name}:Mine", "matrix": matrix, "measure": measure}
+    sys.modules.pop(data.name, None)
+    edgerig.run(rig, out=tmp_path / "out")
+    (tmp_path / "out" / "results.json").unlink()
+    (tmp_path / "out" / "cells" / "small-a-local" / "result.json").unlink()
+    assert len(edgerig.run(rig, out=tmp_path / "out", resume=True).cells) == 2
+    (tmp_path / "out" / "results.json").unlink()
+    data.table(7.0)
+    with pytest.raises(UsageError, match="the dataset has changed since"):
+        edgerig.run(rig, out=tmp_path / "out", resume=True)
+    assert (tmp_path / "out" / "cells" / "small-a-local" / "result.json").is_file()

@@ -19,6 +19,7 @@ from edgerig.datasets.input_fit import judge_fit, measure_fit, summarize_fit
 from edgerig.datasets.preprocess import dequantize, quantize_input
 from edgerig.engine.caveats import VACUOUS
 from edgerig.engine.columns import check_columns, columns_of
+from edgerig.engine.dependencies import of_samples
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
 from edgerig.engine.judging import compare, judge_quality, tell_output
@@ -147,7 +148,8 @@ def measure_cell(
 
 def _journal_key(cell: Cell, artifact: Artifact, tests: TestSet) -> str:
     ends = [artifact.inputs, artifact.judged_output]
-    return digest([artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, tests.fingerprint])
+    data = [tests.fingerprint, of_samples(tests.samples, artifact.preprocessing)]
+    return digest([artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data])
 
 
 def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: TestSet) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig import __version__
+from edgerig import __version__, files
 from edgerig.artifact import Artifact
 from edgerig.bounded import bounded
 from edgerig.compilers.sizes import size_table
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
+from edgerig.engine import dependencies
 from edgerig.engine.cache import StageCache
 from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
@@ -23,7 +24,7 @@ from edgerig.engine.info import model_info
 from edgerig.engine.prepare import check_same_plan, now, prepare_bundle, take_back
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.testset import Reference, TestSet
-from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError
+from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError, UsageError
 from edgerig.measure.judge import judge_kind
 from edgerig.measure.kinds import Measurement, Unavailable, microseconds
 from edgerig.measure.machine import MachineState, cores_text, observe
@@ -133,7 +134,7 @@ class _Run:
             }
             tests = TestSet(self.dataset, self.plan.rig.measure.samples)
             artifacts = self._compile(models)
-            self._describe(models, artifacts)
+            self._describe(models, artifacts, tests)
             references = self.stages.references(self.plan.models, models | beside, tests)
             self._cells(targets, artifacts, tests, references)
         if self.failures.notes:
@@ -230,11 +231,19 @@ class _Run:
             self.progress.log(f"compile {part.label} of {parent.name}: FAILED: {getattr(error, 'message', error)}")
             return error
 
-    def _describe(self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception]) -> None:
+    def _describe(
+        self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception], tests: TestSet
+    ) -> None:
         """Put what is known before measuring into the header, so that an unfinished bundle can be shown."""
         infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
         self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=self._dataset_info())
-        self.header = msgspec.structs.replace(self.header, host=observe())
+        data = files.digest(dependencies.of_samples(tests.samples, self.dataset.preprocessing))
+        if self.bundle.begun and self.header.data not in (None, data):
+            raise UsageError(
+                f"{self.bundle.path} holds cells that ran other samples: the dataset has changed since.",
+                "Choose another --out, or resume with the data as they were.",
+            )
+        self.header = msgspec.structs.replace(self.header, host=observe(), data=data)
         self.bundle.write_header(self.header)
 
     def _cells(

@@ -51,9 +51,12 @@ def write_report(bundles: Sequence[Path], out: Path, format: Format | None = Non
 
 
 def write_reports(bundle: Path) -> None:
-    """Write ``report.html``, ``.md`` and ``.json`` into a bundle; raises as `write_report` does."""
+    """Write ``report.html``, ``.md`` and ``.json`` into a bundle; raises as `write_report` does.
+
+    The page comes last: of too many cells it cannot be made, and the other two can.
+    """
     loaded = _load([bundle])
-    for format in FORMATS:
+    for format in reversed(FORMATS):
         files.write_text(bundle / f"report.{format}", render(loaded, format))
 
 

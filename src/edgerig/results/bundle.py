@@ -45,7 +45,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """``bundle.json``: what the run is, before anything is measured.
 
     ``plan_hash`` covers rig and cells; only a run with the same one may be resumed. ``model`` and ``dataset`` are
-    None until they are prepared.
+    None until they are prepared. ``data`` is the digest of the test samples as they go into a network.
     """
 
     version: int
@@ -61,6 +61,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     dataset: DatasetInfo | None = None
     interruptions: tuple[str, ...] = ()
     host: MachineState | None = None
+    data: str | None = None
 
 
 class Bundle:
