@@ -105,5 +105,24 @@ def test_mistakes_get_one_message_and_no_file(
 
 def test_a_damaged_bundle_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "runs" / "demo" / "results.json").write_text('{"version": 1')
+    assert call("runs/demo") == 0
+    said = capsys.readouterr().err
+    assert "results.json is damaged" in said
+    assert "Shown is what the files of the cells hold" in said
+    (home / "runs" / "demo" / "bundle.json").unlink()
     assert call("runs/demo") == 1
     assert "is damaged" in capsys.readouterr().err
+
+
+def test_a_cell_that_cannot_be_read_is_named_and_the_others_are_shown(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "runs" / "demo"
+    (folder / "results.json").unlink()
+    first, *others = sorted(path.name for path in (folder / "cells").iterdir())
+    (folder / "cells" / first / "result.json").write_text('{"id": null}')
+    assert call("runs/demo", "--format", "md") == 0
+    assert f"warning: {first}: " in capsys.readouterr().err
+    text = (folder / "report.md").read_text()
+    assert first in text
+    assert others

@@ -36,13 +36,16 @@ def command(bundles: tuple[Path, ...], out: Path | None, format_: str | None, op
       edgerig report runs/demo --out summary.md
       edgerig report runs/demo --json | jq .recommendation
     """
-    from edgerig.report import FORMATS, build_report, format_of, write_report
+    from edgerig.report import FORMATS, build_report, format_of, load_bundle, write_report
 
     chosen = next((name for name in FORMATS if name == format_), None)
     if out is not None or not as_json:
         file = out or _default(bundles, chosen or "html")
         chosen = chosen or format_of(file)
         write_report(bundles, file, chosen)
+        for bundle in bundles:
+            for fault in load_bundle(bundle).faults:
+                echo(f"warning: {fault}")
         echo(f"Report: {file} ({file.stat().st_size / 1e3:,.0f} kB)")
         if open_:
             click.launch(str(file.resolve()))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import StorageError
-from edgerig.results.bundle import Bundle
+from edgerig.results.bundle import OUT_OF_CELLS, Bundle
 from edgerig.results.types import RunResult
 
 #: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, ``predictions``, ``labels``, ``indices``.
@@ -22,11 +22,12 @@ _HINT = "Give a folder that `edgerig run --out` or `edgerig bench --out` made."
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A bundle in memory."""
+    """A bundle in memory; ``faults`` names what of it cannot be read."""
 
     path: Path
     result: RunResult
     samples: dict[str, Samples]
+    faults: tuple[str, ...] = ()
 
 
 def load_bundle(path: Path) -> Loaded:
@@ -53,9 +54,11 @@ def load_bundle(path: Path) -> Loaded:
             samples[cell.id] = _checked(bundle.samples(cell.id, NEEDED), bundle.cell(cell.id) / "samples.npz")
         except StorageError as error:
             lost.append(f"The raw samples of {cell.id} are not shown: {error.message}")
+    unread = [text for text in result.warnings if text.endswith(OUT_OF_CELLS)]
+    unread += [f"{note.id}: {note.message}" for note in result.failures if note.error == "StorageError"]
     if lost:
         result = msgspec.structs.replace(result, warnings=(*result.warnings, *lost))
-    return Loaded(path, result, samples)
+    return Loaded(path, result, samples, (*unread, *lost))
 
 
 def _checked(arrays: dict[str, NDArray[Any]], file: Path) -> Samples:

@@ -39,6 +39,8 @@ from edgerig.results.types import CellFailure, CellResult, DatasetInfo, ModelInf
 
 #: Times that a folder may be moved away under a run that wants it.
 LOCK_TRIES = 5
+#: How the warning ends that `Bundle.result` gives where ``results.json`` cannot be read.
+OUT_OF_CELLS = "Shown is what the files of the cells hold."
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,7 +306,7 @@ class Bundle:
             if not self.exists:
                 raise
             result = self.partial()
-            said = f"{error.message} Shown is what the files of the cells hold."
+            said = f"{error.message} {OUT_OF_CELLS}"
             return msgspec.structs.replace(result, warnings=(*result.warnings, said))
 
     def whole(self) -> RunResult:
