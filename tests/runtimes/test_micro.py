@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgerig.errors import InferenceError
+from edgerig.errors import InferenceError, MissingProgramError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.micro import Options, compile_model
 from edgerig.runtimes import micro
@@ -98,7 +98,7 @@ def test_more_than_one_thread_is_refused(digit_file: Path) -> None:
 def test_without_a_compiler_it_is_told_how_to_get_one(digit_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(micro.shutil, "which", lambda name: None)
     monkeypatch.setattr(micro.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InferenceError, match="needs a C compiler") as error:
+    with pytest.raises(MissingProgramError, match="needs a C compiler") as error:
         Micro().load(digit_file)
     assert "apt-get install gcc" in (error.value.hint or "")
 

@@ -191,7 +191,7 @@ def test_an_empty_file_and_a_missing_one(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="No such file"):
         read_graph(tmp_path / "none.tflite")
     (tmp_path / "folder.tflite").mkdir()
-    with pytest.raises(ModelError, match="Is a directory"):
+    with pytest.raises(ModelError, match="is a folder, not a model file"):
         read_graph(tmp_path / "folder.tflite")
 
 
