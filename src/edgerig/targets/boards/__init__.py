@@ -1,1 +1,0 @@
-"""Boards: what they are, how their firmware is built, and one that is simulated."""
