@@ -29,12 +29,12 @@ import numpy as np
 from micro_networks import OFFICIALLY, networks, official_folder, weights_of
 from micro_peers import Image, Running, bakenn_image, emx_image, for_bakenn
 
+from edgerig.boards.toolchain import Toolchain, find_toolchain
 from edgerig.micro import Options, compile_model
+from edgerig.micro.emit.source import Source
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Weighted
-from edgerig.micro.read import read_program
-from edgerig.micro.source import Source
-from edgerig.targets.boards.toolchain import Toolchain, find_toolchain
-from edgerig.testing.reference_runs import Oracle
+from edgerig.testing.networks.reference_runs import Oracle
 
 #: Optimization level and compiler.
 Build = tuple[str, Toolchain]

@@ -27,10 +27,10 @@ from micro_networks import official_folder, published, weights_of
 
 from edgerig.measure.machine import observe
 from edgerig.micro import Options, compile_model
-from edgerig.testing.generated import GeneratedNetwork, load
-from edgerig.testing.known_networks import digits, mlperf_tiny, wake_words
-from edgerig.testing.random_operators import random_inputs
-from edgerig.testing.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.networks.generated import GeneratedNetwork, load
+from edgerig.testing.networks.known_networks import digits, mlperf_tiny, wake_words
+from edgerig.testing.networks.random_operators import random_inputs
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
 
 GOAL = 0.5
 ARENA = 1 << 20

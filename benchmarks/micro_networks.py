@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from micro_peers import without_borders
 
-from edgerig.testing.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 #: The int8 networks of MLPerf Tiny itself (github.com/mlcommons/tiny, benchmark/training), by their files' names.
 OFFICIAL = {

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.targets.boards.board import firmware_folder, load_board
-from edgerig.targets.boards.simulator import Simulator
-from edgerig.targets.boards.sizes import open_elf
-from edgerig.targets.boards.toolchain import Toolchain
+from edgerig.boards.board import firmware_folder, load_board
+from edgerig.boards.sizes import open_elf
+from edgerig.boards.toolchain import Toolchain
+from edgerig.simulator.simulator import Simulator
 
 _START = """\
 extern unsigned stack_top;

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from edgerig.agent.serial import SerialAgent
+from edgerig.targets.remote.session import WireSession
 from edgerig.targets.resolve import target_for
-from edgerig.targets.session import WireSession
 from edgerig.testing import faults
 from edgerig.testing.line import Line
 from edgerig.wire.lossy import LossyClient

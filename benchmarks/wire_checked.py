@@ -38,8 +38,8 @@ def measure(size: int, cores: tuple[int, int], rounds: int, folder: Path) -> dic
     import numpy as np
     import wire_round_trip as trips
 
+    from edgerig.targets.remote.session import WireSession
     from edgerig.targets.resolve import target_for
-    from edgerig.targets.session import WireSession
 
     artifact = trips.an_artifact(folder / "echo.tflite", size, size)
     view = [memoryview(os.urandom(size))]

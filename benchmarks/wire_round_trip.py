@@ -36,8 +36,8 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.files import sha256
 from edgerig.measure.machine import observe
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
+from edgerig.targets.remote.session import WireSession
 from edgerig.targets.resolve import target_for
-from edgerig.targets.session import WireSession
 
 #: Bytes in -> how many times the raw exchange a RUN may take.
 GOALS = {1_500: 3.0, 150_000: 2.0, 600_000: 1.5, 2_400_000: 1.5}

@@ -25,8 +25,8 @@ import numpy as np
 from wire_round_trip import NAME, Echo, EchoSettings, an_artifact, start_agent
 
 from edgerig.measure.machine import observe
+from edgerig.targets.remote.session import WireSession
 from edgerig.targets.resolve import target_for
-from edgerig.targets.session import WireSession
 
 SIZE = 1_500
 #: Microseconds of an inference -> samples, and what must be reached: a share of the bare loop, or samples a second.

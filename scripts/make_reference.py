@@ -15,8 +15,8 @@ from pathlib import Path
 
 from edgerig.models.base import TrainSettings
 from edgerig.plugins import NOUNS, Plugin, Settings, describe, find, names
-from edgerig.spec.schema import rig_schema
-from edgerig.spec.types import Measure
+from edgerig.rig.schema import rig_schema
+from edgerig.rig.types import Measure
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "examples" / "rig.schema.json"

@@ -12,7 +12,7 @@ from edgerig.errors import EdgerigError, StorageError
 from edgerig.progress import Progress
 from edgerig.report import write_reports
 from edgerig.results.types import RunResult
-from edgerig.spec.plan import Plan
+from edgerig.rig.plan import Plan
 
 
 def run(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgerig.agent import folders
+from edgerig.agent import scratch as folders
 from edgerig.errors import StorageError, UsageError
 
 
@@ -26,7 +26,7 @@ def age(folder: Path) -> None:
 def test_folder_of_a_process_that_was_killed_is_removed_by_the_next(temporary):
     code = (
         "import tempfile, sys, time; tempfile.tempdir = sys.argv[1]\n"
-        "from edgerig.agent.folders import session_folder\n"
+        "from edgerig.agent.scratch import session_folder\n"
         "print(session_folder(None)[0], flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(temporary)], stdout=subprocess.PIPE, text=True) as process:

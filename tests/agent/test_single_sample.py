@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgerig.agent.single import Single, as_bytes
+from edgerig.agent.single_sample import Single, as_bytes
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError, WireError
 from edgerig.runtimes.base import Runtime

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from edgerig.targets.boards.board import load_board
-from edgerig.targets.boards.build import build_firmware
-from edgerig.targets.boards.firmware import Firmware, Network
+from edgerig.boards.board import load_board
+from edgerig.boards.build import build_firmware
+from edgerig.boards.firmware import Firmware, Network
 
 #: A network that an engineer might write by hand, with the interface of those that the compiler makes.
 HEADER = """

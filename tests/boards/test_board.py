@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from edgerig.boards import board as boards
+from edgerig.boards.board import board_names, firmware_folder, load_board, read_board
 from edgerig.errors import SpecError, StorageError, UnknownNameError
 from edgerig.plugins import convert_settings
-from edgerig.targets.boards import board as boards
-from edgerig.targets.boards.board import board_names, firmware_folder, load_board, read_board
-from edgerig.targets.boards.target import BoardSettings
+from edgerig.targets.emulated.base import BoardSettings
 
 
 def test_boards_are_those_that_are_promised() -> None:

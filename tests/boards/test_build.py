@@ -12,16 +12,16 @@ import msgspec
 import pytest
 from tests.needs import need
 
+from edgerig.boards import toolchain as toolchains
+from edgerig.boards.board import board_names, firmware_folder, load_board
+from edgerig.boards.build import build_firmware, compile_flags, machine_flags
+from edgerig.boards.config import write_config, write_sample
+from edgerig.boards.firmware import BIN, BuildSettings, Firmware, Network, read_firmware
+from edgerig.boards.network import check_kernels, kernels_of
+from edgerig.boards.sizes import open_elf, table
+from edgerig.boards.toolchain import find_toolchain
 from edgerig.errors import CompileError, IncompatibleError, SpecError, UnknownNameError, UsageError
 from edgerig.install import install_command
-from edgerig.targets.boards import toolchain as toolchains
-from edgerig.targets.boards.board import board_names, firmware_folder, load_board
-from edgerig.targets.boards.build import build_firmware, compile_flags, machine_flags
-from edgerig.targets.boards.config import write_config, write_sample
-from edgerig.targets.boards.firmware import BIN, BuildSettings, Firmware, Network, read_firmware
-from edgerig.targets.boards.network import check_kernels, kernels_of
-from edgerig.targets.boards.sizes import open_elf, table
-from edgerig.targets.boards.toolchain import find_toolchain
 
 COMPILERS = ("ziglang", pytest.param("gcc", marks=pytest.mark.slow))
 BOARD = load_board("stm32f746")
@@ -161,7 +161,7 @@ def test_what_does_not_fit_is_told_with_a_table_and_nothing_is_left(
 
 
 def test_just_fitting_ram_leaves_room_for_one_sample_in_the_network_itself(write_network: Any) -> None:
-    from edgerig.targets.boards.simulator import Simulator
+    from edgerig.simulator.simulator import Simulator
 
     made = build_firmware(BOARD, write_network(), None)
     left = made.sizes.ram_limit - made.sizes.ram

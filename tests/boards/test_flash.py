@@ -3,7 +3,7 @@ import subprocess
 import pytest
 from tests.needs import need
 
-from edgerig.targets.boards.flash import tcl_word
+from edgerig.boards.flash import tcl_word
 
 #: Paths as they may be on a disk, all of them more than Tcl takes for a plain word.
 PATHS = [

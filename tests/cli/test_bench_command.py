@@ -10,7 +10,7 @@ import pytest
 from edgerig.cli import main
 from edgerig.errors import Interrupted
 from edgerig.testing.networks import dense_onnx, dense_tflite
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 
 @pytest.fixture

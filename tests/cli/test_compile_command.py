@@ -20,9 +20,9 @@ from edgerig.artifact import Artifact, Preprocessing
 from edgerig.bounded.worker import Worker
 from edgerig.cli import main
 from edgerig.datasets.base import Dataset, Samples
-from edgerig.testing.endless import doubling_branches, endless_while
 from edgerig.testing.networks import dense_tflite
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.endless import doubling_branches, endless_while
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 FEATURES, CLASSES = 64, 10
 

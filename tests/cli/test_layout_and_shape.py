@@ -16,7 +16,7 @@ from edgerig.cli import main
 from edgerig.cli.options import parse_shapes
 from edgerig.errors import UsageError
 from edgerig.testing.networks import channel_means_tflite, two_output_tflite
-from edgerig.testing.onnx_networks import colour_images, torch_like_onnx, tree_onnx
+from edgerig.testing.networks.onnx_networks import colour_images, torch_like_onnx, tree_onnx
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -11,8 +11,8 @@ from edgerig import plugins
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.quantize import Int8, Int16x8
 from edgerig.datasets.base import Dataset
+from edgerig.models.architectures.mnist_cnn import MnistCnn
 from edgerig.models.base import TrainSettings
-from edgerig.models.mnist_cnn import MnistCnn
 
 #: Points of accuracy that int8 may lose.
 ALLOWED = 0.005

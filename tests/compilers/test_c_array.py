@@ -19,8 +19,8 @@ from edgerig.compilers.c_array import KEYWORDS, CArray, CArraySettings, c_header
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
 from edgerig.models.files import open_artifact
-from edgerig.testing.reference_runs import Oracle
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.reference_runs import Oracle
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 DIALECTS = ["c99", "c11", "c17", "c++98", "c++11", "c++17"]

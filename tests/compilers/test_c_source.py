@@ -16,9 +16,9 @@ from edgerig.errors import IncompatibleError, StorageError, UsageError
 from edgerig.files import sha256_file
 from edgerig.micro import Manifest
 from edgerig.models.files import open_artifact
-from edgerig.testing.known_networks import digits
 from edgerig.testing.networks import dense_tflite
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.known_networks import digits
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 FILES = {"model.h", "model.c", "weights.h", "weights.c", "kernels", "manifest.json"}
 

@@ -10,11 +10,11 @@ import pytest
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.c_array import CArray
 from edgerig.compilers.c_source import CSource
+from edgerig.compilers.chains import compile_chains, for_dataset, plan_chains
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8
-from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
 from edgerig.errors import (
     CompileError,
     IncompatibleError,

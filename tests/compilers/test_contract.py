@@ -13,7 +13,7 @@ from edgerig.compilers.c_array import CArray
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8
 from edgerig.datasets.base import Dataset
-from edgerig.testing.compiler import CompilerContract
+from edgerig.testing.contracts.compiler import CompilerContract
 
 
 class OnFloatTflite(CompilerContract):

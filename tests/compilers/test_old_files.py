@@ -18,7 +18,7 @@ from edgerig.errors import EdgerigError, ModelError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_file import read_tflite
-from edgerig.testing.tflite_builder import TfliteBuilder, as_old_writer, packed
+from edgerig.testing.networks.tflite_builder import TfliteBuilder, as_old_writer, packed
 
 RNG = np.random.default_rng(5)
 

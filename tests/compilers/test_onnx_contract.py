@@ -10,7 +10,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
 from edgerig.datasets.base import Dataset
-from edgerig.testing.compiler import CompilerContract
+from edgerig.testing.contracts.compiler import CompilerContract
 
 
 class _OnFloatTflite(CompilerContract):

@@ -11,7 +11,7 @@ from edgerig.compilers.checks import check_artifact
 from edgerig.compilers.scales import FIXED, SHARED, scale_faults
 from edgerig.errors import ArtifactCheckError
 from edgerig.models.graph.tflite_file import read_tflite
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 POOL = {"padding": 1, "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
 SIZE = np.array([8, 8], np.int32)

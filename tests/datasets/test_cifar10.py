@@ -15,7 +15,7 @@ from edgerig.datasets.sources import Source
 from edgerig.errors import DatasetError
 from edgerig.plugins import make
 from edgerig.progress import Progress
-from edgerig.testing.dataset import DatasetContract
+from edgerig.testing.contracts.dataset import DatasetContract
 
 
 @pytest.fixture

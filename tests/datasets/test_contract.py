@@ -13,7 +13,7 @@ from edgerig.datasets.base import Dataset, SplitName
 from edgerig.datasets.metrics import Metric
 from edgerig.datasets.samples import ArraySamples
 from edgerig.progress import Progress
-from edgerig.testing.dataset import DatasetContract
+from edgerig.testing.contracts.dataset import DatasetContract
 
 
 class Good(Dataset):

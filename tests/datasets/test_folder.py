@@ -13,7 +13,7 @@ from edgerig.datasets.folder import Folder, FolderSettings
 from edgerig.errors import DatasetError, MissingExtraError, SpecError
 from edgerig.install import install_command
 from edgerig.plugins import make
-from edgerig.testing.dataset import DatasetContract
+from edgerig.testing.contracts.dataset import DatasetContract
 
 MakeFolder = Callable[..., Path]
 

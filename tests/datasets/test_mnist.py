@@ -12,7 +12,7 @@ from edgerig.datasets.mnist import Arrays, Mnist, MnistSettings, load_bundled
 from edgerig.errors import DatasetError, SpecError
 from edgerig.plugins import make
 from edgerig.progress import Progress
-from edgerig.testing.dataset import DatasetContract
+from edgerig.testing.contracts.dataset import DatasetContract
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_bundled_mnist.py"
 

@@ -14,7 +14,7 @@ from edgerig.datasets.npz import Npz, NpzSettings, read_npz
 from edgerig.errors import DatasetError, SourceError
 from edgerig.plugins import make
 from edgerig.progress import Progress
-from edgerig.testing.dataset import DatasetContract
+from edgerig.testing.contracts.dataset import DatasetContract
 
 LABELS = np.arange(30) % 3
 

@@ -9,7 +9,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.pet import Pet, PetSettings
 from edgerig.errors import DatasetError
 from edgerig.plugins import make
-from edgerig.testing.dataset import DatasetContract
+from edgerig.testing.contracts.dataset import DatasetContract
 
 
 def pet(root: Path, **options: object) -> Pet:

@@ -7,7 +7,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.random import Random, RandomSettings
 from edgerig.errors import SpecError
 from edgerig.plugins import make
-from edgerig.testing.dataset import DatasetContract
+from edgerig.testing.contracts.dataset import DatasetContract
 
 
 class TestRandomFloatsKeepTheContract(DatasetContract):

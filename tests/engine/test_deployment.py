@@ -14,7 +14,7 @@ from edgerig.engine.deployment import CHANCES, Deployment
 from edgerig.errors import AnswerError, LeaseError, TargetError
 from edgerig.measure.kinds import Unavailable
 from edgerig.progress import Progress
-from edgerig.spec.types import Measure
+from edgerig.rig.types import Measure
 from edgerig.targets.base import DeviceRun, LoadReport, Session, Target
 from edgerig.testing.faults import any_artifact
 

@@ -18,7 +18,7 @@ from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
 from edgerig.results.types import RunResult
 from edgerig.testing.networks import channel_means_tflite, dense_tflite, dense_weights, two_output_tflite
-from edgerig.testing.onnx_networks import Axes, colour_images, torch_like_onnx, tree_onnx
+from edgerig.testing.networks.onnx_networks import Axes, colour_images, torch_like_onnx, tree_onnx
 
 SIZE = (5, 7)
 QUICK = {"samples": None, "warmup": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}

@@ -25,8 +25,8 @@ from edgerig.measure.kinds import Measurement
 from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import RunResult
-from edgerig.targets import session as wired
-from edgerig.targets.session import WireSession
+from edgerig.targets.remote import session as wired
+from edgerig.targets.remote.session import WireSession
 from edgerig.testing.faults import NAME as FAULTY
 
 SAMPLES = 300

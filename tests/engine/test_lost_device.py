@@ -9,7 +9,7 @@ import pytest
 import edgerig
 from edgerig.agent.server import Address, Agent
 from edgerig.errors import EdgerigError
-from edgerig.targets import tenant
+from edgerig.targets.remote import lease_holder as tenant
 from edgerig.targets.resolve import target_for
 from edgerig.testing.faults import NAME as FAULTY
 from edgerig.testing.networks import dense_tflite

@@ -14,7 +14,7 @@ import pytest
 import edgerig
 from edgerig import files
 from edgerig.datasets.base import Dataset
-from edgerig.engine.testset import TestSet
+from edgerig.engine.samples import TestSet
 from edgerig.errors import IncompatibleError, InferenceError, StorageError, TargetError, UsageError
 from edgerig.measure import Measurement, Unavailable
 from edgerig.plugins import make

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgerig.artifact import TensorSpec
-from edgerig.engine.testset import LARGEST_INPUT, the_input
+from edgerig.engine.samples import LARGEST_INPUT, the_input
 from edgerig.errors import IncompatibleError
 from edgerig.testing.faults import any_artifact
 

@@ -15,7 +15,7 @@ from edgerig.progress import Progress
 from edgerig.report import build_report
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import Agreement
-from edgerig.spec.types import ModelPart
+from edgerig.rig.types import ModelPart
 from edgerig.testing import networks
 
 SAMPLES = 40

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from edgerig.errors import CompileError, EdgerigError, ModelError, UsageError
 from edgerig.micro import Options, compile_model
-from edgerig.testing.generated import load
-from edgerig.testing.random_operators import OPERATORS, random_operator
-from edgerig.testing.reference_runs import Oracle
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.generated import load
+from edgerig.testing.networks.random_operators import OPERATORS, random_operator
+from edgerig.testing.networks.reference_runs import Oracle
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 WORDS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\1\0\0\0", b"\0\0\0\x7f", b"\x10\0\0\0")
 

@@ -12,8 +12,8 @@ from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.lifetimes import MEETINGS, first_gaps, meetings
 from edgerig.models.graph.memory import activation_memory
 from edgerig.models.graph.tflite_file import read_tflite
-from edgerig.testing.growth import steps
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.growth import steps
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 #: Operators of the smaller network; the larger one has four times as many.
 COUNT = 60

@@ -12,16 +12,16 @@ from edgerig.artifact import TensorSpec
 from edgerig.compilers.quantize import Int8
 from edgerig.datasets.random import Random, RandomSettings
 from edgerig.micro import Options, compile_model
-from edgerig.micro.read import read_program
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.reference import Machine
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.tflite_file import read_tflite
-from edgerig.models.keras_base import import_keras, seeded
-from edgerig.testing.generated import load, run_sanitized
-from edgerig.testing.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
-from edgerig.testing.random_networks import NETWORKS, random_network
-from edgerig.testing.reference_runs import Oracle, difference, tolerance
-from edgerig.testing.tflite_builder import with_outputs
+from edgerig.models.keras.base import import_keras, seeded
+from edgerig.testing.networks.generated import load, run_sanitized
+from edgerig.testing.networks.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
+from edgerig.testing.networks.random_networks import NETWORKS, random_network
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.networks.tflite_builder import with_outputs
 
 
 def sample(spec: TensorSpec, rng: np.random.Generator, index: int) -> Any:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.micro import Options, compile_model
-from edgerig.micro.read import read_program
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.reference import Machine
-from edgerig.testing.generated import load_all, run_sanitized
-from edgerig.testing.random_operators import OPERATORS, random_inputs, random_operator
-from edgerig.testing.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.networks.generated import load_all, run_sanitized
+from edgerig.testing.networks.random_operators import OPERATORS, random_inputs, random_operator
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
 
 DTYPES = ("int8", "float32")
 #: Random operators of each kind and type that are compiled to C.

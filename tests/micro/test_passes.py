@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from edgerig.micro import Options, compile_model, ir
-from edgerig.micro.passes.borders import integer_borders
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.passes.canonical import canonical
-from edgerig.micro.read import read_program
+from edgerig.micro.passes.integer_io import integer_borders
 from edgerig.micro.reference import Machine
-from edgerig.testing.generated import load
-from edgerig.testing.random_operators import random_inputs
-from edgerig.testing.reference_runs import Oracle, difference, tolerance
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.generated import load
+from edgerig.testing.networks.random_operators import random_inputs
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 
 def labels(program: ir.Program) -> list[str]:

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
-from edgerig.testing.generated import load, load_all
-from edgerig.testing.known_networks import digits, mlperf_tiny, wake_words
-from edgerig.testing.poisoned import PoisonedNetwork
-from edgerig.testing.random_networks import NETWORKS, random_graph, random_network
-from edgerig.testing.random_operators import OPERATORS, random_inputs, random_operator
-from edgerig.testing.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.networks.generated import load, load_all
+from edgerig.testing.networks.known_networks import digits, mlperf_tiny, wake_words
+from edgerig.testing.networks.poisoned import PoisonedNetwork
+from edgerig.testing.networks.random_networks import NETWORKS, random_graph, random_network
+from edgerig.testing.networks.random_operators import OPERATORS, random_inputs, random_operator
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
 
 
 def hold(data: bytes, network: PoisonedNetwork, times: int = 3) -> None:

@@ -14,14 +14,14 @@ from edgerig.artifact import Quantization
 from edgerig.compilers import flatbuffer
 from edgerig.errors import CompileError, EdgerigError, ModelError
 from edgerig.micro import Options, compile_model
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Value
-from edgerig.micro.read import read_program
 from edgerig.micro.reference import Machine
-from edgerig.testing.changed_quantization import change_quantization, dequantize_constants
-from edgerig.testing.generated import load, load_all
-from edgerig.testing.random_operators import OPERATORS, random_inputs, random_operator
-from edgerig.testing.reference_runs import Oracle, RefusedError, RemoteOracle, difference, tolerance
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.changed_quantization import change_quantization, dequantize_constants
+from edgerig.testing.networks.generated import load, load_all
+from edgerig.testing.networks.random_operators import OPERATORS, random_inputs, random_operator
+from edgerig.testing.networks.reference_runs import Oracle, RefusedError, RemoteOracle, difference, tolerance
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 SCALES = [0.01, 0.02, 0.03, 0.04]
 

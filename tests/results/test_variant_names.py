@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from edgerig.spec import naming
-from edgerig.spec.naming import distinct_names, id_part
+from edgerig.results import variant_names as naming
+from edgerig.results.variant_names import distinct_names, id_part
 
 
 def test_the_examples_hold() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgerig.errors import SpecError
-from edgerig.spec.document import Document, plain_copy, read_document, set_value
+from edgerig.rig.document import Document, plain_copy, read_document, set_value
 
 
 def write(tmp_path: Path, text: str) -> Path:

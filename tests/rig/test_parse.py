@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from edgerig.errors import SpecError
-from edgerig.spec.document import Document
-from edgerig.spec.parse import parse_rig, rig_to_yaml
-from edgerig.spec.types import Rig
+from edgerig.rig.document import Document
+from edgerig.rig.parse import parse_rig, rig_to_yaml
+from edgerig.rig.types import Rig
 
 
 def rig(**changes: Any) -> Rig:

@@ -8,10 +8,10 @@ import yaml
 from edgerig import plugins
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
 from edgerig.install import install_command
+from edgerig.rig.document import Document
+from edgerig.rig.parse import parse_rig, rig_to_yaml
+from edgerig.rig.plan import Plan, make_plan
 from edgerig.runtimes.litert import LiteRt
-from edgerig.spec.document import Document
-from edgerig.spec.parse import parse_rig, rig_to_yaml
-from edgerig.spec.plan import Plan, make_plan
 from edgerig.testing import networks
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from edgerig.spec.schema import rig_schema
+from edgerig.rig.schema import rig_schema
 
 ROOT = Path(__file__).parent.parent.parent
 

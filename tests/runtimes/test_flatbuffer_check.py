@@ -12,8 +12,8 @@ from edgerig.errors import InferenceError
 from edgerig.runtimes import flatbuffer_check
 from edgerig.runtimes.flatbuffer_check import check_file, check_tflite, verify_with_litert, with_axes_of_vectors
 from edgerig.runtimes.tflm import SCHEMA, Tflm
-from edgerig.testing.runtime import samples_for
-from edgerig.testing.tflite_builder import TfliteBuilder, counting_network
+from edgerig.testing.contracts.runtime import samples_for
+from edgerig.testing.networks.tflite_builder import TfliteBuilder, counting_network
 
 
 def changed(path: Path, change: Callable[[Any], None]) -> bytes:

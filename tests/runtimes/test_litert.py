@@ -11,8 +11,8 @@ from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.plugins import make
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.litert import LiteRt, LiteRtSettings
+from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
 from edgerig.testing.networks import INT8_INPUT, INT8_OUTPUT, dense_tflite, dense_weights
-from edgerig.testing.runtime import RuntimeContract, samples_for
 
 
 def by_interpreter(path: Path, inputs: Sequence[Any], resolver: OpResolverType = OpResolverType.AUTO) -> list[Any]:

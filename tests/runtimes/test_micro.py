@@ -17,10 +17,10 @@ from edgerig.micro import Options, compile_model
 from edgerig.runtimes import micro
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.micro import Micro, MicroSettings
-from edgerig.testing.generated import load
-from edgerig.testing.known_networks import digits
-from edgerig.testing.reference_runs import Oracle
-from edgerig.testing.runtime import RuntimeContract, samples_for
+from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
+from edgerig.testing.networks.generated import load
+from edgerig.testing.networks.known_networks import digits
+from edgerig.testing.networks.reference_runs import Oracle
 
 
 class TestMicroContract(RuntimeContract):

@@ -14,8 +14,8 @@ from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
 from edgerig.testing.networks import dense_onnx
-from edgerig.testing.runtime import RuntimeContract, samples_for
 
 
 def write(path: Path, node: Any, inputs: list[Any], outputs: list[Any]) -> Path:

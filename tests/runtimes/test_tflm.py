@@ -12,9 +12,9 @@ from edgerig.runtimes import tflm
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.runtimes.litert import LiteRt
 from edgerig.runtimes.tflm import Tflm
+from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
 from edgerig.testing.networks import dense_tflite
-from edgerig.testing.runtime import RuntimeContract, samples_for
-from edgerig.testing.tflite_builder import TfliteBuilder, counting_network
+from edgerig.testing.networks.tflite_builder import TfliteBuilder, counting_network
 
 
 class TestTflmContract(RuntimeContract):

@@ -14,7 +14,7 @@ from tflite_micro import runtime as tflite_micro
 from edgerig.errors import InferenceError
 from edgerig.runtimes.tflm_arena import arena_for, attempts, reason
 from edgerig.testing.networks import dense_tflite
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 LARGEST = 1 << 24
 

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgerig.boards.board import board_names, load_board
+from edgerig.boards.build import build_firmware
+from edgerig.boards.firmware import BuildSettings, Firmware
+from edgerig.boards.network import network_of
+from edgerig.boards.sizes import open_elf
+from edgerig.boards.toolchain import find_toolchain
 from edgerig.errors import SpecError
 from edgerig.models.files import open_artifact
-from edgerig.targets.boards import simulator as simulators
-from edgerig.targets.boards.board import board_names, load_board
-from edgerig.targets.boards.build import build_firmware
-from edgerig.targets.boards.cores import CORES, m4_block, m7_block
-from edgerig.targets.boards.counter import Counter, decode
-from edgerig.targets.boards.cycles import ANCHORS, cycle_model, leave_one_out
-from edgerig.targets.boards.firmware import BuildSettings, Firmware
-from edgerig.targets.boards.network import network_of
-from edgerig.targets.boards.simulator import CONSOLE, Simulator
-from edgerig.targets.boards.sizes import open_elf
-from edgerig.targets.boards.thumb import FIRST_S, FLAGS, Instruction, instructions
-from edgerig.targets.boards.toolchain import find_toolchain
+from edgerig.simulator import simulator as simulators
+from edgerig.simulator.cores import CORES, m4_block, m7_block
+from edgerig.simulator.counter import Counter, decode
+from edgerig.simulator.cycles import ANCHORS, cycle_model, leave_one_out
+from edgerig.simulator.simulator import CONSOLE, Simulator
+from edgerig.simulator.thumb import FIRST_S, FLAGS, Instruction, instructions
 from edgerig.testing import networks
 
 BOARD = load_board("stm32f746")
@@ -331,7 +331,7 @@ def test_boards_without_a_chip_to_compare_with_have_no_model() -> None:
 
 
 def test_an_unknown_core_in_a_description_is_refused(tmp_path: Path) -> None:
-    from edgerig.targets.boards.board import read_board
+    from edgerig.boards.board import read_board
 
     text = (Path(BOARD.folder) / "board.toml").read_text()
     assert 'core = "cortex-m7"' in text

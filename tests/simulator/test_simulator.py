@@ -19,20 +19,20 @@ from msgspec.structs import replace
 from tests.needs import need
 
 from edgerig.artifact import TensorSpec
+from edgerig.boards.board import load_board
+from edgerig.boards.build import build_firmware
+from edgerig.boards.firmware import BuildSettings, Firmware, Network
+from edgerig.boards.network import built_in_sample
 from edgerig.errors import MissingExtraError, ModelError, TargetError
 from edgerig.install import install_command
-from edgerig.targets.boards import alignment
-from edgerig.targets.boards import counter as counters
-from edgerig.targets.boards import native as natives
-from edgerig.targets.boards import simulator as simulators
-from edgerig.targets.boards.alignment import Alignment, NativeAlignment
-from edgerig.targets.boards.board import load_board
-from edgerig.targets.boards.build import build_firmware
-from edgerig.targets.boards.counter import Counter, NativeCounter, decode
-from edgerig.targets.boards.firmware import BuildSettings, Firmware, Network
-from edgerig.targets.boards.native import native_library
-from edgerig.targets.boards.network import built_in_sample
-from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
+from edgerig.simulator import alignment
+from edgerig.simulator import counter as counters
+from edgerig.simulator import native as natives
+from edgerig.simulator import simulator as simulators
+from edgerig.simulator.alignment import Alignment, NativeAlignment
+from edgerig.simulator.counter import Counter, NativeCounter, decode
+from edgerig.simulator.native import native_library
+from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 
 BOARD = load_board("stm32f746")
 

@@ -14,9 +14,9 @@ from edgerig.models.files import open_artifact
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
+from edgerig.testing.contracts.target import Deployment
 from edgerig.testing.line import Line
 from edgerig.testing.networks import dense_tflite, dense_tflite_int8, dense_weights, two_input_tflite
-from edgerig.testing.target import Deployment
 from edgerig.wire.serial import open_serial, parse_serial
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edgerig.agent import callers, doorkeeper
+from edgerig.agent import admission as doorkeeper
+from edgerig.agent import callers
 from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
 from edgerig.errors import LeaseError

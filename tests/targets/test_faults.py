@@ -393,7 +393,7 @@ def test_start_on_another_machine_is_refused(monkeypatch):
     def refused(*_):
         raise ConnectionRefusedError(111, "Connection refused")
 
-    monkeypatch.setattr("edgerig.targets.tcp.connect_tcp", refused)
+    monkeypatch.setattr("edgerig.targets.remote.tcp.connect_tcp", refused)
     with pytest.raises(SpecError, match="this machine only"):
         target_for("tcp://192.0.2.1:7433", {"start": True}).check()
 

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from edgerig.errors import LeaseError
+from edgerig.targets.remote.tcp import Tcp
 from edgerig.targets.resolve import target_for
-from edgerig.targets.tcp import Tcp
 from edgerig.testing import faults
 from edgerig.wire.client import WireClient
 
@@ -72,7 +72,7 @@ def test_thread_that_died_is_replaced_with_the_next_session(target, monkeypatch,
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr("edgerig.targets.tenant._Keeper._run", dies)
+        patched.setattr("edgerig.targets.remote.lease_holder._Keeper._run", dies)
         target.check()
         assert eventually(lambda: not keepers())
     with target.open(faulty, faults.NAME, {}) as session:

@@ -11,7 +11,7 @@ import pytest
 
 from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
-from edgerig.agent.spawn import WorkerLimits
+from edgerig.agent.worker_process import WorkerLimits
 from edgerig.artifact import Artifact
 from edgerig.errors import ModelError, TargetError
 from edgerig.targets.resolve import target_for

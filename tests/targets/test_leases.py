@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgerig.agent.pump import pump
+from edgerig.agent.tls_relay import pump
 from edgerig.errors import LeaseError, TargetError
-from edgerig.targets import tenant
+from edgerig.targets.remote import lease_holder as tenant
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 

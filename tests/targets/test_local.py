@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgerig.targets.resolve import target_for
-from edgerig.testing.target import TargetContract
+from edgerig.testing.contracts.target import TargetContract
 
 
 class TestLocal(TargetContract):

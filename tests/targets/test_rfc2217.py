@@ -13,7 +13,7 @@ from serial.rfc2217 import PortManager
 
 from edgerig.errors import TargetError
 from edgerig.targets.resolve import target_for
-from edgerig.testing.target import TargetContract, random_inputs
+from edgerig.testing.contracts.target import TargetContract, random_inputs
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import edgerig
-from edgerig.agent import doorkeeper
+from edgerig.agent import admission as doorkeeper
 from edgerig.agent.keys import _issue, _load_ca, make_keys
 from edgerig.agent.server import Address, Agent
 from edgerig.errors import InferenceError, SpecError, TargetError, UsageError
@@ -153,7 +153,7 @@ def test_server_of_something_else_is_not_spoken_to(lab):
 
 
 def test_device_that_hangs_in_the_handshake_is_given_up(lab, monkeypatch):
-    monkeypatch.setattr("edgerig.targets.tcp.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("edgerig.targets.remote.tcp.CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = target_for(f"tcp://127.0.0.1:{listener.getsockname()[1]}", {"tls": str(lab / "client-desk")})
         with pytest.raises(TargetError, match="no answer"):
@@ -426,7 +426,7 @@ def test_other_addresses_than_loopback_need_one_of_three_words(lab, guard):
 
 
 def limited(start_agent, **limits) -> Agent:
-    from edgerig.agent.spawn import WorkerLimits
+    from edgerig.agent.worker_process import WorkerLimits
 
     return start_agent(runtimes=(faults.NAME,), limits=WorkerLimits(**limits))
 

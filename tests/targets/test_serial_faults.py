@@ -8,8 +8,8 @@ import pytest
 from edgerig.errors import TargetError
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
+from edgerig.testing.contracts.target import random_inputs
 from edgerig.testing.line import Line
-from edgerig.testing.target import random_inputs
 from edgerig.wire.frame import Kind
 from edgerig.wire.lossy import LEAST_SECONDS
 

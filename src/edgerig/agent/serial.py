@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig.agent.folders import own_folder
-from edgerig.agent.spawn import WorkerLimits, WorkerProcess
+from edgerig.agent.scratch import own_folder
 from edgerig.agent.worker import answer_hello
+from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.errors import EdgerigError, TargetError, WireError
 from edgerig.plugins import names
 from edgerig.wire import messages

@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgerig.agent.address import PORT, Address, listen, parse_address
+from edgerig.agent.admission import Doorkeeper, Greeting, tell
 from edgerig.agent.callers import Caller, Callers
-from edgerig.agent.doorkeeper import Doorkeeper, Greeting, tell
-from edgerig.agent.folders import own_folder
 from edgerig.agent.lease import LEASE_SECONDS, Lease, Leases
 from edgerig.agent.quiet import QuietLog
-from edgerig.agent.spawn import WorkerLimits, WorkerProcess
+from edgerig.agent.scratch import own_folder
 from edgerig.agent.visit import Visit
 from edgerig.agent.worker import describe_device
+from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.errors import EdgerigError, LeaseError, UsageError
 from edgerig.plugins import names
 from edgerig.wire import messages

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from edgerig.agent.doorkeeper import hang_up, tell
+from edgerig.agent.admission import hang_up, tell
 from edgerig.agent.lease import GIVEN_BACK, Lease
-from edgerig.agent.pump import pump
-from edgerig.agent.spawn import WorkerProcess
+from edgerig.agent.tls_relay import pump
+from edgerig.agent.worker_process import WorkerProcess
 from edgerig.errors import LeaseError, TargetError
 from edgerig.wire import messages
 from edgerig.wire.link import SocketLink

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from edgerig import __version__, plugins
-from edgerig.agent.single import Single, as_bytes
-from edgerig.agent.spawn import ERRORS
+from edgerig.agent.single_sample import Single, as_bytes
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import watch
+from edgerig.agent.worker_process import ERRORS
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, UnknownNameError, WireError
 from edgerig.measure.clocks import inference_clock

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig.agent.folders import session_folder
+from edgerig.agent.scratch import session_folder
 from edgerig.errors import TargetError
 from edgerig.wire.ownership import TOKEN_VARIABLE
 

@@ -10,7 +10,7 @@ import msgspec
 
 import edgerig
 from edgerig.errors import SpecError, StorageError, UnknownNameError
-from edgerig.targets.boards.cores import CoreName
+from edgerig.simulator.cores import CoreName
 
 Bytes = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -55,7 +55,7 @@ class Cycles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which processor's cycle model the board's times are made by; a board without one has no times.
 
     Attributes:
-        core: As `edgerig.targets.boards.cycles` knows it.
+        core: As `edgerig.simulator.cycles` knows it.
     """
 
     core: CoreName

@@ -14,13 +14,13 @@ from pathlib import Path
 import msgspec
 
 from edgerig import __version__, files
+from edgerig.boards.board import Board, firmware_folder
+from edgerig.boards.config import write_config, write_memory, write_sample
+from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware, Network, read_firmware
+from edgerig.boards.network import check_kernels
+from edgerig.boards.sizes import measure, open_elf, table
+from edgerig.boards.toolchain import Toolchain, find_toolchain
 from edgerig.errors import CompileError, storing
-from edgerig.targets.boards.board import Board, firmware_folder
-from edgerig.targets.boards.config import write_config, write_memory, write_sample
-from edgerig.targets.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware, Network, read_firmware
-from edgerig.targets.boards.network import check_kernels
-from edgerig.targets.boards.sizes import measure, open_elf, table
-from edgerig.targets.boards.toolchain import Toolchain, find_toolchain
 
 #: Lengths of memories of a board that has room for everything, to see how much a network is too big by.
 ENDLESS = 1 << 27

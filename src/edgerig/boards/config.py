@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgerig import __version__, files
-from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.firmware import BuildSettings, Network
+from edgerig.boards.board import Board
+from edgerig.boards.firmware import BuildSettings, Network
 
 
 def write_memory(path: Path, board: Board, network: Network, flash: int, ram: int) -> None:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edgerig.boards.sizes import Sizes
+from edgerig.boards.toolchain import Choice
 from edgerig.errors import SpecError
 from edgerig.plugins import Settings
-from edgerig.targets.boards.sizes import Sizes
-from edgerig.targets.boards.toolchain import Choice
 
 #: Digits come as numbers from YAML and ``--target-option``.
 Level = Literal["0", "1", "2", "3", "s", 0, 1, 2, 3]

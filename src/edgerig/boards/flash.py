@@ -7,9 +7,9 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
+from edgerig.boards.board import Board
+from edgerig.boards.firmware import BIN, Firmware
 from edgerig.errors import TargetError, UnknownNameError, UsageError
-from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.firmware import BIN, Firmware
 
 #: Characters that mean nothing to Tcl.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/:=@%")

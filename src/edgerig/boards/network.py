@@ -9,12 +9,12 @@ import numpy as np
 
 from edgerig import files
 from edgerig.artifact import Artifact, TensorSpec
+from edgerig.boards.board import Board
+from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.bounded import isolated
 from edgerig.errors import CompileError, IncompatibleError, InferenceError
 from edgerig.micro import CPUS, Manifest, Options, compile_model
-from edgerig.micro.source import MANIFEST
-from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.firmware import BuildSettings, Network
+from edgerig.micro.emit.source import MANIFEST
 
 #: The prefix of all names in the generated C, as the firmware expects it.
 PREFIX = "model"

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgerig.boards.board import Board
 from edgerig.errors import ModelError, UsageError
 from edgerig.install import install_command
-from edgerig.targets.boards.board import Board
 
 Place = Literal["flash", "ram"]
 #: What a symbol belongs to, by the folder or name of the file that it was compiled from.

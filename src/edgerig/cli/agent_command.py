@@ -144,7 +144,7 @@ def command(
     if ctx.invoked_subcommand is not None:
         return
     from edgerig.agent.server import Agent, parse_address
-    from edgerig.agent.spawn import WorkerLimits
+    from edgerig.agent.worker_process import WorkerLimits
     from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
     from edgerig.wire.ownership import load_token, others_may_read

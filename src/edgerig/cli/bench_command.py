@@ -99,7 +99,7 @@ def _rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
     from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, one_shape, sample_shape
     from edgerig.models.files import open_artifact
-    from edgerig.spec.naming import distinct_names
+    from edgerig.results.variant_names import distinct_names
 
     artifacts = [open_artifact(model) for model in models]
     shapes = parse_shapes(given["shape"], [artifact.inputs for artifact in artifacts])

@@ -13,7 +13,7 @@ from edgerig.cli.options import layout_option, parse_options, parse_shapes, shap
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact, Layout
-    from edgerig.compilers.several import Failure, Made
+    from edgerig.compilers.chains import Failure, Made
     from edgerig.compilers.sizes import SizeRow
     from edgerig.datasets.base import Dataset
     from edgerig.errors import EdgerigError
@@ -90,7 +90,7 @@ def command(
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --out build/net
     """
     from edgerig.cli.signals import stop_on_termination
-    from edgerig.compilers.several import compile_chains, for_dataset, plan_chains
+    from edgerig.compilers.chains import compile_chains, for_dataset, plan_chains
     from edgerig.compilers.sizes import render_size_table, size_table
     from edgerig.datasets.fitting import check_size
     from edgerig.models.declared import declare, with_fixed_shapes, with_likely_layout

@@ -14,8 +14,8 @@ from edgerig.cli.console import echo, print_json, say, say_raw
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgerig.targets.boards.firmware import Firmware, Network
-    from edgerig.targets.boards.terminal import Terminal
+    from edgerig.boards.firmware import Firmware, Network
+    from edgerig.targets.emulated.console import Terminal
 
 
 @click.group(name="firmware")
@@ -63,7 +63,7 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--json", "as_json", is_flag=True, help="Print the descriptions as JSON.")
 def boards(as_json: bool) -> None:
     """List the boards that there are."""
-    from edgerig.targets.boards.board import board_names, load_board
+    from edgerig.boards.board import board_names, load_board
 
     found = [load_board(name) for name in board_names()]
     if as_json:
@@ -109,8 +109,8 @@ def build(board: str, model: Path, out: Path, as_json: bool, **given: Any) -> No
 @click.option("--json", "as_json", is_flag=True, help="Print all symbols as JSON.")
 def size(folder: Path, symbols: int, as_json: bool) -> None:
     """Show what takes how much flash and RAM in a firmware that was built."""
-    from edgerig.targets.boards.firmware import read_firmware
-    from edgerig.targets.boards.sizes import table
+    from edgerig.boards.firmware import read_firmware
+    from edgerig.boards.sizes import table
 
     firmware = read_firmware(folder)
     if as_json:
@@ -126,9 +126,9 @@ def size(folder: Path, symbols: int, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
 def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> None:
     """Put a firmware that was built onto the board that is plugged in."""
-    from edgerig.targets.boards import flash as flashing
-    from edgerig.targets.boards.board import load_board
-    from edgerig.targets.boards.firmware import read_firmware
+    from edgerig.boards import flash as flashing
+    from edgerig.boards.board import load_board
+    from edgerig.boards.firmware import read_firmware
 
     firmware = read_firmware(folder)
     described = load_board(board or firmware.board)
@@ -155,7 +155,7 @@ def console(
     ADDRESS is sim:BOARD, qemu:BOARD or, for a real board's second line, serial:///dev/ttyUSB0. Lines are read from
     standard input until its end.
     """
-    from edgerig.targets.boards.terminal import PROMPT
+    from edgerig.targets.emulated.console import PROMPT
 
     terminal = _terminal(address, model, timeout, given)
     show = say_raw if raw else _say_on
@@ -194,8 +194,8 @@ def talk(terminal: Terminal, prompt: str, show: Callable[[str], None] = _say_on)
 
 def _terminal(address: str, model: Path | None, timeout: float, given: dict[str, Any]) -> Terminal:
     from edgerig.errors import UsageError
-    from edgerig.targets.boards import terminal
-    from edgerig.targets.boards.target import board_of
+    from edgerig.targets.emulated import console as terminal
+    from edgerig.targets.emulated.base import board_of
 
     if ":" not in address:
         _refuse_name(address)
@@ -223,8 +223,8 @@ def _refuse_name(board: str) -> NoReturn:
         UsageError: Names the address that is meant.
         UnknownNameError: There is no such board.
     """
+    from edgerig.boards.board import load_board
     from edgerig.errors import UsageError
-    from edgerig.targets.boards.board import load_board
 
     described = load_board(board)
     emulated = f"{'sim' if described.simulator == 'unicorn' else 'qemu'}:{described.name}"
@@ -235,9 +235,9 @@ def _refuse_name(board: str) -> NoReturn:
 
 
 def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]) -> Firmware:
-    from edgerig.targets.boards.board import load_board
-    from edgerig.targets.boards.build import build_firmware
-    from edgerig.targets.boards.firmware import BuildSettings
+    from edgerig.boards.board import load_board
+    from edgerig.boards.build import build_firmware
+    from edgerig.boards.firmware import BuildSettings
 
     board = load_board(board_name)
     settings = BuildSettings(
@@ -248,9 +248,9 @@ def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]
 
 
 def _network(model: Path, board: Any, settings: Any) -> Network:
+    from edgerig.boards.network import network_in, network_of
     from edgerig.errors import UsageError
     from edgerig.models.files import open_artifact
-    from edgerig.targets.boards.network import network_in, network_of
 
     if not model.is_dir():
         return network_of(open_artifact(model), board, settings)

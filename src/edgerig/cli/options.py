@@ -31,7 +31,7 @@ def parse_options(assignments: Sequence[str], option: str) -> dict[str, Any]:
     Raises:
         UsageError: One has no ``=``.
     """
-    from edgerig.spec.document import parse_scalar
+    from edgerig.rig.document import parse_scalar
 
     result: dict[str, Any] = {}
     for assignment in assignments:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from edgerig.cli.console import echo
-from edgerig.spec.plan import Plan
-from edgerig.spec.types import ModelPart
+from edgerig.rig.plan import Plan
+from edgerig.rig.types import ModelPart
 
 
 def plan_rows(plan: Plan) -> dict[str, Any]:

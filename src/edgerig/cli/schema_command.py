@@ -17,6 +17,6 @@ def command() -> None:
       # and as the first line of a rig file:
       # yaml-language-server: $schema=rig.schema.json
     """
-    from edgerig.spec.schema import rig_schema
+    from edgerig.rig.schema import rig_schema
 
     print_json(rig_schema())

@@ -51,7 +51,7 @@ class ModelCompiler(Plugin, ABC):
             ArtifactCheckError: The result is not what was asked for; names the tensor.
             StorageError: ``out`` cannot be written; nothing half-written is left.
         """
-        from edgerig.compilers.pipeline import run_compiler
+        from edgerig.compilers.result import run_compiler
 
         return run_compiler(self, artifact, out, dataset, progress or Progress())
 

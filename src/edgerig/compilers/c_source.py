@@ -14,12 +14,12 @@ from edgerig.artifact import Artifact, Origin
 from edgerig.bounded import isolated
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_array import c_identifier
-from edgerig.compilers.pipeline import check_call, options_of, versions_of, with_layouts
+from edgerig.compilers.result import check_call, options_of, versions_of, with_layouts
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, UsageError
-from edgerig.micro.manifest import Manifest
+from edgerig.micro.emit.manifest import Manifest
+from edgerig.micro.emit.source import MANIFEST, check_folder
 from edgerig.micro.options import CPUS, Io, Optimize, Options
-from edgerig.micro.source import MANIFEST, check_folder
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 

@@ -64,7 +64,7 @@ def convert_keras(path: Path) -> bytes:
         ModelError: The file is corrupt, or holds code (a Lambda layer).
         CompileError: The network has a free axis besides the batch, or an operation that TFLite lacks.
     """
-    from edgerig.models.keras_base import load_keras
+    from edgerig.models.keras.base import load_keras
 
     model = load_keras(path)
     try:

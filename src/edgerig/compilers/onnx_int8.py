@@ -19,7 +19,7 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.calibration import calibration_samples
 from edgerig.compilers.onnx import float_onnx, refuses_quantized
-from edgerig.compilers.pipeline import with_layouts
+from edgerig.compilers.result import with_layouts
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError
 from edgerig.models.graph.onnx_file import read_onnx

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
-from edgerig.compilers.boundary import set_boundary
 from edgerig.compilers.calibration import calibration_samples
 from edgerig.compilers.float32 import float_tflite
+from edgerig.compilers.io_types import set_boundary
 from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
 from edgerig.models.graph.types import Graph

@@ -9,9 +9,9 @@ from typing import Any
 from edgerig.engine.run import Options, execute
 from edgerig.progress import Progress
 from edgerig.results.types import RunResult
-from edgerig.spec.document import Document, plain_copy, read_document, set_value
-from edgerig.spec.parse import parse_rig
-from edgerig.spec.plan import Plan, make_plan
+from edgerig.rig.document import Document, plain_copy, read_document, set_value
+from edgerig.rig.parse import parse_rig
+from edgerig.rig.plan import Plan, make_plan
 
 #: Where a run goes if nobody says.
 DEFAULT_OUT = Path("runs")

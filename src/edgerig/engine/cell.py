@@ -24,7 +24,7 @@ from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
 from edgerig.engine.judging import compare, judge_quality, tell_output
 from edgerig.engine.passing import Finite, HostTime
-from edgerig.engine.testset import Reference, TestSet, the_input
+from edgerig.engine.samples import Reference, TestSet, the_input
 from edgerig.errors import AnswerError, InferenceError, TargetError
 from edgerig.files import digest
 from edgerig.measure.judge import judge
@@ -34,9 +34,9 @@ from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.stats import Distribution, summarize
 from edgerig.progress import Progress
 from edgerig.results.types import Agreement, CellResult, Latency
+from edgerig.rig.plan import Cell
+from edgerig.rig.types import Measure
 from edgerig.runtimes.base import LayerTime
-from edgerig.spec.plan import Cell
-from edgerig.spec.types import Measure
 from edgerig.targets.base import LoadReport, Session, Target
 from edgerig.text import one_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.engine.testset import TestSet, the_input
+from edgerig.engine.samples import TestSet, the_input
 from edgerig.errors import IncompatibleError
 
 

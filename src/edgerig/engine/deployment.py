@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.errors import AnswerError, EdgerigError, LeaseError, TargetError
 from edgerig.progress import Progress
-from edgerig.spec.plan import Cell
-from edgerig.spec.types import Measure
+from edgerig.rig.plan import Cell
+from edgerig.rig.types import Measure
 from edgerig.targets.base import DeviceRun, LoadReport, Session, Target
 from edgerig.text import one_line
 

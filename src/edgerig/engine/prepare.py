@@ -13,8 +13,8 @@ from edgerig.errors import StorageError, UsageError
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
 from edgerig.results.types import BUNDLE_VERSION
-from edgerig.spec.parse import rig_to_builtins, rig_to_yaml
-from edgerig.spec.plan import Plan
+from edgerig.rig.parse import rig_to_builtins, rig_to_yaml
+from edgerig.rig.plan import Plan
 
 
 def prepare_bundle(bundle: Bundle, plan: Plan, *, resume: bool, command: str) -> tuple[Header, Path | None]:

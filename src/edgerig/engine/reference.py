@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import from_calls, in_calls
-from edgerig.engine.testset import TestSet, the_input
+from edgerig.engine.samples import TestSet, the_input
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
 
@@ -44,7 +44,7 @@ def reference_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> 
 
 def keras_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[Any]:
     """What Keras predicts for all test samples, shape (n, ...)."""
-    from edgerig.models.keras_base import load_keras
+    from edgerig.models.keras.base import load_keras
 
     network = load_keras(Path(artifact.path))
     fixed = the_input(artifact).batch

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from edgerig.artifact import Artifact
-from edgerig.spec.types import ModelPart
+from edgerig.rig.types import ModelPart
 
 
 class Choice(msgspec.Struct, frozen=True):

@@ -22,8 +22,8 @@ from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info
 from edgerig.engine.prepare import check_same_plan, now, prepare_bundle, take_back
+from edgerig.engine.samples import Reference, TestSet
 from edgerig.engine.stages import Stages, place_artifact
-from edgerig.engine.testset import Reference, TestSet
 from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError, UsageError
 from edgerig.measure.judge import judge_kind
 from edgerig.measure.kinds import Measurement, Unavailable, microseconds
@@ -41,8 +41,8 @@ from edgerig.results.types import (
     RunResult,
     VariantSize,
 )
-from edgerig.spec.plan import Cell, Plan, chain_key, part_key
-from edgerig.spec.types import Measure, ModelPart, Part
+from edgerig.rig.plan import Cell, Plan, chain_key, part_key
+from edgerig.rig.types import Measure, ModelPart, Part
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
 

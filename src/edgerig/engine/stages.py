@@ -18,16 +18,16 @@ from edgerig.engine import dependencies
 from edgerig.engine.cache import StageCache
 from edgerig.engine.reference import reference_scores, why_no_reference
 from edgerig.engine.references import choose_references
-from edgerig.engine.testset import Reference, TestSet
+from edgerig.engine.samples import Reference, TestSet
 from edgerig.errors import EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.measure.kinds import Unavailable
-from edgerig.models import checkpoint as checkpoints
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.declared import declare, with_fixed_shapes, with_found_layout
 from edgerig.models.files import open_artifact
+from edgerig.models.keras import checkpoint as checkpoints
 from edgerig.plugins import convert_settings, make
 from edgerig.progress import Progress
-from edgerig.spec.types import ModelPart, Part
+from edgerig.rig.types import ModelPart, Part
 
 #: Of a file's name, so that the copy's fits any file system.
 LONGEST_STEM = 100

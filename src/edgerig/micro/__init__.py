@@ -4,9 +4,9 @@ The way of a network: `read` (checked, typed), `passes`, `select` (kernels, fusi
 `memory` and `placing` (one arena), `emit` (text). `compile_model` runs it.
 """
 
-from edgerig.micro.manifest import Manifest
+from edgerig.micro.emit.manifest import Manifest
+from edgerig.micro.emit.source import Source
 from edgerig.micro.options import CPUS, Options
 from edgerig.micro.pipeline import compile_model
-from edgerig.micro.source import Source
 
 __all__ = ["CPUS", "Manifest", "Options", "Source", "compile_model"]

@@ -13,21 +13,21 @@ from edgerig import __version__
 from edgerig.artifact import TensorSpec
 from edgerig.errors import CompileError, UsageError
 from edgerig.files import sha256
+from edgerig.micro.c_text import includes, prefixed
 from edgerig.micro.emit import model, weights
+from edgerig.micro.emit.manifest import FORMAT, ConstantEntry, Layer, Manifest, MemoryPlan, Placed, SourceFile
 from edgerig.micro.emit.model import LayerCode
-from edgerig.micro.emit.text import includes, prefixed
+from edgerig.micro.emit.source import MANIFEST, Source
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.kernels.base import C_TYPES, Constant, Context, Kernel
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
 from edgerig.micro.kernels.registry import kernels_for
-from edgerig.micro.manifest import FORMAT, ConstantEntry, Layer, Manifest, MemoryPlan, Placed, SourceFile
-from edgerig.micro.memory import Memory, Step, plain_sum, plan_memory, views
+from edgerig.micro.memory.arena import Memory, Step, plain_sum, plan_memory, views
 from edgerig.micro.options import Options
 from edgerig.micro.passes import PASSES
-from edgerig.micro.passes.borders import integer_borders
-from edgerig.micro.read import read_program
+from edgerig.micro.passes.integer_io import integer_borders
 from edgerig.micro.select import Choice, choose, choose_layouts, fuse
-from edgerig.micro.source import MANIFEST, Source
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -10,7 +10,7 @@ from edgerig.micro import ir
 from edgerig.micro.ir import Fused, Node, Program, Value
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.layouts import PLAIN
-from edgerig.micro.memory import Sharing, needs_code
+from edgerig.micro.memory.arena import Sharing, needs_code
 from edgerig.micro.options import Options
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgerig.artifact import Quantization
 from edgerig.errors import CompileError, ModelError
-from edgerig.micro.quantized import RANGES
+from edgerig.micro.arithmetic.requantize import RANGES
 from edgerig.models.graph.types import Tensor
 
 #: Types whose scale and zero point mean something.

@@ -10,7 +10,7 @@ import msgspec
 
 from edgerig.report.load import Loaded
 from edgerig.results.types import CellResult
-from edgerig.spec.naming import distinct_names
+from edgerig.results.variant_names import distinct_names
 
 
 def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str]]:

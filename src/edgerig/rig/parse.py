@@ -14,10 +14,10 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside
+from edgerig.results.variant_names import distinct_names, id_part
+from edgerig.rig.document import Document, Location
+from edgerig.rig.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime
-from edgerig.spec.document import Document, Location
-from edgerig.spec.naming import distinct_names, id_part
-from edgerig.spec.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.targets.resolve import plugin_of
 
 KEYS = ("name", "model", "models", "dataset", "matrix", "measure")

@@ -17,10 +17,10 @@ from edgerig.install import install_command
 from edgerig.models.base import ModelWrapper
 from edgerig.plugin_code import check_loaded
 from edgerig.plugins import Plugin, find
+from edgerig.results.variant_names import id_part
+from edgerig.rig.parse import AS_IT_IS
+from edgerig.rig.types import Block, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime
-from edgerig.spec.naming import id_part
-from edgerig.spec.parse import AS_IT_IS
-from edgerig.spec.types import Block, ModelPart, Part, Rig
 from edgerig.targets.resolve import default_runtime, plugin_of
 
 #: More than a year of cells of five minutes each.

@@ -8,7 +8,7 @@ import msgspec
 
 from edgerig.models.base import TrainSettings
 from edgerig.plugins import Plugin, Settings, find, names
-from edgerig.spec.types import Ends, Measure
+from edgerig.rig.types import Ends, Measure
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.targets.boards.native import add_hook, address_of, native_library, remove_hook
+from edgerig.simulator.native import add_hook, address_of, native_library, remove_hook
 
 _LINK = 14
 #: The stack pointer, whose lowest bits are always 0, and the program counter, which is taken without them.

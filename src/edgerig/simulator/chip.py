@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from edgerig.targets.boards.board import Board
+from edgerig.boards.board import Board
 
 WIRE, CONSOLE = 0, 1
 #: Looks at empty UARTs in a row after which the firmware counts as waiting.

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from edgerig.targets.boards.thumb import Instruction, Kind, instructions
+from edgerig.simulator.thumb import Instruction, Kind, instructions
 
 CoreName = Literal["cortex-m4", "cortex-m7"]
 #: A division takes 2 to 12 cycles on a Cortex-M4, by its operands, which are not known here.

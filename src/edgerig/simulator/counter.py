@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.targets.boards.cores import Core
-from edgerig.targets.boards.native import add_hook, address_of, native_library
+from edgerig.simulator.cores import Core
+from edgerig.simulator.native import add_hook, address_of, native_library
 
 _FRAMES, _CALLS = 64, 65536
 #: Words whose highest five bits are these begin an instruction of four bytes: Armv7-M Architecture Reference Manual,

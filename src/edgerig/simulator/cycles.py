@@ -1,6 +1,6 @@
 """Cycle models with their error: cycles by instruction, held against real chips that they were not fitted to.
 
-A model is the sum of what its core takes for each instruction (`edgerig.targets.boards.cores`) times one factor for
+A model is the sum of what its core takes for each instruction (`edgerig.simulator.cores`) times one factor for
 what that leaves out: wait states of flash, missed cache lines, branches foreseen otherwise. The factor is the median of
 measured over modelled cycles of the `ANCHORS`. The error is found by leaving one out: each anchor is predicted with the
 factor of the others, and the band reaches as far as the worst of these predictions was off, either way.
@@ -14,7 +14,7 @@ from statistics import median
 import msgspec
 
 from edgerig.errors import SpecError
-from edgerig.targets.boards.cores import CORES, Core, CoreName
+from edgerig.simulator.cores import CORES, Core, CoreName
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,13 +27,13 @@ from typing import Any
 
 import msgspec
 
+from edgerig.boards.board import Board
+from edgerig.boards.sizes import functions, named, open_elf
 from edgerig.errors import MissingExtraError, TargetError
-from edgerig.targets.boards.alignment import make_alignment
-from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.chip import CONSOLE, WIRE, Chip
-from edgerig.targets.boards.counter import Call, make_counter
-from edgerig.targets.boards.cycles import cycle_model
-from edgerig.targets.boards.sizes import functions, named, open_elf
+from edgerig.simulator.alignment import make_alignment
+from edgerig.simulator.chip import CONSOLE, WIRE, Chip
+from edgerig.simulator.counter import Call, make_counter
+from edgerig.simulator.cycles import cycle_model
 
 __all__ = ["CONSOLE", "WIRE", "Fault", "Simulator"]
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from edgerig.agent.spawn import WorkerLimits, WorkerProcess
+from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.artifact import Artifact
 from edgerig.measure.machine import MachineState, observe
 from edgerig.plugins import Settings
 from edgerig.targets.base import Session, Target
-from edgerig.targets.session import Protocol, WireSession
+from edgerig.targets.remote.session import Protocol, WireSession
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Limits
 from edgerig.wire.link import PairLink

@@ -12,12 +12,13 @@ import pytest
 from edgerig.errors import CompileError, StorageError, UnknownNameError, UsageError
 from edgerig.files import sha256
 from edgerig.micro import Manifest, Options, compile_model
-from edgerig.micro.emit import text, weights
-from edgerig.micro.emit.text import c_array, c_float, c_string, comment
-from edgerig.testing.generated import WARNINGS, c_compiler, load_all
-from edgerig.testing.known_networks import digits
-from edgerig.testing.random_operators import random_operator
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.micro import c_text as text
+from edgerig.micro.c_text import c_array, c_float, c_string, comment
+from edgerig.micro.emit import weights
+from edgerig.testing.networks.generated import WARNINGS, c_compiler, load_all
+from edgerig.testing.networks.known_networks import digits
+from edgerig.testing.networks.random_operators import random_operator
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 USER = """\
 #include "net/model.h"

@@ -9,13 +9,13 @@ import pytest
 
 from edgerig.errors import CompileError, UsageError
 from edgerig.micro.kernels.base import Kernel
-from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
-from edgerig.micro.kernels.cortex_m.conv_first import FirstPool
-from edgerig.micro.kernels.cortex_m.conv_float import FloatConv, FloatConvPool
-from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
-from edgerig.micro.kernels.cortex_m.conv_winograd import ConvWinograd
+from edgerig.micro.kernels.cortex_m.conv.conv_block import ConvBlock, ConvPool
+from edgerig.micro.kernels.cortex_m.conv.conv_first import FirstPool
+from edgerig.micro.kernels.cortex_m.conv.conv_float import FloatConv, FloatConvPool
+from edgerig.micro.kernels.cortex_m.conv.conv_pairs import ConvPairs
+from edgerig.micro.kernels.cortex_m.conv.conv_winograd import ConvWinograd
 from edgerig.micro.options import Options
-from edgerig.testing.operators import Case, OperatorBench, in_float, pool_behind, random_conv
+from edgerig.testing.networks.operators import Case, OperatorBench, in_float, pool_behind, random_conv
 
 _OPTIONS = Options(cpu="cortex-m7")
 ANY: list[dict[str, Any]] = [

@@ -10,11 +10,11 @@ import pytest
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Conv2D, Node
 from edgerig.micro.kernels.base import Kernel
-from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
-from edgerig.micro.kernels.cortex_m.conv_first import FirstPool
-from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
-from edgerig.micro.kernels.cortex_m.conv_winograd import ConvWinograd
-from edgerig.testing.operators import OperatorBench, pool_behind, random_conv
+from edgerig.micro.kernels.cortex_m.conv.conv_block import ConvBlock, ConvPool
+from edgerig.micro.kernels.cortex_m.conv.conv_first import FirstPool
+from edgerig.micro.kernels.cortex_m.conv.conv_pairs import ConvPairs
+from edgerig.micro.kernels.cortex_m.conv.conv_winograd import ConvWinograd
+from edgerig.testing.networks.operators import OperatorBench, pool_behind, random_conv
 
 KERNELS: dict[str, Kernel] = {
     "any": ConvPairs(), "block": ConvBlock(), "winograd": ConvWinograd(), "pool": ConvPool(), "first pool": FirstPool(),

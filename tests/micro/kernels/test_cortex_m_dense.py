@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.errors import UsageError
+from edgerig.micro.arithmetic.requantize import Requantization, quantize_multiplier, scale_once, scale_twice
 from edgerig.micro.ir import (
     Add,
     AveragePool2D,
@@ -25,19 +26,18 @@ from edgerig.micro.ir import (
     Value,
 )  # fmt: skip
 from edgerig.micro.kernels.base import Kernel
-from edgerig.micro.kernels.cortex_m.dense import Dense
-from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
-from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
-from edgerig.micro.kernels.cortex_m.depthwise_f32 import DepthwiseFloat
-from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
-from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
-from edgerig.micro.kernels.cortex_m.pool import AveragePool, MaxPool, PixelMean
+from edgerig.micro.kernels.cortex_m.dense.dense import Dense
+from edgerig.micro.kernels.cortex_m.dense.dense_f32 import DenseFloat
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_f32 import DepthwiseFloat
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line import SeparableLine
+from edgerig.micro.kernels.cortex_m.depthwise.taps import DepthwiseTaps
+from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes
+from edgerig.micro.kernels.cortex_m.elementwise.pool import AveragePool, MaxPool, PixelMean
 from edgerig.micro.kernels.cortex_m.prescaled import prescaled
-from edgerig.micro.kernels.cortex_m.taps import DepthwiseTaps
 from edgerig.micro.kernels.portable import PORTABLE
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import Requantization, quantize_multiplier, scale_once, scale_twice
-from edgerig.testing.operators import Case, OperatorBench, int8_value, random_conv
+from edgerig.testing.networks.operators import Case, OperatorBench, int8_value, random_conv
 
 _OPTIONS = Options(cpu="cortex-m7")
 #: Image, stride, SAME padding: rows of whole tiles and not, long and short, columns left over, several bands.

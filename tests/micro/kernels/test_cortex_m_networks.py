@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.kernels.registry import kernels_for
 from edgerig.micro.options import Options
-from edgerig.micro.read import read_program
-from edgerig.testing.known_networks import digits, mlperf_tiny, wake_words
-from edgerig.testing.operators import Case, OperatorBench
-from edgerig.testing.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.networks.known_networks import digits, mlperf_tiny, wake_words
+from edgerig.testing.networks.operators import Case, OperatorBench
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
 
 _OPTIONS = Options(cpu="cortex-m7")
 #: Instructions that a network may take at most, float borders and softmax included.

@@ -9,9 +9,9 @@ import pytest
 
 from edgerig.micro import Options
 from edgerig.micro.options import Optimize
-from edgerig.testing.operators import OperatorBench
-from edgerig.testing.random_networks import random_graph
-from edgerig.testing.random_operators import OPERATORS, random_operator
+from edgerig.testing.networks.operators import OperatorBench
+from edgerig.testing.networks.random_networks import random_graph
+from edgerig.testing.networks.random_operators import OPERATORS, random_operator
 
 DTYPES = ("int8", "float32")
 #: The board has 320 KB for all of them.

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from edgerig.micro import Options, Source, compile_model
-from edgerig.testing.generated import load
-from edgerig.testing.reference_runs import Oracle
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.generated import load
+from edgerig.testing.networks.reference_runs import Oracle
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 SHAPE = (1, 4, 2)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgerig.micro.placing import ALIGNMENT, Piece, Plan, padded, place
+from edgerig.micro.memory.planner import ALIGNMENT, Piece, Plan, padded, place
 
 pieces_of = st.lists(
     st.tuples(st.integers(1, 5000), st.integers(0, 12), st.integers(0, 6)).map(

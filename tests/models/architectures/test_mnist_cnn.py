@@ -4,9 +4,9 @@ import pytest
 
 from edgerig import plugins
 from edgerig.artifact import Preprocessing
+from edgerig.models.architectures.mnist_cnn import MnistCnn
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.models.mnist_cnn import MnistCnn
-from edgerig.testing.model import ModelContract
+from edgerig.testing.contracts.model import ModelContract
 
 
 @pytest.mark.slow

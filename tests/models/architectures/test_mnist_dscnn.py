@@ -5,8 +5,8 @@ import math
 import pytest
 
 from edgerig.artifact import Preprocessing
-from edgerig.models.mnist_dscnn import MnistDsCnn
-from edgerig.testing.model import ModelContract
+from edgerig.models.architectures.mnist_dscnn import MnistDsCnn
+from edgerig.testing.contracts.model import ModelContract
 
 
 @pytest.mark.slow

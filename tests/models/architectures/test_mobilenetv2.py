@@ -6,10 +6,10 @@ import pytest
 from edgerig import plugins
 from edgerig.artifact import Preprocessing
 from edgerig.errors import IncompatibleError, ModelError, SourceError, SpecError, UnknownNameError
+from edgerig.models.architectures.mobilenetv2 import HEAD, MobileNetV2, MobileNetV2Settings
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.models.keras_base import import_keras, load_keras, save_keras, seeded
-from edgerig.models.mobilenetv2 import HEAD, MobileNetV2, MobileNetV2Settings
-from edgerig.testing.model import ModelContract
+from edgerig.models.keras.base import import_keras, load_keras, save_keras, seeded
+from edgerig.testing.contracts.model import ModelContract
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ import pytest
 
 from edgerig import plugins
 from edgerig.artifact import Preprocessing
+from edgerig.models.architectures.resnet8 import SHIFT, ResNet8, ResNet8Settings
 from edgerig.models.base import ModelWrapper
-from edgerig.models.resnet8 import SHIFT, ResNet8, ResNet8Settings
-from edgerig.testing.model import ModelContract
+from edgerig.testing.contracts.model import ModelContract
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 from edgerig.errors import ModelError
 from edgerig.models.files import open_artifact
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 SHAPES = [(1, -4), (1, -(2**31)), (2**31 - 1, 2**31 - 1, 3), (1,) * 40]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgerig.errors import ModelError
-from edgerig.models.keras_base import import_keras, load_keras, save_keras, seeded, tensor_specs
+from edgerig.models.keras.base import import_keras, load_keras, save_keras, seeded, tensor_specs
 
 
 def run_python(code, **environment):
@@ -26,7 +26,7 @@ def run_python(code, **environment):
 
 IMPORT = """
 from edgerig.errors import EdgerigError
-from edgerig.models.keras_base import import_keras
+from edgerig.models.keras.base import import_keras
 try:
     print(import_keras().backend.backend())
 except EdgerigError as error:
@@ -48,7 +48,7 @@ def test_another_backend_is_refused_with_what_is_supported():
 
 def test_importing_the_model_plugins_imports_no_engine():
     code = (
-        "import edgerig.models.mnist_cnn, edgerig.models.resnet8, edgerig.models.mobilenetv2, edgerig.models.training\n"
+        "import edgerig.models.architectures.mnist_cnn, edgerig.models.architectures.resnet8, edgerig.models.architectures.mobilenetv2, edgerig.models.keras.training\n"
         "import sys; print([name for name in ('keras', 'jax', 'tensorboardX') if name in sys.modules])"
     )
     assert run_python(code).stdout == "[]\n"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Preprocessing
-from edgerig.models import feed as feeds
-from edgerig.models.feed import Feed
+from edgerig.models.keras import batches as feeds
+from edgerig.models.keras.batches import Feed
 
 PLAIN = Preprocessing()
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from edgerig.models.fast_gradients import convolution, depthwise_convolution, fast_gradients, max_pool
-from edgerig.models.keras_base import import_keras
+from edgerig.models.keras.base import import_keras
+from edgerig.models.keras.fast_gradients import convolution, depthwise_convolution, fast_gradients, max_pool
 
 
 def native_pool(x, height, width):

@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 from tests.needs import need
 
+from edgerig.boards.board import board_names
 from edgerig.errors import IncompatibleError, SpecError, TargetError, UnknownNameError, UsageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.targets.base import Session, Target
-from edgerig.targets.boards import emulator as emulators
-from edgerig.targets.boards.board import board_names
-from edgerig.targets.boards.target import BoardTarget
+from edgerig.targets.emulated import qemu_process as emulators
+from edgerig.targets.emulated.base import BoardTarget
 from edgerig.targets.resolve import plugin_of, target_for
-from edgerig.testing import known_networks, networks
-from edgerig.testing.reference_runs import Oracle
-from edgerig.testing.target import Deployment, TargetContract, random_inputs
+from edgerig.testing import networks
+from edgerig.testing.contracts.target import Deployment, TargetContract, random_inputs
+from edgerig.testing.networks import known_networks
+from edgerig.testing.networks.reference_runs import Oracle
 
 BOARDS = board_names("qemu")
 
@@ -203,8 +204,8 @@ def test_addresses_that_name_no_board(address: str, kind: type[Exception]) -> No
 def test_the_same_firmware_answers_on_a_serial_port(net: Path, expected: Any, tmp_path: Path) -> None:
     """As a board on a desk does: over a terminal, with numbered requests, and with a console beside it."""
     need("qemu-system-arm")
-    from edgerig.targets.boards.board import load_board
-    from edgerig.targets.boards.terminal import open_line
+    from edgerig.boards.board import load_board
+    from edgerig.targets.emulated.console import open_line
 
     artifact = open_artifact(net)
     built = target_for("qemu:mps2-an386", {})

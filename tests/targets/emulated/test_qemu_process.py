@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from tests.needs import need
 
+from edgerig.boards.board import load_board
+from edgerig.boards.build import build_firmware
+from edgerig.boards.firmware import Firmware
 from edgerig.errors import TargetError
-from edgerig.targets.boards import emulator as emulators
-from edgerig.targets.boards.board import load_board
-from edgerig.targets.boards.build import build_firmware
-from edgerig.targets.boards.firmware import Firmware
-from edgerig.targets.boards.link import SimulatorLink
-from edgerig.targets.boards.simulator import WIRE, Simulator
+from edgerig.simulator.simulator import WIRE, Simulator
+from edgerig.targets.emulated import qemu_process as emulators
+from edgerig.targets.emulated.simulator_link import SimulatorLink
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Kind
 

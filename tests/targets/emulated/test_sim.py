@@ -25,13 +25,14 @@ from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.report import build_report
 from edgerig.report.markdown import render_markdown
+from edgerig.simulator.cycles import cycle_model
 from edgerig.targets.base import Session, Target
-from edgerig.targets.boards.cycles import cycle_model
 from edgerig.targets.resolve import default_runtime, plugin_of, target_for
-from edgerig.testing import known_networks, networks
-from edgerig.testing.reference_runs import Oracle, difference, tolerance
-from edgerig.testing.target import Deployment, TargetContract, random_inputs
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing import networks
+from edgerig.testing.contracts.target import Deployment, TargetContract, random_inputs
+from edgerig.testing.networks import known_networks
+from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 from edgerig.wire.frame import Kind
 
 BOARD = "sim:stm32f746"
@@ -328,8 +329,8 @@ def test_alignment_is_looked_at_in_the_first_run(int8_net: Path) -> None:
 
 
 def test_log_tells_a_fault_after_the_restart(int8_net: Path) -> None:
-    from edgerig.targets.boards.link import SimulatorLink
-    from edgerig.targets.boards.simulator import WIRE
+    from edgerig.simulator.simulator import WIRE
+    from edgerig.targets.emulated.simulator_link import SimulatorLink
     from edgerig.wire.client import WireClient
 
     session: Any = session_of(int8_net)
@@ -367,9 +368,9 @@ def test_artifact_of_another_network_is_not_run(int8_net: Path, float_net: Path)
 
 
 def test_missing_packages_are_told_before_anything_starts(int8_net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgerig.boards import toolchain
     from edgerig.engine.api import plan
-    from edgerig.targets.boards import toolchain
-    from edgerig.targets.sim import Sim
+    from edgerig.targets.emulated.sim import Sim
 
     rig = {
         "model": {"file": str(int8_net)},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgerig.errors import AnswerError
-from edgerig.targets import clockcheck
+from edgerig.targets.remote import clock_check as clockcheck
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 
@@ -118,6 +118,6 @@ def test_the_firmware_in_c_with_a_fast_clock_is_refused_on_a_serial_line(start_d
 
 
 def test_a_board_that_is_not_there_is_not_asked(monkeypatch):
-    from edgerig.targets.boards.session import BoardSession
+    from edgerig.targets.emulated.session import BoardSession
 
     assert not BoardSession.same_time

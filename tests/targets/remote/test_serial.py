@@ -22,8 +22,8 @@ from edgerig.errors import (
 from edgerig.files import sha256
 from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing import faults
+from edgerig.testing.contracts.target import TargetContract, random_inputs
 from edgerig.testing.line import Line
-from edgerig.testing.target import TargetContract, random_inputs
 from edgerig.wire import serial as wire_serial
 
 

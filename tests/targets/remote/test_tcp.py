@@ -1,7 +1,7 @@
 import pytest
 
 from edgerig.targets.resolve import target_for
-from edgerig.testing.target import TargetContract
+from edgerig.testing.contracts.target import TargetContract
 
 
 class TestTcp(TargetContract):

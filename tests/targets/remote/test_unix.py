@@ -5,7 +5,7 @@ import pytest
 from edgerig.agent.server import Agent
 from edgerig.errors import SpecError, TargetError, UnknownNameError
 from edgerig.targets.resolve import plugin_of, target_for
-from edgerig.testing.target import TargetContract
+from edgerig.testing.contracts.target import TargetContract
 from edgerig.wire.unix import UnixAddress
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgerig.micro.emit.text import c_float, c_string, comment, prefixed, shape_text, wrapped
+from edgerig.micro.c_text import c_float, c_string, comment, prefixed, shape_text, wrapped
 from edgerig.micro.ir import Node, Program, Value
 from edgerig.micro.kernels.base import C_TYPES, Context, Kernel, Lowered
-from edgerig.micro.memory import Memory
+from edgerig.micro.memory.arena import Memory
 
 HEADER = """\
 /*

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edgerig.errors import UsageError, storing
-from edgerig.micro.manifest import FORMAT, Manifest
+from edgerig.micro.emit.manifest import FORMAT, Manifest
 
 MANIFEST = "manifest.json"
 

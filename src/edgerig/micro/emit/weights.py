@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 
 from edgerig.errors import CompileError
-from edgerig.micro.emit.text import c_array, comment, prefixed
+from edgerig.micro.c_text import c_array, comment, prefixed
 from edgerig.micro.kernels.base import Constant
 
 #: Bytes of constants that are written as C; their text takes up to six times as much.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgerig.errors import CompileError
 from edgerig.micro.ir import AssignVariable, Node, Program, Push, ReadVariable, Reshape, Value
-from edgerig.micro.placing import Piece, Plan, place
+from edgerig.micro.memory.planner import Piece, Plan, place
 
 #: An arena of more needs more than 31-bit offsets; no microcontroller has it.
 LARGEST = 1 << 30

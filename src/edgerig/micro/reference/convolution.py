@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.requantize import quantize_multiplier, real_range, requantization, scale_once, scale_twice
 from edgerig.micro.ir import BatchMatMul, Conv2D, DepthwiseConv2D, FullyConnected, Padding, TransposeConv, Weighted
-from edgerig.micro.quantized import quantize_multiplier, real_range, requantization, scale_once, scale_twice
 
 Array = NDArray[Any]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
+from edgerig.micro.arithmetic.requantize import RANGES, activation_range, quantize_multiplier, real_range, scale_twice
 from edgerig.micro.ir import Add, Binary, Dequantize, HardSwish, Logistic, Lookup, Mul, Node, Quantize, Relu, Sub, Tanh
-from edgerig.micro.quantized import RANGES, activation_range, quantize_multiplier, real_range, scale_twice
 
 Array = NDArray[Any]
 #: Bits by which both sides of an int8 sum are moved left before they are brought to one scale.

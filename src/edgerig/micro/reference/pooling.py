@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.requantize import activation_range, quantize_multiplier, real_range, scale_twice
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Pool2D
-from edgerig.micro.quantized import activation_range, quantize_multiplier, real_range, scale_twice
 from edgerig.micro.reference.convolution import windows
 
 Array = NDArray[Any]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
+from edgerig.micro.arithmetic.requantize import quantize_multiplier
 from edgerig.micro.ir import Softmax
-from edgerig.micro.quantized import quantize_multiplier
 
 Array = NDArray[Any]
 #: Integer bits of the scaled differences, and of the sum of exponentials.

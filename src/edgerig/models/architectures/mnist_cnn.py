@@ -6,7 +6,7 @@ from typing import Any
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
-from edgerig.models.keras_base import KerasModel, import_keras
+from edgerig.models.keras.base import KerasModel, import_keras
 
 
 class MnistCnn(KerasModel):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
-from edgerig.models.keras_base import KerasModel, import_keras
+from edgerig.models.keras.base import KerasModel, import_keras
 from edgerig.plugins import Settings
 
 #: Pixels by which `ResNet8.augment` shifts pictures at most.

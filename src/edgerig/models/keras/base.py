@@ -24,7 +24,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, MissingExtraError, ModelError, UsageError
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.graph.keras_legacy import is_hdf5
-from edgerig.models.keras_hdf5 import load_hdf5
+from edgerig.models.keras.hdf5 import load_hdf5
 from edgerig.progress import Progress
 
 BACKEND = "jax"
@@ -84,7 +84,7 @@ class KerasModel(ModelWrapper):
         logdir: Path | None = None,
         progress: Progress | None = None,
     ) -> Artifact:
-        from edgerig.models.training import train
+        from edgerig.models.keras.training import train
 
         self.require()
         return train(self, dataset, settings, out, resume=resume, logdir=logdir, progress=progress or Progress())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerig.errors import storing
-from edgerig.models.checkpoint import EpochRecord
+from edgerig.models.keras.checkpoint import EpochRecord
 
 #: What is written for each epoch, by the names of `EpochRecord`.
 SCALARS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")

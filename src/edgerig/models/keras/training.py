@@ -14,14 +14,14 @@ from edgerig import __version__, files
 from edgerig.artifact import Artifact, Origin
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.errors import DatasetError, IncompatibleError, Interrupted
-from edgerig.models import checkpoint as checkpoints
 from edgerig.models.base import TrainSettings
-from edgerig.models.checkpoint import Checkpoint, EpochRecord, Identity
-from edgerig.models.event_log import EventLog, event_log
-from edgerig.models.fast_gradients import fast_gradients
-from edgerig.models.feed import Feed
-from edgerig.models.keras_base import KerasModel, Phase, import_keras, save_keras, seeded, tensor_specs
-from edgerig.models.steps import Evaluator, Score, Trainer, check_losses
+from edgerig.models.keras import checkpoint as checkpoints
+from edgerig.models.keras.base import KerasModel, Phase, import_keras, save_keras, seeded, tensor_specs
+from edgerig.models.keras.batches import Feed
+from edgerig.models.keras.checkpoint import Checkpoint, EpochRecord, Identity
+from edgerig.models.keras.event_log import EventLog, event_log
+from edgerig.models.keras.fast_gradients import fast_gradients
+from edgerig.models.keras.steps import Evaluator, Score, Trainer, check_losses
 from edgerig.progress import Progress, Task
 
 #: Samples a batch when evaluating.

@@ -9,6 +9,11 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from edgerig.artifact import Artifact
+from edgerig.boards.board import Board, board_names, load_board
+from edgerig.boards.build import build_firmware
+from edgerig.boards.firmware import BuildSettings, Firmware
+from edgerig.boards.network import network_of
+from edgerig.boards.toolchain import find_toolchain, toolchain_installed
 from edgerig.errors import (
     CompileError,
     InferenceError,
@@ -23,12 +28,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.plugins import convert_settings, find
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
-from edgerig.targets.boards.board import Board, board_names, load_board
-from edgerig.targets.boards.build import build_firmware
-from edgerig.targets.boards.firmware import BuildSettings, Firmware
-from edgerig.targets.boards.network import network_of
-from edgerig.targets.boards.toolchain import find_toolchain, toolchain_installed
-from edgerig.targets.session import Protocol
+from edgerig.targets.remote.session import Protocol
 
 RUNTIME = "micro"
 

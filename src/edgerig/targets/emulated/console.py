@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 
+from edgerig.boards.firmware import Firmware
 from edgerig.errors import TargetError
-from edgerig.targets.boards.cycles import cycle_model
-from edgerig.targets.boards.firmware import Firmware
-from edgerig.targets.boards.native import native_library
-from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
+from edgerig.simulator.cycles import cycle_model
+from edgerig.simulator.native import native_library
+from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 from edgerig.wire.link import Link
 
 #: What the firmware prints when it is ready for the next command.
@@ -113,7 +113,7 @@ class LinkTerminal(Terminal):
 
 def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
     """The console of a simulated board that starts with ``firmware``."""
-    from edgerig.targets.boards.board import load_board
+    from edgerig.boards.board import load_board
 
     simulator = Simulator(firmware.elf, load_board(firmware.board))
     # Here people try C of their own.
@@ -129,8 +129,8 @@ def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
 
 def open_emulated(firmware: Firmware, who: str, seconds: float) -> Terminal:
     """The console of a board in QEMU that starts with ``firmware``."""
-    from edgerig.targets.boards.board import load_board
-    from edgerig.targets.boards.emulator import Emulator
+    from edgerig.boards.board import load_board
+    from edgerig.targets.emulated.qemu_process import Emulator
     from edgerig.wire.link import PairLink
 
     emulator = Emulator(firmware, load_board(firmware.board))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edgerig.artifact import Artifact
+from edgerig.boards.firmware import Firmware
 from edgerig.targets.base import Session
-from edgerig.targets.boards.emulator import EmulatedSession, Emulator, connect, find_qemu
-from edgerig.targets.boards.firmware import Firmware
-from edgerig.targets.boards.target import RUNTIME, BoardTarget
+from edgerig.targets.emulated.base import RUNTIME, BoardTarget
+from edgerig.targets.emulated.qemu_process import EmulatedSession, Emulator, connect, find_qemu
 
 
 class Qemu(BoardTarget):

@@ -15,14 +15,14 @@ from typing import IO, Any
 import numpy as np
 from msgspec.structs import replace
 
+from edgerig.boards.board import Board
+from edgerig.boards.firmware import Firmware
+from edgerig.boards.sizes import functions, open_elf
 from edgerig.errors import EdgerigError, TargetError, UsageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import Array, DeviceRun
-from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.firmware import Firmware
-from edgerig.targets.boards.session import BoardSession
-from edgerig.targets.boards.sizes import functions, open_elf
+from edgerig.targets.emulated.session import BoardSession
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Frame, FrameReader, Kind, Limits
 from edgerig.wire.link import Link, PairLink

@@ -13,15 +13,15 @@ import numpy as np
 from msgspec.structs import replace
 
 from edgerig.artifact import Artifact
+from edgerig.boards.board import Board
+from edgerig.boards.firmware import Firmware
 from edgerig.measure.kinds import Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.runtimes.base import LayerTime
+from edgerig.simulator.cycles import cycle_model
+from edgerig.simulator.simulator import Simulator
 from edgerig.targets.base import Array, Counts, DeviceRun, FirmwareReport, SymbolSize
-from edgerig.targets.boards.board import Board
-from edgerig.targets.boards.cycles import cycle_model
-from edgerig.targets.boards.firmware import Firmware
-from edgerig.targets.boards.simulator import Simulator
-from edgerig.targets.session import Protocol, WireSession
+from edgerig.targets.remote.session import Protocol, WireSession
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Kind
 

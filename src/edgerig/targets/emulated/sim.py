@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from edgerig.artifact import Artifact
+from edgerig.boards.firmware import Firmware
+from edgerig.simulator.native import native_library
+from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 from edgerig.targets.base import Session
-from edgerig.targets.boards.firmware import Firmware
-from edgerig.targets.boards.link import SimulatorLink
-from edgerig.targets.boards.native import native_library
-from edgerig.targets.boards.session import SimulatedSession
-from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
-from edgerig.targets.boards.target import RUNTIME, BoardTarget
+from edgerig.targets.emulated.base import RUNTIME, BoardTarget
+from edgerig.targets.emulated.session import SimulatedSession
+from edgerig.targets.emulated.simulator_link import SimulatorLink
 from edgerig.wire.client import WireClient
 
 

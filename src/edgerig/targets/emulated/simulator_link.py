@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgerig.targets.boards.simulator import CONSOLE, WIRE, Simulator
+from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 from edgerig.wire.link import Buffers, Link
 
 

@@ -10,8 +10,8 @@ from edgerig.artifact import Artifact
 from edgerig.errors import TargetError
 from edgerig.measure.machine import MachineState
 from edgerig.targets.base import Session, Target
-from edgerig.targets.session import Protocol, WireSession
-from edgerig.targets.tenant import Tenant
+from edgerig.targets.remote.lease_holder import Tenant
+from edgerig.targets.remote.session import Protocol, WireSession
 from edgerig.wire.client import WireClient
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from edgerig.plugins import Settings
-from edgerig.targets.session import Protocol
-from edgerig.targets.wired import WiredTarget
+from edgerig.targets.remote.base import WiredTarget
+from edgerig.targets.remote.session import Protocol
 from edgerig.wire.lossy import LossyClient
 from edgerig.wire.serial import Line, open_serial, parse_serial
 

@@ -18,9 +18,9 @@ from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.stats import summarize
 from edgerig.runtimes.base import LayerTime
-from edgerig.targets.arrivals import Kept, Output, as_bytes
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
-from edgerig.targets.clockcheck import Asks, check_clock
+from edgerig.targets.remote.arrivals import Kept, Output, as_bytes
+from edgerig.targets.remote.clock_check import Asks, check_clock
 from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
 from edgerig.wire.frame import Kind

@@ -13,12 +13,12 @@ from typing import Annotated
 import msgspec
 
 from edgerig.agent.address import Address, parse_address
-from edgerig.agent.spawn import environment
+from edgerig.agent.worker_process import environment
 from edgerig.errors import SpecError, TargetError
 from edgerig.plugins import Settings
-from edgerig.targets.session import Protocol
-from edgerig.targets.tenant import Tenant
-from edgerig.targets.wired import WiredTarget, weakly
+from edgerig.targets.remote.base import WiredTarget, weakly
+from edgerig.targets.remote.lease_holder import Tenant
+from edgerig.targets.remote.session import Protocol
 from edgerig.wire.client import WireClient
 from edgerig.wire.link import connect_tcp
 from edgerig.wire.ownership import load_token

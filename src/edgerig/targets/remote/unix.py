@@ -8,8 +8,8 @@ import msgspec
 
 from edgerig.errors import TargetError
 from edgerig.plugins import Settings
-from edgerig.targets.session import Protocol
-from edgerig.targets.wired import WiredTarget
+from edgerig.targets.remote.base import WiredTarget
+from edgerig.targets.remote.session import Protocol
 from edgerig.wire.client import WireClient
 from edgerig.wire.unix import connect_unix, parse_unix
 

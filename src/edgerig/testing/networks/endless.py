@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 
 def endless_while() -> bytes:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
-from edgerig.micro.manifest import Manifest
-from edgerig.micro.source import Source
+from edgerig.micro.emit.manifest import Manifest
+from edgerig.micro.emit.source import Source
 
 Array = NDArray[Any]
 

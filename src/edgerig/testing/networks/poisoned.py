@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
-from edgerig.micro.manifest import Placed
-from edgerig.testing.generated import Array, GeneratedNetwork
+from edgerig.micro.emit.manifest import Placed
+from edgerig.testing.networks.generated import Array, GeneratedNetwork
 
 
 class _Layer(ctypes.Structure):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 _CUTS = {"NONE": 0, "RELU": 1, "RELU6": 3}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edgerig.testing.tflite_builder import TfliteBuilder
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 Rng = np.random.Generator
 

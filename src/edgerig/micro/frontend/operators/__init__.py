@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgerig.micro import ir
+from edgerig.micro.frontend.operators import arithmetic, weighted
+from edgerig.micro.frontend.operators import data_movement as moving
+from edgerig.micro.frontend.operators.overflow import check_overflow
+from edgerig.micro.frontend.operators.reader import Builder, Record
 from edgerig.micro.ir import Node
-from edgerig.micro.operators import arithmetic, moving, weighted
-from edgerig.micro.operators.overflow import check_overflow
-from edgerig.micro.operators.record import Builder, Record
 from edgerig.models.graph.types import Operator
 
 __all__ = ["FREE", "SUPPORTED", "Record", "build", "unsupported"]

@@ -11,8 +11,8 @@ import numpy as np
 
 from edgerig.errors import CompileError
 from edgerig.micro import ir
+from edgerig.micro.arithmetic.requantize import quantize_multiplier
 from edgerig.micro.ir import Node
-from edgerig.micro.quantized import quantize_multiplier
 from edgerig.micro.reference import convolution, elementwise, pooling
 
 #: A value of 8 bits less its zero point.

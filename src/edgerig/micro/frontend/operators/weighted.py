@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgerig.micro import ir
+from edgerig.micro.frontend.operators.reader import Record
 from edgerig.micro.ir import Node, Padding, Value
-from edgerig.micro.operators.record import Record
 
 #: How far the scale of a bias may be from that of the sums, in scales of the output, as in TensorFlow Lite.
 _BIAS_TOLERANCE = 0.02

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from edgerig.micro.kernels.base import Kernel
-from edgerig.micro.kernels.cortex_m.conv_block import ConvBlock, ConvPool
-from edgerig.micro.kernels.cortex_m.conv_first import FirstPool
-from edgerig.micro.kernels.cortex_m.conv_float import FloatConv, FloatConvPool
-from edgerig.micro.kernels.cortex_m.conv_pairs import ConvPairs
-from edgerig.micro.kernels.cortex_m.conv_winograd import ConvWinograd
-from edgerig.micro.kernels.cortex_m.dense import Dense
-from edgerig.micro.kernels.cortex_m.dense_f32 import DenseFloat
-from edgerig.micro.kernels.cortex_m.depthwise import Depthwise, Separable
-from edgerig.micro.kernels.cortex_m.depthwise_f32 import DepthwiseFloat
-from edgerig.micro.kernels.cortex_m.depthwise_line import SeparableLine
-from edgerig.micro.kernels.cortex_m.elementwise import AddBytes, QuantizeBytes
-from edgerig.micro.kernels.cortex_m.pool import AveragePool, MaxPool, PixelMean
-from edgerig.micro.kernels.cortex_m.taps import DepthwiseTaps
+from edgerig.micro.kernels.cortex_m.conv.conv_block import ConvBlock, ConvPool
+from edgerig.micro.kernels.cortex_m.conv.conv_first import FirstPool
+from edgerig.micro.kernels.cortex_m.conv.conv_float import FloatConv, FloatConvPool
+from edgerig.micro.kernels.cortex_m.conv.conv_pairs import ConvPairs
+from edgerig.micro.kernels.cortex_m.conv.conv_winograd import ConvWinograd
+from edgerig.micro.kernels.cortex_m.dense.dense import Dense
+from edgerig.micro.kernels.cortex_m.dense.dense_f32 import DenseFloat
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_f32 import DepthwiseFloat
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line import SeparableLine
+from edgerig.micro.kernels.cortex_m.depthwise.taps import DepthwiseTaps
+from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes
+from edgerig.micro.kernels.cortex_m.elementwise.pool import AveragePool, MaxPool, PixelMean
 
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),

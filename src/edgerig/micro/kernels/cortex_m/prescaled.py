@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.requantize import Requantization
 from edgerig.micro.ir import DepthwiseConv2D, Weighted
-from edgerig.micro.quantized import Requantization
 
 Ints = NDArray[np.int64]
 #: Beyond it the zero point, moved left by the shift, leaves too little of 32 bits.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.emit.text import c_float
+from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Fused, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.options import Options

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgerig.micro import ir
+from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, TransposeConv, Weighted
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, channel_table, padded_rows, struct
-from edgerig.micro.quantized import Requantization, requantization
 
 #: Rows of weights are filled up to a multiple of this: for vector units, or not at all to save flash.
 VECTOR = {"speed": 16, "size": 1}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgerig.micro.emit.text import c_float
+from edgerig.micro.arithmetic.requantize import activation_range, real_range
+from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
     Add,
     Binary,
@@ -25,7 +26,6 @@ from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import GREATEST, Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import activation_range, real_range
 from edgerig.micro.reference.elementwise import product_scale, sum_scales, table
 from edgerig.micro.reference.softmax import softmax_scale
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro import ir
+from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, TransposeConv, Weighted
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, struct
 from edgerig.micro.kernels.portable.convolution import pools_whole
 from edgerig.micro.kernels.portable.elementwise import FLOAT32
-from edgerig.micro.quantized import real_range
 from edgerig.micro.reference.resize import bilinear_real
 
 #: Output channels computed together.

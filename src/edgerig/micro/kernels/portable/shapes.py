@@ -8,7 +8,7 @@ import numpy as np
 
 from edgerig.artifact import ITEM_SIZES
 from edgerig.micro import ir
-from edgerig.micro.emit.text import c_float
+from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
     AssignVariable,
     BroadcastTo,

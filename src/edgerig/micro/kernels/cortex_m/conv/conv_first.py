@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.conv_block import parts, pools_by_two
+from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import requantization
 
 _HERE = Path(__file__).parent
 _FILES = tuple(_HERE / name for name in ("er_first_pool.c", "er_first_pool.h", "er_first_pool.inc"))

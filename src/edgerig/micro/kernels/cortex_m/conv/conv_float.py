@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.conv_block import parts, pools_by_two
+from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import real_range
 
 _HERE = Path(__file__).parent
 _FILES = tuple(_HERE / name for name in ("er_float_conv.c", "er_float_conv.h", "er_float_tile.S", "er_float_tile.h"))

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m import pointwise_code
 from edgerig.micro.kernels.cortex_m.assembly import source
-from edgerig.micro.kernels.cortex_m.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m import winograd_code
 from edgerig.micro.kernels.cortex_m.assembly import source
-from edgerig.micro.kernels.cortex_m.pairs import Pairs, channel_pairs, pairs_of
+from edgerig.micro.kernels.cortex_m.conv import winograd_code
+from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, channel_pairs, pairs_of
 from edgerig.micro.options import Options
 
 _HERE = Path(__file__).parent

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.requantize import Requantization, requantization, scale_twice
 from edgerig.micro.ir import Conv2D
-from edgerig.micro.kernels.cortex_m.pointwise_code import USUAL_SHIFT
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import USUAL_SHIFT
 from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, prescaled, sums
-from edgerig.micro.quantized import Requantization, requantization, scale_twice
 
 Ints = NDArray[np.int64]
 #: Inputs of one step of the inner loop of er_pointwise and er_pairs_full.

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgerig.micro.emit.text import c_float
+from edgerig.micro.arithmetic.requantize import real_range
+from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.dense import is_dense
+from edgerig.micro.kernels.cortex_m.dense.dense import is_dense
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import real_range
 
 _HERE = Path(__file__).parent
 _GREATEST = 3.4028234663852886e38

@@ -13,15 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
+from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
-from edgerig.micro.kernels.cortex_m.depthwise_code import UNROLLED, USUAL_SHIFT, Shape, depthwise
-from edgerig.micro.kernels.cortex_m.pointwise_part import PointwisePart, pointwise_fits, pointwise_part, stands_for
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import UNROLLED, USUAL_SHIFT, Shape, depthwise
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import (
+    PointwisePart,
+    pointwise_fits,
+    pointwise_part,
+    stands_for,
+)
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import requantization
 
 _HERE = Path(__file__).parent
 _FILES = tuple(_HERE / name for name in ("er_separable.c", "er_separable.h", "er_depthwise.h", "er_pairs.h"))

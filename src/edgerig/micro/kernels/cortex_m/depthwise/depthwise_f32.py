@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgerig.micro.emit.text import c_float
+from edgerig.micro.arithmetic.requantize import real_range
+from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.pointwise_part import stands_for
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import real_range
 
 _HERE = Path(__file__).parent
 _GREATEST = 3.4028234663852886e38

@@ -12,10 +12,10 @@ import numpy as np
 
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.depthwise import First, lower_separable
-from edgerig.micro.kernels.cortex_m.depthwise_line_code import Line, depthwise_line
-from edgerig.micro.kernels.cortex_m.pointwise_part import pointwise_fits, stands_for
-from edgerig.micro.kernels.cortex_m.taps import taps_fit, taps_scales
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise import First, lower_separable
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line_code import Line, depthwise_line
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import pointwise_fits, stands_for
+from edgerig.micro.kernels.cortex_m.depthwise.taps import taps_fit, taps_scales
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 

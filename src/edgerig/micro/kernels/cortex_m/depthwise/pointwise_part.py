@@ -9,9 +9,9 @@ import numpy as np
 
 from edgerig.micro.ir import Conv2D, Value, Weighted
 from edgerig.micro.kernels.base import Context
-from edgerig.micro.kernels.cortex_m import pointwise_code
 from edgerig.micro.kernels.cortex_m.assembly import source
-from edgerig.micro.kernels.cortex_m.pairs import STEP, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
 
 _HERE = Path(__file__).parent
 #: Steps in a round of er_pairs_full.

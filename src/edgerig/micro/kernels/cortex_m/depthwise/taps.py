@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import requantization
 
 _HERE = Path(__file__).parent
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.emit.text import c_float
+from edgerig.micro.arithmetic.requantize import activation_range, scale_twice
+from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Add, Node, Quantize, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import activation_range, scale_twice
 from edgerig.micro.reference.elementwise import LEFT_SHIFT, sum_scales
 
 _HERE = Path(__file__).parent

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
-from edgerig.micro.quantized import activation_range
 from edgerig.micro.reference.pooling import mean_multiplier
 
 _HERE = Path(__file__).parent
