@@ -1,3 +1,5 @@
+"""A network that an engineer might write by hand, as C and as firmware, for tests of boards and simulators."""
+
 from __future__ import annotations
 
 import re

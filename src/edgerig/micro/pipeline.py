@@ -142,11 +142,17 @@ def _kernel_files(layers: Sequence[LayerCode], name: str) -> dict[str, str]:
                 raise CompileError(f"Two kernels bring a file {path.name}.")
             continue
         found[target], origins[target] = path.read_text(), path
-        waiting += [path.parent / one for one in includes(found[target]) if (path.parent / one).exists()]
+        waiting += [file for name_ in includes(found[target]) for file in _included(path, name_)]
     for layer in layers:
         for file, text in layer.lowered.generated.items():
             found[f"kernels/{file}"] = prefixed(text, name)
     return dict(sorted(found.items()))
+
+
+def _included(path: Path, name: str) -> list[Path]:
+    """The file ``name`` that ``path`` includes: beside it, or in another folder of the same CPU's kernels."""
+    beside = path.parent / name
+    return [beside] if beside.exists() else sorted(path.parent.parent.glob(f"*/{name}"))[:1]
 
 
 def _manifest(

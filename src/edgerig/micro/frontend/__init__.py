@@ -1,1 +1,1 @@
-"""TODO."""
+"""From a TFLite file to the typed intermediate representation."""

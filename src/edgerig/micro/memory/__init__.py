@@ -1,1 +1,1 @@
-"""TODO."""
+"""Where each tensor lies: the arena and its planner."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The networks that come with edgerig, one file each."""

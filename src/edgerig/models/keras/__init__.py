@@ -1,1 +1,1 @@
-"""TODO."""
+"""What every Keras model needs: training, checkpoints, files."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Boards that are simulated or emulated on this machine."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Agents and boards on a link: TCP, unix sockets, serial lines."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Contract tests that plugin authors subclass."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Convolutions for Cortex-M4 and M7."""

@@ -7,18 +7,16 @@ Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
-_FILES = tuple(_HERE / name for name in ("er_conv_block.c", "er_conv_block.h", "er_block.S", "er_block.h"))
+_FILES = sources("er_conv_block.c", "er_conv_block.h", "er_block.S", "er_block.h")
 #: Bytes of columns that are worth fewer copies.
 _COLUMNS = 2560
 _MOST = (1 << 15) - 1

@@ -7,8 +7,6 @@ per pooled output.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import requantization
@@ -16,10 +14,10 @@ from edgerig.micro.ir import Conv2D, MaxPool2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
-_FILES = tuple(_HERE / name for name in ("er_first_pool.c", "er_first_pool.h", "er_first_pool.inc"))
+_FILES = sources("er_first_pool.c", "er_first_pool.h", "er_first_pool.inc")
 _K = 8
 
 

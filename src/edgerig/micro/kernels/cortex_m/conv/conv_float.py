@@ -7,8 +7,6 @@ Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +14,10 @@ from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
-_FILES = tuple(_HERE / name for name in ("er_float_conv.c", "er_float_conv.h", "er_float_tile.S", "er_float_tile.h"))
+_FILES = sources("er_float_conv.c", "er_float_conv.h", "er_float_tile.S", "er_float_tile.h")
 _MOST = (1 << 15) - 1
 _QUAD, _ROUND = 4, 4
 

@@ -8,7 +8,6 @@ Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +17,11 @@ from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
-_FILES = tuple(
-    _HERE / name for name in ("er_conv_columns.c", "er_conv_columns.h", "er_pairs.S", "er_pairs.h", "er_pointwise.h")
-)
+_FILES = sources("er_conv_columns.c", "er_conv_columns.h", "er_pairs.S", "er_pairs.h", "er_pointwise.h")
 _MOST = (1 << 15) - 1
 #: Steps of the unrolled loop of er_pairs_full.
 _FULL_ROUND = 4

@@ -6,8 +6,6 @@ Measured with arm-none-eabi-gcc 12.2 -O2, instructions per multiply-accumulate: 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +14,10 @@ from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.conv import winograd_code
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, channel_pairs, pairs_of
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
-_FILES = (_HERE / "er_winograd.c", _HERE / "er_winograd.h")
+_FILES = sources("er_winograd.c", "er_winograd.h")
 #: Twice the G of F(2x2, 3x3).
 _G = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]], np.int64)
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Fully connected layers for Cortex-M4 and M7."""

@@ -7,7 +7,6 @@ multiplication, 12 per output and 1.1 per input; the last one or two outputs, on
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -18,9 +17,9 @@ from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import packs
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
 _STEP = 8
 _MOST = 1 << 16
 _Number = TypeVar("_Number", np.int8, np.int32)
@@ -72,7 +71,7 @@ class Dense(Kernel):
         fields += [str(singles), str(-blocked % 4)]
         layer = context.struct("layer", "er_dense", "{ " + ", ".join(fields) + " }")
         wide = context.scratch(2 * _STEP * steps, "int16_t")
-        files = tuple(_HERE / name for name in ("er_dense.c", "er_dense.h", "er_dense.S"))
+        files = sources("er_dense.c", "er_dense.h", "er_dense.S")
         call = f"er_dense_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)}, {wide});"
         return Lowered(call, files, ("er_dense.h",))
 

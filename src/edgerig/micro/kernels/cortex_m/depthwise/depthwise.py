@@ -9,7 +9,6 @@ least 36 pixels; 21 at 9 pixels), 19 to 29 at stride 2; the pointwise part 0.71 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -25,11 +24,11 @@ from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import (
     stands_for,
 )
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
-_FILES = tuple(_HERE / name for name in ("er_separable.c", "er_separable.h", "er_depthwise.h", "er_pairs.h"))
+_FILES = sources("er_separable.c", "er_separable.h", "er_depthwise.h", "er_pairs.h")
 #: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else.
 _SHARE_IN_PLACE, _SHARE = 1 / 2, 1 / 8
 _LEAST = 2048

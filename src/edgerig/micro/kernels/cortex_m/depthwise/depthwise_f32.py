@@ -6,8 +6,6 @@ Counted on the simulated STM32F746.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import real_range
@@ -15,9 +13,9 @@ from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
 
-_HERE = Path(__file__).parent
 _GREATEST = 3.4028234663852886e38
 
 
@@ -54,7 +52,7 @@ class DepthwiseFloat(Kernel):
             lines.append(f"er_clamp_f32({y}, {node.output.elements}, {c_float(low)}, {c_float(high)});")
             names += ["er_dense_f32.c", "er_dense_f32.h"]
             headers.append("er_dense_f32.h")
-        return Lowered("\n".join(lines), tuple(_HERE / name for name in names), tuple(headers))
+        return Lowered("\n".join(lines), sources(*names), tuple(headers))
 
 
 def _sees_some(node: DepthwiseConv2D) -> bool:

@@ -12,8 +12,8 @@ from edgerig.micro.kernels.base import Context
 from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
+from edgerig.micro.kernels.cortex_m.sources import sources
 
-_HERE = Path(__file__).parent
 #: Steps in a round of er_pairs_full.
 _FULL_ROUND = 4
 
@@ -65,7 +65,7 @@ def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
     rounds, first = divmod(len(order) // STEP - 1, steps)
     ends = (name, f"{name} + {words.size}")
     if pairs.fast is None:
-        files, (low, high) = (_HERE / "er_pairs.S",), (pairs.scale.low, pairs.scale.high)
+        files, (low, high) = sources("er_pairs.S"), (pairs.scale.low, pairs.scale.high)
         return PointwisePart("er_pairs_full", ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)
     shift = int(pairs.fast.shift[0])
     run = pointwise_code.name_of(shift, steps)

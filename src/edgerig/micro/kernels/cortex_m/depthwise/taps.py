@@ -6,17 +6,14 @@ per output.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
-
-_HERE = Path(__file__).parent
 
 
 class DepthwiseTaps(Kernel):
@@ -40,7 +37,7 @@ class DepthwiseTaps(Kernel):
             *node.output.shape[1:3], 2 * node.output.zero_point + 1,
         ]  # fmt: skip
         layer = context.struct("layer", "er_taps", "{ " + ", ".join(map(str, numbers)) + " }")
-        files = tuple(_HERE / name for name in ("er_taps.c", "er_taps.h", "er_taps.S"))
+        files = sources("er_taps.c", "er_taps.h", "er_taps.S")
         call = f"er_taps_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)});"
         return Lowered(call, files, ("er_taps.h",))
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Elementwise operators and pooling for Cortex-M4 and M7."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,10 @@ from edgerig.micro.arithmetic.requantize import activation_range, scale_twice
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Add, Node, Quantize, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
 from edgerig.micro.reference.elementwise import LEFT_SHIFT, sum_scales
 
-_HERE = Path(__file__).parent
 _SHIFT = 20
 
 
@@ -43,7 +42,7 @@ class AddBytes(Kernel):
         add = context.struct("add", "er_add", "{ " + ", ".join(map(str, found)) + " }")
         x0, x1, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
         body = f"er_add_s8(&{add}, {x0}, {x1}, {y}, {node.output.elements});"
-        return Lowered(body, (_HERE / "er_add.S", _HERE / "er_elementwise.h"), ("er_elementwise.h",))
+        return Lowered(body, sources("er_add.S", "er_elementwise.h"), ("er_elementwise.h",))
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         return ((node.output, node.inputs[0]),)
@@ -97,7 +96,7 @@ class QuantizeBytes(Kernel):
     def lower(self, node: Node, context: Context) -> Lowered:
         x, y, to = context.read(node.input), context.write(node.output), node.output
         body = f"er_quantize_s8({x}, {y}, {to.elements}, {to.zero_point}, {c_float(to.scale)});"
-        return Lowered(body, (_HERE / "er_quantize.S", _HERE / "er_elementwise.h"), ("er_elementwise.h",))
+        return Lowered(body, sources("er_quantize.S", "er_elementwise.h"), ("er_elementwise.h",))
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         # From the first on: each is read before anything is written there.

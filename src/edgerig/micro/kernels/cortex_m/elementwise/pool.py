@@ -7,21 +7,20 @@ their means 39.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 from edgerig.micro.reference.pooling import mean_multiplier
 
-_HERE = Path(__file__).parent
 #: Sums of so many int8 fit into 16 bits.
 _MOST = 255
 
 
-_FILES = (_HERE / "er_pool.c", _HERE / "er_pool.h")
+_FILES = sources("er_pool.c", "er_pool.h")
 
 
 class _Pool(Kernel):

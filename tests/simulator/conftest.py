@@ -1,0 +1,1 @@
+from tests.boards.network_fixtures import *  # noqa: F403
