@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import IncompatibleError, InferenceError, TargetError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.runtimes.base import LayerTime
+from edgerig.measure.profile import LayerTime
 from edgerig.testing import networks
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import MORE, Kind

@@ -16,6 +16,7 @@ from edgerig.artifact import Artifact, Origin, Preprocessing, Quantization, Tens
 from edgerig.files import sha256, write_bytes, write_json
 from edgerig.measure.kinds import Kind, Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
+from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
 from edgerig.report.load import Loaded
 from edgerig.results.pictures import picture_of
@@ -34,7 +35,6 @@ from edgerig.results.types import (
     RunResult,
     VariantSize,
 )
-from edgerig.runtimes.base import LayerTime
 
 SAMPLES = 2000
 #: A run: variant, runtime, target, accuracy, microseconds, bytes, kind.

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from edgerig.cli.finish import show_cells
+from edgerig.measure.firmware import FirmwareReport, SymbolSize
 from edgerig.measure.judge import judge_firmware
 from edgerig.measure.kinds import Measurement
 from edgerig.report.build import build
@@ -15,7 +16,6 @@ from edgerig.report.html import render_html
 from edgerig.report.json import render_json
 from edgerig.report.markdown import escape, render_markdown
 from edgerig.report.model import Report
-from edgerig.targets.base import FirmwareReport, SymbolSize
 
 
 def counted(value: float, unit: str, kind: Any) -> Measurement:

@@ -8,8 +8,9 @@ import pytest
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.profile import LayerTime
 from edgerig.runtimes import base
-from edgerig.runtimes.base import LayerTime, Runtime, operator_time
+from edgerig.runtimes.base import Runtime, operator_time
 
 
 class Counting(Runtime):

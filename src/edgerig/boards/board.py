@@ -10,8 +10,9 @@ import msgspec
 
 import edgerig
 from edgerig.errors import SpecError, StorageError, UnknownNameError
-from edgerig.simulator.cores import CoreName
 
+#: Processors whose cycles are modelled.
+CoreName = Literal["cortex-m4", "cortex-m7"]
 Bytes = Annotated[int, msgspec.Meta(ge=1)]
 
 

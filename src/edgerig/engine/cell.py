@@ -31,12 +31,12 @@ from edgerig.measure.judge import judge
 from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
+from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution, summarize
 from edgerig.progress import Progress
 from edgerig.results.types import Agreement, CellResult, Latency
 from edgerig.rig.plan import Cell
 from edgerig.rig.types import Measure
-from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import LoadReport, Session, Target
 from edgerig.text import one_line
 

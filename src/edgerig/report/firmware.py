@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import msgspec
 
+from edgerig.measure.firmware import FirmwareReport
 from edgerig.measure.kinds import Measurement
 from edgerig.report.figures import size_warnings
 from edgerig.report.model import Fact, FirmwareView, Taken
 from edgerig.report.units import times
 from edgerig.results.types import CellResult
-from edgerig.targets.base import FirmwareReport
 
 
 def firmware_view(cell: CellResult) -> FirmwareView | None:

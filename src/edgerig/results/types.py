@@ -8,11 +8,11 @@ import msgspec
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.input_fit import InputFit
+from edgerig.measure.firmware import FirmwareReport
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState
+from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution
-from edgerig.runtimes.base import LayerTime
-from edgerig.targets.base import FirmwareReport
 
 #: Version of the bundle's layout and of the JSON documents in it.
 BUNDLE_VERSION = 1

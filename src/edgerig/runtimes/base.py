@@ -17,6 +17,7 @@ from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.install import install_command
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin, Settings
 
 #: Samples that a profile takes at most.
@@ -35,21 +36,6 @@ class RuntimeSettings(Settings, frozen=True, kw_only=True):
     """Settings that every runtime has."""
 
     threads: Annotated[int, msgspec.Meta(description="threads that the engine may use", ge=1)] = 1
-
-
-class LayerTime(msgspec.Struct, frozen=True, kw_only=True):
-    """One operator of a profile: its place in execution order, name, type and seconds an inference.
-
-    ``time`` is an `Unavailable` where the engine tells the operator but not its time. ``instructions`` of an inference
-    are there where an emulator counts them.
-    """
-
-    index: int
-    name: str
-    op: str
-    time: Quantity
-    output_shape: tuple[int, ...] | None = None
-    instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
 
 
 class RunResult(msgspec.Struct, frozen=True):

@@ -12,7 +12,8 @@ import numpy as np
 
 from edgerig.artifact import Quantization, TensorSpec
 from edgerig.measure.kinds import Unavailable
-from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime, RuntimeSettings
+from edgerig.measure.profile import LayerTime
+from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 
 
 class LiteRtSettings(RuntimeSettings, frozen=True, kw_only=True):

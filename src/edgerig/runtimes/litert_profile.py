@@ -23,7 +23,8 @@ import numpy as np
 
 from edgerig.artifact import TensorSpec
 from edgerig.measure.kinds import Quantity, Unavailable
-from edgerig.runtimes.base import Array, LayerTime, operator_time
+from edgerig.measure.profile import LayerTime
+from edgerig.runtimes.base import Array, operator_time
 
 #: Versions of ai-edge-litert that the calls below were tried with.
 KNOWN_VERSIONS = ("2.3.0",)

@@ -23,7 +23,8 @@ from edgerig.errors import EdgerigError, InferenceError, MissingProgramError, No
 from edgerig.install import install_command
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime, RuntimeSettings
+from edgerig.measure.profile import LayerTime
+from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 
 #: Seconds that the C compiler may take.
 PATIENCE = 300.0

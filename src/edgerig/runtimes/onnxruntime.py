@@ -14,7 +14,8 @@ import numpy as np
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime, operator_time
+from edgerig.measure.profile import LayerTime
+from edgerig.runtimes.base import Array, Calls, Runtime, operator_time
 
 #: ONNX Runtime's names of tensor types, and numpy's.
 DTYPES = {

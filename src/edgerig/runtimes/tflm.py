@@ -13,7 +13,8 @@ import msgspec
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.runtimes.base import Array, Calls, LayerTime, Runtime
+from edgerig.measure.profile import LayerTime
+from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.flatbuffer_check import check_file
 from edgerig.runtimes.litert import tensor_spec
 from edgerig.runtimes.stderr import captured_stderr

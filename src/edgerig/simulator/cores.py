@@ -10,13 +10,12 @@ Both assume that instructions and data are there when they are wanted: no wait s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
+from edgerig.boards.board import CoreName
 from edgerig.simulator.thumb import Instruction, Kind, instructions
 
-CoreName = Literal["cortex-m4", "cortex-m7"]
 #: A division takes 2 to 12 cycles on a Cortex-M4, by its operands, which are not known here.
 _M4_DIVISION = 7
 _M4_FIXED: dict[Kind, int] = {"div": _M4_DIVISION, "table": 2, "fp_mac": 3, "fp_div": 14, "store": 1}

@@ -13,8 +13,9 @@ from statistics import median
 
 import msgspec
 
+from edgerig.boards.board import CoreName
 from edgerig.errors import SpecError
-from edgerig.simulator.cores import CORES, Core, CoreName
+from edgerig.simulator.cores import CORES, Core
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):

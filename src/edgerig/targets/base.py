@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
+from edgerig.measure.firmware import Counts, FirmwareReport
 from edgerig.measure.kinds import ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
+from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin
-from edgerig.runtimes.base import LayerTime
 
 Array = NDArray[Any]
 
@@ -58,48 +59,6 @@ class DeviceRun(msgspec.Struct, frozen=True, kw_only=True):
     times_ns: NDArray[np.int64]
     round_trips_ns: NDArray[np.int64]
     samples_per_request: NDArray[np.int64]
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What an emulator counted while it ran a network.
-
-    Attributes:
-        instructions: Of one inference.
-        cycles: What the target's cycle model makes of them.
-    """
-
-    instructions: Quantity
-    cycles: Quantity
-
-
-class SymbolSize(msgspec.Struct, frozen=True):
-    """A function, constant or variable of a firmware: its bytes, ``flash`` or ``ram``, and what it belongs to."""
-
-    name: str
-    place: str
-    bytes: int
-    group: str
-
-
-class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The firmware that a network runs in.
-
-    Attributes:
-        board: The board's name for people.
-        build: What stands in the image: compiler, flags, FPU, optimization, clock ...
-        flash, ram: Bytes that are taken; ``flash_limit`` and ``ram_limit``: that there are.
-        groups: ``flash`` and ``ram``: bytes by what they belong to: weights, network, wire, board, stack ...
-        symbols: The largest first.
-    """
-
-    board: str
-    build: dict[str, str]
-    flash: int
-    flash_limit: int
-    ram: int
-    ram_limit: int
-    groups: dict[str, dict[str, int]]
-    symbols: tuple[SymbolSize, ...]
 
 
 class Session(ABC):

@@ -254,7 +254,7 @@ def checked_quantity(quantity: Quantity, who: str, unit: str | None) -> Quantity
 
 
 def checked_layers(layers: Sequence[Named], who: str) -> list[Named]:
-    """The operators of a profile, `edgerig.runtimes.base.LayerTime` or the like.
+    """The operators of a profile, `edgerig.measure.profile.LayerTime` or the like.
 
     Raises:
         AnswerError: They are more than any network has.

@@ -20,7 +20,7 @@ from edgerig.boards.firmware import Firmware
 from edgerig.boards.sizes import functions, open_elf
 from edgerig.errors import EdgerigError, TargetError, UsageError
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.runtimes.base import LayerTime
+from edgerig.measure.profile import LayerTime
 from edgerig.targets.base import Array, DeviceRun
 from edgerig.targets.emulated.session import BoardSession
 from edgerig.wire.client import WireClient

@@ -15,12 +15,13 @@ from msgspec.structs import replace
 from edgerig.artifact import Artifact
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import Firmware
+from edgerig.measure.firmware import Counts, FirmwareReport, SymbolSize
 from edgerig.measure.kinds import Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
-from edgerig.runtimes.base import LayerTime
+from edgerig.measure.profile import LayerTime
 from edgerig.simulator.cycles import cycle_model
 from edgerig.simulator.simulator import Simulator
-from edgerig.targets.base import Array, Counts, DeviceRun, FirmwareReport, SymbolSize
+from edgerig.targets.base import Array, DeviceRun
 from edgerig.targets.remote.session import Protocol, WireSession
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Kind

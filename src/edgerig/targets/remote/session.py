@@ -16,8 +16,8 @@ from edgerig.artifact import Artifact
 from edgerig.errors import AnswerError, InferenceError, TargetError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
+from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
-from edgerig.runtimes.base import LayerTime
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
 from edgerig.targets.remote.arrivals import Kept, Output, as_bytes
 from edgerig.targets.remote.clock_check import Asks, check_clock

@@ -1,0 +1,49 @@
+"""Figures of a firmware: what takes how much flash and RAM, and what an emulator counted."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgerig.measure.kinds import Quantity
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an emulator counted while it ran a network.
+
+    Attributes:
+        instructions: Of one inference.
+        cycles: What the target's cycle model makes of them.
+    """
+
+    instructions: Quantity
+    cycles: Quantity
+
+
+class SymbolSize(msgspec.Struct, frozen=True):
+    """A function, constant or variable of a firmware: its bytes, ``flash`` or ``ram``, and what it belongs to."""
+
+    name: str
+    place: str
+    bytes: int
+    group: str
+
+
+class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The firmware that a network runs in.
+
+    Attributes:
+        board: The board's name for people.
+        build: What stands in the image: compiler, flags, FPU, optimization, clock ...
+        flash, ram: Bytes that are taken; ``flash_limit`` and ``ram_limit``: that there are.
+        groups: ``flash`` and ``ram``: bytes by what they belong to: weights, network, wire, board, stack ...
+        symbols: The largest first.
+    """
+
+    board: str
+    build: dict[str, str]
+    flash: int
+    flash_limit: int
+    ram: int
+    ram_limit: int
+    groups: dict[str, dict[str, int]]
+    symbols: tuple[SymbolSize, ...]
