@@ -12,9 +12,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
     "install", "text", "errors", "files", "progress", "plugin_code", "plugins", "external_data", "artifact",
-    "measure", "wire", "datasets", "bounded", "models", "micro",
-    "compilers", "runtimes", "agent", "targets", "spec", "results", "engine",
-    "report", "api", "testing", "suites", "cli",
+    "measure", "wire", "datasets", "bounded", "results", "report", "models", "micro", "compilers", "runtimes",
+    "boards", "agent", "simulator", "targets", "rig", "engine", "api", "suites", "testing", "cli",
 ]  # fmt: skip
 
 #: The heavy engines: each may be imported only inside a function.

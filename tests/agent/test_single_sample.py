@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgerig.agent.single_sample import Single, as_bytes
+from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError, WireError
 from edgerig.runtimes.base import Runtime
@@ -61,7 +61,7 @@ def outputs(answer):
 
 
 def test_it_gives_what_run_gives(runtime):
-    single = Single(runtime)
+    single = SingleSampleRunner(runtime)
     expected = runtime.run([np.full((1, 2, 3), 1.5, np.float32), np.full((1, 6), 2, np.int16)])
     got = outputs(single.run(memoryview(payload(1.5, 2))))
     assert got == [expected.outputs[0][0].tolist(), [expected.outputs[1][0]]]
@@ -69,7 +69,7 @@ def test_it_gives_what_run_gives(runtime):
 
 
 def test_same_view_with_new_bytes_is_a_new_sample(runtime):
-    single = Single(runtime)
+    single = SingleSampleRunner(runtime)
     place = payload(1, 1)
     view = memoryview(place)
     first = outputs(single.run(view))
@@ -80,7 +80,7 @@ def test_same_view_with_new_bytes_is_a_new_sample(runtime):
 
 
 def test_the_engine_is_bound_once(runtime):
-    single = Single(runtime)
+    single = SingleSampleRunner(runtime)
     for _ in range(5):
         single.run(memoryview(payload(1, 1)))
         runtime.run([np.zeros((2, 2, 3), np.float32), np.zeros((2, 6), np.int16)])
@@ -90,11 +90,11 @@ def test_the_engine_is_bound_once(runtime):
 @pytest.mark.parametrize("length", [0, 35, 37, 72])
 def test_payload_of_another_length_is_refused(runtime, length):
     with pytest.raises(WireError, match="36 B"):
-        Single(runtime).run(memoryview(bytes(length)))
+        SingleSampleRunner(runtime).run(memoryview(bytes(length)))
 
 
 def test_engine_that_fails_is_told_and_the_next_sample_runs(runtime):
-    single = Single(runtime)
+    single = SingleSampleRunner(runtime)
     runtime.bad = True
     with pytest.raises(InferenceError, match="engine on fire"):
         single.run(memoryview(payload(1, 1)))
@@ -103,7 +103,7 @@ def test_engine_that_fails_is_told_and_the_next_sample_runs(runtime):
 
 
 def test_closed_runtime_runs_nothing(runtime):
-    single = Single(runtime)
+    single = SingleSampleRunner(runtime)
     single.run(memoryview(payload(1, 1)))
     runtime.close()
     with pytest.raises(InferenceError, match="no network"):

@@ -138,7 +138,7 @@ WARM = -1 - np.arange(WARMUP, dtype=np.float32)[:, None]
 def measured(deployed: Deployment) -> tuple[list[float], int]:
     """The samples whose results came, and how many were told to be done."""
     told: list[int] = []
-    runs = list(deployed.pieces(SAMPLES, 0, told.append))
+    runs = list(deployed.batches(SAMPLES, 0, told.append))
     assert all(np.array_equal(run.outputs[0][:, 0], run.times_ns * 2) for run in runs)
     return [float(x) for run in runs for x in run.times_ns], sum(told)
 
@@ -204,7 +204,7 @@ def test_a_sample_that_always_ends_the_device_is_closed_in_on_and_told(
     deployed = deploy(device)
     told: list[int] = []
     with pytest.raises(TargetError, match=f"loss {CHANCES} after sample 200"):
-        list(deployed.pieces(SAMPLES, 0, told.append))
+        list(deployed.batches(SAMPLES, 0, told.append))
     assert sum(told) == 200, "what had arrived is kept"
     assert device.opened <= CHANCES + 8  # by halves: log2(300) tries at most
 
@@ -274,7 +274,7 @@ def test_without_patience_the_first_loss_is_the_end(deploy: Callable[..., Deploy
     device = Device(Deaths(10), message=1)
     deployed = deploy(device, patience=0)
     with pytest.raises(TargetError, match=r"^it went away\.$"):
-        list(deployed.pieces(SAMPLES, 0, lambda _: None))
+        list(deployed.batches(SAMPLES, 0, lambda _: None))
     assert device.opened == 1
 
 
@@ -303,7 +303,7 @@ def test_a_device_that_stays_away_is_told_with_how_long_it_was_waited_for(deploy
     device.there = False
     device.refuses = [TargetError("nobody is there.")] * 1_000_000
     with pytest.raises(TargetError, match=r"it went away\. It was waited for, 0\.05 s in vain"):
-        list(deployed.pieces(SAMPLES, 0, lambda _: None))
+        list(deployed.batches(SAMPLES, 0, lambda _: None))
 
 
 def test_a_device_that_has_passed_to_another_run_is_not_waited_for(deploy: Callable[..., Deployment]) -> None:
@@ -311,7 +311,7 @@ def test_a_device_that_has_passed_to_another_run_is_not_waited_for(deploy: Calla
     deployed = deploy(device)
     device.refuses = [LeaseError("It has passed to bob.")]
     with pytest.raises(LeaseError, match="bob"):
-        list(deployed.pieces(SAMPLES, 0, lambda _: None))
+        list(deployed.batches(SAMPLES, 0, lambda _: None))
 
 
 def test_a_device_that_is_busy_from_the_start_is_not_waited_for(deploy: Callable[..., Deployment]) -> None:

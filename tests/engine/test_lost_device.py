@@ -22,7 +22,7 @@ def test_stale_run_is_told_who_has_the_device_and_does_not_wait_for_it(tmp_path:
     serving.start()
     thief = target_for(str(agent.address), {"wait": 30})
     # A host that sleeps: its lease is not renewed, and somebody else takes the device.
-    monkeypatch.setattr(tenant._Keeper, "_run", lambda self: None)
+    monkeypatch.setattr(tenant.LeaseRenewer, "_run", lambda self: None)
 
     def steal() -> None:
         while not agent._workers:

@@ -14,7 +14,7 @@ import pytest
 import edgerig
 from edgerig import files
 from edgerig.datasets.base import Dataset
-from edgerig.engine.samples import TestSet
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import IncompatibleError, InferenceError, StorageError, TargetError, UsageError
 from edgerig.measure import Measurement, Unavailable
 from edgerig.plugins import make
@@ -79,7 +79,7 @@ def test_a_block_with_fewer_samples_is_compared_on_those(digit_net: Path, tmp_pa
 
 def test_quality_is_that_of_the_network_itself(digit_net: Path, tmp_path: Path) -> None:
     result = edgerig.run(rig(digit_net), out=tmp_path / "out")
-    tests = TestSet(make("dataset", "mnist", Dataset), SAMPLES)
+    tests = EvaluationSamples(make("dataset", "mnist", Dataset), SAMPLES)
     weights, bias = dense_weights(784, 10)
     pixels = np.stack([tests.samples.raw(i) for i in range(SAMPLES)]).reshape(SAMPLES, 784) / 255
     accuracy = float(((pixels @ weights.T + bias).argmax(axis=1) == tests.samples.labels).mean())

@@ -245,7 +245,7 @@ def test_lease_lost_over_the_agents_death_stays_lost(agent_process, owned, fault
     ann, bob = owned(agent.address), owned(agent.address)
     ann.check()
     fence = ann._tenant._owner.fence
-    monkeypatch.setattr(tenant._Keeper, "_renew", lambda self: None)
+    monkeypatch.setattr(tenant.LeaseRenewer, "_renew", lambda self: None)
     time.sleep(1.5)
     bob.check()
     agent.kill()

@@ -14,7 +14,7 @@ from edgerig.agent.lease import printable
 from edgerig.errors import TargetError, WireError
 from edgerig.wire import messages
 from edgerig.wire.frame import Frame, FrameReader, Kind, Limits, encode
-from edgerig.wire.link import Hurried, SocketLink, TcpLink, tune
+from edgerig.wire.link import DeadlineLink, SocketLink, TcpLink, tune
 from edgerig.wire.messages import Failure, Hello, pack, unpack
 from edgerig.wire.ownership import NONCE, Owner, device_proof, host_proof, new_nonce, same
 from edgerig.wire.tls import HANDSHAKE, TlsLink, explain
@@ -43,7 +43,7 @@ class Greeting(msgspec.Struct, frozen=True):
     proof: bytes
 
 
-class Doorkeeper:
+class Admission:
     """Lets clients in, or tells them why not.
 
     Args:
@@ -69,7 +69,7 @@ class Doorkeeper:
         deadline = time.monotonic() + seconds
         connected.settimeout(seconds)
         link = self._secure(connected, deadline)
-        reader = FrameReader(Hurried(link, deadline), HELLO_LIMITS, read_ahead=False)
+        reader = FrameReader(DeadlineLink(link, deadline), HELLO_LIMITS, read_ahead=False)
         frame, hello = self._hello(link, reader)
         # A unix socket is guarded by its permissions.
         if self.token is None or isinstance(link, UnixLink):

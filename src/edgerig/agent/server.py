@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgerig.agent.address import PORT, Address, listen, parse_address
-from edgerig.agent.admission import Doorkeeper, Greeting, tell
+from edgerig.agent.admission import Admission, Greeting, tell
 from edgerig.agent.callers import Caller, Callers
 from edgerig.agent.lease import LEASE_SECONDS, Lease, Leases
 from edgerig.agent.quiet import QuietLog
@@ -25,7 +25,7 @@ from edgerig.errors import EdgerigError, LeaseError, UsageError
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
-from edgerig.wire.link import Hurried, SocketLink
+from edgerig.wire.link import DeadlineLink, SocketLink
 from edgerig.wire.messages import Failure, pack, unpack
 from edgerig.wire.ownership import Grant, LeaseHeader
 from edgerig.wire.unix import UnixAddress
@@ -89,7 +89,7 @@ class Agent:
         self.runtimes = tuple(runtimes) or tuple(names("runtime"))
         self.folder, self.idle, self.log = folder, idle, log
         self.limits = limits or WorkerLimits()
-        self._doorkeeper = Doorkeeper(tls, token)
+        self._doorkeeper = Admission(tls, token)
         self._stopping = False
         self._callers = Callers(speaks=tls is None)
         # Whoever comes may cause these lines; what sessions do is logged as it is.
@@ -218,7 +218,7 @@ class Agent:
         while self._wait_for_request(link, max(self.idle, self._leases.seconds)):
             link.set_timeout(HELLO_SECONDS)
             # A renewal has this time as a whole, however its bytes come.
-            reader.link = Hurried(link, time.monotonic() + HELLO_SECONDS)
+            reader.link = DeadlineLink(link, time.monotonic() + HELLO_SECONDS)
             frame = reader.read()
             if frame.kind != Kind.LEASE:
                 text = f"Messages of kind {frame.kind} are not understood on a connection that keeps a lease."

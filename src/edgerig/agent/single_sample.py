@@ -14,7 +14,7 @@ from edgerig.wire import messages
 _TIME = struct.Struct("<q")
 
 
-class Single:
+class SingleSampleRunner:
     """Runs messages of one sample.
 
     Args:

@@ -63,7 +63,7 @@ class _Way:
         return moved
 
 
-def pump(outer: ssl.SSLSocket, inner: socket.socket, stopped: Callable[[], bool] = lambda: False) -> None:
+def relay(outer: ssl.SSLSocket, inner: socket.socket, stopped: Callable[[], bool] = lambda: False) -> None:
     """Move bytes both ways until one side ends or ``stopped``; what the worker said last still goes out.
 
     Both sockets are non-blocking afterwards; neither is closed.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgerig.agent.admission import hang_up, tell
 from edgerig.agent.lease import GIVEN_BACK, Lease
-from edgerig.agent.tls_relay import pump
+from edgerig.agent.tls_relay import relay
 from edgerig.agent.worker_process import WorkerProcess
 from edgerig.errors import LeaseError, TargetError
 from edgerig.wire import messages
@@ -63,7 +63,7 @@ class Visit:
         ours, theirs = socket.socketpair()
         with ours, theirs, self._worker(theirs) as worker:
             theirs.close()
-            pumping = threading.Thread(target=pump, args=(outer, ours, lambda: self._over), daemon=True)
+            pumping = threading.Thread(target=relay, args=(outer, ours, lambda: self._over), daemon=True)
             pumping.start()
             try:
                 self._attend(worker, pumping)

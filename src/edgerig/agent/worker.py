@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from edgerig import __version__, plugins
-from edgerig.agent.single_sample import Single, as_bytes
+from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import watch
 from edgerig.agent.worker_process import ERRORS
@@ -82,7 +82,7 @@ class Worker:
         self._writer = FrameWriter(link, checked=link.checked)
         self._inputs: list[Array] | None = None
         self._result: RunResult | None = None
-        self._single: Single | None = None
+        self._single: SingleSampleRunner | None = None
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
         self._told: Loaded | None = None
@@ -272,7 +272,7 @@ class Worker:
         if not self._inferences:
             self._memory |= network_memory(self._memory["rss_before_load"], self._since)
             # From now on, as the first inference is looked at from all sides.
-            self._single = Single(self._loaded())
+            self._single = SingleSampleRunner(self._loaded())
         self._inferences += len(result.times_ns)
         self._last_ns = int(result.times_ns[-1])
         return result

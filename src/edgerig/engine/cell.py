@@ -24,7 +24,7 @@ from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
 from edgerig.engine.judging import compare, judge_quality, tell_output
 from edgerig.engine.passing import Finite, HostTime
-from edgerig.engine.samples import Reference, TestSet, the_input
+from edgerig.engine.samples import EvaluationSamples, Reference, the_input
 from edgerig.errors import AnswerError, InferenceError, TargetError
 from edgerig.files import digest
 from edgerig.measure.judge import judge
@@ -68,7 +68,7 @@ class Steady(msgspec.Struct, frozen=True):
 
 
 def measure_cell(
-    cell: Cell, artifact: Artifact, target: Target, tests: TestSet, reference: Reference, how: Measure,
+    cell: Cell, artifact: Artifact, target: Target, tests: EvaluationSamples, reference: Reference, how: Measure,
     commands: tuple[str, ...], scratch: Path, progress: Progress,
 ) -> tuple[CellResult, dict[str, Array]]:  # fmt: skip
     """Deploy ``artifact`` on ``target`` and measure it there.
@@ -146,13 +146,13 @@ def measure_cell(
     return result, _arrays(steady, tests)
 
 
-def _journal_key(cell: Cell, artifact: Artifact, tests: TestSet) -> str:
+def _journal_key(cell: Cell, artifact: Artifact, tests: EvaluationSamples) -> str:
     ends = [artifact.inputs, artifact.judged_output]
     data = [tests.fingerprint, of_samples(tests.samples, artifact.preprocessing)]
     return digest([artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data])
 
 
-def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: TestSet) -> None:
+def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: EvaluationSamples) -> None:
     """A number must belong to the file and the engine that were asked for."""
     if report.sha256 != artifact.sha256:
         raise TargetError(f"The device loaded a file with SHA-256 {report.sha256[:12]}, not {artifact.sha256[:12]}.")
@@ -167,19 +167,19 @@ def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: T
         check_columns(columns, artifact, tests)
 
 
-def _first_inputs(tests: TestSet, artifact: Artifact, how: Measure) -> Array:
+def _first_inputs(tests: EvaluationSamples, artifact: Artifact, how: Measure) -> Array:
     """A few inputs for everything that is not the measured pass, in the network's own dtype."""
     return _first_chunk(tests, artifact)[: max(how.profile_samples, how.transport_samples, 1)]
 
 
-def _first_chunk(tests: TestSet, artifact: Artifact) -> Array:
+def _first_chunk(tests: EvaluationSamples, artifact: Artifact) -> Array:
     _, inputs = next(tests.chunks(artifact))
     spec = the_input(artifact)
     return in_calls(quantize_input(inputs, spec), spec.batch)
 
 
 def _steady_pass(
-    deployment: Deployment, journal: Journal, tests: TestSet, seconds: float, advance: Callable[[int], None]
+    deployment: Deployment, journal: Journal, tests: EvaluationSamples, seconds: float, advance: Callable[[int], None]
 ) -> Steady:
     """Every sample once, for the predictions; then the same again until ``seconds`` of inference are measured.
 
@@ -197,7 +197,7 @@ def _steady_pass(
         before.add(time.perf_counter() - mark, len(inputs))
         fit = measure_fit(inputs, quantized, the_input(artifact))
         waiting = len(inputs)
-        for run in deployment.pieces(in_calls(quantized, batch), part.start // batch, lambda _: None):
+        for run in deployment.batches(in_calls(quantized, batch), part.start // batch, lambda _: None):
             mark = time.perf_counter()
             finite.look(run.outputs)
             values = dequantize(from_calls(run.outputs[judged], batch, waiting), spec)
@@ -217,7 +217,7 @@ def _steady_pass(
     # Where the way to the device takes far longer than the network, a second of inference is an hour of waiting.
     deadline = time.monotonic() + PATIENCE * max(seconds, 1.0)
     while left > 0 and sum(map(len, times)) < MAX_INFERENCES and time.monotonic() < deadline:
-        for run in deployment.pieces(again, None, lambda _: None):
+        for run in deployment.batches(again, None, lambda _: None):
             left -= max(float(np.median(run.times_ns)) * len(run.times_ns), 1) * NANOSECOND
             times.append(run.times_ns)
             if time.monotonic() > deadline:
@@ -331,7 +331,7 @@ def _as_modelled(latency: Latency, model: ModelBand | Unavailable) -> Latency:
     )  # fmt: skip
 
 
-def _arrays(steady: Steady, tests: TestSet) -> dict[str, Array]:
+def _arrays(steady: Steady, tests: EvaluationSamples) -> dict[str, Array]:
     return {
         "times_ns": steady.times_ns,
         "scores": steady.scores,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.engine.samples import TestSet, the_input
+from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import IncompatibleError
 
 
@@ -31,7 +31,7 @@ def columns_of(spec: TensorSpec, batch: int) -> int | None:
     return values // batch
 
 
-def check_columns(columns: int, artifact: Artifact, tests: TestSet) -> None:
+def check_columns(columns: int, artifact: Artifact, tests: EvaluationSamples) -> None:
     """See that ``columns`` values a sample are one for each class.
 
     Raises:

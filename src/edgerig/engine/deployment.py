@@ -125,7 +125,7 @@ class Deployment:
             session.run([np.resize(inputs[:most], (count, *inputs.shape[1:]))])
             left -= count
 
-    def pieces(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
+    def batches(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
         """Run ``inputs``, (n, ...), one an inference, piece by piece; yields the results of each, without gaps.
 
         After an interruption the first sample that runs is the first whose result had not arrived.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import from_calls, in_calls
-from edgerig.engine.samples import TestSet, the_input
+from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
 
@@ -28,7 +28,7 @@ def why_no_reference(artifact: Artifact) -> str | None:
     return None
 
 
-def reference_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[np.float32]:
+def reference_scores(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[np.float32]:
     """The scores of a float model on all test samples, shape (n, classes), float32.
 
     A Keras model is run by Keras itself; TFLite and ONNX by their engine; each in a process of its own.
@@ -42,7 +42,7 @@ def reference_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> 
     return scores.reshape(len(scores), -1).astype(np.float32)
 
 
-def keras_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[Any]:
+def keras_scores(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
     """What Keras predicts for all test samples, shape (n, ...)."""
     from edgerig.models.keras.base import load_keras
 
@@ -61,7 +61,7 @@ def keras_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDAr
     return np.concatenate(parts)
 
 
-def _engine_scores(artifact: Artifact, tests: TestSet, progress: Progress) -> NDArray[Any]:
+def _engine_scores(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
     from edgerig.targets.resolve import target_for
 
     parts, batch = [], the_input(artifact).batch

@@ -22,7 +22,7 @@ from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info
 from edgerig.engine.prepare import check_same_plan, now, prepare_bundle, take_back
-from edgerig.engine.samples import Reference, TestSet
+from edgerig.engine.samples import EvaluationSamples, Reference
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError, UsageError
 from edgerig.measure.judge import judge_kind
@@ -132,7 +132,7 @@ class _Run:
                 for part in self.plan.rig.models
                 if part.file and part.label not in models
             }
-            tests = TestSet(self.dataset, self.plan.rig.measure.samples)
+            tests = EvaluationSamples(self.dataset, self.plan.rig.measure.samples)
             artifacts = self._compile(models)
             self._describe(models, artifacts, tests)
             references = self.stages.references(self.plan.models, models | beside, tests)
@@ -232,7 +232,7 @@ class _Run:
             return error
 
     def _describe(
-        self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception], tests: TestSet
+        self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception], tests: EvaluationSamples
     ) -> None:
         """Put what is known before measuring into the header, so that an unfinished bundle can be shown."""
         infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
@@ -247,7 +247,7 @@ class _Run:
         self.bundle.write_header(self.header)
 
     def _cells(
-        self, targets: dict[str, Target], artifacts: dict[str, Artifact | Exception], tests: TestSet,
+        self, targets: dict[str, Target], artifacts: dict[str, Artifact | Exception], tests: EvaluationSamples,
         references: dict[str, Reference],
     ) -> None:  # fmt: skip
         """Measure each cell that is not finished. Whatever goes wrong with one ends that one alone."""
@@ -262,7 +262,7 @@ class _Run:
             try:
                 if isinstance(artifact, Exception):
                     raise artifact
-                own, yardstick = _fewer(cell, tests, references[cell.model])
+                own, yardstick = _subset(cell, tests, references[cell.model])
                 result, arrays = measure_cell(
                     cell, artifact, targets[part_key(cell.target)], own, yardstick, self.plan.rig.measure,
                     self._commands(cell), self.bundle.scratch(cell.id), self.progress,
@@ -356,7 +356,7 @@ def _about_machines(cells: list[CellResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for cell in cells for text in judge_kind(cell.machine)))
 
 
-def _fewer(cell: Cell, tests: TestSet, reference: Reference) -> tuple[TestSet, Reference]:
+def _subset(cell: Cell, tests: EvaluationSamples, reference: Reference) -> tuple[EvaluationSamples, Reference]:
     """The samples of a cell that runs only some, and what the reference says of those."""
     if cell.samples is None or cell.samples >= len(tests):
         return tests, reference

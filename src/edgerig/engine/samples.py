@@ -33,7 +33,7 @@ class Reference(msgspec.Struct, frozen=True):
     scores: Scores | Unavailable
 
 
-class TestSet:
+class EvaluationSamples:
     """The first ``count`` test samples of a dataset, in the order of a seeded shuffle.
 
     Shuffled, because files of a class often lie together and the first few would be of one class.
@@ -54,11 +54,11 @@ class TestSet:
         self.samples: Samples = everything.take(self.indices)
         self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist()])
 
-    def part(self, count: int) -> tuple[TestSet, NDArray[np.int64]]:
+    def part(self, count: int) -> tuple[EvaluationSamples, NDArray[np.int64]]:
         """The test set of ``count`` samples, and where in this one its samples lie; itself if it has no more."""
         if count >= len(self):
             return self, np.arange(len(self), dtype=np.int64)
-        smaller = TestSet(self.dataset, count)
+        smaller = EvaluationSamples(self.dataset, count)
         return smaller, np.searchsorted(self.indices, smaller.indices).astype(np.int64)
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ from edgerig.engine import dependencies
 from edgerig.engine.cache import StageCache
 from edgerig.engine.reference import reference_scores, why_no_reference
 from edgerig.engine.references import choose_references
-from edgerig.engine.samples import Reference, TestSet
+from edgerig.engine.samples import EvaluationSamples, Reference
 from edgerig.errors import EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.base import ModelWrapper, TrainSettings
@@ -98,7 +98,7 @@ class Stages:
         return self._artifact(f"compile {part.label} of {artifact.name}", key, build)
 
     def references(
-        self, parts: Sequence[ModelPart], models: Mapping[str, Artifact], tests: TestSet
+        self, parts: Sequence[ModelPart], models: Mapping[str, Artifact], tests: EvaluationSamples
     ) -> dict[str, Reference]:
         """What each model's predictions are compared with, by the model's label; see `choose_references`."""
         known: dict[str, Reference] = {}
@@ -121,7 +121,7 @@ class Stages:
             known[part.label] = made[key]
         return known
 
-    def _reference(self, artifact: Artifact, tests: TestSet) -> Reference:
+    def _reference(self, artifact: Artifact, tests: EvaluationSamples) -> Reference:
         """`reference`; a float model that cannot be run costs the comparison with it and nothing else."""
         try:
             return self.reference(artifact, tests)
@@ -132,7 +132,7 @@ class Stages:
             self.progress.log(f"reference {artifact.name}: FAILED: {error.message}")
             return Reference(source, Unavailable(f"{source} could not be run for comparison: {error.message}"))
 
-    def reference(self, artifact: Artifact, tests: TestSet) -> Reference:
+    def reference(self, artifact: Artifact, tests: EvaluationSamples) -> Reference:
         """The scores of a float model on the test samples, or why there are none."""
         source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
         reason = why_no_reference(artifact)

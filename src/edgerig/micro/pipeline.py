@@ -191,7 +191,7 @@ def _manifest(
             outputs=tuple(memory.offsets.get(value, -1) for value in program.outputs),
             pieces=tuple(
                 Placed(name=one.name, offset=one.offset, bytes=one.nbytes, first=one.first, last=one.last)
-                for one in plan.pieces
+                for one in plan.buffers
             ),
         ),
         layers=tuple(_layer(index, layer) for index, layer in enumerate(layers)),

@@ -10,7 +10,7 @@ from edgerig.micro import ir
 from edgerig.micro.ir import Fused, Node, Program, Value
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.layouts import PLAIN
-from edgerig.micro.memory.arena import Sharing, needs_code
+from edgerig.micro.memory.arena import AliasSets, needs_code
 from edgerig.micro.options import Options
 
 
@@ -60,7 +60,7 @@ def _chain(
     return chain
 
 
-def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared: Sharing) -> list[Choice]:
+def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared: AliasSets) -> list[Choice]:
     """A kernel for every node that needs code.
 
     Raises:
@@ -110,14 +110,14 @@ def _missing(program: Program, nodes: Sequence[Node], kernels: Sequence[Kernel])
     )
 
 
-def choose_layouts(program: Program, choices: Sequence[Choice], shared: Sharing) -> dict[Value, str]:
+def choose_layouts(program: Program, choices: Sequence[Choice], shared: AliasSets) -> dict[Value, str]:
     """The layout of each value that is not plain: the first that its maker offers and all its readers take.
 
     Inputs, outputs, state and what shares memory under another shape stay plain.
     """
     fixed = {shared.find(value) for value in (*program.inputs, *program.outputs)}
     for node in program.nodes:
-        if isinstance(node, ir.Reshape | ir.ReadVariable | ir.AssignVariable | ir.Push):
+        if isinstance(node, ir.Reshape | ir.ReadVariable | ir.AssignVariable | ir.ShiftState):
             fixed.update(shared.find(value) for value in (*node.inputs, *node.outputs))
     layouts: dict[Value, str] = {}
     reading: dict[Value, list[Choice]] = {}

@@ -9,7 +9,7 @@ import msgspec
 from edgerig.measure.firmware import FirmwareReport
 from edgerig.measure.kinds import Measurement
 from edgerig.report.figures import size_warnings
-from edgerig.report.model import Fact, FirmwareView, Taken
+from edgerig.report.model import Fact, FirmwareView, SizeShare
 from edgerig.report.units import times
 from edgerig.results.types import CellResult
 
@@ -23,12 +23,13 @@ def firmware_view(cell: CellResult) -> FirmwareView | None:
     return FirmwareView(
         board=firmware.board,
         totals=(
-            Taken("flash", "flash", firmware.flash, firmware.flash / firmware.flash_limit),
-            Taken("RAM", "ram", firmware.ram, firmware.ram / firmware.ram_limit),
+            SizeShare("flash", "flash", firmware.flash, firmware.flash / firmware.flash_limit),
+            SizeShare("RAM", "ram", firmware.ram, firmware.ram / firmware.ram_limit),
         ),
         parts=tuple(_parts(firmware, limits)),
         symbols=tuple(
-            Taken(one.name, one.place, one.bytes, one.bytes / limits[one.place], one.group) for one in firmware.symbols
+            SizeShare(one.name, one.place, one.bytes, one.bytes / limits[one.place], one.group)
+            for one in firmware.symbols
         ),
         build=tuple(Fact(name.replace("_", " "), value) for name, value in firmware.build.items()),
         notes=tuple(_notes(cell)),
@@ -49,9 +50,9 @@ def _notes(cell: CellResult) -> Iterator[str]:
         yield f"Of {reserved:,.0f} B of stack {peak:,.0f} B were used at most."
 
 
-def _parts(firmware: FirmwareReport, limits: dict[str, int]) -> list[Taken]:
+def _parts(firmware: FirmwareReport, limits: dict[str, int]) -> list[SizeShare]:
     rows = [
-        Taken(name, place, size, size / limits[place])
+        SizeShare(name, place, size, size / limits[place])
         for place, groups in firmware.groups.items()
         for name, size in groups.items()
         if size

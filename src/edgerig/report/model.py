@@ -81,7 +81,7 @@ class Change(msgspec.Struct, frozen=True):
     after: str
 
 
-class Named(msgspec.Struct, frozen=True):
+class NamedFigure(msgspec.Struct, frozen=True):
     """A figure with its name."""
 
     name: str
@@ -175,7 +175,7 @@ class Mismatch(msgspec.Struct, frozen=True):
     picture: str | None
 
 
-class Agreeing(msgspec.Struct, frozen=True, kw_only=True):
+class AgreementView(msgspec.Struct, frozen=True, kw_only=True):
     """Sample-by-sample comparison with the float model."""
 
     reference: str
@@ -224,7 +224,7 @@ class OriginRow(msgspec.Struct, frozen=True):
     seconds: str
 
 
-class Taken(msgspec.Struct, frozen=True):
+class SizeShare(msgspec.Struct, frozen=True):
     """What takes room in a firmware: a part of it or a symbol, ``flash`` or ``ram``, and ``share`` of all there is."""
 
     name: str
@@ -242,9 +242,9 @@ class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     board: str
-    totals: tuple[Taken, ...]
-    parts: tuple[Taken, ...]
-    symbols: tuple[Taken, ...]
+    totals: tuple[SizeShare, ...]
+    parts: tuple[SizeShare, ...]
+    symbols: tuple[SizeShare, ...]
     build: tuple[Fact, ...]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -278,18 +278,18 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     size: Figure
     peak_rss: Figure
     arena: Figure
-    stages: tuple[Named, ...]
+    stages: tuple[NamedFigure, ...]
     spread: tuple[Fact, ...]
     times: Times | None
     times_reason: str
-    memory: tuple[Named, ...]
+    memory: tuple[NamedFigure, ...]
     energy: Figure
     metrics: tuple[Metric, ...]
     classes: tuple[ClassRow, ...]
     classes_note: str
     confusion: Confusion | None
     layers: Layers
-    agreement: Agreeing | None
+    agreement: AgreementView | None
     agreement_reason: str
     machine: tuple[Change, ...]
     measurement: tuple[Fact, ...]

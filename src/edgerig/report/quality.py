@@ -12,7 +12,7 @@ import numpy as np
 from edgerig.datasets.metrics.chance import beats_majority, majority
 from edgerig.report.figures import same_class
 from edgerig.report.limits import Budget, Limits
-from edgerig.report.model import Agreeing, ClassRow, Confused, Confusion, Mismatch
+from edgerig.report.model import AgreementView, ClassRow, Confused, Confusion, Mismatch
 from edgerig.results.types import Agreement, CellResult, DatasetInfo, Disagreement, MetricValue, Quality
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -83,7 +83,7 @@ def confusion_of(quality: Quality, dataset: DatasetInfo, limits: Limits) -> Conf
 
 def agreement_view(
     cell: CellResult, agreement: Agreement, dataset: DatasetInfo, limits: Limits, budget: Budget
-) -> Agreeing:
+) -> AgreementView:
     """The comparison with the float model, with as many pictures as there is room for."""
     shown = agreement.disagreements[: limits.mismatches]
     mismatches, left_out = [], 0
@@ -101,7 +101,7 @@ def agreement_view(
                 picture,
             )
         )
-    return Agreeing(
+    return AgreementView(
         reference=agreement.reference,
         samples=agreement.samples,
         same=same_class(cell),

@@ -23,7 +23,7 @@ from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Samples
 from edgerig.report.machines import machine_changes, measurement_facts, version_facts
-from edgerig.report.model import Fact, Figure, Layer, Layers, Metric, Named, OperatorTime, Variant
+from edgerig.report.model import Fact, Figure, Layer, Layers, Metric, NamedFigure, OperatorTime, Variant
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
 from edgerig.report.quality import agreement_view, class_rows, confusion_of, primary
 from edgerig.report.timing import times_of
@@ -84,7 +84,7 @@ def build_variant(
         times=times,
         times_reason="" if times else _no_times(cell),
         memory=tuple(
-            Named(
+            NamedFigure(
                 name.replace("_", " ").replace("rss", "RSS"),
                 figure(value, size_warnings(cell) if name in _MADE_BY_THE_COMPILER else ()),
             )
@@ -136,7 +136,7 @@ def _energy(cell: CellResult) -> Figure:
     return unavailable("no power meter was read during this run")
 
 
-def _stages(cell: CellResult) -> tuple[Named, ...]:
+def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:
     latency, warnings = cell.latency, build_warnings(cell)
     cold = (("load", latency.load), ("first inference", latency.first))
     # The steady state has its own warnings, the build's among them.
@@ -150,9 +150,9 @@ def _stages(cell: CellResult) -> tuple[Named, ...]:
     )  # fmt: skip
     counts = (("instructions, one inference", cell.instructions), ("cycles, one inference", cell.cycles))
     return (
-        *(Named(name, figure(value, warnings)) for name, value in cold),
-        *(Named(name, figure(value)) for name, value in others),
-        *(Named(name, told) for name, value in counts if (told := counted(value, warnings)) is not None),
+        *(NamedFigure(name, figure(value, warnings)) for name, value in cold),
+        *(NamedFigure(name, figure(value)) for name, value in others),
+        *(NamedFigure(name, told) for name, value in counts if (told := counted(value, warnings)) is not None),
     )
 
 

@@ -14,7 +14,7 @@ from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.wire import answers, messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
-from edgerig.wire.link import Buffers, Hurried, Link
+from edgerig.wire.link import Buffers, DeadlineLink, Link
 from edgerig.wire.lost import gone, no_hello
 from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader
 from edgerig.wire.ownership import (
@@ -179,7 +179,7 @@ class WireClient(RuntimeProtocol):
         """What listens there may be anything, and send anything, however slowly."""
         self._greeting = True
         self.link.set_timeout(self.hello_timeout)
-        self._reader.link = Hurried(self.link, time.monotonic() + self.hello_timeout)
+        self._reader.link = DeadlineLink(self.link, time.monotonic() + self.hello_timeout)
 
     def _end_greeting(self) -> None:
         self._greeting = False
@@ -320,9 +320,9 @@ class WireClient(RuntimeProtocol):
             return self._send(kind, header, payload), ()
         self._request = self._next_request(header, payload)
         self._expect(kind)
-        return self._request, self.go_on(self._writer.frame(kind, self._request, header, payload))
+        return self._request, self.continue_send(self._writer.frame(kind, self._request, header, payload))
 
-    def go_on(self, left: Buffers) -> Buffers:
+    def continue_send(self, left: Buffers) -> Buffers:
         """Send more of a request; what is left then."""
         try:
             return self.link.send_some(left)
@@ -336,7 +336,7 @@ class WireClient(RuntimeProtocol):
         except OSError as error:
             raise self._gone(error) from error
 
-    def settle(self, request: int, count: int, start: int) -> Answer:
+    def receive_answer(self, request: int, count: int, start: int) -> Answer:
         """The answer to a RUN that was sent at ``start`` (ns)."""
         frame = self._answer(request)
         return self._results(frame, count, time.perf_counter_ns() - start)
@@ -377,7 +377,7 @@ class WireClient(RuntimeProtocol):
         """A device that refuses to listen may have said why before it hung up."""
         self.broken = True
         try:
-            self._reader.link = Hurried(self.link, time.monotonic() + _LAST_WORDS_SECONDS)
+            self._reader.link = DeadlineLink(self.link, time.monotonic() + _LAST_WORDS_SECONDS)
             frame = self._reader.read()
             while frame.kind != ERROR:  # answers to what was sent before
                 frame = self._reader.read()

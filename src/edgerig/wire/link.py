@@ -209,7 +209,7 @@ def _rest(buffers: Buffers, sent: int) -> list[bytes | bytearray | memoryview]:
     return left
 
 
-class Hurried(Link):
+class DeadlineLink(Link):
     """A link whose receiving as a whole must end at a deadline: a byte now and then does not keep it open.
 
     Args:

@@ -63,7 +63,7 @@ class Stream:
         """Send what may and can be sent; whether there is an answer to wait for then."""
         while True:
             if self._left:
-                self._left = self._client.go_on(self._left)
+                self._left = self._client.continue_send(self._left)
                 if self._left and self._client.wait():
                     return True
             elif not self._may_send() or not self._send_next():
@@ -97,7 +97,7 @@ class Stream:
         # It stays among those that wait until it is here: an interrupted stream must not be taken for a finished one.
         request, count, start = self._waiting[0]
         try:
-            answer = self._client.settle(request, count, start)
+            answer = self._client.receive_answer(request, count, start)
         except EdgerigError as error:
             self._waiting.popleft()
             if not self._failed:

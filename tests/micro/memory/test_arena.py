@@ -153,6 +153,6 @@ def test_plan_and_bound_and_plain_sum_are_told() -> None:
     _, source = compiled(net, [x], [net.apply("TANH", x)])
     memory = source.manifest.memory
     assert memory.arena >= memory.lower_bound
-    assert [(piece.offset, piece.bytes) for piece in memory.pieces] == [(0, 32)]
+    assert [(buffer.offset, buffer.bytes) for buffer in memory.pieces] == [(0, 32)]
     assert "enum {" in source.files["model.h"].decode()
     assert "NET_ARENA_BYTES = 32" in source.files["model.h"].decode()

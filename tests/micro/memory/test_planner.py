@@ -8,31 +8,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgerig.micro.memory.planner import ALIGNMENT, Piece, Plan, padded, place
+from edgerig.micro.memory.planner import ALIGNMENT, Buffer, Plan, padded, place
 
 pieces_of = st.lists(
     st.tuples(st.integers(1, 5000), st.integers(0, 12), st.integers(0, 6)).map(
-        lambda one: Piece("x", one[0], one[1], one[1] + one[2])
+        lambda one: Buffer("x", one[0], one[1], one[1] + one[2])
     ),
     max_size=14,
 )
 
 
-def check(plan: Plan, pieces: list[Piece]) -> None:
-    assert [(p.nbytes, p.first, p.last) for p in plan.pieces] == [(p.nbytes, p.first, p.last) for p in pieces]
-    for piece in plan.pieces:
-        assert piece.offset % ALIGNMENT == 0
-        assert piece.offset >= 0
-        assert piece.end <= plan.nbytes
-    for one, two in itertools.combinations(plan.pieces, 2):
-        assert not one.meets(two) or one.end <= two.offset or two.end <= one.offset
+def check(plan: Plan, buffers: list[Buffer]) -> None:
+    assert [(p.nbytes, p.first, p.last) for p in plan.buffers] == [(p.nbytes, p.first, p.last) for p in buffers]
+    for buffer in plan.buffers:
+        assert buffer.offset % ALIGNMENT == 0
+        assert buffer.offset >= 0
+        assert buffer.end <= plan.nbytes
+    for one, two in itertools.combinations(plan.buffers, 2):
+        assert not one.overlaps(two) or one.end <= two.offset or two.end <= one.offset
     assert plan.nbytes >= plan.lower_bound
 
 
 @settings(deadline=None)
-@given(pieces=pieces_of)
-def test_pieces_that_are_needed_together_never_overlap(pieces: list[Piece]) -> None:
-    check(place(pieces), pieces)
+@given(buffers=pieces_of)
+def test_pieces_that_are_needed_together_never_overlap(buffers: list[Buffer]) -> None:
+    check(place(buffers), buffers)
 
 
 @settings(deadline=None)
@@ -40,8 +40,8 @@ def test_pieces_that_are_needed_together_never_overlap(pieces: list[Piece]) -> N
     sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=15), scratch=st.lists(st.integers(0, 3000), max_size=14)
 )
 def test_chains_with_scratch_memory_are_placed_optimally(sizes: list[int], scratch: list[int]) -> None:
-    chain = [Piece("x", size, max(i - 1, 0), i) for i, size in enumerate(sizes)]
-    chain += [Piece("s", size, i, i) for i, size in enumerate(scratch[: len(sizes)]) if size]
+    chain = [Buffer("x", size, max(i - 1, 0), i) for i, size in enumerate(sizes)]
+    chain += [Buffer("s", size, i, i) for i, size in enumerate(scratch[: len(sizes)]) if size]
     plan = place(chain)
     check(plan, chain)
     assert plan.nbytes == plan.lower_bound
@@ -53,9 +53,9 @@ def test_branches_come_close_to_the_bound() -> None:
     for block in range(6):
         start = 3 * block
         residual += [
-            Piece("in", 16384 >> block // 2, start, start + 2),
-            Piece("a", 16384 >> block // 2, start, start + 1),
-            Piece("b", 16384 >> block // 2, start + 1, start + 2),
+            Buffer("in", 16384 >> block // 2, start, start + 2),
+            Buffer("a", 16384 >> block // 2, start, start + 1),
+            Buffer("b", 16384 >> block // 2, start + 1, start + 2),
         ]
     plan = place(residual)
     check(plan, residual)
@@ -72,5 +72,5 @@ def test_sizes_are_rounded_up(nbytes: int, expected: int) -> None:
 
 
 def test_plans_are_repeatable() -> None:
-    many = [Piece("x", 100 + 37 * i % 91, i % 5, i % 5 + i % 3) for i in range(20)]
+    many = [Buffer("x", 100 + 37 * i % 91, i % 5, i % 5 + i % 3) for i in range(20)]
     assert place(many) == place(many)

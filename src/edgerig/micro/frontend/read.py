@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
 from edgerig.micro.emit.weights import check_size
-from edgerig.micro.frontend.operators import SUPPORTED, Record, build, unsupported
+from edgerig.micro.frontend.operators import SUPPORTED, OperatorReader, build, unsupported
 from edgerig.micro.frontend.variables import Variables
 from edgerig.micro.ir import Program, Value
 from edgerig.micro.passes.fold import fold_node
@@ -52,10 +52,10 @@ class _Reader:
         inputs = [self._new(index, "input") for index in self._distinct(self.graph.inputs)]
         nodes = []
         for operator in self.graph.operators:
-            record = self._record(operator)
-            if record is None:
+            reader = self._record(operator)
+            if reader is None:
                 continue
-            node = build(record)
+            node = build(reader)
             if not fold_node(node):
                 nodes.append(node)
         outputs = [self._get(index, "an output of the network") for index in self.graph.outputs]
@@ -76,7 +76,7 @@ class _Reader:
                 f"{self.name} cannot be compiled to C: {shown}.", f"Supported operators: {', '.join(SUPPORTED)}."
             )
 
-    def _record(self, operator: Operator) -> Record | None:
+    def _record(self, operator: Operator) -> OperatorReader | None:
         """The operator with its values; None where nothing is left of it."""
         if operator.op == "CALL_ONCE":
             self.variables.initialize(operator)
@@ -95,7 +95,7 @@ class _Reader:
         if any(index < 0 for index in operator.outputs):
             raise self._corrupt(f"{where} leaves out an output")
         outputs = [self._new(index, where) for index in operator.outputs]
-        return Record(operator.op, operator.name, operator.index, inputs, outputs, operator.options)
+        return OperatorReader(operator.op, operator.name, operator.index, inputs, outputs, operator.options)
 
     def _state(self, operator: Operator, index: int, where: str) -> Value:
         if index not in self.handles:

@@ -300,7 +300,7 @@ class Lookup(Node):
         return "+".join(part.label for part in self.parts)
 
 
-class Push(Node):
+class ShiftState(Node):
     """Shifts the state variable ``inputs[0]`` along its first axis longer than 1 and puts ``inputs[1]`` at the end.
 
     The output is the variable's new content and lies in its memory.

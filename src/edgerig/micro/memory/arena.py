@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgerig.errors import CompileError
-from edgerig.micro.ir import AssignVariable, Node, Program, Push, ReadVariable, Reshape, Value
-from edgerig.micro.memory.planner import Piece, Plan, place
+from edgerig.micro.ir import AssignVariable, Node, Program, ReadVariable, Reshape, ShiftState, Value
+from edgerig.micro.memory.planner import Buffer, Plan, place
 
 #: An arena of more needs more than 31-bit offsets; no microcontroller has it.
 LARGEST = 1 << 30
@@ -41,7 +41,7 @@ class Memory:
     plan: Plan
 
 
-class Sharing:
+class AliasSets:
     """Sets of values that lie at the same address."""
 
     def __init__(self) -> None:
@@ -94,17 +94,17 @@ class _Uses:
                 (self.sets if setting else self.readers).setdefault(value, []).append(number)
 
 
-def views(program: Program) -> Sharing:
+def views(program: Program) -> AliasSets:
     """Values that share memory because nodes need no code: reshapes, variables read before they are set again.
 
     Nodes that need none are exactly those whose output and input are in one set.
     """
-    shared = Sharing()
+    shared = AliasSets()
     uses = _Uses(program)
     for node in program.nodes:
         if isinstance(node, Reshape) and not node.input.constant:
             shared.join(node.input, node.output)
-        if isinstance(node, Push):
+        if isinstance(node, ShiftState):
             shared.join(node.input, node.output)
     for node in program.nodes:
         if isinstance(node, ReadVariable) and _is_stable(shared, node, uses):
@@ -115,7 +115,7 @@ def views(program: Program) -> Sharing:
     return shared
 
 
-def needs_code(node: Node, shared: Sharing) -> bool:
+def needs_code(node: Node, shared: AliasSets) -> bool:
     """False if the node's work is done by sharing memory."""
     if isinstance(node, AssignVariable):
         return shared.find(node.inputs[0]) is not shared.find(node.inputs[1])
@@ -124,7 +124,7 @@ def needs_code(node: Node, shared: Sharing) -> bool:
     return True
 
 
-def _is_stable(shared: Sharing, node: Node, uses: _Uses) -> bool:
+def _is_stable(shared: AliasSets, node: Node, uses: _Uses) -> bool:
     """Nobody sets the variable while what was read is still needed."""
     members = shared.members(node.output)
     if any(value in uses.ends for value in members):
@@ -134,7 +134,7 @@ def _is_stable(shared: Sharing, node: Node, uses: _Uses) -> bool:
     return all(number > last for number in uses.sets.get(node.input, ()))
 
 
-def _may_write_there(shared: Sharing, node: Node, uses: _Uses) -> bool:
+def _may_write_there(shared: AliasSets, node: Node, uses: _Uses) -> bool:
     """What is assigned may be made in the variable's own memory: nobody reads the old content once it is made."""
     variable, value = node.inputs
     root = shared.find(value)
@@ -147,7 +147,7 @@ def _may_write_there(shared: Sharing, node: Node, uses: _Uses) -> bool:
     return len(uses.sets.get(variable, ())) == 1 and bool(makers) and all(number < min(makers) for number in readers)
 
 
-def plan_memory(program: Program, steps: Sequence[Step], shared: Sharing, sizes: dict[Value, int]) -> Memory:
+def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, sizes: dict[Value, int]) -> Memory:
     """Offsets of all values and of the layers' scratch memory.
 
     Args:
@@ -160,7 +160,7 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: Sharing, sizes:
         CompileError: The arena would be larger than any microcontroller's.
     """
     lives = _lifetimes(program, steps, shared)
-    twins: dict[Value, Value] = {}
+    aliases: dict[Value, Value] = {}
     for index, step in enumerate(steps):
         done: set[Value] = set()
         for output, source in step.overlays:
@@ -171,7 +171,7 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: Sharing, sizes:
                 continue
             done.add(output)
             if sizes[output] != sizes[source]:
-                twins[one] = two
+                aliases[one] = two
             else:
                 shared.join(source, output)
                 lives[shared.find(source)] = lives.pop(two)[0], lives.pop(one)[1]
@@ -182,20 +182,20 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: Sharing, sizes:
             root = shared.find(value)
             held[root] = max(held.get(root, 0), sizes[value])
     at_index = {root: index for index, root in enumerate(roots)}
-    pieces = []
+    buffers = []
     for root in roots:
-        twin = shared.find(twins[root]) if root in twins else None
+        alias = shared.find(aliases[root]) if root in aliases else None
         # Joined since with something that lives longer, it is no twin any more.
-        fits = twin is not None and lives[twin][1] == lives[root][0]
-        pieces.append(Piece(root.name, held[root], *lives[root], twin=at_index[twin] if fits and twin else None))
-    pieces += [Piece(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
-    plan = place(pieces)
+        fits = alias is not None and lives[alias][1] == lives[root][0]
+        buffers.append(Buffer(root.name, held[root], *lives[root], alias=at_index[alias] if fits and alias else None))
+    buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
+    plan = place(buffers)
     if plan.nbytes > LARGEST:
         raise CompileError(
             f"{program.name} needs {plan.nbytes} bytes of memory for its activations.", "Make the network smaller."
         )
-    at = {root: piece.offset for root, piece in zip(roots, plan.pieces, strict=False)}
-    rest = iter(plan.pieces[len(roots) :])
+    at = {root: buffer.offset for root, buffer in zip(roots, plan.buffers, strict=False)}
+    rest = iter(plan.buffers[len(roots) :])
     scratch = [next(rest).offset if step.scratch else 0 for step in steps]
     offsets = {value: at[shared.find(value)] for value in _values(program, steps) if not value.constant}
     return Memory(offsets, scratch, plan)
@@ -208,7 +208,7 @@ def plain_sum(program: Program) -> int:
     return sum(value.nbytes for value in (*program.inputs, *program.variables(), *made))
 
 
-def _lifetimes(program: Program, steps: Sequence[Step], shared: Sharing) -> dict[Value, tuple[int, int]]:
+def _lifetimes(program: Program, steps: Sequence[Step], shared: AliasSets) -> dict[Value, tuple[int, int]]:
     first: dict[Value, int] = {}
     last: dict[Value, int] = {}
 

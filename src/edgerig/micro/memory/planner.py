@@ -20,7 +20,7 @@ SEARCH = 3_000_000
 
 
 @dataclass(frozen=True)
-class Piece:
+class Buffer:
     """Memory that is needed from layer ``first`` to layer ``last``.
 
     ``twin``: index of a piece whose life ends where this one's begins, and at whose address it may lie.
@@ -31,14 +31,14 @@ class Piece:
     first: int
     last: int
     offset: int = 0
-    twin: int | None = None
+    alias: int | None = None
 
     @property
     def end(self) -> int:
         """Offset of the first byte behind it."""
         return self.offset + padded(self.nbytes)
 
-    def meets(self, other: Piece) -> bool:
+    def overlaps(self, other: Buffer) -> bool:
         """Both are needed at some layer."""
         return self.first <= other.last and other.first <= self.last
 
@@ -47,7 +47,7 @@ class Piece:
 class Plan:
     """Pieces in the order in which they were given; bytes of the arena; what no plan can undercut; and the order."""
 
-    pieces: tuple[Piece, ...]
+    buffers: tuple[Buffer, ...]
     nbytes: int
     lower_bound: int
     method: str
@@ -58,7 +58,7 @@ def padded(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
-def lower_bound(pieces: Sequence[Piece]) -> int:
+def lower_bound(buffers: Sequence[Buffer]) -> int:
     """The largest number of bytes needed at one layer; of twins that meet there, the larger counts."""
     changes: dict[int, int] = {}
 
@@ -66,78 +66,78 @@ def lower_bound(pieces: Sequence[Piece]) -> int:
         changes[first] = changes.get(first, 0) + nbytes
         changes[last + 1] = changes.get(last + 1, 0) - nbytes
 
-    for piece in pieces:
-        count(piece.first, piece.last, padded(piece.nbytes))
-        together = -1 if piece.twin is None else min(piece.last, pieces[piece.twin].last)
-        if piece.twin is not None and together >= piece.first:
-            count(piece.first, together, -min(padded(piece.nbytes), padded(pieces[piece.twin].nbytes)))
-    return most_alive(changes, (piece.first for piece in pieces))[0]
+    for buffer in buffers:
+        count(buffer.first, buffer.last, padded(buffer.nbytes))
+        together = -1 if buffer.alias is None else min(buffer.last, buffers[buffer.alias].last)
+        if buffer.alias is not None and together >= buffer.first:
+            count(buffer.first, together, -min(padded(buffer.nbytes), padded(buffers[buffer.alias].nbytes)))
+    return most_alive(changes, (buffer.first for buffer in buffers))[0]
 
 
-def place(pieces: Sequence[Piece]) -> Plan:
+def place(buffers: Sequence[Buffer]) -> Plan:
     """The best plan found. Where more than `MEETINGS` pairs are needed together, the first that holds."""
-    bound = lower_bound(pieces)
-    indices = range(len(pieces))
+    bound = lower_bound(buffers)
+    indices = range(len(buffers))
     orders: dict[str, Callable[[int], tuple[int, ...]]] = {
-        "largest first": lambda i: (-pieces[i].nbytes, pieces[i].first),
-        "largest by longest first": lambda i: (-pieces[i].nbytes * (pieces[i].last - pieces[i].first + 1),),
-        "longest first": lambda i: (pieces[i].first - pieces[i].last, -pieces[i].nbytes),
-        "earliest first": lambda i: (pieces[i].first, -pieces[i].nbytes),
+        "largest first": lambda i: (-buffers[i].nbytes, buffers[i].first),
+        "largest by longest first": lambda i: (-buffers[i].nbytes * (buffers[i].last - buffers[i].first + 1),),
+        "longest first": lambda i: (buffers[i].first - buffers[i].last, -buffers[i].nbytes),
+        "earliest first": lambda i: (buffers[i].first, -buffers[i].nbytes),
     }
-    if meetings((piece.first, piece.last) for piece in pieces) > MEETINGS:
-        placed = in_turn(pieces)
+    if meetings((buffer.first, buffer.last) for buffer in buffers) > MEETINGS:
+        placed = in_turn(buffers)
         return Plan(tuple(placed), _height(placed), bound, "one after the other")
-    ends = _ends(pieces, bound)
+    ends = _ends(buffers, bound)
     found = [("both ends in turn", ends)] if ends is not None else []
     for name, key in orders.items():
         if found and _height(found[-1][1]) <= bound:
             break
-        found.append((name, _greedy(pieces, sorted(indices, key=key))))
+        found.append((name, _greedy(buffers, sorted(indices, key=key))))
     name, best = min(found, key=lambda one: _height(one[1]))
     if _height(best) > bound:
         order = sorted(indices, key=orders.get(name, orders["largest first"]))
-        better = _search(pieces, order, bound)
+        better = _search(buffers, order, bound)
         if _height(better) < _height(best):
             name, best = f"{name}, improved", better
     return Plan(tuple(best), _height(best), bound, name)
 
 
-def in_turn(pieces: Sequence[Piece]) -> list[Piece]:
+def in_turn(buffers: Sequence[Buffer]) -> list[Buffer]:
     """Each piece, in the order in which they are needed, in the first gap that is free then; twins apart."""
-    given = [(piece.first, piece.last, padded(piece.nbytes)) for piece in pieces]
-    return [replace(piece, offset=offset) for piece, offset in zip(pieces, first_gaps(given), strict=True)]
+    given = [(buffer.first, buffer.last, padded(buffer.nbytes)) for buffer in buffers]
+    return [replace(buffer, offset=offset) for buffer, offset in zip(buffers, first_gaps(given), strict=True)]
 
 
 class _Placed:
     """The pieces that have an offset, and which of them a piece meets."""
 
-    def __init__(self, pieces: Sequence[Piece]) -> None:
-        self._alive = Lifetimes([(piece.first, piece.last) for piece in pieces])
-        self.at: dict[int, Piece] = {}
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        self._alive = Lifetimes([(buffer.first, buffer.last) for buffer in buffers])
+        self.at: dict[int, Buffer] = {}
 
-    def put(self, index: int, piece: Piece) -> None:
-        self.at[index] = piece
+    def put(self, index: int, buffer: Buffer) -> None:
+        self.at[index] = buffer
         self._alive.put(index)
 
-    def meeting(self, index: int) -> list[tuple[int, Piece]]:
+    def meeting(self, index: int) -> list[tuple[int, Buffer]]:
         """Those that are needed at some layer with the piece ``index``."""
         return [(other, self.at[other]) for other in self._alive.meeting(index)]
 
 
-def _ends(pieces: Sequence[Piece], size: int) -> list[Piece] | None:
+def _ends(buffers: Sequence[Buffer], size: int) -> list[Buffer] | None:
     """Pieces at the bottom and the top of an arena of ``size`` in turn, short-lived ones between; None if it fails."""
-    order = sorted(range(len(pieces)), key=lambda i: (pieces[i].first == pieces[i].last, pieces[i].first))
-    placed = _Placed(pieces)
+    order = sorted(range(len(buffers)), key=lambda i: (buffers[i].first == buffers[i].last, buffers[i].first))
+    placed = _Placed(buffers)
     top = False
     for index in order:
-        piece = pieces[index]
+        buffer = buffers[index]
         others = placed.meeting(index)
-        bottom, high = replace(piece, offset=0), replace(piece, offset=size - padded(piece.nbytes))
+        bottom, high = replace(buffer, offset=0), replace(buffer, offset=size - padded(buffer.nbytes))
         choices = [(high, True), (bottom, False)] if not top else [(bottom, False), (high, True)]
-        if piece.first == piece.last:
-            choices = [(_lowest(piece, placed, others), top)]
-        elif piece.twin is not None and piece.twin in placed.at:
-            choices.insert(0, (replace(piece, offset=placed.at[piece.twin].offset), not top))
+        if buffer.first == buffer.last:
+            choices = [(_lowest(buffer, placed, others), top)]
+        elif buffer.alias is not None and buffer.alias in placed.at:
+            choices.insert(0, (replace(buffer, offset=placed.at[buffer.alias].offset), not top))
         for there, side in choices:
             if there.offset >= 0 and there.end <= size and _is_clear(there, others):
                 placed.put(index, there)
@@ -145,56 +145,58 @@ def _ends(pieces: Sequence[Piece], size: int) -> list[Piece] | None:
                 break
         else:
             return None
-    return [placed.at[index] for index in range(len(pieces))]
+    return [placed.at[index] for index in range(len(buffers))]
 
 
-def _greedy(pieces: Sequence[Piece], order: Sequence[int]) -> list[Piece]:
+def _greedy(buffers: Sequence[Buffer], order: Sequence[int]) -> list[Buffer]:
     """Each piece at the lowest offset that is free during its life, or that of its twin, in the given order."""
-    placed = _Placed(pieces)
+    placed = _Placed(buffers)
     for index in order:
-        placed.put(index, _lowest(pieces[index], placed, placed.meeting(index)))
-    return [placed.at[index] for index in range(len(pieces))]
+        placed.put(index, _lowest(buffers[index], placed, placed.meeting(index)))
+    return [placed.at[index] for index in range(len(buffers))]
 
 
-def _lowest(piece: Piece, placed: _Placed, others: Sequence[tuple[int, Piece]]) -> Piece:
-    if piece.twin is not None and piece.twin in placed.at:
-        there = replace(piece, offset=placed.at[piece.twin].offset)
+def _lowest(buffer: Buffer, placed: _Placed, others: Sequence[tuple[int, Buffer]]) -> Buffer:
+    if buffer.alias is not None and buffer.alias in placed.at:
+        there = replace(buffer, offset=placed.at[buffer.alias].offset)
         if _is_clear(there, others):
             return there
     offset = 0
-    size = padded(piece.nbytes)
+    size = padded(buffer.nbytes)
     for start, end in sorted((other.offset, other.end) for _, other in others):
         if offset + size <= start:
             break
         offset = max(offset, end)
-    return replace(piece, offset=offset)
+    return replace(buffer, offset=offset)
 
 
-def _is_clear(piece: Piece, others: Sequence[tuple[int, Piece]]) -> bool:
+def _is_clear(buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
     """Nothing that is needed with it lies where it lies, but a twin at the same address."""
     return all(
-        piece.end <= other.offset or other.end <= piece.offset or (index == piece.twin and other.offset == piece.offset)
+        buffer.end <= other.offset
+        or other.end <= buffer.offset
+        or (index == buffer.alias and other.offset == buffer.offset)
         for index, other in others
     )
 
 
-def _search(pieces: Sequence[Piece], order: list[int], bound: int) -> list[Piece]:
+def _search(buffers: Sequence[Buffer], order: list[int], bound: int) -> list[Buffer]:
     """Move pieces that stand highest forward in the order as long as that helps."""
-    best = _greedy(pieces, order)
+    best = _greedy(buffers, order)
     chance = random.Random(0)
-    for _ in range(SEARCH // max(len(pieces), 1) ** 2):
+    for _ in range(SEARCH // max(len(buffers), 1) ** 2):
         height = _height(best)
-        if height <= bound or len(pieces) < 2:
+        if height <= bound or len(buffers) < 2:
             break
         highest = [place for place, index in enumerate(order) if best[index].end == height]
         moved = chance.choice([*highest, chance.randrange(len(order))])
         tried = list(order)
         tried.insert(chance.randrange(moved + 1), tried.pop(moved))
-        placed = _greedy(pieces, tried)
+        placed = _greedy(buffers, tried)
         if _height(placed) <= height:
             order, best = tried, placed
     return best
 
 
-def _height(pieces: Sequence[Piece]) -> int:
-    return max((piece.end for piece in pieces), default=0)
+def _height(buffers: Sequence[Buffer]) -> int:
+    return max((buffer.end for buffer in buffers), default=0)

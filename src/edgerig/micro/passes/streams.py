@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
-from edgerig.micro.ir import AssignVariable, Concatenation, Node, Program, Push, ReadVariable, Slice, Value
+from edgerig.micro.ir import AssignVariable, Concatenation, Node, Program, ReadVariable, ShiftState, Slice, Value
 
 
 def push_streams(program: Program) -> None:
@@ -52,7 +52,7 @@ def _push(read: ReadVariable, users: Mapping[Value, Sequence[Node]], outputs: Se
     kept = Value(
         variable.name, window.shape, variable.dtype, variable.quantization, start.reshape(window.shape), variable=True
     )
-    push = Push(join.name, join.position, [kept, new], [window])
+    push = ShiftState(join.name, join.position, [kept, new], [window])
     return {read: None, ends[0]: None, sets[0]: None, join: push}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgerig.micro.ir import AssignVariable, Program, Push
+from edgerig.micro.ir import AssignVariable, Program, ShiftState
 
 
 def drop_unused(program: Program) -> None:
@@ -10,7 +10,7 @@ def drop_unused(program: Program) -> None:
     needed = set(program.outputs)
     kept = []
     for node in reversed(program.nodes):
-        if isinstance(node, AssignVariable | Push) or any(value in needed for value in node.outputs):
+        if isinstance(node, AssignVariable | ShiftState) or any(value in needed for value in node.outputs):
             needed.update(node.inputs)
             kept.append(node)
     program.nodes = kept[::-1]

@@ -48,7 +48,7 @@ _OPERATIONS: dict[type[Node], Operation] = {
     ir.ResizeNearest: resize.nearest,
     ir.ResizeBilinear: resize.bilinear,
     ir.Lookup: elementwise.table_or_function,
-    ir.Push: shapes.push,
+    ir.ShiftState: shapes.push,
     ir.ReadVariable: shapes.read_variable,
 }
 
@@ -94,7 +94,7 @@ class Machine:
             for value, made in zip(node.outputs, run_node(node, given), strict=True):
                 assert (made.shape, made.dtype.name) == (value.shape, value.dtype), node.where()
                 known[value] = made
-            if isinstance(node, ir.Push):
+            if isinstance(node, ir.ShiftState):
                 self.state[node.inputs[0]] = known[node.output]
         return [self._content(value, known) for value in self.program.outputs]
 

@@ -64,16 +64,16 @@ class ActivationMemory(msgspec.Struct, frozen=True, kw_only=True):
 def activation_memory(graph: Graph) -> ActivationMemory:
     """Sum, plan and bound of a graph's activations."""
     weights = constant_tensors(graph)
-    pieces = _lifetimes(graph, weights)
-    bound, peak = _bound(pieces)
-    placed = _plan(pieces, bound)
+    buffers = _lifetimes(graph, weights)
+    bound, peak = _bound(buffers)
+    placed = _plan(buffers, bound)
     return ActivationMemory(
-        plain_sum=sum(piece.nbytes for piece in pieces),
+        plain_sum=sum(buffer.nbytes for buffer in buffers),
         planned=_height(placed),
         lower_bound=bound,
-        peak_operator=peak if graph.operators and pieces else None,
+        peak_operator=peak if graph.operators and buffers else None,
         unpacked_weights=sum(graph.tensors[i].nbytes for i in weights if not graph.tensors[i].constant),
-        placements=tuple(sorted(placed, key=lambda piece: (piece.first, piece.offset))),
+        placements=tuple(sorted(placed, key=lambda buffer: (buffer.first, buffer.offset))),
     )
 
 
@@ -110,55 +110,55 @@ def _lifetimes(graph: Graph, weights: set[int]) -> list[Placement]:
     members: dict[int, list[int]] = {}
     for index, held in enumerate(owner):
         members.setdefault(held, []).append(index)
-    pieces = []
+    buffers = []
     for index in first:
         tensors = members[index]
         keeps = any(graph.tensors[i].variable for i in tensors)
         size = max(graph.tensors[i].nbytes for i in tensors)
         span = (0, end) if keeps else (first[index], last[index])
         if size:
-            pieces.append(Placement(tuple(tensors), size, *span))
-    return pieces
+            buffers.append(Placement(tuple(tensors), size, *span))
+    return buffers
 
 
-def _bound(pieces: Sequence[Placement]) -> tuple[int, int]:
+def _bound(buffers: Sequence[Placement]) -> tuple[int, int]:
     """The largest number of bytes alive at one operator, and that operator."""
     changes: dict[int, int] = {}
-    for piece in pieces:
-        changes[piece.first] = changes.get(piece.first, 0) + piece.nbytes
-        changes[piece.last + 1] = changes.get(piece.last + 1, 0) - piece.nbytes
+    for buffer in buffers:
+        changes[buffer.first] = changes.get(buffer.first, 0) + buffer.nbytes
+        changes[buffer.last + 1] = changes.get(buffer.last + 1, 0) - buffer.nbytes
     return most_alive(changes)
 
 
-def _plan(pieces: Sequence[Placement], bound: int) -> list[Placement]:
+def _plan(buffers: Sequence[Placement], bound: int) -> list[Placement]:
     """The best of some greedy orders, then of moving what stands highest in it forward; repeatable.
 
     Where more than `MEETINGS` pairs are alive together, the pieces are only placed one after the other.
     """
-    if meetings((piece.first, piece.last) for piece in pieces) > MEETINGS:
-        offsets = first_gaps([(piece.first, piece.last, piece.nbytes) for piece in pieces])
-        return [msgspec.structs.replace(piece, offset=at) for piece, at in zip(pieces, offsets, strict=True)]
+    if meetings((buffer.first, buffer.last) for buffer in buffers) > MEETINGS:
+        offsets = first_gaps([(buffer.first, buffer.last, buffer.nbytes) for buffer in buffers])
+        return [msgspec.structs.replace(buffer, offset=at) for buffer, at in zip(buffers, offsets, strict=True)]
     keys: list[Callable[[Placement], tuple[int, int]]] = [
-        lambda piece: (-piece.nbytes, piece.first),
-        lambda piece: (-piece.nbytes * (piece.last - piece.first + 1), piece.first),
-        lambda piece: (piece.first, -piece.nbytes),
-        lambda piece: (piece.first - piece.last, -piece.nbytes),
+        lambda buffer: (-buffer.nbytes, buffer.first),
+        lambda buffer: (-buffer.nbytes * (buffer.last - buffer.first + 1), buffer.first),
+        lambda buffer: (buffer.first, -buffer.nbytes),
+        lambda buffer: (buffer.first - buffer.last, -buffer.nbytes),
     ]
     best_order: list[Placement] = []
     best: list[Placement] = []
     for key in keys:
-        order = sorted(pieces, key=key)
+        order = sorted(buffers, key=key)
         placed = _place(order)
         if not best or _height(placed) < _height(best):
             best_order, best = order, placed
         if _height(best) <= bound:
             return best
     chance = random.Random(0)
-    for _ in range(SEARCH // max(len(pieces), 1) ** 2):
-        if _height(best) <= bound or len(pieces) < 2:
+    for _ in range(SEARCH // max(len(buffers), 1) ** 2):
+        if _height(best) <= bound or len(buffers) < 2:
             break
         height = _height(best)
-        highest = [place for place, piece in enumerate(best) if piece.offset + piece.nbytes == height]
+        highest = [place for place, buffer in enumerate(best) if buffer.offset + buffer.nbytes == height]
         moved = chance.choice([*highest, chance.randrange(len(best))])
         order = list(best_order)
         order.insert(chance.randrange(moved + 1), order.pop(moved))
@@ -170,18 +170,18 @@ def _plan(pieces: Sequence[Placement], bound: int) -> list[Placement]:
 
 def _place(order: Sequence[Placement]) -> list[Placement]:
     """Each piece at the lowest offset that is free during its life, in the given order."""
-    alive = Lifetimes([(piece.first, piece.last) for piece in order])
+    alive = Lifetimes([(buffer.first, buffer.last) for buffer in order])
     placed: list[Placement] = []
-    for index, piece in enumerate(order):
+    for index, buffer in enumerate(order):
         offset = 0
         for start, end in sorted((placed[i].offset, placed[i].offset + placed[i].nbytes) for i in alive.meeting(index)):
-            if offset + piece.nbytes <= start:
+            if offset + buffer.nbytes <= start:
                 break
             offset = max(offset, end)
-        placed.append(msgspec.structs.replace(piece, offset=offset))
+        placed.append(msgspec.structs.replace(buffer, offset=offset))
         alive.put(index)
     return placed
 
 
 def _height(placed: Sequence[Placement]) -> int:
-    return max((piece.offset + piece.nbytes for piece in placed), default=0)
+    return max((buffer.offset + buffer.nbytes for buffer in placed), default=0)

@@ -10,7 +10,7 @@ from edgerig.artifact import Artifact
 from edgerig.errors import TargetError
 from edgerig.measure.machine import MachineState
 from edgerig.targets.base import Session, Target
-from edgerig.targets.remote.lease_holder import Tenant
+from edgerig.targets.remote.lease_holder import LeaseHolder
 from edgerig.targets.remote.session import Protocol, WireSession
 from edgerig.wire.client import WireClient
 
@@ -27,7 +27,7 @@ class WiredTarget(Target):
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
         self._sessions: list[WireSession] = []
-        self._tenant: Tenant | None = None
+        self._tenant: LeaseHolder | None = None
 
     @abstractmethod
     def connect(self) -> WireClient:
@@ -37,9 +37,9 @@ class WiredTarget(Target):
             TargetError: The device cannot be reached.
         """
 
-    def make_tenant(self) -> Tenant:
+    def make_tenant(self) -> LeaseHolder:
         """The run as an owner of the device."""
-        return Tenant(weakly(self), None, False, 0.0)
+        return LeaseHolder(weakly(self), None, False, 0.0)
 
     def check(self) -> MachineState:
         if self.leased:
@@ -76,7 +76,7 @@ class WiredTarget(Target):
     def _session_closed(self) -> None:
         self._sessions = [session for session in self._sessions if session.alive]
 
-    def _owner(self) -> Tenant:
+    def _owner(self) -> LeaseHolder:
         if self._tenant is None:
             self._tenant = self.make_tenant()
             # A target that is forgotten without being closed must not hold the device.

@@ -34,7 +34,7 @@ _RETRY = 1.0
 _NAME = 60
 
 
-class Tenant:
+class LeaseHolder:
     """One run's right to one device.
 
     Args:
@@ -49,14 +49,14 @@ class Tenant:
         self,
         connect: Callable[[], WireClient],
         token: bytes | None,
-        insist: bool,
+        require_proof: bool,
         wait: float,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        self._connect, self._token, self._insist, self._wait = connect, token, insist, wait
+        self._connect, self._token, self._insist, self._wait = connect, token, require_proof, wait
         self._say = say or _to_stderr
         self._owner = Owner(new_owner_id(), run_name())
-        self._keeper: _Keeper | None = None
+        self._keeper: LeaseRenewer | None = None
 
     def greet(self) -> tuple[WireClient, MachineState]:
         """A client for a session, that has said hello, and the device's state.
@@ -88,7 +88,7 @@ class Tenant:
         else:
             # A device may tell anything.
             seconds = grant.seconds if LEAST_LEASE <= grant.seconds < math.inf else LEAST_LEASE
-            self._keeper = _Keeper(client, seconds / RENEWALS, lambda: self._hello(keeper=True)[0], self._say)
+            self._keeper = LeaseRenewer(client, seconds / RENEWALS, lambda: self._hello(keeper=True)[0], self._say)
         return state
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class Tenant:
         return client, state
 
 
-class _Keeper:
+class LeaseRenewer:
     """Renews a lease in a thread of its own, until it is closed or the lease is lost.
 
     Attributes:

@@ -17,7 +17,7 @@ from edgerig.agent.worker_process import environment
 from edgerig.errors import SpecError, TargetError
 from edgerig.plugins import Settings
 from edgerig.targets.remote.base import WiredTarget, weakly
-from edgerig.targets.remote.lease_holder import Tenant
+from edgerig.targets.remote.lease_holder import LeaseHolder
 from edgerig.targets.remote.session import Protocol
 from edgerig.wire.client import WireClient
 from edgerig.wire.link import connect_tcp
@@ -130,10 +130,10 @@ class Tcp(WiredTarget):
         folder = self.settings.tls or (None if place.loopback else os.environ.get(TLS_VARIABLE))
         return Path(folder) if folder else None
 
-    def make_tenant(self) -> Tenant:
+    def make_tenant(self) -> LeaseHolder:
         file = self.settings.token_file
         token = load_token(Path(file) if file is not None else None)
-        return Tenant(weakly(self), token, file is not None, self.settings.wait)
+        return LeaseHolder(weakly(self), token, file is not None, self.settings.wait)
 
     def _absent(self, place: Address, error: OSError) -> TargetError:
         why = error.strerror or str(error) or type(error).__name__

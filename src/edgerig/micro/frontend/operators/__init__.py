@@ -6,22 +6,22 @@ from edgerig.micro import ir
 from edgerig.micro.frontend.operators import arithmetic, weighted
 from edgerig.micro.frontend.operators import data_movement as moving
 from edgerig.micro.frontend.operators.overflow import check_overflow
-from edgerig.micro.frontend.operators.reader import Builder, Record
+from edgerig.micro.frontend.operators.reader import Builder, OperatorReader
 from edgerig.micro.ir import Node
 from edgerig.models.graph.types import Operator
 
-__all__ = ["FREE", "SUPPORTED", "Record", "build", "unsupported"]
+__all__ = ["FREE", "SUPPORTED", "OperatorReader", "build", "unsupported"]
 
 
-def build(record: Record) -> Node:
+def build(reader: OperatorReader) -> Node:
     """The node of an operator.
 
     Raises:
         ModelError: Its shapes or options contradict each other.
         CompileError: It uses an option that is not supported.
     """
-    _check_channels(record)
-    node = _BUILDERS[record.op](record)
+    _check_channels(reader)
+    node = _BUILDERS[reader.op](reader)
     check_overflow(node)
     return node
 
@@ -33,12 +33,12 @@ _PER_CHANNEL = {
 }  # fmt: skip
 
 
-def _check_channels(record: Record) -> None:
+def _check_channels(reader: OperatorReader) -> None:
     """Refuse scales of channels wherever an operator knows one scale of the whole tensor."""
-    allowed = _PER_CHANNEL.get(record.op, ())
-    for position, value in enumerate((*record.inputs, *record.outputs)):
+    allowed = _PER_CHANNEL.get(reader.op, ())
+    for position, value in enumerate((*reader.inputs, *reader.outputs)):
         if value is not None and value.per_channel and not (position in allowed and value.constant):
-            record.refuse(f"{value.name} has a scale for each of its channels, and one of all is needed here")
+            reader.refuse(f"{value.name} has a scale for each of its channels, and one of all is needed here")
 
 
 def unsupported(operator: Operator) -> str | None:

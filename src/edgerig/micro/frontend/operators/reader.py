@@ -11,7 +11,7 @@ from edgerig.micro.ir import Node, Value
 
 
 @dataclass
-class Record:
+class OperatorReader:
     """An operator of the file with its values; ``inputs`` are None where left out."""
 
     op: str
@@ -110,14 +110,14 @@ class Record:
 
 
 #: Makes the node of an operator.
-Builder = Callable[[Record], Node]
+Builder = Callable[[OperatorReader], Node]
 
 
-def same(record: Record, *values: Value) -> None:
+def same(reader: OperatorReader, *values: Value) -> None:
     """One type, and for integers one scale and zero point."""
     first = values[0]
     for value in values:
         if value.dtype != first.dtype:
-            record.refuse(f"it mixes {first.dtype} and {value.dtype}")
+            reader.refuse(f"it mixes {first.dtype} and {value.dtype}")
         if value.dtype in ("int8", "uint8", "int16") and value.quantization != first.quantization:
-            record.refuse(f"{first.name} and {value.name} have different scales or zero points")
+            reader.refuse(f"{first.name} and {value.name} have different scales or zero points")

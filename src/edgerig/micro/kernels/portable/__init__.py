@@ -40,10 +40,10 @@ from edgerig.micro.kernels.portable.shapes import (
     Fill,
     NearestPixel,
     Permute,
-    PushState,
     ReadState,
     Repeat,
     ResizeS8,
+    ShiftStateKernel,
     SplitUp,
 )
 
@@ -82,7 +82,7 @@ PORTABLE: tuple[Kernel, ...] = (
     Permute(),
     Repeat(),
     Fill(),
-    PushState(),
+    ShiftStateKernel(),
     ReadState(),
     AssignState(),
     Copy(),

@@ -15,11 +15,11 @@ from edgerig.micro.ir import (
     Concatenation,
     Node,
     Pad,
-    Push,
     ReadVariable,
     Reshape,
     ResizeBilinear,
     ResizeNearest,
+    ShiftState,
     Slice,
     Split,
     Transpose,
@@ -253,11 +253,11 @@ class AssignState(_Copying):
         return Lowered(f"memcpy({context.write(variable)}, {context.read(value)}, {value.nbytes});")
 
 
-class PushState(Kernel):
+class ShiftStateKernel(Kernel):
     """A state variable is shifted in its place; pieces as long as the shift do not overlap."""
 
     name = "portable-push"
-    node = Push
+    node = ShiftState
 
     def accepts(self, node: Node, options: Options) -> bool:
         return node.output.dtype in C_TYPES

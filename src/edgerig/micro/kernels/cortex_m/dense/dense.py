@@ -1,7 +1,7 @@
 """Dense layers, and convolutions whose window is the whole image (int8): four outputs at a time.
 
 The input is widened to int16 once; pairs of outputs share half-words of weights, ``256 * wa + wb``
-(`edgerig.micro.kernels.cortex_m.depthwise.pointwise_code` says how). Instructions counted on the simulated STM32F746: 0.84 per
+(`..depthwise.pointwise_code` says how). Instructions counted on the simulated STM32F746: 0.84 per
 multiplication, 12 per output and 1.1 per input; the last one or two outputs, one by one, 1.5 per multiplication.
 """
 

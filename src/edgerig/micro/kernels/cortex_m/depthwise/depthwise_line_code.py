@@ -2,7 +2,7 @@
 
 Weights lie on the stack in pairs, once as (w0, w1), (w2, w3), ... for outputs at even places and once as (0, w0),
 (w1, w2), ... for those at odd places, so that both multiply the same words of inputs: 6 instructions for 8
-multiplications. The rest is as in `edgerig.micro.kernels.cortex_m.depthwise.depthwise_code`; outputs are requantized with both
+multiplications. The rest is as in `depthwise_code`; outputs are requantized with both
 roundings.
 """
 
