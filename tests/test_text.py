@@ -125,6 +125,8 @@ def test_bench_and_its_reports_show_names_and_obey_none(nasty_network, tmp_path)
 class Speaking:
     """A board's console that answers with what a terminal would obey."""
 
+    times = ""
+
     def greeting(self) -> str:
         return "ready\n> "
 

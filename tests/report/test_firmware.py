@@ -88,7 +88,7 @@ def test_what_a_model_made_has_no_spread_and_no_tail(make: Any, kind: str, capfd
     lines = [line for line in capfd.readouterr().err.splitlines() if " us" in line]
     assert (lines[0].count(kind), lines[1].count(kind)) == (0, 1)
     low, high = (value * 1e6 for value in (board.steady.low, board.steady.high))
-    assert f" us, {kind}, {low:,.1f} to {high:,.1f} " in lines[1]
+    assert f" us, {kind}, {low:,.1f} to {high:,.1f}" in lines[1]
 
 
 def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_they_matter(make: Any) -> None:

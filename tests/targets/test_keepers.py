@@ -72,7 +72,7 @@ def test_thread_that_died_is_replaced_with_the_next_session(target, monkeypatch,
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr("edgerig.targets.remote.lease_holder._Keeper._run", dies)
+        patched.setattr("edgerig.targets.remote.lease_holder.LeaseRenewer._run", dies)
         target.check()
         assert eventually(lambda: not keepers())
     with target.open(faulty, faults.NAME, {}) as session:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgerig.agent.tls_relay import pump
+from edgerig.agent.tls_relay import relay
 from edgerig.errors import LeaseError, TargetError
-from edgerig.targets.remote import lease_holder as tenant
+from edgerig.targets.remote import lease_holder
 from edgerig.targets.resolve import target_for
 from edgerig.testing import faults
 
@@ -141,7 +141,7 @@ def test_lease_is_renewed_for_longer_than_it_lasts(start_agent, owned, faulty, x
 
 @pytest.mark.slow
 def test_waiting_run_gets_the_device_when_the_other_is_done(start_agent, owned, monkeypatch):
-    monkeypatch.setattr(tenant, "_RETRY", 0.1)
+    monkeypatch.setattr(lease_holder, "_RETRY", 0.1)
     agent = start_agent()
     ann, bob = owned(agent.address), owned(agent.address, wait=30)
     ann.check()
@@ -245,7 +245,7 @@ def test_lease_lost_over_the_agents_death_stays_lost(agent_process, owned, fault
     ann, bob = owned(agent.address), owned(agent.address)
     ann.check()
     fence = ann._tenant._owner.fence
-    monkeypatch.setattr(tenant.LeaseRenewer, "_renew", lambda self: None)
+    monkeypatch.setattr(lease_holder.LeaseRenewer, "_renew", lambda self: None)
     time.sleep(1.5)
     bob.check()
     agent.kill()
@@ -352,7 +352,7 @@ def test_pump_ends_when_the_worker_ends_and_passes_its_last_words():
 
     outer, host = socket.socketpair()
     inner, worker = socket.socketpair()
-    thread = threading.Thread(target=pump, args=(outer, inner))
+    thread = threading.Thread(target=relay, args=(outer, inner))
     thread.start()
     received = bytearray()
     reader = threading.Thread(target=lambda: [received.extend(part) for part in iter(lambda: host.recv(65536), b"")])
@@ -375,7 +375,7 @@ def test_pump_moves_both_ways_at_once_when_both_sides_are_slow():
     inner, worker = socket.socketpair()
     for end in (outer, host, inner, worker):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    pumping = threading.Thread(target=pump, args=(outer, inner))
+    pumping = threading.Thread(target=relay, args=(outer, inner))
     pumping.start()
     data = np.random.default_rng(3).bytes(1_000_000)
     got = {}
@@ -411,7 +411,7 @@ def test_pump_ends_when_it_is_stopped():
     outer, host = socket.socketpair()
     inner, worker = socket.socketpair()
     stopped = threading.Event()
-    thread = threading.Thread(target=pump, args=(outer, inner, stopped.is_set))
+    thread = threading.Thread(target=relay, args=(outer, inner, stopped.is_set))
     thread.start()
     stopped.set()
     thread.join(10)

@@ -135,8 +135,11 @@ def _rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
 
 def _run_name(models: Sequence[Path]) -> str:
     """``bench-a-b``; of many files, ``bench-a-and-5-more``."""
+    from edgerig.results.naming import folder_name
+
     stems = [model.stem for model in models]
-    return "bench-" + ("-".join(stems) if len(stems) <= 3 else f"{stems[0]}-and-{len(stems) - 1}-more")
+    name = "bench-" + ("-".join(stems) if len(stems) <= 3 else f"{stems[0]}-and-{len(stems) - 1}-more")
+    return name if name.isprintable() else folder_name(name)
 
 
 def _matrix(models: Sequence[tuple[str, Path, str]], given: dict[str, Any]) -> list[dict[str, Any]]:

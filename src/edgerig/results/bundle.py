@@ -110,13 +110,13 @@ class Bundle:
         return any(self.path.glob("cells/*/result.json")) or any(self.path.glob("cells/*/partial/*"))
 
     def clear(self) -> None:
-        """Take away what a run wrote that measured nothing: header, artifacts and notes of failure.
+        """Take away what a run wrote that measured nothing: header, artifacts, notes of failure and the report of them.
 
-        Reports and files that are not the run's own stay, and so does the folder if it holds such.
+        Files that are not the run's own stay, and so does the folder if it holds such.
         """
         for name in ("cells", "artifacts"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in ("rig.yaml", "bundle.json"):
+        for name in ("rig.yaml", "bundle.json", "report.html", "report.md", "report.json"):
             (self.path / name).unlink(missing_ok=True)
 
     def lock(self) -> None:
