@@ -56,6 +56,14 @@ def test_long_texts_are_cut_and_say_how_long_they_were():
     assert cut("abc", 3) == "abc"
 
 
+@pytest.mark.parametrize("row", [" ", "\n", " \n", "\\", "\x1b", "\u202e"])
+def test_the_cost_of_a_long_row_grows_with_its_length(row):
+    # With its square, this would take the better part of an hour.
+    text = row * 1_000_000 + "x"
+    assert len(one_line(text)) <= 500
+    assert len(lines(text)) <= 8000
+
+
 @given(st.text())
 def test_json_says_the_same_and_holds_nothing_that_is_obeyed(text):
     document = msgspec.json.encode({"name": text}).decode()

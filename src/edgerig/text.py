@@ -20,6 +20,7 @@ _HARMFUL = (
     "\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f"
 )
+_BREAKS = re.compile(r"[\r\n\t\v\f]+")
 _CLEAN = re.compile(f"[{_HARMFUL}]")
 _CLEAN_LINES = re.compile(f"(?![\n\t])[{_HARMFUL}]")
 #: JSON escapes C0 by itself.
@@ -28,7 +29,8 @@ _CLEAN_JSON = re.compile(f"(?![\x00-\x1f])[{_HARMFUL}]")
 
 def one_line(text: object, longest: int = LONGEST_LINE) -> str:
     """``text`` on one line: line breaks and tabs become blanks, what is harmful an escape, the rest is cut."""
-    joined = re.sub(r"[ ]*[\r\n\t\v\f]+[ ]*", " ", str(text)).strip()
+    # Split, not one pattern with the blanks around the break: that one tries anew at each blank of a long row.
+    joined = " ".join(part.strip(" ") for part in _BREAKS.split(str(text))).strip()
     return cut(_CLEAN.sub(_escape, joined), longest)
 
 

@@ -2,13 +2,14 @@ import re
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgerig.report import Report, render
 from edgerig.report.build import build
 from edgerig.report.load import Loaded
-from edgerig.report.markdown import _table, escape
+from edgerig.report.markdown import _cell, _table, escape
 
 HOSTILE = "a|b\n# c <script>alert(1)</script> [x](javascript:alert) `d` *e* http://evil.example"
 
@@ -114,3 +115,10 @@ def test_names_call_nobody_and_link_nowhere() -> None:
     assert "@" not in escape("ann@desk @everybody")
     assert "www." not in escape("see www.evil.example")
     assert escape("&lt;b&gt;") == "&amp;lt;b&amp;gt;"
+
+
+@pytest.mark.parametrize("row", ["\\", "|", "\\|", "`", "www."])
+def test_the_cost_of_a_long_row_grows_with_its_length(row: str) -> None:
+    # With its square, this would take the better part of an hour.
+    assert _cell(escape(row * 1_000_000))
+    assert _cell(row * 1_000_000)

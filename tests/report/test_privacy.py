@@ -64,3 +64,9 @@ def test_no_report_tells_where_the_bundle_lay(demo: Loaded, demo_folder: Path) -
         assert "secret-project" not in text
         assert "ann/" not in text
         assert "…/rig.yaml" in text
+
+
+@pytest.mark.parametrize("row", ["a", "a.", "@a", "@/a", "/", "\\", "~/", "/home/", " /home/a", "C:"])
+def test_the_cost_of_a_long_row_grows_with_its_length(row: str) -> None:
+    # With its square, this would take the better part of an hour.
+    assert shorten_paths(row * 1_000_000)

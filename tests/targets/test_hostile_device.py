@@ -333,6 +333,19 @@ def test_a_hello_that_promises_too_much_is_lived_with(hostile, faulty, at, value
     np.testing.assert_array_equal(told["run"].outputs[0], X[0] * 2)
 
 
+@pytest.mark.parametrize("kind", [MEMORY, PROFILE, STATS])
+def test_reasons_of_a_device_are_cleaned_and_cut(hostile, faulty, kind):
+    nothing = {"is": "unavailable", "reason": ESC + "r" * 500_000 + " " * 500_000}
+    told = {MEMORY: {"arena": nothing}, PROFILE: nothing, STATS: [1, 1, 1, None, None, {"power": nothing}]}
+    device = hostile({kind: lambda header, payload: (header, msgspec.msgpack.encode(told[kind]))})
+    answers = use(device.address, faulty)
+    known = {MEMORY: "memory", STATS: "sensors"}
+    reason = answers["profile"].reason if kind == PROFILE else next(iter(answers[known[kind]].values())).reason
+    assert is_clean(reason)
+    assert "owned" in reason
+    assert len(reason) <= 4000
+
+
 @pytest.mark.parametrize("value", [NAN, INF, -INF, -1.0, 1e300])
 @pytest.mark.parametrize("kind", [MEMORY, PROFILE, STATS])
 def test_figures_that_cannot_be_are_unavailable_and_say_so(hostile, faulty, kind, value):

@@ -83,7 +83,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0)
 
 def _cell(text: str) -> str:
     """``text`` as one cell, whatever it is: no line break ends its row, and no bar that is not escaped its cell."""
-    return re.sub(r"(\\*)\|", lambda bar: bar[0] if len(bar[1]) % 2 else f"{bar[1]}\\|", " ".join(text.splitlines()))
+    return re.sub(
+        r"(?<!\\)(\\*)\|", lambda bar: bar[0] if len(bar[1]) % 2 else f"{bar[1]}\\|", " ".join(text.splitlines())
+    )
 
 
 def _bullets(items: Iterable[str]) -> str:

@@ -16,8 +16,9 @@ _PART = r"""[^/\\\s"'`<>|;,=()\[\]]"""
 _PATH = re.compile(rf"{_START}(?:~|[A-Za-z]:)?[/\\](?!dev/|proc/|sys/)(?:{_PART}+[/\\])+({_PART}*)")
 #: A home folder without anything behind.
 _HOME = re.compile(rf"{_START}/(?:home|Users)/{_PART}+/?(?!{_PART}|/)")
-#: Whose run holds a device, as a lease tells it: ``ann@desk, process 4711``.
-_RUN = re.compile(r"[\w.+-]+@[\w.-]+, process \d+")
+#: Whose run holds a device, as a lease tells it: ``ann@desk, process 4711``. It is looked for where a word begins: from
+#: each of its letters on would take the square of a long word's length.
+_RUN = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w.-]+, process \d+")
 #: Fields that hold no text: encoded pictures are full of slashes.
 _OPAQUE = frozenset({"picture", "sha256", "fingerprint"})
 

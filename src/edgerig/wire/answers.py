@@ -253,12 +253,14 @@ def checked_quantity(quantity: Quantity, who: str, unit: str | None) -> Quantity
     )  # fmt: skip
 
 
-def checked_layers(layers: Sequence[Named], who: str) -> list[Named]:
-    """The operators of a profile, `edgerig.measure.profile.LayerTime` or the like.
+def checked_layers(layers: Sequence[Named] | Unavailable, who: str) -> list[Named] | Unavailable:
+    """The operators of a profile, `edgerig.measure.profile.LayerTime` or the like; or why there is none.
 
     Raises:
         AnswerError: They are more than any network has.
     """
+    if isinstance(layers, Unavailable):
+        return Unavailable(one_line(layers.reason, MESSAGE))
     if len(layers) > MOST_LAYERS:
         raise _refused(who, f"tells {len(layers)} operators in its profile")
     return [_checked_layer(layer, who) for layer in layers]

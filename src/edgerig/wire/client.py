@@ -10,7 +10,7 @@ import msgspec
 
 from edgerig import __version__
 from edgerig.errors import EdgerigError, TargetError, WireError
-from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.kinds import Quantity
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.wire import answers, messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
@@ -250,7 +250,7 @@ class WireClient(RuntimeProtocol):
         """The per-operator profile over ``count`` samples, decoded as ``kind``."""
         header = messages.pack_tensors(count, [part.nbytes for part in inputs])
         found = answers.decoded(self.request(Kind.PROFILE, header, inputs).payload, kind, "PROFILE", self.who)
-        return found if isinstance(found, Unavailable) else answers.checked_layers(found, self.who)
+        return answers.checked_layers(found, self.who)
 
     def memory(self) -> dict[str, Quantity]:
         """The memory that the device tells, in bytes by name."""
