@@ -80,7 +80,13 @@ def pages(demo_folder: Path, demo: Loaded, make: Any, tmp_path_factory: pytest.T
     long = "a_very_long_name_without_any_space_" * 4
     rows = tuple((long + str(n), *row[1:]) for n, row in enumerate(make.DEMO[:3]))
     wide = make.save(make.run(rows=rows, name=long), folder / "wide")
-    bundles = {"demo": [demo_folder], "two": [demo_folder, other], "long": [wide], "one": [other]}
+    bundles = {
+        "demo": [demo_folder],
+        "two": [demo_folder, other],
+        "long": [wide],
+        "one": [other],
+        "long two": [demo_folder, wide],
+    }
     return {name: write_report(paths, folder / f"{name}.html").as_uri() for name, paths in bundles.items()}
 
 
@@ -119,7 +125,7 @@ def test_the_page_never_scrolls_sideways(browser: Any, pages: dict[str, str], na
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize("name", ["demo", "two", "one"])
+@pytest.mark.parametrize("name", ["demo", "two", "one", "long", "long two"])
 def test_no_column_of_the_variants_is_out_of_sight(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
     load(browser, pages[name], width=width)
     script = """
@@ -132,6 +138,42 @@ def test_no_column_of_the_variants_is_out_of_sight(browser: Any, pages: dict[str
     count, outside = browser.execute_script(script)
     assert count >= 9
     assert outside == []
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1400])
+@pytest.mark.parametrize("name", ["demo", "two", "one", "long two"])
+def test_no_text_leaves_its_cell(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
+    load(browser, pages[name], width=width)
+    script = """
+    const all = [...document.querySelectorAll(':is(.main, .runs) tbody :is(td, th)')];
+    const cells = all.filter(c => c.checkVisibility());
+    const out = [];
+    for (const cell of cells) {
+      const own = cell.getBoundingClientRect(), walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        const range = document.createRange();
+        range.selectNodeContents(walker.currentNode);
+        for (const box of range.getClientRects())
+          if (box.width && (box.right > own.right + 1 || box.left < own.left - 1))
+            out.push([cell.innerText, Math.round(box.left - own.left), Math.round(box.right - own.right)]);
+      }
+    }
+    return [cells.length, out];
+    """
+    count, outside = browser.execute_script(script)
+    assert count >= 9
+    assert outside == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_what_was_measured_on_what_is_in_sight(browser: Any, pages: dict[str, str], width: int) -> None:
+    load(browser, pages["long two"], width=width)
+    script = """
+    const frame = document.querySelector('.runs').closest('.scroll').getBoundingClientRect();
+    const cells = [...document.querySelectorAll('.runs tbody :is(td, th)')].filter(c => c.checkVisibility());
+    return [cells.length, cells.filter(c => c.getBoundingClientRect().right > frame.right + 1).map(c => c.innerText)];
+    """
+    assert browser.execute_script(script) == [10, []]
 
 
 def test_the_page_of_one_variant_has_no_plot(browser: Any, pages: dict[str, str]) -> None:

@@ -330,9 +330,27 @@ def test_an_unfinished_run_is_said_everywhere(make: Any) -> None:
     assert not report.finished
     assert not report.bundles[0].finished
     assert any("8 of 9 cells measured" in note for note in report.notes)
-    assert any("could not be measured" in note for note in report.notes)
+    why = f"{make.failure().id} could not be measured: onnxruntime cannot load it."
+    assert any(note.endswith(why) for note in report.notes)
     assert report.bundles[0].failures[0].message == "onnxruntime cannot load it"
     assert not report.recommendation.firm
+
+
+def test_of_many_failures_the_first_are_named_and_the_others_counted(make: Any) -> None:
+    failures = tuple(make.failure(f"cell-{n}") for n in range(5))
+    notes = build([make.run(finished=None, failures=failures)]).notes
+    assert [number for number in range(5) if any(f"cell-{number} " in note for note in notes)] == [0, 1, 2]
+    assert any("2 more cells could not be measured" in note for note in notes)
+
+
+@pytest.mark.parametrize(("count", "shown"), [(2, "net-0, net-1"), (12, "12 models")])
+def test_a_run_of_many_models_is_described_in_a_line(make: Any, count: int, shown: str) -> None:
+    run = make.run()
+    models = tuple(msgspec.structs.replace(run.result.model, name=f"net-{n}") for n in range(count))
+    run = msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, models=models))
+    fact = build([run]).bundles[0].model[0]
+    assert fact.value == shown
+    assert fact.title.split(", ") == [model.name for model in models]
 
 
 def test_a_run_without_cells_still_makes_a_report(make: Any) -> None:

@@ -111,3 +111,10 @@ def test_the_least_that_fits_is_thinned_no_more_than_needed(demo: Loaded, monkey
     assert "samples are drawn" in thinned
     monkeypatch.setattr(write, "_LEVELS", (Limits(points=0, picture_bytes=0, mismatches=0, classes=0, layers=0),))
     assert len(render([demo])) < len(thinned)
+
+
+def test_paths_may_be_strings_and_one_bundle_needs_no_list(demo_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.md"
+    assert write_report(str(demo_folder), str(out)) == out
+    assert out.read_text() == write_report([demo_folder], tmp_path / "other.md").read_text()
+    assert build_report(str(demo_folder)) == build_report([demo_folder])

@@ -33,6 +33,10 @@ from edgerig.report.variants import build_variant
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, ModelInfo, RunResult
 
+#: Models that are listed by name where a run is described.
+_MOST_NAMED = 4
+#: Failures that are named before the table of variants, of each run.
+_MOST_FAILURES = 3
 _KINDS: tuple[Kind, ...] = ("measured", "emulated", "modelled", "estimated")
 
 
@@ -166,7 +170,9 @@ def _model_facts(result: RunResult) -> list[Fact]:
     models = result.models or (result.model,)
     if len(models) == 1:
         return _facts_of_model(models[0])
-    facts = [Fact("models", ", ".join(model.name for model in models))]
+    names = ", ".join(model.name for model in models)
+    # Each of many stands in the table of variants; here they would be a wall of text.
+    facts = [Fact("models", names if len(models) <= _MOST_NAMED else f"{len(models)} models", names)]
     for model in models:
         counts = [
             f"{value:,} {what}"
@@ -299,16 +305,16 @@ def _kinds(variants: Sequence[Variant]) -> tuple[Kind, ...]:
 
 def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:
     """What a reader must know before comparing."""
-    notes = [
-        f"{name} is not finished: {_so_far(result)}."
-        for result, name in zip(results, names, strict=True)
-        if result.finished is None
-    ]
-    notes += [
-        f"{name}: {len(result.failures)} cells could not be measured; the run's section tells why."
-        for result, name in zip(results, names, strict=True)
-        if result.failures
-    ]
+    pairs = list(zip(results, names, strict=True))
+    notes = [f"{name} is not finished: {_so_far(result)}." for result, name in pairs if result.finished is None]
+    for result, name in pairs:
+        for failure in result.failures[:_MOST_FAILURES]:
+            notes.append(f"{name}: {failure.id} could not be measured: {_first_sentence(failure.message)}")
+        if len(result.failures) > _MOST_FAILURES:
+            notes.append(
+                f"{name}: {len(result.failures) - _MOST_FAILURES:,} more cells could not be measured; "
+                "the run's section tells why."
+            )
     notes += [f"{name} has no cells." for result, name in zip(results, names, strict=True) if not result.cells]
     if len({(result.dataset.name, result.dataset.fingerprint) for result in results}) > 1:
         notes.append("The runs used different data; their qualities cannot be compared.")
@@ -325,6 +331,11 @@ def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:
     if missing:
         notes.append(f"{len(missing)} of {len(cells)} variants have no latency; the table tells why.")
     return notes + remarks(cells)
+
+
+def _first_sentence(message: str) -> str:
+    """The first line of what went wrong; the hint behind it and tables stand in the run's section."""
+    return message.strip().partition("\n")[0].rstrip(" :.") + "."
 
 
 def _so_far(result: RunResult) -> str:

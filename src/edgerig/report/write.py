@@ -14,6 +14,8 @@ from edgerig.report.load import Loaded, load_bundle
 from edgerig.report.model import Report
 
 Format = Literal["html", "md", "json"]
+#: One bundle's folder, or several.
+Bundles = Path | str | Sequence[Path | str]
 #: The formats of a report, which are also the suffixes of its file.
 FORMATS: tuple[Format, ...] = get_args(Format)
 #: A page may not be larger than this.
@@ -27,22 +29,23 @@ _LEVELS = (
 )
 
 
-def write_report(bundles: Sequence[Path], out: Path, format: Format | None = None) -> Path:
+def write_report(bundles: Bundles, out: Path | str, format: Format | None = None) -> Path:
     """Write one report of one or several bundles, side by side.
 
     Args:
-        bundles: Folders that `edgerig run` or `edgerig bench` made.
+        bundles: Folders that `edgerig run` or `edgerig bench` made, or one of them.
         out: The file to write; its suffix (.html, .md, .json) tells the format where ``format`` is None.
         format: The format, whatever the suffix.
 
     Returns:
-        ``out``.
+        ``out``, as a path.
 
     Raises:
         UsageError: No bundle is given, one twice, or the suffix stands for no format.
         StorageError: A folder is no bundle or is damaged, the file cannot be written, or the page would be larger
             than 2.5 MB even without its details.
     """
+    out = Path(out)
     chosen = format or format_of(out)
     if out.is_dir():
         raise UsageError(f"{out} is a folder.", f"Name a file: --out {out / f'report.{chosen}'}")
@@ -60,7 +63,7 @@ def write_reports(bundle: Path) -> None:
         files.write_text(bundle / f"report.{format}", render(loaded, format))
 
 
-def build_report(bundles: Sequence[Path]) -> Report:
+def build_report(bundles: Bundles) -> Report:
     """The model of the report of ``bundles``; raises as `write_report` does."""
     return build(_load(bundles))
 
@@ -109,13 +112,16 @@ def format_of(path: Path) -> Format:
     )
 
 
-def _load(bundles: Sequence[Path]) -> list[Loaded]:
+def _load(bundles: Bundles) -> list[Loaded]:
+    if isinstance(bundles, str | Path):
+        bundles = [bundles]
     if not bundles:
         raise UsageError("No bundle is given.", "Name at least one folder that `edgerig run` made.")
     seen: set[Path] = set()
-    for bundle in bundles:
+    folders = [Path(bundle) for bundle in bundles]
+    for bundle in folders:
         place = bundle.resolve()
         if place in seen:
             raise UsageError(f"{bundle} is given twice.", "Give each bundle once.")
         seen.add(place)
-    return [load_bundle(bundle) for bundle in bundles]
+    return [load_bundle(bundle) for bundle in folders]
