@@ -299,7 +299,7 @@ class _Run:
             finished=now(), model=header.model, models=header.models, dataset=header.dataset,
             host=observe(), cells=tuple(done),
             sizes=_sizes(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
-            stages=self.stages.log, warnings=(*self.shortages, *_about_machines(done)), planned=header.cells,
+            stages=self.stages.log, warnings=(*self.shortages, *self.stages.notes, *_about_machines(done)), planned=header.cells,
         )  # fmt: skip
 
     def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact | Exception]) -> ModelInfo:

@@ -22,7 +22,7 @@ from edgerig.engine.samples import EvaluationSamples, Reference
 from edgerig.errors import EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.models.declared import declare, with_fixed_shapes, with_found_layout
+from edgerig.models.declared import check_classes, declare, with_fixed_shapes, with_found_layout
 from edgerig.models.files import open_artifact
 from edgerig.models.keras import checkpoint as checkpoints
 from edgerig.plugins import convert_settings, make
@@ -34,11 +34,17 @@ LONGEST_STEM = 100
 
 
 class Stages:
-    """Runs the cached stages of one run and remembers which were built: ``log`` maps stage to built or cached."""
+    """Runs the cached stages of one run.
+
+    Attributes:
+        log: Stage to ``built`` or ``cached``.
+        notes: What is to be said of the models, beside their numbers.
+    """
 
     def __init__(self, cache: StageCache, dataset: Dataset, progress: Progress) -> None:
         self.cache, self.dataset, self.progress = cache, dataset, progress
         self.log: dict[str, str] = {}
+        self.notes: list[str] = []
 
     def model(self, part: ModelPart) -> Artifact:
         """The model to deploy: trained, out of the cache, or the user's own file; with what was declared of it.
@@ -66,9 +72,9 @@ class Stages:
 
     def _model(self, part: ModelPart) -> Artifact:
         if part.file:
-            return open_artifact(
-                Path(part.file), preprocessing=self.dataset.preprocessing, classes=self.dataset.classes
-            )
+            artifact = self._own_file(Path(part.file))
+            self._note(check_classes(artifact, self.dataset))
+            return msgspec.structs.replace(artifact, classes=self.dataset.classes or artifact.classes)
         wrapper = make("model", part.use or "", ModelWrapper, part.options)
         settings = convert_settings(TrainSettings, part.train, "model.train")
         assert isinstance(settings, TrainSettings)
@@ -114,8 +120,13 @@ class Stages:
             if choice.why:
                 self.progress.log(choice.why)
             source = models[choice.label] if choice.label else self._reference_file(part, models[part.label])
+            if source.preprocessing != models[part.label].preprocessing:
+                self._note(
+                    f"{part.label} and {source.name}, with which it is compared, were made for other preprocessing: each "
+                    "is given its own."
+                )
             # Which output of which network: the layout follows from the shape, or was declared for all.
-            key = files.digest([source.sha256, source.judged_output, source.inputs])
+            key = files.digest([source.sha256, source.judged_output, source.inputs, source.preprocessing])
             if key not in made:
                 made[key] = self._reference(source, tests)
             known[part.label] = made[key]
@@ -187,11 +198,21 @@ class Stages:
         return with_found_layout(artifact, self.dataset)
 
     def _own_file(self, path: Path) -> Artifact:
-        """A file of the user's: its own description if it has one, else the dataset's preprocessing."""
+        """A file of the user's: with the preprocessing that it was trained with, if it has a description that says so,
+        else with the dataset's. Random numbers are what they are, for every network.
+        """
         artifact = open_artifact(path)
-        if artifact.origins and artifact.origins[0].tool != "file":
+        trained = bool(artifact.origins) and artifact.origins[0].tool != "file"
+        if trained and self.dataset.task != "none":
             return artifact
+        if artifact.classes and self.dataset.task != "none" and artifact.preprocessing != self.dataset.preprocessing:
+            self._note(f"{artifact.name} was compiled for other preprocessing than that of {self.dataset.name} here.")
         return msgspec.structs.replace(artifact, preprocessing=self.dataset.preprocessing, classes=self.dataset.classes)
+
+    def _note(self, text: str | None) -> None:
+        if text is not None and text not in self.notes:
+            self.notes.append(text)
+            self.progress.log(text)
 
     def _artifact(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Artifact:
         folder = self._stage(name, key, build, resumable=resumable)

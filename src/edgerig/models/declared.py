@@ -18,6 +18,8 @@ from edgerig.models.graph.read import io_specs, left_out
 
 #: Axes of a batch of samples that can have a layout: the batch, and what is more than one number.
 LAYOUT_AXES = 2
+#: Classes that are named in a message.
+MOST_NAMES = 5
 
 
 def declare(artifact: Artifact, layout: Layout | None = None, output: str | None = None) -> Artifact:
@@ -78,6 +80,35 @@ def with_found_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
     if layout is None:
         return artifact
     return msgspec.structs.replace(artifact, inputs=(msgspec.structs.replace(spec, layout=layout),))
+
+
+def check_classes(artifact: Artifact, dataset: Dataset) -> str | None:
+    """Whether a network that knows its classes has those of a dataset, in their order.
+
+    Returns:
+        What is to be said where they have other names; None where they are the same, or where one of both has none.
+
+    Raises:
+        IncompatibleError: They are the same in another order, so that right answers would count as wrong ones.
+    """
+    own, wanted = artifact.classes, dataset.classes
+    if dataset.task != "classification" or not own or not wanted or own == wanted:
+        return None
+    if sorted(own) == sorted(wanted):
+        place = next(place for place, name in enumerate(own) if name != wanted[place])
+        raise IncompatibleError(
+            f"{artifact.name} was made for the classes of dataset {dataset.name!r} in another order: its output {place} "
+            f"is {own[place]!r}, where the dataset's class {place} is {wanted[place]!r}.",
+            "Number the dataset's classes as the network has them.",
+        )
+    return (
+        f"{artifact.name} was made for the classes {_few(own)}, and dataset {dataset.name!r} has {_few(wanted)}: they are "
+        "taken for the same by their order."
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (", .." if len(names) > MOST_NAMES else "")
 
 
 def with_likely_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
