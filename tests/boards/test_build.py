@@ -16,12 +16,14 @@ from edgerig.boards import toolchain as toolchains
 from edgerig.boards.board import board_names, firmware_folder, load_board
 from edgerig.boards.build import build_firmware, compile_flags, machine_flags
 from edgerig.boards.config import write_config, write_sample
-from edgerig.boards.firmware import BIN, BuildSettings, Firmware, Network, read_firmware
-from edgerig.boards.network import check_kernels, kernels_of
+from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware, Network, read_firmware
+from edgerig.boards.network import check_kernels, kernels_of, network_of
 from edgerig.boards.sizes import open_elf, table
 from edgerig.boards.toolchain import find_toolchain
 from edgerig.errors import CompileError, IncompatibleError, SpecError, UnknownNameError, UsageError
 from edgerig.install import install_command
+from edgerig.models.files import open_artifact
+from edgerig.testing import networks
 
 COMPILERS = ("ziglang", pytest.param("gcc", marks=pytest.mark.slow))
 BOARD = load_board("stm32f746")
@@ -207,6 +209,34 @@ def test_a_second_build_comes_out_of_the_cache_and_a_changed_one_does_not(
     code.write_text(code.read_text().replace("sum >> 9", "sum >> 7"))
     assert build_firmware(BOARD, network, None).folder != first.folder
     assert calls
+
+
+@pytest.mark.parametrize("file", [ELF, BIN, MANIFEST])
+def test_a_firmware_in_the_cache_that_was_changed_is_built_anew_and_that_is_said(
+    write_network: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str
+) -> None:
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
+    network, said = write_network(), list[str]()
+    first = build_firmware(BOARD, network, None, log=said.append)
+    path = Path(first.folder) / file
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert build_firmware(BOARD, network, None, log=said.append) == first
+    assert path.read_bytes()[-1] == whole[-1]
+    (told,) = said
+    assert f"{file} was changed" in told
+
+
+def test_a_network_in_c_in_the_cache_that_was_changed_is_written_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGERIG_CACHE", str(tmp_path / "cache"))
+    artifact = open_artifact(networks.dense_tflite_int8(tmp_path / "net.tflite"))
+    weights = Path(network_of(artifact, BOARD, BuildSettings()).folder) / "weights.c"
+    whole = weights.read_text()
+    weights.write_text(whole.replace("1", "0"))
+    assert network_of(artifact, BOARD, BuildSettings()).folder == str(weights.parent)
+    assert weights.read_text() == whole
 
 
 def test_missing_compilers_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

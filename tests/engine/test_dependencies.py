@@ -17,7 +17,7 @@ from edgerig.artifact import Artifact, Preprocessing, TensorSpec
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
-from edgerig.engine.cache import StageCache
+from edgerig.cache import StageCache
 from edgerig.engine.stages import Stages
 from edgerig.errors import UsageError
 from edgerig.plugins import make

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +18,7 @@ from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware,
 from edgerig.boards.network import check_kernels
 from edgerig.boards.sizes import measure, open_elf, table
 from edgerig.boards.toolchain import Toolchain, find_toolchain
+from edgerig.cache import StageCache
 from edgerig.errors import CompileError, storing
 
 #: Lengths of memories of a board that has room for everything, to see how much a network is too big by.
@@ -27,10 +26,14 @@ ENDLESS = 1 << 27
 _SOURCES = frozenset({".c", ".h", ".S", ".s", ".inc", ".ld", ".toml", ".py"})
 
 
-def build_firmware(board: Board, network: Network, out: Path | None, settings: BuildSettings | None = None) -> Firmware:
+def build_firmware(
+    board: Board, network: Network, out: Path | None, settings: BuildSettings | None = None,
+    log: Callable[[str], None] = lambda text: None,
+) -> Firmware:  # fmt: skip
     """Compile and link the firmware of ``board`` with ``network`` inside, into the folder ``out``.
 
-    What was built before from the same sources is taken from the cache. Without ``out`` it stays there alone.
+    What was built before from the same sources is taken from the cache, every file of it checked; ``log`` hears where
+    one was damaged, and it is built anew. Without ``out`` it stays there alone.
 
     Raises:
         SpecError: The board has no such clock. IncompatibleError: The network's kernels do not run on it.
@@ -43,9 +46,11 @@ def build_firmware(board: Board, network: Network, out: Path | None, settings: B
     check_kernels(board, network, settings)
     toolchain = find_toolchain(settings.compiler)
     build = _manifest(board, network, settings, toolchain)
-    place = files.cache_folder() / "firmware" / _key(board, network, settings, toolchain)
-    if not (place / MANIFEST).is_file():
-        _build_into(place, board, network, settings, toolchain, build)
+    place, _ = StageCache(files.cache_folder() / "firmware").get_or_build(
+        _key(board, network, settings, toolchain),
+        lambda work: _build_into(work, board, network, settings, toolchain, build),
+        damaged=lambda fault: log(f"the firmware in the cache is damaged ({fault}); it is built anew"),
+    )
     firmware = read_firmware(place)
     if out is None:
         return firmware
@@ -60,28 +65,20 @@ def build_firmware(board: Board, network: Network, out: Path | None, settings: B
 
 
 def _build_into(
-    place: Path, board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, build: dict[str, str]
+    work: Path, board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, build: dict[str, str]
 ) -> None:
-    """Build in a folder beside ``place`` that takes its name at the end."""
-    with storing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".build-", dir=place.parent))
-    try:
-        objects = _compile_all(work, board, network, settings, toolchain, build)
-        elf = work / ELF
-        _link(elf, objects, work, board, network, settings, toolchain)
-        sizes = measure(elf, objects, board)
-        files.write_bytes(work / BIN, image(elf, board))
-        firmware = Firmware(
-            folder=".", board=board.name, clock_hz=settings.clock_hz or board.clock_hz, sha256=network.sha256,
-            build=build, sizes=sizes, layer_shapes=network.layer_shapes,
-        )  # fmt: skip
-        files.write_json(work / MANIFEST, firmware)
-        shutil.rmtree(work / "objects")
-        with contextlib.suppress(OSError):  # somebody else built the same meanwhile
-            work.rename(place)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    """Build in the empty folder ``work``."""
+    objects = _compile_all(work, board, network, settings, toolchain, build)
+    elf = work / ELF
+    _link(elf, objects, work, board, network, settings, toolchain)
+    sizes = measure(elf, objects, board)
+    files.write_bytes(work / BIN, image(elf, board))
+    firmware = Firmware(
+        folder=".", board=board.name, clock_hz=settings.clock_hz or board.clock_hz, sha256=network.sha256,
+        build=build, sizes=sizes, layer_shapes=network.layer_shapes,
+    )  # fmt: skip
+    files.write_json(work / MANIFEST, firmware)
+    shutil.rmtree(work / "objects")
 
 
 def image(elf_file: Path, board: Board) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from edgerig import files
+from edgerig.cache import StageCache
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import BuildSettings, Network
@@ -48,9 +49,7 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
     file = Path(artifact.path).name
     source = isolated(f"Compiling {file}", CompileError, compile_model, artifact.read(), PREFIX, options, file)
     key = files.digest({name: files.sha256(data) for name, data in source.files.items()})[:32]
-    folder = files.cache_folder() / "firmware" / "sources" / key
-    if not (folder / MANIFEST).is_file():
-        source.write(folder)
+    folder, _ = StageCache(files.cache_folder() / "firmware" / "sources").get_or_build(key, source.write)
     return network_in(folder, source.manifest)
 
 

@@ -244,7 +244,7 @@ def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]
         compiler=given["compiler"], optimize=given["optimize"], level=given["level"], fpu=not given["no_fpu"],
         debug=given["debug_build"], clock_hz=given["clock_hz"], kernels=given["kernels"],
     )  # fmt: skip
-    return build_firmware(board, _network(model, board, settings), out, settings)
+    return build_firmware(board, _network(model, board, settings), out, settings, echo)
 
 
 def _network(model: Path, board: Any, settings: Any) -> Network:

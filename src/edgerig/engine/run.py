@@ -17,7 +17,7 @@ from edgerig.compilers.sizes import size_table
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
 from edgerig.engine import dependencies
-from edgerig.engine.cache import StageCache
+from edgerig.cache import StageCache
 from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info
@@ -176,6 +176,7 @@ class _Run:
                 key = part_key(cell.target)
                 if key not in targets:
                     target = target_for(cell.target.use, cell.target.options)
+                    target.log = self.progress.log
                     stack.callback(self._close, target)
                     state = self._check(target, cell.target.use)
                     self.progress.log(f"target {cell.target.use}: {state.cpu}, {cores_text(state)}, {state.system}")

@@ -15,7 +15,7 @@ from edgerig.artifact import Artifact, sidecar_path
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
-from edgerig.engine.cache import StageCache
+from edgerig.cache import StageCache
 from edgerig.engine.reference import reference_scores, why_no_reference
 from edgerig.engine.references import choose_references
 from edgerig.engine.samples import EvaluationSamples, Reference

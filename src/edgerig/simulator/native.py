@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerig import files
+from edgerig.cache import StageCache
 
 _HERE = Path(__file__).parent
 
@@ -21,12 +22,12 @@ def native_library(name: str) -> ctypes.CDLL | None:
     """``name.c`` compiled for this machine and loaded, or None where that does not work."""
     source = _HERE / f"{name}.c"
     key = files.digest([source.read_text(), sys.platform, sys.version, ctypes.sizeof(ctypes.c_void_p)])[:16]
-    path = files.cache_folder() / "firmware" / f"{name}-{key}.so"
+    file = f"{name}.so"
     try:
-        if not path.is_file():
-            with files.atomic_path(path) as temporary:
-                _compile(source, temporary)
-        return ctypes.CDLL(str(path))
+        folder, _ = StageCache(files.cache_folder() / "firmware" / "native").get_or_build(
+            key, lambda work: _compile(source, work / file)
+        )
+        return ctypes.CDLL(str(folder / file))
     except Exception:
         # Slower, but nothing else is lost.
         return None

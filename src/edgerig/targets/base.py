@@ -132,6 +132,7 @@ class Target(Plugin, ABC):
 
     Attributes:
         address: As the rig file names it: ``local``, ``tcp://pi:7433``.
+        log: Where it tells what is worth knowing and is no error; nowhere, unless somebody listens.
 
     Class attributes:
         kind: What numbers of this target are at best: ``measured`` on hardware; where there is none, ``modelled`` if it
@@ -142,6 +143,7 @@ class Target(Plugin, ABC):
     kind: ClassVar[str] = "measured"
     runtime: ClassVar[str | None] = None
     address: str
+    log: Callable[[str], None] = staticmethod(lambda text: None)
 
     @classmethod
     def check_address(cls, address: str) -> None:

@@ -116,7 +116,8 @@ class BoardTarget(Target):
             {name: getattr(self.settings, name) for name in BuildSettings.__struct_fields__}, BuildSettings
         )
         try:
-            return build_firmware(self.board, network_of(artifact, self.board, settings), out, settings)
+            network = network_of(artifact, self.board, settings)
+            return build_firmware(self.board, network, out, settings, self.log)
         except (ModelError, CompileError) as error:
             raise InferenceError(error.message, error.hint) from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgerig.engine.cache import MANIFEST, StageCache
+from edgerig.cache import MANIFEST, StageCache
 from edgerig.errors import StorageError
 
 
@@ -96,7 +96,7 @@ def test_two_processes_build_it_once(tmp_path: Path) -> None:
 
 def test_a_builder_killed_in_the_middle_leaves_no_stage(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from edgerig.engine.cache import StageCache\n"
+        "import sys, time; from pathlib import Path; from edgerig.cache import StageCache\n"
         "def build(work):\n"
         "    (work / 'half').write_text('half'); print('building', flush=True); time.sleep(60)\n"
         f"StageCache(Path({str(tmp_path)!r})).get_or_build('ab12', build)\n"
@@ -210,7 +210,7 @@ def test_a_full_disk_in_the_middle_is_said_and_leaves_no_stage(tmp_path: Path, r
 def test_a_disk_that_fills_while_a_stage_is_sealed_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from edgerig.engine.cache import StageCache; from edgerig.errors import StorageError\n"
+        "from edgerig.cache import StageCache; from edgerig.errors import StorageError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "def build(work):\n"
         "    (work / 'a').write_bytes(b'x' * 1000)\n"
