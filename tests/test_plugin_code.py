@@ -141,3 +141,45 @@ def test_a_class_typed_into_an_interpreter_has_no_code_to_see() -> None:
 
 def test_edgerigs_own_code_has_a_digest() -> None:
     assert len(own_code()) == 64
+
+
+NAMES = {
+    "beside it": "from pathlib import Path\nX = (Path(__file__).parent / 'table.txt').read_text()\n",
+    "below it": "from pathlib import Path\nX = (Path(__file__).parent / 'tables' / 'table.txt').read_text()\n",
+    "joined": "import os\nX = open(os.path.join(os.path.dirname(__file__), 'tables', 'table.txt')).read()\n",
+    "in the working folder": "def later():\n    return open('here.txt').read()\n",
+    "code that it runs": "exec(open('code.py.txt').read())\n",
+    "an image of numbers": "def later(np):\n    return np.load('here.npy')\n",
+}
+
+
+@pytest.mark.parametrize("line", NAMES.values(), ids=NAMES)
+def test_files_that_a_module_names_count(beside: Beside, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(beside.folder)
+    (beside.folder / "tables").mkdir()
+    paths = [beside.folder / name for name in ("table.txt", "tables/table.txt", "here.txt", "code.py.txt", "here.npy")]
+    for path in paths:
+        path.write_text("Y = 1\n")
+    beside.write(beside.helper, "SIZE = 16\n" + line)
+    first = code_of(beside.load())
+    assert first is not None
+    assert code_of(beside.load()) == first
+    for path in paths:
+        path.write_text("Y = 2\n")
+    assert code_of(beside.load()) != first
+
+
+def test_modules_whose_names_are_worked_out_count_once_they_are_loaded(beside: Beside) -> None:
+    far = f"{beside.name}_far"
+    beside.write(far, "X = 1\n")
+    beside.write(beside.helper, f"SIZE = 16\nimport importlib\nX = importlib.import_module('{beside.name}' + '_far')\n")
+    first = code_of(beside.load())
+    assert first is not None
+    assert far in first.files
+
+
+def test_other_files_do_not_count(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(beside.folder)
+    first = code_of(beside.load())
+    (beside.folder / "rig.yaml").write_text("name: x\n")
+    assert code_of(beside.load()) == first

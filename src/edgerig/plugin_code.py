@@ -2,7 +2,8 @@
 
 A user's plugin is edited and run again; whatever was built with the code before must not be taken for the new one's. So
 the source of the plugin's module, of its package and of every module of the user's that these import is hashed, when
-the plugin is looked up: that is the code that was loaded. What is installed is named by its version.
+the plugin is looked up: that is the code that was loaded. So are the files that this code names (`edgerig.named_files`).
+What is installed is named by its version.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import msgspec
 
 from edgerig import __version__, files
 from edgerig.errors import SpecError
+from edgerig.named_files import named_in
 
 #: Parts of edgerig that no built stage depends on.
 ASIDE = frozenset({"cli", "report", "results", "spec", "suites", "testing", "data", "__pycache__"})
@@ -37,14 +39,23 @@ class Code(msgspec.Struct, frozen=True):
     Attributes:
         files: SHA-256 of the user's source files, by module or path below the package.
         versions: Versions of the installed packages that they import.
+        named: SHA-256 of other files that the sources name, by that name.
     """
 
     files: dict[str, str]
     versions: dict[str, str]
+    named: dict[str, str] = {}
 
 
-#: What each class was made of when it was loaded, and where its files lie.
-_loaded: dict[type, tuple[Code, dict[str, str]] | None] = {}
+class _Loaded(msgspec.Struct, frozen=True):
+    """What a class was made of when it was loaded; SHA-256 of its sources by path; paths of files that they name."""
+
+    code: Code
+    sources: dict[str, str]
+    named: dict[str, Path]
+
+
+_loaded: dict[type, _Loaded | None] = {}
 
 
 def code_of(cls: type) -> Code | None:
@@ -54,7 +65,14 @@ def code_of(cls: type) -> Code | None:
     if cls not in _loaded:
         _loaded[cls] = _look_at(cls)
     entry = _loaded[cls]
-    return entry[0] if entry is not None else None
+    return entry.code if entry is not None else None
+
+
+def named_files(cls: type) -> dict[str, Path]:
+    """Where the files lie that the sources of ``cls`` name, by that name: such as the table that it reads."""
+    code_of(cls)
+    entry = _loaded[cls]
+    return entry.named if entry is not None else {}
 
 
 def check_loaded(cls: type) -> None:
@@ -65,7 +83,7 @@ def check_loaded(cls: type) -> None:
     """
     code_of(cls)
     entry = _loaded[cls]
-    for path, digest in (entry[1] if entry is not None else {}).items():
+    for path, digest in (entry.sources if entry is not None else {}).items():
         with contextlib.suppress(OSError):
             if files.sha256_file(Path(path)) != digest:
                 raise SpecError(
@@ -103,7 +121,7 @@ def own_code() -> str:
     return files.digest([__version__, [[str(path.relative_to(root)), files.sha256_file(path)] for path in paths]])
 
 
-def _look_at(cls: type) -> tuple[Code, dict[str, str]] | None:
+def _look_at(cls: type) -> _Loaded | None:
     """Follow the imports from the modules of the class and of its bases."""
     waiting = [base.__module__.partition(".")[0] for base in cls.__mro__]
     first = cls.__module__.partition(".")[0]
@@ -112,6 +130,7 @@ def _look_at(cls: type) -> tuple[Code, dict[str, str]] | None:
     seen = {"edgerig", *sys.stdlib_module_names} - {"__main__"}
     hashes: dict[str, str] = {}
     paths: dict[str, str] = {}
+    named: dict[str, Path] = {}
     installed: set[str] = set()
     while waiting:
         top = waiting.pop()
@@ -129,9 +148,12 @@ def _look_at(cls: type) -> tuple[Code, dict[str, str]] | None:
         for name, path in _sources(top, origin):
             data = path.read_bytes()
             hashes[name] = paths[str(path)] = files.sha256(data)
-            if path.suffix == ".py":
-                waiting += _imports(data)
-    return Code(dict(sorted(hashes.items())), _versions(installed)), paths
+            if path.suffix == ".py" and (tree := _parsed(data)) is not None:
+                waiting += _imports(tree, path.parent)
+                named |= named_in(tree, path.parent)
+    named = {name: path for name, path in sorted(named.items()) if str(path) not in paths}
+    sums = {name: files.sha256_file(path) for name, path in named.items()}
+    return _Loaded(Code(dict(sorted(hashes.items())), _versions(installed), sums), paths, named)
 
 
 def _origin(top: str) -> Path | None:
@@ -168,23 +190,35 @@ def _sources(top: str, origin: Path) -> Iterator[tuple[str, Path]]:
             yield f"{top}/{'/'.join(parts)}", path
 
 
-def _imports(source: bytes) -> list[str]:
-    """The top-level names that a module imports, anywhere in it, as far as its text says them."""
+def _parsed(source: bytes) -> ast.Module | None:
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError):
-        return []
+        return None
+
+
+def _imports(tree: ast.Module, folder: Path) -> list[str]:
+    """The top-level names that a module in ``folder`` imports, anywhere in it, as far as its text says them.
+
+    Where it imports what is worked out, they are those of all modules of its folder that are loaded.
+    """
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.append(node.module)
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        elif isinstance(node, ast.Call) and node.args:
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
-                names.append(node.args[0].value)
+            if called in ("import_module", "__import__"):
+                name = getattr(node.args[0], "value", None)
+                names += [name] if isinstance(name, str) else _loaded_from(folder)
     return [name.partition(".")[0] for name in names]
+
+
+def _loaded_from(folder: Path) -> list[str]:
+    paths = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    return [name for name, path in paths.items() if path and Path(path).parent.resolve() == folder]
 
 
 def _installed(origin: Path) -> bool:

@@ -43,9 +43,10 @@ class Plugin:
         modules: The modules that must be importable for the plugin to work.
         Settings: The settings struct.
 
-    What edgerig builds with a plugin is kept under its settings (of a file that one names, its content), its module's
-    source, the source of the modules of yours that this imports, and the versions of installed packages. Other files
-    that its results depend on are named by `reads`.
+    What edgerig builds with a plugin is kept under its settings (of a file or folder that one names, its content), its
+    module's source, the source of the modules of yours that this imports, the files whose names stand in these, and the
+    versions of installed packages. Other files that its results depend on, such as those whose names it works out, are
+    named by `reads`.
     """
 
     name: ClassVar[str]
@@ -58,7 +59,7 @@ class Plugin:
         self.settings: Any = settings if settings is not None else self.Settings()
 
     def reads(self) -> tuple[Path, ...]:
-        """Files that the plugin's results depend on and that no setting names, such as a table beside its module."""
+        """Files that the plugin's results depend on and that neither a setting nor the text of its module names."""
         return ()
 
     @classmethod

@@ -170,6 +170,18 @@ def test_files_named_in_settings_count_by_content_and_not_by_path(tmp_path: Path
     assert of(table=str(folder)) != before
 
 
+def test_a_folder_in_the_working_folder_counts_for_a_users_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    keys = []
+    for text in ("1", "2"):
+        (tmp_path / "weights" / "a").write_text(text)
+        keys.append(dependencies.of_plugin(Reader(FileSettings(table="weights"))))
+    assert keys[0] != keys[1]
+
+
 def test_files_that_a_plugin_says_it_reads_count(tmp_path: Path) -> None:
     reader = Reader()
     reader.also = (tmp_path / "t",)

@@ -23,7 +23,7 @@ from edgerig import files
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.errors import DatasetError
-from edgerig.plugin_code import code_of, own_code
+from edgerig.plugin_code import code_of, named_files, own_code
 from edgerig.plugins import Plugin
 
 #: Libraries whose version changes what a stage makes.
@@ -63,16 +63,21 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
     One whose code cannot be seen is never equal to another, so that nothing built with it is taken from a cache.
     """
     cls = type(plugin)
+    own = cls.__module__.startswith("edgerig.")
     identity = {
         "class": f"{cls.__module__}:{cls.__qualname__}",
         "name": plugin.name,
-        "settings": _with_contents(msgspec.to_builtins(plugin.settings), folders),
+        "settings": _with_contents(msgspec.to_builtins(plugin.settings), folders, words=not own),
         "reads": [_content(path) for path in plugin.reads()],
     }
-    if cls.__module__.startswith("edgerig."):
+    if own:
         return identity
     code = code_of(cls)
-    return {**identity, "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex}
+    return {
+        **identity, "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
+        # As they are now: they may have been read when the module was loaded, or later.
+        "named": {name: _content(path) for name, path in named_files(cls).items()},
+    }  # fmt: skip
 
 
 def of_dataset(
@@ -127,16 +132,22 @@ def _split(dataset: Dataset, name: SplitName, preprocessing: Preprocessing) -> l
     return of_samples(samples, preprocessing)
 
 
-def _with_contents(value: Any, folders: bool) -> Any:
-    """A setting with every path of a file or folder replaced by what lies there."""
+def _with_contents(value: Any, folders: bool, *, words: bool) -> Any:
+    """A setting with every path of a file or folder replaced by what lies there.
+
+    ``words``: a word without a separator may name a folder, too. Of edgerig's own settings that are none, such as
+    ``speed``, there may be a folder of that name here.
+    """
     if isinstance(value, dict):
-        return {key: _with_contents(item, folders) for key, item in value.items()}
+        return {key: _with_contents(item, folders, words=words) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_contents(item, folders) for item in value]
+        return [_with_contents(item, folders, words=words) for item in value]
     if isinstance(value, str) and 0 < len(value) < LONGEST_PATH and "\0" not in value:
-        # A plain word such as `speed` is no folder, even if there is one of that name here.
-        content = _content(Path(value).expanduser(), folders if os.sep in value else None)
-        return value if content is None else content
+        content = _content(Path(value).expanduser(), folders if words or os.sep in value else None)
+        if content is None:
+            return value
+        # The word may mean more than the folder of that name.
+        return [value, content] if "folder" in content and os.sep not in value else content
     return value
 
 
