@@ -47,6 +47,10 @@ def test_clamped_values_are_counted_exactly(scale: float, zero_point: int, seed:
         # What is beyond three standard deviations is clipped.
         (spec("int8", 0.05, 0), NORMAL),
         (spec("int8", 1.0, 0), (PIXELS > 128).astype(np.float32)),
+        # Calibrated on more samples than these, with a few that lie farther out.
+        (spec("int8", 2 * 2 * 4.5 / 255, 0), NORMAL),
+        (spec("int16", 2 / 32767), PIXELS / 255),
+        (spec("uint8"), PIXELS % 10),
     ],
 )
 def test_samples_that_fit_are_not_warned_of(tensor: TensorSpec, x: np.ndarray) -> None:
@@ -66,11 +70,18 @@ def test_samples_that_fit_are_not_warned_of(tensor: TensorSpec, x: np.ndarray) -
         (spec("int8", 1.0, -128), PIXELS / 255, "too coarse"),
         (spec("int16", 1 / 32767), PIXELS, "were clamped"),
         (spec("uint8", 1 / 255, 0), (PIXELS / 255 - 0.45) / 0.22, "were clamped"),
+        (spec("int8", 2 / 255, -1), PIXELS / 255, "reach over 50%"),
+        (spec("uint8", 1 / 127.5, 128), PIXELS / 255, "reach over 50%"),
+        (spec("int8", 4 / 255, -128), PIXELS / 255, "reach over 25%"),
     ],
 )
 def test_samples_that_do_not_fit_are_warned_of(tensor: TensorSpec, x: np.ndarray, said: str) -> None:
     (text,) = judge_fit(fit_of(x, tensor))
     assert said in text
+
+
+def test_numbers_that_are_not_of_the_sort_that_an_input_was_made_for_need_not_fill_its_range() -> None:
+    assert judge_fit(fit_of(PIXELS / 255, spec("int8", 2 / 255, -1)), reach=False) == []
 
 
 def test_real_inputs_clamp_nothing() -> None:

@@ -193,3 +193,11 @@ def test_damage_anywhere_gives_arrays_or_a_clear_error(tmp_path: Path, data: st.
 
 def test_progress_is_optional(tmp_path: Path) -> None:
     npz(save(tmp_path, **arrays())).prepare(Progress())
+
+
+@pytest.mark.parametrize(("train", "test"), [("uint8", "float32"), ("float32", "uint8"), ("uint8", "int32")])
+def test_splits_that_one_scale_cannot_fit_are_refused(tmp_path: Path, train: str, test: str) -> None:
+    x, y = np.arange(24).reshape(6, 4), np.array([0, 1, 2] * 2)
+    np.savez(tmp_path / "d.npz", x_train=x.astype(train), y_train=y, x_test=x.astype(test), y_test=y)
+    with pytest.raises(DatasetError, match=f"samples of test are {test}, those of train {train}"):
+        Npz(NpzSettings(file=str(tmp_path / "d.npz"))).prepare()

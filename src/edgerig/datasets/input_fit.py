@@ -20,6 +20,13 @@ CLAMPED = 0.01
 #: Error of quantizing, as a share of the samples' standard deviation, from which it is said. Rounding to 8 bits over
 #: a range of ten standard deviations makes 0.01.
 ERROR = 0.1
+#: Share of the input's range that samples reach over, from which down it is said. Calibration takes the least and the
+#: greatest value of samples like them; pixels from 0 to 1 reach over half of the range from -1 to 1.
+REACH = 0.55
+#: Error of quantizing below which values are taken for integers already.
+EXACT = 1e-3
+#: So many values must have been seen: a few need not reach far.
+LEAST_VALUES = 500
 
 
 class InputFit(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +55,18 @@ class InputFit(msgspec.Struct, frozen=True, kw_only=True):
     def clamped(self) -> float:
         """The share of values beyond the range."""
         return (self.below + self.above) / self.values if self.values else 0.0
+
+    @property
+    def reach(self) -> float:
+        """The share of the range that the values reach over."""
+        return (min(self.greatest, self.high) - max(self.least, self.low)) / (self.high - self.low)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the range speaks of the samples that the network was made for: it has 8 bits, which are used up,
+        where 16 are the same on both sides of 0; and values are rounded, where plain integers are what they are.
+        """
+        return self.dtype in ("int8", "uint8") and self.error is not None and self.error > EXACT
 
 
 def measure_fit(x: NDArray[np.float32], q: Array, spec: TensorSpec) -> NDArray[np.float64]:
@@ -100,8 +119,13 @@ def summarize_fit(counts: NDArray[np.float64], spec: TensorSpec) -> InputFit | N
     )
 
 
-def judge_fit(fit: InputFit | None) -> list[str]:
-    """What is wrong with how samples fit an input, in sentences; none where they fit."""
+def judge_fit(fit: InputFit | None, *, reach: bool = True) -> list[str]:
+    """What is wrong with how samples fit an input, in sentences; none where they fit.
+
+    Args:
+        fit: As `summarize_fit` gives it.
+        reach: Whether the samples are of the sort that the input's range was made for, so that they should fill it.
+    """
     if fit is None:
         return []
     takes = f"the network's {fit.dtype} input takes {fit.low:.4g} to {fit.high:.4g}"
@@ -113,6 +137,11 @@ def judge_fit(fit: InputFit | None) -> list[str]:
             f"Quantizing the input changes its values by {fit.error:.0%} of their standard deviation: {holds}, "
             f"{takes} in steps that are too coarse for them."
         )
+    elif reach and fit.values >= LEAST_VALUES and fit.calibrated and 0 < fit.reach < REACH:
+        return [
+            f"The samples reach over {fit.reach:.0%} of the input's range only: they hold {fit.least:.4g} to "
+            f"{fit.greatest:.4g}, {takes}. Was the network made for other preprocessing?"
+        ]
     else:
         return []
     if fit.whole and fit.greatest > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -81,6 +82,7 @@ class Npz(Dataset):
         arrays = read_npz(path)
         parts = self._parts(arrays, path)
         self._uint8 = parts["train"].array.dtype == np.uint8
+        _refuse_other_types(parts, path)
         shapes = {split: samples.array.shape[1:] for split, samples in parts.items()}
         for split, shape in shapes.items():
             if shape != shapes["train"]:
@@ -202,6 +204,18 @@ def _samples(arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
 def _cut(samples: ArraySamples, share: float) -> tuple[ArraySamples, ArraySamples]:
     first, second = stratified_split(samples.labels, share, seed=0)
     return samples.take(first), samples.take(second)
+
+
+def _refuse_other_types(parts: Mapping[SplitName, ArraySamples], path: Path) -> None:
+    """One preprocessing holds for all splits: pixels of one and numbers from 0 to 1 of another are not told apart."""
+    first = parts["train"].array.dtype
+    for split, samples in parts.items():
+        dtype = samples.array.dtype
+        if (dtype.kind == "f") != (first.kind == "f") or (dtype == np.uint8) != (first == np.uint8):
+            raise DatasetError(
+                f"{path}: samples of {split} are {dtype.name}, those of train {first.name}: one scale cannot fit both.",
+                "Save all of them in one type.",
+            )
 
 
 def _refuse_empty_class(samples: ArraySamples, classes: tuple[str, ...], split: str, path: Path) -> None:
