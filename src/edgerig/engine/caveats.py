@@ -45,9 +45,12 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
         found.append(f"The network answers {_name(int(answers.argmax()), names)} for all {total:,} samples.")
     best = majority(confusion)
     if not beats_majority(confusion):
+        share = np.trace(confusion) / total
+        # It may be better: that so few samples do not show it is another thing.
+        verdict = "is no better than guessing" if share <= best.share else f"over {total:,} samples may be a guess"
         found.append(
-            f"An accuracy of {np.trace(confusion) / total:.2%} is no better than guessing: always answering "
-            f"{_name(best.label, names)} gives {best.share:.2%} (McNemar's test at 5 %)."
+            f"An accuracy of {share:.2%} {verdict}: always answering {_name(best.label, names)} gives "
+            f"{best.share:.2%} (McNemar's test at 5 %)."
         )
     return found
 

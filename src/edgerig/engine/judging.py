@@ -23,12 +23,15 @@ Scores = NDArray[np.float32]
 def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -> Quality:
     """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,).
 
-    There is none where an output is NaN, which is larger and smaller than nothing: it predicts no class.
+    There is none where an output is NaN, which is larger and smaller than nothing: it predicts no class. Where only
+    some samples have a label, it is that of those.
     """
     metrics = dataset.metrics()
     warnings = judge_outputs(scores)
-    if not metrics or np.isnan(scores).any():
+    known = labels >= 0
+    if not metrics or np.isnan(scores).any() or not known.any():
         return Quality(samples=len(labels), warnings=tuple(warnings))
+    scores, labels = scores[known], labels[known]
     values = []
     for metric in metrics:
         metric.update(scores, labels)

@@ -18,7 +18,12 @@ from edgerig.results.types import Agreement, CellResult, DatasetInfo, Disagreeme
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CONFUSED_PAIRS = 8
 #: What the verdict on a mismatch means, in words.
-VERDICTS = {"worse": "became wrong", "better": "became right", "both wrong": "wrong either way"}
+VERDICTS = {
+    "worse": "became wrong",
+    "better": "became right",
+    "both wrong": "wrong either way",
+    "unlabelled": "nobody knows which is right",
+}
 
 
 def primary(quality: Quality) -> MetricValue | None:
@@ -42,7 +47,9 @@ def why_void(quality: Quality, dataset: DatasetInfo) -> str:
     if not beats_majority(confusion):
         best = majority(confusion)
         name = class_name(best.label, dataset.classes)
-        return f"its accuracy is no better than guessing (always answering {name!r} gives {best.share:.2%})"
+        worse = np.trace(confusion) / confusion.sum() <= best.share
+        verdict = "is no better than guessing" if worse else "cannot be told from guessing with so few samples"
+        return f"its accuracy {verdict} (always answering {name!r} gives {best.share:.2%})"
     return ""
 
 
@@ -94,10 +101,10 @@ def agreement_view(
         mismatches.append(
             Mismatch(
                 one.index,
-                class_name(one.label, dataset.classes),
+                class_name(one.label, dataset.classes) if _labelled(one, dataset) else "unknown",
                 class_name(one.reference, dataset.classes),
                 class_name(one.predicted, dataset.classes),
-                _verdict(one),
+                _verdict(one, dataset),
                 picture,
             )
         )
@@ -108,20 +115,24 @@ def agreement_view(
         max_abs_error=agreement.max_abs_error,
         mean_abs_error=agreement.mean_abs_error,
         mismatches=tuple(mismatches),
-        note=_agreement_note(agreement, len(shown), left_out),
+        note=_agreement_note(agreement, dataset, len(shown), left_out),
     )
 
 
-def _agreement_note(agreement: Agreement, shown: int, left_out: int) -> str:
+def _agreement_note(agreement: Agreement, dataset: DatasetInfo, shown: int, left_out: int) -> str:
     total = max(round((1 - agreement.same_class) * agreement.samples), len(agreement.disagreements))
     if not total:
         return f"All {agreement.samples:,} predictions are the same."
     note = f"{total:,} of {agreement.samples:,} predictions differ."
-    verdicts = [_verdict(one) for one in agreement.disagreements]
-    if total == len(verdicts):
+    verdicts = [_verdict(one, dataset) for one in agreement.disagreements]
+    unknown = verdicts.count("unlabelled")
+    if unknown == len(verdicts):
+        note += " Nobody knows which is right: the samples have no labels."
+    elif total == len(verdicts):
         note += (
             f" {verdicts.count('worse')} became wrong, {verdicts.count('better')} became right, "
-            f"{verdicts.count('both wrong')} are wrong either way."
+            f"{verdicts.count('both wrong')} are wrong either way"
+            + (f", {unknown} have no label." if unknown else ".")
         )
     if shown < total:
         note += f" The first {shown:,} are shown."
@@ -130,7 +141,14 @@ def _agreement_note(agreement: Agreement, shown: int, left_out: int) -> str:
     return note
 
 
-def _verdict(one: Disagreement) -> str:
+def _labelled(one: Disagreement, dataset: DatasetInfo) -> bool:
+    """Whether it is known which class the sample is of; labels of random numbers mean nothing."""
+    return one.label >= 0 and dataset.task != "none"
+
+
+def _verdict(one: Disagreement, dataset: DatasetInfo) -> str:
+    if not _labelled(one, dataset):
+        return "unlabelled"
     if one.reference == one.label:
         return "worse"
     return "better" if one.predicted == one.label else "both wrong"
