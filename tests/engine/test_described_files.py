@@ -68,7 +68,7 @@ def test_random_numbers_are_not_preprocessed_and_agree_with_the_reference(tmp_pa
 
 def test_classes_in_another_order_are_refused_by_name(tmp_path: Path, pixels: Path) -> None:
     model = described(tmp_path / "net.tflite", ("bee", "ape", "cat", "dog"))
-    with pytest.raises(IncompatibleError, match="another order: its output 0 is 'bee'.* class 0 is 'ape'"):
+    with pytest.raises(IncompatibleError, match=r"another order: its output 0 is 'bee'.* class 0 is 'ape'"):
         bench(str(model), pixels, tmp_path / "out")
 
 

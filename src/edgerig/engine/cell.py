@@ -33,6 +33,7 @@ from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution, summarize
+from edgerig.plugin_code import own_code
 from edgerig.progress import Progress
 from edgerig.results.types import Agreement, CellResult, Latency
 from edgerig.rig.plan import Cell
@@ -55,15 +56,15 @@ class Steady(msgspec.Struct, frozen=True):
         times_ns: On-device times, shape (m,), m >= n, in order.
         scores: Shape (n, classes).
         fit: What was counted while the samples were quantized, see `edgerig.datasets.input_fit`.
-        before_seconds, after_seconds: Host time a sample, before and after the device: the median over the portions.
+        before, after: Host time a sample, before and after the device.
         pauses: What is to be said of this program itself standing still.
     """
 
     times_ns: NDArray[np.int64]
     scores: NDArray[np.float32]
     fit: NDArray[np.float64]
-    before_seconds: float
-    after_seconds: float
+    before: HostTime
+    after: HostTime
     pauses: tuple[str, ...] = ()
 
 
@@ -85,14 +86,14 @@ def measure_cell(
         IncompatibleError: Dataset and network do not fit.
     """
     started, begin, sleep = _now(), time.perf_counter(), SleepWatch()
-    journal = Journal(scratch, _journal_key(cell, artifact, tests), the_input(artifact).batch)
-    journal.load()
-    resumed = journal.samples
-
     def check(session: Session) -> None:
         _check_deployed(artifact, session.load_report, cell, tests)
 
     with Deployment(cell, artifact, target, how, progress, check) as deployment:
+        key = _journal_key(cell, artifact, tests, deployment.identity)
+        journal = Journal(scratch, key, the_input(artifact).batch)
+        journal.load()
+        resumed = journal.samples
         machine = deployment.ask("before the first inference", _machine)
         first_inputs = _first_inputs(tests, artifact, how)
         first = deployment.first(first_inputs)
@@ -114,9 +115,12 @@ def measure_cell(
     distribution = summarize(steady.times_ns * NANOSECOND)
     fit = summarize_fit(steady.fit, the_input(artifact))
     quality = tell_output(judge_quality(tests.dataset, steady.scores, tests.samples.labels), artifact)
-    if quality.metrics:
-        quality = replace(quality, warnings=(*judge_fit(fit), *quality.warnings))
     agreement = compare(steady.scores, reference.scores, reference.source, tests.samples, how.pictures)
+    unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
+    if quality.metrics:
+        quality = replace(quality, warnings=(*unfit, *quality.warnings))
+    if isinstance(agreement, Agreement):
+        agreement = replace(agreement, warnings=(*unfit, *agreement.warnings))
     interruptions = tuple(deployment.interruptions)
     if resumed:
         interruptions = (f"The run went on at sample {resumed} of {len(tests)}, in a new session.", *interruptions)
@@ -135,7 +139,7 @@ def measure_cell(
         target=target.address, options=cell.runtime.options, artifact=artifact, quality=quality,
         agreement=agreement, input=fit, latency=latency,
         memory=memory, layers=layers, machine=machine, machine_after=machine_after,
-        warnings=(*warnings, *quality.warnings, *_about_agreement(agreement)),
+        warnings=tuple(dict.fromkeys((*warnings, *quality.warnings, *_about_agreement(agreement)))),
         commands=commands, started=started, seconds=time.perf_counter() - begin, measured_samples=len(tests),
         warmup=how.warmup, clock=report.clock, method=report.invoke_method, interruptions=interruptions,
         device=target.description,
@@ -146,10 +150,11 @@ def measure_cell(
     return result, _arrays(steady, tests)
 
 
-def _journal_key(cell: Cell, artifact: Artifact, tests: EvaluationSamples) -> str:
+def _journal_key(cell: Cell, artifact: Artifact, tests: EvaluationSamples, device: LoadReport) -> str:
+    """What a series of results may depend on: one with another engine, or made by other code, is another series."""
     ends = [artifact.inputs, artifact.judged_output]
     data = [tests.fingerprint, of_samples(tests.samples, artifact.preprocessing)]
-    return digest([artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data])
+    return digest([artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device, own_code()])
 
 
 def _check_deployed(artifact: Artifact, report: LoadReport, cell: Cell, tests: EvaluationSamples) -> None:
@@ -223,9 +228,7 @@ def _steady_pass(
             if time.monotonic() > deadline:
                 break
     pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
-    return Steady(
-        np.concatenate(times), journal.joined("scores"), journal.joined("fit"), before.median(), after.median(), pauses
-    )
+    return Steady(np.concatenate(times), journal.joined("scores"), journal.joined("fit"), before, after, pauses)
 
 
 def _profile(
@@ -276,8 +279,13 @@ def _latency(
     def device(value: float, unit: str, method: str) -> Measurement:
         return Measurement(value=value, unit=unit, kind=kind, clock=report.clock, method=method)
 
-    def host(value: float, method: str) -> Measurement:
-        return Measurement(value=value, unit="s", kind="measured", clock="host perf_counter_ns", n=count, method=method)
+    def host(time: HostTime, method: str) -> Quantity:
+        value = time.median()
+        if value is None:
+            return Unavailable("all samples had passed in an earlier session, which did not keep it")
+        method = f"median over portions; {method}"
+        clock = "host perf_counter_ns"
+        return Measurement(value=value, unit="s", kind="measured", clock=clock, n=time.samples, method=method)
 
     of = "" if batch == 1 else f" of an inference of {batch} samples"
     steady_median = device(median, "s", f"median{of}, 95 % bootstrap interval; {report.invoke_method}")
@@ -296,10 +304,8 @@ def _latency(
         distribution=distribution,
         throughput=rate,
         transport=transport,
-        preprocessing=host(
-            steady.before_seconds, "median over portions; reading, preprocessing, layout and quantizing"
-        ),
-        postprocessing=host(steady.after_seconds, "median over portions; dequantizing"),
+        preprocessing=host(steady.before, "reading, preprocessing, layout and quantizing"),
+        postprocessing=host(steady.after, "dequantizing"),
         per_sample=each,
     )
 

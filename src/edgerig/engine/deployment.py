@@ -75,6 +75,12 @@ class Deployment:
         return max(self._waited, self.session.longest_wait())
 
     @property
+    def identity(self) -> LoadReport:
+        """What the device told when it loaded the network, without what differs from one loading to the next."""
+        assert self._report is not None
+        return self._report
+
+    @property
     def session(self) -> Session:
         """The session now; another one after an interruption."""
         assert self._opened is not None

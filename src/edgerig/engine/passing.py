@@ -32,9 +32,14 @@ class HostTime:
         self._seconds.append(seconds)
         self._counts.append(max(1, count))
 
-    def median(self) -> float:
-        """Seconds a sample; 0 where there was none."""
-        return float(np.median(self._each())) if self._seconds else 0.0
+    @property
+    def samples(self) -> int:
+        """How many samples there were."""
+        return sum(self._counts)
+
+    def median(self) -> float | None:
+        """Seconds a sample; None where there was none."""
+        return float(np.median(self._each())) if self._seconds else None
 
     def pause(self) -> str | None:
         """A sentence, if this program stood still in a portion."""

@@ -136,6 +136,7 @@ class _Run:
             artifacts = self._compile(models)
             self._describe(models, artifacts, tests)
             references = self.stages.references(self.plan.models, models | beside, tests)
+            self._note_references(references, artifacts)
             self._cells(targets, artifacts, tests, references)
         if self.failures.notes:
             # What an earlier run wrote when all was well would hide that.
@@ -247,6 +248,21 @@ class _Run:
         self.header = msgspec.structs.replace(self.header, host=observe(), data=data)
         self.bundle.write_header(self.header)
 
+    def _note_references(
+        self, references: dict[str, Reference], artifacts: dict[str, Artifact | Exception]
+    ) -> None:
+        """Keep what cells are compared with; those of one bundle are all compared with the same."""
+        told = {label: reference.identity for label, reference in references.items()}
+        before = self.header.references or told
+        changed = [cell for cell in self.plan.cells if before.get(cell.model) != told[cell.model]]
+        if any(self._finished(cell, artifacts[chain_key(cell.model, cell.compilers)], cell.id) for cell in changed):
+            raise UsageError(
+                f"{self.bundle.path} holds cells that were compared with another float model: it has changed since.",
+                "Choose another --out, or resume with the model as it was.",
+            )
+        self.header = msgspec.structs.replace(self.header, references=told)
+        self.bundle.write_header(self.header)
+
     def _cells(
         self, targets: dict[str, Target], artifacts: dict[str, Artifact | Exception], tests: EvaluationSamples,
         references: dict[str, Reference],
@@ -283,7 +299,7 @@ class _Run:
         """What an earlier run measured of a cell, if it is whole and of the same network."""
         try:
             result = self.bundle.read_cell(cell.id)
-            if result is None or isinstance(artifact, Exception) or result.artifact.sha256 != artifact.sha256:
+            if result is None or isinstance(artifact, Exception) or not _same_network(result.artifact, artifact):
                 return None
             self.bundle.samples(cell.id)
         except StorageError as error:
@@ -300,7 +316,8 @@ class _Run:
             finished=now(), model=header.model, models=header.models, dataset=header.dataset,
             host=observe(), cells=tuple(done),
             sizes=_sizes(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
-            stages=self.stages.log, warnings=(*self.shortages, *self.stages.notes, *_about_machines(done)), planned=header.cells,
+            stages=self.stages.log, planned=header.cells,
+            warnings=(*self.shortages, *self.stages.notes, *_about_machines(done)),
         )  # fmt: skip
 
     def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact | Exception]) -> ModelInfo:
@@ -339,6 +356,14 @@ def _sizes(
     }
     rows = size_table((f"{first} ({model.format})", model.size), [*files_.items(), *variants.items()])
     return tuple(VariantSize(name=r.name, bytes=r.bytes, ratio=r.ratio, saving=r.saving) for r in rows)
+
+
+def _same_network(one: Artifact, other: Artifact) -> bool:
+    """Whether two are one file that is given the same inputs and judged by the same output."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("sha256", "preprocessing", "inputs", "outputs", "judged_output", "classes")
+    )
 
 
 def _headline(result: CellResult) -> str:

@@ -27,10 +27,11 @@ Scores = NDArray[np.float32]
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """Scores of the float model, shape (n, classes), and what made them."""
+    """Scores of the float model, shape (n, classes), what made them, and a digest of which model that is."""
 
     source: str
     scores: Scores | Unavailable
+    identity: str = ""
 
 
 class EvaluationSamples:

@@ -122,13 +122,13 @@ class Stages:
             source = models[choice.label] if choice.label else self._reference_file(part, models[part.label])
             if source.preprocessing != models[part.label].preprocessing:
                 self._note(
-                    f"{part.label} and {source.name}, with which it is compared, were made for other preprocessing: each "
-                    "is given its own."
+                    f"{part.label} and {source.name}, with which it is compared, were made for other preprocessing: "
+                    "each is given its own."
                 )
             # Which output of which network: the layout follows from the shape, or was declared for all.
             key = files.digest([source.sha256, source.judged_output, source.inputs, source.preprocessing])
             if key not in made:
-                made[key] = self._reference(source, tests)
+                made[key] = msgspec.structs.replace(self._reference(source, tests), identity=key)
             known[part.label] = made[key]
         return known
 

@@ -97,13 +97,13 @@ def check_classes(artifact: Artifact, dataset: Dataset) -> str | None:
     if sorted(own) == sorted(wanted):
         place = next(place for place, name in enumerate(own) if name != wanted[place])
         raise IncompatibleError(
-            f"{artifact.name} was made for the classes of dataset {dataset.name!r} in another order: its output {place} "
-            f"is {own[place]!r}, where the dataset's class {place} is {wanted[place]!r}.",
+            f"{artifact.name} was made for the classes of dataset {dataset.name!r} in another order: its output "
+            f"{place} is {own[place]!r}, where the dataset's class {place} is {wanted[place]!r}.",
             "Number the dataset's classes as the network has them.",
         )
     return (
-        f"{artifact.name} was made for the classes {_few(own)}, and dataset {dataset.name!r} has {_few(wanted)}: they are "
-        "taken for the same by their order."
+        f"{artifact.name} was made for the classes {_few(own)}, and dataset {dataset.name!r} has {_few(wanted)}: they "
+        "are taken for the same by their order."
     )
 
 

@@ -47,7 +47,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """``bundle.json``: what the run is, before anything is measured.
 
     ``plan_hash`` covers rig and cells; only a run with the same one may be resumed. ``model`` and ``dataset`` are
-    None until they are prepared. ``data`` is the digest of the test samples as they go into a network.
+    None until they are prepared. ``data`` is the digest of the test samples as they go into a network; ``references``
+    those of the float models that predictions are compared with, by the model's name.
     """
 
     version: int
@@ -64,6 +65,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     interruptions: tuple[str, ...] = ()
     host: MachineState | None = None
     data: str | None = None
+    references: dict[str, str] | None = None
 
 
 class Bundle:

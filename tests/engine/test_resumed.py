@@ -1,0 +1,115 @@
+"""A run that goes on: what was measured before is taken only where it is of the same thing."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+import edgerig
+from edgerig.artifact import Origin, Preprocessing
+from edgerig.datasets.npz import Npz, NpzSettings
+from edgerig.engine import cell as cells
+from edgerig.engine.api import plan
+from edgerig.engine.cell import _journal_key
+from edgerig.engine.samples import EvaluationSamples
+from edgerig.errors import Interrupted, UsageError
+from edgerig.measure.kinds import Unavailable
+from edgerig.models.files import open_artifact
+from edgerig.results.types import RunResult
+from edgerig.targets.base import LoadReport
+from edgerig.testing import networks
+
+MEASURE = {"warmup": 0, "seconds": 0, "profile": False, "transport_samples": 0}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> dict[str, str]:
+    """200 samples of the classes that the network of seed 0 gives them."""
+    weights, bias = networks.dense_weights(8, 4)
+    x = np.random.default_rng(0).normal(0, 1, (200, 8)).astype(np.float32)
+    y = (x @ weights.T + bias).argmax(axis=1)
+    np.savez(tmp_path / "data.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    return {"use": "npz", "file": str(tmp_path / "data.npz")}
+
+
+def run(model: Any, data: dict[str, str], out: Path, *, resume: bool = False) -> RunResult:
+    matrix = {"runtimes": [{"use": "litert", "name": name} for name in "ab"]}
+    return edgerig.run({"model": model, "dataset": data, "matrix": matrix, "measure": MEASURE}, out=out, resume=resume)
+
+
+def undo(out: Path) -> None:
+    """The second cell is not finished."""
+    (out / "results.json").unlink()
+    (second,) = out.glob("cells/*-b-local/result.json")
+    second.unlink()
+
+
+def test_host_time_that_an_earlier_session_took_is_no_zero(
+    tmp_path: Path, data: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is stopped when all samples have passed and nothing was judged yet."""
+    model, out = str(networks.dense_tflite(tmp_path / "net.tflite")), tmp_path / "out"
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cells, "judge_quality", stopped)
+        with pytest.raises(Interrupted):
+            run(model, data, out)
+    result = run(model, data, out, resume=True)
+    for cell, resumed in zip(result.cells, (True, False), strict=True):
+        for time in (cell.latency.preprocessing, cell.latency.postprocessing):
+            assert isinstance(time, Unavailable) == resumed
+            assert resumed or time.n == 200  # type: ignore[union-attr]
+        assert cell.quality.metrics[0].value == 1.0
+
+
+def described(path: Path, preprocessing: Preprocessing) -> None:
+    artifact = open_artifact(path)
+    origins = (Origin(tool="train", options={}),)
+    msgspec.structs.replace(artifact, preprocessing=preprocessing, classes=("0", "1", "2", "3"), origins=origins).save()
+
+
+def test_a_cell_that_ran_with_other_preprocessing_is_measured_again(tmp_path: Path, data: dict[str, str]) -> None:
+    path, out = networks.dense_tflite(tmp_path / "net.tflite"), tmp_path / "out"
+    described(path, Preprocessing(scale=-1.0))
+    assert all(cell.quality.metrics[0].value < 0.5 for cell in run(str(path), data, out).cells)
+    undo(out)
+    described(path, Preprocessing())
+    assert all(cell.quality.metrics[0].value == 1.0 for cell in run(str(path), data, out, resume=True).cells)
+
+
+def test_a_run_is_not_resumed_against_another_float_model(tmp_path: Path, data: dict[str, str]) -> None:
+    path, out = networks.dense_tflite_int8(tmp_path / "net.tflite"), tmp_path / "out"
+    reference = networks.dense_tflite(tmp_path / "float.tflite")
+    model = {"file": str(path), "reference": str(reference)}
+    run(model, data, out)
+    undo(out)
+    assert len(run(model, data, out, resume=True).cells) == 2
+    undo(out)
+    networks.dense_tflite(reference, seed=1)
+    with pytest.raises(UsageError, match="compared with another float model"):
+        run(model, data, out, resume=True)
+
+
+def test_pieces_of_another_engine_or_other_code_are_another_series(
+    tmp_path: Path, data: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = networks.dense_tflite(tmp_path / "net.tflite")
+    rig = {"model": str(path), "dataset": data, "matrix": {"runtimes": ["litert"]}, "measure": MEASURE}
+    (cell,) = plan(rig).cells
+    artifact = open_artifact(path)
+    tests = EvaluationSamples(Npz(NpzSettings(file=data["file"])), 50)
+    device = LoadReport(
+        inputs=artifact.inputs, outputs=artifact.outputs, load_seconds=0.0, sha256=artifact.sha256, runtime="litert",
+        runtime_version="2.1", clock="c", invoke_method="m", threads=1,
+    )  # fmt: skip
+    key = _journal_key(cell, artifact, tests, device)
+    assert key == _journal_key(cell, artifact, tests, device)
+    for changes in ({"runtime_version": "2.2"}, {"threads": 2}, {"clock": "d"}):
+        assert key != _journal_key(cell, artifact, tests, msgspec.structs.replace(device, **changes))
+    monkeypatch.setattr(cells, "own_code", lambda: "another checkout")
+    assert key != _journal_key(cell, artifact, tests, device)
