@@ -2,8 +2,8 @@
 
 A user's plugin is edited and run again; whatever was built with the code before must not be taken for the new one's. So
 the source of the plugin's module, of its package and of every module of the user's that these import is hashed, when
-the plugin is looked up: that is the code that was loaded. So are the files that this code names (`edgerig.named_files`).
-What is installed is named by its version.
+the plugin is looked up: that is the code that was loaded. So are the files that this code names, see
+`edgerig.named_files`. What is installed is named by its version.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ import pytest
 import edgerig
 from edgerig import plugins
 from edgerig.artifact import Artifact, Preprocessing, TensorSpec
+from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
-from edgerig.cache import StageCache
 from edgerig.engine.stages import Stages
 from edgerig.errors import UsageError
 from edgerig.plugins import make

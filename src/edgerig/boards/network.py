@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from edgerig import files
-from edgerig.cache import StageCache
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.bounded import isolated
+from edgerig.cache import StageCache
 from edgerig.errors import CompileError, IncompatibleError, InferenceError
 from edgerig.micro import CPUS, Manifest, Options, compile_model
 from edgerig.micro.emit.source import MANIFEST

@@ -86,6 +86,7 @@ def measure_cell(
         IncompatibleError: Dataset and network do not fit.
     """
     started, begin, sleep = _now(), time.perf_counter(), SleepWatch()
+
     def check(session: Session) -> None:
         _check_deployed(artifact, session.load_report, cell, tests)
 

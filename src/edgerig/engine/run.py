@@ -13,11 +13,11 @@ import msgspec
 from edgerig import __version__, files
 from edgerig.artifact import Artifact
 from edgerig.bounded import bounded
+from edgerig.cache import StageCache
 from edgerig.compilers.sizes import size_table
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
 from edgerig.engine import dependencies
-from edgerig.cache import StageCache
 from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info
@@ -248,9 +248,7 @@ class _Run:
         self.header = msgspec.structs.replace(self.header, host=observe(), data=data)
         self.bundle.write_header(self.header)
 
-    def _note_references(
-        self, references: dict[str, Reference], artifacts: dict[str, Artifact | Exception]
-    ) -> None:
+    def _note_references(self, references: dict[str, Reference], artifacts: dict[str, Artifact | Exception]) -> None:
         """Keep what cells are compared with; those of one bundle are all compared with the same."""
         told = {label: reference.identity for label, reference in references.items()}
         before = self.header.references or told

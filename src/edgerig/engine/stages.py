@@ -12,10 +12,10 @@ import numpy as np
 
 from edgerig import files
 from edgerig.artifact import Artifact, sidecar_path
+from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
-from edgerig.cache import StageCache
 from edgerig.engine.reference import reference_scores, why_no_reference
 from edgerig.engine.references import choose_references
 from edgerig.engine.samples import EvaluationSamples, Reference

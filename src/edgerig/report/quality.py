@@ -131,8 +131,7 @@ def _agreement_note(agreement: Agreement, dataset: DatasetInfo, shown: int, left
     elif total == len(verdicts):
         note += (
             f" {verdicts.count('worse')} became wrong, {verdicts.count('better')} became right, "
-            f"{verdicts.count('both wrong')} are wrong either way"
-            + (f", {unknown} have no label." if unknown else ".")
+            f"{verdicts.count('both wrong')} are wrong either way" + (f", {unknown} have no label." if unknown else ".")
         )
     if shown < total:
         note += f" The first {shown:,} are shown."
