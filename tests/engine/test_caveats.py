@@ -207,3 +207,71 @@ def test_guesses_are_named_with_what_guessing_gives() -> None:
     one, two = judge_answers(confusion, NAMES)
     assert "answers '3' for all" in one
     assert "always answering '3' gives 14.9" in two or "always answering '3' gives 15.0" in two
+
+
+def test_more_right_than_guesses_that_chance_may_have_brought_about_are_not_called_guesses() -> None:
+    """95 of 100 right where 90 are of one class: 8 more and 3 fewer than who always names that class, p = .23."""
+    (text,) = judge_answers(np.array([[87, 3], [2, 8]]), ("a", "b"))
+    assert text == (
+        "An accuracy of 95.00% over 100 samples may be a guess: always answering 'a' gives 90.00% "
+        "(McNemar's test at 5 %)."
+    )
+    (text,) = judge_answers(np.array([[82, 8], [2, 8]]), ("a", "b"))
+    assert "is no better than guessing" in text
+    assert judge_answers(np.array([[89, 1], [1, 9]]), ("a", "b")) == []
+
+
+class PartlyLabelled(Mnist):
+    """Digits of which every third has no label."""
+
+    name = "partly"
+
+    def _prepare(self, progress: Progress) -> None:
+        super()._prepare(progress)
+        samples = self._splits["test"]
+        labels = samples.labels.copy()
+        labels[::3] = -1
+        self._splits["test"] = ArraySamples(np.stack([samples.raw(i) for i in range(len(samples))]), labels)
+
+
+def test_samples_without_a_label_are_not_judged(float_net: Path, tmp_path: Path) -> None:
+    int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 784, 10)
+    result = edgerig.run(rig(float_net, int8, dataset=f"{__name__}:PartlyLabelled"), out=tmp_path / "out")
+    arrays = np.load(tmp_path / "out/cells/int8-litert-local/samples.npz")
+    known = arrays["labels"] >= 0
+    cell = result.cells[1]
+    assert 0 < known.sum() < SAMPLES
+    assert cell.quality.samples == known.sum()
+    right = (arrays["predictions"] == arrays["labels"])[known]
+    assert cell.quality.metrics[0].value == pytest.approx(right.mean())
+    compared = build_report([tmp_path / "out"]).variants[1].agreement
+    assert compared is not None
+    without = {row.index for row in compared.mismatches if row.verdict == "unlabelled"}
+    assert without == {row.index for row in compared.mismatches if row.label == "unknown"}
+    assert without <= set(arrays["indices"][~known])
+
+
+def test_predictions_on_random_numbers_are_neither_right_nor_wrong(tmp_path: Path, float_net: Path) -> None:
+    int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 784, 10)
+    spec = rig(float_net, int8, dataset="random")
+    spec["dataset"] = {"use": "random", "shape": [784], "samples": SAMPLES, "classes": 10}
+    result = edgerig.run(spec, out=tmp_path / "out")
+    assert isinstance(result.cells[1].agreement, Agreement)
+    assert result.cells[1].agreement.disagreements
+    compared = build_report([tmp_path / "out"]).variants[1].agreement
+    assert compared is not None
+    assert "Nobody knows which is right" in compared.note
+    assert "wrong either way" not in compared.note
+    assert {row.verdict for row in compared.mismatches} == {"unlabelled"}
+    assert not any("reach over" in text for text in result.cells[1].warnings)
+
+
+def test_inputs_that_do_not_fit_are_told_at_the_comparison_where_nothing_is_judged(tmp_path: Path) -> None:
+    float_net = networks.dense_tflite(tmp_path / "float.tflite", 8, 4)
+    int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 8, 4, input_quantization=(1 / 255, 0))
+    spec = rig(float_net, int8, dataset="random")
+    spec["dataset"] = {"use": "random", "shape": [8], "samples": SAMPLES}
+    cell = edgerig.run(spec, out=tmp_path / "out").cells[1]
+    assert isinstance(cell.agreement, Agreement)
+    assert any("values were clamped" in text for text in cell.agreement.warnings)
+    assert any("values were clamped" in text for text in cell.warnings)

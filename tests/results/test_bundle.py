@@ -63,6 +63,27 @@ def test_a_link_to_nothing_is_followed(tmp_path: Path) -> None:
     assert (tmp_path / "later").is_dir()
 
 
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "out"
+    link.symlink_to(link)
+    with pytest.raises(StorageError, match="leads to itself"):
+        Bundle(link).lock()
+    with pytest.raises(StorageError, match="leads to itself"):
+        Bundle(link).result()
+    bundle = begin(tmp_path / "run")
+    (bundle.cell("a")).mkdir(parents=True)
+    (bundle.cell("a") / "result.json").symlink_to(bundle.cell("a") / "loop")
+    (bundle.cell("a") / "loop").symlink_to(bundle.cell("a") / "result.json")
+    cells, failures = bundle.read_cells(["a"])
+    assert (cells, [failure.id for failure in failures]) in (([], []), ([], ["a"]))
+
+
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:
+    for use in (lambda bundle: bundle.exists, lambda bundle: bundle.finished, lambda bundle: bundle.result()):
+        with pytest.raises(StorageError, match="cannot be a folder: File name too long"):
+            use(Bundle(tmp_path / ("x" * 300)))
+
+
 def test_a_second_run_is_told_that_the_folder_is_in_use(tmp_path: Path) -> None:
     first, second = begin(tmp_path / "run"), Bundle(tmp_path / "run")
     first.lock()

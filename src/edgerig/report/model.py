@@ -165,7 +165,8 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mismatch(msgspec.Struct, frozen=True):
-    """A sample that is judged differently from the float model. ``verdict``: worse, better or both wrong."""
+    """A sample that is judged differently from the float model. ``verdict``: worse, better, both wrong,
+    or unlabelled."""
 
     index: int
     label: str

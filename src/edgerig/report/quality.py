@@ -126,7 +126,7 @@ def _agreement_note(agreement: Agreement, dataset: DatasetInfo, shown: int, left
     note = f"{total:,} of {agreement.samples:,} predictions differ."
     verdicts = [_verdict(one, dataset) for one in agreement.disagreements]
     unknown = verdicts.count("unlabelled")
-    if unknown == len(verdicts):
+    if unknown and unknown == len(verdicts):
         note += " Nobody knows which is right: the samples have no labels."
     elif total == len(verdicts):
         note += (

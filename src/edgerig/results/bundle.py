@@ -99,12 +99,12 @@ class Bundle:
     @property
     def exists(self) -> bool:
         """Whether there is a bundle here, finished or not."""
-        return (self.path / "bundle.json").is_file()
+        return _is_file(self.path / "bundle.json")
 
     @property
     def finished(self) -> bool:
         """Whether all cells are measured."""
-        return (self.path / "results.json").is_file()
+        return _is_file(self.path / "results.json")
 
     @property
     def begun(self) -> bool:
@@ -129,7 +129,7 @@ class Bundle:
         """
         if self._lock is not None:
             return
-        folder = self.path.resolve()
+        folder = self._where_it_leads()
         for _ in range(LOCK_TRIES):
             with storing(self.path):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -150,6 +150,12 @@ class Bundle:
         raise UsageError(
             f"{self.path} is in use: Another run is writing to it.", "Wait for it, or choose another --out."
         )
+
+    def _where_it_leads(self) -> Path:
+        try:
+            return self.path.resolve()
+        except (OSError, RuntimeError) as error:  # Python tells of a circle by the latter
+            raise StorageError(f"{self.path} is a link that leads to itself.", "Choose another --out.") from error
 
     def unlock(self) -> None:
         """Let others in again."""
@@ -339,6 +345,13 @@ class Bundle:
             host=host, cells=tuple(cells), failures=tuple(failures),
             commands=header.commands, interruptions=header.interruptions, planned=header.cells,
         )  # fmt: skip
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise StorageError(f"{path.parent} cannot be a folder: {error.strerror}.", "Give another one.") from error
 
 
 def _is_same(handle: int, path: Path) -> bool:

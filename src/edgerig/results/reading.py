@@ -70,6 +70,8 @@ def read_within(path: Path, bundle: Path, limit: int) -> bytes:
             raise StorageError(f"{path} is a link that leads out of the bundle; it is not read.")
         with _open_plain(path).open("rb") as file:
             data = file.read(limit + 1)
+    except RuntimeError as error:
+        raise StorageError(f"{path} is a link that leads to itself; it is not read.", _HINT) from error
     except OSError as error:
         raise StorageError(
             f"{bundle} is not a bundle: {path.name} is missing.", "Give the folder that `edgerig run --out` wrote."
