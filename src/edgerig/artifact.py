@@ -207,7 +207,7 @@ class Artifact(msgspec.Struct, frozen=True):
             artifact = msgspec.json.decode(sidecar.read_bytes(), type=Artifact)
         except OSError as error:
             raise ModelError(f"Cannot read {sidecar}: {error.strerror}.") from error
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ModelError(f"{sidecar} does not describe an artifact: {error}.") from error
         return msgspec.structs.replace(artifact, path=str(sidecar.parent / artifact.path))
 

@@ -63,7 +63,17 @@ def test_a_description_of_another_file_is_refused(net: Path) -> None:
     assert "remove net.tflite.json" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"sha256": "0", "inputs": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"sha256": "0", "inputs": 3}',
+        b"[" * 200_000,
+        b'{"sha256": "", "inputs": [], "x": ' + b"[" * 200_000,
+    ],
+)
 def test_a_damaged_description_is_refused_and_not_passed_over(net: Path, content: bytes) -> None:
     sidecar_path(net).write_bytes(content)
     with pytest.raises(ModelError, match="does not describe an artifact"):

@@ -106,7 +106,11 @@ def bomb(levels: int, width: int = 10) -> str:
         ("a: .inf", "not a finite number"),
         ("a: [1, {b: -.inf}]", "not a finite number"),
         ("a: .nan", "not a finite number"),
-        ("a: " + "9" * 5000, "not valid YAML"),
+        ("a: " + "9" * 5000, "a number of 5,000 characters"),
+        ("a: 0x" + "f" * 5000, "a number of 5,002 characters"),
+        ("a: 1." + "0" * 5000, "a number of 5,002 characters"),
+        # Sexagesimal, which takes the square of its length to read.
+        ("a: 1" + ":1" * 3_000_000, "a number of 6,000,001 characters"),
         ("a: 2001-99-99", "not valid YAML"),
     ],
 )

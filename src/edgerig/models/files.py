@@ -56,7 +56,7 @@ def _somebody_elses(sidecar: Path) -> bool:
     """Whether it is sound JSON that never was a description of ours."""
     try:
         content = msgspec.json.decode(sidecar.read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return not (isinstance(content, dict) and {"sha256", "inputs"} <= content.keys())
 

@@ -16,6 +16,9 @@ PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 MAX_BYTES = 8 << 20
 MAX_VALUES = 250_000
 MAX_DEPTH = 32
+#: Characters of a number. YAML 1.1 has ``1:30:00`` for one, and reading it takes the square of its length.
+MAX_NUMBER = 100
+NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 #: With libyaml where it is there: ten times as fast, and the same values.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -117,7 +120,7 @@ def set_value(document: Document, assignment: str) -> None:
     for position, key in enumerate(keys):
         last = position == len(keys) - 1
         if isinstance(holder, list):
-            index = int(key) if key.isdecimal() else -1
+            index = int(key) if key.isdecimal() and len(key) < MAX_NUMBER else -1
             if not 0 <= index < len(holder):
                 raise SpecError(f"--set {path}: {'.'.join(keys[:position])} has {len(holder)} items, from 0.")
             if last:
@@ -221,6 +224,8 @@ class _Plain:
         return result
 
     def _scalar(self, node: yaml.ScalarNode, line: int) -> Any:
+        if node.tag in NUMBER_TAGS and len(node.value) > MAX_NUMBER:
+            raise SpecError(f"{self.name}:{line}: {node.value[:20]}… is a number of {len(node.value):,} characters.")
         try:
             value = self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError) as error:

@@ -109,6 +109,14 @@ def rewritten(source: Path, target: Path, change: Callable[[dict[str, Any]], Non
     return target
 
 
+def keras_file(folder: Path, config: dict[str, Any]) -> Path:
+    path = folder / "made.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", b"none")
+    return path
+
+
 def test_an_unknown_layer_is_named(mnist_keras: Path, tmp_path: Path) -> None:
     def change(config: dict[str, Any]) -> None:
         config["config"]["layers"][7]["class_name"] = "MyDense"
@@ -207,3 +215,40 @@ def test_a_configuration_with_anything_in_it_never_ends_in_a_traceback(
     except ModelError:
         return
     analyse(graph)
+
+
+def relu_call(name: str, before: str) -> dict[str, Any]:
+    history = {"shape": [None, 4], "dtype": "float32", "keras_history": [before, 0, 0]}
+    node = {"args": [{"class_name": "__keras_tensor__", "config": history}], "kwargs": {}}
+    return {
+        "class_name": "Activation",
+        "name": name,
+        "config": {"name": name, "activation": "relu"},
+        "inbound_nodes": [node],
+    }
+
+
+def functional(layers: list[dict[str, Any]], last: str) -> dict[str, Any]:
+    start = {"name": "i", "batch_shape": [None, 4], "dtype": "float32"}
+    layers = [{"class_name": "InputLayer", "name": "i", "config": start, "inbound_nodes": []}, *layers]
+    config = {"name": "m", "layers": layers, "input_layers": [["i", 0, 0]], "output_layers": [[last, 0, 0]]}
+    return {"class_name": "Functional", "config": config}
+
+
+def test_a_chain_in_any_order_costs_its_length(tmp_path: Path) -> None:
+    # With its cube, 20,000 layers take the better part of an hour.
+    count = 20_000
+    layers = [relu_call(f"l{at}", f"l{at - 1}" if at else "i") for at in range(count)]
+    graph = read_graph(keras_file(tmp_path, functional(layers[::-1], f"l{count - 1}")))
+    assert [operator.name for operator in graph.operators] == [f"l{at}" for at in range(count)]
+    assert graph.tensors[graph.outputs[0]].name == f"l{count - 1}"
+
+
+def test_models_that_call_models_again_and_again_are_refused(tmp_path: Path) -> None:
+    inner = functional([relu_call("l", "i")], "l")
+    for _ in range(14):
+        call = {**relu_call("l", "i"), "class_name": "Functional", "config": {**inner["config"], "name": "l"}}
+        call["inbound_nodes"] *= 8
+        inner = functional([call], "l")
+    with pytest.raises(ModelError, match="called more than 200,000 times"):
+        read_graph(keras_file(tmp_path, inner))

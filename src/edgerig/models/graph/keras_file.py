@@ -18,6 +18,8 @@ from edgerig.models.graph.types import ODD_BITS, Graph, Operator, Tensor
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 MAX_CONFIG_BYTES = 64 << 20
 MAX_NESTING = 16
+#: Calls of layers, those of models within models each time anew: a few kB of these can call one another for ever.
+MAX_CALLS = 200_000
 
 #: Of a layer's configuration, what says how it computes.
 IGNORED_OPTIONS = ("name", "trainable", "dtype")
@@ -84,6 +86,7 @@ class _Reader:
         self.tensors: list[Tensor] = []
         self.operators: list[Operator] = []
         self.unknown: list[str] = []
+        self.calls = 0
         self.weights: dict[str, list[int]] = {}
 
     def graph(self, config: Config) -> Graph:
@@ -135,35 +138,51 @@ class _Reader:
         self, config: Config, given: list[int] | None, prefix: str, depth: int
     ) -> tuple[list[int], list[int]]:
         layers = {layer["name"]: layer for layer in config["layers"]}
-        stated: dict[tuple[str, int, int], Shape | None] = {}
+        stated: dict[tuple[str, int], dict[int, Shape | None]] = {}
         for layer in layers.values():
             for reference in _references(layer.get("inbound_nodes", [])):
                 if "shape" in reference:
-                    stated[_key(reference)] = _fixed(reference["shape"])
+                    name, node, tensor = _key(reference)
+                    stated.setdefault((name, node), {})[tensor] = _fixed(reference["shape"])
         made: dict[tuple[str, int, int], int] = {}
         inputs = []
         for place, (name, node, tensor) in enumerate(_triples(config["input_layers"])):
             index = given[place] if given is not None else self.input(layers[name])
             made[name, node, tensor] = index
             inputs.append(index)
-        waiting = [
+        calls = [
             (name, number, [_key(reference) for reference in _references(node)])
             for name, layer in layers.items()
             for number, node in enumerate(layer.get("inbound_nodes", []))
         ]
-        while waiting:
-            ready = [item for item in waiting if all(key in made for key in item[2])]
-            if not ready:
-                raise _corrupt(self.file, f"layer {waiting[0][0]!r} waits for an input that nobody makes")
-            for name, number, keys in ready:
-                shapes = [stated[key] for key in sorted(stated) if key[:2] == (name, number)]
+        missing = [{key for key in keys if key not in made} for _, _, keys in calls]
+        readers: dict[tuple[str, int, int], list[int]] = {}
+        for call, absent in enumerate(missing):
+            for key in absent:
+                readers.setdefault(key, []).append(call)
+        ready = [call for call, absent in enumerate(missing) if not absent]
+        while ready:
+            following = []
+            for call in ready:
+                name, number, keys = calls[call]
+                shapes = [shape for _, shape in sorted(stated.get((name, number), {}).items())]
                 outputs = self.layer(layers[name], [made[key] for key in keys], shapes, prefix, depth)
-                made.update({(name, number, place): index for place, index in enumerate(outputs)})
-            waiting = [item for item in waiting if item not in ready]
+                for place, index in enumerate(outputs):
+                    made[name, number, place] = index
+                    for reader in readers.pop((name, number, place), ()):
+                        missing[reader].discard((name, number, place))
+                        following += [] if missing[reader] else [reader]
+            ready = sorted(following)
+        waiting = next((call for call, absent in enumerate(missing) if absent), None)
+        if waiting is not None:
+            raise _corrupt(self.file, f"layer {calls[waiting][0]!r} waits for an input that nobody makes")
         return inputs, [made[key] for key in _triples(config["output_layers"])]
 
     def layer(self, layer: Config, inputs: list[int], stated: list[Shape | None], prefix: str, depth: int) -> list[int]:
         """Add one call of a layer; returns its output tensors. ``stated`` are the shapes that others tell of them."""
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise _corrupt(self.file, f"its layers are called more than {MAX_CALLS:,} times")
         kind, config = layer["class_name"], layer["config"]
         name = prefix + config["name"]
         if kind in MODELS:

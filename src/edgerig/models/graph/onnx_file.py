@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization
+from edgerig.bounded import isolated
 from edgerig.errors import ModelError
 from edgerig.models.graph.onnx_load import corrupt, load_onnx
 from edgerig.models.graph.onnx_shapes import FreeAxes, fix_free_axes, inferred, type_text
@@ -25,12 +26,18 @@ LONGEST_OPTION = 64
 def read_onnx(data: bytes, path: Path) -> Graph:
     """The main graph of the ONNX file ``path`` with the content ``data``, shapes inferred.
 
-    Free dimensions of the inputs are set to 1; the metadata name them under ``free_dimensions``.
+    Free dimensions of the inputs are set to 1; the metadata name them under ``free_dimensions``. Inference runs in a
+    bounded process where there is one (`edgerig.bounded`): a file of 3 kB whose functions call one another twice, or
+    whose shapes are computed with, can have it work for ever or take all memory.
 
     Raises:
         MissingExtraError: The onnx package is not installed.
-        ModelError: It is not a valid ONNX model.
+        ModelError: It is not a valid ONNX model, or its shapes are not inferred within bounds.
     """
+    return isolated(f"Reading {path.name}", ModelError, _read_onnx, data, path)
+
+
+def _read_onnx(data: bytes, path: Path) -> Graph:
     model = load_onnx(data, path)
     free = fix_free_axes(model.graph)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgerig.artifact import ITEM_SIZES, TensorSpec, format_of
+from edgerig.bounded import isolated
 from edgerig.errors import ModelError
 from edgerig.external_data import self_contained
 from edgerig.models.graph.types import Graph, check_shape
@@ -30,18 +31,23 @@ def read_graph(path: Path) -> Graph:
 
 def _read(path: Path) -> Graph:
     format = format_of(path)
+    if format == "onnx":
+        # By its path, not its content: that would be in memory of both processes.
+        return isolated(f"Reading {path.name}", ModelError, _read_onnx_file, path)
     data = read_file(path)
     if format == "tflite":
         from edgerig.models.graph.tflite_file import read_tflite
 
         return read_tflite(data, path.name)
-    if format == "onnx":
-        from edgerig.models.graph.onnx_file import read_onnx
-
-        return read_onnx(data, path)
     from edgerig.models.graph.keras_file import read_keras
 
     return read_keras(data, path)
+
+
+def _read_onnx_file(path: Path) -> Graph:
+    from edgerig.models.graph.onnx_file import read_onnx
+
+    return read_onnx(read_file(path), path)
 
 
 def read_weights(path: Path) -> dict[int, NDArray[Any]]:
