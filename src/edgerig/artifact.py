@@ -141,6 +141,10 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """First 16 hex digits of the SHA-256 of the declaration."""
         return files.digest(self)[:16]
 
+    def shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a sample of the shape ``shape``, (H, W, C) for an image, after resizing."""
+        return (*self.resize, *shape[2:]) if self.resize and len(shape) > 2 else shape
+
 
 class Origin(msgspec.Struct, frozen=True):
     """What made an artifact: the compiler, its options, the parent's SHA-256 and the library versions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from edgerig.artifact import Artifact, TensorSpec
+from edgerig.artifact import Artifact, Preprocessing, TensorSpec
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.batches import from_calls, in_calls
 from edgerig.datasets.fitting import check_fixed, check_size, fit, found_layout, likely_layout
@@ -152,6 +154,13 @@ def test_what_cannot_fit_is_refused_before_anything_is_fetched(
     with pytest.raises(IncompatibleError, match=r"'cifar10' gives samples of shape \[32, 32, 3\]"):
         check_size(make("dataset", "cifar10", Dataset), network(*shape))
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(("size", "fits"), [(96, True), (64, False)])
+def test_samples_count_as_they_are_after_the_network_s_own_resizing(size: int, fits: bool) -> None:
+    resized = replace(network(1, 96, 96, 3), preprocessing=Preprocessing(resize=(size, size)))
+    with nullcontext() if fits else pytest.raises(IncompatibleError, match=r"shape \[64, 64, 3\]"):
+        check_size(make("dataset", "cifar10", Dataset), resized)
 
 
 def test_a_network_without_inputs_is_no_matter_of_size() -> None:

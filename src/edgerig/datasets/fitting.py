@@ -33,6 +33,8 @@ def check_size(dataset: Dataset, network: Artifact) -> None:
         IncompatibleError: The number of values a sample differs.
     """
     shape = dataset.sample_shape
+    if shape is not None:
+        shape = network.preprocessing.shape_of(shape)
     for spec in network.inputs[:1]:
         wanted = spec.shape[1:]
         if shape is not None and min(wanted, default=0) > 0 and math.prod(shape) != math.prod(wanted):

@@ -63,7 +63,8 @@ class Folder(Dataset):
     def _prepare(self, progress: Progress) -> None:
         root = Path(self.settings.root).expanduser()
         if not root.is_dir():
-            raise DatasetError(f"There is no folder {root}.", "Give the folder of images as 'root'.")
+            text = f"{root} is a file, not a folder of images." if root.exists() else f"There is no folder {root}."
+            raise DatasetError(text, "Give the folder that holds one of images for each class: --dataset-root, 'root'.")
         parts = self._ready_made(root) or self._cut(_files_by_class(root), ("test", "validation"))
         self._classes = tuple(parts["train"])
         if len(self._classes) < 2:

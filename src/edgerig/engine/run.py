@@ -16,8 +16,8 @@ from edgerig.bounded import bounded
 from edgerig.cache import StageCache
 from edgerig.compilers.sizes import size_table
 from edgerig.datasets.base import Dataset
-from edgerig.datasets.fitting import check_size
 from edgerig.engine import dependencies
+from edgerig.engine.beforehand import check_networks, check_sizes
 from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info
@@ -28,7 +28,6 @@ from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError,
 from edgerig.measure.judge import judge_kind
 from edgerig.measure.kinds import Measurement, Unavailable, microseconds
 from edgerig.measure.machine import MachineState, cores_text, observe
-from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
@@ -70,6 +69,8 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
     """
     progress = progress or Progress()
     bundle = Bundle(options.out)
+    dataset = make("dataset", plan.rig.dataset.use, Dataset, plan.rig.dataset.options)
+    check_sizes(plan.models, dataset)
     if options.resume and bundle.exists and bundle.finished:
         check_same_plan(bundle, plan)
         try:
@@ -87,7 +88,7 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
         if moved is not None:
             progress.log(f"the bundle that was in {bundle.path} is now in {moved}")
         with bounded():
-            return _Run(plan, bundle, header, progress).execute()
+            return _Run(plan, dataset, bundle, header, progress).execute()
     except (KeyboardInterrupt, Interrupted) as error:
         raise _stopped(bundle, plan) from error
     except EdgerigError:
@@ -112,32 +113,32 @@ def _stopped(bundle: Bundle, plan: Plan) -> Interrupted:
 
 
 class _Run:
-    def __init__(self, plan: Plan, bundle: Bundle, header: Header, progress: Progress) -> None:
-        self.plan, self.bundle, self.header, self.progress = plan, bundle, header, progress
-        rig = plan.rig
-        self.dataset = make("dataset", rig.dataset.use, Dataset, rig.dataset.options)
-        self.stages = Stages(StageCache(), self.dataset, progress)
+    def __init__(self, plan: Plan, dataset: Dataset, bundle: Bundle, header: Header, progress: Progress) -> None:
+        self.plan, self.dataset, self.bundle, self.header, self.progress = plan, dataset, bundle, header, progress
+        self.stages = Stages(StageCache(), dataset, progress)
         self.failures = Failures(bundle)
         self.done: list[CellResult] = []
         self.shortages: list[str] = []
 
     def execute(self) -> RunResult:
         with self._targets() as targets:
-            self._check_sizes()
             self.dataset.prepare(self.progress)
             self.shortages = self._shortages()
-            models = {part.label: self.stages.model(part) for part in self.plan.models}
+            tests = EvaluationSamples(self.dataset, self.plan.rig.measure.samples)
+            given = {part.label: self.stages.model(part) for part in self.plan.models if part.file}
+            check_networks(given, tests)
+            models = {part.label: given.get(part.label) or self.stages.model(part) for part in self.plan.models}
             beside = {
                 part.label: self.stages.model(part)
                 for part in self.plan.rig.models
                 if part.file and part.label not in models
             }
-            tests = EvaluationSamples(self.dataset, self.plan.rig.measure.samples)
             artifacts = self._compile(models)
             self._describe(models, artifacts, tests)
             references = self.stages.references(self.plan.models, models | beside, tests)
             self._note_references(references, artifacts)
             self._cells(targets, artifacts, tests, references)
+            self._tell_failed_references()
         if self.failures.notes:
             # What an earlier run wrote when all was well would hide that.
             (self.bundle.path / "results.json").unlink(missing_ok=True)
@@ -146,22 +147,15 @@ class _Run:
         self.bundle.write_result(result)
         return result
 
-    def _check_sizes(self) -> None:
-        """Refuse the user's networks that cannot take the dataset's samples before these are fetched."""
-        for part in self.plan.models:
-            if part.file:
-                check_size(self.dataset, open_artifact(Path(part.file)))
-
     def _shortages(self) -> list[str]:
         """Which cells ask for more samples than there are; said before anything is trained or measured."""
         total, asked = len(self.dataset.split("test")), self.plan.rig.measure.samples
         most = total if asked is None else min(asked, total)
         name, found = self.dataset.name, []
-        if asked is not None and asked > total:
-            text = f"{name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run."
-            self.progress.log(text)
-            # Nobody need have asked for the default.
-            found += [text] if asked != Measure().samples else []
+        # Nobody need have asked for the default.
+        if asked is not None and asked > total and asked != Measure().samples:
+            found.append(f"{name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run.")
+            self.progress.log(found[-1])
         for count in sorted({cell.samples for cell in self.plan.cells if cell.samples and cell.samples > most}):
             cells = ", ".join(cell.id for cell in self.plan.cells if cell.samples == count)
             found.append(f"{cells}: {count:,} samples were asked for, and there are {most:,}: those are run.")
@@ -292,6 +286,12 @@ class _Run:
                 continue
             self.done.append(result)
             self.progress.log(f"{label}: {_headline(result)}")
+
+    def _tell_failed_references(self) -> None:
+        """Why a network could not be run for comparison, unless a cell failed for the same reason and tells it."""
+        for name, reason in self.stages.failed_references:
+            if not any(reason in note.message for note in self.failures.notes):
+                self.progress.log(f"reference {name}: {reason}")
 
     def _finished(self, cell: Cell, artifact: Artifact | Exception, label: str) -> CellResult | None:
         """What an earlier run measured of a cell, if it is whole and of the same network."""

@@ -45,6 +45,8 @@ class Stages:
         self.cache, self.dataset, self.progress = cache, dataset, progress
         self.log: dict[str, str] = {}
         self.notes: list[str] = []
+        #: Networks that could not be run for comparison, and why.
+        self.failed_references: list[tuple[str, str]] = []
 
     def model(self, part: ModelPart) -> Artifact:
         """The model to deploy: trained, out of the cache, or the user's own file; with what was declared of it.
@@ -140,7 +142,8 @@ class Stages:
             raise
         except EdgerigError as error:
             source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
-            self.progress.log(f"reference {artifact.name}: FAILED: {error.message}")
+            self.failed_references.append((artifact.name, error.message))
+            self.progress.log(f"reference {artifact.name}: FAILED")
             return Reference(source, Unavailable(f"{source} could not be run for comparison: {error.message}"))
 
     def reference(self, artifact: Artifact, tests: EvaluationSamples) -> Reference:

@@ -10,6 +10,7 @@ import msgspec
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import Dataset
+from edgerig.errors import IncompatibleError
 from edgerig.plugins import Plugin, Settings
 from edgerig.progress import Progress
 
@@ -71,3 +72,32 @@ class ModelWrapper(Plugin, ABC):
             DatasetError: The dataset does not fit the network.
             Interrupted: The user stopped it; the last checkpoint is kept.
         """
+
+
+def check_trainable(model: ModelWrapper, dataset: Dataset) -> None:
+    """Refuse a dataset whose samples a model does not take, before they are fetched, where their shape is known.
+
+    Raises:
+        IncompatibleError: The shapes differ.
+    """
+    shape = dataset.sample_shape
+    if shape is not None:
+        check_input(model, dataset, model.preprocessing(dataset).shape_of(shape))
+
+
+def check_input(model: ModelWrapper, dataset: Dataset, shape: tuple[int, ...]) -> None:
+    """Refuse preprocessed samples of another shape than a model takes.
+
+    Raises:
+        IncompatibleError: The shapes differ.
+    """
+    if shape != model.input_shape:
+        raise IncompatibleError(
+            f"Model {model.name!r} takes inputs of shape {_by(model.input_shape)}, "
+            f"but samples of dataset {dataset.name!r} have {_by(shape)} after preprocessing.",
+            "Choose another model or dataset, or settings of theirs that fit.",
+        )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

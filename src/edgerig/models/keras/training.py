@@ -14,7 +14,7 @@ from edgerig import __version__, files
 from edgerig.artifact import Artifact, Origin
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.errors import DatasetError, IncompatibleError, Interrupted
-from edgerig.models.base import TrainSettings
+from edgerig.models.base import TrainSettings, check_input, check_trainable
 from edgerig.models.keras import checkpoint as checkpoints
 from edgerig.models.keras.base import KerasModel, Phase, import_keras, save_keras, seeded, tensor_specs
 from edgerig.models.keras.batches import Feed
@@ -65,6 +65,7 @@ def train(
     """
     import_keras()
     files.check_writable(out)
+    check_trainable(wrapper, dataset)
     dataset.prepare(progress)
     run = _Run(wrapper, dataset, settings, out, progress)
     if resume:
@@ -94,7 +95,7 @@ class _Run:
             train = train.take(np.arange(min(settings.train_samples, len(train))))
         _check_labels(dataset, train, validation)
         self.train_feed = Feed(train, self.preprocessing, settings.batch_size)
-        _check_shape(wrapper, dataset, self.train_feed.shape)
+        check_input(wrapper, dataset, self.train_feed.shape)
         self.validation_feed = Feed(validation, self.preprocessing, EVALUATION_BATCH)
         self.identity = self._identity(train, validation)
         with seeded(settings.seed):
@@ -298,15 +299,6 @@ def _check_labels(dataset: Dataset, *splits: Samples) -> None:
             )
 
 
-def _check_shape(wrapper: KerasModel, dataset: Dataset, shape: tuple[int, ...]) -> None:
-    if shape != wrapper.input_shape:
-        raise IncompatibleError(
-            f"Model {wrapper.name!r} takes inputs of shape {_by(wrapper.input_shape)}, "
-            f"but samples of dataset {dataset.name!r} have {_by(shape)} after preprocessing.",
-            "Choose another model or dataset, or settings of theirs that fit.",
-        )
-
-
 def _assign(variables: Any, values: Any) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
@@ -324,10 +316,6 @@ def _mean(losses: list[float], accuracies: list[float]) -> Score:
 
 def _note(score: Score) -> str:
     return f"loss {score.loss:.4f}, accuracy {score.accuracy:.2%}"
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "()"
 
 
 def _interrupted(run: _Run) -> Interrupted:

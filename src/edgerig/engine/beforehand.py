@@ -1,0 +1,65 @@
+"""What can be known to be wrong with a run before anything is trained, compiled or measured."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edgerig.artifact import Artifact
+from edgerig.datasets.base import Dataset
+from edgerig.datasets.fitting import check_size, fit
+from edgerig.engine.columns import check_columns, columns_of
+from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.errors import EdgerigError, IncompatibleError
+from edgerig.models.base import ModelWrapper, check_trainable
+from edgerig.models.files import open_artifact
+from edgerig.plugins import make
+from edgerig.rig.types import ModelPart
+
+
+def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
+    """Refuse models that cannot take a dataset's samples, before these are fetched.
+
+    Raises:
+        IncompatibleError: The shapes do not fit. ModelError: A file cannot be read.
+    """
+    for part in parts:
+        with _named(part.label, len(parts) > 1):
+            if part.file:
+                check_size(dataset, open_artifact(Path(part.file)))
+            else:
+                check_trainable(make("model", part.use or "", ModelWrapper, part.options), dataset)
+
+
+def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -> None:
+    """Refuse networks, by label, that no cell could run or judge: their inputs, layout, or number of outputs.
+
+    What else is wrong, such as a sample that cannot be read, is the cells' to tell.
+
+    Raises:
+        IncompatibleError: Says what does not fit, and of which network where there are several.
+    """
+    for label, network in networks.items():
+        with _named(label, len(networks) > 1):
+            spec = the_input(network)
+            try:
+                sample = tests.samples.inputs(slice(0, 1), network.preprocessing)
+            except EdgerigError:
+                continue
+            fit(sample, spec, tests.dataset.name, judged=tests.dataset.task != "none")
+            if network.outputs:
+                columns = columns_of(network.outputs[network.judged_output], spec.batch)
+                if columns is not None:
+                    check_columns(columns, network, tests)
+
+
+@contextlib.contextmanager
+def _named(label: str, several: bool) -> Iterator[None]:
+    """What does not fit, with the model's name where there are several."""
+    try:
+        yield
+    except IncompatibleError as error:
+        if not several:
+            raise
+        raise IncompatibleError(f"{label}: {error.message}", error.hint) from error
