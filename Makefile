@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# How many of the fast tests run at once.
+# How many tests run at once.
 JOBS ?= 2
-FAST := -n $(JOBS) --dist worksteal -m "not slow and not browser"
+PARALLEL := -n $(JOBS) --dist worksteal
 
 .PHONY: demo test test-fast faults fuzz lint types wheel clean
 
@@ -34,13 +34,11 @@ demo: $(VENV)/.all
 	$(BIN)/edgerig run examples/mnist/rig.yaml --out runs/demo
 
 # Tests with real processes and sockets may lose a race on a crowded machine: such a one is tried once more, and said.
-# The slow ones have the machine for themselves.
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest $(FAST) --reruns 1 --reruns-delay 2
-	$(BIN)/python -m pytest -m "slow or browser" --reruns 1 --reruns-delay 2
+	$(BIN)/python -m pytest $(PARALLEL) --reruns 1 --reruns-delay 2
 
 test-fast: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest $(FAST)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not browser"
 
 # The kills of the ordinary tests, but 200 of them; takes a quarter of an hour.
 faults: $(VENV)/.dev

@@ -139,6 +139,7 @@ def test_firmware_without_fpu_has_no_instruction_of_it(compiler: str, network: N
         assert b"\tvmul.f32" not in listing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "place", "least"),
     [
@@ -175,6 +176,7 @@ def test_just_fitting_ram_leaves_room_for_one_sample_in_the_network_itself(write
     assert b"\x9a\x01" in simulator.read(0)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_network_is_told_in_the_compilers_words(write_network: Any, tmp_path: Path) -> None:
     network = write_network()
     (Path(network.folder) / "model.c").write_text("#include <nowhere.h>\n")
@@ -186,6 +188,7 @@ def test_an_error_in_a_network_is_told_in_the_compilers_words(write_network: Any
     assert not (tmp_path / "fw").exists()
 
 
+@pytest.mark.slow
 def test_a_second_build_comes_out_of_the_cache_and_a_changed_one_does_not(
     write_network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

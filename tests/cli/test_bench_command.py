@@ -41,6 +41,7 @@ def test_settings_of_the_target_become_part_of_the_rig(call, monkeypatch):
     assert block["targets"] == [{"use": "local", "timeout": 33}, {"use": "unix:///x", "timeout": 33}]
 
 
+@pytest.mark.slow
 def test_one_document_goes_to_standard_output_and_the_rest_to_standard_error(call):
     code, out, err = call("--json")
     assert code == 0, err
@@ -63,6 +64,7 @@ def test_target_that_there_is_not_is_told(call):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_several_files_are_variants_of_one_run(call, tmp_path):
     dense_tflite(tmp_path / "b.tflite", 8, 4, seed=1)
     code, out, err = call("b.tflite", "--json", "--out", "two")
@@ -87,6 +89,7 @@ def test_files_of_several_formats_run_on_the_engine_of_each(call, tmp_path):
     assert [cell["runtime"] for cell in json.loads(out)["cells"]] == ["tflm", "onnxruntime"]
 
 
+@pytest.mark.slow
 def test_one_of_several_can_be_chosen(call, tmp_path):
     dense_tflite(tmp_path / "b.tflite", 8, 4, seed=1)
     code, out, err = call("b.tflite", "--only", "b-*", "--json")

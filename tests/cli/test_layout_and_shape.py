@@ -54,6 +54,7 @@ def classes_in_order(photos: Path) -> list[str]:
     return sorted(path.name for path in photos.iterdir())
 
 
+@pytest.mark.slow
 def test_a_network_of_pytorch_runs_on_a_folder_of_photos(call: Call, photos: Path) -> None:
     torch_like_onnx(Path("net.onnx"), (1, 3, 16, 16))
     code, out, err = call("bench", "net.onnx", "--layout", "nchw", "--dataset", "folder",
@@ -77,6 +78,7 @@ def test_a_layout_that_cannot_be_is_told(call: Call, photos: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_free_axes_ask_for_a_shape_and_random_samples_follow_it(call: Call) -> None:
     torch_like_onnx(Path("net.onnx"), ("N", 3, "height", "width"))
     code, _, err = call("bench", "net.onnx", "--no-profile")
@@ -89,6 +91,7 @@ def test_free_axes_ask_for_a_shape_and_random_samples_follow_it(call: Call) -> N
     assert "batch of 2 samples" in err
 
 
+@pytest.mark.slow
 def test_the_judged_output_is_said_and_may_be_named(call: Call) -> None:
     two_output_tflite(Path("net.tflite"))
     code, out, err = call("bench", "net.tflite", "--samples", "5", "--no-profile", "--json")
@@ -103,6 +106,7 @@ def test_the_judged_output_is_said_and_may_be_named(call: Call) -> None:
     assert "outputs" in err or "output" in err
 
 
+@pytest.mark.slow
 def test_calibration_takes_the_layout_and_the_description_keeps_it(call: Call, photos: Path) -> None:
     images, labels = colour_images(30, (3, 3))
     np.savez("square.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
@@ -165,6 +169,7 @@ def test_a_shape_without_a_name_needs_a_single_input() -> None:
         parse_shapes(["1,2"], [[SPEC, SPEC]])
 
 
+@pytest.mark.slow
 def test_files_of_both_layouts_run_together(call: Call, photos: Path) -> None:
     """What is declared holds for the file that it fits; the random sample fits both."""
     torch_like_onnx(Path("first.onnx"), (1, 3, 16, 16))
@@ -177,6 +182,7 @@ def test_files_of_both_layouts_run_together(call: Call, photos: Path) -> None:
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_a_reference_of_the_other_layout_is_compared_rightly(call: Call, photos: Path) -> None:
     torch_like_onnx(Path("first.onnx"), (1, 3, 16, 16))
     nhwc_onnx(Path("last.onnx"))

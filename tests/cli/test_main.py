@@ -92,6 +92,7 @@ def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path: Path) -> No
     assert "EDGERIG_CACHE" in (caught.value.hint or "")
 
 
+@pytest.mark.slow
 def test_training_into_a_folder_that_cannot_be_is_refused_before_it_starts(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = edgerig("train", "mnist-cnn", "--dataset", "mnist", "--out", str(tmp_path / "file" / "sub"))

@@ -33,6 +33,7 @@ def run(names, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_train_tells_where_the_model_is_how_good_and_what_to_do_next(run, tmp_path):
     code, out, err = run(
         "--epochs", 1, "--out", tmp_path / "o", "--logdir", tmp_path / "logs", "--dataset-option", "seed=3"

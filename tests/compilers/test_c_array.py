@@ -44,6 +44,7 @@ def numbers(text: str) -> bytes:
     return bytes(int(value, 16) for value in re.findall(r"0x[0-9a-f]{2}\b", text))
 
 
+@pytest.mark.slow
 def test_the_header_tells_what_it_holds(header: Artifact, float_net: Artifact) -> None:
     text = Path(header.path).read_text()
     assert Path(header.path).name == "net.h"

@@ -28,6 +28,7 @@ def run(data: bytes, values: Any) -> list[Any]:
     return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [1, 2])
 def test_dense_layers_of_all_ranks_are_exact(units: int, tmp_path: Path) -> None:
     """All of them in one network, since converting takes longer than the layers."""

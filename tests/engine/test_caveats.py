@@ -140,6 +140,7 @@ def test_a_network_that_does_not_look_at_its_input_agrees_with_nothing(
     assert "for every sample" in made.sentences[0]
 
 
+@pytest.mark.slow
 def test_samples_of_one_class_prove_nothing(float_net: Path, tmp_path: Path) -> None:
     int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 784, 10)
     result = edgerig.run(rig(float_net, int8, dataset=f"{__name__}:Zeros", samples=30), out=tmp_path / "out")

@@ -69,6 +69,7 @@ class CannotSay(Local):
         raise KeyError("cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["Harmful", "Exits", "Recurses"])
 def test_an_unexpected_error_of_one_device_ends_its_cells_alone(digit_net: Path, tmp_path: Path, target: str) -> None:
     out = tmp_path / "out"
@@ -148,6 +149,7 @@ class Endless(LiteRt):
         return result
 
 
+@pytest.mark.slow
 def test_outputs_that_are_no_numbers_cost_no_other_cell_and_no_file_holds_them(digit_net: Path, tmp_path: Path) -> None:
     matrix = [{"runtimes": [{"use": f"{__name__}:Endless", "name": "endless"}, "litert"]}]
     with pytest.raises(InferenceError, match="inf or NaN"):
@@ -168,6 +170,7 @@ def test_nan_predicts_no_class() -> None:
     assert any("not finite" in text for text in quality.warnings)
 
 
+@pytest.mark.slow
 def test_names_of_cells_stay_in_the_bundle_and_their_samples_are_shown(digit_net: Path, tmp_path: Path) -> None:
     names = ["../../../../PWN", "fp16/v2", "..", "FP", "fp", "a b", "a/b", "x" * 900]
     runtimes = [{"use": "litert", "name": name} for name in names]

@@ -56,6 +56,7 @@ def test_channels_first_gets_its_images_turned(said: dict[str, Any], colours: Pa
     assert any("nchw" in text for text in remarks(result.cells))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["litert", "tflm"])
 def test_channels_first_tflite_gets_its_images_turned_too(runtime: str, colours: Path, tmp_path: Path) -> None:
     result = run({"file": str(channel_means_tflite(tmp_path / "net.tflite"))}, colours, tmp_path / "out", runtime)
@@ -63,6 +64,7 @@ def test_channels_first_tflite_gets_its_images_turned_too(runtime: str, colours:
     assert result.cells[0].artifact.inputs[0].layout == "nchw"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [(1, 3, 5, 7), ("batch_size", 3, 5, 7), (4, 3, 5, 7)])
 @pytest.mark.parametrize(("opset", "ir"), [(9, 4), (11, 6), (13, 7), (17, 8), (21, 10)])
 def test_quantized_exports_of_pytorch_are_calibrated_in_their_layout(
@@ -126,6 +128,7 @@ def test_a_batch_gives_the_scores_of_single_samples(colours: Path, tmp_path: Pat
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["litert", "tflm"])
 def test_a_batch_of_a_tflite_network(runtime: str, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(61, 8)).astype(np.float32)
@@ -144,6 +147,7 @@ def test_a_batch_without_an_axis_for_it_is_refused(tmp_path: Path) -> None:
         run({"file": str(tmp_path / "n.onnx")}, {"use": "random", "shape": [8], "samples": 4}, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_judged_output_is_the_first_or_the_one_that_is_named(tmp_path: Path) -> None:
     net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 3))
     x = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)

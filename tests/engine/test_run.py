@@ -136,6 +136,7 @@ def test_what_was_damaged_in_the_cache_is_built_anew_and_said(digit_net: Path, t
     assert second.cells[0].artifact.sha256 == network
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_in_the_bundle_is_mended_on_resume(digit_net: Path, tmp_path: Path) -> None:
     data = rig(digit_net, matrix=[{"runtimes": ["litert", {"use": "litert", "threads": 2}]}])
     first = edgerig.run(data, out=tmp_path / "out")
@@ -148,6 +149,7 @@ def test_a_damaged_copy_in_the_bundle_is_mended_on_resume(digit_net: Path, tmp_p
     assert files.sha256_file(copy) == first.cells[0].artifact.sha256
 
 
+@pytest.mark.slow
 def test_resuming_measures_only_what_is_not_finished(digit_net: Path, tmp_path: Path) -> None:
     data = rig(digit_net, matrix=[{"runtimes": ["litert", {"use": "litert", "threads": 2}]}])
     first = edgerig.run(data, out=tmp_path / "out")
@@ -259,6 +261,7 @@ class Broken(LiteRt):
         return super()._calls()
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_costs_no_other_and_is_tried_again(
     digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +290,7 @@ class TooBig(Broken):
         raise InferenceError(f"The firmware does not fit on a board:\n{table}", "Take another board.")
 
 
+@pytest.mark.slow
 def test_a_failure_with_a_table_is_one_short_line_of_the_summary_and_whole_in_the_bundle(
     digit_net: Path, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def words_of(compiler: str) -> list[str]:
     return ARM_GCC
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", ["m0+", "m4", "m7"])
 @pytest.mark.parametrize("compiler", ["ziglang", "arm-none-eabi-gcc"])
 def test_core_is_small_and_calls_no_library(
@@ -67,6 +68,7 @@ def test_core_uses_no_allocation_and_no_header_but_freestanding_ones() -> None:
     assert headers == {"stdint.h", "stddef.h"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("compiler", "options"),
     [
@@ -91,6 +93,7 @@ def test_weights_in_c_are_those_that_the_script_makes(host_network: ModuleType) 
     assert host_network.PLACE.read_text() == host_network.text()
 
 
+@pytest.mark.slow
 def test_device_program_explains_itself_and_refuses_nonsense(built: Path) -> None:
     for words, code in ([], 2), (["--what"], 2), (["--unix"], 2), (["--tcp", "nowhere"], 1), (["--unix", "/no/s"], 1):
         done = subprocess.run(

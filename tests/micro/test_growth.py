@@ -95,6 +95,7 @@ def growth(work: Callable[[bytes], object], files: Callable[[int], bytes]) -> fl
     return steps(lambda: work(large)) / steps(lambda: work(small))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CHAINS)
 @pytest.mark.parametrize("cpu", ["portable", "cortex-m7"])
 def test_compiling_grows_with_the_network(kind: str, cpu: str) -> None:

@@ -34,6 +34,7 @@ def test_numpy_says_what_litert_says(kind: str, dtype: str, seed: int) -> None:
             assert difference(expected, found) <= tolerance(expected.dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_generated_code_says_what_litert_says(dtype: str, tmp_path: Path) -> None:
     files = {f"{kind}_{seed}": random_operator(kind, seed, dtype) for kind in OPERATORS for seed in range(COMPILED)}

@@ -76,6 +76,7 @@ def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(kind
             assert difference(expected, found) <= tolerance(expected.dtype)
 
 
+@pytest.mark.slow
 def test_generated_code_of_stored_constants_says_what_litert_says(tmp_path: Path) -> None:
     files = {f"{kind}_{seed}": dequantize_constants(random_operator(kind, seed, "float32"), seed)
              for kind in OPERATORS for seed in range(200, 203)}  # fmt: skip

@@ -35,6 +35,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, make: Any) -> tuple[Path, d
     return folder, json.loads((folder / "results.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_any_value_anywhere_is_shown_or_refused(bundle: tuple[Path, dict[str, Any]], seed: int) -> None:
     folder, document = bundle

@@ -149,6 +149,7 @@ def check(processor: Processor, code: bytes, one: Instruction) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["int8", "float"])
 def test_registers_of_instructions_are_those_that_a_processor_reads_and_writes(
     kind: str, firmware: Firmware, float_firmware: Firmware, monkeypatch: pytest.MonkeyPatch
@@ -183,6 +184,7 @@ OTHERS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_registers_of_other_instructions_are_right_too(assemble: Assemble) -> None:
     processor = Processor()
     for text in OTHERS:

@@ -109,6 +109,7 @@ def test_console_runs_the_built_in_sample_and_times_layers(simulator: Simulator)
     assert text.count("Out[") == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "wanted"), [("int8", range(-128, -112)), ("uint8", range(16))])
 def test_console_makes_a_ramp_where_no_sample_is_built_in(
     write_network: Callable[..., Network], dtype: str, wanted: range

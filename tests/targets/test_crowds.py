@@ -81,6 +81,7 @@ def eventually(condition) -> bool:
     return condition()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", SAID)
 @pytest.mark.parametrize("count", [20, 200])
 def test_strangers_keep_no_owner_of_the_token_out(start_agent, crowd, token_file, faulty, x, says, count):

@@ -32,6 +32,7 @@ def target(start_agent):
     made.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [ValueError("nonsense"), ZeroDivisionError(), MemoryError(), KeyError("x")])
 def test_failure_is_said_and_the_lease_goes_on(target, monkeypatch, capsys, error):
     renewed, real = [], WireClient.renew_lease

@@ -117,6 +117,7 @@ def test_host_that_is_announced_a_large_answer_holds_what_has_come(announced):
     assert most[0] < 4 * 1024**2
 
 
+@pytest.mark.slow
 def test_layouts_of_long_headers_are_not_kept():
     """A peer may send another header with each message; what is remembered of them must not grow with it."""
     with peak() as most:

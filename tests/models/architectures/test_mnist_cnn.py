@@ -24,6 +24,7 @@ def test_mnist_cnn_is_found_by_its_name():
     assert plugins.find("model", "mnist-cnn", ModelWrapper) is MnistCnn
 
 
+@pytest.mark.slow
 def test_mnist_cnn_has_the_parameters_of_the_original():
     model = MnistCnn().build(10)
     assert model.count_params() == 93_322

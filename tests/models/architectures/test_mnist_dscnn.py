@@ -20,6 +20,7 @@ class TestMnistDsCnnContract(ModelContract):
         return make_patterns()
 
 
+@pytest.mark.slow
 def test_mnist_dscnn_is_as_small_as_it_says():
     model = MnistDsCnn().build(10)
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)

@@ -34,6 +34,7 @@ except EdgerigError as error:
 """
 
 
+@pytest.mark.slow
 def test_keras_runs_on_jax_where_the_user_chose_no_backend(tmp_path):
     (tmp_path / "keras.json").write_text('{"backend": "tensorflow"}')
     result = run_python(IMPORT, KERAS_HOME=str(tmp_path))

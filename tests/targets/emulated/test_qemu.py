@@ -102,6 +102,7 @@ def test_the_digit_network_is_bit_exact_on_every_board(board: str, compiler: str
         assert np.array_equal(oracle.run([sample[None]])[0][0], output)
 
 
+@pytest.mark.slow
 def test_instructions_are_those_that_the_simulator_counts(net: Path) -> None:
     inputs = random_inputs(open_artifact(net), 30)
     found = []
@@ -131,6 +132,7 @@ class TestContract(TargetContract):
         return Deployment(open_artifact(net), "micro", {}, expected, tolerance=0)
 
 
+@pytest.mark.slow
 def test_an_emulator_that_dies_is_told(net: Path) -> None:
     session: Any = session_of("mps2-an386", net)
     emulator = session.client._emulator
