@@ -1,15 +1,18 @@
 import hashlib
+import socket
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
-from edgerig.agent.worker import called
+from edgerig.agent.worker import Worker, called
 from edgerig.errors import InferenceError, ModelError, SpecError, StorageError, TargetError, UnknownNameError, WireError
 from edgerig.measure.kinds import Measurement
 from edgerig.testing import faults
 from edgerig.wire import messages
-from edgerig.wire.frame import CHECKED, VERSION, FrameReader, Kind, encode
+from edgerig.wire.client import WireClient
+from edgerig.wire.frame import CHECKED, VERSION, FrameReader, Kind, Limits, encode
 from edgerig.wire.link import PairLink
 from edgerig.wire.messages import Failure
 
@@ -298,3 +301,33 @@ def test_errors_name_the_file_as_its_owner_does(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=words) as caught, called(path, "net.tflite"):
         raise ModelError(f"litert cannot load {path.name}, that is {path}: no.", "Mend it.")
     assert caught.value.hint == "Mend it."
+
+
+@pytest.mark.parametrize(("limit", "most"), [(1 << 20, 1), (16 << 20, 4)])
+def test_an_answer_beyond_the_limit_of_messages_is_refused_before_it_is_made(folder, header, limit, most):
+    """4 B a sample come in, and 4 MB go out: without a bound, a message of 4 kB would take 4 GB."""
+    from onnx import TensorProto, helper
+
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [1, 1_000_000])
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, s]) for n, s in (("x", 1), ("y", 1_000_000))]
+    graph = helper.make_graph([helper.make_node("Expand", ["x", "shape"], ["y"])], "g", ends[:1], ends[1:], [shape])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    network = made.SerializeToString()
+    ours, theirs = socket.socketpair()
+    thread = Thread(target=Worker(PairLink(theirs), folder, limits=Limits(payload=limit)).serve)
+    thread.start()
+    try:
+        client = WireClient(PairLink(ours), who="the worker", timeout=20)
+        digest = hashlib.sha256(network).hexdigest()
+        client.upload_model(header(runtime="onnxruntime", format="onnx", sha256=digest), memoryview(network))
+        samples = [np.full(1, at, np.float32) for at in range(most + 1)]
+        answer = client.run(view(*samples[:most]), most)
+        assert np.frombuffer(answer.outputs[0], np.float32)[-1] == most - 1
+        with pytest.raises(InferenceError, match=f"{most + 1} samples would be answered by {(most + 1) * 4_000_008} B"):
+            client.run(view(*samples), most + 1)
+        assert client.download_statistics().inferences == most
+    finally:
+        ours.close()
+        thread.join(20)
+        theirs.close()
+    assert not thread.is_alive()

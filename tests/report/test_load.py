@@ -7,7 +7,7 @@ import pytest
 
 from edgerig.errors import StorageError
 from edgerig.files import write_bytes, write_json
-from edgerig.report import render
+from edgerig.report import load, render
 from edgerig.report.load import load_bundle
 
 
@@ -116,3 +116,17 @@ def test_a_cell_cannot_name_a_file_outside_the_bundle(folder: Path, tmp_path: Pa
     hostile = msgspec.structs.replace(result.cells[0], id="../..")
     write_json(folder / "results.json", msgspec.structs.replace(result, cells=(hostile,)))
     assert load_bundle(folder).samples == {}
+
+
+def test_raw_samples_beyond_what_is_taken_at_once_are_named_and_not_read(
+    folder: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum(array.nbytes for array in load_bundle(folder).samples["float32-litert-local"].values())
+    # With the headers of the arrays of one cell, and not with those of another.
+    monkeypatch.setattr(load, "MAX_SAMPLES", size + 1000)
+    loaded = load_bundle(folder)
+    assert list(loaded.samples) == ["float32-litert-local"]
+    (fault,) = loaded.faults
+    assert "float16-litert-local are not shown" in fault
+    assert "left of what is taken at once" in fault
+    assert render([loaded], "md")

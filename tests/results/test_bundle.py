@@ -17,6 +17,7 @@ from edgerig.errors import StorageError, UsageError
 from edgerig.results import reading
 from edgerig.results.bundle import Bundle, Header
 from edgerig.results.reading import read_arrays, read_document
+from edgerig.results.types import BUNDLE_VERSION
 
 
 def begin(path: Path) -> Bundle:
@@ -260,6 +261,33 @@ def test_a_small_archive_that_unpacks_to_gigabytes_is_refused_before_it_is_unpac
     message, grown = done.stdout.splitlines()
     assert "would unpack to" in message
     assert int(grown) < 50_000  # kB
+
+
+def test_a_long_directory_of_an_archive_is_not_read(tmp_path: Path) -> None:
+    path = archive(tmp_path / "samples.npz", **{f"m{number}": b"" for number in range(2000)})
+    with pytest.raises(StorageError, match="more arrays than any cell"):
+        read_arrays(path, tmp_path)
+    path.write_bytes(path.read_bytes() + b"behind the end")
+    with pytest.raises(StorageError, match="no archive that edgerig wrote"):
+        read_arrays(path, tmp_path)
+
+
+def test_no_more_is_unpacked_than_is_asked_for(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "samples.npz", times_ns=np.zeros(10, np.int64), scores=np.zeros(1000, np.float32))
+    (times,) = read_arrays(tmp_path / "samples.npz", tmp_path, ("times_ns",), 80 + 128).values()
+    assert times.size == 10
+    with pytest.raises(StorageError, match="would unpack to 208 B, and 207 B are left"):
+        read_arrays(tmp_path / "samples.npz", tmp_path, ("times_ns",), 207)
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", '""'])
+def test_a_document_of_many_small_values_is_refused_before_it_is_decoded(tmp_path: Path, value: str) -> None:
+    many = ",".join([value] * 20_000_001)
+    text = f'{{"version": {BUNDLE_VERSION}, "rig": {{"x": [{many}]}}}}'
+    assert len(text) < reading.MAX_DOCUMENT
+    (tmp_path / "bundle.json").write_text(text)
+    with pytest.raises(StorageError, match="holds more values than any run"):
+        Bundle(tmp_path).header()
 
 
 def test_sound_arrays_come_back_and_only_those_asked_for(tmp_path: Path) -> None:

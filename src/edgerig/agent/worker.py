@@ -287,10 +287,17 @@ class Worker:
         return [_array(view, spec, count) for view, spec in zip(views, specs, strict=True)]
 
     def _check_answer(self, count: int) -> None:
-        """Refuse what no message could answer, before the engine has made all of it."""
-        size = sum(max(spec.nbytes, 0) for spec in self._loaded().outputs)
-        if count * (8 + size) > 0xFFFFFFFF:
-            raise InferenceError(f"{count} samples would be answered by more than 4 GiB.", "Send fewer at once.")
+        """Refuse what would be answered beyond the limit of messages, before the engine has made all of it.
+
+        One sample may always come back, as far as a message can hold it.
+        """
+        size = 8 + sum(max(spec.nbytes, 0) for spec in self._loaded().outputs)
+        limit = min(max(self._reader.limits.payload, size), 0xFFFFFFFF)
+        if count * size > limit:
+            raise InferenceError(
+                f"{count} samples would be answered by {count * size} B; the limit is {limit} B.",
+                "Send fewer at once, or raise --max-message of the agent.",
+            )
 
 
 def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:

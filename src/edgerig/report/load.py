@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import StorageError
 from edgerig.results.bundle import OUT_OF_CELLS, Bundle
+from edgerig.results.reading import MAX_SAMPLES
 from edgerig.results.types import RunResult
 
 #: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, ``predictions``, ``labels``, ``indices``.
@@ -35,7 +36,8 @@ def load_bundle(path: Path) -> Loaded:
 
     A bundle whose run has not finished gives the cells that it has, with ``finished`` None. A cell without
     ``samples.npz`` (a bundle that was shared without its raw samples) is missing from ``samples``, and so is one whose
-    samples cannot be read, which a warning says. A cell whose result cannot be read is among the failures.
+    samples cannot be read, or are more than is taken of one bundle (`MAX_SAMPLES`), which a warning says. A cell whose
+    result cannot be read is among the failures.
 
     Raises:
         StorageError: The folder is not there, is no bundle, is damaged, or was written by another edgerig.
@@ -46,12 +48,14 @@ def load_bundle(path: Path) -> Loaded:
     if not bundle.exists and not bundle.finished:
         raise StorageError(f"{path} is not a bundle: it has neither results.json nor bundle.json.", _HINT)
     result = bundle.result()
-    samples, lost = {}, []
+    samples, lost, room = dict[str, Samples](), list[str](), MAX_SAMPLES
     for cell in result.cells:
         if not (bundle.cell(cell.id) / "samples.npz").exists():
             continue
         try:
-            samples[cell.id] = _checked(bundle.samples(cell.id, NEEDED), bundle.cell(cell.id) / "samples.npz")
+            arrays = bundle.samples(cell.id, NEEDED, room)
+            samples[cell.id] = _checked(arrays, bundle.cell(cell.id) / "samples.npz")
+            room -= sum(array.nbytes for array in arrays.values())
         except StorageError as error:
             lost.append(f"The raw samples of {cell.id} are not shown: {error.message}")
     unread = [text for text in result.warnings if text.endswith(OUT_OF_CELLS)]

@@ -280,17 +280,20 @@ class Bundle:
             failures += [failure] if failure is not None else []
         return cells, failures
 
-    def samples(self, identity: str, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray[Any]]:
+    def samples(
+        self, identity: str, names: tuple[str, ...] = ARRAYS, limit: int | None = None
+    ) -> dict[str, NDArray[Any]]:
         """A finished cell's raw arrays: ``times_ns``, ``predictions``, ``labels``, ``indices``, ``scores``.
 
         Args:
             identity: The cell's id.
             names: The arrays to read.
+            limit: Bytes that they may take together, as in `read_arrays`.
 
         Raises:
             StorageError: The file is gone or damaged, or would take more memory than any cell's.
         """
-        return read_arrays(self.cell(identity) / "samples.npz", self.path, names)
+        return read_arrays(self.cell(identity) / "samples.npz", self.path, names, limit)
 
     def write_result(self, result: RunResult) -> None:
         """Write ``results.json``; the bundle is finished."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import stat
 import zipfile
 from pathlib import Path
@@ -23,6 +24,14 @@ MAX_DOCUMENT = 64 << 20
 MAX_RESULTS = 512 << 20
 #: The most bytes of all arrays of one cell, unpacked: 1,000 classes of 100,000 samples.
 MAX_ARRAYS = 1 << 30
+#: The most bytes of raw samples that are taken from one bundle: 32 B each of 8 million.
+MAX_SAMPLES = 256 << 20
+#: The most numbers of a document (60 confusion matrices of 1,000 classes), and the most texts, lists and objects, each
+#: of which takes some 60 B: a few bytes of JSON are not to become many times as much.
+MAX_NUMBERS = 60_000_000
+MAX_OBJECTS = 20_000_000
+#: The most bytes of the directory of an archive, which is read as a whole.
+MAX_DIRECTORY = 64 << 10
 #: The arrays of a cell, in ``samples.npz``.
 ARRAYS = ("scores", "predictions", "labels", "indices", "times_ns")
 #: Numbers beyond these are no quantity of anything that edgerig measures, and overflow where they are computed with.
@@ -44,6 +53,8 @@ def read_document(path: Path, kind: type[T], bundle: Path, limit: int = MAX_DOCU
             that leads out of it).
     """
     data = read_within(path, bundle, limit)
+    if data.count(b",") > MAX_NUMBERS or data.count(b'"') // 2 + data.count(b"[") + data.count(b"{") > MAX_OBJECTS:
+        raise StorageError(f"{path} holds more values than any run of edgerig writes; it is not read.")
     try:
         version = msgspec.json.decode(data, type=_Version).version
         if version != BUNDLE_VERSION:
@@ -81,8 +92,16 @@ def read_within(path: Path, bundle: Path, limit: int) -> bytes:
     return data
 
 
-def read_arrays(path: Path, bundle: Path, names: tuple[str, ...] = ARRAYS) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    path: Path, bundle: Path, names: tuple[str, ...] = ARRAYS, limit: int | None = None
+) -> dict[str, NDArray[Any]]:
     """The arrays of a cell, those of ``names``; sizes are checked before anything is unpacked.
+
+    Args:
+        path: The file.
+        bundle: The folder that it must lie in.
+        names: The arrays to read.
+        limit: Bytes that these may take together; `MAX_ARRAYS` by default, which holds for all of the file.
 
     Raises:
         StorageError: The file is missing, damaged, outside of the bundle, or holds other or larger arrays.
@@ -90,8 +109,9 @@ def read_arrays(path: Path, bundle: Path, names: tuple[str, ...] = ARRAYS) -> di
     try:
         if not path.resolve(strict=True).is_relative_to(bundle.resolve()):
             raise StorageError(f"{path} is a link that leads out of the bundle; it is not read.")
-        with zipfile.ZipFile(_open_plain(path)) as archive:
-            _check_members(archive, path)
+        _check_directory(_open_plain(path))
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive, path, names, limit)
             present = [name for name in names if f"{name}.npy" in archive.namelist()]
             return {name: _array(archive, name) for name in present}
     except StorageError:
@@ -111,7 +131,24 @@ class _Version(msgspec.Struct, frozen=True):
     version: int = BUNDLE_VERSION
 
 
-def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+def _check_directory(path: Path) -> None:
+    """Refuse an archive with a directory of more than a few entries, which would be read as a whole.
+
+    The record at the end of an archive (APPNOTE 4.3.16) holds the size of the directory at byte 12, in 4 bytes.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 42))
+        tail = file.read()
+    end = tail[-22:]
+    # Behind a comment, or in the records for archives of over 4 GB, other sizes could stand.
+    if end[:4] != b"PK\x05\x06" or tail[:-22].startswith(b"PK\x06\x07"):
+        raise StorageError(f"{path} is no archive that edgerig wrote.", "Measure the cell again.")
+    if int.from_bytes(end[12:16], "little") > MAX_DIRECTORY:
+        raise StorageError(f"{path} holds more arrays than any cell has.", "Measure the cell again.")
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path, names: tuple[str, ...], limit: int | None) -> None:
     infos = archive.infolist()
     strange = [info.filename for info in infos if info.filename.removesuffix(".npy") not in ARRAYS]
     if strange or len(infos) > len(ARRAYS):
@@ -119,6 +156,9 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     total = sum(info.file_size for info in infos)
     if total > MAX_ARRAYS:
         raise StorageError(f"{path} would unpack to {total:,} B, more than the {MAX_ARRAYS:,} B of any cell.")
+    wanted = sum(info.file_size for info in infos if info.filename.removesuffix(".npy") in names)
+    if limit is not None and wanted > limit:
+        raise StorageError(f"{path} would unpack to {wanted:,} B, and {limit:,} B are left of what is taken at once.")
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
