@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import edgerig
+from edgerig.artifact import Quantization, TensorSpec
 from edgerig.errors import AnswerError, EdgerigError, InferenceError, Interrupted, LeaseError, TargetError, UsageError
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.pauses import waited
@@ -541,3 +542,11 @@ def test_a_device_that_stands_still_between_its_inferences_is_told(hostile, faul
             session.run([X[0][:1]])
         assert "For 2.5 s nothing came from the device" in (waited(session.longest_wait()) or "")
     target.close()
+
+
+def test_scales_that_a_device_does_not_tell_are_those_of_the_file(hostile, faulty) -> None:
+    """It gives the 16 bytes of four floats as int8: real numbers are made of them by the file's scale."""
+    scale = Quantization((0.5,), (-3,))
+    artifact = msgspec.structs.replace(faulty, outputs=(TensorSpec("y", (1, 16), "int8", scale),))
+    device = hostile({MODEL: loaded(outputs=spec(dtype="int8", shape=[1, 16], quantization=None))})
+    assert use(device.address, artifact)["report"].outputs[0].quantization == scale

@@ -190,6 +190,21 @@ def check_against_file(loaded: Loaded, inputs: Sequence[TensorSpec], outputs: Se
                 raise _refused(who, f"tells another {what} than the file has, {ours.name!r}: {difference}")
 
 
+def completed(loaded: Loaded, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Loaded:
+    """What a device has loaded, with the scales of the file where the device tells none: it need not know them."""
+    return replace(loaded, inputs=_with_scales(loaded.inputs, inputs), outputs=_with_scales(loaded.outputs, outputs))
+
+
+def _with_scales(told: Sequence[TensorSpec], own: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    if len(told) != len(own):
+        return tuple(told)
+    pairs = zip(told, own, strict=True)
+    return tuple(
+        replace(theirs, quantization=ours.quantization) if theirs.quantization is None else theirs
+        for theirs, ours in pairs
+    )
+
+
 def _difference(told: TensorSpec, own: TensorSpec) -> str | None:
     if told.dtype != own.dtype:
         return f"{told.dtype} instead of {own.dtype}"
