@@ -26,7 +26,7 @@ from edgerig.errors import SpecError
 from edgerig.named_files import named_in
 
 #: Parts of edgerig that no built stage depends on.
-ASIDE = frozenset({"cli", "report", "results", "spec", "suites", "testing", "data", "__pycache__"})
+ASIDE = frozenset({"cli", "report", "results", "rig", "suites", "testing", "data", "__pycache__"})
 #: Suffixes of code, in a package of the user's.
 CODE = (".py", ".so", ".pyd")
 #: A file that was changed so shortly before it was compiled may have been changed again within the clock's step.
