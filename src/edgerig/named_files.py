@@ -1,6 +1,6 @@
 """Files that Python code names in its text: the table beside a module, the script that it runs, what it opens here.
 
-A path counts as far as it is written down: a text that is the name of a file, and the constant end of a path that is
+A path counts as far as it is written down: a text with a dot or a slash that is the name of a file, and the constant end of a path that is
 put together, as in ``Path(__file__).parent / "tables" / "widths.json"``.
 """
 
@@ -44,7 +44,8 @@ def _texts(tree: ast.Module) -> set[str]:
         else:
             continue
         text = "/".join(str(part.value) for part in parts if isinstance(part.value, str))
-        if 0 < len(text) <= LONGEST and text.isprintable():
+        # A plain word names no file often enough to look for each of them.
+        if 0 < len(text) <= LONGEST and text.isprintable() and not text.isspace() and ("." in text or "/" in text):
             texts.add(text)
     return texts
 
