@@ -1,7 +1,7 @@
 """Files that Python code names in its text: the table beside a module, the script that it runs, what it opens here.
 
-A path counts as far as it is written down: a text with a dot or a slash that is the name of a file, and the constant end of a path that is
-put together, as in ``Path(__file__).parent / "tables" / "widths.json"``.
+A path counts as far as it is written down: a text with a dot or a slash that is the name of a file, and the constant
+end of a path that is put together, as in ``Path(__file__).parent / "tables" / "widths.json"``.
 """
 
 from __future__ import annotations
