@@ -148,7 +148,7 @@ def _verdict(excess: float, own: float, margin: float) -> str | None:
     if abs(excess) <= SHARE * own + margin:
         return None
     seen = max(own + excess, 1.0)
-    said = f"The device's clock says {_time(own)} an inference, the host sees {_time(seen)} more for each: its clock"
+    said = f"The device's clock says {_time(own)} an inference, and each takes the host {_time(seen)} in all: its clock"
     if excess < 0:
         return f"{said} runs {own / seen:.1f} times too fast."
     times = f"runs {seen / own:.1f} times too slow" if own else "stands still"
