@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgerig.errors import SpecError
+from edgerig.errors import SpecError, UnknownNameError
 from edgerig.plugins import Settings, convert_settings
 
 
@@ -44,3 +44,10 @@ def test_optional_lists_and_lists_of_words_are_read_alike_and_texts_stay() -> No
 def test_what_is_no_list_of_numbers_is_told_with_its_key(written: Any) -> None:
     with pytest.raises(SpecError, match=r"dataset 'random': shape"):
         convert_settings(ListSettings, {"shape": written}, "dataset 'random'")
+
+
+def test_the_name_that_is_wrong_stands_apart_from_the_noun_s_own() -> None:
+    assert str(UnknownNameError("dataset", "x", ["y"])).startswith("Unknown dataset 'x'.")
+    assert str(UnknownNameError("setting of dataset 'random'", "shpe", ["shape"])).startswith(
+        "Unknown setting of dataset 'random': 'shpe'."
+    )

@@ -82,7 +82,9 @@ class UnknownNameError(UsageError):
         near = nearest(name, self.known)
         known_text = ", ".join(self.known) or "none"
         hint = f"Did you mean {near!r}? Known: {known_text}." if near else f"Known: {known_text}."
-        super().__init__(f"Unknown {what} {name!r}.", hint)
+        # Of a noun with a name of its own, "setting of dataset 'random'", the name that is wrong stands apart.
+        apart = ":" if "'" in what and not what.endswith(":") else ""
+        super().__init__(f"Unknown {what}{apart} {name!r}.", hint)
 
 
 class NotInstalledError(UsageError):

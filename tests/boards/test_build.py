@@ -338,3 +338,12 @@ def test_what_is_no_elf_of_an_arm_is_refused(tmp_path: Path) -> None:
         open_elf(tmp_path / "none.elf")
     with pytest.raises(ModelError, match="ARM"):
         open_elf(Path(shutil.which("sh") or "/bin/sh").resolve())
+
+
+@pytest.mark.parametrize(("format", "said"), [("keras", "compile 'my net.keras' --to float32"), ("onnx", "Export")])
+def test_what_is_no_tflite_file_is_told_its_way_there(format: str, said: str, tmp_path: Path) -> None:
+    artifact = open_artifact(networks.dense_tflite(tmp_path / "net.tflite"))
+    other = msgspec.structs.replace(artifact, format=format, path=f"my net.{format}")
+    with pytest.raises(IncompatibleError, match=f"not {format}") as caught:
+        network_of(other, BOARD, BuildSettings())
+    assert said in (caught.value.hint or "")

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from PIL import Image
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.cli import main
 from edgerig.cli.options import parse_shapes
 from edgerig.errors import UsageError
-from edgerig.testing.networks import channel_means_tflite, two_output_tflite
+from edgerig.testing.networks import channel_means_tflite, two_input_tflite, two_output_tflite
 from edgerig.testing.networks.onnx_networks import colour_images, torch_like_onnx, tree_onnx
 
 Call = Callable[..., tuple[int, str, str]]
@@ -91,6 +93,23 @@ def test_free_axes_ask_for_a_shape_and_random_samples_follow_it(call: Call) -> N
     assert "batch of 2 samples" in err
 
 
+def scalar_onnx(path: Path) -> None:
+    """``y = x + 1`` of a single number."""
+    number = [helper.make_tensor_value_info(name, TensorProto.FLOAT, []) for name in "xy"]
+    one = helper.make_tensor("one", TensorProto.FLOAT, [], [1.0])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "one"], ["y"])], "g", number[:1], number[1:], [one])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def test_inputs_that_no_dataset_feeds_are_refused_once_and_by_name(call: Call) -> None:
+    scalar_onnx(Path("scalar.onnx"))
+    two_input_tflite(Path("two.tflite"))
+    for file, said in (("scalar.onnx", "takes a single number, 'x'"), ("two.tflite", "two has 2 inputs (")):
+        code, _, err = call("bench", file, "--samples", "5", "--no-profile")
+        assert (code, err.count(said), "FAILED" in err) == (2, 1, False), err
+    assert not Path("runs").exists()
+
+
 @pytest.mark.slow
 def test_the_judged_output_is_said_and_may_be_named(call: Call) -> None:
     two_output_tflite(Path("net.tflite"))
@@ -155,10 +174,11 @@ SPEC = TensorSpec("x", (1, -1), "float32")
 def test_shapes_are_read_by_name_or_for_the_only_input() -> None:
     assert parse_shapes(["x=1, 3,4"], [[SPEC]]) == {"x": [1, 3, 4]}
     assert parse_shapes(["1,3"], [[SPEC]]) == {"x": [1, 3]}
+    assert parse_shapes(["x=1x3x4"], [[SPEC]]) == parse_shapes(["1x3x4"], [[SPEC]]) == {"x": [1, 3, 4]}
     assert parse_shapes(["a=b=1"], [[SPEC]]) == {"a=b": [1]}
 
 
-@pytest.mark.parametrize("text", ["x=1,a", "x=", "x=1,,2", "x=0,2", "x=-1,2", "x=1.5", "", "x=１"])
+@pytest.mark.parametrize("text", ["x=1,a", "x=", "x=1,,2", "x=0,2", "x=-1,2", "x=1.5", "x=1xx2", "", "x=１"])
 def test_what_is_no_shape_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--shape"):
         parse_shapes([text], [[SPEC]])

@@ -48,6 +48,7 @@ def test_every_option_says_what_it_does(name: str) -> None:
         (["bench", "/nowhere/net.tflite"], "net.tflite", 1),
         (["inspect", "/nowhere/net.tflite"], "net.tflite", 1),
         (["report", "/nowhere"], "not a bundle", 1),
+        (["run", "/"], "Name the rig file itself", 2),
         (["list", "datasets", "mnits"], "Did you mean 'mnist'?", 2),
     ],
 )

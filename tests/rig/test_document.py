@@ -1,4 +1,5 @@
 import contextlib
+import shlex
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,15 @@ def test_a_rig_given_as_a_dict_is_not_changed_by_settings() -> None:
     document = Document(plain_copy(rig), "test")
     set_value(document, "list.0.use=b")
     assert rig == {"list": [{"use": "a"}]}
+
+
+def test_a_model_file_or_a_folder_in_place_of_a_rig_file_is_told_what_to_do(tmp_path: Path) -> None:
+    model = tmp_path / "my net.tflite"
+    model.write_bytes(b"\xff\xfe\x00TFL3")
+    with pytest.raises(SpecError, match="not UTF-8") as caught:
+        read_document(model)
+    command = (caught.value.hint or "").partition("measure it: ")[2]
+    assert shlex.split(command) == ["edgerig", "bench", str(model)]
+    with pytest.raises(SpecError, match="Is a directory") as caught:
+        read_document(tmp_path)
+    assert "rig file itself" in (caught.value.hint or "")

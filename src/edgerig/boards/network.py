@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import msgspec
@@ -41,9 +42,7 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
         UnknownNameError: `settings.kernels` is no CPU of the compiler.
     """
     if artifact.format != "tflite":
-        raise IncompatibleError(
-            f"Boards run .tflite files, not {artifact.format}.", "Convert it: edgerig compile MODEL --to float32"
-        )
+        raise IncompatibleError(f"Boards run .tflite files, not {artifact.format}.", _way_to_tflite(artifact))
     cpu = settings.kernels or kernels_of(board, settings)
     options = Options(cpu=cpu, optimize=settings.optimize)
     file = Path(artifact.path).name
@@ -123,3 +122,10 @@ def _digit(spec: TensorSpec) -> tuple[bytes, str]:
     real = samples.inputs(slice(0, 1), digits.preprocessing)
     batch = quantize_input(real.reshape(1, *spec.shape[1:]), spec)
     return np.ascontiguousarray(batch).tobytes(), f"a handwritten digit, {digits.classes[int(samples.labels[0])]}"
+
+
+def _way_to_tflite(artifact: Artifact) -> str:
+    """How a network becomes a .tflite file, if edgerig can make one of it."""
+    if artifact.format == "keras":
+        return f"Convert it: edgerig compile {shlex.quote(artifact.path)} --to float32"
+    return "Export the model to TFLite where it comes from."

@@ -45,6 +45,14 @@ def sample_shape(artifact: Artifact, shapes: dict[str, list[int]], layout: str |
     spec = artifact.inputs[0]
     spec = msgspec.structs.replace(spec, shape=tuple(shapes.get(spec.name, spec.shape)))
     check_fixed(artifact.name, spec)
+    if not spec.shape:
+        raise IncompatibleError(
+            f"{artifact.name} takes a single number, {spec.name!r}, which has no axis for the samples of a batch.",
+            "Export the model with a batch axis in front, of 1 or of as many samples as it runs at once.",
+        )
+    if len(artifact.inputs) > 1:
+        names = ", ".join(spec.name for spec in artifact.inputs)
+        raise IncompatibleError(f"{artifact.name} has {len(artifact.inputs)} inputs ({names}); a dataset feeds one.")
     sample = list(spec.shape[1:])
     first = (layout or spec.layout) == "nchw" and len(sample) == IMAGE_AXES
     return [*sample[1:], sample[0]] if first else sample

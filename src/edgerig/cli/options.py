@@ -54,7 +54,7 @@ def parse_shapes(assignments: Sequence[str], models: Sequence[Sequence[TensorSpe
     result: dict[str, list[int]] = {}
     for text in assignments:
         name, _, sizes = text.rpartition("=")
-        numbers = [size.strip() for size in sizes.split(",")]
+        numbers = [size.strip() for size in sizes.replace("x", ",").split(",")]
         if not all(size.isascii() and size.isdigit() and int(size) > 0 for size in numbers):
             raise UsageError(
                 f"--shape {text!r}: write it as NAME=1,3,224,224, with a number of 1 or more for each axis."

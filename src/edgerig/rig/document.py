@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 from edgerig.errors import SpecError
 
 Location = tuple[str | int, ...]
+#: What a model file ends in.
+MODEL_SUFFIXES = frozenset({".tflite", ".onnx", ".keras", ".h5", ".hdf5"})
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 #: Bounds of a rig file: 10,000 blocks of one cell each take about a third of the first two.
 MAX_BYTES = 8 << 20
@@ -63,7 +66,7 @@ def read_document(path: Path) -> Document:
         text = data.decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SpecError(f"Cannot read the rig file {path}: {reason}.") from error
+        raise SpecError(f"Cannot read the rig file {path}: {reason}.", _hint_for(path)) from error
     if len(data) > MAX_BYTES:
         raise SpecError(f"{path.name} has more than {MAX_BYTES:,} B: that is no rig file.")
     lines: dict[Location, int] = {}
@@ -72,6 +75,15 @@ def read_document(path: Path) -> Document:
     if not isinstance(content, dict):
         raise SpecError(f"{path.name}: a rig file is a mapping with the keys model, dataset and, mostly, matrix.")
     return Document(content, path.name, path.resolve().parent, lines)
+
+
+def _hint_for(path: Path) -> str:
+    """What to give instead of a file that cannot be read as a rig."""
+    if path.is_dir():
+        return "Name the rig file itself, such as examples/mnist/rig.yaml."
+    if path.suffix.lower() in MODEL_SUFFIXES and path.exists():
+        return f"That is a model file; measure it: edgerig bench {shlex.quote(str(path))}"
+    return "Is the path right? A rig file is a text in YAML: docs/rig-file.md."
 
 
 def parse_scalar(text: str) -> Any:
