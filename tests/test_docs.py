@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("examples/*/*.md")]
-)
+PATTERNS = ("*.md", "docs/*.md", "*/README.md", "examples/*/*.md")
+PAGES = sorted({page for pattern in PATTERNS for page in ROOT.glob(pattern)})
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 
 
