@@ -169,6 +169,7 @@ def test_words_of_a_time_carry_kind_and_band() -> None:
     assert microseconds(banded) == "8,200.0 us, modelled, 5,904.0 to 10,988.0"
     assert microseconds(msgspec.structs.replace(time, kind="measured")) == "8,200.0 us"
     assert microseconds(time) == "8,200.0 us, modelled, with an error that nobody told"
+    assert microseconds(msgspec.structs.replace(time, kind="measured", value=141e-9)) == "0.141 us"
     rate = ModelBand(0.5, 4.0, "m").of(Measurement(value=100.0, unit="1/s", kind="modelled", method="m"))
     assert (rate.low, rate.high, rate.bounds) == (25.0, 200.0, "model")
 

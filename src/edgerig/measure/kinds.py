@@ -71,10 +71,16 @@ Quantity = Measurement | Unavailable
 
 def microseconds(time: Measurement) -> str:
     """A time in words with all that may not be left out: ``12.3 us``, or ``12.3 us, modelled, 10.2 to 18.4``."""
-    text = f"{time.value * 1e6:,.1f} us"
+    text = f"{_rounded(time.value)} us"
     if time.kind == "measured":
         return text
     text += f", {time.kind}"
     if time.bounds == "model" and time.low is not None and time.high is not None:
-        return f"{text}, {time.low * 1e6:,.1f} to {time.high * 1e6:,.1f}"
+        return f"{text}, {_rounded(time.low)} to {_rounded(time.high)}"
     return f"{text}, with an error that nobody told" if time.kind != "emulated" else text
+
+
+def _rounded(seconds: float) -> str:
+    """Microseconds to one decimal, and less than one to three figures: 141 ns are not 0.1 us."""
+    value = seconds * 1e6
+    return f"{value:,.1f}" if abs(value) >= 1 else f"{value:.3g}"

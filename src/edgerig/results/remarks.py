@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, microseconds
 from edgerig.results.types import CellResult
 
 #: Outputs that are named at most.
@@ -37,8 +37,7 @@ def _batch(cell: CellResult) -> list[str]:
     each = cell.latency.per_sample
     share = ""
     if isinstance(each, Measurement):
-        kind = "" if each.kind == "measured" else f" ({each.kind})"
-        share = f"; that is {each.value * 1e6:,.1f} us a sample in the median{kind}"
+        share = f"; that is {microseconds(each)} a sample in the median"
     return [f"Times are of an inference, which takes a batch of {cell.batch} samples{share}."]
 
 
