@@ -82,3 +82,23 @@ def test_a_comparison_across_preprocessing_is_told(tmp_path: Path, pixels: Path)
     plain = networks.dense_tflite_int8(tmp_path / "plain.tflite")
     result = bench({"file": str(plain), "reference": str(float_net)}, pixels, tmp_path / "out")
     assert any("other preprocessing" in text for text in result.warnings)
+
+
+def test_a_network_that_resizes_by_itself_takes_pictures_of_any_size(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for place, name in enumerate(CLASSES):
+        for number in range(10):
+            path = tmp_path / "photos" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 30), (60 * place, 10 * number, 0)).save(path)
+    path = tmp_path / "net.tflite"
+    artifact = open_artifact(networks.dense_tflite(path, 48, 4))
+    own = Preprocessing(scale=1 / 255, resize=(4, 4))
+    origins = (Origin(tool="train", options={}),)
+    msgspec.structs.replace(artifact, preprocessing=own, classes=CLASSES, origins=origins).save()
+    data = {"use": "folder", "root": str(tmp_path / "photos"), "size": 20}
+    # Its input is flat, so that it must be said how the pictures go in.
+    rig = {"model": {"file": str(path), "layout": "nhwc"}, "dataset": data, "measure": MEASURE}
+    (cell,) = edgerig.run({**rig, "matrix": {"runtimes": ["litert"]}}, out=tmp_path / "out").cells
+    assert cell.artifact.preprocessing == own

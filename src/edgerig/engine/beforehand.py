@@ -27,7 +27,10 @@ def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
     for part in parts:
         with _named(part.label, len(parts) > 1):
             if part.file:
-                check_size(dataset, open_artifact(Path(part.file)))
+                network = open_artifact(Path(part.file))
+                # One whose own preprocessing resizes takes samples of any size.
+                if network.preprocessing.resize is None:
+                    check_size(dataset, network)
             else:
                 check_trainable(make("model", part.use or "", ModelWrapper, part.options), dataset)
 
