@@ -1,6 +1,7 @@
 """The examples and the README's commands, run as a newcomer would."""
 
 import json
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -34,6 +35,13 @@ def commands_of(readme: Path, program: str = "edgerig") -> list[str]:
 RIG_COMMANDS = commands_of(ROOT / "examples" / "mnist" / "README.md")
 
 
+PAGES = pytest.mark.parametrize(
+    "page",
+    sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]),
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in RIG_COMMANDS if " run " in c])
 def test_the_examples_commands_make_a_plan(command: str) -> None:
@@ -46,11 +54,24 @@ def options_of(command: str) -> list[str]:
     return [word.split("=")[0] for word in shlex.split(command) if word.startswith("--")]
 
 
-@pytest.mark.parametrize(
-    "page",
-    sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]),
-    ids=lambda p: str(p.relative_to(ROOT)),
-)
+@PAGES
+def test_every_module_and_link_of_the_documentation_is_there(page: Path) -> None:
+    text = page.read_text()
+    for name in sorted(set(re.findall(r"\bedgerig(?:\.[a-z_0-9]+)+(?:\.[A-Z]\w+)?", text))):
+        if not name.endswith(".sock"):
+            pkgutil.resolve_name(name)
+    for statement in re.findall(r"^(?:from|import) edgerig.*$", text, re.MULTILINE):
+        exec(compile(statement, page.name, "exec"), {})
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / link).exists(), link
+    # What the table of a compiler's stages names lies in that package.
+    for line in re.findall(r"^\w+ {3,}.* {3,}([\w/*.]+(?:, [\w/*.]+)*)$", text, re.MULTILINE):
+        for path in line.split(", "):
+            if "/" in path or path.endswith(".py"):
+                assert list((ROOT / "src" / "edgerig" / "micro").glob(path)), path
+
+
+@PAGES
 def test_every_command_in_the_documentation_exists_with_its_options(page: Path) -> None:
     from click.testing import CliRunner
 

@@ -3,6 +3,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgerig import plugins
+from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError, UnknownNameError
 from edgerig.plugins import Settings, convert_settings
 
@@ -51,3 +53,8 @@ def test_the_name_that_is_wrong_stands_apart_from_the_noun_s_own() -> None:
     assert str(UnknownNameError("setting of dataset 'random'", "shpe", ["shape"])).startswith(
         "Unknown setting of dataset 'random': 'shpe'."
     )
+
+
+def test_a_setting_that_is_missing_is_named_with_its_meaning() -> None:
+    with pytest.raises(SpecError, match=r"the setting 'root' is missing \(folder that holds one folder of images"):
+        plugins.make("dataset", "folder", Dataset)

@@ -166,6 +166,10 @@ def _finite(value: Any) -> bool:
 def _readable(error: msgspec.ValidationError, kind: type[Settings]) -> str:
     """What msgspec found, as ``samples: expected `int` >= 1``, with the values that would do where they are few."""
     text, _, place = str(error).partition(" - at `$.")
+    if text.startswith("Object missing required field "):
+        name = text.split("`")[1]
+        meaning = next((text for key, _, text in describe(kind) if key == name and text), "")
+        return f"the setting {name!r} is missing" + (f" ({meaning})" if meaning else "")
     key = place.rstrip("`")
     if text.startswith("Invalid enum value"):
         hints = get_type_hints(kind)

@@ -99,7 +99,7 @@ class LeaseHolder:
             self._owner = Owner(new_owner_id(), self._owner.who)
 
     def _patiently(self, keeper: bool) -> tuple[WireClient, MachineState]:
-        start = time.monotonic()
+        start, said = time.monotonic(), False
         while True:
             try:
                 return self._hello(keeper)
@@ -111,6 +111,9 @@ class LeaseHolder:
                     patience = max(patience, RUN_OUT_SECONDS)
                 if time.monotonic() - start >= patience:
                     raise
+                if not said:
+                    self._say(f"{error.message} Waiting for it, {patience:g} s at most.")
+                    said = True
                 # A device may tell anything.
                 time.sleep(error.retry_after if 0 < error.retry_after < _RETRY else _RETRY)
 
