@@ -124,10 +124,38 @@ def test_bench_and_its_reports_show_names_and_obey_none(nasty_network, tmp_path)
     done = run("bench", nasty_network, "--samples", "40", "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     assert not obeyed(done.stdout + done.stderr)
-    for suffix in ("html", "md", "json"):
-        text = (tmp_path / "out" / f"report.{suffix}").read_text()
-        assert not obeyed(text), suffix
-        assert "owned" in text, suffix
+    assert_shown(tmp_path / "out")
+
+
+def assert_shown(bundle):
+    """Whether the files of a bundle show what is nasty, and hold nothing that a terminal obeys."""
+    for name in ("report.html", "report.md", "report.json", "results.json"):
+        text = (bundle / name).read_text()
+        assert not obeyed(text), name
+        assert "owned" in text, name
+
+
+def test_classes_of_a_dataset_are_shown_and_not_obeyed(tmp_path):
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+    from PIL import Image
+
+    for number in range(3):
+        folder = tmp_path / "photos" / f"{number}{NASTY.replace(chr(0), '')}"
+        folder.mkdir(parents=True)
+        for at in range(6):
+            Image.new("RGB", (8, 8), (80 * number, 40 * at, 9)).save(folder / f"{at}\x1b[2J.png")
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 3, 8, 8]), ("y", [1, 3]))]
+    weights = numpy_helper.from_array(np.random.default_rng(0).normal(size=(192, 3)).astype(np.float32), "w")
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    photos = ("--dataset", "folder", "--dataset-option", f"root={tmp_path / 'photos'}")
+    done = run("bench", tmp_path / "net.onnx", *photos, "--samples", "6", "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    assert not obeyed(done.stdout + done.stderr)
+    assert_shown(tmp_path / "out")
 
 
 class Speaking:

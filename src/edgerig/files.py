@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from edgerig.errors import StorageError, storing
+from edgerig.text import harmless_json
 
 
 def sha256(data: bytes | memoryview) -> str:
@@ -77,13 +78,16 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any, mode: int | None = None) -> None:
     """Write ``value`` as indented JSON to ``path`` atomically and durably, with permissions as in `atomic_path`.
 
+    What a terminal would obey stands in it as JSON's own escapes, for whoever looks at the file with `cat`.
+
     Raises:
         StorageError: It holds an infinite number or NaN, which JSON has not and which would be read back as nothing.
     """
     bad = _not_finite(value, "")
     if bad is not None:
         raise StorageError(f"{path.name} was not written: {bad}, which is no finite number.")
-    write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n", mode)
+    document = harmless_json(msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
+    write_bytes(path, document.encode() + b"\n", mode)
 
 
 def _not_finite(value: Any, where: str) -> str | None:

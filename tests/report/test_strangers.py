@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from edgerig.errors import EdgerigError
 from edgerig.report import load_bundle, render
+from edgerig.results.bundle import Bundle
 
 #: What stands where something else should.
 VALUES: list[Any] = [
@@ -58,3 +60,46 @@ def test_any_value_anywhere_is_shown_or_refused(bundle: tuple[Path, dict[str, An
             continue
         shown += 1
     assert shown > CHANGES // 4
+
+
+#: Obeyed by a terminal, a browser or a reader of Markdown.
+OBEYED = (
+    "<script>alert(1)</script>\x1b]0;owned\x07\x9b2J\u202e| [x](javascript:alert(1)) ![i](http://evil.example/i)\r\n# h"
+)
+CONTROLS = set(map(chr, [*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x202E])) - {"\n", "\t"}
+
+
+def test_texts_of_a_bundle_are_shown_and_not_obeyed(bundle: tuple[Path, dict[str, Any]]) -> None:
+    folder, document = bundle
+    changed = json.loads(json.dumps(document))
+    poisoned = 0
+    for way in places(document):
+        holder = changed
+        for key in way[:-1]:
+            holder = holder[key]
+        own = holder[way[-1]]
+        # By these the cells, the kinds of numbers and the layout of the document are known.
+        if not isinstance(own, str) or way[-1] in ("id", "is", "kind", "version"):
+            continue
+        holder[way[-1]] = own + OBEYED
+        (folder / "results.json").write_text(json.dumps(changed))
+        try:
+            Bundle(folder).whole()
+            poisoned += 1
+        except EdgerigError:
+            holder[way[-1]] = own
+    assert poisoned > 50
+    (folder / "results.json").write_text(json.dumps(changed))
+    loaded = load_bundle(folder)
+    assert len(loaded.result.cells) == len(document["cells"])
+    for format in ("html", "md", "json"):
+        text = render([loaded], format)  # type: ignore[arg-type]
+        assert not CONTROLS & set(text), format
+        assert "owned" in text, format
+        if format == "md":
+            # Commands stand in blocks of code, which show what they are given.
+            text = re.sub(r"(?ms)^(`{3,})\w*\n.*?^\1$", "", text)
+            assert not re.search(r"(?<!\\)(<script|!\[i|\]\(java)", text)
+            assert "\n# h" not in text
+        if format == "html":
+            assert "<script>alert" not in text

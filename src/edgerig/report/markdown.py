@@ -45,8 +45,7 @@ def _figure(figure: Figure, *, interval: bool = False) -> str:
     if figure.reason is not None:
         return f"*unavailable: {escape(figure.reason)}*"
     bounds = f" ({figure.interval})" if (interval or figure.banded) and figure.interval else ""
-    kind = _kind(figure.kind)
-    return f"{figure.text}{bounds}{kind}{_marks(figure.warnings)}"
+    return f"{escape(figure.text + bounds)}{_kind(figure.kind)}{_marks(figure.warnings)}"
 
 
 def _marks(warnings: Sequence[str]) -> str:
@@ -59,7 +58,7 @@ def _short(figure: Figure, *, interval: bool = False) -> str:
     if figure.reason is not None:
         return "unavailable"
     bounds = f" ({figure.interval})" if (interval or figure.banded) and figure.interval else ""
-    return f"{figure.text}{bounds}{_kind(figure.kind)}{_mark(figure.warnings)}"
+    return f"{escape(figure.text + bounds)}{_kind(figure.kind)}{_mark(figure.warnings)}"
 
 
 def _mark(warnings: Sequence[str]) -> str:
@@ -120,7 +119,15 @@ def _recommendation(report: Report) -> str:
 
 def _variants(report: Report) -> str:
     many, arena = len(report.bundles) > 1, has_arena(report)
-    head = ["variant", *(["run"] if many else []), metric_name(report), "same as float", "median latency", "p90", "p99"]
+    head = [
+        "variant",
+        *(["run"] if many else []),
+        escape(metric_name(report)),
+        "same as float",
+        "median latency",
+        "p90",
+        "p99",
+    ]
     counts = has_counts(report)
     head += [
         "throughput",
@@ -142,7 +149,7 @@ def _variants(report: Report) -> str:
                 _short(one.steady, interval=True),
                 *(_short(figure) for figure in (one.p90, one.p99, one.throughput)),
                 *([_short(one.instructions) if one.instructions else "not counted"] if counts else []),
-                f"{one.size.text}",
+                escape(one.size.text),
                 _short(one.peak_rss),
                 *([_short(one.arena)] if arena else []),
                 f"{len(one.warnings)}" if one.warnings else "none",
@@ -271,7 +278,11 @@ def _layers(one: Variant) -> list[str]:
         for row in one.layers.rows
     ]  # fmt: skip
     head = ("#", "operator", "name", "output", "time", *(["instructions"] if counts else []), "share")
-    return ["#### Layers" + _marks(one.layers.warnings), _table(head, rows, 3 if counts else 2), one.layers.note]
+    return [
+        "#### Layers" + _marks(one.layers.warnings),
+        _table(head, rows, 3 if counts else 2),
+        escape(one.layers.note),
+    ]
 
 
 def _firmware(one: Variant) -> list[str]:
@@ -280,10 +291,10 @@ def _firmware(one: Variant) -> list[str]:
     firmware = one.firmware
     rows = [(escape(row.place), escape(row.name), f"{row.bytes:,}", percent(row.share)) for row in firmware.parts]
     symbols = [(escape(row.name), escape(row.place), escape(row.group), f"{row.bytes:,}") for row in firmware.symbols]
-    totals = "; ".join(f"{row.name} {row.bytes:,} B, {percent(row.share)}" for row in firmware.totals)
+    totals = "; ".join(f"{escape(row.name)} {row.bytes:,} B, {percent(row.share)}" for row in firmware.totals)
     return [
         "#### Firmware" + _marks(firmware.warnings),
-        " ".join((f"{escape(firmware.board)}: {totals} of what there is.", *firmware.notes)),
+        " ".join((f"{escape(firmware.board)}: {totals} of what there is.", *map(escape, firmware.notes))),
         _table(("memory", "part", "bytes", "of the board's"), rows, 2),
         _table(("symbol", "memory", "part", "bytes"), symbols, 1),
         _facts(firmware.build),
@@ -295,7 +306,7 @@ def _against_float(one: Variant) -> list[str]:
         return ["#### Against the float model", f"Not compared: {escape(one.agreement_reason)}."]
     compared = one.agreement
     text = (
-        f"{compared.same.text} of {compared.samples:,} predictions are those of {escape(compared.reference)}. "
+        f"{escape(compared.same.text)} of {compared.samples:,} predictions are those of {escape(compared.reference)}. "
         f"{escape(compared.note)} Largest difference of an output {compared.max_abs_error:.3g}, "
         f"mean {compared.mean_abs_error:.3g}."
     )
