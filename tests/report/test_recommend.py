@@ -154,6 +154,20 @@ def test_kinds_and_devices_are_never_compared() -> None:
     assert "are not compared" in made.reasons[0]
 
 
+def test_reasons_say_of_which_device_they_are() -> None:
+    alike = {"samples": 20, "quality_low": 0.7, "quality_high": 0.99, "shared": True}
+    groups = [
+        candidate(f"{name}-{place}", 0.9, t, group=(place,), place=place, **alike)
+        for place in ("pi", "board")
+        for name, t in (("a", 90), ("b", 40))
+    ]
+    reasons = recommend(groups).reasons
+    for place in ("pi", "board"):
+        assert sum(reason.startswith(f"{place}: Qualities are those of the 20 samples") for reason in reasons) == 1
+    (alone,) = [r for r in recommend(groups[:2]).reasons if "Qualities" in r]
+    assert alone.startswith("Qualities are")
+
+
 def test_a_lone_device_beside_a_decided_one_goes_to_the_reasons() -> None:
     group = [candidate(name, 0.98, t, group=("pi",), place="pi") for name, t in (("a", 90), ("b", 40))]
     made = recommend([*group, candidate("x", 0.98, 5, group=("board",), place="board")])

@@ -45,7 +45,7 @@ def _unfit(given: Sequence[int], wanted: Sequence[int], name: str, dataset: str)
     return IncompatibleError(
         f"Dataset {dataset!r} gives samples of shape {list(given)}, "
         f"but the network's input {name!r} takes {list(wanted)}.",
-        "Use a dataset of that shape, or resize: folder and pet have a 'size' setting.",
+        "Use a dataset of that shape, or change it: folder and pet have a 'size' setting, folder has 'channels', too.",
     )
 
 

@@ -90,7 +90,11 @@ def recommend(
         return _none("Nothing was measured, so nothing can be recommended.")
     decided = [verdict for verdict in verdicts if verdict.chosen] or verdicts
     sentences = [verdict.sentences[0] for verdict in decided]
-    reasons = [reason for verdict in verdicts for reason in verdict.reasons]
+    reasons = [
+        f"{members[0].place}: {reason}" if len(groups) > 1 and members[0].place else reason
+        for verdict, members in zip(verdicts, groups.values(), strict=True)
+        for reason in verdict.reasons
+    ]
     reasons += [verdict.sentences[0] for verdict in verdicts if verdict not in decided]
     if len(groups) > 1:
         reasons.insert(0, "Variants on different devices, data or kinds of numbers are not compared with each other.")
