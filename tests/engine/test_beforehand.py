@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.engine.conftest import Heard
 
 import edgerig
@@ -92,3 +93,17 @@ def test_nobody_asked_for_the_default_number_of_samples(tmp_path: Path) -> None:
     result = edgerig.run({**data, "measure": measure}, out=tmp_path / "out", progress=heard)
     assert result.cells[0].measured_samples == 30
     assert not any("asked for" in text for text in (*heard.lines, *result.warnings))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "said"),
+    [("int64", r"gives a label \(int64\) a sample, not a score for each of the 10"), ("float32", "1 value a")],
+)
+def test_a_label_is_told_from_scores(dtype: str, said: str, tmp_path: Path) -> None:
+    digits = make("dataset", "mnist", Dataset)
+    digits.prepare()
+    network = open_artifact(dense_tflite(tmp_path / "net.tflite", 784, 1))
+    outputs = tuple(replace(spec, dtype=dtype) for spec in network.outputs)
+    with pytest.raises(IncompatibleError, match=said) as caught:
+        check_networks({"net": replace(network, outputs=outputs)}, EvaluationSamples(digits, 20))
+    assert "`random`" in (caught.value.hint or "")

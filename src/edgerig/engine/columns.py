@@ -46,7 +46,7 @@ def check_columns(columns: int, artifact: Artifact, tests: EvaluationSamples) ->
         for spec in artifact.outputs
         if all(size > 0 for size in spec.shape) and math.prod(spec.shape) == classes * batch
     ]
-    judged = artifact.outputs[artifact.judged_output].name
+    judged, dtype = artifact.outputs[artifact.judged_output].name, artifact.outputs[artifact.judged_output].dtype
     several = (
         f"The output {judged!r}, which is judged,"
         if len(artifact.outputs) + len(artifact.left_out) > 1
@@ -60,6 +60,15 @@ def check_columns(columns: int, artifact: Artifact, tests: EvaluationSamples) ->
         )
     if fitting:
         hint = f"Judge the output that has as many: --output {fitting[0]}; in a rig file, the model's 'output'."
+    if columns == 1 and dtype in ("int32", "int64"):
+        if not fitting and not artifact.left_out:
+            hint = "Export the scores of the classes as an output, too, or choose `random` to measure speed alone."
+        raise IncompatibleError(
+            f"{several} gives a label ({dtype}) a sample, not a score for each of the {classes} classes of dataset "
+            f"{tests.dataset.name!r}.",
+            hint,
+        )
+    values = "1 value" if columns == 1 else f"{columns} values"
     raise IncompatibleError(
-        f"{several} gives {columns} values a sample, dataset {tests.dataset.name!r} has {classes} classes.", hint
+        f"{several} gives {values} a sample, dataset {tests.dataset.name!r} has {classes} classes.", hint
     )
