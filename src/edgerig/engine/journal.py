@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig import files
-from edgerig.errors import storing
+from edgerig.errors import StorageError, storing
+from edgerig.results.reading import read_arrays
+
+#: The arrays of a piece.
+PIECE = ("scores", "times_ns", "fit")
 
 
 class Journal:
@@ -63,9 +66,10 @@ class Journal:
 
     def _read(self, path: Path) -> dict[str, NDArray[Any]] | None:
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                piece = {name: archive[name] for name in ("scores", "times_ns", "fit")}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            piece = read_arrays(path, self.folder, PIECE, known=PIECE)
+        except StorageError:
+            return None
+        if len(piece) < len(PIECE) or not all(array.ndim for array in piece.values()):
             return None
         inferences = -(-len(piece["scores"]) // self.batch)
         sound = inferences == len(piece["times_ns"]) and len(piece["scores"]) == len(piece["fit"])

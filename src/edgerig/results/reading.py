@@ -93,7 +93,11 @@ def read_within(path: Path, bundle: Path, limit: int) -> bytes:
 
 
 def read_arrays(
-    path: Path, bundle: Path, names: tuple[str, ...] = ARRAYS, limit: int | None = None
+    path: Path,
+    bundle: Path,
+    names: tuple[str, ...] = ARRAYS,
+    limit: int | None = None,
+    known: tuple[str, ...] = ARRAYS,
 ) -> dict[str, NDArray[Any]]:
     """The arrays of a cell, those of ``names``; sizes are checked before anything is unpacked.
 
@@ -102,6 +106,7 @@ def read_arrays(
         bundle: The folder that it must lie in.
         names: The arrays to read.
         limit: Bytes that these may take together; `MAX_ARRAYS` by default, which holds for all of the file.
+        known: The arrays that the file may hold.
 
     Raises:
         StorageError: The file is missing, damaged, outside of the bundle, or holds other or larger arrays.
@@ -111,7 +116,7 @@ def read_arrays(
             raise StorageError(f"{path} is a link that leads out of the bundle; it is not read.")
         _check_directory(_open_plain(path))
         with zipfile.ZipFile(path) as archive:
-            _check_members(archive, path, names, limit)
+            _check_members(archive, path, names, limit, known)
             present = [name for name in names if f"{name}.npy" in archive.namelist()]
             return {name: _array(archive, name) for name in present}
     except StorageError:
@@ -148,11 +153,13 @@ def _check_directory(path: Path) -> None:
         raise StorageError(f"{path} holds more arrays than any cell has.", "Measure the cell again.")
 
 
-def _check_members(archive: zipfile.ZipFile, path: Path, names: tuple[str, ...], limit: int | None) -> None:
+def _check_members(
+    archive: zipfile.ZipFile, path: Path, names: tuple[str, ...], limit: int | None, known: tuple[str, ...]
+) -> None:
     infos = archive.infolist()
-    strange = [info.filename for info in infos if info.filename.removesuffix(".npy") not in ARRAYS]
-    if strange or len(infos) > len(ARRAYS):
-        raise StorageError(f"{path} holds {strange[:1] or 'arrays twice'}, which is none of {', '.join(ARRAYS)}.")
+    strange = [info.filename for info in infos if info.filename.removesuffix(".npy") not in known]
+    if strange or len(infos) > len(known):
+        raise StorageError(f"{path} holds {strange[:1] or 'arrays twice'}, which is none of {', '.join(known)}.")
     total = sum(info.file_size for info in infos)
     if total > MAX_ARRAYS:
         raise StorageError(f"{path} would unpack to {total:,} B, more than the {MAX_ARRAYS:,} B of any cell.")

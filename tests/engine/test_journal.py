@@ -1,0 +1,66 @@
+"""Pieces of a cell on disk: what is whole comes back, and what is damaged, or somebody else's, ends the row."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgerig.engine.journal import Journal
+
+PIECES = 3
+SAMPLES = 5
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    journal = Journal(tmp_path / "partial", "key")
+    for _ in range(PIECES):
+        journal.append(
+            scores=np.ones((SAMPLES, 4), np.float32), times_ns=np.arange(SAMPLES), fit=np.zeros((SAMPLES, 3), np.int64)
+        )
+    return tmp_path / "partial"
+
+
+def finished(folder: Path) -> int:
+    journal = Journal(folder, "key")
+    journal.load()
+    return journal.samples
+
+
+def test_whole_pieces_come_back(folder: Path) -> None:
+    assert finished(folder) == PIECES * SAMPLES
+
+
+def test_one_flipped_byte_anywhere_costs_a_piece_and_no_more(folder: Path) -> None:
+    path = folder / "000001.npz"
+    sound = path.read_bytes()
+    counts = set()
+    # A flip in the records of the archive asks for a password, for another compression or for gigabytes.
+    for at in range(len(sound)):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 0xFF]) + sound[at + 1 :])
+        counts.add(finished(folder))
+    # Some bytes, such as the date of an entry, say nothing.
+    assert counts <= {SAMPLES, PIECES * SAMPLES}
+    assert SAMPLES in counts
+
+
+def test_arrays_that_no_run_writes_end_the_row(folder: Path) -> None:
+    path = folder / "000001.npz"
+    whole = {"scores": np.ones((SAMPLES, 4), np.float32), "times_ns": np.arange(SAMPLES), "fit": np.zeros((SAMPLES, 3))}
+    for changed in (
+        {"scores": np.float32(1)}, {"times_ns": np.arange(2)}, {"fit": np.zeros((2, 3))}, {"more": np.zeros(2)},
+        {"scores": np.array(["a"] * SAMPLES)},
+    ):  # fmt: skip
+        np.savez(path, **{**whole, **changed})  # type: ignore[arg-type]
+        assert finished(folder) == SAMPLES
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("scores.npy", "w") as to:
+        np.lib.format.write_array_header_1_0(
+            to, {"descr": "<f4", "fortran_order": False, "shape": (SAMPLES, 80_000_000)}
+        )
+        for _ in range(SAMPLES * 320):
+            to.write(bytes(1_000_000))
+    assert path.stat().st_size < 4 << 20
+    assert finished(folder) == SAMPLES
