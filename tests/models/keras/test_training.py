@@ -95,7 +95,7 @@ TinyNet().train(Patterns(), TrainSettings(epochs=2, batch_size=64), Path({out!r}
 
 @pytest.mark.parametrize("where", ["in the second epoch", "while writing the second checkpoint"])
 def test_a_killed_training_resumes_to_the_same_weights(where, straight, tiny_net, patterns, tmp_path):
-    code = KILLED.format(tests=str(Path(__file__).parent), where=where, out=str(tmp_path))
+    code = KILLED.format(tests=str(Path(__file__).parent.parent), where=where, out=str(tmp_path))
     killed = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert not (tmp_path / "tiny-net.keras").exists()
