@@ -113,6 +113,8 @@ def bomb(levels: int, width: int = 10) -> str:
         # Sexagesimal, which takes the square of its length to read.
         ("a: 1" + ":1" * 3_000_000, "a number of 6,000,001 characters"),
         ("a: 2001-99-99", "not valid YAML"),
+        ("a: {[b, c]: 1}", "as a key; keys are words"),
+        ("? {b: c}\n: 1", "as a key; keys are words"),
     ],
 )
 def test_what_is_beyond_the_bounds_is_refused_and_not_unfolded(tmp_path: Path, text: str, said: str) -> None:

@@ -229,6 +229,8 @@ class _Plain:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key, line = str(key_node.value), key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise SpecError(f"{self.name}:{line}: a list or a mapping stands here as a key; keys are words.")
             if key in result:
                 raise SpecError(f"{self.name}:{line}: the key {key!r} stands here twice.")
             result[key] = self.value(value_node, (*location, key))
