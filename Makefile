@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# How many tests run at once.
-JOBS ?= 2
+# How many tests run at once: more than there are cores, since many wait for a process, a clock or a line.
+JOBS ?= 4
 PARALLEL := -n $(JOBS) --dist worksteal
 
 .PHONY: demo test test-fast faults fuzz lint types wheel clean

@@ -1,4 +1,5 @@
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from edgerig.testing import networks
 
 @pytest.fixture(autouse=True, scope="session")
 def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tests neither find nor leave anything in the user's own cache."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Tests neither find nor leave anything in the user's own cache; those that run beside one another share one."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "cache"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGERIG_CACHE", str(folder))
         yield folder
