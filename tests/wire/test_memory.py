@@ -13,7 +13,8 @@ import pytest
 
 from edgerig.errors import TargetError, WireError
 from edgerig.wire import messages
-from edgerig.wire.client import ABOUT_BYTES, WireClient
+from edgerig.wire.client import WireClient
+from edgerig.wire.exchange import ABOUT_BYTES
 from edgerig.wire.frame import _COVERED, _CRC, SYNC, VERSION, FrameReader, Kind, Limits, encode
 from edgerig.wire.link import PairLink
 from edgerig.wire.messages import Hello

@@ -301,7 +301,7 @@ class LossyClient(WireClient):
         if failure.code == messages.OUT_OF_SEQUENCE:
             self._out_of_sequence(failure)
             return False
-        raise self.told(frame)
+        raise self.reported_error(frame)
 
     def _announced(self, frame: Frame) -> None:
         """A device says that it has started."""

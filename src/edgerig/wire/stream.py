@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgerig.errors import EdgerigError
 from edgerig.wire import messages
+from edgerig.wire.exchange import Exchange
 from edgerig.wire.frame import Kind
 from edgerig.wire.link import Buffers
-
-if TYPE_CHECKING:
-    from edgerig.wire.client import Answer, WireClient
+from edgerig.wire.protocol import Answer
 
 #: What both ends of any link take in without anybody reading, in bytes.
 ALWAYS_TAKEN = 32 * 1024
@@ -37,8 +36,8 @@ class Stream:
     take. Over a link that can only send and wait, it sends only while the answers to come fit into the link.
     """
 
-    def __init__(self, client: WireClient, requests: Iterable[Request], window: int) -> None:
-        self._client, self._window = client, window
+    def __init__(self, exchange: Exchange, requests: Iterable[Request], window: int) -> None:
+        self._exchange, self._window = exchange, window
         self._requests: Iterator[Request] = iter(requests)
         self._waiting: deque[_Waiting] = deque()
         self._left: Buffers = ()
@@ -57,14 +56,14 @@ class Stream:
         finally:
             # Whoever stops in the middle leaves answers behind that the next request would take for its own.
             if self._waiting or self._left:
-                self._client.broken = True
+                self._exchange.broken = True
 
     def _send(self) -> bool:
         """Send what may and can be sent; whether there is an answer to wait for then."""
         while True:
             if self._left:
-                self._left = self._client.continue_send(self._left)
-                if self._left and self._client.wait():
+                self._left = self._exchange.continue_send(self._left)
+                if self._left and self._exchange.wait():
                     return True
             elif not self._may_send() or not self._send_next():
                 return bool(self._waiting)
@@ -72,24 +71,24 @@ class Stream:
     def _may_send(self) -> bool:
         if len(self._waiting) >= self._window:
             return False
-        if self._client.link.duplex or not self._waiting:
+        if self._exchange.link.duplex or not self._waiting:
             return True
-        return sum(one.samples for one in self._waiting) * self._client.answer_bytes <= ALWAYS_TAKEN
+        return sum(waiting.samples for waiting in self._waiting) * self._exchange.answer_bytes <= ALWAYS_TAKEN
 
     def _send_next(self) -> bool:
         """Begin the next request; False if there is none."""
-        found = next(self._requests, None)
-        if found is None:
+        request = next(self._requests, None)
+        if request is None:
             return False
-        inputs, count = found
+        inputs, count = request
         header = messages.pack_tensors(count, [part.nbytes for part in inputs])
         start = time.perf_counter_ns()
         try:
-            request, self._left = self._client.begin(Kind.RUN, header, inputs)
+            number, self._left = self._exchange.begin(Kind.RUN, header, inputs)
         except EdgerigError as error:
             self._fail(error)
             return False
-        self._waiting.append(_Waiting(request, count, start))
+        self._waiting.append(_Waiting(number, count, start))
         return True
 
     def _receive(self) -> Answer | None:
@@ -97,7 +96,7 @@ class Stream:
         # It stays among those that wait until it is here: an interrupted stream must not be taken for a finished one.
         request, count, start = self._waiting[0]
         try:
-            answer = self._client.receive_answer(request, count, start)
+            answer = self._exchange.receive_answer(request, count, start)
         except EdgerigError as error:
             self._waiting.popleft()
             if not self._failed:
@@ -109,7 +108,7 @@ class Stream:
 
     def _fail(self, error: EdgerigError) -> None:
         """Ask nothing more, and take the answers that are still to come, so that the session can go on."""
-        if self._client.broken:
+        if self._exchange.broken:
             raise error
         self._failure = error
         self._requests = iter(())
