@@ -1,6 +1,7 @@
 """The house rules that a program can check."""
 
 import ast
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -66,9 +67,78 @@ def test_engines_are_imported_inside_functions(path: Path) -> None:
     assert not heavy, f"{path.name} imports {heavy} at module level"
 
 
+def module_name(path: Path) -> str:
+    return ".".join(("edgerig", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+#: All modules but `edgerig` itself, which hands out `run` when that is asked for, and of which all others are parts.
+NAMES = {module_name(path): path for path in MODULES if path != SOURCE / "__init__.py"}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of edgerig that a file imports: at its top, for type checkers alone, or within a function."""
+    result = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            result |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            for alias in node.names:
+                member = f"{node.module}.{alias.name}"
+                result.add(member if member in NAMES else node.module)
+    return result & NAMES.keys() - {module_name(path)}
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """The sets of two or more nodes that all lead to one another."""
+    reachable: dict[str, set[str]] = {}
+    for start in graph:
+        reachable[start] = set()
+        waiting = list(graph[start])
+        while waiting:
+            name = waiting.pop()
+            if name not in reachable[start]:
+                reachable[start].add(name)
+                waiting += graph.get(name, ())
+    result: list[set[str]] = []
+    for name in graph:
+        members = {other for other in reachable[name] if name in reachable.get(other, ())}
+        if members and members not in result:
+            result.append(members)
+    return result
+
+
+#: Circles of files that are still to be cut. It only ever gets shorter.
+KNOWN_CIRCLES: list[set[str]] = [
+    {"edgerig.compilers.base", "edgerig.compilers.result"},
+    {"edgerig.models.keras.base", "edgerig.models.keras.steps", "edgerig.models.keras.training"},
+]
+
+
+def test_files_import_one_another_in_one_direction_only() -> None:
+    graph = {name: imported_modules(path) for name, path in NAMES.items()}
+    new = [sorted(circle) for circle in circles(graph) if not any(circle <= known for known in KNOWN_CIRCLES)]
+    assert not new, f"these files import one another in a circle: {new}"
+
+
+def test_a_circle_is_seen_however_long_it_is() -> None:
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"e"}, "e": set()}
+    assert circles(graph) == [{"a", "b", "c"}]
+    assert imported_modules(SOURCE / "wire" / "stream.py") >= {"edgerig.wire.exchange", "edgerig.wire.messages"}
+    lazy = imported_modules(SOURCE / "bounded" / "call.py")
+    assert "edgerig.bounded.worker" in lazy, "imports within functions count"
+
+
+#: Files that are still to be split, with the lines that they have at most until then.
+STILL_LONG = {"report/model.py": 430, "testing/networks/random_operators.py": 490}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_no_file_is_longer_than_600_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 600
+def test_no_file_is_longer_than_400_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= STILL_LONG.get(str(path.relative_to(SOURCE)), 400)
+
+
+def test_most_files_are_short() -> None:
+    assert statistics.median(len(path.read_text().splitlines()) for path in MODULES) <= 110
 
 
 def test_help_imports_no_engine_and_not_even_numpy() -> None:

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from edgerig.agent import server
+from edgerig.agent import server, visit
 from edgerig.agent.server import Address, Agent, parse_address
 from edgerig.errors import SpecError, UsageError
 from edgerig.wire import messages
@@ -81,13 +81,13 @@ def test_taken_port_is_told(agent):
 
 
 def test_hello_is_answered_without_a_process(agent, monkeypatch):
-    monkeypatch.setattr(server, "WorkerProcess", None)
+    monkeypatch.setattr(visit, "WorkerProcess", None)
     assert still_serves(agent)
 
 
 @pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\n\r\n" * 5000, b"\0" * 100_000, b"\x16\x03\x01" * 40_000])
 def test_garbage_is_answered_with_an_error_and_costs_no_process(agent, first, monkeypatch):
-    monkeypatch.setattr(server, "WorkerProcess", None)
+    monkeypatch.setattr(visit, "WorkerProcess", None)
     with connect(agent) as connected:
         connected.sendall(first)
         assert failure(connected).code == messages.BAD_FRAME
@@ -180,12 +180,12 @@ def test_stopping_in_the_middle_of_a_session_ends_its_worker(agent, header, cont
         client = WireClient(TcpLink(connected), who="the agent", timeout=10)
         client.hello()
         client.upload_model(header(), content)
-        (worker,) = agent._workers
+        (worker,) = agent._host.workers
         agent.stop()
         with pytest.raises(ConnectionError):
             FrameReader(TcpLink(connected)).read()
         deadline = time.monotonic() + 10
-        while agent._workers and time.monotonic() < deadline:
+        while agent._host.workers and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not Path(f"/proc/{worker.pid}").exists()
         assert not worker.folder.exists()

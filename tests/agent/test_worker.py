@@ -6,7 +6,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from edgerig.agent.worker import Worker, called
+from edgerig.agent.loading import errors_name
+from edgerig.agent.worker import Worker
 from edgerig.errors import InferenceError, ModelError, SpecError, StorageError, TargetError, UnknownNameError, WireError
 from edgerig.measure.kinds import Measurement
 from edgerig.testing import faults
@@ -298,7 +299,7 @@ def test_answers_carry_a_checksum_if_the_request_did(pair, client, header, conte
 def test_errors_name_the_file_as_its_owner_does(tmp_path: Path) -> None:
     path = tmp_path / "0a1b2c3d.tflite"
     words = r"^litert cannot load net\.tflite, that is net\.tflite: no\."
-    with pytest.raises(ModelError, match=words) as caught, called(path, "net.tflite"):
+    with pytest.raises(ModelError, match=words) as caught, errors_name(path, "net.tflite"):
         raise ModelError(f"litert cannot load {path.name}, that is {path}: no.", "Mend it.")
     assert caught.value.hint == "Mend it."
 

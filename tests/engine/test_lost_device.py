@@ -25,7 +25,7 @@ def test_stale_run_is_told_who_has_the_device_and_does_not_wait_for_it(tmp_path:
     monkeypatch.setattr(tenant.LeaseRenewer, "_run", lambda self: None)
 
     def steal() -> None:
-        while not agent._workers:
+        while not agent._host.workers:
             time.sleep(0.01)
         thief.check()
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgerig.agent import admission as doorkeeper
-from edgerig.agent import callers
+from edgerig.agent import admission, callers
 from edgerig.agent.keys import make_keys
 from edgerig.agent.server import Agent
 from edgerig.errors import LeaseError
@@ -159,7 +158,7 @@ def test_many_addresses_are_bounded_all_together(start_agent, crowd, token_file)
 
 def test_wrong_tokens_in_a_row_keep_nobody_out(start_agent, crowd, token_file, monkeypatch):
     """A wrong one costs its sender a second; a hundred of them do not cost the owner a hundred."""
-    monkeypatch.setattr(doorkeeper, "PENALTY", 60.0)
+    monkeypatch.setattr(admission, "PENALTY", 60.0)
     agent = start_agent(token=TOKEN.encode())
     wrong = pack(Hello(1, "test", 1000, 1000, owner=Owner("eve", nonce=bytes(32), proof=bytes(32))))
     crowd(agent, 100, HELLO + b"".join(encode(Kind.HELLO, 2, wrong)))

@@ -81,7 +81,7 @@ def test_agent_takes_a_network_above_the_limit_of_messages(start_agent, tmp_path
         target = target_for(str(agent.address), settings)
         stack.callback(target.close)
         with target.open(large, faults.NAME, {}) as session:
-            (worker,) = agent._workers
+            (worker,) = agent._host.workers
             assert session.load_report.sha256 == large.sha256
             np.testing.assert_array_equal(session.run(x).outputs[0], x[0] * 2)
             # The process without a network takes some 100 MB.

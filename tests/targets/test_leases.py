@@ -261,7 +261,7 @@ def test_link_that_died_unnoticed_does_not_keep_its_own_run_out(start_agent, own
     agent = start_agent(runtimes=(faults.NAME,))
     target = owned(agent.address)
     dead = target.open(faulty, faults.NAME, {})
-    (worker,) = agent._workers
+    (worker,) = agent._host.workers
     # The host gave the link up; the agent has heard nothing of that, and its socket stays open.
     dead.client.broken = True
     with target.open(faulty, faults.NAME, {}) as session:
@@ -276,7 +276,7 @@ def test_sessions_side_by_side_have_leases_of_their_own(start_agent, owned, faul
     targets = [owned(agent.address) for _ in range(3)]
     sessions = [target.open(faulty, faults.NAME, {}) for target in targets[:2]]
     assert len({session.client.device.grant.fence for session in sessions}) == 2
-    assert len({worker.pid for worker in agent._workers}) == 2
+    assert len({worker.pid for worker in agent._host.workers}) == 2
     with pytest.raises(LeaseError, match="busy"):
         targets[2].check()
     results = []
@@ -345,10 +345,10 @@ def test_peer_that_vanished_is_noticed_by_the_kernel_in_bounded_time(start_agent
         assert 0 < connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 20_000
 
 
-# ---- the pump
+# ---- the relay behind TLS
 
 
-def test_pump_ends_when_the_worker_ends_and_passes_its_last_words():
+def test_relay_ends_when_the_worker_ends_and_passes_its_last_words():
     import socket
 
     outer, host = socket.socketpair()
@@ -369,15 +369,15 @@ def test_pump_ends_when_the_worker_ends_and_passes_its_last_words():
         end.close()
 
 
-def test_pump_moves_both_ways_at_once_when_both_sides_are_slow():
+def test_relay_moves_both_ways_at_once_when_both_sides_are_slow():
     import socket
 
     outer, host = socket.socketpair()
     inner, worker = socket.socketpair()
     for end in (outer, host, inner, worker):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    pumping = threading.Thread(target=relay, args=(outer, inner))
-    pumping.start()
+    relaying = threading.Thread(target=relay, args=(outer, inner))
+    relaying.start()
     data = np.random.default_rng(3).bytes(1_000_000)
     got = {}
 
@@ -399,14 +399,14 @@ def test_pump_moves_both_ways_at_once_when_both_sides_are_slow():
     for thread in threads:
         thread.join(60)
     host.close()
-    pumping.join(10)
-    assert not pumping.is_alive()
+    relaying.join(10)
+    assert not relaying.is_alive()
     assert got == {"h": data, "w": data}
     for end in (outer, inner, worker):
         end.close()
 
 
-def test_pump_ends_when_it_is_stopped():
+def test_relay_ends_when_it_is_stopped():
     import socket
 
     outer, host = socket.socketpair()

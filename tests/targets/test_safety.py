@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import edgerig
-from edgerig.agent import admission as doorkeeper
+from edgerig.agent import admission
 from edgerig.agent.keys import _issue, _load_ca, make_keys
 from edgerig.agent.server import Address, Agent
 from edgerig.errors import InferenceError, SpecError, TargetError, UsageError
@@ -56,7 +56,7 @@ def token_file(tmp_path) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(doorkeeper, "PENALTY", 0.0)
+    monkeypatch.setattr(admission, "PENALTY", 0.0)
     monkeypatch.delenv("EDGERIG_TOKEN", raising=False)
     monkeypatch.delenv("EDGERIG_TLS", raising=False)
 
@@ -206,7 +206,7 @@ def test_host_without_a_certificate_is_told_so(start_agent, lab):
     with pytest.raises(TargetError, match="asks for a certificate"):
         client.hello()
     client.close()
-    assert not agent._workers
+    assert not agent._host.workers
 
 
 @pytest.mark.parametrize("setting", ["tls", "token_file"])
@@ -307,7 +307,7 @@ def test_wrong_token_is_refused(start_agent, tmp_path, wrong):
 
 def test_device_that_only_pretends_to_know_the_token_is_found_out(start_agent, token_file, monkeypatch):
     agent = start_agent(token=TOKEN.encode())
-    monkeypatch.setattr(doorkeeper, "device_proof", lambda *_: bytes(32))
+    monkeypatch.setattr(admission, "device_proof", lambda *_: bytes(32))
     with pytest.raises(TargetError, match="does not know it itself"):
         check(agent, token_file=token_file)
 
@@ -348,7 +348,7 @@ def test_answer_heard_on_one_connection_does_not_open_another(start_agent, token
     agent = start_agent(token=TOKEN.encode())
     check(agent, token_file=token_file)
     monkeypatch.undo()
-    monkeypatch.setattr(doorkeeper, "PENALTY", 0.0)
+    monkeypatch.setattr(admission, "PENALTY", 0.0)
     (proven,) = [data for data in heard if data[5] == Kind.HELLO and b"proof" not in data and len(data) > 170][:1]
     with connect(agent) as connected:
         reader = FrameReader(TcpLink(connected))
@@ -359,7 +359,7 @@ def test_answer_heard_on_one_connection_does_not_open_another(start_agent, token
 
 
 def test_no_process_is_started_and_nothing_is_told_before_the_token(start_agent, monkeypatch):
-    monkeypatch.setattr("edgerig.agent.server.WorkerProcess", None)
+    monkeypatch.setattr("edgerig.agent.visit.WorkerProcess", None)
     monkeypatch.setattr("edgerig.agent.server.describe_device", None)
     agent = start_agent(token=TOKEN.encode())
     for _ in range(20):
@@ -372,7 +372,7 @@ def test_worker_does_not_get_the_token(start_agent, token_file, faulty, monkeypa
     agent = start_agent(token=TOKEN.encode(), runtimes=(faults.NAME,))
     target = target_for(str(agent.address))
     with target.open(faulty, faults.NAME, {}):
-        (worker,) = agent._workers
+        (worker,) = agent._host.workers
         assert TOKEN.encode() not in Path(f"/proc/{worker.pid}/environ").read_bytes()
         assert TOKEN.encode() not in Path(f"/proc/{worker.pid}/cmdline").read_bytes()
     target.close()
@@ -456,7 +456,7 @@ def test_payload_that_is_announced_too_large_is_refused_before_a_byte_is_allocat
         connected.sendall(announce(kind, announced, request=2))
         with pytest.raises(TargetError, match=rf"{announced} B was announced"):
             client._answer(2)
-        for worker in agent._workers:
+        for worker in agent._host.workers:
             peak = re.search(r"VmPeak:\s*(\d+)", Path(f"/proc/{worker.pid}/status").read_text())
             assert peak is None or int(peak[1]) * 1024 < 2**32
 
@@ -490,7 +490,7 @@ def test_session_that_needs_more_memory_than_granted_is_told_and_the_agent_lives
         client = WireClient(TcpLink(connected), who="the device", timeout=20)
         client.hello()
         client.download_statistics()
-        (worker,) = agent._workers
+        (worker,) = agent._host.workers
         limits = Path(f"/proc/{worker.pid}/limits").read_text()
         assert re.search(r"Max address space\s+1073741824\s+1073741824", limits)
         connected.sendall(announce(Kind.RUN, 3_900_000_000, request=2))

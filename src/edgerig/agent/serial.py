@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from edgerig.agent.greeting import answer_hello
 from edgerig.agent.scratch import own_folder
-from edgerig.agent.worker import answer_hello
 from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.errors import EdgerigError, TargetError, WireError
 from edgerig.plugins import names

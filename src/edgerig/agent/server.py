@@ -15,12 +15,12 @@ from pathlib import Path
 from edgerig.agent.address import PORT, Address, listen, parse_address
 from edgerig.agent.admission import Admission, Greeting, tell
 from edgerig.agent.callers import Caller, Callers
+from edgerig.agent.greeting import describe_device
 from edgerig.agent.lease import LEASE_SECONDS, Lease, Leases
 from edgerig.agent.quiet import QuietLog
 from edgerig.agent.scratch import own_folder
-from edgerig.agent.visit import Visit
-from edgerig.agent.worker import describe_device
-from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
+from edgerig.agent.visit import SessionHost, Visit
+from edgerig.agent.worker_process import WorkerLimits
 from edgerig.errors import EdgerigError, LeaseError, UsageError
 from edgerig.plugins import names
 from edgerig.wire import messages
@@ -87,18 +87,18 @@ class Agent:
             )
         # A client must not make this machine import just anything by name.
         self.runtimes = tuple(runtimes) or tuple(names("runtime"))
-        self.folder, self.idle, self.log = folder, idle, log
-        self.limits = limits or WorkerLimits()
-        self._doorkeeper = Admission(tls, token)
-        self._stopping = False
+        self.idle, self.limits = idle, limits or WorkerLimits()
+        self._admission = Admission(tls, token)
         self._callers = Callers(speaks=tls is None)
         # Whoever comes may cause these lines; what sessions do is logged as it is.
         self._door_log = QuietLog(log)
-        self._workers: set[WorkerProcess] = set()
         self._threads: set[threading.Thread] = set()
         self._lock = own_folder(folder)
         try:
             self._leases = Leases(sessions, lease, folder, log)
+            self._host = SessionHost(
+                self._leases, runtimes=self.runtimes, folder=folder, idle=idle, limits=self.limits, log=log
+            )
             self._listener, self.address = listen(address)
         except BaseException:
             self._unlock()
@@ -107,23 +107,23 @@ class Agent:
     def serve(self) -> None:
         """Serve clients until `stop` is called or an exception, such as Ctrl-C, ends it; leaves no worker behind."""
         try:
-            while not self._stopping:
+            while not self._host.stopping:
                 ready, _, _ = select.select([self._listener], [], [], _TICK)
-                if ready and not self._stopping:
+                if ready and not self._host.stopping:
                     self._accept()
         finally:
             self.close()
 
     def stop(self) -> None:
         """Let `serve` end soon; may be called from any thread."""
-        self._stopping = True
+        self._host.stopping = True
 
     def close(self) -> None:
         """Stop listening, and end every worker at once."""
-        self._stopping = True
+        self._host.stopping = True
         self._listener.close()
         self._callers.dismiss_all()
-        for worker in list(self._workers):
+        for worker in list(self._host.workers):
             worker.kill()
         for thread in list(self._threads):
             thread.join(HELLO_SECONDS)
@@ -171,7 +171,7 @@ class Agent:
     def _connection(self, connected: socket.socket, caller: Caller) -> None:
         link: SocketLink | None = None
         try:
-            greeting = self._doorkeeper.greet(connected, HELLO_SECONDS, caller.over.wait)
+            greeting = self._admission.greet(connected, HELLO_SECONDS, caller.over.wait)
             link, caller.known = greeting.link, True
             self._visit(greeting, caller)
         except (OSError, EdgerigError) as error:
@@ -207,7 +207,7 @@ class Agent:
                 self._keep(link, lease)
             elif self._wait_for_request(link, self.idle):
                 caller.working = True
-                Visit(self, link, lease, caller.who).run()
+                Visit(self._host, link, lease, caller.who).run()
         finally:
             self._leases.leave(lease)
 
@@ -242,7 +242,7 @@ class Agent:
         poll = select.poll()
         poll.register(link.socket, select.POLLIN)
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not self._stopping:
+        while time.monotonic() < deadline and not self._host.stopping:
             if poll.poll(_TICK * 1000):
                 # Through TLS one cannot peek; its end is told by the first read.
                 plain = not isinstance(link.socket, ssl.SSLSocket)

@@ -8,19 +8,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from edgerig.agent.admission import hang_up, tell
-from edgerig.agent.lease import GIVEN_BACK, Lease
+from edgerig.agent.lease import GIVEN_BACK, Lease, Leases
 from edgerig.agent.tls_relay import relay
-from edgerig.agent.worker_process import WorkerProcess
+from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.errors import LeaseError, TargetError
 from edgerig.wire import messages
 from edgerig.wire.link import SocketLink
-
-if TYPE_CHECKING:
-    from edgerig.agent.server import Agent
 
 #: Seconds after a client's end in which its worker may end by itself.
 GRACE = 1.0
@@ -28,11 +25,43 @@ _TICK = 0.2
 _GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
+class SessionHost:
+    """What the sessions of one agent have in common.
+
+    Args:
+        leases: Whose turn it is.
+        runtimes: Runtimes that clients may ask for.
+        folder: Where each session's folder is made; None for the temporary folder.
+        idle: Seconds without a request after which a session ends.
+        limits: What a session may use.
+        log: Hears of sessions.
+
+    Attributes:
+        workers: The processes of the sessions that are under way.
+        stopping: Whether the agent ends, and every session with it.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        *,
+        runtimes: Sequence[str],
+        folder: Path | None,
+        idle: float,
+        limits: WorkerLimits,
+        log: Callable[[str], None],
+    ) -> None:
+        self.leases, self.runtimes, self.folder = leases, tuple(runtimes), folder
+        self.idle, self.limits, self.log = idle, limits, log
+        self.workers: set[WorkerProcess] = set()
+        self.stopping = False
+
+
 class Visit:
     """One session: a worker, and what there is to see to while it works."""
 
-    def __init__(self, agent: Agent, link: SocketLink, lease: Lease, who: str) -> None:
-        self.agent, self.link, self.lease, self.who = agent, link, lease, who
+    def __init__(self, host: SessionHost, link: SocketLink, lease: Lease, who: str) -> None:
+        self.host, self.link, self.lease, self.who = host, link, lease, who
         self._revoked: LeaseError | None = None
         self._over = False
 
@@ -42,7 +71,7 @@ class Visit:
 
     def run(self) -> None:
         """Have the session, from its worker's start to its end."""
-        leases = self.agent._leases
+        leases = self.host.leases
         try:
             leases.enter(self.lease, self)
         except LeaseError as error:
@@ -50,7 +79,7 @@ class Visit:
             raise
         try:
             if isinstance(self.link.socket, ssl.SSLSocket):
-                self._through_pump(self.link.socket)
+                self._run_behind_relay(self.link.socket)
             else:
                 with self._worker(self.link.socket) as worker:
                     self._attend(worker)
@@ -58,45 +87,45 @@ class Visit:
         finally:
             leases.exit(self.lease, self)
 
-    def _through_pump(self, outer: ssl.SSLSocket) -> None:
-        """As without TLS, with a socket pair between."""
+    def _run_behind_relay(self, outer: ssl.SSLSocket) -> None:
+        """As without TLS, with a thread between that relays what TLS carries to the worker's socket."""
         ours, theirs = socket.socketpair()
         with ours, theirs, self._worker(theirs) as worker:
             theirs.close()
-            pumping = threading.Thread(target=relay, args=(outer, ours, lambda: self._over), daemon=True)
-            pumping.start()
+            relaying = threading.Thread(target=relay, args=(outer, ours, lambda: self._over), daemon=True)
+            relaying.start()
             try:
-                self._attend(worker, pumping)
-                # What the worker said last is still under way.
-                pumping.join(GRACE)
+                self._attend(worker, relaying)
+                # The worker's last answer may still be in the relay.
+                relaying.join(GRACE)
             finally:
                 self._over = True
-                pumping.join()
+                relaying.join()
             self._last_words(worker)
 
     @contextlib.contextmanager
     def _worker(self, connected: socket.socket) -> Iterator[WorkerProcess]:
-        agent = self.agent
+        host = self.host
         worker = WorkerProcess(
-            connected, runtimes=agent.runtimes, idle=agent.idle, parent_folder=agent.folder, limits=agent.limits
+            connected, runtimes=host.runtimes, idle=host.idle, parent_folder=host.folder, limits=host.limits
         )
-        agent._workers.add(worker)
-        agent.log(f"{self.who}: session begins, lease {self.lease.fence} of {self.lease.who}, process {worker.pid}")
+        host.workers.add(worker)
+        host.log(f"{self.who}: session begins, lease {self.lease.fence} of {self.lease.who}, process {worker.pid}")
         try:
             yield worker
         finally:
             worker.kill()
-            agent._workers.discard(worker)
-            agent.log(f"{self.who}: session ended")
+            host.workers.discard(worker)
+            host.log(f"{self.who}: session ended")
 
-    def _attend(self, worker: WorkerProcess, pumping: threading.Thread | None = None) -> None:
+    def _attend(self, worker: WorkerProcess, relaying: threading.Thread | None = None) -> None:
         """Wait until the worker has ended; end it if it may not go on, or its client is gone and it does not notice."""
         poll = select.poll()
         poll.register(self.link.socket, _GONE)
         gone_since: float | None = None
-        while worker.process.poll() is None and not self.agent._stopping and self._revoked is None:
+        while worker.process.poll() is None and not self.host.stopping and self._revoked is None:
             if gone_since is None:
-                gone = poll.poll(_TICK * 1000) or (pumping is not None and not pumping.is_alive())
+                gone = poll.poll(_TICK * 1000) or (relaying is not None and not relaying.is_alive())
                 gone_since = time.monotonic() if gone else None
             elif time.monotonic() - gone_since > GRACE:
                 return
@@ -109,14 +138,14 @@ class Visit:
             worker.process.kill()
             worker.process.wait()
             # The next one need not wait until this client has heard.
-            self.agent._leases.exit(self.lease, self)
+            self.host.leases.exit(self.lease, self)
             if self._revoked.message != GIVEN_BACK:
-                self.agent.log(f"{self.who}: {self._revoked.message}")
+                self.host.log(f"{self.who}: {self._revoked.message}")
             tell(self.link, 0, messages.failure_of(self._revoked))
             return
         reason = worker.why_dead() if worker.process.returncode else None
-        if reason and not self.agent._stopping:
-            self.agent.log(f"{self.who}: {reason}")
+        if reason and not self.host.stopping:
+            self.host.log(f"{self.who}: {reason}")
             hint = "The network crashes its engine; the agent lives on."
             tell(self.link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
         elif worker.process.poll() == 0:

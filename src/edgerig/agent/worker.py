@@ -14,13 +14,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgerig import __version__, plugins
+from edgerig import plugins
+from edgerig.agent.greeting import answer_hello
+from edgerig.agent.loading import errors_name, import_engine, network_memory
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import watch
@@ -28,25 +30,19 @@ from edgerig.agent.worker_process import ERRORS
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, UnknownNameError, WireError
 from edgerig.measure.clocks import inference_clock
-from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.measure.kinds import Quantity
 from edgerig.measure.machine import observe
 from edgerig.measure.memory import current_rss, peak_rss, reset_peak
 from edgerig.measure.power import sensors
 from edgerig.runtimes.base import Array, RunResult, Runtime
 from edgerig.wire import messages
-from edgerig.wire.frame import CHECKED, MORE, VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
+from edgerig.wire.frame import CHECKED, MORE, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Link, PairLink, TcpLink
-from edgerig.wire.messages import Failure, Hello, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
-from edgerig.wire.ownership import Grant
+from edgerig.wire.messages import Failure, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.pace import MESSAGE_SECONDS, TooSlow
 
 #: Requests that a host may have under way: they wait in the socket, and cost nothing here.
 WINDOW = 32
-#: What a session answers.
-KINDS = (
-    Kind.DATA, Kind.MODEL, Kind.PROCESS, Kind.OUTPUT, Kind.STATS, Kind.HELLO, Kind.RUN, Kind.PROFILE, Kind.MEMORY,
-    Kind.IO, Kind.RESET, Kind.LOG,
-)  # fmt: skip
 #: Bytes that LOG tells, from the end, of what engine and process have printed.
 LOG_BYTES = 4096
 #: Bytes that each file of a session may have at least, whatever its limits are.
@@ -85,13 +81,13 @@ class Worker:
         self._single: SingleSampleRunner | None = None
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
-        self._told: Loaded | None = None
+        self._specification: Loaded | None = None
         limits = self._reader.limits
         self._upload = Upload(folder, limits.model if limits.model is not None else limits.payload)
         self._answers: dict[int, Callable[[Frame], Answer]] = {
             Kind.HELLO: self._hello, Kind.MODEL: self._model, Kind.RUN: self._run, Kind.DATA: self._data,
             Kind.PROCESS: self._process, Kind.OUTPUT: self._output, Kind.STATS: self._stats,
-            Kind.PROFILE: self._profile, Kind.MEMORY: self._tell_memory, Kind.IO: self._io,
+            Kind.PROFILE: self._profile, Kind.MEMORY: self._report_memory, Kind.IO: self._io,
             Kind.RESET: self._reset, Kind.LOG: self._log,
         }  # fmt: skip
 
@@ -161,18 +157,18 @@ class Worker:
         self._reader.release()
         runtime = self._make(asked)
         self._forget()
-        with called(path, asked.name):
+        with errors_name(path, asked.name):
             self._load(runtime, path, asked)
-        return b"", [memoryview(pack(self._told))]
+        return b"", [memoryview(pack(self._specification))]
 
     def _load(self, runtime: Runtime, path: Path, asked: ModelHeader) -> None:
-        prepare(runtime, path)
+        import_engine(runtime, path)
         clock = str(inference_clock())
         since = "just before loading" if reset_peak() else "the start of the process"
         self._memory = {"rss_before_load": current_rss()}
         runtime.load(path)
         self.runtime, self._since = runtime, since
-        self._told = Loaded(
+        self._specification = Loaded(
             inputs=runtime.inputs, outputs=runtime.outputs, load_seconds=runtime.load_seconds, sha256=asked.sha256,
             runtime=asked.runtime, runtime_version=runtime.version(), clock=clock,
             invoke_method=runtime.invoke_method, threads=runtime.settings.threads, window=WINDOW,
@@ -182,7 +178,7 @@ class Worker:
         """Unload the network, and begin to count anew."""
         if self.runtime is not None:
             self.runtime.close()
-        self.runtime = self._told = self._inputs = self._result = self._single = None
+        self.runtime = self._specification = self._inputs = self._result = self._single = None
         self._inferences = self._last_ns = 0
         self._memory = {}
 
@@ -237,14 +233,14 @@ class Worker:
         layers = self._loaded().profile(self._tensors(frame))
         return b"", [memoryview(pack(layers))]
 
-    def _tell_memory(self, frame: Frame) -> Answer:
+    def _report_memory(self, frame: Frame) -> Answer:
         engine = self._loaded().memory()
         own = {**self._memory, "peak_rss": peak_rss(since=f"{self._since}, messages included")}
         return b"", [memoryview(pack({**own, **engine}))]
 
     def _io(self, frame: Frame) -> Answer:
         self._loaded()
-        return b"", [memoryview(pack(self._told))]
+        return b"", [memoryview(pack(self._specification))]
 
     def _reset(self, frame: Frame) -> Answer:
         self._upload.drop()
@@ -309,55 +305,6 @@ def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
             f"{view.nbytes} B came for {count}.",
             "Give the inputs in the network's own shape and dtype.",
         ) from error
-
-
-def network_memory(before: Quantity, since: str) -> dict[str, Quantity]:
-    """What loading and the first inference added to the process, in bytes."""
-    peak = peak_rss(since=since)
-    if not (isinstance(peak, Measurement) and isinstance(before, Measurement)) or since != "just before loading":
-        return {}
-    return {
-        "network_rss": Measurement(
-            value=max(0.0, peak.value - before.value), unit="B", kind="measured",
-            method="VmHWM after the first inference less VmRSS before loading",
-        )
-    }  # fmt: skip
-
-
-@contextlib.contextmanager
-def called(path: Path, name: str) -> Iterator[None]:
-    """Let errors speak of the file ``path``, which lies under its hash, by the name that the host's user gave it."""
-    try:
-        yield
-    except EdgerigError as error:
-        error.message = error.message.replace(str(path), name).replace(path.name, name)
-        error.args = (error.message,)
-        raise
-
-
-def prepare(runtime: Runtime, path: Path) -> None:
-    """Have the engine imported, so that its memory is not counted as the network's."""
-    # What goes wrong here goes wrong again in `load`, which tells it well.
-    with contextlib.suppress(Exception):
-        runtime._prepare(path)
-
-
-def answer_hello(frame: Frame, runtimes: Sequence[str], limits: Limits) -> Answer:
-    """The answer to a HELLO in a session: who we are, and this machine's state."""
-    unpack(frame.header, Hello)
-    device, machine = describe_device(runtimes, limits)
-    return pack(device), [memoryview(machine)]
-
-
-def describe_device(runtimes: Sequence[str], limits: Limits, grant: Grant | None = None) -> tuple[Hello, bytes]:
-    """Who we are, and this machine's state as the payload that follows it."""
-    names = tuple(runtimes) or tuple(plugins.names("runtime"))
-    own = Hello(
-        VERSION, f"edgerig {__version__}", limits.header, max(limits.payload, limits.model or 0),
-        KINDS,
-        names, str(inference_clock()), grant=grant,
-    )  # fmt: skip
-    return own, pack(observe())
 
 
 def _out_of_memory() -> InferenceError:
