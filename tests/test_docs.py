@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PATTERNS = ("*.md", "docs/*.md", "*/README.md", "examples/*/*.md")
+PATTERNS = ("*.md", "docs/**/*.md", "*/README.md", "examples/*/*.md")
 PAGES = sorted({page for pattern in PATTERNS for page in ROOT.glob(pattern)})
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 

@@ -39,7 +39,11 @@ RIG_COMMANDS = commands_of(ROOT / "examples" / "mnist" / "README.md")
 PAGES = pytest.mark.parametrize(
     "page",
     sorted(
-        [*set(ROOT.glob("*.md")) - {ROOT / "CHANGELOG.md"}, *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+        [
+            *set(ROOT.glob("*.md")) - {ROOT / "CHANGELOG.md"},
+            *ROOT.glob("docs/**/*.md"),
+            *ROOT.glob("examples/*/README.md"),
+        ]
     ),
     ids=lambda p: str(p.relative_to(ROOT)),
 )

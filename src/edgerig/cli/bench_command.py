@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import layout_option, parse_options, parse_shapes, shape_option
+from edgerig.cli.options import find_here, layout_option, parse_options, parse_shapes, shape_option
 
 if TYPE_CHECKING:
     pass
@@ -76,6 +76,7 @@ def command(
     from edgerig.engine.api import plan as make
     from edgerig.engine.api import run
 
+    find_here(given["dataset"], *given["runtimes"], *given["targets"])
     plan = make(_rig(models, given), only=only)
     if dry_run or len(models) > 1:
         show_plan(plan)

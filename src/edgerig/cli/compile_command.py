@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import layout_option, parse_options, parse_shapes, shape_option
+from edgerig.cli.options import find_here, layout_option, parse_options, parse_shapes, shape_option
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact, Layout
@@ -96,6 +96,7 @@ def command(
     from edgerig.models.declared import declare, with_fixed_shapes, with_likely_layout
     from edgerig.models.files import open_artifact
 
+    find_here(*targets, *([dataset] if dataset else []))
     data = _dataset(dataset, dataset_option, dataset_root)
     source = declare(open_artifact(model), layout)
     shapes = parse_shapes(shape, [source.inputs])

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from edgerig.cli.console import print_json, say
+from edgerig.cli.options import find_here
 
 
 @click.command(name="list")
@@ -23,6 +24,7 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
     """
     from edgerig.plugins import Plugin, describe, find, names
 
+    find_here(name or "")
     singular = noun.removesuffix("s")
     rows: list[dict[str, Any]] = []
     for entry in [name] if name else names(singular):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +24,19 @@ shape_option = click.option(
     metavar="[INPUT=]N,N,..",
     help="Shape of an input, batch included, of an ONNX file that leaves axes free; may be repeated.",
 )
+
+
+def find_here(*names: str) -> None:
+    """Let each of ``names`` that is a ``package.module:Class`` be found in the working folder, after what is installed.
+
+    Raises:
+        SpecError: Another module of that name is loaded already.
+    """
+    from edgerig.plugins import import_beside
+
+    for name in names:
+        if ":" in name and "/" not in name:
+            import_beside(name, Path.cwd())
 
 
 def parse_options(assignments: Sequence[str], option: str) -> dict[str, Any]:

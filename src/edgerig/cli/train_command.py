@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import parse_options
+from edgerig.cli.options import find_here, parse_options
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact
@@ -88,6 +88,7 @@ def command(
     data_options = parse_options(dataset_option, "--dataset-option")
     if dataset_root is not None:
         data_options["root"] = str(dataset_root)
+    find_here(model, dataset)
     wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
     data = plugins.make("dataset", dataset, Dataset, data_options)
     given = {key: value for key, value in settings.items() if value is not None}
