@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgerig.errors import StorageError, UsageError
+from edgerig.errors import StorageError
 from edgerig.results import reading
 from edgerig.results.bundle import Bundle, Header
 from edgerig.results.reading import read_arrays, read_document
@@ -34,7 +34,7 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
     assert Bundle(str(tmp_path / "run")).header().name == "n"
 
 
-# ---- moving aside, and two at once
+# ---- moving aside
 
 
 def test_moving_aside_moves_what_a_link_leads_to_and_leaves_the_link(tmp_path: Path) -> None:
@@ -83,57 +83,6 @@ def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path) -> None:
     for use in (lambda bundle: bundle.exists, lambda bundle: bundle.finished, lambda bundle: bundle.result()):
         with pytest.raises(StorageError, match="cannot be a folder: File name too long"):
             use(Bundle(tmp_path / ("x" * 300)))
-
-
-def test_a_second_run_is_told_that_the_folder_is_in_use(tmp_path: Path) -> None:
-    first, second = begin(tmp_path / "run"), Bundle(tmp_path / "run")
-    first.lock()
-    for attempt in (second.lock, second.archive):
-        with pytest.raises(UsageError, match="is in use"):
-            attempt()
-    assert not (tmp_path / "run.1").exists()
-    first.unlock()
-    second.lock()
-    second.unlock()
-
-
-RACE = """
-import sys, time
-from pathlib import Path
-from edgerig.errors import EdgerigError
-from edgerig.results.bundle import Bundle, Header
-bundle = Bundle(Path(sys.argv[1]))
-sys.stdin.readline()
-try:
-    bundle.archive()
-    bundle.write_header(Header(version=1, name=sys.argv[2], edgerig="0", created="", plan_hash="", rig={}, cells=()))
-    print("won", flush=True)
-    sys.stdin.readline()
-except EdgerigError as error:
-    print(error.message, flush=True)
-"""
-
-
-def test_of_runs_that_race_for_a_folder_one_wins_and_the_others_say_in_use(tmp_path: Path) -> None:
-    begin(tmp_path / "run")
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACE, str(tmp_path / "run"), str(n)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for n in range(4)
-    ]  # fmt: skip
-    for racer in racers:
-        assert racer.stdin is not None
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
-    said = [racer.stdout.readline().strip() for racer in racers if racer.stdout is not None]
-    for racer in racers:
-        racer.communicate("end\n", timeout=60)
-    assert said.count("won") == 1
-    assert all("is in use" in text for text in said if text != "won")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.1"]
-    assert Bundle(tmp_path / "run.1").header().name == "n"
 
 
 # ---- from a stranger

@@ -12,6 +12,7 @@ from edgerig import __version__, files
 from edgerig.errors import StorageError, UsageError
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
+from edgerig.results.lock import LOCK
 from edgerig.results.types import BUNDLE_VERSION
 from edgerig.rig.parse import rig_to_builtins, rig_to_yaml
 from edgerig.rig.plan import Plan
@@ -24,9 +25,10 @@ def prepare_bundle(bundle: Bundle, plan: Plan, *, resume: bool, command: str) ->
         UsageError: Another run writes there; or the folder holds an unfinished run, or one of another plan.
         StorageError: The folder is there and no bundle, or cannot be written.
     """
-    _refuse_what_is_no_bundle(bundle)
-    # Before it is looked at: what another run does there meanwhile is none of what is found.
+    refuse_foreign_folder(bundle)
+    # Before the folder is looked at: another run may be writing there.
     bundle.lock()
+    refuse_foreign_folder(bundle)
     moved = None
     if bundle.exists and bundle.finished and not resume:
         moved = bundle.archive()
@@ -83,11 +85,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _refuse_what_is_no_bundle(bundle: Bundle) -> None:
+def refuse_foreign_folder(bundle: Bundle) -> None:
+    """Refuse what is there and is no bundle. A folder that a run has locked is looked at once that lock is ours.
+
+    Raises:
+        StorageError: Nothing of it was touched.
+    """
     path = bundle.path
-    if bundle.exists or not path.exists():
+    if bundle.exists or not path.exists() or (not bundle.locked and (path / LOCK).exists()):
         return
-    if not path.is_dir() or any(inside.name != ".lock" for inside in path.iterdir()):
+    if not path.is_dir() or any(inside.name != LOCK for inside in path.iterdir()):
         raise StorageError(f"{path} exists and is no bundle.", "Choose another --out; nothing was touched.")
 
 

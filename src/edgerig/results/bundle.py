@@ -16,9 +16,7 @@ at any moment loses no finished cell. What cannot be read costs no more than its
 
 from __future__ import annotations
 
-import fcntl
 import io
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,16 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig import files
-from edgerig.errors import StorageError, UsageError, storing
+from edgerig.errors import StorageError
 from edgerig.measure.machine import MachineState
 from edgerig.results.checks import check_cell, check_run
 from edgerig.results.finite import finite
+from edgerig.results.lock import FolderLock
 from edgerig.results.naming import folder_name
 from edgerig.results.reading import ARRAYS, MAX_RESULTS, OtherVersionError, read_arrays, read_document
 from edgerig.results.types import CellFailure, CellResult, DatasetInfo, ModelInfo, RunResult
 
-#: Times that a folder may be moved away under a run that wants it.
-LOCK_TRIES = 5
 #: How the warning ends that `Bundle.result` gives where ``results.json`` cannot be read.
 OUT_OF_CELLS = "Shown is what the files of the cells hold."
 
@@ -77,7 +74,7 @@ class Bundle:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._lock: int | None = None
+        self._lock = FolderLock(self.path)
 
     # ---- where things lie
 
@@ -118,7 +115,8 @@ class Bundle:
         """
         for name in ("cells", "artifacts"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in ("rig.yaml", "bundle.json", "report.html", "report.md", "report.json"):
+        # The header last: until then the folder can be seen to be a bundle.
+        for name in ("rig.yaml", "report.html", "report.md", "report.json", "bundle.json"):
             (self.path / name).unlink(missing_ok=True)
 
     def lock(self) -> None:
@@ -127,80 +125,31 @@ class Bundle:
         Raises:
             UsageError: Another run is at work here.
         """
-        if self._lock is not None:
-            return
-        folder = self._where_it_leads()
-        for _ in range(LOCK_TRIES):
-            with storing(self.path):
-                folder.mkdir(parents=True, exist_ok=True)
-                try:
-                    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o666)
-                except FileNotFoundError:
-                    continue  # the folder was moved or taken away in this very moment
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_same(handle, folder / ".lock"):
-                    self._lock = handle
-                    return
-            except OSError:
-                os.close(handle)
-                break
-            # Whoever held the lock has let go and taken the file away: this one keeps nobody out.
-            os.close(handle)
-        raise UsageError(
-            f"{self.path} is in use: Another run is writing to it.", "Wait for it, or choose another --out."
-        )
-
-    def _where_it_leads(self) -> Path:
-        try:
-            return self.path.resolve()
-        except (OSError, RuntimeError) as error:  # Python tells of a circle by the latter
-            raise StorageError(f"{self.path} is a link that leads to itself.", "Choose another --out.") from error
+        self._lock.acquire()
 
     def unlock(self) -> None:
         """Let others in again."""
-        if self._lock is not None:
-            (self.path / ".lock").unlink(missing_ok=True)
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     @property
     def locked(self) -> bool:
         """Whether this object keeps others out."""
-        return self._lock is not None
+        return self._lock.held
 
     def archive(self) -> Path:
         """Move a finished bundle aside, to ``<path>.1``, ``.2`` and so on; returns where it went.
 
-        Where ``path`` is a link, what it leads to is moved, so that the next run goes to the same disk. The lock is
-        taken anew, of the folder that takes the old one's place.
+        Where ``path`` is a link, what it leads to is moved, so that the next run goes to the same disk. The new, empty
+        folder in the old one's place is locked before anybody else can come by.
 
         Raises:
             UsageError: Another run is at work here.
         """
-        self.lock()
-        folder = self.path.resolve()
-        number = 1
-        while os.path.lexists(old := folder.with_name(f"{folder.name}.{number}")):
-            number += 1
-        with storing(old):
-            folder.rename(old)
-        assert self._lock is not None
-        (old / ".lock").unlink(missing_ok=True)
-        os.close(self._lock)
-        self._lock = None
-        self.lock()
-        return old
+        return self._lock.move_aside()
 
     def put_back(self, old: Path) -> bool:
-        """Undo `archive`, if nothing has come into the folder since; tells whether it did."""
-        folder = self.path.resolve()
-        try:
-            folder.rmdir()
-            old.rename(folder)
-        except OSError:
-            return False
-        return True
+        """Undo `archive`, if nothing has come into the folder since, and unlock; tells whether it did."""
+        return self._lock.move_back(old)
 
     # ---- content
 
@@ -355,13 +304,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError as error:
         raise StorageError(f"{path.parent} cannot be a folder: {error.strerror}.", "Give another one.") from error
-
-
-def _is_same(handle: int, path: Path) -> bool:
-    """Whether an open file is the one that lies at ``path``."""
-    try:
-        there = path.stat()
-    except OSError:
-        return False
-    own = os.fstat(handle)
-    return (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
