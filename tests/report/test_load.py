@@ -9,6 +9,7 @@ from edgerig.errors import StorageError
 from edgerig.files import write_bytes, write_json
 from edgerig.report import load, render
 from edgerig.report.load import load_bundle
+from edgerig.results.one_round import NO_INTERVAL
 
 
 @pytest.fixture
@@ -31,6 +32,38 @@ def test_an_unfinished_bundle_gives_what_is_there(folder: Path) -> None:
     loaded = load_bundle(folder)
     assert loaded.result.finished is None
     assert [cell.variant for cell in loaded.result.cells] == ["float32"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_bundle_of_before_rounds_is_read_and_has_no_interval_between_processes(
+    make: Any, tmp_path: Path, finished: bool
+) -> None:
+    """Its bootstrap interval is that of one process, and held the true median in one run of six."""
+    old = make.run(rows=make.DEMO[:1], version=1)
+    saved = make.save(old, tmp_path / "old", finished=finished)
+    (cell,) = load_bundle(saved).result.cells
+    before = old.result.cells[0].latency.steady
+    assert (before.low, cell.latency.steady.low, cell.latency.steady.high) == (
+        pytest.approx(before.value, 0.1),
+        None,
+        None,
+    )
+    assert cell.latency.steady.value == before.value
+    assert "interval" not in cell.latency.steady.method
+    assert NO_INTERVAL in cell.warnings
+    assert (cell.repetition.planned, cell.rounds) == (1, ())
+
+
+def test_a_bundle_with_rounds_keeps_its_intervals(folder: Path) -> None:
+    cell = load_bundle(folder).result.cells[0]
+    assert cell.latency.steady.low < cell.latency.steady.value < cell.latency.steady.high
+    assert NO_INTERVAL not in cell.warnings
+
+
+def test_a_bundle_of_a_later_layout_is_refused(make: Any, tmp_path: Path) -> None:
+    saved = make.save(make.run(rows=make.DEMO[:1], version=99), tmp_path / "new")
+    with pytest.raises(StorageError, match=r"another version of edgerig .layout 99, this one reads 1 and 2"):
+        load_bundle(saved)
 
 
 def test_a_bundle_without_raw_samples_is_still_a_bundle(folder: Path) -> None:

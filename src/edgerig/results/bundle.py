@@ -5,13 +5,15 @@
     bundle.json          what is run: rig, plan, hash of both; written first
     rig.yaml             the rig file as it was given
     artifacts/           the deployed files with their descriptions
-    cells/<id>/          result.json and samples.npz once finished; partial/ until then; or failure.json; the folder is
-                         called by the id, or by `folder_name` of one that cannot be the name of a folder
+    cells/<id>/          result.json and samples.npz once its first round is finished; partial/ until then; the times
+                         of later rounds in rounds/; failure.json where a round failed; the folder is called by the
+                         id, or by `folder_name` of one that cannot be the name of a folder
     results.json         everything, once all cells are finished
     report.html .md .json
 
-A cell is finished when its ``result.json`` is there; it is written last and in one step, so a run that is killed
-at any moment loses no finished cell. What cannot be read costs no more than itself: it is named, and the rest is read.
+``result.json`` is written after each round, last and in one step, so that a run that is killed at any moment loses no
+finished round; a cell is finished when that says so (`is_complete`). What cannot be read costs no more than itself: it
+is named, and the rest is read.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ from edgerig.results.checks import check_cell, check_run
 from edgerig.results.finite import finite
 from edgerig.results.lock import FolderLock
 from edgerig.results.naming import folder_name
+from edgerig.results.one_round import with_honest_intervals
 from edgerig.results.reading import ARRAYS, MAX_RESULTS, OtherVersionError, read_arrays, read_document
+from edgerig.results.round_files import read_round_times, write_round_times
 from edgerig.results.types import CellFailure, CellResult, DatasetInfo, ModelInfo, RunResult
 
 #: How the warning ends that `Bundle.result` gives where ``results.json`` cannot be read.
@@ -166,7 +170,7 @@ class Bundle:
         return read_document(self.path / "bundle.json", Header, self.path)
 
     def write_cell(self, result: CellResult, arrays: dict[str, NDArray[Any]]) -> CellResult:
-        """Store one finished cell: raw samples first, then the result that marks it finished.
+        """Store a cell after its first round: raw samples first, then the result that marks it measured.
 
         Returns:
             What was stored: ``result`` without numbers that JSON cannot hold, see `finite`.
@@ -184,6 +188,32 @@ class Bundle:
         (folder / "failure.json").unlink(missing_ok=True)
         shutil.rmtree(self.scratch(result.id), ignore_errors=True)
         return result
+
+    def write_round(self, result: CellResult, times_ns: NDArray[np.int64]) -> CellResult:
+        """Store one more round of a cell, the last of ``result.rounds``, with its raw times.
+
+        Returns, Raises:
+            As `write_cell`.
+        """
+        result = finite(result)
+        folder = self.cell(result.id)
+        write_round_times(folder, result.rounds[-1].number, times_ns)
+        files.write_json(folder / "result.json", result)
+        (folder / "failure.json").unlink(missing_ok=True)
+        return result
+
+    def round_times(self, cell: CellResult, limit: int | None = None) -> tuple[NDArray[np.int64], ...]:
+        """On-device times in ns of each round's inferences, shape (m,) each, in order; of an older bundle its only one.
+
+        Args:
+            cell: The result that tells which rounds there are.
+            limit: Bytes that they may take together.
+
+        Raises:
+            StorageError: A file is gone or damaged, or larger than ``limit``.
+        """
+        numbers = [entry.number for entry in cell.rounds] or [1]
+        return read_round_times(self.cell(cell.id), numbers, self.path, limit)
 
     def write_failure(self, failure: CellFailure) -> None:
         """Store why a cell could not be measured."""
@@ -278,7 +308,7 @@ class Bundle:
         path = self.path / "results.json"
         result = read_document(path, RunResult, self.path, MAX_RESULTS)
         check_run(result, path)
-        return result
+        return with_honest_intervals(result)
 
     def partial(self) -> RunResult:
         """A result out of the cells that are finished so far, and of those that failed.
@@ -291,12 +321,18 @@ class Bundle:
         host = cells[0].machine if cells else header.host
         if not (cells or failures) or host is None or header.model is None or header.dataset is None:
             raise StorageError(f"No cell of the bundle {self.path} is finished yet.", "Run it with --resume.")
-        return RunResult(
+        result = RunResult(
             name=header.name, version=header.version, edgerig=header.edgerig, created=header.created, finished=None,
             model=header.model, models=header.models, dataset=header.dataset,
             host=host, cells=tuple(cells), failures=tuple(failures),
             commands=header.commands, interruptions=header.interruptions, planned=header.cells,
         )  # fmt: skip
+        return with_honest_intervals(result)
+
+
+def is_complete(cell: CellResult) -> bool:
+    """Whether a cell has all its rounds; one of an edgerig without rounds has the only one."""
+    return isinstance(cell.repetition, msgspec.UnsetType) or cell.repetition.complete
 
 
 def _is_file(path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgerig.errors import StorageError
-from edgerig.results.types import CellResult, RunResult
+from edgerig.results.types import MAX_ROUNDS, CellResult, RunResult
 
 #: Characters of an id.
 LONGEST_ID = 4000
@@ -45,4 +45,8 @@ def _fault(cell: CellResult) -> str | None:
     rows = len(quality.confusion)
     if any(len(row) != rows for row in quality.confusion) or any(min(row) < 0 for row in quality.confusion if row):
         return "its confusion matrix is not square, or counts below 0"
+    if [entry.number for entry in cell.rounds] != list(range(1, len(cell.rounds) + 1)):
+        return "its rounds are not numbered from 1, one after another"
+    if len(cell.rounds) > MAX_ROUNDS:
+        return f"it has {len(cell.rounds):,} rounds"
     return None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import StorageError
-from edgerig.results.types import BUNDLE_VERSION
+from edgerig.results.types import READABLE_VERSIONS
 
 T = TypeVar("T")
 
@@ -57,9 +57,10 @@ def read_document(path: Path, kind: type[T], bundle: Path, limit: int = MAX_DOCU
         raise StorageError(f"{path} holds more values than any run of edgerig writes; it is not read.")
     try:
         version = msgspec.json.decode(data, type=_Version).version
-        if version != BUNDLE_VERSION:
+        if version not in READABLE_VERSIONS:
+            known = " and ".join(map(str, READABLE_VERSIONS))
             raise OtherVersionError(
-                f"{path} was written by another version of edgerig (layout {version}, this one reads {BUNDLE_VERSION})."
+                f"{path} was written by another version of edgerig (layout {version}, this one reads {known})."
             )
         value = msgspec.json.decode(data, type=kind)
         _check_numbers(value, "")
@@ -133,7 +134,7 @@ def _open_plain(path: Path) -> Path:
 
 
 class _Version(msgspec.Struct, frozen=True):
-    version: int = BUNDLE_VERSION
+    version: int = READABLE_VERSIONS[-1]
 
 
 def _check_directory(path: Path) -> None:

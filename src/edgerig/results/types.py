@@ -14,8 +14,12 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution
 
-#: Version of the bundle's layout and of the JSON documents in it.
-BUNDLE_VERSION = 1
+#: Version of the bundle's layout and of the JSON documents in it. 2: cells have rounds.
+BUNDLE_VERSION = 2
+#: Versions that are read; a bundle of version 1 measured each cell in one process.
+READABLE_VERSIONS = (1, 2)
+#: Rounds of a cell, at most.
+MAX_ROUNDS = 1000
 
 
 class MetricValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +87,16 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in seconds.
+    """Times in seconds. Where there were several rounds, each is their mean with its 95 % interval between rounds.
 
     Attributes:
         load: From the file on the device to allocated tensors.
         first: The first inference after loading (cold).
-        steady: Median of the measured inferences; ``distribution`` says more; the raw samples lie in
-            ``cells/<id>/samples.npz`` (``times_ns``).
+        steady: Median of the measured inferences of a round, mean over the rounds; `Bundle.round_times` has the raw
+            samples.
+        distribution: Of the inferences of all rounds together. Its ``low`` and ``high`` bound the median of what was
+            measured, not that of the next process: intervals are those of ``steady``, ``mean``, ``p90`` and ``p99``.
+        mean, p90, p99: Of a round's inferences, mean over the rounds. Unset in bundles of one process a cell.
         throughput: Samples a second at the steady median.
         per_sample: The steady median shared among the samples of a batch, where an inference takes several.
         transport: What one sample's way to the device and back adds.
@@ -105,6 +112,59 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     preprocessing: Quantity
     postprocessing: Quantity
     per_sample: Quantity | msgspec.UnsetType = msgspec.UNSET
+    mean: Quantity | msgspec.UnsetType = msgspec.UNSET
+    p90: Quantity | msgspec.UnsetType = msgspec.UNSET
+    p99: Quantity | msgspec.UnsetType = msgspec.UNSET
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One fresh process of a cell; on a board, one fresh deployment. Times are on the device's clock, in seconds.
+
+    Attributes:
+        number: From 1, in the order of time.
+        started: UTC, ISO 8601. ``seconds``: host time that the round took.
+        series: Digest of all that its times depend on: network, engine, device, edgerig's own code. Equal in all
+            rounds of a cell.
+        load: From the file on the device to allocated tensors.
+        first: The first inference of the process (cold).
+        steady: Of the measured inferences; its ``low`` and ``high`` bound the median of this one process, and say
+            nothing of the next. The raw samples are those of `Bundle.round_times`.
+        memory: Bytes by name, as in `CellResult`.
+        machine, machine_after: The device's state around the round.
+        warnings: What makes this round less trustworthy; its interruptions are among them.
+    """
+
+    number: int
+    started: str
+    seconds: float
+    series: str
+    load: Quantity
+    first: Quantity
+    steady: Distribution
+    memory: dict[str, Quantity]
+    machine: MachineState
+    machine_after: MachineState
+    warnings: tuple[str, ...] = ()
+
+
+class Repetition(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a cell was measured, and how much its rounds differ.
+
+    Attributes:
+        planned: Rounds that were asked for; None where as many as it takes (``rounds: auto``).
+        complete: Whether there are as many as are wanted.
+        reason: Why there are so many, in a sentence.
+        within: The spread within a round, (p90 - p10) / median, the middle one of all rounds.
+        between: The spread between rounds: standard deviation of their medians / mean of these; None of one round.
+        half_width: Half the width of the 95 % interval of the median latency, as a share of it; None of one round.
+    """
+
+    planned: int | None
+    complete: bool
+    reason: str
+    within: float | None = None
+    between: float | None = None
+    half_width: float | None = None
 
 
 class CellResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +186,9 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         input: How the samples fit the integers of the network's input; None where it takes real numbers.
         instructions, cycles: Of one inference, where an emulator counted them.
         batch: Samples that one inference takes; times of inferences are of so many.
+        rounds: The processes that the figures are of, in the order of time; none in a bundle of an edgerig that
+            measured each cell in one, without telling more of it.
+        repetition: How often the cell was measured, and how much its rounds differ.
         firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
 
@@ -159,6 +222,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     input: InputFit | None = None
     batch: int = 1
+    rounds: tuple[Round, ...] = ()
+    repetition: Repetition | msgspec.UnsetType = msgspec.UNSET
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
