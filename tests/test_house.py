@@ -169,3 +169,38 @@ def test_commands_print_through_the_console_module_which_cleans_what_it_prints()
             assert called not in ("click.echo", "click.secho", "print", "sys.stdout.write", "Console"), (
                 f"{path.name}:{node.lineno} prints past edgerig.cli.console"
             )
+
+
+def whole_names(tree: ast.AST) -> list[str]:
+    """What is imported, each with the module that it comes from."""
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return imports(tree) + [f"{node.module}.{alias.name}" for node in froms for alias in node.names]
+
+
+#: The rooms of the C compiler: each may import those before it. `reference` judges what the others make, and has
+#: nothing of them but scales and tables.
+CORRIDOR = [
+    "limits", "options", "c_text", "ir", "arithmetic", "frontend", "passes", "kernels", "memory", "select", "emit",
+    "pipeline",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SOURCE / "micro").rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE))
+)
+def test_the_c_compiler_is_a_corridor_in_one_direction(path: Path) -> None:
+    room = path.relative_to(SOURCE / "micro").parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    below = ["ir", "arithmetic", "reference"] if room == "reference" else CORRIDOR[: CORRIDOR.index(room) + 1]
+    for name in whole_names(ast.parse(path.read_text())):
+        parts = name.split(".")
+        if parts[:2] == ["edgerig", "micro"] and len(parts) > 2:
+            assert parts[2] in below, f"{path.name} in {room} imports {name}"
+
+
+def test_the_reference_of_the_c_compiler_is_imported_by_checks_alone() -> None:
+    for path in MODULES:
+        if package_of(path) != "testing" and "reference" not in path.relative_to(SOURCE).parts:
+            names = whole_names(ast.parse(path.read_text()))
+            assert not any(name.startswith("edgerig.micro.reference") for name in names), path

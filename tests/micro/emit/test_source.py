@@ -11,10 +11,9 @@ import pytest
 
 from edgerig.errors import CompileError, StorageError, UnknownNameError, UsageError
 from edgerig.files import sha256
-from edgerig.micro import Manifest, Options, compile_model
+from edgerig.micro import Manifest, Options, compile_model, limits
 from edgerig.micro import c_text as text
 from edgerig.micro.c_text import c_array, c_float, c_string, comment
-from edgerig.micro.emit import weights
 from edgerig.testing.networks.generated import WARNINGS, c_compiler, load_all
 from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.random_operators import random_operator
@@ -159,6 +158,6 @@ def test_more_constants_than_any_board_holds_are_refused_before_they_become_text
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = digits("int8")
-    monkeypatch.setattr(weights, "LARGEST", 50_000)
+    monkeypatch.setattr(limits, "LARGEST_CONSTANTS", 50_000)
     with pytest.raises(CompileError, match=r"of constants, and generated C holds 50,000 B at most"):
         compile_model(data, "net", Options())

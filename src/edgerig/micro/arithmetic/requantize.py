@@ -151,10 +151,10 @@ def activation_range(activation: str, output: Value) -> tuple[int, int]:
     """Lowest and highest integer that a fused activation leaves in ``output``.
 
     Raises:
-        CompileError: The activation is not one of those that only cut.
+        CompileError: The activation is not one of those that only clamp.
     """
     low, high = RANGES[output.dtype]
-    cuts = real_range(activation)
+    limits = real_range(activation)
     scale, zero = np.float32(output.scale), output.zero_point
 
     def to_integer(real: float) -> int:
@@ -164,8 +164,8 @@ def activation_range(activation: str, output: Value) -> tuple[int, int]:
         return zero + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
 
     return (
-        low if cuts[0] == -math.inf else max(low, to_integer(cuts[0])),
-        high if cuts[1] == math.inf else min(high, to_integer(cuts[1])),
+        low if limits[0] == -math.inf else max(low, to_integer(limits[0])),
+        high if limits[1] == math.inf else min(high, to_integer(limits[1])),
     )
 
 
@@ -173,7 +173,7 @@ def real_range(activation: str) -> tuple[float, float]:
     """Lowest and highest real number that a fused activation leaves.
 
     Raises:
-        CompileError: The activation is not one of those that only cut.
+        CompileError: The activation is not one of those that only clamp.
     """
     known = {"NONE": (-math.inf, math.inf), "RELU": (0.0, math.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
     if activation not in known:
@@ -193,6 +193,11 @@ def scale_twice(x: NDArray[Any], multiplier: Any, exponent: Any) -> NDArray[np.i
     return np.asarray((high >> right) + (remainder > threshold), np.int64)
 
 
+def scale_by(scale: tuple[int, int], x: NDArray[Any]) -> NDArray[np.int64]:
+    """`scale_twice` by a pair of multiplier and exponent."""
+    return scale_twice(x, np.int64(scale[0]), np.int64(scale[1]))
+
+
 def scale_once(x: NDArray[Any], multiplier: Any, exponent: Any) -> NDArray[np.int64]:
     """One product in 64 bits, shifted right with halves rounded up."""
     shift = 31 - exponent
@@ -200,7 +205,7 @@ def scale_once(x: NDArray[Any], multiplier: Any, exponent: Any) -> NDArray[np.in
 
 
 def _divide(value: NDArray[np.int64], by: int) -> NDArray[np.int64]:
-    """Division that cuts towards zero, as C's."""
+    """Division that truncates towards zero, as C's."""
     return np.asarray(np.sign(value) * (np.abs(value) // by), np.int64)
 
 

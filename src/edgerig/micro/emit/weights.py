@@ -5,12 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from edgerig.errors import CompileError
 from edgerig.micro.c_text import c_array, comment, prefixed
 from edgerig.micro.kernels.base import Constant
-
-#: Bytes of constants that are written as C; their text takes up to six times as much.
-LARGEST = 1 << 26
+from edgerig.micro.limits import check_size
 
 HEADER = """\
 /* The constants of @P@, packed as its kernels read them. */
@@ -42,7 +39,7 @@ def code(constants: Sequence[Constant], name: str) -> bytes:
     """weights.c.
 
     Raises:
-        CompileError: The constants are more than `LARGEST`.
+        CompileError: The constants are more than a microcontroller holds.
     """
     check_size(sum(one.nbytes for one in constants), name)
     text = io.BytesIO()
@@ -57,16 +54,3 @@ def code(constants: Sequence[Constant], name: str) -> bytes:
             text.write(rows.encode())
         text.write(b"};\n")
     return text.getvalue()
-
-
-def check_size(nbytes: int, name: str) -> None:
-    """Refuse constants that no microcontroller holds, before they become text.
-
-    Raises:
-        CompileError: They take more than `LARGEST`.
-    """
-    if nbytes > LARGEST:
-        raise CompileError(
-            f"{name} has {nbytes:,} B of constants, and generated C holds {LARGEST:,} B at most.",
-            "No microcontroller has room for more: make the network smaller.",
-        )

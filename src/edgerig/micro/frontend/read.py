@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
-from edgerig.micro.emit.weights import check_size
+from edgerig.micro.arithmetic.constants import fold_node
 from edgerig.micro.frontend.operators import SUPPORTED, OperatorReader, build, unsupported
+from edgerig.micro.frontend.tensors import quantization_of
 from edgerig.micro.frontend.variables import Variables
 from edgerig.micro.ir import Program, Value
-from edgerig.micro.passes.fold import fold_node
-from edgerig.micro.tensors import quantization_of
+from edgerig.micro.limits import check_size
 from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.models.graph.types import Operator, Tensor
 

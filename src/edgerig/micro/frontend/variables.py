@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.errors import CompileError, ModelError
+from edgerig.micro.frontend.tensors import quantization_of
 from edgerig.micro.ir import Value
-from edgerig.micro.tensors import quantization_of
 from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.models.graph.types import Graph, Operator, Tensor
 

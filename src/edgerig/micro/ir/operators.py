@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from edgerig.micro.ir.core import NO_PADDING, Node, Padding, Value
 
 
@@ -151,8 +153,9 @@ class Mean(Node):
 
 @dataclass(eq=False)
 class Binary(Node):
-    """Element by element, shapes broadcast as numpy does."""
+    """Element by element, shapes broadcast as numpy does; ``on_constants`` computes it where both sides are known."""
 
+    on_constants: ClassVar[np.ufunc]
     activation: str = "NONE"
 
 
@@ -160,18 +163,21 @@ class Add(Binary):
     """Sum."""
 
     op: ClassVar[str] = "ADD"
+    on_constants = np.add
 
 
 class Sub(Binary):
     """Difference."""
 
     op: ClassVar[str] = "SUB"
+    on_constants = np.subtract
 
 
 class Mul(Binary):
     """Product."""
 
     op: ClassVar[str] = "MUL"
+    on_constants = np.multiply
 
 
 @dataclass(eq=False)

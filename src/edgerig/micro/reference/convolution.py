@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.arithmetic.requantize import quantize_multiplier, real_range, requantization, scale_once, scale_twice
+from edgerig.micro.arithmetic.requantize import real_range, requantization, scale_by, scale_once, scale_twice
+from edgerig.micro.arithmetic.scales import matmul_scale
 from edgerig.micro.ir import BatchMatMul, Conv2D, DepthwiseConv2D, FullyConnected, Padding, TransposeConv, Weighted
 
 Array = NDArray[Any]
@@ -89,15 +90,8 @@ def batch_matmul(node: BatchMatMul, inputs: list[Array]) -> list[Array]:
     sums = sides[0] @ sides[1]
     if inputs[0].dtype != np.int8:
         return [sums.astype(np.float32)]
-    multiplier, exponent = product_scale(node)
-    scaled = scale_twice(sums, np.int64(multiplier), np.int64(exponent)) + node.output.zero_point
+    scaled = scale_by(matmul_scale(node), sums) + node.output.zero_point
     return [np.clip(scaled, -128, 127).astype(np.int8)]
-
-
-def product_scale(node: BatchMatMul) -> tuple[int, int]:
-    """Multiplier and exponent of an int8 BATCH_MATMUL, in double precision of the stored floats."""
-    first, second, output = (float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output))
-    return quantize_multiplier(first * second / output)
 
 
 def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:

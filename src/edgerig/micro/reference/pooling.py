@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.arithmetic.requantize import activation_range, quantize_multiplier, real_range, scale_twice
+from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
+from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Pool2D
 from edgerig.micro.reference.convolution import windows
 
@@ -20,7 +20,7 @@ def maximum(node: MaxPool2D, inputs: list[Array]) -> list[Array]:
     image = inputs[0]
     lowest = -np.inf if image.dtype == np.float32 else np.iinfo(image.dtype).min
     seen = windows(image, node.window, node.stride, (1, 1), node.padding, lowest)
-    return [_cut(node, seen.max((2, 3)))]
+    return [_clamp(node, seen.max((2, 3)))]
 
 
 def average(node: AveragePool2D, inputs: list[Array]) -> list[Array]:
@@ -31,31 +31,18 @@ def average(node: AveragePool2D, inputs: list[Array]) -> list[Array]:
     ones = np.ones((1, *image.shape[1:3], 1), np.int64)
     counts = windows(ones, node.window, node.stride, (1, 1), node.padding, 0).sum((2, 3))
     if image.dtype == np.float32:
-        return [_cut(node, sums / counts)]
+        return [_clamp(node, sums / counts)]
     half = np.where(sums > 0, counts // 2, -(counts // 2))
     rounded = np.sign(sums + half) * (np.abs(sums + half) // counts)
-    return [_cut(node, rounded)]
+    return [_clamp(node, rounded)]
 
 
-def _cut(node: Pool2D, values: Array) -> Array:
+def _clamp(node: Pool2D, values: Array) -> Array:
     if node.output.dtype == "float32":
         low, high = real_range(node.activation)
         return np.clip(values, low, high).astype(np.float32).reshape(node.output.shape)
     least, most = activation_range(node.activation, node.output)
     return np.clip(values, least, most).astype(node.output.dtype).reshape(node.output.shape)
-
-
-def mean_multiplier(node: Mean) -> tuple[int, int, int]:
-    """Elements of each mean, and multiplier and exponent that divide by them and rescale.
-
-    As QuantizedMeanOrSum of TensorFlow Lite folds the division into the multiplier.
-    """
-    count = math.prod(node.input.shape[axis] for axis in node.axes)
-    multiplier, exponent = quantize_multiplier(
-        float(np.float32(node.input.scale)) / float(np.float32(node.output.scale))
-    )
-    shift = min(count.bit_length() - 1, 32, 31 + exponent)
-    return count, (multiplier << shift) // count, exponent - shift
 
 
 def mean(node: Mean, inputs: list[Array]) -> list[Array]:
@@ -65,6 +52,6 @@ def mean(node: Mean, inputs: list[Array]) -> list[Array]:
         return [values.astype(np.float64).mean(node.axes).astype(np.float32).reshape(node.output.shape)]
     count, multiplier, exponent = mean_multiplier(node)
     sums = values.astype(np.int64).sum(node.axes) - node.input.zero_point * count
-    scaled = scale_twice(sums, np.int64(multiplier), np.int64(exponent)) + node.output.zero_point
+    scaled = scale_by((multiplier, exponent), sums) + node.output.zero_point
     low, high = activation_range("NONE", node.output)
     return [np.clip(scaled, low, high).astype(node.output.dtype).reshape(node.output.shape)]

@@ -7,53 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.resize import bilinear_integer, bilinear_real, nearest_indices
 from edgerig.micro.ir import Resize
 
 Array = NDArray[Any]
 
 
-def nearest_indices(node: Resize, axis: int) -> NDArray[np.int64]:
-    """For each output row (axis 1) or column (axis 2) the input's, as GetNearestNeighbor of TensorFlow Lite."""
-    size, out = node.input.shape[axis], node.output.shape[axis]
-    corners = node.align_corners and out > 1
-    scale = np.float32(size - 1) / np.float32(out - 1) if corners else np.float32(size) / np.float32(out)
-    offset = np.float32(0.5 if node.half_pixel_centers else 0)
-    place = (np.arange(out).astype(np.float32) + offset) * scale
-    found = np.floor(place + np.float32(0.5)) if node.align_corners else np.floor(place)
-    return np.asarray(np.clip(found, 0, size - 1), np.int64)
-
-
 def nearest(node: Resize, inputs: list[Array]) -> list[Array]:
     """RESIZE_NEAREST_NEIGHBOR."""
     return [np.ascontiguousarray(inputs[0][:, nearest_indices(node, 1)][:, :, nearest_indices(node, 2)])]
-
-
-def bilinear_integer(node: Resize, axis: int) -> tuple[Array, Array, Array]:
-    """Lower and upper input index, and the weight of the upper in 1/1024, for int8; one per output row or column."""
-    size, out = node.input.shape[axis], node.output.shape[axis]
-    scale = ((1 << 10) * size + out // 2) // out
-    if node.align_corners and out > 1:
-        scale = ((1 << 10) * (size - 1) + (out - 1) // 2) // (out - 1)
-    place = np.arange(out, dtype=np.int64) * scale
-    if node.half_pixel_centers:
-        place = place + scale // 2 - (1 << 9)
-    lower = np.maximum(np.sign(place) * (np.abs(place) >> 10), 0)
-    above = place + (1 << 10) - 1
-    upper = np.minimum(np.sign(above) * (np.abs(above) >> 10), size - 1)
-    return lower, upper, place - (lower << 10)
-
-
-def bilinear_real(node: Resize, axis: int) -> tuple[Array, Array, NDArray[np.float32]]:
-    """Lower and upper input index, and the weight of the upper, for float32."""
-    size, out = node.input.shape[axis], node.output.shape[axis]
-    scale = np.float32(size) / np.float32(out)
-    if node.align_corners and out > 1:
-        scale = np.float32(size - 1) / np.float32(out - 1)
-    place = np.arange(out).astype(np.float32)
-    place = (place + np.float32(0.5)) * scale - np.float32(0.5) if node.half_pixel_centers else place * scale
-    lower = np.maximum(np.floor(place), 0).astype(np.int64)
-    upper = np.minimum(np.ceil(place), size - 1).astype(np.int64)
-    return lower, upper, (place - lower.astype(np.float32)).astype(np.float32)
 
 
 def bilinear(node: Resize, inputs: list[Array]) -> list[Array]:

@@ -7,30 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.errors import CompileError
-from edgerig.micro.arithmetic.requantize import quantize_multiplier
+from edgerig.micro.arithmetic.scales import DIFFERENCE_BITS, softmax_scale
 from edgerig.micro.ir import Softmax
 
 Array = NDArray[Any]
-#: Integer bits of the scaled differences, and of the sum of exponentials.
-DIFFERENCE_BITS = 5
+#: Integer bits of the sum of exponentials.
 SUM_BITS = 12
-
-
-def softmax_scale(node: Softmax) -> tuple[int, int, int]:
-    """Multiplier and left shift of the differences, and the smallest difference that counts (PreprocessSoftmaxScaling).
-
-    The scale is beta * input scale * 2**(31 - 5), at most 2**31 - 1.
-    """
-    real = min(
-        float(np.float32(node.beta)) * float(np.float32(node.input.scale)) * (1 << (31 - DIFFERENCE_BITS)),
-        float((1 << 31) - 1),
-    )
-    multiplier, shift = quantize_multiplier(real)
-    if shift < 0:
-        raise CompileError(f"The scale of the input of {node.where()} is too small.", "Quantize the network again.")
-    radius = np.floor(((1 << DIFFERENCE_BITS) - 1) * (1 << (31 - DIFFERENCE_BITS)) / (1 << shift))
-    return multiplier, shift, -int(radius)
 
 
 def softmax(node: Softmax, inputs: list[Array]) -> list[Array]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import activation_range, real_range
+from edgerig.micro.arithmetic.scales import product_scale, softmax_scale, sum_scales
+from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
     Add,
@@ -26,8 +28,6 @@ from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import GREATEST, Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
-from edgerig.micro.reference.elementwise import product_scale, sum_scales, table
-from edgerig.micro.reference.softmax import softmax_scale
 
 FLOAT32 = (("float32", "float32"),)
 BYTES = ("int8", "uint8")

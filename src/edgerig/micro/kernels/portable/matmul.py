@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
+from edgerig.micro.arithmetic.scales import matmul_scale
 from edgerig.micro.ir import BatchMatMul, Node
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, struct
-from edgerig.micro.reference.convolution import product_scale
 
 
 class MatMul(Portable):
@@ -32,7 +32,7 @@ class MatMul(Portable):
         a = (1, first.shape[-1]) if node.transposed[0] else (first.shape[-1], 1)
         b = (1, second.shape[-1]) if node.transposed[1] else (second.shape[-1], 1)
         small = node.output.dtype == "int8"
-        multiplier, exponent = product_scale(node) if small else (0, 0)
+        multiplier, exponent = matmul_scale(node) if small else (0, 0)
         zeros = [value.zero_point if small else 0 for value in (first, second, node.output)]
         text = struct(
             count=count, rows=rows, columns=columns, depth=node.depth,

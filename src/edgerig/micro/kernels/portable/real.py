@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from edgerig.micro import ir
 from edgerig.micro.arithmetic.requantize import real_range
+from edgerig.micro.arithmetic.resize import bilinear_real
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, TransposeConv, Weighted
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, struct
 from edgerig.micro.kernels.portable.convolution import pools_whole
 from edgerig.micro.kernels.portable.elementwise import FLOAT32
-from edgerig.micro.reference.resize import bilinear_real
 
 #: Output channels computed together.
 BLOCK = 8

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from edgerig.micro.arithmetic.requantize import activation_range
+from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
-from edgerig.micro.reference.pooling import mean_multiplier
 
 
 def _pool(context: Context, node: Pool2D) -> str:

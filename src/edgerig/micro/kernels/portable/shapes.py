@@ -8,6 +8,7 @@ import numpy as np
 
 from edgerig.artifact import ITEM_SIZES
 from edgerig.micro import ir
+from edgerig.micro.arithmetic.resize import bilinear_integer, nearest_indices
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
     AssignVariable,
@@ -28,7 +29,6 @@ from edgerig.micro.kernels.base import C_TYPES, Context, Kernel, Lowered
 from edgerig.micro.kernels.portable.common import Portable, files, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
-from edgerig.micro.reference.resize import bilinear_integer, nearest_indices
 
 AXES = 6
 

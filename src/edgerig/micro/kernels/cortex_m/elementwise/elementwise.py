@@ -7,13 +7,13 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.arithmetic.requantize import activation_range, scale_twice
+from edgerig.micro.arithmetic.requantize import activation_range, scale_by
+from edgerig.micro.arithmetic.scales import LEFT_SHIFT, sum_scales
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Add, Node, Quantize, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
-from edgerig.micro.reference.elementwise import LEFT_SHIFT, sum_scales
 
 _SHIFT = 20
 
@@ -74,10 +74,10 @@ def _sums(node: Add) -> NDArray[np.int64] | None:
     scales = sum_scales(node)
     x = np.arange(-128, 128, dtype=np.int64)
     parts = [
-        scale_twice((x - value.zero_point) << LEFT_SHIFT, np.int64(multiplier), np.int64(exponent))
-        for value, (multiplier, exponent) in zip(node.inputs[:2], (scales.first, scales.second), strict=True)
+        scale_by(scale, (x - value.zero_point) << LEFT_SHIFT)
+        for value, scale in zip(node.inputs[:2], (scales.first, scales.second), strict=True)
     ]
-    total = scale_twice(parts[0][:, None] + parts[1][None, :], np.int64(scales.output[0]), np.int64(scales.output[1]))
+    total = scale_by(scales.output, parts[0][:, None] + parts[1][None, :])
     total = total + node.output.zero_point
     cut = np.clip(total, -128, 127)
     return cut if np.array_equal(np.clip(total, low, high), cut) else None

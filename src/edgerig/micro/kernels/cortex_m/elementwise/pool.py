@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 
 from edgerig.micro.arithmetic.requantize import activation_range
+from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
-from edgerig.micro.reference.pooling import mean_multiplier
 
 #: Sums of so many int8 fit into 16 bits.
 _MOST = 255

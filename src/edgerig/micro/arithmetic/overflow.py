@@ -1,4 +1,4 @@
-"""Sums and products of integers that are moved left before they are scaled: refused where 32 bits would not hold them.
+"""Integers that are shifted left before they are scaled: refused where 32 bits would not hold them.
 
 What LiteRT computes then is not defined, and differs between processors.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from edgerig.errors import CompileError
 from edgerig.micro import ir
-from edgerig.micro.arithmetic.requantize import quantize_multiplier
+from edgerig.micro.arithmetic.scales import (
+    LEFT_SHIFT,
+    matmul_scale,
+    mean_multiplier,
+    product_scale,
+    rescaling,
+    sum_scales,
+)
 from edgerig.micro.ir import Node
-from edgerig.micro.reference import convolution, elementwise, pooling
 
 #: A value of 8 bits less its zero point.
 _REACH = 255
@@ -40,16 +44,14 @@ def check_overflow(node: Node) -> None:
 def _reach(node: Node) -> tuple[int, int]:
     """How far from 0 the integers can get that are scaled, and the exponent of that scale."""
     if isinstance(node, ir.Mul):
-        return _REACH**2, elementwise.product_scale(node)[1]
+        return _REACH**2, product_scale(node)[1]
     if isinstance(node, ir.BatchMatMul):
         shape = node.input.shape
-        return _REACH**2 * shape[-2 if node.transposed[0] else -1], convolution.product_scale(node)[1]
+        return _REACH**2 * shape[-2 if node.transposed[0] else -1], matmul_scale(node)[1]
     if isinstance(node, ir.Add | ir.Sub):
-        return _REACH << elementwise.LEFT_SHIFT, elementwise.sum_scales(node).output[1]
+        return _REACH << LEFT_SHIFT, sum_scales(node).output[1]
     if isinstance(node, ir.Mean):
-        return _REACH * math.prod(node.input.shape[axis] for axis in node.axes), pooling.mean_multiplier(node)[2]
+        return _REACH * math.prod(node.input.shape[axis] for axis in node.axes), mean_multiplier(node)[2]
     if isinstance(node, ir.Relu | ir.Quantize) and node.input.dtype in ("int8", "uint8"):
-        return _REACH, quantize_multiplier(float(np.float32(node.input.scale)) / float(np.float32(node.output.scale)))[
-            1
-        ]
+        return _REACH, rescaling(node)[1]
     return 0, 0

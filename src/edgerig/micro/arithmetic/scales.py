@@ -1,0 +1,81 @@
+"""Multipliers and shifts of operators without weights, as the preparation of LiteRT's kernels works them out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgerig.errors import CompileError
+from edgerig.micro.arithmetic.requantize import quantize_multiplier
+from edgerig.micro.ir import BatchMatMul, Binary, Mean, Mul, Node, Softmax
+
+#: Integer bits of the scaled differences of a softmax.
+DIFFERENCE_BITS = 5
+#: Bits by which both sides of an int8 sum are moved left before they are brought to one scale.
+LEFT_SHIFT = 20
+
+
+@dataclass(frozen=True)
+class SumScales:
+    """Integer parameters of an int8 ADD or SUB: each side's multiplier and exponent, and the output's."""
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+    output: tuple[int, int]
+
+
+def sum_scales(node: Binary) -> SumScales:
+    """As the preparation of ADD and SUB in TensorFlow Lite works them out."""
+    scales = [float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output)]
+    twice = 2 * max(scales[0], scales[1])
+    return SumScales(
+        quantize_multiplier(scales[0] / twice),
+        quantize_multiplier(scales[1] / twice),
+        quantize_multiplier(twice / ((1 << LEFT_SHIFT) * scales[2])),
+    )
+
+
+def product_scale(node: Mul) -> tuple[int, int]:
+    """Multiplier and exponent of an int8 MUL."""
+    first, second, output = (np.float32(value.scale) for value in (*node.inputs[:2], node.output))
+    return quantize_multiplier(float(first * second / output))
+
+
+def matmul_scale(node: BatchMatMul) -> tuple[int, int]:
+    """Multiplier and exponent of an int8 BATCH_MATMUL, in double precision of the stored floats."""
+    first, second, output = (float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output))
+    return quantize_multiplier(first * second / output)
+
+
+def mean_multiplier(node: Mean) -> tuple[int, int, int]:
+    """Elements of each mean, and multiplier and exponent that divide by them and rescale.
+
+    As QuantizedMeanOrSum of TensorFlow Lite folds the division into the multiplier.
+    """
+    count = math.prod(node.input.shape[axis] for axis in node.axes)
+    multiplier, exponent = rescaling(node)
+    shift = min(count.bit_length() - 1, 32, 31 + exponent)
+    return count, (multiplier << shift) // count, exponent - shift
+
+
+def softmax_scale(node: Softmax) -> tuple[int, int, int]:
+    """Multiplier and left shift of the differences, and the smallest difference that counts (PreprocessSoftmaxScaling).
+
+    The scale is beta * input scale * 2**(31 - 5), at most 2**31 - 1.
+    """
+    real = min(
+        float(np.float32(node.beta)) * float(np.float32(node.input.scale)) * (1 << (31 - DIFFERENCE_BITS)),
+        float((1 << 31) - 1),
+    )
+    multiplier, shift = quantize_multiplier(real)
+    if shift < 0:
+        raise CompileError(f"The scale of the input of {node.where()} is too small.", "Quantize the network again.")
+    radius = np.floor(((1 << DIFFERENCE_BITS) - 1) * (1 << (31 - DIFFERENCE_BITS)) / (1 << shift))
+    return multiplier, shift, -int(radius)
+
+
+def rescaling(node: Node) -> tuple[int, int]:
+    """Multiplier and exponent from the input's scale to the output's, in double precision of the stored floats."""
+    return quantize_multiplier(float(np.float32(node.input.scale)) / float(np.float32(node.output.scale)))

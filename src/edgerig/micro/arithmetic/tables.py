@@ -1,0 +1,138 @@
+"""Functions of one 8-bit value as tables of their 256 results, with the integers of LiteRT's reference kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import CompileError
+from edgerig.micro.arithmetic.conversion import clamp, dequantize, quantize, to_integers
+from edgerig.micro.arithmetic.requantize import RANGES, activation_range, quantize_multiplier, real_range, scale_by
+from edgerig.micro.arithmetic.scales import rescaling
+from edgerig.micro.ir import Dequantize, HardSwish, Logistic, Lookup, Node, Quantize, Relu, Tanh
+
+Array = NDArray[Any]
+
+
+def table(node: Node) -> NDArray[np.int8] | NDArray[np.uint8]:
+    """The output of a function of one 8-bit value for each of its 256 values, from the lowest on.
+
+    Raises:
+        CompileError: The node is no such function.
+    """
+    function = _TABLES.get(type(node))
+    if function is None:
+        raise CompileError(f"There is no table for {node.where()}.")
+    low, high = RANGES[node.input.dtype]
+    return function(node, np.arange(low, high + 1, dtype=np.int64))
+
+
+def look_up(node: Node, content: Array) -> Array:
+    """A function of one 8-bit value of each element, by its table."""
+    return np.asarray(table(node)[content.astype(np.int64) - RANGES[node.input.dtype][0]])
+
+
+def _chain(node: Lookup, values: Array) -> Array:
+    content = values.astype(node.input.dtype)
+    for part in node.parts:
+        content = _step(part, content)
+    return content
+
+
+def _step(part: Node, content: Array) -> Array:
+    """One function of a chain; in between the values may be real."""
+    if isinstance(part, Dequantize):
+        return dequantize(content, part.input)
+    if content.dtype != np.float32:
+        return look_up(part, content)
+    if isinstance(part, Relu):
+        return np.clip(content, *real_range(part.activation)).astype(np.float32)
+    return quantize(content, part.output)
+
+
+def _logistic(node: Node, values: Array) -> Array:
+    # Beyond exp(80) the result is 0 in single precision.
+    powers = np.exp(np.minimum(-_real(node, values).astype(np.float64), 80)).astype(np.float32)
+    return _from_real(node, np.float32(1) / (np.float32(1) + powers))
+
+
+def _tanh(node: Node, values: Array) -> Array:
+    return _from_real(node, np.tanh(_real(node, values).astype(np.float64)).astype(np.float32))
+
+
+def _real(node: Node, values: Array) -> Array:
+    """As PopulateLookupTable of TensorFlow Lite, in single precision."""
+    return np.asarray(np.float32(node.input.scale) * (values - node.input.zero_point).astype(np.float32))
+
+
+def _from_real(node: Node, results: Array) -> Array:
+    return to_integers(results * (np.float32(1) / np.float32(node.output.scale)), node.output)
+
+
+def _relu(node: Relu, values: Array) -> Array:
+    scale = quantize_multiplier(float(np.float32(node.input.scale) / np.float32(node.output.scale)))
+    scaled = scale_by(scale, values - node.input.zero_point) + node.output.zero_point
+    return np.asarray(np.clip(scaled, *activation_range(node.activation, node.output)), node.output.dtype)
+
+
+def _requantize(node: Node, values: Array) -> Array:
+    return clamp(scale_by(rescaling(node), values - node.input.zero_point) + node.output.zero_point, node.output)
+
+
+def _hard_swish(node: Node, values: Array) -> Array:
+    """HardSwish of TensorFlow Lite's reference_ops, in 16-bit fixed point."""
+    high_scale = np.float32(1) / np.float32(128) * np.float32(node.input.scale)
+    out_multiplier, out_exponent = quantize_multiplier(float(high_scale / np.float32(node.output.scale)))
+    if not -31 <= out_exponent <= 0:
+        raise CompileError(f"The scales of {node.where()} are too far apart.", "Quantize the network again.")
+    three = np.float32(3) / np.float32(32768)
+    relu_multiplier, relu_exponent = quantize_multiplier(float(high_scale / three))
+    high = (values - node.input.zero_point) * 128
+    preshift = _doubling_high_16(high, _to_16(out_multiplier))
+    relu = high
+    if relu_exponent > 0:
+        relu = _saturate_left(relu, relu_exponent - 1)
+    relu = _doubling_high_16(relu, _to_16(relu_multiplier))
+    if relu_exponent > 0:
+        relu = _saturate_left(relu, 1)
+    if relu_exponent < 0:
+        relu = _rounding_divide(relu, -relu_exponent)
+    relu = (relu + (1 << 15)) >> 1
+    # This one product is not rounded but truncated towards zero, as C divides.
+    product = relu * preshift
+    product = np.clip(np.sign(product) * (np.abs(product) >> 15), -32768, 32767)
+    return clamp(_rounding_divide(product, -out_exponent) + node.output.zero_point, node.output)
+
+
+def _to_16(multiplier: int) -> int:
+    return 32767 if multiplier >= (1 << 31) - (1 << 15) else (multiplier + (1 << 15)) >> 16
+
+
+def _doubling_high_16(x: Array, y: int) -> Array:
+    product = x * y
+    nudge = np.where(product >= 0, 1 << 14, 1 - (1 << 14))
+    total = product + nudge
+    return np.asarray(np.sign(total) * (np.abs(total) >> 15))
+
+
+def _saturate_left(x: Array, bits: int) -> Array:
+    return np.asarray(np.clip(x << bits, -32768, 32767))
+
+
+def _rounding_divide(x: Array, exponent: int) -> Array:
+    mask = (1 << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return np.asarray((x >> exponent) + ((x & mask) > threshold))
+
+
+_TABLES: dict[type[Node], Callable[[Any, Array], Array]] = {
+    Logistic: _logistic,
+    Tanh: _tanh,
+    Relu: _relu,
+    HardSwish: _hard_swish,
+    Quantize: _requantize,
+    Lookup: _chain,
+}
