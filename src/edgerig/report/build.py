@@ -13,22 +13,13 @@ from edgerig.report.labels import anchors, labels, place, told_apart
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
 from edgerig.report.machines import machine_facts
-from edgerig.report.model import (
-    REPORT_VERSION,
-    BundleView,
-    Compared,
-    Fact,
-    Failure,
-    Figure,
-    Report,
-    SizeRow,
-    Variant,
-)
+from edgerig.report.model import REPORT_VERSION, BundleView, Compared, Failure, Report, SizeRow, Variant
 from edgerig.report.privacy import anonymous
 from edgerig.report.quality import primary, why_void
 from edgerig.report.recommend import Candidate, recommend
 from edgerig.report.shared import comparison, on_shared_samples, shared_views
 from edgerig.report.units import compact, show, times, when
+from edgerig.report.values import Fact, Figure
 from edgerig.report.variants import build_variant
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, ModelInfo, RunResult

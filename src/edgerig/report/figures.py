@@ -9,8 +9,8 @@ import msgspec
 from edgerig.measure.judge import judge_build, judge_firmware
 from edgerig.measure.kinds import Bounds, Kind, Measurement, Quantity, Unavailable
 from edgerig.measure.stats import TAIL_SAMPLES
-from edgerig.report.model import Figure
 from edgerig.report.units import exact, show, show_interval
+from edgerig.report.values import Figure
 from edgerig.results.types import CellResult, MetricValue
 
 #: Metrics that are shares of right answers, whose interval follows from the count alone.

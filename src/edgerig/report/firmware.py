@@ -9,8 +9,9 @@ import msgspec
 from edgerig.measure.firmware import FirmwareReport
 from edgerig.measure.kinds import Measurement
 from edgerig.report.figures import size_warnings
-from edgerig.report.model import Fact, FirmwareView, SizeShare
+from edgerig.report.model import FirmwareView, SizeShare
 from edgerig.report.units import times
+from edgerig.report.values import Fact
 from edgerig.results.types import CellResult
 
 

@@ -14,11 +14,12 @@ import msgspec
 from markupsafe import Markup
 
 from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
-from edgerig.report.model import Figure, Report, Variant
+from edgerig.report.model import Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
+from edgerig.report.values import Figure
 from edgerig.text import harmless
 
 _TEMPLATES = Path(__file__).parent / "templates"

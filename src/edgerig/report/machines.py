@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.machine import MachineState
-from edgerig.report.model import Change, Fact
 from edgerig.report.units import compact, show, when
+from edgerig.report.values import Change, Fact
 from edgerig.results.types import CellResult
 
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from edgerig.measure.kinds import Kind
-from edgerig.report.model import BundleView, Fact, Failure, Figure, Report, Variant
+from edgerig.report.model import BundleView, Failure, Report, Variant
 from edgerig.report.quality import VERDICTS
 from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent, show
+from edgerig.report.values import Fact, Figure
 from edgerig.text import harmless
 
 _CLASSES_SHOWN = 20

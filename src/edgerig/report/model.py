@@ -4,88 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from edgerig.measure.kinds import Bounds, Kind
+from edgerig.measure.kinds import Kind
+from edgerig.report.values import Change, Fact, Figure, NamedFigure
 
 #: Version of the report's JSON document.
 REPORT_VERSION = 1
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One number as it is shown, or the reason why there is none.
-
-    Attributes:
-        text: For people, such as ``1.23 ms``; ``unavailable`` where there is none.
-        exact: The whole figure, such as ``0.0012345 s``.
-        value: In ``unit``, or None. ``low`` and ``high`` bound it; ``interval`` is their text.
-        bounds: What they are: the 95 % interval of a measurement, or the error of the model that made the number.
-        kind: None where there is no number.
-        detail: How it was had: method, clock, number of samples.
-        reason: Why there is none.
-    """
-
-    text: str
-    exact: str = ""
-    value: float | None = None
-    unit: str = ""
-    kind: Kind | None = None
-    low: float | None = None
-    high: float | None = None
-    interval: str | None = None
-    bounds: Bounds = "interval"
-    detail: str = ""
-    warnings: tuple[str, ...] = ()
-    reason: str | None = None
-
-    @property
-    def banded(self) -> bool:
-        """Whether it must not be shown without its bounds: a model made it."""
-        return self.bounds == "model" and self.interval is not None
-
-    @property
-    def bounds_name(self) -> str:
-        """What its bounds are, in words."""
-        return "error of the model" if self.bounds == "model" else "95 % interval"
-
-    @property
-    def whole(self) -> str:
-        """The number with all that may not be left out: ``8.20 ms``, or ``8.20 ms, modelled, 6.80–12.2 ms``."""
-        kind = f", {self.kind}" if self.kind not in (None, "measured") else ""
-        return f"{self.text}{kind}" + (f", {self.interval}" if self.banded else "")
-
-    @property
-    def title(self) -> str:
-        """Everything that does not fit into the table, one thing a line."""
-        if self.reason is not None:
-            return f"unavailable: {self.reason}"
-        lines = [self.exact, *([f"{self.bounds_name} {self.interval}"] if self.interval else [])]
-        return "\n".join(line for line in (*lines, self.kind or "", self.detail, *self.warnings) if line)
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """A label and what stands behind it; ``title`` is the whole of what ``value`` shortens.
-
-    ``kind`` says how a number was had; None for what is no number of the device.
-    """
-
-    label: str
-    value: str
-    title: str = ""
-    kind: Kind | None = None
-
-
-class Change(msgspec.Struct, frozen=True):
-    """A fact before and after the measurement."""
-
-    label: str
-    before: str
-    after: str
-
-
-class NamedFigure(msgspec.Struct, frozen=True):
-    """A figure with its name."""
-
-    name: str
-    figure: Figure
 
 
 class Metric(msgspec.Struct, frozen=True):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from edgerig.artifact import Artifact, Preprocessing, TensorSpec
-from edgerig.report.model import Fact, OriginRow
+from edgerig.report.model import OriginRow
 from edgerig.report.units import compact, exact, show
+from edgerig.report.values import Fact
 
 
 def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:

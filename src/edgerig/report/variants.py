@@ -23,11 +23,12 @@ from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Samples
 from edgerig.report.machines import machine_changes, measurement_facts, version_facts
-from edgerig.report.model import Fact, Figure, Layer, Layers, Metric, NamedFigure, OperatorTime, Variant
+from edgerig.report.model import Layer, Layers, Metric, OperatorTime, Variant
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
 from edgerig.report.quality import agreement_view, class_rows, confusion_of, primary
 from edgerig.report.timing import times_of
 from edgerig.report.units import compact, exact, percent, show
+from edgerig.report.values import Fact, Figure, NamedFigure
 from edgerig.results.types import CellResult, DatasetInfo
 
 #: Memory whose size is a matter of how the firmware was compiled; arena and weights are planned before.

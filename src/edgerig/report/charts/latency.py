@@ -9,8 +9,9 @@ from markupsafe import Markup
 from edgerig.report.charts.frame import Box, axes
 from edgerig.report.charts.scales import Linear, robust_bounds
 from edgerig.report.charts.svg import Drawing, element, number, text
-from edgerig.report.model import Figure, Histogram, Series
+from edgerig.report.model import Histogram, Series
 from edgerig.report.units import show
+from edgerig.report.values import Figure
 
 WIDTH, HEIGHT = 400.0, 250.0
 _BOX = Box(58, 28, 390, 206)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from edgerig.report.charts.bars import Bar, bars
-from edgerig.report.model import Figure, Layers
+from edgerig.report.model import Layers
 from edgerig.report.units import percent, show, show_interval
+from edgerig.report.values import Figure
 
 _MOST = 24
 
