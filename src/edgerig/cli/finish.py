@@ -7,28 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from edgerig.cli.console import echo, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.errors import EdgerigError
-from edgerig.measure.kinds import Measurement, Quantity, microseconds
 from edgerig.report import build_report, write_reports
 from edgerig.report.model import Report
+from edgerig.report.terminal import terminal_columns
 from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, RunResult
-
-#: The columns of the table of variants; what is ranked higher is left out first on a narrow terminal.
-COLUMNS = (
-    Column("cell", right=False),
-    Column("quality"),
-    Column("same as float", rank=2),
-    Column("median"),
-    Column("p99", rank=3),
-    Column("size", rank=1),
-    Column("peak RSS", rank=4),
-)
 
 
 def finish(folder: Path, result: RunResult) -> None:
@@ -61,10 +48,11 @@ def reporting_failures() -> Iterator[None]:
 
 def show_cells(result: RunResult) -> None:
     """The variants as a table, and what makes any of their numbers less trustworthy."""
-    counts = {cell.quality.samples for cell in result.cells if cell.quality.metrics}
-    rows = [_row(cell, len(counts) > 1) for cell in result.cells]
+    declared = terminal_columns(result.cells)
+    columns = [Column(column.label, right=column.right, rank=column.rank) for column in declared]
+    rows = [[column.texts[index] for column in declared] for index in range(len(result.cells))]
     echo()
-    for line in render_table(COLUMNS, rows, terminal_width(sys.stderr)):
+    for line in render_table(columns, rows, terminal_width(sys.stderr)):
         echo(line)
     for line in remarks(result.cells):
         echo(line)
@@ -88,24 +76,6 @@ def shared_lines(report: Report) -> list[str]:
     return lines
 
 
-def _row(cell: CellResult, counted: bool) -> list[str]:
-    """``counted``: whether to say of how many samples the quality is, because others ran more or fewer."""
-    metric = cell.quality.metrics[0] if cell.quality.metrics else None
-    same = getattr(cell.agreement, "same_class", None)
-    return [
-        cell.id + (" (!)" if cell.warnings else ""),
-        f"{metric.value:.2%}{f' of {cell.quality.samples:,}' if counted else ''}" if metric else "-",
-        f"{same:.2%}" if same is not None else _no_comparison(cell),
-        _time(cell.latency.steady), _p99(cell),
-        f"{cell.artifact.size:,} B", _bytes(cell.memory.get("peak_rss")),
-    ]  # fmt: skip
-
-
-def _no_comparison(cell: CellResult) -> str:
-    reason = getattr(cell.agreement, "reason", "")
-    return "vacuous" if reason.startswith("vacuous") else "-"
-
-
 def warning_lines(cells: Sequence[CellResult]) -> list[str]:
     """Every warning once, with the cells that it is about; none where nothing speaks against any number."""
     warned: dict[str, list[str]] = {}
@@ -115,22 +85,3 @@ def warning_lines(cells: Sequence[CellResult]) -> list[str]:
     return [
         f"(!) {'all' if len(ids) == len(cells) > 1 else ', '.join(ids)}: {warning}" for warning, ids in warned.items()
     ]
-
-
-def _time(quantity: Quantity) -> str:
-    if not isinstance(quantity, Measurement):
-        return "unavailable"
-    return microseconds(quantity)
-
-
-def _p99(cell: CellResult) -> str:
-    steady, distribution = cell.latency.steady, cell.latency.distribution
-    if distribution is None or distribution.p99 is None or not isinstance(steady, Measurement):
-        return "-"
-    if steady.kind in ("modelled", "estimated"):
-        return "-"  # a model has no tail
-    return _time(msgspec.structs.replace(steady, value=distribution.p99))
-
-
-def _bytes(quantity: Quantity | None) -> str:
-    return f"{quantity.value / 1e6:,.1f} MB" if isinstance(quantity, Measurement) else "unavailable"

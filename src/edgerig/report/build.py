@@ -8,6 +8,7 @@ from typing import Any
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
 from edgerig.measure.machine import cores_text
+from edgerig.report.columns import VARIANTS, Row
 from edgerig.report.figures import believable, is_emulated, metric_figure, number
 from edgerig.report.labels import anchors, labels, place, told_apart
 from edgerig.report.limits import Budget, Limits
@@ -17,8 +18,10 @@ from edgerig.report.model import REPORT_VERSION, BundleView, Compared, Failure, 
 from edgerig.report.privacy import anonymous
 from edgerig.report.quality import primary, why_void
 from edgerig.report.recommend import Candidate, recommend
+from edgerig.report.relative import device_of, words_of_change
 from edgerig.report.shared import comparison, on_shared_samples, shared_views
-from edgerig.report.units import compact, show, times, when
+from edgerig.report.tables import fill, make_table
+from edgerig.report.units import compact, show, when
 from edgerig.report.values import Fact, Figure
 from edgerig.report.variants import build_variant
 from edgerig.results.remarks import remarks
@@ -38,27 +41,38 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
     full, short = labels(cells)
     ids = anchors(cells, len(bundles))
     budget = Budget(limits.picture_bytes)
+    names = _names(bundles)
+    rows = [
+        Row(
+            cell=cell,
+            cells=bundles[number].result.cells,
+            label=label,
+            run=names[number] if len(bundles) > 1 else None,
+        )
+        for (number, cell), label in zip(cells, full, strict=True)
+    ]
+    figures = fill(VARIANTS, rows)
     variants = tuple(
         build_variant(
-            cell,
+            row,
+            {column.name: cells[index] for column, cells in zip(VARIANTS, figures, strict=True)},
             bundles[number].result.dataset,
-            bundles[number].samples.get(cell.id),
+            bundles[number].samples.get(row.cell.id),
             bundle=number,
-            anchor=ids[place],
-            label=full[place],
-            short=short[place],
+            anchor=ids[index],
+            short=short[index],
             limits=limits,
             budget=budget,
         )
-        for place, (number, cell) in enumerate(cells)
+        for index, ((number, _), row) in enumerate(zip(cells, rows, strict=True))
     )
-    names = _names(bundles)
     candidates = [
         _candidate(cell, variant, bundles[number].result, names[number] if len(bundles) > 1 else "")
         for (number, cell), variant in zip(cells, variants, strict=True)
     ]
     candidates = on_shared_samples(candidates, cells, bundles)
     finished = all(bundle.result.finished is not None for bundle in bundles)
+    recommendation = recommend(candidates, finished=finished, compare=comparison(cells, bundles, ids))
     views = tuple(_bundle(number, names[number], bundle) for number, bundle in enumerate(bundles))
     report = Report(
         version=REPORT_VERSION,
@@ -67,10 +81,19 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
         finished=finished,
         bundles=views,
         variants=variants,
-        recommendation=recommend(candidates, finished=finished, compare=comparison(cells, bundles, ids)),
+        recommendation=recommendation,
         compared=_compared(variants, len(bundles)),
-        kinds=_kinds(variants),
+        kinds=_kinds(figures, variants),
         notes=tuple(_notes([bundle.result for bundle in bundles], names)),
+        table=make_table(
+            VARIANTS,
+            rows,
+            figures=figures,
+            name="variants",
+            title="Variants with quality, latency and size",
+            anchors=ids,
+            marked=recommendation.chosen,
+        ),
         shared=shared_views(cells, bundles, variants),
     )
     return anonymous(report)
@@ -107,7 +130,7 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         group=(
             result.dataset.name,
             result.dataset.fingerprint,
-            *_device(cell),
+            *device_of(cell),
             str(cell.batch),
             kind,
             unit,
@@ -123,12 +146,6 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         samples=cell.quality.samples,
         warnings=len(variant.warnings),
     )
-
-
-def _device(cell: CellResult) -> tuple[str, ...]:
-    """What tells whether two cells ran on the same device: the machine, and for an emulator what it emulates."""
-    emulated = (cell.target,) if is_emulated(cell) else ()
-    return (cell.machine.host, cell.machine.cpu, *emulated)
 
 
 def _bundle(index: int, name: str, bundle: Loaded) -> BundleView:
@@ -254,44 +271,20 @@ def _compared(variants: Sequence[Variant], bundles: int) -> tuple[Compared, ...]
             quality=tuple(one.quality if one else None for one in places),
             steady=tuple(one.steady if one else None for one in places),
             size=tuple(one.size if one else None for one in places),
-            change=_change([one.steady if one else None for one in places]),
+            change=words_of_change([one.steady if one else None for one in places]),
         )
         for label, places in rows.items()
         if sum(one is not None for one in places) > 1
     )
 
 
-def _change(figures: Sequence[Figure | None]) -> str:
-    """The last latency against the first, in words; only between numbers of one kind and unit."""
-    there = [(figure, figure.value) for figure in figures if figure is not None and figure.value is not None]
-    if len(there) < 2:
-        return "not comparable: a latency is unavailable"
-    (first, before), (last, after) = there[0], there[-1]
-    if (first.kind, first.unit) != (last.kind, last.unit):
-        return f"not comparable: {first.kind} against {last.kind}"
-    told_apart = None not in (first.low, first.high, last.low, last.high)
-    if told_apart and (first.low or 0) <= (last.high or 0) and (last.low or 0) <= (first.high or 0):
-        if first.banded or last.banded:
-            return "not told apart: the error of the model is larger"
-        return "about the same (intervals overlap)"
-    if before <= 0 or after <= 0:
-        return "not comparable"
-    ratio = before / after
-    if 1 / 1.02 < ratio < 1.02:
-        return "about the same"
-    return f"{times(ratio)} times as fast" if ratio > 1 else f"{times(1 / ratio)} times slower"
-
-
-def _kinds(variants: Sequence[Variant]) -> tuple[Kind, ...]:
-    found: set[Kind | None] = set()
+def _kinds(table: Sequence[Sequence[Figure | None]], variants: Sequence[Variant]) -> tuple[Kind, ...]:
+    """The kinds of number in the table of variants, and in what stands with each of them."""
+    kinds: set[Kind | None] = {figure.kind for column in table for figure in column if figure is not None}
     for variant in variants:
-        figures = [
-            variant.quality, variant.same, variant.steady, variant.p90, variant.p99, variant.throughput,
-            variant.peak_rss, variant.arena, *(named.figure for named in (*variant.stages, *variant.memory)),
-            *(layer.time for layer in variant.layers.rows),
-        ]  # fmt: skip
-        found |= {figure.kind for figure in figures}
-    return tuple(kind for kind in _KINDS if kind in found)
+        kinds |= {named.figure.kind for named in (*variant.stages, *variant.memory)}
+        kinds |= {layer.time.kind for layer in variant.layers.rows}
+    return tuple(kind for kind in _KINDS if kind in kinds)
 
 
 def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:

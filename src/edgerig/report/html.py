@@ -13,20 +13,19 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
+from edgerig.report import contents
 from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
 from edgerig.report.model import Report, Variant
 from edgerig.report.quality import VERDICTS
-from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
-from edgerig.report.values import Figure
 from edgerig.text import harmless
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A variant with its drawings. ``series`` numbers its colour; ``counted``: its instructions without unit."""
+    """A variant with its drawings. ``series`` numbers its colour."""
 
     variant: Variant
     series: int
@@ -34,7 +33,6 @@ class Shown(msgspec.Struct, frozen=True):
     distribution: Markup | None
     series_chart: Markup | None
     operators: Markup | None
-    counted: Figure | None
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +63,7 @@ def render_html(report: Report) -> str:
     )  # fmt: skip
     environment.filters["percent"] = percent
     environment.filters["together"] = _together
+    environment.filters["without"] = _without
     css, js = (_part(name) for name in ("report.css", "report.js"))
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     colours, legend = _colours(report)
@@ -72,7 +71,8 @@ def render_html(report: Report) -> str:
         "report": report,
         "variants": [_shown(variant, colours[variant.anchor]) for variant in report.variants],
         "plot": _plot(report, colours, legend),
-        "columns": _columns(report),
+        "table": report.table.on("html"),
+        "tables": contents,
         "verdicts": VERDICTS,
         "shared_legend": SHARED_LEGEND,
         "heat": _heat,
@@ -83,20 +83,14 @@ def render_html(report: Report) -> str:
     return environment.get_template("report.html.j2").render(context)
 
 
-def _columns(report: Report) -> list[tuple[str, str, bool]]:
-    """Columns of the table of variants: heading, attribute of `Variant`, and whether its interval is shown."""
-    counts = [("instructions", "instructions", False)] if has_counts(report) else []
-    arena = [("arena", "arena", False)] if has_arena(report) else []
-    return [
-        (metric_name(report), "quality", True), ("same as float", "same", False), ("median latency", "steady", True),
-        ("p90", "p90", False), ("p99", "p99", False), ("throughput", "throughput", False), *counts,
-        ("size", "size", False), ("peak RSS", "peak_rss", False), *arena,
-    ]  # fmt: skip
-
-
 def _together(text: str) -> str:
     """Keeps numbers and their units on one line."""
     return re.sub(r"(?<=\d) (?=(?:[nµm]?s|[kMG]?B|%|points?|times)\b|%)", "\N{NO-BREAK SPACE}", text)
+
+
+def _without(text: str, unit: str) -> str:
+    """A figure without its unit, for a column whose heading says it."""
+    return text.removesuffix(f" {unit}")
 
 
 def _part(name: str) -> str:
@@ -120,15 +114,7 @@ def _shown(variant: Variant, series: int) -> Shown:
         distribution(times.ecdf, *marks) if times else None,
         time_series(times.series, variant.steady) if times else None,
         operators(variant.layers) if variant.layers.reason is None else None,
-        _counted(variant.instructions),
     )
-
-
-def _counted(figure: Figure | None) -> Figure | None:
-    """Instructions for the column of that name."""
-    if figure is None:
-        return None
-    return msgspec.structs.replace(figure, text=figure.text.removesuffix(" instructions"))
 
 
 def _plot(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:

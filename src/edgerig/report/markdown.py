@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from edgerig.measure.kinds import Kind
-from edgerig.report.model import BundleView, Failure, Report, Variant
+from edgerig.report import contents
+from edgerig.report.model import BundleView, Report, Variant
 from edgerig.report.quality import VERDICTS
-from edgerig.report.select import has_arena, has_counts, metric_name
 from edgerig.report.shared import SHARED_LEGEND
+from edgerig.report.tables import Heading, Table
 from edgerig.report.units import percent, show
 from edgerig.report.values import Fact, Figure
 from edgerig.text import harmless
@@ -72,12 +73,12 @@ def _kind(kind: Kind | None) -> str:
     return "" if kind in (None, "measured") else f" *{kind}*"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
-    """A table whose last ``numbers`` columns are aligned to the right."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] = ()) -> str:
+    """A table; ``right`` says which of its columns are aligned to the right, none where it is empty."""
     rows = [[_cell(text) for text in row] for row in rows]
     if not rows:
         return ""
-    rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
+    rule = ["---:" if numbers else "---" for numbers in right or [False] * len(head)]
     return "\n".join("| " + " | ".join(line) + " |" for line in ([_cell(text) for text in head], rule, *rows))
 
 
@@ -118,44 +119,29 @@ def _recommendation(report: Report) -> str:
     return "\n\n".join(part for part in (f"## {title}", text, _bullets(made.reasons)) if part)
 
 
-def _variants(report: Report) -> str:
-    many, arena = len(report.bundles) > 1, has_arena(report)
+def _declared(table: Table) -> str:
+    """A declared table; a row that stands out has a star."""
+    table = table.on("text")
+    rows = [
+        [
+            ("★ " if line.marked and heading.head else "") + _value(figure, heading, table.reasons)
+            for heading, figure in zip(table.headings, line.cells, strict=True)
+        ]
+        for line in table.lines
+    ]
     head = [
-        "variant",
-        *(["run"] if many else []),
-        escape(metric_name(report)),
-        "same as float",
-        "median latency",
-        "p90",
-        "p99",
+        escape(f"{heading.group}: {heading.label}" if heading.group else heading.label) for heading in table.headings
     ]
-    counts = has_counts(report)
-    head += [
-        "throughput",
-        *(["instructions"] if counts else []),
-        "size",
-        "peak RSS",
-        *(["arena"] if arena else []),
-        "warnings",
-    ]
-    rows = []
-    for one in report.variants:
-        star = "★ " if one.anchor in report.recommendation.chosen else ""
-        rows.append(
-            [
-                star + escape(one.label),
-                *([escape(report.bundles[one.bundle].name)] if many else []),
-                _short(one.quality, interval=True),
-                _short(one.same),
-                _short(one.steady, interval=True),
-                *(_short(figure) for figure in (one.p90, one.p99, one.throughput)),
-                *([_short(one.instructions) if one.instructions else "not counted"] if counts else []),
-                escape(one.size.text),
-                _short(one.peak_rss),
-                *([_short(one.arena)] if arena else []),
-                f"{len(one.warnings)}" if one.warnings else "none",
-            ]
-        )
+    return _table(head, rows, [heading.align == "right" for heading in table.headings])
+
+
+def _value(figure: Figure | None, heading: Heading, reasons: bool) -> str:
+    if figure is None:
+        return heading.absent or "–"
+    return (_figure if reasons else _short)(figure, interval=heading.interval)
+
+
+def _variants(report: Report) -> str:
     note = "Latency is one inference in steady state; in brackets stand 95 % intervals."
     if any(one.steady.banded for one in report.variants):
         note = note[:-1] + ", at modelled numbers the error of the model."
@@ -163,30 +149,15 @@ def _variants(report: Report) -> str:
         note += " What ⚠ warns of stands with the variant."
     if report.mixed:
         note += f" This report holds {', '.join(report.kinds)} numbers; those without a word are measured."
-    return _table(head, rows, len(head) - (2 if many else 1)) + "\n\n" + note
+    return _declared(report.table) + "\n\n" + note
 
 
 def _shared(report: Report) -> list[str]:
     """Errors on the samples that a variant and the baseline both ran."""
     parts = []
     for view in report.shared:
-        rows = [
-            (escape(row.label), f"{row.samples:,}", _short(row.quality, interval=True), f"{row.errors:,}",
-             f"{row.baseline_errors:,}", f"{row.lost:,}", f"{row.gained:,}", escape(row.verdict))
-            for row in view.rows
-        ]  # fmt: skip
-        head = (
-            "variant",
-            "samples",
-            "accuracy",
-            "errors",
-            "baseline errors",
-            "lost",
-            "gained",
-            f"against {escape(view.baseline)}",
-        )
         title = "## Errors compared" + (f" ({escape(view.dataset)})" if len(report.shared) > 1 else "")
-        parts += [title, escape(view.note) + " " + SHARED_LEGEND, _table(head, rows)]
+        parts += [title, escape(view.note) + " " + SHARED_LEGEND, _declared(contents.errors_table(view))]
     return parts
 
 
@@ -195,25 +166,11 @@ def _compared(report: Report) -> str:
         return ""
     if not report.compared:
         return "## Side by side\n\nThe runs share no combination of variant, runtime and target."
-    names = [escape(bundle.name) for bundle in report.bundles]
-    head = ["combination", *(f"{name}: {what}" for name in names for what in ("quality", "median", "size"))]
-    rows = []
-    for row in report.compared:
-        figures = [
-            "not in this run" if figure is None else _short(figure)
-            for triple in zip(row.quality, row.steady, row.size, strict=True)
-            for figure in triple
-        ]
-        rows.append([escape(row.label), *figures, escape(row.change)])
-    return "## Side by side\n\n" + _table([*head, "latency, last against first"], rows)
+    return "## Side by side\n\n" + _declared(contents.compared_table(report))
 
 
 def _sizes(bundle: BundleView) -> str:
-    rows = [
-        (escape(row.name), f"{row.bytes:,}", "–" if row.ratio is None else f"{row.ratio:.2f}", percent(row.saving))
-        for row in bundle.sizes
-    ]
-    table = _table(("file", "bytes", "times smaller", "saving"), rows, 3)
+    table = _declared(contents.sizes_table(bundle, False))
     return f"## Size ({escape(bundle.name)})\n\n{table}" if table else ""
 
 
@@ -239,8 +196,7 @@ def _variant(one: Variant, report: Report) -> str:
     changes = ((escape(row.label), escape(row.before), escape(row.after)) for row in one.machine)
     parts += ["#### Machine", _table(("", "before", "after"), changes)]
     parts += ["#### Repeat it", _code(one.commands), _facts((*one.artifact, *one.preprocessing, *one.versions))]
-    origins = (tuple(escape(part) or "–" for part in (r.tool, r.options, r.parent, r.versions)) for r in one.origins)
-    parts.append(_table(("tool", "options", "made from", "versions"), origins))
+    parts.append(_declared(contents.origins_table(one)))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -248,12 +204,15 @@ def _quality(one: Variant) -> list[str]:
     if not one.metrics:
         return ["#### Quality", f"Not judged: {escape(one.quality.reason or '')}."]
     metrics = [(escape(row.name), _figure(row.figure, interval=True)) for row in one.metrics]
-    parts = ["#### Quality", _table(("metric", "value"), metrics, 1)]
+    parts = ["#### Quality", _table(("metric", "value"), metrics, [False, True])]
     classes = [
         (escape(row.name), percent(row.precision), percent(row.recall), percent(row.f1), f"{row.support:,}")
         for row in one.classes
     ]
-    parts += [_table(("class", "precision", "recall", "F1", "samples"), classes, 4), escape(one.classes_note)]
+    parts += [
+        _table(("class", "precision", "recall", "F1", "samples"), classes, [False, True, True, True, True]),
+        escape(one.classes_note),
+    ]
     if one.confusion is None:
         return parts
     if one.confusion.matrix and len(one.confusion.classes) <= _CLASSES_SHOWN:
@@ -262,42 +221,32 @@ def _quality(one: Variant) -> list[str]:
             (escape(name), *(f"{count:,}" for count in row))
             for name, row in zip(one.confusion.classes, one.confusion.matrix, strict=True)
         )
-        parts.append(_table(head, body, len(head) - 1))
+        parts.append(_table(head, body, [False, *[True] * len(one.confusion.classes)]))
     worst = ((escape(p.label), escape(p.predicted), f"{p.count:,}", percent(p.share)) for p in one.confusion.worst)
-    parts += [_table(("true class", "taken for", "samples", "of the class"), worst, 2), escape(one.confusion.note)]
+    parts += [
+        _table(("true class", "taken for", "samples", "of the class"), worst, [False, False, True, True]),
+        escape(one.confusion.note),
+    ]
     return parts
 
 
 def _layers(one: Variant) -> list[str]:
     if one.layers.reason is not None:
         return ["#### Layers", f"*unavailable: {escape(one.layers.reason)}*"]
-    counts = any(row.instructions for row in one.layers.rows)
-    rows = [
-        (str(row.index), escape(row.op), escape(row.name), escape(row.shape), _figure(row.time),
-         *([_figure(row.instructions) if row.instructions else "–"] if counts else []),
-         "–" if row.share is None else percent(row.share))
-        for row in one.layers.rows
-    ]  # fmt: skip
-    head = ("#", "operator", "name", "output", "time", *(["instructions"] if counts else []), "share")
-    return [
-        "#### Layers" + _marks(one.layers.warnings),
-        _table(head, rows, 3 if counts else 2),
-        escape(one.layers.note),
-    ]
+    head = "#### Layers" + _marks(one.layers.warnings)
+    return [head, _declared(contents.layers_table(one)), escape(one.layers.note)]
 
 
 def _firmware(one: Variant) -> list[str]:
     if one.firmware is None:
         return []
     firmware = one.firmware
-    rows = [(escape(row.place), escape(row.name), f"{row.bytes:,}", percent(row.share)) for row in firmware.parts]
-    symbols = [(escape(row.name), escape(row.place), escape(row.group), f"{row.bytes:,}") for row in firmware.symbols]
     totals = "; ".join(f"{escape(row.name)} {row.bytes:,} B, {percent(row.share)}" for row in firmware.totals)
     return [
         "#### Firmware" + _marks(firmware.warnings),
         " ".join((f"{escape(firmware.board)}: {totals} of what there is.", *map(escape, firmware.notes))),
-        _table(("memory", "part", "bytes", "of the board's"), rows, 2),
-        _table(("symbol", "memory", "part", "bytes"), symbols, 1),
+        _declared(contents.parts_table(firmware)),
+        _declared(contents.symbols_table(firmware)),
         _facts(firmware.build),
     ]
 
@@ -322,21 +271,10 @@ def _against_float(one: Variant) -> list[str]:
 def _run(bundle: BundleView) -> str:
     parts = [f"### {escape(bundle.name)}", _facts([Fact("folder", bundle.path)]), _code(bundle.commands)]
     parts += ["**Warnings**\n\n" + _bullets(bundle.warnings)] if bundle.warnings else []
-    failures = ((escape(row.id), _happened(row), escape(row.time)) for row in bundle.failures)
-    parts.append(_table(("cell that could not be measured", "what happened", "when"), failures))
+    parts.append(_declared(contents.failures_table(bundle)))
     parts += [
-        f"{escape(row.id)}:\n\n{_code(row.message.splitlines(), 'text')}" for row in bundle.failures if _is_long(row)
+        f"{escape(row.id)}:\n\n{_code(row.message.splitlines(), 'text')}" for row in bundle.failures if row.is_long
     ]
     parts += ["**Interruptions**\n\n" + _bullets(bundle.interruptions)] if bundle.interruptions else []
     parts += [_facts(bundle.host), _facts(bundle.stages), f"All cells took {show(bundle.seconds, 's')}."]
     return "\n\n".join(part for part in parts if part)
-
-
-def _is_long(row: Failure) -> bool:
-    """Whether the message holds more than a sentence and its hint: a table, which must keep its lines."""
-    return len(row.message.splitlines()) > 2
-
-
-def _happened(row: Failure) -> str:
-    message = row.message.splitlines()[0] if _is_long(row) else row.message
-    return escape(f"{row.error}: {message}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edgerig.measure.kinds import Kind
+from edgerig.report.tables import Table
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
 
 #: Version of the report's JSON document.
@@ -246,6 +247,16 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
     time: str
 
+    @property
+    def is_long(self) -> bool:
+        """Whether the message holds more than a sentence and its hint: a table, which must keep its lines."""
+        return len(self.message.splitlines()) > 2
+
+    @property
+    def summary(self) -> str:
+        """The class of the error and its message, of a long one the first line."""
+        return f"{self.error}: {self.message.splitlines()[0] if self.is_long else self.message}"
+
 
 class BundleView(msgspec.Struct, frozen=True, kw_only=True):
     """One run: what was measured on what, and when."""
@@ -329,7 +340,7 @@ class SharedView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the report shows."""
+    """Everything that the report shows. ``table`` is the one of variants, a line for each of them."""
 
     version: int
     title: str
@@ -341,6 +352,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     compared: tuple[Compared, ...]
     kinds: tuple[Kind, ...]
     notes: tuple[str, ...]
+    table: Table
     shared: tuple[SharedView, ...] = ()
 
     @property

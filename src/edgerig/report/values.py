@@ -18,6 +18,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kind: None where there is no number.
         detail: How it was had: method, clock, number of samples.
         reason: Why there is none.
+        strong: Whether it stands out among others.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
     warnings: tuple[str, ...] = ()
     reason: str | None = None
+    strong: bool = False
 
     @property
     def banded(self) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.report.columns import Row
 from edgerig.report.figures import (
     believable,
     build_warnings,
@@ -14,8 +17,6 @@ from edgerig.report.figures import (
     kind_of,
     metric_figure,
     number,
-    percentile,
-    same_class,
     size_warnings,
     unavailable,
 )
@@ -39,27 +40,31 @@ CLOSE = 0.1
 
 
 def build_variant(
-    cell: CellResult,
+    row: Row,
+    figures: Mapping[str, Figure | None],
     dataset: DatasetInfo,
     samples: Samples | None,
     *,
     bundle: int,
     anchor: str,
-    label: str,
     short: str,
     limits: Limits,
     budget: Budget,
 ) -> Variant:
-    """Everything that the report shows of one cell."""
-    latency, main = cell.latency, primary(cell.quality)
+    """Everything that the report shows of one cell; ``figures`` are those of its columns, by their keys."""
+    cell, main = row.cell, primary(row.cell.quality)
+
+    def column(key: str) -> Figure:
+        return figures[key] or unavailable("")
+
     raw = None if samples is None else samples.get("times_ns")
     classes, classes_note = class_rows(cell.quality, limits)
     times = None if raw is None or not has_samples(cell) else times_of(raw, limits.points)
     return Variant(
         anchor=anchor,
-        label=label,
+        label=row.label,
         short=short,
-        place=label.removeprefix(f"{cell.variant} · "),
+        place=row.label.removeprefix(f"{cell.variant} · "),
         bundle=bundle,
         id=cell.id,
         variant=cell.variant,
@@ -71,15 +76,15 @@ def build_variant(
         kind=kind_of(cell),
         samples=cell.quality.samples,
         metric=main.name if main else "quality",
-        quality=metric_figure(main, cell) if main else unavailable("the task has no metric, or no labels were given"),
-        same=same_class(cell),
-        steady=figure(latency.steady),
-        p90=percentile(cell, "p90", 0.1),
-        p99=percentile(cell, "p99", 0.01),
-        throughput=figure(latency.throughput),
-        size=number(cell.artifact.size, "B", detail="size of the deployed file"),
-        peak_rss=_memory(cell, "peak_rss"),
-        arena=_memory(cell, "arena"),
+        quality=column("quality"),
+        same=column("same"),
+        steady=column("steady"),
+        p90=column("p90"),
+        p99=column("p99"),
+        throughput=column("throughput"),
+        size=column("size"),
+        peak_rss=column("peak_rss"),
+        arena=column("arena"),
         stages=_stages(cell),
         spread=_spread(cell),
         times=times,
@@ -111,7 +116,7 @@ def build_variant(
         artifact=artifact_facts(cell.artifact),
         origins=origin_rows(cell.artifact),
         preprocessing=preprocessing_facts(cell.artifact.preprocessing),
-        instructions=counted(cell.instructions, build_warnings(cell)),
+        instructions=figures["instructions"],
         cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
     )
@@ -123,11 +128,6 @@ def _no_times(cell: CellResult) -> str:
     if not has_samples(cell):
         return "a model tells one time for the code that ran, not a spread of measured ones"
     return "the bundle holds no raw samples of this cell"
-
-
-def _memory(cell: CellResult, name: str) -> Figure:
-    found = cell.memory.get(name)
-    return unavailable(f"{cell.runtime} on {cell.target} does not tell it") if found is None else figure(found)
 
 
 def _energy(cell: CellResult) -> Figure:

@@ -1,0 +1,235 @@
+"""Every column of the report's tables, declared once: a new column is a line here.
+
+HTML, Markdown, the terminal and CSV show these lists, and the kinds of number that a report holds are counted from
+them. What a `Column` may say stands in `edgerig.report.tables`; the page ``docs/plugins/report-column.md`` shows how to
+add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.report.figures import (
+    build_warnings,
+    counted,
+    metric_figure,
+    number,
+    percentile,
+    same_class,
+    unavailable,
+)
+from edgerig.report.model import (
+    BundleView,
+    Compared,
+    Failure,
+    Layer,
+    OriginRow,
+    SharedRow,
+    SharedView,
+    SizeRow,
+    SizeShare,
+)
+from edgerig.report.quality import primary
+from edgerig.report.relative import relative_speed
+from edgerig.report.tables import Column, if_any, if_known, terminal_text
+from edgerig.report.values import Figure
+from edgerig.results.types import CellResult
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What a column of the table of variants may look at.
+
+    Attributes:
+        cell: The result that the row is about.
+        cells: The results of all rows of the same run.
+        label: Its full name, unique in the report.
+        run: The name of its run, where the report holds several.
+    """
+
+    cell: CellResult
+    cells: Sequence[CellResult] = ()
+    label: str = ""
+    run: str | None = None
+
+    @property
+    def samples_differ(self) -> bool:
+        """Whether the qualities of the run were judged on different numbers of samples."""
+        return len({cell.quality.samples for cell in self.cells if cell.quality.metrics}) > 1
+
+
+def quality(row: Row) -> Figure:
+    """The metric that stands for the whole."""
+    metric = primary(row.cell.quality)
+    if metric is None:
+        return unavailable("the task has no metric, or no labels were given")
+    return metric_figure(metric, row.cell)
+
+
+def instructions(row: Row) -> Figure | None:
+    """What an emulator counted; None where nothing counts."""
+    return counted(row.cell.instructions, build_warnings(row.cell))
+
+
+def memory(name: str) -> Callable[[Row], Quantity]:
+    """A size that the runtime tells, such as ``peak_rss``."""
+
+    def size(row: Row) -> Quantity:
+        return row.cell.memory.get(name) or Unavailable(f"{row.cell.runtime} on {row.cell.target} does not tell it")
+
+    return size
+
+
+def metric_label(rows: Sequence[Row]) -> str:
+    """The metric's name where all rows have the same."""
+    metrics = [primary(row.cell.quality) for row in rows]
+    names = {metric.name for metric in metrics if metric is not None}
+    return names.pop() if len(names) == 1 else "quality"
+
+
+def _terminal_id(name: Figure, row: Row) -> str:
+    return row.cell.id + (" (!)" if row.cell.warnings else "")
+
+
+def _terminal_quality(quality: Figure, row: Row) -> str:
+    if quality.reason is not None:
+        return "-"
+    return terminal_text(quality) + (f" of {row.cell.quality.samples:,}" if row.samples_differ else "")
+
+
+def _terminal_same(same: Figure, row: Row) -> str:
+    if same.reason is None:
+        return terminal_text(same)
+    return "vacuous" if same.reason.startswith("vacuous") else "-"
+
+
+def _terminal_tail(tail: Figure, row: Row) -> str:
+    return terminal_text(tail) if tail.reason is None else "-"
+
+
+def _terminal_megabytes(size: Figure, row: Row) -> str:
+    return f"{size.value / 1e6:,.1f} MB" if size.value is not None else size.text
+
+
+#: The table of variants.
+VARIANTS: tuple[Column[Row], ...] = (
+    Column("variant", lambda row: row.label, align="left", head=True, rank=0, short="cell", terminal=_terminal_id),
+    Column("run", lambda row: row.run, if_any, align="left"),
+    Column(metric_label, quality, key="quality", interval=True, rank=0, short="quality", terminal=_terminal_quality),
+    Column("same as float", lambda row: same_class(row.cell), key="same", rank=2, terminal=_terminal_same),
+    Column("median latency", lambda row: row.cell.latency.steady, key="steady", interval=True, rank=0, short="median"),
+    Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_known, key="speed"),
+    Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
+    Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=_terminal_tail),
+    Column("throughput", lambda row: row.cell.latency.throughput),
+    Column("instructions", instructions, if_any, bare=True, absent="not counted"),
+    Column("size", lambda row: number(row.cell.artifact.size, "B", detail="size of the deployed file"), rank=1),
+    Column("peak RSS", memory("peak_rss"), key="peak_rss", rank=4, terminal=_terminal_megabytes),
+    Column("arena", memory("arena"), if_known),
+    Column("warnings", lambda row: len(row.cell.warnings) or "none", pages=("text", "csv")),
+)
+
+#: The operators of a variant.
+LAYERS: tuple[Column[Layer], ...] = (
+    Column("#", lambda row: row.index),
+    Column("operator", lambda row: row.op, align="left"),
+    Column("name", lambda row: Figure(text=row.name, detail=row.name), align="left", style="name"),
+    Column("output", lambda row: row.shape or None, if_any, align="left", style="nowrap"),
+    Column("time", lambda row: row.time),
+    Column("instructions", lambda row: row.instructions, if_any),
+    Column("share", lambda row: row.share),
+)
+
+#: What takes how much of a board's flash and RAM.
+PARTS: tuple[Column[SizeShare], ...] = (
+    Column("memory", lambda row: row.place, align="left"),
+    Column("part", lambda row: row.name, align="left", head=True),
+    Column("bytes", lambda row: row.bytes),
+    Column("of the board's", lambda row: row.share),
+)
+
+#: The largest symbols of a firmware.
+SYMBOLS: tuple[Column[SizeShare], ...] = (
+    Column("symbol", lambda row: Figure(text=row.name, detail=row.name), align="left", head=True, style="name"),
+    Column("memory", lambda row: row.place, align="left"),
+    Column("part", lambda row: row.group, align="left"),
+    Column("bytes", lambda row: row.bytes),
+)
+
+#: The tools that an artifact was made by.
+ORIGINS: tuple[Column[OriginRow], ...] = (
+    Column("tool", lambda row: row.tool, align="left"),
+    Column("options", lambda row: row.options or None, align="left"),
+    Column("made from", lambda row: short_hash(row.parent), align="left", pages=("html",)),
+    Column("made from", lambda row: row.parent or None, align="left", pages=("text", "csv")),
+    Column("versions", lambda row: row.versions or None, align="left"),
+    Column("took", lambda row: row.seconds or None, pages=("html", "csv")),
+)
+
+#: The cells that could not be measured.
+FAILURES: tuple[Column[Failure], ...] = (
+    Column("cell that could not be measured", lambda row: row.id, align="left", head=True),
+    Column("what happened", lambda row: row.summary, align="left", style="prose"),
+    Column("when", lambda row: row.time, align="left"),
+)
+
+
+def size_columns(rows: Sequence[SizeRow]) -> tuple[Column[SizeRow], ...]:
+    """The sizes of a run's files, with bars beside the largest."""
+    largest = max((row.bytes for row in rows), default=0) or 1
+    return (
+        Column("file", lambda row: row.name, align="left", head=True),
+        Column("bytes", lambda row: Figure(text=f"{row.bytes:,}", value=row.bytes, detail=row.size.text)),
+        Column("of the largest", lambda row: row.bytes / largest, sort=False, style="bar", pages=("html",)),
+        Column("times smaller", lambda row: ratio_figure(row.ratio)),
+        Column("saving", lambda row: row.saving),
+    )
+
+
+def error_columns(view: SharedView) -> tuple[Column[SharedRow], ...]:
+    """The errors of variants against those of a baseline, on the samples that both ran."""
+    return (
+        Column("variant", lambda row: row.label, align="left", head=True),
+        Column("samples", lambda row: row.samples),
+        Column("accuracy", lambda row: row.quality, interval=True),
+        Column("errors", lambda row: row.errors),
+        Column("baseline errors", lambda row: row.baseline_errors),
+        Column("lost", lambda row: row.lost),
+        Column("gained", lambda row: row.gained),
+        Column(
+            f"against {view.baseline}",
+            lambda row: Figure(text=row.verdict, strong=row.different),
+            align="left",
+            key="verdict",
+        ),
+    )
+
+
+def compared_columns(bundles: Sequence[BundleView]) -> tuple[Column[Compared], ...]:
+    """The same combination in several runs."""
+
+    def of_bundle(bundle: BundleView) -> tuple[Column[Compared], ...]:
+        absent, group, index = "not in this run", bundle.name, bundle.index
+        return (
+            Column("quality", lambda row: row.quality[index], absent=absent, group=group),
+            Column("median", lambda row: row.steady[index], absent=absent, group=group, interval=True),
+            Column("size", lambda row: row.size[index], absent=absent, group=group),
+        )
+
+    return (
+        Column("combination", lambda row: row.label, align="left", head=True),
+        *(column for bundle in bundles for column in of_bundle(bundle)),
+        Column("latency, last against first", lambda row: row.change, align="left"),
+    )
+
+
+def ratio_figure(ratio: float | None) -> Figure | None:
+    """A plain ratio, to two decimals."""
+    return None if ratio is None else Figure(text=f"{ratio:.2f}", exact=repr(ratio), value=ratio)
+
+
+def short_hash(sha256: str) -> Figure | None:
+    """The first digits of a hash, the whole of it as a tip."""
+    return Figure(text=sha256[:12], detail=sha256) if sha256 else None

@@ -1,0 +1,88 @@
+"""One latency against another: as a ratio, or in words, and only where both may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgerig.report.figures import figure, is_emulated, number
+from edgerig.report.units import times
+from edgerig.report.values import Figure
+from edgerig.results.types import CellResult
+
+#: Latencies whose ratio is closer to 1 than this are about the same.
+SAME_SPEED = 1.02
+
+
+def device_of(cell: CellResult) -> tuple[str, ...]:
+    """What tells whether two cells ran on the same device: the machine, and for an emulator what it emulates."""
+    emulated = (cell.target,) if is_emulated(cell) else ()
+    return (cell.machine.host, cell.machine.cpu, *emulated)
+
+
+def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | None:
+    """How many times as fast a cell is as the float variant of its device, a number of unit ``times``.
+
+    The bounds are the ratios of the ends of both intervals (or of both errors of a model), the widest that there are.
+    None without a float variant of the same device, batch, and kind of number.
+    """
+    baseline = _float_variant(cell, cells)
+    if baseline is None:
+        return None
+    if baseline.id == cell.id:
+        return Figure(text="baseline", detail="the others of this device are compared with it")
+    before, after = figure(baseline.latency.steady), figure(cell.latency.steady)
+    if not before.value or not after.value:
+        return None
+    bounded = before.low is not None and after.low is not None and bool(after.low) and bool(after.high)
+    name = f"{baseline.variant} · {baseline.runtime}"
+    return number(
+        before.value / after.value,
+        "times",
+        kind=after.kind or "measured",
+        low=(before.low or 0) / (after.high or 1) if bounded else None,
+        high=(before.high or 0) / (after.low or 1) if bounded else None,
+        bounds=after.bounds,
+        detail=f"median latency of {name} divided by this one's",
+        warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings))),
+    )
+
+
+def words_of_change(figures: Sequence[Figure | None]) -> str:
+    """The last latency against the first, in words; only between numbers of one kind and unit."""
+    known = [(figure, figure.value) for figure in figures if figure is not None and figure.value is not None]
+    if len(known) < 2:
+        return "not comparable: a latency is unavailable"
+    (first, before), (last, after) = known[0], known[-1]
+    if (first.kind, first.unit) != (last.kind, last.unit):
+        return f"not comparable: {first.kind} against {last.kind}"
+    if _overlap(first, last):
+        if first.banded or last.banded:
+            return "not told apart: the error of the model is larger"
+        return "about the same (intervals overlap)"
+    if before <= 0 or after <= 0:
+        return "not comparable"
+    ratio = before / after
+    if 1 / SAME_SPEED < ratio < SAME_SPEED:
+        return "about the same"
+    return f"{times(ratio)} times as fast" if ratio > 1 else f"{times(1 / ratio)} times slower"
+
+
+def _overlap(first: Figure, last: Figure) -> bool:
+    """Whether both have bounds, and these overlap."""
+    if first.low is None or first.high is None or last.low is None or last.high is None:
+        return False
+    return first.low <= last.high and last.low <= first.high
+
+
+def _float_variant(cell: CellResult, cells: Sequence[CellResult]) -> CellResult | None:
+    """The float32 variant that a cell is compared with: of its runtime and target, else of its device, the first."""
+    shown = figure(cell.latency.steady)
+    candidates = [
+        other
+        for other in cells
+        if other.artifact.scheme == "float32"
+        and (device_of(other), other.batch, other.model) == (device_of(cell), cell.batch, cell.model)
+        and (figure(other.latency.steady).kind, figure(other.latency.steady).unit) == (shown.kind, shown.unit)
+    ]
+    own = [other for other in candidates if (other.runtime, other.target) == (cell.runtime, cell.target)]
+    return next(iter((*own, *candidates)), None)

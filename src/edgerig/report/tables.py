@@ -1,0 +1,259 @@
+"""Tables of the report: declared as columns, built once, rendered by every writer (HTML, Markdown, terminal, CSV)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable, microseconds
+from edgerig.report.figures import figure
+from edgerig.report.units import percent
+from edgerig.report.values import Figure
+
+T = TypeVar("T")
+
+#: What a column may give for a row. A float without a unit is a share of 1; None: the row has no such thing.
+Value: TypeAlias = "Figure | Quantity | msgspec.UnsetType | str | int | float | None"
+#: Where a table is shown. ``text`` is Markdown and reStructuredText.
+Page = Literal["html", "text", "csv"]
+PAGES: tuple[Page, ...] = ("html", "text", "csv")
+Align = Literal["left", "right"]
+
+
+class Heading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A column of a `Table` as the writers need it; see `Column` for the fields."""
+
+    label: str
+    key: str
+    align: Align = "right"
+    sort: bool = True
+    interval: bool = False
+    head: bool = False
+    shown: bool = True
+    bare: bool = False
+    absent: str = ""
+    style: str = ""
+    group: str = ""
+    pages: tuple[Page, ...] = PAGES
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A row of a `Table`: a cell for each heading, None where there is no such thing.
+
+    ``anchor`` names the variant that the row is about, ``marked`` rows stand out.
+    """
+
+    cells: tuple[Figure | None, ...]
+    anchor: str = ""
+    marked: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A table as every writer renders it.
+
+    Attributes:
+        title: What it shows; ``name`` is short, and names its CSV file.
+        note: A sentence behind the title.
+        warnings: What holds for all its numbers.
+        reasons: Whether the text formats write the reason of a missing number into its cell.
+    """
+
+    name: str
+    title: str
+    headings: tuple[Heading, ...]
+    lines: tuple[Line, ...]
+    note: str = ""
+    warnings: tuple[str, ...] = ()
+    reasons: bool = False
+
+    def on(self, page: Page) -> Table:
+        """The table with the columns that ``page`` shows."""
+        chosen = [index for index, heading in enumerate(self.headings) if page in heading.pages]
+        return msgspec.structs.replace(
+            self,
+            headings=tuple(self.headings[index] for index in chosen),
+            lines=tuple(
+                msgspec.structs.replace(line, cells=tuple(line.cells[index] for index in chosen)) for line in self.lines
+            ),
+        )
+
+    @property
+    def groups(self) -> tuple[tuple[str, int], ...]:
+        """Neighbouring headings of one group, with their number."""
+        runs: list[tuple[str, int]] = []
+        for heading in self.headings:
+            if heading.group and runs and runs[-1][0] == heading.group:
+                runs[-1] = (heading.group, runs[-1][1] + 1)
+            else:
+                runs.append((heading.group, 1))
+        return tuple(runs)
+
+
+def always(figures: Sequence[Figure | None]) -> bool:
+    """Show the column in any case."""
+    return True
+
+
+def if_any(figures: Sequence[Figure | None]) -> bool:
+    """Show the column where a row has something in it, be it the reason why there is no number."""
+    return any(figure is not None for figure in figures)
+
+
+def if_known(figures: Sequence[Figure | None]) -> bool:
+    """Show the column where a row has a number in it."""
+    return any(figure is not None and figure.value is not None for figure in figures)
+
+
+def terminal_text(figure: Figure, row: object = None) -> str:
+    """A figure as the terminal shows it: times in microseconds, sizes in bytes, shares in percent."""
+    if figure.reason is not None or figure.value is None:
+        return figure.text
+    if figure.unit == "s":
+        kind = figure.kind or "measured"
+        time = Measurement(
+            value=figure.value, unit="s", kind=kind, method="", low=figure.low, high=figure.high, bounds=figure.bounds
+        )
+        return microseconds(time)
+    if figure.unit == "1":
+        return f"{figure.value:.2%}"
+    return f"{figure.value:,.0f} B" if figure.unit == "B" else figure.whole
+
+
+class Column(msgspec.Struct, Generic[T], frozen=True):
+    """A column, declared once for all formats.
+
+    Attributes:
+        label: The heading, or how to find it from the rows.
+        value: What a row has in this column: a quantity, a figure, a text, a count (int) or a share (float).
+        when: Whether the column is shown, by its own figures: `always`, `if_any`, `if_known`.
+        align: Numbers to the right, texts to the left.
+        sort: Whether the page sorts by it.
+        key: Its name in the JSON document; the label where none is given.
+        interval: Whether the 95 % interval stands under the number.
+        head: Whether its cells name their rows.
+        shown: Whether the page shows it at first; the reader may choose otherwise.
+        bare: Whether the page leaves out the unit, because the heading says it.
+        absent: What the text formats write where a row has no such thing, and the page as a tip.
+        pages: The formats that show it.
+        style: A CSS class of its cells.
+        group: A heading over several neighbouring columns.
+        rank: The terminal leaves out columns of high rank first, and shows none of rank None.
+        short: The heading in the terminal, where it differs.
+        terminal: The text in the terminal, from figure and row.
+    """
+
+    label: str | Callable[[Sequence[T]], str]
+    value: Callable[[T], Value]
+    when: Callable[[Sequence[Figure | None]], bool] = always
+    align: Align = "right"
+    sort: bool = True
+    key: str = ""
+    interval: bool = False
+    head: bool = False
+    shown: bool = True
+    bare: bool = False
+    absent: str = ""
+    pages: tuple[Page, ...] = PAGES
+    style: str = ""
+    group: str = ""
+    rank: int | None = None
+    short: str = ""
+    terminal: Callable[[Figure, T], str] = terminal_text
+
+    @property
+    def name(self) -> str:
+        """Its name in the JSON document and in CSV."""
+        return self.key or (self.label if isinstance(self.label, str) else "")
+
+    def heading(self, rows: Sequence[T]) -> Heading:
+        """The heading over ``rows``."""
+        label = self.label if isinstance(self.label, str) else self.label(rows)
+        return Heading(
+            label=label,
+            key=self.name or label,
+            align=self.align,
+            sort=self.sort,
+            interval=self.interval,
+            head=self.head,
+            shown=self.shown,
+            bare=self.bare,
+            absent=self.absent,
+            style=self.style,
+            group=self.group,
+            pages=self.pages,
+        )
+
+    def figure(self, row: T) -> Figure | None:
+        """What ``row`` has in this column, as it is shown."""
+        return as_figure(self.value(row))
+
+
+def as_figure(value: Value) -> Figure | None:
+    """Any value of a column as a figure; None for what is not there."""
+    if value is None or isinstance(value, msgspec.UnsetType | Figure):
+        return None if isinstance(value, msgspec.UnsetType) else value
+    if isinstance(value, Measurement | Unavailable):
+        return figure(value)
+    if isinstance(value, str):
+        return Figure(text=value)
+    if isinstance(value, int):
+        return Figure(text=f"{value:,}", value=value)
+    return share(value)
+
+
+def share(value: float) -> Figure:
+    """A share of 1 in percent; ``–`` where it is not a number, such as the recall of a class without samples."""
+    known = value if math.isfinite(value) else None
+    return Figure(text=percent(value), exact=repr(value), value=known)
+
+
+def fill(columns: Sequence[Column[T]], rows: Sequence[T]) -> list[list[Figure | None]]:
+    """The figures of each column, a row after the other: each column's value is asked once a row."""
+    return [[column.figure(row) for row in rows] for column in columns]
+
+
+def make_table(
+    columns: Sequence[Column[T]],
+    rows: Sequence[T],
+    *,
+    name: str,
+    title: str,
+    figures: Sequence[Sequence[Figure | None]] | None = None,
+    note: str = "",
+    warnings: tuple[str, ...] = (),
+    reasons: bool = False,
+    anchors: Sequence[str] = (),
+    marked: Sequence[str] = (),
+) -> Table:
+    """The table of ``rows``.
+
+    Args:
+        columns: What is shown, in order; those whose ``when`` says no are left out.
+        rows: Whatever the columns read.
+        name: A short name, for the CSV file.
+        title: The caption.
+        figures: What `fill` gave, where it was called before.
+        note: A sentence behind the caption.
+        warnings: What holds for all numbers of the table.
+        reasons: Whether the text formats write reasons into the cells.
+        anchors: The variant that each row is about.
+        marked: Anchors of the rows that stand out.
+    """
+    figures = fill(columns, rows) if figures is None else figures
+    shown = [(column, cells) for column, cells in zip(columns, figures, strict=True) if column.when(cells)]
+    anchors = anchors or [""] * len(rows)
+    return Table(
+        name=name,
+        title=title,
+        headings=tuple(column.heading(rows) for column, _ in shown),
+        lines=tuple(
+            Line(tuple(cells[index] for _, cells in shown), anchor, bool(anchor) and anchor in marked)
+            for index, anchor in enumerate(anchors)
+        ),
+        note=note,
+        warnings=warnings,
+        reasons=reasons,
+    )

@@ -1,0 +1,133 @@
+"""A column is declared once and stands in every format; the kinds of number are counted from the columns."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgerig.cli.finish import show_cells
+from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
+from edgerig.report import build, columns, terminal
+from edgerig.report.columns import VARIANTS, Row
+from edgerig.report.html import render_html
+from edgerig.report.json import render_json
+from edgerig.report.load import Loaded
+from edgerig.report.markdown import render_markdown
+from edgerig.report.tables import Column, always, as_figure, if_any, if_known, make_table
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more column, by one line."""
+    column: Column[Row] = Column("cold start", lambda row: row.cell.latency.first, rank=1)
+    for module in (build, terminal):
+        monkeypatch.setattr(module, "VARIANTS", (*VARIANTS, column))
+
+
+@pytest.mark.usefixtures("cold")
+def test_a_column_more_is_a_line_and_stands_everywhere(demo: Loaded, capfd: pytest.CaptureFixture[str]) -> None:
+    report = build.build([demo])
+    first = demo.result.cells[0].latency.first
+    assert isinstance(first, Measurement)
+    assert ">cold start</th>" in render_html(report)
+    assert f'data-v="{first.value}"' in render_html(report)
+    assert "| cold start |" in render_markdown(report)
+    table = json.loads(render_json(report))["table"]
+    (place,) = (n for n, heading in enumerate(table["headings"]) if heading["key"] == "cold start")
+    assert table["lines"][0]["cells"][place]["value"] == first.value
+    show_cells(demo.result)
+    assert "cold start" in capfd.readouterr().err
+
+
+def test_the_kinds_of_a_report_are_those_of_its_columns(demo: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    guess = Measurement(value=1.0, unit="J", kind="estimated", method="a rule", low=0.5, high=2.0, bounds="model")
+    assert "estimated" not in build.build([demo]).kinds
+    monkeypatch.setattr(build, "VARIANTS", (*VARIANTS, Column("energy", lambda row: guess)))
+    report = build.build([demo])
+    assert report.kinds == ("measured", "emulated", "estimated")
+    assert "500 mJ–2.00 J" in render_markdown(report) or "0.50–2.00 J" in render_markdown(report)
+
+
+def test_every_column_has_a_name_of_its_own() -> None:
+    names = [column.name for column in VARIANTS]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "number"),
+    [
+        ("int8", "int8", None),
+        (93_322, "93,322", 93_322),
+        (0.985, "98.5 %", 0.985),
+        (float("nan"), "–", None),
+        (Unavailable("no clock"), "unavailable", None),
+        (Measurement(value=1.5e-3, unit="s", kind="measured", method="m"), "1.50 ms", 1.5e-3),
+    ],
+)
+def test_values_of_a_column_are_shown_by_what_they_are(value: Any, text: str, number: float | None) -> None:
+    figure = as_figure(value)
+    assert figure is not None
+    assert (figure.text, figure.value) == (text, number)
+
+
+def test_what_is_not_there_is_no_figure() -> None:
+    assert as_figure(None) is None
+    assert as_figure(msgspec.UNSET) is None
+
+
+def test_a_column_is_shown_by_what_its_rows_have() -> None:
+    def shown(*values: Any) -> list[bool]:
+        figures = [as_figure(value) for value in values]
+        return [when(figures) for when in (always, if_any, if_known)]
+
+    assert shown(None, None) == [True, False, False]
+    assert shown(None, Unavailable("no arena")) == [True, True, False]
+    assert shown(None, 3) == [True, True, True]
+
+
+def test_a_table_asks_each_column_once_a_row() -> None:
+    asked: list[int] = []
+    counting: Column[int] = Column("n", lambda row: asked.append(row) or row)  # type: ignore[func-returns-value]
+    table = make_table((counting,), (4, 5), name="numbers", title="Numbers")
+    assert asked == [4, 5]
+    assert [line.cells[0].value for line in table.lines if line.cells[0]] == [4, 5]
+
+
+def test_a_column_of_one_format_stays_out_of_the_others(demo: Loaded) -> None:
+    report = build.build([demo])
+    assert "warnings" not in [heading.label for heading in report.table.on("html").headings]
+    assert "warnings" in [heading.label for heading in report.table.on("text").headings]
+
+
+def test_speed_is_told_against_the_float_variant_of_the_device(demo: Loaded) -> None:
+    cells = demo.result.cells
+    medians = [cell.latency.steady.value for cell in cells if isinstance(cell.latency.steady, Measurement)]
+    speeds = [columns.relative_speed(cell, cells) for cell in cells]
+    assert speeds[0] is not None
+    assert speeds[0].text == "baseline"
+    int8 = speeds[3]
+    assert int8 is not None
+    assert int8.value == pytest.approx(medians[0] / medians[3])
+    assert (int8.unit, int8.kind) == ("times", "measured")
+    assert int8.text == f"{medians[0] / medians[3]:.2f} times"
+    assert speeds[7] is None, "nothing emulated is set against what was measured"
+
+
+def test_a_ratio_of_modelled_times_carries_the_error_of_both(make: Any) -> None:
+    float32, int8 = (make.cell((v, "micro", "sim:x", 0.98, m, 1000, "modelled"))[0] for v, m in
+                     (("float32", 400.0), ("int8", 100.0)))  # fmt: skip
+    band = ModelBand(0.5, 2.0, "m")
+    cells = [
+        msgspec.structs.replace(
+            cell, latency=msgspec.structs.replace(cell.latency, steady=band.of(cell.latency.steady))
+        )
+        for cell in (float32, int8)
+    ]
+    speed = columns.relative_speed(cells[1], cells)
+    before, after = (cell.latency.steady.value for cell in cells)
+    assert speed is not None
+    assert (speed.kind, speed.bounds) == ("modelled", "model")
+    assert (speed.low, speed.high) == pytest.approx((0.25 * before / after, 4 * before / after))
+    assert speed.banded
