@@ -4,6 +4,7 @@ Each is the plain device of ``examples/wire`` with one answer twisted, over a re
 """
 
 import importlib
+import itertools
 import math
 import socket
 import struct
@@ -245,6 +246,37 @@ def test_what_was_run_cannot_be(hostile, faulty, name):
     with pytest.raises(TargetError) as caught:
         use(hostile({RUN: RAN[name]}).address, faulty)
     assert isinstance(caught.value, AnswerError) or "keep to the protocol" in caught.value.message
+
+
+@pytest.mark.parametrize(("clock", "time"), [("toy, 500 ms", 500_000_000), ("toy, 999999999 s", 3_600_000_000_000)])
+@pytest.mark.parametrize("protocol", ["run", "stepwise"])
+@pytest.mark.parametrize("at_once", [1, 10])
+def test_a_coarse_tick_excuses_one_tick_and_not_one_for_each_inference(hostile, faulty, clock, time, protocol, at_once):
+    """Ticks lie in one inference or another, so that all together are at most one longer than the host waited."""
+    twists = {MODEL: loaded(clock=clock), RUN: ran(time), STATS: stats(at=0, value=time)}
+    target = target_for(hostile(twists).address, {"timeout": 3, "protocol": protocol})
+    portions = [X[0][first : first + at_once] for first in range(0, 10, at_once)]
+    with target.open(faulty, "toy", {}) as session, pytest.raises(AnswerError, match="times too fast"):
+        [session.run([portion]) for portion in portions]
+    target.close()
+
+
+def first_ticked() -> Twist:
+    """Times of a right clock that ticks every 50 ms: of a few short inferences, one sees a tick."""
+    times = itertools.chain([50_000_000], itertools.repeat(0))
+
+    def twist(header: bytes, payload: bytes) -> tuple[bytes, bytes]:
+        (count,) = struct.unpack_from("<I", header)
+        return header, struct.pack(f"<{count}q", *itertools.islice(times, count)) + payload[8 * count :]
+
+    return twist
+
+
+def test_a_coarse_clock_that_is_right_is_believed(hostile, faulty):
+    target = target_for(hostile({MODEL: loaded(clock="toy, 50 ms"), RUN: first_ticked()}).address, {"timeout": 3})
+    with target.open(faulty, "toy", {}) as session:
+        assert session.run(X).times_ns.sum() == 50_000_000
+    target.close()
 
 
 def stats(*, at: int, value: Any) -> Twist:

@@ -95,7 +95,7 @@ def test_large_messages_pass_through_tls_both_ways(start_agent, lab, faulty):
     samples = np.random.default_rng(1).normal(size=(400_000, 4)).astype(np.float32)
     target = target_for(str(agent.address), {"tls": str(lab / "client-desk")})
     with target.open(faulty, faults.NAME, {}) as session:
-        count = session._largest
+        count = session.largest
         answer = session.client.run([memoryview(samples[:count].reshape(-1).view(np.uint8))], len(samples[:count]))
         np.testing.assert_array_equal(np.frombuffer(answer.outputs[0], np.float32), samples[:count].reshape(-1) * 2)
     target.close()

@@ -75,7 +75,7 @@ def test_a_clock_that_a_slow_line_hides_is_refused_all_the_same(device, faulty, 
 
 def test_a_device_that_takes_one_sample_a_time_is_checked_by_processing(device, faulty, monkeypatch):
     with device(faulty, seconds=0.004, factor=0.25) as session:
-        session._largest = 1
+        session.largest = 1
         session.run(X)
         assert "too slow" in (session.check_clock(X) or "")
 

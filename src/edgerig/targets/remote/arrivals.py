@@ -20,10 +20,12 @@ class Kept:
 
     Attributes:
         count: How many have arrived.
+        total_ns: Sum of their on-device times.
     """
 
     def __init__(self, total: int, who: str) -> None:
         self.count, self._total, self._who, self._room = 0, total, who, 0
+        self.total_ns = 0.0
         self._outputs: list[Array] = []
         self._times: NDArray[np.int64] = np.empty(total, np.int64)
         self._trips: list[int] = []
@@ -40,6 +42,7 @@ class Kept:
                 raise AnswerError(f"{self._who} changes the shape of its outputs from message to message.")
             kept[place] = array
         self._times[place] = times
+        self.total_ns += float(times.sum(dtype=np.float64))
         self._trips.append(round_trip_ns)
         self._sizes.append(count)
         self.count += count

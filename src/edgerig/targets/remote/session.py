@@ -53,6 +53,10 @@ class WireSession(Session):
         protocol: ``run`` for one round trip a request, ``stepwise`` for DATA, PROCESS, OUTPUT, STATS for each sample.
         on_close: Called once, after the link was closed.
 
+    Attributes:
+        largest: Samples that one request can hold.
+        bytes_in, bytes_out: Bytes of one sample's inputs, at least 1, and outputs, as far as they are known.
+
     Raises:
         TargetError: The device went away. InferenceError: its engine refuses the network.
     """
@@ -76,6 +80,8 @@ class WireSession(Session):
         self._sample_ns: float | None = None
         self._answered = 0
         self._longest_wait, self._waits = 0.0, list[float]()
+        #: On-device times of all calls of `run`, their number, and when the first call began by the host's clock.
+        self._total_ns, self._inferences, self._first_run_ns = 0.0, 0, 0
         name = artifact.name + Path(artifact.path).suffix
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, name)
         asked = time.perf_counter_ns()
@@ -90,10 +96,10 @@ class WireSession(Session):
         self._inputs = [(np.dtype(spec.dtype), spec.call_shape, spec) for spec in loaded.inputs]
         self._outputs = [Output(spec) for spec in loaded.outputs]
         bytes_in, bytes_out = (sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
-        self._bytes_in, self._bytes_out = max(bytes_in, 1), bytes_out
+        self.bytes_in, self.bytes_out = max(bytes_in, 1), bytes_out
         self._window = min(WINDOW, client.window)
         most = CHUNK_BYTES // self._window
-        self._largest = max(1, min(min(most, client.device.max_payload) // self._bytes_in, most // max(bytes_out, 1)))
+        self.largest = max(1, min(min(most, client.device.max_payload) // self.bytes_in, most // max(bytes_out, 1)))
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         self.arrived = None
@@ -134,10 +140,10 @@ class WireSession(Session):
         if not self.client.supports(Kind.PROFILE):
             return Unavailable(f"{self.client.who} has no per-operator profile")
         batches = self._check(inputs)
-        most = max(1, self.client.advised // self._bytes_in)
+        most = max(1, self.client.advised // self.bytes_in)
         if self.client.device.network:
             # A microcontroller has room for a few samples only.
-            most = min(most, self._largest)
+            most = min(most, self.largest)
         batches = [batch[:most] for batch in batches]
         views = [as_bytes(batch) for batch in batches]
         try:
@@ -206,16 +212,24 @@ class WireSession(Session):
     def _check_times(self, times: NDArray[np.int64], span_ns: int) -> None:
         answers.check_times(times, self.load_report.clock, span_ns if self.same_time else None, self.client.who)
 
+    def _check_sum(self, kept: Kept, times: NDArray[np.int64], start_ns: int) -> None:
+        """Hold all on-device times of a call so far against the host's time since it began, and of the session."""
+        if not self.same_time:
+            return
+        now, clock, own = time.perf_counter_ns(), self.load_report.clock, float(times.sum(dtype=np.float64))
+        self._first_run_ns = self._first_run_ns or start_ns
+        self._total_ns += own
+        self._inferences += len(times)
+        answers.check_total(self._total_ns, self._inferences, clock, now - self._first_run_ns, self.client.who)
+        answers.check_total(kept.total_ns + own, kept.count + len(times), clock, now - start_ns, self.client.who)
+
     def _chunked(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
-        start, total = time.perf_counter_ns(), 0.0
+        start = time.perf_counter_ns()
         for answer in self.client.stream(self._requests(batches), self._window):
             self._keep_pace(answer)
             times = self._times(answer)
             # Where several are under way each waits for those before it: all together did not.
-            if self.same_time:
-                total += float(times.sum(dtype=np.float64))
-                span, clock = time.perf_counter_ns() - start, self.load_report.clock
-                answers.check_total(total, kept.count + len(times), clock, span, self.client.who)
+            self._check_sum(kept, times, start)
             kept.add(self._arrays(answer.outputs, answer.count), times, answer.round_trip_ns)
             if on_done is not None:
                 on_done(answer.count)
@@ -224,8 +238,8 @@ class WireSession(Session):
         """The samples in portions as the device can take them."""
         total, place = len(batches[0]), 0
         while place < total:
-            advised = max(1, self.client.advised // self._bytes_in)
-            count = min(total - place, self._largest, self._chunk(), advised)
+            advised = max(1, self.client.advised // self.bytes_in)
+            count = min(total - place, self.largest, self._chunk(), advised)
             yield [as_bytes(batch[place : place + count]) for batch in batches], count
             place += count
 
@@ -254,7 +268,7 @@ class WireSession(Session):
 
     def _stepwise(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
         total, told = len(batches[0]), time.perf_counter()
-        waiting = 0
+        waiting, begin = 0, time.perf_counter_ns()
         for place in range(total):
             views = [as_bytes(batch[place : place + 1]) for batch in batches]
             start = time.perf_counter_ns()
@@ -264,6 +278,7 @@ class WireSession(Session):
             answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
             times = np.array([self.client.download_statistics().last_inference_ns], np.int64)
             self._check_times(times, processed - start)
+            self._check_sum(kept, times, begin)
             self._note_wait(time.perf_counter_ns() - start, times)
             kept.add(answered, times, time.perf_counter_ns() - start)
             waiting += 1
@@ -278,8 +293,12 @@ class WireSession(Session):
             self._stepwise(sample, kept, None)
             run = kept.run()
             return int(run.round_trips_ns[0]), int(run.times_ns[0])
-        answer = self.client.run([as_bytes(array) for array in sample], 1)
-        return answer.round_trip_ns, int(self._times(answer)[0])
+        return self.timed_request([as_bytes(array) for array in sample], 1)
+
+    def timed_request(self, views: Sequence[memoryview], count: int) -> tuple[int, int]:
+        """Host time of one RUN with ``count`` samples, and the sum of its on-device times, in ns; both were checked."""
+        answer = self.client.run(list(views), count)
+        return answer.round_trip_ns, int(self._times(answer).sum())
 
     def _arrays(self, views: list[memoryview], count: int) -> list[Array]:
         """The outputs in an answer, shape (n, ...), as views that end with the next request."""
@@ -309,16 +328,14 @@ class _Asks(Asks):
     def __init__(self, session: WireSession, batches: list[Array]) -> None:
         self.session, self.client, self._batches = session, session.client, batches
         self.by_run = session.protocol == "run"
-        self.largest = min(session._largest, max(1, session.client.advised // session._bytes_in))
-        self.ratio = max(0, session._bytes_out) / session._bytes_in
+        self.largest = min(session.largest, max(1, session.client.advised // session.bytes_in))
+        self.ratio = max(0, session.bytes_out) / session.bytes_in
 
     def views(self, count: int) -> list[memoryview]:
         return [as_bytes(np.resize(batch, (count, *batch.shape[1:]))) for batch in self._batches]
 
     def run(self, count: int) -> tuple[int, int]:
-        views = self.views(count)
-        answer = self.client.run(views, count)
-        return answer.round_trip_ns, int(self.session._times(answer).sum())
+        return self.session.timed_request(self.views(count), count)
 
 
 def _nothing() -> None:
