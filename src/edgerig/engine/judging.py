@@ -40,7 +40,14 @@ def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -
             continue  # such as the AUC of samples that are all of one class
         low, high = metric.interval() or (None, None)
         values.append(
-            MetricValue(name=metric.name, value=value, higher_is_better=metric.higher_is_better, low=low, high=high)
+            MetricValue(
+                name=metric.name,
+                value=value,
+                higher_is_better=metric.higher_is_better,
+                unit=metric.unit,
+                low=low,
+                high=high,
+            )
         )
     count = len(dataset.classes)
     confusion = ConfusionMatrix(count)

@@ -365,7 +365,7 @@ def _same_network(one: Artifact, other: Artifact) -> bool:
 
 
 def _headline(result: CellResult) -> str:
-    parts = [f"{metric.name} {metric.value:.2%}" for metric in result.quality.metrics[:1]]
+    parts = [f"{metric.name} {metric.text}" for metric in result.quality.metrics[:1]]
     steady, counted = result.latency.steady, result.instructions
     if isinstance(steady, Measurement):
         batch = "" if result.batch == 1 else f" of {result.batch} samples"

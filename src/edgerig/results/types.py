@@ -32,6 +32,11 @@ class MetricValue(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
 
+    @property
+    def text(self) -> str:
+        """A share as percent, any other number with its unit."""
+        return f"{self.value:.2%}" if self.unit == "1" else f"{self.value:.3g} {self.unit}"
+
 
 class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):
     """Quality of one class; ``support`` counts its samples."""

@@ -4,10 +4,12 @@ A plugin author subclasses `ModelContract` in a test file and gives two fixtures
 
     class TestMyNet(ModelContract):
         @pytest.fixture(scope="class")
-        def wrapper(self): return MyNet()
+        @classmethod
+        def wrapper(cls): return MyNet()
 
         @pytest.fixture(scope="class")
-        def dataset(self): return MyDataset()  # small: the network is trained on it several times
+        @classmethod
+        def dataset(cls): return MyDataset()  # small: the network is trained on it several times
 """
 
 from __future__ import annotations
@@ -31,17 +33,20 @@ class ModelContract:
     """Tests that every `ModelWrapper` passes."""
 
     @pytest.fixture(scope="class")
-    def wrapper(self) -> ModelWrapper:
+    @classmethod
+    def wrapper(cls) -> ModelWrapper:
         """The model under test."""
         raise NotImplementedError("give the fixture `wrapper`")
 
     @pytest.fixture(scope="class")
-    def dataset(self) -> Dataset:
+    @classmethod
+    def dataset(cls) -> Dataset:
         """A small dataset for which the model is made."""
         raise NotImplementedError("give the fixture `dataset`")
 
     @pytest.fixture(scope="class")
-    def trained(self, wrapper: ModelWrapper, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    @classmethod
+    def trained(cls, wrapper: ModelWrapper, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
         """One brief training, shared by the tests."""
         return wrapper.train(dataset, BRIEF, tmp_path_factory.mktemp("model"))
 

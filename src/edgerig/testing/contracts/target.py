@@ -4,10 +4,12 @@ A plugin author subclasses `TargetContract` in a test file and gives two fixture
 
     class TestMyBoard(TargetContract):
         @pytest.fixture(scope="class")
-        def target(self): return target_for("myboard://...", {})
+        @classmethod
+        def target(cls): return target_for("myboard://...", {})
 
         @pytest.fixture(scope="class")
-        def deployment(self): return Deployment(artifact, "my-runtime", {}, model)
+        @classmethod
+        def deployment(cls): return Deployment(artifact, "my-runtime", {}, model)
 
 ``deployment`` holds a network, how to run it, and a function that computes its outputs independently.
 """
@@ -49,12 +51,14 @@ class TargetContract:
     """Tests that every `Target` passes."""
 
     @pytest.fixture(scope="class")
-    def target(self) -> Target:
+    @classmethod
+    def target(cls) -> Target:
         """The target under test."""
         raise NotImplementedError("give the fixture `target`")
 
     @pytest.fixture(scope="class")
-    def deployment(self) -> Deployment:
+    @classmethod
+    def deployment(cls) -> Deployment:
         """A network that runs on the target."""
         raise NotImplementedError("give the fixture `deployment`")
 

@@ -5,6 +5,7 @@ They need ``flatbuffers`` and the schema inside the LiteRT wheel, both of the ba
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,20 @@ def dense_weights(features: int, classes: int, seed: int = 0) -> tuple[NDArray[n
 
 
 def dense_tflite(
-    path: Path, features: int = 8, classes: int = 4, seed: int = 0, gain: float = 1.0, batch: int = 1
+    path: Path, features: int | tuple[int, ...] = 8, classes: int = 4, seed: int = 0, gain: float = 1.0, batch: int = 1
 ) -> Path:
     """A float32 TFLite network ``softmax(gain W x + b)``: input (batch, features), output (batch, classes).
 
-    A ``gain`` of 0 makes a network whose output does not depend on its input.
+    ``features`` may be a shape, such as (28, 28, 1), whose elements are taken in order. A ``gain`` of 0 makes a network
+    whose output does not depend on its input.
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    weights, bias = dense_weights(features, classes, seed)
+    shape = (features,) if isinstance(features, int) else features
+    weights, bias = dense_weights(math.prod(shape), classes, seed)
     weights = weights * np.float32(gain)
     net = _TfliteNetwork(schema)
-    x = net.tensor("x", (batch, features), schema.TensorType.FLOAT32)
+    x = net.tensor("x", (batch, *shape), schema.TensorType.FLOAT32)
     w = net.tensor("w", weights.shape, schema.TensorType.FLOAT32, weights)
     b = net.tensor("b", bias.shape, schema.TensorType.FLOAT32, bias)
     logits = net.tensor("logits", (batch, classes), schema.TensorType.FLOAT32)
