@@ -20,8 +20,17 @@ from pathlib import Path
 import pytest
 
 from edgerig import errors
+from edgerig.compilers.base import ModelCompiler
+from edgerig.datasets.base import Dataset, Samples
+from edgerig.datasets.metrics import Metric
+from edgerig.models.base import ModelWrapper
+from edgerig.models.keras.base import KerasModel
 from edgerig.plugins import NOUNS, Plugin
 from edgerig.runtimes.base import Runtime
+from edgerig.targets.base import Session, Target
+from edgerig.targets.remote.base import WiredTarget
+from edgerig.wire.link import Link
+from edgerig.wire.protocol import RuntimeProtocol
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "plugins"
@@ -29,7 +38,13 @@ PAGES = sorted(FOLDER.glob("*.md"))
 #: The base classes whose every hook a page names.
 BASES: dict[str, tuple[type, ...]] = {
     "index": (Plugin,),
+    "compiler": (ModelCompiler,),
+    "dataset": (Dataset, Samples),
+    "metric": (Metric,),
+    "model": (ModelWrapper, KerasModel),
     "runtime": (Runtime,),
+    "runtime-protocol": (Link, WiredTarget, RuntimeProtocol),
+    "target": (Target, Session),
 }
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 #: Seconds for one command of a page.
@@ -83,7 +98,8 @@ def test_the_example_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 def test_an_example_proves_itself_and_is_measured(page: Path) -> None:
     commands = commands_of(page)
     assert any(command.startswith("python -m pytest") for command in commands), "no contract test is run"
-    assert any(command.startswith(("edgerig run", "edgerig bench")) for command in commands), "nothing is measured"
+    runs = any(command.startswith(("edgerig run", "edgerig bench")) for command in commands)
+    assert runs or any("edgerig.run(" in text for text in files_of(page).values()), "nothing is measured"
 
 
 @named(EXAMPLES)
@@ -102,13 +118,17 @@ def test_an_example_is_written_as_the_house_has_it(page: Path, tmp_path: Path) -
 
 def hooks_of(base: type) -> set[str]:
     """What a plugin author may call, set or fill in: public names, abstract ones, and those that built-ins override."""
-    own = {*vars(base), *inspect.get_annotations(base)}
-    filled = {name for sub in subclasses_of(base) for name in vars(sub)} & {
-        name for name in vars(base) if callable(getattr(base, name)) or isinstance(vars(base)[name], property)
-    }
+    documented = {cls for bases in BASES.values() for cls in bases} - {base}
+    parents = [cls for cls in base.__mro__ if cls.__module__.startswith("edgerig.") and cls not in documented]
+    own = {name for cls in parents for name in (*vars(cls), *inspect.get_annotations(cls))}
+    filled = {name for sub in subclasses_of(base) for name in vars(sub) if not name.startswith("__")}
+    methods = {name for name in own if callable(getattr(base, name, None)) or isinstance(_static(base, name), property)}
     public = {name for name in own if not name.startswith("_")}
-    hooks = public | (filled | getattr(base, "__abstractmethods__", frozenset())) & own
-    return {name for name in hooks if not name.startswith("__")}
+    return public | (filled & methods) | {*getattr(base, "__abstractmethods__", ())}
+
+
+def _static(base: type, name: str) -> object:
+    return inspect.getattr_static(base, name, None)
 
 
 def subclasses_of(base: type) -> set[type]:
