@@ -29,6 +29,9 @@ from edgerig.report.units import compact, digits, exact, percent, show, show_int
         (512, "cycles", "512 cycles"),
         (0.000034, "J", "34.0 µJ"),
         (0.25, "", "250 m"),
+        (2.314, "times", "2.31 times"),
+        (0.434, "times", "0.43 times"),
+        (0.0441, "times", "0.044 times"),
     ],
 )
 def test_a_number_is_shown_in_the_unit_that_suits_it(value: float, unit: str, text: str) -> None:

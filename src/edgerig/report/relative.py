@@ -20,7 +20,7 @@ def device_of(cell: CellResult) -> tuple[str, ...]:
 
 
 def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | None:
-    """How many times as fast a cell is as the float variant of its device, a number of unit ``times``.
+    """How many times as fast a cell is as the first float variant of its device, a number of unit ``times``.
 
     The bounds are the ratios of the ends of both intervals (or of both errors of a model), the widest that there are.
     None without a float variant of the same device, batch, and kind of number.
@@ -75,14 +75,13 @@ def _overlap(first: Figure, last: Figure) -> bool:
 
 
 def _float_variant(cell: CellResult, cells: Sequence[CellResult]) -> CellResult | None:
-    """The float32 variant that a cell is compared with: of its runtime and target, else of its device, the first."""
+    """The first float32 variant of a cell's device, whose latency is of the same kind."""
     shown = figure(cell.latency.steady)
-    candidates = [
+    candidates = (
         other
         for other in cells
         if other.artifact.scheme == "float32"
         and (device_of(other), other.batch, other.model) == (device_of(cell), cell.batch, cell.model)
         and (figure(other.latency.steady).kind, figure(other.latency.steady).unit) == (shown.kind, shown.unit)
-    ]
-    own = [other for other in candidates if (other.runtime, other.target) == (cell.runtime, cell.target)]
-    return next(iter((*own, *candidates)), None)
+    )
+    return next(candidates, None)

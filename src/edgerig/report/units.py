@@ -32,6 +32,8 @@ def scale_of(value: float, unit: str) -> tuple[float, str]:
         return 100.0, "%"
     if unit in _RATES:
         return 1.0, "/s"
+    if unit == "times":
+        return 1.0, unit
     table: Iterable[tuple[float, str]]
     if unit == "s":
         table = _TIME
@@ -106,6 +108,8 @@ def _written(value: float, symbol: str) -> str:
         return f"{value:.2f}"
     if symbol == "B":
         return f"{value:,.0f}"
+    if symbol == "times" and abs(value) < 0.1:
+        return f"{value:.2g}"
     return digits(value)
 
 
