@@ -21,6 +21,7 @@ from edgerig.report.html import render_html
 from edgerig.report.markdown import render_markdown
 from edgerig.results.types import Agreement, CellResult
 from edgerig.testing import networks
+from edgerig.views import Gallery
 
 NAMES = tuple("0123456789")
 SAMPLES = 80
@@ -247,8 +248,11 @@ def test_samples_without_a_label_are_not_judged(float_net: Path, tmp_path: Path)
     assert cell.quality.metrics[0].value == pytest.approx(right.mean())
     compared = build_report([tmp_path / "out"]).variants[1].agreement
     assert compared is not None
-    without = {row.index for row in compared.mismatches if row.verdict == "unlabelled"}
-    assert without == {row.index for row in compared.mismatches if row.label == "unknown"}
+    (gallery,) = compared.views
+    assert isinstance(gallery, Gallery)
+    rows = [dict(zip(gallery.labels, item.texts, strict=True)) for item in gallery.items]
+    without = {int(row["sample"]) for row in rows if row["verdict"] == "nobody knows which is right"}
+    assert without == {int(row["sample"]) for row in rows if row["truth"] == "unknown"}
     assert without <= set(arrays["indices"][~known])
 
 
@@ -263,7 +267,10 @@ def test_predictions_on_random_numbers_are_neither_right_nor_wrong(tmp_path: Pat
     assert compared is not None
     assert "Nobody knows which is right" in compared.note
     assert "wrong either way" not in compared.note
-    assert {row.verdict for row in compared.mismatches} == {"unlabelled"}
+    (gallery,) = compared.views
+    assert isinstance(gallery, Gallery)
+    verdict = gallery.labels.index("verdict")
+    assert {item.texts[verdict] for item in gallery.items} == {"nobody knows which is right"}
     assert not any("reach over" in text for text in result.cells[1].warnings)
 
 

@@ -13,8 +13,10 @@ from edgerig.report.figures import figure, metric_figure, number, wilson
 from edgerig.report.labels import labels
 from edgerig.report.limits import Limits
 from edgerig.report.load import Loaded
+from edgerig.report.model import AgreementView
 from edgerig.report.timing import times_of
 from edgerig.results.types import Agreement, Disagreement, MetricValue, Quality
+from edgerig.views import Gallery, Matrix, Table
 
 
 def replaced(run: Loaded, place: int, **changes: Any) -> Loaded:
@@ -84,7 +86,7 @@ def test_a_tail_that_too_few_samples_allow_says_how_many_it_needs(make: Any) -> 
 def test_a_cell_without_quality_says_so(demo: Loaded) -> None:
     report = build([replaced(demo, 0, quality=Quality(samples=10))])
     assert report.variants[0].quality.reason
-    assert report.variants[0].confusion is None
+    assert report.variants[0].views == ()
 
 
 def test_a_cell_without_latency_is_counted_in_the_notes(demo: Loaded) -> None:
@@ -121,9 +123,19 @@ def test_wilsons_interval_against_known_values() -> None:
 def test_disagreements_are_judged_and_counted(demo: Loaded) -> None:
     compared = build([demo]).variants[3].agreement
     assert compared
-    assert len(compared.mismatches) == 12
+    items = gallery(compared).items
+    assert len(items) == 12
     assert "12 of 2,000 predictions differ. 6 became wrong, 3 became right, 3 are wrong either way." in compared.note
-    assert all(one.picture for one in compared.mismatches)
+    assert all(item.picture for item in items)
+    assert [item.tone for item in items].count("bad") == 6
+    assert [item.tone for item in items].count("good") == 3
+
+
+def gallery(compared: AgreementView) -> Gallery:
+    """The samples that are judged differently."""
+    (view,) = compared.views
+    assert isinstance(view, Gallery)
+    return view
 
 
 def agreement(*pictures: str | None, same: float = 0.99) -> Agreement:
@@ -143,8 +155,11 @@ def agreement(*pictures: str | None, same: float = 0.99) -> Agreement:
 def test_only_a_real_png_becomes_a_picture(demo: Loaded, picture: str) -> None:
     compared = build([replaced(demo, 0, agreement=agreement(picture))]).variants[0].agreement
     assert compared
-    assert compared.mismatches[0].picture is None
-    assert compared.mismatches[0].predicted == "99", "a class without a name is shown by its number"
+    item = gallery(compared).items[0]
+    assert item.picture is None
+    assert item.texts[gallery(compared).labels.index("this says")] == "99", (
+        "a class without a name is shown by its number"
+    )
 
 
 def test_pictures_stop_where_the_room_ends(demo: Loaded, make: Any) -> None:
@@ -153,12 +168,12 @@ def test_pictures_stop_where_the_room_ends(demo: Loaded, make: Any) -> None:
     run = replaced(demo, 0, agreement=agreement(*pictures))
     compared = build([run], Limits(picture_bytes=room)).variants[0].agreement
     assert compared
-    assert sum(one.picture is not None for one in compared.mismatches) <= 4
-    assert "pictures are left out" in compared.note
+    assert sum(item.picture is not None for item in gallery(compared).items) <= 4
+    assert "pictures are left out" in gallery(compared).note
     compared = build([run], Limits(mismatches=4)).variants[0].agreement
     assert compared
-    assert len(compared.mismatches) == 4
-    assert "The first 4 are shown." in compared.note
+    assert len(gallery(compared).items) == 4
+    assert "The first 4 are shown." in gallery(compared).note
 
 
 def test_full_agreement_is_said(demo: Loaded) -> None:
@@ -169,16 +184,20 @@ def test_full_agreement_is_said(demo: Loaded) -> None:
 
 def test_too_many_classes_become_the_worst_pairs_and_rows(demo: Loaded) -> None:
     report = build([demo], Limits(classes=5))
-    variant = report.variants[0]
-    assert variant.confusion
-    assert variant.confusion.matrix == ()
-    assert "too many for a matrix" in variant.confusion.note
-    assert len(variant.classes) == 5
-    assert "lowest F1, out of 10" in variant.classes_note
+    worst, classes, confusion = report.variants[0].views
+    assert isinstance(confusion, Matrix)
+    assert confusion.counts == ()
+    assert "too many for a matrix" in confusion.note
+    assert isinstance(classes, Table)
+    assert len(classes.rows) == 5
+    assert "lowest F1, out of 10" in classes.note
+    f1 = sorted(row.f1 for row in demo.result.cells[0].quality.classes)
+    assert sorted(row[3] for row in classes.rows) == f1[:5]  # type: ignore[type-var]
     matrix = np.array(demo.result.cells[0].quality.confusion)
     np.fill_diagonal(matrix, 0)
-    worst = variant.confusion.worst[0]
-    assert worst.count == matrix.max() == matrix[int(worst.label), int(worst.predicted)]
+    assert isinstance(worst, Table)
+    label, predicted, count, _ = worst.rows[0]
+    assert count == matrix.max() == matrix[int(str(label)), int(str(predicted))]
 
 
 def test_layers_add_up(demo: Loaded) -> None:

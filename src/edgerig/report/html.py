@@ -14,11 +14,11 @@ import msgspec
 from markupsafe import Markup
 
 from edgerig.report import contents
-from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
+from edgerig.report.charts import Bar, Point, bars, curve, distribution, histogram, operators, scatter, time_series
 from edgerig.report.model import Report, Variant
-from edgerig.report.quality import VERDICTS
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
+from edgerig.report.views import page_table
 from edgerig.text import harmless
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -64,6 +64,11 @@ def render_html(report: Report) -> str:
     environment.filters["percent"] = percent
     environment.filters["together"] = _together
     environment.filters["without"] = _without
+    environment.filters["kind"] = lambda view: type(view).__name__
+    environment.filters["page_table"] = page_table
+    environment.filters["drawn"] = curve
+    environment.globals["zip"] = zip
+    environment.globals["heat"] = _heat
     css, js = (_part(name) for name in ("report.css", "report.js"))
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     colours, legend = _colours(report)
@@ -73,9 +78,7 @@ def render_html(report: Report) -> str:
         "plot": _plot(report, colours, legend),
         "table": report.table.on("html"),
         "tables": contents,
-        "verdicts": VERDICTS,
         "shared_legend": SHARED_LEGEND,
-        "heat": _heat,
         "css": Markup(css),
         "js": Markup(js),
         "script_hash": script_hash,

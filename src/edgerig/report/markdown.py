@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from edgerig.measure.kinds import Kind
 from edgerig.report import contents
 from edgerig.report.model import BundleView, Report, Variant
-from edgerig.report.quality import VERDICTS
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.tables import Heading, Table
 from edgerig.report.units import percent, show
 from edgerig.report.values import Fact, Figure
+from edgerig.report.views import page_table, text_table
 from edgerig.text import harmless
+from edgerig.views import Matrix, View
 
 _CLASSES_SHOWN = 20
 
@@ -205,29 +206,15 @@ def _quality(one: Variant) -> list[str]:
         return ["#### Quality", f"Not judged: {escape(one.quality.reason or '')}."]
     metrics = [(escape(row.name), _figure(row.figure, interval=True)) for row in one.metrics]
     parts = ["#### Quality", _table(("metric", "value"), metrics, [False, True])]
-    classes = [
-        (escape(row.name), percent(row.precision), percent(row.recall), percent(row.f1), f"{row.support:,}")
-        for row in one.classes
-    ]
-    parts += [
-        _table(("class", "precision", "recall", "F1", "samples"), classes, [False, True, True, True, True]),
-        escape(one.classes_note),
-    ]
-    if one.confusion is None:
-        return parts
-    if one.confusion.matrix and len(one.confusion.classes) <= _CLASSES_SHOWN:
-        head = ("true \\ predicted", *(escape(name) for name in one.confusion.classes))
-        body = (
-            (escape(name), *(f"{count:,}" for count in row))
-            for name, row in zip(one.confusion.classes, one.confusion.matrix, strict=True)
-        )
-        parts.append(_table(head, body, [False, *[True] * len(one.confusion.classes)]))
-    worst = ((escape(p.label), escape(p.predicted), f"{p.count:,}", percent(p.share)) for p in one.confusion.worst)
-    parts += [
-        _table(("true class", "taken for", "samples", "of the class"), worst, [False, False, True, True]),
-        escape(one.confusion.note),
-    ]
-    return parts
+    return [*parts, *(part for view in one.views for part in _view(view))]
+
+
+def _view(view: View) -> list[str]:
+    """A view as a table; none of a matrix that is too wide to read."""
+    if isinstance(view, Matrix) and len(view.columns) > _CLASSES_SHOWN:
+        return []
+    table = _declared(page_table(text_table(view)))
+    return [f"**{escape(view.title)}**" if table else "", table, escape(view.note)]
 
 
 def _layers(one: Variant) -> list[str]:
@@ -260,12 +247,7 @@ def _against_float(one: Variant) -> list[str]:
         f"{escape(compared.note)} Largest difference of an output {compared.max_abs_error:.3g}, "
         f"mean {compared.mean_abs_error:.3g}."
     )
-    rows = (
-        (str(row.index), escape(row.label), escape(row.reference), escape(row.predicted), VERDICTS[row.verdict])
-        for row in compared.mismatches
-    )
-    table = _table(("sample", "truth", "float says", "this says", "verdict"), rows)
-    return ["#### Against the float model", text, table]
+    return ["#### Against the float model", text, *(part for view in compared.views for part in _view(view))]
 
 
 def _run(bundle: BundleView) -> str:

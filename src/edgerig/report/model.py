@@ -7,9 +7,10 @@ import msgspec
 from edgerig.measure.kinds import Kind
 from edgerig.report.tables import Table
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
+from edgerig.views import View
 
 #: Version of the report's JSON document.
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -18,34 +19,6 @@ class Metric(msgspec.Struct, frozen=True):
     name: str
     figure: Figure
     higher_is_better: bool
-
-
-class ClassRow(msgspec.Struct, frozen=True):
-    """Quality of one class, as shares of 1; ``support`` counts its samples."""
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-class Confused(msgspec.Struct, frozen=True):
-    """So many samples of class ``label`` were taken for ``predicted``; ``share`` of that class."""
-
-    label: str
-    predicted: str
-    count: int
-    share: float
-
-
-class Confusion(msgspec.Struct, frozen=True):
-    """``matrix[i][j]`` counts samples of class i predicted as j; empty if there are too many classes to show."""
-
-    classes: tuple[str, ...]
-    matrix: tuple[tuple[int, ...], ...]
-    worst: tuple[Confused, ...]
-    note: str = ""
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,18 +61,6 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
         return any(row.shape for row in self.rows)
 
 
-class Mismatch(msgspec.Struct, frozen=True):
-    """A sample that is judged differently from the float model. ``verdict``: worse, better, both wrong,
-    or unlabelled."""
-
-    index: int
-    label: str
-    reference: str
-    predicted: str
-    verdict: str
-    picture: str | None
-
-
 class AgreementView(msgspec.Struct, frozen=True, kw_only=True):
     """Sample-by-sample comparison with the float model."""
 
@@ -108,8 +69,8 @@ class AgreementView(msgspec.Struct, frozen=True, kw_only=True):
     same: Figure
     max_abs_error: float
     mean_abs_error: float
-    mismatches: tuple[Mismatch, ...]
     note: str
+    views: tuple[View, ...] = ()
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +138,7 @@ class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One measured cell. ``anchor`` is unique in the report; ``bundle`` indexes `Report.bundles`; ``place`` is
-    the label without the variant's name."""
+    the label without the variant's name; ``views`` show its quality."""
 
     anchor: str
     label: str
@@ -210,9 +171,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     memory: tuple[NamedFigure, ...]
     energy: Figure
     metrics: tuple[Metric, ...]
-    classes: tuple[ClassRow, ...]
-    classes_note: str
-    confusion: Confusion | None
+    views: tuple[View, ...]
     layers: Layers
     agreement: AgreementView | None
     agreement_reason: str

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.datasets.metrics.chance import beats_majority, majority
 from edgerig.report.figures import same_class
-from edgerig.report.limits import Budget, Limits
-from edgerig.report.model import AgreementView, ClassRow, Confused, Confusion, Mismatch
+from edgerig.report.model import AgreementView
 from edgerig.results.types import Agreement, CellResult, DatasetInfo, Disagreement, MetricValue, Quality
+from edgerig.views import Gallery, Heading, Item, Matrix, Table, Tone, View
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _CONFUSED_PAIRS = 8
 #: What the verdict on a mismatch means, in words.
 VERDICTS = {
@@ -24,6 +22,9 @@ VERDICTS = {
     "both wrong": "wrong either way",
     "unlabelled": "nobody knows which is right",
 }
+
+
+_TONES: dict[str, Tone] = {"worse": "bad", "better": "good"}
 
 
 def primary(quality: Quality) -> MetricValue | None:
@@ -58,107 +59,94 @@ def class_name(index: int, names: Sequence[str]) -> str:
     return names[index] if 0 <= index < len(names) else str(index)
 
 
-def class_rows(quality: Quality, limits: Limits) -> tuple[tuple[ClassRow, ...], str]:
-    """The rows of the table of classes, and what was left out."""
-    rows = tuple(ClassRow(row.name, row.precision, row.recall, row.f1, row.support) for row in quality.classes)
-    if len(rows) <= limits.classes:
-        return rows, ""
-    note = f"The {limits.classes} classes of lowest F1, out of {len(rows):,}; results.json has all."
-    return tuple(sorted(rows, key=lambda row: -1.0 if math.isnan(row.f1) else row.f1)[: limits.classes]), note
+def quality_views(quality: Quality, dataset: DatasetInfo) -> tuple[View, ...]:
+    """The most confused pairs, the table of classes and the confusion matrix, as far as there are such."""
+    views: list[View] = []
+    if quality.confusion:
+        matrix = np.asarray(quality.confusion, dtype=np.int64)
+        names = tuple(class_name(index, dataset.classes) for index in range(len(matrix)))
+        views += [_most_confused(matrix, names), *_by_class(quality)]
+        counts = tuple(tuple(int(count) for count in row) for row in matrix)
+        title = "Confusion: rows are the true class, columns the prediction"
+        return (*views, Matrix(title, names, names, counts))
+    return _by_class(quality)
 
 
-def confusion_of(quality: Quality, dataset: DatasetInfo, limits: Limits) -> Confusion | None:
-    """The confusion matrix, or with too many classes the most confused pairs only."""
-    if not quality.confusion:
-        return None
-    matrix = np.asarray(quality.confusion, dtype=np.int64)
-    names = tuple(class_name(index, dataset.classes) for index in range(len(matrix)))
+def _by_class(quality: Quality) -> tuple[Table, ...]:
+    if not quality.classes:
+        return ()
+    headings = (Heading("class"), *(Heading(name, "1") for name in ("precision", "recall", "F1")), Heading("samples"))
+    rows = tuple((row.name, row.precision, row.recall, row.f1, row.support) for row in quality.classes)
+    f1 = [-1.0 if math.isnan(row.f1) else row.f1 for row in quality.classes]
+    order = tuple(sorted(range(len(rows)), key=f1.__getitem__))
+    return (Table("By class", headings, rows, order=order, ordered_by="classes of lowest F1"),)
+
+
+def _most_confused(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
     totals = matrix.sum(axis=1)
     off = matrix.copy()
     np.fill_diagonal(off, 0)
     order = np.argsort(off, axis=None, kind="stable")[::-1][:_CONFUSED_PAIRS]
-    worst = tuple(
-        Confused(names[i], names[j], int(off[i, j]), float(off[i, j] / totals[i]))
-        for i, j in (divmod(int(place), matrix.shape[1]) for place in order)
+    rows = tuple(
+        (names[i], names[j], int(off[i, j]), float(off[i, j] / totals[i]))
+        for i, j in (divmod(int(index), matrix.shape[1]) for index in order)
         if off[i, j] > 0
     )
-    if len(matrix) > limits.classes:
-        note = f"{len(matrix):,} classes are too many for a matrix; results.json has it."
-        return Confusion((), (), worst, note)
-    return Confusion(names, tuple(tuple(int(n) for n in row) for row in matrix), worst)
+    headings = (Heading("true class"), Heading("taken for"), Heading("samples"), Heading("of the class", "1"))
+    return Table("Most confused", headings, rows)
 
 
-def agreement_view(
-    cell: CellResult, agreement: Agreement, dataset: DatasetInfo, limits: Limits, budget: Budget
-) -> AgreementView:
-    """The comparison with the float model, with as many pictures as there is room for."""
-    shown = agreement.disagreements[: limits.mismatches]
-    mismatches, left_out = [], 0
-    for one in shown:
-        picture = _picture(one)
-        if picture is not None and not budget.take(len(picture)):
-            picture, left_out = None, left_out + 1
-        mismatches.append(
-            Mismatch(
-                one.index,
-                class_name(one.label, dataset.classes) if _labelled(one, dataset) else "unknown",
-                class_name(one.reference, dataset.classes),
-                class_name(one.predicted, dataset.classes),
-                _verdict(one, dataset),
-                picture,
-            )
-        )
+def agreement_view(cell: CellResult, agreement: Agreement, dataset: DatasetInfo) -> AgreementView:
+    """The comparison with the float model."""
+    total = max(round((1 - agreement.same_class) * agreement.samples), len(agreement.disagreements))
+    labels = ("truth", "float says", "this says", "verdict", "sample")
+    items = tuple(_item(sample, dataset) for sample in agreement.disagreements)
     return AgreementView(
         reference=agreement.reference,
         samples=agreement.samples,
         same=same_class(cell),
         max_abs_error=agreement.max_abs_error,
         mean_abs_error=agreement.mean_abs_error,
-        mismatches=tuple(mismatches),
-        note=_agreement_note(agreement, dataset, len(shown), left_out),
+        note=_agreement_note(agreement, dataset, total),
+        views=(Gallery("Samples that are judged differently", labels, items, total),) if items else (),
     )
 
 
-def _agreement_note(agreement: Agreement, dataset: DatasetInfo, shown: int, left_out: int) -> str:
-    total = max(round((1 - agreement.same_class) * agreement.samples), len(agreement.disagreements))
+def _item(sample: Disagreement, dataset: DatasetInfo) -> Item:
+    verdict = _verdict(sample, dataset)
+    texts = (
+        class_name(sample.label, dataset.classes) if _labelled(sample, dataset) else "unknown",
+        class_name(sample.reference, dataset.classes),
+        class_name(sample.predicted, dataset.classes),
+        VERDICTS[verdict],
+        f"{sample.index}",
+    )
+    return Item(texts, sample.picture, _TONES.get(verdict, "neutral"))
+
+
+def _agreement_note(agreement: Agreement, dataset: DatasetInfo, total: int) -> str:
     if not total:
         return f"All {agreement.samples:,} predictions are the same."
     note = f"{total:,} of {agreement.samples:,} predictions differ."
-    verdicts = [_verdict(one, dataset) for one in agreement.disagreements]
+    verdicts = [_verdict(sample, dataset) for sample in agreement.disagreements]
     unknown = verdicts.count("unlabelled")
     if unknown and unknown == len(verdicts):
-        note += " Nobody knows which is right: the samples have no labels."
-    elif total == len(verdicts):
-        note += (
-            f" {verdicts.count('worse')} became wrong, {verdicts.count('better')} became right, "
-            f"{verdicts.count('both wrong')} are wrong either way" + (f", {unknown} have no label." if unknown else ".")
-        )
-    if shown < total:
-        note += f" The first {shown:,} are shown."
-    if left_out:
-        note += f" {left_out:,} pictures are left out to keep the report small."
-    return note
+        return note + " Nobody knows which is right: the samples have no labels."
+    if total != len(verdicts):
+        return note
+    counts = f"{verdicts.count('worse')} became wrong, {verdicts.count('better')} became right"
+    unlabelled = f", {unknown} have no label." if unknown else "."
+    return f"{note} {counts}, {verdicts.count('both wrong')} are wrong either way{unlabelled}"
 
 
-def _labelled(one: Disagreement, dataset: DatasetInfo) -> bool:
+def _labelled(sample: Disagreement, dataset: DatasetInfo) -> bool:
     """Whether it is known which class the sample is of; labels of random numbers mean nothing."""
-    return one.label >= 0 and dataset.task != "none"
+    return sample.label >= 0 and dataset.task != "none"
 
 
-def _verdict(one: Disagreement, dataset: DatasetInfo) -> str:
-    if not _labelled(one, dataset):
+def _verdict(sample: Disagreement, dataset: DatasetInfo) -> str:
+    if not _labelled(sample, dataset):
         return "unlabelled"
-    if one.reference == one.label:
+    if sample.reference == sample.label:
         return "worse"
-    return "better" if one.predicted == one.label else "both wrong"
-
-
-def _picture(one: Disagreement) -> str | None:
-    """The picture if it really is a PNG in base64; anything else must not reach a page."""
-    if not one.picture:
-        return None
-    try:
-        data = base64.b64decode(one.picture, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return one.picture if data.startswith(_PNG) else None
+    return "better" if sample.predicted == sample.label else "both wrong"

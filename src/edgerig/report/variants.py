@@ -26,10 +26,11 @@ from edgerig.report.load import Samples
 from edgerig.report.machines import machine_changes, measurement_facts, version_facts
 from edgerig.report.model import Layer, Layers, Metric, OperatorTime, Variant
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
-from edgerig.report.quality import agreement_view, class_rows, confusion_of, primary
+from edgerig.report.quality import agreement_view, primary, quality_views
 from edgerig.report.timing import times_of
 from edgerig.report.units import compact, exact, percent, show
 from edgerig.report.values import Fact, Figure, NamedFigure
+from edgerig.report.views import fit
 from edgerig.results.types import CellResult, DatasetInfo
 
 #: Memory whose size is a matter of how the firmware was compiled; arena and weights are planned before.
@@ -58,7 +59,11 @@ def build_variant(
         return figures[key] or unavailable("")
 
     raw = None if samples is None else samples.get("times_ns")
-    classes, classes_note = class_rows(cell.quality, limits)
+    agreement = None if isinstance(cell.agreement, Unavailable) else agreement_view(cell, cell.agreement, dataset)
+    views = tuple(fit(view, limits, budget) for view in quality_views(cell.quality, dataset))
+    if agreement is not None:
+        shown = tuple(fit(view, limits, budget) for view in agreement.views)
+        agreement = msgspec.structs.replace(agreement, views=shown)
     times = None if raw is None or not has_samples(cell) else times_of(raw, limits.points)
     return Variant(
         anchor=anchor,
@@ -100,13 +105,9 @@ def build_variant(
         metrics=tuple(
             Metric(metric.name, metric_figure(metric, cell), metric.higher_is_better) for metric in cell.quality.metrics
         ),
-        classes=classes,
-        classes_note=classes_note,
-        confusion=confusion_of(cell.quality, dataset, limits),
+        views=views,
         layers=_layers(cell, limits),
-        agreement=None
-        if isinstance(cell.agreement, Unavailable)
-        else agreement_view(cell, cell.agreement, dataset, limits, budget),
+        agreement=agreement,
         agreement_reason=cell.agreement.reason if isinstance(cell.agreement, Unavailable) else "",
         machine=machine_changes(cell.machine, cell.machine_after),
         measurement=measurement_facts(cell),

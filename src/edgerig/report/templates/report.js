@@ -34,7 +34,7 @@
       cells.forEach((td, column) => {
         const count = Number(td.textContent);
         const share = total ? ` (${(100 * count / total).toFixed(1)} %)` : "";
-        td.dataset.tip = `${row.cells[0].textContent} taken for ${names[column]}\n${count} of ${total}${share}`;
+        td.dataset.tip = `${row.cells[0].textContent} ${table.dataset.heat} ${names[column]}\n${count} of ${total}${share}`;
       });
     }
   }
