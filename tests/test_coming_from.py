@@ -36,8 +36,8 @@ THEIRS = {
     ),
     "stm32-mnist": (
         "export-to-tflite.py OPTIMIZE_FOR_SIZE OPTIMIZED_UINT8 xxd CLEANBUILD USE_HAL_DRIVER USE_CORTEX_NN SRC= "
-        "build.sh CMD=1 CMD=2 MnistDigitDraw FbComm MnistProt fb_comm_test.cpp schema.fbs digit.h renode 288 depthwise_conv.cc "
-        "151312 cycles/MACC GDB"
+        "build.sh CMD=1 CMD=2 MnistDigitDraw FbComm MnistProt fb_comm_test.cpp schema.fbs "
+        "digit.h renode 288 depthwise_conv.cc 151312 cycles/MACC GDB"
     ),
 }
 
