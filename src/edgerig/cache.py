@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ import msgspec
 
 from edgerig import files
 from edgerig.errors import storing
+
+_logger = logging.getLogger(__name__)
 
 #: Lies in each stage and says what else does.
 MANIFEST = ".stage.json"
@@ -50,9 +53,13 @@ class StageCache:
         return self.root / key[:2] / key
 
     def get_or_build(
-        self, key: str, build: Callable[[Path], None], *, resumable: bool = False,
+        self,
+        key: str,
+        build: Callable[[Path], None],
+        *,
+        resumable: bool = False,
         damaged: Callable[[str], None] = lambda reason: None,
-    ) -> tuple[Path, bool]:  # fmt: skip
+    ) -> tuple[Path, bool]:
         """The stage's folder, every file of it checked, and whether it was there already.
 
         Args:
@@ -66,7 +73,9 @@ class StageCache:
         """
         final = self.folder(key)
         if final.is_dir() and self.fault(key) is None:
+            _logger.debug("%s is there already", final)
             return final, True
+        _logger.debug("%s is not there, or not whole: it is built", final)
         with self._lock(key):
             # Another process may have built or mended it meanwhile.
             if os.path.lexists(final):

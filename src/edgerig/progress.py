@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_logger = logging.getLogger(__name__)
+
 
 class Progress:
-    """Silent progress; a front end subclasses it to show something."""
+    """Progress that is logged and not shown; a front end subclasses it to show something."""
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
@@ -15,7 +18,8 @@ class Progress:
         yield Task(name, total)
 
     def log(self, message: str) -> None:
-        """Say something worth keeping."""
+        """Say something worth keeping: it goes to Python's `logging`."""
+        _logger.info("%s", message)
 
 
 class Task:

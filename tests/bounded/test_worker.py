@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -206,3 +207,21 @@ def test_what_engines_print_fills_no_disk(worker: Worker, monkeypatch: pytest.Mo
     os.write(worker._words.fileno(), b"x" * 5000)
     call(worker, work.count, heard, 3, 0.2)
     assert os.fstat(worker._words.fileno()).st_size <= 1000
+
+
+@pytest.mark.parametrize("libraries", [logging.INFO, logging.WARNING])
+def test_what_the_child_logs_is_logged_here(worker: Worker, caplog: pytest.LogCaptureFixture, libraries: int) -> None:
+    """Of its libraries only where more than warnings is asked for: nobody asked for what they have to say there."""
+    with caplog.at_level(libraries):
+        call(worker, work.log, "a word")
+    ours = [record for record in caplog.records if record.name == "edgerig.work"]
+    others = [record for record in caplog.records if record.name == "a_library"]
+    assert [record.getMessage() for record in ours] == ["the work says a word"] * 20
+    assert {record.process for record in ours} == {worker.process.pid}
+    assert len(others) == (20 if libraries == logging.INFO else 0)
+    assert call(worker, work.echo, 1) == (1,), "it is ready for more"
+
+
+def test_logging_is_no_progress(worker: Worker) -> None:
+    with pytest.raises(CompileError, match="told no progress for 2 s"):
+        call(worker, work.log_for_ever, limits=Limits(silence=2))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,23 @@ def leave() -> None:
 def hang() -> None:
     while True:
         time.sleep(60)
+
+
+def log(word: str) -> None:
+    """Log from two threads at once, while asking nothing."""
+    others = [threading.Thread(target=logging.getLogger("a_library").error, args=("%s", word)) for _ in range(20)]
+    for other in others:
+        other.start()
+    for _ in range(20):
+        logging.getLogger("edgerig.work").warning("the work says %s", word)
+    for other in others:
+        other.join()
+
+
+def log_for_ever() -> None:
+    while True:
+        logging.getLogger("edgerig.work").warning("still at it")
+        time.sleep(0.05)
 
 
 def swallow(size: int) -> int:

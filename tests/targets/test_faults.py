@@ -24,6 +24,7 @@ from edgerig.errors import (
     WireError,
 )
 from edgerig.install import install_command
+from edgerig.targets.remote.tcp import log_lines
 from edgerig.targets.resolve import plugin_of, target_for
 from edgerig.testing import faults
 from edgerig.wire.client import WireClient
@@ -378,6 +379,18 @@ def test_start_brings_an_agent_up_for_the_run_and_takes_it_down_again(faulty, tm
     assert not Path(f"/proc/{agent}").exists()
     with pytest.raises(TargetError):
         target_for(f"tcp://127.0.0.1:{port}").check()
+
+
+def test_what_an_agent_says_is_read_and_logged_however_much_it_is(caplog):
+    """A pipe that nobody reads takes 64 KiB: the agent would wait for ever."""
+    program = "for i in range(3000): print('2026-01-01 00:00:00 WARNING', 'x' * 100, i)"
+    agent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    with caplog.at_level("INFO"):
+        log_lines(agent.stdout, agent.pid)
+    assert agent.wait(20) == 0
+    assert len(caplog.records) == 3000
+    last = caplog.records[-1]
+    assert (last.levelname, last.getMessage(), last.process) == ("WARNING", "x" * 100 + " 2999", agent.pid)
 
 
 def test_start_uses_an_agent_that_is_there_and_leaves_it_there(start_agent):

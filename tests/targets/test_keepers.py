@@ -34,7 +34,7 @@ def target(start_agent):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [ValueError("nonsense"), ZeroDivisionError(), MemoryError(), KeyError("x")])
-def test_failure_is_said_and_the_lease_goes_on(target, monkeypatch, capsys, error):
+def test_failure_is_said_and_the_lease_goes_on(target, monkeypatch, caplog, error):
     renewed, real = [], WireClient.renew_lease
 
     def fails_once(self, release=False):
@@ -46,7 +46,7 @@ def test_failure_is_said_and_the_lease_goes_on(target, monkeypatch, capsys, erro
     monkeypatch.setattr(WireClient, "renew_lease", fails_once)
     target.check()
     assert eventually(lambda: len(renewed) > 4)
-    told = capsys.readouterr().err
+    told = caplog.text
     assert told.count("renewing the lease of tcp://") == 1
     assert type(error).__name__ in told
     other = target_for(target.address)
@@ -54,7 +54,7 @@ def test_failure_is_said_and_the_lease_goes_on(target, monkeypatch, capsys, erro
         other.check()
 
 
-def test_failure_that_comes_again_is_said_once(target, monkeypatch, capsys):
+def test_failure_that_comes_again_is_said_once(target, monkeypatch, caplog):
     renewed = []
 
     def fails(self, release=False):
@@ -64,11 +64,11 @@ def test_failure_that_comes_again_is_said_once(target, monkeypatch, capsys):
     monkeypatch.setattr(WireClient, "renew_lease", fails)
     target.check()
     assert eventually(lambda: len(renewed) > 3)
-    assert capsys.readouterr().err.count("nonsense") == 1
+    assert caplog.text.count("nonsense") == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_thread_that_died_is_replaced_with_the_next_session(target, monkeypatch, capsys, faulty, x):
+def test_thread_that_died_is_replaced_with_the_next_session(target, monkeypatch, caplog, faulty, x):
     def dies(self):
         raise SystemExit
 
@@ -78,12 +78,12 @@ def test_thread_that_died_is_replaced_with_the_next_session(target, monkeypatch,
         assert eventually(lambda: not keepers())
     with target.open(faulty, faults.NAME, {}) as session:
         assert len(keepers()) == 1
-        assert "its thread has died" in capsys.readouterr().err
+        assert "its thread has died" in caplog.text
         assert len(session.run(x).times_ns) == 5
 
 
-def test_closing_ends_the_thread_without_a_word(target, capsys):
+def test_closing_ends_the_thread_without_a_word(target, caplog):
     target.check()
     target.close()
     assert eventually(lambda: not keepers())
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""

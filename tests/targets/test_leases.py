@@ -140,14 +140,14 @@ def test_lease_is_renewed_for_longer_than_it_lasts(start_agent, owned, faulty, x
 
 
 @pytest.mark.slow
-def test_waiting_run_says_so_once_and_gets_the_device_when_the_other_is_done(start_agent, owned, monkeypatch, capsys):
+def test_waiting_run_says_so_once_and_gets_the_device_when_the_other_is_done(start_agent, owned, monkeypatch, caplog):
     monkeypatch.setattr(lease_holder, "_RETRY", 0.1)
     agent = start_agent()
     ann, bob = owned(agent.address), owned(agent.address, wait=30)
     ann.check()
     threading.Timer(1.5, ann.close).start()
     bob.check()
-    assert capsys.readouterr().err.count("Waiting for it, 30 s at most.") == 1
+    assert caplog.text.count("Waiting for it, 30 s at most.") == 1
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import resource
 import signal
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from edgerig import plugins
+from edgerig import child_logs, plugins
 from edgerig.agent.greeting import answer_hello
 from edgerig.agent.loading import errors_name, import_engine, network_memory
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
@@ -29,6 +30,7 @@ from edgerig.agent.watch import watch
 from edgerig.agent.worker_process import ERRORS
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, InferenceError, UnknownNameError, WireError
+from edgerig.logs import Levels
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Quantity
 from edgerig.measure.machine import observe
@@ -40,6 +42,9 @@ from edgerig.wire.frame import CHECKED, MORE, Frame, FrameReader, FrameWriter, K
 from edgerig.wire.link import Link, PairLink, TcpLink
 from edgerig.wire.messages import Failure, Loaded, ModelHeader, Statistics, StatsHeader, pack, unpack
 from edgerig.wire.pace import MESSAGE_SECONDS, TooSlow
+
+# Not by __name__: this module is the main one of its process.
+_logger = logging.getLogger("edgerig.agent.worker")
 
 #: Requests that a host may have under way: they wait in the socket, and cost nothing here.
 WINDOW = 32
@@ -168,6 +173,7 @@ class Worker:
         self._memory = {"rss_before_load": current_rss()}
         runtime.load(path)
         self.runtime, self._since = runtime, since
+        _logger.info("%s %s has loaded %s", asked.runtime, runtime.version(), asked.name or asked.sha256[:12])
         self._specification = Loaded(
             inputs=runtime.inputs, outputs=runtime.outputs, load_seconds=runtime.load_seconds, sha256=asked.sha256,
             runtime=asked.runtime, runtime_version=runtime.version(), clock=clock,
@@ -325,7 +331,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--max-model", type=int, help="bytes of the largest network")
     parser.add_argument("--max-message", type=int, default=Limits().payload, help="bytes of the largest other message")
     parser.add_argument("--max-memory", type=int, help="bytes of address space of this process")
+    parser.add_argument("--log-fd", type=int, help="an inherited pipe, for log records")
+    parser.add_argument("--log-levels", type=int, nargs=2, help="of edgerig's records and of libraries'")
     given = parser.parse_args(arguments)
+    if given.log_fd is not None:
+        child_logs.forward_to_pipe(given.log_fd, Levels(*given.log_levels))
     # Whoever started us decides when we end; Ctrl-C in its terminal is not meant for us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a session writes, and a network is among it, is for this user alone.

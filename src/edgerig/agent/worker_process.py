@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from edgerig import child_logs
 from edgerig.agent.scratch import session_folder
 from edgerig.errors import TargetError
 from edgerig.wire.ownership import TOKEN_VARIABLE
+
+_logger = logging.getLogger(__name__)
 
 #: Variables that change how many threads an engine uses behind the settings' back.
 THREAD_VARIABLES = (
@@ -78,16 +82,35 @@ class WorkerProcess:
             words += ["--max-memory", str(limits.memory)] if limits.memory is not None else []
         self._errors = self.folder / ERRORS
         try:
-            # Appended to, so that it can be cut short while it is written.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
-                self.process = subprocess.Popen(
-                    words, stdin=subprocess.PIPE, stdout=errors, stderr=errors, env=_own_environment(),
-                    pass_fds=(connected.fileno(),), start_new_session=True,
-                )  # fmt: skip
+            self.process, self._logs = self._start(words, connected.fileno())
         except OSError as error:
             self._remove_folder()
             raise TargetError(f"Could not start the process that runs the network: {error.strerror}.") from error
+
+    def _start(self, words: list[str], connected: int) -> tuple[subprocess.Popen[bytes], child_logs.PipeReader]:
+        """The process, and the thread that logs here what it logs."""
+        reader, writer = os.pipe()
+        logs = child_logs.PipeReader(os.fdopen(reader, "rb"))
+        wanted = child_logs.levels()
+        words += ["--log-fd", str(writer), "--log-levels", str(wanted.ours), str(wanted.libraries)]
+        # Appended to, so that it can be cut short while it is written.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
+                process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.PIPE,
+                    stdout=errors,
+                    stderr=errors,
+                    env=_own_environment(),
+                    pass_fds=(connected, writer),
+                    start_new_session=True,
+                )
+        finally:
+            os.close(writer)
+        logs.process = process.pid
+        _logger.debug("process %d runs networks in %s", process.pid, self.folder)
+        return process, logs
 
     @property
     def pid(self) -> int:
@@ -123,6 +146,8 @@ class WorkerProcess:
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
+        # What it has logged stands before what is logged about its end.
+        self._logs.join(GRACE)
         self._remove_folder()
 
     def _remove_folder(self) -> None:

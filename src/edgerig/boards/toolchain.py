@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,8 @@ import msgspec
 
 from edgerig.errors import CompileError, UsageError
 from edgerig.install import install_command
+
+_logger = logging.getLogger(__name__)
 
 Choice = Literal["auto", "ziglang", "gcc"]
 GCC = "arm-none-eabi-gcc"
@@ -91,11 +95,18 @@ class Toolchain(msgspec.Struct, frozen=True):
         Raises:
             CompileError: It does not start, or does not end.
         """
+        _logger.debug("in %s: %s", where, shlex.join([*self.words, *words]))
         try:
             return subprocess.run(
-                [*self.words, *words], cwd=where, capture_output=True, text=True, errors="replace", timeout=PATIENCE,
-                check=False, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+                [*self.words, *words],
+                cwd=where,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=PATIENCE,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CompileError(f"{self.version} does not work: {error}.") from error
 

@@ -13,24 +13,36 @@ import pickle
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
+from edgerig import child_logs
 from edgerig.bounded.channel import Channel
 from edgerig.bounded.remote import RequestUnpickler
 from edgerig.errors import EdgerigError
 
-#: Kinds of messages to the program: the result, an error on purpose, a fault, a question.
-DONE, ERROR, FAULT, QUESTION = range(4)
+#: Kinds of messages to the program: the result, an error on purpose, a fault, a question, a log record.
+DONE, ERROR, FAULT, QUESTION, LOG = range(5)
 _PR_SET_PDEATHSIG = 1
 
 
 def serve(channel: Channel) -> None:
     """Work until the other end closes the connection."""
 
+    # Any thread may log, also while another one asks.
+    lock = threading.Lock()
+
+    def send(message: bytes) -> None:
+        with lock:
+            channel.send(message)
+
+    def log(level: int, name: str, text: str, created: float) -> None:
+        send(pickle.dumps((LOG, level, name, text, created), protocol=5))
+
     def ask(question: str, *arguments: Any) -> Any:
-        channel.send(pickle.dumps((QUESTION, question, arguments), protocol=5))
+        send(pickle.dumps((QUESTION, question, arguments), protocol=5))
         kind, *content = pickle.loads(channel.receive())
         if kind == ERROR:
             raise revived(*content)
@@ -43,18 +55,19 @@ def serve(channel: Channel) -> None:
             request = channel.receive()
         except EOFError:
             return
-        answer = _answer(request, ask)
+        answer = _answer(request, ask, log)
         del request
-        channel.send(answer)
+        send(answer)
 
 
-def _answer(request: bytes, ask: Any) -> bytes:
+def _answer(request: bytes, ask: Any, log: child_logs.Sender) -> bytes:
     try:
         surroundings, call = pickle.loads(request)
         os.chdir(surroundings["folder"])
         sys.path[:] = surroundings["path"]
         os.environ.clear()
         os.environ.update(surroundings["environment"])
+        child_logs.forward(log, surroundings["levels"])
         function, arguments = RequestUnpickler(io.BytesIO(call), ask).load()
         return pickle.dumps((DONE, function(*arguments)), protocol=5)
     except EdgerigError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import pickle
 import select
@@ -17,9 +18,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgerig import child_logs
 from edgerig.bounded.answers import Answers
 from edgerig.bounded.channel import Channel, careful_loads
-from edgerig.bounded.child import DONE, ERROR, FAULT, flattened, revived
+from edgerig.bounded.child import DONE, ERROR, FAULT, LOG, flattened, revived
 from edgerig.bounded.limits import MEMORY_VARIABLE, TIMEOUT_VARIABLE, Limits
 from edgerig.bounded.remote import RequestPickler
 from edgerig.errors import EdgerigError
@@ -28,6 +30,7 @@ from edgerig.errors import EdgerigError
 TICK = 0.1
 #: Seconds that it gets to end by itself.
 GRACE = 2.0
+_logger = logging.getLogger(__name__)
 #: Bytes that are kept of what engines print.
 MOST_WORDS = 1 << 20
 _LAST_LINES = 3
@@ -50,6 +53,7 @@ class Worker:
         finally:
             theirs.close()
         self.owner = os.getpid()
+        _logger.debug("process %d does work on networks from elsewhere", self.process.pid)
         self._channel = Channel(ours, self._watch)
         self._deadline = self._memory = float("inf")
         self._limits, self._looked = Limits(), 0.0
@@ -72,10 +76,12 @@ class Worker:
             what: The work, for messages: ``"Compiling net to int8"``.
             failed: The error for work that did not end by itself.
         """
+        _logger.debug("%s: process %d", what, self.process.pid)
         file = io.BytesIO()
         pickler = RequestPickler(file)
         pickler.dump((function, tuple(arguments)))
-        surroundings = {"folder": str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
+        surroundings: dict[str, Any] = {"folder": str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
+        surroundings["levels"] = child_logs.levels()
         self._limits, self._memory = limits, limits.memory_bytes()
         answers = Answers(pickler.kept)
         try:
@@ -126,7 +132,7 @@ class Worker:
         """Answer questions until the work is done."""
         while True:
             self._deadline = time.monotonic() + self._limits.silence
-            kind, *content = careful_loads(self._channel.receive())
+            kind, *content = self._receive()
             if kind in (DONE, ERROR, FAULT):
                 return kind, tuple(content)
             question, arguments = content
@@ -135,6 +141,15 @@ class Worker:
             except EdgerigError as error:
                 answer = (ERROR, *flattened(error))
             self._channel.send(pickle.dumps(answer, protocol=5))
+
+    def _receive(self) -> Any:
+        """The next message but log records, which are no progress: who only logs is given up all the same."""
+        while True:
+            kind, *content = careful_loads(self._channel.receive())
+            if kind != LOG:
+                return (kind, *content)
+            level, name, text, created = content
+            child_logs.replay(int(level), str(name), str(text), float(created), self.process.pid)
 
     def _watch(self) -> None:
         """Wait for something to read, and look at what the child takes meanwhile."""

@@ -14,6 +14,7 @@ import click
 
 from edgerig import __version__
 from edgerig.bounded import bounded
+from edgerig.cli.log_options import add_log_options, apply_log_options, log_failure
 from edgerig.errors import EdgerigError, Interrupted, StorageError
 from edgerig.text import harmless, one_line
 
@@ -52,7 +53,14 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"edgerig.cli.{COMMANDS[cmd_name][0]}_command")
         command: click.Command = module.command
-        return command
+        return add_log_options(command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            log_failure(error)
+            raise
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
@@ -77,6 +85,10 @@ class LazyGroup(click.Group):
 def cli(ctx: click.Context, debug: bool) -> None:
     """Test neural networks on edge devices: quality, latency, memory, layer by layer, in one report."""
     ctx.obj = {"debug": debug}
+    apply_log_options(ctx)
+
+
+add_log_options(cli)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable
@@ -11,12 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 from click.core import ParameterSource
 
-from edgerig.cli.console import echo, say
-from edgerig.text import one_line
+from edgerig import logs
+from edgerig.cli.console import say
+from edgerig.cli.log_options import add_log_options, apply_log_options
 
 if TYPE_CHECKING:
     from edgerig.agent.serial import SerialAgent
     from edgerig.agent.server import Agent
+
+
+_logger = logging.getLogger(__name__)
 
 
 class Size(click.ParamType[int]):
@@ -58,7 +63,7 @@ class AgentGroup(click.Group):
             return None
         from edgerig.cli import agent_keys
 
-        return agent_keys.command
+        return add_log_options(agent_keys.command)
 
 
 @click.group(name="agent", cls=AgentGroup, invoke_without_command=True)
@@ -107,7 +112,6 @@ class AgentGroup(click.Group):
 @click.option("--max-model", type=Size(), default="1G", show_default=True, help="Largest network that is taken.")
 @click.option("--max-message", type=Size(), default="256M", show_default=True, help="Largest other message.")
 @click.option("--max-memory", type=Size(), help="Address space of a session's process.  [default: no limit]")
-@click.option("--quiet", is_flag=True, help="Say nothing about sessions.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends.")
 @click.pass_context
 def command(
@@ -124,7 +128,6 @@ def command(
     max_model: int,
     max_message: int,
     max_memory: int | None,
-    quiet: bool,
     until_eof: bool,
 ) -> None:
     """Serve this machine as a device under test, until Ctrl-C.
@@ -151,12 +154,13 @@ def command(
     from edgerig.wire.tls import KEY, device_context
     from edgerig.wire.unix import SCHEME, parse_unix
 
+    apply_log_options(ctx, base=logs.VERBOSE)
     for name in runtimes:
         find("runtime", name, Runtime)
     if listen.startswith("serial://"):
         _refuse_socket_options(ctx)
         serial = _serial_agent(
-            listen, folder=folder, runtimes=runtimes, idle=idle, log=(lambda _: None) if quiet else _log,
+            listen, folder=folder, runtimes=runtimes, idle=idle, log=_log,
             limits=WorkerLimits(max_model, max_message, max_memory),
         )  # fmt: skip
         _serve(serial, listen, until_eof)
@@ -164,12 +168,12 @@ def command(
     token = load_token(token_file)
     for secret in (token_file, tls / KEY if tls is not None else None):
         if secret is not None and others_may_read(secret):
-            echo(f"warning: every user of this machine may read {secret}: chmod 600 {secret}")
+            _logger.warning("every user of this machine may read %s: chmod 600 %s", secret, secret)
     address = parse_unix(listen) if listen.startswith(SCHEME) else parse_address(listen)
     agent = Agent(
         address, folder=folder, runtimes=runtimes, insecure=insecure, idle=idle, token=token,
         tls=device_context(tls) if tls is not None else None, sessions=sessions, lease=lease,
-        limits=WorkerLimits(max_model, max_message, max_memory), log=(lambda _: None) if quiet else _log,
+        limits=WorkerLimits(max_model, max_message, max_memory), log=_log,
     )  # fmt: skip
     _serve(agent, str(agent.address), until_eof)
 
@@ -200,8 +204,7 @@ def _serial_agent(listen: str, **settings: Any) -> SerialAgent:
 
 
 def _log(message: str) -> None:
-    """One line, whatever a client calls itself."""
-    echo(one_line(message))
+    _logger.info("%s", message)
 
 
 def _serve(agent: Agent | SerialAgent, where: str, until_eof: bool) -> None:
@@ -217,7 +220,7 @@ def _serve(agent: Agent | SerialAgent, where: str, until_eof: bool) -> None:
         pass
     finally:
         agent.close()
-    echo("agent stopped")
+    _log("agent stopped")
 
 
 def _stop_at_eof(stop: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ devices, files and bundles, and a terminal obeys what it is sent.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any, TextIO
 import click
 import msgspec
 
+from edgerig import logs
 from edgerig.progress import Progress, Task
 from edgerig.text import harmless, harmless_json, one_line
 
@@ -25,6 +27,7 @@ def print_json(value: Any) -> None:
     sys.stdout.write(harmless_json(msgspec.json.format(msgspec.json.encode(value), indent=1).decode()) + "\n")
 
 
+_logger = logging.getLogger(__name__)
 #: Seconds from which on the end of a task gets a line of its own.
 WORTH_A_LINE = 2.0
 
@@ -41,7 +44,8 @@ class ConsoleProgress(Progress):
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
         name = one_line(name)
         start = time.monotonic()
-        if not self.console.is_terminal:
+        _logger.debug("%s: begins", name)
+        if not self.console.is_terminal or logs.quiet():
             task = Task(name, total)
             yield task
             self._done(task, start)
@@ -67,11 +71,17 @@ class ConsoleProgress(Progress):
     def _done(self, task: Task, start: float) -> None:
         """A line for what took long enough to be wondered about."""
         seconds = time.monotonic() - start
+        text = f"{task.name}: done in {seconds:.1f} s{f' ({task.note})' if task.note else ''}"
         if seconds >= WORTH_A_LINE:
-            self.log(f"{task.name}: done in {seconds:.1f} s{f' ({task.note})' if task.note else ''}")
+            self.log(text)
+        else:
+            _logger.debug("%s", text)
 
     def log(self, message: str) -> None:
-        self.console.print(harmless(message), markup=False, soft_wrap=True)
+        super().log(message)
+        # With -v it is a log line already.
+        if not (logs.shows(logging.INFO) or logs.quiet()):
+            self.console.print(harmless(message), markup=False, soft_wrap=True)
 
 
 #: Characters of a line where its stream is no terminal: a log file has no width, and a table must not be squeezed.
@@ -89,8 +99,9 @@ def terminal_width(stream: TextIO) -> int:
 
 
 def echo(message: str = "") -> None:
-    """A line for people, on standard error."""
-    click.echo(harmless(message), err=True)
+    """A line for people, on standard error; not with ``--quiet``."""
+    if not logs.quiet():
+        click.echo(harmless(message), err=True)
 
 
 def say(message: str = "", *, nl: bool = True, **style: Any) -> None:

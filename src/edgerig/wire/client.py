@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -29,6 +30,8 @@ from edgerig.wire.protocol import Answer, RuntimeProtocol
 from edgerig.wire.stream import Request, Stream
 from edgerig.wire.upload import PART_BYTES, check_built_in, check_size, parts
 
+_logger = logging.getLogger(__name__)
+
 __all__ = ["Answer", "RuntimeProtocol", "WireClient"]
 
 #: What a device answers that knows no HELLO.
@@ -47,7 +50,15 @@ class WireClient(Exchange, RuntimeProtocol):
         check_size(self.who, self.device, header, data.nbytes)
         if len(messages.pack(header)) > self.device.max_header:
             header = msgspec.structs.replace(header, name="")
+        start = time.monotonic()
         frame = self._upload(header, data)
+        _logger.debug(
+            "%s: %s, %d B, has arrived and is loaded after %.3f s",
+            self.who,
+            header.name or header.sha256[:12],
+            data.nbytes,
+            time.monotonic() - start,
+        )
         loaded = answers.checked_loaded(answers.decoded(frame.payload, Loaded, "MODEL", self.who), self.who)
         self.window = loaded.window if self.link.lossless else 1
         self.answer_bytes = 8 + sum(max(0, spec.nbytes) for spec in loaded.outputs)
@@ -120,6 +131,7 @@ class WireClient(Exchange, RuntimeProtocol):
             raise TargetError(
                 f"{self.who} asks for a token and does not know it itself.", "Is it the device that you think?"
             )
+        _logger.debug("%s: %s answers", self.who, self.device.software)
         state = answers.decoded(frame.payload, MachineState | None, "HELLO", self.who) if len(frame.payload) else None
         return answers.checked_machine(state, self.who)
 

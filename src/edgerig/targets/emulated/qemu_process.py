@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -27,6 +29,8 @@ from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Frame, FrameReader, Kind, Limits
 from edgerig.wire.link import Link, PairLink
 from edgerig.wire.messages import Hello, unpack
+
+_logger = logging.getLogger(__name__)
 
 PROGRAM = "qemu-system-arm"
 INSTALL = "apt-get install --no-install-recommends qemu-system-arm"
@@ -69,9 +73,14 @@ class Emulator:
             words += ["-chardev", f"socket,id={name},fd={end.fileno()}", "-serial", f"chardev:{name}"]
         try:
             self.process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors, start_new_session=True,
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                start_new_session=True,
                 pass_fds=(theirs.fileno(), terminal.fileno()),
-            )  # fmt: skip
+            )
+            _logger.debug("process %d: %s", self.process.pid, shlex.join(words))
         except OSError as error:
             self.wire.close()
             self.console.close()

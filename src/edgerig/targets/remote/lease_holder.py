@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import logging
 import math
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +22,8 @@ from edgerig.errors import EdgerigError, LeaseError, TargetError
 from edgerig.measure.machine import MachineState
 from edgerig.wire.client import WireClient
 from edgerig.wire.ownership import Owner, new_owner_id
+
+_logger = logging.getLogger(__name__)
 
 #: Seconds that a run waits without being told to, for a lease whose owner is gone to run out.
 RUN_OUT_SECONDS = 45.0
@@ -54,7 +56,7 @@ class LeaseHolder:
         say: Callable[[str], None] | None = None,
     ) -> None:
         self._connect, self._token, self._insist, self._wait = connect, token, require_proof, wait
-        self._say = say or _to_stderr
+        self._say = say or _log_warning
         self._owner = Owner(new_owner_id(), run_name())
         self._keeper: LeaseRenewer | None = None
 
@@ -65,7 +67,7 @@ class LeaseHolder:
             LeaseError: Another run has the device. TargetError: It is not there, or refuses us.
         """
         if self._keeper is not None and self._keeper.died:
-            self._say("warning: nobody renews the lease any more: its thread has died. Another begins.")
+            self._say("nobody renews the lease any more: its thread has died. Another begins.")
             self.hold()
         if self._keeper is None:
             self.hold()
@@ -191,7 +193,7 @@ class LeaseRenewer:
                 what = f"{type(error).__name__}: {error}"
                 if what != said:
                     self._say(
-                        f"warning: renewing the lease of {self._client.who} failed: {what}. It is begun anew, as often "
+                        f"renewing the lease of {self._client.who} failed: {what}. It is begun anew, as often "
                         "as it takes. This is a fault of edgerig; please report it."
                     )
                 said = what
@@ -230,9 +232,8 @@ class LeaseRenewer:
                 self._client = client
 
 
-def _to_stderr(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"{text}\n")
+def _log_warning(text: str) -> None:
+    _logger.warning("%s", text)
 
 
 def run_name() -> str:

@@ -7,11 +7,14 @@ import os
 import select
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import msgspec
 
+from edgerig import child_logs, logs
 from edgerig.agent.address import Address, parse_address
 from edgerig.agent.worker_process import environment
 from edgerig.errors import SpecError, TargetError
@@ -58,6 +61,14 @@ class TcpSettings(Settings, frozen=True, kw_only=True):
     ] = False
 
 
+def log_lines(output: IO[bytes], process: int) -> None:
+    """Log what an agent says, until it ends."""
+    with output, contextlib.suppress(OSError, ValueError):
+        for line in output:
+            level, text = logs.parsed(line.decode(errors="replace"))
+            child_logs.replay(level, "edgerig.agent", text, time.time(), process)
+
+
 class Tcp(WiredTarget):
     """An agent at ``tcp://HOST:PORT``. If it is not there, that is an error: nothing is measured in its stead."""
 
@@ -92,9 +103,8 @@ class Tcp(WiredTarget):
             except subprocess.TimeoutExpired:
                 agent.kill()
                 agent.wait()
-            for pipe in (agent.stdin, agent.stdout):
-                if pipe is not None:
-                    pipe.close()
+            if agent.stdin is not None:
+                agent.stdin.close()
 
     def connect(self) -> WireClient:
         place = parse_address(self.address)
@@ -158,9 +168,13 @@ class Tcp(WiredTarget):
         words += ["--token-file", self.settings.token_file] if self.settings.token_file is not None else []
         # A session of its own: Ctrl-C is for the run, which then ends the agent; --until-eof if the run cannot.
         agent = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
             env=environment(),
-        )  # fmt: skip
+        )
         self._agent = agent
         assert agent.stdout is not None
         ready, _, _ = select.select([agent.stdout], [], [], START_SECONDS)
@@ -172,3 +186,5 @@ class Tcp(WiredTarget):
                     words_of_it += " " + agent.communicate(timeout=2)[0].decode(errors="replace").strip()
             self.close()
             raise TargetError(f"The agent for {self.address} did not start. {words_of_it}".strip())
+        # A pipe that nobody reads would be full some day, and the agent wait for ever.
+        threading.Thread(target=log_lines, args=(agent.stdout, agent.pid), daemon=True).start()
