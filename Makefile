@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 JOBS ?= 4
 PARALLEL := -n $(JOBS) --dist worksteal
 
+# Tests start hundreds of processes: none of them need compile edgerig's sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-fast faults fuzz lint types wheel clean
 
 # pip is brought up to date first: old resolvers (Debian's 23.0) take many minutes over the extras.

@@ -1,6 +1,7 @@
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,20 @@ from edgerig.testing import networks
 
 @pytest.fixture(autouse=True, scope="session")
 def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Tests neither find nor leave anything in the user's own cache; those that run beside one another share one."""
+    """Tests neither find nor leave anything in the user's own cache; those that run beside one another share one.
+
+    What JAX compiles is shared as well, by all tests and the processes that they start: most train the same few
+    networks, and compiling one takes longer than training it.
+    """
     root = tmp_path_factory.getbasetemp()
     folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "cache"
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGERIG_CACHE", str(folder))
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
+        for bound in ("MIN_COMPILE_TIME_SECS", "MIN_ENTRY_SIZE_BYTES"):
+            patch.setenv(f"JAX_PERSISTENT_CACHE_{bound}", "0")
+        assert "jax" not in sys.modules, "a test module imports jax at its top: it would not hear of the cache"
         yield folder
 
 

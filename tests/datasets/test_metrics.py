@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
-import sklearn.metrics as sk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -26,6 +27,16 @@ from edgerig.datasets.metrics.functions import mean_ranks
 from edgerig.errors import IncompatibleError, InferenceError
 
 Case = tuple[np.ndarray, np.ndarray]
+
+
+class Sklearn:
+    """``sklearn.metrics``, imported when first used: when tests are collected it would cost each worker a second."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module("sklearn.metrics"), name)
+
+
+sk = Sklearn()
 
 
 @st.composite
