@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerig.engine import api
+from edgerig.engine.run import Options, execute
 from edgerig.errors import EdgerigError, StorageError
 from edgerig.progress import Progress
 from edgerig.report import write_reports
@@ -46,7 +47,7 @@ def run(
     plan = spec if isinstance(spec, Plan) else api.plan(spec, only=only, settings=settings)
     folder = Path(out) if out is not None else api.DEFAULT_OUT / plan.rig.name
     try:
-        result = api.run(plan, out=folder, resume=resume, progress=progress, command=command)
+        result = execute(plan, Options(out=folder, resume=resume, command=command), progress)
     except EdgerigError as error:
         if error.bundle is not None:
             with contextlib.suppress(StorageError):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgerig.cli.console import ConsoleProgress, echo, print_json
+from edgerig.cli.console import print_json
 from edgerig.cli.options import find_here, layout_option, parse_options, parse_shapes, shape_option
 
 if TYPE_CHECKING:
@@ -70,11 +68,9 @@ def command(
       edgerig bench net.tflite --dataset mnist --target tcp://raspberrypi:7433 --out runs/pi --json
       edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
     """
-    from edgerig.cli.finish import finish, reporting_failures
     from edgerig.cli.plan_view import plan_rows, show_plan
     from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
-    from edgerig.engine.api import run
 
     find_here(given["dataset"], *given["runtimes"], *given["targets"])
     plan = make(_rig(models, given), only=only)
@@ -85,15 +81,9 @@ def command(
             print_json(plan_rows(plan))
         return
     stop_on_termination()
-    folder = out if out is not None else Path("runs") / plan.rig.name
-    words = shlex.join(["edgerig", *sys.argv[1:]])
-    with reporting_failures():
-        result = run(plan, out=folder, resume=resume, progress=ConsoleProgress(), command=words)
-    finish(folder, result)
-    if as_json:
-        print_json(result)
-    else:
-        echo(f"Report: {folder / 'report.html'}")
+    from edgerig.cli.finish import run_plan
+
+    run_plan(plan, out, resume=resume, as_json=as_json)
 
 
 def _rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:

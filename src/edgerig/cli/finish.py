@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgerig.cli.console import echo, terminal_width
+from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_width
 from edgerig.cli.tables import Column, render_table
+from edgerig.engine.api import DEFAULT_OUT
+from edgerig.engine.run import Options, execute
 from edgerig.errors import EdgerigError
 from edgerig.report import build_report, write_reports
 from edgerig.report.model import Report
@@ -16,6 +19,25 @@ from edgerig.report.terminal import terminal_columns
 from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, RunResult
+from edgerig.rig.plan import Plan
+
+
+def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool) -> None:
+    """Measure what a plan names, into the bundle ``out`` or ``runs/<name of the rig>``, and show what came out.
+
+    Args:
+        resume: Go on with the unfinished run in that folder.
+        as_json: Print the results as one JSON document, besides.
+    """
+    folder = out if out is not None else DEFAULT_OUT / plan.rig.name
+    words = shlex.join(["edgerig", *sys.argv[1:]])
+    with reporting_failures():
+        result = execute(plan, Options(out=folder, resume=resume, command=words), ConsoleProgress())
+    finish(folder, result)
+    if as_json:
+        print_json(result)
+    else:
+        echo(f"Report: {folder / 'report.html'}")
 
 
 def finish(folder: Path, result: RunResult) -> None:

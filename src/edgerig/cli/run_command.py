@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 
 import click
 
-from edgerig.cli.console import ConsoleProgress, echo, print_json
+from edgerig.cli.console import print_json
 
 
 @click.command(name="run")
@@ -38,7 +36,6 @@ def command(
     from edgerig.cli.plan_view import plan_rows, show_plan
     from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
-    from edgerig.engine.api import run
 
     plan = make(rig, only=only, settings=settings)
     show_plan(plan)
@@ -47,14 +44,6 @@ def command(
             print_json(plan_rows(plan))
         return
     stop_on_termination()
-    folder = out if out is not None else Path("runs") / plan.rig.name
-    from edgerig.cli.finish import finish, reporting_failures
+    from edgerig.cli.finish import run_plan
 
-    words = shlex.join(["edgerig", *sys.argv[1:]])
-    with reporting_failures():
-        result = run(plan, out=folder, resume=resume, progress=ConsoleProgress(), command=words)
-    finish(folder, result)
-    if as_json:
-        print_json(result)
-    else:
-        echo(f"Report: {folder / 'report.html'}")
+    run_plan(plan, out, resume=resume, as_json=as_json)

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import socket
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.artifact import Artifact
 from edgerig.measure.machine import MachineState, observe
-from edgerig.plugins import Settings
 from edgerig.targets.base import Session, Target
-from edgerig.targets.remote.session import Protocol, WireSession
+from edgerig.targets.remote.session import WireSession
+from edgerig.targets.settings import LinkSettings
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Limits
 from edgerig.wire.link import PairLink
 
 
-class LocalSettings(Settings, frozen=True, kw_only=True):
+class LocalSettings(LinkSettings, frozen=True, kw_only=True):
     """Settings of the local target."""
-
-    timeout: Annotated[float, msgspec.Meta(description="seconds without an answer after which it hangs", gt=0)] = 60.0
-    protocol: Annotated[
-        Protocol,
-        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
-    ] = "run"
 
 
 class Local(Target):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -28,7 +28,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.plugins import convert_settings, find
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
-from edgerig.targets.remote.session import Protocol
+from edgerig.targets.settings import ProtocolSetting, TimeoutSetting
 
 RUNTIME = "micro"
 
@@ -36,11 +36,8 @@ RUNTIME = "micro"
 class BoardSettings(BuildSettings, frozen=True, kw_only=True):
     """Settings of a board that is emulated or simulated: how its firmware is built, and how to speak to it."""
 
-    timeout: Annotated[float, msgspec.Meta(description="seconds without an answer after which it hangs", gt=0)] = 120.0
-    protocol: Annotated[
-        Protocol,
-        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
-    ] = "run"
+    timeout: TimeoutSetting = 120.0
+    protocol: ProtocolSetting = "run"
 
 
 class BoardTarget(Target):

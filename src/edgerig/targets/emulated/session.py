@@ -22,7 +22,8 @@ from edgerig.measure.profile import LayerTime
 from edgerig.simulator.cycles import cycle_model
 from edgerig.simulator.simulator import Simulator
 from edgerig.targets.base import Array, DeviceRun
-from edgerig.targets.remote.session import Protocol, WireSession
+from edgerig.targets.remote.session import WireSession
+from edgerig.targets.settings import Protocol
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Kind
 

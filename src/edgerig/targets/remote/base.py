@@ -11,7 +11,8 @@ from edgerig.errors import TargetError
 from edgerig.measure.machine import MachineState
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.lease_holder import LeaseHolder
-from edgerig.targets.remote.session import Protocol, WireSession
+from edgerig.targets.remote.session import WireSession
+from edgerig.targets.settings import Protocol
 from edgerig.wire.client import WireClient
 
 

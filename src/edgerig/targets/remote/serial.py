@@ -6,23 +6,15 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from edgerig.plugins import Settings
 from edgerig.targets.remote.base import WiredTarget
-from edgerig.targets.remote.session import Protocol
+from edgerig.targets.settings import LinkSettings
 from edgerig.wire.lossy import LossyClient
 from edgerig.wire.serial import Line, open_serial, parse_serial
 
 
-class SerialSettings(Settings, frozen=True, kw_only=True):
+class SerialSettings(LinkSettings, frozen=True, kw_only=True):
     """Settings of a device on a serial port. What the address itself says goes before them."""
 
-    timeout: Annotated[
-        float, msgspec.Meta(description="seconds without an answer after which the device counts as gone", gt=0)
-    ] = 60.0
-    protocol: Annotated[
-        Protocol,
-        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
-    ] = "run"
     baud: Annotated[int, msgspec.Meta(description="bits a second", ge=50)] = 115200
     rtscts: Annotated[bool, msgspec.Meta(description="flow control by the lines RTS and CTS")] = False
     dsrdtr: Annotated[bool, msgspec.Meta(description="flow control by the lines DSR and DTR")] = False

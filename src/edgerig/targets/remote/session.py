@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -21,13 +21,12 @@ from edgerig.measure.stats import summarize
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
 from edgerig.targets.remote.arrivals import Kept, Output, as_bytes
 from edgerig.targets.remote.clock_check import Asks, check_clock
+from edgerig.targets.settings import Protocol
 from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
 from edgerig.wire.frame import Kind
 from edgerig.wire.messages import ModelHeader, Unsupported
 from edgerig.wire.stream import Request
-
-Protocol = Literal["run", "stepwise"]
 
 #: A request should take about this long: progress is told after each.
 CHUNK_SECONDS = 0.3

@@ -18,10 +18,9 @@ from edgerig import child_logs, logs
 from edgerig.agent.address import Address, parse_address
 from edgerig.agent.worker_process import environment
 from edgerig.errors import SpecError, TargetError
-from edgerig.plugins import Settings
 from edgerig.targets.remote.base import WiredTarget, weakly
 from edgerig.targets.remote.lease_holder import LeaseHolder
-from edgerig.targets.remote.session import Protocol
+from edgerig.targets.settings import LinkSettings
 from edgerig.wire.client import WireClient
 from edgerig.wire.link import connect_tcp
 from edgerig.wire.ownership import load_token
@@ -34,16 +33,9 @@ CONNECT_SECONDS = 10.0
 TLS_VARIABLE = "EDGERIG_TLS"
 
 
-class TcpSettings(Settings, frozen=True, kw_only=True):
+class TcpSettings(LinkSettings, frozen=True, kw_only=True):
     """Settings of a device that is reached by TCP."""
 
-    timeout: Annotated[
-        float, msgspec.Meta(description="seconds without an answer after which the device counts as gone", gt=0)
-    ] = 60.0
-    protocol: Annotated[
-        Protocol,
-        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
-    ] = "run"
     checksum: Annotated[
         bool | None,
         msgspec.Meta(description="give payloads a CRC-32 on top of TCP's own; if unset, to another machine only"),

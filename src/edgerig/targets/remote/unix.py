@@ -7,25 +7,17 @@ from typing import Annotated
 import msgspec
 
 from edgerig.errors import TargetError
-from edgerig.plugins import Settings
 from edgerig.targets.remote.base import WiredTarget
-from edgerig.targets.remote.session import Protocol
+from edgerig.targets.settings import LinkSettings
 from edgerig.wire.client import WireClient
 from edgerig.wire.unix import connect_unix, parse_unix
 
 CONNECT_SECONDS = 10.0
 
 
-class UnixSettings(Settings, frozen=True, kw_only=True):
+class UnixSettings(LinkSettings, frozen=True, kw_only=True):
     """Settings of a device that is reached over a unix socket."""
 
-    timeout: Annotated[
-        float, msgspec.Meta(description="seconds without an answer after which the device counts as gone", gt=0)
-    ] = 60.0
-    protocol: Annotated[
-        Protocol,
-        msgspec.Meta(description="run: many samples a message; stepwise: DATA, PROCESS, OUTPUT, STATS for each"),
-    ] = "run"
     checksum: Annotated[bool, msgspec.Meta(description="give payloads a CRC-32")] = False
 
 
