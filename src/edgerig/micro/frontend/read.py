@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
 from edgerig.micro.arithmetic.constants import fold_node
-from edgerig.micro.frontend.operators import SUPPORTED, OperatorReader, build, unsupported
+from edgerig.micro.frontend.build import SUPPORTED, OperatorReader, build, unsupported
 from edgerig.micro.frontend.tensors import quantization_of
 from edgerig.micro.frontend.variables import Variables
 from edgerig.micro.ir import Program, Value

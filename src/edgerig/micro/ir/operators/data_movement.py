@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro import ir
-from edgerig.micro.frontend.operators.reader import Builder, OperatorReader, same
 from edgerig.micro.ir import Node
+from edgerig.micro.ir.operators.reader import Builder, OperatorReader, same
 
 
 def reshape(reader: OperatorReader) -> Node:

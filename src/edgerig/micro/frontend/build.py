@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from edgerig.micro import ir
 from edgerig.micro.arithmetic.overflow import check_overflow
-from edgerig.micro.frontend.operators import arithmetic, weighted
-from edgerig.micro.frontend.operators import data_movement as moving
-from edgerig.micro.frontend.operators.reader import Builder, OperatorReader
 from edgerig.micro.ir import Node
+from edgerig.micro.ir.operators import data_movement as moving
+from edgerig.micro.ir.operators import elementwise as arithmetic
+from edgerig.micro.ir.operators import weighted
+from edgerig.micro.ir.operators.reader import Builder, OperatorReader
 from edgerig.models.graph.types import Operator
 
 __all__ = ["FREE", "SUPPORTED", "OperatorReader", "build", "unsupported"]

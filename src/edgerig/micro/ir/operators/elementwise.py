@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from edgerig.micro import ir
-from edgerig.micro.frontend.operators.reader import Builder, OperatorReader, same
-from edgerig.micro.frontend.operators.weighted import windows
 from edgerig.micro.ir import Node
+from edgerig.micro.ir.operators.reader import Builder, OperatorReader, same
+from edgerig.micro.ir.operators.weighted import windows
 
 
 def pool(kind: type[ir.Pool2D]) -> Builder:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgerig.micro import ir
-from edgerig.micro.frontend.operators.reader import OperatorReader
 from edgerig.micro.ir import Node, Padding, Value
+from edgerig.micro.ir.operators.reader import OperatorReader
 
 #: How far the scale of a bias may be from that of the sums, in scales of the output, as in TensorFlow Lite.
 _BIAS_TOLERANCE = 0.02
