@@ -104,12 +104,14 @@ def header(program: Program, name: str, layers: int, memory: Memory, version: st
 def code(program: Program, name: str, layers: Sequence[LayerCode], memory: Memory, constants: dict[Value, str]) -> str:
     """model.c. ``constants`` are the names of the constants that layers read in their plain form."""
     headers = dict.fromkeys(header for layer in layers for header in layer.lowered.headers)
+    declarations = dict.fromkeys(line for layer in layers for line in layer.lowered.declarations)
     uses_copy = any("mem" in layer.lowered.body for layer in layers) or bool(program.variables())
     text = [
         '#include "model.h"', "",
         *(["#include <string.h>", ""] if uses_copy else []),
         *(f'#include "kernels/{header}"' for header in headers),
         '#include "weights.h"', "",
+        *([*declarations, ""] if declarations else []),
         "/* Values of all types lie in it one after the other, each while it is needed. */",
         f"static union {{ uint8_t bytes[{max(memory.plan.nbytes, 1)}]; uint64_t aligned; }} arena;",
         "",

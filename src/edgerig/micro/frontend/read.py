@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
 from edgerig.micro.arithmetic.constants import fold_node
-from edgerig.micro.frontend.build import SUPPORTED, OperatorReader, build, unsupported
+from edgerig.micro.frontend.build import SUPPORTED, build, unsupported
 from edgerig.micro.frontend.tensors import quantization_of
 from edgerig.micro.frontend.variables import Variables
 from edgerig.micro.ir import Program, Value
+from edgerig.micro.ir.operators.reader import OperatorReader
 from edgerig.micro.limits import check_size
 from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights
 from edgerig.models.graph.types import Operator, Tensor

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from edgerig.artifact import ITEM_SIZES, Quantization
 from edgerig.errors import CompileError
 
+#: A shape: sizes of the axes.
+Sizes = tuple[int, ...]
+
 
 @dataclass(eq=False)
 class Value:
@@ -162,11 +165,34 @@ class Node:
     @property
     def macs(self) -> int:
         """Multiply-accumulates, borders counted as data."""
-        return 0
+        raise NotImplementedError(f"{type(self).__name__} has no cost.")
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        """What the shapes of the outputs must be, from inputs and attributes; where the file decides, what it says."""
+        raise NotImplementedError(f"{type(self).__name__} has no shapes.")
 
     def where(self) -> str:
         """The operator as a message names it."""
         return f"operator {self.position} ({self.label}, {self.name})"
+
+
+class DataMovement(Node):
+    """Moves elements, or shares their memory, and computes nothing."""
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+
+class SameShape(Node):
+    """Computes without multiply-accumulates; the output has the input's shape."""
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        return (self.input.shape,)
 
 
 @dataclass(eq=False)
@@ -191,6 +217,9 @@ class Fused(Node):
     @property
     def macs(self) -> int:
         return sum(part.macs for part in self.parts)
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        return self.parts[-1].output_shapes()
 
 
 @dataclass(eq=False)

@@ -69,6 +69,7 @@ class Lowered:
         headers: Those of ``files`` that model.c includes.
         generated: Further files for ``kernels/`` that are made for this network, name to text.
         overlays: More of `Kernel.overlays`, where it depends on layouts.
+        declarations: Of functions that no header declares, for model.c.
     """
 
     body: str
@@ -76,6 +77,7 @@ class Lowered:
     headers: tuple[str, ...] = ()
     generated: dict[str, str] = field(default_factory=dict)
     overlays: tuple[tuple[Value, Value], ...] = ()
+    declarations: tuple[str, ...] = ()
 
 
 class Context:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import real_range, requantization, scale_by, scale_once, scale_twice
 from edgerig.micro.arithmetic.scales import matmul_scale
-from edgerig.micro.ir import BatchMatMul, Conv2D, DepthwiseConv2D, FullyConnected, Padding, TransposeConv, Weighted
-
-Array = NDArray[Any]
+from edgerig.micro.ir import (
+    BatchMatMul,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Node,
+    Padding,
+    TransposeConv,
+    Weighted,
+)
+from edgerig.micro.reference.operation import Array, Operation
 
 
 def windows(
@@ -108,3 +115,12 @@ def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:
 
 def _wide(image: Array) -> Any:
     return np.int64 if image.dtype == np.int8 else np.float64
+
+
+OPERATIONS: dict[type[Node], Operation] = {
+    Conv2D: convolution,
+    DepthwiseConv2D: depthwise,
+    TransposeConv: transposed,
+    FullyConnected: dense,
+    BatchMatMul: batch_matmul,
+}

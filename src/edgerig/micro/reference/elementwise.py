@@ -6,15 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.conversion import dequantize, quantize
 from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
 from edgerig.micro.arithmetic.scales import LEFT_SHIFT, product_scale, sum_scales
 from edgerig.micro.arithmetic.tables import look_up
-from edgerig.micro.ir import Add, Binary, Dequantize, HardSwish, Logistic, Mul, Node, Quantize, Relu, Sub, Tanh, Value
-
-Array = NDArray[Any]
+from edgerig.micro.ir import (
+    Add,
+    Binary,
+    Dequantize,
+    HardSwish,
+    Logistic,
+    Lookup,
+    Mul,
+    Node,
+    Quantize,
+    Relu,
+    Sub,
+    Tanh,
+    Value,
+)
+from edgerig.micro.reference.operation import Array, Operation
 
 
 def add(node: Add, inputs: list[Array]) -> list[Array]:
@@ -106,3 +118,17 @@ def from_real(node: Quantize, inputs: list[Array]) -> list[Array]:
 def to_real(node: Dequantize, inputs: list[Array]) -> list[Array]:
     """DEQUANTIZE, per tensor or per channel; also what was stored as float16."""
     return [dequantize(inputs[0], node.input)]
+
+
+OPERATIONS: dict[type[Node], Operation] = {
+    Add: add,
+    Sub: subtract,
+    Mul: multiply,
+    Relu: table_or_function,
+    Logistic: table_or_function,
+    Tanh: table_or_function,
+    HardSwish: table_or_function,
+    Lookup: table_or_function,
+    Quantize: from_real,
+    Dequantize: to_real,
+}

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
 from edgerig.micro.arithmetic.scales import mean_multiplier
-from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Pool2D
+from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D
 from edgerig.micro.reference.convolution import windows
-
-Array = NDArray[Any]
+from edgerig.micro.reference.operation import Array, Operation
 
 
 def maximum(node: MaxPool2D, inputs: list[Array]) -> list[Array]:
@@ -55,3 +51,10 @@ def mean(node: Mean, inputs: list[Array]) -> list[Array]:
     scaled = scale_by((multiplier, exponent), sums) + node.output.zero_point
     low, high = activation_range("NONE", node.output)
     return [np.clip(scaled, low, high).astype(node.output.dtype).reshape(node.output.shape)]
+
+
+OPERATIONS: dict[type[Node], Operation] = {
+    MaxPool2D: maximum,
+    AveragePool2D: average,
+    Mean: mean,
+}

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.resize import bilinear_integer, bilinear_real, nearest_indices
-from edgerig.micro.ir import Resize
-
-Array = NDArray[Any]
+from edgerig.micro.ir import Node, Resize, ResizeBilinear, ResizeNearest
+from edgerig.micro.reference.operation import Array, Operation
 
 
 def nearest(node: Resize, inputs: list[Array]) -> list[Array]:
@@ -41,3 +39,9 @@ def bilinear(node: Resize, inputs: list[Array]) -> list[Array]:
         return [total.astype(np.float32)[None]]
     rounded = total + np.where(total > 0, 1 << 19, -(1 << 19))
     return [(np.sign(rounded) * (np.abs(rounded) >> 20)).astype(inputs[0].dtype)[None]]
+
+
+OPERATIONS: dict[type[Node], Operation] = {
+    ResizeNearest: nearest,
+    ResizeBilinear: bilinear,
+}

@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
 from edgerig.micro import ir
 from edgerig.micro.ir import Node, Program, Value
 from edgerig.micro.reference import convolution, elementwise, pooling, resize, shapes, softmax
-
-Array = NDArray[Any]
-#: Takes a node and the content of its inputs, returns the content of its outputs.
-Operation = Callable[[Any, list[Array]], list[Array]]
+from edgerig.micro.reference.operation import Array, Operation
 
 _OPERATIONS: dict[type[Node], Operation] = {
-    ir.Conv2D: convolution.convolution,
-    ir.DepthwiseConv2D: convolution.depthwise,
-    ir.TransposeConv: convolution.transposed,
-    ir.FullyConnected: convolution.dense,
-    ir.BatchMatMul: convolution.batch_matmul,
-    ir.MaxPool2D: pooling.maximum,
-    ir.AveragePool2D: pooling.average,
-    ir.Mean: pooling.mean,
-    ir.Add: elementwise.add,
-    ir.Sub: elementwise.subtract,
-    ir.Mul: elementwise.multiply,
-    ir.Relu: elementwise.table_or_function,
-    ir.Logistic: elementwise.table_or_function,
-    ir.Tanh: elementwise.table_or_function,
-    ir.HardSwish: elementwise.table_or_function,
-    ir.Quantize: elementwise.from_real,
-    ir.Dequantize: elementwise.to_real,
-    ir.Softmax: softmax.softmax,
-    ir.Reshape: shapes.reshape,
-    ir.Pad: shapes.pad,
-    ir.Concatenation: shapes.concatenation,
-    ir.Split: shapes.split,
-    ir.Slice: shapes.cut,
-    ir.Transpose: shapes.transpose,
-    ir.BroadcastTo: shapes.broadcast_to,
-    ir.Shape: shapes.shape,
-    ir.Pack: shapes.pack,
-    ir.ResizeNearest: resize.nearest,
-    ir.ResizeBilinear: resize.bilinear,
-    ir.Lookup: elementwise.table_or_function,
-    ir.ShiftState: shapes.push,
-    ir.ReadVariable: shapes.read_variable,
+    kind: operation
+    for family in (convolution, pooling, elementwise, softmax, resize, shapes)
+    for kind, operation in family.OPERATIONS.items()
 }
+
+
+def operations() -> frozenset[type[Node]]:
+    """The classes of nodes that have a reference."""
+    return frozenset(_OPERATIONS)
 
 
 def run_node(node: Node, inputs: list[Array]) -> list[Array]:
@@ -62,8 +33,8 @@ def run_node(node: Node, inputs: list[Array]) -> list[Array]:
     if isinstance(node, ir.Fused):
         known = dict(zip(node.inputs, inputs, strict=True))
         for part in node.parts:
-            made = run_node(part, [known[value] for value in part.inputs])
-            known.update(zip(part.outputs, made, strict=True))
+            results = run_node(part, [known[value] for value in part.inputs])
+            known.update(zip(part.outputs, results, strict=True))
         return [known[value] for value in node.outputs]
     operation = _OPERATIONS.get(type(node))
     if operation is None:
@@ -87,13 +58,13 @@ class Machine:
         """One inference; arrays of the inputs' shapes and dtypes."""
         known = dict(zip(self.program.inputs, inputs, strict=True))
         for node in self.program.nodes:
-            given = [self._content(value, known) for value in node.inputs]
+            contents = [self._content(value, known) for value in node.inputs]
             if isinstance(node, ir.AssignVariable):
-                self.state[node.inputs[0]] = np.array(given[1])
+                self.state[node.inputs[0]] = np.array(contents[1])
                 continue
-            for value, made in zip(node.outputs, run_node(node, given), strict=True):
-                assert (made.shape, made.dtype.name) == (value.shape, value.dtype), node.where()
-                known[value] = made
+            for value, content in zip(node.outputs, run_node(node, contents), strict=True):
+                assert (content.shape, content.dtype.name) == (value.shape, value.dtype), node.where()
+                known[value] = content
             if isinstance(node, ir.ShiftState):
                 self.state[node.inputs[0]] = known[node.output]
         return [self._content(value, known) for value in self.program.outputs]

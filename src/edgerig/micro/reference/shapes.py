@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from edgerig.micro.ir import Concatenation, Node, Pack, Pad, Slice, Split, Transpose
-
-Array = NDArray[Any]
+from edgerig.micro.ir import (
+    BroadcastTo,
+    Concatenation,
+    Node,
+    Pack,
+    Pad,
+    ReadVariable,
+    Reshape,
+    Shape,
+    ShiftState,
+    Slice,
+    Split,
+    Transpose,
+)
+from edgerig.micro.reference.operation import Array, Operation
 
 
 def reshape(node: Node, inputs: list[Array]) -> list[Array]:
@@ -34,7 +43,7 @@ def split(node: Split, inputs: list[Array]) -> list[Array]:
     return [np.ascontiguousarray(part) for part in np.split(inputs[0], ends, node.axis)]
 
 
-def cut(node: Slice, inputs: list[Array]) -> list[Array]:
+def slice_(node: Slice, inputs: list[Array]) -> list[Array]:
     """SLICE, STRIDED_SLICE."""
     picked = inputs[0]
     for axis, (begin, step, size) in enumerate(zip(node.begin, node.step, node.size, strict=True)):
@@ -62,7 +71,7 @@ def pack(node: Pack, inputs: list[Array]) -> list[Array]:
     return [np.stack(inputs, node.axis)]
 
 
-def push(node: Node, inputs: list[Array]) -> list[Array]:
+def shift(node: Node, inputs: list[Array]) -> list[Array]:
     """The new content of a state variable that is shifted."""
     state, new = inputs[0].reshape(-1), inputs[1].reshape(-1)
     return [np.concatenate([state[new.size :], new]).reshape(node.output.shape)]
@@ -71,3 +80,18 @@ def push(node: Node, inputs: list[Array]) -> list[Array]:
 def read_variable(_: Node, inputs: list[Array]) -> list[Array]:
     """READ_VARIABLE."""
     return [np.array(inputs[0])]
+
+
+OPERATIONS: dict[type[Node], Operation] = {
+    Reshape: reshape,
+    Pad: pad,
+    Concatenation: concatenation,
+    Split: split,
+    Slice: slice_,
+    Transpose: transpose,
+    BroadcastTo: broadcast_to,
+    Shape: shape,
+    Pack: pack,
+    ShiftState: shift,
+    ReadVariable: read_variable,
+}

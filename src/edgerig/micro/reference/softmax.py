@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.scales import DIFFERENCE_BITS, softmax_scale
-from edgerig.micro.ir import Softmax
+from edgerig.micro.ir import Node, Softmax
+from edgerig.micro.reference.operation import Array, Operation
 
-Array = NDArray[Any]
 #: Integer bits of the sum of exponentials.
 SUM_BITS = 12
 
@@ -101,3 +100,8 @@ def one_over_one_plus(x: Array) -> Array:
 
 def _saturating_left(x: Array, by: int) -> Array:
     return np.asarray(np.clip(x << by, -(1 << 31), (1 << 31) - 1))
+
+
+OPERATIONS: dict[type[Node], Operation] = {
+    Softmax: softmax,
+}

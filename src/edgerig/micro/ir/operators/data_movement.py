@@ -1,29 +1,101 @@
-"""Operators that move data, state, and arithmetic of shapes."""
+"""Operators that only move data."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
-from edgerig.micro import ir
-from edgerig.micro.ir import Node
-from edgerig.micro.ir.operators.reader import Builder, OperatorReader, same
+from edgerig.micro.ir.core import DataMovement, Node, Sizes
+from edgerig.micro.ir.operators.reader import OperatorReader, same
+from edgerig.micro.ir.operators.record import OperatorRecord, Row
+
+
+class Reshape(DataMovement):
+    """The same elements under another shape (RESHAPE, SQUEEZE, EXPAND_DIMS); no code where memory is shared."""
+
+    op: ClassVar[str] = "RESHAPE"
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        # The file says under which shape.
+        return (self.output.shape,)
+
+
+@dataclass(eq=False)
+class Pad(DataMovement):
+    """``before`` and ``after`` elements of ``value`` (in the tensor's own units) along each axis."""
+
+    op: ClassVar[str] = "PAD"
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    value: float = 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        sides = zip(self.before, self.input.shape, self.after, strict=True)
+        return (tuple(before + size + after for before, size, after in sides),)
+
+
+@dataclass(eq=False)
+class Concatenation(DataMovement):
+    """Inputs one after the other along ``axis`` (not negative)."""
+
+    op: ClassVar[str] = "CONCATENATION"
+    axis: int = 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        first, joined = self.input.shape, sum(value.shape[self.axis] for value in self.inputs)
+        return ((*first[: self.axis], joined, *first[self.axis + 1 :]),)
+
+
+@dataclass(eq=False)
+class Split(DataMovement):
+    """Parts along ``axis`` (not negative), as long as the outputs are (SPLIT, SPLIT_V)."""
+
+    op: ClassVar[str] = "SPLIT"
+    axis: int = 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        whole, sizes = self.input.shape, [value.shape[self.axis] for value in self.outputs]
+        return tuple((*whole[: self.axis], size, *whole[self.axis + 1 :]) for size in sizes)
+
+
+@dataclass(eq=False)
+class Transpose(DataMovement):
+    """Axes in the order ``permutation``."""
+
+    op: ClassVar[str] = "TRANSPOSE"
+    permutation: tuple[int, ...] = ()
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        return (tuple(self.input.shape[axis] for axis in self.permutation),)
+
+
+class BroadcastTo(DataMovement):
+    """The input repeated along axes of 1 until it has the output's shape."""
+
+    op: ClassVar[str] = "BROADCAST_TO"
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        return (np.broadcast_shapes(self.input.shape, self.output.shape),)
 
 
 def reshape(reader: OperatorReader) -> Node:
+    """Reads RESHAPE, SQUEEZE, EXPAND_DIMS."""
     value, output = reader.input(), reader.output
     if value.elements != output.elements:
         reader.wrong(f"makes {list(output.shape)} out of {list(value.shape)}")
     same(reader, value, output)
-    return ir.Reshape(reader.name, reader.position, [value], [output])
+    return Reshape(reader.name, reader.position, [value], [output])
 
 
 def pad(reader: OperatorReader) -> Node:
+    """Reads PAD, PADV2."""
     value = reader.input()
     pads = np.array(reader.constant(1), np.int64)
     if pads.size != 2 * len(value.shape) or (pads < 0).any():
         reader.wrong(f"pads {list(value.shape)} by {pads.tolist()}")
     before, after = pads.reshape(-1, 2).T.tolist()
-    reader.makes(tuple(int(a + size + b) for a, size, b in zip(before, value.shape, after, strict=True)))
     same(reader, value, reader.output)
     filler: float = 0 if value.quantization is None else value.zero_point
     if reader.op == "PADV2":
@@ -32,29 +104,28 @@ def pad(reader: OperatorReader) -> Node:
             reader.refuse("what it pads with is not known when compiling")
         same(reader, value, content)
         filler = content.array.reshape(-1)[0].item()
-    return ir.Pad(reader.name, reader.position, [value], [reader.output], tuple(before), tuple(after), filler)
+    return Pad(reader.name, reader.position, [value], [reader.output], tuple(before), tuple(after), filler)
 
 
 def concatenation(reader: OperatorReader) -> Node:
-    values = [reader.input(place) for place in range(len(reader.inputs))]
+    """Reads CONCATENATION."""
+    values = [reader.input(position) for position in range(len(reader.inputs))]
     if not values:
         reader.wrong("has no inputs")
     axis = reader.axis(int(reader.option("axis", 0)), len(values[0].shape))
     others = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
     if len(others) != 1 or any(len(value.shape) != len(values[0].shape) for value in values):
         reader.wrong(f"joins {[list(value.shape) for value in values]} along axis {axis}")
-    shape = list(values[0].shape)
-    shape[axis] = sum(value.shape[axis] for value in values)
-    reader.makes(tuple(shape))
     same(reader, reader.output, *values)
     if reader.activation() != "NONE":
         reader.refuse("it has a fused activation")
-    return ir.Concatenation(*reader.parts(), axis)
+    return Concatenation(*reader.parts(), axis)
 
 
 def split(reader: OperatorReader) -> Node:
-    place = 1 if reader.op == "SPLIT" else 0
-    value = reader.input(place)
+    """Reads SPLIT, SPLIT_V."""
+    position = 1 if reader.op == "SPLIT" else 0
+    value = reader.input(position)
     rank = len(value.shape)
     axis = reader.axis(reader.constant(0 if reader.op == "SPLIT" else 2)[0], rank)
     sizes = [output.shape[axis] if len(output.shape) == rank else -1 for output in reader.outputs]
@@ -67,74 +138,22 @@ def split(reader: OperatorReader) -> Node:
             reader.wrong(f"splits {value.shape[axis]} into {wanted}, and the file says {sizes}")
     elif len(set(sizes)) != 1:
         reader.wrong(f"splits into unequal parts {sizes}")
-    for output, size in zip(reader.outputs, sizes, strict=True):
-        reader.makes((*value.shape[:axis], size, *value.shape[axis + 1 :]), output)
     same(reader, value, *reader.outputs)
-    return ir.Split(reader.name, reader.position, [value], reader.outputs, axis)
-
-
-def slice_(reader: OperatorReader) -> Node:
-    value = reader.input()
-    begin, size = reader.constant(1), reader.constant(2)
-    if not len(begin) == len(size) == len(value.shape):
-        reader.wrong(f"slices {list(value.shape)} at {begin} by {size}")
-    sizes = tuple(
-        full - start if count == -1 else count for full, start, count in zip(value.shape, begin, size, strict=True)
-    )
-    if any(
-        start < 0 or count < 1 or start + count > full
-        for full, start, count in zip(value.shape, begin, sizes, strict=True)
-    ):
-        reader.wrong(f"slices {list(value.shape)} at {begin} by {size}")
-    reader.makes(sizes)
-    same(reader, value, reader.output)
-    return ir.Slice(reader.name, reader.position, [value], [reader.output], tuple(begin), (1,) * len(begin), sizes)
-
-
-def strided_slice(reader: OperatorReader) -> Node:
-    value = reader.input()
-    begin, end, step = (reader.constant(place) for place in (1, 2, 3))
-    if not len(begin) == len(end) == len(step) <= len(value.shape):
-        reader.wrong(f"slices {list(value.shape)} from {begin} to {end} by {step}")
-    if reader.option("ellipsis_mask") or reader.option("new_axis_mask") or reader.option("offset"):
-        reader.refuse("it uses an ellipsis, a new axis or an offset")
-    masks = {key: int(reader.option(f"{key}_mask", 0)) for key in ("begin", "end", "shrink_axis")}
-    begins, steps, sizes, shape = [], [], [], []
-    for axis, full in enumerate(value.shape):
-        start, stop, by = (begin[axis], end[axis], step[axis]) if axis < len(begin) else (0, full, 1)
-        if by == 0:
-            reader.wrong("has a step of 0")
-        bit = 1 << axis
-        if masks["shrink_axis"] & bit:
-            start = start + full if start < 0 else start
-            if not 0 <= start < full:
-                reader.wrong(f"takes element {start} of {full}")
-            chosen = range(start, start + 1)
-        else:
-            ignore_begin, ignore_end = masks["begin"] & bit, masks["end"] & bit
-            chosen = range(full)[slice(None if ignore_begin else start, None if ignore_end else stop, by)]
-            shape.append(len(chosen))
-        if not len(chosen):
-            reader.wrong("takes nothing")
-        begins.append(chosen.start)
-        steps.append(chosen.step)
-        sizes.append(len(chosen))
-    reader.makes(tuple(shape))
-    same(reader, value, reader.output)
-    return ir.Slice(reader.name, reader.position, [value], [reader.output], tuple(begins), tuple(steps), tuple(sizes))
+    return Split(reader.name, reader.position, [value], reader.outputs, axis)
 
 
 def transpose(reader: OperatorReader) -> Node:
+    """Reads TRANSPOSE."""
     value = reader.input()
     order = reader.constant(1)
     if sorted(order) != list(range(len(value.shape))):
         reader.wrong(f"orders {list(value.shape)} by {order}")
-    reader.makes(tuple(value.shape[axis] for axis in order))
     same(reader, value, reader.output)
-    return ir.Transpose(reader.name, reader.position, [value], [reader.output], tuple(order))
+    return Transpose(reader.name, reader.position, [value], [reader.output], tuple(order))
 
 
 def broadcast_to(reader: OperatorReader) -> Node:
+    """Reads BROADCAST_TO."""
     value = reader.input()
     shape = tuple(reader.constant(1))
     try:
@@ -145,43 +164,22 @@ def broadcast_to(reader: OperatorReader) -> Node:
         reader.wrong(f"repeats {list(value.shape)} to {list(shape)}")
     reader.makes(shape)
     same(reader, value, reader.output)
-    return ir.BroadcastTo(reader.name, reader.position, [value], [reader.output])
+    return BroadcastTo(reader.name, reader.position, [value], [reader.output])
 
 
-def resize(kind: type[ir.Resize]) -> Builder:
-    def made(reader: OperatorReader) -> Node:
-        image = reader.image()
-        size = reader.constant(1)
-        if len(size) != 2 or min(size) < 1:
-            reader.wrong(f"resizes to {size}")
-        reader.makes((1, *size, image.shape[3]))
-        same(reader, image, reader.output)
-        corners, centers = bool(reader.option("align_corners")), bool(reader.option("half_pixel_centers"))
-        return kind(reader.name, reader.position, [image], [reader.output], corners, centers)
+_VIEWS = Row(remarks="no code: memory is shared")
+#: Of all operators that move elements of any type.
+MOVES = Row(remarks="also uint8, int16, int32")
 
-    return made
-
-
-def read_variable(reader: OperatorReader) -> Node:
-    return ir.ReadVariable(*reader.parts())
-
-
-def assign_variable(reader: OperatorReader) -> Node:
-    same(reader, reader.input(0), reader.input(1))
-    if reader.input(0).shape != reader.input(1).shape:
-        reader.wrong(f"sets {list(reader.input(0).shape)} to {list(reader.input(1).shape)}")
-    return ir.AssignVariable(*reader.parts())
-
-
-def shape(reader: OperatorReader) -> Node:
-    reader.makes((len(reader.input().shape),))
-    return ir.Shape(*reader.parts())
-
-
-def pack(reader: OperatorReader) -> Node:
-    values = [reader.input(place) for place in range(len(reader.inputs))]
-    if not all(value.constant and value.shape == values[0].shape for value in values):
-        reader.refuse("it packs what is not known when compiling")
-    axis = reader.axis(int(reader.option("axis", 0)), len(values[0].shape) + 1)
-    reader.makes((*values[0].shape[:axis], len(values), *values[0].shape[axis:]))
-    return ir.Pack(*reader.parts(), axis)
+RECORDS = (
+    OperatorRecord("RESHAPE", Reshape, reshape, _VIEWS, "ReshapeOptions", version=1),
+    OperatorRecord("SQUEEZE", Reshape, reshape, _VIEWS, "SqueezeOptions", version=1),
+    OperatorRecord("EXPAND_DIMS", Reshape, reshape, _VIEWS, "ExpandDimsOptions", version=1),
+    OperatorRecord("PAD", Pad, pad, MOVES, "PadOptions"),
+    OperatorRecord("PADV2", Pad, pad, MOVES, "PadV2Options"),
+    OperatorRecord("CONCATENATION", Concatenation, concatenation, MOVES, "ConcatenationOptions"),
+    OperatorRecord("SPLIT", Split, split, MOVES, "SplitOptions"),
+    OperatorRecord("SPLIT_V", Split, split, MOVES, "SplitVOptions", version=1),
+    OperatorRecord("TRANSPOSE", Transpose, transpose, MOVES, "TransposeOptions"),
+    OperatorRecord("BROADCAST_TO", BroadcastTo, broadcast_to, MOVES, "BroadcastToOptions"),
+)

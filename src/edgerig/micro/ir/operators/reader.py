@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from edgerig.errors import CompileError, ModelError
-from edgerig.micro.ir import Node, Value
+from edgerig.micro.ir.core import Node, Value
 
 
 @dataclass

@@ -1,41 +1,126 @@
-"""Convolutions and dense layers: sizes, borders and scales worked out and checked."""
+"""Convolutions and dense layers."""
 
 from __future__ import annotations
 
-from edgerig.micro import ir
-from edgerig.micro.ir import Node, Padding, Value
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edgerig.micro.ir.core import NO_PADDING, Node, Padding, Sizes, Value
 from edgerig.micro.ir.operators.reader import OperatorReader
+from edgerig.micro.ir.operators.record import OperatorRecord, Row
+from edgerig.micro.ir.operators.windows import window, window_count, windows
 
 #: How far the scale of a bias may be from that of the sums, in scales of the output, as in TensorFlow Lite.
 _BIAS_TOLERANCE = 0.02
 
 
-def window(
-    reader: OperatorReader, size: int, kernel: int, stride: int, dilation: int, kind: str
-) -> tuple[int, int, int]:
-    """Output size and padding before and after along one axis."""
-    reach = (kernel - 1) * dilation + 1
-    if kind == "SAME":
-        out = -(-size // stride)
-        total = max((out - 1) * stride + reach - size, 0)
-        return out, total // 2, total - total // 2
-    if kind != "VALID":
-        reader.refuse(f"its padding {kind} is not supported")
-    out = -(-(size - reach + 1) // stride)
-    if out < 1:
-        reader.wrong(f"has a window of {reach} on {size}")
-    return out, 0, 0
+@dataclass(eq=False)
+class Weighted(Node):
+    """An operator with weights and bias at inputs 1 and 2; ``activation`` by TFLite's name (``NONE``, ``RELU``...)."""
+
+    activation: str = "NONE"
+
+    @property
+    def weights(self) -> Value:
+        """The weights, a constant."""
+        return self.inputs[1]
+
+    @property
+    def bias(self) -> Value | None:
+        """The bias (channels,), int32 or float32; None where there is none."""
+        return self.inputs[2] if len(self.inputs) > 2 else None
 
 
-def windows(
-    reader: OperatorReader, image: Value, kernel: tuple[int, int], dilation: tuple[int, int] = (1, 1)
-) -> tuple[tuple[int, int], Padding, tuple[int, int]]:
-    """Output height and width, padding, stride."""
-    stride = reader.pair("stride_h", "stride_w")
-    kind = str(reader.option("padding", "SAME"))
-    height, top, bottom = window(reader, image.shape[1], kernel[0], stride[0], dilation[0], kind)
-    width, left, right = window(reader, image.shape[2], kernel[1], stride[1], dilation[1], kind)
-    return (height, width), Padding(top, left, bottom, right), stride
+@dataclass(eq=False)
+class Conv2D(Weighted):
+    """Convolution: input (1, H, W, C), weights (O, KH, KW, C / groups), output (1, OH, OW, O)."""
+
+    op: ClassVar[str] = "CONV_2D"
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: Padding = NO_PADDING
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.weights.shape[1], self.weights.shape[2]
+
+    @property
+    def macs(self) -> int:
+        return self.output.elements * math.prod(self.weights.shape[1:])
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        size = window_count(self.input.shape, self.kernel, self.stride, self.dilation, self.padding)
+        return ((1, *size, self.weights.shape[0]),)
+
+
+@dataclass(eq=False)
+class DepthwiseConv2D(Weighted):
+    """Depthwise convolution: input (1, H, W, C), weights (1, KH, KW, C * multiplier)."""
+
+    op: ClassVar[str] = "DEPTHWISE_CONV_2D"
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: Padding = NO_PADDING
+    multiplier: int = 1
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.weights.shape[1], self.weights.shape[2]
+
+    @property
+    def macs(self) -> int:
+        return self.output.elements * math.prod(self.kernel)
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        size = window_count(self.input.shape, self.kernel, self.stride, self.dilation, self.padding)
+        return ((1, *size, self.weights.shape[3]),)
+
+
+@dataclass(eq=False)
+class TransposeConv(Weighted):
+    """Transposed convolution: input (1, H, W, C), weights (O, KH, KW, C), output (1, OH, OW, O).
+
+    ``padding`` is what is cut off the full result at the top and the left.
+    """
+
+    op: ClassVar[str] = "TRANSPOSE_CONV"
+    stride: tuple[int, int] = (1, 1)
+    padding: Padding = NO_PADDING
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.weights.shape[1], self.weights.shape[2]
+
+    @property
+    def macs(self) -> int:
+        return self.input.elements * math.prod(self.weights.shape[:3])
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        return ((1, *self.output.shape[1:3], self.weights.shape[0]),)
+
+
+@dataclass(eq=False)
+class FullyConnected(Weighted):
+    """Dense layer: input of rows * K elements, weights (O, K), output of rows * O elements."""
+
+    op: ClassVar[str] = "FULLY_CONNECTED"
+
+    @property
+    def rows(self) -> int:
+        """Vectors that go through the layer in one inference."""
+        return self.output.elements // self.weights.shape[0]
+
+    @property
+    def macs(self) -> int:
+        return self.rows * self.weights.elements
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        # The file says how the rows are arranged.
+        return (self.output.shape,)
 
 
 def check_weighted(reader: OperatorReader, channels: int, axis: int) -> None:
@@ -82,32 +167,31 @@ def check_scales(reader: OperatorReader, weights: Value, channels: int, axis: in
 
 
 def conv(reader: OperatorReader) -> Node:
+    """Reads CONV_2D."""
     image, weights = reader.image(), reader.rank(reader.weights(), 4)
     channels, height, width, depth = weights.shape
     if depth != image.shape[3]:
         reader.refuse(f"its weights are for {depth} channels and its input has {image.shape[3]} (groups)")
     dilation = reader.pair("dilation_h_factor", "dilation_w_factor")
-    size, padding, stride = windows(reader, image, (height, width), dilation)
-    reader.makes((1, *size, channels))
+    padding, stride = windows(reader, image, (height, width), dilation)
     check_weighted(reader, channels, 0)
-    return ir.Conv2D(*reader.parts(), reader.activation(), stride, dilation, padding)
+    return Conv2D(*reader.parts(), reader.activation(), stride, dilation, padding)
 
 
 def depthwise(reader: OperatorReader) -> Node:
+    """Reads DEPTHWISE_CONV_2D."""
     image, weights = reader.image(), reader.rank(reader.weights(), 4)
     _, height, width, channels = weights.shape
     if weights.shape[0] != 1 or channels % image.shape[3]:
         reader.wrong(f"has weights {list(weights.shape)} for an input {list(image.shape)}")
     dilation = reader.pair("dilation_h_factor", "dilation_w_factor")
-    size, padding, stride = windows(reader, image, (height, width), dilation)
-    reader.makes((1, *size, channels))
+    padding, stride = windows(reader, image, (height, width), dilation)
     check_weighted(reader, channels, 3)
-    return ir.DepthwiseConv2D(
-        *reader.parts(), reader.activation(), stride, dilation, padding, channels // image.shape[3]
-    )
+    return DepthwiseConv2D(*reader.parts(), reader.activation(), stride, dilation, padding, channels // image.shape[3])
 
 
 def transpose_conv(reader: OperatorReader) -> Node:
+    """Reads TRANSPOSE_CONV."""
     image, weights = reader.image(2), reader.rank(reader.weights(), 4)
     channels, height, width, depth = weights.shape
     stride = reader.pair("stride_h", "stride_w")
@@ -126,10 +210,11 @@ def transpose_conv(reader: OperatorReader) -> Node:
     checked = OperatorReader(reader.op, reader.name, reader.position, list(inputs), reader.outputs, reader.options)
     check_weighted(checked, channels, 0)
     (top, bottom), (left, right) = borders
-    return ir.TransposeConv(*checked.parts(), checked.activation(), stride, Padding(top, left, bottom, right))
+    return TransposeConv(*checked.parts(), checked.activation(), stride, Padding(top, left, bottom, right))
 
 
 def dense(reader: OperatorReader) -> Node:
+    """Reads FULLY_CONNECTED."""
     value, weights = reader.input(), reader.rank(reader.weights(), 2)
     units, depth = weights.shape
     if str(reader.option("weights_format", 0)) not in ("0", "DEFAULT"):
@@ -137,4 +222,32 @@ def dense(reader: OperatorReader) -> Node:
     if depth == 0 or value.elements % depth or reader.output.elements != value.elements // depth * units:
         reader.wrong(f"multiplies {list(value.shape)} by {list(weights.shape)} into {list(reader.output.shape)}")
     check_weighted(reader, units, 0)
-    return ir.FullyConnected(*reader.parts(), reader.activation())
+    return FullyConnected(*reader.parts(), reader.activation())
+
+
+_WEIGHTED = Row(remarks="weights constant; scales per channel or per tensor; any stride, dilation, padding; no groups")
+
+RECORDS = (
+    OperatorRecord("CONV_2D", Conv2D, conv, _WEIGHTED, "Conv2DOptions", version=3, per_channel=(1, 2)),
+    OperatorRecord(
+        "DEPTHWISE_CONV_2D",
+        DepthwiseConv2D,
+        depthwise,
+        _WEIGHTED,
+        "DepthwiseConv2DOptions",
+        version=3,
+        per_channel=(1, 2),
+    ),
+    OperatorRecord(
+        "FULLY_CONNECTED", FullyConnected, dense, _WEIGHTED, "FullyConnectedOptions", version=4, per_channel=(1, 2)
+    ),
+    OperatorRecord(
+        "TRANSPOSE_CONV",
+        TransposeConv,
+        transpose_conv,
+        _WEIGHTED,
+        "TransposeConvOptions",
+        version=3,
+        per_channel=(1, 3),
+    ),
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import activation_range, real_range
@@ -9,7 +11,6 @@ from edgerig.micro.arithmetic.scales import product_scale, softmax_scale, sum_sc
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
-    Add,
     Binary,
     Dequantize,
     HardSwish,
@@ -20,12 +21,11 @@ from edgerig.micro.ir import (
     Quantize,
     Relu,
     Softmax,
-    Sub,
     Tanh,
     Value,
 )
 from edgerig.micro.kernels.base import Context, Lowered
-from edgerig.micro.kernels.portable.common import GREATEST, Portable, front, merged, strides, struct
+from edgerig.micro.kernels.portable.common import FOLDER, GREATEST, Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
 
@@ -77,65 +77,72 @@ def _whole(node: Node) -> tuple[tuple[Value, Value], ...]:
     return tuple((node.output, value) for value in node.inputs if value.shape == node.output.shape)
 
 
-class BinaryS8(Portable):
-    """ADD, SUB, MUL of int8."""
+def _scales(node: Binary) -> dict[str, tuple[int, int]]:
+    """Multipliers and exponents of an int8 operator, by their names in C."""
+    if node.one_scale:
+        return {}
+    if isinstance(node, Mul):
+        return {"y": product_scale(node)}
+    sums = sum_scales(node)
+    return {"a": sums.first, "b": sums.second, "y": sums.output}
+
+
+class _Binary(Portable):
+    """An operator on two values; its C functions are called ``micro_<operator>_<type>_run``."""
+
+    node = Binary
+    type_name: ClassVar[str]
+
+    def _fits(self, node: Node) -> bool:
+        assert isinstance(node, Binary)
+        return _walk(node) is not None
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Binary)
+        walk = _walk(node)
+        assert walk is not None
+        text = struct(size=walk[0], step_a=walk[1], step_b=walk[2], **self._numbers(node))
+        settings = context.struct("binary", f"micro_binary_{self.type_name}", text)
+        a, b, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
+        function = f"micro_{node.op.lower()}_{self.type_name}_run"
+        return Lowered(
+            f"{function}(&{settings}, {a}, {b}, {y});",
+            (FOLDER / f"micro_{node.op.lower()}.c", FOLDER / "micro_binary.h"),
+            ("micro_binary.h",),
+            declarations=(f"MICRO_BINARY_{self.type_name.upper()}({function});",),
+        )
+
+    def _numbers(self, node: Binary) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return _whole(node)
+
+
+class BinaryS8(_Binary):
+    """`Binary` operators of int8."""
 
     name = "portable-binary-s8"
-    node = Binary
     types = INT8
-    source = "micro_binary_s8"
+    type_name = "s8"
     supports = "int8, float32"
 
-    def accepts(self, node: Node, options: Options) -> bool:
-        return super().accepts(node, options) and isinstance(node, Add | Sub | Mul) and _walk(node) is not None
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Binary)
-        walk = _walk(node)
-        assert walk is not None
+    def _numbers(self, node: Binary) -> dict[str, Any]:
+        zero_a, zero_b, zero_y = (value.zero_point for value in (*node.inputs, node.output))
         low, high = activation_range(node.activation, node.output)
-        if isinstance(node, Mul):
-            scales, call = {"y": product_scale(node)}, "mul"
-        else:
-            found = sum_scales(node)
-            scales, call = {"a": found.first, "b": found.second, "y": found.output}, "add"
-        text = struct(
-            size=walk[0], step_a=walk[1], step_b=walk[2], zero_a=node.inputs[0].zero_point,
-            zero_b=node.inputs[1].zero_point, zero_y=node.output.zero_point, low=low, high=high,
-            sign=-1 if isinstance(node, Sub) else 1, **scales,
-        )  # fmt: skip
-        settings = context.struct("binary", "micro_binary_s8", text)
-        a, b, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
-        return self.lowered(f"micro_{call}_s8_run(&{settings}, {a}, {b}, {y});")
-
-    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
-        return _whole(node)
+        return {"zero_a": zero_a, "zero_b": zero_b, "zero_y": zero_y, "low": low, "high": high, **_scales(node)}
 
 
-class BinaryF32(Portable):
-    """ADD, SUB, MUL of float."""
+class BinaryF32(_Binary):
+    """`Binary` operators of float."""
 
     name = "portable-binary-f32"
-    node = Binary
     types = FLOAT32
-    source = "micro_binary_f32"
+    type_name = "f32"
 
-    def accepts(self, node: Node, options: Options) -> bool:
-        return super().accepts(node, options) and isinstance(node, Add | Sub | Mul) and _walk(node) is not None
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Binary)
-        walk = _walk(node)
-        assert walk is not None
+    def _numbers(self, node: Binary) -> dict[str, Any]:
         low, high = real_range(node.activation)
-        text = struct(size=walk[0], step_a=walk[1], step_b=walk[2], low=low, high=high)
-        settings = context.struct("binary", "micro_binary_f32", text)
-        a, b, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
-        call = "sub" if isinstance(node, Sub) else "mul" if isinstance(node, Mul) else "add"
-        return self.lowered(f"micro_{call}_f32_run(&{settings}, {a}, {b}, {y});")
-
-    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
-        return _whole(node)
+        return {"low": low, "high": high}
 
 
 class SoftmaxS8(Portable):

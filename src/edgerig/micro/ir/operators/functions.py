@@ -1,0 +1,134 @@
+"""Functions of one value, softmax, means, changes of scale and type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from edgerig.micro.ir.core import Node, SameShape, Sizes
+from edgerig.micro.ir.operators.reader import Builder, OperatorReader
+from edgerig.micro.ir.operators.record import OperatorRecord, Row
+
+
+@dataclass(eq=False)
+class Relu(SameShape):
+    """Clamps at one or both sides: ``activation`` is RELU, RELU6, RELU_N1_TO_1."""
+
+    op: ClassVar[str] = "RELU"
+    activation: str = "RELU"
+
+    @property
+    def label(self) -> str:
+        return self.activation
+
+
+class Logistic(SameShape):
+    """Sigmoid."""
+
+    op: ClassVar[str] = "LOGISTIC"
+
+
+class Tanh(SameShape):
+    """Hyperbolic tangent."""
+
+    op: ClassVar[str] = "TANH"
+
+
+class HardSwish(SameShape):
+    """x * relu6(x + 3) / 6."""
+
+    op: ClassVar[str] = "HARD_SWISH"
+
+
+class Quantize(SameShape):
+    """Real to quantized, or quantized to quantized with another scale or type."""
+
+    op: ClassVar[str] = "QUANTIZE"
+
+
+class Dequantize(SameShape):
+    """Quantized to real."""
+
+    op: ClassVar[str] = "DEQUANTIZE"
+
+
+@dataclass(eq=False)
+class Lookup(SameShape):
+    """A function of one byte as a table of its 256 results, from the lowest value on; several operators in one."""
+
+    op: ClassVar[str] = "LOOKUP"
+    parts: tuple[Node, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return "+".join(part.label for part in self.parts)
+
+
+@dataclass(eq=False)
+class Softmax(SameShape):
+    """Softmax over the last axis of beta * x."""
+
+    op: ClassVar[str] = "SOFTMAX"
+    beta: float = 1.0
+
+
+@dataclass(eq=False)
+class Mean(Node):
+    """Mean over ``axes`` (sorted, not negative), which stay as axes of 1 if ``keep_dims``."""
+
+    op: ClassVar[str] = "MEAN"
+    axes: tuple[int, ...] = ()
+    keep_dims: bool = False
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        sizes = ((axis in self.axes, size) for axis, size in enumerate(self.input.shape))
+        return (tuple(1 if gone else size for gone, size in sizes if self.keep_dims or not gone),)
+
+
+def unary(kind: type[Node], **more: Any) -> Builder:
+    """Reads a function of one value."""
+
+    def read(reader: OperatorReader) -> Node:
+        return kind(reader.name, reader.position, [reader.input()], [reader.output], **more)
+
+    return read
+
+
+def softmax(reader: OperatorReader) -> Node:
+    """Reads SOFTMAX."""
+    if not reader.input().shape:
+        reader.wrong("has no axis")
+    return Softmax(*reader.parts(), float(reader.option("beta", 1.0)))
+
+
+def mean(reader: OperatorReader) -> Node:
+    """Reads MEAN."""
+    value = reader.input()
+    rank = len(value.shape)
+    axes = tuple(sorted({reader.axis(axis, rank) for axis in reader.constant(1)}))
+    keep_dims = bool(reader.option("keep_dims", False))
+    return Mean(reader.name, reader.position, [value], [reader.output], axes, keep_dims)
+
+
+_TABLES = Row(remarks="int8 by a table of 256 bytes")
+_CONVERSIONS = Row(
+    remarks="float32, int8 and uint8 in every direction; weights stored as float16, or as int8 or uint8 with one scale "
+    "or one a channel, are unpacked when compiling"
+)
+
+RECORDS = (
+    OperatorRecord("MEAN", Mean, mean, Row(remarks="any axes"), "ReducerOptions"),
+    OperatorRecord("RELU", Relu, unary(Relu, activation="RELU"), _TABLES),
+    OperatorRecord("RELU6", Relu, unary(Relu, activation="RELU6"), _TABLES),
+    OperatorRecord("RELU_N1_TO_1", Relu, unary(Relu, activation="RELU_N1_TO_1"), _TABLES, version=1),
+    OperatorRecord("LOGISTIC", Logistic, unary(Logistic), _TABLES),
+    OperatorRecord("TANH", Tanh, unary(Tanh), _TABLES),
+    OperatorRecord("HARD_SWISH", HardSwish, unary(HardSwish), _TABLES, "HardSwishOptions", version=1),
+    OperatorRecord("SOFTMAX", Softmax, softmax, Row(remarks="last axis; int8 output of scale 1/256"), "SoftmaxOptions"),
+    OperatorRecord("QUANTIZE", Quantize, unary(Quantize), _CONVERSIONS),
+    OperatorRecord("DEQUANTIZE", Dequantize, unary(Dequantize), _CONVERSIONS, per_channel=(0,)),
+)
