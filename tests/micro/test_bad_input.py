@@ -27,7 +27,7 @@ def compiled(data: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    kind=st.sampled_from(sorted(OPERATORS)),
+    op=st.sampled_from(sorted(OPERATORS)),
     dtype=st.sampled_from(["int8", "float32"]),
     seed=st.integers(0, 20),
     changes=st.lists(
@@ -35,8 +35,8 @@ def compiled(data: bytes) -> None:
     ),
     keep=st.floats(0, 1) | st.just(1.0),
 )
-def test_mangled_files_give_a_clear_error_or_code(kind: str, dtype: str, seed: int, changes: list, keep: float) -> None:
-    data = bytearray(random_operator(kind, seed, dtype))
+def test_mangled_files_give_a_clear_error_or_code(op: str, dtype: str, seed: int, changes: list, keep: float) -> None:
+    data = bytearray(random_operator(op, seed, dtype))
     for place, content in changes:
         start = int(place * (len(data) - 1))
         data[start : start + len(content)] = content
@@ -46,7 +46,7 @@ def test_mangled_files_give_a_clear_error_or_code(kind: str, dtype: str, seed: i
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.9])
 def test_a_truncated_file_is_told(share: float) -> None:
-    data = random_operator("conv", 1, "int8")
+    data = random_operator("CONV_2D", 1, "int8")
     with pytest.raises(ModelError, match=r"empty|corrupt|not a TFLite"):
         compiled(data[: int(share * len(data))])
 
@@ -172,7 +172,7 @@ def test_weights_that_are_no_numbers_are_told() -> None:
 @pytest.mark.parametrize("name", ["", "1net", "a-b", "ä", "x" * 61])
 def test_names_that_c_does_not_have_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="prefix of C names"):
-        compile_model(random_operator("curve", 0, "int8"), name, Options())
+        compile_model(random_operator("LOGISTIC", 0, "int8"), name, Options())
 
 
 def test_nothing_is_written_where_something_is_wrong(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def with_buffer_at(offset: int, size: int) -> bytes:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(random_operator("conv", 1, "int8"), 0))
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(random_operator("CONV_2D", 1, "int8"), 0))
     model.buffers[1].data, model.buffers[1].offset, model.buffers[1].size = None, offset, size
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")

@@ -26,7 +26,7 @@ def hold(data: bytes, network: PoisonedNetwork, times: int = 3) -> None:
 
 @pytest.mark.parametrize("dtype", ["int8", pytest.param("float32", marks=pytest.mark.slow)])
 def test_single_operators_keep_to_their_memory(dtype: str, tmp_path: Path) -> None:
-    files = {f"{kind}_{seed}": random_operator(kind, 50 + seed, dtype) for kind in OPERATORS for seed in range(3)}
+    files = {f"{op}_{seed}": random_operator(op, 50 + seed, dtype) for op in OPERATORS for seed in range(2)}
     networks = load_all([compile_model(data, name, Options()) for name, data in files.items()], tmp_path, ("-O1",))
     for data, network in zip(files.values(), networks, strict=True):
         hold(data, PoisonedNetwork(network))

@@ -64,13 +64,13 @@ def test_constants_with_a_scale_for_each_channel_are_what_they_are(zeros: list[i
     assert difference(Oracle(data).run([ones])[0], network.run([ones])[0]) == 0
 
 
-@pytest.mark.parametrize("kind", OPERATORS)
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("op", OPERATORS)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
-def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(kind: str, seed: int) -> None:
-    data = dequantize_constants(random_operator(kind, seed, "float32"), seed)
+def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(op: str, seed: int) -> None:
+    data = dequantize_constants(random_operator(op, seed, "float32"), seed)
     oracle = Oracle(data)
-    machine = Machine(read_program(data, kind))
+    machine = Machine(read_program(data, op))
     for inputs in random_inputs(machine.program.inputs, 2, seed):
         for expected, found in zip(oracle.run(inputs), machine.run(inputs), strict=True):
             assert difference(expected, found) <= tolerance(expected.dtype)
@@ -78,8 +78,8 @@ def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(kind
 
 @pytest.mark.slow
 def test_generated_code_of_stored_constants_says_what_litert_says(tmp_path: Path) -> None:
-    files = {f"{kind}_{seed}": dequantize_constants(random_operator(kind, seed, "float32"), seed)
-             for kind in OPERATORS for seed in range(200, 203)}  # fmt: skip
+    files = {f"{op}_{seed}": dequantize_constants(random_operator(op, seed, "float32"), seed)
+             for op in OPERATORS for seed in range(200, 203)}  # fmt: skip
     networks = load_all([compile_model(data, name, Options()) for name, data in files.items()], tmp_path, ("-O1",))
     for data, network in zip(files.values(), networks, strict=True):
         oracle = Oracle(data)
@@ -96,19 +96,19 @@ def oracle() -> Iterator[RemoteOracle]:
 
 
 @pytest.mark.parametrize("stored", [False, True])
-@pytest.mark.parametrize("kind", OPERATORS)
-@settings(max_examples=30, deadline=None)
+@pytest.mark.parametrize("op", OPERATORS)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1 << 30), dtype=st.sampled_from(["int8", "float32"]))
 def test_changed_quantization_is_refused_or_computed_as_litert_computes(
-    oracle: RemoteOracle, kind: str, stored: bool, seed: int, dtype: str
+    oracle: RemoteOracle, op: str, stored: bool, seed: int, dtype: str
 ) -> None:
-    data = random_operator(kind, seed, dtype)
+    data = random_operator(op, seed, dtype)
     data = change_quantization(dequantize_constants(data, seed) if stored else data, seed)
     try:
         compile_model(data, "net", Options())
     except EdgerigError:
         return
-    machine = Machine(read_program(data, kind))
+    machine = Machine(read_program(data, op))
     samples = random_inputs(machine.program.inputs, 2, seed)
     try:
         expected = oracle.run(data, samples)

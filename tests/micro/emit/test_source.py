@@ -33,7 +33,7 @@ int main(void)
 
 @pytest.fixture(scope="module")
 def network() -> bytes:
-    return random_operator("conv", 3, "int8")
+    return random_operator("CONV_2D", 3, "int8")
 
 
 def test_the_folder_holds_exactly_the_files(network: bytes, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_names_carry_the_prefix_and_the_header_stands_alone(name: str, network: 
 
 
 def test_two_networks_live_in_one_program(tmp_path: Path) -> None:
-    files = [random_operator("dense", 1, "int8"), random_operator("dense", 2, "int8")]
+    files = [random_operator("FULLY_CONNECTED", 1, "int8"), random_operator("FULLY_CONNECTED", 2, "int8")]
     first, second = load_all([compile_model(data, f"n{i}", Options()) for i, data in enumerate(files)], tmp_path)
     assert first.manifest.outputs != second.manifest.outputs
 

@@ -20,8 +20,8 @@ _OPERATIONS: dict[type[Node], Operation] = {
 
 
 def operations() -> frozenset[type[Node]]:
-    """The classes of nodes that have a reference."""
-    return frozenset(_OPERATIONS)
+    """The classes of nodes that have a reference; that of ASSIGN_VARIABLE is `Machine.run`, which has the state."""
+    return frozenset({*_OPERATIONS, ir.AssignVariable})
 
 
 def run_node(node: Node, inputs: list[Array]) -> list[Array]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization
+from edgerig.micro.ir import RECORDS
 
 
 @dataclass
@@ -107,7 +108,8 @@ class TfliteBuilder:
         schema = self._schema
         entry = schema.OperatorCodeT()
         code = getattr(schema.BuiltinOperator, op)
-        entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, min(code, 127), VERSIONS.get(op, 1)
+        version = RECORDS[op].version if op in RECORDS else 1
+        entry.builtinCode, entry.deprecatedBuiltinCode, entry.version = code, min(code, 127), version
         self._codes.append(entry)
         operator = schema.OperatorT()
         operator.opcodeIndex = len(self._codes) - 1
@@ -121,6 +123,10 @@ class TfliteBuilder:
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
             operator.builtinOptions = table
         self._graphs[self._current].operators.append(operator)
+
+    def has_option(self, kind: str, key: str) -> bool:
+        """Whether the options of that table have such a field."""
+        return bool(kind) and hasattr(getattr(self._schema, kind + "T")(), key)
 
     def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The file; inputs and outputs are those of the main subgraph."""
@@ -140,16 +146,6 @@ class TfliteBuilder:
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
-
-
-#: Versions of operators in which they take int8.
-VERSIONS = {
-    "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "TRANSPOSE_CONV": 3, "MAX_POOL_2D": 2,
-    "AVERAGE_POOL_2D": 2, "MEAN": 2, "BATCH_MATMUL": 2, "ADD": 2, "SUB": 2, "MUL": 2, "RELU": 2, "RELU6": 2,
-    "LOGISTIC": 2, "TANH": 2, "SOFTMAX": 2, "PAD": 2, "PADV2": 2, "CONCATENATION": 2, "SPLIT": 2, "SLICE": 2,
-    "STRIDED_SLICE": 2, "TRANSPOSE": 2, "BROADCAST_TO": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "RESIZE_BILINEAR": 2,
-    "QUANTIZE": 2, "DEQUANTIZE": 2,
-}  # fmt: skip
 
 
 def with_outputs(data: bytes, outputs: Sequence[int]) -> bytes:

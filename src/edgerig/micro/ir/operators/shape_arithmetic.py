@@ -49,5 +49,5 @@ _CONSTANTS = Row("", "", "on what is known when compiling")
 
 RECORDS = (
     OperatorRecord("SHAPE", Shape, shape, _CONSTANTS, "ShapeOptions", version=1),
-    OperatorRecord("PACK", Pack, pack, _CONSTANTS, "PackOptions"),
+    OperatorRecord("PACK", Pack, pack, _CONSTANTS, "PackOptions", version=1),
 )

@@ -1,0 +1,207 @@
+"""Operators that move data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgerig.testing.networks.random_operators.draw import Draw, Generator
+
+
+def reshape(draw: Draw) -> bytes:
+    """RESHAPE, SQUEEZE, EXPAND_DIMS of what a RELU made, for a network of reshapes alone is all views."""
+    shape, like = draw.image(5), draw.quantization()
+    x, z = draw.input(shape, like=like), draw.input(shape, "z", like)
+    draw.net.operator("RELU", [x], [z])
+    if draw.op == "RESHAPE":
+        out: tuple[int, ...] = (1, int(np.prod(shape)))
+        inputs, options = [z, draw.indices("shape", out)], {"newShape": list(out)}
+    elif draw.op == "SQUEEZE":
+        out, inputs, options = shape[1:], [z], {"squeezeDims": [0]}
+    else:
+        axis = draw.whole(0, 4)
+        out, inputs, options = (*shape[:axis], 1, *shape[axis:]), [z, draw.indices("axis", axis)], {}
+    y = draw.input(out, "y", like)
+    draw.operator(inputs, [y], **options)
+    return draw.build([x], [y])
+
+
+def pad(draw: Draw) -> bytes:
+    """PAD, PADV2."""
+    shape, like = draw.image(5), draw.quantization()
+    pads = draw.rng.integers(0, 3, (4, 2)).astype(np.int32)
+    pads[0] = 0
+    inputs = [x := draw.input(shape, like=like), draw.indices("pads", pads)]
+    if draw.op == "PADV2":
+        inputs.append(draw.constant("value", draw.content((1,)), like))
+    y = draw.input(tuple(int(size + sides.sum()) for size, sides in zip(shape, pads, strict=True)), "y", like)
+    draw.operator(inputs, [y])
+    return draw.build([x], [y])
+
+
+def concatenation(draw: Draw) -> bytes:
+    """CONCATENATION."""
+    shape, like = draw.image(4), draw.quantization()
+    axis = draw.whole(1, 3)
+    parts = []
+    for index in range(draw.whole(1, 3)):
+        part = list(shape)
+        part[axis] = draw.whole(1, 4)
+        parts.append((draw.input(tuple(part), f"x{index}", like), part[axis]))
+    out = list(shape)
+    out[axis] = sum(size for _, size in parts)
+    y = draw.input(tuple(out), "y", like)
+    inputs = [index for index, _ in parts]
+    draw.operator(inputs, [y], axis=axis - 4 if draw.whole(0, 1) else axis)
+    return draw.build(inputs, [y])
+
+
+def split(draw: Draw) -> bytes:
+    """SPLIT, SPLIT_V."""
+    like = draw.quantization()
+    shape = list(draw.image(4))
+    axis, count = draw.whole(1, 3), draw.whole(1, 3)
+    equal = draw.op == "SPLIT"
+    sizes = [draw.whole(1, 3)] * count if equal else [draw.whole(1, 4) for _ in range(count)]
+    shape[axis] = sum(sizes)
+    x = draw.input(tuple(shape), like=like)
+    outputs = [
+        draw.input(tuple(size if i == axis else full for i, full in enumerate(shape)), f"y{index}", like)
+        for index, size in enumerate(sizes)
+    ]
+    where = draw.indices("axis", axis if equal else [axis])
+    draw.operator([where, x] if equal else [x, draw.indices("sizes", sizes), where], outputs, numSplits=count)
+    return draw.build([x], outputs)
+
+
+def slice_(draw: Draw) -> bytes:
+    """SLICE."""
+    shape, like = draw.image(6), draw.quantization()
+    x = draw.input(shape, like=like)
+    begin = [draw.whole(0, size - 1) for size in shape]
+    size = [draw.whole(1, full - start) for full, start in zip(shape, begin, strict=True)]
+    y = draw.input(tuple(size), "y", like)
+    draw.operator([x, draw.indices("begin", begin), draw.indices("size", size)], [y])
+    return draw.build([x], [y])
+
+
+def strided_slice(draw: Draw) -> bytes:
+    """STRIDED_SLICE with steps of both signs and masks that leave out begin, end or an axis."""
+    shape, like = draw.image(6), draw.quantization()
+    x = draw.input(shape, like=like)
+    begin = [draw.whole(0, size - 1) for size in shape]
+    step = [int(draw.rng.choice([1, 1, 2, 3, -1, -2])) for _ in shape]
+    end = [_end(draw, *bounds) for bounds in zip(begin, step, shape, strict=True)]
+    shrink = draw.whole(0, 15) & 0b0110 if draw.whole(0, 2) == 0 else 0
+    masks = {key: _mask(draw) & ~shrink for key in ("beginMask", "endMask")}
+    out = []
+    for axis, full in enumerate(shape):
+        if shrink >> axis & 1:
+            step[axis], end[axis] = 1, begin[axis] + 1
+            continue
+        start = None if masks["beginMask"] >> axis & 1 else begin[axis]
+        stop = None if masks["endMask"] >> axis & 1 else end[axis]
+        out.append(len(range(full)[slice(start, stop, step[axis])]))
+    y = draw.input(tuple(out), "y", like)
+    bounds = [draw.indices(name, values) for name, values in (("begin", begin), ("end", end), ("step", step))]
+    draw.operator([x, *bounds], [y], **masks, shrinkAxisMask=shrink)
+    return draw.build([x], [y])
+
+
+def _mask(draw: Draw) -> int:
+    return draw.whole(0, 15) if draw.whole(0, 2) == 0 else 0
+
+
+def _end(draw: Draw, begin: int, step: int, full: int) -> int:
+    """An end behind ``begin`` in the direction of the step."""
+    if step > 0:
+        return draw.whole(begin + 1, full)
+    return draw.whole(-full - 1, -full + begin - 1) if begin else -full - 1
+
+
+def transpose(draw: Draw) -> bytes:
+    """TRANSPOSE."""
+    shape, like = draw.image(5), draw.quantization()
+    order = draw.rng.permutation(4)
+    x = draw.input(shape, like=like)
+    y = draw.input(tuple(shape[axis] for axis in order), "y", like)
+    draw.operator([x, draw.indices("order", order)], [y])
+    return draw.build([x], [y])
+
+
+def broadcast_to(draw: Draw) -> bytes:
+    """BROADCAST_TO."""
+    shape, like = draw.image(4), draw.quantization()
+    source = tuple(int(draw.rng.choice([1, size])) for size in shape)[draw.whole(0, 1) :]
+    x = draw.input(source, like=like)
+    y = draw.input(shape, "y", like)
+    draw.operator([x, draw.indices("shape", shape)], [y])
+    return draw.build([x], [y])
+
+
+def shape_arithmetic(draw: Draw) -> bytes:
+    """SHAPE, STRIDED_SLICE, PACK and RESHAPE, as converters write a flexible batch."""
+    shape, like = draw.image(5), draw.quantization()
+    x, z = draw.input(shape, like=like), draw.input(shape, "z", like)
+    out = (1, int(np.prod(shape[1:])))
+    y = draw.input(out, "y", like)
+    sizes, batch, target = (
+        draw.net.tensor(name, dims, "int32") for name, dims in (("sizes", (4,)), ("batch", ()), ("target", (2,)))
+    )
+    options: dict[str, Any] = {"shrinkAxisMask": 1}
+    begin, end = draw.indices("begin", [0]), draw.indices("end", [1])
+    draw.net.operator("RELU", [x], [z])
+    draw.net.operator("SHAPE", [z], [sizes], "ShapeOptions", outType=2)
+    draw.net.operator("STRIDED_SLICE", [sizes, begin, end, end], [batch], "StridedSliceOptions", **options)
+    draw.net.operator("PACK", [batch, draw.indices("rest", out[1])], [target], "PackOptions", valuesCount=2)
+    draw.net.operator("RESHAPE", [z, target], [y], "ReshapeOptions")
+    return draw.build([x], [y])
+
+
+def state(draw: Draw) -> bytes:
+    """VAR_HANDLE, CALL_ONCE, READ_VARIABLE, ASSIGN_VARIABLE: a window over a sequence that comes piece by piece.
+
+    The oldest piece leaves at the front, the new one stands at the end; or the output is the state of before.
+    """
+    depth, new, old, like = draw.whole(1, 4), draw.whole(1, 3), draw.whole(1, 4), draw.quantization()
+    shapes = {"x": (1, new, depth), "old": (1, old, depth), "window": (1, new + old, depth), "next": (1, old, depth)}
+    x, before, window, after = (draw.input(shape, name, like) for name, shape in shapes.items())
+    handle = draw.net.tensor("handle", (), "resource")
+    bounds = [draw.indices(name, values) for name, values in (("begin", [0, new, 0]), ("size", [1, old, depth]))]
+    start = draw.content((1, old, depth))
+    filling = draw.net.subgraph()
+    inner = draw.net.tensor("handle", (), "resource")
+    first = draw.constant("first", start, like)
+    draw.net.operator("VAR_HANDLE", [], [inner], "VarHandleOptions", sharedName=b"state")
+    draw.net.operator("ASSIGN_VARIABLE", [inner, first], [], "AssignVariableOptions")
+    draw.net.main()
+    draw.net.operator("CALL_ONCE", [], [], "CallOnceOptions", initSubgraphIndex=filling)
+    draw.net.operator("VAR_HANDLE", [], [handle], "VarHandleOptions", sharedName=b"state")
+    draw.net.operator("READ_VARIABLE", [handle], [before], "ReadVariableOptions")
+    draw.net.operator("CONCATENATION", [before, x], [window], "ConcatenationOptions", axis=1)
+    draw.net.operator("SLICE", [window, *bounds], [after], "SliceOptions")
+    draw.net.operator("ASSIGN_VARIABLE", [handle, after], [], "AssignVariableOptions")
+    return draw.build([x], [window] if draw.whole(0, 1) else [window, after])
+
+
+GENERATORS: dict[str, Generator] = {
+    "RESHAPE": reshape,
+    "SQUEEZE": reshape,
+    "EXPAND_DIMS": reshape,
+    "PAD": pad,
+    "PADV2": pad,
+    "CONCATENATION": concatenation,
+    "SPLIT": split,
+    "SPLIT_V": split,
+    "TRANSPOSE": transpose,
+    "BROADCAST_TO": broadcast_to,
+    "SLICE": slice_,
+    "STRIDED_SLICE": strided_slice,
+    "VAR_HANDLE": state,
+    "READ_VARIABLE": state,
+    "ASSIGN_VARIABLE": state,
+    "CALL_ONCE": state,
+    "SHAPE": shape_arithmetic,
+    "PACK": shape_arithmetic,
+}

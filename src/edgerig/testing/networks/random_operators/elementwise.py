@@ -1,0 +1,121 @@
+"""Operators on two values, functions of one value, softmax, means, changes of type."""
+
+from __future__ import annotations
+
+from edgerig.micro.ir import RECORDS, Binary
+from edgerig.testing.networks.random_operators.draw import Draw, Generator
+
+
+def binary(draw: Draw) -> bytes:
+    """Every operator of the family `Binary`; the second side may be broadcast or constant."""
+    shape = draw.image(6)
+    other = tuple(int(draw.rng.choice([1, size])) for size in shape) if draw.whole(0, 1) else shape
+    if draw.whole(0, 3) == 0:
+        other = other[draw.whole(0, 3) :]
+    first, second, target = _scales(draw)
+    a = draw.input(shape, "a", first)
+    inputs = [a]
+    if draw.whole(0, 1):
+        b = draw.constant("b", draw.content(other), second)
+    else:
+        b = draw.input(other, "b", second)
+        inputs.append(b)
+    y = draw.input(shape, "y", target)
+    sides = [b, a] if draw.whole(0, 3) == 0 else [a, b]
+    draw.operator(sides, [y], **draw.clamping())
+    return draw.build(inputs, [y])
+
+
+def _scales(draw: Draw) -> tuple[tuple[float, int], ...]:
+    """Scale and zero point of both sides and of the output."""
+    first, node = draw.quantization(), RECORDS[draw.op].node
+    assert node is not None
+    assert issubclass(node, Binary)
+    if node.one_scale:
+        return first, first, first
+    # LiteRT wants the scales of a sum to be not too far apart.
+    second = (first[0] * draw.scale(0.2, 5), draw.zero())
+    product, total = 60 * first[0] * second[0], first[0] + second[0]
+    target = product * draw.scale(0.5, 3) if draw.op == "MUL" else total * draw.scale(0.4, 2)
+    return first, second, (target, draw.zero())
+
+
+def function(draw: Draw) -> bytes:
+    """RELU, RELU6, RELU_N1_TO_1, LOGISTIC, TANH, HARD_SWISH."""
+    shape = draw.image(5)
+    scale = draw.scale(0.005, 0.2)
+    x = draw.input(shape, like=(scale, draw.zero()))
+    fixed = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
+    y = draw.input(shape, "y", fixed.get(draw.op, (scale * draw.scale(0.3, 1.5), draw.zero())))
+    draw.operator([x], [y])
+    return draw.build([x], [y])
+
+
+def softmax(draw: Draw) -> bytes:
+    """SOFTMAX."""
+    shape = (draw.whole(1, 3), draw.whole(1, 20))
+    x = draw.input(shape, like=(draw.scale(0.001, 1.0), draw.zero()))
+    y = draw.input(shape, "y", (1 / 256, -128))
+    draw.operator([x], [y], beta=float(draw.rng.choice([1.0, 1.0, 0.5, 2.0])))
+    return draw.build([x], [y])
+
+
+def mean(draw: Draw) -> bytes:
+    """MEAN."""
+    shape = draw.image()
+    axes = sorted(draw.rng.choice(4, draw.whole(1, 3), replace=False).tolist())
+    if draw.whole(0, 1):
+        axes = [1, 2]
+    keep_dims = bool(draw.whole(0, 1))
+    source = draw.quantization()
+    x = draw.input(shape, like=source)
+    sizes = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    out = sizes if keep_dims else tuple(size for axis, size in enumerate(shape) if axis not in axes)
+    target = source if draw.whole(0, 1) else (source[0] * draw.scale(0.3, 1.0), draw.zero())
+    y = draw.input(out, "y", target)
+    draw.operator([x, draw.indices("axes", axes)], [y], keepDims=keep_dims)
+    return draw.build([x], [y])
+
+
+def convert(draw: Draw) -> bytes:
+    """QUANTIZE and DEQUANTIZE: float to integer and back, and one integer to another."""
+    shape = draw.image(5)
+    kinds = ("int8", "uint8")
+    first, second = kinds[draw.whole(0, 1)], kinds[draw.whole(0, 1)]
+    scale = draw.scale()
+
+    def integer(name: str, kind: str, size: float) -> int:
+        zero = draw.whole(0, 255) if kind == "uint8" else draw.zero()
+        return draw.net.tensor(name, shape, kind, scale=size, zero_point=zero)
+
+    def real(name: str) -> int:
+        return draw.net.tensor(name, shape, "float32")
+
+    if draw.op == "DEQUANTIZE" and draw.quantized:
+        x, y = integer("x", first, scale), real("y")
+        draw.operator([x], [y])
+        return draw.build([x], [y])
+    if draw.op == "DEQUANTIZE":
+        x, q, y = real("x"), integer("q", first, scale), real("y")
+        draw.net.operator("QUANTIZE", [x], [q])
+        draw.operator([q], [y])
+        return draw.build([x], [y])
+    x = integer("x", first, scale) if draw.quantized else real("x")
+    y = integer("y", second, scale * draw.scale(0.4, 2.5))
+    draw.operator([x], [y])
+    return draw.build([x], [y])
+
+
+GENERATORS: dict[str, Generator] = {
+    **{name: binary for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary)},
+    "RELU": function,
+    "RELU6": function,
+    "RELU_N1_TO_1": function,
+    "LOGISTIC": function,
+    "TANH": function,
+    "HARD_SWISH": function,
+    "SOFTMAX": softmax,
+    "MEAN": mean,
+    "QUANTIZE": convert,
+    "DEQUANTIZE": convert,
+}
