@@ -9,7 +9,7 @@ PARALLEL := -n $(JOBS) --dist worksteal
 # Tests start hundreds of processes: none of them need compile edgerig's sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast faults fuzz lint types wheel clean
+.PHONY: demo test test-fast faults fuzz lint types docs wheel clean
 
 # pip is brought up to date first: old resolvers (Debian's 23.0) take many minutes over the extras.
 $(BIN)/python:
@@ -31,7 +31,11 @@ $(VENV)/.all: $(BIN)/python pyproject.toml
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	@echo "Installing edgerig with all extras and what its tests need into $(VENV): about 2 GB on disk"
 	$(BIN)/python -m pip install -e '.[dev]'
-	@touch $@ $(VENV)/.all
+	@touch $@ $(VENV)/.all $(VENV)/.docs
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[docs]'
+	@touch $@
 
 demo: $(VENV)/.all
 	$(BIN)/edgerig run examples/mnist/rig.yaml --out runs/demo
@@ -57,6 +61,11 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# The site of the documentation, which opens from the disk: build/site/index.html. A dead link ends it.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "build/site/index.html"
 
 # One file to copy to a board, whose agent needs no clone: pip install edgerig-*.whl there.
 wheel: $(BIN)/python
