@@ -98,7 +98,8 @@ def driver(tmp_path: Path) -> Iterator["webdriver.Chrome"]:  # noqa: F821 - impo
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,900", f"--user-data-dir={tmp_path}"):
+    flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,900")
+    for word in (*flags, f"--user-data-dir={tmp_path}"):
         options.add_argument(word)
     chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
     yield chrome
