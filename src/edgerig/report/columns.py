@@ -26,6 +26,7 @@ from edgerig.report.model import (
     Compared,
     Failure,
     Layer,
+    Metric,
     OriginRow,
     SharedRow,
     SharedView,
@@ -35,7 +36,7 @@ from edgerig.report.model import (
 from edgerig.report.quality import primary
 from edgerig.report.relative import relative_speed
 from edgerig.report.tables import Column, if_any, if_known, terminal_text
-from edgerig.report.values import Figure
+from edgerig.report.values import Change, Fact, Figure, NamedFigure
 from edgerig.results.types import CellResult
 
 
@@ -140,6 +141,31 @@ LAYERS: tuple[Column[Layer], ...] = (
     Column("time", lambda row: row.time),
     Column("instructions", lambda row: row.instructions, if_any),
     Column("share", lambda row: row.share),
+)
+
+#: Labels with what stands behind them.
+FACTS: tuple[Column[Fact], ...] = (
+    Column("", lambda row: row.label, align="left", head=True, key="name"),
+    Column("", lambda row: Figure(text=row.value, detail=row.title, kind=row.kind), align="left", key="value"),
+)
+
+#: Figures with their names, such as the stages of an inference.
+FIGURES: tuple[Column[NamedFigure], ...] = (
+    Column("", lambda row: row.name, align="left", head=True, key="name"),
+    Column("", lambda row: row.figure, align="left", key="value", interval=True),
+)
+
+#: Judged qualities.
+METRICS: tuple[Column[Metric], ...] = (
+    Column("metric", lambda row: row.name, align="left", head=True),
+    Column("value", lambda row: row.figure, interval=True),
+)
+
+#: The machine before and after the measurement.
+MACHINE: tuple[Column[Change], ...] = (
+    Column("", lambda row: row.label, align="left", head=True, key="name"),
+    Column("before", lambda row: row.before, align="left"),
+    Column("after", lambda row: row.after, align="left"),
 )
 
 #: What takes how much of a board's flash and RAM.

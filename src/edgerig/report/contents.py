@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from edgerig.report.columns import (
+    FACTS,
     FAILURES,
+    FIGURES,
     LAYERS,
+    MACHINE,
+    METRICS,
     ORIGINS,
     PARTS,
     SYMBOLS,
@@ -15,7 +21,8 @@ from edgerig.report.columns import (
     size_columns,
 )
 from edgerig.report.model import BundleView, FirmwareView, Report, SharedView, Variant
-from edgerig.report.tables import Table, make_table
+from edgerig.report.tables import Table, fill, make_table
+from edgerig.report.values import Fact, NamedFigure
 
 
 def errors_table(view: SharedView) -> Table:
@@ -45,6 +52,40 @@ def layers_table(variant: Variant) -> Table:
     """The operators of a variant."""
     layers, title = variant.layers, "Operators in order of execution"
     return make_table(LAYERS, layers.rows, name="layers", title=title, warnings=layers.warnings, reasons=True)
+
+
+def latency_table(variant: Variant) -> Table:
+    """Where the time goes."""
+    figures = (("p90", variant.p90), ("p99", variant.p99), ("throughput", variant.throughput))
+    rows = (*variant.stages, *(NamedFigure(name, figure) for name, figure in figures))
+    return make_table(FIGURES, rows, name="latency", title="Where the time goes", reasons=True)
+
+
+def memory_table(variant: Variant) -> Table:
+    """Sizes of the artifact and at run time."""
+    rows = (NamedFigure("artifact size", variant.size), *variant.memory)
+    return make_table(FIGURES, rows, name="memory", title="Memory", reasons=True)
+
+
+def metrics_table(variant: Variant) -> Table:
+    """The qualities of a variant."""
+    title = f"Metrics, {variant.samples:,} samples"
+    return make_table(METRICS, variant.metrics, name="metrics", title=title, reasons=True)
+
+
+def machine_table(variant: Variant) -> Table:
+    """The machine before and after the measurement."""
+    return make_table(MACHINE, variant.machine, name="machine", title="State of the machine")
+
+
+def facts_table(facts: Sequence[Fact], warnings: tuple[str, ...] = ()) -> Table:
+    """Facts; ``warnings`` are about those of them that are numbers of some kind."""
+    figures = fill(FACTS, facts)
+    for row, fact in enumerate(facts):
+        figure = figures[1][row]
+        if fact.kind and figure is not None:
+            figures[1][row] = msgspec.structs.replace(figure, warnings=warnings)
+    return make_table(FACTS, facts, figures=figures, name="facts", title="Facts")
 
 
 def parts_table(firmware: FirmwareView) -> Table:

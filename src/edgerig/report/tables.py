@@ -39,6 +39,11 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str = ""
     pages: tuple[Page, ...] = PAGES
 
+    @property
+    def full_label(self) -> str:
+        """The label behind that of its group."""
+        return f"{self.group}: {self.label}" if self.group else self.label
+
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row of a `Table`: a cell for each heading, None where there is no such thing.
