@@ -106,7 +106,7 @@ def test_speed_is_told_against_the_float_variant_of_the_device(demo: Loaded) -> 
     medians = [cell.latency.steady.value for cell in cells if isinstance(cell.latency.steady, Measurement)]
     speeds = [columns.relative_speed(cell, cells) for cell in cells]
     assert speeds[0] is not None
-    assert speeds[0].text == "baseline"
+    assert (speeds[0].text, speeds[0].value) == ("baseline", 1.0)
     int8 = speeds[3]
     assert int8 is not None
     assert int8.value == pytest.approx(medians[0] / medians[3])

@@ -10,7 +10,10 @@ from edgerig.report.limits import Limits
 from edgerig.report.load import Loaded
 
 
-@pytest.mark.parametrize(("suffix", "start"), [("html", "<!doctype html>"), ("md", "# mnist"), ("json", "{")])
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [("html", "<!doctype html>"), ("md", "# mnist"), ("rst", "mnist\n====="), ("csv", "variant,"), ("json", "{")],
+)
 def test_the_suffix_tells_the_format(demo_folder: Path, tmp_path: Path, suffix: str, start: str) -> None:
     out = tmp_path / "sub" / f"report.{suffix}"
     assert write_report([demo_folder], out) == out

@@ -14,10 +14,14 @@ from edgerig.cli.console import echo, print_json
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The file to write.  [default: <bundle>/report.html; report.html for several bundles]",
+    help="The file to write; as CSV also a folder, which gets a file for every table.  "
+    "[default: <bundle>/report.html; report.html for several bundles]",
 )
 @click.option(
-    "--format", "format_", type=click.Choice(["html", "md", "json"]), help="The format.  [default: by --out's suffix]"
+    "--format",
+    "format_",
+    type=click.Choice(["html", "md", "rst", "csv", "json"]),
+    help="The format.  [default: by --out's suffix]",
 )
 @click.option("--open", "open_", is_flag=True, help="Open the report in the browser when it is written.")
 @click.option(
@@ -34,6 +38,7 @@ def command(bundles: tuple[Path, ...], out: Path | None, format_: str | None, op
       edgerig report runs/demo
       edgerig report runs/demo runs/b1 --out report.html
       edgerig report runs/demo --out summary.md
+      edgerig report runs/demo --format csv --out tables
       edgerig report runs/demo --json | jq .recommendation
     """
     from edgerig.report import FORMATS, build_report, format_of, load_bundle, write_report
@@ -46,7 +51,8 @@ def command(bundles: tuple[Path, ...], out: Path | None, format_: str | None, op
         for bundle in bundles:
             for fault in load_bundle(bundle).faults:
                 echo(f"warning: {fault}")
-        echo(f"Report: {file} ({file.stat().st_size / 1e3:,.0f} kB)")
+        size = sum(path.stat().st_size for path in file.iterdir()) if file.is_dir() else file.stat().st_size
+        echo(f"Report: {file} ({size / 1e3:,.0f} kB)")
         if open_:
             click.launch(str(file.resolve()))
     if as_json:

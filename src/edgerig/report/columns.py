@@ -34,7 +34,7 @@ from edgerig.report.model import (
     SizeShare,
 )
 from edgerig.report.quality import primary
-from edgerig.report.relative import relative_speed
+from edgerig.report.relative import if_compared, relative_speed
 from edgerig.report.tables import Column, if_any, if_known, terminal_text
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
 from edgerig.results.types import CellResult
@@ -72,6 +72,12 @@ def quality(row: Row) -> Figure:
 def instructions(row: Row) -> Figure | None:
     """What an emulator counted; None where nothing counts."""
     return counted(row.cell.instructions, build_warnings(row.cell))
+
+
+def warnings(row: Row) -> Figure:
+    """How many warnings stand with the variant."""
+    count = len(row.cell.warnings)
+    return Figure(text=f"{count}" if count else "none", value=count)
 
 
 def memory(name: str) -> Callable[[Row], Quantity]:
@@ -121,7 +127,7 @@ VARIANTS: tuple[Column[Row], ...] = (
     Column(metric_label, quality, key="quality", interval=True, rank=0, short="quality", terminal=_terminal_quality),
     Column("same as float", lambda row: same_class(row.cell), key="same", rank=2, terminal=_terminal_same),
     Column("median latency", lambda row: row.cell.latency.steady, key="steady", interval=True, rank=0, short="median"),
-    Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_known, key="speed"),
+    Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_compared, key="speed"),
     Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
     Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=_terminal_tail),
     Column("throughput", lambda row: row.cell.latency.throughput),
@@ -129,7 +135,7 @@ VARIANTS: tuple[Column[Row], ...] = (
     Column("size", lambda row: number(row.cell.artifact.size, "B", detail="size of the deployed file"), rank=1),
     Column("peak RSS", memory("peak_rss"), key="peak_rss", rank=4, terminal=_terminal_megabytes),
     Column("arena", memory("arena"), if_known),
-    Column("warnings", lambda row: len(row.cell.warnings) or "none", pages=("text", "csv")),
+    Column("warnings", warnings, pages=("text", "csv")),
 )
 
 #: The operators of a variant.

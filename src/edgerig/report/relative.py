@@ -28,11 +28,12 @@ def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | No
     baseline = _float_variant(cell, cells)
     if baseline is None:
         return None
-    if baseline.id == cell.id:
-        return Figure(text="baseline", detail="the others of this device are compared with it")
     before, after = figure(baseline.latency.steady), figure(cell.latency.steady)
     if not before.value or not after.value:
         return None
+    if baseline.id == cell.id:
+        detail = "the others of this device are compared with it"
+        return Figure(text="baseline", value=1.0, unit="times", kind=after.kind, detail=detail)
     bounded = before.low is not None and after.low is not None and bool(after.low) and bool(after.high)
     name = f"{baseline.variant} · {baseline.runtime}"
     return number(
@@ -45,6 +46,11 @@ def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | No
         detail=f"median latency of {name} divided by this one's",
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings))),
     )
+
+
+def if_compared(figures: Sequence[Figure | None]) -> bool:
+    """Show the column where something is compared with a baseline."""
+    return sum(figure is not None for figure in figures) > 1
 
 
 def words_of_change(figures: Sequence[Figure | None]) -> str:

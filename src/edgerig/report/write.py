@@ -13,11 +13,13 @@ from edgerig.report.limits import Limits
 from edgerig.report.load import Loaded, load_bundle
 from edgerig.report.model import Report
 
-Format = Literal["html", "md", "json"]
+Format = Literal["html", "md", "rst", "csv", "json"]
 #: One bundle's folder, or several.
 Bundles = Path | str | Sequence[Path | str]
 #: The formats of a report, which are also the suffixes of its file.
 FORMATS: tuple[Format, ...] = get_args(Format)
+#: Those that a run leaves in its bundle. The page comes last: of too many cells it cannot be made, and the others can.
+_IN_BUNDLES: tuple[Format, ...] = ("json", "md", "html")
 #: A page may not be larger than this.
 MOST_BYTES = 2_500_000
 #: How much is shown, from all down; the first that fits is taken.
@@ -34,7 +36,8 @@ def write_report(bundles: Bundles, out: Path | str, format: Format | None = None
 
     Args:
         bundles: Folders that `edgerig run` or `edgerig bench` made, or one of them.
-        out: The file to write; its suffix (.html, .md, .json) tells the format where ``format`` is None.
+        out: The file to write; its suffix (.html, .md, .rst, .csv, .json) tells the format where ``format`` is None.
+            As CSV a file holds the table of variants; a folder, or a path without a suffix, gets a file for each table.
         format: The format, whatever the suffix.
 
     Returns:
@@ -47,19 +50,26 @@ def write_report(bundles: Bundles, out: Path | str, format: Format | None = None
     """
     out = Path(out)
     chosen = format or format_of(out)
+    if chosen == "csv" and (out.is_dir() or not out.suffix):
+        return _write_tables(bundles, out)
     if out.is_dir():
         raise UsageError(f"{out} is a folder.", f"Name a file: --out {out / f'report.{chosen}'}")
     files.write_text(out, render(_load(bundles), chosen))
     return out
 
 
-def write_reports(bundle: Path) -> None:
-    """Write ``report.html``, ``.md`` and ``.json`` into a bundle; raises as `write_report` does.
+def _write_tables(bundles: Bundles, folder: Path) -> Path:
+    from edgerig.report.csv import render_csv_files
 
-    The page comes last: of too many cells it cannot be made, and the other two can.
-    """
+    for name, text in render_csv_files(build(_load(bundles))).items():
+        files.write_text(folder / name, text)
+    return folder
+
+
+def write_reports(bundle: Path) -> None:
+    """Write ``report.html``, ``.md`` and ``.json`` into a bundle; raises as `write_report` does."""
     loaded = _load([bundle])
-    for format in reversed(FORMATS):
+    for format in _IN_BUNDLES:
         files.write_text(bundle / f"report.{format}", render(loaded, format))
 
 
@@ -76,14 +86,15 @@ def render(bundles: Sequence[Loaded], format: Format = "html") -> str:
     Raises:
         StorageError: Even the least of it is too large.
     """
+    from edgerig.report.csv import render_csv
     from edgerig.report.html import render_html
     from edgerig.report.json import render_json
     from edgerig.report.markdown import render_markdown
+    from edgerig.report.rst import render_rst
 
-    if format == "json":
-        return render_json(build(bundles))
-    if format == "md":
-        return render_markdown(build(bundles))
+    whole = {"json": render_json, "md": render_markdown, "rst": render_rst, "csv": render_csv}
+    if format != "html":
+        return whole[format](build(bundles))
     size = 0
     for limits in _LEVELS:
         page = render_html(build(bundles, limits))
@@ -108,7 +119,7 @@ def format_of(path: Path) -> Format:
             return format
     raise UsageError(
         f"{path.name}: the suffix stands for no format of a report.",
-        "Use .html, .md or .json, or say --format.",
+        "Use .html, .md, .rst, .csv or .json, or say --format.",
     )
 
 
