@@ -50,6 +50,15 @@ def test_one_document_goes_to_standard_output_and_the_rest_to_standard_error(cal
     assert "local" in err
 
 
+@pytest.mark.slow
+def test_open_hands_the_page_to_the_browser_when_it_is_written(call, tmp_path, monkeypatch):
+    opened: list[tuple[str, bool]] = []
+    monkeypatch.setattr("click.launch", lambda file: opened.append((file, Path(file).is_file())))
+    code, _, err = call("--open", "--out", "shown")
+    assert code == 0, err
+    assert opened == [(str(tmp_path / "shown" / "report.html"), True)]
+
+
 def test_setting_that_the_target_does_not_have_is_told_before_anything_runs(call, tmp_path):
     code, out, err = call("--target-option", "bout=9600", "--json")
     assert (code, out) == (2, "")

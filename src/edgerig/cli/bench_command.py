@@ -47,11 +47,18 @@ if TYPE_CHECKING:
 @click.option("--no-profile", is_flag=True, help="Take no per-operator profile.")
 @click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: runs/bench-<model>]")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
+@click.option("--open", "open_page", is_flag=True, help="Open the report in the browser when all is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON document.")
 def command(
-    models: tuple[Path, ...], out: Path | None, resume: bool, as_json: bool, only: tuple[str, ...], dry_run: bool,
+    models: tuple[Path, ...],
+    out: Path | None,
+    resume: bool,
+    open_page: bool,
+    as_json: bool,
+    only: tuple[str, ...],
+    dry_run: bool,
     **given: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Measure each file MODEL (.tflite, .onnx) on one or more targets, without a rig file.
 
     Several files are variants of one run: they take the same samples, and keep their files' names. Without --dataset
@@ -83,7 +90,7 @@ def command(
     stop_on_termination()
     from edgerig.cli.finish import run_plan
 
-    run_plan(plan, out, resume=resume, as_json=as_json)
+    run_plan(plan, out, resume=resume, as_json=as_json, open_page=open_page)
 
 
 def _rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:

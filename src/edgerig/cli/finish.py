@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
 from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.engine.api import DEFAULT_OUT
@@ -22,12 +24,13 @@ from edgerig.results.types import CellResult, RunResult
 from edgerig.rig.plan import Plan
 
 
-def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool) -> None:
+def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool, open_page: bool = False) -> None:
     """Measure what a plan names, into the bundle ``out`` or ``runs/<name of the rig>``, and show what came out.
 
     Args:
         resume: Go on with the unfinished run in that folder.
         as_json: Print the results as one JSON document, besides.
+        open_page: Open the report in the browser.
     """
     folder = out if out is not None else DEFAULT_OUT / plan.rig.name
     words = shlex.join(["edgerig", *sys.argv[1:]])
@@ -38,6 +41,8 @@ def run_plan(plan: Plan, out: Path | None, *, resume: bool, as_json: bool) -> No
         print_json(result)
     else:
         echo(f"Report: {folder / 'report.html'}")
+    if open_page:
+        click.launch(str((folder / "report.html").resolve()))
 
 
 def finish(folder: Path, result: RunResult) -> None:

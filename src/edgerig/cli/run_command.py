@@ -16,11 +16,18 @@ from edgerig.cli.console import print_json
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'int8-*'.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value of the rig file.")
+@click.option("--open", "open_page", is_flag=True, help="Open the report in the browser when all is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON document.")
 def command(
-    rig: Path, out: Path | None, dry_run: bool, resume: bool, only: tuple[str, ...], settings: tuple[str, ...],
+    rig: Path,
+    out: Path | None,
+    dry_run: bool,
+    resume: bool,
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    open_page: bool,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Run the rig file RIG: train, compile, deploy, measure, report.
 
     The file is checked as a whole and the plan is shown before anything starts. Training and compiling are cached:
@@ -29,7 +36,7 @@ def command(
     \b
     Examples:
       edgerig run examples/mnist/rig.yaml --dry-run
-      edgerig run examples/mnist/rig.yaml --out runs/demo
+      edgerig run examples/mnist/rig.yaml --out runs/demo --open
       edgerig run examples/mnist/rig.yaml --out runs/demo --resume
       edgerig run examples/mnist/rig.yaml --only 'int8-*' --set measure.samples=200
     """
@@ -46,4 +53,4 @@ def command(
     stop_on_termination()
     from edgerig.cli.finish import run_plan
 
-    run_plan(plan, out, resume=resume, as_json=as_json)
+    run_plan(plan, out, resume=resume, as_json=as_json, open_page=open_page)
