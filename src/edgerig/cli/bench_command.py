@@ -80,7 +80,7 @@ def command(
     from edgerig.engine.api import plan as make
 
     find_here(given["dataset"], *given["runtimes"], *given["targets"])
-    plan = make(_rig(models, given), only=only)
+    plan = make(bench_rig(models, given), only=only)
     if dry_run or len(models) > 1:
         show_plan(plan)
     if dry_run:
@@ -93,7 +93,7 @@ def command(
     run_plan(plan, out, resume=resume, as_json=as_json, open_page=open_page)
 
 
-def _rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
+def bench_rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
     from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, one_shape, sample_shape
     from edgerig.models.files import open_artifact

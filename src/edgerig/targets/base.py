@@ -67,10 +67,12 @@ class Session(ABC):
     Attributes:
         arrived: Where the last `run` ended in a TargetError: what the device had answered until then, for as many of
             the first samples. None if it had answered nothing, or where a session does not keep it.
+        pid: The process of this machine that runs the network; None where it runs elsewhere.
     """
 
     load_report: LoadReport
     arrived: DeviceRun | None = None
+    pid: int | None = None
 
     @abstractmethod
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
@@ -138,10 +140,12 @@ class Target(Plugin, ABC):
         kind: What numbers of this target are at best: ``measured`` on hardware; where there is none, ``modelled`` if it
             has times, ``emulated`` if it has only counts.
         runtime: The only runtime that there is on it, if there is only one.
+        side_by_side: Whether it can hold several networks at once, each in a process of its own.
     """
 
     kind: ClassVar[str] = "measured"
     runtime: ClassVar[str | None] = None
+    side_by_side: ClassVar[bool] = False
     address: str
     log: Callable[[str], None] = staticmethod(lambda text: None)
 

@@ -28,6 +28,7 @@ class Local(Target):
     Settings = LocalSettings
     settings: LocalSettings
     address = "local"
+    side_by_side = True
 
     def __init__(self, settings: LocalSettings | None = None) -> None:
         super().__init__(settings)
@@ -62,6 +63,7 @@ class Local(Target):
             client.close()
             worker.kill()
             raise
+        session.pid = worker.pid
         self._sessions.append(session)
         return session
 

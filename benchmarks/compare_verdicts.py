@@ -1,0 +1,136 @@
+"""How often `edgerig compare` calls the same network different, and how often it finds a slowdown of 5 %.
+
+    python benchmarks/compare_verdicts.py [--null N] [--slower N] [--minutes M] [--out FILE.jsonl] [--json]
+
+Null comparisons set a network against itself; the others against the same network with some 5 % more layers, whose
+true ratio is estimated from the pairs of all comparisons together. All in pairs of fresh processes, as
+`edgerig compare` runs them, engines and sizes in turns, so that whatever else the machine does meets all alike. Every
+comparison is a line of the file, with the log ratio of every pair; `--read FILE` tells the table of an earlier run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from compare_networks import SUBJECTS, Subject, variant
+
+from edgerig.engine.pair_series import measure_pairs
+from edgerig.engine.pair_verdicts import stands, time_verdicts
+from edgerig.engine.pairs import paired_chunks
+from edgerig.measure.comparison import LOOKS, MARGIN, pair_log_ratio
+from edgerig.measure.machine import observe
+from edgerig.progress import Progress
+from edgerig.targets.resolve import target_for
+
+#: Comparisons that may be called different, of those of a network with itself; and that must find 5 %.
+NULL_GOAL, FOUND_GOAL, PAIRS_GOAL = 0.05, 0.95, 6
+
+
+def compared(subject: Subject, slower: bool, folder: Path) -> dict[str, Any]:
+    """One comparison: verdicts, pairs, seconds and the log ratio of each pair."""
+    start = time.monotonic()
+    variants = (
+        variant(subject, subject.layers, folder),
+        variant(subject, subject.more if slower else subject.layers, folder),
+    )
+    target = target_for("local")
+    try:
+        series = measure_pairs(
+            target, variants, LOOKS[-1], lambda pairs: stands(pairs, MARGIN), Progress(), subject.label
+        )
+    finally:
+        target.close()
+    verdicts = time_verdicts(series, MARGIN, None)
+    return {
+        "subject": subject.label, "slower": slower, "seconds": time.monotonic() - start, "lost": series.lost,
+        "load": observe().load_1min, "microseconds": (verdicts["latency"].a or 0) * 1e6,
+        "verdicts": {name: metric.verdict for name, metric in verdicts.items()},
+        "ratios": {
+            str(q): [pair_log_ratio(paired_chunks(pair), q) for pair in series.pairs] for q in (0.1, 0.5)
+        },
+    }  # fmt: skip
+
+
+def plan(null: int, slower: int) -> Iterator[tuple[Subject, bool]]:
+    """Comparisons in turns over all subjects."""
+    counts = {False: null, True: slower}
+    done = {False: 0, True: 0}
+    turn = 0
+    while any(done[kind] < counts[kind] for kind in counts):
+        for kind in (False, True):
+            # In proportion, so that an early end leaves both.
+            if done[kind] < counts[kind] and done[kind] * sum(counts.values()) <= turn * counts[kind]:
+                yield SUBJECTS[done[kind] % len(SUBJECTS)], kind
+                done[kind] += 1
+                turn += 1
+
+
+def tables(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| network | us | comparisons | slower or faster | same | pairs, median | s, median | spread |",
+        "|" + "---|" * 8,
+    ]
+    for slower in (False, True):
+        chosen = [row for row in rows if row["slower"] == slower]
+        groups = [*dict.fromkeys(row["subject"] for row in chosen)]
+        for name in [*groups, "all"] if chosen else []:
+            lines.append(_line(name, [row for row in chosen if name in (row["subject"], "all")], slower))
+    return lines
+
+
+def _line(name: str, rows: list[dict[str, Any]], slower: bool) -> str:
+    verdicts = [row["verdicts"]["latency"] for row in rows]
+    ratios = np.concatenate([row["ratios"]["0.1"] for row in rows])
+    spread = np.median([np.std(row["ratios"]["0.1"], ddof=1) for row in rows if len(row["ratios"]["0.1"]) > 1])
+    found = sum(v in ("slower", "faster") for v in verdicts)
+    more = f" +{np.expm1(np.median(ratios)):.1%}" if slower and name != "all" else " +5 %" if slower else ""
+    time_ = f"{np.median([row['microseconds'] for row in rows]):.3g}" if name != "all" else ""
+    pairs = np.median([len(row["ratios"]["0.1"]) for row in rows])
+    seconds = np.median([row["seconds"] for row in rows])
+    return (
+        f"| {name}{more} | {time_} | {len(rows)} | {found} ({found / len(rows):.1%}) | {verdicts.count('same')} "
+        f"| {pairs:g} | {seconds:.1f} | {spread:.2%} |"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--null", type=int, default=200)
+    parser.add_argument("--slower", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=90.0)
+    parser.add_argument("--out", type=Path, default=Path("compare_verdicts.jsonl"))
+    parser.add_argument("--read", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    if given.read:
+        rows = [json.loads(line) for line in given.read.read_text().splitlines()]
+    else:
+        rows, deadline = [], time.monotonic() + 60 * given.minutes
+        with tempfile.TemporaryDirectory() as folder, given.out.open("a") as file:
+            for subject, slower in plan(given.null, given.slower):
+                if time.monotonic() > deadline:
+                    break
+                rows.append(compared(subject, slower, Path(folder)))
+                file.write(json.dumps(rows[-1]) + "\n")
+                file.flush()
+    if given.json:
+        print(json.dumps(rows))
+    else:
+        print("\n".join(tables(rows)))
+    different = [row for row in rows if not row["slower"] and row["verdicts"]["latency"] in ("slower", "faster")]
+    nulls = sum(not row["slower"] for row in rows)
+    missed = [row for row in rows if row["slower"] and row["verdicts"]["latency"] != "slower"]
+    slows = sum(row["slower"] for row in rows)
+    return int(len(different) > NULL_GOAL * nulls or len(missed) > (1 - FOUND_GOAL) * slows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""``edgerig compare``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgerig.cli.console import ConsoleProgress, echo, print_json
+
+if TYPE_CHECKING:
+    from edgerig.cli.compare_sources import Source
+    from edgerig.results.compare.types import Comparison
+    from edgerig.rig.plan import Plan
+
+
+@click.command(name="compare")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--dataset", default="random", show_default=True, help="What to run; `edgerig list datasets` names them.")
+@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
+@click.option(
+    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
+)
+@click.option("--target", default="local", show_default=True, help="The one device that both run on.")
+@click.option("--target-option", multiple=True, metavar="KEY=VALUE", help="A setting of the target.")
+@click.option("--runtime", help="litert, onnxruntime, tflm, micro.  [default: the usual one of each file]")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
+@click.option("--samples", type=click.IntRange(min=1), help="Test samples for quality.  [default: 1000, or all]")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, of rigs and bundles.")
+@click.option(
+    "--margin", type=click.FloatRange(0, 1, min_open=True), default=0.02, show_default=True,
+    help="Relative difference of latency that does not matter: 0.02 is 2 %.",
+)  # fmt: skip
+@click.option(
+    "--quality-margin", type=click.FloatRange(0, 1, min_open=True), default=0.005, show_default=True,
+    help="Accuracy that B may lose: 0.005 is half a point.",
+)  # fmt: skip
+@click.option("--pairs", type=click.IntRange(4, 20), default=20, show_default=True, help="Pairs at most.")
+@click.option("--live", is_flag=True, help="Measure the networks of two bundles anew, in pairs.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to keep what is measured.  [default: runs/compare]")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as one JSON document.")
+def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, **given: Any) -> None:
+    """Tell whether B is slower, larger or worse than A.
+
+    A and B are network files (.tflite, .onnx), rig files, bundles, or cells of bundles (BUNDLE#CELL). Files and rigs
+    are measured live: pairs of fresh processes on one device take turns until a verdict stands, after A was compared
+    with itself. Bundles are compared by the rounds that they hold.
+
+    A verdict is of B: slower or faster, worse or better by more than the margin; same, within it; or inconclusive,
+    which passes nothing.
+
+    \b
+    Examples:
+      edgerig compare a.tflite b.tflite --dataset mnist
+      edgerig compare old.tflite new.tflite --target tcp://raspberrypi:7433 --json
+      edgerig compare runs/old runs/new
+      edgerig compare runs/demo#float32-litert-local runs/demo#int8-litert-local
+    """
+    from edgerig.cli.compare_sources import read_source
+    from edgerig.cli.compare_view import show_comparison
+    from edgerig.cli.signals import stop_on_termination
+
+    first, second = read_source(a), read_source(b)
+    stop_on_termination()
+    words = shlex.join(["edgerig", *sys.argv[1:]])
+    if first.bundle is None or second.bundle is None or live:
+        folder = out if out is not None else Path("runs") / "compare"
+        result = _live(first, second, given, folder, words)
+    else:
+        result = _stored(first, second, given, words)
+    if as_json:
+        print_json(result)
+        return
+    show_comparison(result)
+
+
+def _live(first: Source, second: Source, given: dict[str, Any], folder: Path, words: str) -> Comparison:
+    from edgerig.engine.live import LiveOptions, compare_live
+
+    plans = _plan(first, given), _plan(second, given)
+    options = LiveOptions(margin=given["margin"], quality_margin=given["quality_margin"], pairs=given["pairs"])
+    result = compare_live((first.name, second.name), plans, folder, options, ConsoleProgress(), words)
+    echo(f"Raw times: {folder}")
+    return result
+
+
+def _plan(source: Source, given: dict[str, Any]) -> Plan:
+    from edgerig.cli.compare_sources import plan_source
+
+    return plan_source(source, given)
+
+
+def _stored(first: Source, second: Source, given: dict[str, Any], words: str) -> Comparison:
+    from edgerig.results.compare.stored import StoredOptions, compare_bundles
+
+    assert first.bundle is not None
+    assert second.bundle is not None
+    options = StoredOptions(
+        margin=given["margin"], quality_margin=given["quality_margin"], only=given["only"],
+        cells=(first.cell, second.cell),
+    )  # fmt: skip
+    return compare_bundles(first.bundle, second.bundle, options, words)

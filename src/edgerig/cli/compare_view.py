@@ -1,0 +1,84 @@
+"""A comparison on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from edgerig.cli.console import say, terminal_width
+from edgerig.cli.tables import Column, render_table
+from edgerig.results.compare.types import WORSE, CellComparison, Comparison, MetricVerdict, Side
+
+COLUMNS = (
+    Column("metric", right=False),
+    Column("A", rank=2),
+    Column("B", rank=2),
+    Column("change"),
+    Column("95 % interval", rank=1),
+    Column("verdict", right=False),
+)
+_SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def show_comparison(result: Comparison) -> None:
+    """Each pair of cells as a table, what stands behind it, and what has no counterpart."""
+    for comparison in result.comparisons:
+        _show(comparison)
+    for name, cells in (("A", result.only_a), ("B", result.only_b)):
+        if cells:
+            say(f"Only {name} has: {', '.join(cells)}")
+
+
+def _show(comparison: CellComparison) -> None:
+    say(f"A: {_of(comparison.a)}")
+    say(f"B: {_of(comparison.b)}")
+    if comparison.self_check is not None:
+        say(comparison.self_check.sentence)
+    rows = [row(name, metric) for name, metric in comparison.metrics.items()]
+    for line in render_table(COLUMNS, rows, terminal_width(sys.stdout)):
+        say(line, **_style(line))
+    for name, metric in comparison.metrics.items():
+        if metric.verdict != "same":
+            say(f"{name}: {metric.sentence}")
+    for note in comparison.notes:
+        say(f"(!) {note}")
+    say()
+
+
+def row(name: str, metric: MetricVerdict) -> list[str]:
+    """Cells of the table for one metric."""
+    bounds = "-"
+    if metric.low is not None and metric.high is not None and metric.count:
+        bounds = f"{change(metric, metric.low)} to {change(metric, metric.high)}"
+    value = "-" if metric.value is None else change(metric, metric.value)
+    return [name, amount(metric.a, metric.unit), amount(metric.b, metric.unit), value, bounds, metric.verdict]
+
+
+def change(metric: MetricVerdict, value: float) -> str:
+    """A ratio as a signed percentage, a difference of shares in points."""
+    if metric.change == "difference":
+        return f"{round(value * 100, 2) + 0.0:+.2f} points"
+    return f"{round((value - 1) * 100, 1) + 0.0:+.1f} %"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A value for people, with its unit."""
+    if value is None:
+        return "-"
+    if unit == "s":
+        scale, name = next(((s, n) for s, n in _SCALES if abs(value) >= s), _SCALES[-1])
+        return f"{value / scale:.4g} {name}"
+    if unit == "1":
+        return f"{value:.2%}"
+    return f"{value:,.0f} {unit}"
+
+
+def _of(side: Side) -> str:
+    return f"{side.label} ({side.runtime} {side.runtime_version} on {side.target})"
+
+
+def _style(line: str) -> dict[str, Any]:
+    verdict = line.rsplit(" ", 1)[-1]
+    if verdict in WORSE:
+        return {"fg": "red"}
+    return {"fg": "green"} if verdict in ("faster", "better") else {}

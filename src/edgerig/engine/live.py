@@ -1,0 +1,255 @@
+"""Compare live: measure two plans' cells in pairs of fresh processes, and everything else about them once."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgerig import __version__, files
+from edgerig.artifact import Artifact
+from edgerig.datasets.base import Dataset
+from edgerig.datasets.batches import in_calls
+from edgerig.datasets.preprocess import quantize_input
+from edgerig.engine.pair_series import PairSeries, measure_pairs
+from edgerig.engine.pair_verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
+from edgerig.engine.pairs import Pair, Variant
+from edgerig.engine.run import Options, execute
+from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.errors import IncompatibleError, storing
+from edgerig.measure.comparison import LOOKS, MARGIN
+from edgerig.measure.judge import judge_machine
+from edgerig.measure.kinds import Measurement
+from edgerig.plugins import make
+from edgerig.progress import Progress
+from edgerig.results.bundle import Bundle
+from edgerig.results.compare.exact import exact_verdicts
+from edgerig.results.compare.failures import failure_verdict
+from edgerig.results.compare.likeness import differences, side_of, why_not_quality, why_not_times
+from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
+from edgerig.results.compare.quality import accuracy_verdict
+from edgerig.results.compare.times import LATENCY, undecided
+from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict, SelfCheck
+from edgerig.results.types import CellResult, RunResult
+from edgerig.rig.plan import Cell, Plan
+from edgerig.targets.base import Target
+from edgerig.targets.resolve import target_for
+
+#: Inputs that the chunks of a pair run over and over.
+INPUTS = 64
+
+
+class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to compare live.
+
+    Attributes:
+        margin: Relative difference of latency that does not matter. quality_margin: of accuracy, a share of 1.
+        pairs: At most. check: whether A is compared with itself first.
+    """
+
+    margin: float = MARGIN
+    quality_margin: float = QUALITY_MARGIN
+    pairs: int = LOOKS[-1]
+    check: bool = True
+
+
+class LiveSide(msgspec.Struct, frozen=True):
+    """One of the two: what the user called it, its plan, and what was measured of it once."""
+
+    source: str
+    plan: Plan
+    run: RunResult
+    bundle: Bundle
+
+
+def compare_live(
+    sources: tuple[str, str], plans: tuple[Plan, Plan], out: Path, options: LiveOptions, progress: Progress,
+    command: str = "",
+) -> Comparison:  # fmt: skip
+    """Measure both plans once for quality, size and memory, then their cells in pairs for times.
+
+    Leaves in the folder ``out`` the two bundles ``a`` and ``b``, the raw times of all pairs (``pairs-<cell>.npz``), and
+    ``comparison.json``.
+
+    Args:
+        sources: What the user calls the two. plans: theirs; of one cell each, or of cells with equal ids.
+
+    Raises:
+        IncompatibleError: The two have no cell in common, or run on different devices.
+        Interrupted: Ctrl-C; there is no verdict then.
+        EdgerigError: What a run raises.
+    """
+    matched = _matched(plans)
+    a, b = (
+        _measured(source, plan, out / name, progress)
+        for source, plan, name in zip(sources, plans, ("a", "b"), strict=True)
+    )
+    comparisons = [_compare_cells(a, b, cells, out, options, progress) for cells in matched]
+    both = [{cell.id for cell in side} for side in zip(*matched, strict=True)]
+    result = Comparison(
+        version=COMPARISON_VERSION, edgerig=__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
+        method="live", comparisons=tuple(comparisons),
+        only_a=tuple(cell.id for cell in plans[0].cells if cell.id not in both[0]),
+        only_b=tuple(cell.id for cell in plans[1].cells if cell.id not in both[1]),
+        commands=(command,) if command else (),
+    )  # fmt: skip
+    files.write_json(out / "comparison.json", result)
+    return result
+
+
+def _matched(plans: tuple[Plan, Plan]) -> list[tuple[Cell, Cell]]:
+    """Cells of either plan that belong together, each pair on one device."""
+    a, b = plans
+    if len(a.cells) == len(b.cells) == 1:
+        matched = [(a.cells[0], b.cells[0])]
+    else:
+        others = {cell.id: cell for cell in b.cells}
+        matched = [(cell, others[cell.id]) for cell in a.cells if cell.id in others]
+    if not matched:
+        raise IncompatibleError(
+            "The two have no cell in common.", "Cells are matched by their ids; choose one of each with --only."
+        )
+    for first, second in matched:
+        if first.target != second.target:
+            raise IncompatibleError(
+                f"{first.id} runs on {first.target.use}, {second.id} on {second.target.use}: times of two devices "
+                "are not compared.",
+                "Compare them on one device.",
+            )
+    return matched
+
+
+def _measured(source: str, plan: Plan, out: Path, progress: Progress) -> LiveSide:
+    """A plan, run once for everything but times."""
+    rig = plan.rig
+    once = msgspec.structs.replace(rig.measure, seconds=0.0, profile=False, transport_samples=0, pictures=0)
+    plan = msgspec.structs.replace(plan, rig=msgspec.structs.replace(rig, measure=once))
+    _set_aside(out, progress)
+    run = execute(plan, Options(out=out), progress)
+    return LiveSide(source, plan, run, Bundle(out))
+
+
+def _set_aside(out: Path, progress: Progress) -> None:
+    """Move what an interrupted comparison left out of the way: it is of no use to this one, and is not lost."""
+    if not Bundle(out).exists or Bundle(out).finished:
+        return
+    other = next(name for n in itertools.count(1) if not (name := out.with_name(f"{out.name}.{n}")).exists())
+    with storing(out):
+        out.rename(other)
+    progress.log(f"the unfinished bundle that was in {out} is now in {other}")
+
+
+def _compare_cells(
+    a: LiveSide, b: LiveSide, cells: tuple[Cell, Cell], out: Path, options: LiveOptions, progress: Progress
+) -> CellComparison:
+    begin = time.perf_counter()
+    results = (_result(a, cells[0]), _result(b, cells[1]))
+    refused = why_not_times(*results)
+    metrics: dict[str, MetricVerdict] = {}
+    notes: list[str] = []
+    check: SelfCheck | None = None
+    series = PairSeries()
+    if results[0].latency.distribution is not None:
+        target = target_for(cells[0].target.use, cells[0].target.options)
+        target.log = progress.log
+        try:
+            notes += judge_machine(target.check())
+            variants = (_variant(a, cells[0], results[0]), _variant(b, cells[1], results[1]))
+            if options.check and refused is None:
+                check, refused = _check_itself(target, variants[0], options, progress)
+                if check is not None:
+                    progress.log(check.sentence)
+            if refused is None:
+                series = _pairs(target, variants, out / f"pairs-{cells[0].id}.npz", options, progress)
+        finally:
+            target.close()
+    metrics |= time_verdicts(series, options.margin, refused) if series.started else _untimed(results, options, refused)
+    if series.started:
+        metrics["failures"] = failure_verdict(series.crashes[0], series.crashes[1], series.started)
+    metrics |= exact_verdicts(*results)
+    quality, why = _quality(a, b, cells, options)
+    metrics |= quality
+    sides = (side_of(a.source, a.run, results[0]), side_of(b.source, b.run, results[1]))
+    notes += [*series.lost, *differences(*sides), *why]
+    return CellComparison(
+        a=sides[0], b=sides[1], metrics=metrics, pairs=len(series.pairs), self_check=check, notes=tuple(notes),
+        seconds=time.perf_counter() - begin,
+    )  # fmt: skip
+
+
+def _untimed(
+    results: tuple[CellResult, CellResult], options: LiveOptions, refused: str | None
+) -> dict[str, MetricVerdict]:
+    """The times of two cells that no pair was measured of."""
+    times = [result.latency.steady for result in results]
+    values = [time.value if isinstance(time, Measurement) else None for time in times]
+    kind = times[0].kind if isinstance(times[0], Measurement) else "measured"
+    metric = msgspec.structs.replace(LATENCY, margin=options.margin)
+    return {"latency": undecided(metric, refused or "no pair was measured", *values, kind=kind)}
+
+
+def _result(side: LiveSide, cell: Cell) -> CellResult:
+    return next(result for result in side.run.cells if result.id == cell.id)
+
+
+def _check_itself(
+    target: Target, a: Variant, options: LiveOptions, progress: Progress
+) -> tuple[SelfCheck | None, str | None]:
+    """A against itself; and why nothing can be compared, if that is what it says."""
+    series = measure_pairs(target, (a, a), CHECK_PAIRS, lambda _: True, progress, f"{a.label} against itself")
+    check = self_check(series, options.margin)
+    if check is None:
+        why = series.lost[-1] if series.lost else "the clock is too coarse for this network"
+        return None, f"A cannot be compared with itself: {why}"
+    return check, None if check.passed else check.sentence
+
+
+def _pairs(
+    target: Target, variants: tuple[Variant, Variant], path: Path, options: LiveOptions, progress: Progress
+) -> PairSeries:
+    name = f"{variants[0].label} against {variants[1].label}"
+    return measure_pairs(
+        target, variants, options.pairs, lambda pairs: stands(pairs, options.margin), progress, name,
+        lambda pairs: _keep(pairs, path),
+    )  # fmt: skip
+
+
+def _keep(pairs: list[Pair], path: Path) -> None:
+    """All raw times so far: ``a0``, ``b0`` .. of shape (chunks, inferences), in ns."""
+    arrays: dict[str, Any] = {}
+    for number, pair in enumerate(pairs):
+        for name, run in (("a", pair.first), ("b", pair.second)):
+            arrays[f"{name}{number}"] = np.stack(run.chunks)
+    with files.atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def _variant(side: LiveSide, cell: Cell, result: CellResult) -> Variant:
+    """The network of a cell with inputs in its own dtype."""
+    dataset = make("dataset", side.plan.rig.dataset.use, Dataset, side.plan.rig.dataset.options)
+    tests = EvaluationSamples(dataset, side.plan.rig.measure.samples)
+    artifact: Artifact = result.artifact
+    _, inputs = next(tests.chunks(artifact))
+    spec = the_input(artifact)
+    calls = in_calls(quantize_input(inputs[: INPUTS * spec.batch], spec), spec.batch)
+    return Variant(side.source, artifact, cell.runtime, calls)
+
+
+def _quality(
+    a: LiveSide, b: LiveSide, cells: tuple[Cell, Cell], options: LiveOptions
+) -> tuple[dict[str, MetricVerdict], list[str]]:
+    """The verdict on accuracy, or why there is none."""
+    if (why := why_not_quality(a.run, b.run)) is not None:
+        return {}, [f"Quality is not compared: {why}."]
+    if a.run.dataset.task == "none":
+        return {}, [f"Quality is not compared: {a.run.dataset.name} has no labels; give a --dataset."]
+    arrays = [side.bundle.samples(cell.id) for side, cell in zip((a, b), cells, strict=True)]
+    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin)
+    if verdict is None:
+        return {}, [f"Quality is not compared sample by sample: {a.run.dataset.task} has no right and wrong answers."]
+    return {"accuracy": verdict}, []

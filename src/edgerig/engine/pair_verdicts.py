@@ -1,0 +1,159 @@
+"""From pairs of processes to verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgerig.engine.pair_series import PairSeries
+from edgerig.engine.pairs import Pair, Run, bytes_of, paired_chunks
+from edgerig.measure.clocks import resolution_seconds
+from edgerig.measure.comparison import (
+    LOOK_LEVEL,
+    LOOKS,
+    Estimate,
+    estimate,
+    judge_ratio,
+    pair_log_ratio,
+    smallest_difference,
+)  # fmt: skip
+from edgerig.measure.stats import TAIL_SAMPLES
+from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P50, P99, PEAK_RSS, Metric, judged, undecided
+from edgerig.results.compare.types import MetricVerdict, SelfCheck
+
+#: The slowdown that every comparison says whether it can tell it.
+ASKED = 0.05
+#: Pairs of A against A.
+CHECK_PAIRS = LOOKS[0]
+_METHOD = "log ratios of pairs of fresh processes; Student's interval at the level of its look"
+#: Inferences of a process of which the 99th percentile can be taken.
+_TAIL = TAIL_SAMPLES * 100
+
+
+def latency_estimate(pairs: Sequence[Pair]) -> Estimate:
+    """The ratio of the chunks' 10th percentiles."""
+    ratios = [pair_log_ratio(paired_chunks(pair)) for pair in pairs]
+    return estimate(ratios, LOOK_LEVEL, _resolution(pairs))
+
+
+def stands(pairs: Sequence[Pair], margin: float) -> bool:
+    """Whether the pairs so far give a verdict on latency, or no more of them would."""
+    try:
+        return judge_ratio(latency_estimate(pairs), margin) != "inconclusive"
+    except ValueError:
+        return True  # the clock is too coarse for the network
+
+
+def self_check(series: PairSeries, margin: float) -> SelfCheck | None:
+    """What A against itself says of this machine now; None where there are no pairs to say it."""
+    if len(series.pairs) < CHECK_PAIRS:
+        return None
+    try:
+        found = latency_estimate(series.pairs)
+    except ValueError:
+        return None
+    passed = judge_ratio(found, margin) in ("same", "inconclusive")
+    smallest = smallest_difference(found.spread, LOOKS[-1], margin)
+    tells = passed and smallest <= ASKED
+    asked, most = f"{ASKED:.0%}", LOOKS[-1]
+    if not passed:
+        sentence = f"A came out {found.ratio:.3f} times itself: this machine cannot compare times now."
+    elif tells:
+        count = next(n for n in LOOKS if smallest_difference(found.spread, n, margin) <= ASKED)
+        sentence = f"This machine, now, can tell {asked}, in about {count} pairs."
+    else:
+        sentence = f"This machine, now, cannot tell {asked}: {most} pairs would tell {smallest:.0%}."
+    return SelfCheck(
+        sentence=sentence, passed=passed, tells=tells, asked=ASKED, pairs=len(series.pairs), ratio=found.ratio,
+        low=found.low, high=found.high, smallest=smallest,
+    )  # fmt: skip
+
+
+def time_verdicts(series: PairSeries, margin: float, refused: str | None) -> dict[str, MetricVerdict]:
+    """Latency, its median and tail, loading, first inference and memory of the processes, by name.
+
+    Args:
+        margin: Of the latency, a share of 1.
+        refused: Why there can be no verdict on times; None where there can.
+    """
+    latency = _with_margin(LATENCY, margin)
+    metrics: dict[str, MetricVerdict] = {
+        "latency": _chunked(latency, series, 0.1, refused),
+        "p50": _chunked(P50, series, 0.5, refused),
+        "p99": _of_runs(P99, series, _tail, refused),
+        "load": _of_runs(LOAD, series, lambda run: run.load_seconds, refused),
+        "first": _of_runs(FIRST, series, lambda run: run.first_ns * 1e-9, refused),
+    }
+    if series.pairs and all(math.isfinite(bytes_of("peak_rss")(run)) for run in _runs(series)):
+        metrics["peak_rss"] = _of_runs(PEAK_RSS, series, bytes_of("peak_rss"), None)
+    return metrics
+
+
+def _chunked(metric: Metric, series: PairSeries, quantile: float, refused: str | None) -> MetricVerdict:
+    """A quantile of the times within chunks."""
+    if (why := _too_few(series)) is not None:
+        return undecided(metric, refused or why)
+    a, b = (
+        _mean([float(np.median([np.quantile(chunk, quantile) for chunk in chunks])) for chunks in sides])
+        for sides in zip(*(zip(*paired_chunks(pair), strict=True) for pair in series.pairs), strict=True)
+    )
+    a, b = a * 1e-9, b * 1e-9
+    if refused is not None:
+        return undecided(metric, refused, a, b)
+    try:
+        ratios = [pair_log_ratio(paired_chunks(pair), quantile) for pair in series.pairs]
+        found = estimate(ratios, LOOK_LEVEL, _resolution(series.pairs))
+    except ValueError as error:
+        return undecided(metric, str(error), a, b)
+    return judged(metric, found, a, b, what="pairs", method=f"{quantile:.0%} quantile of chunks; {_METHOD}")
+
+
+def _of_runs(metric: Metric, series: PairSeries, what: Callable[[Run], float], refused: str | None) -> MetricVerdict:
+    """One number of each process."""
+    if (why := _too_few(series)) is not None:
+        return undecided(metric, refused or why)
+    values = np.array([(what(pair.first), what(pair.second)) for pair in series.pairs])
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        few = f"a process has too few inferences for it: {_TAIL} are needed" if metric is P99 else "it was not told"
+        return undecided(metric, refused or f"{metric.words}: {few}")
+    a, b = (_mean(list(column)) for column in values.T)
+    if refused is not None:
+        return undecided(metric, refused, a, b)
+    found = estimate(np.log(values[:, 1] / values[:, 0]), LOOK_LEVEL)
+    return judged(metric, found, a, b, what="pairs", method=_METHOD)
+
+
+def _tail(run: Run) -> float:
+    times = np.concatenate(run.chunks)
+    return float(np.quantile(times, 0.99)) * 1e-9 if times.size >= _TAIL else math.nan
+
+
+def _too_few(series: PairSeries) -> str | None:
+    if series.given_up:
+        return f"{len(series.lost)} of {series.started} pairs were lost: {series.lost[-1]}"
+    if len(series.pairs) < LOOKS[0]:
+        return f"there are {len(series.pairs)} pairs, and {LOOKS[0]} are the fewest that say anything"
+    return None
+
+
+def _runs(series: PairSeries) -> list[Run]:
+    return [run for pair in series.pairs for run in (pair.first, pair.second)]
+
+
+def _mean(values: list[float]) -> float:
+    """Geometric, as the mean of log ratios is."""
+    positive = np.array(values)
+    return float(np.exp(np.log(positive).mean())) if (positive > 0).all() else 0.0
+
+
+def _resolution(pairs: Sequence[Pair]) -> float:
+    """The clock's tick as a share of an inference."""
+    ticks = [resolution_seconds(run.clock) or 0.0 for pair in pairs for run in (pair.first, pair.second)]
+    shortest = min(float(np.median(np.concatenate(run.chunks))) for pair in pairs for run in (pair.first, pair.second))
+    return max(ticks) / max(shortest * 1e-9, 1e-9)
+
+
+def _with_margin(metric: Metric, margin: float) -> Metric:
+    return Metric(name=metric.name, words=metric.words, unit=metric.unit, margin=margin, slower=metric.slower)

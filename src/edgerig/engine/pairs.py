@@ -1,0 +1,247 @@
+"""Pairs of fresh processes on one device that run short chunks in turns: what comparisons are made of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact
+from edgerig.errors import AnswerError, EdgerigError, LeaseError
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.measure.pauses import SleepWatch
+from edgerig.rig.types import Part
+from edgerig.targets.base import Session, Target
+
+Array = NDArray[Any]
+#: A chunk is one series of inferences of about so many seconds by either network.
+CHUNK_SECONDS = 0.015
+#: Inferences of a chunk: enough for its 10th percentile, and what fits a message of any link.
+FEWEST, MOST = 10, 2000
+#: Chunks of a pair, each A B B A; and the seconds after which there are no more than `LEAST_CHUNKS`.
+CHUNKS, LEAST_CHUNKS = 12, 4
+PAIR_SECONDS = 1.2
+#: Inferences of a chunk where a pair would take longer than so many seconds otherwise.
+LEAST, LONGEST_PAIR = 2, 10.0
+#: Inferences before those that count; fewer where they would take longer than `WARMUP_SECONDS`.
+WARMUP, WARMUP_SECONDS = 20, 1.0
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """What is compared: a network with its engine, and inputs in the network's own dtype, shape (n, ...)."""
+
+    label: str
+    artifact: Artifact
+    runtime: Part
+    inputs: Array
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What one process of a pair told.
+
+    Attributes:
+        chunks: Times in ns of each chunk, shape (m,), int64.
+        load_seconds: From file to allocated tensors. first_ns: The first inference.
+        memory: Bytes by name at its end.
+        clock, threads, runtime_version: As it told when it loaded the network.
+    """
+
+    chunks: tuple[NDArray[np.int64], ...]
+    load_seconds: float
+    first_ns: int
+    memory: dict[str, Quantity]
+    clock: str
+    threads: int
+    runtime_version: str
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two processes that took turns: A and B. ``core`` is the core that both were held on, if they were."""
+
+    first: Run
+    second: Run
+    core: int | None = None
+
+
+class VariantError(EdgerigError):
+    """One variant failed in a pair.
+
+    Attributes:
+        second: Whether it was B.
+        crashed: Whether its process or engine failed; else it told what cannot be, such as times of a clock that jumps.
+    """
+
+    def __init__(self, error: EdgerigError, second: bool) -> None:
+        super().__init__(error.message, error.hint)
+        self.second, self.crashed = second, not isinstance(error, AnswerError)
+
+
+class SleptError(EdgerigError):
+    """This machine slept in the middle of a pair."""
+
+
+def run_pair(target: Target, first: Variant, second: Variant, number: int) -> Pair:
+    """A fresh process of each variant on ``target``, both loaded, running chunks in turns.
+
+    Where the device holds one network at a time each has it for half of the pair's chunks, twice: A B B A. Odd pairs
+    begin with B. On this machine both processes of one thread are held on one core, the next one from pair to pair:
+    two cores of a machine with other work are not equally fast.
+
+    Raises:
+        VariantError: A process died, or its engine failed, or told times that cannot be.
+        SleptError: This machine slept meanwhile.
+    """
+    watch = SleepWatch()
+    order = (1, 0) if number % 2 else (0, 1)
+    variants = (first, second)
+    pair = _side_by_side(target, variants, order, number) if target.side_by_side else _apart(target, variants, order)
+    if (slept := watch.slept()) is not None:
+        raise SleptError(slept)
+    return pair
+
+
+class _Process:
+    """One process of a pair, loaded."""
+
+    def __init__(self, target: Target, variant: Variant, second: bool) -> None:
+        self.variant, self.second = variant, second
+        self.chunks: list[NDArray[np.int64]] = []
+        with self._blamed():
+            self.session = target.open(variant.artifact, variant.runtime.use, variant.runtime.options)
+        try:
+            with self._blamed():
+                self.check()
+                self.first_ns = int(self.session.run([variant.inputs[:1]]).times_ns[0])
+        except BaseException:
+            self.close()
+            raise
+
+    def check(self) -> None:
+        """A number must belong to the file that was asked for."""
+        if self.session.load_report.sha256 != self.variant.artifact.sha256:
+            raise AnswerError(f"The device loaded another file than {self.variant.label}.")
+
+    def run(self, count: int) -> NDArray[np.int64]:
+        with self._blamed():
+            inputs = self.variant.inputs
+            return self.session.run([np.resize(inputs, (count, *inputs.shape[1:]))]).times_ns
+
+    def warm_up(self) -> NDArray[np.int64]:
+        return self.run(int(np.clip(WARMUP_SECONDS * 1e9 / max(self.first_ns, 1), 2, WARMUP)))
+
+    def chunk(self, count: int) -> None:
+        self.chunks.append(self.run(count))
+
+    def told(self) -> Run:
+        report = self.session.load_report
+        with self._blamed():
+            memory = self.session.memory()
+        return Run(
+            tuple(self.chunks), report.load_seconds, self.first_ns, memory, report.clock, report.threads,
+            report.runtime_version,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        with contextlib.suppress(EdgerigError, OSError):
+            self.session.close()
+
+    @contextlib.contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except LeaseError:
+            raise  # somebody else has the device: that is no fault of a variant
+        except EdgerigError as error:
+            raise VariantError(error, self.second) from error
+
+
+def _side_by_side(target: Target, variants: tuple[Variant, Variant], order: tuple[int, int], number: int) -> Pair:
+    with contextlib.ExitStack() as stack:
+        opened: dict[int, _Process] = {}
+        for place in order:
+            opened[place] = _Process(target, variants[place], bool(place))
+            stack.callback(opened[place].close)
+        core = _hold(opened[0].session, opened[1].session, number)
+        count, chunks = _sizes([opened[place].warm_up() for place in order])
+        for process in opened.values():
+            process.run(count)
+        for turn in range(chunks):
+            begin, other = order if turn % 2 == 0 else order[::-1]
+            for place in (begin, other, other, begin):
+                opened[place].chunk(count)
+        return Pair(opened[0].told(), opened[1].told(), core)
+
+
+def _apart(target: Target, variants: tuple[Variant, Variant], order: tuple[int, int]) -> Pair:
+    """A B B A, each a deployment of its own; a chunk pairs one of A with one of B."""
+    runs: dict[int, list[Run]] = {0: [], 1: []}
+    count, chunks = 0, 0
+    for place in (*order, *order[::-1]):
+        process = _Process(target, variants[place], bool(place))
+        try:
+            times = process.warm_up()
+            if not count:
+                count, chunks = _sizes([times])
+            for _ in range(chunks):
+                process.chunk(count)
+            runs[place].append(process.told())
+        finally:
+            process.close()
+    return Pair(_joined(runs[0]), _joined(runs[1]))
+
+
+def _joined(runs: list[Run]) -> Run:
+    """Two deployments as one: chunk by chunk, so that each has something of both."""
+    early, late = runs
+    chunks = tuple(chunk for both in zip(early.chunks, late.chunks, strict=True) for chunk in both)
+    return msgspec.structs.replace(early, chunks=chunks)
+
+
+def _sizes(warm: list[NDArray[np.int64]]) -> tuple[int, int]:
+    """Inferences of a chunk, and chunks of a pair, by the times of the warm-up."""
+    slowest = max(1e-9, max(float(np.median(times)) for times in warm) * 1e-9)
+    count = int(np.clip(CHUNK_SECONDS / slowest, FEWEST, MOST))
+    # Of a network that takes a second, ten in each of sixteen series would take minutes.
+    count = max(LEAST, min(count, int(LONGEST_PAIR / (4 * LEAST_CHUNKS * slowest))))
+    return count, int(np.clip(PAIR_SECONDS / (4 * count * slowest), LEAST_CHUNKS, CHUNKS))
+
+
+def _hold(first: Session, second: Session, number: int) -> int | None:
+    """Hold both processes on one core, where they are this machine's and of one thread; which."""
+    pids = [first.pid, second.pid]
+    if None in pids or first.load_report.threads != 1 or second.load_report.threads != 1:
+        return None
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+        core = cores[number % len(cores)]
+        for pid in pids:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), {core})
+    except (AttributeError, OSError):
+        # No such call on this system, or a thread that has just ended: cores are then the scheduler's business.
+        return None
+    return core
+
+
+def paired_chunks(pair: Pair) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The chunks of a pair as ratios are made of them: A's two series of each A B B A, and B's two."""
+    return [
+        (np.concatenate(pair.first.chunks[i : i + 2]), np.concatenate(pair.second.chunks[i : i + 2]))
+        for i in range(0, len(pair.first.chunks), 2)
+    ]
+
+
+def bytes_of(name: str) -> Callable[[Run], float]:
+    """The memory of that name; NaN where it was not told."""
+
+    def of_run(run: Run) -> float:
+        quantity = run.memory.get(name)
+        return quantity.value if isinstance(quantity, Measurement) else float("nan")
+
+    return of_run

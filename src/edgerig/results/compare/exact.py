@@ -1,0 +1,71 @@
+"""Verdicts on what is counted and not measured: sizes, planned memory, instructions of an emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.results.compare.types import MetricVerdict, Verdict
+from edgerig.results.types import CellResult
+
+#: Memory that is planned or linked, and so the same in every process.
+PLANNED = ("arena", "arena_activations", "arena_persistent", "tensor_sum", "constants", "flash", "ram")
+
+
+def exact_verdicts(a: CellResult, b: CellResult) -> dict[str, MetricVerdict]:
+    """Size, planned memory, instructions and cycles, by name; those that both have."""
+    verdicts = {"size": exact(float(a.artifact.size), float(b.artifact.size), "B", "bytes of the file")}
+    for name, first, second in _counted(a, b):
+        if first.kind != second.kind or first.unit != second.unit:
+            verdicts[name] = _unlike(first, second)
+            continue
+        verdicts[name] = exact(first.value, second.value, first.unit, first.method, first)
+    return verdicts
+
+
+def exact(a: float, b: float, unit: str, method: str, like: Measurement | None = None) -> MetricVerdict:
+    """More is worse, less is better; there is no margin, for there is no chance in it."""
+    verdict: Verdict = "same" if a == b else "worse" if b > a else "better"
+    value = b / a if a else None
+    change = f"{b - a:+,.0f} {unit}" if a != b else f"{b:,.0f} {unit}"
+    words = {"same": "The same", "worse": "More", "better": "Less"}[verdict]
+    times = f", {value:.3f} times A's" if value is not None and a != b else ""
+    return MetricVerdict(
+        verdict=verdict, sentence=f"{words}: {change}{times}; exact.", a=a, b=b, unit=unit, value=value, low=value,
+        high=value, kind=like.kind if like is not None else "measured", method=method,
+    )  # fmt: skip
+
+
+def _counted(a: CellResult, b: CellResult) -> Iterator[tuple[str, Measurement, Measurement]]:
+    for name in PLANNED:
+        first, second = a.memory.get(name), b.memory.get(name)
+        if isinstance(first, Measurement) and isinstance(second, Measurement):
+            yield name, first, second
+    if "flash" not in a.memory and a.firmware is not msgspec.UNSET and b.firmware is not msgspec.UNSET:
+        yield "flash", _bytes(a.firmware.flash), _bytes(b.firmware.flash)
+        yield "ram", _bytes(a.firmware.ram), _bytes(b.firmware.ram)
+    for name in ("instructions", "cycles"):
+        first, second = (_quantity(getattr(cell, name)) for cell in (a, b))
+        if isinstance(first, Measurement) and isinstance(second, Measurement):
+            yield name, first, second
+
+
+def _quantity(value: Quantity | msgspec.UnsetType) -> Quantity | None:
+    return None if isinstance(value, msgspec.UnsetType) else value
+
+
+def _bytes(count: int) -> Measurement:
+    return Measurement(value=float(count), unit="B", kind="measured", method="as the linker placed it")
+
+
+def _unlike(a: Measurement, b: Measurement) -> MetricVerdict:
+    return MetricVerdict(
+        verdict="inconclusive",
+        sentence=f"A's is {a.kind} in {a.unit}, B's {b.kind} in {b.unit}: not comparable.",
+        a=a.value,
+        b=b.value,
+        unit=a.unit,
+        kind=b.kind,
+    )

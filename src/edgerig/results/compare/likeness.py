@@ -1,0 +1,79 @@
+"""What two results must have in common to be compared, and what is to be said where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgerig.measure.kinds import Measurement
+from edgerig.measure.machine import MachineState
+from edgerig.results.compare.types import Side
+from edgerig.results.types import CellResult, RunResult
+
+#: Of a machine, what makes it another one. Its name is none of it: containers have a new one each time.
+MACHINE = ("architecture", "cpu", "cores", "memory_bytes")
+#: Bytes of memory by which two runs of one machine may differ, as a share: kernels keep some for themselves.
+_MEMORY = 0.1
+
+
+def side_of(source: str, run: RunResult, cell: CellResult) -> Side:
+    """What stands in a comparison about one of the two."""
+    machine = cell.machine
+    return Side(
+        source=source, cell=cell.id, artifact=cell.artifact.name, sha256=cell.artifact.sha256,
+        size=cell.artifact.size, runtime=cell.runtime, runtime_version=cell.runtime_version, target=cell.target,
+        device=cell.device, processor=f"{machine.cpu}, {machine.cores} cores", clock=cell.clock,
+        dataset=run.dataset.name, edgerig=run.edgerig, rounds=max(1, len(cell.rounds)),
+    )  # fmt: skip
+
+
+def why_not_times(a: CellResult, b: CellResult) -> str | None:
+    """Why no verdict on times can stand between two cells; None where one can."""
+    if (other := _other_machine(a.machine, b.machine)) is not None:
+        return f"the devices are not alike: {other}"
+    kinds = [time.kind if isinstance(time := cell.latency.steady, Measurement) else None for cell in (a, b)]
+    if None in kinds:
+        return "one of the two has no time"
+    if kinds[0] != kinds[1]:
+        return f"A's time is {kinds[0]}, B's is {kinds[1]}: numbers of two kinds are not set against each other"
+    if kinds[0] != "measured":
+        return f"the times are {kinds[0]}, not measured; instructions are compared exactly"
+    clocks = [cell.clock.partition(",")[0] for cell in (a, b)]
+    if clocks[0] != clocks[1]:
+        return f"the clocks are not alike: {clocks[0]} and {clocks[1]}"
+    if a.batch != b.batch:
+        return f"an inference of A takes {a.batch} samples, one of B {b.batch}"
+    builds = [cell.firmware.build if hasattr(cell.firmware, "build") else {} for cell in (a, b)]
+    differing = [key for key in builds[0] if builds[0][key] != builds[1].get(key, builds[0][key])]
+    if differing:
+        key = differing[0]
+        return f"the firmware is not built alike: {key} {builds[0][key]} and {builds[1][key]}"
+    return None
+
+
+def why_not_quality(a: RunResult, b: RunResult) -> str | None:
+    """Why no verdict on quality can stand between two runs; None where one can."""
+    if a.dataset.fingerprint != b.dataset.fingerprint:
+        return f"the data are not alike: {a.dataset.name} and {b.dataset.name} hold other test samples"
+    return None
+
+
+def differences(a: Side, b: Side) -> Iterator[str]:
+    """What differs between the two and hinders nothing, in sentences."""
+    for name, words in (
+        ("edgerig", "edgerig"), ("runtime", "the runtime"), ("runtime_version", "the runtime's version"),
+        ("device", "the device"),
+    ):  # fmt: skip
+        first, second = getattr(a, name), getattr(b, name)
+        if first != second and not (name == "runtime_version" and a.runtime != b.runtime):
+            yield f"A and B differ in {words}: {first} and {second}."
+
+
+def _other_machine(a: MachineState, b: MachineState) -> str | None:
+    for name in MACHINE:
+        first, second = getattr(a, name), getattr(b, name)
+        if first == second or None in (first, second):
+            continue
+        if name == "memory_bytes" and abs(first - second) <= _MEMORY * max(first, second):
+            continue
+        return f"{name.replace('_', ' ')} {first} and {second}"
+    return None

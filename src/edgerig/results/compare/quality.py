@@ -1,0 +1,71 @@
+"""Verdicts on quality, sample by sample, over the samples that both ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgerig.measure.shares import paired_difference
+from edgerig.results.compare.types import MetricVerdict, Verdict
+from edgerig.results.comparison import Paired, answers_of, compare_with
+
+#: Points of accuracy, as a share of 1, that B may lose without being called worse.
+MARGIN = 0.005
+
+
+def accuracy_verdict(
+    a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]], margin: float = MARGIN
+) -> MetricVerdict | None:
+    """B's accuracy against A's, out of the raw arrays of both cells; None where either has no labelled answers.
+
+    ``worse`` or ``better``: McNemar's exact test tells the two apart (p < 5 %), and Tango's interval of the difference
+    does not lie within the margin. ``same``: that interval lies within the margin, so that B is neither inferior nor
+    superior by it. Else ``inconclusive``: more samples are needed.
+
+    Args:
+        a, b: ``predictions``, ``labels`` and ``indices`` of each, of one and the same test split.
+    """
+    first, second = answers_of("a", a), answers_of("b", b)
+    if first is None or second is None:
+        return None
+    rows = compare_with([second], first)
+    if not rows:
+        return MetricVerdict(
+            verdict="inconclusive",
+            sentence="The two have run no sample in common.",
+            a=None,
+            b=None,
+            unit="1",
+            change="difference",
+            margin=margin,
+        )
+    return _judged(rows[0], margin)
+
+
+def _judged(row: Paired, margin: float) -> MetricVerdict:
+    low, high = paired_difference(row.lost, row.gained, row.samples)
+    before = 1 - row.baseline_errors / row.samples
+    verdict: Verdict = "inconclusive"
+    if -margin <= low and high <= margin:
+        verdict = "same"
+    elif row.different:
+        verdict = "worse" if row.lost > row.gained else "better"
+    change = row.accuracy - before
+    noun = "error" if row.errors == 1 else "errors"
+    errors = f"{row.errors:,} {noun} of {row.samples:,} samples, A has {row.baseline_errors:,}"
+    if row.ratio is not None and row.errors != row.baseline_errors:
+        errors += f": {row.ratio:.2g} times as many"
+    points = f"{_points(change)} points ({_points(low)} to {_points(high)}), McNemar's p {row.p:.2g}"
+    why = "" if verdict != "inconclusive" else f"; that does not tell whether it loses {margin * 100:g} points or more"
+    return MetricVerdict(
+        verdict=verdict, sentence=f"{errors}; {points}{why}.", a=before, b=row.accuracy, unit="1",
+        change="difference", value=change, low=low, high=high, margin=margin, count=row.samples,
+        method="samples that both ran; McNemar's exact test, Tango's interval of the difference",
+    )  # fmt: skip
+
+
+def _points(share: float) -> str:
+    """A difference of shares in percentage points; never ``-0.00``."""
+    return f"{round(share * 100, 2) + 0.0:+.2f}"

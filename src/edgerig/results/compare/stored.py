@@ -1,0 +1,219 @@
+"""Compare bundles by the rounds that they hold."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgerig import __version__
+from edgerig.errors import IncompatibleError, UnknownNameError
+from edgerig.measure.clocks import resolution_seconds
+from edgerig.measure.comparison import LEVEL, MARGIN, estimate, estimate_apart
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.results.bundle import Bundle
+from edgerig.results.compare.exact import exact_verdicts
+from edgerig.results.compare.likeness import differences, side_of, why_not_quality, why_not_times
+from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
+from edgerig.results.compare.quality import accuracy_verdict
+from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P99, PEAK_RSS, Metric, judged, undecided
+from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
+from edgerig.results.types import CellResult, Round, RunResult
+
+#: The fewest rounds of either side that an interval between processes can be made of.
+FEWEST_ROUNDS = 2
+Number = Callable[[Round], float | None]
+Whole = Quantity | msgspec.UnsetType | None
+
+
+class StoredOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to compare bundles.
+
+    Attributes:
+        margin: Relative difference of latency that does not matter. quality_margin: of accuracy, a share of 1.
+        only: Patterns of cell ids, as of the shell. cells: one certain cell of A and of B; None for all.
+    """
+
+    margin: float = MARGIN
+    quality_margin: float = QUALITY_MARGIN
+    only: tuple[str, ...] = ()
+    cells: tuple[str | None, str | None] = (None, None)
+
+
+class StoredRun(msgspec.Struct, frozen=True):
+    """A bundle that was read."""
+
+    source: str
+    bundle: Bundle
+    run: RunResult
+
+
+def compare_bundles(a: Path, b: Path, options: StoredOptions | None = None, command: str = "") -> Comparison:
+    """Every cell of bundle ``b`` against the cell of ``a`` with the same id, or the two that were chosen.
+
+    Two cells of one run, whose rounds took turns, are compared round by round; those of two runs group by group.
+
+    Raises:
+        StorageError: One of the folders is no bundle, or cannot be read.
+        UnknownNameError, IncompatibleError: There is no such cell, or none in common.
+    """
+    options = options or StoredOptions()
+    runs = StoredRun(str(a), Bundle(a), Bundle(a).result()), StoredRun(str(b), Bundle(b), Bundle(b).result())
+    matched, only_a, only_b = _matched(runs, options)
+    return Comparison(
+        version=COMPARISON_VERSION, edgerig=__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
+        method="stored", comparisons=tuple(compare_stored(runs, cells, options) for cells in matched),
+        only_a=only_a, only_b=only_b, commands=(command,) if command else (),
+    )  # fmt: skip
+
+
+def compare_stored(
+    runs: tuple[StoredRun, StoredRun], cells: tuple[CellResult, CellResult], options: StoredOptions
+) -> CellComparison:
+    """One cell of either run against the other."""
+    a, b = runs
+    sides = side_of(a.source, a.run, cells[0]), side_of(b.source, b.run, cells[1])
+    same_run = a.run.created == b.run.created and a.run.name == b.run.name
+    metrics = _times(cells, options.margin, paired=same_run and cells[0].id != cells[1].id)
+    metrics |= exact_verdicts(*cells)
+    quality, notes = _quality(runs, cells, options)
+    metrics |= quality
+    notes += list(differences(*sides))
+    if not same_run:
+        notes.append("The two runs are of different times: no interval knows what changed on the device between.")
+    for name, cell in zip("AB", cells, strict=True):
+        notes += [f"{name}: {warning}" for warning in cell.warnings]
+    return CellComparison(a=sides[0], b=sides[1], metrics=metrics, notes=tuple(dict.fromkeys(notes)))
+
+
+def _matched(
+    runs: tuple[StoredRun, StoredRun], options: StoredOptions
+) -> tuple[list[tuple[CellResult, CellResult]], tuple[str, ...], tuple[str, ...]]:
+    """Cells that belong together, and those of either run that have no counterpart."""
+    chosen = []
+    for stored, wanted in zip(runs, options.cells, strict=True):
+        cells = {cell.id: cell for cell in stored.run.cells}
+        if wanted is not None and wanted not in cells:
+            raise UnknownNameError(f"cell of {stored.source}", wanted, cells)
+        if wanted is None and options.only:
+            cells = {id_: c for id_, c in cells.items() if any(fnmatch.fnmatchcase(id_, p) for p in options.only)}
+        chosen.append({wanted: cells[wanted]} if wanted is not None else cells)
+    a, b = chosen
+    if len(a) == len(b) == 1:
+        return [(next(iter(a.values())), next(iter(b.values())))], (), ()
+    matched = [(cell, b[identity]) for identity, cell in a.items() if identity in b]
+    if not matched:
+        raise IncompatibleError(
+            "The two have no cell in common.",
+            f"A has {', '.join(a) or 'none'}; B has {', '.join(b) or 'none'}. Choose one of each: runs/demo#CELL.",
+        )
+    return matched, tuple(id_ for id_ in a if id_ not in b), tuple(id_ for id_ in b if id_ not in a)
+
+
+def _times(cells: tuple[CellResult, CellResult], margin: float, *, paired: bool) -> dict[str, MetricVerdict]:
+    refused = why_not_times(*cells)
+    tick = max(resolution_seconds(cell.clock) or 0.0 for cell in cells)
+    metrics = {}
+    for metric, number, whole in (
+        (msgspec.structs.replace(LATENCY, margin=margin), _median, _steady),
+        (P99, _p99, _tail),
+        (LOAD, _load, _loading),
+        (FIRST, _first, _cold),
+        (PEAK_RSS, _peak_rss, _memory),
+    ):
+        values = [_value(whole(cell)) for cell in cells]
+        if metric in (P99, PEAK_RSS) and None in values:
+            continue
+        series = [[number(each) for each in cell.rounds] for cell in cells]
+        reason = refused if metric is not PEAK_RSS else None
+        metrics[metric.name] = _by_rounds(metric, series, (values[0], values[1]), reason, tick, paired)
+    return metrics
+
+
+def _by_rounds(
+    metric: Metric, series: list[list[float | None]], whole: tuple[float | None, float | None], refused: str | None,
+    tick: float, paired: bool,
+) -> MetricVerdict:  # fmt: skip
+    """The verdict on one number of each round. ``whole``: that of the cells as they tell it."""
+    a, b = whole
+    if refused is not None:
+        return undecided(metric, refused, a, b)
+    few = next((name for name, rounds in zip("AB", series, strict=True) if len(rounds) < FEWEST_ROUNDS), None)
+    if few is not None:
+        return undecided(
+            metric, f"{few} was measured in one round, which has no interval between processes: measure it again with "
+            "more rounds", a, b,
+        )  # fmt: skip
+    first, second = ([value for value in rounds if value is not None and value > 0] for rounds in series)
+    if len(first) < len(series[0]) or len(second) < len(series[1]):
+        return undecided(metric, f"{metric.words}: some rounds have too few inferences for it, or none", a, b)
+    resolution = tick / min(*first, *second) if metric.unit == "s" else 0.0
+    if paired and len(first) == len(second):
+        found = estimate(np.log(second) - np.log(first), LEVEL, resolution)
+        method = "log ratios of rounds that took turns, Student's interval"
+    else:
+        found = estimate_apart(first, second, LEVEL, resolution)
+        method = "logarithms of the rounds of either, Welch's interval"
+    return judged(metric, found, float(np.exp(np.log(first).mean())), float(np.exp(np.log(second).mean())),
+                  what="rounds", method=method)  # fmt: skip
+
+
+def _steady(cell: CellResult) -> Whole:
+    return cell.latency.steady
+
+
+def _tail(cell: CellResult) -> Whole:
+    return cell.latency.p99
+
+
+def _loading(cell: CellResult) -> Whole:
+    return cell.latency.load
+
+
+def _cold(cell: CellResult) -> Whole:
+    return cell.latency.first
+
+
+def _memory(cell: CellResult) -> Whole:
+    return cell.memory.get("peak_rss")
+
+
+def _median(entry: Round) -> float | None:
+    return entry.steady.median
+
+
+def _p99(entry: Round) -> float | None:
+    return entry.steady.p99
+
+
+def _load(entry: Round) -> float | None:
+    return _value(entry.load)
+
+
+def _first(entry: Round) -> float | None:
+    return _value(entry.first)
+
+
+def _peak_rss(entry: Round) -> float | None:
+    return _value(entry.memory.get("peak_rss"))
+
+
+def _value(quantity: Quantity | msgspec.UnsetType | None) -> float | None:
+    return quantity.value if isinstance(quantity, Measurement) else None
+
+
+def _quality(
+    runs: tuple[StoredRun, StoredRun], cells: tuple[CellResult, CellResult], options: StoredOptions
+) -> tuple[dict[str, MetricVerdict], list[str]]:
+    """The verdict on accuracy, or why there is none."""
+    if (why := why_not_quality(runs[0].run, runs[1].run)) is not None:
+        return {}, [f"Quality is not compared: {why}."]
+    if not all(cell.quality.metrics for cell in cells):
+        return {}, []
+    arrays = [stored.bundle.samples(cell.id) for stored, cell in zip(runs, cells, strict=True)]
+    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin)
+    return ({"accuracy": verdict}, []) if verdict is not None else ({}, [])

@@ -1,0 +1,76 @@
+"""Verdicts on times and other measured numbers, out of ratios between processes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgerig.measure.comparison import Estimate, judge_ratio
+from edgerig.measure.kinds import Kind
+from edgerig.results.compare.types import MetricVerdict, Verdict
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured number that is compared by its ratio.
+
+    Attributes:
+        name: In documents. words: for sentences. unit: SI. margin: the relative change that does not matter.
+        slower: Whether more of it is called slower, as of times, or worse.
+    """
+
+    name: str
+    words: str
+    unit: str = "s"
+    margin: float
+    slower: bool = True
+
+
+LATENCY = Metric(name="latency", words="an inference", margin=0.02)
+#: Tails, cold starts and memory differ more from process to process than they matter.
+P50 = Metric(name="p50", words="the median inference", margin=0.05)
+P99 = Metric(name="p99", words="the 99th percentile", margin=0.25)
+LOAD = Metric(name="load", words="loading", margin=0.25)
+FIRST = Metric(name="first", words="the first inference", margin=0.25)
+PEAK_RSS = Metric(name="peak_rss", words="the process's memory", unit="B", margin=0.05, slower=False)
+
+
+def judged(
+    metric: Metric, found: Estimate, a: float, b: float, *, what: str, kind: Kind = "measured", method: str
+) -> MetricVerdict:
+    """The verdict of an estimate.
+
+    Args:
+        a, b: The two values. what: what ``found.count`` counts, such as ``"pairs"``.
+    """
+    verdict = _as_named(metric, judge_ratio(found, metric.margin))
+    margin = f"{metric.margin * 100:g} %"
+    times = f"{found.ratio:.3f} times A's ({found.low:.3f} to {found.high:.3f}, {found.count} {what})"
+    sentence = {
+        "same": f"{metric.words} is the same within {margin}: {times}",
+        "inconclusive": f"{metric.words}: {times} does not tell whether they are more than {margin} apart",
+    }.get(verdict, f"{metric.words} {'takes' if metric.slower else 'is'} {times}")
+    return MetricVerdict(
+        verdict=verdict, sentence=_capital(sentence) + ".", a=a, b=b, unit=metric.unit, value=found.ratio,
+        low=found.low, high=found.high, margin=metric.margin, count=found.count, kind=kind, method=method,
+    )  # fmt: skip
+
+
+def undecided(
+    metric: Metric, reason: str, a: float | None = None, b: float | None = None, *, kind: Kind = "measured",
+    count: int = 0, method: str = "",
+) -> MetricVerdict:  # fmt: skip
+    """No verdict, and why; the values are told where there are any, with no interval."""
+    value = b / a if a and b is not None else None
+    return MetricVerdict(
+        verdict="inconclusive", sentence=_capital(reason.rstrip(".")) + ".", a=a, b=b, unit=metric.unit, value=value,
+        margin=metric.margin, kind=kind, count=count, method=method,
+    )  # fmt: skip
+
+
+def _as_named(metric: Metric, verdict: str) -> Verdict:
+    if metric.slower:
+        return verdict  # type: ignore[return-value]
+    return {"slower": "worse", "faster": "better"}.get(verdict, verdict)  # type: ignore[return-value]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

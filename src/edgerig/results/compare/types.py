@@ -1,0 +1,133 @@
+"""What a comparison says: a verdict for each metric, with what it stands on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edgerig.measure.kinds import Kind
+
+#: Version of the JSON document of a comparison.
+COMPARISON_VERSION = 1
+#: Times are ``slower`` or ``faster``, all else is ``worse`` or ``better``; ``same`` is within the margin, and what is
+#: ``inconclusive`` has passed nothing. Each is of B, against A.
+Verdict = Literal["slower", "faster", "worse", "better", "same", "inconclusive"]
+#: Verdicts that say that B is worse than A.
+WORSE = frozenset({"slower", "worse"})
+
+
+class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of B against A's.
+
+    Attributes:
+        verdict: Of B, against A.
+        sentence: It in words, with its numbers; or why there is none.
+        a, b: The two values, in ``unit``; None where one could not be had.
+        unit: SI, as of measurements; ``"1"`` for a share.
+        change: What ``value``, ``low`` and ``high`` are: ``ratio`` for B / A, ``difference`` for B - A.
+        value: The change; None where there is none. low, high: its bounds, equal to it for what is exact.
+        margin: The change that does not matter: a share of 1 for ratios, in ``unit`` for differences.
+        count: Pairs, rounds or samples that stand behind it; 0 for what is exact.
+        kind: What sort of numbers these are.
+        method: How it was had.
+    """
+
+    verdict: Verdict
+    sentence: str
+    a: float | None
+    b: float | None
+    unit: str
+    change: Literal["ratio", "difference"] = "ratio"
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    margin: float = 0.0
+    count: int = 0
+    kind: Kind = "measured"
+    method: str = ""
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two that are compared: which cell of what, and what its numbers depend on."""
+
+    source: str
+    cell: str
+    artifact: str
+    sha256: str
+    size: int
+    runtime: str
+    runtime_version: str
+    target: str
+    device: str
+    processor: str
+    clock: str
+    dataset: str
+    edgerig: str
+    rounds: int = 1
+
+    @property
+    def label(self) -> str:
+        """Source and cell for people."""
+        return f"{self.source}#{self.cell}" if self.cell else self.source
+
+
+class SelfCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """A against itself, before it is compared with anything: what this machine can tell now.
+
+    Attributes:
+        sentence: The result in words.
+        passed: Whether A did not come out different from itself.
+        tells: Whether a slowdown of ``asked`` can be told by the last look.
+        pairs: Pairs of A against A. ratio, low, high: of them.
+        smallest: The slowdown, a share of 1, that the last look finds in 95 % of comparisons.
+    """
+
+    sentence: str
+    passed: bool
+    tells: bool
+    asked: float
+    pairs: int
+    ratio: float
+    low: float
+    high: float
+    smallest: float
+
+
+class CellComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """B against A, metric by metric.
+
+    Attributes:
+        metrics: By name: ``latency``, ``p50``, ``p99``, ``accuracy``, ``size`` ...
+        pairs: Pairs of fresh processes that were measured for it; 0 for one from stored rounds.
+        self_check: Of a live comparison of times; else None.
+        notes: What was discarded, what differs between the two, what makes numbers less trustworthy.
+        seconds: Host time that the pairs took.
+    """
+
+    a: Side
+    b: Side
+    metrics: dict[str, MetricVerdict]
+    pairs: int = 0
+    self_check: SelfCheck | None = None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The document that ``edgerig compare --json`` prints.
+
+    Attributes:
+        method: ``live`` where pairs were measured for it, ``stored`` where rounds of bundles were taken.
+        comparisons: One for each pair of cells. only_a, only_b: cells that have no counterpart.
+        commands: What repeats it.
+    """
+
+    version: int
+    edgerig: str
+    created: str
+    method: Literal["live", "stored"]
+    comparisons: tuple[CellComparison, ...]
+    only_a: tuple[str, ...] = ()
+    only_b: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()

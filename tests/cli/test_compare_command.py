@@ -1,0 +1,87 @@
+"""``edgerig compare``: what its arguments may be, and a whole comparison of real processes."""
+
+import json
+
+import pytest
+
+from edgerig.cli import main
+from edgerig.testing.networks import dense_tflite
+
+
+@pytest.fixture
+def call(capfd, tmp_path, monkeypatch):
+    """Runs ``edgerig compare`` in a folder with two networks: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("a", "b")):
+        dense_tflite(tmp_path / f"{name}.tflite", 784, 10, seed=seed)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["compare", *arguments])
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a.tflite", "nothing.tflite"), "There is no nothing.tflite"),
+        (("a.tflite", "."), ". is no bundle"),
+        (("runs/old#x", "a.tflite"), "There is no runs/old#x"),
+        (("a.tflite", "b.tflite", "--target", "sim:stm32f999"), "stm32f999"),
+        (("a.tflite", "b.tflite", "--runtime", "nothing"), "nothing"),
+        (("a.tflite", "b.tflite", "--pairs", "3"), "4<=x<=20"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(call, arguments, words) -> None:
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_two_files_have_a_verdict_for_each_metric(call, tmp_path) -> None:
+    code, out, err = call(
+        "a.tflite", "b.tflite", "--dataset", "mnist", "--samples", "200", "--pairs", "4", "--json", "--out", "kept"
+    )
+    assert code == 0, err
+    document = json.loads(out)
+    (comparison,) = document["comparisons"]
+    metrics = comparison["metrics"]
+    assert document["method"] == "live"
+    assert metrics["size"]["verdict"] == "same"
+    assert metrics["failures"]["verdict"] == "same"
+    assert {metrics[name]["verdict"] for name in ("latency", "p50", "p99")} <= {
+        "slower", "faster", "same", "inconclusive",
+    }  # fmt: skip
+    assert metrics["accuracy"]["count"] == 200
+    assert metrics["latency"]["count"] == 4
+    assert comparison["self_check"]["pairs"] == 4
+    assert document == json.loads((tmp_path / "kept" / "comparison.json").read_text())
+    # The same two, of the bundles that it left: one round each, which passes nothing.
+    code, out, err = call("kept/a", "kept/b", "--json")
+    assert code == 0, err
+    (stored,) = json.loads(out)["comparisons"]
+    assert stored["metrics"]["latency"]["verdict"] == "inconclusive"
+    assert stored["metrics"]["accuracy"] == metrics["accuracy"]
+    # A cell of a bundle can be named, or its folder given.
+    code, out, _ = call("kept/a#a-litert-local", "kept/b/cells/b-litert-local")
+    assert code == 0
+    assert "size" in out
+    code, _, err = call("kept/a#nothing", "kept/b")
+    assert (code, "nothing" in err) == (2, True)
+
+
+def test_cells_on_different_devices_are_not_compared(call, tmp_path) -> None:
+    for name, target in (("x", "local"), ("y", "unix:///nowhere")):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"name: {name}\nmodel: {{file: a.tflite}}\ndataset: {{use: random, shape: [784]}}\n"
+            f"matrix: [{{runtimes: [litert], targets: ['{target}']}}]\n"
+        )
+    code, _, err = call("x.yaml", "y.yaml")
+    assert code == 2
+    assert "times of two devices are not compared" in err
+    assert not (tmp_path / "runs").exists()
