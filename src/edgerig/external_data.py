@@ -144,14 +144,14 @@ def _content(tensor: Any, size: int, path: Path) -> bytes:
 def _file(location: str, name: str, path: Path) -> Path:
     """Where external data lie: in the folder of the file, or below, whatever links there are."""
     folder = path.parent.resolve()
-    place = path.parent / location
+    target = path.parent / location
     inside = location and "\0" not in location and not Path(location).is_absolute()
-    if not inside or not place.resolve().is_relative_to(folder) or place.resolve() == folder:
+    if not inside or not target.resolve().is_relative_to(folder) or target.resolve() == folder:
         raise ModelError(
             f"{path.name} says that the external data of {name!r} lie in {location!r}, which is not in its folder.",
             "External data must lie beside the file: save it again with a plain file name as location.",
         )
-    return place
+    return target
 
 
 def _number(text: str, key: str, name: str, path: Path) -> int | None:

@@ -33,8 +33,10 @@ def install_command(*extras: str, search: Sequence[str] | None = None) -> str:
 
 def _source(search: Sequence[str] | None) -> tuple[Path | None, bool]:
     """The folder or file that edgerig was installed from, None if it was an index; and if it is used in place."""
-    found = metadata.distributions(name=NAME) if search is None else metadata.distributions(name=NAME, path=[*search])
-    for distribution in found:
+    distributions = (
+        metadata.distributions(name=NAME) if search is None else metadata.distributions(name=NAME, path=[*search])
+    )
+    for distribution in distributions:
         text = distribution.read_text("direct_url.json")
         if text is None:
             return None, False

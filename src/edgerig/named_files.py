@@ -20,16 +20,16 @@ def named_in(tree: ast.Module, folder: Path) -> dict[str, Path]:
 
     Imported modules, which are named otherwise, are not among them.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for text in sorted(_texts(tree)):
-        for where, place in (("", folder), ("./", Path.cwd())):
-            path = place / text
+        for where, base in (("", folder), ("./", Path.cwd())):
+            path = base / text
             try:
                 if path.is_file():
-                    found.setdefault(where + text, path.resolve())
+                    files.setdefault(where + text, path.resolve())
             except OSError:
                 continue
-    return found
+    return files
 
 
 def _texts(tree: ast.Module) -> set[str]:

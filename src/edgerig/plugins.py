@@ -94,7 +94,7 @@ def find(noun: str, name: str, base: type[P]) -> type[P]:
         SpecError: It is not a plugin of that noun.
     """
     if ":" in name and "/" not in name:
-        found = _import_class(name)
+        plugin = _import_class(name)
     else:
         point = _point(noun, name)
         if point is None:
@@ -102,12 +102,12 @@ def find(noun: str, name: str, base: type[P]) -> type[P]:
             point = _point(noun, name)
         if point is None:
             raise UnknownNameError(noun, name, names(noun))
-        found = point.load()
-    if not (isinstance(found, type) and issubclass(found, base)):
+        plugin = point.load()
+    if not (isinstance(plugin, type) and issubclass(plugin, base)):
         raise SpecError(f"{name!r} is not a {noun}: it does not derive from {base.__name__}.")
-    if not found.__module__.startswith("edgerig."):
-        _remember(found)
-    return found
+    if not plugin.__module__.startswith("edgerig."):
+        _remember(plugin)
+    return plugin
 
 
 def make(noun: str, name: str, base: type[P], options: dict[str, Any] | None = None) -> P:
@@ -139,7 +139,7 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
 def _listed(value: Any, key: str, kind: type[Settings]) -> Any:
     """A list that was written without brackets on a command line: ``32,32,3``, ``32x32x3``, or one number alone."""
     hint = _hints(kind).get(key)
-    if not any(get_origin(one) in (tuple, list) for one in (hint, *get_args(hint))):
+    if not any(get_origin(hint_part) in (tuple, list) for hint_part in (hint, *get_args(hint))):
         return value
     if isinstance(value, str):
         bare = value.strip().removeprefix("(").removesuffix(")")
@@ -165,12 +165,12 @@ def _finite(value: Any) -> bool:
 
 def _readable(error: msgspec.ValidationError, kind: type[Settings]) -> str:
     """What msgspec found, as ``samples: expected `int` >= 1``, with the values that would do where they are few."""
-    text, _, place = str(error).partition(" - at `$.")
+    text, _, where = str(error).partition(" - at `$.")
     if text.startswith("Object missing required field "):
         name = text.split("`")[1]
         meaning = next((text for key, _, text in describe(kind) if key == name and text), "")
         return f"the setting {name!r} is missing" + (f" ({meaning})" if meaning else "")
-    key = place.rstrip("`")
+    key = where.rstrip("`")
     if text.startswith("Invalid enum value"):
         hints = get_type_hints(kind)
         allowed = [repr(value) for value in get_args(hints.get(key)) if isinstance(value, str | int)]

@@ -134,24 +134,29 @@ class Callers:
 
 def _group(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
         # Whoever has one address there has 2**64.
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)
 
 
 _BUSY = b"".join(
     bytes(part)
     for part in encode(
-        Kind.ERROR, 0,
-        pack(Failure(
-            messages.BUSY, "Too many connections wait at the door of the agent, and this one has said too little.",
-            "Try again.", (1.0,),
-        )),
+        Kind.ERROR,
+        0,
+        pack(
+            Failure(
+                messages.BUSY,
+                "Too many connections wait at the door of the agent, and this one has said too little.",
+                "Try again.",
+                (1.0,),
+            )
+        ),
     )
-)  # fmt: skip
+)

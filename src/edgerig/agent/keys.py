@@ -61,19 +61,21 @@ def make_keys(folder: Path, hosts: Sequence[str], clients: Sequence[str], days: 
         _check_name(name)
     folders = [folder / f"agent-{_folder_name(hosts[0])}"] if hosts else []
     folders += [folder / f"client-{name}" for name in clients]
-    for one in folders:
-        if (one / KEY).exists():
-            raise StorageError(f"There are keys in {one} already.", "Move them away if you want new ones.")
+    for key_folder in folders:
+        if (key_folder / KEY).exists():
+            raise StorageError(f"There are keys in {key_folder} already.", "Move them away if you want new ones.")
     new = not (folder / "ca" / KEY).exists()
     ca = _new_ca(folder / "ca", max(days, CA_DAYS)) if new else _load_ca(folder / "ca")
     until = datetime.now(UTC) + timedelta(days=days)
     if hosts:
         _issue(ca, folders[0], hosts[0], hosts, until)
-    for name, one in zip(clients, folders[len(folders) - len(clients) :], strict=True):
-        _issue(ca, one, name, (), until)
-    made = [str(one) for one in folders]
+    for name, key_folder in zip(clients, folders[len(folders) - len(clients) :], strict=True):
+        _issue(ca, key_folder, name, (), until)
+    paths = [str(key_folder) for key_folder in folders]
     count = 1 if hosts else 0
-    return Made(str(folder / "ca"), new, tuple(made[:count]), tuple(made[count:]), until.isoformat(timespec="seconds"))
+    return Made(
+        str(folder / "ca"), new, tuple(paths[:count]), tuple(paths[count:]), until.isoformat(timespec="seconds")
+    )
 
 
 class _Ca(msgspec.Struct, frozen=True):
@@ -143,9 +145,13 @@ def _builder(
     from cryptography import x509
 
     return x509.CertificateBuilder(
-        issuer_name=issuer, subject_name=subject, public_key=key.public_key(),
-        serial_number=x509.random_serial_number(), not_valid_before=datetime.now(UTC) - _EARLIER, not_valid_after=until,
-    )  # fmt: skip
+        issuer_name=issuer,
+        subject_name=subject,
+        public_key=key.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=datetime.now(UTC) - _EARLIER,
+        not_valid_after=until,
+    )
 
 
 def _sign(
@@ -162,10 +168,16 @@ def _usage(signs_certificates: bool) -> x509.KeyUsage:
     from cryptography import x509
 
     return x509.KeyUsage(
-        digital_signature=not signs_certificates, key_cert_sign=signs_certificates, crl_sign=signs_certificates,
-        content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _subject(name: str) -> x509.Name:

@@ -121,14 +121,14 @@ class Leases:
         deadline = time.monotonic() + (HANDOVER_SECONDS if wait is None else wait)
         with self._changed:
             while True:
-                found = next((lease for lease in self._held if lease.named and lease.owner == identity), None)
-                if found is None:
+                held = next((lease for lease in self._held if lease.named and lease.owner == identity), None)
+                if held is None:
                     self._refuse_stale(identity, owner.fence if owner else 0)
-                    found = self._new(identity, who)
-                if found is not None:
-                    found.connections += 1
-                    found.until = time.monotonic() + self.seconds
-                    return found
+                    held = self._new(identity, who)
+                if held is not None:
+                    held.connections += 1
+                    held.until = time.monotonic() + self.seconds
+                    return held
                 if time.monotonic() >= deadline or (over is not None and over.is_set()):
                     raise self._busy()
                 self._changed.wait(min(0.2, max(0.0, deadline - time.monotonic())))

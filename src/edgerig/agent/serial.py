@@ -168,11 +168,11 @@ class SerialAgent:
             self._take_frames()
 
     def _take_frames(self) -> None:
-        while (found := self._scanner.next()) is not None:
-            if isinstance(found, Damage):
-                self._refuse_damaged(found)
-            elif found.kind not in (Kind.OK, Kind.ERROR):
-                self._take_request(found)
+        while (scanned := self._scanner.next()) is not None:
+            if isinstance(scanned, Damage):
+                self._refuse_damaged(scanned)
+            elif scanned.kind not in (Kind.OK, Kind.ERROR):
+                self._take_request(scanned)
 
     def _take_request(self, frame: Frame) -> None:
         label = _Label(frame.kind, frame.request, frame.sequence)

@@ -50,10 +50,10 @@ class SingleSampleRunner:
     def _look_at(self, payload: memoryview) -> None:
         if payload.nbytes != self._length:
             raise WireError(f"One sample has {self._length} B, not {payload.nbytes} B.")
-        arrays, place = [], 0
+        arrays, offset = [], 0
         for spec in self.runtime.inputs:
-            arrays.append(np.ndarray(spec.shape, spec.dtype, payload, place))
-            place += spec.nbytes
+            arrays.append(np.ndarray(spec.shape, spec.dtype, payload, offset))
+            offset += spec.nbytes
         self._sample, self._seen = tuple(arrays), payload
 
 

@@ -90,11 +90,19 @@ class Worker:
         limits = self._reader.limits
         self._upload = Upload(folder, limits.model if limits.model is not None else limits.payload)
         self._answers: dict[int, Callable[[Frame], Answer]] = {
-            Kind.HELLO: self._hello, Kind.MODEL: self._model, Kind.RUN: self._run, Kind.DATA: self._data,
-            Kind.PROCESS: self._process, Kind.OUTPUT: self._output, Kind.STATS: self._stats,
-            Kind.PROFILE: self._profile, Kind.MEMORY: self._report_memory, Kind.IO: self._io,
-            Kind.RESET: self._reset, Kind.LOG: self._log,
-        }  # fmt: skip
+            Kind.HELLO: self._hello,
+            Kind.MODEL: self._model,
+            Kind.RUN: self._run,
+            Kind.DATA: self._data,
+            Kind.PROCESS: self._process,
+            Kind.OUTPUT: self._output,
+            Kind.STATS: self._stats,
+            Kind.PROFILE: self._profile,
+            Kind.MEMORY: self._report_memory,
+            Kind.IO: self._io,
+            Kind.RESET: self._reset,
+            Kind.LOG: self._log,
+        }
 
     def serve(self) -> None:
         """Answer requests until the host hangs up, falls silent for too long, or sends what is no message."""
@@ -175,10 +183,17 @@ class Worker:
         self.runtime, self._since = runtime, since
         _logger.info("%s %s has loaded %s", asked.runtime, runtime.version(), asked.name or asked.sha256[:12])
         self._specification = Loaded(
-            inputs=runtime.inputs, outputs=runtime.outputs, load_seconds=runtime.load_seconds, sha256=asked.sha256,
-            runtime=asked.runtime, runtime_version=runtime.version(), clock=clock,
-            invoke_method=runtime.invoke_method, threads=runtime.settings.threads, window=WINDOW,
-        )  # fmt: skip
+            inputs=runtime.inputs,
+            outputs=runtime.outputs,
+            load_seconds=runtime.load_seconds,
+            sha256=asked.sha256,
+            runtime=asked.runtime,
+            runtime_version=runtime.version(),
+            clock=clock,
+            invoke_method=runtime.invoke_method,
+            threads=runtime.settings.threads,
+            window=WINDOW,
+        )
 
     def _forget(self) -> None:
         """Unload the network, and begin to count anew."""
@@ -230,9 +245,13 @@ class Worker:
         asked: StatsHeader = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
         machine = observe() if asked.machine else None
         statistics = Statistics(
-            self._last_ns, self._inferences, time.process_time_ns(), machine,
-            current_rss() if asked.machine or asked.sensors else None, sensors() if asked.sensors else None,
-        )  # fmt: skip
+            self._last_ns,
+            self._inferences,
+            time.process_time_ns(),
+            machine,
+            current_rss() if asked.machine or asked.sensors else None,
+            sensors() if asked.sensors else None,
+        )
         return b"", [memoryview(pack(statistics))]
 
     def _profile(self, frame: Frame) -> Answer:

@@ -138,8 +138,8 @@ def firmware_folder() -> Path:
 
 def board_names(simulator: str | None = None) -> list[str]:
     """The names of all boards, or of those that ``simulator`` plays; sorted."""
-    found = sorted(path.parent.name for path in (firmware_folder() / "boards").glob("*/board.toml"))
-    return [name for name in found if simulator is None or load_board(name).simulator == simulator]
+    names = sorted(path.parent.name for path in (firmware_folder() / "boards").glob("*/board.toml"))
+    return [name for name in names if simulator is None or load_board(name).simulator == simulator]
 
 
 def load_board(name: str) -> Board:

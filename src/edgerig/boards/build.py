@@ -27,9 +27,12 @@ _SOURCES = frozenset({".c", ".h", ".S", ".s", ".inc", ".ld", ".toml", ".py"})
 
 
 def build_firmware(
-    board: Board, network: Network, out: Path | None, settings: BuildSettings | None = None,
+    board: Board,
+    network: Network,
+    out: Path | None,
+    settings: BuildSettings | None = None,
     log: Callable[[str], None] = lambda text: None,
-) -> Firmware:  # fmt: skip
+) -> Firmware:
     """Compile and link the firmware of ``board`` with ``network`` inside, into the folder ``out``.
 
     What was built before from the same sources is taken from the cache, every file of it checked; ``log`` hears where
@@ -46,19 +49,19 @@ def build_firmware(
     check_kernels(board, network, settings)
     toolchain = find_toolchain(settings.compiler)
     build = _manifest(board, network, settings, toolchain)
-    place, _ = StageCache(files.cache_folder() / "firmware").get_or_build(
+    stage, _ = StageCache(files.cache_folder() / "firmware").get_or_build(
         _key(board, network, settings, toolchain),
         lambda work: _build_into(work, board, network, settings, toolchain, build),
         damaged=lambda fault: log(f"the firmware in the cache is damaged ({fault}); it is built anew"),
     )
-    firmware = read_firmware(place)
+    firmware = read_firmware(stage)
     if out is None:
         return firmware
     with storing(out):
         out.mkdir(parents=True, exist_ok=True)
         for name in (ELF, BIN):
             with files.atomic_path(out / name) as temporary:
-                shutil.copyfile(place / name, temporary)
+                shutil.copyfile(stage / name, temporary)
     firmware = msgspec.structs.replace(firmware, folder=str(out))
     files.write_json(out / MANIFEST, msgspec.structs.replace(firmware, folder="."))
     return firmware
@@ -74,9 +77,14 @@ def _build_into(
     sizes = measure(elf, objects, board)
     files.write_bytes(work / BIN, image(elf, board))
     firmware = Firmware(
-        folder=".", board=board.name, clock_hz=settings.clock_hz or board.clock_hz, sha256=network.sha256,
-        build=build, sizes=sizes, layer_shapes=network.layer_shapes,
-    )  # fmt: skip
+        folder=".",
+        board=board.name,
+        clock_hz=settings.clock_hz or board.clock_hz,
+        sha256=network.sha256,
+        build=build,
+        sizes=sizes,
+        layer_shapes=network.layer_shapes,
+    )
     files.write_json(work / MANIFEST, firmware)
     shutil.rmtree(work / "objects")
 
@@ -133,10 +141,17 @@ def compile_flags(
     common = firmware_folder() / "boards" / "common"
     return (
         *machine_flags(board, settings, toolchain),
-        "-std=c99", "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-fno-unwind-tables",
-        "-fno-asynchronous-unwind-tables", f"-I{include}", f"-I{network.folder}", f"-I{common}",
+        "-std=c99",
+        "-ffreestanding",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-fno-unwind-tables",
+        "-fno-asynchronous-unwind-tables",
+        f"-I{include}",
+        f"-I{network.folder}",
+        f"-I{common}",
         f"-isystem{common / 'freestanding'}",
-    )  # fmt: skip
+    )
 
 
 def machine_flags(board: Board, settings: BuildSettings, toolchain: Toolchain) -> tuple[str, ...]:
@@ -153,9 +168,14 @@ def optimization(settings: BuildSettings, toolchain: Toolchain, group: str = "ne
 
 
 def _link(
-    elf: Path, objects: list[Path], work: Path, board: Board, network: Network, settings: BuildSettings,
+    elf: Path,
+    objects: list[Path],
+    work: Path,
+    board: Board,
+    network: Network,
+    settings: BuildSettings,
     toolchain: Toolchain,
-) -> None:  # fmt: skip
+) -> None:
     """Link for the board's own memory; where that is too small, once more without limits, for the table."""
     shutil.copyfile(firmware_folder() / "boards" / "common" / "sections.ld", work / "sections.ld")
     flags = machine_flags(board, settings, toolchain)

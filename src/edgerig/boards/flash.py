@@ -84,9 +84,14 @@ def flash(board: Board, firmware: Firmware, tool: str | None = None) -> str:
     words = flash_command(board, firmware, tool)
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False,
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetError(f"{words[0]} does not work: {error}.") from error
     if done.returncode != 0:

@@ -95,12 +95,18 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
     sample, name = built_in_sample(manifest.inputs)
     return Network(
         # The C compiler works in a folder of its own.
-        folder=str(folder.resolve()), sha256=manifest.source_sha256, kernels=manifest.cpu,
+        folder=str(folder.resolve()),
+        sha256=manifest.source_sha256,
+        kernels=manifest.cpu,
         optimize=manifest.optimize,
-        shape_words=sum(len(spec.shape) for spec in tensors), tensors=len(tensors),
-        sample_bytes=sum(spec.nbytes for spec in tensors), tensor_sum=manifest.memory.plain_sum, sample=sample,
-        sample_name=name, layer_shapes=tuple(layer.outputs[0] for layer in manifest.layers),
-    )  # fmt: skip
+        shape_words=sum(len(spec.shape) for spec in tensors),
+        tensors=len(tensors),
+        sample_bytes=sum(spec.nbytes for spec in tensors),
+        tensor_sum=manifest.memory.plain_sum,
+        sample=sample,
+        sample_name=name,
+        layer_shapes=tuple(layer.outputs[0] for layer in manifest.layers),
+    )
 
 
 def built_in_sample(inputs: tuple[TensorSpec, ...]) -> tuple[bytes, str]:

@@ -81,11 +81,11 @@ def open_elf(path: Path) -> Any:
 
 def named(elf: Any) -> dict[str, int]:
     """Every symbol's address by its name; of functions without the bit that says Thumb."""
-    found = {}
+    addresses = {}
     for symbol in _symbols(elf):
         address = symbol["st_value"]
-        found[symbol.name] = address & ~1 if symbol["st_info"]["type"] == "STT_FUNC" else address
-    return found
+        addresses[symbol.name] = address & ~1 if symbol["st_info"]["type"] == "STT_FUNC" else address
+    return addresses
 
 
 def functions(elf: Any) -> list[tuple[int, int, str]]:
@@ -115,41 +115,46 @@ def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
         group = origin.get((symbol.name, size)) or origin.get((symbol.name, 0)) or "library"
         group = "sample" if symbol.name.startswith("sample_") else group
         code = symbol["st_info"]["type"] == "STT_FUNC"
-        for place in places[index]:
-            symbols[f"{symbol.name} {place}", symbol["st_value"]] = Symbol(symbol.name, place, size, group, code)
+        for region in places[index]:
+            symbols[f"{symbol.name} {region}", symbol["st_value"]] = Symbol(symbol.name, region, size, group, code)
     ordered = tuple(sorted(symbols.values(), key=lambda symbol: (-symbol.bytes, symbol.place, symbol.name)))
     where = named(elf)
     stack = where["er_stack_top"] - where["er_stack_bottom"]
-    loaded = [one for one in elf.iter_segments() if one["p_type"] == "PT_LOAD" and one["p_filesz"]]
-    flash = max(one["p_paddr"] + one["p_filesz"] for one in loaded) - memory.flash.origin
+    loaded = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]]
+    flash = max(segment["p_paddr"] + segment["p_filesz"] for segment in loaded) - memory.flash.origin
     # What follows er_free holds samples in whatever is left over, and what must be there for one of them.
     ram = where["er_free"] - memory.ram.origin + where["er_samples_size"]
     totals: dict[Place, int] = {"flash": flash, "ram": ram - stack}
-    groups = {place: _sums(ordered, place, total) for place, total in totals.items()}
+    groups = {region: _sums(ordered, region, total) for region, total in totals.items()}
     groups["ram"]["stack"] = stack
     return Sizes(
-        flash=flash, ram=ram, flash_limit=memory.flash.length, ram_limit=memory.ram.length, stack=stack,
-        groups={str(place): sums for place, sums in groups.items()}, symbols=ordered,
+        flash=flash,
+        ram=ram,
+        flash_limit=memory.flash.length,
+        ram_limit=memory.ram.length,
+        stack=stack,
+        groups={str(region): sums for region, sums in groups.items()},
+        symbols=ordered,
         code=_sums([symbol for symbol in ordered if symbol.code], "flash", 0),
-    )  # fmt: skip
+    )
 
 
 def table(sizes: Sizes, most: int = 12) -> str:
     """The sizes as text: places, groups, and the largest symbols of each."""
     lines = []
-    for place, total, limit in (
+    for region, total, limit in (
         ("flash", sizes.flash, sizes.flash_limit),
         ("ram", sizes.ram, sizes.ram_limit),
     ):
         over = total - limit
         verdict = f"{over:,} B too much" if over > 0 else f"{total / limit:.1%}"
-        lines.append(f"{place:<8}{total:>12,} B of {limit:,} B  ({verdict})")
-        for group, amount in sorted(sizes.groups[place].items(), key=lambda item: -item[1]):
+        lines.append(f"{region:<8}{total:>12,} B of {limit:,} B  ({verdict})")
+        for group, amount in sorted(sizes.groups[region].items(), key=lambda item: -item[1]):
             if amount:
-                code = sizes.code.get(group, 0) if place == "flash" else 0
+                code = sizes.code.get(group, 0) if region == "flash" else 0
                 lines.append(f"  {group:<34}{amount:>12,} B" + (f"  ({code:,} B of it code)" if code else ""))
         lines.append("  the largest:")
-        chosen = [symbol for symbol in sizes.symbols if symbol.place == place][:most]
+        chosen = [symbol for symbol in sizes.symbols if symbol.place == region][:most]
         lines += [f"    {symbol.name[:40]:<42}{symbol.bytes:>10,} B  {symbol.group}" for symbol in chosen]
     return "\n".join(lines)
 
@@ -164,7 +169,7 @@ def _symbols(elf: Any) -> Iterable[Any]:
 
 def _sections(elf: Any, board: Board) -> dict[int, tuple[Place, ...]]:
     """For each section that takes room on the board, where."""
-    ram, found = board.memory.ram, {}
+    ram, regions = board.memory.ram, {}
     for index, section in enumerate(elf.iter_sections()):
         if not section["sh_flags"] & 2 or not section["sh_size"]:
             continue
@@ -172,26 +177,26 @@ def _sections(elf: Any, board: Board) -> dict[int, tuple[Place, ...]]:
         places: tuple[Place, ...] = ("ram",) if variable else ("flash",)
         if variable and section["sh_type"] == "SHT_PROGBITS":
             places = ("ram", "flash")
-        found[index] = places
-    return found
+        regions[index] = places
+    return regions
 
 
 def _origins(objects: Iterable[Path]) -> dict[tuple[str, int], str]:
     """From a symbol's name and size, or its name and 0, to the group of the file that defines it."""
-    found: dict[tuple[str, int], str] = {}
+    groups: dict[tuple[str, int], str] = {}
     for path in objects:
         group = path.name.split("-", 1)[0]
         for symbol in _symbols(open_elf(path)):
             if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT"):
-                found[symbol.name, symbol["st_size"]] = group
-                found.setdefault((symbol.name, 0), group)
-    return found
+                groups[symbol.name, symbol["st_size"]] = group
+                groups.setdefault((symbol.name, 0), group)
+    return groups
 
 
-def _sums(symbols: Iterable[Symbol], place: Place, total: int) -> dict[str, int]:
+def _sums(symbols: Iterable[Symbol], region: Place, total: int) -> dict[str, int]:
     sums = dict.fromkeys(GROUPS, 0)
     for symbol in symbols:
-        if symbol.place == place:
+        if symbol.place == region:
             sums[symbol.group] += symbol.bytes
     rest = total - sum(sums.values())
     return {**sums, "unnamed": rest} if rest > 0 else sums

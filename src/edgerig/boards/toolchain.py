@@ -143,9 +143,14 @@ _VERSION_SECONDS = 60.0
 def _version(words: tuple[str, ...], name: str) -> str:
     try:
         done = subprocess.run(
-            [*words, "--version"], capture_output=True, text=True, errors="replace", check=False,
-            timeout=_VERSION_SECONDS, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*words, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_VERSION_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired as error:
         raise UsageError(
             f"{name} does not even tell its version in {_VERSION_SECONDS:g} s.",

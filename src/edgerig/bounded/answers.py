@@ -20,11 +20,16 @@ class Answers:
         self._kept = kept
         self._tasks: list[tuple[ExitStack, Task]] = []
         self._known: dict[str, Callable[..., Any]] = {
-            "task": self._task, "advance": self._advance, "end": self._end, "log": self._log, "split": self._split,
-            "take": self._take, "fingerprint": lambda key: self._kept[key].fingerprint,
+            "task": self._task,
+            "advance": self._advance,
+            "end": self._end,
+            "log": self._log,
+            "split": self._split,
+            "take": self._take,
+            "fingerprint": lambda key: self._kept[key].fingerprint,
             "raw": lambda key, index: self._kept[key].raw(index),
             "inputs": lambda key, indices, preprocessing: self._kept[key].inputs(indices, preprocessing),
-        }  # fmt: skip
+        }
 
     def __call__(self, question: str, *arguments: Any) -> Any:
         return self._known[question](*arguments)

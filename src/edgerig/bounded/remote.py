@@ -33,9 +33,12 @@ class RequestPickler(pickle.Pickler):
             return "progress", self._keep(obj)
         if isinstance(obj, Dataset):
             about = {
-                "name": obj.name, "task": obj.task, "classes": obj.classes, "preprocessing": obj.preprocessing,
+                "name": obj.name,
+                "task": obj.task,
+                "classes": obj.classes,
+                "preprocessing": obj.preprocessing,
                 "settings": msgspec.to_builtins(obj.settings),
-            }  # fmt: skip
+            }
             return "dataset", self._keep(obj), about
         if isinstance(obj, Samples):
             return "samples", self._keep(obj), obj.labels

@@ -47,9 +47,14 @@ class Worker:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
         try:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=self._words, stderr=self._words, env=environment,
-                pass_fds=(theirs.fileno(),), start_new_session=True,
-            )  # fmt: skip
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._words,
+                stderr=self._words,
+                env=environment,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
         finally:
             theirs.close()
         self.owner = os.getpid()
@@ -64,9 +69,13 @@ class Worker:
         return self.owner == os.getpid() and self.process.poll() is None
 
     def call(
-        self, function: Callable[..., Any], arguments: Sequence[Any], limits: Limits, what: str,
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        limits: Limits,
+        what: str,
         failed: type[EdgerigError],
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """What ``function(*arguments)`` gives there.
 
         Args:

@@ -31,8 +31,8 @@ class Size(click.ParamType[int]):
     units: ClassVar[dict[str, int]] = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
-        size = int(float(found[1]) * self.units[found[2].upper()]) if found else 0
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+        size = int(float(match[1]) * self.units[match[2].upper()]) if match else 0
         if size < 1:
             self.fail(f"{value!r} is no size; write 64M or 1.5G.", param, ctx)
         return size
@@ -68,9 +68,12 @@ class AgentGroup(click.Group):
 
 @click.group(name="agent", cls=AgentGroup, invoke_without_command=True)
 @click.option(
-    "--listen", default="127.0.0.1:7433", show_default=True, metavar="ADDRESS",
+    "--listen",
+    default="127.0.0.1:7433",
+    show_default=True,
+    metavar="ADDRESS",
     help="Where to listen: HOST:PORT (port 0 takes a free one), unix:///PATH or serial:///dev/ttyGS0?baud=115200.",
-)  # fmt: skip
+)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -86,9 +89,13 @@ class AgentGroup(click.Group):
     help="A runtime that clients may ask for; may be repeated.  [default: all registered]",
 )
 @click.option(
-    "--idle", type=Seconds(min=0, min_open=True), default=600.0, show_default=True, metavar="SECONDS",
+    "--idle",
+    type=Seconds(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
     help="End a session after this long without a request.",
-)  # fmt: skip
+)
 @click.option(
     "--tls",
     type=click.Path(path_type=Path, file_okay=False),
@@ -102,13 +109,20 @@ class AgentGroup(click.Group):
 )
 @click.option("--insecure", is_flag=True, help="Listen on other addresses than loopback, open to everybody there.")
 @click.option(
-    "--sessions", type=click.IntRange(1, 64), default=1, show_default=True,
+    "--sessions",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
     help="Runs that may use the device side by side; they disturb each other's times.",
-)  # fmt: skip
+)
 @click.option(
-    "--lease", type=Seconds(1, 3600), default=30.0, show_default=True, metavar="SECONDS",
+    "--lease",
+    type=Seconds(1, 3600),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
     help="How long a run keeps the device when nothing is heard of it.",
-)  # fmt: skip
+)
 @click.option("--max-model", type=Size(), default="1G", show_default=True, help="Largest network that is taken.")
 @click.option("--max-message", type=Size(), default="256M", show_default=True, help="Largest other message.")
 @click.option("--max-memory", type=Size(), help="Address space of a session's process.  [default: no limit]")
@@ -160,9 +174,13 @@ def command(
     if listen.startswith("serial://"):
         _refuse_socket_options(ctx)
         serial = _serial_agent(
-            listen, folder=folder, runtimes=runtimes, idle=idle, log=_log,
+            listen,
+            folder=folder,
+            runtimes=runtimes,
+            idle=idle,
+            log=_log,
             limits=WorkerLimits(max_model, max_message, max_memory),
-        )  # fmt: skip
+        )
         _serve(serial, listen, until_eof)
         return
     token = load_token(token_file)
@@ -171,10 +189,18 @@ def command(
             _logger.warning("every user of this machine may read %s: chmod 600 %s", secret, secret)
     address = parse_unix(listen) if listen.startswith(SCHEME) else parse_address(listen)
     agent = Agent(
-        address, folder=folder, runtimes=runtimes, insecure=insecure, idle=idle, token=token,
-        tls=device_context(tls) if tls is not None else None, sessions=sessions, lease=lease,
-        limits=WorkerLimits(max_model, max_message, max_memory), log=_log,
-    )  # fmt: skip
+        address,
+        folder=folder,
+        runtimes=runtimes,
+        insecure=insecure,
+        idle=idle,
+        token=token,
+        tls=device_context(tls) if tls is not None else None,
+        sessions=sessions,
+        lease=lease,
+        limits=WorkerLimits(max_model, max_message, max_memory),
+        log=_log,
+    )
     _serve(agent, str(agent.address), until_eof)
 
 
@@ -194,8 +220,8 @@ def _serial_agent(listen: str, **settings: Any) -> SerialAgent:
     from edgerig.agent.serial import SerialAgent
     from edgerig.wire.serial import open_serial, parse_serial
 
-    place = parse_serial(listen)
-    link = open_serial(place, place.line())
+    port = parse_serial(listen)
+    link = open_serial(port, port.line())
     try:
         return SerialAgent(link, **settings)
     except BaseException:

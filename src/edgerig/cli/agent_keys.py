@@ -50,13 +50,13 @@ def command(folder: Path, hosts: tuple[str, ...], clients: tuple[str, ...], days
         hosts = ("localhost", "127.0.0.1", "::1")
     if not clients and not any(folder.glob("client-*")):
         clients = ("host",)
-    made = make_keys(folder, hosts, clients, days)
+    keys = make_keys(folder, hosts, clients, days)
     if as_json:
-        print_json(made)
+        print_json(keys)
         return
-    echo(f"CA: {made.ca} ({'new' if made.new_ca else 'as before'}); keep it here, and keep it to yourself")
-    for path in made.agents:
+    echo(f"CA: {keys.ca} ({'new' if keys.new_ca else 'as before'}); keep it here, and keep it to yourself")
+    for path in keys.agents:
         echo(f"device: {path}; copy it there, and start: edgerig agent --tls {Path(path).name} ...")
-    for path in made.clients:
+    for path in keys.clients:
         echo(f"host: {path}; name it in the target's setting `tls`, or in the variable EDGERIG_TLS")
-    echo(f"good until {made.expires}")
+    echo(f"good until {keys.expires}")

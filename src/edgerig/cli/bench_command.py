@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     help="local, tcp://HOST:PORT, sim:stm32f746 ..; may be repeated.  [default: local]",
 )
 @click.option(
-    "--target-option", multiple=True, metavar="KEY=VALUE",
+    "--target-option",
+    multiple=True,
+    metavar="KEY=VALUE",
     help="A setting of the targets, such as tls=lab/laptop or baud=921600: `edgerig list targets NAME`.",
-)  # fmt: skip
+)
 @click.option("--runtime", "runtimes", multiple=True, help="litert, onnxruntime, tflm, micro; may be repeated.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
@@ -106,7 +108,7 @@ def bench_rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
     if given["dataset_root"] is not None:
         dataset["root"] = str(given["dataset_root"])
     if dataset["use"] == "random":
-        sizes = [sample_shape(artifact, shapes, layouts[place]) for place, artifact in enumerate(artifacts)]
+        sizes = [sample_shape(artifact, shapes, layouts[index]) for index, artifact in enumerate(artifacts)]
         dataset.setdefault("shape", one_shape(models, sizes))
         dataset.setdefault("samples", given["samples"] or 1000)
     elif (size := image_size(artifacts, shapes, layouts)) is not None and has_size(dataset["use"]):

@@ -116,16 +116,16 @@ def command(
             source = with_fixed_shapes(source, shapes, Path(scratch))
         if data is not None:
             source = with_likely_layout(source, data)
-        made, failures = compile_chains(chains, source, out, data, progress)
+        steps, failures = compile_chains(chains, source, out, data, progress)
     rows = size_table(
         (f"original ({source.format})", source.size),
-        [(SEED_NAMES.get(one.compiler, one.compiler), one.payload) for one in made],
+        [(SEED_NAMES.get(step.compiler, step.compiler), step.payload) for step in steps],
     )
     if as_json:
-        print_json(_document(source, made, rows, failures))
-    for one in made:
-        echo(f"{one.compiler}: {one.artifact.path}")
-    if made:
+        print_json(_document(source, steps, rows, failures))
+    for step in steps:
+        echo(f"{step.compiler}: {step.artifact.path}")
+    if steps:
         echo()
         echo(render_size_table(rows))
     if failures:
@@ -147,19 +147,19 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> D
     return plugins.make("dataset", name, Dataset, settings)
 
 
-def _document(source: Artifact, made: list[Made], rows: list[SizeRow], failures: list[Failure]) -> dict[str, Any]:
+def _document(source: Artifact, steps: list[Made], rows: list[SizeRow], failures: list[Failure]) -> dict[str, Any]:
     return {
         "original": source,
         "artifacts": [
             {
-                "compiler": one.compiler,
-                "path": one.artifact.path,
-                "description": str(_description(one.artifact)),
-                "bytes": one.payload,
-                "seconds": one.artifact.origins[-1].seconds,
-                "artifact": one.artifact,
+                "compiler": step.compiler,
+                "path": step.artifact.path,
+                "description": str(_description(step.artifact)),
+                "bytes": step.payload,
+                "seconds": step.artifact.origins[-1].seconds,
+                "artifact": step.artifact,
             }
-            for one in made
+            for step in steps
         ],
         "sizes": rows,
         "failures": failures,

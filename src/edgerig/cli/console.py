@@ -54,9 +54,12 @@ class ConsoleProgress(Progress):
         from rich.progress import Progress as Bars
 
         columns = (
-            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
-        )  # fmt: skip
+        )
         with Bars(*columns, console=self.console, transient=True) as bars:
             identity = bars.add_task(name, total=total, note="")
 

@@ -23,8 +23,11 @@ def command(as_json: bool) -> None:
         print_json(findings)
         return
     marks = {
-        "ok": ("ok  ", "green"), "missing": ("--  ", "yellow"), "warning": ("(!) ", "yellow"), "bad": ("BAD ", "red"),
-    }  # fmt: skip
+        "ok": ("ok  ", "green"),
+        "missing": ("--  ", "yellow"),
+        "warning": ("(!) ", "yellow"),
+        "bad": ("BAD ", "red"),
+    }
     topic = ""
     for finding in findings:
         if finding.topic != topic:

@@ -38,15 +38,24 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         [
             click.option(
-                "--compiler", type=click.Choice(["auto", "ziglang", "gcc"]), default="auto", show_default=True,
+                "--compiler",
+                type=click.Choice(["auto", "ziglang", "gcc"]),
+                default="auto",
+                show_default=True,
                 help="The C compiler; gcc is arm-none-eabi-gcc.",
             ),
             click.option(
-                "--optimize", type=click.Choice(["speed", "size"]), default="speed", show_default=True,
+                "--optimize",
+                type=click.Choice(["speed", "size"]),
+                default="speed",
+                show_default=True,
                 help="What decides where a faster kernel takes more flash.",
             ),
             click.option(
-                "--level", type=click.Choice(list("0123s")), default="2", show_default=True,
+                "--level",
+                type=click.Choice(list("0123s")),
+                default="2",
+                show_default=True,
                 help="The C compiler's optimization, as in -O2.",
             ),
             click.option("--no-fpu", is_flag=True, help="Do without the board's FPU."),
@@ -54,7 +63,7 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option("--clock-hz", type=click.IntRange(min=1_000_000), help="The processor's clock."),
             click.option("--kernels", help="CPU to choose kernels for, such as portable."),
         ]
-    ):  # fmt: skip
+    ):
         function = option(function)
     return function
 
@@ -65,16 +74,16 @@ def boards(as_json: bool) -> None:
     """List the boards that there are."""
     from edgerig.boards.board import board_names, load_board
 
-    found = [load_board(name) for name in board_names()]
+    all_boards = [load_board(name) for name in board_names()]
     if as_json:
-        print_json(found)
+        print_json(all_boards)
         return
-    for one in found:
-        flash, ram = one.memory.flash.length, one.memory.ram.length
-        scheme = "sim" if one.simulator == "unicorn" else one.simulator
-        ways = [*([f"{scheme}:{one.name}"] if scheme else []), *(["serial:"] if one.flash else [])]
+    for board in all_boards:
+        flash, ram = board.memory.flash.length, board.memory.ram.length
+        scheme = "sim" if board.simulator == "unicorn" else board.simulator
+        ways = [*([f"{scheme}:{board.name}"] if scheme else []), *(["serial:"] if board.flash else [])]
         say(
-            f"{one.name:<16}{one.title:<32}{one.clock_hz / 1e6:>4g} MHz  flash {flash // 1024:>5} KiB  "
+            f"{board.name:<16}{board.title:<32}{board.clock_hz / 1e6:>4g} MHz  flash {flash // 1024:>5} KiB  "
             f"RAM {ram // 1024:>5} KiB  {', '.join(ways)}"
         )
 
@@ -149,7 +158,7 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
 @click.option("-c", "--command", "commands", multiple=True, help="Send this and end; may be repeated.")
 def console(
     address: str, model: Path | None, timeout: float, raw: bool, commands: tuple[str, ...], **given: Any
-) -> None:  # fmt: skip
+) -> None:
     """Talk to a board's console: CMD=1 prints the network, CMD=2 runs the built-in sample layer by layer.
 
     ADDRESS is sim:BOARD, qemu:BOARD or, for a real board's second line, serial:///dev/ttyUSB0. Lines are read from
@@ -241,9 +250,14 @@ def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]
 
     board = load_board(board_name)
     settings = BuildSettings(
-        compiler=given["compiler"], optimize=given["optimize"], level=given["level"], fpu=not given["no_fpu"],
-        debug=given["debug_build"], clock_hz=given["clock_hz"], kernels=given["kernels"],
-    )  # fmt: skip
+        compiler=given["compiler"],
+        optimize=given["optimize"],
+        level=given["level"],
+        fpu=not given["no_fpu"],
+        debug=given["debug_build"],
+        clock_hz=given["clock_hz"],
+        kernels=given["kernels"],
+    )
     return build_firmware(board, _network(model, board, settings), out, settings, echo)
 
 

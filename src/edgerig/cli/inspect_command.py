@@ -116,10 +116,10 @@ def _spec(spec: TensorSpec) -> str:
     text = f"{spec.dtype} {_shape(spec.shape)}"
     if spec.quantization is None:
         return text
-    found = spec.quantization
-    if found.per_channel:
-        return f"{text}, {len(found.scales)} scales on axis {found.axis}"
-    return f"{text}, scale {found.scale:.7g}, zero point {found.zero_point}"
+    quantization = spec.quantization
+    if quantization.per_channel:
+        return f"{text}, {len(quantization.scales)} scales on axis {quantization.axis}"
+    return f"{text}, scale {quantization.scale:.7g}, zero point {quantization.zero_point}"
 
 
 #: The columns of the table of operators; the highest rank is left out first on a narrow terminal.

@@ -92,10 +92,10 @@ def command(
     wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
     data = plugins.make("dataset", dataset, Dataset, data_options)
     given = {key: value for key, value in settings.items() if value is not None}
-    how = plugins.convert_settings(TrainSettings, given, "edgerig train")
-    assert isinstance(how, TrainSettings)
+    training = plugins.convert_settings(TrainSettings, given, "edgerig train")
+    assert isinstance(training, TrainSettings)
     stop_on_termination()
-    artifact = wrapper.train(data, how, out, resume=resume, logdir=logdir, progress=ConsoleProgress())
+    artifact = wrapper.train(data, training, out, resume=resume, logdir=logdir, progress=ConsoleProgress())
     if as_json:
         print_json(_summary(artifact))
     else:

@@ -71,5 +71,5 @@ def _tick(steps: list[int]) -> int:
 
 def resolution_seconds(clock: str) -> float | None:
     """The resolution in a clock's description (``"perf_counter_ns, 1 ns"``), in seconds; None if there is none."""
-    found = re.search(r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?) (ns|us|ms|s)\b", clock)
-    return float(found[1]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]] if found else None
+    match = re.search(r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?) (ns|us|ms|s)\b", clock)
+    return float(match[1]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]] if match else None

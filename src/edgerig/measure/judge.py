@@ -35,24 +35,29 @@ def judge(
         distribution: Of the inference times, in seconds, if there are any.
         clock: The clock and its resolution as `edgerig.measure.clocks.Clock` writes them: ``"name, 1 ns"``.
     """
-    found = [*_threads(before, threads), *_others(before, after, threads), *_machine(after), *_throttled(before, after)]
-    found += judge_firmware(before)
+    warnings = [
+        *_threads(before, threads),
+        *_others(before, after, threads),
+        *_machine(after),
+        *_throttled(before, after),
+    ]
+    warnings += judge_firmware(before)
     if distribution is not None:
-        found += _distribution(distribution, clock)
-    return found
+        warnings += _distribution(distribution, clock)
+    return warnings
 
 
 def judge_machine(state: MachineState) -> list[str]:
     """Why this machine, as it is now, is not fit to measure; none where nothing speaks against it."""
-    found = []
+    warnings = []
     if state.load_1min is not None and state.cores > 0 and state.load_1min > BUSY * state.cores:
-        found.append(
+        warnings.append(
             f"The machine is busy: a load of {state.load_1min:.1f} on {_count(state.cores, 'core')} "
             "over the last minute."
         )
     if state.throttled:
-        found.append("The machine throttles now: cool it, or give it a stronger supply.")
-    return found + _machine(state) + judge_kind(state)
+        warnings.append("The machine throttles now: cool it, or give it a stronger supply.")
+    return warnings + _machine(state) + judge_kind(state)
 
 
 def _threads(state: MachineState, threads: int) -> list[str]:
@@ -69,38 +74,38 @@ def _others(before: MachineState, after: MachineState, threads: int) -> list[str
     total = before.cores_total or before.cores
     if total < 1:
         return []
-    found = []
+    warnings = []
     # The counters tick in hundredths of a second, so that a short span tells nothing.
     if span is None or busy is None or own is None or span < 0.5:
         if before.load_1min is not None and before.cores > 0 and before.load_1min > before.cores + SLACK:
-            found.append(
+            warnings.append(
                 f"The machine was busy before: a load of {before.load_1min:.1f} on {_count(before.cores, 'core')}."
             )
-        return found
+        return warnings
     others = max(0.0, busy - own) / span
     if others > SLACK and others + min(threads, total) > total + SLACK:
-        found.append(
+        warnings.append(
             f"Other programs kept {others:.1f} of {_count(total, 'core')} busy meanwhile, and the network "
             f"used {_count(threads, 'thread')}: they competed."
         )
     stolen = _change(before.stolen_seconds, after.stolen_seconds) or 0.0
     if stolen / (span * total) > STOLEN:
-        found.append(f"The hypervisor took {stolen / (span * total):.0%} of the processor's time for others.")
-    return found
+        warnings.append(f"The hypervisor took {stolen / (span * total):.0%} of the processor's time for others.")
+    return warnings
 
 
 def _machine(state: MachineState) -> list[str]:
-    found = []
+    warnings = []
     if state.governor is not None and state.governor != "performance":
-        found.append(
+        warnings.append(
             f"The frequency governor is {state.governor}, not performance: the frequency changes with the load "
             "(`cpupower frequency-set -g performance`)."
         )
     if state.on_battery:
-        found.append("The machine runs on its battery, and may hold its frequency down.")
+        warnings.append("The machine runs on its battery, and may hold its frequency down.")
     if state.temperature_c is not None and state.temperature_c >= HOT_C:
-        found.append(f"The machine is hot, {state.temperature_c:.0f} °C: it may throttle.")
-    return found
+        warnings.append(f"The machine is hot, {state.temperature_c:.0f} °C: it may throttle.")
+    return warnings
 
 
 def judge_firmware(state: MachineState) -> list[str]:
@@ -111,31 +116,33 @@ def judge_firmware(state: MachineState) -> list[str]:
 def judge_build(state: MachineState) -> list[str]:
     """What of it changes sizes as well as times: how the code was compiled."""
     build = state.packages
-    found = []
+    warnings = []
     if build.get("fpu") == "off":
-        found.append(
+        warnings.append(
             "The firmware was built without the board's FPU: float arithmetic is many times slower, and kernels that "
             "use the FPU are left out."
         )
     if build.get("debug") == "yes":
-        found.append("The firmware is a debug build.")
+        warnings.append("The firmware is a debug build.")
     elif build.get("optimization") in ("-O0", "-Og", "-O1"):
-        found.append(f"The firmware was built with {build['optimization']}: the compiler hardly optimized.")
-    return found
+        warnings.append(f"The firmware was built with {build['optimization']}: the compiler hardly optimized.")
+    return warnings
 
 
 def _firmware_clock(build: Mapping[str, str]) -> list[str]:
-    found = []
+    warnings = []
     clock, meant = build.get("clock_hz", ""), build.get("board_clock_hz", "")
     if clock.isdigit() and meant.isdigit() and clock != meant:
-        found.append(f"The processor runs at {int(clock) / 1e6:g} MHz; the board is made for {int(meant) / 1e6:g} MHz.")
+        warnings.append(
+            f"The processor runs at {int(clock) / 1e6:g} MHz; the board is made for {int(meant) / 1e6:g} MHz."
+        )
     really = build.get("clock_set_hz", clock)
     if really != clock:
-        found.append(
+        warnings.append(
             f"The firmware takes its clock for {int(clock) / 1e6:g} MHz and has set it to {int(really) / 1e6:g} MHz: "
             "its times are wrong."
         )
-    return found
+    return warnings
 
 
 def judge_kind(state: MachineState) -> list[str]:
@@ -156,19 +163,21 @@ def _throttled(before: MachineState, after: MachineState) -> list[str]:
 
 
 def _distribution(distribution: Distribution, clock: str) -> list[str]:
-    found = []
+    warnings = []
     if distribution.n < FEW_SAMPLES:
-        found.append(f"Only {_count(distribution.n, 'sample')}: measure at least {FEW_SAMPLES}.")
+        warnings.append(f"Only {_count(distribution.n, 'sample')}: measure at least {FEW_SAMPLES}.")
     if distribution.n > 1 and distribution.spread > WIDE_SPREAD:
-        found.append(f"The times spread widely: the middle 80 % of them span {distribution.spread:.0%} of the median.")
+        warnings.append(
+            f"The times spread widely: the middle 80 % of them span {distribution.spread:.0%} of the median."
+        )
     # A quarter of few samples is no median to speak of.
     if distribution.n >= FEW_SAMPLES and abs(distribution.drift) > DRIFT:
         word = "longer" if distribution.drift > 0 else "shorter"
-        found.append(f"The times drift: the last quarter is {abs(distribution.drift):.0%} {word} than the first.")
+        warnings.append(f"The times drift: the last quarter is {abs(distribution.drift):.0%} {word} than the first.")
     tick = resolution_seconds(clock)
     if tick is not None and distribution.median < TICKS * tick:
-        found.append(f"The clock is coarse for times this short: it ticks every {tick * 1e9:.0f} ns.")
-    return found
+        warnings.append(f"The clock is coarse for times this short: it ticks every {tick * 1e9:.0f} ns.")
+    return warnings
 
 
 def _change(before: float | None, after: float | None) -> float | None:

@@ -49,8 +49,8 @@ def cpu_model(root: Path) -> str | None:
     """Model of the processor, and on a board the name of the board."""
     info = read(root / "proc/cpuinfo") or ""
     board = read(root / "proc/device-tree/model")
-    found = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
-    model = found[1].strip() if found else _arm_model(info)
+    match = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+    model = match[1].strip() if match else _arm_model(info)
     if board and model:
         return f"{board} ({model})"
     return board or model
@@ -92,9 +92,9 @@ def _groups(root: Path, controller: str) -> list[Path]:
     top = root / "sys/fs/cgroup" / controller
     own = "/"
     for line in (read(root / "proc/self/cgroup") or "").splitlines():
-        _, names, place = [*line.split(":", 2), "", ""][:3]
+        _, names, path = [*line.split(":", 2), "", ""][:3]
         if controller in names.split(","):
-            own = place
+            own = path
     parts = [part for part in own.split("/") if part not in ("", "..")]
     return [top.joinpath(*parts[:length]) for length in range(len(parts), -1, -1)]
 
@@ -131,8 +131,8 @@ def frequency_hz(root: Path) -> float | None:
     khz = read_int(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
     if khz:
         return khz * 1e3
-    found = re.search(r"^cpu MHz\s*:\s*([\d.]+)", read(root / "proc/cpuinfo") or "", re.MULTILINE)
-    return float(found[1]) * 1e6 if found else None
+    match = re.search(r"^cpu MHz\s*:\s*([\d.]+)", read(root / "proc/cpuinfo") or "", re.MULTILINE)
+    return float(match[1]) * 1e6 if match else None
 
 
 def temperature_c(root: Path) -> float | None:
@@ -142,8 +142,8 @@ def temperature_c(root: Path) -> float | None:
         *(root / "sys/class/hwmon").glob("hwmon*/temp*_input"),
     ]
     low, high = PLAUSIBLE_C
-    found = [value / 1000 for value in map(read_int, files) if value is not None and low < value / 1000 < high]
-    return max(found, default=None)
+    temperatures = [value / 1000 for value in map(read_int, files) if value is not None and low < value / 1000 < high]
+    return max(temperatures, default=None)
 
 
 def throttled(root: Path) -> bool | None:

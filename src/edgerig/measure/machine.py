@@ -113,8 +113,8 @@ def cores_text(state: MachineState) -> str:
 
 
 def _packages() -> dict[str, str]:
-    found = {name: _version(name) for name in ENGINES}
-    return {name: text for name, text in found.items() if text}
+    versions = {name: _version(name) for name in ENGINES}
+    return {name: text for name, text in versions.items() if text}
 
 
 def _version(name: str) -> str | None:

@@ -47,8 +47,8 @@ def peak_rss(root: Path = Path("/"), *, since: str = "the start of the process")
 
 
 def _status(root: Path, field: str) -> int | None:
-    found = re.search(rf"^{field}:\s*(\d+) kB", linux.read(root / "proc/self/status") or "", re.MULTILINE)
-    return int(found[1]) if found else None
+    match = re.search(rf"^{field}:\s*(\d+) kB", linux.read(root / "proc/self/status") or "", re.MULTILINE)
+    return int(match[1]) if match else None
 
 
 def _bytes(value: int, method: str) -> Measurement:

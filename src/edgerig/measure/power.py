@@ -30,17 +30,19 @@ def sensors(root: Path = Path("/")) -> dict[str, Quantity]:
     ``power`` and ``temperature`` say why there is none where there is none; nothing is ever 0 for want of a sensor.
     Takes some milliseconds, with an NVIDIA GPU and without NVML's Python module some more; raises nothing.
     """
-    found: dict[str, Quantity] = {}
+    quantities: dict[str, Quantity] = {}
     for name, quantity in (*_hwmon(root), *_iio(root), *_thermal(root), *_rapl(root), *_nvidia(root)):
-        place, number = name, 2
-        while place in found:  # two sensors of one name
-            place, number = f"{name} ({number})", number + 1
-        found[place] = quantity
-    if not any(key.startswith("power/") for key in found):
-        found["power"] = Unavailable("no sensor tells the power: no hwmon power or INA sensor, no rails, no NVIDIA GPU")
-    if not any(key.startswith("temperature/") for key in found):
-        found["temperature"] = Unavailable("no sensor tells the temperature: no thermal zone, no hwmon")
-    return found
+        unique, number = name, 2
+        while unique in quantities:  # two sensors of one name
+            unique, number = f"{name} ({number})", number + 1
+        quantities[unique] = quantity
+    if not any(key.startswith("power/") for key in quantities):
+        quantities["power"] = Unavailable(
+            "no sensor tells the power: no hwmon power or INA sensor, no rails, no NVIDIA GPU"
+        )
+    if not any(key.startswith("temperature/") for key in quantities):
+        quantities["temperature"] = Unavailable("no sensor tells the temperature: no thermal zone, no hwmon")
+    return quantities
 
 
 class Counter(msgspec.Struct, frozen=True):
@@ -52,44 +54,44 @@ class Counter(msgspec.Struct, frozen=True):
 
 def energy_counters(root: Path = Path("/")) -> dict[str, Counter]:
     """RAPL's counters that can be read, by name: ``package-0``, ``package-0/core``."""
-    found = {}
+    counters = {}
     for name, folder in _rapl_zones(root):
         value, wrap = read_int(folder / "energy_uj"), read_int(folder / "max_energy_range_uj")
         if value is not None:
-            found[name] = Counter(value * MICRO, wrap * MICRO if wrap else None)
-    return found
+            counters[name] = Counter(value * MICRO, wrap * MICRO if wrap else None)
+    return counters
 
 
 def energy_between(before: dict[str, Counter], after: dict[str, Counter]) -> dict[str, Quantity]:
     """Joules from ``before`` to ``after``; a counter that began again once in between is counted right."""
-    found: dict[str, Quantity] = {}
+    quantities: dict[str, Quantity] = {}
     for name, now in after.items():
         if name not in before:
             continue
         used = now.joules - before[name].joules
         if used < 0 and now.wraps_at:
             used += now.wraps_at
-        found[f"energy/{name}"] = (
+        quantities[f"energy/{name}"] = (
             _measured(used, "J", "difference of RAPL's energy_uj")
             if used >= 0
             else Unavailable("the counter went backwards, and does not say where it begins again")
         )
-    return found
+    return quantities
 
 
 def _hwmon(root: Path) -> Iterator[tuple[str, Quantity]]:
     for folder in sorted((root / "sys/class/hwmon").glob("hwmon*")):
         chip = read(folder / "name") or folder.name
-        told = set()
+        numbers = set()
         for path in _numbered(folder, "power", "_input", "_average"):
             number = path.name.removeprefix("power").partition("_")[0]
             watts = read_int(path)
-            if number in told or watts is None:
+            if number in numbers or watts is None:
                 continue
-            told.add(number)
+            numbers.add(number)
             name = _label(folder, chip, f"power{number}")
             yield f"power/{name}", _measured(watts * MICRO, "W", f"hwmon {chip} {path.name}")
-        if chip.startswith("ina") and not told:
+        if chip.startswith("ina") and not numbers:
             yield from _volts_times_amperes(folder, chip)
         for path in _numbered(folder, "temp", "_input"):
             yield from _celsius(path, _label(folder, chip, path.name.removesuffix("_input")), f"hwmon {chip}")
@@ -176,7 +178,7 @@ def _nvml() -> dict[str, Quantity] | None:
         import pynvml
     except ImportError:
         return None
-    found: dict[str, Quantity] = {}
+    quantities: dict[str, Quantity] = {}
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -191,14 +193,14 @@ def _nvml() -> dict[str, Quantity] | None:
                 ("temperature", "°C", 1.0, lambda gpu: pynvml.nvmlDeviceGetTemperature(gpu, 0)),
             ):
                 try:
-                    found[f"{key}/{name}"] = _measured(call(gpu) * scale, unit, "NVML")
+                    quantities[f"{key}/{name}"] = _measured(call(gpu) * scale, unit, "NVML")
                 except pynvml.NVMLError as error:
-                    found[f"{key}/{name}"] = Unavailable(f"NVML: {error}")
+                    quantities[f"{key}/{name}"] = Unavailable(f"NVML: {error}")
     except pynvml.NVMLError:
-        return found or None
+        return quantities or None
     finally:
         pynvml.nvmlShutdown()
-    return found
+    return quantities
 
 
 def _ask(program: str) -> str:
@@ -212,29 +214,29 @@ def _ask(program: str) -> str:
 
 def parse_nvidia_smi(text: str) -> dict[str, Quantity]:
     """Power and temperature out of what ``nvidia-smi`` answers, a line for each GPU."""
-    found: dict[str, Quantity] = {}
+    quantities: dict[str, Quantity] = {}
     for line in text.splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) != len(_SMI_FIELDS.split(",")) or not fields[0].isdecimal():
             continue
         index, model, watts, celsius = fields
-        for key, unit, told in (("power", "W", watts), ("temperature", "°C", celsius)):
-            value = _number(told)
-            found[f"{key}/GPU {index} {model}"] = (
-                _measured(value, unit, "nvidia-smi") if value is not None else Unavailable(f"nvidia-smi says {told}")
+        for key, unit, reading in (("power", "W", watts), ("temperature", "°C", celsius)):
+            value = _number(reading)
+            quantities[f"{key}/GPU {index} {model}"] = (
+                _measured(value, unit, "nvidia-smi") if value is not None else Unavailable(f"nvidia-smi says {reading}")
             )
-    return found
+    return quantities
 
 
 def _numbered(folder: Path, start: str, *ends: str) -> list[Path]:
     """The files ``start`` + number + one of ``ends``, by number, earlier ends first."""
-    found = []
+    files = []
     for rank, end in enumerate(ends):
         for path in folder.glob(f"{start}*{end}"):
             number = path.name.removeprefix(start).removesuffix(end)
             if number.isdecimal():
-                found.append((int(number), rank, path))
-    return [path for *_, path in sorted(found)]
+                files.append((int(number), rank, path))
+    return [path for *_, path in sorted(files)]
 
 
 def _label(folder: Path, chip: str, stem: str) -> str:

@@ -47,8 +47,8 @@ class Alignment:
 
     def take(self) -> tuple[int, int] | None:
         """The first access that was refused since this was asked last: its instruction, and what the register held."""
-        found, self._found = self._found, None
-        return found
+        fault, self._found = self._found, None
+        return fault
 
     def _attach(self) -> int:
         from unicorn import UC_HOOK_CODE
@@ -59,10 +59,10 @@ class Alignment:
         self._engine.hook_del(hook)
 
     def _on_instruction(self, engine: Any, address: int, size: int, _: object) -> None:
-        place = address - self._origin
-        if self._found or not 0 <= place <= len(self._code) - size:
+        offset = address - self._origin
+        if self._found or not 0 <= offset <= len(self._code) - size:
             return
-        base = _strict_register(int.from_bytes(self._code[place : place + 2], "little"))
+        base = _strict_register(int.from_bytes(self._code[offset : offset + 2], "little"))
         if base is None:
             return
         from unicorn.arm_const import UC_ARM_REG_LR, UC_ARM_REG_R0
@@ -111,9 +111,9 @@ class NativeAlignment(Alignment):
         self._state = _State(origin=origin, length=len(code), code=self._bytes.ctypes.data)
 
     def take(self) -> tuple[int, int] | None:
-        found = (int(self._state.at), int(self._state.accessed)) if self._state.found else None
+        fault = (int(self._state.at), int(self._state.accessed)) if self._state.found else None
         self._state.found = 0
-        return found
+        return fault
 
     def _attach(self) -> int:
         from unicorn import UC_HOOK_CODE

@@ -114,7 +114,7 @@ class Chip:
         if register == _ISR:
             if not line.waiting:
                 self._polls += 1
-                self.idle = self._polls > IDLE_POLLS and not any(one.waiting for one in self.lines)
+                self.idle = self._polls > IDLE_POLLS and not any(uart.waiting for uart in self.lines)
             return 0xC0 | (0x20 if line.waiting else 0)
         if register == _RDR and line.waiting:
             self._polls = 0

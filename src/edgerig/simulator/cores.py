@@ -47,19 +47,19 @@ def m4_block(code: bytes) -> int:
     makes the address of the next. A float result that the next instruction uses takes a cycle more.
     """
     cycles, before = 0, Instruction("system")
-    for one in instructions(code):
-        follows = before.kind in _SINGLE and not (before.kind != "store" and before.writes & one.address)
-        if one.kind in _BY_WORDS:
-            cycles += 1 + one.words
-        elif one.kind in ("load", "slow_load"):
+    for instruction in instructions(code):
+        follows = before.kind in _SINGLE and not (before.kind != "store" and before.writes & instruction.address)
+        if instruction.kind in _BY_WORDS:
+            cycles += 1 + instruction.words
+        elif instruction.kind in ("load", "slow_load"):
             cycles += 1 if follows else 2
-        elif one.kind == "fp_move":
-            cycles += max(1, one.words)
+        elif instruction.kind == "fp_move":
+            cycles += max(1, instruction.words)
         else:
-            cycles += _M4_FIXED.get(one.kind, 1)
-        if before.kind in ("fp", "fp_mac") and before.writes & one.reads:
+            cycles += _M4_FIXED.get(instruction.kind, 1)
+        if before.kind in ("fp", "fp_mac") and before.writes & instruction.reads:
             cycles += 1
-        before = one
+        before = instruction
     return cycles
 
 
@@ -126,21 +126,21 @@ class _Pipeline:
         self._ready: dict[int, int] = {}
         self._float_unit_free = 0
 
-    def issue(self, one: Instruction) -> None:
-        how = _M7[one.kind]
-        start = self._earliest(one, how)
-        if start > self.cycle or not self._fits(one, how):
+    def issue(self, instruction: Instruction) -> None:
+        timing = _M7[instruction.kind]
+        start = self._earliest(instruction, timing)
+        if start > self.cycle or not self._fits(instruction, timing):
             self._next(max(start, self.cycle + 1))
-        for unit in how.units:
+        for unit in timing.units:
             self._units[unit] = self._units.get(unit, 0) + 1
         self._issued += 1
-        wide = one.kind in ("fp_load", "fp_store") and one.words > 1
-        self._closed = how.alone or wide or one.to_pc
-        busy = how.busy or max(1, (one.words + 1) // 2)
-        done = self.cycle + how.latency + busy - 1 + wide
-        for register in _members(one.writes):
+        wide = instruction.kind in ("fp_load", "fp_store") and instruction.words > 1
+        self._closed = timing.alone or wide or instruction.to_pc
+        busy = timing.busy or max(1, (instruction.words + 1) // 2)
+        done = self.cycle + timing.latency + busy - 1 + wide
+        for register in _members(instruction.writes):
             self._ready[register] = done
-        if one.kind == "fp_div":
+        if instruction.kind == "fp_div":
             self._float_unit_free = self.cycle + 14
         if busy > 1:
             self._next(self.cycle + busy)
@@ -151,23 +151,25 @@ class _Pipeline:
             self._next(self.cycle + 1)
         return self.cycle
 
-    def _earliest(self, one: Instruction, how: _Issue) -> int:
-        found = self._float_unit_free if "vfp" in how.units else 0
-        accumulate = _M7_ACCUMULATE.get(one.kind, 0)
+    def _earliest(self, instruction: Instruction, timing: _Issue) -> int:
+        earliest = self._float_unit_free if "vfp" in timing.units else 0
+        accumulate = _M7_ACCUMULATE.get(instruction.kind, 0)
         for registers, late in (
-            (one.address, _M7_ADDRESS), (one.accumulator, accumulate), (one.reads & ~one.accumulator, how.late),
-        ):  # fmt: skip
+            (instruction.address, _M7_ADDRESS),
+            (instruction.accumulator, accumulate),
+            (instruction.reads & ~instruction.accumulator, timing.late),
+        ):
             for register in _members(registers):
-                found = max(found, self._ready.get(register, 0) - late)
-        return found
+                earliest = max(earliest, self._ready.get(register, 0) - late)
+        return earliest
 
-    def _fits(self, one: Instruction, how: _Issue) -> bool:
+    def _fits(self, instruction: Instruction, timing: _Issue) -> bool:
         if self._issued == 0:
             return True
-        wide = one.kind in ("fp_load", "fp_store") and one.words > 1
-        if self._issued == 2 or self._closed or how.alone or how.first or wide:
+        wide = instruction.kind in ("fp_load", "fp_store") and instruction.words > 1
+        if self._issued == 2 or self._closed or timing.alone or timing.first or wide:
             return False
-        return all(self._units.get(unit, 0) < _M7_UNITS.get(unit, 1) for unit in how.units)
+        return all(self._units.get(unit, 0) < _M7_UNITS.get(unit, 1) for unit in timing.units)
 
     def _next(self, cycle: int) -> None:
         self.cycle, self._issued, self._closed = cycle, 0, False
@@ -181,21 +183,21 @@ def m7_block(code: bytes) -> int:
     a loop, which is where time goes.
     """
     decoded, pipeline = instructions(code), _Pipeline()
-    for one in decoded:
-        pipeline.issue(one)
+    for instruction in decoded:
+        pipeline.issue(instruction)
     first = pipeline.end()
-    for one in decoded:
-        pipeline.issue(one)
+    for instruction in decoded:
+        pipeline.issue(instruction)
     return max(1, pipeline.end() - first)
 
 
 def _members(registers: int) -> list[int]:
-    found = []
+    numbers = []
     while registers:
         lowest = registers & -registers
-        found.append(lowest.bit_length() - 1)
+        numbers.append(lowest.bit_length() - 1)
         registers ^= lowest
-    return found
+    return numbers
 
 
 CORES: dict[CoreName, Core] = {

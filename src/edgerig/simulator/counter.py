@@ -136,9 +136,9 @@ class Counter:
 
 def decode(code: bytes) -> int:
     """How many Thumb instructions ``code`` is."""
-    place = count = 0
-    while place < len(code):
-        place += 4 if code[place + 1] >> 3 >= _WIDE else 2
+    offset = count = 0
+    while offset < len(code):
+        offset += 4 if code[offset + 1] >> 3 >= _WIDE else 2
         count += 1
     return count
 
@@ -235,7 +235,7 @@ class NativeCounter(Counter):
     def blocks(self) -> dict[int, int]:
         hits = self._arrays["hits"]
         places = np.flatnonzero(hits)
-        return {self._origin + 2 * int(place): int(hits[place]) for place in places}
+        return {self._origin + 2 * int(index): int(hits[index]) for index in places}
 
     def clear(self) -> None:
         self._arrays["hits"][:] = 0

@@ -43,9 +43,14 @@ def add_hook(engine: Any, kind: int, function: Any, state: ctypes.Structure) -> 
 
     hook = ctypes.c_size_t()
     failed = uclib.uc_hook_add(
-        engine._uch, ctypes.byref(hook), kind, address_of(function), ctypes.cast(ctypes.byref(state), ctypes.c_void_p),
-        ctypes.c_uint64(1), ctypes.c_uint64(0),
-    )  # fmt: skip
+        engine._uch,
+        ctypes.byref(hook),
+        kind,
+        address_of(function),
+        ctypes.cast(ctypes.byref(state), ctypes.c_void_p),
+        ctypes.c_uint64(1),
+        ctypes.c_uint64(0),
+    )
     if failed:
         raise OSError(f"unicorn takes no hook: error {failed}")
     return int(hook.value)
@@ -70,7 +75,7 @@ def address_of(function: Any) -> ctypes.c_void_p:
 
 def _compile(source: Path, output: Path) -> None:
     compilers = [[sys.executable, "-m", "ziglang", "cc"]] if importlib.util.find_spec("ziglang") else []
-    compilers += [[found] for name in ("cc", "gcc", "clang") if (found := shutil.which(name))]
+    compilers += [[program] for name in ("cc", "gcc", "clang") if (program := shutil.which(name))]
     flags = ["-O2", "-std=c99", "-shared", "-fPIC", "-nostdlib", "-ffreestanding", "-fno-stack-protector"]
     for words in compilers:
         done = subprocess.run(

@@ -189,11 +189,11 @@ class Simulator:
 
     def by_function(self) -> dict[str, int]:
         """Instructions by function, callees not included, most first; since the start or the last `clear_counts`."""
-        found: dict[str, int] = {}
+        instructions: dict[str, int] = {}
         for address, count in self._counter.blocks().items():
             name = self.function_at(address)
-            found[name] = found.get(name, 0) + count
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+            instructions[name] = instructions.get(name, 0) + count
+        return dict(sorted(instructions.items(), key=lambda item: -item[1]))
 
     def clear_counts(self) -> None:
         """Let `by_function` begin anew; `instructions` goes on."""
@@ -321,9 +321,13 @@ class Simulator:
     def _on_bad_access(self, _: Any, access: int, address: int, size: int, value: int, __: object) -> bool:
         uc = self._unicorn
         kinds = {
-            uc.UC_MEM_READ_UNMAPPED: "read", uc.UC_MEM_WRITE_UNMAPPED: "write", uc.UC_MEM_FETCH_UNMAPPED: "execution",
-            uc.UC_MEM_WRITE_PROT: "write", uc.UC_MEM_READ_PROT: "read", uc.UC_MEM_FETCH_PROT: "execution",
-        }  # fmt: skip
+            uc.UC_MEM_READ_UNMAPPED: "read",
+            uc.UC_MEM_WRITE_UNMAPPED: "write",
+            uc.UC_MEM_FETCH_UNMAPPED: "execution",
+            uc.UC_MEM_WRITE_PROT: "write",
+            uc.UC_MEM_READ_PROT: "read",
+            uc.UC_MEM_FETCH_PROT: "execution",
+        }
         self._pending = (kinds.get(access, "access"), 0, address)
         return False
 

@@ -46,23 +46,23 @@ class Instruction(msgspec.Struct, frozen=True):
 
 def instructions(code: bytes) -> list[Instruction]:
     """The instructions in ``code``, which begins with one."""
-    found, place = [], 0
-    while place + 1 < len(code):
-        first = code[place] | code[place + 1] << 8
-        if first >> 11 >= 0x1D and place + 3 < len(code):
-            found.append(_wide(first, code[place + 2] | code[place + 3] << 8))
-            place += 4
+    decoded, offset = [], 0
+    while offset + 1 < len(code):
+        first = code[offset] | code[offset + 1] << 8
+        if first >> 11 >= 0x1D and offset + 3 < len(code):
+            decoded.append(_wide(first, code[offset + 2] | code[offset + 3] << 8))
+            offset += 4
         else:
-            found.append(_narrow(first))
-            place += 2
-    return found
+            decoded.append(_narrow(first))
+            offset += 2
+    return decoded
 
 
 def _bits(*registers: int) -> int:
-    found = 0
+    mask = 0
     for register in registers:
-        found |= 1 << register
-    return found
+        mask |= 1 << register
+    return mask
 
 
 _FLAGS = 1 << FLAGS
@@ -328,11 +328,11 @@ def _next(second: int) -> int:
     return 1 << FIRST_S + number if number < 32 else 0
 
 
-def _floats(four: int, one: int, double: bool) -> int:
+def _floats(four: int, low: int, double: bool) -> int:
     """A register of the FPU as it is encoded: four bits, and one more on either side of them."""
     if double:
-        return 3 << FIRST_S + 2 * (four | one << 4) if four | one << 4 < 16 else 0
-    return 1 << FIRST_S + four * 2 + one
+        return 3 << FIRST_S + 2 * (four | low << 4) if four | low << 4 < 16 else 0
+    return 1 << FIRST_S + four * 2 + low
 
 
 def _move_many(first: int, second: int, double: bool) -> Instruction:

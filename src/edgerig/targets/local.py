@@ -50,15 +50,23 @@ class Local(Target):
             theirs.close()
         client = WireClient(
             # Nobody else can be there: however long it takes to start, it will come.
-            PairLink(ours), who="The local process", timeout=self.settings.timeout,
-            hello_timeout=self.settings.timeout, why_gone=worker.why_dead, ours=True,
-        )  # fmt: skip
+            PairLink(ours),
+            who="The local process",
+            timeout=self.settings.timeout,
+            hello_timeout=self.settings.timeout,
+            why_gone=worker.why_dead,
+            ours=True,
+        )
         try:
             client.hello()
             session = WireSession(
-                client, artifact, runtime, options, protocol=self.settings.protocol,
+                client,
+                artifact,
+                runtime,
+                options,
+                protocol=self.settings.protocol,
                 on_close=lambda: worker.kill() if client.broken else worker.end(),
-            )  # fmt: skip
+            )
         except BaseException:
             client.close()
             worker.kill()

@@ -183,10 +183,10 @@ def check_against_file(loaded: Loaded, inputs: Sequence[TensorSpec], outputs: Se
     Raises:
         AnswerError: A count, a dtype, a size or a scale is another one.
     """
-    for what, told, own in (("input", loaded.inputs, inputs), ("output", loaded.outputs, outputs)):
-        if own and len(told) != len(own):
-            raise _refused(who, f"tells {len(told)} {what}s of a network that has {len(own)}")
-        for theirs, ours in zip(told, own, strict=False):
+    for what, reported, own in (("input", loaded.inputs, inputs), ("output", loaded.outputs, outputs)):
+        if own and len(reported) != len(own):
+            raise _refused(who, f"tells {len(reported)} {what}s of a network that has {len(own)}")
+        for theirs, ours in zip(reported, own, strict=False):
             difference = _difference(theirs, ours)
             if difference:
                 raise _refused(who, f"tells another {what} than the file has, {ours.name!r}: {difference}")
@@ -197,23 +197,23 @@ def completed(loaded: Loaded, inputs: Sequence[TensorSpec], outputs: Sequence[Te
     return replace(loaded, inputs=_with_scales(loaded.inputs, inputs), outputs=_with_scales(loaded.outputs, outputs))
 
 
-def _with_scales(told: Sequence[TensorSpec], own: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-    if len(told) != len(own):
-        return tuple(told)
-    pairs = zip(told, own, strict=True)
+def _with_scales(reported: Sequence[TensorSpec], own: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    if len(reported) != len(own):
+        return tuple(reported)
+    pairs = zip(reported, own, strict=True)
     return tuple(
         replace(theirs, quantization=ours.quantization) if theirs.quantization is None else theirs
         for theirs, ours in pairs
     )
 
 
-def _difference(told: TensorSpec, own: TensorSpec) -> str | None:
-    if told.dtype != own.dtype:
-        return f"{told.dtype} instead of {own.dtype}"
-    known = all(size > 0 for size in (*told.shape, *own.shape))
-    if known and told.elements != own.elements:
-        return f"{list(told.shape)} instead of {list(own.shape)}"
-    theirs, ours = told.quantization, own.quantization
+def _difference(reported: TensorSpec, own: TensorSpec) -> str | None:
+    if reported.dtype != own.dtype:
+        return f"{reported.dtype} instead of {own.dtype}"
+    known = all(size > 0 for size in (*reported.shape, *own.shape))
+    if known and reported.elements != own.elements:
+        return f"{list(reported.shape)} instead of {list(own.shape)}"
+    theirs, ours = reported.quantization, own.quantization
     if theirs is None or ours is None:
         return None
     same = len(theirs.scales) == len(ours.scales) and theirs.zero_points == ours.zero_points
@@ -244,9 +244,9 @@ def checked_statistics(statistics: Statistics, who: str) -> Statistics:
     return replace(statistics, **changes)
 
 
-def checked_quantities(told: Mapping[str, Quantity], who: str, unit: str | None) -> dict[str, Quantity]:
+def checked_quantities(quantities: Mapping[str, Quantity], who: str, unit: str | None) -> dict[str, Quantity]:
     """Figures by name, in ``unit`` where they have one; what cannot be is unavailable, and says so."""
-    names = list(told.items())[:MOST_NAMES]
+    names = list(quantities.items())[:MOST_NAMES]
     return {one_line(name, NAME): checked_quantity(quantity, who, unit) for name, quantity in names}
 
 
@@ -265,9 +265,14 @@ def checked_quantity(quantity: Quantity, who: str, unit: str | None) -> Quantity
         for name, bound in (("low", quantity.low), ("high", quantity.high))
     }
     return replace(
-        quantity, unit=own, method=one_line(quantity.method, MESSAGE), clock=_text(quantity.clock),
-        n=max(0, quantity.n), warnings=tuple(one_line(text, MESSAGE) for text in quantity.warnings[:20]), **bounds,
-    )  # fmt: skip
+        quantity,
+        unit=own,
+        method=one_line(quantity.method, MESSAGE),
+        clock=_text(quantity.clock),
+        n=max(0, quantity.n),
+        warnings=tuple(one_line(text, MESSAGE) for text in quantity.warnings[:20]),
+        **bounds,
+    )
 
 
 def checked_layers(layers: Sequence[Named] | Unavailable, who: str) -> list[Named] | Unavailable:
@@ -287,9 +292,12 @@ def _checked_layer(layer: Any, who: str) -> Any:
     shape = layer.output_shape
     sound = shape is not None and len(shape) <= MOST_DIMENSIONS and all(0 <= size <= MOST_ELEMENTS for size in shape)
     changes: dict[str, Any] = {
-        "index": max(0, layer.index), "name": one_line(layer.name, NAME), "op": one_line(layer.op, NAME),
-        "time": checked_quantity(layer.time, who, "s"), "output_shape": shape if sound else None,
-    }  # fmt: skip
+        "index": max(0, layer.index),
+        "name": one_line(layer.name, NAME),
+        "op": one_line(layer.op, NAME),
+        "time": checked_quantity(layer.time, who, "s"),
+        "output_shape": shape if sound else None,
+    }
     if layer.instructions is not msgspec.UNSET:
         changes["instructions"] = checked_quantity(layer.instructions, who, "instructions")
     return replace(layer, **changes)

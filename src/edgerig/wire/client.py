@@ -196,13 +196,13 @@ class WireClient(Exchange, RuntimeProtocol):
     def profile(self, inputs: Sequence[memoryview], count: int, kind: Any) -> Any:
         """The per-operator profile over ``count`` samples, decoded as ``kind``."""
         header = messages.pack_tensors(count, [part.nbytes for part in inputs])
-        found = answers.decoded(self.request(Kind.PROFILE, header, inputs).payload, kind, "PROFILE", self.who)
-        return answers.checked_layers(found, self.who)
+        layers = answers.decoded(self.request(Kind.PROFILE, header, inputs).payload, kind, "PROFILE", self.who)
+        return answers.checked_layers(layers, self.who)
 
     def memory(self) -> dict[str, Quantity]:
         """The memory that the device tells, in bytes by name."""
-        told = answers.decoded(self.request(Kind.MEMORY).payload, dict[str, Quantity], "MEMORY", self.who)
-        return answers.checked_quantities(told, self.who, "B")
+        quantities = answers.decoded(self.request(Kind.MEMORY).payload, dict[str, Quantity], "MEMORY", self.who)
+        return answers.checked_quantities(quantities, self.who, "B")
 
     def specification(self) -> Loaded:
         """What `upload_model` told about the loaded network.

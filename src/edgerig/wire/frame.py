@@ -24,7 +24,7 @@ from edgerig.wire.layout import (
     Preamble,
     decode_preamble,
     encode,
-)  # fmt: skip
+)
 from edgerig.wire.link import Link
 from edgerig.wire.pace import Deadline
 
@@ -173,11 +173,11 @@ class FrameReader:
         size = before + length
         if self._end - self._start < size:
             self._receive(size, -before % ALIGNMENT)
-        place = self._start + before
-        header, payload = bytes(self._view[place - header_length : place]), self._payload
-        if place != self._place or length != len(payload):
-            payload, self._place = self._view[place : place + length], place
-        self._start, self._payload = place + length, payload
+        offset = self._start + before
+        header, payload = bytes(self._view[offset - header_length : offset]), self._payload
+        if offset != self._place or length != len(payload):
+            payload, self._place = self._view[offset : offset + length], offset
+        self._start, self._payload = offset + length, payload
         if size != self._expected:
             self._expected, self._lead, self._target = size, -before % ALIGNMENT, None
         self._skipped, self._garbage = 0, b""
@@ -190,7 +190,7 @@ class FrameReader:
             raise WireError("A header came damaged: its checksum is wrong.", "Try again; check the link.")
         if flags & CHECKED and crc32(payload) != payload_crc:
             raise WireError("A payload came damaged: its checksum is wrong.", "Try again; check the link.")
-        if place % ALIGNMENT:
+        if offset % ALIGNMENT:
             payload = memoryview(bytes(payload))
         return Frame(kind, flags, request, header, payload, version, sequence)
 
@@ -226,13 +226,13 @@ class FrameReader:
 
     def _next_sync(self, start: int) -> int:
         """Where the next frame might begin: a whole sync marker, or the beginnings of one at the end."""
-        found = self._buffer.find(SYNC, start, self._end)
-        if found >= 0:
-            return found
+        position = self._buffer.find(SYNC, start, self._end)
+        if position >= 0:
+            return position
         for length in range(len(SYNC) - 1, 0, -1):
-            place = self._end - length
-            if place >= start and self._buffer.startswith(SYNC[:length], place):
-                return place
+            tail = self._end - length
+            if tail >= start and self._buffer.startswith(SYNC[:length], tail):
+                return tail
         return self._end
 
     def _aim(self) -> memoryview:

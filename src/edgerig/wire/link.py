@@ -175,10 +175,10 @@ class SocketLink(Link):
     def wait(self) -> bool:
         poll = select.poll()
         poll.register(self.socket, select.POLLIN | select.POLLOUT)
-        found = poll.poll(None if self._timeout is None else self._timeout * 1000)
-        if not found:
+        events = poll.poll(None if self._timeout is None else self._timeout * 1000)
+        if not events:
             raise TimeoutError("the other side neither takes nor gives anything any more")
-        return bool(found[0][1] & ~select.POLLOUT)
+        return bool(events[0][1] & ~select.POLLOUT)
 
     def set_timeout(self, seconds: float | None) -> None:
         self._timeout = seconds

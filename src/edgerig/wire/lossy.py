@@ -112,13 +112,13 @@ class LossyClient(WireClient):
 
     def _upload(self, header: ModelHeader, data: memoryview) -> Frame:
         """In parts: a large message may never get through whole on a bad line."""
-        place, frame = 0, None
-        while frame is None or place < data.nbytes:
-            part = data[place : place + max(self.advised, LEAST_PART)]
-            whole = place == 0 and part.nbytes == data.nbytes
-            asked = header if whole else msgspec.structs.replace(header, place=place, total=data.nbytes)
+        offset, frame = 0, None
+        while frame is None or offset < data.nbytes:
+            part = data[offset : offset + max(self.advised, LEAST_PART)]
+            whole = offset == 0 and part.nbytes == data.nbytes
+            asked = header if whole else msgspec.structs.replace(header, place=offset, total=data.nbytes)
             frame = self.request(Kind.MODEL, pack(asked), [part])
-            place += part.nbytes
+            offset += part.nbytes
         return frame
 
     def request_processing(self) -> int:
@@ -208,15 +208,15 @@ class LossyClient(WireClient):
 
     def _answer(self, request: int) -> Frame:
         while True:
-            found = self._scanner.next()
-            if found is None:
+            scanned = self._scanner.next()
+            if scanned is None:
                 self._wait()
-            elif isinstance(found, Damage):
+            elif isinstance(scanned, Damage):
                 self._silences = 0  # it lives
-                self._damaged(found)
-            elif self._is_answer(found, request):
+                self._damaged(scanned)
+            elif self._is_answer(scanned, request):
                 self._learn()
-                return found
+                return scanned
             else:
                 self._check_time()  # answers to nothing may come without end
 

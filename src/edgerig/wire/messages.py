@@ -279,13 +279,13 @@ def _layout(header: bytes, length: int, before: int) -> tuple[int, tuple[slice, 
         sizes = struct.unpack_from(f"<{tensors}I", header, _TENSORS.size)
     except struct.error as error:
         raise WireError(f"A header of tensors is too short: {len(header)} B.") from error
-    place = before * count
-    if count == 0 or place + sum(sizes) != length or any(size % count for size in sizes):
+    offset = before * count
+    if count == 0 or offset + sum(sizes) != length or any(size % count for size in sizes):
         raise WireError(f"{count} samples in tensors of {list(sizes)} B do not make a payload of {length} B.")
     parts = []
     for size in sizes:
-        parts.append(slice(place, place + size))
-        place += size
+        parts.append(slice(offset, offset + size))
+        offset += size
     return count, tuple(parts)
 
 

@@ -89,9 +89,9 @@ def device_proof(token: bytes, device_nonce: bytes, host_nonce: bytes) -> bytes:
     return _mac(token, b"edgerig device", device_nonce, host_nonce)
 
 
-def same(one: bytes, other: bytes) -> bool:
+def same(proof: bytes, other: bytes) -> bool:
     """Whether two proofs are equal, in a time that does not tell where they differ."""
-    return hmac.compare_digest(one, other)
+    return hmac.compare_digest(proof, other)
 
 
 def _mac(token: bytes, *parts: bytes) -> bytes:

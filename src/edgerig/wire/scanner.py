@@ -99,30 +99,38 @@ class Scanner:
     def next(self) -> Frame | Damage | None:
         """The next frame, or what is wrong with it; None if more bytes are needed. A frame is a view into `space`."""
         while True:
-            found = self._found or self._hunt()
-            if found is None:
+            preamble = self._found or self._hunt()
+            if preamble is None:
                 return None
             if self._found is None:
-                self._found, self._crc, self._summed = found, 0, 0
+                self._found, self._crc, self._summed = preamble, 0, 0
             limits = self.limits
-            if found.header_length > limits.header or found.payload_length > limits.payload:
+            if preamble.header_length > limits.header or preamble.payload_length > limits.payload:
                 return self._damaged("it is too long")
-            whole = _length(found)
+            whole = _length(preamble)
             if self._end - self._start < whole:
                 return None
             body = self._view[self._start + PREAMBLE.size : self._start + whole]
-            header, payload = body[: found.header_length], body[found.header_length :]
-            if found.version != VERSION:
-                return self._damaged(f"it is of version {found.version}")
-            if crc32(header) != found.header_crc:
+            header, payload = body[: preamble.header_length], body[preamble.header_length :]
+            if preamble.version != VERSION:
+                return self._damaged(f"it is of version {preamble.version}")
+            if crc32(header) != preamble.header_crc:
                 return self._damaged("its header came damaged")
-            self._sum(found)
-            if found.flags & CHECKED and self._crc != found.payload_crc:
+            self._sum(preamble)
+            if preamble.flags & CHECKED and self._crc != preamble.payload_crc:
                 return self._damaged("its payload came damaged")
             self._start += whole
             self._found = None
             self.frames += 1
-            return Frame(found.kind, found.flags, found.request, bytes(header), payload, found.version, found.sequence)
+            return Frame(
+                preamble.kind,
+                preamble.flags,
+                preamble.request,
+                bytes(header),
+                payload,
+                preamble.version,
+                preamble.sequence,
+            )
 
     def idle(self) -> Damage | None:
         """Nothing came for a while: what was begun is not going to be finished. To be called until it gives None."""
@@ -132,36 +140,36 @@ class Scanner:
         self._start = self._end = 0
         return None
 
-    def _sum(self, found: Preamble) -> None:
-        """Take into the checksum what has come of the payload of ``found``."""
-        payload = self._start + PREAMBLE.size + found.header_length
-        stop = min(self._end, payload + found.payload_length)
-        if found.flags & CHECKED and stop > payload + self._summed:
+    def _sum(self, preamble: Preamble) -> None:
+        """Take into the checksum what has come of the payload of the frame behind ``preamble``."""
+        payload = self._start + PREAMBLE.size + preamble.header_length
+        stop = min(self._end, payload + preamble.payload_length)
+        if preamble.flags & CHECKED and stop > payload + self._summed:
             self._crc = crc32(self._view[payload + self._summed : stop], self._crc)
             self._summed = stop - payload
 
     def _damaged(self, why: str) -> Damage:
-        found = self._found
-        assert found is not None
+        preamble = self._found
+        assert preamble is not None
         self._found = None
         # Only the marker is given up: another frame may begin anywhere behind it.
         self._start += 1
         self.skipped += 1
-        return Damage(found.kind, found.request, found.sequence, found.version, why)
+        return Damage(preamble.kind, preamble.request, preamble.sequence, preamble.version, why)
 
     def _hunt(self) -> Preamble | None:
         """The next good preamble; what stands before it is dropped."""
         while True:
-            place = self._data.find(SYNC, self._start, self._end)
-            if place < 0:
-                place = self._tail()
-            self.skipped += place - self._start
-            self._start = place
-            if self._end - place < PREAMBLE.size:
+            position = self._data.find(SYNC, self._start, self._end)
+            if position < 0:
+                position = self._tail()
+            self.skipped += position - self._start
+            self._start = position
+            if self._end - position < PREAMBLE.size:
                 return None
-            found = decode_preamble(self._view[place : place + PREAMBLE.size])
-            if found is not None:
-                return found
+            preamble = decode_preamble(self._view[position : position + PREAMBLE.size])
+            if preamble is not None:
+                return preamble
             self._start += 1
             self.skipped += 1
 
@@ -173,5 +181,5 @@ class Scanner:
         return self._end
 
 
-def _length(found: Preamble) -> int:
-    return PREAMBLE.size + found.header_length + found.payload_length
+def _length(preamble: Preamble) -> int:
+    return PREAMBLE.size + preamble.header_length + preamble.payload_length

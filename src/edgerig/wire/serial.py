@@ -253,9 +253,15 @@ def open_serial(address: SerialAddress, line: Line) -> SerialLink:
         raise MissingExtraError("A serial port", "serial", "pyserial") from error
     try:
         port = serial.serial_for_url(
-            address.url, do_not_open=True, baudrate=line.baud, rtscts=line.rtscts, dsrdtr=line.dsrdtr,
-            parity=line.parity, stopbits=line.stopbits, timeout=0,
-        )  # fmt: skip
+            address.url,
+            do_not_open=True,
+            baudrate=line.baud,
+            rtscts=line.rtscts,
+            dsrdtr=line.dsrdtr,
+            parity=line.parity,
+            stopbits=line.stopbits,
+            timeout=0,
+        )
         if type(port).__module__ == "serial.serialposix":
             port.exclusive = True
         if line.dtr is not None:
@@ -274,9 +280,9 @@ def _quiet_threads() -> Iterator[None]:
     """A thread of pyserial's that dies of what a server sends must not print a traceback; the caller is told anyway."""
     usual = threading.excepthook
 
-    def hook(told: threading.ExceptHookArgs) -> None:
-        if told.thread is None or not told.thread.name.startswith("pySerial"):
-            usual(told)
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        if failure.thread is None or not failure.thread.name.startswith("pySerial"):
+            usual(failure)
 
     threading.excepthook = hook
     try:
@@ -309,8 +315,8 @@ def _ports() -> str:
     """The ports that there are, as a hint."""
     from serial.tools import list_ports
 
-    found = sorted(f"{port.device} ({port.description})" for port in list_ports.comports() if port.hwid != "n/a")
-    return "There are: " + ", ".join(found) + "." if found else "There is none at all. Is the device plugged in?"
+    ports = sorted(f"{port.device} ({port.description})" for port in list_ports.comports() if port.hwid != "n/a")
+    return "There are: " + ", ".join(ports) + "." if ports else "There is none at all. Is the device plugged in?"
 
 
 def _group(path: Path) -> str:

@@ -118,7 +118,7 @@ def explain(error: ssl.SSLError, who: str) -> TargetError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _not_trusted(error, who)
     reason = (error.reason or "").upper()
-    told = {
+    reasons = {
         "CERTIFICATE_REQUIRED": (
             f"{who} asks for a certificate.",
             "Give the target's setting `tls`: a folder of keys.",
@@ -134,7 +134,7 @@ def explain(error: ssl.SSLError, who: str) -> TargetError:
         ),
         "PROTOCOL_VERSION": (f"{who} does not speak TLS 1.3.", "Bring Python and OpenSSL there up to date."),
     }
-    for word, (text, hint) in told.items():
+    for word, (text, hint) in reasons.items():
         if word in reason:
             return TargetError(text, hint)
     return TargetError(f"No secure connection to {who}: {reason.replace('_', ' ').lower() or error}.", _MEND)

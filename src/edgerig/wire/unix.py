@@ -80,16 +80,16 @@ class UnixListener(socket.socket):
         os.fchmod(self.fileno(), 0o600)
         self.bind(str(self._path))
         self._path.chmod(0o600)
-        found = self._path.lstat()
-        self._file = (found.st_dev, found.st_ino)
+        status = self._path.lstat()
+        self._file = (status.st_dev, status.st_ino)
         self.listen(backlog)
 
     def close(self) -> None:
         super().close()
         with contextlib.suppress(OSError):
-            found = self._path.lstat()
+            status = self._path.lstat()
             # Somebody else may have put a socket of his own there since.
-            if (found.st_dev, found.st_ino) == self._file:
+            if (status.st_dev, status.st_ino) == self._file:
                 self._path.unlink()
 
 

@@ -51,5 +51,5 @@ def parts(header: ModelHeader, data: memoryview, most: int) -> Iterator[tuple[Mo
     if data.nbytes <= most:
         yield header, data
         return
-    for place in range(0, data.nbytes, most):
-        yield msgspec.structs.replace(header, place=place, total=data.nbytes), data[place : place + most]
+    for offset in range(0, data.nbytes, most):
+        yield msgspec.structs.replace(header, place=offset, total=data.nbytes), data[offset : offset + most]

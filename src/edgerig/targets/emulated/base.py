@@ -79,9 +79,14 @@ class BoardTarget(Target):
         find_toolchain(self.settings.compiler)
         self._check_simulator()
         return MachineState(
-            host=board.name, system="bare metal", architecture="arm", cpu=board.title, cores=1,
-            memory_bytes=board.memory.ram.length, frequency_hz=float(self.settings.clock_hz or board.clock_hz),
-        )  # fmt: skip
+            host=board.name,
+            system="bare metal",
+            architecture="arm",
+            cpu=board.title,
+            cores=1,
+            memory_bytes=board.memory.ram.length,
+            frequency_hz=float(self.settings.clock_hz or board.clock_hz),
+        )
 
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
         if runtime != RUNTIME:

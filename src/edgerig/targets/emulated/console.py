@@ -153,8 +153,8 @@ def open_line(address: str, seconds: float) -> Terminal:
     """
     from edgerig.wire.serial import open_serial, parse_serial
 
-    place = parse_serial(address)
-    link = open_serial(place, place.line())
+    port = parse_serial(address)
+    link = open_serial(port, port.line())
     link.discard()
     return LinkTerminal(link, address, seconds, starts=False)
 

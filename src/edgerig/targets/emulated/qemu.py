@@ -38,9 +38,14 @@ class Qemu(BoardTarget):
             client = connect(emulator, firmware, self.address, self.settings.timeout)
             try:
                 return EmulatedSession(
-                    client, artifact, RUNTIME, self.board, firmware, protocol=self.settings.protocol,
+                    client,
+                    artifact,
+                    RUNTIME,
+                    self.board,
+                    firmware,
+                    protocol=self.settings.protocol,
                     on_close=emulator.close,
-                )  # fmt: skip
+                )
             except BaseException:
                 client.close()
                 raise

@@ -171,8 +171,8 @@ class EmulatorClient(WireClient):
 
     def _on_restart(self, frame: Frame) -> None:
         self._restarted = True
-        told: Hello = unpack(frame.header, Hello)
-        raise ConnectionResetError(f"it restarted ({told.reset_cause or 'unknown cause'})")
+        hello: Hello = unpack(frame.header, Hello)
+        raise ConnectionResetError(f"it restarted ({hello.reset_cause or 'unknown cause'})")
 
     def _why(self) -> str | None:
         if not self._restarted:
@@ -181,10 +181,10 @@ class EmulatorClient(WireClient):
         with contextlib.suppress(EdgerigError, OSError):
             again = WireClient(self.link, who=self.who, timeout=5.0)
             again.hello()
-            found = _FAULT.search(bytes(again.request(Kind.LOG).payload).decode(errors="replace"))
-            if found:
-                pc = int(found[1], 16)
-                return f"its firmware crashed. HardFault at {pc:#010x} in {self._function(pc)}, CFSR {found[3]}."
+            fault = _FAULT.search(bytes(again.request(Kind.LOG).payload).decode(errors="replace"))
+            if fault:
+                pc = int(fault[1], 16)
+                return f"its firmware crashed. HardFault at {pc:#010x} in {self._function(pc)}, CFSR {fault[3]}."
         return "it restarted."
 
     def _function(self, pc: int) -> str:

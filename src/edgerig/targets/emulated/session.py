@@ -40,22 +40,29 @@ class BoardSession(WireSession):
     same_time = False
 
     def __init__(
-        self, client: WireClient, artifact: Artifact, runtime: str, board: Board, built: Firmware, *,
-        protocol: Protocol = "run", on_close: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+        self,
+        client: WireClient,
+        artifact: Artifact,
+        runtime: str,
+        board: Board,
+        built: Firmware,
+        *,
+        protocol: Protocol = "run",
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
         self.board, self.built = board, built
         self._instructions: list[int] = []
         self._cycles: list[int] = []
         super().__init__(client, artifact, runtime, {}, protocol=protocol, on_close=on_close)
         self.model = cycle_model(board.cycles.core) if board.cycles else None
-        told = self.load_report
+        loaded = self.load_report
         words = f"modelled: {self.model.short}" if self.model else "counts instructions, which are no time"
-        self.load_report = replace(told, load_seconds=self._boot_seconds(), clock=f"{told.clock}, {words}")
+        self.load_report = replace(loaded, load_seconds=self._boot_seconds(), clock=f"{loaded.clock}, {words}")
 
     def _boot_seconds(self) -> float:
         """Modelled time from the start of the board's clock to where the firmware listens to the host."""
-        found = _READY.search(bytes(self.client.request(Kind.LOG).payload).decode(errors="replace"))
-        return self._seconds(int(found[1]) * 1e-9) if found else 0.0
+        ready = _READY.search(bytes(self.client.request(Kind.LOG).payload).decode(errors="replace"))
+        return self._seconds(int(ready[1]) * 1e-9) if ready else 0.0
 
     def _seconds(self, clock_seconds: float) -> float:
         """Modelled time for what the firmware's own clock told."""
@@ -86,12 +93,12 @@ class BoardSession(WireSession):
         return Unavailable("the line to a board that is not there takes no time of its own")
 
     def memory(self) -> dict[str, Quantity]:
-        found = {name: _as_kind(quantity, "emulated") for name, quantity in super().memory().items()}
+        quantities = {name: _as_kind(quantity, "emulated") for name, quantity in super().memory().items()}
         sizes = self.built.sizes
         method = "linked firmware; exact, whatever runs it"
         for name, value in (("flash", sizes.flash), ("ram", sizes.ram)):
-            found[name] = Measurement(value=float(value), unit="B", kind="measured", method=method)
-        return found
+            quantities[name] = Measurement(value=float(value), unit="B", kind="measured", method=method)
+        return quantities
 
     def machine(self) -> MachineState:
         return replace(super().machine(), time=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -105,11 +112,14 @@ class BoardSession(WireSession):
         spread = f"from {counted.min():,} to {counted.max():,}" if counted.min() != counted.max() else "all the same"
         return Counts(
             instructions=Measurement(
-                value=median, unit="instructions", kind="emulated", n=len(counted),
+                value=median,
+                unit="instructions",
+                kind="emulated",
+                n=len(counted),
                 method=f"one inference, {self._counted_by}; median, {spread}",
             ),
             cycles=self._cycles_of_one(),
-        )  # fmt: skip
+        )
 
     def _cycles_of_one(self) -> Quantity:
         """Modelled cycles of one inference, the median, with what the model's error makes of it."""
@@ -119,48 +129,59 @@ class BoardSession(WireSession):
         median = float(np.median(self._cycles))
         return band.of(
             Measurement(
-                value=median, unit="cycles", kind="modelled", method=f"one inference, {band.method}",
+                value=median,
+                unit="cycles",
+                kind="modelled",
+                method=f"one inference, {band.method}",
                 n=len(self._cycles),
             )
-        )  # fmt: skip
+        )
 
     def firmware(self) -> FirmwareReport:
         sizes = self.built.sizes
         return FirmwareReport(
-            board=self.board.title, build=self.built.build, flash=sizes.flash, flash_limit=sizes.flash_limit,
-            ram=sizes.ram, ram_limit=sizes.ram_limit, groups=sizes.groups,
+            board=self.board.title,
+            build=self.built.build,
+            flash=sizes.flash,
+            flash_limit=sizes.flash_limit,
+            ram=sizes.ram,
+            ram_limit=sizes.ram_limit,
+            groups=sizes.groups,
             symbols=tuple(
-                SymbolSize(symbol.name, symbol.place, symbol.bytes, symbol.group)
-                for symbol in sizes.symbols[:SYMBOLS]
+                SymbolSize(symbol.name, symbol.place, symbol.bytes, symbol.group) for symbol in sizes.symbols[:SYMBOLS]
             ),
-        )  # fmt: skip
+        )
 
     def _layers(
         self, layers: list[LayerTime], counts: Sequence[float], cycles: Sequence[float] | None, n: int
     ) -> list[LayerTime]:
         """The profile with its instructions, and its times as what they are; ``cycles`` as the model tells them."""
-        shapes, told = self.built.layer_shapes, []
-        for place, (layer, count) in enumerate(zip(layers, counts, strict=True)):
-            told.append(
+        shapes, times = self.built.layer_shapes, []
+        for index, (layer, count) in enumerate(zip(layers, counts, strict=True)):
+            times.append(
                 replace(
                     layer,
                     output_shape=shapes[layer.index] if layer.index < len(shapes) else None,
-                    time=self._layer_time(None if cycles is None else cycles[place], n),
+                    time=self._layer_time(None if cycles is None else cycles[index], n),
                     instructions=Measurement(
                         value=count, unit="instructions", kind="emulated", method=f"mean, {self._counted_by}", n=n
                     ),
                 )
             )
-        return told
+        return times
 
     def _layer_time(self, cycles: float | None, n: int) -> Quantity:
         band = self.time_model()
         if isinstance(band, Unavailable) or cycles is None or self.model is None:
             return band if isinstance(band, Unavailable) else Unavailable("its cycles were not counted")
         time = Measurement(
-            value=cycles / self.built.clock_hz, unit="s", kind="modelled", method=f"mean, {self.model.short}",
-            clock=self.load_report.clock, n=n,
-        )  # fmt: skip
+            value=cycles / self.built.clock_hz,
+            unit="s",
+            kind="modelled",
+            method=f"mean, {self.model.short}",
+            clock=self.load_report.clock,
+            n=n,
+        )
         return band.of(time)
 
 

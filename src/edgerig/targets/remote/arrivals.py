@@ -34,14 +34,14 @@ class Kept:
     def add(self, outputs: list[Array], times: NDArray[np.int64], round_trip_ns: int) -> None:
         """Copy the next answer, whose views end with the one after it, to where it stays."""
         count = len(times)
-        place = slice(self.count, self.count + count)
-        if place.stop > self._room:
-            self._make_room(outputs, place.stop)
+        rows = slice(self.count, self.count + count)
+        if rows.stop > self._room:
+            self._make_room(outputs, rows.stop)
         for kept, array in zip(self._outputs, outputs, strict=True):
             if kept.shape[1:] != array.shape[1:]:
                 raise AnswerError(f"{self._who} changes the shape of its outputs from message to message.")
-            kept[place] = array
-        self._times[place] = times
+            kept[rows] = array
+        self._times[rows] = times
         self.total_ns += float(times.sum(dtype=np.float64))
         self._trips.append(round_trip_ns)
         self._sizes.append(count)
@@ -58,9 +58,11 @@ class Kept:
     def run(self) -> DeviceRun:
         """What has arrived, at least one sample."""
         return DeviceRun(
-            outputs=tuple(array[: self.count] for array in self._outputs), times_ns=self._times[: self.count],
-            round_trips_ns=np.array(self._trips, np.int64), samples_per_request=np.array(self._sizes, np.int64),
-        )  # fmt: skip
+            outputs=tuple(array[: self.count] for array in self._outputs),
+            times_ns=self._times[: self.count],
+            round_trips_ns=np.array(self._trips, np.int64),
+            samples_per_request=np.array(self._sizes, np.int64),
+        )
 
 
 class Output:

@@ -58,10 +58,14 @@ class WiredTarget(Target):
         protocol: Protocol = self.settings.protocol
         try:
             session = WireSession(
-                client, artifact, runtime, options, protocol=protocol,
+                client,
+                artifact,
+                runtime,
+                options,
+                protocol=protocol,
                 # As long as the session is used, so is the target, though nobody else may remember it.
                 on_close=self._session_closed,
-            )  # fmt: skip
+            )
         except BaseException:
             client.close()
             raise
@@ -99,9 +103,9 @@ def weakly(target: WiredTarget) -> Any:
     method = weakref.WeakMethod(target.connect)
 
     def connect() -> WireClient:
-        found = method()
-        if found is None:
+        bound = method()
+        if bound is None:
             raise ReferenceError("the target is gone")
-        return found()
+        return bound()
 
     return connect

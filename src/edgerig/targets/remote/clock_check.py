@@ -65,11 +65,11 @@ def check_clock(asks: Asks) -> str | None:
     """
     if not asks.by_run:
         return _by_processing(asks)
-    trip, told = asks.run(1)
+    trip, device_time = asks.run(1)
     if trip * 1e-9 > LONG_SECONDS or min(asks.largest, MOST_SAMPLES) < LEAST_SAMPLES:
         return _by_processing(asks)
-    singles = [(trip, told), *(asks.run(1) for _ in range(SINGLES - 1))]
-    fixed = statistics.median(trip - told for trip, told in singles)
+    singles = [(trip, device_time), *(asks.run(1) for _ in range(SINGLES - 1))]
+    fixed = statistics.median(trip - device_time for trip, device_time in singles)
     count = _samples(asks, statistics.median(trip for trip, _ in singles))
     excess, own = _slope(asks, count, fixed)
     margin = max(LEAST_NS, PART_OF_REQUEST * fixed)
@@ -100,11 +100,11 @@ def _samples(asks: Asks, single_ns: float) -> int:
 
 def _slope(asks: Asks, count: int, fixed: float) -> tuple[float, float]:
     """What the host saw beyond the device's time of an inference, and that time, in ns; of the quietest request."""
-    found = []
+    slopes = []
     for _ in range(REPEATS):
-        trip, told = asks.run(count)
-        found.append(((trip - told - fixed) / count, told / count))
-    return min(found, key=lambda pair: abs(pair[0]))
+        trip, device_time = asks.run(count)
+        slopes.append(((trip - device_time - fixed) / count, device_time / count))
+    return min(slopes, key=lambda pair: abs(pair[0]))
 
 
 def _moving(asks: Asks, count: int) -> float | None:
@@ -112,10 +112,10 @@ def _moving(asks: Asks, count: int) -> float | None:
     if not asks.client.supports(Kind.DATA):
         return None
     try:
-        one, many = (min(_upload(asks, number) for _ in range(REPEATS)) for number in (1, count))
+        single, many = (min(_upload(asks, number) for _ in range(REPEATS)) for number in (1, count))
     except (AnswerError, InferenceError):
         return None  # it takes one sample at a time, or none
-    return max(0.0, (many - one) / (count - 1)) * (1 + asks.ratio)
+    return max(0.0, (many - single) / (count - 1)) * (1 + asks.ratio)
 
 
 def _upload(asks: Asks, count: int) -> int:

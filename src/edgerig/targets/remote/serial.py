@@ -45,9 +45,9 @@ class Serial(WiredTarget):
 
     def connect(self) -> LossyClient:
         self.require()
-        place = parse_serial(self.address)
+        port = parse_serial(self.address)
         line = self._line()
-        link = open_serial(place, line)
+        link = open_serial(port, line)
         link.discard()
         return LossyClient(link, who=self.address, timeout=self.settings.timeout, byte_seconds=line.byte_seconds)
 

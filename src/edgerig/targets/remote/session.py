@@ -89,9 +89,9 @@ class WireSession(Session):
         loaded = answers.completed(loaded, artifact.inputs, artifact.outputs)
         if self.same_time and not client.device.network:
             answers.check_load(loaded.load_seconds, time.perf_counter_ns() - asked, client.who)
-        told = msgspec.structs.asdict(loaded)
-        del told["window"]
-        self.load_report = LoadReport(**told)
+        fields = msgspec.structs.asdict(loaded)
+        del fields["window"]
+        self.load_report = LoadReport(**fields)
         self._inputs = [(np.dtype(spec.dtype), spec.call_shape, spec) for spec in loaded.inputs]
         self._outputs = [Output(spec) for spec in loaded.outputs]
         bytes_in, bytes_out = (sum(spec.nbytes for spec in specs) for specs in (loaded.inputs, loaded.outputs))
@@ -121,12 +121,18 @@ class WireSession(Session):
         places = [i % len(batches[0]) for i in range(count + TRANSPORT_WARMUP)]
         runs = [self._one([batch[i : i + 1] for batch in batches]) for i in places][TRANSPORT_WARMUP:]
         extra = [max(0, trip - inside) * 1e-9 for trip, inside in runs]
-        found = summarize(extra)
+        summary = summarize(extra)
         what = "one RUN" if self.protocol == "run" else "DATA, PROCESS, OUTPUT and STATS"
         return Measurement(
-            value=found.median, unit="s", kind="measured", clock="host perf_counter_ns", n=count, low=found.low,
-            high=found.high, method=f"median of host time of {what} with one sample, less its on-device time",
-        )  # fmt: skip
+            value=summary.median,
+            unit="s",
+            kind="measured",
+            clock="host perf_counter_ns",
+            n=count,
+            low=summary.low,
+            high=summary.high,
+            method=f"median of host time of {what} with one sample, less its on-device time",
+        )
 
     def longest_wait(self) -> float:
         usual = statistics.median(self._waits) if self._waits else 0.0
@@ -146,12 +152,12 @@ class WireSession(Session):
         batches = [batch[:most] for batch in batches]
         views = [as_bytes(batch) for batch in batches]
         try:
-            found: list[LayerTime] | Unavailable = self.client.profile(
+            layers: list[LayerTime] | Unavailable = self.client.profile(
                 views, len(batches[0]), list[LayerTime] | Unavailable
             )
         except Unsupported:
             return Unavailable(f"{self.client.who} has no per-operator profile")
-        return found
+        return layers
 
     def memory(self) -> dict[str, Quantity]:
         untold: dict[str, Quantity] = {"peak_rss": Unavailable(f"{self.client.who} does not tell its memory")}
@@ -173,10 +179,10 @@ class WireSession(Session):
 
     def sensors(self) -> dict[str, Quantity]:
         """What the device's sensors tell now: power in W, energy in J, temperature in °C; by name."""
-        found = self.client.download_statistics(sensors=True).sensors
-        if found is None:
+        sensors = self.client.download_statistics(sensors=True).sensors
+        if sensors is None:
             return {"power": Unavailable(f"{self.client.who} tells of no sensors")}
-        return found
+        return sensors
 
     def close(self) -> None:
         if not self._closed:
@@ -235,12 +241,12 @@ class WireSession(Session):
 
     def _requests(self, batches: list[Array]) -> Iterator[Request]:
         """The samples in portions as the device can take them."""
-        total, place = len(batches[0]), 0
-        while place < total:
+        total, start = len(batches[0]), 0
+        while start < total:
             advised = max(1, self.client.advised // self.bytes_in)
-            count = min(total - place, self.largest, self._chunk(), advised)
-            yield [as_bytes(batch[place : place + count]) for batch in batches], count
-            place += count
+            count = min(total - start, self.largest, self._chunk(), advised)
+            yield [as_bytes(batch[start : start + count]) for batch in batches], count
+            start += count
 
     def _chunk(self) -> int:
         """Samples for the next request, by how long the last one took; the first of all is a single sample."""
@@ -266,10 +272,10 @@ class WireSession(Session):
                 self._waits.append(wait)
 
     def _stepwise(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
-        total, told = len(batches[0]), time.perf_counter()
+        total, reported = len(batches[0]), time.perf_counter()
         waiting, begin = 0, time.perf_counter_ns()
-        for place in range(total):
-            views = [as_bytes(batch[place : place + 1]) for batch in batches]
+        for index in range(total):
+            views = [as_bytes(batch[index : index + 1]) for batch in batches]
             start = time.perf_counter_ns()
             self.client.upload_input(views)
             self.client.request_processing()
@@ -281,9 +287,9 @@ class WireSession(Session):
             self._note_wait(time.perf_counter_ns() - start, times)
             kept.add(answered, times, time.perf_counter_ns() - start)
             waiting += 1
-            if on_done is not None and (time.perf_counter() - told > CHUNK_SECONDS or place == total - 1):
+            if on_done is not None and (time.perf_counter() - reported > CHUNK_SECONDS or index == total - 1):
                 on_done(waiting)
-                waiting, told = 0, time.perf_counter()
+                waiting, reported = 0, time.perf_counter()
 
     def _one(self, sample: list[Array]) -> tuple[int, int]:
         """Host time and on-device time in ns of one sample by the session's own protocol."""

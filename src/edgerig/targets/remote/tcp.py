@@ -77,8 +77,8 @@ class Tcp(WiredTarget):
 
     @classmethod
     def check_address(cls, address: str) -> None:
-        place = parse_address(address if "://" in address else "")
-        if place.port == 0:
+        parsed = parse_address(address if "://" in address else "")
+        if parsed.port == 0:
             raise SpecError(f"{address!r} has no port to connect to.", "Name the port that the agent listens on.")
 
     @property
@@ -99,23 +99,23 @@ class Tcp(WiredTarget):
                 agent.stdin.close()
 
     def connect(self) -> WireClient:
-        place = parse_address(self.address)
+        address = parse_address(self.address)
         try:
-            link = connect_tcp(place.host, place.port, CONNECT_SECONDS)
+            link = connect_tcp(address.host, address.port, CONNECT_SECONDS)
         except OSError as error:
             if self.settings.start and self._agent is None:
-                self._start(place)
+                self._start(address)
                 return self.connect()
-            raise self._absent(place, error) from error
+            raise self._absent(address, error) from error
         timeout, checksum = self.settings.timeout, self.settings.checksum
         if checksum is None:
             # What never leaves this machine's memory is not damaged on its way, and CRC-32 takes longer than the way.
-            checksum = not place.loopback
-        folder = self._keys(place)
+            checksum = not address.loopback
+        folder = self._keys(address)
         if folder is None:
             return WireClient(link, who=self.address, timeout=timeout, checked=checksum)
         try:
-            secure = connect_tls(link.socket, host_context(folder), place.host, self.address)
+            secure = connect_tls(link.socket, host_context(folder), address.host, self.address)
         except OSError as error:
             link.close()
             why = "it hung up" if not isinstance(error, TimeoutError) else f"no answer for {CONNECT_SECONDS:g} s"
@@ -127,9 +127,9 @@ class Tcp(WiredTarget):
             raise
         return WireClient(secure, who=self.address, timeout=timeout)
 
-    def _keys(self, place: Address) -> Path | None:
+    def _keys(self, address: Address) -> Path | None:
         """The folder of keys for TLS, if it is to be used. The variable is for other machines only."""
-        folder = self.settings.tls or (None if place.loopback else os.environ.get(TLS_VARIABLE))
+        folder = self.settings.tls or (None if address.loopback else os.environ.get(TLS_VARIABLE))
         return Path(folder) if folder else None
 
     def make_tenant(self) -> LeaseHolder:
@@ -137,26 +137,26 @@ class Tcp(WiredTarget):
         token = load_token(Path(file) if file is not None else None)
         return LeaseHolder(weakly(self), token, file is not None, self.settings.wait)
 
-    def _absent(self, place: Address, error: OSError) -> TargetError:
+    def _absent(self, address: Address, error: OSError) -> TargetError:
         why = error.strerror or str(error) or type(error).__name__
         return TargetError(
             f"No agent answers at {self.address}: {why}.",
-            f"Start one on that device: edgerig agent --listen {place.host}:{place.port}"
-            + (", or let the run do it with the target's setting `start: true`." if place.loopback else "")
-            + ("" if place.loopback else " --token-file TOKEN (docs/agent.md has more ways)."),
+            f"Start one on that device: edgerig agent --listen {address.host}:{address.port}"
+            + (", or let the run do it with the target's setting `start: true`." if address.loopback else "")
+            + ("" if address.loopback else " --token-file TOKEN (docs/agent.md has more ways)."),
         )
 
-    def _start(self, place: Address) -> None:
+    def _start(self, address: Address) -> None:
         """Start an agent, and wait until it listens."""
-        if not place.loopback:
+        if not address.loopback:
             raise SpecError(
                 f"`start: true` works on this machine only, not at {self.address}.",
                 "Start the agent on the device itself, and leave `start` out.",
             )
         if self.settings.tls is not None:
             raise SpecError("`start: true` and `tls` do not go together.", "Start the agent yourself, with --tls.")
-        host = f"[{place.host}]" if ":" in place.host else place.host
-        words = [sys.executable, "-P", "-m", "edgerig", "agent", "--listen", f"{host}:{place.port}", "--until-eof"]
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        words = [sys.executable, "-P", "-m", "edgerig", "agent", "--listen", f"{host}:{address.port}", "--until-eof"]
         words += ["--token-file", self.settings.token_file] if self.settings.token_file is not None else []
         # A session of its own: Ctrl-C is for the run, which then ends the agent; --until-eof if the run cannot.
         agent = subprocess.Popen(

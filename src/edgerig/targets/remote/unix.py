@@ -36,9 +36,9 @@ class Unix(WiredTarget):
         parse_unix(address)
 
     def connect(self) -> WireClient:
-        place = parse_unix(self.address)
+        address = parse_unix(self.address)
         try:
-            link = connect_unix(place.path, CONNECT_SECONDS)
+            link = connect_unix(address.path, CONNECT_SECONDS)
         except PermissionError as error:
             raise TargetError(
                 f"{self.address} may be used by its owner only.", "Run edgerig as the user that started the agent."
