@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 import edgerig
 from edgerig.artifact import Artifact, Origin
 from edgerig.engine.references import Choice, choose_references
+from edgerig.engine.stages import place_artifact
 from edgerig.measure import Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.progress import Progress
@@ -184,3 +186,33 @@ def test_files_of_one_name_from_two_runs_are_told_apart(nets: Path, tmp_path: Pa
     report = build_report([tmp_path / "runs" / "v1", again])
     assert [variant.variant for variant in report.variants] == ["net", "net"]
     assert len(report.compared) == 1
+
+
+def test_one_file_that_is_described_in_two_ways_has_two_copies_in_the_bundle(tmp_path: Path) -> None:
+    """The description lies beside the copy: of one copy for both, the second would change what the first says."""
+    paths = []
+    for number, classes in ((1, "0123456789"), (2, "abcdefghij")):
+        (tmp_path / f"v{number}").mkdir()
+        path = networks.dense_tflite(tmp_path / f"v{number}" / "net.tflite", 784, 10)
+        described = msgspec.structs.replace(open_artifact(path), classes=tuple(classes), scheme=f"scheme {number}")
+        described.save()
+        paths.append(path)
+    models = [{"file": str(path), "name": f"net{number}"} for number, path in enumerate(paths, 1)]
+    for resume in (False, True):
+        result = edgerig.run(rig(*models), out=tmp_path / "out", resume=resume)
+        copies = [cell.artifact.path for cell in result.cells]
+        assert len(set(copies)) == 2
+        for number, (path, cell) in enumerate(zip(copies, result.cells, strict=True), 1):
+            assert cell.artifact.scheme == f"scheme {number}"
+            assert Artifact.load(tmp_path / "out" / f"{path}.json").scheme == f"scheme {number}"
+        assert len(list((tmp_path / "out" / "artifacts").glob("*.tflite"))) == 2
+        # What is finished is taken as it is; measured again, each finds its own copy.
+        (tmp_path / "out" / "results.json").unlink()
+
+
+def test_one_file_that_is_described_in_one_way_has_one_copy(nets: Path, tmp_path: Path) -> None:
+    placed: dict[str, Artifact] = {}
+    artifact = open_artifact(nets / "a.tflite")
+    (tmp_path / "artifacts").mkdir()
+    copies = {place_artifact(artifact, tmp_path / "artifacts", placed).path for _ in range(2)}
+    assert len(copies) == len(placed) == 1

@@ -212,8 +212,9 @@ class _Run:
         needed = [built[chain_key(cell.model, cell.compilers)] for cell in self.plan.cells]
         if all(isinstance(entry, Exception) for entry in needed):
             raise next(entry for entry in needed if isinstance(entry, Exception))
+        placed: dict[str, Artifact] = {}
         return {
-            key: entry if isinstance(entry, Exception) else place_artifact(entry, self.bundle.artifacts)
+            key: entry if isinstance(entry, Exception) else place_artifact(entry, self.bundle.artifacts, placed)
             for key, entry in built.items()
         }
 

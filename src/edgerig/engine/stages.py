@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -238,22 +239,37 @@ class Stages:
         return folder
 
 
-def place_artifact(artifact: Artifact, folder: Path) -> Artifact:
+def place_artifact(artifact: Artifact, folder: Path, described: dict[str, Artifact] | None = None) -> Artifact:
     """A copy of an artifact's file and description in ``folder``, named by its hash as well, so that none collide.
 
     A copy that an earlier run left there is taken if it is what it should be.
 
+    Args:
+        described: What was placed there by this run, by file name; the copy is added. Of files of the same bytes and
+            name that are described differently each has a copy of its own, since the description lies beside it.
+
     Raises:
         ModelError: The file is not what it was when it was opened.
     """
-    source = Path(artifact.path)
-    target = folder / f"{source.stem[:LONGEST_STEM]}-{artifact.sha256[:8]}{source.suffix}"
+    target = _free_name(artifact, folder, {} if described is None else described)
     if not _is_there(target, artifact):
         # Checked against its hash; what an ONNX file keeps in files beside it goes with it.
         files.write_bytes(target, artifact.read())
     placed = msgspec.structs.replace(artifact, path=str(target))
     placed.save()
     return placed
+
+
+def _free_name(artifact: Artifact, folder: Path, described: dict[str, Artifact]) -> Path:
+    """Where the copy goes; noted in ``described``."""
+    source = Path(artifact.path)
+    stem = f"{source.stem[:LONGEST_STEM]}-{artifact.sha256[:8]}"
+    for number in itertools.count(1):
+        name = (stem if number == 1 else f"{stem}-{number}") + source.suffix
+        description = msgspec.structs.replace(artifact, path=name)
+        if described.setdefault(name, description) == description:
+            return folder / name
+    raise AssertionError("unreachable")
 
 
 def _is_there(target: Path, artifact: Artifact) -> bool:
