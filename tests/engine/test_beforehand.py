@@ -13,7 +13,7 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.engine.beforehand import check_networks
 from edgerig.engine.samples import EvaluationSamples
-from edgerig.errors import IncompatibleError
+from edgerig.errors import EdgerigError, IncompatibleError, InferenceError, Interrupted
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
@@ -43,6 +43,52 @@ def test_a_bundle_stays_where_it_is_when_the_next_run_cannot_work(tmp_path: Path
     assert heard.lines == []
     assert (out / "results.json").read_bytes() == before
     assert not (tmp_path / "out.1").exists()
+
+
+CANNOT_WORK: dict[str, dict[str, Any]] = {
+    "a dataset without a folder": {"dataset": {"use": "folder", "root": "nowhere"}},
+    "a dataset with an empty class": {"dataset": {"use": "folder", "root": "photos"}},
+    "a device that is not there": {"matrix": [{"runtimes": ["litert"], "targets": ["tcp://127.0.0.1:1"]}]},
+    "more classes than outputs": {"model": "seven.tflite"},
+    "threads of a board": {
+        "matrix": [{"runtimes": [{"use": "micro", "threads": 2}], "targets": ["sim:stm32f746"]}],
+    },
+    "threads of an engine that has one": {"matrix": [{"runtimes": [{"use": "tflm", "threads": 2}]}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", CANNOT_WORK)
+def test_nothing_is_moved_for_a_run_that_cannot_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    """Not even to and fro: who kills it meanwhile finds the earlier bundle where it was."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    dense_tflite(tmp_path / "net.tflite", 784, 10)
+    dense_tflite(tmp_path / "seven.tflite", 784, 7)
+    edgerig.run(rig("net.tflite"), out="out")
+    before = {path: path.stat().st_mtime_ns for path in sorted((tmp_path / "out").rglob("*"))}
+    with pytest.raises(EdgerigError) as caught:
+        edgerig.run({**rig("net.tflite"), **CANNOT_WORK[why]}, out="out", progress=(heard := Heard()))
+    assert not isinstance(caught.value, InferenceError)
+    assert not any("is now in" in line or "there again" in line for line in heard.lines)
+    assert {path: path.stat().st_mtime_ns for path in sorted((tmp_path / "out").rglob("*"))} == before
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out"]
+
+
+def test_a_run_that_is_stopped_before_it_measures_leaves_the_bundle_of_the_last_as_it_is(tmp_path: Path) -> None:
+    class StopsAtTarget(Heard):
+        def log(self, message: str) -> None:
+            super().log(message)
+            raise KeyboardInterrupt
+
+    net, out = dense_tflite(tmp_path / "net.tflite", 784, 10), tmp_path / "out"
+    edgerig.run(rig(str(net)), out=out)
+    before = (out / "bundle.json").read_bytes()
+    with pytest.raises(Interrupted, match="Stopped before anything was measured"):
+        edgerig.run(rig(str(net)), out=out, progress=StopsAtTarget())
+    assert (out / "bundle.json").read_bytes() == before
+    with pytest.raises(Interrupted):
+        edgerig.run(rig(str(net)), out=tmp_path / "new", progress=StopsAtTarget())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "net.tflite", "out"]
 
 
 def test_a_model_to_train_is_held_against_the_samples_before_they_are_fetched(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from edgerig.rig.parse import rig_to_builtins, rig_to_yaml
 from edgerig.rig.plan import Plan
 
 
-def prepare_bundle(bundle: Bundle, plan: Plan, *, resume: bool, command: str) -> tuple[Header, Path | None]:
-    """The header of a bundle that is locked and ready, and where the finished one went that was there.
+def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
+    """Keep other runs out of a folder that this one may write to. Nothing in it is changed yet.
 
     Raises:
         UsageError: Another run writes there; or the folder holds an unfinished run, or one of another plan.
@@ -29,18 +29,28 @@ def prepare_bundle(bundle: Bundle, plan: Plan, *, resume: bool, command: str) ->
     # Before the folder is looked at: another run may be writing there.
     bundle.lock()
     refuse_foreign_folder(bundle)
-    moved = None
-    if bundle.exists and bundle.finished and not resume:
-        moved = bundle.archive()
-    elif bundle.exists and bundle.begun and not resume:
+    if not bundle.exists or not (bundle.begun or bundle.finished):
+        return
+    if resume:
+        check_same_plan(bundle, plan)
+    elif not bundle.finished:
         raise UsageError(
             f"{bundle.path} holds a run that is not finished.", "Go on with --resume, or choose another --out."
         )
+
+
+def open_bundle(bundle: Bundle, plan: Plan, *, command: str) -> Header:
+    """The header of a bundle that is ready to be written to: a new one, or that of the run which is resumed.
+
+    Raises:
+        UsageError: It holds a run of another plan.
+        StorageError: It cannot be written.
+    """
     if bundle.exists and (bundle.begun or bundle.finished):
         header = check_same_plan(bundle, plan)
         header = msgspec.structs.replace(header, interruptions=(*header.interruptions, f"resumed at {now()}"))
         bundle.write_header(header)
-        return header, None
+        return header
     bundle.clear()
     header = Header(
         version=BUNDLE_VERSION, name=plan.rig.name, edgerig=__version__, created=now(), plan_hash=_plan_hash(plan),
@@ -49,16 +59,22 @@ def prepare_bundle(bundle: Bundle, plan: Plan, *, resume: bool, command: str) ->
     )  # fmt: skip
     bundle.write_header(header)
     files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))
-    return header, moved
+    return header
 
 
-def take_back(bundle: Bundle, moved: Path | None, progress: Progress) -> None:
-    """After a failure before the first cell: leave the folder as it was before the run."""
-    if not bundle.locked or bundle.begun or any(bundle.path.glob("cells/*/failure.json")):
+def take_back(bundle: Bundle, moved: Path | None, progress: Progress, *, opened: bool) -> None:
+    """After a failure before the first cell: leave the folder as it was before the run.
+
+    Args:
+        moved: Where the finished bundle went that was there, if there was one.
+        opened: Whether the run had written to the folder, see `open_bundle`.
+    """
+    if not bundle.locked or (opened and (bundle.begun or any(bundle.path.glob("cells/*/failure.json")))):
         return
-    bundle.clear()
-    bundle.unlock()
+    if opened:
+        bundle.clear()
     if moved is None:
+        bundle.unlock()
         with contextlib.suppress(OSError):
             bundle.path.resolve().rmdir()
     elif bundle.put_back(moved):

@@ -21,7 +21,7 @@ from edgerig.engine.beforehand import check_networks, check_sizes
 from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info
-from edgerig.engine.prepare import check_same_plan, now, prepare_bundle, take_back
+from edgerig.engine.prepare import check_same_plan, claim_bundle, now, open_bundle, take_back
 from edgerig.engine.samples import EvaluationSamples, Reference
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError, UsageError
@@ -57,9 +57,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 def execute(plan: Plan, options: Options, progress: Progress | None = None) -> RunResult:
     """Run a plan into the bundle ``options.out``.
 
-    A finished bundle that is already there is moved aside; an unfinished one is gone on with if ``resume``, else
-    refused if something is measured there. Devices are looked for before anything else is done; a run that fails
-    before its first cell leaves the folder as it was.
+    A finished bundle that is already there is moved aside, once devices, dataset and given files were looked at and
+    found to fit; an unfinished one is gone on with if ``resume``, else refused if something is measured there. A run
+    that fails before its first cell leaves the folder as it was.
 
     Raises:
         TargetError: A device is not there.
@@ -82,24 +82,25 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
         else:
             progress.log(f"{options.out} is finished: nothing is left to measure")
             return result
-    moved: Path | None = None
+    run = _Run(plan, dataset, bundle, options, progress)
     try:
-        header, moved = prepare_bundle(bundle, plan, resume=options.resume, command=options.command)
-        if moved is not None:
-            progress.log(f"the bundle that was in {bundle.path} is now in {moved}")
+        claim_bundle(bundle, plan, resume=options.resume)
         with bounded():
-            return _Run(plan, dataset, bundle, header, progress).execute()
+            return run.execute()
     except (KeyboardInterrupt, Interrupted) as error:
-        raise _stopped(bundle, plan) from error
+        raise _stopped(bundle, plan, begun=run.opened) from error
     except EdgerigError:
-        take_back(bundle, moved, progress)
+        take_back(bundle, run.moved, progress, opened=run.opened)
         raise
     finally:
         bundle.unlock()
 
 
-def _stopped(bundle: Bundle, plan: Plan) -> Interrupted:
-    """Note in the bundle that the user stopped the run; the error that says what is kept."""
+def _stopped(bundle: Bundle, plan: Plan, *, begun: bool) -> Interrupted:
+    """Note in the bundle that the user stopped the run, if it had ``begun``; the error that says what is kept."""
+    if not begun:
+        take_back(bundle, None, Progress(), opened=False)
+        return Interrupted(f"Stopped before anything was measured; {bundle.path} is as it was.")
     cells, _ = bundle.read_cells(cell.id for cell in plan.cells)
     if bundle.locked and bundle.exists:
         with contextlib.suppress(StorageError):
@@ -113,8 +114,19 @@ def _stopped(bundle: Bundle, plan: Plan) -> Interrupted:
 
 
 class _Run:
-    def __init__(self, plan: Plan, dataset: Dataset, bundle: Bundle, header: Header, progress: Progress) -> None:
-        self.plan, self.dataset, self.bundle, self.header, self.progress = plan, dataset, bundle, header, progress
+    """One run of a plan.
+
+    Attributes:
+        header: The bundle's header, once it is opened.
+        opened: Whether the run has begun to write; until then what was in the folder is untouched.
+        moved: Where the finished bundle went that was in the folder, if there was one.
+    """
+
+    def __init__(self, plan: Plan, dataset: Dataset, bundle: Bundle, options: Options, progress: Progress) -> None:
+        self.plan, self.dataset, self.bundle, self.options, self.progress = plan, dataset, bundle, options, progress
+        self.header: Header
+        self.opened = False
+        self.moved: Path | None = None
         self.stages = Stages(StageCache(), dataset, progress)
         self.failures = Failures(bundle)
         self.done: list[CellResult] = []
@@ -127,6 +139,7 @@ class _Run:
             tests = EvaluationSamples(self.dataset, self.plan.rig.measure.samples)
             given = {part.label: self.stages.model(part) for part in self.plan.models if part.file}
             check_networks(given, tests)
+            self._open_bundle()
             models = {part.label: given.get(part.label) or self.stages.model(part) for part in self.plan.models}
             beside = {
                 part.label: self.stages.model(part)
@@ -146,6 +159,14 @@ class _Run:
         result = self._result(models, artifacts)
         self.bundle.write_result(result)
         return result
+
+    def _open_bundle(self) -> None:
+        """Move aside what is finished there, and write the header: from here on the folder is this run's."""
+        self.opened = True
+        if self.bundle.exists and self.bundle.finished and not self.options.resume:
+            self.moved = self.bundle.archive()
+            self.progress.log(f"the bundle that was in {self.bundle.path} is now in {self.moved}")
+        self.header = open_bundle(self.bundle, self.plan, command=self.options.command)
 
     def _shortages(self) -> list[str]:
         """Which cells ask for more samples than there are; said before anything is trained or measured."""

@@ -16,11 +16,11 @@ from edgerig.errors import EdgerigError, IncompatibleError, MissingExtraError, S
 from edgerig.install import install_command
 from edgerig.models.base import ModelWrapper
 from edgerig.plugin_code import check_loaded
-from edgerig.plugins import Plugin, find
+from edgerig.plugins import Plugin, convert_settings, find
 from edgerig.results.variant_names import id_part
 from edgerig.rig.parse import AS_IT_IS
 from edgerig.rig.types import Block, ModelPart, Part, Rig
-from edgerig.runtimes.base import Runtime
+from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.targets.resolve import default_runtime, plugin_of
 
 #: More than a year of cells of five minutes each.
@@ -94,7 +94,9 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
     for block in rig.matrix:
         expansion.block(block)
     if expansion.refused:
-        raise IncompatibleError("These combinations cannot work:\n" + _listed(list(expansion.refused)), _remedy(rig))
+        # What is said of settings says itself what to do.
+        hint = None if expansion.refused.keys() <= expansion.unfit else _remedy(rig)
+        raise IncompatibleError("These combinations cannot work:\n" + _listed(list(expansion.refused)), hint)
     chosen = _choose(expansion.cells, only)
     _require_engines(rig, chosen)
     return Plan(rig=rig, cells=chosen)
@@ -104,7 +106,8 @@ class _Expansion:
     """The cells of a matrix. What depends on one part alone is asked for once, not once a cell.
 
     Attributes:
-        cells: By id. refused: Why combinations cannot work, each reason once, in order.
+        cells: By id. refused: Why combinations cannot work, each reason once, in order. unfit: Those of them that are
+            about an engine's settings.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -113,6 +116,8 @@ class _Expansion:
         self._several = len(rig.models) > 1
         self._starts = {part.label: _start(part) for part in rig.models}
         self._only: dict[str, str | None] = {}
+        self.unfit: set[str] = set()
+        self._unfit_pairs: dict[tuple[str, str], str | None] = {}
         self._cases: dict[str, str] = {}
 
     def block(self, block: Block) -> None:
@@ -142,6 +147,11 @@ class _Expansion:
                     self.refused[f"{variant} on {label}: {reason}"] = None
                     continue
                 for target, address, only in targets:
+                    unfit = self._refuses(runtime, plugin, target.use)
+                    if unfit is not None:
+                        self.refused[unfit] = None
+                        self.unfit.add(unfit)
+                        continue
                     if only not in (None, runtime.use):
                         self.refused[f"runtime {label} on {target.use}: that runs {only!r} alone"] = None
                         continue
@@ -162,6 +172,15 @@ class _Expansion:
             number += 1
             numbered = f"{identity}-{number}"
         return numbered
+
+    def _refuses(self, runtime: Part, plugin: type[Runtime], address: str) -> str | None:
+        """Why an engine's settings cannot be had on a target; asked for once a pair."""
+        pair = (runtime.label, address)
+        if pair not in self._unfit_pairs:
+            settings = convert_settings(plugin.Settings, runtime.options, f"runtime {runtime.use!r}")
+            assert isinstance(settings, RuntimeSettings)
+            self._unfit_pairs[pair] = plugin_of(address).refuses(address, plugin, settings)
+        return self._unfit_pairs[pair]
 
     def _only_runtime(self, address: str) -> str | None:
         if address not in self._only:

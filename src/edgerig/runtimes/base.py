@@ -54,9 +54,11 @@ class Runtime(Plugin, ABC):
     Class attributes:
         formats: Artifact formats it loads.
         invoke_method: What exactly lies between the two clock readings of an inference.
+        one_thread: Whether it cannot use more than one thread.
     """
 
     formats: ClassVar[frozenset[str]]
+    one_thread: ClassVar[bool] = False
     invoke_method: ClassVar[str] = "invoke only; inputs set before, outputs read after"
     Settings: ClassVar[type[Settings]] = RuntimeSettings
     settings: RuntimeSettings
@@ -79,6 +81,15 @@ class Runtime(Plugin, ABC):
         return None
 
     @classmethod
+    def refuses_settings(cls, settings: RuntimeSettings) -> str | None:
+        """Why it cannot run anything with ``settings``, or None. Needs no engine and no file."""
+        if cls.one_thread and settings.threads != 1:
+            return (
+                f"runtime {cls.name!r} runs on one thread, not {settings.threads}: leave `threads` out, or set it to 1"
+            )
+        return None
+
+    @classmethod
     @abstractmethod
     def version(cls) -> str:
         """The engine's version."""
@@ -92,6 +103,9 @@ class Runtime(Plugin, ABC):
         """
         self.require()
         self.close()
+        reason = self.refuses_settings(self.settings)
+        if reason is not None:
+            raise InferenceError(f"{reason[0].upper()}{reason[1:]}.")
         if not path.is_file():
             raise InferenceError(f"{self.name} cannot load {path}: there is no such file.", "Check the path.")
         try:

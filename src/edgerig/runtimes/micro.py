@@ -59,6 +59,7 @@ class Micro(Runtime):
     name = "micro"
     summary = "edgerig's own C: in the firmware of boards, or compiled for this machine"
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
+    one_thread = True
     invoke_method = "the network's own call; inputs set before, outputs read after"
     Settings: ClassVar[type[RuntimeSettings]] = MicroSettings
 
@@ -82,10 +83,6 @@ class Micro(Runtime):
         """Compile to C, and that to a library: the part that a board has behind it when its firmware is built."""
         from edgerig.micro import Options, compile_model
 
-        if self.settings.threads != 1:
-            raise InferenceError(
-                f"This C runs on one thread, not {self.settings.threads}.", "Leave `threads` out, or set it to 1."
-            )
         try:
             source = compile_model(path.read_bytes(), _PREFIX, Options(), path.name)
         except EdgerigError as error:

@@ -41,6 +41,7 @@ class Tflm(Runtime):
     extra = "tflm"
     modules = ("tflite_micro",)
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
+    one_thread = True
     invoke_method = "Interpreter.invoke only; set_input before, get_output after"
 
     @classmethod
@@ -59,10 +60,6 @@ class Tflm(Runtime):
     def _prepare(self, path: Path) -> None:
         from tflite_micro import runtime  # noqa: F401 - so that loading it is no part of loading the network
 
-        if self.settings.threads != 1:
-            raise InferenceError(
-                f"TFLite Micro runs on one thread, not {self.settings.threads}.", "Leave `threads` out, or set it to 1."
-            )
         try:
             self._names = check_file(path, SCHEMA)
         except InferenceError as error:

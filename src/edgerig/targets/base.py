@@ -16,6 +16,7 @@ from edgerig.measure.kinds import ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin
+from edgerig.runtimes.base import Runtime, RuntimeSettings
 
 Array = NDArray[Any]
 
@@ -156,6 +157,12 @@ class Target(Plugin, ABC):
         Raises:
             SpecError: It is not.
         """
+
+    @classmethod
+    def refuses(cls, address: str, runtime: type[Runtime], settings: RuntimeSettings) -> str | None:
+        """Why networks cannot be run at ``address`` by that engine with such settings, as far as that is known without
+        asking the device; None if nothing speaks against it."""
+        return runtime.refuses_settings(settings)
 
     @property
     def description(self) -> str:

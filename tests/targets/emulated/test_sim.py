@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from edgerig.engine.api import run as run_rig
+from edgerig.api import run as run_rig
 from edgerig.errors import (
     IncompatibleError,
     InferenceError,

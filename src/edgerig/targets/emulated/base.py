@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import msgspec
 
@@ -26,7 +26,7 @@ from edgerig.errors import (
 )
 from edgerig.measure.machine import MachineState
 from edgerig.plugins import convert_settings, find
-from edgerig.runtimes.base import Runtime
+from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.targets.base import Session, Target
 from edgerig.targets.settings import ProtocolSetting, TimeoutSetting
 
@@ -67,6 +67,16 @@ class BoardTarget(Target):
     def check_address(cls, address: str) -> None:
         board_of(address, cls.simulator)
 
+    @classmethod
+    def refuses(cls, address: str, runtime: type[Runtime], settings: RuntimeSettings) -> str | None:
+        if settings == runtime.Settings():
+            return None
+        return (
+            f"settings of runtime {runtime.name!r} mean nothing on {address}: a board has one thread, and its firmware "
+            f"is built by the target's settings. Give them to the target, such as {{use: {address!r}, level: s}}, or "
+            "leave them out"
+        )
+
     @property
     def board(self) -> Board:
         """The board that the address names."""
@@ -94,13 +104,11 @@ class BoardTarget(Target):
             raise InferenceError(
                 f"{self.address} runs what edgerig's own compiler made, not {runtime!r}.", f"Use runtime {RUNTIME!r}."
             )
-        kind = find("runtime", runtime, Runtime).Settings
-        if convert_settings(kind, options, f"runtime {runtime!r}") != kind():
-            raise UsageError(
-                f"Settings of runtime {runtime!r} mean nothing on {self.address}: a board has one thread, and its "
-                "firmware is built by the target's settings.",
-                f"Give them to the target, such as {{use: {self.address!r}, level: s}}, or leave them out.",
-            )
+        plugin = find("runtime", runtime, Runtime)
+        settings = cast(RuntimeSettings, convert_settings(plugin.Settings, options, f"runtime {runtime!r}"))
+        reason = self.refuses(self.address, plugin, settings)
+        if reason is not None:
+            raise UsageError(f"{reason[0].upper()}{reason[1:]}.")
         firmware = self.build(artifact)
         session = self._open(artifact, firmware)
         self._sessions.append(session)
