@@ -1,14 +1,16 @@
-"""What a model is, in a few figures for the report."""
+"""What a model is, in a few figures for the report, and how large its variants are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from edgerig.artifact import Artifact
+from edgerig.compilers.sizes import size_table
 from edgerig.errors import EdgerigError
 from edgerig.models.graph.analysis import analyse
 from edgerig.models.graph.read import read_graph
-from edgerig.results.types import ModelInfo
+from edgerig.results.types import ModelInfo, VariantSize
+from edgerig.rig.plan import Plan, chain_key
 
 
 def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact]) -> ModelInfo:
@@ -28,3 +30,18 @@ def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact
         break
     training = next((dict(origin.options) for origin in model.origins if origin.tool == "train"), {})
     return ModelInfo(name=name, source=source, parameters=parameters, macs=macs, training=training)
+
+
+def size_rows(
+    models: dict[str, Artifact], plan: Plan, artifacts: dict[str, Artifact | Exception]
+) -> tuple[VariantSize, ...]:
+    """Every file against the first model's."""
+    (first, model), *others = models.items()
+    files_ = {f"{label} ({other.format})": other.size for label, other in others}
+    variants = {
+        cell.variant: artifact.size
+        for cell in plan.cells
+        if cell.compilers and isinstance(artifact := artifacts[chain_key(cell.model, cell.compilers)], Artifact)
+    }
+    rows = size_table((f"{first} ({model.format})", model.size), [*files_.items(), *variants.items()])
+    return tuple(VariantSize(name=r.name, bytes=r.bytes, ratio=r.ratio, saving=r.saving) for r in rows)

@@ -14,13 +14,12 @@ from edgerig import __version__, files
 from edgerig.artifact import Artifact
 from edgerig.bounded import bounded
 from edgerig.cache import StageCache
-from edgerig.compilers.sizes import size_table
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.beforehand import check_networks, check_sizes
 from edgerig.engine.cell import measure_cell
 from edgerig.engine.failures import Failures
-from edgerig.engine.info import model_info
+from edgerig.engine.info import model_info, size_rows
 from edgerig.engine.prepare import check_same_plan, claim_bundle, now, open_bundle, take_back
 from edgerig.engine.samples import EvaluationSamples, Reference
 from edgerig.engine.stages import Stages, place_artifact
@@ -38,7 +37,6 @@ from edgerig.results.types import (
     DatasetInfo,
     ModelInfo,
     RunResult,
-    VariantSize,
 )
 from edgerig.rig.plan import Cell, Plan, chain_key, part_key
 from edgerig.rig.types import Measure, ModelPart, Part
@@ -335,7 +333,7 @@ class _Run:
             name=self.plan.rig.name, version=BUNDLE_VERSION, edgerig=__version__, created=header.created,
             finished=now(), model=header.model, models=header.models, dataset=header.dataset,
             host=observe(), cells=tuple(done),
-            sizes=_sizes(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
+            sizes=size_rows(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
             stages=self.stages.log, planned=header.cells,
             warnings=(*self.shortages, *self.stages.notes, *_about_machines(done)),
         )  # fmt: skip
@@ -361,21 +359,6 @@ class _Run:
         base = self.header.commands[0] if self.header.commands else "edgerig run rig.yaml"
         only = shlex.quote(re.sub(r"([*?[])", r"[\1]", cell.id))
         return (base, f"edgerig run {self.bundle.path}/rig.yaml --only {only} --out again")
-
-
-def _sizes(
-    models: dict[str, Artifact], plan: Plan, artifacts: dict[str, Artifact | Exception]
-) -> tuple[VariantSize, ...]:
-    """Every file against the first model's."""
-    (first, model), *others = models.items()
-    files_ = {f"{label} ({other.format})": other.size for label, other in others}
-    variants = {
-        cell.variant: artifact.size
-        for cell in plan.cells
-        if cell.compilers and isinstance(artifact := artifacts[chain_key(cell.model, cell.compilers)], Artifact)
-    }
-    rows = size_table((f"{first} ({model.format})", model.size), [*files_.items(), *variants.items()])
-    return tuple(VariantSize(name=r.name, bytes=r.bytes, ratio=r.ratio, saving=r.saving) for r in rows)
 
 
 def _same_network(one: Artifact, other: Artifact) -> bool:
