@@ -13,7 +13,7 @@ import importlib.util
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from edgerig.deprecation import Deprecation, declare, say
 from edgerig.errors import MissingExtraError, NotInstalledError, SpecError, UnknownNameError, UsageError
 
 NOUNS = ("dataset", "model", "compiler", "runtime", "target")
@@ -30,7 +31,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Base of a plugin's settings: every field has a default, or is required, and a described meaning.
 
     Describe a field with ``Annotated[int, msgspec.Meta(description="...", ge=1)]``.
+
+    Class attributes:
+        old_names: Keys of earlier versions, with what became of them: ``{"rate": renamed("rate", "hz", ...)}``.
     """
+
+    old_names: ClassVar[Mapping[str, OldName]] = {}
+
+
+class OldName(msgspec.Struct, frozen=True):
+    """A key of earlier versions: the field that took its place, None where it means nothing any more."""
+
+    field: str | None
+    deprecation: Deprecation
+
+
+def renamed(old: str, field: str | None, *, since: str, ends: str) -> OldName:
+    """What became of the setting ``old``; for `Settings.old_names`.
+
+    Args:
+        old: The key as it was.
+        field: The field that it is now; None if it is read and ignored.
+        since: The version that deprecated it.
+        ends: The first version that does not know it.
+    """
+    what = f"The setting {old!r}"
+    return OldName(field, declare(what, since=since, ends=ends, instead=repr(field) if field else None))
 
 
 class Plugin:
@@ -124,6 +150,7 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
         SpecError: A value has the wrong type or is out of range.
     """
     known = kind.__struct_encode_fields__
+    options = _with_new_names(kind, options, where)
     for key in options:
         if key not in known:
             raise UnknownNameError(f"setting of {where}", str(key), known)
@@ -134,6 +161,28 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
         return msgspec.convert({key: _listed(value, key, kind) for key, value in options.items()}, kind, strict=False)
     except msgspec.ValidationError as error:
         raise SpecError(f"{where}: {_readable(error, kind)}.") from error
+
+
+def _with_new_names(kind: type[Settings], options: dict[str, Any], where: str) -> dict[str, Any]:
+    """``options`` with the keys of earlier versions under what they are called now.
+
+    Raises:
+        SpecError: A setting is given under both of its names.
+    """
+    if not options.keys() & kind.old_names.keys():
+        return options
+    result: dict[str, Any] = {}
+    for key, value in options.items():
+        old = kind.old_names.get(key)
+        if old is None:
+            result[key] = value
+            continue
+        say(old.deprecation)
+        if old.field in options:
+            raise SpecError(f"{where}: {key!r} is the old name of {old.field!r}, which is given, too.", "Leave it out.")
+        if old.field is not None:
+            result[old.field] = value
+    return result
 
 
 def _listed(value: Any, key: str, kind: type[Settings]) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgerig.deprecation import declare, say
 from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
     from edgerig.artifact import TensorSpec
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 layout_option = click.option(
     "--layout",
@@ -24,6 +27,31 @@ shape_option = click.option(
     metavar="[INPUT=]N,N,..",
     help="Shape of an input, batch included, of an ONNX file that leaves axes free; may be repeated.",
 )
+
+
+def old_option(
+    name: str, option: str, *, since: str, ends: str, parameter: str | None = None, **attributes: Any
+) -> Callable[[F], F]:
+    """Decorate a command with an option of earlier versions: it is not shown, warns, and sets the one of today.
+
+    Args:
+        name: Such as ``--packet-size``.
+        option: The option that took its place, such as ``--message-size``; where both are given, that one counts.
+        since: The version that deprecated it.
+        ends: The first version that does not know it.
+        parameter: The name of that option's parameter, where it does not follow from the option.
+        attributes: As of `click.option`; ``is_flag`` and ``multiple`` must be those of the option of today.
+    """
+    entry = declare(f"The option {name}", since=since, ends=ends, instead=option)
+    key = parameter or option.lstrip("-").replace("-", "_")
+
+    def take(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if context.resilient_parsing or value in (None, False, ()):
+            return
+        say(entry)
+        context.default_map = {**(context.default_map or {}), key: value}
+
+    return click.option(name, expose_value=False, is_eager=True, hidden=True, callback=take, **attributes)
 
 
 def find_here(*names: str) -> None:
