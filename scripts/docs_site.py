@@ -129,21 +129,35 @@ def on_config(config: MkDocsConfig) -> None:
     config.nav = spread(config.nav)
 
 
-def spread(nav: list[Any]) -> list[Any]:
-    """The navigation with the pages of a folder in place of its name."""
-    places = [str(page) for page in pages()] + list(generated())
-    result = []
+def spread(nav: list[Any], places: list[str] | None = None, named: set[str] | None = None) -> list[Any]:
+    """The navigation with pages in place of what stands for several of them.
+
+    Args:
+        nav: As in ``mkdocs.yml``, or a part of it.
+        places: All pages; those of the site by default.
+        named: Those that the navigation names.
+    """
+    places = [page.as_posix() for page in pages()] + list(generated()) if places is None else places
+    named = set(_named(nav)) if named is None else named
+    result: list[Any] = []
     for entry in nav:
         title, value = next(iter(entry.items())) if isinstance(entry, dict) else (None, entry)
         if isinstance(value, list):
-            value = spread(value)
+            value = spread(value, places, named)
+        elif value.endswith("/*"):
+            folder = re.escape(value.removesuffix("*"))
+            result += [place for place in places if re.fullmatch(f"{folder}[^/]+", place) and place not in named]
+            continue
         elif value.endswith("/"):
-            value = sorted(
-                (place for place in places if place.startswith(value)),
-                key=lambda place: (not place.endswith("index.md"), place),
-            )
+            inside = [place for place in places if place.startswith(value)]
+            value = sorted(inside, key=lambda place: (not place.endswith("index.md"), place))
         result.append({title: value} if title is not None else value)
     return result
+
+
+def _named(nav: list[Any]) -> list[str]:
+    values = [next(iter(entry.values())) if isinstance(entry, dict) else entry for entry in nav]
+    return [name for value in values for name in (_named(value) if isinstance(value, list) else [value])]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
