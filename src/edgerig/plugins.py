@@ -31,11 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Base of a plugin's settings: every field has a default, or is required, and a described meaning.
 
     Describe a field with ``Annotated[int, msgspec.Meta(description="...", ge=1)]``.
-
-    Class attributes:
-        old_names: Keys of earlier versions, with what became of them: ``{"rate": renamed("rate", "hz", ...)}``.
     """
 
+    #: Keys of earlier versions, with what became of them: ``{"rate": renamed("rate", "hz", ...)}``.
     old_names: ClassVar[Mapping[str, OldName]] = {}
 
 
