@@ -295,3 +295,140 @@ def test_it_prints_whole_and_light(browser: Any, pages: dict[str, str]) -> None:
     width = browser.execute_script("return document.documentElement.scrollWidth")
     assert width <= 688, "the table of variants must fit the paper"
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def capture(browser: Any) -> None:
+    """Keep what the page would save, instead of saving it."""
+    browser.execute_script(
+        "window.saved = [];"
+        "URL.createObjectURL = (blob) => { blob.text().then((text) => saved.push(text)); return '#'; };"
+    )
+
+
+def saved(browser: Any) -> str:
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(browser, 20).until(lambda page: page.execute_script("return saved.length"))
+    text: str = browser.execute_script("return saved.pop()")
+    return text
+
+
+def test_the_filter_leaves_the_variants_with_all_words(browser: Any, pages: dict[str, str], demo: Loaded) -> None:
+    load(browser, pages["demo"])
+    browser.find_element("css selector", ".filter").send_keys("INT8 tflm")
+    script = "return [...document.querySelector('.main').tBodies[0].rows].filter(r => !r.hidden).map(r => r.innerText)"
+    shown = browser.execute_script(script)
+    wanted = [cell for cell in demo.result.cells if (cell.variant, cell.runtime) == ("int8", "tflm")]
+    assert len(shown) == len(wanted) == 2
+    assert browser.find_element("css selector", ".tools [role=status]").text == "2 of 8"
+
+
+def test_columns_are_chosen(browser: Any, pages: dict[str, str]) -> None:
+    load(browser, pages["demo"])
+    heads = "return [...document.querySelectorAll('.main thead th')].filter(t => !t.hidden).map(t => t.dataset.label)"
+    before = browser.execute_script(heads)
+    browser.find_element("css selector", ".chooser button").click()
+    boxes = browser.find_elements("css selector", ".menu label")
+    assert [box.text.strip() for box in boxes] == before[1:]
+    next(box for box in boxes if box.text.strip() == "p90").click()
+    assert browser.execute_script(heads) == [label for label in before if label != "p90"]
+    hidden = browser.execute_script("return document.querySelectorAll('.main tbody td[hidden]').length")
+    assert hidden == browser.execute_script("return document.querySelector('.main').tBodies[0].rows.length")
+
+
+def test_a_table_is_saved_as_it_is_shown(browser: Any, pages: dict[str, str], demo: Loaded) -> None:
+    import csv
+    import io
+
+    load(browser, pages["demo"])
+    capture(browser)
+    browser.find_element(
+        "css selector", "button[aria-label='Save as CSV: Variants with quality, latency and size']"
+    ).click()
+    rows = list(csv.DictReader(io.StringIO(saved(browser))))
+    assert [row["variant"].split(" · ")[0] for row in rows] == [cell.variant for cell in demo.result.cells]
+    for row, cell in zip(rows, demo.result.cells, strict=True):
+        steady: Any = cell.latency.steady
+        assert float(row["median latency (s)"]) == steady.value
+        assert row["median latency kind"] == steady.kind
+        assert row["size (B)"] == str(cell.artifact.size)
+    assert rows[0]["same as float unavailable because"] == "it is the float model itself"
+    tables = "return [...document.querySelectorAll('table[data-name]')].filter(t => t.tBodies[0].rows.length).length"
+    buttons = browser.find_elements("css selector", "button[aria-label^='Save as CSV']")
+    assert len(buttons) == browser.execute_script(tables) > 8
+
+
+def test_a_chart_is_saved_with_its_colours(browser: Any, pages: dict[str, str]) -> None:
+    from xml.etree import ElementTree
+
+    load(browser, pages["demo"])
+    capture(browser)
+    browser.find_element("css selector", ".plot button[aria-label^='Save as a picture']").click()
+    text = saved(browser)
+    drawing = ElementTree.fromstring(text)
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    circles = drawing.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert any(circle.get("fill", "").startswith("rgb") for circle in circles)
+    assert "var(" not in text
+    assert "class=" not in text
+    charts = browser.execute_script(
+        "return [...document.querySelectorAll('figure')].filter(f => f.querySelector('svg.chart')).length"
+    )
+    assert len(browser.find_elements("css selector", "button[aria-label^='Save as a picture']")) == charts
+
+
+def test_files_are_really_saved(browser: Any, pages: dict[str, str], tmp_path: Path) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    load(browser, pages["demo"])
+    browser.find_element("css selector", ".plot button[aria-label^='Save as a picture']").click()
+    WebDriverWait(browser, 20).until(lambda _: list(tmp_path.glob("*.svg")))
+    assert (tmp_path / "mnist-Quality-against-latency.svg").read_text().startswith("<svg")
+
+
+def test_two_variants_stand_side_by_side_layer_by_layer(browser: Any, pages: dict[str, str], demo: Loaded) -> None:
+    load(browser, pages["demo"])
+    selects = browser.find_elements("css selector", "#pair select")
+    for select, place in zip(selects, (0, 3), strict=True):
+        browser.execute_script(
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", select, str(place)
+        )
+    script = """return [...document.querySelectorAll(`#pair table[data-name='${arguments[0]}'] tbody tr`)]
+        .map(r => [...r.cells].map(c => c.dataset.v ?? c.innerText))"""
+    figures = {row[0]: row[1:] for row in browser.execute_script(script, "pair-figures")}
+    first, second = demo.result.cells[0], demo.result.cells[3]
+    medians: list[Any] = [cell.latency.steady for cell in (first, second)]
+    assert [float(value) for value in figures["median latency"][:2]] == [median.value for median in medians]
+    assert figures["median latency"][2] == f"{medians[1].value / medians[0].value:#.3g} times"
+    layers = browser.execute_script(script, "pair-layers")
+    assert not isinstance(first.layers, tuple) or len(layers) == len(first.layers)
+    assert [row[0] for row in layers] == [layer.op for layer in first.layers]  # type: ignore[union-attr]
+    assert all(row[3].endswith("times") for row in layers)
+
+
+def test_numbers_of_unlike_kinds_have_no_ratio_side_by_side(browser: Any, pages: dict[str, str]) -> None:
+    load(browser, pages["demo"])
+    selects = browser.find_elements("css selector", "#pair select")
+    browser.execute_script("arguments[0].value = '7'; arguments[0].dispatchEvent(new Event('change'))", selects[1])
+    script = """return [...document.querySelectorAll("#pair table[data-name='pair-figures'] tbody tr")]
+        .map(r => [r.cells[0].innerText, r.cells[3].innerText])"""
+    ratios = dict(browser.execute_script(script))
+    assert ratios["median latency"] == "–"
+    assert ratios["size"].endswith("times")
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_every_part_of_the_page_is_a_link_away(browser: Any, pages: dict[str, str], width: int) -> None:
+    load(browser, pages["two"], width=width)
+    links = browser.find_elements("css selector", "nav.contents a:not([hidden])")
+    targets = [link.get_attribute("href").split("#")[1] for link in links]
+    headings = browser.execute_script(
+        "return [...document.querySelectorAll('main > section > h2, main > section > .heading > h2')].length"
+    )
+    assert len(targets) >= headings - 1
+    browser.execute_script("arguments[0].click()", links[-1])
+    top = browser.execute_script("return document.getElementById('h-how').getBoundingClientRect().top")
+    bar = browser.execute_script("return document.querySelector('nav.contents').getBoundingClientRect().bottom")
+    assert browser.execute_script("return document.querySelector('nav.contents').getBoundingClientRect().top") >= -1
+    assert top >= bar - 1, "the bar hides no heading"

@@ -25,6 +25,7 @@ from edgerig.report.model import (
     BundleView,
     Compared,
     Failure,
+    FirmwareView,
     Layer,
     Metric,
     OriginRow,
@@ -32,6 +33,7 @@ from edgerig.report.model import (
     SharedView,
     SizeRow,
     SizeShare,
+    Variant,
 )
 from edgerig.report.quality import primary
 from edgerig.report.relative import if_compared, relative_speed
@@ -120,6 +122,19 @@ def _terminal_megabytes(size: Figure, row: Row) -> str:
     return f"{size.value / 1e6:,.1f} MB" if size.value is not None else size.text
 
 
+def board_columns(index: int, name: str) -> tuple[Column[tuple[Variant, FirmwareView]], ...]:
+    """Flash or RAM: bytes, a bar against what the board has, and the share in figures."""
+
+    def total(row: tuple[Variant, FirmwareView]) -> SizeShare:
+        return row[1].totals[index]
+
+    return (
+        Column(name, lambda row: Figure(text=f"{total(row).bytes:,} B", value=total(row).bytes, unit="B")),
+        Column(f"{name} bar", lambda row: total(row).share, sort=False, style="bar", pages=("html",)),
+        Column(f"{name} of the board's", lambda row: total(row).share),
+    )
+
+
 #: The table of variants.
 VARIANTS: tuple[Column[Row], ...] = (
     Column("variant", lambda row: row.label, align="left", head=True, rank=0, short="cell", terminal=_terminal_id),
@@ -172,6 +187,21 @@ MACHINE: tuple[Column[Change], ...] = (
     Column("", lambda row: row.label, align="left", head=True, key="name"),
     Column("before", lambda row: row.before, align="left"),
     Column("after", lambda row: row.after, align="left"),
+)
+
+#: Flash and RAM that a firmware takes, of those that its board has.
+TOTALS: tuple[Column[SizeShare], ...] = (
+    Column("memory", lambda row: row.name, align="left", head=True),
+    Column("taken", lambda row: Figure(text=f"{row.bytes:,} B", value=row.bytes, unit="B")),
+    Column("bar", lambda row: row.share, sort=False, style="bar", pages=("html",)),
+    Column("of the board's", lambda row: row.share),
+)
+
+#: The same of all variants that run on a board.
+BOARDS: tuple[Column[tuple[Variant, FirmwareView]], ...] = (
+    Column("variant", lambda row: row[0].label, align="left", head=True),
+    Column("board", lambda row: row[1].board, align="left"),
+    *(column for index, name in enumerate(("flash", "RAM")) for column in board_columns(index, name)),
 )
 
 #: What takes how much of a board's flash and RAM.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from edgerig.report.columns import (
+    BOARDS,
     FACTS,
     FAILURES,
     FIGURES,
@@ -16,6 +17,7 @@ from edgerig.report.columns import (
     ORIGINS,
     PARTS,
     SYMBOLS,
+    TOTALS,
     compared_columns,
     error_columns,
     size_columns,
@@ -88,6 +90,19 @@ def facts_table(facts: Sequence[Fact], warnings: tuple[str, ...] = ()) -> Table:
     return make_table(FACTS, facts, figures=figures, name="facts", title="Facts")
 
 
+def totals_table(firmware: FirmwareView) -> Table:
+    """Flash and RAM against what the board has."""
+    title = f"Memory of the {firmware.board}"
+    return make_table(TOTALS, firmware.totals, name="firmware-totals", title=title, warnings=firmware.warnings)
+
+
+def boards_table(report: Report) -> Table:
+    """Flash and RAM of all variants on boards, against what the boards have."""
+    rows = [(variant, variant.firmware) for variant in report.variants if variant.firmware is not None]
+    anchors = [variant.anchor for variant, _ in rows]
+    return make_table(BOARDS, rows, name="boards", title="Flash and RAM of the boards", anchors=anchors)
+
+
 def parts_table(firmware: FirmwareView) -> Table:
     """What takes how much of the board's memory."""
     title = "What takes how much"
@@ -117,6 +132,8 @@ def tables_of(report: Report) -> Iterator[tuple[str, Table]]:
     if report.compared:
         yield "", compared_table(report)
     yield from ((bundle.name, sizes_table(bundle, several)) for bundle in report.bundles if bundle.sizes)
+    if any(variant.firmware is not None for variant in report.variants):
+        yield "", boards_table(report)
     for variant in report.variants:
         if variant.layers.rows:
             yield variant.anchor, layers_table(variant)

@@ -63,10 +63,9 @@ def _series(heading: Heading, figures: Sequence[Figure | None]) -> Iterator[Seri
     if all(figure.value is None and figure.reason is None for figure in there):
         yield label, [_text(figure.text) if figure else "" for figure in figures]
         return
-    units = {figure.unit for figure in there if figure.value is not None}
-    unit = units.pop() if len(units) == 1 else ""
+    unit = heading.unit
     yield f"{label} ({unit})" if unit not in ("", "1", label) else label, [_value(figure) for figure in figures]
-    if len(units) > 1:
+    if len({figure.unit for figure in there if figure.value is not None}) > 1:
         yield f"{label} unit", [figure.unit if figure else "" for figure in figures]
     if any(figure.low is not None for figure in there):
         yield f"{label} low", [_number(figure.low) if figure else "" for figure in figures]

@@ -69,6 +69,9 @@ def document(report: Report) -> list[Block]:
     for bundle in report.bundles:
         if bundle.sizes:
             blocks += [Title(2, f"Size ({bundle.name})"), contents.sizes_table(bundle, False)]
+    boards = contents.boards_table(report)
+    if len(boards.lines) > 1:
+        blocks += [Title(2, "Flash and RAM"), boards]
     blocks.append(Title(2, "Each variant"))
     for variant in report.variants:
         blocks += _variant(variant, report)

@@ -69,7 +69,7 @@ def render_html(report: Report) -> str:
     environment.filters["drawn"] = curve
     environment.globals["zip"] = zip
     environment.globals["heat"] = _heat
-    css, js = (_part(name) for name in ("report.css", "report.js"))
+    css, js = _part("report.css"), _part("report.js") + _part("tools.js")
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     colours, legend = _colours(report)
     context: dict[str, Any] = {
@@ -78,6 +78,7 @@ def render_html(report: Report) -> str:
         "plot": _plot(report, colours, legend),
         "table": report.table.on("html"),
         "tables": contents,
+        "boards": contents.boards_table(report),
         "shared_legend": SHARED_LEGEND,
         "css": Markup(css),
         "js": Markup(js),
@@ -97,7 +98,10 @@ def _without(text: str, unit: str) -> str:
 
 
 def _part(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    """A style sheet or script without indentation and without lines that are comments: the page is read by browsers."""
+    text = (_TEMPLATES / name).read_text(encoding="utf-8")
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 def _colours(report: Report) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -24,10 +24,12 @@ Align = Literal["left", "right"]
 
 
 class Heading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A column of a `Table` as the writers need it; see `Column` for the fields."""
+    """A column of a `Table` as the writers need it; see `Column` for the fields. ``unit`` is that of all its numbers,
+    empty where they have none, or several."""
 
     label: str
     key: str
+    unit: str = ""
     align: Align = "right"
     sort: bool = True
     interval: bool = False
@@ -173,12 +175,14 @@ class Column(msgspec.Struct, Generic[T], frozen=True):
         """Its name in the JSON document and in CSV."""
         return self.key or (self.label if isinstance(self.label, str) else "")
 
-    def heading(self, rows: Sequence[T]) -> Heading:
-        """The heading over ``rows``."""
+    def heading(self, rows: Sequence[T], figures: Sequence[Figure | None] = ()) -> Heading:
+        """The heading over ``rows`` with ``figures``."""
         label = self.label if isinstance(self.label, str) else self.label(rows)
+        units = {figure.unit for figure in figures if figure is not None and figure.value is not None}
         return Heading(
             label=label,
             key=self.name or label,
+            unit=units.pop() if len(units) == 1 else "",
             align=self.align,
             sort=self.sort,
             interval=self.interval,
@@ -253,7 +257,7 @@ def make_table(
     return Table(
         name=name,
         title=title,
-        headings=tuple(column.heading(rows) for column, _ in shown),
+        headings=tuple(column.heading(rows, cells) for column, cells in shown),
         lines=tuple(
             Line(tuple(cells[index] for _, cells in shown), anchor, bool(anchor) and anchor in marked)
             for index, anchor in enumerate(anchors)

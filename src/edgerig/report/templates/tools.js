@@ -1,0 +1,232 @@
+"use strict";
+// What a reader does with the page: filter and choose columns, take tables and charts along, set two variants side by
+// side. Everything is made here from what the page shows; without script the page is whole, only without these.
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const make = (tag, properties = {}, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+  const button = (text, label, action) => {
+    const element = make("button", { type: "button", className: "tool", textContent: text });
+    element.setAttribute("aria-label", label);
+    element.addEventListener("click", action);
+    return element;
+  };
+  const save = (name, type, text) => {
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    make("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  };
+  const words = (node) => node.textContent.replace(/\s+/g, " ").trim();
+  const stem = document.title.split(" · ")[0].replace(/[^\w.-]+/g, "-");
+
+  // Columns and rows of the table of variants.
+  const main = document.querySelector("table.main");
+  const frame = main.closest(".scroll");
+  const heads = all("thead th", main);
+  const showColumn = (index, shown) => {
+    for (const row of main.rows) row.cells[index].hidden = !shown;
+  };
+  const menu = make("div", { className: "menu", hidden: true });
+  heads.forEach((th, index) => {
+    if (index === 0) return;
+    const box = make("input", { type: "checkbox", checked: !("off" in th.dataset) });
+    box.addEventListener("change", () => showColumn(index, box.checked));
+    showColumn(index, box.checked);
+    menu.append(make("label", {}, box, " ", th.dataset.label));
+  });
+  const choose = button("Columns", "Choose columns", () => {
+    menu.hidden = !menu.hidden;
+    choose.setAttribute("aria-expanded", String(!menu.hidden));
+  });
+  choose.setAttribute("aria-expanded", "false");
+  const count = make("span", { className: "muted" });
+  count.setAttribute("role", "status");
+  const filter = make("input", { type: "search", placeholder: "Filter variants", className: "filter" });
+  filter.setAttribute("aria-label", "Filter variants by words");
+  filter.addEventListener("input", () => {
+    const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const rows = [...main.tBodies[0].rows];
+    for (const row of rows) row.hidden = !wanted.every((word) => words(row).toLowerCase().includes(word));
+    count.textContent = wanted.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length}` : "";
+  });
+  frame.before(make("div", { className: "tools" }, filter, count, make("span", { className: "chooser" }, choose, menu)));
+
+  // Tables as CSV: the numbers behind what is shown, with their kinds and intervals.
+  const quoted = (text) => {
+    const plain = /^[=+\-@]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+    return /[",\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  };
+  const name = (cell) => {
+    const link = cell.querySelector("a"), sub = cell.querySelector(".sub");
+    return link ? [words(link), ...(sub ? [words(sub)] : [])].join(" · ") : words(cell);
+  };
+  const value = (cell) => {
+    if (cell.dataset.v !== undefined) return cell.dataset.v;
+    if (cell.querySelector(".none") || words(cell) === "–") return "";
+    return cell.tagName === "TH" ? name(cell) : words(cell);
+  };
+  const csv = (table) => {
+    const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
+    const columns = [];
+    [...table.tHead.rows].at(-1).querySelectorAll("th").forEach((th, index) => {
+      if (th.hidden || th.classList.contains("bar")) return;
+      const cells = rows.map((row) => row.cells[index]);
+      const label = th.dataset.label ?? words(th);
+      const unit = th.dataset.unit ? ` (${th.dataset.unit})` : "";
+      const part = (cell, selector) => words(cell.querySelector(selector) ?? document.createElement("i"));
+      columns.push([label + unit, ...cells.map(value)]);
+      if (cells.some((cell) => cell.querySelector(".ci")))
+        columns.push([`${label} interval`, ...cells.map((cell) => part(cell, ".ci"))]);
+      if (cells.some((cell) => cell.querySelector(".badge")))
+        columns.push([`${label} kind`, ...cells.map((cell) => cell.dataset.v === undefined ? "" : part(cell, ".badge") || "measured")]);
+      if (cells.some((cell) => cell.querySelector(".none")))
+        columns.push([`${label} unavailable because`,
+          ...cells.map((cell) => (cell.querySelector(".none")?.dataset.tip ?? "").replace(/^unavailable: /, ""))]);
+    });
+    return columns[0].map((_, row) => columns.map((column) => quoted(column[row])).join(",")).join("\n") + "\n";
+  };
+  const owner = (element) => {
+    const details = element.closest("details.variant[id]");
+    return details ? `-${details.id}` : "";
+  };
+  const addCsv = (table) => {
+    const file = `${stem}${owner(table)}-${table.dataset.name.replace(/[^\w.-]+/g, "-")}.csv`;
+    const scroll = table.closest(".scroll");
+    const tool = button("CSV", `Save as CSV: ${words(table.caption)}`, () => save(file, "text/csv", csv(table)));
+    const below = make("div", { className: "tools below" }, tool);
+    if (scroll.parentElement.tagName === "SECTION") { scroll.after(below); return; }
+    // In a grid the table and its button are one item.
+    const item = make("div");
+    scroll.replaceWith(item);
+    item.append(scroll, below);
+  };
+  all("table[data-name]").filter((table) => table.tBodies[0].rows.length).forEach(addCsv);
+
+  // Charts as SVG files of their own: with the colours that they have here, whatever shows them later.
+  const PROPERTIES = [
+    "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap",
+    "stroke-linejoin", "font-size", "font-weight", "font-family", "text-anchor", "paint-order",
+  ];
+  const alone = (drawing) => {
+    const copy = drawing.cloneNode(true);
+    const copies = [copy, ...all("*", copy)], originals = [drawing, ...all("*", drawing)];
+    copies.forEach((element, index) => {
+      const style = getComputedStyle(originals[index]);
+      for (const property of PROPERTIES) element.setAttribute(property, style.getPropertyValue(property));
+      for (const attribute of ["class", "style", "data-tip", "href", "tabindex"]) element.removeAttribute(attribute);
+    });
+    const [, , width, height] = drawing.getAttribute("viewBox").split(" ");
+    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    const ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    ground.setAttribute("width", width);
+    ground.setAttribute("height", height);
+    ground.setAttribute("fill", getComputedStyle(document.documentElement).getPropertyValue("--surface").trim());
+    copy.prepend(ground);
+    return new XMLSerializer().serializeToString(copy);
+  };
+  for (const figure of all("figure")) {
+    const drawings = all("svg.chart", figure);
+    if (!drawings.length) continue;
+    const title = words(figure.querySelector("h2, h5") ?? figure.querySelector("figcaption"));
+    const file = `${stem}${owner(figure)}-${title.slice(0, 40).replace(/[^\w.-]+/g, "-").replace(/-+$/, "")}.svg`;
+    figure.append(make("div", { className: "tools below" }, button("SVG", `Save as a picture: ${title}`, () => {
+      const drawing = drawings.find((one) => one.checkVisibility()) ?? drawings[0];
+      save(file, "image/svg+xml", alone(drawing));
+    })));
+  }
+
+  // Two variants side by side: their figures, and their operators in order, alike ones in one row.
+  const variants = [...main.tBodies[0].rows].map((row) => ({
+    row, title: name(row.cells[0]), anchor: row.cells[0].querySelector("a").getAttribute("href").slice(1),
+  }));
+  const kind = (cell) => words(cell.querySelector(".badge") ?? document.createElement("i"));
+  const ratio = (a, b) => {
+    const [first, second] = [a, b].map((cell) => Number(cell?.dataset.v));
+    if (!(first > 0) || !(second > 0) || kind(a) !== kind(b)) return "–";
+    return `${(second / first).toPrecision(3)} times`;
+  };
+  const shownCell = (cell) => {
+    const copy = cell ? cell.cloneNode(true) : make("td", { className: "n muted", textContent: "–" });
+    copy.hidden = false;
+    copy.removeAttribute("data-label");
+    return copy;
+  };
+  const figuresOf = (a, b) => heads.slice(1).flatMap((th, index) => {
+    const cells = [a, b].map((variant) => variant.row.cells[index + 1]);
+    if (cells.every((cell) => cell.dataset.v === undefined && !cell.querySelector(".none"))) return [];
+    const change = th.dataset.unit && !["1", "times"].includes(th.dataset.unit) ? ratio(...cells) : "";
+    return [make("tr", {}, make("th", { scope: "row", textContent: th.dataset.label }), ...cells.map(shownCell),
+      make("td", { className: "n", textContent: change }))];
+  });
+  const layersOf = (variant) => {
+    const table = document.querySelector(`#${CSS.escape(variant.anchor)} table[data-name="layers"]`);
+    if (!table) return [];
+    const place = Object.fromEntries(all("thead th", table).map((th, index) => [th.dataset.label, index]));
+    return [...table.tBodies[0].rows].map((row) => ({
+      index: Number(words(row.cells[place["#"]])), op: words(row.cells[place.operator]), time: row.cells[place.time],
+    })).sort((one, other) => one.index - other.index);
+  };
+  // Engines call one operator by several names, and run a convolution of 1 x 1 as a product of matrices.
+  const FAMILIES = [
+    [/depthwise|dwconv/, "depthwise"], [/conv|fully|gemm|dense|matmul/, "convolution"], [/softmax/, "softmax"],
+    [/max.*pool/, "maximum"], [/average|mean/, "average"], [/reshape|flatten/, "reshape"], [/^mul/, "mul"], [/^add/, "add"],
+  ];
+  const family = (op) => FAMILIES.find(([pattern]) => pattern.test(op.toLowerCase()))?.[1] ?? op.toLowerCase();
+  // The longest common row of operators (Wagner and Fischer, 1974): what one of both lacks stands alone.
+  const aligned = (a, b) => {
+    const best = Array.from({ length: a.length + 1 }, () => new Uint32Array(b.length + 1));
+    const alike = (i, j) => family(a[i].op) === family(b[j].op);
+    for (let i = a.length - 1; i >= 0; i--)
+      for (let j = b.length - 1; j >= 0; j--)
+        best[i][j] = alike(i, j) ? best[i + 1][j + 1] + 1 : Math.max(best[i + 1][j], best[i][j + 1]);
+    const pairs = [];
+    let i = 0, j = 0;
+    while (i < a.length || j < b.length) {
+      if (i < a.length && j < b.length && alike(i, j)) pairs.push([a[i++], b[j++]]);
+      else if (j >= b.length || (i < a.length && best[i + 1][j] >= best[i][j + 1])) pairs.push([a[i++], null]);
+      else pairs.push([null, b[j++]]);
+    }
+    return pairs;
+  };
+  const section = document.getElementById("pair");
+  if (variants.length < 2) return;
+  section.hidden = false;
+  for (const link of all("a[href='#pair']")) link.hidden = false;
+  const select = (label, chosen) => {
+    const element = make("select", {}, ...variants.map((variant, index) =>
+      make("option", { value: String(index), textContent: variant.title, selected: index === chosen })));
+    element.setAttribute("aria-label", label);
+    return element;
+  };
+  const starred = variants.findIndex((variant) => variant.row.classList.contains("chosen"));
+  const selects = [select("First variant", 0), select("Second variant", starred > 0 ? starred : 1)];
+  const place = make("div", { className: "columns" });
+  const table = (title, titles, rows) => {
+    const head = make("tr", {}, ...titles.map((text, index) =>
+      Object.assign(make("th", { scope: "col", textContent: text, className: index ? "n" : "" }))));
+    const element = make("table", { className: "data" }, make("caption", { textContent: title }),
+      make("thead", {}, head), make("tbody", {}, ...rows));
+    element.dataset.name = `pair-${title.toLowerCase()}`;
+    return element;
+  };
+  const draw = () => {
+    const [a, b] = selects.map((element) => variants[Number(element.value)]);
+    const layers = aligned(layersOf(a), layersOf(b)).map(([first, second]) => make("tr", {},
+      make("th", { scope: "row", textContent: [...new Set([first, second].filter(Boolean).map((layer) => layer.op))].join(" · ") }),
+      shownCell(first?.time), shownCell(second?.time),
+      make("td", { className: "n", textContent: first && second ? ratio(first.time, second.time) : "–" })));
+    const titles = ["", a.title, b.title, "second / first"];
+    const tables = [table("Figures", titles, figuresOf(a, b))];
+    if (layers.length) tables.push(table("Layers", ["operator", ...titles.slice(1)], layers));
+    place.replaceChildren(...tables.map((one) => make("div", {}, make("div", { className: "scroll" }, one))));
+    all("table", place).forEach(addCsv);
+  };
+  selects.forEach((element) => element.addEventListener("change", draw));
+  section.append(make("div", { className: "tools" }, selects[0], make("span", { textContent: "against" }), selects[1]), place);
+  draw();
+})();
