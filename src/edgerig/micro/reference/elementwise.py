@@ -26,6 +26,7 @@ from edgerig.micro.ir import (
     Tanh,
     Value,
 )
+from edgerig.micro.ir.operators.elementwise import Maximum
 from edgerig.micro.reference.operation import Array, Operation
 
 
@@ -55,6 +56,11 @@ def _sum(node: Binary, inputs: list[Array], sign: int) -> list[Array]:
     first, second = (_centred(*side) << LEFT_SHIFT for side in zip(inputs, node.inputs, strict=True))
     total = scale_by(scales.first, first) + sign * scale_by(scales.second, second)
     return [_clamp(node, scale_by(scales.output, total) + node.output.zero_point)]
+
+
+def maximum(_: Maximum, inputs: list[Array]) -> list[Array]:
+    """MAXIMUM."""
+    return [np.where(inputs[0] > inputs[1], inputs[0], inputs[1])]
 
 
 def _centred(content: Array, value: Value) -> Array:
@@ -124,6 +130,7 @@ OPERATIONS: dict[type[Node], Operation] = {
     Add: add,
     Sub: subtract,
     Mul: multiply,
+    Maximum: maximum,
     Relu: table_or_function,
     Logistic: table_or_function,
     Tanh: table_or_function,

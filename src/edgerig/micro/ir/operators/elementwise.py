@@ -54,6 +54,14 @@ class Mul(Binary):
     on_constants = np.multiply
 
 
+class Maximum(Binary):
+    """The greater of both."""
+
+    op: ClassVar[str] = "MAXIMUM"
+    on_constants = np.maximum
+    one_scale = True
+
+
 def binary(kind: type[Binary]) -> Builder:
     """Reads an operator of this family."""
 
@@ -73,9 +81,11 @@ def binary(kind: type[Binary]) -> Builder:
 
 
 _ARITHMETIC = Row(remarks="broadcasting, constants")
+_CHOICE = Row(remarks="broadcasting, constants; int8 with one scale and zero point of all tensors")
 
 RECORDS = (
     OperatorRecord("ADD", Add, binary(Add), _ARITHMETIC, "AddOptions"),
     OperatorRecord("SUB", Sub, binary(Sub), _ARITHMETIC, "SubOptions"),
     OperatorRecord("MUL", Mul, binary(Mul), _ARITHMETIC, "MulOptions"),
+    OperatorRecord("MAXIMUM", Maximum, binary(Maximum), _CHOICE, "MaximumMinimumOptions"),
 )
