@@ -26,7 +26,7 @@ from edgerig.micro.ir import (
     Tanh,
     Value,
 )
-from edgerig.micro.ir.operators.elementwise import Maximum
+from edgerig.micro.ir.operators.elementwise import Maximum, Minimum
 from edgerig.micro.reference.operation import Array, Operation
 
 
@@ -61,6 +61,11 @@ def _sum(node: Binary, inputs: list[Array], sign: int) -> list[Array]:
 def maximum(_: Maximum, inputs: list[Array]) -> list[Array]:
     """MAXIMUM."""
     return [np.where(inputs[0] > inputs[1], inputs[0], inputs[1])]
+
+
+def minimum(_: Minimum, inputs: list[Array]) -> list[Array]:
+    """MINIMUM."""
+    return [np.where(inputs[0] < inputs[1], inputs[0], inputs[1])]
 
 
 def _centred(content: Array, value: Value) -> Array:
@@ -131,6 +136,7 @@ OPERATIONS: dict[type[Node], Operation] = {
     Sub: subtract,
     Mul: multiply,
     Maximum: maximum,
+    Minimum: minimum,
     Relu: table_or_function,
     Logistic: table_or_function,
     Tanh: table_or_function,

@@ -62,6 +62,14 @@ class Maximum(Binary):
     one_scale = True
 
 
+class Minimum(Binary):
+    """The smaller of both."""
+
+    op: ClassVar[str] = "MINIMUM"
+    on_constants = np.minimum
+    one_scale = True
+
+
 def binary(kind: type[Binary]) -> Builder:
     """Reads an operator of this family."""
 
@@ -88,4 +96,5 @@ RECORDS = (
     OperatorRecord("SUB", Sub, binary(Sub), _ARITHMETIC, "SubOptions"),
     OperatorRecord("MUL", Mul, binary(Mul), _ARITHMETIC, "MulOptions"),
     OperatorRecord("MAXIMUM", Maximum, binary(Maximum), _CHOICE, "MaximumMinimumOptions"),
+    OperatorRecord("MINIMUM", Minimum, binary(Minimum), _CHOICE, "MaximumMinimumOptions"),
 )
