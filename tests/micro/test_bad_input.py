@@ -227,3 +227,13 @@ def test_a_bias_in_other_units_than_its_sums_is_refused() -> None:
     compiled(dense([0.1], target=0.5))
     with pytest.raises(CompileError, match=r"the scale of its bias is 0\.01 where input and weights make 1"):
         compiled(dense([10.0], target=0.5))
+
+
+@pytest.mark.parametrize("op", ["MAXIMUM", "MINIMUM"])
+def test_a_choice_between_values_of_two_scales_is_refused(op: str) -> None:
+    """LiteRT compares the stored integers, which would then mean nothing."""
+    net = TfliteBuilder()
+    a, b, y = (net.tensor(name, (1, 4), "int8", scale=scale) for name, scale in (("a", 0.1), ("b", 0.2), ("y", 0.1)))
+    net.operator(op, [a, b], [y], "MaximumMinimumOptions")
+    with pytest.raises(CompileError, match=rf"\({op}, y\) cannot be compiled: a and b have different scales"):
+        compiled(net.build([a, b], [y]))

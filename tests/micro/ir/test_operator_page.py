@@ -1,0 +1,51 @@
+"""The page on how to add an operator: its code is what the sources say, and it names every field."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from edgerig.micro.ir import Binary, Node
+from edgerig.micro.ir.operators.record import OperatorRecord
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs/plugins/operator.md").read_text()
+EXAMPLE = PAGE.partition("## MAXIMUM")[2]
+MICRO = ROOT / "src/edgerig/micro"
+
+
+def blocks(kind: str, text: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_c_of_the_example_is_the_file() -> None:
+    assert blocks("c", EXAMPLE) == [(MICRO / "kernels/portable/c/micro_maximum.c").read_text()]
+
+
+def test_the_python_of_the_example_stands_in_the_sources() -> None:
+    sources = [(MICRO / name).read_text() for name in ("ir/operators/elementwise.py", "reference/elementwise.py")]
+    found = [[block in source for source in sources] for block in blocks("python", EXAMPLE)]
+    assert found == [[True, False]] * 3 + [[False, True]] * 2
+
+
+def test_the_imports_of_the_page_are_there() -> None:
+    (imports,) = blocks("python", PAGE.partition("## The class")[0])
+    exec(imports, {})
+
+
+def test_the_page_names_every_field_and_every_file() -> None:
+    fields = [field.name for field in dataclasses.fields(OperatorRecord)]
+    for name in (*fields, "output_shapes", "macs", "on_constants", "one_scale"):
+        assert f"| `{name}` |" in PAGE, name
+    assert {"output_shapes", "macs"} <= set(vars(Node))
+    assert "one_scale" in vars(Binary)
+    for path in re.findall(r"`((?:src|scripts|docs)/[\w/.]+\.(?:py|md|c))`", PAGE):
+        assert (ROOT / path).exists() or "FAMILY" in path or "NAME" in path, path
+
+
+@pytest.mark.parametrize("name", ["input", "optional", "constant", "option", "activation", "wrong", "refuse"])
+def test_the_page_names_what_a_reader_calls(name: str) -> None:
+    assert f"`reader.{name}(" in PAGE
