@@ -9,7 +9,7 @@ import pytest
 import edgerig
 from edgerig.agent.server import Address, Agent
 from edgerig.errors import EdgerigError
-from edgerig.targets.remote import lease_holder as tenant
+from edgerig.targets.remote import lease_holder
 from edgerig.targets.resolve import target_for
 from edgerig.testing.faults import NAME as FAULTY
 from edgerig.testing.networks import dense_tflite
@@ -22,7 +22,7 @@ def test_stale_run_is_told_who_has_the_device_and_does_not_wait_for_it(tmp_path:
     serving.start()
     thief = target_for(str(agent.address), {"wait": 30})
     # A host that sleeps: its lease is not renewed, and somebody else takes the device.
-    monkeypatch.setattr(tenant.LeaseRenewer, "_run", lambda self: None)
+    monkeypatch.setattr(lease_holder.LeaseRenewer, "_run", lambda self: None)
 
     def steal() -> None:
         while not agent._host.workers:

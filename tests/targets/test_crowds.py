@@ -192,7 +192,7 @@ def test_session_that_runs_is_not_ended_by_keepers_of_its_owner(start_agent, fau
     agent = start_agent(runtimes=(faults.NAME,))
     target = target_for(str(agent.address))
     with target.open(faulty, faults.NAME, {}) as session:
-        owner = target._tenant._owner
+        owner = target._lease_holder._owner
         clients = [keep(agent, Owner(owner.id, owner.who, owner.fence, keeper=True)) for _ in range(40)]
         assert len(session.run(x).times_ns) == 5
     for client in clients:

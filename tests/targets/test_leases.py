@@ -245,7 +245,7 @@ def test_lease_lost_over_the_agents_death_stays_lost(agent_process, owned, fault
     agent = agent_process("--lease", "1")
     ann, bob = owned(agent.address), owned(agent.address)
     ann.check()
-    fence = ann._tenant._owner.fence
+    fence = ann._lease_holder._owner.fence
     monkeypatch.setattr(lease_holder.LeaseRenewer, "_renew", lambda self: None)
     time.sleep(1.5)
     bob.check()

@@ -1,4 +1,4 @@
-"""A serial line that is not there: a pseudo-terminal at each end, and a pump between them that spoils bytes.
+"""A serial line that is not there: a pseudo-terminal at each end, and a thread between them that spoils bytes.
 
 ::
 
@@ -54,7 +54,7 @@ class Line:
             self._device, self.device = os.open(to, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK), to
             tty.setraw(self._device)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._pump, daemon=True)
+        self._thread = threading.Thread(target=self._relay, daemon=True)
         self._thread.start()
 
     @property
@@ -93,7 +93,7 @@ class Line:
         self._kept.append(theirs)
         return ours, os.ttyname(theirs)
 
-    def _pump(self) -> None:
+    def _relay(self) -> None:
         waiting = {self._host: b"", self._device: b""}
         other = {self._host: self._device, self._device: self._host}
         poll = select.poll()

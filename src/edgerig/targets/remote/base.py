@@ -28,7 +28,7 @@ class WiredTarget(Target):
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
         self._sessions: list[WireSession] = []
-        self._tenant: LeaseHolder | None = None
+        self._lease_holder: LeaseHolder | None = None
 
     @abstractmethod
     def connect(self) -> WireClient:
@@ -38,7 +38,7 @@ class WiredTarget(Target):
             TargetError: The device cannot be reached.
         """
 
-    def make_tenant(self) -> LeaseHolder:
+    def make_lease_holder(self) -> LeaseHolder:
         """The run as an owner of the device."""
         return LeaseHolder(weakly(self), None, False, 0.0)
 
@@ -75,18 +75,18 @@ class WiredTarget(Target):
     def close(self) -> None:
         while self._sessions:
             self._sessions.pop().close()
-        if self._tenant is not None:
-            self._tenant.close()
+        if self._lease_holder is not None:
+            self._lease_holder.close()
 
     def _session_closed(self) -> None:
         self._sessions = [session for session in self._sessions if session.alive]
 
     def _owner(self) -> LeaseHolder:
-        if self._tenant is None:
-            self._tenant = self.make_tenant()
+        if self._lease_holder is None:
+            self._lease_holder = self.make_lease_holder()
             # A target that is forgotten without being closed must not hold the device.
-            weakref.finalize(self, self._tenant.close)
-        return self._tenant
+            weakref.finalize(self, self._lease_holder.close)
+        return self._lease_holder
 
     def _greet(self) -> tuple[WireClient, MachineState]:
         """A client that has said hello, and the device's state."""

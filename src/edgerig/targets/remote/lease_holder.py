@@ -42,7 +42,7 @@ class LeaseHolder:
     Args:
         connect: Makes a client that has said nothing yet. Must not keep the target alive.
         token: What proves that we may, if the device asks.
-        insist: Whether a device that does not ask for the token is refused: it may be another one.
+        require_proof: Whether a device that does not ask for the token is refused: it may be another one.
         wait: Seconds to wait for a device that another run has.
         say: Hears what goes wrong while nobody asks; standard error by default.
     """
@@ -55,10 +55,10 @@ class LeaseHolder:
         wait: float,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        self._connect, self._token, self._insist, self._wait = connect, token, require_proof, wait
+        self._connect, self._token, self._require_proof, self._wait = connect, token, require_proof, wait
         self._say = say or _log_warning
         self._owner = Owner(new_owner_id(), run_name())
-        self._keeper: LeaseRenewer | None = None
+        self._renewer: LeaseRenewer | None = None
 
     def greet(self) -> tuple[WireClient, MachineState]:
         """A client for a session, that has said hello, and the device's state.
@@ -66,10 +66,10 @@ class LeaseHolder:
         Raises:
             LeaseError: Another run has the device. TargetError: It is not there, or refuses us.
         """
-        if self._keeper is not None and self._keeper.died:
+        if self._renewer is not None and self._renewer.died:
             self._say("nobody renews the lease any more: its thread has died. Another begins.")
             self.hold()
-        if self._keeper is None:
+        if self._renewer is None:
             self.hold()
         return self._patiently(keeper=False)
 
@@ -81,7 +81,7 @@ class LeaseHolder:
         """
         client, state = self._patiently(keeper=True)
         grant = client.device.grant
-        before, self._keeper = self._keeper, None
+        before, self._renewer = self._renewer, None
         if before is not None:
             before.close(release=False)
         if grant is None:
@@ -90,14 +90,14 @@ class LeaseHolder:
         else:
             # A device may tell anything.
             seconds = grant.seconds if LEAST_LEASE <= grant.seconds < math.inf else LEAST_LEASE
-            self._keeper = LeaseRenewer(client, seconds / RENEWALS, lambda: self._hello(keeper=True)[0], self._say)
+            self._renewer = LeaseRenewer(client, seconds / RENEWALS, lambda: self._hello(keeper=True)[0], self._say)
         return state
 
     def close(self) -> None:
         """Give the device back."""
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.close(release=True)
+        renewer, self._renewer = self._renewer, None
+        if renewer is not None:
+            renewer.close(release=True)
             self._owner = Owner(new_owner_id(), self._owner.who)
 
     def _patiently(self, keeper: bool) -> tuple[WireClient, MachineState]:
@@ -124,7 +124,7 @@ class LeaseHolder:
         try:
             state = client.hello(msgspec.structs.replace(self._owner, keeper=keeper), self._token)
             grant = client.device.grant
-            if self._insist and not (grant and grant.proof):
+            if self._require_proof and not (grant and grant.proof):
                 raise TargetError(
                     f"{client.who} does not ask for the token. Is it the device that you think?",
                     "Start its agent with --token-file, or leave the target's setting `token_file` out.",

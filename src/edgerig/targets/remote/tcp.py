@@ -132,7 +132,7 @@ class Tcp(WiredTarget):
         folder = self.settings.tls or (None if address.loopback else os.environ.get(TLS_VARIABLE))
         return Path(folder) if folder else None
 
-    def make_tenant(self) -> LeaseHolder:
+    def make_lease_holder(self) -> LeaseHolder:
         file = self.settings.token_file
         token = load_token(Path(file) if file is not None else None)
         return LeaseHolder(weakly(self), token, file is not None, self.settings.wait)
