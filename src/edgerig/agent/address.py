@@ -11,7 +11,7 @@ from edgerig.errors import SpecError, UsageError
 from edgerig.wire.unix import UnixAddress, listen_unix
 
 PORT = 7433
-#: Connections that wait to be taken: a burst of strangers must not make the system drop those that come after it.
+#: The listen backlog: a burst of connections must not make the system drop those that come after it.
 BACKLOG = 512
 
 
@@ -44,7 +44,7 @@ def parse_address(text: str) -> Address:
     if not colon or port.endswith("]"):
         host, port = text.removeprefix("tcp://"), str(PORT)
     bare = host.removeprefix("[").removesuffix("]")
-    # `isdecimal` alone would let digits of other scripts through.
+    # `isdecimal` alone would accept digits of other scripts.
     wrong_port = not (port.isascii() and port.isdecimal() and int(port) <= 65535)
     if not bare or wrong_port or set(bare) & set("/@[] ") or (":" in bare and host == bare):
         raise SpecError(

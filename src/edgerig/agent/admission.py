@@ -1,4 +1,4 @@
-"""Who may come in: TLS, the greeting, and the proof of the token, before any process is started for a client."""
+"""Authentication of clients: TLS, HELLO, and the proof of the token, before any process is started for them."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from edgerig.wire.ownership import NONCE, Owner, device_proof, host_proof, new_n
 from edgerig.wire.tls import HANDSHAKE, TlsLink, explain
 from edgerig.wire.unix import UnixLink
 
-#: The largest frame that is taken before a worker is started for it.
+#: Limits of a frame from a client that has no worker yet.
 HELLO_LIMITS = Limits(header=4096, payload=4096)
-#: Seconds that a wrong token costs its sender.
+#: Delay after a wrong token, in seconds.
 PENALTY = 1.0
 _SAME_EDGERIG = "Install the same edgerig on both sides."
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """A client that may come in.
+    """An admitted client.
 
     Attributes:
         link: To it.
-        frame: Its HELLO, which is to be answered.
-        owner: Who it says it is, if it does.
-        proof: What the answer must carry to prove that we know the token, too.
+        frame: Its HELLO, still to be answered.
+        owner: The run that it says it belongs to, if any.
+        proof: The device's proof of the token, for the answer.
     """
 
     link: SocketLink
@@ -44,7 +44,7 @@ class Greeting(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """Lets clients in, or tells them why not.
+    """Admits clients, or answers why not.
 
     Args:
         context: TLS, or None for plain connections.
@@ -55,23 +55,23 @@ class Admission:
         self.context, self.token = context, token
 
     def greet(self, connected: socket.socket, seconds: float, wait: Callable[[float], object] = time.sleep) -> Greeting:
-        """Take the HELLO ourselves, so that a mere question who is there costs no process.
+        """Receive the HELLO in the agent itself, so that it costs no process.
 
         Args:
             connected: To the client.
-            seconds: Time that it gets for all of it.
-            wait: Lets a wrong token cost time.
+            seconds: Time limit for the whole greeting.
+            wait: Called for the delay after a wrong token.
 
         Raises:
-            TargetError: The client may not come in; it has been told.
-            OSError: It went away, or said too little in ``seconds``.
+            TargetError: The client is refused; an ERROR was sent to it.
+            OSError: It disconnected, or sent too little in ``seconds``.
         """
         deadline = time.monotonic() + seconds
         connected.settimeout(seconds)
         link = self._secure(connected, deadline)
         reader = FrameReader(DeadlineLink(link, deadline), HELLO_LIMITS, read_ahead=False)
         frame, hello = self._hello(link, reader)
-        # A unix socket is guarded by its permissions.
+        # File permissions control access to a unix socket.
         if self.token is None or isinstance(link, UnixLink):
             return Greeting(link, frame, hello.owner, b"")
         nonce = new_nonce()
@@ -100,7 +100,7 @@ class Admission:
             raise
 
     def _secure(self, connected: socket.socket, deadline: float) -> SocketLink:
-        """The link to a client: inside TLS if we have keys, and told what is wrong if it expects something else."""
+        """The link to a client: TLS if there are keys; a client that expects otherwise gets an ERROR that says so."""
         if connected.family == socket.AF_UNIX:
             return UnixLink(connected)
         tune(connected)
@@ -141,7 +141,7 @@ def _why_refused(error: ssl.SSLError) -> str:
 
 
 def tell(link: SocketLink, request: int, failure: Failure) -> None:
-    """Send a last ERROR, and see that it arrives."""
+    """Send a last ERROR, and close so that it arrives."""
     with contextlib.suppress(OSError, TargetError):
         link.set_timeout(1.0)
         link.send(encode(Kind.ERROR, request, pack(failure)))

@@ -1,6 +1,6 @@
-"""Connections to an agent, bounded in number so that nobody who is silent keeps out somebody who is not.
+"""Connections to an agent, bounded in number so that silent clients do not block others.
 
-Whoever comes is let in at first. Where there are too many, the one that has waited longest goes, of the peer address
+Every connection is accepted at first. If there are too many, the oldest one is closed, of the peer address
 that has most: a host that knows the token has shown so long before. Those that have are the last to go.
 """
 
@@ -17,7 +17,7 @@ from edgerig.wire import messages
 from edgerig.wire.frame import Kind, encode
 from edgerig.wire.messages import Failure, pack
 
-#: Connections without a lease, all together and of one peer address.
+#: Most connections without a lease: in total, and from one peer address.
 MAX_STRANGERS = 64
 MAX_OF_ADDRESS = 16
 #: Connections of one owner beside the one in which its session runs.
@@ -25,14 +25,14 @@ MAX_OF_OWNER = 8
 
 
 class Caller:
-    """One connection, as far as others need to end it.
+    """One connection, with what is needed to close it from outside.
 
     Attributes:
-        who: The peer, for people.
+        who: The peer, for log lines.
         group: Peers of one group share a bound: those of one address, or of one network of IPv6 (64 bits).
-        known: Whether it has shown that it may come in.
+        known: Whether it is authenticated.
         working: Whether its session runs.
-        over: Set when it was ended from outside.
+        over: Set when it was closed from outside.
     """
 
     def __init__(self, connected: socket.socket, peer: object) -> None:
@@ -42,11 +42,11 @@ class Caller:
         self.known = self.working = False
         self.over = threading.Event()
         self._lock = threading.Lock()
-        # TLS takes the descriptor over into a socket of its own; the connection is ended through this one.
+        # TLS moves the descriptor into another socket object; the connection is shut down through this duplicate.
         self._socket = socket.socket(fileno=os.dup(connected.fileno()))
 
     def dismiss(self, last: bytes = b"") -> None:
-        """End the connection, without waiting for anybody; ``last`` is said if the peer takes it at once."""
+        """Close the connection without blocking; ``last`` is sent if the peer accepts it at once."""
         self.over.set()
         with self._lock, contextlib.suppress(OSError):
             if last:
@@ -54,7 +54,7 @@ class Caller:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of the connection, which its own thread closes."""
+        """Release the duplicate; the connection's own thread closes the connection."""
         with self._lock:
             self._socket.close()
 
@@ -63,7 +63,7 @@ class Callers:
     """All connections of an agent.
 
     Args:
-        speaks: Whether an ERROR can be sent in the clear to those that have to go.
+        speaks: Whether an ERROR can be sent, unencrypted, to connections that are closed.
     """
 
     def __init__(self, speaks: bool) -> None:
@@ -122,13 +122,13 @@ class Callers:
             caller.dismiss()
 
     def _one_too_many(self, group: str) -> Caller | None:
-        """Who has to go if one more of ``group`` comes."""
+        """The connection to close if one more of ``group`` arrives."""
         count = Counter(caller.group for caller in self._strangers)
         if count[group] < MAX_OF_ADDRESS:
             if len(self._strangers) < MAX_STRANGERS:
                 return None
             group = count.most_common(1)[0][0]
-        # Those that came first stand first.
+        # In order of arrival.
         return min((caller for caller in self._strangers if caller.group == group), key=lambda caller: caller.known)
 
 
@@ -140,7 +140,7 @@ def _group(address: str) -> str:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             return str(ip.ipv4_mapped)
-        # Whoever has one address there has 2**64.
+        # A host with one IPv6 address usually has its whole /64 network.
         return str(ipaddress.ip_network((ip, 64), strict=False))
     return str(ip)
 

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 #: Days that a certificate is good for. The CA's own is good for ten years, or longer if a certificate is.
 DAYS = 825
 CA_DAYS = 3650
-#: A clock may be behind: boards often have none that runs without power.
+#: Certificates are valid from so long ago: the clocks of boards without a battery may be behind.
 _EARLIER = timedelta(days=1)
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What was made or found: the folder of the CA, of each certificate, and until when they are good (ISO 8601)."""
+    """The folders of the CA and of each certificate, and when the certificates expire (ISO 8601)."""
 
     ca: str
     new_ca: bool
@@ -122,7 +122,7 @@ def _issue(ca: _Ca, folder: Path, name: str, hosts: Sequence[str], until: dateti
     assert isinstance(ca.certificate, x509.Certificate)
     assert isinstance(ca.key, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
-    # Nobody trusts a certificate longer than the CA that it hangs on.
+    # A certificate is not trusted longer than its CA.
     until = min(until, ca.certificate.not_valid_after_utc)
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
@@ -210,7 +210,7 @@ def _pem_key(key: EllipticCurvePrivateKey) -> bytes:
 def _store(folder: Path, files: dict[str, bytes]) -> None:
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        # Before the key is in it: nobody else gets to see it, not for a moment.
+        # Permissions are set before the key is written, so that it is never readable by others.
         folder.chmod(0o700)
     for name, data in files.items():
         write_bytes(folder / name, data, 0o600 if name == KEY else None)

@@ -21,20 +21,20 @@ from edgerig.errors import LeaseError, StorageError
 from edgerig.files import write_json
 from edgerig.wire.ownership import Owner
 
-#: Seconds that a lease lasts without a word from its owner.
+#: Seconds that a lease lasts without a message from its owner.
 LEASE_SECONDS = 30.0
-#: Seconds that a new owner waits for the one before, which may be ending.
+#: Seconds that a new owner waits for the previous one, whose session may be ending.
 HANDOVER_SECONDS = 3.0
 FILE = "leases.json"
 #: Permissions of that file.
 PRIVATE = 0o600
 GIVEN_BACK = "The run gave the device back."
-#: So many owners that lost their lease are remembered.
+#: Number of owners that are remembered after they lost their lease.
 _REMEMBERED = 200
 
 
 class Session(Protocol):
-    """What runs under a lease, as far as leases are concerned."""
+    """A session that runs under a lease."""
 
     def revoke(self, why: LeaseError) -> None:
         """End soon, and tell the client why."""
@@ -50,7 +50,7 @@ class Lease:
 
     @property
     def named(self) -> bool:
-        """Whether its owner can come back: one without a name is gone with its connection."""
+        """Whether its owner can reconnect: an owner without an id cannot."""
         return bool(self.owner)
 
 
@@ -63,7 +63,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct, frozen=True):
-    """What lies on disk: the last number, the leases, and who lost one to whom."""
+    """The leases file: the last fencing number, the leases, and which owner lost one to which."""
 
     fence: int
     leases: tuple[_Kept, ...] = ()
@@ -113,8 +113,8 @@ class Leases:
             over: Set when the connection has ended, and need not wait any more.
 
         Raises:
-            LeaseError: Another owner has it, or had it since.
-            StorageError: It cannot be kept.
+            LeaseError: Another owner has it, or has had it since.
+            StorageError: It cannot be saved.
         """
         identity = owner.id if owner else ""
         who = printable(owner.who) if owner and owner.who else peer
@@ -146,7 +146,7 @@ class Leases:
             lease.until = time.monotonic() + self.seconds
 
     def leave(self, lease: Lease) -> None:
-        """One connection less; the owner may come back within the lease's time."""
+        """A connection of the owner has ended; it may reconnect within the lease's time."""
         with self._changed:
             lease.connections -= 1
             if lease in self._held:
@@ -168,7 +168,7 @@ class Leases:
             self._changed.notify_all()
 
     def enter(self, lease: Lease, session: Session) -> None:
-        """Let ``session`` be the one that runs under ``lease``; one from before is ended, its link must have died.
+        """Register ``session`` under ``lease``. A previous session is ended: its link must have died.
 
         Raises:
             LeaseError: The lease has passed to another owner, or the session before does not end.
@@ -198,7 +198,7 @@ class Leases:
     # ---- under the lock
 
     def _new(self, owner: str, who: str) -> Lease | None:
-        """A new lease, if there is a place for it, or if a lease has run out; else None."""
+        """A new lease, if a slot is free or a lease has expired; else None."""
         if len(self._held) + len(self._ending) < self.slots:
             return self._grant(owner, who)
         now = time.monotonic()
@@ -211,7 +211,7 @@ class Leases:
         self._log(f"lease {old.fence} of {old.who} has run out; {who} takes the device with lease {new.fence}")
         if old.session is not None:
             old.session.revoke(self._stale(old.fence, self._lost[old.owner]))
-            # Two networks at once would disturb each other.
+            # Two networks at the same time would disturb each other's times.
             self._changed.wait_for(lambda: old.session is None, HANDOVER_SECONDS)
         return new
 
@@ -234,7 +234,7 @@ class Leases:
         by = self._lost.get(owner) if owner else None
         first = self._held[0] if self._held else None
         if by is None and fence and self.slots == 1 and first and first.named and first.fence > fence:
-            # What happened before a restart without a folder is not known, but somebody is here now.
+            # Without a folder nothing is known from before a restart, but another run holds the device now.
             by = _Kept(first.owner, first.who, first.fence)
         if by is not None:
             raise self._stale(fence, by)
@@ -280,7 +280,7 @@ class Leases:
                 f"Cannot read {self._path}: {error}.", "Remove it if no run is going on with this device."
             ) from error
         with contextlib.suppress(OSError):
-            # One that an older version wrote may be open to everybody; whose it is else, we replace it soon.
+            # An older version may have written it readable by all. If another user owns it, it is replaced soon.
             self._path.chmod(PRIVATE)
         self._fence, self._lost = max(kept.fence, 0), dict(kept.lost)
         until = time.monotonic() + self.seconds
@@ -289,10 +289,10 @@ class Leases:
     def _save(self) -> None:
         if self._path is not None:
             held = tuple(_Kept(lease.owner, lease.who, lease.fence) for lease in self._held if lease.named)
-            # Who knows the id of a run can pass for it.
+            # A run's id authenticates it, so the file is private.
             write_json(self._path, _File(self._fence, held, self._lost), PRIVATE)
 
 
 def printable(text: str, most: int = 80) -> str:
-    """What a client calls itself, or is the cause of, fit for logs and messages; at most ``most`` characters."""
+    """Text from a client, with characters that cannot be printed replaced; at most ``most`` characters."""
     return "".join(c if c.isprintable() else "?" for c in text[:most])

@@ -1,4 +1,4 @@
-"""What stands around the loading of a network in a worker: its engine, its memory, and the name of its file."""
+"""Helpers for loading a network in a worker: importing its engine, its memory, and its name in errors."""
 
 from __future__ import annotations
 

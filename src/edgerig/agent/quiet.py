@@ -1,4 +1,4 @@
-"""A log that strangers cannot fill."""
+"""A rate-limited log for events that unauthenticated clients can cause."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable
 
 from edgerig.agent.lease import printable
 
-#: Lines about strangers that are logged in so many seconds; the others are counted.
+#: Most lines in a period of so many seconds; further ones are counted only.
 MOST_LINES = 30
 SECONDS = 60.0
 _LONGEST = 300
 
 
 class QuietLog:
-    """Passes on a bounded number of lines.
+    """Passes on a bounded number of lines to ``log``.
 
     Args:
-        log: Hears them.
+        log: Called with each line.
     """
 
     def __init__(self, log: Callable[[str], None]) -> None:
@@ -26,7 +26,7 @@ class QuietLog:
         self._since, self._lines = time.monotonic(), 0
 
     def __call__(self, text: str) -> None:
-        """Log ``text``, what is printable of it, unless too much was logged in the last minute."""
+        """Log the printable part of ``text``, unless too much was logged in the last minute."""
         with self._lock:
             now = time.monotonic()
             if now - self._since > SECONDS:

@@ -1,4 +1,4 @@
-"""Folders of agents and their sessions: each is somebody's alone, and what a killed one left is cleared away."""
+"""Folders of agents and their sessions: each has one owner, and those of killed processes are removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _YOUNG_SECONDS = 60.0
 
 
 def own_folder(folder: Path | None) -> int | None:
-    """Take ``folder`` for us alone, and clear away what a killed agent left there; a descriptor that holds it.
+    """Lock ``folder`` for this agent, and remove what a killed agent left there; the descriptor that holds the lock.
 
     Raises:
         UsageError: Another agent has it. StorageError: It cannot be used.
@@ -41,16 +41,16 @@ def own_folder(folder: Path | None) -> int | None:
 
 
 def _make_private(folder: Path) -> None:
-    """Make ``folder``, for its owner alone: leases, networks and what engines print are nobody else's business."""
+    """Make ``folder`` private to its owner: it holds leases, networks and the output of engines."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # One that holds other things, such as a home, keeps its permissions; what we put there has its own.
+    # A folder with other content, such as a home, keeps its permissions; files in it get their own.
     ours = folder.stat().st_uid == os.getuid()
     if ours and ((folder / _LOCK).exists() or not any(folder.iterdir())):
         folder.chmod(0o700)
 
 
 def session_folder(parent: Path | None) -> tuple[Path, int]:
-    """A new folder for a session, and a descriptor that tells others that it is in use.
+    """A new folder for a session, and the descriptor of a lock that marks it as in use.
 
     Raises:
         StorageError: There is no room, or no permission.

@@ -28,13 +28,13 @@ from edgerig.wire.pair import pair
 from edgerig.wire.scanner import Damage, Scanner
 from edgerig.wire.serial import SerialLink
 
-#: Seconds of silence after which a frame that was begun is not waited for any more.
+#: Seconds of silence within a frame after which the rest of it counts as lost.
 IDLE_SECONDS = 0.2
 _TICK = 0.1
 
 
 class _Label(msgspec.Struct, frozen=True):
-    """What makes a request that one and no other."""
+    """Identifies a request."""
 
     kind: int
     request: int
@@ -54,7 +54,7 @@ class _Work:
         finally:
             theirs.close()
         self.link.set_timeout(10.0)
-        # What is read ahead would not make the socket readable.
+        # `poll` does not see bytes that were read ahead.
         self.reader = FrameReader(self.link, read_ahead=False)
 
     def end(self) -> None:
@@ -128,7 +128,7 @@ class SerialAgent:
             self._lock = None
 
     def _turn(self) -> None:
-        """Wait for the host or the worker, and do what they ask for."""
+        """Wait for the host or the worker, and handle their messages."""
         poll = select.poll()
         poll.register(self.link.fileno(), select.POLLIN)
         if self._work is not None:
@@ -176,13 +176,13 @@ class SerialAgent:
 
     def _take_request(self, frame: Frame) -> None:
         label = _Label(frame.kind, frame.request, frame.sequence)
-        # What comes twice was answered, and the answer got lost or damaged.
+        # A repeated request was answered before, and the answer got lost or damaged.
         self._spoils = self._spoils or label == self._last
         if frame.kind == Kind.HELLO:
             self._greet(frame, label)
             return
         if frame.sequence and label == self._last:
-            # While it is still being worked on, its answer is going to come by itself.
+            # If it is still being processed, its answer will follow.
             if not self._busy:
                 for answer in self._answers:
                     self._send(answer)
@@ -202,7 +202,7 @@ class SerialAgent:
             self._worker_died()
 
     def _check_size(self, frame: Frame) -> None:
-        """Refuse what the worker would, whose refusal ends the session: here a session has no end to tell."""
+        """Refuse messages that are too large for the worker, as its own refusal would end the session."""
         limit = self.limits.model if frame.kind == Kind.MODEL else self.limits.message
         if len(frame.payload) > limit:
             raise TargetError(
@@ -231,7 +231,7 @@ class SerialAgent:
         return pack(msgspec.structs.replace(unpack(header, Hello), boot=self.boot))
 
     def _announce(self) -> None:
-        """Tell a host that may be in the middle of a session that we have started anew."""
+        """Send a HELLO, so that a host in the middle of a session learns of the restart."""
         header, payload = answer_hello(
             Frame(Kind.HELLO, 0, 0, pack(Hello(VERSION, "", 0, 0)), memoryview(b"")), self.runtimes, self._wire_limits
         )
@@ -271,7 +271,7 @@ class SerialAgent:
             self._answer(Kind.ERROR, pack(messages.failure_of(error)))
 
     def _answer(self, kind: int, header: bytes = b"", payload: Sequence[memoryview] = (), flags: int = 0) -> None:
-        """Answer the last request, and keep the answer should it be asked for again."""
+        """Answer the last request, and keep the answer for a repeated request."""
         assert self._last is not None
         label = self._last
         answer = b"".join(encode(kind, label.request, header, payload, flags=flags, sequence=label.sequence))

@@ -32,12 +32,12 @@ from edgerig.wire.unix import UnixAddress
 
 __all__ = ["PORT", "Address", "Agent", "parse_address"]
 
-#: Seconds that a client gets to introduce itself.
+#: Seconds within which a client must send its HELLO.
 HELLO_SECONDS = 10.0
-#: Threads of connections, those that are just ending among them; `edgerig.agent.callers` keeps their number below this.
+#: Most threads of connections, including those that are ending; `edgerig.agent.callers` keeps them below this.
 MAX_THREADS = 512
 _TICK = 0.2
-#: Seconds without another try when a connection cannot be taken, as there are no descriptors left.
+#: Pause in seconds when a connection cannot be accepted for lack of descriptors.
 _BREATH = 0.05
 
 
@@ -90,7 +90,7 @@ class Agent:
         self.idle, self.limits = idle, limits or WorkerLimits()
         self._admission = Admission(tls, token)
         self._callers = Callers(speaks=tls is None)
-        # Whoever comes may cause these lines; what sessions do is logged as it is.
+        # For lines that any client can cause; those of sessions are not limited.
         self._door_log = QuietLog(log)
         self._threads: set[threading.Thread] = set()
         self._lock = own_folder(folder)
@@ -138,7 +138,7 @@ class Agent:
         try:
             connected, peer = self._listener.accept()
         except OSError as error:
-            # The client was gone before its call was taken, or it cannot be taken for now.
+            # The client disconnected before it was accepted, or cannot be accepted for now.
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 self._door_log(f"a connection has to wait: {error.strerror}")
                 time.sleep(_BREATH)
@@ -178,18 +178,18 @@ class Agent:
             if not caller.over.is_set():
                 self._door_log(f"{caller.who}: {error}")
         except Exception as error:
-            # A fault of ours that a client has found must not end more than its own connection.
+            # An internal fault that a client triggers must not end more than its own connection.
             self._door_log(
                 f"{caller.who}: {type(error).__name__}: {error}; this is a fault of edgerig, please report it"
             )
         finally:
-            # Wrapping in TLS has moved the descriptor into the link's own socket.
+            # With TLS, the descriptor belongs to the link's socket.
             (link or connected).close()
             self._callers.leave(caller)
             self._threads.discard(threading.current_thread())
 
     def _visit(self, greeting: Greeting, caller: Caller) -> None:
-        """Give the client a lease, answer its HELLO, and do what it came for."""
+        """Give the client a lease, answer its HELLO, and run its session or renewals."""
         link, request, owner = greeting.link, greeting.frame.request, greeting.owner
         try:
             lease = self._leases.claim(owner, caller.who, over=caller.over)
@@ -214,10 +214,10 @@ class Agent:
     def _keep(self, link: SocketLink, lease: Lease) -> None:
         """Let the client renew its lease until it gives it back or goes away."""
         reader = FrameReader(link, Limits(header=4096, payload=0))
-        # It is quiet between renewals.
+        # Nothing arrives between renewals.
         while self._wait_for_request(link, max(self.idle, self._leases.seconds)):
             link.set_timeout(HELLO_SECONDS)
-            # A renewal has this time as a whole, however its bytes come.
+            # The time limit is for the whole message, even if it arrives byte by byte.
             reader.link = DeadlineLink(link, time.monotonic() + HELLO_SECONDS)
             frame = reader.read()
             if frame.kind != Kind.LEASE:
@@ -244,7 +244,7 @@ class Agent:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._host.stopping:
             if poll.poll(_TICK * 1000):
-                # Through TLS one cannot peek; its end is told by the first read.
+                # TLS has no MSG_PEEK; the first read notices a closed connection.
                 plain = not isinstance(link.socket, ssl.SSLSocket)
                 return bool(link.socket.recv(1, socket.MSG_PEEK)) if plain else True
         return False

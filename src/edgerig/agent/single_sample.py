@@ -1,4 +1,4 @@
-"""The way of a single sample through a worker: all that does not change from one message to the next is done once."""
+"""The fast path for messages with a single sample: what does not change between messages is prepared once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SingleSampleRunner:
         Raises:
             WireError: The payload is not as long as the header says. InferenceError: The engine failed.
         """
-        # A reader that receives in the same place gives the same view: the arrays over it are still good.
+        # If the payload lies in the same buffer as before, the arrays over it are reused.
         if payload is not self._seen:
             self._look_at(payload)
         self.elapsed, outputs = self.runtime.run_one(self._sample)

@@ -1,6 +1,6 @@
 """Moves bytes between a TLS connection, which one process must keep to itself, and a worker's socket pair.
 
-The device's key stays in the agent: a worker, in which anybody's network runs, never has it. One thread does both ways,
+The device's key stays in the agent: a worker, which runs untrusted networks, never has it. One thread does both ways,
 because OpenSSL's connections do not bear two.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 #: Bytes under way in each direction; a TLS record holds 16 KiB.
 BUFFER = 256 * 1024
 _TICK = 0.5
-#: Pause after a poll that told nothing that can be used: a side that has hung up tells so again and again.
+#: Pause after a poll without usable events: a side that has hung up keeps reporting that.
 _PAUSE = 0.005
 
 
@@ -64,7 +64,7 @@ class _Way:
 
 
 def relay(outer: ssl.SSLSocket, inner: socket.socket, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Move bytes both ways until one side ends or ``stopped``; what the worker said last still goes out.
+    """Move bytes both ways until one side ends or ``stopped``; the worker's last bytes are still delivered.
 
     Both sockets are non-blocking afterwards; neither is closed.
     """

@@ -1,4 +1,4 @@
-"""The file of a network on its way to the device: its parts go to disk as they come, and none is kept in memory."""
+"""Uploads of networks: parts are written to disk as they arrive, and none is kept in memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Upload:
             raise
 
     def drop(self) -> None:
-        """Forget what has come of a network that is not whole."""
+        """Discard an incomplete upload."""
         file, self._file, self._header = self._file, None, None
         self._hash, self._arrived = hashlib.sha256(), 0
         if file is not None:
@@ -98,7 +98,7 @@ class Upload:
         self._file = (self.folder / _UNFINISHED).open("wb")
 
     def _finish(self, asked: ModelHeader) -> Path:
-        """See that it is the file that was announced, and put it under its hash: no name from outside is a path."""
+        """Check the hash, and store the file under it: no name from outside becomes a path."""
         digest = self._hash.hexdigest()
         if digest != asked.sha256:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""One session of a client: a worker, and what there is to see to while it works."""
+"""One session of a client: starts its worker, supervises it, and reports how it ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SessionHost:
     """What the sessions of one agent have in common.
 
     Args:
-        leases: Whose turn it is.
+        leases: All leases of the device.
         runtimes: Runtimes that clients may ask for.
         folder: Where each session's folder is made; None for the temporary folder.
         idle: Seconds without a request after which a session ends.
@@ -58,7 +58,7 @@ class SessionHost:
 
 
 class Visit:
-    """One session: a worker, and what there is to see to while it works."""
+    """One session: starts its worker, supervises it, and reports how it ended."""
 
     def __init__(self, host: SessionHost, link: SocketLink, lease: Lease, who: str) -> None:
         self.host, self.link, self.lease, self.who = host, link, lease, who
@@ -70,7 +70,7 @@ class Visit:
         self._revoked = why
 
     def run(self) -> None:
-        """Have the session, from its worker's start to its end."""
+        """Run the session from its worker's start to its end."""
         leases = self.host.leases
         try:
             leases.enter(self.lease, self)
@@ -119,7 +119,7 @@ class Visit:
             host.log(f"{self.who}: session ended")
 
     def _attend(self, worker: WorkerProcess, relaying: threading.Thread | None = None) -> None:
-        """Wait until the worker has ended; end it if it may not go on, or its client is gone and it does not notice."""
+        """Wait until the worker has ended; return early if it must be ended: revoked, or its client is gone."""
         poll = select.poll()
         poll.register(self.link.socket, _GONE)
         gone_since: float | None = None
@@ -133,11 +133,11 @@ class Visit:
                 time.sleep(0.01)
 
     def _last_words(self, worker: WorkerProcess) -> None:
-        """Tell the client why there is no more to come."""
+        """Send the client the reason for the session's end."""
         if self._revoked is not None:
             worker.process.kill()
             worker.process.wait()
-            # The next one need not wait until this client has heard.
+            # The next session need not wait until this client has been notified.
             self.host.leases.exit(self.lease, self)
             if self._revoked.message != GIVEN_BACK:
                 self.host.log(f"{self.who}: {self._revoked.message}")

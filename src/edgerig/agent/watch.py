@@ -10,7 +10,7 @@ import stat
 import sys
 from pathlib import Path
 
-#: What engine and process print is thrown away when it has grown beyond so many bytes; looked at every few seconds.
+#: Output of engine and process is discarded when it exceeds so many bytes; checked every few seconds.
 PRINTED_BYTES = 8 * 1024**2
 _LOOK_SECONDS = 5.0
 
@@ -27,7 +27,7 @@ def watch(fileno: int, lifeline: int, folder: Path) -> None:
 
 
 def _cut_short(printed: int) -> None:
-    """Empty the file of what was printed if it is too long: an engine that complains endlessly fills no disk."""
+    """Truncate the output file if it is too long, so that an engine cannot fill the disk."""
     with contextlib.suppress(OSError):
         state = os.fstat(printed)
         if stat.S_ISREG(state.st_mode) and state.st_size > PRINTED_BYTES:

@@ -46,9 +46,9 @@ from edgerig.wire.pace import MESSAGE_SECONDS, TooSlow
 # Not by __name__: this module is the main one of its process.
 _logger = logging.getLogger("edgerig.agent.worker")
 
-#: Requests that a host may have under way: they wait in the socket, and cost nothing here.
+#: Requests that a host may pipeline: they wait in the socket's buffer.
 WINDOW = 32
-#: Bytes that LOG tells, from the end, of what engine and process have printed.
+#: Bytes from the end of the output of engine and process that LOG returns.
 LOG_BYTES = 4096
 #: Bytes that each file of a session may have at least, whatever its limits are.
 LEAST_FILE = 64 * 1024**2
@@ -110,13 +110,13 @@ class Worker:
             while True:
                 frame = self._reader.read()
                 self._answer(frame)
-                # The view of a large payload would keep it in memory, where it does not belong to the network.
+                # A reference to a large payload would keep it in memory during the measurement.
                 del frame
         except ConnectionError:
             return
         except TimeoutError as error:
             why = str(error) if isinstance(error, TooSlow) else "no request came for too long"
-            # Who takes nothing has no use for last words.
+            # A peer that reads nothing will not read the ERROR either.
             self.link.set_timeout(_LAST_WORDS_SECONDS)
             self._fail(0, Failure(messages.INTERNAL, f"The session was closed: {why}."))
         except WireError as error:
@@ -135,7 +135,7 @@ class Worker:
             self._fail(frame.request, Failure(messages.UNSUPPORTED, text, "Install the same edgerig on both sides."))
             return
         if len(frame.payload):
-            # The host decides whether the link needs checksums, and knows more about it.
+            # The host decides whether the link needs checksums; the answer follows it.
             self._writer.checked = bool(frame.flags & CHECKED)
         try:
             header, payload = answer(frame)
@@ -223,7 +223,7 @@ class Worker:
         return header, [as_bytes(array) for array in (result.times_ns, *result.outputs)]
 
     def _data(self, frame: Frame) -> Answer:
-        # The payload's view ends with the next message, these inputs are for the one after it.
+        # Copied, as the payload's view ends with the next message, before the inputs are used.
         self._inputs = [array.copy() for array in self._tensors(frame)]
         return b"", ()
 
@@ -292,7 +292,7 @@ class Worker:
         result = self._loaded().run(inputs)
         if not self._inferences:
             self._memory |= network_memory(self._memory["rss_before_load"], self._since)
-            # From now on, as the first inference is looked at from all sides.
+            # Not for the first inference, which also measures memory.
             self._single = SingleSampleRunner(self._loaded())
         self._inferences += len(result.times_ns)
         self._last_ns = int(result.times_ns[-1])
@@ -308,9 +308,9 @@ class Worker:
         return [_array(view, spec, count) for view, spec in zip(views, specs, strict=True)]
 
     def _check_answer(self, count: int) -> None:
-        """Refuse what would be answered beyond the limit of messages, before the engine has made all of it.
+        """Refuse a request whose answer would exceed the message limit, before it is computed.
 
-        One sample may always come back, as far as a message can hold it.
+        The answer for a single sample is always allowed, up to what a message can hold.
         """
         size = 8 + sum(max(spec.nbytes, 0) for spec in self._loaded().outputs)
         limit = min(max(self._reader.limits.payload, size), 0xFFFFFFFF)
@@ -355,18 +355,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.log_fd is not None:
         child_logs.forward_to_pipe(given.log_fd, Levels(*given.log_levels))
-    # Whoever started us decides when we end; Ctrl-C in its terminal is not meant for us.
+    # The parent process decides when to end; Ctrl-C in its terminal must not end this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What a session writes, and a network is among it, is for this user alone.
+    # Files of a session, networks included, are private to this user.
     os.umask(0o077)
     connected = socket.socket(fileno=given.fd)
     link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
     link.set_timeout(given.idle)
-    # Where nobody else can come, such as on `local`, nobody is given up either.
+    # Without an idle limit, as on `local`, there is no minimum speed either.
     grace = min(given.idle, MESSAGE_SECONDS) if given.idle is not None else None
     link.grace = grace
     threading.Thread(target=watch, args=(given.fd, 0, given.folder), daemon=True).start()
-    # Nothing that a session writes, an engine's endless complaints included, fills the disk.
+    # Limits every file of a session, the engine's output included, so that it cannot fill the disk.
     largest = max(given.max_model or 0, given.max_message, LEAST_FILE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     if given.max_memory is not None:

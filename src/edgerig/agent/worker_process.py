@@ -1,4 +1,4 @@
-"""Start a worker process, know how it died, leave nothing of it behind."""
+"""Starting and ending a worker process, and the reason of its death."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from edgerig.wire.ownership import TOKEN_VARIABLE
 
 _logger = logging.getLogger(__name__)
 
-#: Variables that change how many threads an engine uses behind the settings' back.
+#: Environment variables that would override the settings' number of threads.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "TVM_NUM_THREADS", "XLA_FLAGS",
 )  # fmt: skip
-#: What is not a worker's business.
+#: Environment variables that a worker does not get.
 SECRETS = (TOKEN_VARIABLE, "CREDENTIALS_DIRECTORY")
-#: What it prints goes to a file of this name in its folder.
+#: Name of the file in its folder that receives its output.
 ERRORS = "stderr"
 #: Seconds that a worker gets to end by itself after its socket was closed.
 GRACE = 2.0
-#: Lines that are its last words, and the bytes at the end in which they are looked for.
+#: Last lines of its output that an error quotes, and the bytes at the end that are searched for them.
 _LAST_WORDS, _LAST_BYTES = 3, 16 * 1024
 
 
@@ -93,7 +93,7 @@ class WorkerProcess:
         logs = child_logs.PipeReader(os.fdopen(reader, "rb"))
         wanted = child_logs.levels()
         words += ["--log-fd", str(writer), "--log-levels", str(wanted.ours), str(wanted.libraries)]
-        # Appended to, so that it can be cut short while it is written.
+        # In append mode, so that it can be truncated while it is written.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
             with os.fdopen(os.open(self._errors, flags, 0o600), "wb") as errors:
@@ -146,7 +146,7 @@ class WorkerProcess:
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
-        # What it has logged stands before what is logged about its end.
+        # Its own records are logged before the session's end.
         self._logs.join(GRACE)
         self._remove_folder()
 
@@ -172,7 +172,7 @@ def _own_environment() -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process of ours: our own module path, and no variables that set threads."""
+    """The environment for a child process: our module path, and no variables that set threads."""
     result = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
     result["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return result

@@ -1,8 +1,8 @@
 """What a device answers, checked where it comes in, and trusted afterwards.
 
-A device may be broken, of another version, or hostile. What a measurement stands on, such as shapes, counts and times,
-is refused with an `AnswerError` where it cannot be. Of what is only told beside it, such as a temperature, that one
-figure counts as not told. Texts lose what a terminal or a page would obey (`edgerig.text`).
+A device may be broken, of another version, or hostile. Values that a measurement depends on, such as shapes, counts and
+times, raise an `AnswerError` if they are impossible. Of side information, such as a temperature, only the impossible
+figure is dropped. Control characters are removed from texts (`edgerig.text`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from edgerig.text import lines, one_line
 from edgerig.wire.frame import Frame
 from edgerig.wire.messages import Hello, Loaded, Statistics, unpack, unpack_tensors
 
-#: More tensors, dimensions, elements, threads or bytes than this no device has.
+#: Plausibility limits: no device has more tensors, dimensions, elements, threads or bytes.
 MOST_TENSORS, MOST_DIMENSIONS, MOST_ELEMENTS = 256, 16, 2**40
 MOST_THREADS, MOST_CORES, MOST_BYTES = 4096, 65536, 2**60
-#: Seconds that nobody waits for: a time above is a clock that was read wrongly.
+#: Longest plausible duration, in seconds: a larger one means that a clock was read wrongly.
 LONGEST_SECONDS = 1e7
-#: Seconds that a lease is taken to last at most: it is renewed several times in them.
+#: Longest lease duration that is accepted, in seconds; it is renewed several times in that time.
 LONGEST_LEASE = 86_400.0
 #: Names of figures, layers and packages that are kept.
 MOST_NAMES = 1000
@@ -41,14 +41,14 @@ NAME, MESSAGE, LOG = 200, 4000, 4096
 CLOCK_TOLERANCE = 0.05
 #: A clock that ticks at most so many seconds apart cannot stand still over an inference.
 FINE_TICK = 10e-9
-#: Seconds between two ticks of the coarsest clock that anything is timed with.
+#: Resolution of the coarsest clock that is accepted, in seconds.
 COARSEST_TICK = 1.0
 
 Named = TypeVar("Named")
 
 
 def decoded(data: bytes | memoryview, kind: Any, what: str, who: str) -> Any:
-    """What stands in an answer to ``what``, of the type ``kind``.
+    """The content of an answer to ``what``, decoded as the type ``kind``.
 
     Raises:
         AnswerError: It is of another type.
@@ -72,7 +72,7 @@ def tensors(frame: Frame, who: str, before: int = 0) -> tuple[int, list[memoryvi
 
 
 def checked_hello(hello: Hello, who: str) -> Hello:
-    """Who a device is.
+    """The device's HELLO, checked.
 
     Raises:
         AnswerError: It takes no messages that anything could be asked with, or tells what cannot be.
@@ -102,7 +102,7 @@ def checked_hello(hello: Hello, who: str) -> Hello:
 
 
 def checked_machine(state: MachineState | None, who: str) -> MachineState:
-    """The state of a device's machine; figures that cannot be count as not told, and so does a machine that is nil."""
+    """The state of a device's machine. Impossible figures become None; so does a missing machine."""
     if state is None:
         return unknown_machine(one_line(who, NAME))
     changes: dict[str, Any] = {
@@ -153,7 +153,7 @@ def checked_loaded(loaded: Loaded, who: str) -> Loaded:
 
 
 def _checked_spec(spec: TensorSpec, who: str, what: str, least: int) -> TensorSpec:
-    """A tensor. A size that an engine does not know in advance is told as -1 or 0, of outputs alone."""
+    """A tensor specification. A dimension may be -1 or 0 (not known in advance), in outputs only."""
     name = one_line(spec.name, NAME)
     if spec.dtype not in ITEM_SIZES:
         raise _refused(who, f"tells the dtype {one_line(spec.dtype, 40)!r} of {what} {name!r}")
@@ -245,7 +245,7 @@ def checked_statistics(statistics: Statistics, who: str) -> Statistics:
 
 
 def checked_quantities(quantities: Mapping[str, Quantity], who: str, unit: str | None) -> dict[str, Quantity]:
-    """Figures by name, in ``unit`` where they have one; what cannot be is unavailable, and says so."""
+    """Figures by name, in ``unit`` where they have one; an impossible one becomes `Unavailable` with the reason."""
     names = list(quantities.items())[:MOST_NAMES]
     return {one_line(name, NAME): checked_quantity(quantity, who, unit) for name, quantity in names}
 

@@ -34,14 +34,14 @@ _logger = logging.getLogger(__name__)
 
 __all__ = ["Answer", "RuntimeProtocol", "WireClient"]
 
-#: What a device answers that knows no HELLO.
+#: The message kinds of a device that does not know HELLO.
 STEPWISE = tuple(int(kind) for kind in (Kind.DATA, Kind.MODEL, Kind.PROCESS, Kind.OUTPUT, Kind.STATS))
 
 
 class WireClient(Exchange, RuntimeProtocol):
     """Speaks the protocol over a link; the arguments are those of `edgerig.wire.exchange.Exchange`."""
 
-    # ---- the seed's stepwise exchange
+    # ---- the stepwise exchange
 
     def upload_model(self, header: ModelHeader, data: memoryview) -> Loaded:
         if self.device.network:
@@ -93,14 +93,14 @@ class WireClient(Exchange, RuntimeProtocol):
         frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine, sensors)))
         return answers.checked_statistics(answers.decoded(frame.payload, Statistics, "STATS", self.who), self.who)
 
-    # ---- what goes beyond the seed
+    # ---- sessions, streams and reports
 
     def hello(self, owner: Owner | None = None, token: bytes | None = None) -> MachineState:
-        """Introduce ourselves; keeps who the device is in ``device``, and gives its state.
+        """Send HELLO: store the device's answer in ``device``, and return its machine state.
 
         Args:
             owner: The run that asks for the device; None for whoever needs no lease.
-            token: Proves that we may, if the device asks for that. It is not sent.
+            token: Secret that proves access if the device asks for a proof. It is not sent.
 
         Raises:
             LeaseError: Another run has the device.
@@ -116,7 +116,7 @@ class WireClient(Exchange, RuntimeProtocol):
             signed, proof = self._prove(owner or Owner(""), token, asked)
             frame = self.request(Kind.HELLO, messages.pack(msgspec.structs.replace(mine, owner=signed)))
         except messages.Unsupported:
-            # The least that a device can do is the stepwise exchange.
+            # Every device supports the stepwise exchange at least.
             self._end_greeting()
             self.device = msgspec.structs.replace(self.device, kinds=STEPWISE)
             return unknown_machine(self.who)
@@ -153,7 +153,7 @@ class WireClient(Exchange, RuntimeProtocol):
         return signed, device_proof(token, asked.nonce, nonce)
 
     def renew_lease(self, release: bool = False) -> None:
-        """Keep the lease that a HELLO with ``keeper`` gave us, or give it back.
+        """Renew the lease that a HELLO with ``keeper`` granted, or release it.
 
         Raises:
             LeaseError: It has passed to another owner.
@@ -176,10 +176,10 @@ class WireClient(Exchange, RuntimeProtocol):
         return self._results(frame, count, round_trip)
 
     def stream(self, requests: Iterable[Request], window: int | None = None) -> Iterator[Answer]:
-        """Run many requests, the next ones under way while the device works on one; the answers in order.
+        """Run many requests, pipelined: the next ones are sent while the device works on one. Answers come in order.
 
         Args:
-            requests: Arguments of `run`, asked for one by one as the device can take them. They must stay unchanged
+            requests: Arguments of `run`, drawn one at a time as the device can accept them. They must stay unchanged
                 until they are answered.
             window: Requests under way at most; never more than the device has granted, nor than one on a link that
                 loses bytes.
@@ -200,12 +200,12 @@ class WireClient(Exchange, RuntimeProtocol):
         return answers.checked_layers(layers, self.who)
 
     def memory(self) -> dict[str, Quantity]:
-        """The memory that the device tells, in bytes by name."""
+        """The memory figures that the device reports, in bytes by name."""
         quantities = answers.decoded(self.request(Kind.MEMORY).payload, dict[str, Quantity], "MEMORY", self.who)
         return answers.checked_quantities(quantities, self.who, "B")
 
     def specification(self) -> Loaded:
-        """What `upload_model` told about the loaded network.
+        """The loaded network's specification, as `upload_model` returned it.
 
         Raises:
             InferenceError: None is loaded.

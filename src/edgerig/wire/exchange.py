@@ -16,11 +16,11 @@ from edgerig.wire.protocol import Answer
 OK, ERROR = int(Kind.OK), int(Kind.ERROR)
 #: Seconds in which an agent has to answer the first HELLO: it starts a process for each session before it does.
 HELLO_SECONDS = 15.0
-#: Bytes of the largest answer that holds no tensors: what is told about a device, a network, its operators.
+#: Bytes of the largest answer without tensors: descriptions of a device, a network, its operators.
 ABOUT_BYTES = 16 * 1024 * 1024
 #: Answers that hold tensors.
 _WITH_TENSORS = frozenset({int(Kind.RUN), int(Kind.OUTPUT)})
-#: Seconds in which a device that does not listen any more can say why.
+#: Seconds to wait for an ERROR from a device that has stopped reading.
 _LAST_WORDS_SECONDS = 1.0
 
 
@@ -73,7 +73,7 @@ class Exchange:
         """Send one request and wait for its answer.
 
         Raises:
-            EdgerigError: As the device told it. TargetError: it is gone or talks nonsense.
+            EdgerigError: The error that the device reported. TargetError: It is gone or violates the protocol.
         """
         return self._answer(self._send(kind, header, payload))
 
@@ -87,11 +87,11 @@ class Exchange:
         return self._request
 
     def _expect(self, kind: int) -> None:
-        """Take no larger an answer than one to a request of that kind can be."""
+        """Limit the size of the next answer to what a request of that kind can have."""
         self._reader.limits = self.limits if kind in _WITH_TENSORS else self._about
 
     def _next_request(self, header: bytes, payload: Sequence[memoryview]) -> int:
-        """The number of a request that the device will take."""
+        """The next request number, after checking that the device accepts a message of this size."""
         if self.broken:
             raise TargetError(f"The connection to {self.who} is broken.", "Open a new session.")
         size = sum(part.nbytes for part in payload)
@@ -102,10 +102,10 @@ class Exchange:
             )
         return self._request % 0xFFFFFFFF + 1
 
-    # ---- what a stream is made of
+    # ---- pipelined requests, for `edgerig.wire.stream`
 
     def begin(self, kind: int, header: bytes, payload: Sequence[memoryview]) -> tuple[int, Buffers]:
-        """Send as much of a request as the device takes at once; its number, and what is left to send."""
+        """Send as much of a request as the link accepts without waiting; its number, and the buffers left to send."""
         if not self.link.duplex:
             return self._send(kind, header, payload), ()
         self._request = self._next_request(header, payload)
@@ -113,14 +113,14 @@ class Exchange:
         return self._request, self.continue_send(self._writer.frame(kind, self._request, header, payload))
 
     def continue_send(self, left: Buffers) -> Buffers:
-        """Send more of a request; what is left then."""
+        """Send more of a request; the buffers that are still left."""
         try:
             return self.link.send_some(left)
         except OSError as error:
             raise self._after_failed_send(error) from error
 
     def wait(self) -> bool:
-        """Wait until more of a request can be sent or something of an answer is here; whether the latter."""
+        """Wait until the link can send or has received something; whether it has received something."""
         try:
             return self.link.wait()
         except OSError as error:
@@ -134,7 +134,7 @@ class Exchange:
     # ---- the greeting
 
     def _begin_greeting(self) -> None:
-        """What listens there may be anything, and send anything, however slowly."""
+        """Limit the whole HELLO in time: the peer may not be an agent, and may send anything, however slowly."""
         self._greeting = True
         self.link.set_timeout(self.hello_timeout)
         self._reader.link = DeadlineLink(self.link, time.monotonic() + self.hello_timeout)
@@ -162,7 +162,7 @@ class Exchange:
                 self.broken = True
                 raise WireError(f"{self.who}: {error.message}", error.hint) from error
             if frame.kind == ERROR and frame.request in (request, 0):
-                # Request 0 is no answer: the device's keeper tells why it will answer nothing any more.
+                # Request 0 is no answer: the agent reports why the session has ended.
                 self.broken = self.broken or frame.request == 0
                 raise self.reported_error(frame)
             if frame.request != request:
@@ -172,7 +172,7 @@ class Exchange:
             return frame
 
     def reported_error(self, frame: Frame) -> EdgerigError:
-        """The error that the device told in ``frame``, in its own words."""
+        """The error that the device reported in ``frame``, with its own message."""
         failure = answers.decoded(frame.header, Failure, "ERROR", self.who)
         return messages.error_of(failure, self._speaker, answer=frame.request != 0)
 
@@ -183,7 +183,7 @@ class Exchange:
         )
 
     def _after_failed_send(self, error: OSError) -> EdgerigError:
-        """A device that refuses to listen may have said why before it hung up."""
+        """The error for a failed send: a device that closes a connection may have sent an ERROR before."""
         self.broken = True
         try:
             self._reader.link = DeadlineLink(self.link, time.monotonic() + _LAST_WORDS_SECONDS)

@@ -36,24 +36,24 @@ __all__ = [
 
 #: Payloads begin at a multiple of this many bytes in memory, as numbers of every dtype need it.
 ALIGNMENT = 16
-#: Bytes that may be thrown away in search of a frame before the peer is given up.
+#: Bytes that are skipped in search of a frame before the peer is given up.
 GARBAGE_LIMIT = 64 * 1024
-#: Seconds in which it may be searched for, from the first byte that is none of it.
+#: Seconds that the search may take, from the first byte that is not part of a frame.
 GARBAGE_SECONDS = 30.0
-#: Seconds by which a wait may end before its time.
+#: Seconds by which a wait may end early.
 _CLOSE = 0.01
-#: Bytes of garbage that are shown to people.
+#: Bytes of garbage that an error message shows.
 _SHOWN = 80
 _SCRATCH = 64 * 1024
 #: Bytes that are allocated at once for a frame; for a larger one as it arrives, whatever it announces.
 AT_ONCE = 1024 * 1024
-#: Heads of messages that are kept at most; there is one for each number of samples in a message.
+#: Cached preambles with headers at most; there is one for each number of samples in a message.
 _HEADS = 64
 _SIZE = PREAMBLE.size
 
 
 class FrameWriter:
-    """Sends frames over a link. Heads of messages that differ in number and checksum only are made once and kept.
+    """Sends frames over a link. Preamble and header are cached for messages that differ only in number and checksum.
 
     Args:
         link: Where bytes go.
@@ -157,7 +157,7 @@ class FrameReader:
         self._deadline = None
         while True:
             if self._start == self._end:
-                # What nearly always happens, with nothing to work out.
+                # Fast path: the frame lies where it was expected.
                 target = self._target or self._aim()
                 self._end = self._lead + self.link.recv_into(target)
                 self._start = self._lead
@@ -209,7 +209,7 @@ class FrameReader:
             raise _too_long("payload", length, limit)
 
     def _search(self) -> None:
-        """Go on to where the next frame might begin, as there begins none here."""
+        """Skip to where the next frame might begin."""
         step = self._next_sync(self._start + 1) - self._start
         if not self._skipped:
             self._garbage, self._garbage_since = b"", time.monotonic()
@@ -236,7 +236,7 @@ class FrameReader:
         return self._end
 
     def _aim(self) -> memoryview:
-        """Where the next frame is received if nothing of it is here: as if it were like the last."""
+        """Choose where to receive the next frame, assuming that it has the same size as the last."""
         room = self._room(max(_SIZE, self._expected if self._ahead else 0))
         if self._lead + room > len(self._buffer):
             self._renew(room)
@@ -244,10 +244,10 @@ class FrameReader:
         return self._target
 
     def _room(self, need: int) -> int:
-        """How much to receive at once where ``need`` bytes are.
+        """How many bytes to receive at once, for a frame of ``need`` bytes.
 
-        Of a large frame nothing behind it, so that the next one can be received in its place as well. Of small ones
-        as many as come.
+        Nothing beyond a large frame, so that the next one can be received in the same place. With small frames as
+        many as come.
         """
         return max(need, self._ahead if need <= self._ahead else 0)
 
@@ -277,19 +277,19 @@ class FrameReader:
         except TimeoutError:
             if time.monotonic() < until:
                 raise  # the link's own limit is shorter
-            # Whether enough came before that silence is for the deadline to say.
+            # The deadline decides whether enough has arrived.
             self._deadline.left(self._end - self._start)
             return 0
 
     def _granted(self) -> int:
-        """How much memory a frame may have now, however long it is to be: half as much again as has arrived of it."""
+        """How much memory a frame may have now: 1.5 times what has arrived of it, whatever length it announces."""
         have = self._end - self._start
         return max(AT_ONCE, have + have // 2)
 
     def _grow(self, need: int) -> None:
         """Add room behind what is here of a frame of ``need`` bytes."""
         size = min(need, self._granted())
-        # Nothing but the buffer itself may hold it, so that the system can enlarge it where it is.
+        # Release all views of the buffer, so that it can be enlarged in place.
         self._view = self._payload = memoryview(b"")
         self._place, self._target = 0, None
         try:
@@ -310,7 +310,7 @@ class FrameReader:
         self._view[self._start : self._end] = rest
 
     def _renew(self, room: int) -> None:
-        # CPython's allocator gives multiples of 16 at least: so places in here say how they are aligned in memory.
+        # CPython's allocator aligns to 16 bytes at least: offsets in the buffer are thus aligned in memory as well.
         self._buffer = bytearray(room + ALIGNMENT)
         self._view = memoryview(self._buffer)
         self._payload, self._place, self._target = self._view[:0], 0, None

@@ -19,12 +19,12 @@ from edgerig.wire.pace import Deadline
 
 #: Parameters of TCP's keepalive, where the system has them: a peer that vanished is noticed within 20 seconds.
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
-#: Milliseconds after which a peer is gone that does not acknowledge what it was sent; keepalive counts silence only.
+#: TCP_USER_TIMEOUT in ms: how long sent data may stay unacknowledged. Keepalive covers idle connections only.
 USER_TIMEOUT = 20_000
 #: Bytes of a TCP socket's buffers, where the system grants as many: a large message then goes out in one piece, while
 #: buffers that the kernel lets grow and shrink make it stop and go.
 BUFFER = 4 * 1024 * 1024
-#: Seconds after which a send that the peer does not take is looked after.
+#: Seconds after which a blocked send is checked for progress.
 _SEND_SECONDS = 2.0
 _INT = struct.Struct("@i")
 #: What is sent: each of them bytes.
@@ -80,16 +80,16 @@ class Link(ABC):
         return ()
 
     def wait(self) -> bool:
-        """Wait until `send_some` could send, or something could be received; whether the latter.
+        """Wait until `send_some` can send or something can be received; whether something can be received.
 
         Raises:
-            TimeoutError: Neither came to pass.
+            TimeoutError: Neither happened in time.
         """
         return False
 
     @abstractmethod
     def set_timeout(self, seconds: float | None) -> None:
-        """How long one send or receive may stand still; None for ever."""
+        """Seconds that one send or receive may block; None for no limit."""
 
     @abstractmethod
     def close(self) -> None:
@@ -123,12 +123,12 @@ class SocketLink(Link):
             self._send_rest(left, sent)
 
     def _send_rest(self, left: Buffers, sent: int) -> None:
-        """Send what the peer has not taken at once, as long as it takes enough of it."""
+        """Send the rest of a blocked send, as long as the peer keeps accepting enough of it."""
         deadline = self._deadline(sent - self._unsent())
         poll = select.poll()
         poll.register(self.socket, select.POLLOUT)
         while left:
-            # What the kernel still holds has not moved: its buffers are large, and fill at once.
+            # Bytes in the kernel's buffers do not count as sent: the buffers are large, and fill at once.
             seconds = deadline.left(sent - self._unsent()) if deadline is not None else _SEND_SECONDS
             if not poll.poll(min(seconds, _SEND_SECONDS) * 1000):
                 continue
@@ -141,7 +141,7 @@ class SocketLink(Link):
         return Deadline(grace, moved=moved) if grace is not None else None
 
     def _unsent(self) -> int:
-        """Bytes that the kernel took and the peer has not, as far as it tells; of a unix socket with what they cost."""
+        """Bytes in the kernel's send buffer, as far as it reports them; of a unix socket with their bookkeeping."""
         try:
             return int(_INT.unpack(fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))[0])
         except OSError:
@@ -187,7 +187,7 @@ class SocketLink(Link):
             return
         # With a timeout of Python's own, every send and receive would cost a second system call, to wait.
         self.socket.settimeout(None)
-        # A send that stands still for a while is looked after by `_send_rest`, which sees how far it got.
+        # `_send_rest` continues a send that blocks for a while, and sees how far it got.
         brief = _SEND_SECONDS if seconds is None else min(seconds, _SEND_SECONDS)
         for option, limit in ((socket.SO_RCVTIMEO, seconds), (socket.SO_SNDTIMEO, brief)):
             micros = 0 if limit is None else max(1, round(limit * 1e6))

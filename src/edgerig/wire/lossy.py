@@ -24,25 +24,25 @@ from edgerig.wire.ownership import Owner
 from edgerig.wire.scanner import Damage, Scanner
 from edgerig.wire.serial import SerialLink
 
-#: Seconds of silence in the middle of a frame after which the rest of it is not waited for.
+#: Seconds of silence within a frame after which the rest of it counts as lost.
 IDLE_SECONDS = 0.25
-#: Seconds to wait for an answer of which nothing is known yet, beside what its way takes.
+#: Seconds to wait for the first answer of a kind, in addition to its transmission time.
 FIRST_SECONDS = 0.7
-#: And the least, once it is known how long such an answer takes.
+#: Least seconds to wait, once the usual time of such an answer is known.
 LEAST_SECONDS = 0.3
-#: After a silence it is waited twice as long as before: at most this long if it is not known how long an answer takes.
+#: The wait doubles after each silence: up to this many seconds if the usual time is not known.
 LONGEST_SECONDS = 10.0
-#: And so many times as long as usual once it is: on a bad line silence is what a lost byte sounds like.
+#: And so many doublings of the usual time once it is: on a bad line, silence often means no more than a lost byte.
 MOST_DOUBLINGS = 2
 #: Seconds in which a device has to answer the first HELLO; boards that reset when a port is opened take 2 or 3.
 HELLO_SECONDS = 10.0
 _HELLO_EVERY = 0.5
-#: A request that was refused so often is sent again after a pause only.
+#: Number of refusals after which a request is repeated only after a pause.
 HASTY_TRIES = 20
 PAUSE_SECONDS = 0.2
 #: One request of a run should not take longer than this on the line, in seconds, whatever else it takes.
 RUN_SECONDS = 0.5
-#: Bytes of a first request: on a bad line a long one may never get through.
+#: Bytes of the first request: on a bad line a long one may never arrive whole.
 FIRST_ADVISED = 512
 #: Messages are not made smaller than this on account of a bad line, in bytes of payload: parts of a network have longer
 #: headers than samples.
@@ -93,7 +93,7 @@ class LossyClient(WireClient):
         self.advised = min(FIRST_ADVISED, self._fast)
         self._spoils = False
         self._scanner = Scanner(self.limits)
-        # Answers to a session before this one may still be on their way.
+        # Answers to an earlier session may still be in transit.
         self._request = secrets.randbelow(0xFFFFFFF0) + 1
         self._sequence = secrets.randbelow(0xFFFF) + 1
         self._greeted = False
@@ -111,7 +111,7 @@ class LossyClient(WireClient):
         return state
 
     def _upload(self, header: ModelHeader, data: memoryview) -> Frame:
-        """In parts: a large message may never get through whole on a bad line."""
+        """Send a network in parts: a large message may never arrive whole on a bad line."""
         offset, frame = 0, None
         while frame is None or offset < data.nbytes:
             part = data[offset : offset + max(self.advised, LEAST_PART)]
@@ -124,7 +124,7 @@ class LossyClient(WireClient):
     def request_processing(self) -> int:
         start = time.perf_counter_ns()
         request = self._send(Kind.PROCESS, b"", ())
-        # If the word that it begins got lost for good, the time from the request on is what is known.
+        # If the first OK was lost, the time counts from the request.
         if self._answer(request).flags & MORE:
             start = time.perf_counter_ns()
             while self._answer(request).flags & MORE:
@@ -180,10 +180,10 @@ class LossyClient(WireClient):
 
     def _check_time(self) -> None:
         """Give up after too long a time, whatever comes."""
-        # Whoever answers, if only damaged, is there.
+        # A device whose answers arrive damaged is present.
         there = self._greeted or self.faults.damaged + self.faults.refused > 0
         limit = self.timeout if there else min(self.timeout, HELLO_SECONDS)
-        # On a slow line a few tries take longer than any timeout: what has moved, not what was announced, takes time.
+        # On a slow line a few tries exceed any timeout: add the time of the bytes that were really sent.
         limit = max(limit, 4 * ((self._size + self._scanner.arrived) * self._byte_seconds + LEAST_SECONDS))
         if time.monotonic() - self._first > limit:
             self.broken = True
@@ -194,7 +194,7 @@ class LossyClient(WireClient):
         if self._kind == Kind.HELLO:
             return _HELLO_EVERY
         pace = self._pace.get(self._kind)
-        # On a slow line it takes a while until what comes is known to be an answer.
+        # On a slow line some time passes before incoming bytes can be recognized as an answer.
         way = 2 * PREAMBLE.size * self._byte_seconds
         if pace is None:
             return way + min(FIRST_SECONDS * 2.0**self._silences, LONGEST_SECONDS)
@@ -212,16 +212,16 @@ class LossyClient(WireClient):
             if scanned is None:
                 self._wait()
             elif isinstance(scanned, Damage):
-                self._silences = 0  # it lives
+                self._silences = 0  # the device responds
                 self._damaged(scanned)
             elif self._is_answer(scanned, request):
                 self._learn()
                 return scanned
             else:
-                self._check_time()  # answers to nothing may come without end
+                self._check_time()  # unrelated answers may keep coming
 
     def _learn(self) -> None:
-        """From an answer: how long such a one takes, and how long messages may be on this line."""
+        """Update, from an answer, the usual time of such answers and the advised message length on this line."""
         self._learn_pace((time.monotonic() - self._started) / self._size)
         if self._kind not in (Kind.RUN, Kind.MODEL):
             return
@@ -245,11 +245,11 @@ class LossyClient(WireClient):
             self._pace[self._kind] = before + (pace - before) / 4
 
     def _wait(self) -> None:
-        """For bytes; if none come, for what that means."""
+        """Wait for bytes; if none come, decide what to do."""
         patience = self._last + self._patience() - time.monotonic()
         self._check_time()
         if patience < 0 and not self._scanner.awaited:
-            self._again()  # garbage comes without end
+            self._again()  # garbage keeps coming
             return
         try:
             self.link.set_timeout(IDLE_SECONDS if self._scanner.partial else max(0.0, patience))
@@ -281,12 +281,12 @@ class LossyClient(WireClient):
             self._again()
 
     def _is_answer(self, frame: Frame, request: int) -> bool:
-        """Whether ``frame`` is the answer; what to do about it if it is another one."""
+        """Whether ``frame`` is the awaited answer; handles it if it is not."""
         if frame.kind == Kind.HELLO and frame.request == 0:
             self._announced(frame)
             return False
         if frame.request != request or frame.kind not in (Kind.OK, Kind.ERROR):
-            return False  # an answer that was given twice
+            return False  # a duplicate answer
         if frame.kind == Kind.OK:
             return True
         failure: Failure = answers.decoded(frame.header, Failure, "ERROR", self.who)
@@ -294,7 +294,7 @@ class LossyClient(WireClient):
             self.faults.refused += 1
             self._silences, self._refusal = 0, one_line(failure.message)
             if self._tries >= HASTY_TRIES:
-                # It is not the line: asking as fast as can be would only keep both sides busy.
+                # The line is not at fault: repeating at once would only keep both sides busy.
                 time.sleep(PAUSE_SECONDS)
             self._again()
             return False
@@ -304,7 +304,7 @@ class LossyClient(WireClient):
         raise self.reported_error(frame)
 
     def _announced(self, frame: Frame) -> None:
-        """A device says that it has started."""
+        """Handle the HELLO that a device sends after a restart."""
         announced: messages.Hello = answers.decoded(frame.header, messages.Hello, "HELLO", self.who)
         if not self._greeted:
             if self._kind == Kind.HELLO:
@@ -334,7 +334,7 @@ class LossyClient(WireClient):
         )
 
     def _unanswered(self, seconds: float) -> TargetError:
-        """Why nothing came that could be understood, as far as that can be told."""
+        """The error for a request without an intelligible answer."""
         scanner, tries = self._scanner, self._tries + 1
         if scanner.frames == 0 and scanner.skipped > 0:
             return TargetError(

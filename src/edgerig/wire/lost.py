@@ -1,4 +1,4 @@
-"""What a host says of a device that went away, or was never one."""
+"""Errors for a device that disconnected, or for a peer that is no device."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from edgerig.wire.pace import TooSlow
 
 
 def no_hello(who: str, error: OSError, seconds: float, unread: bytes) -> TargetError:
-    """What happened instead of a hello.
+    """The error for a missing HELLO.
 
     Args:
-        error: What ended the waiting for it, which lasted ``seconds`` at most.
-        unread: What came and is no message.
+        error: What ended the wait, which lasted ``seconds`` at most.
+        unread: Received bytes that are no message.
     """
     if isinstance(error, TimeoutError):
         what = f"has not answered for {seconds:g} s; it has not even said hello."
@@ -31,9 +31,9 @@ def gone(who: str, error: OSError, timeout: float, why_gone: Callable[[], str | 
     """Why a session with a device ended.
 
     Args:
-        error: What the link said.
-        timeout: Seconds that it was waited for.
-        why_gone: What else is known about the reason, or None; asked where the link broke.
+        error: The link's error.
+        timeout: Seconds that the host waited.
+        why_gone: Called where the link broke: what else is known about the reason, or None.
     """
     if isinstance(error, TooSlow):
         return TargetError(

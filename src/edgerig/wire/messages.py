@@ -1,4 +1,4 @@
-"""What stands in the frames: typed headers and answers.
+"""The content of frames: typed headers and answers.
 
 Headers of control messages are msgpack arrays with fields in a fixed order; new fields are only ever appended, and a
 receiver ignores fields that it does not know. Messages of the measuring loop have a header of fixed binary fields,
@@ -32,7 +32,7 @@ _TEXT = 8000
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True):
-    """Who speaks and what it can take. Sent by the host, answered by the device in an OK.
+    """Introduces a peer and its limits. Sent by the host, answered by the device in an OK.
 
     Attributes:
         protocol: Version of the protocol.
@@ -41,7 +41,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
         kinds: Message kinds that it answers.
         runtimes: Runtimes that it has; empty for a host.
         clock: The clock of its on-device times; empty for a host.
-        boot: Differs from one start of the device to the next; 0 where it is not told.
+        boot: Differs from one start of the device to the next; 0 if the device does not report it.
         network: SHA-256 of the network that is built in; empty if networks are sent.
         reset_cause: Why the device started last, if it knows.
         owner: Who asks for the device; from a host. None for whoever needs no lease.
@@ -173,14 +173,14 @@ _CODE_OF = {cls: code for code, cls in sorted(CODES.items(), reverse=True) if co
 
 
 def failure_of(error: BaseException) -> Failure:
-    """An error as it goes over the wire; what is not one of edgerig's becomes INTERNAL."""
+    """An error as a `Failure` message; an exception that is not edgerig's becomes INTERNAL."""
     if not isinstance(error, EdgerigError):
         text = f"The device's program failed: {type(error).__name__}: {error}"
         return Failure(INTERNAL, text[:_TEXT], "This is a fault of edgerig or of a plugin; please report it.")
     if isinstance(error, errors.LeaseError):
         stale = error.retry_after is None
         return Failure(STALE if stale else BUSY, error.message, error.hint, () if stale else (error.retry_after,))
-    # A subclass that a plugin made is told as the nearest class that both sides know.
+    # A plugin's own subclass is sent as the nearest class that both sides know.
     code = next(_CODE_OF[cls] for cls in type(error).__mro__ if cls in _CODE_OF)
     details: tuple[Any, ...] = ()
     if isinstance(error, errors.UnknownNameError):
@@ -201,13 +201,13 @@ class Challenge(errors.TargetError):
 
 
 def error_of(failure: Failure, who: str = "", *, answer: bool = False) -> EdgerigError:
-    """The error that a device told, as the class that it raised; its words are cleaned.
+    """The error that a device reported, as the class that it raised; its text is cleaned.
 
     Args:
-        who: Whose words they are; put before them unless it is empty or in them.
-        answer: Whether a request was answered with it, so that the device is there and has made up its mind.
+        who: The device's name, put before the message unless it is empty or already in it.
+        answer: Whether it answers a request, so that asking again does not help.
     """
-    # What our own processes tell may be a table; a stranger's words must not look like lines of ours.
+    # Messages of our own processes may be tables; those of others must stay on one line, to not pass for ours.
     clean = one_line if who else lines
     message, hint = clean(failure.message, _TEXT), None if failure.hint is None else clean(failure.hint, _TEXT)
     if who and who not in message:
@@ -265,8 +265,8 @@ def pack_tensors(count: int, sizes: Sequence[int]) -> bytes:
     return _pack_tensors(count, tuple(sizes))
 
 
-# Both of these are in the way of every round trip, and hardly ever asked something new. Only short headers are kept:
-# a peer may send another long one with every message.
+# Both functions are called in every round trip, nearly always with the same arguments, so their results are cached.
+# Only for short headers: a peer could send a different long one with every message.
 @lru_cache(256)
 def _pack_tensors(count: int, sizes: tuple[int, ...]) -> bytes:
     return _TENSORS.pack(count, len(sizes), 0) + struct.pack(f"<{len(sizes)}I", *sizes)

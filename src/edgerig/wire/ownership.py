@@ -1,4 +1,4 @@
-"""Who may use a device, and for how long: owners, leases, and the proof that somebody knows the token.
+"""Who may use a device, and for how long: owners, leases, and the proof of knowing the token.
 
 A run is one *owner*. It gets a *lease* with a *fencing number*, larger than every one before it; whoever comes with a
 number that another owner has passed is refused. ``docs/wire.md`` is the specification.
@@ -19,7 +19,7 @@ from edgerig.errors import SpecError
 
 #: Bytes of the random number that each side makes for each connection.
 NONCE = 32
-#: Fewer characters could be found by trying: whoever hears one greeting can try tokens at home.
+#: Shorter tokens could be found by brute force, offline, from one recorded greeting.
 SHORTEST_TOKEN = 16
 #: A token file that is larger than this is none.
 _LARGEST_FILE = 4096
@@ -85,17 +85,17 @@ def host_proof(token: bytes, device_nonce: bytes, host_nonce: bytes, owner: str)
 
 
 def device_proof(token: bytes, device_nonce: bytes, host_nonce: bytes) -> bytes:
-    """What the device answers, so that a host notices somebody who only pretends to be the device."""
+    """The device's proof in its answer, so that a host recognizes an impostor."""
     return _mac(token, b"edgerig device", device_nonce, host_nonce)
 
 
 def same(proof: bytes, other: bytes) -> bool:
-    """Whether two proofs are equal, in a time that does not tell where they differ."""
+    """Whether two proofs are equal, compared in constant time."""
     return hmac.compare_digest(proof, other)
 
 
 def _mac(token: bytes, *parts: bytes) -> bytes:
-    # Each part with its length: two different lists of parts never make the same text.
+    # Each part with its length in front: two different lists of parts never make the same text.
     text = b"".join(len(part).to_bytes(4, "little") + part for part in parts)
     return hmac.new(token, text, hashlib.sha256).digest()
 

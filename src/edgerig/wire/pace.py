@@ -1,4 +1,4 @@
-"""How slowly a message may move before its peer is given up: a deadline for the whole of it, whatever its length."""
+"""The least speed of a message before its peer is given up: a deadline for the whole, whatever its length."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Deadline:
         self._since, self._before = time.monotonic(), moved
 
     def left(self, moved: int) -> float:
-        """Seconds until it is to be judged again, when ``moved`` bytes of it have moved.
+        """Seconds until the next check, after ``moved`` bytes have been transferred.
 
         Raises:
             TooSlow: Too few of them did. TimeoutError: None did since it was judged last.

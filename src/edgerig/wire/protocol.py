@@ -1,4 +1,4 @@
-"""What a host asks a device for, whatever carries it."""
+"""The host's requests to a device, independent of the transport."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgerig.wire.messages import Loaded, ModelHeader, Statistics
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a RUN brought: samples, their on-device times as int64 bytes, and the bytes of each output tensor.
+    """The answer to a RUN: samples, their on-device times as int64 bytes, and the bytes of each output tensor.
 
     The views are valid until the next request.
     """
@@ -35,7 +35,7 @@ class RuntimeProtocol(ABC):
 
     @abstractmethod
     def request_processing(self) -> int:
-        """Run it; host time in ns between the device's word that it begins and its word that it is done."""
+        """Run it; host time in ns between the device's first OK (it begins) and its second (it is done)."""
 
     @abstractmethod
     def download_output(self, count: int = 1) -> list[memoryview]:

@@ -40,8 +40,8 @@ class Scanner:
         self._view = memoryview(self._data)
         self._start = self._end = 0
         self._found: Preamble | None = None
-        # Of the payload of the frame that has begun: its checksum so far, and of how many bytes that is. Made while
-        # bytes come in, it takes no time after the last of them.
+        # Checksum of the current payload so far, and the number of bytes in it. It is computed while bytes arrive, so
+        # that it takes no time after the last of them.
         self._crc = self._summed = 0
 
     @property
@@ -56,12 +56,12 @@ class Scanner:
 
     @property
     def awaited(self) -> int:
-        """Bytes of the frame that has begun, all together; 0 if none has."""
+        """Total bytes of the current frame; 0 if none has begun."""
         return _length(self._found) if self._found is not None else 0
 
     @property
     def missing(self) -> int:
-        """Bytes of the frame that has begun that have not come yet; 0 if none has."""
+        """Bytes of the current frame that have not arrived yet; 0 if none has begun."""
         return max(0, _length(self._found) - self._end + self._start) if self._found is not None else 0
 
     def space(self) -> memoryview:
@@ -133,7 +133,7 @@ class Scanner:
             )
 
     def idle(self) -> Damage | None:
-        """Nothing came for a while: what was begun is not going to be finished. To be called until it gives None."""
+        """Give up the current frame after a silence. To be called until it returns None."""
         if self._found is not None:
             return self._damaged("it ended in the middle")
         self.skipped += self._end - self._start
@@ -152,7 +152,7 @@ class Scanner:
         preamble = self._found
         assert preamble is not None
         self._found = None
-        # Only the marker is given up: another frame may begin anywhere behind it.
+        # Skip only the sync marker: another frame may begin anywhere behind it.
         self._start += 1
         self.skipped += 1
         return Damage(preamble.kind, preamble.request, preamble.sequence, preamble.version, why)
@@ -174,7 +174,7 @@ class Scanner:
             self.skipped += 1
 
     def _tail(self) -> int:
-        """Where a marker might begin of which the end has not come yet."""
+        """Where a sync marker might begin whose end has not arrived yet."""
         for length in range(min(len(SYNC) - 1, self._end - self._start), 0, -1):
             if self._data.startswith(SYNC[:length], self._end - length):
                 return self._end - length

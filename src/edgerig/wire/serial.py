@@ -292,7 +292,7 @@ def _quiet_threads() -> Iterator[None]:
 
 
 def _why_not(url: str, error: Exception) -> TargetError:
-    """Why a port could not be opened, in words, and what to do about it."""
+    """The reason why a port could not be opened, and a hint."""
     number = getattr(error, "errno", None)
     path = Path(url)
     if "://" not in url and not path.exists():

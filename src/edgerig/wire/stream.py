@@ -14,7 +14,7 @@ from edgerig.wire.frame import Kind
 from edgerig.wire.link import Buffers
 from edgerig.wire.protocol import Answer
 
-#: What both ends of any link take in without anybody reading, in bytes.
+#: Bytes that both ends of any link buffer without a reader.
 ALWAYS_TAKEN = 32 * 1024
 
 Request = tuple[Sequence[memoryview], int]
@@ -31,9 +31,9 @@ class _Waiting(NamedTuple):
 class Stream:
     """RUN after RUN, at most ``window`` of them unanswered.
 
-    Both sides must never wait for the other to take something. The device answers in order and reads nothing while it
-    answers; so it is the host that, whenever the device takes no more of a request, looks whether there is an answer to
-    take. Over a link that can only send and wait, it sends only while the answers to come fit into the link.
+    Host and device must never both block in a send. The device answers in order and reads nothing while it answers; so
+    whenever the device accepts no more of a request, the host looks for an answer to read. Over a link without
+    non-blocking sends, the host sends only while the outstanding answers fit into the link's buffers.
     """
 
     def __init__(self, exchange: Exchange, requests: Iterable[Request], window: int) -> None:
@@ -45,7 +45,7 @@ class Stream:
         self._failed = False
 
     def answers(self) -> Iterator[Answer]:
-        """The answers, in order; an error comes in the place of the first that failed."""
+        """The answers, in order; raises at the first that failed."""
         try:
             while self._send():
                 answer = self._receive()
@@ -54,12 +54,12 @@ class Stream:
             if self._failure is not None:
                 raise self._failure
         finally:
-            # Whoever stops in the middle leaves answers behind that the next request would take for its own.
+            # An abandoned stream leaves answers behind that the next request would take for its own.
             if self._waiting or self._left:
                 self._exchange.broken = True
 
     def _send(self) -> bool:
-        """Send what may and can be sent; whether there is an answer to wait for then."""
+        """Send as much as the window and the link allow; whether there is an answer to wait for."""
         while True:
             if self._left:
                 self._left = self._exchange.continue_send(self._left)
@@ -93,7 +93,7 @@ class Stream:
 
     def _receive(self) -> Answer | None:
         """The next answer, or None if it is an error or comes after one."""
-        # It stays among those that wait until it is here: an interrupted stream must not be taken for a finished one.
+        # The request stays in the queue until its answer has arrived: an interrupted stream must not seem finished.
         request, count, start = self._waiting[0]
         try:
             answer = self._exchange.receive_answer(request, count, start)
@@ -107,7 +107,7 @@ class Stream:
         return None if self._failed else answer
 
     def _fail(self, error: EdgerigError) -> None:
-        """Ask nothing more, and take the answers that are still to come, so that the session can go on."""
+        """Stop sending; the outstanding answers are still received, so that the session stays usable."""
         if self._exchange.broken:
             raise error
         self._failure = error

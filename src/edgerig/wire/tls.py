@@ -1,6 +1,6 @@
 """TLS 1.3 with certificates on both sides, from a folder that ``edgerig agent keys`` made.
 
-The folder holds ``ca.pem`` (whom to trust), ``cert.pem`` (who we are) and ``key.pem`` (the proof of it).
+The folder holds ``ca.pem`` (the trusted CA), ``cert.pem`` (our certificate) and ``key.pem`` (its private key).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TlsLink(SocketLink):
                         deadline.left(sent)
 
     def recv_within(self, view: memoryview, seconds: float) -> int:
-        # A record may have begun and not go on: it is the receiving itself that must end in time.
+        # A TLS record may arrive in part only: the receive call itself needs the timeout.
         before = self.socket.gettimeout()
         self.socket.settimeout(seconds if before is None else min(before, seconds))
         try:
@@ -63,7 +63,7 @@ class TlsLink(SocketLink):
 
 
 class _explained(contextlib.AbstractContextManager[None]):  # noqa: N801 - used like a function
-    """Turns what OpenSSL says into what a user can mend; a class because a generator costs more in the hot loop."""
+    """Converts OpenSSL's errors into ones that a user can mend; a class, as a generator costs more in the hot loop."""
 
     def __init__(self, who: str) -> None:
         self.who = who
@@ -92,7 +92,7 @@ def device_context(folder: Path) -> ssl.SSLContext:
     """
     context = _context(folder, ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_REQUIRED
-    # Nobody resumes here; a ticket would only be one more message.
+    # Sessions are not resumed, so no tickets are sent.
     context.num_tickets = 0
     return context
 
@@ -114,7 +114,7 @@ def connect_tls(connected: socket.socket, context: ssl.SSLContext, host: str, wh
 
 
 def explain(error: ssl.SSLError, who: str) -> TargetError:
-    """What a failed handshake means, and how to mend it."""
+    """The reason of a failed handshake, and how to mend it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _not_trusted(error, who)
     reason = (error.reason or "").upper()

@@ -88,7 +88,7 @@ class UnixListener(socket.socket):
         super().close()
         with contextlib.suppress(OSError):
             status = self._path.lstat()
-            # Somebody else may have put a socket of his own there since.
+            # Another process may have replaced the socket file since.
             if (status.st_dev, status.st_ino) == self._file:
                 self._path.unlink()
 
@@ -134,6 +134,6 @@ def _answers(path: str) -> bool:
         try:
             probe.connect(path)
         except OSError as error:
-            # A full backlog, or a socket of somebody else, is somebody's.
+            # A full backlog or a refused permission means that the socket is in use.
             return error.errno not in (errno.ECONNREFUSED, errno.ENOENT)
     return True

@@ -1,4 +1,4 @@
-"""How a host sends a network: what it looks at before, and the parts of a large one."""
+"""How a host sends a network: checks before sending, and the parts of a large one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEAST_PART = 256
 
 
 def check_size(who: str, device: Hello, header: ModelHeader, size: int) -> None:
-    """See, before a byte of it is sent, that ``device`` takes a network of ``size`` bytes.
+    """Check, before anything is sent, that ``device`` accepts a network of ``size`` bytes.
 
     Raises:
         TargetError: It does not.
@@ -32,7 +32,7 @@ def check_size(who: str, device: Hello, header: ModelHeader, size: int) -> None:
 
 
 def check_built_in(who: str, device: Hello, header: ModelHeader) -> None:
-    """See that the network that is built into ``device`` is the one that is meant.
+    """Check that the network that is built into ``device`` is the expected one.
 
     Raises:
         UnknownNameError: It has another runtime. IncompatibleError: It has another network.
