@@ -17,7 +17,7 @@ Bytes = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stretch of memory: where it begins, how many bytes, and how many of them are the stack's."""
+    """A memory region: its origin, its length in bytes, and how many of them are for the stack."""
 
     origin: Annotated[int, msgspec.Meta(ge=0)]
     length: Bytes
@@ -40,20 +40,20 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The line to the host and the one for people."""
+    """The UART to the host and the UART of the console."""
 
     wire: Line
     console: Line
 
 
 class Counter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the firmware reads times from."""
+    """The timer that the firmware measures with."""
 
     name: str
 
 
 class Cycles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which processor's cycle model the board's times are made by; a board without one has no times.
+    """The processor whose cycle model gives the board's times; a board without one has no times.
 
     Attributes:
         core: As `edgerig.simulator.cycles` knows it.
@@ -67,7 +67,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         name: Its folder's name, as in ``sim:<name>``.
-        title: For people.
+        title: Name for people.
         cpu: As GCC calls it: ``cortex-m7``.
         fpu: As GCC calls it: ``fpv5-sp-d16``; empty if it has none.
         kernels: The CPU that kernels are chosen for; its own by default.
@@ -75,7 +75,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         clocks_mhz: Whole numbers of MHz that it can be built for instead, each span from its first to its last; none
             if its clock is fixed.
         sources: The board's own C files, from its folder.
-        simulator: What plays the board: ``unicorn`` or ``qemu``; ``machine`` is its name there.
+        simulator: ``unicorn`` or ``qemu``; ``machine`` is the board's name there.
         flash: Tool to command; ``{elf}`` and ``{bin}`` stand for the files, ``{elf:tcl}`` for one quoted for openocd.
         folder: Where the description was read from.
     """
@@ -98,7 +98,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     folder: str = ""
 
     def check_clock(self, clock_hz: int | None) -> None:
-        """See that the board can be built for that clock; its own, or None, always will do.
+        """Check that firmware can be built for that clock; the board's own, or None, is always valid.
 
         Raises:
             SpecError: It cannot.
@@ -125,7 +125,7 @@ def firmware_folder() -> Path:
     """The folder ``firmware`` with the C sources: beside the package where it is installed, else of the checkout.
 
     Raises:
-        StorageError: It is neither here nor there.
+        StorageError: It is in neither place.
     """
     package = Path(edgerig.__file__).parent
     for folder in (package / "firmware", package.parent.parent / "firmware"):
@@ -137,7 +137,7 @@ def firmware_folder() -> Path:
 
 
 def board_names(simulator: str | None = None) -> list[str]:
-    """The names of all boards, or of those that ``simulator`` plays; sorted."""
+    """The names of all boards, or of those with that ``simulator``; sorted."""
     names = sorted(path.parent.name for path in (firmware_folder() / "boards").glob("*/board.toml"))
     return [name for name in names if simulator is None or load_board(name).simulator == simulator]
 

@@ -21,7 +21,7 @@ from edgerig.boards.toolchain import Toolchain, find_toolchain
 from edgerig.cache import StageCache
 from edgerig.errors import CompileError, storing
 
-#: Lengths of memories of a board that has room for everything, to see how much a network is too big by.
+#: Memory sizes of an unlimited board, for linking a network that is too large, to report by how much.
 ENDLESS = 1 << 27
 _SOURCES = frozenset({".c", ".h", ".S", ".s", ".inc", ".ld", ".toml", ".py"})
 
@@ -35,8 +35,8 @@ def build_firmware(
 ) -> Firmware:
     """Compile and link the firmware of ``board`` with ``network`` inside, into the folder ``out``.
 
-    What was built before from the same sources is taken from the cache, every file of it checked; ``log`` hears where
-    one was damaged, and it is built anew. Without ``out`` it stays there alone.
+    A firmware built before from the same sources is taken from the cache, after checking its files. If one is damaged,
+    ``log`` is called and it is rebuilt. Without ``out`` it stays in the cache only.
 
     Raises:
         SpecError: The board has no such clock. IncompatibleError: The network's kernels do not run on it.
@@ -155,12 +155,12 @@ def compile_flags(
 
 
 def machine_flags(board: Board, settings: BuildSettings, toolchain: Toolchain) -> tuple[str, ...]:
-    """The flags that say which processor it is for."""
+    """The flags for the processor."""
     return toolchain.machine(board.cpu, board.fpu if settings.fpu else "")
 
 
 def optimization(settings: BuildSettings, toolchain: Toolchain, group: str = "network") -> tuple[str, ...]:
-    """The flags that say how hard the compiler is to try. What is not in an inference's way is kept small."""
+    """The optimization flags. Code outside of the inference is optimized for size."""
     if settings.debug:
         return *toolchain.optimize("g"), "-g"
     small = group not in ("network", "weights") and settings.level != "0"
@@ -176,7 +176,7 @@ def _link(
     settings: BuildSettings,
     toolchain: Toolchain,
 ) -> None:
-    """Link for the board's own memory; where that is too small, once more without limits, for the table."""
+    """Link for the board's memory; if that is too small, link again without limits, for the size table."""
     shutil.copyfile(firmware_folder() / "boards" / "common" / "sections.ld", work / "sections.ld")
     flags = machine_flags(board, settings, toolchain)
     memory = board.memory
@@ -197,7 +197,7 @@ def _link(
 
 
 def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> dict[str, str]:
-    """What is told about the build, by the image itself."""
+    """The description of the build that is stored in the image."""
     fpu = "none" if not board.fpu else board.fpu if settings.fpu else "off"
     flags = (*machine_flags(board, settings, toolchain), *optimization(settings, toolchain))
     clock = settings.clock_hz or board.clock_hz
@@ -221,7 +221,7 @@ def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Too
         files.digest([board, settings, toolchain, msgspec.structs.replace(network, folder="")]).encode(),
         _digest_of(firmware_folder(), ("core", "boards")).encode(),
         _digest_of(Path(network.folder), (".",)).encode(),
-        # How the compiler is called is part of what it makes.
+        # The compiler's command line affects the result.
         _digest_of(Path(__file__).parent, (".",)).encode(),
     ]
     return files.sha256(b" ".join(given))[:32]

@@ -1,4 +1,4 @@
-"""The files that tell C and the linker about a board and a network."""
+"""Generated files that describe a board and a network to C and to the linker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgerig.boards.firmware import BuildSettings, Network
 def write_memory(path: Path, board: Board, network: Network, flash: int, ram: int) -> None:
     """The linker's memory map, with ``flash`` and ``ram`` bytes."""
     memory = board.memory
-    # One input and one output can be received where the network has them; more need a place of their own.
+    # A single input and output are received in the network's own buffers; several need a separate buffer.
     samples = 0 if network.tensors <= 2 else (network.sample_bytes + 8 + 7 + 7) & ~7
     files.write_text(
         path,

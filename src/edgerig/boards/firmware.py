@@ -1,4 +1,4 @@
-"""What a firmware is made from, and what it is when it is made."""
+"""The inputs of a firmware build, and its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgerig.boards.toolchain import Choice
 from edgerig.errors import SpecError
 from edgerig.plugins import Settings
 
-#: Digits come as numbers from YAML and ``--target-option``.
+#: YAML and ``--target-option`` read digits as numbers.
 Level = Literal["0", "1", "2", "3", "s", 0, 1, 2, 3]
 ELF, BIN, MANIFEST = "firmware.elf", "firmware.bin", "firmware.json"
 
@@ -42,13 +42,13 @@ class BuildSettings(Settings, frozen=True, kw_only=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """A network in C, and what the firmware around it must know.
+    """A network in C, with what the firmware needs to know about it.
 
     Attributes:
         folder: Holds ``model.h``, C and assembly files, in folders or not.
         sha256: Of the file that it was made from.
         kernels: The CPU that its kernels were chosen for.
-        optimize: What they were chosen for, speed or size.
+        optimize: Whether they were chosen for speed or for size.
         shape_words: Sum of the ranks of all inputs and outputs; ``tensors`` how many these are.
         sample_bytes: Bytes of one sample's inputs and outputs, as they travel.
         tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
@@ -77,7 +77,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
         folder: Holds ``firmware.elf`` and ``firmware.bin``.
         board: The board's name. ``clock_hz``: what it was built for.
         sha256: Of the network's file.
-        build: What stands in the image: compiler, flags, FPU, optimization ...
+        build: The build's description in the image: compiler, flags, FPU, optimization ...
         layer_shapes: As of `Network`.
     """
 
@@ -96,7 +96,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_firmware(folder: Path) -> Firmware:
-    """What `build_firmware` left in ``folder``.
+    """The firmware that `build_firmware` wrote into ``folder``.
 
     Raises:
         SpecError: There is no firmware.

@@ -11,7 +11,7 @@ from edgerig.boards.board import Board
 from edgerig.boards.firmware import BIN, Firmware
 from edgerig.errors import TargetError, UnknownNameError, UsageError
 
-#: Characters that mean nothing to Tcl.
+#: Characters without a special meaning in Tcl.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/:=@%")
 #: Seconds that a tool may take.
 PATIENCE = 180.0

@@ -20,9 +20,9 @@ from edgerig.micro.emit.source import MANIFEST
 
 #: The prefix of all names in the generated C, as the firmware expects it.
 PREFIX = "model"
-#: The side of the digits that come with edgerig.
+#: Width and height of the bundled digits.
 _DIGIT = 28
-#: What processors can do, of `CPUS`' features those without which kernels do not run.
+#: Processor features, of those in `CPUS`, that kernels require.
 _FLOAT = frozenset({"fpu", "fpv5"})
 _NEEDED = frozenset({"thumb2", "dsp"}) | _FLOAT
 _FEATURES = {
@@ -53,13 +53,13 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
 
 
 def kernels_of(board: Board, settings: BuildSettings) -> str:
-    """The CPU that kernels are chosen for where the settings name none: without its FPU, where that is not used."""
+    """The CPU that kernels are chosen for if the settings name none: without FPU if the firmware is built without."""
     without = f"{board.kernels}+nofp"
     return without if board.fpu and not settings.fpu and without in CPUS else board.kernels
 
 
 def check_kernels(board: Board, network: Network, settings: BuildSettings) -> None:
-    """See that the board's processor, as the firmware is built for it, can do what the network's kernels need.
+    """Check that the processor, as configured for the firmware, has the features that the network's kernels need.
 
     Raises:
         IncompatibleError: It cannot.
@@ -94,7 +94,7 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
     tensors = (*manifest.inputs, *manifest.outputs)
     sample, name = built_in_sample(manifest.inputs)
     return Network(
-        # The C compiler works in a folder of its own.
+        # The C compiler runs in another folder, so paths are absolute.
         folder=str(folder.resolve()),
         sha256=manifest.source_sha256,
         kernels=manifest.cpu,
@@ -131,7 +131,7 @@ def _digit(spec: TensorSpec) -> tuple[bytes, str]:
 
 
 def _way_to_tflite(artifact: Artifact) -> str:
-    """How a network becomes a .tflite file, if edgerig can make one of it."""
+    """A hint how to convert a network to .tflite, if edgerig can."""
     if artifact.format == "keras":
         return f"Convert it: edgerig compile {shlex.quote(artifact.path)} --to float32"
     return "Export the model to TFLite where it comes from."

@@ -13,12 +13,12 @@ from edgerig.errors import ModelError, UsageError
 from edgerig.install import install_command
 
 Place = Literal["flash", "ram"]
-#: What a symbol belongs to, by the folder or name of the file that it was compiled from.
+#: Group of a symbol, by the folder or name of its source file.
 GROUPS = ("weights", "network", "wire", "board", "sample", "library")
 
 
 class Symbol(msgspec.Struct, frozen=True):
-    """A function, constant or variable. What is initialized takes place in flash and in RAM: it is there twice."""
+    """A function, constant or variable. Initialized variables take flash and RAM, and are listed twice."""
 
     name: str
     place: Place
@@ -31,7 +31,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of one firmware.
 
     Attributes:
-        flash, ram: What is taken, stack included; ``flash_limit`` and ``ram_limit``: what there is.
+        flash, ram: Bytes used, stack included; ``flash_limit`` and ``ram_limit``: bytes available.
         groups: Place to group to bytes; what has no symbol of its own, such as texts, is ``unnamed``.
         code: Bytes of functions in flash, by group.
         stack: Bytes of RAM set aside for the stack.
@@ -122,7 +122,7 @@ def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
     stack = where["er_stack_top"] - where["er_stack_bottom"]
     loaded = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]]
     flash = max(segment["p_paddr"] + segment["p_filesz"] for segment in loaded) - memory.flash.origin
-    # What follows er_free holds samples in whatever is left over, and what must be there for one of them.
+    # The area after er_free holds samples: the least for one of them counts as used.
     ram = where["er_free"] - memory.ram.origin + where["er_samples_size"]
     totals: dict[Place, int] = {"flash": flash, "ram": ram - stack}
     groups = {region: _sums(ordered, region, total) for region, total in totals.items()}
@@ -163,12 +163,12 @@ def _symbols(elf: Any) -> Iterable[Any]:
     table = elf.get_section_by_name(".symtab")
     if table is None:
         raise ModelError("The firmware has no symbols: it was stripped.", "Use the file that the build made.")
-    # $t, $d and $a tell code from data and are no symbols of anybody.
+    # $t, $d and $a are mapping symbols that mark code and data.
     return (symbol for symbol in table.iter_symbols() if symbol.name and not symbol.name.startswith("$"))
 
 
 def _sections(elf: Any, board: Board) -> dict[int, tuple[Place, ...]]:
-    """For each section that takes room on the board, where."""
+    """The memory regions of each section that is placed on the board."""
     ram, regions = board.memory.ram, {}
     for index, section in enumerate(elf.iter_sections()):
         if not section["sh_flags"] & 2 or not section["sh_size"]:

@@ -23,7 +23,7 @@ Choice = Literal["auto", "ziglang", "gcc"]
 GCC = "arm-none-eabi-gcc"
 #: Seconds that one file may take.
 PATIENCE = 180.0
-#: What zig calls the cores, without and with their FPU.
+#: Names of the cores in zig, without and with FPU.
 _ZIG_CPUS = {
     "cortex-m3": ("cortex_m3", "cortex_m3"),
     "cortex-m4": ("cortex_m4", "cortex_m4+vfp4d16sp"),
@@ -37,8 +37,8 @@ class Toolchain(msgspec.Struct, frozen=True):
 
     Attributes:
         name: ``ziglang`` or ``gcc``.
-        words: The command that it is called by.
-        version: What it calls itself.
+        words: Its command.
+        version: Its name and version, as it prints them.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Toolchain(msgspec.Struct, frozen=True):
         flag = f"-O{level}"
         if self.name == "gcc" or level in ("0", "s"):
             return (flag,)
-        # zig has modes of its own, and makes -O2 of -O1 and -O3, and -O0 of -Og. What clang is told behind it stands.
+        # zig replaces -O1 and -O3 by -O2, and -Og by -O0. A level that is passed on to clang by -Xclang wins.
         return flag, "-Xclang", "-O1" if level == "g" else flag
 
     def compile(self, source: Path, output: Path, flags: tuple[str, ...], where: Path) -> None:
@@ -79,18 +79,18 @@ class Toolchain(msgspec.Struct, frozen=True):
             )
 
     def link(self, objects: list[Path], output: Path, flags: tuple[str, ...], where: Path) -> str:
-        """Link; what the linker complained of, empty if nothing. ``where`` holds the linker's script."""
+        """Link; the linker's error messages, empty if there are none. ``where`` holds the linker script."""
         words = (*flags, "-nostartfiles", "-Wl,--gc-sections", "-Wl,-T,sections.ld")
         files = tuple(str(path) for path in objects)
         done = self.run((*words, "-nostdlib", *files, "-o", str(output)), where)
         if done.returncode != 0 and "undefined" in done.stderr:
-            # Arithmetic that the core lacks. Left out where it is not needed: zig makes its library anew for each core.
+            # Link the compiler's arithmetic library, only if needed: zig rebuilds its library for each core.
             library = ("-nostdlib", *files, "-lgcc") if self.name == "gcc" else files
             done = self.run((*words, *library, "-o", str(output)), where)
         return _words(done.stderr) if done.returncode != 0 else ""
 
     def run(self, words: tuple[str, ...], where: Path) -> subprocess.CompletedProcess[str]:
-        """Call it in the folder ``where``.
+        """Run the compiler in the folder ``where``.
 
         Raises:
             CompileError: It does not start, or does not end.
@@ -112,7 +112,7 @@ class Toolchain(msgspec.Struct, frozen=True):
 
 
 def find_toolchain(choice: Choice = "auto") -> Toolchain:
-    """The compiler that was asked for; `auto` takes ziglang, whose version pip decides, then gcc.
+    """The chosen compiler; `auto` is ziglang, whose version pip pins, then gcc.
 
     Raises:
         UsageError: It is not installed; says how to install it.
@@ -132,7 +132,7 @@ def find_toolchain(choice: Choice = "auto") -> Toolchain:
 
 
 def toolchain_installed() -> bool:
-    """Whether there is any compiler; asked without starting one."""
+    """Whether a compiler is installed; does not start one."""
     return importlib.util.find_spec("ziglang") is not None or shutil.which(GCC) is not None
 
 

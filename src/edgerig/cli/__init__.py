@@ -98,7 +98,7 @@ def main(args: list[str] | None = None) -> None:
     Without ``args`` the process is the command's own, and may be ended at once.
     """
     arguments = sys.argv[1:] if args is None else args
-    # Where a stream is closed (`>&-`), Python has None for it.
+    # If a stream is closed (`>&-`), Python sets it to None.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     try:
@@ -121,11 +121,11 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(error, Interrupted) and args is None:
             _leave_jax(code)
     except BrokenPipeError:
-        # The reader of our output went away, as in `edgerig list datasets | head -1`.
+        # The reader of standard output has ended, as in `edgerig list datasets | head -1`.
         _drop_output()
         code = 141
     except OSError as error:
-        # Errors of files carry their name, or are a StorageError already: this one is standard output's.
+        # Errors of files carry a file name or are a StorageError: this one comes from standard output.
         if error.errno != errno.ENOSPC or error.filename is not None:
             code = _bug(error, arguments)
         else:
@@ -137,12 +137,12 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _drop_output() -> None:
-    """Let nothing be written to standard output any more, not even what the interpreter flushes at its end."""
+    """Discard further output, including what the interpreter flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave_jax(code: int) -> None:
-    """Leave at once if JAX may still be computing: its threads crash an interpreter that is taken down around them."""
+    """Exit at once if JAX may still be computing: its threads would crash the interpreter during a normal exit."""
     if "jax" in sys.modules:
         sys.stdout.flush()
         sys.stderr.flush()

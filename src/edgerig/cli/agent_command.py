@@ -39,7 +39,7 @@ class Size(click.ParamType[int]):
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds; NaN, which lies in every range, is none."""
+    """A number of seconds; refuses NaN, which passes every range check."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds = float(super().convert(value, param, ctx))
@@ -48,7 +48,7 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-#: Options that mean nothing on a serial line: it has one host, and whoever holds its other end.
+#: Options that do not apply to a serial line, which has exactly one host and no authentication.
 SOCKETS_ONLY = ("tls", "token_file", "insecure", "sessions", "lease")
 
 
@@ -250,7 +250,7 @@ def _serve(agent: Agent | SerialAgent, where: str, until_eof: bool) -> None:
 
 
 def _stop_at_eof(stop: Callable[[], None]) -> None:
-    """Call ``stop`` when whoever holds the other end of our standard input is gone."""
+    """Call ``stop`` when standard input ends, as when the parent process has died."""
     import os
     import threading
 

@@ -191,7 +191,7 @@ def _runtimes(file: Path, format: str, target: str, wanted: Sequence[str]) -> tu
     from edgerig.targets.resolve import default_runtime
 
     if wanted:
-        # Where none takes it, the plan says why of each.
+        # If no runtime accepts it, the plan reports the reason of each.
         return tuple(name for name in wanted if format in find("runtime", name, Runtime).formats) or tuple(wanted)
     usual = default_runtime(target) or RUNTIMES.get(format)
     if usual is None:

@@ -1,4 +1,4 @@
-"""What ``edgerig bench`` makes of options about inputs and outputs, for one file or several."""
+"""The options of ``edgerig bench`` about inputs and outputs, applied to one file or several."""
 
 from __future__ import annotations
 

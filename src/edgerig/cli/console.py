@@ -72,7 +72,7 @@ class ConsoleProgress(Progress):
         self._done(shown, start)
 
     def _done(self, task: Task, start: float) -> None:
-        """A line for what took long enough to be wondered about."""
+        """Print a line for a task that took long."""
         seconds = time.monotonic() - start
         text = f"{task.name}: done in {seconds:.1f} s{f' ({task.note})' if task.note else ''}"
         if seconds >= WORTH_A_LINE:
@@ -114,5 +114,5 @@ def say(message: str = "", *, nl: bool = True, **style: Any) -> None:
 
 
 def say_raw(text: str) -> None:
-    """What a user wants as it is, whatever their terminal makes of it."""
+    """Print text unchanged, control characters included."""
     click.echo(text, nl=False)

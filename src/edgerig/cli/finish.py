@@ -1,4 +1,4 @@
-"""What every measuring command does at its end: the reports, and a table for people."""
+"""The end of every measuring command: the reports, and a table on the terminal."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def finish(folder: Path, result: RunResult) -> None:
 
 @contextmanager
 def reporting_failures() -> Iterator[None]:
-    """Where some cells of a run fail: the reports all the same, and the variants that were measured, then the error."""
+    """If cells of a run fail: write the reports, show the measured variants, and raise the error."""
     try:
         yield
     except EdgerigError as error:
@@ -104,7 +104,7 @@ def shared_lines(report: Report) -> list[str]:
 
 
 def warning_lines(cells: Sequence[CellResult]) -> list[str]:
-    """Every warning once, with the cells that it is about; none where nothing speaks against any number."""
+    """Every warning once, with the cells that it is about; empty if there are no warnings."""
     warned: dict[str, list[str]] = {}
     for cell in cells:
         for warning in dict.fromkeys(cell.warnings):

@@ -136,7 +136,7 @@ OPERATOR_COLUMNS = (
 
 
 def _layout(spec: TensorSpec) -> str:
-    """The layout that was declared of an input, else what its shape speaks for."""
+    """The declared layout of an input, else the one that its shape suggests."""
     from edgerig.datasets.fitting import likely_layout
 
     if isinstance(spec.layout, str):

@@ -17,12 +17,12 @@ _logger = logging.getLogger(__name__)
 
 
 class _Given(msgspec.Struct):
-    """What was given so far, before and after the command's name."""
+    """The log options seen so far, before and after the command's name."""
 
     verbose: int = 0
     quiet: bool = False
     path: Path | None = None
-    #: What is shown if nothing is given.
+    #: Verbosity without any option.
     base: int = logs.NORMAL
     #: Whether logging is undone with the outermost context.
     closing: bool = False
@@ -88,10 +88,10 @@ def _given(ctx: click.Context) -> _Given:
 
 
 def apply_log_options(ctx: click.Context, base: int | None = None) -> None:
-    """Log as the options say that were read so far, until the program's outermost context is left.
+    """Set up logging by the options parsed so far, until the outermost context is closed.
 
     Args:
-        base: What is shown without any option, of `edgerig.logs`; as before if None.
+        base: Verbosity without any option, of `edgerig.logs`; unchanged if None.
 
     Raises:
         UsageError: More and less were asked for at once. StorageError: The log file cannot be written.
@@ -108,7 +108,7 @@ def apply_log_options(ctx: click.Context, base: int | None = None) -> None:
 
 
 def log_failure(error: BaseException) -> None:
-    """Have the log file tell how the command ended; the console is told by the program's entry point."""
+    """Log how a command failed, to the log file only: the entry point prints the error."""
     shown = {"on_console": True}
     if isinstance(error, click.exceptions.Exit):
         return

@@ -1,4 +1,4 @@
-"""A plan for people and for programs."""
+"""A plan, as text and as JSON."""
 
 from __future__ import annotations
 

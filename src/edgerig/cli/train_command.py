@@ -14,7 +14,7 @@ from edgerig.cli.options import find_here, parse_options
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact
 
-#: What the ``options`` of a training's origin tell of its outcome; see `edgerig.testing.contracts.model.ModelContract`.
+#: Results in the ``options`` of a training's origin; see `edgerig.testing.contracts.model.ModelContract`.
 RESULTS = ("accuracy", "loss", "test_samples", "parameters")
 
 POSITIVE = click.FloatRange(min=0, min_open=True)

@@ -1,4 +1,4 @@
-"""What makes a number untrustworthy, said in sentences that stand next to the number."""
+"""Reasons to distrust a number, as sentences that are shown next to it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from edgerig.measure.clocks import resolution_seconds
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import WIDE_SPREAD, Distribution
 
-#: Median inferences shorter than this many ticks of the clock are told too coarsely: an error of 1 %.
+#: Median inferences shorter than this many clock ticks are measured too coarsely: an error of 1 %.
 TICKS = 100
-#: Fewer samples than this bound the median loosely.
+#: With fewer samples the median's interval is wide.
 FEW_SAMPLES = 30
 #: Relative change of the median from the first to the last quarter that is called a drift.
 DRIFT = 0.1
-#: Share of all cores' time that a hypervisor may take before it is said.
+#: Share of all cores' time taken by a hypervisor above which there is a warning.
 STOLEN = 0.01
 #: Load average a core above which a machine at rest is called busy.
 BUSY = 0.5
@@ -27,7 +27,7 @@ HOT_C = 80.0
 def judge(
     before: MachineState, after: MachineState, threads: int, distribution: Distribution | None, clock: str = ""
 ) -> list[str]:
-    """Warnings about one measurement; none where nothing speaks against it.
+    """Warnings about one measurement; empty if there are none.
 
     Args:
         before, after: The device's state around the measurement.
@@ -48,7 +48,7 @@ def judge(
 
 
 def judge_machine(state: MachineState) -> list[str]:
-    """Why this machine, as it is now, is not fit to measure; none where nothing speaks against it."""
+    """Warnings about this machine in its present state; empty if it is fit to measure."""
     warnings = []
     if state.load_1min is not None and state.cores > 0 and state.load_1min > BUSY * state.cores:
         warnings.append(
@@ -67,7 +67,7 @@ def _threads(state: MachineState, threads: int) -> list[str]:
 
 
 def _others(before: MachineState, after: MachineState, threads: int) -> list[str]:
-    """Whether others took the cores that the network needed, by the time that they used meanwhile."""
+    """Whether other processes took cores that the network needed, by the processor time that they used."""
     span = _change(before.uptime_seconds, after.uptime_seconds)
     busy = _change(before.busy_seconds, after.busy_seconds)
     own = _change(before.own_seconds, after.own_seconds)
@@ -109,12 +109,12 @@ def _machine(state: MachineState) -> list[str]:
 
 
 def judge_firmware(state: MachineState) -> list[str]:
-    """What a firmware was built with that makes its times worse than the board's, by the manifest in its image."""
+    """Build settings that make a firmware slower than the board allows, by the manifest in its image."""
     return [*judge_build(state), *_firmware_clock(state.packages)]
 
 
 def judge_build(state: MachineState) -> list[str]:
-    """What of it changes sizes as well as times: how the code was compiled."""
+    """Compiler settings that affect sizes as well as times."""
     build = state.packages
     warnings = []
     if build.get("fpu") == "off":
@@ -146,7 +146,7 @@ def _firmware_clock(build: Mapping[str, str]) -> list[str]:
 
 
 def judge_kind(state: MachineState) -> list[str]:
-    """What the machine is, whatever its state, that every number of it should be read with; said once for each.
+    """Properties of the machine, whatever its state, that affect all of its numbers; stated once for each machine.
 
     A virtual machine's numbers are not suspect one by one: what a hypervisor did take away, `judge` tells.
     """

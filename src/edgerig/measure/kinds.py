@@ -1,4 +1,4 @@
-"""A number that says what it is worth: value, unit, clock, method and kind."""
+"""A number with its provenance: value, unit, clock, method and kind."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, tag="number", tag_f
         value: The number, in ``unit``.
         unit: ``"s"``, ``"B"``, ``"1"`` (a share), ``"instructions"`` and so on; SI base units, never milli.
         kind: What sort of number it is.
-        method: How it was had, in a few words.
+        method: How it was obtained, in a few words.
         clock: The clock that a time was read from, else None.
-        n: How many raw samples stand behind it.
+        n: Number of raw samples.
         low, high: Bounds, where there are any.
         bounds: What they are: ``interval``, the 95 % confidence interval of repeated measurements, which more samples
             make narrower; ``model``, the error of the model that made the number, which they do not.
@@ -42,7 +42,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, tag="number", tag_f
 
 
 class ModelBand(msgspec.Struct, frozen=True):
-    """How far what a model makes may be off: the true number is ``low`` to ``high`` times the told one.
+    """The error of a model: the true number is ``low`` to ``high`` times the modelled one.
 
     ``method`` names the model, and what it was held against.
     """
@@ -61,7 +61,7 @@ class ModelBand(msgspec.Struct, frozen=True):
 
 
 class Unavailable(msgspec.Struct, frozen=True, tag="unavailable", tag_field="is"):
-    """A number that could not be had, and why."""
+    """A number that could not be obtained, and the reason."""
 
     reason: str
 

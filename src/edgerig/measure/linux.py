@@ -1,4 +1,4 @@
-"""What Linux tells about a machine in ``/proc`` and ``/sys``. Every function gives None where it does not tell.
+"""What Linux reports about a machine in ``/proc`` and ``/sys``. Every function returns None if there is no report.
 
 ``root`` is ``/``, or a folder that a test filled with the files of some other machine.
 """
@@ -20,7 +20,7 @@ ARM_PARTS = {
     0xD40: "Neoverse-V1", 0xD41: "Cortex-A78", 0xD42: "Cortex-A78AE", 0xD49: "Neoverse-N2", 0xD4F: "Neoverse-V2",
 }  # fmt: skip
 
-#: A sensor that tells something outside of this range is not connected.
+#: A sensor with a reading outside of this range is not connected.
 PLAUSIBLE_C = (-40.0, 150.0)
 
 #: The bits of the Raspberry Pi's ``get_throttled`` that speak of now: under-voltage, frequency capped, throttled,

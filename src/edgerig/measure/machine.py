@@ -102,7 +102,7 @@ def observe(root: Path = Path("/")) -> MachineState:
 
 
 def unknown_machine(host: str) -> MachineState:
-    """The state of a machine that tells nothing of itself. Its cores are 0, which stands for not told."""
+    """The state of a machine that reports nothing. 0 cores stands for unknown."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return MachineState(host=host, system="not told", architecture="not told", cpu="not told", cores=0, time=now)
 

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 
 #: Seconds from which on a single inference may be a pause.
 LONG_INFERENCE = 0.5
-#: Seconds that nothing came from a device, beside its inferences, from which on it is said.
+#: Seconds without an answer from a device, beyond its inferences, from which on there is a warning.
 LONG_WAIT = 2.0
 #: Times the median above which it is one.
 TIMES = 20.0
 
 
 def paused_inferences(seconds: ArrayLike) -> str | None:
-    """What is to be said of inferences, shape (n,), that took so long that the device cannot have been at work.
+    """The warning about inferences, shape (n,), that took so long that the device cannot have been running.
 
     Returns:
         A sentence with how many and how long, or None.
@@ -38,7 +38,7 @@ def paused_inferences(seconds: ArrayLike) -> str | None:
 
 
 def waited(seconds: float) -> str | None:
-    """What is to be said where for so many seconds nothing came from a device, beside its inferences."""
+    """The warning about a wait of so many seconds for a device, beyond its inferences."""
     if seconds < LONG_WAIT:
         return None
     return (
@@ -54,7 +54,7 @@ class SleepWatch:
         self._start = _asleep()
 
     def slept(self) -> str | None:
-        """A sentence about it; None if it did not, or does not tell."""
+        """A sentence about it; None if it did not sleep, or if that is not known."""
         seconds = _asleep() - self._start
         return f"This machine slept for {seconds:.0f} s in the middle of the measurement." if seconds >= 1 else None
 

@@ -27,7 +27,7 @@ _SMI_SECONDS = 5.0
 def sensors(root: Path = Path("/")) -> dict[str, Quantity]:
     """All sensors now: ``power/NAME`` in W, ``energy/NAME`` in J since some moment, ``temperature/NAME`` in °C.
 
-    ``power`` and ``temperature`` say why there is none where there is none; nothing is ever 0 for want of a sensor.
+    Without a sensor, ``power`` and ``temperature`` are `Unavailable` with a reason; never 0.
     Takes some milliseconds, with an NVIDIA GPU and without NVML's Python module some more; raises nothing.
     """
     quantities: dict[str, Quantity] = {}
@@ -46,7 +46,7 @@ def sensors(root: Path = Path("/")) -> dict[str, Quantity]:
 
 
 class Counter(msgspec.Struct, frozen=True):
-    """A counter of energy: ``joules`` now, and the number of joules at which it begins again at 0, if it does."""
+    """An energy counter: ``joules`` now, and the joules at which it wraps around to 0, if it does."""
 
     joules: float
     wraps_at: float | None
@@ -63,7 +63,7 @@ def energy_counters(root: Path = Path("/")) -> dict[str, Counter]:
 
 
 def energy_between(before: dict[str, Counter], after: dict[str, Counter]) -> dict[str, Quantity]:
-    """Joules from ``before`` to ``after``; a counter that began again once in between is counted right."""
+    """Joules from ``before`` to ``after``; one wrap-around of a counter is taken into account."""
     quantities: dict[str, Quantity] = {}
     for name, now in after.items():
         if name not in before:

@@ -1,4 +1,4 @@
-"""Word accesses that a Cortex-M refuses and unicorn lets pass.
+"""Unaligned word accesses that fault on a Cortex-M, but not in unicorn.
 
 A single word may lie anywhere. The instructions that load or store several words, or floats, fault unless their address
 is a multiple of four (Armv7-M Architecture Reference Manual, A3.2.1). In all of them that is so where it is so of the
@@ -16,7 +16,7 @@ import numpy as np
 from edgerig.simulator.native import add_hook, address_of, native_library, remove_hook
 
 _LINK = 14
-#: The stack pointer, whose lowest bits are always 0, and the program counter, which is taken without them.
+#: Stack pointer and program counter, whose lowest bits are 0 or ignored: no check.
 _ALWAYS_ALIGNED = (13, 15)
 
 
@@ -34,7 +34,7 @@ class Alignment:
         self._hook: int | None = None
 
     def switch(self, on: bool) -> None:
-        """Begin to watch, or end it."""
+        """Switch the check on or off."""
         if on == (self._hook is not None):
             return
         if self._hook is None:
@@ -42,7 +42,7 @@ class Alignment:
         else:
             self._detach(self._hook)
             self._hook = None
-        # What is translated already calls no new hook, and still an old one.
+        # Blocks that are translated already ignore hook changes, so flush the cache.
         self._engine.ctl_flush_tb()
 
     def take(self) -> tuple[int, int] | None:

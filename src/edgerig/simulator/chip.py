@@ -1,4 +1,4 @@
-"""What lies around the processor of a simulated STM32F746: UARTs, clock tree, cycle counter, fault and reset registers.
+"""The peripherals of a simulated STM32F746: UARTs, clock tree, cycle counter, fault and reset registers.
 
 Registers and their bits are those of ST's reference manual RM0385 and Arm's Armv7-M manual.
 """
@@ -26,7 +26,7 @@ _BY_POWER, _BY_SOFTWARE, _FORGET = 0x0C00_0000, 0x1400_0000, 1 << 24
 
 
 class Uart:
-    """A line: bytes that wait to be taken by the firmware, and those that it has sent."""
+    """A UART: bytes that wait for the firmware, and bytes that it has sent."""
 
     def __init__(self) -> None:
         self.waiting: deque[int] = deque()
@@ -34,14 +34,14 @@ class Uart:
 
 
 class Chip:
-    """The registers of the chip. What has no meaning of its own remembers what was written.
+    """The registers of the chip. A register without a function of its own stores what is written.
 
     Args:
         cycles: Cycles of the processor so far.
 
     Attributes:
         lines: The UARTs, by `WIRE` and `CONSOLE`.
-        idle: Whether the firmware has taken all that came in, and looks for more.
+        idle: Whether the firmware has read all input, and polls for more.
         reset_wanted: Whether it has asked for a reset.
     """
 
@@ -59,7 +59,7 @@ class Chip:
         self.look_again()
 
     def look_again(self) -> None:
-        """There may be something on the lines now."""
+        """Leave the idle state: there may be new input."""
         self._polls, self.idle = 0, False
 
     @property
@@ -72,13 +72,13 @@ class Chip:
         return source // max(1, pll & 63) * (pll >> 6 & 511) // (2 * (pll >> 16 & 3) + 2)
 
     def note_fault(self, status: int, address: int | None) -> None:
-        """What the fault registers show; ``address`` is that of a precise bus fault."""
+        """Set the fault registers; ``address`` is that of a precise bus fault."""
         self._registers[_CFSR] = status | (0x8200 if address is not None else 0)
         self._registers[_HFSR] = 1 << 30
         self._registers[_BFAR] = address or 0
 
     def read(self, address: int) -> int:
-        """What the processor finds at ``address``."""
+        """Handle a read of ``address``."""
         line = self._bases.get(address & ~0x3FF)
         if line is not None:
             return self._read_uart(self.lines[line], address & 0x3FF)
@@ -86,7 +86,7 @@ class Chip:
             return (self._cycles() - self._cycles_base) & 0xFFFF_FFFF if self._registers.get(_DWT_CTRL, 0) & 1 else 0
         value = self._registers.get(address, 0)
         if address == _RCC:
-            # What was switched on is ready at once: HSI, HSE, PLL.
+            # Clock sources (HSI, HSE, PLL) are ready at once.
             return value | (value & 0x0101_0001) << 1
         if address == _RCC_CFGR:
             return value & ~0xC | (value & 3) << 2
@@ -95,7 +95,7 @@ class Chip:
         return value
 
     def write(self, address: int, value: int) -> None:
-        """What the processor puts at ``address``."""
+        """Handle a write to ``address``."""
         line = self._bases.get(address & ~0x3FF)
         if line is not None:
             if address & 0x3FF == _TDR:

@@ -26,12 +26,12 @@ _BY_WORDS: frozenset[Kind] = frozenset(
 
 
 class Core(msgspec.Struct, frozen=True):
-    """What a processor takes for a basic block, and for going on elsewhere.
+    """A processor's cost of a basic block, and of branches.
 
     Attributes:
         block: Cycles of the instructions in a block's bytes, where every branch falls through.
-        taken: Cycles more when the next block is not the one that follows.
-        missed: Cycles more when the next block is another than the last time, which the processor had foreseen.
+        taken: Extra cycles of a taken branch.
+        missed: Extra cycles of a mispredicted branch: one whose next block differs from the last time.
     """
 
     name: CoreName

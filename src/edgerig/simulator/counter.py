@@ -74,23 +74,23 @@ class Counter:
         engine.hook_add(UC_HOOK_BLOCK, self._on_block)
 
     def watch(self, addresses: Iterable[int]) -> None:
-        """Take down the calls of the functions at these addresses, and forget those of others."""
+        """Record the calls of the functions at these addresses, and discard those of others."""
         self._watched = frozenset(addresses)
         self._frames, self._calls = [], []
 
     def take_calls(self) -> list[Call]:
-        """The calls that have returned since this was asked last, in the order of their return."""
+        """The calls that have returned since the last call of this method, in the order of their return."""
         calls, self._calls = self._calls, []
         return calls
 
     def end_calls(self, address: int) -> None:
-        """The processor is about to be at ``address``: calls that return there have returned."""
+        """End the calls that return to ``address``, where the processor continues."""
         while self._frames and self._frames[-1][0] == address:
             _, instructions, cycles, function = self._frames.pop()
             self._calls.append(Call(function, self._total - instructions, self._cycles - cycles))
 
     def forget_frames(self) -> None:
-        """The processor was reset: what was called will not return."""
+        """Discard open calls, after a reset."""
         self._frames = []
 
     def blocks(self) -> dict[int, int]:
@@ -98,7 +98,7 @@ class Counter:
         return dict(self._hits)
 
     def clear(self) -> None:
-        """Count the blocks from nothing again; the total goes on."""
+        """Reset the counts of blocks, but not the total."""
         self._hits = {}
 
     def _on_block(self, engine: Any, address: int, size: int, _: object) -> None:
@@ -115,7 +115,7 @@ class Counter:
             from unicorn.arm_const import UC_ARM_REG_LR
 
             if not self._frames:
-                # Branches are foreseen by what this call itself does, so that it costs the same whatever ran before.
+                # Branch prediction starts afresh, so that a call costs the same whatever ran before.
                 self._next = {}
             self._frames.append((engine.reg_read(UC_ARM_REG_LR) & ~1, self._total, self._cycles, address))
         self._last, self._following = address, address + size
@@ -124,7 +124,7 @@ class Counter:
         self._hits[address] = self._hits.get(address, 0) + known[0]
 
     def _arrive(self, address: int) -> None:
-        """What the way from the block before to ``address`` costs."""
+        """The branch cost from the previous block to ``address``."""
         if self._last is None or self._core is None:
             return
         if address != self._following:

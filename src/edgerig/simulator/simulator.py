@@ -107,7 +107,7 @@ class Simulator:
 
     @property
     def cycles(self) -> int:
-        """What the board's cycle model makes of them; one an instruction if it has none."""
+        """Cycles by the board's model so far; one for each instruction if it has none."""
         return self._model.cycles(self._counter.cycles) if self._model else self._counter.cycles
 
     @property
@@ -135,8 +135,8 @@ class Simulator:
                 tell of it. If not, the run ends there.
 
         Raises:
-            TimeoutError: It still does something.
-            TargetError: It can go no further, such as when its fault handler fails, too.
+            TimeoutError: It is still running.
+            TargetError: It cannot continue, such as when its fault handler fails, too.
         """
         self._chip.look_again()
         last = len(self.faults)
@@ -196,11 +196,11 @@ class Simulator:
         return dict(sorted(instructions.items(), key=lambda item: -item[1]))
 
     def clear_counts(self) -> None:
-        """Let `by_function` begin anew; `instructions` goes on."""
+        """Reset the counts of `by_function`, but not `instructions`."""
         self._counter.clear()
 
     def watch(self, addresses: list[int]) -> None:
-        """Take down every call of the functions at these addresses from now on; see `take_calls`."""
+        """Record every call of the functions at these addresses from now on; see `take_calls`."""
         self._counter.watch(addresses)
 
     def watch_alignment(self, on: bool) -> None:
@@ -263,7 +263,7 @@ class Simulator:
         return engine
 
     def _start(self) -> None:
-        """What a reset does. Memory keeps what it held."""
+        """Reset the processor. Memory keeps its content."""
         self._chip.start(again=self.resets > 0)
         self._pending: tuple[str, int, int | None] | None = None
         self._counter.forget_frames()
@@ -296,7 +296,7 @@ class Simulator:
             raise TimeoutError(f"the board was busy for {seconds:g} s")
 
     def _enter_fault(self, what: str, status: int, address: int | None) -> None:
-        """The way into the HardFault handler, as the processor takes it."""
+        """Enter the HardFault handler as the processor does."""
         engine, registers = self._engine, self._registers
         pc = self._pc & ~1
         self.faults.append(Fault(what, pc, self.function_at(pc), address))

@@ -1,4 +1,4 @@
-"""What a target is: a device under test that runs one network at a time and answers with outputs and times."""
+"""The base class of targets: devices under test that run one network at a time and return outputs and times."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Session(ABC):
     """One network on one device, from `Target.open` to `close`.
 
     Attributes:
-        arrived: Where the last `run` ended in a TargetError: what the device had answered until then, for as many of
-            the first samples. None if it had answered nothing, or where a session does not keep it.
+        arrived: After a `run` that ended in a TargetError: the results received before it, for that many of the
+            first samples. None if there were none, or if the session does not keep them.
         pid: The process of this machine that runs the network; None where it runs elsewhere.
     """
 
@@ -77,7 +77,7 @@ class Session(ABC):
 
     @abstractmethod
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
-        """Run n samples; ``on_done`` hears of every few that are finished.
+        """Run n samples; ``on_done`` is called with the number of finished samples from time to time.
 
         Raises:
             TargetError: The device went away. InferenceError: its engine failed.
@@ -85,11 +85,11 @@ class Session(ABC):
 
     @abstractmethod
     def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
-        """Seconds that one sample's way there and back adds to its inference; the median of ``count``."""
+        """Transport time of one sample, there and back, in seconds; the median of ``count``."""
 
     @abstractmethod
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
-        """Seconds an inference for each operator."""
+        """Seconds per inference of each operator."""
 
     @abstractmethod
     def memory(self) -> dict[str, Quantity]:
@@ -100,23 +100,23 @@ class Session(ABC):
         """The state of the device now."""
 
     def longest_wait(self) -> float:
-        """Seconds that the host waited longest for an answer beside its inferences; 0 if that was as usual."""
+        """The longest wait for an answer beyond its inference time, in seconds; 0 if none was unusual."""
         return 0.0
 
     def check_clock(self, inputs: Sequence[Array]) -> str | None:
-        """What the device's clock and the host's disagree about, in a sentence; None where nothing is to be said."""
+        """How the device's clock disagrees with the host's, in a sentence; None if it does not."""
         return None
 
     def counts(self) -> Counts | None:
-        """What was counted over all samples so far, where an emulator runs the network."""
+        """Instruction and cycle counts over all samples so far, if an emulator runs the network."""
         return None
 
     def time_model(self) -> ModelBand | Unavailable | None:
-        """The error of the model that makes this session's times, or why it has none; None where a clock tells them."""
+        """The error of the model behind this session's times, or why it has none; None if a clock measures them."""
         return None
 
     def firmware(self) -> FirmwareReport | None:
-        """The firmware that the network runs in, where this machine built it."""
+        """The firmware that the network runs in, if this machine built it."""
         return None
 
     @abstractmethod
@@ -135,10 +135,10 @@ class Target(Plugin, ABC):
 
     Attributes:
         address: As the rig file names it: ``local``, ``tcp://pi:7433``.
-        log: Where it tells what is worth knowing and is no error; nowhere, unless somebody listens.
+        log: Called with messages that are no errors; does nothing by default.
 
     Class attributes:
-        kind: What numbers of this target are at best: ``measured`` on hardware; where there is none, ``modelled`` if it
+        kind: The best kind of number of this target: ``measured`` on hardware; without hardware ``modelled`` if it
             has times, ``emulated`` if it has only counts.
         runtime: The only runtime that there is on it, if there is only one.
         side_by_side: Whether it can hold several networks at once, each in a process of its own.
@@ -152,7 +152,7 @@ class Target(Plugin, ABC):
 
     @classmethod
     def check_address(cls, address: str) -> None:
-        """See that ``address`` is well formed, without connecting.
+        """Check that ``address`` is well formed, without connecting.
 
         Raises:
             SpecError: It is not.
@@ -166,15 +166,15 @@ class Target(Plugin, ABC):
 
     @property
     def description(self) -> str:
-        """What is under test, in a few words for people; the address and whatever is worth knowing about it."""
+        """The device for people: its address, and what else is worth knowing about it."""
         return self.address
 
     @abstractmethod
     def check(self) -> MachineState:
-        """See that the device is there and what it is.
+        """Check that the device is present; the state of its machine.
 
         Raises:
-            TargetError: It is not; nothing else will be measured in its stead.
+            TargetError: It is not present. No other device is measured in its place.
         """
 
     @abstractmethod
@@ -187,4 +187,4 @@ class Target(Plugin, ABC):
         """
 
     def close(self) -> None:
-        """Let go of whatever the target itself holds."""
+        """Release what the target holds: sessions, leases, processes."""

@@ -40,7 +40,7 @@ class Local(Target):
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
         ours, theirs = socket.socketpair()
         try:
-            # The network is on this machine already: whatever its size, it is no stranger's.
+            # The network is a local file and trusted: no limit on its size.
             limits = WorkerLimits(model=max(artifact.size, WorkerLimits().model), message=Limits().payload)
             worker = WorkerProcess(theirs, limits=limits)
         except BaseException:
@@ -49,7 +49,7 @@ class Local(Target):
         finally:
             theirs.close()
         client = WireClient(
-            # Nobody else can be there: however long it takes to start, it will come.
+            # The peer is our own process: it may take long to start, but it will answer.
             PairLink(ours),
             who="The local process",
             timeout=self.settings.timeout,

@@ -10,7 +10,7 @@ from edgerig.targets.base import Target
 
 
 def plugin_of(address: str) -> type[Target]:
-    """The plugin class that serves ``address``, which it has looked at.
+    """The plugin class for ``address``, which it has checked.
 
     Raises:
         UnknownNameError: No target has that name or scheme.

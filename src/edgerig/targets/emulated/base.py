@@ -1,4 +1,4 @@
-"""What targets have in common whose firmware this machine builds, with the network inside."""
+"""The base class of targets whose firmware this machine builds, with the network inside."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BoardTarget(Target):
     """A board by name, as in ``sim:stm32f746``.
 
     Class attributes:
-        simulator: What plays it, as board.toml says.
+        simulator: The kind of simulator, as in board.toml.
     """
 
     simulator: ClassVar[str]
@@ -100,7 +100,7 @@ class BoardTarget(Target):
 
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
         if runtime != RUNTIME:
-            find("runtime", runtime, Runtime)  # says so where there is none of that name
+            find("runtime", runtime, Runtime)  # raises if there is no board of that name
             raise InferenceError(
                 f"{self.address} runs what edgerig's own compiler made, not {runtime!r}.", f"Use runtime {RUNTIME!r}."
             )
@@ -136,7 +136,7 @@ class BoardTarget(Target):
             self._sessions.pop().close()
 
     def _check_simulator(self) -> None:
-        """See that what plays the board is installed."""
+        """Check that the board's simulator is installed."""
 
     @abstractmethod
     def _open(self, artifact: Artifact, firmware: Firmware) -> Session:

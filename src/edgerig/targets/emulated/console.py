@@ -20,7 +20,7 @@ class Terminal(ABC):
     """A line to a board's console.
 
     Attributes:
-        times: What the times that the firmware prints there are, where they are not a chip's; else empty.
+        times: Explains the times that the firmware prints, if they are not a real chip's; else empty.
     """
 
     times: str = ""
@@ -78,7 +78,7 @@ class LinkTerminal(Terminal):
 
     Args:
         who: The board, for messages.
-        seconds: How long it may say nothing.
+        seconds: Timeout for an answer.
     """
 
     def __init__(self, link: Link, who: str, seconds: float, *, starts: bool) -> None:
@@ -116,7 +116,7 @@ def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
     from edgerig.boards.board import load_board
 
     simulator = Simulator(firmware.elf, load_board(firmware.board))
-    # Here people try C of their own.
+    # The console is used to try out modified firmware, so faults are checked.
     simulator.watch_alignment(native_library("alignment") is not None)
     terminal, cycles = SimulatorTerminal(simulator, seconds), simulator.board.cycles
     terminal.times = (

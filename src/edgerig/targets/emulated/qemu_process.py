@@ -1,4 +1,4 @@
-"""QEMU as a board: started with a firmware, spoken to over sockets that are its UARTs."""
+"""QEMU as a board: started with a firmware, with sockets as its UARTs."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Emulator:
             terminal.close()
 
     def drain(self, end: socket.socket) -> None:
-        """Throw away what comes from a UART that nobody reads: a full one would make the firmware wait."""
+        """Discard the output of an unused UART: a full buffer would block the firmware."""
 
         def read() -> None:
             with contextlib.suppress(OSError):
@@ -137,13 +137,13 @@ def find_qemu() -> str:
 
 
 def _with_us() -> list[str]:
-    """What to call a program with so that it ends when we do, even if we are killed."""
+    """The prefix for a command so that it is killed together with this process."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL"] if setpriv is not None else []
 
 
 class EmulatorClient(WireClient):
-    """Speaks to a board that may restart in the middle of everything; it says hello by itself then."""
+    """A client for a board that may restart at any time, and sends a HELLO then."""
 
     def __init__(self, link: Link, emulator: Emulator, firmware: Firmware, *, who: str, timeout: float) -> None:
         super().__init__(link, who=who, timeout=timeout, why_gone=self._why)
@@ -152,10 +152,10 @@ class EmulatorClient(WireClient):
         self._reader = _Reader(link, self.limits, self._on_restart)
 
     def wait_for_start(self) -> None:
-        """Take the hello of a board that was switched on.
+        """Receive the HELLO that a board sends after power-on.
 
         Raises:
-            TargetError: There comes none.
+            TargetError: None arrives.
         """
         self.link.set_timeout(START_SECONDS)
         try:
@@ -177,7 +177,7 @@ class EmulatorClient(WireClient):
     def _why(self) -> str | None:
         if not self._restarted:
             return self._emulator.why_dead()
-        # It is up again and knows what happened.
+        # After the restart, the board reports what happened.
         with contextlib.suppress(EdgerigError, OSError):
             again = WireClient(self.link, who=self.who, timeout=5.0)
             again.hello()
@@ -246,7 +246,7 @@ class EmulatedSession(BoardSession):
 
 
 def connect(emulator: Emulator, firmware: Firmware, who: str, timeout: float) -> EmulatorClient:
-    """A client that has taken the board's first hello and said its own."""
+    """A client that has received the board's first HELLO and sent its own."""
     emulator.drain(emulator.console)
     link: Any = PairLink(emulator.wire)
     client = EmulatorClient(link, emulator, firmware, who=who, timeout=timeout)

@@ -1,4 +1,4 @@
-"""Sessions with boards that are not there: what is counted is told as such, and what a model makes of it too."""
+"""Sessions with simulated and emulated boards: counts are reported as counts, modelled times as modelled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edgerig.targets.settings import Protocol
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import Kind
 
-#: Symbols that are told.
+#: Most symbols in a firmware report.
 SYMBOLS = 40
 _READY = re.compile(r"ready after (\d+) ns")
 #: ``struct model_layer``: name, operator, MACs, function.
@@ -65,7 +65,7 @@ class BoardSession(WireSession):
         return self._seconds(int(ready[1]) * 1e-9) if ready else 0.0
 
     def _seconds(self, clock_seconds: float) -> float:
-        """Modelled time for what the firmware's own clock told."""
+        """Modelled time for a reading of the firmware's clock."""
         return clock_seconds
 
     @property
@@ -74,7 +74,7 @@ class BoardSession(WireSession):
         """How instructions are counted, for a method's text."""
 
     def _on_the_board(self, run: DeviceRun) -> DeviceRun:
-        """``run`` with round trips on the board's clock, which this machine's has nothing to do with."""
+        """``run`` with round trips on the board's clock, which is unrelated to this machine's."""
         ends = np.cumsum(run.samples_per_request)[:-1]
         trips = np.array([part.sum() for part in np.split(run.times_ns, ends)], np.int64)
         return replace(run, round_trips_ns=trips)
@@ -201,14 +201,14 @@ class SimulatedSession(BoardSession):
         super().__init__(*given, **options)
         count = _layer_count(simulator, self.built) if table is not None else 0
         data = simulator.peek(table, count * _LAYER.size) if table is not None and count else b""
-        # Without layers the table is one line of nothing.
+        # Without layers the table has one empty row.
         self._order = [run & ~1 for *_, run in _LAYER.iter_unpack(data) if run]
         simulator.watch([self._inference, *self._order])
 
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         self.simulator.take_calls()
         run = super().run(inputs, on_done)
-        # What has run once has been looked at; the rest would cost speed.
+        # Alignment is checked in the first run only, as the check is slow.
         self.simulator.watch_alignment(False)
         return run
 

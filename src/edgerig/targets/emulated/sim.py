@@ -36,11 +36,11 @@ class Sim(BoardTarget):
 
     def _open(self, artifact: Artifact, firmware: Firmware) -> Session:
         simulator = Simulator(firmware.elf, self.board)
-        # In Python it would take minutes.
+        # The counter in Python would take minutes.
         simulator.watch_alignment(native_library("alignment") is not None)
         simulator.run(self.settings.timeout)
         for line in (WIRE, CONSOLE):
-            simulator.read(line)  # the greeting, which nobody asked for
+            simulator.read(line)  # the console's greeting
         link = SimulatorLink(simulator)
         client = WireClient(link, who=self.address, timeout=self.settings.timeout, why_gone=link.why_gone)
         try:

@@ -1,4 +1,4 @@
-"""The wire to a simulated board: what is sent lies in its UART, and it runs while an answer is awaited."""
+"""The link to a simulated board: sent bytes go into its UART, and the board runs while an answer is awaited."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class SimulatorLink(Link):
         data = self.simulator.read(WIRE, len(view))
         if not data:
             self._see_it_lives()
-            # What it says after a restart is no answer any more.
+            # Output after a restart is not an answer.
             self.simulator.run(self._timeout, through_resets=False)
-            # Nobody reads along: it would only grow.
+            # Discard the console's output, which would grow without limit.
             self.simulator.read(CONSOLE)
             data = self.simulator.read(WIRE, len(view))
         if not data:

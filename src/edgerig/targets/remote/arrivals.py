@@ -1,4 +1,4 @@
-"""Results of samples as they arrive over the wire, and how they lie in an answer."""
+"""Results of samples as they arrive over the wire, and their layout in an answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Kept:
         self._sizes: list[int] = []
 
     def add(self, outputs: list[Array], times: NDArray[np.int64], round_trip_ns: int) -> None:
-        """Copy the next answer, whose views end with the one after it, to where it stays."""
+        """Copy the next answer into the arrays: its views are valid only until the one after it."""
         count = len(times)
         rows = slice(self.count, self.count + count)
         if rows.stop > self._room:
@@ -48,7 +48,7 @@ class Kept:
         self.count += count
 
     def _make_room(self, outputs: list[Array], need: int) -> None:
-        """Have room for ``need`` samples or more: as the answers come, as a device may say anything of its outputs."""
+        """Enlarge the arrays to ``need`` samples or more: only as answers arrive, as a device may announce any size."""
         self._room = min(self._total, max(need, 2 * self._room))
         before = self._outputs or [array[:0] for array in outputs]
         self._outputs = [np.empty((self._room, *array.shape[1:]), array.dtype) for array in before]
@@ -66,12 +66,12 @@ class Kept:
 
 
 class Output:
-    """How an output lies in an answer, worked out once: this is in the way of every round trip."""
+    """The layout of an output in an answer, computed once, as it is used in every round trip."""
 
     def __init__(self, spec: TensorSpec) -> None:
         self.name, self.dtype = spec.name, np.dtype(spec.dtype)
         self.shape = spec.call_shape
-        # An engine that does not know its output's shape in advance says so by a size of -1 or 0.
+        # A dimension of -1 or 0 means that the engine does not know the output's shape in advance.
         self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
         self.known = self.nbytes > 0 and all(size > 0 for size in self.shape)
 

@@ -1,4 +1,4 @@
-"""What all targets have in common that are reached over one link and speak the wire."""
+"""The base class of targets that are reached over a link and speak the wire protocol."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class WiredTarget(Target):
 
     @abstractmethod
     def connect(self) -> WireClient:
-        """A client over a fresh link that nothing was said on yet.
+        """A client over a new link, before HELLO.
 
         Raises:
             TargetError: The device cannot be reached.
         """
 
     def make_lease_holder(self) -> LeaseHolder:
-        """The run as an owner of the device."""
+        """The `LeaseHolder` of this run."""
         return LeaseHolder(weakly(self), None, False, 0.0)
 
     def check(self) -> MachineState:
@@ -84,7 +84,7 @@ class WiredTarget(Target):
     def _owner(self) -> LeaseHolder:
         if self._lease_holder is None:
             self._lease_holder = self.make_lease_holder()
-            # A target that is forgotten without being closed must not hold the device.
+            # A target that is dropped without `close` must not keep the lease.
             weakref.finalize(self, self._lease_holder.close)
         return self._lease_holder
 

@@ -3,7 +3,7 @@
 Requests with k samples are timed on the host. What a request costs beside its inferences is the same for one sample as
 for many, so that the growth over k is what an inference takes, and what moving and setting its samples takes; the
 latter is timed apart, by DATA, which runs nothing. Where a request cannot hold several samples, PROCESS is timed, which
-moves none. What the host cannot tell for noise is not said.
+moves none. A difference below the host's own noise is not reported.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ SINGLES, REPEATS, PROCESSINGS = 5, 3, 5
 REQUEST_SECONDS = 0.06
 #: Samples of a request at most, and those that it takes to tell a slope.
 MOST_SAMPLES, LEAST_SAMPLES = 2000, 4
-#: How often a disagreement is looked at again, and by how much shorter the requests are then.
+#: How often a disagreement is checked again, and how much shorter the requests are then.
 RETRIES, SHORTER = 8, 15
-#: Host seconds of a single inference above which it is looked at alone.
+#: Host seconds of a single inference above which one is timed at a time.
 LONG_SECONDS = 0.25
 #: Share of the device's own time that the host's may differ by: copies, calls and an oscillator's tolerance.
 SHARE = 0.25

@@ -1,7 +1,7 @@
-"""A run as the owner of a device: it holds the lease from its first question to its end, over all its sessions.
+"""A run as the owner of a device: it holds the lease from its first request to its end, over all its sessions.
 
-A connection of its own, the *keeper*, renews the lease; sessions come and go beside it. If the device or the link dies,
-the keeper tries to come back under the same fencing number, and so does the next session.
+A separate connection, the *keeper*, renews the lease, independent of the sessions. If the device or the link dies,
+the keeper reconnects under the same fencing number, and so does the next session.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from edgerig.wire.ownership import Owner, new_owner_id
 
 _logger = logging.getLogger(__name__)
 
-#: Seconds that a run waits without being told to, for a lease whose owner is gone to run out.
+#: Seconds that a run waits by default for the lease of a vanished owner to expire.
 RUN_OUT_SECONDS = 45.0
 #: A lease is renewed so many times in its life.
 RENEWALS = 3
-#: Seconds that a lease is taken to last, if a device says less, or nonsense.
+#: Least lease duration in seconds, used if a device reports less or an invalid one.
 LEAST_LEASE = 1.0
 _RETRY = 1.0
 #: Longest name of a run; a microcontroller takes 256 B of header.
@@ -40,11 +40,11 @@ class LeaseHolder:
     """One run's right to one device.
 
     Args:
-        connect: Makes a client that has said nothing yet. Must not keep the target alive.
-        token: What proves that we may, if the device asks.
-        require_proof: Whether a device that does not ask for the token is refused: it may be another one.
+        connect: Makes a client, before HELLO. Must not keep the target alive.
+        token: Secret that proves access if the device asks for a proof.
+        require_proof: Whether a device that does not ask for the token is refused, as it may be an impostor.
         wait: Seconds to wait for a device that another run has.
-        say: Hears what goes wrong while nobody asks; standard error by default.
+        say: Called with warnings from the background; logs them by default.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class LeaseHolder:
         if before is not None:
             before.close(release=False)
         if grant is None:
-            # Such as a microcontroller: it has one host, and grants nothing.
+            # A device with a single host, such as a microcontroller, grants no lease.
             client.close()
         else:
             # A device may tell anything.
@@ -133,7 +133,7 @@ class LeaseHolder:
                 self._owner = msgspec.structs.replace(self._owner, fence=grant.fence)
         except BaseException:
             if keeper and client.device.grant is not None:
-                # It is we who do not want it.
+                # We rejected the device; release its lease.
                 with contextlib.suppress(EdgerigError, OSError):
                     client.renew_lease(release=True)
             client.close()
@@ -160,7 +160,7 @@ class LeaseRenewer:
 
     @property
     def died(self) -> bool:
-        """Whether nobody renews the lease any more, without a reason."""
+        """Whether the thread has died unexpectedly."""
         return not self.ended and not self._thread.is_alive()
 
     def close(self, release: bool) -> None:
@@ -177,14 +177,14 @@ class LeaseRenewer:
         except (LeaseError, OSError):
             return
         except EdgerigError:
-            # The device may have died and come back since the last renewal, and a session after that.
+            # The device may have restarted since the last renewal, with a session after that.
             with contextlib.suppress(EdgerigError, OSError, ReferenceError):
                 self._client.close()
                 self._client = self._connect()
                 self._client.renew_lease(release=True)
 
     def _live(self) -> None:
-        """Do the work, whatever goes wrong: without it the device passes to another run in the middle of this one."""
+        """Renew until closed, whatever fails: else the device would pass to another run in the middle of this one."""
         said = ""
         while True:
             try:
@@ -197,7 +197,7 @@ class LeaseRenewer:
                         "as it takes. This is a fault of edgerig; please report it."
                     )
                 said = what
-                # What the connection is in the middle of is not known.
+                # The connection may be in the middle of a message.
                 self._client.broken = True
                 if not self._closed.wait(min(_RETRY, self._every)):
                     continue
@@ -211,7 +211,7 @@ class LeaseRenewer:
                 self._renew()
                 pause = self._every
             except LeaseError:
-                return  # the next session is told
+                return  # the next session raises it
             except (EdgerigError, OSError, ReferenceError):
                 pause = min(_RETRY, self._every)
 
@@ -222,7 +222,7 @@ class LeaseRenewer:
             if not self._client.broken:
                 self._client.renew_lease()
                 return
-        # Without the lock: an address that does not answer must not hold up the end of the run.
+        # Outside the lock: an address that does not answer must not delay `close`.
         client = self._connect()
         with self._lock:
             if self._closed.is_set():

@@ -13,7 +13,7 @@ from edgerig.wire.serial import Line, open_serial, parse_serial
 
 
 class SerialSettings(LinkSettings, frozen=True, kw_only=True):
-    """Settings of a device on a serial port. What the address itself says goes before them."""
+    """Settings of a device on a serial port. Parameters in the address take precedence."""
 
     baud: Annotated[int, msgspec.Meta(description="bits a second", ge=50)] = 115200
     rtscts: Annotated[bool, msgspec.Meta(description="flow control by the lines RTS and CTS")] = False

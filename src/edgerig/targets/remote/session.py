@@ -28,17 +28,17 @@ from edgerig.wire.frame import Kind
 from edgerig.wire.messages import ModelHeader, Unsupported
 from edgerig.wire.stream import Request
 
-#: A request should take about this long: progress is told after each.
+#: Target duration of a request, in seconds: progress is reported after each.
 CHUNK_SECONDS = 0.3
-#: And this long where others are under way meanwhile, so that nothing is lost between them.
+#: Target duration of pipelined requests, which have no gaps between them.
 STREAM_SECONDS = 0.05
-#: Requests under way at most: one that is worked on, one that waits, and two whose bytes are on their way.
+#: Most pipelined requests: one being processed, one waiting, and two in transit.
 WINDOW = 4
-#: Bytes of inputs, and of outputs, in the requests under way at most.
+#: Most bytes of inputs, and of outputs, in the pipelined requests together.
 CHUNK_BYTES = 8 * 1024 * 1024
 #: Answers whose waiting is kept, and times their median that is more than usual: slow lines are slow always.
 WAITS, UNUSUAL = 4096, 5.0
-#: Round trips before those that count, when the transport is measured.
+#: Warm-up round trips before the transport is measured.
 TRANSPORT_WARMUP = 3
 
 
@@ -60,7 +60,7 @@ class WireSession(Session):
         TargetError: The device went away. InferenceError: its engine refuses the network.
     """
 
-    #: Whether the device's clock and the host's run side by side; on a board that is not there they do not.
+    #: Whether the device's clock and the host's measure the same time; on a simulated board they do not.
     same_time: ClassVar[bool] = True
 
     def __init__(
@@ -199,7 +199,7 @@ class WireSession(Session):
         return run
 
     def _run(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
-        """By RUN, or step by step on a device that turns out not to understand it."""
+        """Run by RUN requests, or by the stepwise exchange if the device does not support them."""
         try:
             self._chunked(batches, kept, on_done)
         except Unsupported:
@@ -233,14 +233,14 @@ class WireSession(Session):
         for answer in self.client.stream(self._requests(batches), self._window):
             self._keep_pace(answer)
             times = self._times(answer)
-            # Where several are under way each waits for those before it: all together did not.
+            # A pipelined request waits for those before it; the sum over all does not.
             self._check_sum(kept, times, start)
             kept.add(self._arrays(answer.outputs, answer.count), times, answer.round_trip_ns)
             if on_done is not None:
                 on_done(answer.count)
 
     def _requests(self, batches: list[Array]) -> Iterator[Request]:
-        """The samples in portions as the device can take them."""
+        """The samples, split into requests that the device accepts."""
         total, start = len(batches[0]), 0
         while start < total:
             advised = max(1, self.client.advised // self.bytes_in)
@@ -249,7 +249,7 @@ class WireSession(Session):
             start += count
 
     def _chunk(self) -> int:
-        """Samples for the next request, by how long the last one took; the first of all is a single sample."""
+        """Number of samples for the next request, from the duration of the last; the very first has one sample."""
         if self._sample_ns is None:
             return 1
         seconds = CHUNK_SECONDS if self._window == 1 else STREAM_SECONDS
@@ -312,7 +312,7 @@ class WireSession(Session):
         return [output.array(view, count, self.client.who) for output, view in zip(self._outputs, views, strict=True)]
 
     def _check(self, inputs: Sequence[Array]) -> list[Array]:
-        """The inputs, contiguous. Shapes and dtypes are the device's to check, but bytes alone would not tell it."""
+        """The inputs, contiguous, with shapes and dtypes checked: the device sees bytes only."""
         if len(inputs) != len(self._inputs):
             raise InferenceError(f"The network has {len(self._inputs)} inputs, {len(inputs)} were given.")
         for (dtype, shape, spec), array in zip(self._inputs, inputs, strict=True):

@@ -62,7 +62,7 @@ def log_lines(output: IO[bytes], process: int) -> None:
 
 
 class Tcp(WiredTarget):
-    """An agent at ``tcp://HOST:PORT``. If it is not there, that is an error: nothing is measured in its stead."""
+    """An agent at ``tcp://HOST:PORT``. If it is absent, that is an error: no other device is measured in its place."""
 
     name = "tcp"
     summary = "a device where `edgerig agent` runs: tcp://HOST:PORT"
@@ -109,7 +109,7 @@ class Tcp(WiredTarget):
             raise self._absent(address, error) from error
         timeout, checksum = self.settings.timeout, self.settings.checksum
         if checksum is None:
-            # What never leaves this machine's memory is not damaged on its way, and CRC-32 takes longer than the way.
+            # Loopback traffic stays in memory, where CRC-32 would take longer than the transport itself.
             checksum = not address.loopback
         folder = self._keys(address)
         if folder is None:
@@ -128,7 +128,7 @@ class Tcp(WiredTarget):
         return WireClient(secure, who=self.address, timeout=timeout)
 
     def _keys(self, address: Address) -> Path | None:
-        """The folder of keys for TLS, if it is to be used. The variable is for other machines only."""
+        """The folder of keys if TLS is used. The environment variable does not apply to this machine."""
         folder = self.settings.tls or (None if address.loopback else os.environ.get(TLS_VARIABLE))
         return Path(folder) if folder else None
 
@@ -178,5 +178,5 @@ class Tcp(WiredTarget):
                     words_of_it += " " + agent.communicate(timeout=2)[0].decode(errors="replace").strip()
             self.close()
             raise TargetError(f"The agent for {self.address} did not start. {words_of_it}".strip())
-        # A pipe that nobody reads would be full some day, and the agent wait for ever.
+        # Keep reading the pipe: when full, it would block the agent.
         threading.Thread(target=log_lines, args=(agent.stdout, agent.pid), daemon=True).start()
