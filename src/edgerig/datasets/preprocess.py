@@ -32,6 +32,10 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
     Raises:
         DatasetError: The samples do not have one shape, or are no images and should be resized.
         IncompatibleError: ``mean`` or ``std`` is of another length than the last axis, or ``std`` holds a 0.
+
+    >>> images = np.array([[[[0], [255]]]], np.uint8)  # one image of 1 x 2 pixels in grey
+    >>> apply(images, Preprocessing(scale=1 / 255, mean=(0.5,), std=(0.5,))).tolist()
+    [[[[-1.0], [1.0]]]]
     """
     size = preprocessing.resize
     x = _stacked(raw).astype(np.float32) if size is None else _resized(raw, size)
@@ -61,6 +65,9 @@ def resize(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
 
     Returns:
         Shape (*size, C), float32.
+
+    >>> resize(np.array([[[0], [100]]]), (1, 4))[0, :, 0].tolist()
+    [0.0, 25.0, 75.0, 100.0]
     """
     height, width, channels = image.shape
     x = image.astype(np.float32)
@@ -84,6 +91,11 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
 
     Raises:
         DatasetError: ``x`` holds a NaN, which no integer stands for.
+
+    >>> from edgerig.artifact import Quantization
+    >>> spec = TensorSpec("x", (1, 4), "int8", Quantization((0.5,), (-10,)))
+    >>> quantize_input(np.array([[0.0, 0.75, -0.75, 1000.0]], np.float32), spec).tolist()  # halves away from zero
+    [[-10, -8, -12, 127]]
     """
     dtype = np.dtype(spec.dtype)
     if dtype.kind == "f":
@@ -109,7 +121,20 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
 
 
 def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
-    """``scale * (y - zero_point)`` for a quantized tensor, else ``y`` itself; float32, the shape of ``y``."""
+    """``scale * (y - zero_point)`` for a quantized tensor, else ``y`` itself.
+
+    Args:
+        y: In the dtype of ``spec``, any shape; for per-channel quantization that of ``spec``.
+        spec: The tensor that ``y`` is of.
+
+    Returns:
+        float32, the shape of ``y``.
+
+    >>> from edgerig.artifact import Quantization
+    >>> spec = TensorSpec("y", (1, 3), "int8", Quantization((0.5,), (-10,)))
+    >>> dequantize(np.array([[-10, -8, 127]], np.int8), spec).tolist()
+    [[0.0, 1.0, 68.5]]
+    """
     if spec.quantization is None or np.dtype(spec.dtype).kind == "f":
         return y.astype(np.float32, copy=False)
     scale, zero_point = affine(spec, y.ndim, np.float64)
@@ -117,7 +142,14 @@ def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
 
 
 def affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array | float]:
-    """Scale and zero point of a tensor, in a shape that spreads over ``ndim`` axes."""
+    """Scale and zero point of a tensor, in a shape that spreads over ``ndim`` axes.
+
+    >>> from edgerig.artifact import Quantization
+    >>> spec = TensorSpec("w", (2, 3), "int8", Quantization((0.5, 0.25), (0, 0), 0))
+    >>> scale, zero_point = affine(spec, 2, np.float64)
+    >>> scale.tolist(), zero_point.tolist()
+    ([[0.5], [0.25]], [[0.0], [0.0]])
+    """
     if spec.quantization is None:
         return np.ones((), dtype), 0.0
     scale = np.asarray(spec.quantization.scales, dtype)

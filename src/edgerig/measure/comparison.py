@@ -155,7 +155,11 @@ def judge_ratio(found: Estimate, margin: float = MARGIN) -> Verdict:
 
 
 def is_look(pairs: int) -> bool:
-    """Whether after so many pairs it is looked for a verdict."""
+    """Whether after so many pairs it is looked for a verdict.
+
+    >>> [pairs for pairs in range(1, 21) if is_look(pairs)]
+    [4, 6, 9, 14, 20]
+    """
     return pairs in LOOKS
 
 

@@ -26,6 +26,9 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         value: The estimate. low, high: its 95 % interval; None where there are too few rounds for one.
         n: Rounds.
+
+    >>> round(Interval(value=2.0, low=1.9, high=2.2, n=5).half_width, 3)
+    0.075
     """
 
     value: float

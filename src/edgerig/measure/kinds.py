@@ -27,6 +27,10 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, tag="number", tag_f
         bounds: What they are: ``interval``, the 95 % confidence interval of repeated measurements, which more samples
             make narrower; ``model``, the error of the model that made the number, which they do not.
         warnings: What makes it less trustworthy; shown next to it.
+
+    >>> time = Measurement(value=2.5e-3, unit="s", kind="measured", method="median", clock="perf_counter_ns, 1 ns")
+    >>> microseconds(time)
+    '2,500.0 us'
     """
 
     value: float
@@ -52,7 +56,13 @@ class ModelBand(msgspec.Struct, frozen=True):
     method: str
 
     def of(self, number: Measurement) -> Measurement:
-        """``number`` with this band; of a rate as well as of a time."""
+        """``number`` with this band: from ``low * value`` to ``high * value``; of a rate (``1/s``) the inverse.
+
+        >>> band = ModelBand(0.8, 1.5, "cycle model")
+        >>> time = Measurement(value=2.0, unit="s", kind="modelled", method="cycles")
+        >>> microseconds(band.of(time))
+        '2,000,000.0 us, modelled, 1,600,000.0 to 3,000,000.0'
+        """
         rate = number.unit.startswith("1/")
         low, high = (1 / self.high, 1 / self.low) if rate else (self.low, self.high)
         return msgspec.structs.replace(

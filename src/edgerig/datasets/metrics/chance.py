@@ -25,7 +25,11 @@ class Majority(NamedTuple):
 
 
 def majority(confusion: Counts) -> Majority:
-    """The class of most samples: who always answers it is right for that share; (0, 0.0) without samples."""
+    """The class of most samples: who always answers it is right for that share; (0, 0.0) without samples.
+
+    >>> majority(np.array([[3, 1], [2, 4]]))
+    Majority(label=1, share=0.6)
+    """
     support = confusion.sum(axis=1)
     total = int(support.sum())
     index = int(support.argmax()) if support.size else 0
@@ -38,6 +42,9 @@ def beats_majority(confusion: Counts) -> bool:
     Either the lower bound of Wilson's 95 % interval of the accuracy lies above that class's share, or the paired
     comparison over the same samples does (McNemar, 1947; see `sign_test`). All guesses are covered: whoever draws
     answers at random, by whatever frequencies, is right at most as often, on average.
+
+    >>> beats_majority(np.array([[45, 5], [5, 45]])), beats_majority(np.array([[28, 22], [22, 28]]))
+    (True, False)
     """
     best = majority(confusion)
     right, total = int(np.trace(confusion)), int(confusion.sum())
@@ -71,6 +78,9 @@ def expected_agreement(one: NDArray[np.integer[Any]], other: NDArray[np.integer[
 
     ``sum over classes of the share of each class in one times its share in the other`` (Cohen, 1960, Educ. Psychol.
     Meas. 20, 37); 1 where both always say the same.
+
+    >>> expected_agreement(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    0.5
     """
     classes = 1 + int(max(one.max(initial=0), other.max(initial=0)))
     shares = [np.bincount(series, minlength=classes) / max(len(series), 1) for series in (one, other)]

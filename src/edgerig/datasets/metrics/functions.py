@@ -22,7 +22,7 @@ Z95 = 1.959963984540054
 
 
 class PerClass(NamedTuple):
-    """One number for each class, each of shape (classes,); ``support`` counts the samples of the class."""
+    """One number for each class, each of shape (classes,), float64; ``support``, int64, counts the class's samples."""
 
     precision: Floats
     recall: Floats
@@ -31,17 +31,54 @@ class PerClass(NamedTuple):
 
 
 def accuracy(scores: Scores, labels: Labels) -> float | None:
-    """Share of samples whose highest score is the label's; None without samples."""
+    """Share of samples whose highest score is the label's: ``mean(argmax(scores) == label)``.
+
+    Args:
+        scores: Shape (n, classes).
+        labels: Shape (n,), class indices.
+
+    Returns:
+        A share of 1; None without samples.
+
+    >>> scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.4, 0.4, 0.2]])
+    >>> accuracy(scores, np.array([0, 2, 1]))  # the third is a tie, which class 0 wins
+    0.6666666666666666
+    """
     return top_k_accuracy(scores, labels, 1)
 
 
 def top_k_accuracy(scores: Scores, labels: Labels, k: int) -> float | None:
-    """Share of samples whose label is among the ``k`` highest scores; None without samples."""
+    """Share of samples whose label is among the ``k`` highest scores: ``mean(rank(label) < k)``, ranks from 0.
+
+    Args:
+        scores: Shape (n, classes).
+        labels: Shape (n,), class indices.
+        k: From 1 to the number of classes; with k = 1 it is the accuracy.
+
+    Returns:
+        A share of 1; None without samples.
+
+    >>> scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.4, 0.4, 0.2]])
+    >>> top_k_accuracy(scores, np.array([0, 2, 1]), 2)
+    1.0
+    """
     return int(hits(scores, labels, k).sum()) / len(labels) if len(labels) else None
 
 
 def hits(scores: Scores, labels: Labels, k: int) -> NDArray[np.bool_]:
-    """Which samples have their label among the ``k`` highest scores, shape (n,)."""
+    """Which samples have their label among the ``k`` highest scores.
+
+    Args:
+        scores: Shape (n, classes).
+        labels: Shape (n,), class indices.
+        k: How many scores count.
+
+    Returns:
+        Shape (n,), bool.
+
+    >>> hits(np.array([[0.7, 0.3], [0.6, 0.4]]), np.array([0, 1]), 1).tolist()
+    [True, False]
+    """
     own = scores[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(scores.shape[1])[None, :] < labels[:, None]
     ahead = (scores > own) | ((scores == own) & earlier)
@@ -49,7 +86,19 @@ def hits(scores: Scores, labels: Labels, k: int) -> NDArray[np.bool_]:
 
 
 def confusion_matrix(scores: Scores, labels: Labels, classes: int) -> Counts:
-    """Counts, shape (classes, classes), int64: row i and column j for samples of class i predicted as j."""
+    """How many samples of each class were predicted as which.
+
+    Args:
+        scores: Shape (n, classes).
+        labels: Shape (n,), class indices.
+        classes: Number of classes.
+
+    Returns:
+        Shape (classes, classes), int64: row i and column j count samples of class i predicted as j.
+
+    >>> confusion_matrix(np.array([[0.7, 0.3], [0.6, 0.4], [0.1, 0.9]]), np.array([0, 1, 1]), 2).tolist()
+    [[1, 0], [1, 1]]
+    """
     predicted = scores.argmax(axis=1) if len(scores) else np.zeros(0, np.int64)
     flat = labels.astype(np.int64) * classes + predicted
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
@@ -58,8 +107,12 @@ def confusion_matrix(scores: Scores, labels: Labels, classes: int) -> Counts:
 def per_class(confusion: Counts) -> PerClass:
     """Precision, recall and F1 of each class from a confusion matrix, shape (classes, classes).
 
-    ``precision = tp / (tp + fp)``, ``recall = tp / (tp + fn)``, ``f1 = 2 tp / (2 tp + fp + fn)``; 0 where the
-    denominator is 0.
+    ``precision = tp / (tp + fp)``, ``recall = tp / (tp + fn)``, ``f1 = 2 tp / (2 tp + fp + fn)`` (van Rijsbergen, 1979,
+    Information Retrieval, ch. 7); 0 where the denominator is 0.
+
+    >>> result = per_class(np.array([[3, 1], [2, 4]]))
+    >>> [[round(float(value), 3) for value in column] for column in result[:3]], result.support.tolist()
+    ([[0.6, 0.8], [0.75, 0.667], [0.667, 0.727]], [4, 6])
     """
     right = np.diag(confusion).astype(np.float64)
     predicted, support = confusion.sum(axis=0), confusion.sum(axis=1)
@@ -72,7 +125,17 @@ def per_class(confusion: Counts) -> PerClass:
 
 
 def macro_f1(confusion: Counts) -> float | None:
-    """Mean F1 over the classes that occur among labels or predictions; None without samples."""
+    """Mean F1 over the classes that occur among labels or predictions, each with the same weight.
+
+    Args:
+        confusion: Shape (classes, classes), counts; see `confusion_matrix`.
+
+    Returns:
+        A share of 1; None without samples.
+
+    >>> macro_f1(np.array([[3, 1, 0], [2, 4, 0], [0, 0, 0]]))  # the third class does not occur
+    0.696969696969697
+    """
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     return float(per_class(confusion).f1[occurs].mean()) if occurs.any() else None
 
@@ -84,8 +147,15 @@ def auc(scores: Scores, labels: Labels) -> float | None:
     samples' scores, ties getting their mean rank (the Mann-Whitney U statistic; Hanley and McNeil, 1982). Classes
     without samples, or without samples of other classes, have no curve and are left out.
 
+    Args:
+        scores: Shape (n, classes); only their order within a class's column counts.
+        labels: Shape (n,), class indices.
+
     Returns:
         The area, or None where no class has a curve.
+
+    >>> auc(np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]]), np.array([0, 0, 1, 1]))
+    0.75
     """
     areas = []
     for index in range(scores.shape[1]):
@@ -99,14 +169,30 @@ def auc(scores: Scores, labels: Labels) -> float | None:
 
 
 def mean_ranks(values: NDArray[Any]) -> Floats:
-    """Ranks from 1 of ``values``, shape (n,); equal values share the mean of their ranks."""
+    """Ranks from 1 of ``values``, shape (n,); equal values share the mean of their ranks.
+
+    >>> mean_ranks(np.array([10, 30, 20, 20])).tolist()
+    [1.0, 4.0, 2.5, 2.5]
+    """
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return np.asarray((last - (counts - 1) / 2)[inverse.reshape(-1)], dtype=np.float64)
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson, 1927); (0, 1) without samples."""
+    """The 95 % score interval of a share.
+
+    ``(p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)`` with p = successes / n and z = 1.96
+    (Wilson, 1927, J. Am. Stat. Assoc. 22, 209).
+
+    Returns:
+        The bounds, from 0 to 1; (0, 1) without samples.
+
+    >>> [round(bound, 4) for bound in wilson_interval(90, 100)]
+    [0.8256, 0.9448]
+    >>> [round(bound, 4) for bound in wilson_interval(20, 20)]
+    [0.8389, 1.0]
+    """
     if n == 0:
         return 0.0, 1.0
     share, z2 = successes / n, Z95 * Z95

@@ -58,7 +58,13 @@ class _Accumulator(ABC):
 
 
 class Metric(_Accumulator):
-    """One number that judges predictions.
+    """One number that judges predictions: ``update`` with batches of any size, then ``compute``.
+
+    >>> metric = Accuracy(classes=2)
+    >>> metric.update(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 0]))
+    >>> metric.update(np.array([[0.3, 0.7]]), np.array([1]))
+    >>> metric.compute(), metric.higher_is_better, metric.unit
+    (0.6666666666666666, True, '1')
 
     Class attributes:
         higher_is_better: The direction.
@@ -95,7 +101,15 @@ class Metric(_Accumulator):
 
 
 class TopK(Metric):
-    """Share of samples whose label is among the ``k`` highest scores, with Wilson's interval."""
+    """Share of samples whose label is among the ``k`` highest scores, with Wilson's interval.
+
+    See `functions.top_k_accuracy` and `functions.wilson_interval`.
+
+    >>> metric = TopK(classes=3, k=2)
+    >>> metric.update(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]))
+    >>> metric.name, metric.compute(), [round(bound, 3) for bound in metric.interval()]
+    ('top2_accuracy', 0.5, [0.095, 0.905])
+    """
 
     def __init__(self, classes: int, k: int) -> None:
         super().__init__(classes)
@@ -114,7 +128,15 @@ class TopK(Metric):
 
 
 class Accuracy(TopK):
-    """Share of samples whose highest score is the label's, with Wilson's interval."""
+    """Share of samples whose highest score is the label's, with Wilson's interval.
+
+    >>> metric = Accuracy(classes=2)
+    >>> metric.compute() is None
+    True
+    >>> metric.update(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, -1]))  # -1: a sample without a label
+    >>> metric.compute()
+    1.0
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__(classes, 1)
@@ -122,7 +144,13 @@ class Accuracy(TopK):
 
 
 class ConfusionMatrix(_Accumulator):
-    """Counts by label and prediction."""
+    """Counts by label and prediction; see `functions.confusion_matrix`.
+
+    >>> matrix = ConfusionMatrix(classes=2)
+    >>> matrix.update(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
+    >>> matrix.compute().tolist()
+    [[1, 0], [1, 0]]
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__(classes)
@@ -137,7 +165,14 @@ class ConfusionMatrix(_Accumulator):
 
 
 class PrecisionRecallF1(_Accumulator):
-    """Precision, recall, F1 and support of each class."""
+    """Precision, recall, F1 and support of each class; see `functions.per_class`.
+
+    >>> metric = PrecisionRecallF1(classes=2)
+    >>> metric.update(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
+    >>> result = metric.compute()
+    >>> result.precision.tolist(), result.recall.tolist(), result.support.tolist()
+    ([0.5, 0.0], [1.0, 0.0], [1, 1])
+    """
 
     def __init__(self, classes: int) -> None:
         super().__init__(classes)
@@ -152,7 +187,13 @@ class PrecisionRecallF1(_Accumulator):
 
 
 class MacroF1(Metric):
-    """Mean F1 over the classes that occur among labels or predictions."""
+    """Mean F1 over the classes that occur among labels or predictions; see `functions.macro_f1`.
+
+    >>> metric = MacroF1(classes=2)
+    >>> metric.update(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
+    >>> round(metric.compute(), 4)
+    0.3333
+    """
 
     name = "macro_f1"
 
@@ -168,7 +209,16 @@ class MacroF1(Metric):
 
 
 class Auc(Metric):
-    """Area under the ROC curve, one class versus the rest, mean over classes. Keeps all scores."""
+    """Area under the ROC curve, one class versus the rest, mean over classes; see `functions.auc`. Keeps all scores.
+
+    >>> metric = Auc(classes=2)
+    >>> metric.update(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 0]))
+    >>> metric.compute() is None  # there is no other class yet
+    True
+    >>> metric.update(np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([1, 1]))
+    >>> metric.compute()
+    0.75
+    """
 
     name = "auc"
 
@@ -188,7 +238,11 @@ class Auc(Metric):
 
 
 def classification_metrics(classes: Sequence[str]) -> list[Metric]:
-    """Fresh metrics for a dataset with these classes, the headline first; top-5 only where there are more than 5."""
+    """Fresh metrics for a dataset with these classes, the headline first; top-5 only where there are more than 5.
+
+    >>> [metric.name for metric in classification_metrics(["cat", "dog"])]
+    ['accuracy', 'auc', 'macro_f1']
+    """
     count = len(classes)
     top = [TopK(count, 5)] if count > 5 else []
     return [Accuracy(count), *top, Auc(count), MacroF1(count)]

@@ -28,6 +28,9 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
     Raises:
         CompileError: It is no number.
+
+    >>> quantize_multiplier(0.75), quantize_multiplier(0.3)
+    ((1610612736, 0), (1288490189, -1))
     """
     if not math.isfinite(real):
         raise CompileError("The scales of an operator's tensors are too far apart.", "Quantize the network again.")

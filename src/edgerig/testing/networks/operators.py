@@ -1,8 +1,10 @@
 """Single operators for the C compiler: made from a seed, compiled with chosen kernels, run on a simulated Cortex-M7.
 
->>> bench = OperatorBench(folder)                                   # doctest: +SKIP
->>> case = bench.add([random_conv(rng, (8, 8, 16), 16, (3, 3))], kernels)
->>> outputs, instructions = bench.run(case, image)                  # the first run builds all that were added
+::
+
+    bench = OperatorBench(folder)
+    case = bench.add([random_conv(rng, (8, 8, 16), 16, (3, 3))], kernels)
+    outputs, instructions = bench.run(case, image)                  # the first run builds all that were added
 """
 
 from __future__ import annotations
