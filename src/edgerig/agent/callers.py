@@ -128,7 +128,7 @@ class Callers:
             if len(self._strangers) < MAX_STRANGERS:
                 return None
             group = count.most_common(1)[0][0]
-        # In order of arrival.
+        # Strangers are in order of arrival, so that `min` gives the oldest one.
         return min((caller for caller in self._strangers if caller.group == group), key=lambda caller: caller.known)
 
 

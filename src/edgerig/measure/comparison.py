@@ -136,7 +136,7 @@ def estimate_apart(first: ArrayLike, second: ArrayLike, level: float = LEVEL, re
     )  # fmt: skip
 
 
-def judge_ratio(found: Estimate, margin: float = MARGIN) -> Verdict:
+def judge_ratio(estimated: Estimate, margin: float = MARGIN) -> Verdict:
     """What an interval of the ratio B / A says, where a difference of ``margin`` (a share of 1) does not matter.
 
     ``slower``: all of it above ``1 + margin``. ``faster``: all of it below ``1 / (1 + margin)``. ``same``: all of it
@@ -145,11 +145,11 @@ def judge_ratio(found: Estimate, margin: float = MARGIN) -> Verdict:
     >>> judge_ratio(Estimate(ratio=1.05, low=1.03, high=1.07, count=6, level=0.05, spread=0.01))
     'slower'
     """
-    if found.low > 1 + margin:
+    if estimated.low > 1 + margin:
         return "slower"
-    if found.high < 1 / (1 + margin):
+    if estimated.high < 1 / (1 + margin):
         return "faster"
-    if found.low >= 1 / (1 + margin) and found.high <= 1 + margin:
+    if estimated.low >= 1 / (1 + margin) and estimated.high <= 1 + margin:
         return "same"
     return "inconclusive"
 
