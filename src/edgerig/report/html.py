@@ -6,7 +6,6 @@ import base64
 import hashlib
 import math
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ import msgspec
 from markupsafe import Markup
 
 from edgerig.report import contents
-from edgerig.report.charts import Bar, Point, bars, curve, distribution, histogram, operators, scatter, time_series
+from edgerig.report.charts import curve, distribution, histogram, operators, time_series
 from edgerig.report.model import Report, Variant
+from edgerig.report.plot import colours_of, plot_of
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
 from edgerig.report.views import page_table
@@ -33,17 +33,6 @@ class Shown(msgspec.Struct, frozen=True):
     distribution: Markup | None
     series_chart: Markup | None
     operators: Markup | None
-
-
-class Plot(msgspec.Struct, frozen=True, kw_only=True):
-    """The plot of quality against latency, drawn for wide and for narrow pages; without quality, of ``speed`` alone."""
-
-    wide: Markup | None = None
-    narrow: Markup | None = None
-    speed: Markup | None = None
-    legend: tuple[str, ...] = ()
-    derived: bool = False
-    note: str = ""
 
 
 def _shown_value(value: Any) -> Any:
@@ -71,11 +60,11 @@ def render_html(report: Report) -> str:
     environment.globals["heat"] = _heat
     css, js = _part("report.css"), _part("report.js") + _part("tools.js")
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
-    colours, legend = _colours(report)
+    colours, legend = colours_of(report)
     context: dict[str, Any] = {
         "report": report,
         "variants": [_shown(variant, colours[variant.anchor]) for variant in report.variants],
-        "plot": _plot(report, colours, legend),
+        "plot": plot_of(report, colours, legend),
         "table": report.table.on("html"),
         "tables": contents,
         "boards": contents.boards_table(report),
@@ -104,14 +93,6 @@ def _part(name: str) -> str:
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
-def _colours(report: Report) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Colour numbers by anchor and what they stand for: the bundle where there are several, else the runtime."""
-    if len(report.bundles) > 1:
-        return {one.anchor: one.bundle % 6 for one in report.variants}, tuple(b.name for b in report.bundles)
-    runtimes = list(dict.fromkeys(one.runtime for one in report.variants))
-    return {one.anchor: runtimes.index(one.runtime) % 6 for one in report.variants}, tuple(runtimes)
-
-
 def _shown(variant: Variant, series: int) -> Shown:
     times, marks = variant.times, (variant.steady, variant.p90, variant.p99)
     return Shown(
@@ -121,71 +102,6 @@ def _shown(variant: Variant, series: int) -> Shown:
         distribution(times.ecdf, *marks) if times else None,
         time_series(times.series, variant.steady) if times else None,
         operators(variant.layers) if variant.layers.reason is None else None,
-    )
-
-
-def _plot(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:
-    """Draws the variants whose quality and latency share the most common metric and unit."""
-    complete = [one for one in report.variants if one.quality.value is not None and one.steady.value is not None]
-    if not complete:
-        return _speed_only(report, colours, legend)
-    common = Counter((one.metric, one.quality.unit, one.steady.unit) for one in complete).most_common(1)[0][0]
-    drawn = [one for one in complete if (one.metric, one.quality.unit, one.steady.unit) == common]
-    metric, y_unit, x_unit = common
-    points = [_point(one, report, colours[one.anchor]) for one in drawn]
-    left = len(report.variants) - len(drawn)
-    what = "1 variant is" if left == 1 else f"{left} variants are"
-    return Plot(
-        wide=scatter(points, width=640, height=430, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="wide"),
-        narrow=scatter(points, width=400, height=380, x_unit=x_unit, y_unit=y_unit, y_title=metric, class_="narrow"),
-        legend=legend,
-        derived=any(point.kind != "measured" for point in points),
-        note=f" {what} not drawn, for want of quality or latency in these units." if left else "",
-    )
-
-
-def _speed_only(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:
-    """Where quality is not known: the latencies of the variants that share the most common unit, as bars."""
-    note = "No variant has both quality and latency."
-    timed = [one for one in report.variants if one.steady.value is not None]
-    if not timed:
-        return Plot(note=note)
-    unit = Counter(one.steady.unit for one in timed).most_common(1)[0][0]
-    rows = [
-        Bar(
-            one.short,
-            one.steady.value or 0.0,
-            one.steady.whole,
-            f"{one.label}\n{one.steady.title}",
-            colours[one.anchor],
-        )
-        for one in timed
-        if one.steady.unit == unit
-    ]
-    return Plot(speed=bars(rows, "Median latency of each variant", 560.0), legend=legend, note=note)
-
-
-def _point(variant: Variant, report: Report, series: int) -> Point:
-    bundle = report.bundles[variant.bundle].name if len(report.bundles) > 1 else ""
-    kind = variant.kind or "measured"
-    latency = f"{variant.steady.whole}{' median' if kind == 'measured' else ': median'} latency"
-    lines = (variant.label, bundle, f"{variant.quality.text} {variant.metric}", latency, variant.size.text)
-    quality, steady = variant.quality, variant.steady
-    return Point(
-        label=variant.short,
-        link=variant.anchor,
-        x=steady.value or 0.0,
-        y=quality.value or 0.0,
-        size=int(variant.size.value or 0),
-        series=series,
-        tip="\n".join(line for line in lines if line),
-        kind=kind,
-        x_low=steady.low,
-        x_high=steady.high,
-        y_low=quality.low,
-        y_high=quality.high,
-        chosen=variant.anchor in report.recommendation.chosen,
-        front=next((n for n, front in enumerate(report.recommendation.fronts) if variant.anchor in front), None),
     )
 
 

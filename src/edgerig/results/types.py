@@ -13,6 +13,7 @@ from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution
+from edgerig.results import frame
 
 #: Version of the bundle's layout and of the JSON documents in it. 2: cells have rounds.
 BUNDLE_VERSION = 2
@@ -230,6 +231,9 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     rounds: tuple[Round, ...] = ()
     repetition: Repetition | msgspec.UnsetType = msgspec.UNSET
 
+    def __repr__(self) -> str:
+        return frame.cell_repr(self)
+
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The network as a whole; counts as `edgerig inspect` gives them, of the float network."""
@@ -298,3 +302,20 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[CellFailure, ...] = ()
     planned: tuple[str, ...] = ()
     models: tuple[ModelInfo, ...] = ()
+
+    def to_dataframe(self) -> Any:
+        """A pandas ``DataFrame`` with a row for each cell, in SI units; ``attrs["units"]`` has them by column.
+
+        Columns are called as the fields of `CellResult`: ``latency_steady``, ``memory_peak_rss``, and
+        ``quality_accuracy`` for a metric; ``_low``, ``_high``, ``_kind`` and ``_unavailable`` say what each number is.
+
+        Raises:
+            NotInstalledError: pandas is not installed.
+        """
+        return frame.to_dataframe(self.cells)
+
+    def __repr__(self) -> str:
+        return frame.run_repr(self)
+
+    def _repr_html_(self) -> str:
+        return frame.run_html(self)

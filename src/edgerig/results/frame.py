@@ -1,0 +1,133 @@
+"""Results as rows: for data frames, for a notebook, and in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+from edgerig.errors import NotInstalledError
+from edgerig.measure.kinds import Measurement, Unavailable, microseconds
+
+#: Fields of a cell that are looked into, and of the last two only these.
+_PARTS: dict[str, tuple[str, ...]] = {
+    "latency": (),
+    "quality": (),
+    "agreement": (),
+    "artifact": ("format", "scheme", "size"),
+    "machine": ("host", "cpu"),
+}
+
+
+def to_dataframe(cells: Sequence[Any]) -> Any:
+    """A pandas ``DataFrame`` with a row for each cell; see `rows_of` for the columns.
+
+    Args:
+        cells: `CellResult` structs.
+
+    Raises:
+        NotInstalledError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise NotInstalledError("Data frames need pandas, which is not installed.", "pip install pandas") from error
+    rows, units = rows_of(cells)
+    frame = pandas.DataFrame(rows)
+    frame.attrs["units"] = units
+    return frame
+
+
+def rows_of(cells: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Every number and name of the cells, and the units of the numbers.
+
+    Whatever the results hold is there without a list of it: ``latency.steady`` becomes ``latency_steady``, the metric
+    ``accuracy`` ``quality_accuracy``, in SI units. A number has columns besides: ``_low`` and ``_high`` where it has
+    bounds, ``_kind`` where it is there, ``_unavailable`` with the reason where it is not.
+    """
+    units: dict[str, str] = {}
+    rows = [dict(_entries(cell, units)) for cell in cells]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows], units
+
+
+def _entries(cell: Any, units: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    for field in cell.__struct_fields__:
+        value = getattr(cell, field)
+        if field in _PARTS and not isinstance(value, Unavailable):
+            for name in _PARTS[field] or value.__struct_fields__:
+                yield from _entry(f"{field}_{name}", getattr(value, name), units)
+        elif isinstance(value, tuple) and field == "warnings":
+            yield "warnings", len(value)
+        else:
+            yield from _entry(field, value, units)
+
+
+def _entry(name: str, value: Any, units: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """A value as columns; nothing for what is no number and no text, such as rounds and layers."""
+    if isinstance(value, Measurement):
+        units[name] = value.unit
+        yield name, value.value
+        if value.low is not None and value.high is not None:
+            yield f"{name}_low", value.low
+            yield f"{name}_high", value.high
+        yield f"{name}_kind", value.kind
+    elif isinstance(value, Unavailable):
+        yield name, None
+        yield f"{name}_unavailable", value.reason
+    elif isinstance(value, str | int | float):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _entry(f"{name}_{key}", item, units)
+    elif name == "quality_metrics":
+        for metric in value:
+            units[f"quality_{metric.name}"] = metric.unit
+            yield f"quality_{metric.name}", metric.value
+            if metric.low is not None and metric.high is not None:
+                yield f"quality_{metric.name}_low", metric.low
+                yield f"quality_{metric.name}_high", metric.high
+
+
+def cell_words(cell: Any) -> list[str]:
+    """The first quality, the median latency and the size of a cell, as far as they are known."""
+    metric = cell.quality.metrics[0] if cell.quality.metrics else None
+    value = (
+        "" if metric is None else f"{metric.value:.2%}" if metric.unit == "1" else f"{metric.value:.4g} {metric.unit}"
+    )
+    steady = cell.latency.steady
+    return [
+        f"{value} {metric.name}" if metric else "no quality",
+        _latency(steady) if isinstance(steady, Measurement) else f"latency unavailable: {steady.reason}",
+        f"{cell.artifact.size:,} B",
+    ]
+
+
+def _quality(metric: Any) -> str:
+    value = f"{metric.value:.2%}" if metric.unit == "1" else f"{metric.value:.4g} {metric.unit}"
+    return f"{value} {metric.name}"
+
+
+def _latency(steady: Measurement) -> str:
+    return microseconds(steady) if steady.unit == "s" else f"{steady.value:,.0f} {steady.unit}, {steady.kind}"
+
+
+def cell_repr(cell: Any) -> str:
+    """A cell in a line."""
+    return f"<CellResult {cell.id!r}: {', '.join(cell_words(cell))}>"
+
+
+def run_repr(result: Any) -> str:
+    """A run in a line."""
+    planned = max(len(result.planned), len(result.cells))
+    state = "finished" if result.finished else "not finished"
+    return f"<RunResult {result.name!r}: {len(result.cells)} of {planned} cells, {state}>"
+
+
+def run_html(result: Any) -> str:
+    """A run as a small HTML table, for a notebook."""
+    rows = [(cell.id, *cell_words(cell), f"{len(cell.warnings)}") for cell in result.cells]
+    head = "".join(f"<th>{name}</th>" for name in ("cell", "quality", "median latency", "size", "warnings"))
+    body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    caption = escape(run_repr(result).strip("<>").removeprefix("RunResult "))
+    return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
