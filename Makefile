@@ -58,6 +58,7 @@ fuzz: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $$(find firmware src -name '*.[ch]')
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
