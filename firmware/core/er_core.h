@@ -28,9 +28,9 @@ typedef struct er_core {
 
     /* The last request, so that it can be answered again: all that the answer was made of is still where it was. */
     er_reply last;
-    uint8_t greeted;     /* whether there was a HELLO since the start */
-    uint8_t repeated;    /* whether the frame that comes in is the last request again */
-    uint8_t machine;     /* whether STATS was asked for the machine's state too */
+    uint8_t greeted;  /* whether there was a HELLO since the start */
+    uint8_t repeated; /* whether the frame that comes in is the last request again */
+    uint8_t machine;  /* whether STATS was asked for the machine's state too */
 
     uint32_t waiting; /* samples in the input buffer, brought by DATA */
     uint32_t results; /* samples in the output buffer */

@@ -52,8 +52,7 @@ void er_pack(er_tx *tx, const char *format, const er_word *words)
     uint32_t code, length;
 
     while ((code = (uint8_t)*format) != 0) {
-        for (length = 0; (uint8_t)format[length] - 0x20u < 0x5Fu; length++) {
-        }
+        for (length = 0; (uint8_t)format[length] - 0x20u < 0x5Fu; length++) {}
         if (length != 0) {
             put_text(tx, format, length);
             format += length;

@@ -73,10 +73,19 @@ static void put(void *context, const uint8_t *bytes, uint32_t count)
     written += count;
 }
 
-static const er_machine machine = {.host = "fuzz", .software = "fuzz", .clock = "none", .kind = "measured"};
+static const er_machine machine = { .host = "fuzz", .software = "fuzz", .clock = "none", .kind = "measured" };
 static const er_device device = {
-    .network = &network, .machine = &machine, .input = (uint8_t *)inputs, .output = outputs, .times = times,
-    .max_samples = NETWORK_SAMPLES, .boot = 1, .run = run, .ticks = ticks, .nanoseconds = nanoseconds, .write = put,
+    .network = &network,
+    .machine = &machine,
+    .input = (uint8_t *)inputs,
+    .output = outputs,
+    .times = times,
+    .max_samples = NETWORK_SAMPLES,
+    .boot = 1,
+    .run = run,
+    .ticks = ticks,
+    .nanoseconds = nanoseconds,
+    .write = put,
 };
 
 static void feed_record(const uint8_t *record, const uint8_t *body, size_t header, size_t payload)
@@ -114,7 +123,8 @@ static void play(const struct input *input)
     er_core_init(&core, &device);
     while (at + RECORD <= input->count) {
         const uint8_t *record = input->bytes + at, *body = record + RECORD;
-        size_t left = input->count - at - RECORD, header = record[3], payload = (size_t)record[4] | (size_t)record[5] << 8;
+        size_t left = input->count - at - RECORD, header = record[3],
+               payload = (size_t)record[4] | (size_t)record[5] << 8;
 
         if (header > left) {
             header = left;
@@ -174,7 +184,7 @@ static void change(struct input *input)
             memcpy(input->bytes + input->count, other->bytes, take);
             input->count += take;
         } else if (input->count != 0) {
-            static const uint8_t telling[] = {0, 1, 2, 3, 4, 8, 9, 10, 16, 32, 64, 127, 128, 255};
+            static const uint8_t telling[] = { 0, 1, 2, 3, 4, 8, 9, 10, 16, 32, 64, 127, 128, 255 };
             uint8_t flipped = (uint8_t)(input->bytes[at] ^ (1u << below(8)));
             input->bytes[at] = choice == 3 ? telling[below(sizeof telling)] : flipped;
         }

@@ -85,10 +85,19 @@ static void put(void *context, const uint8_t *bytes, uint32_t count)
     }
 }
 
-static const er_machine machine = {.host = "fuzz", .software = "fuzz", .clock = "none", .kind = "measured"};
+static const er_machine machine = { .host = "fuzz", .software = "fuzz", .clock = "none", .kind = "measured" };
 static er_device device = {
-    .network = &network, .machine = &machine, .input = (uint8_t *)inputs, .output = outputs, .times = times,
-    .max_samples = NETWORK_SAMPLES, .boot = 1, .run = run, .ticks = ticks, .nanoseconds = nanoseconds, .write = put,
+    .network = &network,
+    .machine = &machine,
+    .input = (uint8_t *)inputs,
+    .output = outputs,
+    .times = times,
+    .max_samples = NETWORK_SAMPLES,
+    .boot = 1,
+    .run = run,
+    .ticks = ticks,
+    .nanoseconds = nanoseconds,
+    .write = put,
 };
 
 /* ---- requests */
@@ -100,7 +109,9 @@ static uint32_t below(uint32_t limit)
 
 static uint32_t number(void)
 {
-    static const uint32_t nasty[] = {0, 1, 2, 15, 255, 256, 257, 4096, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
+    static const uint32_t nasty[] = {
+        0, 1, 2, 15, 255, 256, 257, 4096, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF
+    };
 
     return below(3) == 0 ? nasty[below(sizeof nasty / sizeof nasty[0])] : below(300);
 }

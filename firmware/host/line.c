@@ -135,7 +135,7 @@ static int greet(line *l)
 
 int line_wait(line *l, int milliseconds, uint8_t *bytes, size_t size, size_t *count)
 {
-    struct pollfd waiting = {l->peer >= 0 ? l->peer : l->listening, POLLIN, 0};
+    struct pollfd waiting = { l->peer >= 0 ? l->peer : l->listening, POLLIN, 0 };
     int ready = poll(&waiting, 1, milliseconds);
     ssize_t got;
 
@@ -164,7 +164,7 @@ int line_wait(line *l, int milliseconds, uint8_t *bytes, size_t size, size_t *co
 static void send_all(line *l, const uint8_t *bytes, size_t count)
 {
     while (count != 0 && l->peer >= 0) {
-        struct pollfd waiting = {l->peer, POLLOUT, 0};
+        struct pollfd waiting = { l->peer, POLLOUT, 0 };
         ssize_t sent;
 
         if (poll(&waiting, 1, PATIENCE_MS) <= 0) {

@@ -20,7 +20,7 @@ enum { SILENCE_MS = 200, READ = 16384 };
 static volatile sig_atomic_t told_to_stop, told_to_restart;
 
 static faults fault;
-static line where = {.listening = -1, .peer = -1, .keeper = -1, .faults = &fault};
+static line where = { .listening = -1, .peer = -1, .keeper = -1, .faults = &fault };
 static er_core core;
 
 static uint32_t inputs[NETWORK_INPUTS * NETWORK_SAMPLES / 4];
@@ -33,16 +33,16 @@ static const char *how, *place;
 static char log_text[256];
 
 static er_number memory[] = {
-    {"arena", "sizeof of the buffers of inputs and outputs", "measured", sizeof inputs + sizeof outputs},
-    {"peak_rss", "ru_maxrss of getrusage", "measured", 0},
-    {"stack_peak", "The host's stack is not painted.", NULL, 0},
+    { "arena", "sizeof of the buffers of inputs and outputs", "measured", sizeof inputs + sizeof outputs },
+    { "peak_rss", "ru_maxrss of getrusage", "measured", 0 },
+    { "stack_peak", "The host's stack is not painted.", NULL, 0 },
 };
 
 static const er_pair build[] = {
 #if defined(__clang__)
-    {"clang", __clang_version__},
+    { "clang", __clang_version__ },
 #else
-    {"gcc", __VERSION__},
+    { "gcc", __VERSION__ },
 #endif
 };
 
@@ -77,7 +77,7 @@ static int run(void *context, uint32_t sample, uint32_t count, uint64_t *layers)
 {
     (void)context;
     if (slow_ms != 0) {
-        struct timespec pause = {slow_ms / 1000, slow_ms % 1000 * 1000000};
+        struct timespec pause = { slow_ms / 1000, slow_ms % 1000 * 1000000 };
         nanosleep(&pause, NULL);
     }
     network_run(er_at((uint8_t *)inputs, network.inputs, 0, sample, count),
@@ -204,7 +204,8 @@ static const char help[] =
     "  --slow MS         an inference takes so much longer\n"
     "  --clock FACTOR    tell so many times the time that passed (1): a clock that is wrong\n"
     "  --drop P  --flip P  --insert P  --repeat P\n"
-    "                    probability that a byte is lost, has a bit changed, comes after an invented one, comes twice;\n"
+    "                    probability that a byte is lost, has a bit changed, comes after an invented one, comes "
+    "twice;\n"
     "                    in both directions\n"
     "  --seed N          of these faults (1)\n"
     "SIGHUP restarts the device, SIGTERM stops it.\n";
@@ -224,7 +225,10 @@ static int take_option(const char *name, const char *value)
         const char *name;
         double *to;
     } probabilities[] = {
-        {"--drop", &fault.drop}, {"--flip", &fault.flip}, {"--insert", &fault.insert}, {"--repeat", &fault.repeat},
+        { "--drop", &fault.drop },
+        { "--flip", &fault.flip },
+        { "--insert", &fault.insert },
+        { "--repeat", &fault.repeat },
     };
     size_t i;
 

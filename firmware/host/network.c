@@ -4,16 +4,16 @@
 
 #include "dense_weights.h"
 
-static const er_size input_shape[] = {1, NETWORK_INPUTS};
-static const er_size output_shape[] = {1, NETWORK_OUTPUTS};
+static const er_size input_shape[] = { 1, NETWORK_INPUTS };
+static const er_size output_shape[] = { 1, NETWORK_OUTPUTS };
 
 static const er_tensor input = {
-    "x", "int8", 2, input_shape, {.real = INPUT_SCALE}, (er_size)(uint32_t)INPUT_ZERO, 1, NETWORK_INPUTS,
+    "x", "int8", 2, input_shape, { .real = INPUT_SCALE }, (er_size)(uint32_t)INPUT_ZERO, 1, NETWORK_INPUTS,
 };
 static const er_tensor output = {
-    "y", "int8", 2, output_shape, {.real = OUTPUT_SCALE}, (er_size)(uint32_t)OUTPUT_ZERO, 1, NETWORK_OUTPUTS,
+    "y", "int8", 2, output_shape, { .real = OUTPUT_SCALE }, (er_size)(uint32_t)OUTPUT_ZERO, 1, NETWORK_OUTPUTS,
 };
-static const er_layer layers[NETWORK_LAYERS] = {{"sums", "FULLY_CONNECTED"}, {"outputs", "REQUANTIZE"}};
+static const er_layer layers[NETWORK_LAYERS] = { { "sums", "FULLY_CONNECTED" }, { "outputs", "REQUANTIZE" } };
 
 const er_network network = {
     .sha256 = NETWORK_SHA256,

@@ -56,7 +56,7 @@ static uint8_t *accept(void *owner)
 
 static void judge(void *owner, er_verdict verdict)
 {
-    static const char *const words[] = {"", "too-long", "version", "damaged", "cut"};
+    static const char *const words[] = { "", "too-long", "version", "damaged", "cut" };
     const er_frame *frame = &rx.frame;
     char *line;
 

@@ -3,7 +3,7 @@
 #include "board.h"
 
 /* Made by the build: BOARD_BUILD is a list of pairs. */
-static const er_pair build[] = {BOARD_BUILD};
+static const er_pair build[] = { BOARD_BUILD };
 
 const er_machine machine = {
     .host = BOARD_NAME,

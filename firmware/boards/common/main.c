@@ -22,10 +22,10 @@ static int reset_wanted;
 enum { STACK_PEAK };
 
 static er_number memory[] = {
-    {"stack_peak", "painted at the start; the part that changed since", "measured", 0},
-    {"stack_reserved", "as board.toml says", "measured", BOARD_STACK_BYTES},
-    {"arena", "static buffer that the compiler planned", "measured", MODEL_ARENA_BYTES},
-    {"tensor_sum", "bytes of all tensors, as if none shared memory", "measured", BOARD_TENSOR_SUM},
+    { "stack_peak", "painted at the start; the part that changed since", "measured", 0 },
+    { "stack_reserved", "as board.toml says", "measured", BOARD_STACK_BYTES },
+    { "arena", "static buffer that the compiler planned", "measured", MODEL_ARENA_BYTES },
+    { "tensor_sum", "bytes of all tensors, as if none shared memory", "measured", BOARD_TENSOR_SUM },
 };
 
 static uint64_t ticks(void *context)

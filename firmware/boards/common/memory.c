@@ -87,6 +87,7 @@ void __aeabi_memclr(void *to, size_t count);
 void __aeabi_memclr4(void *to, size_t count);
 void __aeabi_memclr8(void *to, size_t count);
 
+/* clang-format off */
 void __aeabi_memcpy(void *to, const void *from, size_t count) { memcpy(to, from, count); }
 void __aeabi_memcpy4(void *to, const void *from, size_t count) { memcpy(to, from, count); }
 void __aeabi_memcpy8(void *to, const void *from, size_t count) { memcpy(to, from, count); }
@@ -97,3 +98,4 @@ void __aeabi_memset4(void *to, size_t count, int value) { memset(to, value, coun
 void __aeabi_memclr(void *to, size_t count) { memset(to, 0, count); }
 void __aeabi_memclr4(void *to, size_t count) { memset(to, 0, count); }
 void __aeabi_memclr8(void *to, size_t count) { memset(to, 0, count); }
+/* clang-format on */

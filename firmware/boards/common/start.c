@@ -23,9 +23,9 @@ __attribute__((section(".vectors"), used)) static const struct {
     vector handlers[15];
 } vectors = {
     er_stack_top,
-    {Reset_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler,
-     Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler,
-     SysTick_Handler},
+    { Reset_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler,
+      Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler, Fault_Handler,
+      SysTick_Handler },
 };
 
 /* In assembly, since a compiler may use the FPU anywhere, and it is off until here. */

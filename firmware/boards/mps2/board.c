@@ -41,8 +41,7 @@ void board_put(board_line line, uint8_t byte)
 {
     uint32_t base = base_of(line);
 
-    while ((REGISTER(base + UART_STATE) & TX_FULL) != 0) {
-    }
+    while ((REGISTER(base + UART_STATE) & TX_FULL) != 0) {}
     REGISTER(base + UART_DATA) = byte;
 }
 

@@ -26,8 +26,7 @@ static void wait_for(uint32_t address, uint32_t bits)
 {
     uint32_t tries;
 
-    for (tries = 0; tries < PATIENCE && (REGISTER(address) & bits) != bits; tries++) {
-    }
+    for (tries = 0; tries < PATIENCE && (REGISTER(address) & bits) != bits; tries++) {}
 }
 
 /* 168 MHz from the crystal of 25 MHz: M = 25, N = 336, P = 2, Q = 7. */
@@ -89,8 +88,7 @@ void board_put(board_line line, uint8_t byte)
 {
     uint32_t base = base_of(line);
 
-    while ((REGISTER(base + USART_SR) & 1u << 7) == 0) {
-    }
+    while ((REGISTER(base + USART_SR) & 1u << 7) == 0) {}
     REGISTER(base + USART_DR) = byte;
 }
 

@@ -42,8 +42,7 @@ static void barrier(void)
 
 static void wait_for(uint32_t address, uint32_t bits)
 {
-    while ((REGISTER(address) & bits) != bits) {
-    }
+    while ((REGISTER(address) & bits) != bits) {}
 }
 
 /* From the crystal of 25 MHz over the PLL; 16 MHz means the oscillator that runs after reset, and no PLL. */
@@ -126,7 +125,7 @@ void board_init(void)
     start_clock();
     start_caches();
     start_counter();
-    REGISTER(RCC_AHB1ENR) |= 7u;          /* ports A, B, C */
+    REGISTER(RCC_AHB1ENR) |= 7u;                /* ports A, B, C */
     REGISTER(RCC_APB2ENR) |= 1u << 4 | 1u << 5; /* USART1, USART6 */
     barrier();
     alternate(GPIOA, 9, 7);
@@ -156,8 +155,7 @@ void board_put(board_line line, uint8_t byte)
 {
     uint32_t base = base_of(line);
 
-    while ((REGISTER(base + USART_ISR) & 1u << 7) == 0) {
-    }
+    while ((REGISTER(base + USART_ISR) & 1u << 7) == 0) {}
     REGISTER(base + USART_TDR) = byte;
 }
 
@@ -168,7 +166,7 @@ uint32_t board_ticks(void)
 
 const char *board_reset_cause(void)
 {
-    static const char *const causes[] = {"pin", "power", "software", "watchdog", "watchdog", "low power"};
+    static const char *const causes[] = { "pin", "power", "software", "watchdog", "watchdog", "low power" };
     uint32_t flags = REGISTER(RCC_CSR) >> 26;
     uint32_t i;
 

@@ -13,7 +13,7 @@ typedef struct block {
 } block;
 
 typedef struct frame {
-    uint64_t back; /* where the call returns to */
+    uint64_t back;                 /* where the call returns to */
     uint64_t instructions, cycles; /* when it began */
     uint64_t address;
 } frame;

@@ -21,7 +21,7 @@ typedef struct er_block {
     uint32_t shift; /* or 0 */
     int32_t low, high;
     uint32_t row_bytes; /* of a row of columns */
-    uint32_t rows; /* of columns in a tile, but for two */
+    uint32_t rows;      /* of columns in a tile, but for two */
 } er_block;
 
 /* columns: rows + 2 rows of words with two int16 inputs, for each two inputs of the 4 image columns that the tile

@@ -3,14 +3,14 @@
 #include <stddef.h>
 
 /* Four image columns from y, x on. edge: a pixel of padding. */
-static void fill(const er_conv_block_shape *s, const int8_t *in, int32_t y, int32_t x, uint32_t rows,
-                 uint32_t *columns, const int8_t *edge)
+static void fill(const er_conv_block_shape *s, const int8_t *in, int32_t y, int32_t x, uint32_t rows, uint32_t *columns,
+                 const int8_t *edge)
 {
     const int32_t channels = s->channels, pitch = s->width * channels;
     const int32_t inside = x >= 0 && x + 4 <= s->width;
     const int8_t *at = in + y * pitch + x * channels;
     for (; rows != 0; rows--, y++, at += pitch, columns += 2 * channels) {
-        const int8_t *from[4] = {at, at + channels, at + 2 * channels, at + 3 * channels};
+        const int8_t *from[4] = { at, at + channels, at + 2 * channels, at + 3 * channels };
         const int32_t row = y >= 0 && y < s->height;
         if (!(inside && row)) {
             for (int32_t column = 0; column < 4; column++)

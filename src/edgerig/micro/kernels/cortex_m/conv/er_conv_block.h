@@ -7,11 +7,11 @@
 #include "er_block.h"
 
 typedef struct er_conv_block_shape {
-    int16_t height, width, channels; /* channels: a multiple of 4 */
+    int16_t height, width, channels;             /* channels: a multiple of 4 */
     int16_t out_height, out_width, out_channels; /* what the maximum leaves; two columns or more if there is none */
-    int16_t top, left; /* padding */
-    int16_t zero; /* what the padding holds */
-    int16_t pooled; /* 2 with a maximum of stride 2, else 1 */
+    int16_t top, left;                           /* padding */
+    int16_t zero;                                /* what the padding holds */
+    int16_t pooled;                              /* 2 with a maximum of stride 2, else 1 */
 } er_conv_block_shape;
 
 /* run: er_block_2, or er_block_pool; columns: job->row_bytes for each of job->rows + 2 rows; edge: a pixel, or 0 where

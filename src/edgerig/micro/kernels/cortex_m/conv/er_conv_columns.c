@@ -50,7 +50,8 @@ static __attribute__((noinline)) void copy_band(const er_conv_columns_shape *s, 
 }
 
 /* Where the windows of an output row begin. */
-static __attribute__((noinline)) const int8_t *row_at(const er_conv_columns_shape *s, const int8_t *in, int32_t y, int8_t *band)
+static __attribute__((noinline)) const int8_t *row_at(const er_conv_columns_shape *s, const int8_t *in, int32_t y,
+                                                      int8_t *band)
 {
     const int32_t first = y * s->stride_y - s->top;
     if (!band)

@@ -10,16 +10,16 @@
 typedef struct er_conv_columns_shape {
     int16_t height, width, channels;
     int16_t out_width;
-    int32_t pixels; /* of the output */
+    int32_t pixels;              /* of the output */
     int16_t kernel_height, runs; /* runs: in a row of taps */
     int16_t stride_y, stride_x, dilation_y, dilation_x;
     int16_t top, left, right; /* padding */
     int16_t run;
-    int16_t zero; /* what the padding holds */
-    int16_t tiles; /* that columns have room for */
-    int32_t pitch, row_step; /* bytes of a row, and from a row of taps to the next */
-    int32_t begin; /* of the padding in a row of the band */
-    int32_t padded_rows; /* of a copy of the whole image, or 0 */
+    int16_t zero;                 /* what the padding holds */
+    int16_t tiles;                /* that columns have room for */
+    int32_t pitch, row_step;      /* bytes of a row, and from a row of taps to the next */
+    int32_t begin;                /* of the padding in a row of the band */
+    int32_t padded_rows;          /* of a copy of the whole image, or 0 */
     int32_t pixel_stride, second; /* of the output, and from its channel 0 to the one before the last, bytes */
 } er_conv_columns_shape;
 

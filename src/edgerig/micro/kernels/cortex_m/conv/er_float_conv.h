@@ -12,7 +12,7 @@ typedef struct er_float_conv_shape {
     int16_t kernel_height, kernel_width;
     int16_t stride_y, stride_x, dilation_y, dilation_x;
     int16_t top, left; /* padding */
-    int16_t pixels; /* in a tile: 3 or 4 */
+    int16_t pixels;    /* in a tile: 3 or 4 */
 } er_float_conv_shape;
 
 /* columns: a window for each pixel of a tile. odd, if not 0, are the last four channels where their number is no

@@ -8,11 +8,11 @@
    offsets. */
 typedef struct er_float_tile {
     const float *weights;
-    uint32_t odd; /* the number of inputs is odd */
+    uint32_t odd;           /* the number of inputs is odd */
     uint32_t rounds, first; /* of 4 steps of 2 inputs behind the first input or two; steps in the first round */
-    uint32_t quads; /* of channels */
-    uint32_t pixel_stride; /* of the output, bytes */
-    uint32_t cut; /* 1: at least low, 2: at most high */
+    uint32_t quads;         /* of channels */
+    uint32_t pixel_stride;  /* of the output, bytes */
+    uint32_t cut;           /* 1: at least low, 2: at most high */
     float low, high;
 } er_float_tile;
 

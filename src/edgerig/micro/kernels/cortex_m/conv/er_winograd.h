@@ -13,7 +13,7 @@ typedef struct er_winograd {
 } er_winograd;
 
 typedef struct er_winograd_border {
-    uint32_t zero; /* twice what the padding holds, in both halves */
+    uint32_t zero;        /* twice what the padding holds, in both halves */
     uint32_t left, right; /* whether there is a column of it */
 } er_winograd_border;
 
@@ -22,7 +22,7 @@ typedef void er_winograd_columns(const uint32_t *from, uint32_t *to);
 typedef void er_winograd_products(const er_winograd *job, const uint32_t *tiles, int8_t *out);
 
 typedef struct er_winograd_shape {
-    int16_t height, row_bytes; /* of the input */
+    int16_t height, row_bytes;                   /* of the input */
     int16_t out_height, out_width, out_channels; /* an even number of rows, a multiple of 4 columns */
     int16_t top, zero;
     er_winograd_border border;

@@ -13,12 +13,12 @@ typedef struct er_dense {
     uint32_t multipliers_step;  /* bytes to those of the next block; 0 if all are the same */
     int32_t addend;
     uint32_t shift;
-    uint32_t steps;             /* of eight inputs; at least 1 */
-    const int8_t *single;       /* weights of the outputs after the blocks, one by one, inputs padded to eight */
+    uint32_t steps;       /* of eight inputs; at least 1 */
+    const int8_t *single; /* weights of the outputs after the blocks, one by one, inputs padded to eight */
     const int32_t *single_starts;
     const int32_t *single_multipliers;
     uint32_t singles;
-    uint32_t dropped;           /* outputs of the last block that are none */
+    uint32_t dropped; /* outputs of the last block that are none */
 } er_dense;
 
 /* wide: scratch, 16 bytes for each step. */

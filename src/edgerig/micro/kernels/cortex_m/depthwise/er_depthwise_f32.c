@@ -45,8 +45,12 @@ void er_depthwise_f32_layer(const er_depthwise_f32 *p, const float *in, float *o
             int32_t first = (top + rows.first * p->dilation_y) * p->width + left + columns.first * p->dilation_x;
             int32_t step = p->dilation_x * depth, row = p->dilation_y * p->width * depth;
             er_taps_f32 taps = {
-                in + first * depth, p->weights + (rows.first * p->kernel_width + columns.first) * depth,
-                (uint32_t)rows.count, (uint32_t)columns.count, 4 * (uint32_t)step, 4 * (uint32_t)depth,
+                in + first * depth,
+                p->weights + (rows.first * p->kernel_width + columns.first) * depth,
+                (uint32_t)rows.count,
+                (uint32_t)columns.count,
+                4 * (uint32_t)step,
+                4 * (uint32_t)depth,
                 4 * (uint32_t)(row - columns.count * step),
                 4 * (uint32_t)((p->kernel_width - columns.count) * depth),
             };

@@ -8,7 +8,7 @@ typedef struct er_depthwise_f32 {
     const float *weights, *bias;
     int16_t height, width, channels; /* of the input */
     int16_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x;
-    int16_t top, left;               /* padding */
+    int16_t top, left; /* padding */
     int16_t out_height, out_width;
 } er_depthwise_f32;
 
@@ -16,7 +16,7 @@ void er_depthwise_f32_layer(const er_depthwise_f32 *layer, const float *in, floa
 
 /* The taps of one output pixel that lie inside of the image. The assembly code knows the offsets. */
 typedef struct er_taps_f32 {
-    const float *x, *weights;      /* of the first tap */
+    const float *x, *weights; /* of the first tap */
     uint32_t rows, columns;
     uint32_t x_column, weight_column; /* bytes to the next tap of a row */
     uint32_t x_row, weight_row;       /* from behind the last tap of a row to the first of the next */

@@ -18,8 +18,8 @@ static void last_tile(const er_separable *layer, const uint32_t *columns, int8_t
                 tail[4 * channel + pixel];
 }
 
-static __attribute__((noinline)) void band(const er_separable *layer, uint32_t row, const int8_t *in,
-                                           uint32_t *columns, uint32_t *plane)
+static __attribute__((noinline)) void band(const er_separable *layer, uint32_t row, const int8_t *in, uint32_t *columns,
+                                           uint32_t *plane)
 {
     uint32_t rows = smaller(layer->band, layer->out_height - row);
     uint32_t steps = (rows + layer->step - 1) / layer->step;
@@ -27,8 +27,7 @@ static __attribute__((noinline)) void band(const er_separable *layer, uint32_t r
     uint32_t above = start < layer->top ? layer->top - start : 0;
     uint32_t first = start + above - layer->top;
     uint32_t rows_in = smaller(layer->height - first, (rows - 1) * layer->stride + 3 - above);
-    er_depthwise_band job = { plane, plane + above * layer->pitch / 4, rows_in, steps, layer->addend,
-                              layer->weights };
+    er_depthwise_band job = { plane, plane + above * layer->pitch / 4, rows_in, steps, layer->addend, layer->weights };
     for (uint32_t i = 0; i < layer->plane_words; i++)
         plane[i] = layer->border;
     layer->depthwise(in + first * layer->row, columns, layer->parameters, &job);

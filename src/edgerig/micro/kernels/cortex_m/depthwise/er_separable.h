@@ -10,24 +10,25 @@
 typedef struct er_separable {
     er_depthwise_run *depthwise;
     er_pointwise_run *pointwise;
-    const int8_t *weights;        /* of the depthwise part */
+    const int8_t *weights; /* of the depthwise part */
     const int32_t *parameters;
-    er_pairs pairs;               /* of the pointwise part */
-    int32_t addend;               /* of the depthwise part's requantization */
+    er_pairs pairs; /* of the pointwise part */
+    int32_t addend; /* of the depthwise part's requantization */
     uint16_t height, out_height, out_width;
-    uint16_t row;                 /* of the input, bytes */
+    uint16_t row; /* of the input, bytes */
     uint16_t stride, top;
-    uint16_t band;                /* output rows of a band */
-    uint16_t step;                /* output rows that fill whole tiles */
+    uint16_t band; /* output rows of a band */
+    uint16_t step; /* output rows that fill whole tiles */
     uint16_t pitch, plane_words;
-    uint32_t border;              /* two pixels of it */
-    uint16_t channels;            /* of the output */
-    uint16_t room;                /* pixels that the output has room for after its last one */
-    uint32_t other;               /* words to the second buffer of columns, 0 if there is none */
+    uint32_t border;   /* two pixels of it */
+    uint16_t channels; /* of the output */
+    uint16_t room;     /* pixels that the output has room for after its last one */
+    uint32_t other;    /* words to the second buffer of columns, 0 if there is none */
 } er_separable;
 
 /* With a second buffer of columns out may be in, if their layouts are the same: a band's outputs are written when the
-   next one's inputs were read. columns: a band's, twice if there are two; plane: plane_words; tail: 4 bytes for each channel of the output, used if there is no room. */
+   next one's inputs were read. columns: a band's, twice if there are two; plane: plane_words; tail: 4 bytes for each
+   channel of the output, used if there is no room. */
 void er_separable_layer(const er_separable *layer, const int8_t *in, int8_t *out, uint32_t *columns, uint32_t *plane,
                         int8_t *tail);
 

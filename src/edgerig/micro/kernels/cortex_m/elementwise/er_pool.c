@@ -4,13 +4,13 @@
 static uint32_t word_at(const int8_t *from)
 {
     uint32_t word;
-    __asm__("ldr %0, [%1]" : "=r"(word) : "r"(from), "m"(*(const int8_t(*)[4])from));
+    __asm__("ldr %0, [%1]" : "=r"(word) : "r"(from), "m"(*(const int8_t (*)[4])from));
     return word;
 }
 
 static void put_word(int8_t *to, uint32_t word)
 {
-    __asm__("str %1, [%2]" : "=m"(*(int8_t(*)[4])to) : "r"(word), "r"(to));
+    __asm__("str %1, [%2]" : "=m"(*(int8_t (*)[4])to) : "r"(word), "r"(to));
 }
 
 /* Adds the even bytes of a word to the two halves of sums, sign-extended. */

@@ -13,9 +13,9 @@ typedef struct micro_conv_f32 {
     int32_t top, left;
     int32_t out_width, pixels, channels; /* of the output; behind pooling if there is any */
     int32_t pool_height, pool_width, pool_stride_y, pool_stride_x;
-    int32_t length;                      /* kernel_height * kernel_width * depth */
+    int32_t length; /* kernel_height * kernel_width * depth */
     float low, high;
-    const float *weights;                /* blocks of up to 8 channels: length times the block's channels */
+    const float *weights; /* blocks of up to 8 channels: length times the block's channels */
     const float *bias;
 } micro_conv_f32;
 

@@ -5,18 +5,18 @@
 #include "micro_requantize.h"
 
 typedef struct micro_conv_s8 {
-    int32_t height, width, depth;          /* of the input */
+    int32_t height, width, depth; /* of the input */
     int32_t kernel_height, kernel_width;
     int32_t stride_y, stride_x, dilation_y, dilation_x;
-    int32_t top, left;                     /* padding */
-    int32_t out_width, pixels;             /* of the output; its height times width */
-    int32_t channels;                      /* of the output */
+    int32_t top, left;                                             /* padding */
+    int32_t out_width, pixels;                                     /* of the output; its height times width */
+    int32_t channels;                                              /* of the output */
     int32_t pool_height, pool_width, pool_stride_y, pool_stride_x; /* out_width, pixels are then those behind it */
-    int32_t length;                        /* elements of a row of weights, padded with zeros */
+    int32_t length;                                                /* elements of a row of weights, padded with zeros */
     int32_t input_zero, output_zero, low, high;
-    int32_t once;                          /* one rounding */
-    const int8_t *weights;                 /* channels rows of length */
-    const micro_channel *scales;           /* input zero point folded into the bias */
+    int32_t once;                /* one rounding */
+    const int8_t *weights;       /* channels rows of length */
+    const micro_channel *scales; /* input zero point folded into the bias */
 } micro_conv_s8;
 
 /* columns: 4 * length elements */

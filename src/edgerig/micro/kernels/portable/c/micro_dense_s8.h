@@ -6,7 +6,7 @@
 
 typedef struct micro_dense_s8 {
     int32_t depth, channels;
-    int32_t length;              /* elements of a row of weights, padded with zeros */
+    int32_t length; /* elements of a row of weights, padded with zeros */
     int32_t output_zero, low, high;
     const int8_t *weights;       /* channels rows of length */
     const micro_channel *scales; /* input zero point folded into the bias */

@@ -1,8 +1,8 @@
 #include "micro_dot.h"
 
 /* Machines with vector units: GCC is to use them for these loops at -O2 too. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) \
-    && (defined(__SSE2__) || defined(__ARM_NEON))
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) &&                \
+    (defined(__SSE2__) || defined(__ARM_NEON))
 #pragma GCC optimize("O3")
 #endif
 

@@ -7,10 +7,10 @@
 #define MICRO_MOVE_AXES 6
 
 typedef struct micro_move {
-    int32_t size[MICRO_MOVE_AXES];  /* the last axis first merged as far as it goes; padded with 1 in front */
-    int32_t from[MICRO_MOVE_AXES];  /* bytes from one to the next along an axis */
+    int32_t size[MICRO_MOVE_AXES]; /* the last axis first merged as far as it goes; padded with 1 in front */
+    int32_t from[MICRO_MOVE_AXES]; /* bytes from one to the next along an axis */
     int32_t to[MICRO_MOVE_AXES];
-    int32_t unit;                   /* bytes moved at once */
+    int32_t unit; /* bytes moved at once */
 } micro_move;
 
 void micro_move_run(const micro_move *p, const void *x, void *y);

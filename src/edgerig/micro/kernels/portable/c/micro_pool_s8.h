@@ -8,7 +8,7 @@ typedef struct micro_pool_s8 {
     int32_t height, width, depth; /* of the input */
     int32_t window_height, window_width;
     int32_t stride_y, stride_x;
-    int32_t top, left;            /* padding, which does not count */
+    int32_t top, left; /* padding, which does not count */
     int32_t out_height, out_width;
     int32_t low, high;
 } micro_pool_s8;

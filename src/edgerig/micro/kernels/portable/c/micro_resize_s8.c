@@ -8,8 +8,10 @@ void micro_resize_s8_run(const micro_resize_s8 *p, const int8_t *x, int8_t *y)
         for (int32_t j = 0; j < p->out_width; j++, y += p->depth) {
             micro_tap c = p->columns[j];
             for (int32_t k = 0; k < p->depth; k++) {
-                int64_t left = above[c.lower * p->depth + k] * (1024 - r.weight) + below[c.lower * p->depth + k] * r.weight;
-                int64_t right = above[c.upper * p->depth + k] * (1024 - r.weight) + below[c.upper * p->depth + k] * r.weight;
+                int64_t left =
+                    above[c.lower * p->depth + k] * (1024 - r.weight) + below[c.lower * p->depth + k] * r.weight;
+                int64_t right =
+                    above[c.upper * p->depth + k] * (1024 - r.weight) + below[c.upper * p->depth + k] * r.weight;
                 int64_t sum = left * (1024 - c.weight) + right * c.weight;
                 y[k] = (int8_t)((sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20));
             }
