@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edgerig.errors import SpecError
 from edgerig.rig.document import Document
@@ -141,3 +142,20 @@ def test_a_plugin_that_cannot_be_imported_is_a_mistake_of_the_rig(tmp_path: Path
     data = {"model": "mnist-cnn", "dataset": "mnist", "matrix": {"runtimes": [f"{module}:Mine"]}}
     with pytest.raises(SpecError, match=f"Cannot import '{module}:Mine'"):
         parse_rig(Document(data, "rig.yaml", tmp_path))
+
+
+def test_limits_of_a_gate_are_read_and_each_wrong_one_is_told(tmp_path: Path) -> None:
+    net = tmp_path / "net.tflite"
+    net.write_bytes(b"")
+    rig = {"model": {"file": str(net)}, "dataset": "mnist"}
+    assert parse_rig(Document(rig, "r", tmp_path)).gate is None
+    gate = {"latency": "5 %", "ram": 0, "budgets": ["latency < 20 ms"]}
+    found = parse_rig(Document(rig | {"gate": gate}, "r", tmp_path)).gate
+    assert found is not None
+    assert [limit.kind for limit in found] == ["relative", "absolute", "budget"]
+    again = rig_to_yaml(parse_rig(Document(rig | {"gate": gate}, "r", tmp_path)))
+    assert set(parse_rig(Document(yaml.safe_load(again), "r", tmp_path)).gate or ()) == set(found)
+    with pytest.raises(SpecError) as caught:
+        parse_rig(Document(rig | {"gate": {"latncy": "5 %", "flash": "much"}}, "r", tmp_path))
+    assert "has 2 problems" in str(caught.value)
+    assert "Did you mean 'latency'?" in str(caught.value)

@@ -79,7 +79,8 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, **given
 
 
 def _live(first: Source, second: Source, given: dict[str, Any], folder: Path, words: str) -> Comparison:
-    from edgerig.engine.live import LiveOptions, compare_live
+    from edgerig.engine.cell_pairs import LiveOptions
+    from edgerig.engine.live import compare_live
 
     plans = _plan(first, given), _plan(second, given)
     options = LiveOptions(margin=given["margin"], quality_margin=given["quality_margin"], pairs=given["pairs"])

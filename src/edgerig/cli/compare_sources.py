@@ -9,6 +9,7 @@ import msgspec
 
 from edgerig.errors import IncompatibleError, UnknownNameError, UsageError
 from edgerig.results.bundle import Bundle
+from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.types import CellResult
 from edgerig.rig.plan import Plan
 
@@ -68,8 +69,9 @@ def plan_source(source: Source, given: dict[str, Any]) -> Plan:
         return plan(source.file, only=given["only"], settings=samples)
     file, runtime, target = source.file, given["runtime"], given["target"]
     if file is None:
+        assert source.bundle is not None
         cell = _cell(source)
-        file, runtime, target = Path(cell.artifact.path), runtime or cell.runtime, cell.target
+        file, runtime, target = kept_file(source.bundle, cell), runtime or cell.runtime, cell.target
     options = bench_command.command.make_context("bench", [str(file)]).params
     options |= {name: value for name, value in given.items() if name in options}
     options |= {"runtimes": (runtime,) if runtime else (), "targets": (target,)}

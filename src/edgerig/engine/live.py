@@ -6,56 +6,25 @@ import itertools
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import numpy as np
 
 from edgerig import __version__, files
-from edgerig.artifact import Artifact
-from edgerig.datasets.base import Dataset
-from edgerig.datasets.batches import in_calls
-from edgerig.datasets.preprocess import quantize_input
-from edgerig.engine.pair_series import PairSeries, measure_pairs
-from edgerig.engine.pair_verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
-from edgerig.engine.pairs import Pair, Variant
+from edgerig.engine.cell_pairs import CellPairs, LiveOptions, measure_cell_pairs, variant_of
+from edgerig.engine.pair_series import PairSeries
 from edgerig.engine.run import Options, execute
-from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import IncompatibleError, storing
-from edgerig.measure.comparison import LOOKS, MARGIN
-from edgerig.measure.judge import judge_machine
 from edgerig.measure.kinds import Measurement
-from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.exact import exact_verdicts
-from edgerig.results.compare.failures import failure_verdict
-from edgerig.results.compare.likeness import differences, side_of, why_not_quality, why_not_times
-from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
+from edgerig.results.compare.likeness import differences, one_network, side_of, why_not_quality, why_not_times
 from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.results.compare.times import LATENCY, undecided
-from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict, SelfCheck
+from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
+from edgerig.results.naming import folder_name
 from edgerig.results.types import CellResult, RunResult
 from edgerig.rig.plan import Cell, Plan
-from edgerig.targets.base import Target
-from edgerig.targets.resolve import target_for
-
-#: Inputs that the chunks of a pair run over and over.
-INPUTS = 64
-
-
-class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to compare live.
-
-    Attributes:
-        margin: Relative difference of latency that does not matter. quality_margin: of accuracy, a share of 1.
-        pairs: At most. check: whether A is compared with itself first.
-    """
-
-    margin: float = MARGIN
-    quality_margin: float = QUALITY_MARGIN
-    pairs: int = LOOKS[-1]
-    check: bool = True
 
 
 class LiveSide(msgspec.Struct, frozen=True):
@@ -150,34 +119,23 @@ def _compare_cells(
     begin = time.perf_counter()
     results = (_result(a, cells[0]), _result(b, cells[1]))
     refused = why_not_times(*results)
-    metrics: dict[str, MetricVerdict] = {}
-    notes: list[str] = []
-    check: SelfCheck | None = None
-    series = PairSeries()
+    measured = CellPairs(PairSeries(), None, refused)
     if results[0].latency.distribution is not None:
-        target = target_for(cells[0].target.use, cells[0].target.options)
-        target.log = progress.log
-        try:
-            notes += judge_machine(target.check())
-            variants = (_variant(a, cells[0], results[0]), _variant(b, cells[1], results[1]))
-            if options.check and refused is None:
-                check, refused = _check_itself(target, variants[0], options, progress)
-                if check is not None:
-                    progress.log(check.sentence)
-            if refused is None:
-                series = _pairs(target, variants, out / f"pairs-{cells[0].id}.npz", options, progress)
-        finally:
-            target.close()
-    metrics |= time_verdicts(series, options.margin, refused) if series.started else _untimed(results, options, refused)
-    if series.started:
-        metrics["failures"] = failure_verdict(series.crashes[0], series.crashes[1], series.started)
+        variants = (
+            variant_of(a.source, a.plan, cells[0], results[0].artifact),
+            variant_of(b.source, b.plan, cells[1], results[1].artifact),
+        )
+        path = out / f"pairs-{folder_name(cells[0].id)}.npz"
+        measured = measure_cell_pairs(cells[0], variants, path, options, progress, refused)
+    series, refused = measured.series, measured.refused
+    metrics = measured.metrics(options.margin) if series.started else _untimed(results, options, refused)
     metrics |= exact_verdicts(*results)
     quality, why = _quality(a, b, cells, options)
     metrics |= quality
     sides = (side_of(a.source, a.run, results[0]), side_of(b.source, b.run, results[1]))
-    notes += [*series.lost, *differences(*sides), *why]
+    notes = (*measured.notes, *series.lost, *differences(*sides), *why)
     return CellComparison(
-        a=sides[0], b=sides[1], metrics=metrics, pairs=len(series.pairs), self_check=check, notes=tuple(notes),
+        a=sides[0], b=sides[1], metrics=metrics, pairs=len(series.pairs), self_check=measured.check, notes=notes,
         seconds=time.perf_counter() - begin,
     )  # fmt: skip
 
@@ -197,49 +155,6 @@ def _result(side: LiveSide, cell: Cell) -> CellResult:
     return next(result for result in side.run.cells if result.id == cell.id)
 
 
-def _check_itself(
-    target: Target, a: Variant, options: LiveOptions, progress: Progress
-) -> tuple[SelfCheck | None, str | None]:
-    """A against itself; and why nothing can be compared, if that is what it says."""
-    series = measure_pairs(target, (a, a), CHECK_PAIRS, lambda _: True, progress, f"{a.label} against itself")
-    check = self_check(series, options.margin)
-    if check is None:
-        why = series.lost[-1] if series.lost else "the clock is too coarse for this network"
-        return None, f"A cannot be compared with itself: {why}"
-    return check, None if check.passed else check.sentence
-
-
-def _pairs(
-    target: Target, variants: tuple[Variant, Variant], path: Path, options: LiveOptions, progress: Progress
-) -> PairSeries:
-    name = f"{variants[0].label} against {variants[1].label}"
-    return measure_pairs(
-        target, variants, options.pairs, lambda pairs: stands(pairs, options.margin), progress, name,
-        lambda pairs: _keep(pairs, path),
-    )  # fmt: skip
-
-
-def _keep(pairs: list[Pair], path: Path) -> None:
-    """All raw times so far: ``a0``, ``b0`` .. of shape (chunks, inferences), in ns."""
-    arrays: dict[str, Any] = {}
-    for number, pair in enumerate(pairs):
-        for name, run in (("a", pair.first), ("b", pair.second)):
-            arrays[f"{name}{number}"] = np.stack(run.chunks)
-    with files.atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
-
-
-def _variant(side: LiveSide, cell: Cell, result: CellResult) -> Variant:
-    """The network of a cell with inputs in its own dtype."""
-    dataset = make("dataset", side.plan.rig.dataset.use, Dataset, side.plan.rig.dataset.options)
-    tests = EvaluationSamples(dataset, side.plan.rig.measure.samples)
-    artifact: Artifact = result.artifact
-    _, inputs = next(tests.chunks(artifact))
-    spec = the_input(artifact)
-    calls = in_calls(quantize_input(inputs[: INPUTS * spec.batch], spec), spec.batch)
-    return Variant(side.source, artifact, cell.runtime, calls)
-
-
 def _quality(
     a: LiveSide, b: LiveSide, cells: tuple[Cell, Cell], options: LiveOptions
 ) -> tuple[dict[str, MetricVerdict], list[str]]:
@@ -249,7 +164,8 @@ def _quality(
     if a.run.dataset.task == "none":
         return {}, [f"Quality is not compared: {a.run.dataset.name} has no labels; give a --dataset."]
     arrays = [side.bundle.samples(cell.id) for side, cell in zip((a, b), cells, strict=True)]
-    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin)
+    alike = one_network(_result(a, cells[0]), _result(b, cells[1]))
+    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin, one_network=alike)
     if verdict is None:
         return {}, [f"Quality is not compared sample by sample: {a.run.dataset.task} has no right and wrong answers."]
     return {"accuracy": verdict}, []

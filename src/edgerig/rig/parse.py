@@ -14,13 +14,14 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside
+from edgerig.results.gate.limits import Limit, parse_limits
 from edgerig.results.variant_names import distinct_names, id_part
 from edgerig.rig.document import Document, Location
 from edgerig.rig.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.resolve import plugin_of
 
-KEYS = ("name", "model", "models", "dataset", "matrix", "measure")
+KEYS = ("name", "model", "models", "dataset", "matrix", "measure", "gate")
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "train", "reference", "name", *Ends.__struct_fields__)
 #: Settings that name a file or folder: relative ones start at the rig file's folder.
@@ -75,7 +76,23 @@ class _Reader:
             if data.get("matrix") is None
             else self.matrix(data["matrix"], [model.label for model in models]),
             measure=self.settings(Measure, data.get("measure") or {}, "measure", ("measure",)),
+            gate=self.gate(data.get("gate")),
         )
+
+    def gate(self, data: Any) -> tuple[Limit, ...] | None:
+        """The limits of `edgerig gate`, each with a problem of its own where it is none."""
+        if data is None:
+            return None
+        if not isinstance(data, dict):
+            self.problem(("gate",), "must be a mapping from metrics to limits: latency: 5 %")
+            return None
+        limits: list[Limit] = []
+        for name, value in data.items():
+            try:
+                limits += parse_limits({name: value})
+            except SpecError as error:
+                self.problem(("gate", str(name)), " ".join(filter(None, [error.message, error.hint])))
+        return tuple(limits)
 
     def models(self, data: dict[str, Any]) -> tuple[ModelPart, ...]:
         """What `model` names, or `models` as a list; each gets a name of its own."""
@@ -287,8 +304,9 @@ def _is_name(text: str) -> bool:
 
 
 def rig_to_builtins(rig: Rig) -> dict[str, Any]:
-    """Plain values of a rig, for hashing and for the bundle."""
+    """Plain values of a rig, for hashing and for the bundle; without its gate, which changes nothing measured."""
     result: dict[str, Any] = msgspec.to_builtins(rig)
+    del result["gate"]
     return result
 
 
@@ -301,9 +319,17 @@ def rig_to_yaml(rig: Rig) -> str:
         "dataset": _entry(rig.dataset),
         "matrix": [_block_entry(block) for block in rig.matrix],
         "measure": msgspec.to_builtins(rig.measure),
+        **({"gate": _gate_entry(rig.gate)} if rig.gate is not None else {}),
     }
     text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     return text
+
+
+def _gate_entry(limits: tuple[Limit, ...]) -> dict[str, list[str]]:
+    entry: dict[str, list[str]] = {}
+    for limit in limits:
+        entry.setdefault(limit.metric, []).append(limit.text)
+    return entry
 
 
 def _model_entry(part: ModelPart) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import msgspec
 
 from edgerig.models.base import TrainSettings
 from edgerig.plugins import Plugin, Settings, find, names
+from edgerig.results.gate.limits import METRICS
 from edgerig.rig.types import Ends, Measure
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -58,8 +59,23 @@ def rig_schema() -> dict[str, Any]:
                 "anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}],
             },
             "measure": _settings(Measure),
+            "gate": _gate(),
         },
         "$defs": {**definitions, "block": block},
+    }
+
+
+def _gate() -> dict[str, Any]:
+    limit = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}
+    limits = {"anyOf": [*limit["anyOf"], {"type": "array", "items": limit}]}
+    budgets = {"type": "array", "items": {"type": "string"}, "description": "sentences such as 'latency < 20 ms'"}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**dict.fromkeys(METRICS, limits), "budgets": {"anyOf": [budgets, {"type": "string"}]}},
+        "description": (
+            "what `edgerig gate` lets a metric become worse by: '5 %', '1 kB', '0.5 points', 0; or a budget: '< 20 ms'"
+        ),
     }
 
 

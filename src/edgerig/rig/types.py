@@ -8,6 +8,7 @@ import msgspec
 
 from edgerig.artifact import Layout
 from edgerig.plugins import Settings
+from edgerig.results.gate.limits import Limit
 
 Described = msgspec.Meta
 
@@ -108,13 +109,14 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Rig(msgspec.Struct, frozen=True):
-    """A rig file; the labels of ``models`` are unique."""
+    """A rig file; the labels of ``models`` are unique. ``gate``: its limits, None where it has none of its own."""
 
     name: str
     models: tuple[ModelPart, ...]
     dataset: Part
     matrix: tuple[Block, ...]
     measure: Measure = Measure()
+    gate: tuple[Limit, ...] | None = None
 
     @property
     def model(self) -> ModelPart:

@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.report.conftest import machine
-from tests.results.compare.conftest import make_measured
+from tests.results.conftest import make_measured
 
 from edgerig.errors import IncompatibleError, StorageError, UnknownNameError
 from edgerig.measure.kinds import Measurement

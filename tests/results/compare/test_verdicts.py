@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from tests.report.conftest import number
-from tests.results.compare.conftest import make_measured
+from tests.results.conftest import make_measured
 
 from edgerig.measure.comparison import Estimate
 from edgerig.measure.kinds import Measurement

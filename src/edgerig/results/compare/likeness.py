@@ -50,6 +50,13 @@ def why_not_times(a: CellResult, b: CellResult) -> str | None:
     return None
 
 
+def one_network(a: CellResult, b: CellResult) -> bool:
+    """Whether both are the same file, fed alike, on the same engine."""
+    names = ("sha256", "preprocessing", "judged_output")
+    same_file = all(getattr(a.artifact, name) == getattr(b.artifact, name) for name in names)
+    return same_file and (a.runtime, a.runtime_version, a.options) == (b.runtime, b.runtime_version, b.options)
+
+
 def why_not_quality(a: RunResult, b: RunResult) -> str | None:
     """Why no verdict on quality can stand between two runs; None where one can."""
     if a.dataset.fingerprint != b.dataset.fingerprint:

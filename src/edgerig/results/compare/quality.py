@@ -16,7 +16,7 @@ MARGIN = 0.005
 
 
 def accuracy_verdict(
-    a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]], margin: float = MARGIN
+    a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]], margin: float = MARGIN, *, one_network: bool = False
 ) -> MetricVerdict | None:
     """B's accuracy against A's, out of the raw arrays of both cells; None where either has no labelled answers.
 
@@ -26,6 +26,8 @@ def accuracy_verdict(
 
     Args:
         a, b: ``predictions``, ``labels`` and ``indices`` of each, of one and the same test split.
+        one_network: Whether both are the same file on the same engine. Where all their answers are right or wrong
+            alike, there is nothing that other samples could change.
     """
     first, second = answers_of("a", a), answers_of("b", b)
     if first is None or second is None:
@@ -41,11 +43,11 @@ def accuracy_verdict(
             change="difference",
             margin=margin,
         )
-    return _judged(rows[0], margin)
+    return _judged(rows[0], margin, one_network and rows[0].lost == rows[0].gained == 0)
 
 
-def _judged(row: Paired, margin: float) -> MetricVerdict:
-    low, high = paired_difference(row.lost, row.gained, row.samples)
+def _judged(row: Paired, margin: float, identical: bool) -> MetricVerdict:
+    low, high = (0.0, 0.0) if identical else paired_difference(row.lost, row.gained, row.samples)
     before = 1 - row.baseline_errors / row.samples
     verdict: Verdict = "inconclusive"
     if -margin <= low and high <= margin:

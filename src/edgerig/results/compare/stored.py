@@ -17,7 +17,7 @@ from edgerig.measure.comparison import LEVEL, MARGIN, estimate, estimate_apart
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.exact import exact_verdicts
-from edgerig.results.compare.likeness import differences, side_of, why_not_quality, why_not_times
+from edgerig.results.compare.likeness import differences, one_network, side_of, why_not_quality, why_not_times
 from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
 from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P99, PEAK_RSS, Metric, judged, undecided
@@ -215,5 +215,5 @@ def _quality(
     if not all(cell.quality.metrics for cell in cells):
         return {}, []
     arrays = [stored.bundle.samples(cell.id) for stored, cell in zip(runs, cells, strict=True)]
-    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin)
+    verdict = accuracy_verdict(arrays[0], arrays[1], options.quality_margin, one_network=one_network(*cells))
     return ({"accuracy": verdict}, []) if verdict is not None else ({}, [])

@@ -1,0 +1,116 @@
+"""``edgerig gate``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgerig.cli.console import ConsoleProgress, echo, print_json, say
+
+if TYPE_CHECKING:
+    from edgerig.results.gate.judge import GateResult
+
+
+@click.command(name="gate")
+@click.argument("rig", type=click.Path(path_type=Path))
+@click.option("--baseline", required=True, metavar="BUNDLE|NAME", help="The bundle to compare with, or its name.")
+@click.option("--out", type=click.Path(path_type=Path), help="The new bundle's folder.  [default: runs/gate]")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run in --out.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'int8-*'.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value: --set 'gate.latency=5 %'.")
+@click.option(
+    "--inconclusive", type=click.Choice(["fail", "pass", "retry"]), default="fail", show_default=True,
+    help="What is not certain: exit with 2, pass, or measure again in pairs and exit with 2 if that does not tell.",
+)  # fmt: skip
+@click.option("--no-confirm", is_flag=True, help="Do not measure in pairs what stored rounds call worse.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the table for a pull request to this file.")
+@click.option("--annotations", is_flag=True, help="Print GitHub's annotations.  [default: in GitHub Actions]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
+def command(
+    rig: Path, baseline: str, out: Path | None, resume: bool, only: tuple[str, ...], settings: tuple[str, ...],
+    inconclusive: str, no_confirm: bool, junit: Path | None, markdown: Path | None, annotations: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure the rig file RIG and fail if it has become worse than a baseline.
+
+    Exits with 0 if every limit is certainly kept, 1 if one is certainly exceeded, 2 if that cannot be told or nothing
+    could be measured. The limits are the rig file's `gate`, as in
+
+    \b
+      gate: {latency: 5 %, accuracy: 0.5 points, ram: 0, flash: 1 kB, budgets: [latency < 20 ms]}
+
+    and 5 % of latency and half a point of accuracy where it has none. Times that stored rounds call worse are measured
+    again, in pairs with the baseline's network, before they count.
+
+    \b
+    Examples:
+      edgerig gate examples/mnist/rig.yaml --baseline runs/demo --out runs/gate --junit gate.xml
+      edgerig gate rig.yaml --baseline main --inconclusive retry
+      edgerig gate rig.yaml --baseline runs/main --set 'gate.latency=25 %' --only 'int8-*'
+    """
+    from edgerig.cli.signals import stop_on_termination
+    from edgerig.engine.api import plan as make
+    from edgerig.engine.gate import GateOptions, run_gate
+    from edgerig.errors import EdgerigError, Interrupted
+
+    try:
+        plan = make(rig, only=only, settings=settings)
+        stop_on_termination()
+        options = GateOptions(
+            out=out if out is not None else Path("runs") / "gate", resume=resume, confirm=not no_confirm,
+            retry=inconclusive == "retry", command=shlex.join(["edgerig", *sys.argv[1:]]),
+        )  # fmt: skip
+        result = run_gate(plan, Path(baseline), options, ConsoleProgress())
+        _write(result, inconclusive, junit, markdown)
+    except Interrupted:
+        raise
+    except EdgerigError as error:
+        # 1 is for what has become worse, and for nothing else.
+        error.exit_code = 2
+        raise
+    _show(result, as_json, annotations or os.environ.get("GITHUB_ACTIONS") == "true")
+    raise click.exceptions.Exit(exit_code(result, inconclusive))
+
+
+def exit_code(result: GateResult, inconclusive: str) -> int:
+    """What the process says to its CI."""
+    from edgerig.results.gate.judge import EXIT
+
+    return 0 if result.outcome == "inconclusive" and inconclusive == "pass" else EXIT[result.outcome]
+
+
+def _write(result: GateResult, inconclusive: str, junit: Path | None, markdown: Path | None) -> None:
+    """The files that were asked for, the report of the run, and the summary of a GitHub job."""
+    from edgerig.errors import storing
+    from edgerig.files import write_text
+    from edgerig.report import write_reports
+    from edgerig.results.gate.output import gate_junit, gate_markdown
+
+    if junit is not None:
+        write_text(junit, gate_junit(result, inconclusive != "pass"))
+    if markdown is not None:
+        write_text(markdown, gate_markdown(result))
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with storing(summary), Path(summary).open("a") as file:
+            file.write(gate_markdown(result))
+    write_reports(Path(result.bundle))
+
+
+def _show(result: GateResult, as_json: bool, annotate: bool) -> None:
+    from edgerig.cli.gate_view import show_gate
+    from edgerig.results.gate.output import gate_annotations
+
+    if as_json:
+        print_json(result)
+    else:
+        show_gate(result)
+        echo(f"Report: {Path(result.bundle) / 'report.html'}")
+    if annotate:
+        for line in gate_annotations(result):
+            (echo if as_json else say)(line)

@@ -1,0 +1,138 @@
+"""The pairs of one cell: the network with inputs, A against itself first, then A against B, raw times kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgerig import files
+from edgerig.artifact import Artifact
+from edgerig.datasets.base import Dataset
+from edgerig.datasets.batches import in_calls
+from edgerig.datasets.preprocess import quantize_input
+from edgerig.engine.pair_series import PairSeries, measure_pairs
+from edgerig.engine.pair_verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
+from edgerig.engine.pairs import Pair, Variant
+from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.measure.comparison import LOOKS, MARGIN
+from edgerig.measure.judge import judge_machine
+from edgerig.plugins import make
+from edgerig.progress import Progress
+from edgerig.results.compare.failures import failure_verdict
+from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
+from edgerig.results.compare.types import MetricVerdict, SelfCheck
+from edgerig.rig.plan import Cell, Plan
+from edgerig.targets.base import Target
+from edgerig.targets.resolve import target_for
+
+#: Inputs that the chunks of a pair run over and over.
+INPUTS = 64
+
+
+class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to compare live.
+
+    Attributes:
+        margin: Relative difference of latency that does not matter. quality_margin: of accuracy, a share of 1.
+        pairs: At most. check: whether A is compared with itself first.
+    """
+
+    margin: float = MARGIN
+    quality_margin: float = QUALITY_MARGIN
+    pairs: int = LOOKS[-1]
+    check: bool = True
+
+
+class CellPairs(msgspec.Struct, frozen=True):
+    """What pairs said of one cell.
+
+    Attributes:
+        refused: Why there can be no verdict on times; None where there can.
+        notes: What is to be said of the machine.
+    """
+
+    series: PairSeries
+    check: SelfCheck | None
+    refused: str | None
+    notes: tuple[str, ...] = ()
+
+    def metrics(self, margin: float) -> dict[str, MetricVerdict]:
+        """Verdicts on times, memory of the processes, and failures."""
+        verdicts = time_verdicts(self.series, margin, self.refused)
+        first, second = self.series.crashes
+        return verdicts | {"failures": failure_verdict(first, second, self.series.started)}
+
+
+def measure_cell_pairs(
+    cell: Cell, variants: tuple[Variant, Variant], path: Path, options: LiveOptions, progress: Progress,
+    refused: str | None = None,
+) -> CellPairs:  # fmt: skip
+    """A against itself, then pairs of A and B, on the cell's device; all raw times in ``path`` after each pair.
+
+    Args:
+        refused: Why nothing can be compared, if that is known already: nothing is measured then.
+
+    Raises:
+        Interrupted, TargetError: See `measure_pairs`.
+    """
+    if refused is not None:
+        return CellPairs(PairSeries(), None, refused)
+    target = target_for(cell.target.use, cell.target.options)
+    target.log = progress.log
+    check = None
+    try:
+        notes = tuple(judge_machine(target.check()))
+        if options.check:
+            check, refused = _check_itself(target, variants[0], options, progress)
+            if check is not None:
+                progress.log(check.sentence)
+        if refused is not None:
+            return CellPairs(PairSeries(), check, refused, notes)
+        return CellPairs(_pairs(target, variants, path, options, progress), check, None, notes)
+    finally:
+        target.close()
+
+
+def variant_of(label: str, plan: Plan, cell: Cell, artifact: Artifact) -> Variant:
+    """The network of a cell with inputs in its own dtype."""
+    dataset = make("dataset", plan.rig.dataset.use, Dataset, plan.rig.dataset.options)
+    tests = EvaluationSamples(dataset, plan.rig.measure.samples)
+    _, inputs = next(tests.chunks(artifact))
+    spec = the_input(artifact)
+    calls = in_calls(quantize_input(inputs[: INPUTS * spec.batch], spec), spec.batch)
+    return Variant(label, artifact, cell.runtime, calls)
+
+
+def _check_itself(
+    target: Target, a: Variant, options: LiveOptions, progress: Progress
+) -> tuple[SelfCheck | None, str | None]:
+    """A against itself; and why nothing can be compared, if that is what it says."""
+    series = measure_pairs(target, (a, a), CHECK_PAIRS, lambda _: True, progress, f"{a.label} against itself")
+    check = self_check(series, options.margin)
+    if check is None:
+        why = series.lost[-1] if series.lost else "the clock is too coarse for this network"
+        return None, f"A cannot be compared with itself: {why}"
+    return check, None if check.passed else check.sentence
+
+
+def _pairs(
+    target: Target, variants: tuple[Variant, Variant], path: Path, options: LiveOptions, progress: Progress
+) -> PairSeries:
+    name = f"{variants[0].label} against {variants[1].label}"
+    return measure_pairs(
+        target, variants, options.pairs, lambda pairs: stands(pairs, options.margin), progress, name,
+        lambda pairs: _keep(pairs, path),
+    )  # fmt: skip
+
+
+def _keep(pairs: list[Pair], path: Path) -> None:
+    """All raw times so far: ``a0``, ``b0`` .. of shape (chunks, inferences), in ns."""
+    arrays: dict[str, Any] = {}
+    for number, pair in enumerate(pairs):
+        for name, run in (("a", pair.first), ("b", pair.second)):
+            arrays[f"{name}{number}"] = np.stack(run.chunks)
+    with files.atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays)

@@ -1,0 +1,157 @@
+"""Measure a rig and hold it against a baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgerig import files
+from edgerig.engine.cell_pairs import LiveOptions, measure_cell_pairs, variant_of
+from edgerig.engine.run import Options, execute
+from edgerig.errors import EdgerigError, IncompatibleError, Interrupted, UsageError
+from edgerig.models.files import open_artifact
+from edgerig.progress import Progress
+from edgerig.results.bundle import Bundle
+from edgerig.results.compare.artifacts import kept_file
+from edgerig.results.compare.likeness import why_not_times
+from edgerig.results.compare.stored import StoredOptions, compare_bundles
+from edgerig.results.compare.types import CellComparison, Comparison
+from edgerig.results.gate.judge import Check, GateResult, Outcome, check_cell, worst
+from edgerig.results.gate.limits import DEFAULT, TIMES, Limit, parse_limits
+from edgerig.results.naming import folder_name
+from edgerig.results.types import CellResult, RunResult
+from edgerig.rig.plan import Plan
+
+
+class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to gate.
+
+    Attributes:
+        out: Where to measure to. resume: whether to go on with what is there.
+        limits: Instead of the rig's; ``5 %`` of latency and half a point of accuracy if neither has any.
+        confirm: Whether a time that stored rounds call worse is measured again, in pairs with the baseline's network.
+        retry: Whether one that is inconclusive is, too.
+    """
+
+    out: Path
+    resume: bool = False
+    limits: tuple[Limit, ...] | None = None
+    confirm: bool = True
+    retry: bool = False
+    command: str = ""
+
+
+def run_gate(plan: Plan, baseline: Path, options: GateOptions, progress: Progress) -> GateResult:
+    """Run ``plan`` into ``options.out`` and judge every cell against the bundle ``baseline``.
+
+    Leaves ``gate.json`` in the folder.
+
+    Raises:
+        StorageError: The baseline cannot be read.
+        UsageError: It is the folder to measure to, or has no cell in common with the rig.
+        EdgerigError: What a run raises.
+    """
+    if baseline.resolve() == options.out.resolve():
+        raise UsageError(f"{baseline} is the baseline: it cannot be measured to.", "Give another --out.")
+    _check_baseline(plan, Bundle(baseline).result(), baseline)
+    run = execute(plan, Options(out=options.out, resume=options.resume, command=options.command), progress)
+    limits = options.limits if options.limits is not None else plan.rig.gate
+    result = judge_run(plan, run, baseline, parse_limits(DEFAULT) if limits is None else limits, options, progress)
+    files.write_json(options.out / "gate.json", result)
+    return result
+
+
+def judge_run(
+    plan: Plan, run: RunResult, baseline: Path, limits: tuple[Limit, ...], options: GateOptions, progress: Progress
+) -> GateResult:
+    """Every cell of a finished run against its counterpart in ``baseline``."""
+    margin = next((limit.value for limit in limits if limit.metric == "accuracy" and limit.kind == "absolute"), 0.005)
+    stored = StoredOptions(quality_margin=max(margin, 1e-9))
+    comparison = compare_bundles(baseline, options.out, stored, options.command)
+    before = {cell.id: cell for cell in Bundle(baseline).result().cells}
+    now = {cell.id: cell for cell in run.cells}
+    checks: list[Check] = []
+    judged: list[CellComparison] = []
+    for each in comparison.comparisons:
+        own = check_cell(each, limits, now[each.b.cell])
+        if _again(own, options) and why_not_times(before[each.a.cell], now[each.b.cell]) is None:
+            each = _in_pairs(plan, each, (before[each.a.cell], now[each.b.cell]), baseline, options, progress)
+            own = check_cell(each, limits, now[each.b.cell])
+        judged.append(each)
+        checks += own
+    return GateResult(
+        outcome=worst([check.outcome for check in checks]), checks=tuple(checks),
+        comparison=msgspec.structs.replace(comparison, comparisons=tuple(judged)), baseline=str(baseline),
+        bundle=str(options.out), notes=_notes(comparison),
+    )  # fmt: skip
+
+
+def _check_baseline(plan: Plan, before: RunResult, baseline: Path) -> None:
+    """Say what cannot be compared before anything is measured."""
+    known = {cell.id for cell in before.cells}
+    if not known & {cell.id for cell in plan.cells} and not len(known) == len(plan.cells) == 1:
+        raise IncompatibleError(
+            f"The baseline {baseline} has none of the rig's cells.",
+            f"It has {', '.join(sorted(known)) or 'none'}. Was it made by the same rig?",
+        )
+
+
+def _again(checks: list[Check], options: GateOptions) -> bool:
+    """Whether pairs are to decide on times."""
+    wanted: set[Outcome] = set()
+    wanted |= {"regressed"} if options.confirm else set()
+    wanted |= {"inconclusive"} if options.retry else set()
+    return any(check.metric in TIMES and check.outcome in wanted and check.verdict is not None for check in checks)
+
+
+def _in_pairs(
+    plan: Plan, comparison: CellComparison, cells: tuple[CellResult, CellResult], baseline: Path, options: GateOptions,
+    progress: Progress,
+) -> CellComparison:  # fmt: skip
+    """The same comparison with times out of pairs of the baseline's network and the new one, on the device as it is.
+
+    What they cannot say is whether the engine or the device has become slower: both run on the same. Where the engine's
+    version or edgerig's differs, the stored rounds stay.
+    """
+    a, b = comparison.a, comparison.b
+    differing = next(
+        (name for name in ("runtime", "runtime_version", "edgerig") if getattr(a, name) != getattr(b, name)), ""
+    )
+    if differing:
+        note = f"{b.cell}: not measured again in pairs: the two differ in {differing.replace('_', ' ')}."
+        return msgspec.structs.replace(comparison, notes=(*comparison.notes, note))
+    cell = next(each for each in plan.cells if each.id == b.cell)
+    try:
+        artifacts = [
+            open_artifact(kept_file(folder, result))
+            for folder, result in ((baseline, cells[0]), (options.out, cells[1]))
+        ]
+        variants = (
+            variant_of("baseline", plan, cell, artifacts[0]),
+            variant_of("now", plan, cell, artifacts[1]),
+        )
+        progress.log(f"{cell.id}: measured again in pairs with the baseline's network")
+        path = options.out / f"pairs-{folder_name(cell.id)}.npz"
+        measured = measure_cell_pairs(cell, variants, path, LiveOptions(), progress)
+    except Interrupted:
+        raise
+    except EdgerigError as error:
+        note = f"{b.cell}: could not be measured again in pairs: {error.message}"
+        return msgspec.structs.replace(comparison, notes=(*comparison.notes, note))
+    stored = comparison.metrics["latency"].sentence
+    notes = (*comparison.notes, *measured.series.lost, f"{b.cell}: decided in pairs; by stored rounds: {stored}")
+    metrics = (
+        comparison.metrics | measured.metrics(LiveOptions().margin) if measured.series.started else comparison.metrics
+    )
+    return msgspec.structs.replace(
+        comparison, metrics=metrics, pairs=len(measured.series.pairs), self_check=measured.check, notes=notes
+    )
+
+
+def _notes(comparison: Comparison) -> tuple[str, ...]:
+    notes = [f"{cell}: not in the baseline, so not gated." for cell in comparison.only_b]
+    notes += [f"{cell}: in the baseline, and not measured now." for cell in comparison.only_a]
+    for each in comparison.comparisons:
+        notes += [note for note in each.notes if "differ" in note or "not alike" in note]
+    return tuple(dict.fromkeys(notes))

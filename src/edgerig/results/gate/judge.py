@@ -1,0 +1,179 @@
+"""Whether a comparison keeps within limits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.results.compare.types import CellComparison, Comparison, MetricVerdict
+from edgerig.results.gate.limits import SHARES, TIMES, Limit
+from edgerig.results.types import CellResult
+
+Outcome = Literal["passed", "regressed", "inconclusive"]
+#: Rounds of which there is an interval between processes.
+FEWEST_ROUNDS = 2
+#: Exit codes of ``edgerig gate``.
+EXIT = {"passed": 0, "regressed": 1, "inconclusive": 2}
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit on one cell.
+
+    Attributes:
+        outcome: ``regressed`` where it is certain that the limit is exceeded, ``passed`` where it is certain that it is
+            kept, else ``inconclusive``.
+        sentence: Why, with numbers.
+        verdict: What it was judged on; None where the cell has no such metric.
+    """
+
+    cell: str
+    metric: str
+    limit: str
+    outcome: Outcome
+    sentence: str
+    verdict: MetricVerdict | None = None
+
+
+class GateResult(msgspec.Struct, frozen=True, kw_only=True):
+    """All checks of a gate, and what it stands on.
+
+    Attributes:
+        outcome: The worst of the checks'.
+        baseline: What it was compared with. bundle: what was measured.
+        notes: What is to be said beside.
+    """
+
+    outcome: Outcome
+    checks: tuple[Check, ...]
+    comparison: Comparison
+    baseline: str
+    bundle: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every limit is kept for certain."""
+        return self.outcome == "passed"
+
+
+def worst(outcomes: list[Outcome]) -> Outcome:
+    """``regressed`` before ``inconclusive`` before ``passed``; where nothing was checked, nothing has passed."""
+    if "regressed" in outcomes:
+        return "regressed"
+    return "inconclusive" if "inconclusive" in outcomes or not outcomes else "passed"
+
+
+def check_cell(comparison: CellComparison, limits: tuple[Limit, ...], cell: CellResult | None) -> list[Check]:
+    """Every limit on one cell. ``cell``: the new result, for budgets; None where it has none.
+
+    A metric that neither of the two has, such as flash on a laptop, is no check; one that the baseline had and that is
+    gone is inconclusive.
+    """
+    checks = []
+    for limit in limits:
+        verdict = comparison.metrics.get(limit.metric)
+        if limit.kind == "budget":
+            outcome, sentence = _budget(limit, cell, verdict)
+        elif verdict is None:
+            if limit.metric not in SHARES:
+                continue
+            outcome, sentence = "inconclusive", _absent(limit.metric, comparison)
+        else:
+            outcome, sentence = _change(limit, verdict)
+        checks.append(
+            Check(
+                cell=comparison.b.cell, metric=limit.metric, limit=limit.text, outcome=outcome, sentence=sentence,
+                verdict=verdict,
+            )
+        )  # fmt: skip
+    return checks
+
+
+def _absent(metric: str, comparison: CellComparison) -> str:
+    why = [note for note in comparison.notes if "uality" in note]
+    return why[0] if why else f"There is no {metric} to compare."
+
+
+def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
+    """How much worse it has become, against how much it may."""
+    if limit.metric in SHARES and verdict.low is not None:
+        # Of what is better the larger, a loss is what counts.
+        if verdict.low >= -limit.value:
+            return "passed", verdict.sentence
+        lost = verdict.verdict == "worse" and verdict.value is not None and verdict.value < -limit.value
+        return ("regressed" if lost else "inconclusive"), verdict.sentence
+    low, high = _bounds(limit, verdict)
+    if low is None or high is None:
+        return "inconclusive", verdict.sentence
+    if high <= limit.value + _ROUNDING:
+        return "passed", verdict.sentence
+    return ("regressed" if low > limit.value + _ROUNDING else "inconclusive"), verdict.sentence
+
+
+#: Of a share that was divided and multiplied: 1.05 - 1 is a little more than 0.05.
+_ROUNDING = 1e-12
+
+
+def _bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, float | None]:
+    """Bounds of the change in what the limit is in: a share, or the metric's own unit."""
+    if verdict.low is None or verdict.high is None:
+        return None, None
+    if verdict.change == "difference":
+        return verdict.low, verdict.high
+    if limit.kind == "relative":
+        return verdict.low - 1, verdict.high - 1
+    if verdict.a is None:
+        return None, None
+    if verdict.count == 0 and verdict.b is not None:
+        return verdict.b - verdict.a, verdict.b - verdict.a
+    return (verdict.low - 1) * verdict.a, (verdict.high - 1) * verdict.a
+
+
+def _budget(limit: Limit, cell: CellResult | None, verdict: MetricVerdict | None) -> tuple[Outcome, str]:
+    """The new number itself, whatever the baseline's was."""
+    low, value, high, what = _number(limit.metric, cell)
+    if value is None and verdict is not None and verdict.b is not None and verdict.count == 0:
+        low = value = high = verdict.b
+    if value is None:
+        return "inconclusive", f"There is no {limit.metric}: {what}."
+    if limit.metric in SHARES:
+        low, high, bound = (-each if each is not None else None for each in (high, low, limit.value))
+        shown = f"{value:.2%}"
+    else:
+        bound, shown = limit.value, f"{value * 1e3:.4g} ms" if what == "s" else f"{value:,.6g} {what}".strip()
+    if low is None or high is None or bound is None:
+        return "inconclusive", f"{limit.metric} is {shown}, of one process: there is no interval between processes."
+    outcome: Outcome = "passed" if high < bound else "regressed" if low >= bound else "inconclusive"
+    words = {"passed": "within", "regressed": "beyond", "inconclusive": "not certainly within"}[outcome]
+    return outcome, f"{limit.metric} is {shown}, {words} the budget {limit.text}."
+
+
+def _number(metric: str, cell: CellResult | None) -> tuple[float | None, float | None, float | None, str]:
+    """Low, value and high of a cell's own metric, and its unit, or why there is none."""
+    if cell is None:
+        return None, None, None, "the cell was not measured"
+    if metric == "accuracy":
+        found = next((each for each in cell.quality.metrics if each.name == metric), None)
+        return (found.low, found.value, found.high, "") if found else (None, None, None, "it was not judged")
+    if metric == "size":
+        size = float(cell.artifact.size)
+        return size, size, size, "B"
+    quantity = _quantity(metric, cell)
+    if not isinstance(quantity, Measurement):
+        return None, None, None, getattr(quantity, "reason", "it was not measured").rstrip(".")
+    if quantity.kind == "measured" and metric in TIMES and len(cell.rounds) < FEWEST_ROUNDS:
+        return None, quantity.value, None, quantity.unit
+    exact = quantity.unit in ("B", "instructions", "cycles") and metric != "peak_rss"
+    low, high = (quantity.value, quantity.value) if exact and quantity.low is None else (quantity.low, quantity.high)
+    return low, quantity.value, high, quantity.unit
+
+
+def _quantity(metric: str, cell: CellResult) -> Quantity | None:
+    times = {"latency": "steady", "p50": "steady", "p99": "p99", "load": "load", "first": "first"}
+    if metric in times:
+        found = getattr(cell.latency, times[metric])
+    else:
+        found = cell.memory.get(metric, getattr(cell, metric, None))
+    return None if isinstance(found, msgspec.UnsetType) else found

@@ -1,0 +1,113 @@
+"""``edgerig gate``: real runs, their exit codes, and what they leave for a CI."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from edgerig.cli import main
+from edgerig.cli.gate_command import exit_code
+from edgerig.testing.networks import dense_tflite
+
+RIG = """\
+name: g
+model: {file: net.tflite}
+dataset: {use: random, shape: [64], samples: 40}
+matrix: [{runtimes: [litert], targets: [local]}]
+measure: {samples: 40, seconds: 0, profile: false, transport_samples: 0}
+gate: {size: 0, budgets: [size < 1 MB]}
+"""
+
+
+@pytest.fixture
+def call(capfd, tmp_path, monkeypatch):
+    """Runs ``edgerig`` in a folder with a rig: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    dense_tflite(tmp_path / "net.tflite", 64, 4)
+    (tmp_path / "rig.yaml").write_text(RIG)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_a_baseline_that_there_is_not_is_2_and_nothing_is_measured(call, tmp_path) -> None:
+    code, out, err = call("gate", "rig.yaml", "--baseline", "runs/nothing", "--out", "runs/g")
+    assert (code, out) == (2, "")
+    assert "runs/nothing" in err
+    assert not (tmp_path / "runs").exists()
+    code, _, err = call("gate", "rig.yaml", "--baseline", "x", "--set", "gate.latncy=5 %")
+    assert code == 2
+    assert "latncy" in err
+
+
+@pytest.mark.slow
+def test_a_gate_says_by_its_exit_code_what_has_become_of_the_network(call, tmp_path, monkeypatch) -> None:
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    gate = ("gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g")
+    code, out, err = call(*gate, "--junit", "gate.xml")
+    assert code == 0, out + err
+    assert "passed, against runs/base" in out
+    root = ElementTree.parse(tmp_path / "gate.xml").getroot()
+    assert (root.get("tests"), root.get("failures")) == ("2", "0")
+    assert "net-litert-local" in summary.read_text()
+    assert json.loads((tmp_path / "runs/g/gate.json").read_text())["outcome"] == "passed"
+    assert (tmp_path / "runs/g/report.html").exists()
+
+    dense_tflite(tmp_path / "net.tflite", 64, 6)
+    code, out, _ = call(*gate, "--junit", "gate.xml", "--markdown", "gate.md", "--annotations")
+    assert code == 1
+    assert "::error title=net-litert-local%3A size regressed::" in out
+    assert "❌" in (tmp_path / "gate.md").read_text()
+    root = ElementTree.parse(tmp_path / "gate.xml").getroot()
+    assert (root.get("tests"), root.get("failures")) == ("2", "1")
+    code, out, _ = call(*gate, "--set", "gate.size=10 kB", "--json")
+    assert code == 0
+    assert json.loads(out)["outcome"] == "passed"
+
+
+@pytest.mark.slow
+def test_what_is_not_certain_is_2_unless_it_may_pass(call, tmp_path) -> None:
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    # Quality of random inputs cannot be compared.
+    gate = ("gate", "rig.yaml", "--baseline", "runs/base", "--set", "gate.accuracy=1 point", "--junit", "gate.xml")
+    assert call(*gate)[0] == 2
+    assert ElementTree.parse(tmp_path / "gate.xml").getroot().get("failures") == "1"
+    assert call(*gate, "--inconclusive", "pass")[0] == 0
+    assert ElementTree.parse(tmp_path / "gate.xml").getroot().get("skipped") == "1"
+    code, _, err = call("gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/base")
+    assert code == 2
+    assert "is the baseline" in err
+    (tmp_path / "other.yaml").write_text(RIG.replace("litert", "tflm"))
+    code, _, err = call("gate", "other.yaml", "--baseline", "runs/base", "--only", "*")
+    assert code in (0, 2), err
+
+
+@pytest.mark.slow
+def test_times_that_stored_rounds_do_not_decide_are_measured_in_pairs(call, tmp_path: Path) -> None:
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    code, out, err = call(
+        "gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--inconclusive", "retry",
+        "--set", "gate.latency=200 %", "--json",
+    )  # fmt: skip
+    document = json.loads(out)
+    (comparison,) = document["comparison"]["comparisons"]
+    assert comparison["pairs"] >= 4, err
+    assert code == 0, out
+    assert (tmp_path / "runs/g/pairs-net-litert-local.npz").exists()
+
+
+def test_only_what_may_pass_passes() -> None:
+    class Result:
+        outcome = "inconclusive"
+
+    assert [exit_code(Result, way) for way in ("fail", "pass", "retry")] == [2, 0, 2]  # type: ignore[arg-type]
+    Result.outcome = "regressed"
+    assert exit_code(Result, "pass") == 1  # type: ignore[arg-type]

@@ -1,0 +1,105 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from tests.report.conftest import number
+from tests.results.conftest import make_measured
+
+from edgerig.results.bundle import Bundle
+from edgerig.results.compare.stored import compare_bundles
+from edgerig.results.compare.types import MetricVerdict
+from edgerig.results.gate.judge import Check, check_cell, worst
+from edgerig.results.gate.limits import parse_limits
+from edgerig.results.types import CellResult
+
+Write = Callable[..., Path]
+BASE = [100e-6, 101e-6, 99e-6, 100e-6, 100.5e-6]
+
+
+def times(factor: float) -> list[float]:
+    return [value * factor for value in BASE]
+
+
+def changed(cell: CellResult, **changes: Any) -> CellResult:
+    return msgspec.structs.replace(cell, **changes)
+
+
+@pytest.fixture
+def check(write_run: Write) -> Callable[..., list[Check]]:
+    """Judges a new cell against a baseline."""
+
+    def judged(before: Any, now: Any, limits: dict[str, Any]) -> list[Check]:
+        a, b = write_run("a", before), write_run("b", now)
+        (comparison,) = compare_bundles(a, b).comparisons
+        return check_cell(comparison, parse_limits(limits), Bundle(b).result().cells[0])
+
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("factor", "limit", "outcome"),
+    [
+        (1.0, "5 %", "passed"), (1.2, "5 %", "regressed"), (1.2, "25 %", "passed"), (0.8, "5 %", "passed"),
+        (1.05, "5 %", "inconclusive"), (1.2, "50 us", "passed"), (1.2, "5 us", "regressed"),
+        (1.2, "< 200 us", "passed"), (1.2, "< 50 us", "regressed"),
+    ],
+)  # fmt: skip
+def test_a_time_by_its_interval(check, factor: float, limit: str, outcome: str) -> None:
+    now, arrays = make_measured(times(factor))
+    steady = number(float(np.mean(times(factor))), low=min(times(factor)), high=max(times(factor)))
+    now = changed(now, latency=msgspec.structs.replace(now.latency, steady=steady))
+    (found,) = check(make_measured(times(1.0)), (now, arrays), {"latency": limit})
+    assert found.outcome == outcome
+    assert found.limit == limit
+
+
+def test_one_round_passes_neither_a_limit_nor_a_budget(check) -> None:
+    found = check(make_measured(BASE), make_measured(BASE[:1]), {"latency": ["50 %", "< 1 s"]})
+    assert [each.outcome for each in found] == ["inconclusive", "inconclusive"]
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "limit", "outcome"),
+    [
+        (101_664, 0, "passed"), (101_665, 0, "regressed"), (101_000, 0, "passed"), (102_664, "1 kB", "passed"),
+        (102_665, "1 kB", "regressed"), (101_664 * 21 // 20, "5 %", "passed"), (120_000, "< 110 kB", "regressed"),
+        (100_000, "< 110 kB", "passed"),
+    ],
+)  # fmt: skip
+def test_a_size_exactly(check, bytes_: int, limit: str, outcome: str) -> None:
+    cell, arrays = make_measured(BASE)
+    now = changed(cell, artifact=msgspec.structs.replace(cell.artifact, size=bytes_))
+    (found,) = check((cell, arrays), (now, arrays), {"size": limit})
+    assert found.outcome == outcome
+
+
+@pytest.mark.parametrize(("wrong", "outcome"), [(10, "passed"), (60, "regressed"), (13, "inconclusive"), (0, "passed")])
+def test_accuracy_may_not_certainly_be_lost(check, wrong: int, outcome: str) -> None:
+    (found,) = check(make_measured(BASE), make_measured(BASE, wrong=wrong), {"accuracy": "1 point"})
+    assert found.outcome == outcome
+
+
+def test_a_metric_that_neither_has_is_no_check_and_quality_that_cannot_be_compared_is_no_pass(check, write_run) -> None:
+    assert check(make_measured(BASE), make_measured(BASE), {"flash": 0}) == []
+    cell, arrays = make_measured(BASE)
+    bare = {"times_ns": arrays["times_ns"]}
+    (found,) = check((cell, bare), (cell, bare), {"accuracy": "1 point"})
+    assert found.outcome == "inconclusive"
+
+
+def test_the_worst_of_all_checks_decides_and_none_passes_nothing() -> None:
+    assert worst(["passed", "passed"]) == "passed"
+    assert worst(["passed", "inconclusive"]) == "inconclusive"
+    assert worst(["inconclusive", "regressed", "passed"]) == "regressed"
+    assert worst([]) == "inconclusive"
+
+
+def test_an_undecided_metric_with_values_passes_nothing() -> None:
+    from edgerig.results.gate.judge import _change
+
+    undecided = MetricVerdict(verdict="inconclusive", sentence="No.", a=1.0, b=0.5, unit="s", value=0.5)
+    (limit,) = parse_limits({"latency": "50 %"})
+    assert _change(limit, undecided)[0] == "inconclusive"
