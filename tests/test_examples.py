@@ -121,7 +121,7 @@ def test_the_readme_can_be_followed_step_by_step(tmp_path: Path) -> None:
 def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     """What `make demo` does, on fewer samples: twelve cells, an agent of its own, every number with its kind."""
     rig = ROOT / "examples" / "mnist" / "rig.yaml"
-    less = "--set measure.samples=300 --set measure.seconds=0 --set matrix.4.samples=200"
+    less = "--rounds 2 --set measure.samples=300 --set measure.seconds=0 --set matrix.4.samples=200"
     # A port of this test's own, so that an agent that runs here for other reasons is left alone.
     less += " --set 'matrix.3.targets.0.use=tcp://127.0.0.1:17433'"
     done = shell(f"edgerig run {rig} --out demo {less} --json > demo.json", tmp_path)
@@ -131,6 +131,11 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     assert len(cells) == 12
     assert not result["failures"]
     board = cells["int8-micro-sim-stm32f746"]
+    assert all(len(cell["rounds"]) == (1 if cell is board else 2) for cell in cells.values())
+    assert "same in every round" in board["repetition"]["reason"]
+    assert all(
+        cell["latency"]["steady"]["bounds"] == ("model" if cell is board else "interval") for cell in cells.values()
+    )
     for cell in cells.values():
         assert cell["latency"]["steady"]["kind"] == ("modelled" if cell is board else "measured")
         assert cell["quality"]["metrics"][0]["value"] > 0.8

@@ -121,7 +121,7 @@ def test_errors_show_what_was_given_and_obey_nothing(words):
 
 
 def test_bench_and_its_reports_show_names_and_obey_none(nasty_network, tmp_path):
-    done = run("bench", nasty_network, "--samples", "40", "--out", tmp_path / "out", "--json")
+    done = run("bench", nasty_network, "--samples", "40", "--rounds", "1", "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     assert not obeyed(done.stdout + done.stderr)
     assert_shown(tmp_path / "out")
@@ -152,7 +152,9 @@ def test_classes_of_a_dataset_are_shown_and_not_obeyed(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
     photos = ("--dataset", "folder", "--dataset-option", f"root={tmp_path / 'photos'}")
-    done = run("bench", tmp_path / "net.onnx", *photos, "--samples", "6", "--out", tmp_path / "out", "--json")
+    done = run(
+        "bench", tmp_path / "net.onnx", *photos, "--samples", "6", "--rounds", "1", "--out", tmp_path / "out", "--json"
+    )
     assert done.returncode == 0, done.stderr
     assert not obeyed(done.stdout + done.stderr)
     assert_shown(tmp_path / "out")

@@ -21,7 +21,7 @@ def call(capfd, tmp_path, monkeypatch):
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:
-            main(["bench", "net.tflite", "--samples", "8", "--no-profile", *arguments])
+            main(["bench", "net.tflite", "--samples", "8", "--rounds", "1", "--no-profile", *arguments])
         captured = capfd.readouterr()
         return int(caught.value.code or 0), captured.out, captured.err
 
@@ -142,7 +142,20 @@ def test_the_reason_of_a_failure_is_told_once_and_by_the_users_file_name(
     path = tmp_path / "mine.tflite"
     path.write_bytes(net.build([x], [y]))
     with pytest.raises(SystemExit) as caught:
-        main(["bench", str(path), "--runtime", "litert", "--samples", "2", "--out", str(tmp_path / "out")])
+        main(
+            [
+                "bench",
+                str(path),
+                "--runtime",
+                "litert",
+                "--samples",
+                "2",
+                "--rounds",
+                "1",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
     assert caught.value.code == 1
     err = capsys.readouterr().err
     assert err.count("litert cannot load mine.tflite: quantized_dimension") == 1

@@ -19,7 +19,7 @@ from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.testing.networks import dense_tflite
 
-QUICK = {"samples": 20, "warmup": 1, "seconds": 0, "profile": False, "transport_samples": 2}
+QUICK = {"samples": 20, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 2}
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from edgerig.datasets.base import SPLITS
 from edgerig.datasets.mnist import Mnist
 from edgerig.datasets.samples import ArraySamples
 from edgerig.engine.caveats import VACUOUS, is_constant, judge_agreement, judge_answers, judge_outputs, why_vacuous
-from edgerig.engine.judging import compare
+from edgerig.engine.scoring import compare
 from edgerig.measure import Unavailable
 from edgerig.progress import Progress
 from edgerig.report import build_report
@@ -52,7 +52,7 @@ class Raw(Mnist):
 
 
 def rig(*models: Path, dataset: str = "mnist", samples: int = SAMPLES) -> dict[str, Any]:
-    measure = {"samples": samples, "warmup": 1, "seconds": 0, "profile": False, "transport_samples": 0}
+    measure = {"samples": samples, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
     return {
         "models": [str(model) for model in models], "dataset": dataset, "matrix": {"runtimes": ["litert"]},
         "measure": measure,

@@ -266,7 +266,7 @@ RIG = """\
 name: tiny
 model: {use: "tiny_model:Tiny", train: {epochs: 1, train_samples: 64}}
 dataset: mnist
-measure: {samples: 20, warmup: 0, seconds: 0, profile: false, transport_samples: 0}
+measure: {samples: 20, warmup: 0, rounds: 1, seconds: 0, profile: false, transport_samples: 0}
 """
 
 
@@ -301,7 +301,7 @@ def test_reference_scores_follow_the_dataset(digit_net: Path, data: Data) -> Non
 def test_a_run_is_not_resumed_on_samples_that_have_changed(data: Data, tmp_path: Path) -> None:
     network = networks.dense_tflite(tmp_path / "small.tflite", 4, 2)
     matrix = {"runtimes": [{"use": "litert", "name": name} for name in "ab"]}
-    measure = {"warmup": 0, "seconds": 0, "profile": False, "transport_samples": 0}
+    measure = {"warmup": 0, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
     rig = {"model": str(network), "dataset": f"{data.name}:Mine", "matrix": matrix, "measure": measure}
     sys.modules.pop(data.name, None)
     edgerig.run(rig, out=tmp_path / "out")

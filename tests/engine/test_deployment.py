@@ -124,8 +124,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def deploy(tmp_path: Path) -> Callable[..., Deployment]:
     def make(device: Device, **measure: Any) -> Deployment:
         cell: Any = SimpleNamespace(id="cell", runtime=SimpleNamespace(use="any", options={}))
-        how = Measure(warmup=WARMUP, **measure)
-        return Deployment(cell, any_artifact(tmp_path), device, how, Progress(), lambda _: None)
+        settings = Measure(warmup=WARMUP, **measure)
+        return Deployment(cell, any_artifact(tmp_path), device, settings, Progress(), lambda _: None)
 
     return make
 
@@ -234,7 +234,7 @@ def test_without_a_warm_up_the_first_inference_of_a_new_session_is_still_none_of
 ) -> None:
     device = Device(Deaths(40), message=1)
     deployed = deploy(device)
-    deployed.how = Measure(warmup=0)
+    deployed.measure = Measure(warmup=0)
     deployed.warm_up(WARM)
     assert measured(deployed) == (list(range(300)), 300)
     assert device.ran == [list(range(40)), [-1, *range(40, 300)]]

@@ -17,7 +17,7 @@ from edgerig.testing import networks
 CLASSES = ("ape", "bee", "cat", "dog")
 #: What the networks here take: numbers from -2 to 2, out of pixels.
 OWN = Preprocessing(scale=1 / 63.75, mean=(2.0,))
-MEASURE = {"warmup": 0, "seconds": 0, "profile": False, "transport_samples": 0}
+MEASURE = {"warmup": 0, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import edgerig
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.quantize import Float16
 from edgerig.datasets.base import Dataset
-from edgerig.engine.judging import judge_quality
+from edgerig.engine.scoring import judge_quality
 from edgerig.errors import CompileError, InferenceError, Interrupted, TargetError
 from edgerig.plugins import make
 from edgerig.report import load_bundle
@@ -27,7 +27,15 @@ SAMPLES = 20
 
 
 def rig(net: Path, **changes: Any) -> dict[str, Any]:
-    measure = {"samples": SAMPLES, "warmup": 0, "seconds": 0, "profile": False, "transport_samples": 0, "patience": 0}
+    measure = {
+        "samples": SAMPLES,
+        "warmup": 0,
+        "rounds": 1,
+        "seconds": 0,
+        "profile": False,
+        "transport_samples": 0,
+        "patience": 0,
+    }
     data = {"name": "t", "model": {"file": str(net)}, "dataset": "mnist", "measure": measure}
     return data | {"matrix": [{"runtimes": ["litert"]}]} | changes
 

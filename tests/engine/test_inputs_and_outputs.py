@@ -21,7 +21,7 @@ from edgerig.testing.networks import channel_means_tflite, dense_tflite, dense_w
 from edgerig.testing.networks.onnx_networks import Axes, colour_images, torch_like_onnx, tree_onnx
 
 SIZE = (5, 7)
-QUICK = {"samples": None, "warmup": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
+QUICK = {"samples": None, "warmup": 1, "rounds": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
 
 
 @pytest.fixture(scope="module")

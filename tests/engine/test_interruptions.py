@@ -80,7 +80,7 @@ def rig(net: Path, target: str | dict[str, Any], **measure: Any) -> dict[str, An
         "model": {"file": str(net)},
         "dataset": {"use": "random", "shape": [4], "samples": SAMPLES},
         "matrix": [{"runtimes": [{"use": FAULTY, "name": "slow", "seconds": 0.01}], "targets": [target]}],
-        "measure": {"samples": SAMPLES, "seconds": 0, "profile": False, "transport_samples": 0, **measure},
+        "measure": {"samples": SAMPLES, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0, **measure},
     }
 
 

@@ -10,18 +10,20 @@ import pytest
 import edgerig
 from edgerig.artifact import Origin, Preprocessing
 from edgerig.datasets.npz import Npz, NpzSettings
-from edgerig.engine import cell as cells
+from edgerig.engine import context as contexts
+from edgerig.engine import first_round
 from edgerig.engine.api import plan
-from edgerig.engine.cell import _journal_key
+from edgerig.engine.context import CellContext
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import Interrupted, UsageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.results.types import RunResult
+from edgerig.rig.types import Measure
 from edgerig.targets.base import LoadReport
 from edgerig.testing import networks
 
-MEASURE = {"warmup": 0, "seconds": 0, "profile": False, "transport_samples": 0}
+MEASURE = {"warmup": 0, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_host_time_that_an_earlier_session_took_is_no_zero(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cells, "judge_quality", stopped)
+        patch.setattr(first_round, "judge_quality", stopped)
         with pytest.raises(Interrupted):
             run(model, data, out)
     result = run(model, data, out, resume=True)
@@ -107,9 +109,14 @@ def test_pieces_of_another_engine_or_other_code_are_another_series(
         inputs=artifact.inputs, outputs=artifact.outputs, load_seconds=0.0, sha256=artifact.sha256, runtime="litert",
         runtime_version="2.1", clock="c", invoke_method="m", threads=1,
     )  # fmt: skip
-    key = _journal_key(cell, artifact, tests, device)
-    assert key == _journal_key(cell, artifact, tests, device)
+    anything: Any = None
+    context = CellContext(
+        cell=cell, artifact=artifact, samples=tests, target=anything, reference=anything, measure=Measure(),
+        scratch=tmp_path, commands=(), progress=anything,
+    )  # fmt: skip
+    key = context.series(device)
+    assert key == context.series(device)
     for changes in ({"runtime_version": "2.2"}, {"threads": 2}, {"clock": "d"}):
-        assert key != _journal_key(cell, artifact, tests, msgspec.structs.replace(device, **changes))
-    monkeypatch.setattr(cells, "own_code", lambda: "another checkout")
-    assert key != _journal_key(cell, artifact, tests, device)
+        assert key != context.series(msgspec.structs.replace(device, **changes))
+    monkeypatch.setattr(contexts, "own_code", lambda: "another checkout")
+    assert key != context.series(device)

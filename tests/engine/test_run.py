@@ -31,7 +31,14 @@ def rig(net: Path, **changes: Any) -> dict[str, Any]:
         "model": {"file": str(net)},
         "dataset": "mnist",
         "matrix": [{"runtimes": ["litert"]}],
-        "measure": {"samples": SAMPLES, "warmup": 2, "seconds": 0, "profile_samples": 3, "transport_samples": 3},
+        "measure": {
+            "samples": SAMPLES,
+            "warmup": 2,
+            "rounds": 1,
+            "seconds": 0,
+            "profile_samples": 3,
+            "transport_samples": 3,
+        },
     }
     data.update(changes)
     return data
@@ -102,7 +109,7 @@ def test_fast_networks_are_measured_for_long_enough(digit_net: Path, tmp_path: P
 def test_nobody_waits_for_an_hour_of_transport_to_get_a_second_of_inference(
     digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgerig.engine.cell.PATIENCE", 0.0)
+    monkeypatch.setattr("edgerig.engine.steady.PATIENCE", 0.0)
     data = rig(digit_net)
     data["measure"]["seconds"] = 1000
     edgerig.run(data, out=tmp_path / "out")

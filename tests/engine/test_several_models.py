@@ -34,7 +34,7 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rig(*models: Any, **changes: Any) -> dict[str, Any]:
-    measure = {"samples": SAMPLES, "warmup": 1, "seconds": 0, "profile": False, "transport_samples": 0}
+    measure = {"samples": SAMPLES, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
     return {
         "name": "several", "models": list(models), "dataset": "mnist", "matrix": [{"runtimes": ["litert"]}],
         "measure": measure, **changes,

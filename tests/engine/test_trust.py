@@ -26,7 +26,9 @@ def measure(tmp_path: Path):
         rig = {
             "name": "t", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": samples},
             "matrix": [{"runtimes": [{"use": runtime, **options}], "targets": ["local"]}],
-            "measure": {"samples": samples, "seconds": 0, "profile": False, "transport_samples": 0, "patience": 2},
+            "measure": {
+                "samples": samples, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0, "patience": 2,
+            },
         }  # fmt: skip
         return edgerig.run(rig, out=tmp_path / "out").cells[0]
 
@@ -88,7 +90,7 @@ def test_results_of_an_earlier_session_are_looked_at_too() -> None:
 
 
 def test_a_reference_that_is_no_number_is_compared_with_nothing() -> None:
-    from edgerig.engine.judging import compare
+    from edgerig.engine.scoring import compare
 
     scores = np.zeros((3, 2), np.float32)
     reference = np.array([[0, 1], [np.inf, 1], [2, 3]], np.float32)

@@ -46,7 +46,7 @@ def test_delay_and_loss_cost_time_and_change_no_result(
             "model": {"file": str(net)},
             "dataset": "mnist",
             "matrix": [{"runtimes": ["litert"], "targets": [f"tcp://{network.far}:7433"]}],
-            "measure": {"samples": 300, "seconds": 0, "transport_samples": 5, "profile_samples": 3},
+            "measure": {"samples": 300, "rounds": 1, "seconds": 0, "transport_samples": 5, "profile_samples": 3},
         }
         far = run(tmp_path, rig, "far", network.on("near", []))
         network.delay = network.jitter = network.loss = 0.0

@@ -123,7 +123,14 @@ def rig(net: Path, target: dict[str, Any] | str, samples: int) -> dict[str, Any]
         "model": {"file": str(net)},
         "dataset": {"use": "random", "shape": [4], "samples": samples},
         "matrix": [{"runtimes": [runtime], "targets": [target]}],
-        "measure": {"samples": samples, "seconds": 0, "warmup": 1, "profile": False, "transport_samples": 0},
+        "measure": {
+            "samples": samples,
+            "rounds": 1,
+            "seconds": 0,
+            "warmup": 1,
+            "profile": False,
+            "transport_samples": 0,
+        },
     }
 
 

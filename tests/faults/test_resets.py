@@ -46,7 +46,14 @@ def rig(net: Path, address: str, samples: int) -> dict[str, Any]:
         "model": {"file": str(net)},
         "dataset": {"use": "random", "shape": [64], "samples": samples},
         "matrix": [{"runtimes": ["micro"], "targets": [address]}],
-        "measure": {"samples": samples, "seconds": 0, "warmup": 4, "profile_samples": 4, "transport_samples": 2},
+        "measure": {
+            "samples": samples,
+            "rounds": 1,
+            "seconds": 0,
+            "warmup": 4,
+            "profile_samples": 4,
+            "transport_samples": 2,
+        },
     }
 
 

@@ -1,4 +1,7 @@
+import time
+
 import numpy as np
+import pytest
 
 from edgerig.measure import pauses
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
@@ -34,3 +37,20 @@ def test_sleep_is_what_one_clock_counts_and_the_other_does_not(monkeypatch):
     real = pauses._asleep()
     monkeypatch.setattr(pauses, "_asleep", lambda: real + 20.0)
     assert "slept for 20 s" in (watch.slept() or "")
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(3600.0, "3,600 s forward"), (-60.0, "60 s back")])
+def test_a_clock_that_is_set_is_told_once(monkeypatch: pytest.MonkeyPatch, seconds: float, said: str) -> None:
+    clock = pauses.WallClock()
+    assert clock.jumped() is None
+    now = time.time
+    monkeypatch.setattr(pauses.time, "time", lambda: now() + seconds)
+    assert said in (clock.jumped() or "")
+    assert clock.jumped() is None
+
+
+def test_a_clock_that_is_kept_right_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = pauses.WallClock()
+    now = time.time
+    monkeypatch.setattr(pauses.time, "time", lambda: now() + 0.4)
+    assert clock.jumped() is None

@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
         "models": [str(folder / "a.tflite"), str(folder / "b.tflite")],
         "dataset": "mnist",
         "matrix": [{"models": ["a"], "runtimes": ["litert"]}, {"models": ["b"], "runtimes": ["litert"], "samples": 20}],
-        "measure": {"samples": 60, "warmup": 1, "seconds": 0, "profile": False, "transport_samples": 0},
+        "measure": {"samples": 60, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0},
     }
     return folder / "out", edgerig.run(data, out=folder / "out")
 

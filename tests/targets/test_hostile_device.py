@@ -533,7 +533,7 @@ def test_a_device_that_comes_back_as_another_ends_the_cell(hostile, tmp_path):
     rig = {
         "name": "t", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": 50},
         "matrix": [{"runtimes": [faults.NAME], "targets": [device.address]}],
-        "measure": {"samples": 50, "seconds": 0, "patience": 5},
+        "measure": {"samples": 50, "rounds": 1, "seconds": 0, "patience": 5},
     }  # fmt: skip
     with pytest.raises(EdgerigError, match="came back as another device: it told runtime_version 1 and then 2"):
         edgerig.run(rig, out=tmp_path / "out")
@@ -547,7 +547,7 @@ def test_nonsense_is_asked_for_once(hostile, tmp_path):
     rig = {
         "name": "t", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": 50},
         "matrix": [{"runtimes": [faults.NAME], "targets": [device.address]}],
-        "measure": {"samples": 50, "seconds": 0, "patience": 600},
+        "measure": {"samples": 50, "rounds": 1, "seconds": 0, "patience": 600},
     }  # fmt: skip
     with pytest.raises(EdgerigError, match="tells a time of -1 ns"):
         edgerig.run(rig, out=tmp_path / "out")

@@ -86,7 +86,7 @@ def test_a_plain_device_is_measured_and_reported(tmp_path, options):
         rig = {
             "name": "plain", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": 50},
             "matrix": [{"runtimes": [FAULTY], "targets": [address]}],
-            "measure": {"samples": 50, "seconds": 0, "patience": 0},
+            "measure": {"samples": 50, "rounds": 1, "seconds": 0, "patience": 0},
         }  # fmt: skip
         (cell,) = edgerig.run(rig, out=tmp_path / "out").cells
     assert isinstance(cell.latency.steady, Measurement)

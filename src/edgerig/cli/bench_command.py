@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import print_json
-from edgerig.cli.options import find_here, layout_option, parse_options, parse_shapes, shape_option
+from edgerig.cli.options import find_here, layout_option, parse_options, parse_shapes, rounds_option, shape_option
 
 if TYPE_CHECKING:
     pass
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before measuring."
 )
+@rounds_option
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
 @layout_option
 @shape_option
@@ -129,6 +130,7 @@ def bench_rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
             "warmup": given["warmup"],
             "profile": not given["no_profile"],
             **({"samples": given["samples"]} if given["samples"] else {}),
+            **({"rounds": given["rounds"]} if given["rounds"] else {}),
         },
     }
 

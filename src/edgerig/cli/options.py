@@ -54,6 +54,24 @@ def old_option(
     return click.option(name, expose_value=False, is_eager=True, hidden=True, callback=take, **attributes)
 
 
+def _rounds(context: click.Context, option: click.Parameter, text: str | None) -> int | str | None:
+    """A number of rounds, or ``auto``."""
+    if text is None or text == "auto":
+        return text
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise click.BadParameter(f"{text!r} is neither a number of 1 or more nor 'auto'.", context, option)
+    return int(text)
+
+
+rounds_option = click.option(
+    "--rounds",
+    callback=_rounds,
+    metavar="N|auto",
+    help="Fresh processes that measure each cell, in turns; intervals are made between them. auto: as many as it "
+    "takes.  [default: 5]",
+)
+
+
 def find_here(*names: str) -> None:
     """Let each of ``names`` that is a ``package.module:Class`` be found in the working folder, after what is installed.
 

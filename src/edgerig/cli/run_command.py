@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgerig.cli.console import print_json
+from edgerig.cli.options import rounds_option
 
 
 @click.command(name="run")
@@ -17,6 +18,7 @@ from edgerig.cli.console import print_json
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'int8-*'.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value of the rig file.")
 @click.option("--open", "open_page", is_flag=True, help="Open the report in the browser when all is measured.")
+@rounds_option
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON document.")
 def command(
     rig: Path,
@@ -26,6 +28,7 @@ def command(
     only: tuple[str, ...],
     settings: tuple[str, ...],
     open_page: bool,
+    rounds: int | str | None,
     as_json: bool,
 ) -> None:
     """Run the rig file RIG: train, compile, deploy, measure, report.
@@ -44,6 +47,8 @@ def command(
     from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
 
+    if rounds is not None:
+        settings = (*settings, f"measure.rounds={rounds}")
     plan = make(rig, only=only, settings=settings)
     show_plan(plan)
     if dry_run:

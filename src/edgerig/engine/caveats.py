@@ -35,24 +35,24 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
     if total < 2:
         return []
     labels, answers = confusion.sum(axis=1), confusion.sum(axis=0)
-    found = []
+    doubts = []
     if (labels > 0).sum() == 1:
         return [
             f"All {total:,} samples are of class {_name(int(labels.argmax()), names)}: "
             "a network that always answers so is perfect, and no accuracy tells it from a good one."
         ]
     if (answers > 0).sum() == 1:
-        found.append(f"The network answers {_name(int(answers.argmax()), names)} for all {total:,} samples.")
+        doubts.append(f"The network answers {_name(int(answers.argmax()), names)} for all {total:,} samples.")
     best = majority(confusion)
     if not beats_majority(confusion):
         share = np.trace(confusion) / total
         # It may be better: that so few samples do not show it is another thing.
         verdict = "is no better than guessing" if share <= best.share else f"over {total:,} samples may be a guess"
-        found.append(
+        doubts.append(
             f"An accuracy of {share:.2%} {verdict}: always answering {_name(best.label, names)} gives "
             f"{best.share:.2%} (McNemar's test at 5 %)."
         )
-    return found
+    return doubts
 
 
 def why_vacuous(ours: Scores, theirs: Scores) -> str | None:

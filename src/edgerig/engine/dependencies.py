@@ -28,9 +28,21 @@ from edgerig.plugins import Plugin
 
 #: Libraries whose version changes what a stage makes.
 BUILDERS = (
-    "ai-edge-litert", "flatbuffers", "jax", "jaxlib", "keras", "litert-converter", "litert-quantizer", "ml-dtypes",
-    "numpy", "onnx", "onnxruntime", "pillow", "scipy", "tflite-micro",
-)  # fmt: skip
+    "ai-edge-litert",
+    "flatbuffers",
+    "jax",
+    "jaxlib",
+    "keras",
+    "litert-converter",
+    "litert-quantizer",
+    "ml-dtypes",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pillow",
+    "scipy",
+    "tflite-micro",
+)
 #: Variables that begin so set what Keras and JAX compute with. The backend is edgerig's choice, and refused otherwise.
 VARIABLES = ("KERAS_", "JAX_", "XLA_")
 #: Samples of a split that are looked at as they are after preprocessing.
@@ -74,10 +86,11 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
         return identity
     code = code_of(cls)
     return {
-        **identity, "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
+        **identity,
+        "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
         # As they are now: they may have been read when the module was loaded, or later.
         "named": {name: _content(path) for name, path in named_files(cls).items()},
-    }  # fmt: skip
+    }
 
 
 def of_dataset(
@@ -107,11 +120,11 @@ def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
     written down.
     """
     labels = np.ascontiguousarray(samples.labels, np.int64)
-    places = np.unique(np.linspace(0, len(samples) - 1, PROBES).astype(np.int64))
+    probed = np.unique(np.linspace(0, len(samples) - 1, PROBES).astype(np.int64))
     probes = []
     # One at a time: a sample may be as large as memory allows.
-    for place in places:
-        inputs = np.ascontiguousarray(samples.inputs(np.array([place]), preprocessing))
+    for index in probed:
+        inputs = np.ascontiguousarray(samples.inputs(np.array([index]), preprocessing))
         content = files.sha256(inputs.view(np.uint8).reshape(-1).data)
         probes.append(f"{inputs.dtype.str} {inputs.shape} {content}")
     return [samples.fingerprint, files.sha256(labels.tobytes()), *probes]

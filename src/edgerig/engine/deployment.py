@@ -35,9 +35,10 @@ CHANCES = 4
 class Deployment:
     """One artifact on one target, from opening to closing.
 
-    A device that goes away, wherever that is, is waited for up to ``how.patience`` seconds; then the same artifact is
-    deployed again, warmed up if it was before, and what was under way is done again. If it goes away at the same place
-    over and over, or still after ``how.patience`` seconds, and not one sample was finished meanwhile, that is an error.
+    A device that goes away, wherever that is, is waited for up to ``measure.patience`` seconds; then the same artifact
+    is deployed again, warmed up if it was before, and what was under way is done again. If it goes away at the same
+    place over and over, or still after ``measure.patience`` seconds, and not one sample was finished meanwhile, that is
+    an error.
 
     Attributes:
         session: The session now; another one after an interruption.
@@ -49,10 +50,15 @@ class Deployment:
     """
 
     def __init__(
-        self, cell: Cell, artifact: Artifact, target: Target, how: Measure, progress: Progress,
+        self,
+        cell: Cell,
+        artifact: Artifact,
+        target: Target,
+        measure: Measure,
+        progress: Progress,
         check: Callable[[Session], None],
-    ) -> None:  # fmt: skip
-        self.cell, self.artifact, self.target, self.how, self.progress = cell, artifact, target, how, progress
+    ) -> None:
+        self.cell, self.artifact, self.target, self.measure, self.progress = cell, artifact, target, measure, progress
         self.interruptions: list[str] = []
         self._check = check
         self._piece = FIRST_PIECE
@@ -109,11 +115,11 @@ class Deployment:
         return self.ask("in the first inference", lambda session: int(session.run([inputs[:1]]).times_ns[0]))
 
     def warm_up(self, inputs: Array) -> None:
-        """Run ``how.warmup`` samples out of ``inputs``, (n, ...); the same again after every interruption from now on.
+        """Run ``measure.warmup`` samples out of ``inputs``, (n, ...); the same again after every interruption.
 
         Without a warm-up one sample is run then, so that no first inference gets among those that are measured.
         """
-        if self.how.warmup:
+        if self.measure.warmup:
             try:
                 self._run_again(self.session, inputs)
             except TargetError as error:
@@ -124,7 +130,7 @@ class Deployment:
 
     def _run_again(self, session: Session, inputs: Array) -> None:
         """The warm-up, in pieces that take no more memory than `PIECE_BYTES`, or one sample."""
-        left = max(1, self.how.warmup)
+        left = max(1, self.measure.warmup)
         most = max(1, PIECE_BYTES // max(1, inputs[:1].nbytes))
         while left:
             count = min(left, most)
@@ -144,21 +150,21 @@ class Deployment:
         Raises:
             TargetError: The device stayed away, or went away at the same sample again and again.
         """
-        place = 0
-        while place < len(inputs):
-            count = min(self._piece, len(inputs) - place)
+        position = 0
+        while position < len(inputs):
+            count = min(self._piece, len(inputs) - position)
             start = time.monotonic()
             lost: TargetError | None = None
             run: DeviceRun | None
             try:
-                run = self.session.run([inputs[place : place + count]])
+                run = self.session.run([inputs[position : position + count]])
             except TargetError as error:
                 run, lost = self.session.arrived, error
             seconds = max(time.monotonic() - start, 1e-6)
             if run is not None:
                 self._losses.clear()
                 yield run
-                place += len(run.times_ns)
+                position += len(run.times_ns)
                 done(len(run.times_ns))
             if lost is None:
                 # At most twice as many as before: the first few may be slow for reasons of their own.
@@ -166,7 +172,7 @@ class Deployment:
                 continue
             # Results come many at once. If one certain sample ends the device, each try halves the way to it at least.
             self._piece = 1
-            where = f"after sample {((first or 0) + place) * self.artifact.inputs[0].batch}"
+            where = f"after sample {((first or 0) + position) * self.artifact.inputs[0].batch}"
             self._recover(lost, where if first is not None else f"{where} of a repetition")
 
     def close(self) -> None:
@@ -196,12 +202,12 @@ class Deployment:
     def _check_same(self, report: LoadReport) -> None:
         """Times of two different devices, engines or settings are no one series."""
         # A clock's resolution is measured anew in every process, and may come out a tick apart.
-        told = msgspec.structs.replace(report, load_seconds=0.0, clock=report.clock.partition(",")[0])
-        before, self._report = self._report, told
-        if before is None or told == before:
+        report_now = msgspec.structs.replace(report, load_seconds=0.0, clock=report.clock.partition(",")[0])
+        before, self._report = self._report, report_now
+        if before is None or report_now == before:
             return
-        names = [name for name in told.__struct_fields__ if getattr(told, name) != getattr(before, name)]
-        changes = ", ".join(f"{name} {getattr(before, name)} and then {getattr(told, name)}" for name in names)
+        names = [name for name in report_now.__struct_fields__ if getattr(report_now, name) != getattr(before, name)]
+        changes = ", ".join(f"{name} {getattr(before, name)} and then {getattr(report_now, name)}" for name in names)
         raise AnswerError(
             f"{self.target.address} came back as another device: it told {one_line(changes, 300)}.",
             "Measure again, with one device that stays the same.",
@@ -215,7 +221,7 @@ class Deployment:
         while True:
             self._count(error, lost)
             self.progress.log(
-                f"{self.cell.id}: {error.message} Waiting up to {self.how.patience:g} s for it to come back."
+                f"{self.cell.id}: {error.message} Waiting up to {self.measure.patience:g} s for it to come back."
             )
             self._opened = self._come_back(error)
             if self._warmup is None:
@@ -231,11 +237,11 @@ class Deployment:
 
     def _count(self, error: TargetError, where: str) -> None:
         """Note that the device went away, unless it did so too often."""
-        if self.how.patience == 0:
+        if self.measure.patience == 0:
             raise error
         losses = self._losses.setdefault(where, [])
         losses.append(time.monotonic())
-        if len(losses) >= CHANCES or losses[-1] - losses[0] > self.how.patience:
+        if len(losses) >= CHANCES or losses[-1] - losses[0] > self.measure.patience:
             raise TargetError(f"{error.message} That was loss {len(losses)} {where}.", error.hint) from error
 
     def _come_back(self, error: TargetError) -> Session:
@@ -251,9 +257,9 @@ class Deployment:
             except TargetError as again:
                 if isinstance(again, AnswerError) or (isinstance(again, LeaseError) and again.retry_after is None):
                     raise  # it says what it says, or another run has the device now: waiting does not bring it back
-                if time.monotonic() - start > self.how.patience:
+                if time.monotonic() - start > self.measure.patience:
                     raise TargetError(
-                        f"{error.message} It was waited for, {self.how.patience:g} s in vain.", error.hint
+                        f"{error.message} It was waited for, {self.measure.patience:g} s in vain.", error.hint
                     ) from error
                 refusals += self._is_there()
                 if refusals == CHANCES:

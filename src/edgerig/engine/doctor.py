@@ -82,16 +82,19 @@ def _version_of(noun: str, name: str) -> str:
 
 
 def _programs() -> list[Finding]:
-    found = []
+    programs = []
     for program, (purpose, hint) in PROGRAMS.items():
         path = shutil.which(program)
-        found.append(
+        programs.append(
             Finding(
-                topic="Programs", name=program, state="ok" if path else "missing",
-                text=f"{path}, {purpose}" if path else f"not found; {purpose}", hint=None if path else hint,
+                topic="Programs",
+                name=program,
+                state="ok" if path else "missing",
+                text=f"{path}, {purpose}" if path else f"not found; {purpose}",
+                hint=None if path else hint,
             )
-        )  # fmt: skip
-    return found
+        )
+    return programs
 
 
 def _folders() -> list[Finding]:
@@ -118,13 +121,13 @@ def _folders() -> list[Finding]:
 def _machine(state: MachineState) -> list[Finding]:
     topic = "This machine"
     memory = f"{state.memory_bytes / 2**30:.1f} GiB" if state.memory_bytes else "memory unknown"
-    found = [
+    doubts = [
         Finding(
             topic=topic, name=state.host, state="ok", text=f"{state.cpu}, {state.cores} cores, {memory}, {state.system}"
         )
     ]
     warnings = judge_machine(state)
-    found += [Finding(topic=topic, name="fit to measure", state="warning", text=text) for text in warnings]
+    doubts += [Finding(topic=topic, name="fit to measure", state="warning", text=text) for text in warnings]
     if not warnings:
-        found.append(Finding(topic=topic, name="fit to measure", state="ok", text="nothing speaks against it"))
-    return found
+        doubts.append(Finding(topic=topic, name="fit to measure", state="ok", text="nothing speaks against it"))
+    return doubts

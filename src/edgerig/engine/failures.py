@@ -34,23 +34,29 @@ class Failures:
         self._errors: list[BaseException] = []
         self._briefs: list[str] = []
 
-    def add(self, cell: str, error: BaseException) -> str:
+    def add(self, cell: str, error: BaseException, round: int = 1) -> str:
         """Note why ``cell`` could not be measured; returns that in one line.
+
+        Args:
+            cell: Its id. error: What went wrong.
+            round: The round that failed; earlier ones are kept.
 
         Raises:
             StorageError: Not even that can be written.
         """
         expected = isinstance(error, EdgerigError)
         message = str(error) if expected else f"Unexpected {type(error).__name__}: {error}"
-        note = CellFailure(id=cell, error=type(error).__name__, message=message, time=now())
+        where = f"Round {round} failed: " if round > 1 else ""
+        message = where + message
+        note = CellFailure(id=cell, error=type(error).__name__, message=message, time=now(), round=round)
         if not expected:
             text = "".join(traceback.format_exception(error))
             files.write_text(self.bundle.cell(cell) / "traceback.txt", text)
         self.bundle.write_failure(note)
         self.notes.append(note)
         self._errors.append(error)
-        self._briefs.append(_brief(error) if isinstance(error, EdgerigError) else " ".join(message.split()))
-        return error.message if isinstance(error, EdgerigError) else message
+        self._briefs.append(where + _brief(error) if isinstance(error, EdgerigError) else " ".join(message.split()))
+        return where + error.message if isinstance(error, EdgerigError) else message
 
     def error(self, cells: int) -> EdgerigError:
         """The error that a run of so many cells ends with."""

@@ -96,7 +96,7 @@ def _matched(plans: tuple[Plan, Plan]) -> list[tuple[Cell, Cell]]:
 def _measured(source: str, plan: Plan, out: Path, progress: Progress) -> LiveSide:
     """A plan, run once for everything but times."""
     rig = plan.rig
-    once = msgspec.structs.replace(rig.measure, seconds=0.0, profile=False, transport_samples=0, pictures=0)
+    once = msgspec.structs.replace(rig.measure, rounds=1, seconds=0.0, profile=False, transport_samples=0, pictures=0)
     plan = msgspec.structs.replace(plan, rig=msgspec.structs.replace(rig, measure=once))
     _set_aside(out, progress)
     run = execute(plan, Options(out=out), progress)

@@ -53,10 +53,15 @@ def open_bundle(bundle: Bundle, plan: Plan, *, command: str) -> Header:
         return header
     bundle.clear()
     header = Header(
-        version=BUNDLE_VERSION, name=plan.rig.name, edgerig=__version__, created=now(), plan_hash=_plan_hash(plan),
-        rig=rig_to_builtins(plan.rig), cells=tuple(cell.id for cell in plan.cells),
+        version=BUNDLE_VERSION,
+        name=plan.rig.name,
+        edgerig=__version__,
+        created=now(),
+        plan_hash=_plan_hash(plan),
+        rig=rig_to_builtins(plan.rig),
+        cells=tuple(cell.id for cell in plan.cells),
         commands=(command,) if command else (),
-    )  # fmt: skip
+    )
     bundle.write_header(header)
     files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))
     return header
@@ -88,6 +93,12 @@ def check_same_plan(bundle: Bundle, plan: Plan) -> Header:
         UsageError: It is of another one.
     """
     header = bundle.header()
+    if header.version != BUNDLE_VERSION:
+        raise UsageError(
+            f"{bundle.path} was begun by an earlier edgerig, which measured each cell in one round: it can be read, "
+            "but not be gone on with.",
+            "Choose another --out.",
+        )
     if header.plan_hash != _plan_hash(plan):
         raise UsageError(
             f"{bundle.path} holds a run of another rig or selection; it cannot be resumed with this one.",

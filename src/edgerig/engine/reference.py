@@ -1,4 +1,4 @@
-"""What the float model itself predicts: the yardstick for every deployment."""
+"""What the float model itself predicts: what every deployment is compared with."""
 
 from __future__ import annotations
 

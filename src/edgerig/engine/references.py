@@ -59,9 +59,9 @@ def _choice(part: ModelPart, models: Mapping[str, Artifact]) -> Choice:
     return Choice(None, f"{part.label} is {own.scheme}, and {what} {is_said} (--reference)")
 
 
-def _alike(one: Artifact, other: Artifact) -> bool:
+def _alike(network: Artifact, other: Artifact) -> bool:
     """Whether two networks give as many values a sample."""
-    return _values(one) == _values(other)
+    return _values(network) == _values(other)
 
 
 def _values(model: Artifact) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,19 +16,22 @@ from edgerig.cache import StageCache
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.beforehand import check_networks, check_sizes
-from edgerig.engine.cell import measure_cell
+from edgerig.engine.context import CellContext
+from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info, size_rows
 from edgerig.engine.prepare import check_same_plan, claim_bundle, now, open_bundle, take_back
 from edgerig.engine.samples import EvaluationSamples, Reference
 from edgerig.engine.stages import Stages, place_artifact
-from edgerig.errors import EdgerigError, Interrupted, StorageError, TargetError, UsageError
-from edgerig.measure.judge import judge_kind
-from edgerig.measure.kinds import Measurement, Unavailable, microseconds
-from edgerig.measure.machine import MachineState, cores_text, observe
+from edgerig.engine.summary import about_machines
+from edgerig.engine.turns import Turns, finished_before
+from edgerig.errors import EdgerigError, Interrupted, StorageError, UsageError
+from edgerig.measure.kinds import Unavailable
+from edgerig.measure.machine import observe
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
+from edgerig.results.missing_rounds import is_complete
 from edgerig.results.reading import OtherVersionError
 from edgerig.results.types import (
     BUNDLE_VERSION,
@@ -41,7 +43,6 @@ from edgerig.results.types import (
 from edgerig.rig.plan import Cell, Plan, chain_key, part_key
 from edgerig.rig.types import Measure, ModelPart, Part
 from edgerig.targets.base import Target
-from edgerig.targets.resolve import target_for
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,8 +106,13 @@ def _stopped(bundle: Bundle, plan: Plan, *, begun: bool) -> Interrupted:
             header = bundle.header()
             interruptions = (*header.interruptions, f"stopped by the user at {now()}")
             bundle.write_header(msgspec.structs.replace(header, interruptions=interruptions))
+    complete = [cell for cell in cells if is_complete(cell)]
+    rounds = sum(len(cell.rounds) for cell in cells if not is_complete(cell))
+    more = (
+        f", and {rounds} {'round' if rounds == 1 else 'rounds'} of {len(cells) - len(complete)} more" if rounds else ""
+    )
     return Interrupted(
-        f"Stopped: {len(cells)} of {len(plan.cells)} cells are finished and kept in {bundle.path}.",
+        f"Stopped: {len(complete)} of {len(plan.cells)} cells are finished and kept in {bundle.path}{more}.",
         "Go on with --resume.",
     )
 
@@ -131,7 +137,7 @@ class _Run:
         self.shortages: list[str] = []
 
     def execute(self) -> RunResult:
-        with self._targets() as targets:
+        with opened_devices(self.plan, self.progress) as targets:
             self.dataset.prepare(self.progress)
             self.shortages = self._shortages()
             tests = EvaluationSamples(self.dataset, self.plan.rig.measure.samples)
@@ -148,7 +154,7 @@ class _Run:
             self._describe(models, artifacts, tests)
             references = self.stages.references(self.plan.models, models | beside, tests)
             self._note_references(references, artifacts)
-            self._cells(targets, artifacts, tests, references)
+            self._measure(targets, artifacts, tests, references)
             self._tell_failed_references()
         if self.failures.notes:
             # What an earlier run wrote when all was well would hide that.
@@ -170,51 +176,16 @@ class _Run:
         """Which cells ask for more samples than there are; said before anything is trained or measured."""
         total, asked = len(self.dataset.split("test")), self.plan.rig.measure.samples
         most = total if asked is None else min(asked, total)
-        name, found = self.dataset.name, []
+        name, notes = self.dataset.name, []
         # Nobody need have asked for the default.
         if asked is not None and asked > total and asked != Measure().samples:
-            found.append(f"{name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run.")
-            self.progress.log(found[-1])
+            notes.append(f"{name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run.")
+            self.progress.log(notes[-1])
         for count in sorted({cell.samples for cell in self.plan.cells if cell.samples and cell.samples > most}):
             cells = ", ".join(cell.id for cell in self.plan.cells if cell.samples == count)
-            found.append(f"{cells}: {count:,} samples were asked for, and there are {most:,}: those are run.")
-            self.progress.log(found[-1])
-        return found
-
-    @contextlib.contextmanager
-    def _targets(self) -> Iterator[dict[str, Target]]:
-        """All devices of the plan, checked; closed at the end."""
-        targets: dict[str, Target] = {}
-        with contextlib.ExitStack() as stack:
-            for cell in self.plan.cells:
-                key = part_key(cell.target)
-                if key not in targets:
-                    target = target_for(cell.target.use, cell.target.options)
-                    target.log = self.progress.log
-                    stack.callback(self._close, target)
-                    state = self._check(target, cell.target.use)
-                    self.progress.log(f"target {cell.target.use}: {state.cpu}, {cores_text(state)}, {state.system}")
-                    targets[key] = target
-            yield targets
-
-    def _check(self, target: Target, address: str) -> MachineState:
-        """The state of a device; one that answers what cannot be understood is named, too."""
-        try:
-            return target.check()
-        except (EdgerigError, KeyboardInterrupt):
-            raise
-        except Exception as error:
-            raise TargetError(
-                f"{address} cannot be asked for its state: unexpected {type(error).__name__}: {error}.",
-                "Is it an agent of this version of edgerig?",
-            ) from error
-
-    def _close(self, target: Target) -> None:
-        """Let go of a device. What goes wrong there costs nothing that was measured."""
-        try:
-            target.close()
-        except Exception as error:
-            self.progress.log(f"target {target.address}: closing it failed: {error}")
+            notes.append(f"{cells}: {count:,} samples were asked for, and there are {most:,}: those are run.")
+            self.progress.log(notes[-1])
+        return notes
 
     def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact | Exception]:
         """Key of model and chain to artifact, placed in the bundle; the empty chain is the model itself.
@@ -264,48 +235,51 @@ class _Run:
 
     def _note_references(self, references: dict[str, Reference], artifacts: dict[str, Artifact | Exception]) -> None:
         """Keep what cells are compared with; those of one bundle are all compared with the same."""
-        told = {label: reference.identity for label, reference in references.items()}
-        before = self.header.references or told
-        changed = [cell for cell in self.plan.cells if before.get(cell.model) != told[cell.model]]
+        identities = {label: reference.identity for label, reference in references.items()}
+        before = self.header.references or identities
+        changed = [cell for cell in self.plan.cells if before.get(cell.model) != identities[cell.model]]
         if any(self._finished(cell, artifacts[chain_key(cell.model, cell.compilers)], cell.id) for cell in changed):
             raise UsageError(
                 f"{self.bundle.path} holds cells that were compared with another float model: it has changed since.",
                 "Choose another --out, or resume with the model as it was.",
             )
-        self.header = msgspec.structs.replace(self.header, references=told)
+        self.header = msgspec.structs.replace(self.header, references=identities)
         self.bundle.write_header(self.header)
 
-    def _cells(
-        self, targets: dict[str, Target], artifacts: dict[str, Artifact | Exception], tests: EvaluationSamples,
+    def _measure(
+        self,
+        targets: dict[str, Target],
+        artifacts: dict[str, Artifact | Exception],
+        tests: EvaluationSamples,
         references: dict[str, Reference],
-    ) -> None:  # fmt: skip
-        """Measure each cell that is not finished. Whatever goes wrong with one ends that one alone."""
-        for number, cell in enumerate(self.plan.cells, 1):
+    ) -> None:
+        """Measure the rounds of each cell that are not finished."""
+
+        def context_of(cell: Cell) -> CellContext:
             artifact = artifacts[chain_key(cell.model, cell.compilers)]
-            label = f"[{number}/{len(self.plan.cells)}] {cell.id}"
-            finished = self._finished(cell, artifact, label)
-            if finished is not None:
-                self.progress.log(f"{label}: finished before")
-                self.done.append(finished)
-                continue
-            try:
-                if isinstance(artifact, Exception):
-                    raise artifact
-                own, yardstick = _subset(cell, tests, references[cell.model])
-                result, arrays = measure_cell(
-                    cell, artifact, targets[part_key(cell.target)], own, yardstick, self.plan.rig.measure,
-                    self._commands(cell), self.bundle.scratch(cell.id), self.progress,
-                )  # fmt: skip
-                result = self.bundle.write_cell(result, arrays)
-            except Interrupted:
-                raise
-            except (Exception, SystemExit) as error:
-                why = self.failures.add(cell.id, error)
-                # The error of the run tells it at the end; among many cells it is wanted at once as well.
-                self.progress.log(f"{label}: FAILED" + (f": {why}" if len(self.plan.cells) > 1 else ""))
-                continue
-            self.done.append(result)
-            self.progress.log(f"{label}: {_headline(result)}")
+            if isinstance(artifact, Exception):
+                raise artifact
+            samples, reference = _subset(cell, tests, references[cell.model])
+            return CellContext(
+                cell=cell,
+                artifact=artifact,
+                target=targets[part_key(cell.target)],
+                samples=samples,
+                reference=reference,
+                measure=self.plan.rig.measure,
+                scratch=self.bundle.scratch(cell.id),
+                commands=self._commands(cell),
+                progress=self.progress,
+            )
+
+        turns = Turns(self.plan, self.bundle, context_of, self.failures, self.progress)
+        for cell in self.plan.cells:
+            label = turns.label(cell)
+            earlier = self._finished(cell, artifacts[chain_key(cell.model, cell.compilers)], label)
+            if earlier is not None:
+                turns.take_up(cell, earlier, label)
+        turns.measure()
+        self.done = [turns.results[cell.id] for cell in self.plan.cells if cell.id in turns.results]
 
     def _tell_failed_references(self) -> None:
         """Why a network could not be run for comparison, unless a cell failed for the same reason and tells it."""
@@ -316,27 +290,33 @@ class _Run:
     def _finished(self, cell: Cell, artifact: Artifact | Exception, label: str) -> CellResult | None:
         """What an earlier run measured of a cell, if it is whole and of the same network."""
         try:
-            result = self.bundle.read_cell(cell.id)
-            if result is None or isinstance(artifact, Exception) or not _same_network(result.artifact, artifact):
-                return None
-            self.bundle.samples(cell.id)
+            return finished_before(self.bundle, cell, artifact)
         except StorageError as error:
             self.progress.log(f"{label}: {error.message} It is measured again.")
             return None
-        return result
 
     def _result(self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception]) -> RunResult:
         done, header = self.done, self.header
         assert header.model is not None
         assert header.dataset is not None
         return RunResult(
-            name=self.plan.rig.name, version=BUNDLE_VERSION, edgerig=__version__, created=header.created,
-            finished=now(), model=header.model, models=header.models, dataset=header.dataset,
-            host=observe(), cells=tuple(done),
-            sizes=size_rows(models, self.plan, artifacts), commands=header.commands, interruptions=header.interruptions,
-            stages=self.stages.log, planned=header.cells,
-            warnings=(*self.shortages, *self.stages.notes, *_about_machines(done)),
-        )  # fmt: skip
+            name=self.plan.rig.name,
+            version=BUNDLE_VERSION,
+            edgerig=__version__,
+            created=header.created,
+            finished=now(),
+            model=header.model,
+            models=header.models,
+            dataset=header.dataset,
+            host=observe(),
+            cells=tuple(done),
+            sizes=size_rows(models, self.plan, artifacts),
+            commands=header.commands,
+            interruptions=header.interruptions,
+            stages=self.stages.log,
+            planned=header.cells,
+            warnings=(*self.shortages, *self.stages.notes, *about_machines(done)),
+        )
 
     def _model_info(self, part: ModelPart, model: Artifact, artifacts: dict[str, Artifact | Exception]) -> ModelInfo:
         chains = [(), *(chain for label, chain in self.plan.chains if label == part.label)]
@@ -351,38 +331,19 @@ class _Run:
         except EdgerigError:
             train = 0  # a dataset of test samples alone is enough to measure with
         return DatasetInfo(
-            name=self.dataset.name, task=self.dataset.task, classes=self.dataset.classes, test_samples=len(test),
-            train_samples=train, fingerprint=test.fingerprint, options=self.plan.rig.dataset.options,
-        )  # fmt: skip
+            name=self.dataset.name,
+            task=self.dataset.task,
+            classes=self.dataset.classes,
+            test_samples=len(test),
+            train_samples=train,
+            fingerprint=test.fingerprint,
+            options=self.plan.rig.dataset.options,
+        )
 
     def _commands(self, cell: Cell) -> tuple[str, ...]:
         base = self.header.commands[0] if self.header.commands else "edgerig run rig.yaml"
         only = shlex.quote(re.sub(r"([*?[])", r"[\1]", cell.id))
         return (base, f"edgerig run {self.bundle.path}/rig.yaml --only {only} --out again")
-
-
-def _same_network(one: Artifact, other: Artifact) -> bool:
-    """Whether two are one file that is given the same inputs and judged by the same output."""
-    return all(
-        getattr(one, name) == getattr(other, name)
-        for name in ("sha256", "preprocessing", "inputs", "outputs", "judged_output", "classes")
-    )
-
-
-def _headline(result: CellResult) -> str:
-    parts = [f"{metric.name} {metric.text}" for metric in result.quality.metrics[:1]]
-    steady, counted = result.latency.steady, result.instructions
-    if isinstance(steady, Measurement):
-        batch = "" if result.batch == 1 else f" of {result.batch} samples"
-        parts.append(f"{microseconds(steady)} an inference{batch}")
-    if isinstance(counted, Measurement):
-        parts.append(f"{counted.value:,.0f} instructions")
-    return ", ".join(parts)
-
-
-def _about_machines(cells: list[CellResult]) -> tuple[str, ...]:
-    """What is to be said of each machine once, not of each of its numbers."""
-    return tuple(dict.fromkeys(text for cell in cells for text in judge_kind(cell.machine)))
 
 
 def _subset(cell: Cell, tests: EvaluationSamples, reference: Reference) -> tuple[EvaluationSamples, Reference]:

@@ -65,22 +65,33 @@ class EvaluationSamples:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def first(self, artifact: Artifact, count: int) -> NDArray[np.float32]:
+        """Preprocessed inputs of the first ``count`` samples, or of as many as a chunk holds; see `chunks`."""
+        return self._inputs(slice(0, self.at_once(artifact, count)), artifact)
+
+    def at_once(self, artifact: Artifact, count: int) -> int:
+        """How many samples `first` gives where ``count`` are wanted."""
+        return min(count, len(self), _chunk_samples(the_input(artifact)))
+
     def chunks(self, artifact: Artifact, start: int = 0) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Preprocessed inputs (n, *input shape without batch), float32, piece by piece, from sample ``start`` on.
 
         Raises:
             IncompatibleError: The dataset does not fit the network's input.
         """
-        spec = the_input(artifact)
-        # Whole batches, so that only the last one of all is filled up.
-        size = spec.batch * max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
-        judged = self.dataset.task != "none"
-        for place in range(start, len(self), size):
-            part = slice(place, min(place + size, len(self)))
-            yield (
-                part,
-                fit(self.samples.inputs(part, artifact.preprocessing), spec, self.dataset.name, judged=judged),
-            )
+        size = _chunk_samples(the_input(artifact))
+        for first in range(start, len(self), size):
+            part = slice(first, min(first + size, len(self)))
+            yield part, self._inputs(part, artifact)
+
+    def _inputs(self, part: slice, artifact: Artifact) -> NDArray[np.float32]:
+        inputs = self.samples.inputs(part, artifact.preprocessing)
+        return fit(inputs, the_input(artifact), self.dataset.name, judged=self.dataset.task != "none")
+
+
+def _chunk_samples(spec: TensorSpec) -> int:
+    """Samples that are preprocessed at once: whole batches, so that only the last one of all is filled up."""
+    return spec.batch * max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
 
 
 def the_input(artifact: Artifact) -> TensorSpec:

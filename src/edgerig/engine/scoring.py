@@ -57,11 +57,14 @@ def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -
     columns = each.compute()
     classes = tuple(
         ClassQuality(
-            name=name, precision=float(columns.precision[i]), recall=float(columns.recall[i]),
-            f1=float(columns.f1[i]), support=int(columns.support[i]),
+            name=name,
+            precision=float(columns.precision[i]),
+            recall=float(columns.recall[i]),
+            f1=float(columns.f1[i]),
+            support=int(columns.support[i]),
         )
         for i, name in enumerate(dataset.classes)
-    )  # fmt: skip
+    )
     counts = confusion.compute()
     matrix = tuple(tuple(int(v) for v in row) for row in counts)
     warnings += judge_answers(counts, dataset.classes)
@@ -73,7 +76,7 @@ def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -
 def tell_output(quality: Quality, artifact: Artifact) -> Quality:
     """``quality`` with the name of the output that was judged, where the network has others."""
     names = [spec.name for spec in artifact.outputs]
-    others = [name for place, name in enumerate(names) if place != artifact.judged_output]
+    others = [name for index, name in enumerate(names) if index != artifact.judged_output]
     if not others and not artifact.left_out:
         return quality
     return replace(quality, output=names[artifact.judged_output], others=(*others, *artifact.left_out))
@@ -107,13 +110,16 @@ def compare(
         mean_abs_error=float(error.mean()),
         disagreements=tuple(
             Disagreement(
-                index=int(i), label=int(samples.labels[i]), reference=int(theirs[i]), predicted=int(ours[i]),
+                index=int(i),
+                label=int(samples.labels[i]),
+                reference=int(theirs[i]),
+                predicted=int(ours[i]),
                 picture=_picture(samples, int(i)) if rank < pictures else None,
             )
             for rank, i in enumerate(different)
         ),
         warnings=tuple(judge_agreement(ours, theirs)),
-    )  # fmt: skip
+    )
 
 
 def _picture(samples: Samples, index: int) -> str | None:

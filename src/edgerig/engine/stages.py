@@ -64,9 +64,11 @@ class Stages:
     def _with_shapes(self, artifact: Artifact, part: ModelPart) -> Artifact:
         """An ONNX file with its free axes set."""
         key = StageCache.key(
-            "shapes", surroundings=dependencies.surroundings(), parent=dependencies.of_artifact(artifact),
+            "shapes",
+            surroundings=dependencies.surroundings(),
+            parent=dependencies.of_artifact(artifact),
             shapes=part.ends.shapes,
-        )  # fmt: skip
+        )
 
         def build(work: Path) -> None:
             with_fixed_shapes(artifact, part.ends.shapes, work)
@@ -82,9 +84,13 @@ class Stages:
         settings = convert_settings(TrainSettings, part.train, "model.train")
         assert isinstance(settings, TrainSettings)
         key = StageCache.key(
-            "train", surroundings=dependencies.surroundings(), model=part.use, plugin=dependencies.of_plugin(wrapper),
-            train=settings, data=dependencies.of_dataset(self.dataset, wrapper.preprocessing(self.dataset)),
-        )  # fmt: skip
+            "train",
+            surroundings=dependencies.surroundings(),
+            model=part.use,
+            plugin=dependencies.of_plugin(wrapper),
+            train=settings,
+            data=dependencies.of_dataset(self.dataset, wrapper.preprocessing(self.dataset)),
+        )
 
         def build(work: Path) -> None:
             self._drop_damaged_checkpoints(work)
@@ -96,10 +102,14 @@ class Stages:
         """``artifact`` after one compiler."""
         compiler = make("compiler", part.use, ModelCompiler, part.options)
         key = StageCache.key(
-            "compile", surroundings=dependencies.surroundings(), compiler=part.use,
-            plugin=dependencies.of_plugin(compiler), parent=dependencies.of_artifact(artifact),
-            file=Path(artifact.path).name, data=self._compiled_with(compiler, artifact),
-        )  # fmt: skip
+            "compile",
+            surroundings=dependencies.surroundings(),
+            compiler=part.use,
+            plugin=dependencies.of_plugin(compiler),
+            parent=dependencies.of_artifact(artifact),
+            file=Path(artifact.path).name,
+            data=self._compiled_with(compiler, artifact),
+        )
 
         def build(work: Path) -> None:
             compiler.compile(artifact, work, self.dataset, self.progress)
@@ -111,7 +121,7 @@ class Stages:
     ) -> dict[str, Reference]:
         """What each model's predictions are compared with, by the model's label; see `choose_references`."""
         known: dict[str, Reference] = {}
-        made: dict[str, Reference] = {}
+        by_key: dict[str, Reference] = {}
         choices = choose_references(parts, models)
         for part in parts:
             choice = choices[part.label]
@@ -130,9 +140,9 @@ class Stages:
                 )
             # Which output of which network: the layout follows from the shape, or was declared for all.
             key = files.digest([source.sha256, source.judged_output, source.inputs, source.preprocessing])
-            if key not in made:
-                made[key] = msgspec.structs.replace(self._reference(source, tests), identity=key)
-            known[part.label] = made[key]
+            if key not in by_key:
+                by_key[key] = msgspec.structs.replace(self._reference(source, tests), identity=key)
+            known[part.label] = by_key[key]
         return known
 
     def _reference(self, artifact: Artifact, tests: EvaluationSamples) -> Reference:
@@ -154,11 +164,16 @@ class Stages:
         if reason:
             return Reference(source, Unavailable(reason))
         key = StageCache.key(
-            "reference", surroundings=dependencies.surroundings(), model=artifact.sha256, inputs=artifact.inputs,
-            outputs=artifact.outputs, dataset=dependencies.of_plugin(self.dataset, folders=False),
+            "reference",
+            surroundings=dependencies.surroundings(),
+            model=artifact.sha256,
+            inputs=artifact.inputs,
+            outputs=artifact.outputs,
+            dataset=dependencies.of_plugin(self.dataset, folders=False),
             data=[tests.fingerprint, dependencies.of_samples(tests.samples, artifact.preprocessing)],
-            preprocessing=artifact.preprocessing, judged=artifact.judged_output,
-        )  # fmt: skip
+            preprocessing=artifact.preprocessing,
+            judged=artifact.judged_output,
+        )
 
         def build(work: Path) -> None:
             buffer = io.BytesIO()
@@ -195,8 +210,8 @@ class Stages:
         artifact = declare(artifact, part.ends.layout if alike else None)
         names = [spec.name for spec in artifact.outputs]
         judged = model.outputs[model.judged_output].name
-        place = names.index(judged) if judged in names else min(model.judged_output, len(names) - 1)
-        artifact = msgspec.structs.replace(artifact, judged_output=place)
+        position = names.index(judged) if judged in names else min(model.judged_output, len(names) - 1)
+        artifact = msgspec.structs.replace(artifact, judged_output=position)
         if part.ends.shapes and any(-1 in spec.shape for spec in artifact.inputs):
             artifact = self._with_shapes(artifact, part)
         return with_found_layout(artifact, self.dataset)
@@ -220,13 +235,13 @@ class Stages:
 
     def _artifact(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Artifact:
         folder = self._stage(name, key, build, resumable=resumable)
-        found = [path for path in sorted(folder.glob("*.json")) if _describes_file(path)]
-        if len(found) != 1:
+        descriptions = [path for path in sorted(folder.glob("*.json")) if _describes_file(path)]
+        if len(descriptions) != 1:
             raise ModelError(
-                f"The cached stage {folder.name[:12]} holds {len(found)} artifacts instead of one.",
+                f"The cached stage {folder.name[:12]} holds {len(descriptions)} artifacts instead of one.",
                 f"Remove {folder} and run again.",
             )
-        return Artifact.load(found[0])
+        return Artifact.load(descriptions[0])
 
     def _stage(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Path:
         def damaged(fault: str) -> None:

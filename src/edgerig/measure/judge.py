@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgerig.measure.clocks import resolution_seconds
 from edgerig.measure.machine import MachineState
@@ -45,6 +45,16 @@ def judge(
     if distribution is not None:
         warnings += _distribution(distribution, clock)
     return warnings
+
+
+def judge_rounds(medians: Sequence[float]) -> list[str]:
+    """Warnings about the rounds of a cell, by the median latency of each; none where nothing speaks against them."""
+    if len(medians) < 2 or min(medians) <= 0:
+        return []
+    low, high = min(medians), max(medians)
+    if high / low - 1 <= WIDE_SPREAD:
+        return []
+    return [f"The rounds differ widely: the median of the slowest is {high / low - 1:.0%} above that of the fastest."]
 
 
 def judge_machine(state: MachineState) -> list[str]:

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 LONG_INFERENCE = 0.5
 #: Seconds without an answer from a device, beyond its inferences, from which on there is a warning.
 LONG_WAIT = 2.0
+#: Seconds by which a time of day must be set to be told: less is a clock that is kept right.
+JUMP = 5.0
 #: Times the median above which it is one.
 TIMES = 20.0
 
@@ -57,6 +59,30 @@ class SleepWatch:
         """A sentence about it; None if it did not sleep, or if that is not known."""
         seconds = _asleep() - self._start
         return f"This machine slept for {seconds:.0f} s in the middle of the measurement." if seconds >= 1 else None
+
+
+class WallClock:
+    """Tells when the time of day was set meanwhile, which durations do not feel."""
+
+    def __init__(self) -> None:
+        self._offset = _wall_offset()
+
+    def jumped(self) -> str | None:
+        """A sentence about a jump since the last call; None if there was none worth a word."""
+        before, self._offset = self._offset, _wall_offset()
+        seconds = self._offset - before
+        if abs(seconds) < JUMP:
+            return None
+        where = "forward" if seconds > 0 else "back"
+        return (
+            f"This machine's time of day was set {abs(seconds):,.0f} s {where} meanwhile: times of day in the results "
+            "do not fit together, durations are not touched."
+        )
+
+
+def _wall_offset() -> float:
+    """Seconds that the time of day is ahead of a clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic())
 
 
 def _asleep() -> float:

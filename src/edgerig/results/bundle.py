@@ -34,6 +34,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.results.checks import check_cell, check_run
 from edgerig.results.finite import finite
 from edgerig.results.lock import FolderLock
+from edgerig.results.missing_rounds import is_complete, with_missing_rounds
 from edgerig.results.naming import folder_name
 from edgerig.results.one_round import with_honest_intervals
 from edgerig.results.reading import ARRAYS, MAX_RESULTS, OtherVersionError, read_arrays, read_document
@@ -243,9 +244,10 @@ class Bundle:
             return None
 
     def read_cells(self, identities: Iterable[str]) -> tuple[list[CellResult], list[CellFailure]]:
-        """The cells that are finished, and why others are not, as far as that is known.
+        """The cells that have a round at least, and why others have not all of theirs, as far as that is known.
 
-        A cell whose result cannot be read is among the failures, with the reason.
+        A cell whose result cannot be read is among the failures, with the reason. One that lacks rounds says so among
+        its warnings.
         """
         cells, failures = [], []
         for identity in identities:
@@ -254,8 +256,8 @@ class Bundle:
             except StorageError as error:
                 failures.append(CellFailure(id=identity, error="StorageError", message=error.message, time=""))
                 continue
-            failure = self.read_failure(identity) if cell is None else None
-            cells += [cell] if cell is not None else []
+            failure = self.read_failure(identity) if cell is None or not is_complete(cell) else None
+            cells += [with_missing_rounds(cell, failure)] if cell is not None else []
             failures += [failure] if failure is not None else []
         return cells, failures
 
@@ -328,11 +330,6 @@ class Bundle:
             commands=header.commands, interruptions=header.interruptions, planned=header.cells,
         )  # fmt: skip
         return with_honest_intervals(result)
-
-
-def is_complete(cell: CellResult) -> bool:
-    """Whether a cell has all its rounds; one of an edgerig without rounds has the only one."""
-    return isinstance(cell.repetition, msgspec.UnsetType) or cell.repetition.complete
 
 
 def _is_file(path: Path) -> bool:

@@ -134,9 +134,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         load: From the file on the device to allocated tensors.
         first: The first inference of the process (cold).
         steady: Of the measured inferences; its ``low`` and ``high`` bound the median of this one process, and say
-            nothing of the next. The raw samples are those of `Bundle.round_times`.
+            nothing of the next. The raw samples are those of `Bundle.round_times`. None where a model makes the times.
         memory: Bytes by name, as in `CellResult`.
         machine, machine_after: The device's state around the round.
+        threads: Threads that the engine was given.
+        outputs: Digest of the outputs of the first few samples; equal in all rounds of an engine that is deterministic.
         warnings: What makes this round less trustworthy; its interruptions are among them.
     """
 
@@ -146,10 +148,12 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     series: str
     load: Quantity
     first: Quantity
-    steady: Distribution
+    steady: Distribution | None
     memory: dict[str, Quantity]
     machine: MachineState
     machine_after: MachineState
+    threads: int = 1
+    outputs: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -267,12 +271,17 @@ class VariantSize(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CellFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell that could not be measured, and why; ``edgerig run --resume`` tries it again."""
+    """A cell that could not be measured, and why; ``edgerig run --resume`` tries it again.
+
+    ``round`` is the one that failed, where others were measured before: these are kept, and the cell's result is of
+    them.
+    """
 
     id: str
     error: str
     message: str
     time: str
+    round: int = 1
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,8 +49,8 @@ class Document:
         """``rig.yaml:12: matrix.0.runtimes`` for error messages."""
         path = ".".join(str(part) for part in location)
         line = self.line(location)
-        place = f"{self.name}:{line}" if line else self.name
-        return f"{place}: {path}" if path else place
+        position = f"{self.name}:{line}" if line else self.name
+        return f"{position}: {path}" if path else position
 
 
 def read_document(path: Path) -> Document:
@@ -169,8 +169,8 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{name}:{mark.line + 1}" if mark else name
-        raise SpecError(f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}.") from error
+        position = f"{name}:{mark.line + 1}" if mark else name
+        raise SpecError(f"{position}: not valid YAML: {getattr(error, 'problem', None) or error}.") from error
     if node is not None:
         _bound(node, name)
     return node

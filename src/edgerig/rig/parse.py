@@ -157,9 +157,13 @@ class _Reader:
         part = self.part({"use": use, **options}, "model", ModelWrapper, where)
         self.settings(TrainSettings, train, "model.train", (*where, "train"))
         return ModelPart(
-            use=part.use, options=part.options, train=train if isinstance(train, dict) else {}, name=name,
-            reference=self.reference(data.get("reference"), where), ends=ends,
-        )  # fmt: skip
+            use=part.use,
+            options=part.options,
+            train=train if isinstance(train, dict) else {},
+            name=name,
+            reference=self.reference(data.get("reference"), where),
+            ends=ends,
+        )
 
     def reference(self, file: Any, where: Location) -> str | None:
         if file is None:

@@ -157,9 +157,14 @@ class _Expansion:
                         continue
                     identity = self._own_case(f"{id_part(variant)}-{label}-{address}")
                     cell = Cell(
-                        id=identity, model=model, variant=variant, compilers=chain, runtime=runtime, target=target,
+                        id=identity,
+                        model=model,
+                        variant=variant,
+                        compilers=chain,
+                        runtime=runtime,
+                        target=target,
                         samples=block.samples,
-                    )  # fmt: skip
+                    )
                     if self.cells.setdefault(cell.id, cell) != cell:
                         said = f"two different cells are called {cell.id!r}; give one of their parts a 'name'"
                         self.refused[said] = None

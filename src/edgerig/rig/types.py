@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from edgerig.artifact import Layout
 from edgerig.plugins import Settings
 from edgerig.results.gate.limits import Limit
+from edgerig.results.types import MAX_ROUNDS
+
+#: Rounds that `rounds: auto` measures at least: of fewer an interval says little.
+FEWEST_ROUNDS = 5
 
 Described = msgspec.Meta
+
+
+def _share(value: float | str) -> float:
+    """A share of 1 out of ``0.02``, ``"0.02"`` or ``"2 %"``.
+
+    Raises:
+        ValueError: It is none above 0.
+    """
+    text = str(value).strip()
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise ValueError(f"width: {text[:40]!r} is no share of the latency, such as 0.02 or 2 %") from None
+    if not 0 < share < float("inf"):
+        raise ValueError(f"width: {text[:40]!r} is not above 0")
+    return share
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -76,11 +96,29 @@ class Measure(Settings, frozen=True, kw_only=True):
         Annotated[int, Described(ge=1)] | None, Described(description="test samples to run in each cell; all if null")
     ] = 1000
     warmup: Annotated[int, Described(description="inferences before the measured ones", ge=0)] = 20
+    rounds: Annotated[
+        Annotated[int, Described(ge=1, le=MAX_ROUNDS)] | Literal["auto"],
+        Described(
+            description="fresh processes (on a board: fresh deployments) that measure each cell, in turns with the "
+            "other cells; intervals are made between them; auto: as many as `width` takes"
+        ),
+    ] = 5
+    width: Annotated[
+        float | str,
+        Described(
+            description="with `rounds: auto`, go on until half the 95 % interval of the median latency is within this "
+            "share of it: 0.02 or 2 %"
+        ),
+    ] = 0.02
+    time_limit: Annotated[
+        float,
+        Described(description="with `rounds: auto`, seconds after which no further round of a cell is begun", ge=0),
+    ] = 60.0
     seconds: Annotated[
         float,
         Described(
-            description="run the samples over and over until the measured inferences took so long, or the host waited "
-            "five times as long",
+            description="seconds of inference that the rounds of a cell measure together, by running samples over and "
+            "over; the host waits five times as long at most",
             ge=0,
         ),
     ] = 1.0
@@ -93,6 +131,25 @@ class Measure(Settings, frozen=True, kw_only=True):
         float, Described(description="seconds to wait for a device that went away in mid-run; 0 for not at all", ge=0)
     ] = 30.0
     pictures: Annotated[int, Described(description="pictures of disagreements kept for the report, a cell", ge=0)] = 12
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "width", _share(self.width))
+
+    @property
+    def wanted_width(self) -> float:
+        """``width`` as a share."""
+        assert isinstance(self.width, float)
+        return self.width
+
+    @property
+    def planned_rounds(self) -> int | None:
+        """How many rounds a cell has; None for as many as it takes."""
+        return self.rounds if isinstance(self.rounds, int) else None
+
+    @property
+    def round_seconds(self) -> float:
+        """Seconds of inference that a round measures: its part of ``seconds``."""
+        return self.seconds / (self.planned_rounds or FEWEST_ROUNDS)
 
 
 class Block(msgspec.Struct, frozen=True):

@@ -142,11 +142,13 @@ class Target(Plugin, ABC):
             has times, ``emulated`` if it has only counts.
         runtime: The only runtime that there is on it, if there is only one.
         side_by_side: Whether it can hold several networks at once, each in a process of its own.
+        exact: Whether each session tells exactly the same numbers, so that one round is enough.
     """
 
     kind: ClassVar[str] = "measured"
     runtime: ClassVar[str | None] = None
     side_by_side: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
     address: str
     log: Callable[[str], None] = staticmethod(lambda text: None)
 

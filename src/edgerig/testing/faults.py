@@ -30,15 +30,20 @@ class FaultySettings(RuntimeSettings, frozen=True, kw_only=True):
     """What goes wrong, and when."""
 
     fault: Annotated[
-        Literal["none", "abort", "exit", "hang", "raise", "nan", "stop"],
+        Literal["none", "abort", "exit", "hang", "raise", "nan", "stop", "vary"],
         msgspec.Meta(
             description="abort: SIGABRT; exit: end with code 3; hang: sleep; raise: raise; nan: outputs are no "
-            "numbers from then on; stop: the process is stopped by SIGSTOP once, for a second"
+            "numbers from then on; stop: the process is stopped by SIGSTOP once, for a second; vary: outputs are "
+            "others in each process"
         ),
     ] = "none"
     at: Annotated[Literal["load", "run"], msgspec.Meta(description="where it goes wrong")] = "run"
     after: Annotated[int, msgspec.Meta(description="inferences that go well before it", ge=0)] = 0
     seconds: Annotated[float, msgspec.Meta(description="seconds that every inference takes", ge=0)] = 0.0
+    counter: Annotated[str, msgspec.Meta(description="a file that grows by a byte in each process")] = ""
+    first: Annotated[int, msgspec.Meta(description="process by `counter` from which on it goes wrong", ge=1)] = 1
+    last: Annotated[int | None, msgspec.Meta(description="process by `counter` up to which it goes wrong")] = None
+    slower: Annotated[float, msgspec.Meta(description="seconds more for each inference of these processes", ge=0)] = 0.0
 
 
 class Faulty(Runtime):
@@ -58,8 +63,19 @@ class Faulty(Runtime):
         self._done, self._stopped = 0, False
         self._x: Array = np.zeros((1, 4), np.float32)
         self.path = path
-        if self.settings.at == "load":
+        self._wrong = self._counted()
+        if self.settings.at == "load" and self._wrong:
             self._go_wrong()
+
+    def _counted(self) -> bool:
+        """Whether this process, the latest of those that are counted, is to go wrong."""
+        if not self.settings.counter:
+            return True
+        path = Path(self.settings.counter)
+        with path.open("ab") as file:
+            file.write(b".")
+        self.process = path.stat().st_size
+        return self.settings.first <= self.process and self.process <= (self.settings.last or self.process)
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return (X,)
@@ -74,11 +90,12 @@ class Faulty(Runtime):
         self._x = sample[0]
 
     def _invoke(self) -> None:
-        if self.settings.at == "run" and self._done >= self.settings.after:
+        if self._wrong and self.settings.at == "run" and self._done >= self.settings.after:
             self._go_wrong()
         self._done += 1
-        if self.settings.seconds:
-            time.sleep(self.settings.seconds)
+        seconds = self.settings.seconds + (self.settings.slower if self._wrong else 0.0)
+        if seconds:
+            time.sleep(seconds)
 
     def _go_wrong(self) -> None:
         fault = self.settings.fault
@@ -91,6 +108,8 @@ class Faulty(Runtime):
             time.sleep(3600)
         elif fault == "nan":
             self._x = np.full_like(self._x, np.nan)
+        elif fault == "vary":
+            self._x = self._x + self.process
         elif fault == "stop" and not self._stopped:
             self._stopped = True
             subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])

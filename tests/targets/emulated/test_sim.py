@@ -176,7 +176,7 @@ def test_instructions_are_told_whole_and_by_layer(int8_net: Path) -> None:
 def test_a_modelled_time_is_told_with_its_error_and_without_a_spread(int8_net: Path, tmp_path: Path) -> None:
     rig = {
         "name": "told", "model": {"file": str(int8_net)}, "dataset": {"use": "random", "shape": [64], "samples": 600},
-        "matrix": [{"runtimes": ["micro"], "targets": [BOARD]}], "measure": {"warmup": 0, "seconds": 0},
+        "matrix": [{"runtimes": ["micro"], "targets": [BOARD]}], "measure": {"warmup": 0, "rounds": 1, "seconds": 0},
     }  # fmt: skip
     (cell,) = run_rig(rig, out=tmp_path / "run").cells
     latency, model = cell.latency, cycle_model("cortex-m7")
@@ -239,7 +239,7 @@ def test_what_makes_a_firmware_slow_is_said_next_to_the_number(int8_net: Path, t
     target = {"use": BOARD, "fpu": False, "debug": True, "clock_hz": 16_000_000}
     rig = {
         "name": "slow", "model": {"file": str(int8_net)}, "dataset": {"use": "random", "shape": [64], "samples": 40},
-        "matrix": [{"runtimes": ["micro"], "targets": [target]}], "measure": {"warmup": 0, "seconds": 0},
+        "matrix": [{"runtimes": ["micro"], "targets": [target]}], "measure": {"warmup": 0, "rounds": 1, "seconds": 0},
     }  # fmt: skip
     (cell,) = run_rig(rig, out=tmp_path / "run").cells
     text = "\n".join(cell.warnings)

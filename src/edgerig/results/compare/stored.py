@@ -183,11 +183,11 @@ def _memory(cell: CellResult) -> Whole:
 
 
 def _median(entry: Round) -> float | None:
-    return entry.steady.median
+    return entry.steady.median if entry.steady is not None else None
 
 
 def _p99(entry: Round) -> float | None:
-    return entry.steady.p99
+    return entry.steady.p99 if entry.steady is not None else None
 
 
 def _load(entry: Round) -> float | None:

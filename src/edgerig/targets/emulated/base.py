@@ -49,6 +49,8 @@ class BoardTarget(Target):
 
     simulator: ClassVar[str]
     kind = "emulated"
+    #: Instructions are counted, and the same network takes the same ones.
+    exact = True
     runtime = RUNTIME
     Settings = BoardSettings
     settings: BoardSettings

@@ -1,0 +1,78 @@
+"""What a cell is measured with: the same in all of its rounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgerig.artifact import Artifact
+from edgerig.engine.columns import check_columns, columns_of
+from edgerig.engine.dependencies import of_samples
+from edgerig.engine.samples import EvaluationSamples, Reference, the_input
+from edgerig.errors import TargetError
+from edgerig.files import digest
+from edgerig.plugin_code import own_code
+from edgerig.progress import Progress
+from edgerig.rig.plan import Cell
+from edgerig.rig.types import Measure
+from edgerig.targets.base import LoadReport, Session, Target
+
+
+class CellContext(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell, and all that it takes to measure it.
+
+    Attributes:
+        cell: The combination. artifact: What is deployed. target: The device.
+        samples: The test samples that it runs. reference: What its predictions are compared with.
+        measure: How it is measured.
+        scratch: Folder of what an unfinished first round has measured so far.
+        commands: The commands that repeat it.
+        progress: Hears of progress.
+    """
+
+    cell: Cell
+    artifact: Artifact
+    target: Target
+    samples: EvaluationSamples
+    reference: Reference
+    measure: Measure
+    scratch: Path
+    commands: tuple[str, ...]
+    progress: Progress
+
+    def check_deployed(self, session: Session) -> None:
+        """A number must belong to the file and the engine that were asked for.
+
+        Raises:
+            TargetError: The device loaded another file, runs another engine, or lacks the output that is judged.
+            IncompatibleError: That output does not fit the dataset.
+        """
+        report, artifact = session.load_report, self.artifact
+        if report.sha256 != artifact.sha256:
+            raise TargetError(
+                f"The device loaded a file with SHA-256 {report.sha256[:12]}, not {artifact.sha256[:12]}."
+            )
+        if report.runtime != self.cell.runtime.use:
+            raise TargetError(f"The device runs {report.runtime!r}, not {self.cell.runtime.use!r} as asked for.")
+        if artifact.judged_output >= len(report.outputs):
+            raise TargetError(
+                f"The device tells of {len(report.outputs)} outputs; output {artifact.judged_output + 1} is to be "
+                "judged."
+            )
+        columns = columns_of(report.outputs[artifact.judged_output], the_input(artifact).batch)
+        if columns is not None:
+            check_columns(columns, artifact, self.samples)
+
+    def series(self, device: LoadReport) -> str:
+        """Digest of all that a series of results may depend on: one with another engine, or made by other code, is
+        another series.
+
+        Args:
+            device: What the device told of itself when it loaded the network, as `Deployment.identity` gives it.
+        """
+        artifact, cell = self.artifact, self.cell
+        ends = [artifact.inputs, artifact.judged_output]
+        data = [self.samples.fingerprint, of_samples(self.samples.samples, artifact.preprocessing)]
+        identity = [artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device]
+        return digest([*identity, own_code()])

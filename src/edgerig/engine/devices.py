@@ -1,0 +1,55 @@
+"""The devices of a plan: all looked for before anything is done, all let go of at the end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from edgerig.errors import EdgerigError, TargetError
+from edgerig.measure.machine import MachineState, cores_text
+from edgerig.progress import Progress
+from edgerig.rig.plan import Plan, part_key
+from edgerig.targets.base import Target
+from edgerig.targets.resolve import target_for
+
+
+@contextlib.contextmanager
+def opened_devices(plan: Plan, progress: Progress) -> Iterator[dict[str, Target]]:
+    """All devices of ``plan`` by `part_key`, checked; closed at the end.
+
+    Raises:
+        TargetError: One is not there, or answers what cannot be understood.
+    """
+    targets: dict[str, Target] = {}
+    with contextlib.ExitStack() as stack:
+        for cell in plan.cells:
+            key = part_key(cell.target)
+            if key not in targets:
+                target = target_for(cell.target.use, cell.target.options)
+                target.log = progress.log
+                stack.callback(_close, target, progress)
+                state = _check(target, cell.target.use)
+                progress.log(f"target {cell.target.use}: {state.cpu}, {cores_text(state)}, {state.system}")
+                targets[key] = target
+        yield targets
+
+
+def _check(target: Target, address: str) -> MachineState:
+    """The state of a device; one that answers what cannot be understood is named, too."""
+    try:
+        return target.check()
+    except (EdgerigError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise TargetError(
+            f"{address} cannot be asked for its state: unexpected {type(error).__name__}: {error}.",
+            "Is it an agent of this version of edgerig?",
+        ) from error
+
+
+def _close(target: Target, progress: Progress) -> None:
+    """Let go of a device. What goes wrong there costs nothing that was measured."""
+    try:
+        target.close()
+    except Exception as error:
+        progress.log(f"target {target.address}: closing it failed: {error}")

@@ -1,0 +1,218 @@
+"""From the rounds of a cell to its figures: each the mean of its rounds, with the interval between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from edgerig.engine.caveats import VACUOUS
+from edgerig.engine.repetition import repetition_of, short_of
+from edgerig.engine.steady import NANOSECOND
+from edgerig.measure.drift import drift_between
+from edgerig.measure.intervals import Interval, t_interval
+from edgerig.measure.judge import judge, judge_rounds
+from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
+from edgerig.measure.spans import one_span
+from edgerig.measure.stats import Distribution, summarize
+from edgerig.results.types import Agreement, CellResult, Latency, Round
+from edgerig.rig.types import Measure
+
+
+def summed_up(
+    result: CellResult, times_ns: Sequence[NDArray[np.int64]], measure: Measure, *, exact: bool = False
+) -> CellResult:
+    """``result`` with its figures made of all of its rounds, at least one.
+
+    Args:
+        result: Of which only the rounds, and what is measured once alone, is looked at.
+        times_ns: The raw times of each round.
+        measure: How the cell is measured.
+        exact: Whether every round would give the same numbers.
+    """
+    rounds = result.rounds
+    if rounds[0].steady is None:
+        latency, memory, timed = result.latency, result.memory, None
+    else:
+        pooled = summarize(np.concatenate(times_ns) * NANOSECOND)
+        latency, memory = _latency(result, pooled), _memory(rounds)
+        timed = _of_a_typical_round(pooled, rounds)
+    repetition = repetition_of(rounds, latency.steady, measure, exact=exact)
+    between = [*judge_rounds([entry.steady.median for entry in rounds if entry.steady]), *_unlike_outputs(rounds)]
+    machine, machine_after = one_span([(entry.machine, entry.machine_after) for entry in rounds])
+    doubts = (
+        *_said_of_rounds(rounds),
+        *(text for text in (drift_between([e.steady.median for e in rounds if e.steady]),) if text is not None),
+        *between,
+        *short_of(repetition),
+        *judge(machine, machine_after, rounds[0].threads, timed, result.clock),
+    )
+    return replace(
+        result,
+        latency=_with_warnings(latency, doubts),
+        memory=memory,
+        machine_after=rounds[-1].machine_after,
+        seconds=sum(entry.seconds for entry in rounds),
+        repetition=repetition,
+        warnings=tuple(dict.fromkeys((*doubts, *result.quality.warnings, *_about_agreement(result.agreement)))),
+    )
+
+
+def between_rounds(quantities: Sequence[Quantity]) -> Quantity:
+    """One figure of several rounds: their mean with its 95 % t interval, which is not below 0.
+
+    Rounds that could not tell it are left out; if none could, the first one's reason stands for all.
+    """
+    numbers = [quantity for quantity in quantities if isinstance(quantity, Measurement)]
+    if not numbers:
+        return quantities[0]
+    interval = t_interval([number.value for number in numbers])
+    first = replace(numbers[0], value=interval.value, low=None, high=None)
+    if interval.low is None:
+        return first
+    return _with_interval(first, interval, n=len(numbers))
+
+
+def as_modelled(latency: Latency, model: ModelBand | Unavailable) -> Latency:
+    """``latency`` of a session whose times a model made: with its error as their bounds, or why there are none.
+
+    No distribution: the spread of its times is that of instructions.
+    """
+
+    def modelled(time: Quantity) -> Quantity:
+        if isinstance(time, Unavailable) or isinstance(model, Unavailable):
+            return model if isinstance(model, Unavailable) else time
+        return model.of(replace(time, method=f"{time.method}; {model.method}"))
+
+    each = latency.per_sample
+    return replace(
+        latency,
+        load=modelled(latency.load),
+        first=modelled(latency.first),
+        steady=modelled(latency.steady),
+        throughput=modelled(latency.throughput),
+        distribution=None,
+        per_sample=each if isinstance(each, msgspec.UnsetType) else modelled(each),
+        mean=msgspec.UNSET,
+        p90=msgspec.UNSET,
+        p99=msgspec.UNSET,
+    )
+
+
+def _latency(result: CellResult, pooled: Distribution) -> Latency:
+    """The times of ``result.rounds``; what is measured once alone is as it was."""
+    return replace(
+        result.latency,
+        **times_of(result.rounds, pooled, result.clock, result.method, result.batch),
+    )
+
+
+def times_of(rounds: Sequence[Round], pooled: Distribution, clock: str, method: str, batch: int) -> dict[str, Any]:
+    """The fields of `Latency` that are made of rounds, each of which has times of its own."""
+    of = "" if batch == 1 else f" of an inference of {batch} samples"
+    kind: Kind = next((entry.load.kind for entry in rounds if isinstance(entry.load, Measurement)), "measured")
+
+    def steady(name: str, pick: Callable[[Distribution], float | None]) -> Quantity:
+        values = [pick(entry.steady) for entry in rounds if entry.steady is not None]
+        known = [value for value in values if value is not None]
+        base = Measurement(
+            value=pick(pooled) or 0.0, unit="s", kind=kind, clock=clock, n=pooled.n, method=f"{name}{of}; {method}"
+        )
+        if len(known) == len(values) and known:
+            return _with_interval(base, t_interval(known), n=pooled.n)
+        if pick(pooled) is None:
+            return Unavailable(f"{pooled.n:,} inferences are too few for {name}")
+        return replace(base, method=f"{name}{of} of all rounds together; {method}")
+
+    median = steady("median", lambda d: d.median)
+    each: Quantity | msgspec.UnsetType = msgspec.UNSET
+    if batch > 1:
+        each = _scaled(median, lambda x: x / batch, "s", f"{{}} / its batch of {batch} samples")
+    rate: Quantity = Unavailable("the clock is too coarse: the median inference takes no time")
+    if isinstance(median, Measurement) and median.value > 0 and pooled.median > 0:
+        rate = _scaled(median, lambda x: batch / x, "1/s", f"{batch} / {{}}")
+    return {
+        "load": between_rounds([entry.load for entry in rounds]),
+        "first": between_rounds([entry.first for entry in rounds]),
+        "steady": median,
+        "mean": steady("mean", lambda d: d.mean),
+        "p90": steady("p90", lambda d: d.p90),
+        "p99": steady("p99", lambda d: d.p99),
+        "distribution": pooled,
+        "throughput": rate,
+        "per_sample": each,
+    }
+
+
+def _scaled(number: Quantity, of: Callable[[float], float], unit: str, method: str) -> Quantity:
+    """What follows from a time alone, such as a rate; ``method`` holds ``{}`` for how the time was had."""
+    if isinstance(number, Unavailable):
+        return number
+    ends = [of(end) for end in (number.low, number.high) if end]
+    low, high = (min(ends), max(ends)) if len(ends) == 2 else (None, None)
+    what = method.format(f"({number.method.partition(';')[0]})")
+    return replace(number, value=of(number.value), low=low, high=high, unit=unit, method=what)
+
+
+def _with_interval(base: Measurement, interval: Interval, *, n: int) -> Measurement:
+    if interval.low is None or interval.high is None:
+        return replace(base, value=interval.value, n=n)
+    name, _, rest = base.method.partition(";")
+    method = f"{name}, mean of {interval.n} rounds with a 95 % t interval between them" + (f";{rest}" if rest else "")
+    return replace(base, value=interval.value, low=max(0.0, interval.low), high=interval.high, n=n, method=method)
+
+
+def _memory(rounds: Sequence[Round]) -> dict[str, Quantity]:
+    names = dict.fromkeys(name for entry in rounds for name in entry.memory)
+    return {name: between_rounds([entry.memory[name] for entry in rounds if name in entry.memory]) for name in names}
+
+
+def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distribution:
+    """All inferences, with the spread and the drift that they have within a round: what lies between rounds is told
+    apart from it."""
+    steadies = [entry.steady for entry in rounds if entry.steady is not None]
+    return replace(
+        pooled,
+        spread=float(np.median([steady.spread for steady in steadies])),
+        drift=float(np.median([steady.drift for steady in steadies])),
+    )
+
+
+def _said_of_rounds(rounds: Sequence[Round]) -> list[str]:
+    """The warnings of single rounds; of several, with the round's number."""
+    if len(rounds) == 1:
+        return list(rounds[0].warnings)
+    return [f"Round {entry.number}: {text}" for entry in rounds for text in entry.warnings]
+
+
+def _unlike_outputs(rounds: Sequence[Round]) -> list[str]:
+    """Whether the engine gave the same samples other outputs in another process."""
+    unlike = [str(entry.number) for entry in rounds if entry.outputs != rounds[0].outputs]
+    if not unlike:
+        return []
+    which = f"round {unlike[0]}" if len(unlike) == 1 else f"rounds {', '.join(unlike)}"
+    return [
+        f"The outputs of the first samples in {which} are not those of round 1: the engine does not give the same "
+        "twice, and the quality is that of round 1."
+    ]
+
+
+def _with_warnings(latency: Latency, warnings: tuple[str, ...]) -> Latency:
+    """``latency`` with what speaks against its steady state beside that."""
+
+    def warned(quantity: Any) -> Any:
+        return replace(quantity, warnings=warnings) if isinstance(quantity, Measurement) else quantity
+
+    names = ("steady", "throughput", "per_sample", "mean", "p90", "p99")
+    return replace(latency, **{name: warned(getattr(latency, name)) for name in names})
+
+
+def _about_agreement(agreement: Agreement | Unavailable) -> tuple[str, ...]:
+    """What is to be said of the comparison with the float model; that there is none is no warning by itself."""
+    if isinstance(agreement, Unavailable):
+        return (f"Same as float is {agreement.reason}.",) if agreement.reason.startswith(VACUOUS) else ()
+    return agreement.warnings

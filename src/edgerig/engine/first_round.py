@@ -1,0 +1,265 @@
+"""The first round of a cell: every test sample once, and all that is measured once alone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from edgerig.datasets.input_fit import InputFit, judge_fit, summarize_fit
+from edgerig.engine.context import CellContext
+from edgerig.engine.deployment import Deployment
+from edgerig.engine.figures import as_modelled, summed_up, times_of
+from edgerig.engine.journal import Journal
+from edgerig.engine.passing import HostTime
+from edgerig.engine.prepare import now
+from edgerig.engine.samples import the_input
+from edgerig.engine.scoring import compare, judge_quality, tell_output
+from edgerig.engine.session_state import machine_of, memory_of
+from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
+from edgerig.errors import AnswerError, InferenceError
+from edgerig.measure.firmware import Counts, FirmwareReport
+from edgerig.measure.kinds import Measurement, ModelBand, Quantity, Unavailable
+from edgerig.measure.machine import MachineState
+from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
+from edgerig.measure.profile import LayerTime
+from edgerig.measure.stats import summarize
+from edgerig.results.types import Agreement, CellResult, Latency, Quality, Round
+from edgerig.rig.types import Measure
+from edgerig.targets.base import LoadReport, Session
+
+Array = NDArray[Any]
+Layers = tuple[LayerTime, ...] | Unavailable
+
+
+class _FirstPass(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one session told."""
+
+    series: str
+    report: LoadReport
+    machine: MachineState
+    machine_after: MachineState
+    first_ns: int
+    steady: Steady
+    counts: Counts | None
+    firmware: FirmwareReport | None
+    model: ModelBand | Unavailable | None
+    memory: dict[str, Quantity]
+    layers: Layers
+    transport: Quantity
+    interruptions: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
+    """Deploy a cell's artifact on its device and measure it there.
+
+    What is measured so far lies in the folder ``context.scratch``; if it is not empty, the pass over the samples goes
+    on where it stopped.
+
+    Returns:
+        The result with its first round, and the raw arrays that belong to it: ``scores``, ``predictions``, ``labels``
+        and ``indices`` of the n samples, and ``times_ns`` of all m >= n measured inferences.
+
+    Raises:
+        TargetError: The device is not there, went away for good, or ran another file than it was sent.
+        InferenceError: Its engine refused the network or failed.
+        IncompatibleError: Dataset and network do not fit.
+    """
+    started, begin, sleep = now(), time.perf_counter(), SleepWatch()
+    done = _run(context)
+    slept = sleep.slept()
+    quality, agreement, fit = _score(context, done.steady)
+    round_ = Round(
+        number=1,
+        started=started,
+        seconds=time.perf_counter() - begin,
+        series=done.series,
+        **cold_times(context, done.report, done.first_ns),
+        steady=summarize(done.steady.times_ns * NANOSECOND),
+        memory=done.memory,
+        machine=done.machine,
+        machine_after=done.machine_after,
+        threads=done.report.threads,
+        outputs=digest_of(done.steady.scores[: probe_count(context.samples, context.artifact)]),
+        warnings=(*done.interruptions, *done.doubts, *([slept] if slept else [])),
+    )
+    batch = the_input(context.artifact).batch
+    latency = _latency(round_, done, batch)
+    if done.model is not None:
+        round_ = replace(round_, load=latency.load, first=latency.first, steady=None)
+    cell = context.cell
+    result = CellResult(
+        id=cell.id,
+        model=cell.model,
+        variant=cell.variant,
+        runtime=cell.runtime.use,
+        runtime_version=done.report.runtime_version,
+        target=context.target.address,
+        options=cell.runtime.options,
+        artifact=context.artifact,
+        quality=quality,
+        agreement=agreement,
+        input=fit,
+        latency=latency,
+        memory=done.memory,
+        layers=done.layers,
+        machine=done.machine,
+        machine_after=done.machine_after,
+        warnings=(),
+        commands=context.commands,
+        started=started,
+        seconds=round_.seconds,
+        measured_samples=len(context.samples),
+        warmup=context.measure.warmup,
+        clock=done.report.clock,
+        method=done.report.invoke_method,
+        interruptions=done.interruptions,
+        device=context.target.description,
+        instructions=done.counts.instructions if done.counts else msgspec.UNSET,
+        cycles=done.counts.cycles if done.counts else msgspec.UNSET,
+        firmware=done.firmware if done.firmware is not None else msgspec.UNSET,
+        batch=batch,
+        rounds=(round_,),
+    )
+    exact = context.target.exact or done.model is not None
+    return summed_up(result, [done.steady.times_ns], context.measure, exact=exact), _arrays(done.steady, context)
+
+
+def cold_times(context: CellContext, report: LoadReport, first_ns: int) -> dict[str, Measurement]:
+    """``load`` and ``first`` of a `Round`, as the device told them."""
+
+    def device(seconds: float, method: str) -> Measurement:
+        kind: Any = context.target.kind
+        return Measurement(value=seconds, unit="s", kind=kind, clock=report.clock, method=method)
+
+    return {
+        "load": device(report.load_seconds, "file on the device to allocated tensors"),
+        "first": device(first_ns * NANOSECOND, f"first inference; {report.invoke_method}"),
+    }
+
+
+def _run(context: CellContext) -> _FirstPass:
+    """The session of the first round, from opening to closing."""
+    samples, measure, artifact = context.samples, context.measure, context.artifact
+    with Deployment(
+        context.cell, artifact, context.target, measure, context.progress, context.check_deployed
+    ) as deployment:
+        series = context.series(deployment.identity)
+        journal = Journal(context.scratch, series, the_input(artifact).batch)
+        journal.load()
+        resumed = journal.samples
+        machine = deployment.ask("before the first inference", machine_of)
+        inputs = first_inputs(samples, artifact, max(measure.profile_samples, measure.transport_samples, 1))
+        first_ns = deployment.first(inputs)
+        report = deployment.session.load_report
+        deployment.warm_up(inputs)
+        with context.progress.task(context.cell.id, len(samples)) as task:
+            steady = steady_pass(deployment, journal, samples, measure.round_seconds, task.advance)
+        waiting = waited(deployment.longest_wait)
+        counts, firmware = deployment.session.counts(), deployment.session.firmware()
+        model = deployment.session.time_model()
+        memory = deployment.ask("while its memory was read", memory_of)
+        layers, memory_after = deployment.ask("in the profile", lambda session: _profile(session, inputs, measure))
+        transport = deployment.ask(
+            "while the transport was measured", lambda session: _transport(session, inputs, measure)
+        )
+        clock = deployment.ask("while its clock was checked", lambda session: session.check_clock([inputs]))
+        machine_after = deployment.ask("at the end", machine_of)
+    interruptions = tuple(deployment.interruptions)
+    if resumed:
+        interruptions = (f"The run went on at sample {resumed} of {len(samples)}, in a new session.", *interruptions)
+    paused = paused_inferences(steady.times_ns * NANOSECOND) if model is None else None
+    return _FirstPass(
+        series=series,
+        report=report,
+        machine=machine,
+        machine_after=machine_after,
+        first_ns=first_ns,
+        steady=steady,
+        counts=counts,
+        firmware=firmware,
+        model=model,
+        memory=_with_memory_of_profile(memory, memory_after),
+        layers=layers,
+        transport=transport,
+        interruptions=interruptions,
+        doubts=tuple(text for text in (clock, paused, waiting, *steady.pauses) if text is not None),
+    )
+
+
+def _profile(session: Session, inputs: Array, measure: Measure) -> tuple[Layers, dict[str, Quantity]]:
+    """The profile, and the memory as the same session tells it afterwards."""
+    if not measure.profile:
+        return Unavailable("the per-operator profile was switched off"), memory_of(session)
+    try:
+        layers = session.profile([inputs[: measure.profile_samples]])
+    except (AnswerError, InferenceError) as error:
+        layers = Unavailable(error.message.rstrip("."))
+    return layers if isinstance(layers, Unavailable) else tuple(layers), memory_of(session)
+
+
+def _with_memory_of_profile(before: dict[str, Quantity], after: dict[str, Quantity]) -> dict[str, Quantity]:
+    """Memory as it was before the profile, which needs some itself, and what only the profile could tell."""
+    return {name: after.get(name, own) if isinstance(own, Unavailable) else own for name, own in before.items()}
+
+
+def _transport(session: Session, inputs: Array, measure: Measure) -> Quantity:
+    if not measure.transport_samples:
+        return Unavailable("measuring the transport was switched off")
+    return session.transport([inputs], measure.transport_samples)
+
+
+def _score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Unavailable, InputFit | None]:
+    """What the outputs are worth, against the labels and against the float model's."""
+    samples, reference = context.samples, context.reference
+    fit = summarize_fit(steady.fit, the_input(context.artifact))
+    quality = tell_output(judge_quality(samples.dataset, steady.scores, samples.samples.labels), context.artifact)
+    pictures = context.measure.pictures
+    agreement = compare(steady.scores, reference.scores, reference.source, samples.samples, pictures)
+    unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
+    if quality.metrics:
+        quality = replace(quality, warnings=(*unfit, *quality.warnings))
+    if isinstance(agreement, Agreement):
+        agreement = replace(agreement, warnings=(*unfit, *agreement.warnings))
+    return quality, agreement, fit
+
+
+def _latency(round_: Round, done: _FirstPass, batch: int) -> Latency:
+    assert round_.steady is not None
+    latency = Latency(
+        **times_of([round_], round_.steady, done.report.clock, done.report.invoke_method, batch),
+        transport=done.transport,
+        preprocessing=_host(done.steady.before, "reading, preprocessing, layout and quantizing"),
+        postprocessing=_host(done.steady.after, "dequantizing"),
+    )
+    return latency if done.model is None else as_modelled(latency, done.model)
+
+
+def _host(time_: HostTime, method: str) -> Quantity:
+    value = time_.median()
+    if value is None:
+        return Unavailable("all samples had passed in an earlier session, which did not keep it")
+    return Measurement(
+        value=value,
+        unit="s",
+        kind="measured",
+        clock="host perf_counter_ns",
+        n=time_.samples,
+        method=f"median over portions; {method}",
+    )
+
+
+def _arrays(steady: Steady, context: CellContext) -> dict[str, Array]:
+    return {
+        "times_ns": steady.times_ns,
+        "scores": steady.scores,
+        # NaN predicts nothing.
+        "predictions": np.where(np.isnan(steady.scores).any(axis=1), -1, steady.scores.argmax(axis=1)).astype(np.int64),
+        "labels": context.samples.samples.labels,
+        "indices": context.samples.indices,
+    }

@@ -1,0 +1,134 @@
+"""A later round of a cell: a fresh process or deployment, of which only times and memory are measured."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from edgerig.engine.context import CellContext
+from edgerig.engine.deployment import Deployment
+from edgerig.engine.figures import summed_up
+from edgerig.engine.first_round import cold_times
+from edgerig.engine.prepare import now
+from edgerig.engine.samples import the_input
+from edgerig.engine.session_state import machine_of, memory_of
+from edgerig.engine.steady import (
+    FEWEST,
+    MAX_INFERENCES,
+    NANOSECOND,
+    digest_of,
+    first_inputs,
+    probe_count,
+    repeat,
+    scores_of,
+)
+from edgerig.errors import EdgerigError
+from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
+from edgerig.measure.stats import summarize
+from edgerig.results.types import CellResult, Round
+from edgerig.rig.types import FEWEST_ROUNDS
+
+Array = NDArray[Any]
+
+
+class SeriesChangedError(EdgerigError):
+    """The device, its engine or edgerig is not what the earlier rounds of a cell were measured with."""
+
+
+def measure_again(
+    context: CellContext, result: CellResult, earlier: tuple[NDArray[np.int64], ...]
+) -> tuple[CellResult, NDArray[np.int64]]:
+    """One more round of a cell that has some.
+
+    Args:
+        context: The cell.
+        result: What its earlier rounds gave.
+        earlier: The raw times of these, one array each.
+
+    Returns:
+        The result of all rounds, and the raw times of the new one in ns, shape (m,).
+
+    Raises:
+        SeriesChangedError: It would be a round of something else.
+        TargetError: The device is not there, or went away for good. InferenceError: Its engine failed.
+    """
+    round_, times_ns, interruptions = _run(context, result)
+    result = replace(
+        result,
+        rounds=(*result.rounds, round_),
+        interruptions=(*result.interruptions, *(f"Round {round_.number}: {text}" for text in interruptions)),
+    )
+    return summed_up(result, [*earlier, times_ns], context.measure), times_ns
+
+
+def _run(context: CellContext, result: CellResult) -> tuple[Round, NDArray[np.int64], tuple[str, ...]]:
+    """The session of the round; also what interrupted it."""
+    started, begin, sleep = now(), time.perf_counter(), SleepWatch()
+    measure, artifact, first = context.measure, context.artifact, result.rounds[0]
+    with Deployment(
+        context.cell, artifact, context.target, measure, context.progress, context.check_deployed
+    ) as deployment:
+        series = context.series(deployment.identity)
+        if series != first.series:
+            raise SeriesChangedError(
+                f"{context.target.address} or edgerig itself is not what it was in round 1: its times are no round of "
+                "the same.",
+                "Measure again, with a device and an edgerig that stay as they are.",
+            )
+        machine = deployment.ask("before the first inference", machine_of)
+        inputs = first_inputs(context.samples, artifact)
+        first_ns = deployment.first(inputs)
+        report = deployment.session.load_report
+        deployment.warm_up(inputs)
+        times_ns, outputs = _repeat(deployment, inputs, context, result)
+        waiting = waited(deployment.longest_wait)
+        memory = deployment.ask("while its memory was read", memory_of)
+        machine_after = deployment.ask("at the end", machine_of)
+    interruptions = tuple(deployment.interruptions)
+    doubts = (paused_inferences(times_ns * NANOSECOND), waiting, sleep.slept())
+    round_ = Round(
+        number=len(result.rounds) + 1,
+        started=started,
+        seconds=time.perf_counter() - begin,
+        series=series,
+        **cold_times(context, report, first_ns),
+        steady=summarize(times_ns * NANOSECOND),
+        memory=memory,
+        # The versions of all packages are those of the first round.
+        machine=replace(machine, packages={}),
+        machine_after=replace(machine_after, packages={}),
+        threads=report.threads,
+        outputs=outputs,
+        warnings=(*interruptions, *(text for text in doubts if text is not None)),
+    )
+    return round_, times_ns, interruptions
+
+
+def _repeat(
+    deployment: Deployment, inputs: Array, context: CellContext, result: CellResult
+) -> tuple[NDArray[np.int64], str]:
+    """The times of as many inferences as the round's seconds take, and the digest of the first outputs."""
+    artifact, measure = context.artifact, context.measure
+    judged, batch = artifact.judged_output, the_input(artifact).batch
+    spec = deployment.session.load_report.outputs[judged]
+    probes, times, scores = probe_count(context.samples, artifact), [], list[NDArray[np.float32]]()
+    for run in repeat(deployment, inputs, inferences_of(result, context), measure.round_seconds):
+        missing = probes - sum(map(len, scores))
+        if missing > 0:
+            scores.append(scores_of(run.outputs[judged], spec, batch, missing))
+        times.append(run.times_ns)
+    return np.concatenate(times), digest_of(np.concatenate(scores))
+
+
+def inferences_of(result: CellResult, context: CellContext) -> int:
+    """How many inferences a later round measures: its part of the seconds, at the first round's median latency."""
+    measure, first = context.measure, result.rounds[0].steady
+    assert first is not None
+    most = max(FEWEST, MAX_INFERENCES // (measure.planned_rounds or FEWEST_ROUNDS))
+    wanted = math.ceil(measure.round_seconds / first.median) if first.median > 0 else most
+    return min(max(wanted, FEWEST), most, max(first.n, wanted))

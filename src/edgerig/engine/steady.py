@@ -1,0 +1,161 @@
+"""Inferences whose times are measured: every sample once, then some of them again until enough time is measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig import files
+from edgerig.artifact import Artifact, TensorSpec
+from edgerig.datasets.batches import from_calls, in_calls
+from edgerig.datasets.input_fit import measure_fit
+from edgerig.datasets.preprocess import dequantize, quantize_input
+from edgerig.engine.columns import check_columns
+from edgerig.engine.deployment import Deployment
+from edgerig.engine.journal import Journal
+from edgerig.engine.passing import Finite, HostTime
+from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.targets.base import DeviceRun
+
+Array = NDArray[Any]
+NANOSECOND = 1e-9
+#: Inferences of a cell that run again for their times alone, at most: enough for any statistics.
+MAX_INFERENCES = 100_000
+#: Times the seconds to measure that repeating the samples may take by the host's clock.
+PATIENCE = 5.0
+#: Samples that run again, at most.
+REPEATED = 1000
+#: Inferences of a round, at least.
+FEWEST = 30
+#: Samples by whose outputs a round is compared with the first.
+PROBES = 16
+
+
+class Steady(msgspec.Struct, frozen=True):
+    """The measured pass.
+
+    Attributes:
+        times_ns: On-device times, shape (m,), m >= n, in order.
+        scores: Shape (n, classes).
+        fit: What was counted while the samples were quantized, see `edgerig.datasets.input_fit`.
+        before, after: Host time a sample, before and after the device.
+        pauses: What is to be said of this program itself standing still.
+    """
+
+    times_ns: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    fit: NDArray[np.float64]
+    before: HostTime
+    after: HostTime
+    pauses: tuple[str, ...] = ()
+
+
+def first_inputs(samples: EvaluationSamples, artifact: Artifact, count: int = REPEATED) -> Array:
+    """The first ``count`` samples, or as many as are held in memory at once, as the network takes them."""
+    spec = the_input(artifact)
+    return in_calls(quantize_input(samples.first(artifact, count), spec), spec.batch)
+
+
+def steady_pass(
+    deployment: Deployment, journal: Journal, samples: EvaluationSamples, seconds: float, advance: Callable[[int], None]
+) -> Steady:
+    """Every sample once, for the predictions; then some again until ``seconds`` of inference are measured.
+
+    A fast network runs a thousand samples in a few hundredths of a second, which one burst of other work can spoil.
+    """
+    artifact = deployment.artifact
+    judged, batch = artifact.judged_output, journal.batch
+    spec = deployment.session.load_report.outputs[judged]
+    advance(journal.samples)
+    before, after = HostTime("reading samples"), HostTime("taking results")
+    finite = Finite(deployment.session.load_report.outputs)
+    mark = time.perf_counter()
+    for part, inputs in samples.chunks(artifact, journal.samples):
+        quantized = quantize_input(inputs, the_input(artifact))
+        before.add(time.perf_counter() - mark, len(inputs))
+        fit = measure_fit(inputs, quantized, the_input(artifact))
+        waiting = len(inputs)
+        for run in deployment.batches(in_calls(quantized, batch), part.start // batch, lambda _: None):
+            mark = time.perf_counter()
+            finite.look(run.outputs)
+            values = scores_of(run.outputs[judged], spec, batch, waiting)
+            after.add(time.perf_counter() - mark, len(values))
+            check_columns(values.shape[1], artifact, samples)
+            journal.append(scores=values, times_ns=run.times_ns, fit=fit[: len(values)])
+            fit = fit[len(values) :]
+            waiting -= len(values)
+            advance(len(values))
+        mark = time.perf_counter()
+    finite.check(journal.joined("scores"), judged)
+    times = [journal.joined("times_ns")]
+    # By the median: one inference of 20 s, over which a laptop slept, is no reason to measure less.
+    left = seconds - _typical(times[0])
+    if left > 0:
+        repeated = first_inputs(samples, artifact)
+        times += [run.times_ns for run in repeat_until(deployment, repeated, left, MAX_INFERENCES - len(times[0]))]
+    pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
+    return Steady(np.concatenate(times), journal.joined("scores"), journal.joined("fit"), before, after, pauses)
+
+
+def repeat_until(deployment: Deployment, inputs: Array, seconds: float, most: int) -> Iterator[DeviceRun]:
+    """Run all of ``inputs`` over and over until ``seconds`` of inference are measured.
+
+    Args:
+        deployment: Where.
+        inputs: Shape (n, ...), as the network takes them.
+        seconds: Of inference, by the device's clock.
+        most: Inferences, after which no further repetition is begun.
+    """
+    done, deadline = 0, _deadline(seconds)
+    while seconds > 0 and done < most and time.monotonic() < deadline:
+        for run in deployment.batches(inputs, None, lambda _: None):
+            seconds -= max(_typical(run.times_ns), NANOSECOND)
+            done += len(run.times_ns)
+            yield run
+            if time.monotonic() > deadline:
+                break
+
+
+def repeat(deployment: Deployment, inputs: Array, count: int, seconds: float) -> Iterator[DeviceRun]:
+    """Run ``count`` inferences of ``inputs``, shape (n, ...), from the first on and over again.
+
+    Fewer, but at least `FEWEST`, where the way to the device takes far longer than the ``seconds`` of inference.
+    """
+    done, deadline = 0, _deadline(seconds)
+    while done < count and (done < FEWEST or time.monotonic() < deadline):
+        for run in deployment.batches(inputs[: count - done], None, lambda _: None):
+            done += len(run.times_ns)
+            yield run
+            if done >= FEWEST and time.monotonic() > deadline:
+                break
+
+
+def _deadline(seconds: float) -> float:
+    """Until when to repeat: a second of inference over a slow line may be an hour of waiting."""
+    return time.monotonic() + PATIENCE * max(seconds, 1.0)
+
+
+def scores_of(outputs: Array, spec: TensorSpec, batch: int, count: int) -> NDArray[np.float32]:
+    """Real numbers, shape (n, values), of the judged output of the first ``count`` samples at most."""
+    values = dequantize(from_calls(outputs, batch, count), spec)
+    return values.reshape(len(values), -1).astype(np.float32, copy=False)
+
+
+def digest_of(scores: NDArray[np.float32]) -> str:
+    """Equal for equal outputs, shape (n, values)."""
+    return files.sha256(np.ascontiguousarray(scores).tobytes())
+
+
+def probe_count(samples: EvaluationSamples, artifact: Artifact) -> int:
+    """Of how many first samples the outputs of a round are compared with those of the first."""
+    return samples.at_once(artifact, PROBES)
+
+
+def _typical(times_ns: NDArray[np.int64]) -> float:
+    """Seconds that inferences took, by their median."""
+    return float(np.median(times_ns)) * len(times_ns) * NANOSECOND

@@ -1,0 +1,13 @@
+"""What a run says as a whole, beside its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgerig.measure.judge import judge_kind
+from edgerig.results.types import CellResult
+
+
+def about_machines(cells: Sequence[CellResult]) -> tuple[str, ...]:
+    """What is to be said of each machine once, not of each of its numbers."""
+    return tuple(dict.fromkeys(text for cell in cells for text in judge_kind(cell.machine)))

@@ -1,0 +1,173 @@
+"""The rounds of all cells, in turns: A B C, C B A, A B C.. so that what changes over time strikes all of them alike."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import msgspec
+
+from edgerig.artifact import Artifact
+from edgerig.engine.context import CellContext
+from edgerig.engine.failures import Failures
+from edgerig.engine.first_round import measure_first
+from edgerig.engine.later_round import SeriesChangedError, measure_again
+from edgerig.errors import Interrupted
+from edgerig.measure.kinds import Measurement, microseconds
+from edgerig.measure.pauses import WallClock
+from edgerig.progress import Progress
+from edgerig.results.bundle import Bundle
+from edgerig.results.missing_rounds import is_complete
+from edgerig.results.types import CellResult
+from edgerig.rig.plan import Cell, Plan
+
+#: What a cell is measured with; raises what prevents it.
+ContextOf = Callable[[Cell], CellContext]
+
+
+class Turns:
+    """Measures the cells of a plan that are not finished, round by round. Whatever goes wrong with one ends that one
+    alone; its earlier rounds are kept.
+
+    Args:
+        plan: The cells. bundle: Where their results are kept, those of an earlier run among them.
+        context_of: What each cell is measured with.
+        failures: Hears of what failed.
+        progress: Hears of progress.
+
+    Attributes:
+        results: Of the cells that have a round at least, by id.
+    """
+
+    def __init__(
+        self, plan: Plan, bundle: Bundle, context_of: ContextOf, failures: Failures, progress: Progress
+    ) -> None:
+        self.plan, self.bundle, self.failures, self.progress = plan, bundle, failures, progress
+        self.results: dict[str, CellResult] = {}
+        self._context_of = context_of
+        self._clock = WallClock()
+        self._failed: set[str] = set()
+        #: Cells with rounds of an earlier run, until one of this run has been added.
+        self._resumed: set[str] = set()
+
+    def take_up(self, cell: Cell, result: CellResult, label: str) -> None:
+        """Go on with a cell of which an earlier run has measured ``result``."""
+        self.results[cell.id] = result
+        if is_complete(result):
+            self.progress.log(f"{label}: finished before")
+            return
+        self._resumed.add(cell.id)
+        self.progress.log(f"{label}: goes on after round {len(result.rounds)}")
+
+    def measure(self) -> None:
+        """All rounds of all cells."""
+        for turn in itertools.count(1):
+            waiting = [cell for cell in self.plan.cells if self._wants(cell, turn)]
+            if not any(self._wants(cell) for cell in self.plan.cells):
+                return
+            if not waiting:
+                continue
+            order = waiting if turn % 2 else waiting[::-1]
+            if turn == 1:
+                for cell in order:
+                    self._measure(cell, 1)
+                continue
+            planned = self.plan.rig.measure.planned_rounds
+            of = f" of {planned}" if planned else ""
+            with self.progress.task(f"round {turn}{of}", len(order)) as task:
+                for cell in order:
+                    task.advance(0, note=cell.id)
+                    self._measure(cell, turn)
+                    task.advance()
+
+    def label(self, cell: Cell) -> str:
+        """A cell as it is named while it is measured."""
+        cells = self.plan.cells
+        return f"[{cells.index(cell) + 1}/{len(cells)}] {cell.id}"
+
+    def _wants(self, cell: Cell, turn: int | None = None) -> bool:
+        """Whether a cell lacks rounds, its ``turn``-th among them."""
+        result = self.results.get(cell.id)
+        if cell.id in self._failed or (result is not None and is_complete(result)):
+            return False
+        return turn is None or (len(result.rounds) if result is not None else 0) < turn
+
+    def _measure(self, cell: Cell, turn: int) -> None:
+        """One round of a cell."""
+        label = self.label(cell)
+        try:
+            self._measure_round(cell)
+        except Interrupted:
+            raise
+        except (Exception, SystemExit) as error:
+            self._failed.add(cell.id)
+            rounds = len(self.results[cell.id].rounds) if cell.id in self.results else 0
+            why = self.failures.add(cell.id, error, round=rounds + 1)
+            # The error of the run tells it at the end; among many cells it is wanted at once as well.
+            self.progress.log(f"{label}: FAILED" + (f": {why}" if len(self.plan.cells) > 1 else ""))
+            return
+        if turn == 1:
+            self.progress.log(f"{label}: {headline(self.results[cell.id])}")
+
+    def _measure_round(self, cell: Cell) -> None:
+        context, result = self._context_of(cell), self.results.get(cell.id)
+        if result is None:
+            result, arrays = measure_first(context)
+            self.results[cell.id] = self.bundle.write_cell(self._noted(result), arrays)
+            return
+        earlier = self.bundle.round_times(result)
+        try:
+            result, times_ns = measure_again(context, result, earlier)
+        except SeriesChangedError as error:
+            if cell.id not in self._resumed:
+                raise
+            self.progress.log(f"{self.label(cell)}: {error.message} It is measured anew.")
+            del self.results[cell.id]
+            self._resumed.discard(cell.id)
+            self._measure_round(cell)
+            return
+        self._resumed.discard(cell.id)
+        self.results[cell.id] = self.bundle.write_round(self._noted(result), times_ns)
+
+    def _noted(self, result: CellResult) -> CellResult:
+        """``result`` with what is to be said of its last round by the host's clock."""
+        jumped = self._clock.jumped()
+        if jumped is None:
+            return result
+        *before, last = result.rounds
+        last = msgspec.structs.replace(last, warnings=(*last.warnings, jumped))
+        return msgspec.structs.replace(result, rounds=(*before, last), warnings=(*result.warnings, jumped))
+
+
+def finished_before(bundle: Bundle, cell: Cell, artifact: Artifact | Exception) -> CellResult | None:
+    """What an earlier run measured of a cell, if it can be read, and is of the same network.
+
+    Raises:
+        StorageError: It is there and cannot be read.
+    """
+    result = bundle.read_cell(cell.id)
+    if result is None or isinstance(artifact, Exception) or not _same_network(result.artifact, artifact):
+        return None
+    bundle.samples(cell.id)
+    bundle.round_times(result)
+    return result
+
+
+def _same_network(earlier: Artifact, other: Artifact) -> bool:
+    """Whether two are one file that is given the same inputs and judged by the same output."""
+    return all(
+        getattr(earlier, name) == getattr(other, name)
+        for name in ("sha256", "preprocessing", "inputs", "outputs", "judged_output", "classes")
+    )
+
+
+def headline(result: CellResult) -> str:
+    """What is said of a cell as soon as it is measured."""
+    parts = [f"{metric.name} {metric.text}" for metric in result.quality.metrics[:1]]
+    steady, counted = result.latency.steady, result.instructions
+    if isinstance(steady, Measurement):
+        batch = "" if result.batch == 1 else f" of {result.batch} samples"
+        parts.append(f"{microseconds(steady)} an inference{batch}")
+    if isinstance(counted, Measurement):
+        parts.append(f"{counted.value:,.0f} instructions")
+    return ", ".join(parts)
