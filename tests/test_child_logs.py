@@ -26,8 +26,10 @@ def read(*lines: bytes, process: int | None = None) -> None:
 
 def test_a_child_asks_for_what_its_parent_shows() -> None:
     for verbosity, libraries in (
-        (logs.NORMAL, logging.CRITICAL), (logs.VERBOSE, logging.CRITICAL), (logs.DETAILED, logging.INFO),
-    ):  # fmt: skip
+        (logs.NORMAL, logging.CRITICAL),
+        (logs.VERBOSE, logging.CRITICAL),
+        (logs.DETAILED, logging.INFO),
+    ):
         logs.configure(verbosity)
         wanted = child_logs.levels()
         logs.shutdown()

@@ -82,9 +82,12 @@ def test_a_page_outside_the_navigation_or_a_dead_link_ends_the_build(tmp_path: P
     (tmp_path / "docs" / "index.md").write_text("# Start\n\n[there](absent.md) and [here](index.md#no-such-heading)\n")
     (tmp_path / "docs" / "alone.md").write_text("# Alone\n")
     small = {
-        "site_name": "x", "nav": ["index.md"], "validation": config["validation"], "plugins": [],
+        "site_name": "x",
+        "nav": ["index.md"],
+        "validation": config["validation"],
+        "plugins": [],
         "markdown_extensions": ["toc"],
-    }  # fmt: skip
+    }
     (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(small))
     done = build(tmp_path / "site", "--config-file", str(tmp_path / "mkdocs.yml"))
     assert done.returncode != 0

@@ -150,20 +150,25 @@ def test_weights_of_operators_and_of_graphs_within_are_put_inside(tmp_path: Path
 
     constant = numpy_helper.from_array(np.arange(4, dtype=np.float32).reshape(1, 4), "c")
     inner = helper.make_graph(
-        [helper.make_node("Constant", [], ["t"], value=constant)], "then", [],
+        [helper.make_node("Constant", [], ["t"], value=constant)],
+        "then",
+        [],
         [helper.make_tensor_value_info("t", TensorProto.FLOAT, [1, 4])],
-    )  # fmt: skip
+    )
     other = helper.make_graph(
-        [helper.make_node("Identity", ["x"], ["e"])], "else", [],
+        [helper.make_node("Identity", ["x"], ["e"])],
+        "else",
+        [],
         [helper.make_tensor_value_info("e", TensorProto.FLOAT, [1, 4])],
-    )  # fmt: skip
+    )
     flag = numpy_helper.from_array(np.array(True), "flag")
     node = helper.make_node("If", ["flag"], ["y"], then_branch=inner, else_branch=other)
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
     model = helper.make_model(
-        helper.make_graph([node], "net", ends[:1], ends[1:], [flag]), opset_imports=[helper.make_opsetid("", 17)],
+        helper.make_graph([node], "net", ends[:1], ends[1:], [flag]),
+        opset_imports=[helper.make_opsetid("", 17)],
         ir_version=8,
-    )  # fmt: skip
+    )
     convert_model_to_external_data(model, location="w.bin", size_threshold=0, convert_attribute=True)
     onnx.save(model, str(tmp_path / "net.onnx"))
     whole = self_contained((tmp_path / "net.onnx").read_bytes(), tmp_path / "net.onnx")

@@ -30,9 +30,12 @@ def header():
 
 def model_header(**changes) -> ModelHeader:
     known = {
-        "runtime": faults.NAME, "options": {}, "format": "tflite", "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "runtime": faults.NAME,
+        "options": {},
+        "format": "tflite",
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
         "name": "net.tflite",
-    }  # fmt: skip
+    }
     return ModelHeader(**(known | changes))
 
 

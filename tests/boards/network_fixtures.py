@@ -76,9 +76,16 @@ def hand_written(folder: Path, **changes: str) -> Network:
         f'#include "weights.h"\nconst int8_t weights{size} = {{{{1, 2, 3}}, {{4, 5}}}};\n'
     )
     return Network(
-        folder=str(folder), sha256="0123456789abcdef" * 4, kernels="portable", shape_words=4, tensors=2,
-        sample_bytes=26, tensor_sum=26, sample=bytes(range(16)), sample_name="sixteen numbers",
-    )  # fmt: skip
+        folder=str(folder),
+        sha256="0123456789abcdef" * 4,
+        kernels="portable",
+        shape_words=4,
+        tensors=2,
+        sample_bytes=26,
+        tensor_sum=26,
+        sample=bytes(range(16)),
+        sample_name="sixteen numbers",
+    )
 
 
 @pytest.fixture

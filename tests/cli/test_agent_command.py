@@ -79,8 +79,10 @@ def test_serial_agent_keeps_its_limits_and_its_folder(tmp_path):
         words = ["--listen", f"serial://{line.device}", "--max-model", "100", "--folder", str(tmp_path / "new" / "own")]
         agent = subprocess.Popen(
             [sys.executable, "-m", "edgerig", "agent", "--runtime", faults.NAME, *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         try:
             assert agent.stdout.readline().startswith("listening on serial://")
             assert (tmp_path / "new" / "own" / "agent.lock").exists()
@@ -149,8 +151,11 @@ def test_full_disk_at_the_agent_is_told(start, tmp_path):
     file.write_text("no folder")
     done = subprocess.run(
         [sys.executable, "-m", "edgerig", "agent", "--listen", "127.0.0.1:0", "--folder", str(file / "below")],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert "fault of edgerig" not in done.stderr

@@ -55,8 +55,11 @@ def test_two_files_have_a_verdict_for_each_metric(call, tmp_path) -> None:
     assert metrics["size"]["verdict"] == "same"
     assert metrics["failures"]["verdict"] == "same"
     assert {metrics[name]["verdict"] for name in ("latency", "p50", "p99")} <= {
-        "slower", "faster", "same", "inconclusive",
-    }  # fmt: skip
+        "slower",
+        "faster",
+        "same",
+        "inconclusive",
+    }
     assert metrics["accuracy"]["count"] == 200
     assert metrics["latency"]["count"] == 4
     assert comparison["self_check"]["pairs"] == 4

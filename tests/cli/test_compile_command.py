@@ -88,8 +88,10 @@ def test_the_call_of_the_guide_makes_int8_and_prints_the_table(call: Call) -> No
     assert (code, out) == (0, "")
     artifact = Artifact.load(Path("build/net_int8.tflite.json"))
     assert (artifact.scheme, artifact.preprocessing, artifact.classes) == (
-        "int8", Numbers.preprocessing, Numbers.classes,
-    )  # fmt: skip
+        "int8",
+        Numbers.preprocessing,
+        Numbers.classes,
+    )
     lines = [line.split() for line in err.splitlines()[-3:]]
     size = Path("net.tflite").stat().st_size
     assert lines[0] == ["Size", "(bytes)", "Ratio", "Saving", "%"]

@@ -65,8 +65,14 @@ def test_json_is_one_document_with_accuracy_parameters_and_the_artifact(run, tmp
 
 @pytest.mark.slow
 def test_every_training_option_reaches_the_settings(run, tmp_path):
-    given = {"epochs": 1, "batch_size": 16, "learning_rate": 0.002, "learning_rate_decay": 0.5, "seed": 9,
-             "train_samples": 32}  # fmt: skip
+    given = {
+        "epochs": 1,
+        "batch_size": 16,
+        "learning_rate": 0.002,
+        "learning_rate_decay": 0.5,
+        "seed": 9,
+        "train_samples": 32,
+    }
     assert given.keys() == {*TrainSettings.__struct_fields__}
     words = [word for key, value in given.items() for word in (f"--{key.replace('_', '-')}", value)]
     code, out, err = run(*words, "--out", tmp_path, "--json")

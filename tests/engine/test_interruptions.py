@@ -190,8 +190,8 @@ def test_an_agent_that_is_killed_twice_within_a_piece_goes_on_with_the_sample_wh
                 agent.kill()
                 agent.start()
 
-    original = wired.Kept.add
-    monkeypatch.setattr(wired.Kept, "add", add)
+    original = wired.ArrivedResults.add
+    monkeypatch.setattr(wired.ArrivedResults, "add", add)
     target = {"use": f"tcp://127.0.0.1:{agent.port}", "protocol": protocol}
     disturbed = edgerig.run(rig(net, target), out=tmp_path / "out")
     one, two = disturbed.cells[0].interruptions

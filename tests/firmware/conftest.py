@@ -102,8 +102,10 @@ class Device:
         words = {"pty": ["--pty"], "unix": ["--unix", str(folder / "s")], "tcp": ["--tcp", "127.0.0.1:0"]}[place]
         self.process = subprocess.Popen(
             [str(program), *words, "--idle", "60", *options],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), line + (self.process.stderr.read() if self.process.stderr else "")
@@ -182,9 +184,14 @@ class Raw:
         """The next frame."""
         frame = self.reader.read()
         return Frame(
-            frame.kind, frame.flags, frame.request, frame.header, memoryview(bytes(frame.payload)),
-            frame.version, frame.sequence,
-        )  # fmt: skip
+            frame.kind,
+            frame.flags,
+            frame.request,
+            frame.header,
+            memoryview(bytes(frame.payload)),
+            frame.version,
+            frame.sequence,
+        )
 
 
 @pytest.fixture

@@ -49,9 +49,11 @@ def test_one_fault_at_every_byte_of_a_request(
     for place in range(len(good)):
         before, byte, after = good[:place], good[place : place + 1], good[place + 1 :]
         spoilt = {
-            "flip": before + bytes([byte[0] ^ 1 << place % 8]) + after, "lose": before + after,
-            "insert": before + b"\xa5" + byte + after, "double": before + byte + byte + after,
-        }[fault]  # fmt: skip
+            "flip": before + bytes([byte[0] ^ 1 << place % 8]) + after,
+            "lose": before + after,
+            "insert": before + b"\xa5" + byte + after,
+            "double": before + byte + byte + after,
+        }[fault]
         # What lacks a byte takes it from the next request; the one after that must be understood.
         host.link.send([spoilt + stats(1000 + place) + stats(2000 + place)])
         answers = until(host, 2000 + place)

@@ -10,9 +10,19 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import summarize
 
 QUIET = MachineState(
-    host="h", system="Linux", architecture="aarch64", cpu="c", cores=4, cores_total=4, load_1min=0.1,
-    governor="performance", busy_seconds=100.0, stolen_seconds=0.0, own_seconds=10.0, uptime_seconds=1000.0,
-)  # fmt: skip
+    host="h",
+    system="Linux",
+    architecture="aarch64",
+    cpu="c",
+    cores=4,
+    cores_total=4,
+    load_1min=0.1,
+    governor="performance",
+    busy_seconds=100.0,
+    stolen_seconds=0.0,
+    own_seconds=10.0,
+    uptime_seconds=1000.0,
+)
 STEADY = summarize(np.full(200, 1e-3))
 
 

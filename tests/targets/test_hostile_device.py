@@ -315,10 +315,20 @@ def machine(**changes: Any) -> Twist:
 
 def test_figures_of_a_machine_that_cannot_be_count_as_not_told(hostile, faulty):
     absurd = {
-        "cores": -3, "cores_total": 10**9, "memory_bytes": -1, "memory_free_bytes": LEAST, "load_1min": NAN,
-        "frequency_hz": INF, "temperature_c": 1e30, "busy_seconds": -1.0, "uptime_seconds": -INF, "throttle_events": -1,
-        "cpu": ESC * 1000, "packages": {ESC + str(i): ESC for i in range(5000)}, "governor": ESC,
-    }  # fmt: skip
+        "cores": -3,
+        "cores_total": 10**9,
+        "memory_bytes": -1,
+        "memory_free_bytes": LEAST,
+        "load_1min": NAN,
+        "frequency_hz": INF,
+        "temperature_c": 1e30,
+        "busy_seconds": -1.0,
+        "uptime_seconds": -INF,
+        "throttle_events": -1,
+        "cpu": ESC * 1000,
+        "packages": {ESC + str(i): ESC for i in range(5000)},
+        "governor": ESC,
+    }
     state = use(hostile({HELLO: machine(**absurd)}).address, faulty)["checked"]
     assert state.cores == 0
     for name in ("cores_total", "memory_bytes", "memory_free_bytes", "load_1min", "frequency_hz", "temperature_c"):
@@ -531,10 +541,12 @@ def test_a_device_that_comes_back_as_another_ends_the_cell(hostile, tmp_path):
     net = dense_tflite(tmp_path / "net.tflite", 4, 4)
     device = hostile({RUN: Raw(breaks), MODEL: changes})
     rig = {
-        "name": "t", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": 50},
+        "name": "t",
+        "model": {"file": str(net)},
+        "dataset": {"use": "random", "shape": [4], "samples": 50},
         "matrix": [{"runtimes": [faults.NAME], "targets": [device.address]}],
         "measure": {"samples": 50, "rounds": 1, "seconds": 0, "patience": 5},
-    }  # fmt: skip
+    }
     with pytest.raises(EdgerigError, match="came back as another device: it told runtime_version 1 and then 2"):
         edgerig.run(rig, out=tmp_path / "out")
 
@@ -545,10 +557,12 @@ def test_nonsense_is_asked_for_once(hostile, tmp_path):
     net = dense_tflite(tmp_path / "net.tflite", 4, 4)
     device = hostile({RUN: lambda header, payload: (asked.append(1), ran(-1)(header, payload))[1]})
     rig = {
-        "name": "t", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": 50},
+        "name": "t",
+        "model": {"file": str(net)},
+        "dataset": {"use": "random", "shape": [4], "samples": 50},
         "matrix": [{"runtimes": [faults.NAME], "targets": [device.address]}],
         "measure": {"samples": 50, "rounds": 1, "seconds": 0, "patience": 600},
-    }  # fmt: skip
+    }
     with pytest.raises(EdgerigError, match="tells a time of -1 ns"):
         edgerig.run(rig, out=tmp_path / "out")
     assert len(asked) == 1

@@ -23,9 +23,10 @@ def careless_umask():
 def open_to_others(folder: Path) -> list[str]:
     """Files below ``folder``, and itself, that anybody but the owner may read or write."""
     return [
-        str(path.relative_to(folder.parent)) for path in (folder, *folder.rglob("*"))
+        str(path.relative_to(folder.parent))
+        for path in (folder, *folder.rglob("*"))
         if path.lstat().st_mode & 0o077 and not stat.S_ISLNK(path.lstat().st_mode)
-    ]  # fmt: skip
+    ]
 
 
 def test_all_files_of_an_agent_with_a_session(start_agent, tmp_path, faulty, x):

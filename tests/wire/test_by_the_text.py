@@ -84,10 +84,12 @@ def test_a_plain_device_is_measured_and_reported(tmp_path, options):
     net = dense_tflite(tmp_path / "net.tflite", 4, 4)
     with plain_device(*options) as address:
         rig = {
-            "name": "plain", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": 50},
+            "name": "plain",
+            "model": {"file": str(net)},
+            "dataset": {"use": "random", "shape": [4], "samples": 50},
             "matrix": [{"runtimes": [FAULTY], "targets": [address]}],
             "measure": {"samples": 50, "rounds": 1, "seconds": 0, "patience": 0},
-        }  # fmt: skip
+        }
         (cell,) = edgerig.run(rig, out=tmp_path / "out").cells
     assert isinstance(cell.latency.steady, Measurement)
     assert cell.latency.steady.kind == "measured"

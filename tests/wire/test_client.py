@@ -37,8 +37,12 @@ def error(code: int, request: int = 1) -> bytes:
 def test_it_is_the_seed_s_runtime_protocol():
     assert issubclass(WireClient, RuntimeProtocol)
     assert {
-        "upload_model", "upload_input", "request_processing", "download_output", "download_statistics",
-    } == RuntimeProtocol.__abstractmethods__  # fmt: skip
+        "upload_model",
+        "upload_input",
+        "request_processing",
+        "download_output",
+        "download_statistics",
+    } == RuntimeProtocol.__abstractmethods__
 
 
 def test_answer_to_another_request_is_nonsense(device):

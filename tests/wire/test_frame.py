@@ -64,9 +64,22 @@ def test_golden_frame_of_the_specification():
 
 def test_kinds_have_the_numbers_of_the_specification():
     assert {kind.name: int(kind) for kind in Kind} == {
-        "OK": 1, "ERROR": 2, "DATA": 3, "MODEL": 4, "PROCESS": 5, "OUTPUT": 6, "STATS": 7, "HELLO": 8, "RUN": 9,
-        "PROFILE": 10, "MEMORY": 11, "IO": 12, "RESET": 13, "LOG": 14, "LEASE": 15,
-    }  # fmt: skip
+        "OK": 1,
+        "ERROR": 2,
+        "DATA": 3,
+        "MODEL": 4,
+        "PROCESS": 5,
+        "OUTPUT": 6,
+        "STATS": 7,
+        "HELLO": 8,
+        "RUN": 9,
+        "PROFILE": 10,
+        "MEMORY": 11,
+        "IO": 12,
+        "RESET": 13,
+        "LOG": 14,
+        "LEASE": 15,
+    }
 
 
 def test_payloads_are_not_copied():
@@ -175,9 +188,10 @@ def test_lost_doubled_and_inserted_bytes_cost_one_frame_at_most(bytes_link, star
             continue
         seen.append(content(frame))
     allowed = [
-        (Kind.RUN, 1, b"header", b"payload" * 4, CHECKED, 0), (Kind.RUN, 2, b"header", b"other", CHECKED, 0),
+        (Kind.RUN, 1, b"header", b"payload" * 4, CHECKED, 0),
+        (Kind.RUN, 2, b"header", b"other", CHECKED, 0),
         (Kind.OK, 3, b"", b"", 0, 0),
-    ]  # fmt: skip
+    ]
     assert all(one in allowed for one in seen)
     assert seen[-1][1] == 3
 

@@ -74,9 +74,10 @@ def test_scanner_holds_what_has_arrived(announced, arrived):
 def test_large_frames_arrive_whole_whether_or_not_the_one_before_is_still_looked_at(bytes_link, size, in_use):
     first, second = os.urandom(2_000_000), os.urandom(size)
     data = b"".join(
-        part for number, payload in ((1, first), (2, second), (3, second))
+        part
+        for number, payload in ((1, first), (2, second), (3, second))
         for part in encode(Kind.RUN, number, b"abc", [memoryview(payload)])
-    )  # fmt: skip
+    )
     reader = FrameReader(bytes_link(data, 300_000))
     held = reader.read()
     assert bytes(held.payload) == first
@@ -124,9 +125,10 @@ def test_layouts_of_long_headers_are_not_kept():
     with peak() as most:
         for number in range(300):
             sizes = [1] * 3000 + [number]
-            messages.unpack_tensors(messages._TENSORS.pack(1, 3001, 0) + b"".join(
-                size.to_bytes(4, "little") for size in sizes
-            ), memoryview(bytes(sum(sizes))))  # fmt: skip
+            messages.unpack_tensors(
+                messages._TENSORS.pack(1, 3001, 0) + b"".join(size.to_bytes(4, "little") for size in sizes),
+                memoryview(bytes(sum(sizes))),
+            )
     assert most[0] < 4 * 1024**2
 
 

@@ -14,7 +14,7 @@ from edgerig.errors import (
     TargetError,
     UnknownNameError,
     WireError,
-)  # fmt: skip
+)
 from edgerig.install import install_command
 from edgerig.wire import messages
 from edgerig.wire.messages import Failure, Hello, error_of, failure_of, pack, pack_tensors, unpack, unpack_tensors
@@ -63,13 +63,32 @@ def test_code_from_the_future_is_still_an_error_with_its_words():
 
 def test_codes_are_those_of_the_specification():
     assert {code: cls.__name__ for code, cls in messages.CODES.items()} == {
-        1: "TargetError", 2: "LeaseError", 3: "WireError", 4: "TargetError", 5: "WireError", 6: "TargetError",
-        7: "LeaseError", 16: "EdgerigError", 17: "UsageError",
-        18: "SpecError", 19: "UnknownNameError", 20: "MissingExtraError", 21: "IncompatibleError", 22: "DatasetError",
-        23: "SourceError", 24: "ModelError", 25: "CompileError", 26: "ArtifactCheckError", 27: "InferenceError",
-        28: "TargetError", 29: "WireError", 30: "StorageError", 31: "TargetError",
-        32: "NotInstalledError", 33: "MissingProgramError",
-    }  # fmt: skip
+        1: "TargetError",
+        2: "LeaseError",
+        3: "WireError",
+        4: "TargetError",
+        5: "WireError",
+        6: "TargetError",
+        7: "LeaseError",
+        16: "EdgerigError",
+        17: "UsageError",
+        18: "SpecError",
+        19: "UnknownNameError",
+        20: "MissingExtraError",
+        21: "IncompatibleError",
+        22: "DatasetError",
+        23: "SourceError",
+        24: "ModelError",
+        25: "CompileError",
+        26: "ArtifactCheckError",
+        27: "InferenceError",
+        28: "TargetError",
+        29: "WireError",
+        30: "StorageError",
+        31: "TargetError",
+        32: "NotInstalledError",
+        33: "MissingProgramError",
+    }
     assert set(messages.CODES.values()) == set(CLASSES) - set(OF_THE_HOST)
 
 

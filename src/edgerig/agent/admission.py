@@ -96,7 +96,7 @@ class Admission:
                 raise WireError("A session begins with HELLO.", _SAME_EDGERIG)
             return frame, unpack(frame.header, Hello)
         except WireError as error:
-            tell(link, 0, Failure(messages.BAD_FRAME, error.message, error.hint))
+            send_error(link, 0, Failure(messages.BAD_FRAME, error.message, error.hint))
             raise
 
     def _secure(self, connected: socket.socket, deadline: float) -> SocketLink:
@@ -124,7 +124,7 @@ class Admission:
             raise TargetError(f"refused: {_why_refused(error)}") from error
 
     def _refuse(self, link: SocketLink, request: int, code: int, text: str, hint: str) -> None:
-        tell(link, request, Failure(code, text, hint))
+        send_error(link, request, Failure(code, text, hint))
         raise TargetError(f"refused: {text}")
 
 
@@ -140,7 +140,7 @@ def _why_refused(error: ssl.SSLError) -> str:
     return printable(explain(error, "the client").message)
 
 
-def tell(link: SocketLink, request: int, failure: Failure) -> None:
+def send_error(link: SocketLink, request: int, failure: Failure) -> None:
     """Send a last ERROR, and close so that it arrives."""
     with contextlib.suppress(OSError, TargetError):
         link.set_timeout(1.0)

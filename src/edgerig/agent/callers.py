@@ -80,7 +80,7 @@ class Callers:
     def enter(self, caller: Caller) -> Caller | None:
         """Count ``caller`` among those without a lease; the one that was ended to make room for it."""
         with self._lock:
-            gone = self._one_too_many(caller.group)
+            gone = self._connection_to_close(caller.group)
             if gone is not None:
                 self._strangers.remove(gone)
             self._strangers.append(caller)
@@ -121,7 +121,7 @@ class Callers:
         for caller in everybody:
             caller.dismiss()
 
-    def _one_too_many(self, group: str) -> Caller | None:
+    def _connection_to_close(self, group: str) -> Caller | None:
         """The connection to close if one more of ``group`` arrives."""
         count = Counter(caller.group for caller in self._strangers)
         if count[group] < MAX_OF_ADDRESS:

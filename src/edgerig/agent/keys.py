@@ -32,7 +32,7 @@ _EARLIER = timedelta(days=1)
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
-class Made(msgspec.Struct, frozen=True):
+class KeyFolders(msgspec.Struct, frozen=True):
     """The folders of the CA and of each certificate, and when the certificates expire (ISO 8601)."""
 
     ca: str
@@ -42,7 +42,7 @@ class Made(msgspec.Struct, frozen=True):
     expires: str
 
 
-def make_keys(folder: Path, hosts: Sequence[str], clients: Sequence[str], days: int = DAYS) -> Made:
+def make_keys(folder: Path, hosts: Sequence[str], clients: Sequence[str], days: int = DAYS) -> KeyFolders:
     """Make a CA in ``folder`` unless there is one, a certificate for a device, and one for each host.
 
     Args:
@@ -73,7 +73,7 @@ def make_keys(folder: Path, hosts: Sequence[str], clients: Sequence[str], days: 
         _issue(ca, key_folder, name, (), until)
     paths = [str(key_folder) for key_folder in folders]
     count = 1 if hosts else 0
-    return Made(
+    return KeyFolders(
         str(folder / "ca"), new, tuple(paths[:count]), tuple(paths[count:]), until.isoformat(timespec="seconds")
     )
 

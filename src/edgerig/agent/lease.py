@@ -54,7 +54,7 @@ class Lease:
         return bool(self.owner)
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _SavedLease(msgspec.Struct, frozen=True):
     """A lease as it lies on disk."""
 
     owner: str
@@ -62,12 +62,12 @@ class _Kept(msgspec.Struct, frozen=True):
     fence: int
 
 
-class _File(msgspec.Struct, frozen=True):
+class _LeaseFile(msgspec.Struct, frozen=True):
     """The leases file: the last fencing number, the leases, and which owner lost one to which."""
 
     fence: int
-    leases: tuple[_Kept, ...] = ()
-    lost: dict[str, _Kept] = {}
+    leases: tuple[_SavedLease, ...] = ()
+    lost: dict[str, _SavedLease] = {}
 
 
 class Leases:
@@ -97,7 +97,7 @@ class Leases:
         self._held: list[Lease] = []
         #: Given back, but their session still ends.
         self._ending: list[Lease] = []
-        self._lost: dict[str, _Kept] = {}
+        self._lost: dict[str, _SavedLease] = {}
         self._fence = int(time.time())
         self._load()
 
@@ -219,7 +219,7 @@ class Leases:
         self._fence += 1
         lease = Lease(owner, who, self._fence, time.monotonic() + self.seconds)
         if instead_of is not None:
-            self._lost[instead_of.owner] = _Kept(owner, who, lease.fence)
+            self._lost[instead_of.owner] = _SavedLease(owner, who, lease.fence)
             for forgotten in list(self._lost)[:-_REMEMBERED]:
                 del self._lost[forgotten]
         self._held.append(lease)
@@ -235,11 +235,11 @@ class Leases:
         first = self._held[0] if self._held else None
         if by is None and fence and self.slots == 1 and first and first.named and first.fence > fence:
             # Without a folder nothing is known from before a restart, but another run holds the device now.
-            by = _Kept(first.owner, first.who, first.fence)
+            by = _SavedLease(first.owner, first.who, first.fence)
         if by is not None:
             raise self._stale(fence, by)
 
-    def _stale(self, fence: int, by: _Kept) -> LeaseError:
+    def _stale(self, fence: int, by: _SavedLease) -> LeaseError:
         return LeaseError(
             f"The device has passed to {by.who}, with lease {by.fence}; lease {fence} of this run has run out.",
             "Begin the run again, with --resume, once that one is done.",
@@ -272,7 +272,7 @@ class Leases:
         if self._path is None:
             return
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=_File)
+            saved = msgspec.json.decode(self._path.read_bytes(), type=_LeaseFile)
         except FileNotFoundError:
             return
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -282,15 +282,15 @@ class Leases:
         with contextlib.suppress(OSError):
             # An older version may have written it readable by all. If another user owns it, it is replaced soon.
             self._path.chmod(PRIVATE)
-        self._fence, self._lost = max(kept.fence, 0), dict(kept.lost)
+        self._fence, self._lost = max(saved.fence, 0), dict(saved.lost)
         until = time.monotonic() + self.seconds
-        self._held = [Lease(k.owner, k.who, k.fence, until) for k in kept.leases[: self.slots]]
+        self._held = [Lease(k.owner, k.who, k.fence, until) for k in saved.leases[: self.slots]]
 
     def _save(self) -> None:
         if self._path is not None:
-            held = tuple(_Kept(lease.owner, lease.who, lease.fence) for lease in self._held if lease.named)
+            held = tuple(_SavedLease(lease.owner, lease.who, lease.fence) for lease in self._held if lease.named)
             # A run's id authenticates it, so the file is private.
-            write_json(self._path, _File(self._fence, held, self._lost), PRIVATE)
+            write_json(self._path, _LeaseFile(self._fence, held, self._lost), PRIVATE)
 
 
 def printable(text: str, most: int = 80) -> str:

@@ -37,6 +37,6 @@ class QuietLog:
             self._lines += 1
             if self._lines == MOST_LINES:
                 text += "; more of the kind are counted only, for a minute"
-            said = self._lines <= MOST_LINES
-        if said:
+            within_limit = self._lines <= MOST_LINES
+        if within_limit:
             self._log(printable(text, _LONGEST))

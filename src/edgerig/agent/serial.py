@@ -33,7 +33,7 @@ IDLE_SECONDS = 0.2
 _TICK = 0.1
 
 
-class _Label(msgspec.Struct, frozen=True):
+class _RequestKey(msgspec.Struct, frozen=True):
     """Identifies a request."""
 
     kind: int
@@ -41,7 +41,7 @@ class _Label(msgspec.Struct, frozen=True):
     sequence: int
 
 
-class _Work:
+class _WorkerSession:
     """The worker process of a session, and our end of the link to it."""
 
     def __init__(self, runtimes: Sequence[str], folder: Path | None, limits: WorkerLimits) -> None:
@@ -95,8 +95,8 @@ class SerialAgent:
         self.boot = secrets.randbelow(0xFFFFFFFE) + 1
         self._scanner = Scanner(self._wire_limits)
         self._stopping = False
-        self._work: _Work | None = None
-        self._last: _Label | None = None
+        self._work: _WorkerSession | None = None
+        self._last: _RequestKey | None = None
         self._answers: list[bytes] = []
         self._busy = self._spoils = False
         self._deadline: Deadline | None = None
@@ -108,7 +108,7 @@ class SerialAgent:
         try:
             self._announce()
             while not self._stopping:
-                self._turn()
+                self._step()
         except ConnectionError as error:
             raise TargetError(f"The serial line is gone: {error}.") from error
         finally:
@@ -127,7 +127,7 @@ class SerialAgent:
             os.close(self._lock)
             self._lock = None
 
-    def _turn(self) -> None:
+    def _step(self) -> None:
         """Wait for the host or the worker, and handle their messages."""
         poll = select.poll()
         poll.register(self.link.fileno(), select.POLLIN)
@@ -175,7 +175,7 @@ class SerialAgent:
                 self._take_request(scanned)
 
     def _take_request(self, frame: Frame) -> None:
-        label = _Label(frame.kind, frame.request, frame.sequence)
+        label = _RequestKey(frame.kind, frame.request, frame.sequence)
         # A repeated request was answered before, and the answer got lost or damaged.
         self._spoils = self._spoils or label == self._last
         if frame.kind == Kind.HELLO:
@@ -212,11 +212,11 @@ class SerialAgent:
 
     def _hand_over(self, frame: Frame) -> None:
         if self._work is None:
-            self._work = _Work(self.runtimes, self.folder, self.limits)
+            self._work = _WorkerSession(self.runtimes, self.folder, self.limits)
             self.log(f"session begins, process {self._work.process.pid}")
         self._work.link.send(encode(frame.kind, frame.request, frame.header, [frame.payload], checked=False))
 
-    def _greet(self, frame: Frame, label: _Label) -> None:
+    def _greet(self, frame: Frame, label: _RequestKey) -> None:
         self._end_session()
         self._last, self._busy = label, False
         try:
@@ -242,14 +242,14 @@ class SerialAgent:
         if damage.kind not in (Kind.OK, Kind.ERROR):
             expected = following(self._last.sequence) if self._last is not None else 0
             failure = Failure(messages.BAD_FRAME, f"A message was refused: {damage.why}.", None, (expected,))
-            self._refuse(_Label(damage.kind, damage.request, damage.sequence), failure)
+            self._refuse(_RequestKey(damage.kind, damage.request, damage.sequence), failure)
 
-    def _refuse(self, label: _Label, failure: Failure) -> None:
+    def _refuse(self, label: _RequestKey, failure: Failure) -> None:
         self._send(b"".join(encode(Kind.ERROR, label.request, pack(failure), sequence=label.sequence)))
 
     # ---- from the worker
 
-    def _take_answer(self, work: _Work) -> None:
+    def _take_answer(self, work: _WorkerSession) -> None:
         try:
             frame = work.reader.read()
         except (OSError, WireError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgerig.agent.address import PORT, Address, listen, parse_address
-from edgerig.agent.admission import Admission, Greeting, tell
+from edgerig.agent.admission import Admission, Greeting, send_error
 from edgerig.agent.callers import Caller, Callers
 from edgerig.agent.greeting import describe_device
 from edgerig.agent.lease import LEASE_SECONDS, Lease, Leases
@@ -195,7 +195,7 @@ class Agent:
             lease = self._leases.claim(owner, caller.who, over=caller.over)
         except EdgerigError as error:
             self._door_log(f"{caller.who}: refused: {error.message}")
-            tell(link, request, messages.failure_of(error))
+            send_error(link, request, messages.failure_of(error))
             return
         try:
             self._callers.own(caller, lease.fence)
@@ -222,16 +222,16 @@ class Agent:
             frame = reader.read()
             if frame.kind != Kind.LEASE:
                 text = f"Messages of kind {frame.kind} are not understood on a connection that keeps a lease."
-                tell(link, frame.request, Failure(messages.UNSUPPORTED, text))
+                send_error(link, frame.request, Failure(messages.UNSUPPORTED, text))
                 return
-            asked: LeaseHeader = unpack(frame.header, LeaseHeader)
+            request: LeaseHeader = unpack(frame.header, LeaseHeader)
             try:
-                if asked.release:
+                if request.release:
                     self._leases.release(lease)
                 else:
                     self._leases.renew(lease)
             except LeaseError as error:
-                tell(link, frame.request, messages.failure_of(error))
+                send_error(link, frame.request, messages.failure_of(error))
                 return
             link.send(encode(Kind.OK, frame.request))
 

@@ -20,7 +20,7 @@ _TICK = 0.5
 _PAUSE = 0.005
 
 
-class _Way:
+class _Direction:
     """One direction: bytes that were read and not written yet."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def relay(outer: ssl.SSLSocket, inner: socket.socket, stopped: Callable[[], bool
     """
     outer.setblocking(False)
     inner.setblocking(False)
-    inwards, outwards = _Way(), _Way()
+    inwards, outwards = _Direction(), _Direction()
     poll = select.poll()
     idle = 0
     while not stopped():

@@ -32,7 +32,7 @@ class Upload:
         self._file: BinaryIO | None = None
         self._hash, self._arrived = hashlib.sha256(), 0
 
-    def add(self, asked: ModelHeader, data: memoryview) -> Path | None:
+    def add(self, header: ModelHeader, data: memoryview) -> Path | None:
         """Take the payload of a MODEL; the network's path with the last of its parts, None before.
 
         A part that is refused changes nothing; when a network cannot be stored or is the wrong one, nothing of it is
@@ -43,7 +43,7 @@ class Upload:
                 the one that was announced, or too large.
             StorageError: It cannot be stored.
         """
-        self._check(asked, len(data))
+        self._check(header, len(data))
         try:
             with storing(f"the network on the device, in {self.folder}"):
                 if self._file is None:
@@ -52,7 +52,7 @@ class Upload:
                 self._file.write(data)
             self._hash.update(data)
             self._arrived += len(data)
-            return self._finish(asked) if self._arrived == (asked.total or len(data)) else None
+            return self._finish(header) if self._arrived == (header.total or len(data)) else None
         except BaseException:
             self.drop()
             raise
@@ -66,26 +66,26 @@ class Upload:
                 file.close()
             (self.folder / _UNFINISHED).unlink(missing_ok=True)
 
-    def _check(self, asked: ModelHeader, length: int) -> None:
-        total = asked.total or length
+    def _check(self, header: ModelHeader, length: int) -> None:
+        total = header.total or length
         if total > self.limit:
             raise ModelError(
                 f"A network of {total} B was announced; the limit is {self.limit} B.",
                 "Raise --max-model of the agent, or choose a smaller network.",
             )
-        if asked.place == 0:
+        if header.place == 0:
             self.drop()
-        whole = msgspec.structs.replace(asked, place=0)
+        whole = msgspec.structs.replace(header, place=0)
         if self._header is not None and self._header != whole:
             raise ModelError(
-                f"A part came that belongs to another file: of {total} B, SHA-256 {asked.sha256[:12]!r}, where "
+                f"A part came that belongs to another file: of {total} B, SHA-256 {header.sha256[:12]!r}, where "
                 f"{self._header.total} B, SHA-256 {self._header.sha256[:12]!r}, were announced first.",
                 "Send all parts of a network with the same header but for their place.",
             )
-        empty = bool(asked.total) and not length
-        if asked.place != self._arrived or asked.place + length > total or empty:
+        empty = bool(header.total) and not length
+        if header.place != self._arrived or header.place + length > total or empty:
             raise ModelError(
-                f"{length} B of a network of {total} B came for place {asked.place}; {self._arrived} B are here.",
+                f"{length} B of a network of {total} B came for place {header.place}; {self._arrived} B are here.",
                 "Send its parts in order, from its first byte on.",
             )
         self._header = whole
@@ -97,17 +97,17 @@ class Upload:
             self._path = None
         self._file = (self.folder / _UNFINISHED).open("wb")
 
-    def _finish(self, asked: ModelHeader) -> Path:
+    def _finish(self, header: ModelHeader) -> Path:
         """Check the hash, and store the file under it: no name from outside becomes a path."""
         digest = self._hash.hexdigest()
-        if digest != asked.sha256:
+        if digest != header.sha256:
             raise ModelError(
                 f"The file that arrived is not the one that was announced: SHA-256 {digest[:12]} instead of "
-                f"{asked.sha256[:12]!r}.",
+                f"{header.sha256[:12]!r}.",
                 "Try again; the file changed on its way, or while it was read.",
             )
         assert self._file is not None
-        path = self.folder / (digest + SUFFIXES.get(asked.format, ".bin"))
+        path = self.folder / (digest + SUFFIXES.get(header.format, ".bin"))
         with storing(f"the network on the device, in {self.folder}"):
             self._file.close()
             (self.folder / _UNFINISHED).replace(path)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from edgerig.agent.admission import hang_up, tell
+from edgerig.agent.admission import hang_up, send_error
 from edgerig.agent.lease import GIVEN_BACK, Lease, Leases
 from edgerig.agent.tls_relay import relay
 from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
@@ -66,7 +66,7 @@ class Visit:
         self._over = False
 
     def revoke(self, why: LeaseError) -> None:
-        """End soon, and tell the client why."""
+        """End soon, and send the client the reason."""
         self._revoked = why
 
     def run(self) -> None:
@@ -75,7 +75,7 @@ class Visit:
         try:
             leases.enter(self.lease, self)
         except LeaseError as error:
-            tell(self.link, 0, messages.failure_of(error))
+            send_error(self.link, 0, messages.failure_of(error))
             raise
         try:
             if isinstance(self.link.socket, ssl.SSLSocket):
@@ -141,12 +141,12 @@ class Visit:
             self.host.leases.exit(self.lease, self)
             if self._revoked.message != GIVEN_BACK:
                 self.host.log(f"{self.who}: {self._revoked.message}")
-            tell(self.link, 0, messages.failure_of(self._revoked))
+            send_error(self.link, 0, messages.failure_of(self._revoked))
             return
         reason = worker.why_dead() if worker.process.returncode else None
         if reason and not self.host.stopping:
             self.host.log(f"{self.who}: {reason}")
             hint = "The network crashes its engine; the agent lives on."
-            tell(self.link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
+            send_error(self.link, 0, messages.failure_of(TargetError(reason[0].upper() + reason[1:], hint)))
         elif worker.process.poll() == 0:
             hang_up(self.link)

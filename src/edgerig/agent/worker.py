@@ -162,32 +162,32 @@ class Worker:
         return answer_hello(frame, self.runtimes, self._reader.limits)
 
     def _model(self, frame: Frame) -> Answer:
-        asked: ModelHeader = unpack(frame.header, ModelHeader)
-        path = self._upload.add(asked, frame.payload)
+        header: ModelHeader = unpack(frame.header, ModelHeader)
+        path = self._upload.add(header, frame.payload)
         if path is None:
             return b"", ()
         del frame
         self._reader.release()
-        runtime = self._make(asked)
+        runtime = self._make(header)
         self._forget()
-        with errors_name(path, asked.name):
-            self._load(runtime, path, asked)
+        with errors_name(path, header.name):
+            self._load(runtime, path, header)
         return b"", [memoryview(pack(self._specification))]
 
-    def _load(self, runtime: Runtime, path: Path, asked: ModelHeader) -> None:
+    def _load(self, runtime: Runtime, path: Path, header: ModelHeader) -> None:
         import_engine(runtime, path)
         clock = str(inference_clock())
         since = "just before loading" if reset_peak() else "the start of the process"
         self._memory = {"rss_before_load": current_rss()}
         runtime.load(path)
         self.runtime, self._since = runtime, since
-        _logger.info("%s %s has loaded %s", asked.runtime, runtime.version(), asked.name or asked.sha256[:12])
+        _logger.info("%s %s has loaded %s", header.runtime, runtime.version(), header.name or header.sha256[:12])
         self._specification = Loaded(
             inputs=runtime.inputs,
             outputs=runtime.outputs,
             load_seconds=runtime.load_seconds,
-            sha256=asked.sha256,
-            runtime=asked.runtime,
+            sha256=header.sha256,
+            runtime=header.runtime,
             runtime_version=runtime.version(),
             clock=clock,
             invoke_method=runtime.invoke_method,
@@ -203,10 +203,10 @@ class Worker:
         self._inferences = self._last_ns = 0
         self._memory = {}
 
-    def _make(self, asked: ModelHeader) -> Runtime:
-        if self.runtimes and asked.runtime not in self.runtimes:
-            raise UnknownNameError("runtime", asked.runtime, self.runtimes)
-        runtime = plugins.make("runtime", asked.runtime, Runtime, asked.options)
+    def _make(self, header: ModelHeader) -> Runtime:
+        if self.runtimes and header.runtime not in self.runtimes:
+            raise UnknownNameError("runtime", header.runtime, self.runtimes)
+        runtime = plugins.make("runtime", header.runtime, Runtime, header.options)
         runtime.require()
         return runtime
 
@@ -242,15 +242,15 @@ class Worker:
         return messages.pack_tensors(count, [array.nbytes for array in outputs]), [as_bytes(array) for array in outputs]
 
     def _stats(self, frame: Frame) -> Answer:
-        asked: StatsHeader = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
-        machine = observe() if asked.machine else None
+        header: StatsHeader = unpack(frame.header, StatsHeader) if frame.header else StatsHeader()
+        machine = observe() if header.machine else None
         statistics = Statistics(
             self._last_ns,
             self._inferences,
             time.process_time_ns(),
             machine,
-            current_rss() if asked.machine or asked.sensors else None,
-            sensors() if asked.sensors else None,
+            current_rss() if header.machine or header.sensors else None,
+            sensors() if header.sensors else None,
         )
         return b"", [memoryview(pack(statistics))]
 
@@ -352,27 +352,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--max-memory", type=int, help="bytes of address space of this process")
     parser.add_argument("--log-fd", type=int, help="an inherited pipe, for log records")
     parser.add_argument("--log-levels", type=int, nargs=2, help="of edgerig's records and of libraries'")
-    given = parser.parse_args(arguments)
-    if given.log_fd is not None:
-        child_logs.forward_to_pipe(given.log_fd, Levels(*given.log_levels))
+    options = parser.parse_args(arguments)
+    if options.log_fd is not None:
+        child_logs.forward_to_pipe(options.log_fd, Levels(*options.log_levels))
     # The parent process decides when to end; Ctrl-C in its terminal must not end this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Files of a session, networks included, are private to this user.
     os.umask(0o077)
-    connected = socket.socket(fileno=given.fd)
+    connected = socket.socket(fileno=options.fd)
     link = PairLink(connected) if connected.family == socket.AF_UNIX else TcpLink(connected)
-    link.set_timeout(given.idle)
+    link.set_timeout(options.idle)
     # Without an idle limit, as on `local`, there is no minimum speed either.
-    grace = min(given.idle, MESSAGE_SECONDS) if given.idle is not None else None
+    grace = min(options.idle, MESSAGE_SECONDS) if options.idle is not None else None
     link.grace = grace
-    threading.Thread(target=watch, args=(given.fd, 0, given.folder), daemon=True).start()
+    threading.Thread(target=watch, args=(options.fd, 0, options.folder), daemon=True).start()
     # Limits every file of a session, the engine's output included, so that it cannot fill the disk.
-    largest = max(given.max_model or 0, given.max_message, LEAST_FILE)
+    largest = max(options.max_model or 0, options.max_message, LEAST_FILE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    if given.max_memory is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (given.max_memory, given.max_memory))
-    limits = Limits(payload=given.max_message, model=given.max_model)
-    Worker(link, given.folder, given.runtime, limits, grace).serve()
+    if options.max_memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (options.max_memory, options.max_memory))
+    limits = Limits(payload=options.max_message, model=options.max_model)
+    Worker(link, options.folder, options.runtime, limits, grace).serve()
 
 
 if __name__ == "__main__":

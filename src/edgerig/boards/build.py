@@ -216,7 +216,7 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
 
 
 def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> str:
-    given = [
+    parts = [
         _digest_of(Path(board.folder), (".",)).encode(),
         files.digest([board, settings, toolchain, msgspec.structs.replace(network, folder="")]).encode(),
         _digest_of(firmware_folder(), ("core", "boards")).encode(),
@@ -224,7 +224,7 @@ def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Too
         # The compiler's command line affects the result.
         _digest_of(Path(__file__).parent, (".",)).encode(),
     ]
-    return files.sha256(b" ".join(given))[:32]
+    return files.sha256(b" ".join(parts))[:32]
 
 
 def _digest_of(folder: Path, parts: tuple[str, ...]) -> str:

@@ -95,8 +95,8 @@ def flash(board: Board, firmware: Firmware, tool: str | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetError(f"{words[0]} does not work: {error}.") from error
     if done.returncode != 0:
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
+        output = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
         raise TargetError(
-            f"{shlex.join(words)} failed:\n{said}", "Is the board plugged in, and may you use it (udev rules)?"
+            f"{shlex.join(words)} failed:\n{output}", "Is the board plugged in, and may you use it (udev rules)?"
         )
     return shlex.join(words)

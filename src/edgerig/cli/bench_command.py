@@ -60,7 +60,7 @@ def command(
     as_json: bool,
     only: tuple[str, ...],
     dry_run: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Measure each file MODEL (.tflite, .onnx) on one or more targets, without a rig file.
 
@@ -82,8 +82,8 @@ def command(
     from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
 
-    find_here(given["dataset"], *given["runtimes"], *given["targets"])
-    plan = make(bench_rig(models, given), only=only)
+    find_here(options["dataset"], *options["runtimes"], *options["targets"])
+    plan = make(bench_rig(models, options), only=only)
     if dry_run or len(models) > 1:
         show_plan(plan)
     if dry_run:
@@ -96,27 +96,27 @@ def command(
     run_plan(plan, out, resume=resume, as_json=as_json, open_page=open_page)
 
 
-def bench_rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
+def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
     from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, one_shape, sample_shape
     from edgerig.models.files import open_artifact
     from edgerig.results.variant_names import distinct_names
 
     artifacts = [open_artifact(model) for model in models]
-    shapes = parse_shapes(given["shape"], [artifact.inputs for artifact in artifacts])
-    layouts = [layout_of(artifact, given["layout"], len(models) > 1) for artifact in artifacts]
-    dataset = {"use": given["dataset"], **parse_options(given["dataset_option"], "--dataset-option")}
-    if given["dataset_root"] is not None:
-        dataset["root"] = str(given["dataset_root"])
+    shapes = parse_shapes(options["shape"], [artifact.inputs for artifact in artifacts])
+    layouts = [layout_of(artifact, options["layout"], len(models) > 1) for artifact in artifacts]
+    dataset = {"use": options["dataset"], **parse_options(options["dataset_option"], "--dataset-option")}
+    if options["dataset_root"] is not None:
+        dataset["root"] = str(options["dataset_root"])
     if dataset["use"] == "random":
         sizes = [sample_shape(artifact, shapes, layouts[index]) for index, artifact in enumerate(artifacts)]
         dataset.setdefault("shape", one_shape(models, sizes))
-        dataset.setdefault("samples", given["samples"] or 1000)
+        dataset.setdefault("samples", options["samples"] or 1000)
     elif (size := image_size(artifacts, shapes, layouts)) is not None and has_size(dataset["use"]):
         dataset.setdefault("size", size)
-    reference = {"reference": str(given["reference"])} if given["reference"] else {}
+    reference = {"reference": str(options["reference"])} if options["reference"] else {}
     parts = [
-        {"file": str(model), **reference, **ends_of(artifact, layout, given["output"], shapes, len(models) > 1)}
+        {"file": str(model), **reference, **ends_of(artifact, layout, options["output"], shapes, len(models) > 1)}
         for model, artifact, layout in zip(models, artifacts, layouts, strict=True)
     ]
     names = distinct_names([str(model) for model in models])
@@ -125,12 +125,12 @@ def bench_rig(models: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
         "name": _run_name(models),
         **({"model": parts[0]} if len(parts) == 1 else {"models": parts}),
         "dataset": dataset,
-        "matrix": _matrix(named, given),
+        "matrix": _matrix(named, options),
         "measure": {
-            "warmup": given["warmup"],
-            "profile": not given["no_profile"],
-            **({"samples": given["samples"]} if given["samples"] else {}),
-            **({"rounds": given["rounds"]} if given["rounds"] else {}),
+            "warmup": options["warmup"],
+            "profile": not options["no_profile"],
+            **({"samples": options["samples"]} if options["samples"] else {}),
+            **({"rounds": options["rounds"]} if options["rounds"] else {}),
         },
     }
 
@@ -144,18 +144,18 @@ def _run_name(models: Sequence[Path]) -> str:
     return name if name.isprintable() else folder_name(name)
 
 
-def _matrix(models: Sequence[tuple[str, Path, str]], given: dict[str, Any]) -> list[dict[str, Any]]:
+def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) -> list[dict[str, Any]]:
     """The runtimes that were asked for on every target; where none were, the one that is usual there.
 
     Args:
-        models: Name, file and format of each. given: The options.
+        models: Name, file and format of each. options: Of the command.
     """
-    threads = {"threads": given["threads"]} if given["threads"] != 1 else {}
-    settings = parse_options(given["target_option"], "--target-option")
+    threads = {"threads": options["threads"]} if options["threads"] != 1 else {}
+    settings = parse_options(options["target_option"], "--target-option")
     blocks: dict[tuple[str, ...], dict[str, list[str]]] = {}
-    for target in given["targets"] or ("local",):
+    for target in options["targets"] or ("local",):
         for name, file, format in models:
-            runtimes = _runtimes(file, format, target, given["runtimes"])
+            runtimes = _runtimes(file, format, target, options["runtimes"])
             blocks.setdefault(runtimes, {}).setdefault(target, []).append(name)
     return [
         {

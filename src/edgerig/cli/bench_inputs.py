@@ -33,8 +33,8 @@ def ends_of(
     if several:
         shapes = {name: shape for name, shape in shapes.items() if name in names and artifact.format == "onnx"}
         output = output if output in outputs or len(outputs) > 1 else None
-    said = {"layout": layout, "output": output, "shapes": shapes}
-    return {key: value for key, value in said.items() if value}
+    declared = {"layout": layout, "output": output, "shapes": shapes}
+    return {key: value for key, value in declared.items() if value}
 
 
 def sample_shape(artifact: Artifact, shapes: dict[str, list[int]], layout: str | None) -> list[int]:

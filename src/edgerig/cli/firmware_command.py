@@ -96,13 +96,13 @@ def boards(as_json: bool) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The firmware's folder.")
 @build_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
-def build(board: str, model: Path, out: Path, as_json: bool, **given: Any) -> None:
+def build(board: str, model: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Compile a network to C and build the firmware of a board around it.
 
     Leaves firmware.elf, firmware.bin and firmware.json in the folder --out. What does not fit the board is told with
     a table of what takes how much.
     """
-    firmware = _build(board, model, out, given)
+    firmware = _build(board, model, out, options)
     if as_json:
         print_json(firmware)
         return
@@ -157,7 +157,7 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
 @click.option("--raw", is_flag=True, help="Pass on control characters as the board sends them; a terminal obeys them.")
 @click.option("-c", "--command", "commands", multiple=True, help="Send this and end; may be repeated.")
 def console(
-    address: str, model: Path | None, timeout: float, raw: bool, commands: tuple[str, ...], **given: Any
+    address: str, model: Path | None, timeout: float, raw: bool, commands: tuple[str, ...], **options: Any
 ) -> None:
     """Talk to a board's console: CMD=1 prints the network, CMD=2 runs the built-in sample layer by layer.
 
@@ -166,7 +166,7 @@ def console(
     """
     from edgerig.targets.emulated.console import PROMPT
 
-    terminal = _terminal(address, model, timeout, given)
+    terminal = _terminal(address, model, timeout, options)
     show = say_raw if raw else _say_on
     if terminal.times:
         echo(terminal.times)
@@ -201,7 +201,7 @@ def talk(terminal: Terminal, prompt: str, show: Callable[[str], None] = _say_on)
     say()
 
 
-def _terminal(address: str, model: Path | None, timeout: float, given: dict[str, Any]) -> Terminal:
+def _terminal(address: str, model: Path | None, timeout: float, options: dict[str, Any]) -> Terminal:
     from edgerig.errors import UsageError
     from edgerig.targets.emulated import console as terminal
     from edgerig.targets.emulated.base import board_of
@@ -219,7 +219,7 @@ def _terminal(address: str, model: Path | None, timeout: float, given: dict[str,
     board = board_of(address, "unicorn" if scheme == "sim" else "qemu")
     if model is None:
         raise UsageError(f"{address} starts empty: it needs a network.", "Give one: --model net_int8.tflite")
-    firmware = _build(board.name, model, None, given)
+    firmware = _build(board.name, model, None, options)
     if scheme == "sim":
         return terminal.open_simulated(firmware, timeout)
     return terminal.open_emulated(firmware, address, timeout)
@@ -243,20 +243,20 @@ def _refuse_name(board: str) -> NoReturn:
     )
 
 
-def _build(board_name: str, model: Path, out: Path | None, given: dict[str, Any]) -> Firmware:
+def _build(board_name: str, model: Path, out: Path | None, options: dict[str, Any]) -> Firmware:
     from edgerig.boards.board import load_board
     from edgerig.boards.build import build_firmware
     from edgerig.boards.firmware import BuildSettings
 
     board = load_board(board_name)
     settings = BuildSettings(
-        compiler=given["compiler"],
-        optimize=given["optimize"],
-        level=given["level"],
-        fpu=not given["no_fpu"],
-        debug=given["debug_build"],
-        clock_hz=given["clock_hz"],
-        kernels=given["kernels"],
+        compiler=options["compiler"],
+        optimize=options["optimize"],
+        level=options["level"],
+        fpu=not options["no_fpu"],
+        debug=options["debug_build"],
+        clock_hz=options["clock_hz"],
+        kernels=options["kernels"],
     )
     return build_firmware(board, _network(model, board, settings), out, settings, echo)
 

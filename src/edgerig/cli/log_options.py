@@ -72,19 +72,19 @@ def _log_file() -> click.Option:
 def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     if not value or ctx.resilient_parsing:
         return
-    given = _given(ctx)
+    chosen = _given(ctx)
     if parameter.name == "verbose":
-        given.verbose += value
+        chosen.verbose += value
     elif parameter.name == "quiet":
-        given.quiet = True
+        chosen.quiet = True
     else:
-        given.path = value
+        chosen.path = value
     apply_log_options(ctx)
 
 
 def _given(ctx: click.Context) -> _Given:
-    given: _Given = ctx.meta.setdefault(_KEY, _Given())
-    return given
+    chosen: _Given = ctx.meta.setdefault(_KEY, _Given())
+    return chosen
 
 
 def apply_log_options(ctx: click.Context, base: int | None = None) -> None:
@@ -96,15 +96,15 @@ def apply_log_options(ctx: click.Context, base: int | None = None) -> None:
     Raises:
         UsageError: More and less were asked for at once. StorageError: The log file cannot be written.
     """
-    given = _given(ctx)
-    given.base = given.base if base is None else base
-    if given.verbose and given.quiet:
+    chosen = _given(ctx)
+    chosen.base = chosen.base if base is None else base
+    if chosen.verbose and chosen.quiet:
         raise UsageError("--verbose and --quiet exclude each other.", "Leave one of them out.")
-    level = logs.QUIET if given.quiet else min(given.base + given.verbose, logs.EVERYTHING)
-    logs.configure(level, given.path)
-    if not given.closing:
+    level = logs.QUIET if chosen.quiet else min(chosen.base + chosen.verbose, logs.EVERYTHING)
+    logs.configure(level, chosen.path)
+    if not chosen.closing:
         ctx.find_root().call_on_close(logs.shutdown)
-        given.closing = True
+        chosen.closing = True
 
 
 def log_failure(error: BaseException) -> None:

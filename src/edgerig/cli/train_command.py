@@ -91,8 +91,8 @@ def command(
     find_here(model, dataset)
     wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
     data = plugins.make("dataset", dataset, Dataset, data_options)
-    given = {key: value for key, value in settings.items() if value is not None}
-    training = plugins.convert_settings(TrainSettings, given, "edgerig train")
+    chosen = {key: value for key, value in settings.items() if value is not None}
+    training = plugins.convert_settings(TrainSettings, chosen, "edgerig train")
     assert isinstance(training, TrainSettings)
     stop_on_termination()
     artifact = wrapper.train(data, training, out, resume=resume, logdir=logdir, progress=ConsoleProgress())

@@ -112,8 +112,8 @@ class WireClient(Exchange, RuntimeProtocol):
         self._begin_greeting()
         try:
             frame = self.request(Kind.HELLO, messages.pack(mine))
-        except messages.Challenge as asked:
-            signed, proof = self._prove(owner or Owner(""), token, asked)
+        except messages.Challenge as challenge:
+            signed, proof = self._prove(owner or Owner(""), token, challenge)
             frame = self.request(Kind.HELLO, messages.pack(msgspec.structs.replace(mine, owner=signed)))
         except messages.Unsupported:
             # Every device supports the stepwise exchange at least.
@@ -139,18 +139,18 @@ class WireClient(Exchange, RuntimeProtocol):
         """Whether the device says that it answers requests of that kind, or does not say which it does."""
         return not self.device.kinds or int(kind) in self.device.kinds
 
-    def _prove(self, owner: Owner, token: bytes | None, asked: messages.Challenge) -> tuple[Owner, bytes]:
+    def _prove(self, owner: Owner, token: bytes | None, challenge: messages.Challenge) -> tuple[Owner, bytes]:
         """The owner with a proof that it knows the token, and the proof that the device must answer."""
-        if not asked.nonce:
-            raise asked
+        if not challenge.nonce:
+            raise challenge
         if token is None:
             raise TargetError(
                 f"{self.who} asks for a token.",
                 f"Give the target's setting `token_file`, or set the variable {TOKEN_VARIABLE}.",
             )
         nonce = new_nonce()
-        signed = msgspec.structs.replace(owner, nonce=nonce, proof=host_proof(token, asked.nonce, nonce, owner.id))
-        return signed, device_proof(token, asked.nonce, nonce)
+        signed = msgspec.structs.replace(owner, nonce=nonce, proof=host_proof(token, challenge.nonce, nonce, owner.id))
+        return signed, device_proof(token, challenge.nonce, nonce)
 
     def renew_lease(self, release: bool = False) -> None:
         """Renew the lease that a HELLO with ``keeper`` granted, or release it.

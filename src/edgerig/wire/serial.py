@@ -81,26 +81,26 @@ def parse_serial(text: str) -> SerialAddress:
         raise SpecError(f"{text!r} is not the address of a serial port.", "Write serial:///dev/ttyACM0?baud=115200.")
     path, _, query = rest.partition("?")
     known = [field.name for field in msgspec.structs.fields(Line)]
-    given = dict(parse_qsl(query, keep_blank_values=True))
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
     if scheme != "serial":
         _check_place(text, scheme, path)
         # The others are pyserial's own settings of such a URL.
-        foreign = urlencode({key: value for key, value in given.items() if key not in known})
-        options = {key: value for key, value in given.items() if key in known}
+        foreign = urlencode({key: value for key, value in parameters.items() if key not in known})
+        options = {key: value for key, value in parameters.items() if key in known}
         return SerialAddress(f"{scheme}://{path}" + (f"?{foreign}" if foreign else ""), options)
-    url = given.pop("url", "")
-    if "xonxoff" in given:
+    url = parameters.pop("url", "")
+    if "xonxoff" in parameters:
         raise SpecError(
             f"{text!r}: software flow control would take bytes out of the messages.", "Use rtscts=1, or none."
         )
-    for key in given:
+    for key in parameters:
         if key not in known:
             raise UnknownNameError(f"setting of {text!r}", key, [*known, "url"])
     if bool(url) == bool(path):
         raise SpecError(
             f"{text!r} does not name one port.", "Write serial:///dev/ttyACM0?baud=115200 or serial://?url=rfc2217://.."
         )
-    return SerialAddress(url or path, given)
+    return SerialAddress(url or path, parameters)
 
 
 def _check_place(text: str, scheme: str, path: str) -> None:

@@ -175,9 +175,12 @@ def test_instructions_are_told_whole_and_by_layer(int8_net: Path) -> None:
 
 def test_a_modelled_time_is_told_with_its_error_and_without_a_spread(int8_net: Path, tmp_path: Path) -> None:
     rig = {
-        "name": "told", "model": {"file": str(int8_net)}, "dataset": {"use": "random", "shape": [64], "samples": 600},
-        "matrix": [{"runtimes": ["micro"], "targets": [BOARD]}], "measure": {"warmup": 0, "rounds": 1, "seconds": 0},
-    }  # fmt: skip
+        "name": "told",
+        "model": {"file": str(int8_net)},
+        "dataset": {"use": "random", "shape": [64], "samples": 600},
+        "matrix": [{"runtimes": ["micro"], "targets": [BOARD]}],
+        "measure": {"warmup": 0, "rounds": 1, "seconds": 0},
+    }
     (cell,) = run_rig(rig, out=tmp_path / "run").cells
     latency, model = cell.latency, cycle_model("cortex-m7")
     for time in (latency.load, latency.first, latency.steady):
@@ -238,9 +241,12 @@ def test_a_network_that_is_too_big_is_told_with_a_table(tmp_path: Path) -> None:
 def test_what_makes_a_firmware_slow_is_said_next_to_the_number(int8_net: Path, tmp_path: Path) -> None:
     target = {"use": BOARD, "fpu": False, "debug": True, "clock_hz": 16_000_000}
     rig = {
-        "name": "slow", "model": {"file": str(int8_net)}, "dataset": {"use": "random", "shape": [64], "samples": 40},
-        "matrix": [{"runtimes": ["micro"], "targets": [target]}], "measure": {"warmup": 0, "rounds": 1, "seconds": 0},
-    }  # fmt: skip
+        "name": "slow",
+        "model": {"file": str(int8_net)},
+        "dataset": {"use": "random", "shape": [64], "samples": 40},
+        "matrix": [{"runtimes": ["micro"], "targets": [target]}],
+        "measure": {"warmup": 0, "rounds": 1, "seconds": 0},
+    }
     (cell,) = run_rig(rig, out=tmp_path / "run").cells
     text = "\n".join(cell.warnings)
     assert "without the board's FPU" in text

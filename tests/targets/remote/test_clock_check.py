@@ -125,7 +125,7 @@ def test_a_board_that_is_not_there_is_not_asked(monkeypatch):
     assert not BoardSession.same_time
 
 
-class Crowded(clockcheck.Asks):
+class Crowded(clockcheck.TimedRequests):
     """Times of a right clock on a host where something else works during the first ``disturbed`` large requests."""
 
     ratio, largest, by_run = 0.0, 2000, True

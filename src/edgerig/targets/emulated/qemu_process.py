@@ -216,7 +216,7 @@ class EmulatedSession(BoardSession):
 
     client: EmulatorClient
 
-    def _told(self, run: DeviceRun) -> DeviceRun:
+    def _as_reported(self, run: DeviceRun) -> DeviceRun:
         counted = run.times_ns
         self._instructions += [int(count) for count in counted]
         times = self._seconds(1e-9) * 1e9 * counted

@@ -193,12 +193,12 @@ class SimulatedSession(BoardSession):
         # What the firmware made of the clock tree, whatever it believes.
         return replace(state, frequency_hz=float(clock), packages={**state.packages, "clock_set_hz": str(clock)})
 
-    def __init__(self, simulator: Simulator, *given: Any, **options: Any) -> None:
+    def __init__(self, simulator: Simulator, *arguments: Any, **options: Any) -> None:
         self.simulator = simulator
         self._inference = simulator.symbols["model_run"]
         # The linker drops the table of a network that has no layers.
         table = simulator.symbols.get("model_layers")
-        super().__init__(*given, **options)
+        super().__init__(*arguments, **options)
         count = _layer_count(simulator, self.built) if table is not None else 0
         data = simulator.peek(table, count * _LAYER.size) if table is not None and count else b""
         # Without layers the table has one empty row.
@@ -212,7 +212,7 @@ class SimulatedSession(BoardSession):
         self.simulator.watch_alignment(False)
         return run
 
-    def _told(self, run: DeviceRun) -> DeviceRun:
+    def _as_reported(self, run: DeviceRun) -> DeviceRun:
         calls = self.simulator.take_calls()
         ours = [call for call in calls if call.address == self._inference]
         self._instructions += [call.instructions for call in ours]

@@ -15,7 +15,7 @@ def as_bytes(array: Array) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-class Kept:
+class ArrivedResults:
     """Results of up to ``total`` samples, as they arrive.
 
     Attributes:
@@ -37,10 +37,10 @@ class Kept:
         rows = slice(self.count, self.count + count)
         if rows.stop > self._room:
             self._make_room(outputs, rows.stop)
-        for kept, array in zip(self._outputs, outputs, strict=True):
-            if kept.shape[1:] != array.shape[1:]:
+        for results, array in zip(self._outputs, outputs, strict=True):
+            if results.shape[1:] != array.shape[1:]:
                 raise AnswerError(f"{self._who} changes the shape of its outputs from message to message.")
-            kept[rows] = array
+            results[rows] = array
         self._times[rows] = times
         self.total_ns += float(times.sum(dtype=np.float64))
         self._trips.append(round_trip_ns)
@@ -52,8 +52,8 @@ class Kept:
         self._room = min(self._total, max(need, 2 * self._room))
         before = self._outputs or [array[:0] for array in outputs]
         self._outputs = [np.empty((self._room, *array.shape[1:]), array.dtype) for array in before]
-        for larger, kept in zip(self._outputs, before, strict=True):
-            larger[: self.count] = kept[: self.count]
+        for larger, smaller in zip(self._outputs, before, strict=True):
+            larger[: self.count] = smaller[: self.count]
 
     def run(self) -> DeviceRun:
         """What has arrived, at least one sample."""

@@ -36,7 +36,7 @@ LEAST_NS, PART_OF_REQUEST = 10_000.0, 0.25
 LEAST_PROCESS_NS, EXCHANGES = 200_000.0, 2.0
 
 
-class Asks(ABC):
+class TimedRequests(ABC):
     """What a clock check asks of a session: samples, and times that were checked."""
 
     client: WireClient
@@ -56,77 +56,77 @@ class Asks(ABC):
         """Host time of a RUN with so many samples, and the sum of its on-device times, in ns."""
 
 
-def check_clock(asks: Asks) -> str | None:
+def check_clock(requests: TimedRequests) -> str | None:
     """What the device's clock and the host's disagree about, in a sentence; None where they agree, or none can tell.
 
     Raises:
         AnswerError: The device tells more time than the host waited.
         TargetError: It went away.
     """
-    if not asks.by_run:
-        return _by_processing(asks)
-    trip, device_time = asks.run(1)
-    if trip * 1e-9 > LONG_SECONDS or min(asks.largest, MOST_SAMPLES) < LEAST_SAMPLES:
-        return _by_processing(asks)
-    singles = [(trip, device_time), *(asks.run(1) for _ in range(SINGLES - 1))]
+    if not requests.by_run:
+        return _by_processing(requests)
+    trip, device_time = requests.run(1)
+    if trip * 1e-9 > LONG_SECONDS or min(requests.largest, MOST_SAMPLES) < LEAST_SAMPLES:
+        return _by_processing(requests)
+    singles = [(trip, device_time), *(requests.run(1) for _ in range(SINGLES - 1))]
     fixed = statistics.median(trip - device_time for trip, device_time in singles)
-    count = _samples(asks, statistics.median(trip for trip, _ in singles))
-    excess, own = _slope(asks, count, fixed)
+    count = _samples(requests, statistics.median(trip for trip, _ in singles))
+    excess, own = _slope(requests, count, fixed)
     margin = max(LEAST_NS, PART_OF_REQUEST * fixed)
     if abs(excess) <= SHARE * own + margin:
         return None
     # Once more, in requests so short that some of them nobody interrupts: other work on this machine is no fault of a
     # clock, and a clock that is wrong is so in every request.
     for _ in range(RETRIES):
-        again, own_again = _slope(asks, max(LEAST_SAMPLES, count // SHORTER), fixed)
+        again, own_again = _slope(requests, max(LEAST_SAMPLES, count // SHORTER), fixed)
         excess, own = min((excess, own), (again, own_again), key=lambda pair: abs(pair[0]))
         if abs(excess) <= SHARE * own + margin:
             return None
     if excess > 0:
-        moving = _moving(asks, count)
+        moving = _moving(requests, count)
         if moving is None:
-            return _by_processing(asks)
+            return _by_processing(requests)
         excess -= moving
     return _verdict(excess, own, margin)
 
 
-def _samples(asks: Asks, single_ns: float) -> int:
+def _samples(requests: TimedRequests, single_ns: float) -> int:
     """How many samples take about `REQUEST_SECONDS`, by two requests."""
-    few = min(asks.largest, LEAST_SAMPLES * 2)
-    trip, _ = asks.run(few)
+    few = min(requests.largest, LEAST_SAMPLES * 2)
+    trip, _ = requests.run(few)
     each = max((trip - single_ns) / (few - 1), 1.0)
-    return max(LEAST_SAMPLES, min(asks.largest, MOST_SAMPLES, int(REQUEST_SECONDS * 1e9 / each)))
+    return max(LEAST_SAMPLES, min(requests.largest, MOST_SAMPLES, int(REQUEST_SECONDS * 1e9 / each)))
 
 
-def _slope(asks: Asks, count: int, fixed: float) -> tuple[float, float]:
+def _slope(requests: TimedRequests, count: int, fixed: float) -> tuple[float, float]:
     """What the host saw beyond the device's time of an inference, and that time, in ns; of the quietest request."""
     slopes = []
     for _ in range(REPEATS):
-        trip, device_time = asks.run(count)
+        trip, device_time = requests.run(count)
         slopes.append(((trip - device_time - fixed) / count, device_time / count))
     return min(slopes, key=lambda pair: abs(pair[0]))
 
 
-def _moving(asks: Asks, count: int) -> float | None:
+def _moving(requests: TimedRequests, count: int) -> float | None:
     """Nanoseconds that one sample's inputs and outputs take on their way; None where DATA does not tell."""
-    if not asks.client.supports(Kind.DATA):
+    if not requests.client.supports(Kind.DATA):
         return None
     try:
-        single, many = (min(_upload(asks, number) for _ in range(REPEATS)) for number in (1, count))
+        single, many = (min(_upload(requests, number) for _ in range(REPEATS)) for number in (1, count))
     except (AnswerError, InferenceError):
         return None  # it takes one sample at a time, or none
-    return max(0.0, (many - single) / (count - 1)) * (1 + asks.ratio)
+    return max(0.0, (many - single) / (count - 1)) * (1 + requests.ratio)
 
 
-def _upload(asks: Asks, count: int) -> int:
+def _upload(requests: TimedRequests, count: int) -> int:
     start = time.perf_counter_ns()
-    asks.client.upload_input(asks.views(count), count)
+    requests.client.upload_input(requests.views(count), count)
     return time.perf_counter_ns() - start
 
 
-def _by_processing(asks: Asks) -> str | None:
+def _by_processing(requests: TimedRequests) -> str | None:
     """By PROCESS: the host's time from the device's word that it begins to its word that it is done."""
-    client = asks.client
+    client = requests.client
     if not all(client.supports(kind) for kind in (Kind.DATA, Kind.PROCESS, Kind.STATS)):
         return None
     try:
@@ -134,7 +134,7 @@ def _by_processing(asks: Asks) -> str | None:
         exchange = statistics.median(_exchange(client) for _ in range(PROCESSINGS))
         seen: list[tuple[int, int]] = []
         while len(seen) < PROCESSINGS and sum(host for host, _ in seen) < 2 * LONG_SECONDS * 1e9:
-            client.upload_input(asks.views(1))
+            client.upload_input(requests.views(1))
             host = client.request_processing()
             seen.append((host, client.download_statistics().last_inference_ns))
     except (AnswerError, InferenceError):
@@ -161,12 +161,15 @@ def _verdict(excess: float, own: float, margin: float) -> str | None:
     if abs(excess) <= SHARE * own + margin:
         return None
     seen = max(own + excess, 1.0)
-    said = f"The device's clock says {_time(own)} an inference, and each takes the host {_time(seen)} in all: its clock"
+    sentence = (
+        f"The device's clock says {_time(own)} an inference, and each takes the host {_time(seen)} in all: its clock"
+    )
     if excess < 0:
-        return f"{said} runs {own / seen:.1f} times too fast."
+        return f"{sentence} runs {own / seen:.1f} times too fast."
     times = f"runs {seen / own:.1f} times too slow" if own else "stands still"
     return (
-        f"{said} {times}, or counts the processor's time only, or not all of the inference lies between its readings."
+        f"{sentence} {times}, or counts the processor's time only, or not all of the inference lies between its "
+        "readings."
     )
 
 

@@ -71,7 +71,7 @@ class LeaseHolder:
             self.hold()
         if self._renewer is None:
             self.hold()
-        return self._patiently(keeper=False)
+        return self._hello_with_wait(keeper=False)
 
     def hold(self) -> MachineState:
         """Own the device from now on; its state.
@@ -79,7 +79,7 @@ class LeaseHolder:
         Raises:
             LeaseError: Another run has the device. TargetError: It is not there, or refuses us.
         """
-        client, state = self._patiently(keeper=True)
+        client, state = self._hello_with_wait(keeper=True)
         grant = client.device.grant
         before, self._renewer = self._renewer, None
         if before is not None:
@@ -100,8 +100,8 @@ class LeaseHolder:
             renewer.close(release=True)
             self._owner = Owner(new_owner_id(), self._owner.who)
 
-    def _patiently(self, keeper: bool) -> tuple[WireClient, MachineState]:
-        start, said = time.monotonic(), False
+    def _hello_with_wait(self, keeper: bool) -> tuple[WireClient, MachineState]:
+        start, announced = time.monotonic(), False
         while True:
             try:
                 return self._hello(keeper)
@@ -113,9 +113,9 @@ class LeaseHolder:
                     patience = max(patience, RUN_OUT_SECONDS)
                 if time.monotonic() - start >= patience:
                     raise
-                if not said:
+                if not announced:
                     self._say(f"{error.message} Waiting for it, {patience:g} s at most.")
-                    said = True
+                    announced = True
                 # A device may tell anything.
                 time.sleep(error.retry_after if 0 < error.retry_after < _RETRY else _RETRY)
 
@@ -155,7 +155,7 @@ class LeaseRenewer:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self.ended = False
-        self._thread = threading.Thread(target=self._live, name="edgerig lease", daemon=True)
+        self._thread = threading.Thread(target=self._renew_until_closed, name="edgerig lease", daemon=True)
         self._thread.start()
 
     @property
@@ -183,20 +183,20 @@ class LeaseRenewer:
                 self._client = self._connect()
                 self._client.renew_lease(release=True)
 
-    def _live(self) -> None:
+    def _renew_until_closed(self) -> None:
         """Renew until closed, whatever fails: else the device would pass to another run in the middle of this one."""
-        said = ""
+        reported = ""
         while True:
             try:
                 self._run()
             except Exception as error:
                 what = f"{type(error).__name__}: {error}"
-                if what != said:
+                if what != reported:
                     self._say(
                         f"renewing the lease of {self._client.who} failed: {what}. It is begun anew, as often "
                         "as it takes. This is a fault of edgerig; please report it."
                     )
-                said = what
+                reported = what
                 # The connection may be in the middle of a message.
                 self._client.broken = True
                 if not self._closed.wait(min(_RETRY, self._every)):

@@ -19,8 +19,8 @@ from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
-from edgerig.targets.remote.arrivals import Kept, Output, as_bytes
-from edgerig.targets.remote.clock_check import Asks, check_clock
+from edgerig.targets.remote.arrivals import ArrivedResults, Output, as_bytes
+from edgerig.targets.remote.clock_check import TimedRequests, check_clock
 from edgerig.targets.settings import Protocol
 from edgerig.wire import answers
 from edgerig.wire.client import Answer, WireClient
@@ -83,12 +83,12 @@ class WireSession(Session):
         self._total_ns, self._inferences, self._first_run_ns = 0.0, 0, 0
         name = artifact.name + Path(artifact.path).suffix
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, name)
-        asked = time.perf_counter_ns()
+        sent_ns = time.perf_counter_ns()
         loaded = client.upload_model(header, memoryview(artifact.read()))
         answers.check_against_file(loaded, artifact.inputs, artifact.outputs, client.who)
         loaded = answers.completed(loaded, artifact.inputs, artifact.outputs)
         if self.same_time and not client.device.network:
-            answers.check_load(loaded.load_seconds, time.perf_counter_ns() - asked, client.who)
+            answers.check_load(loaded.load_seconds, time.perf_counter_ns() - sent_ns, client.who)
         fields = msgspec.structs.asdict(loaded)
         del fields["window"]
         self.load_report = LoadReport(**fields)
@@ -103,16 +103,16 @@ class WireSession(Session):
     def run(self, inputs: Sequence[Array], on_done: Callable[[int], None] | None = None) -> DeviceRun:
         self.arrived = None
         batches = self._check(inputs)
-        kept = Kept(len(batches[0]), self.client.who)
+        results = ArrivedResults(len(batches[0]), self.client.who)
         try:
             if self.protocol == "run":
-                self._run(batches, kept, on_done)
+                self._run(batches, results, on_done)
             else:
-                self._stepwise(batches, kept, on_done)
+                self._stepwise(batches, results, on_done)
         except TargetError:
-            self.arrived = self._told(kept.run()) if kept.count else None
+            self.arrived = self._as_reported(results.run()) if results.count else None
             raise
-        return self._told(kept.run())
+        return self._as_reported(results.run())
 
     def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
         if count < 1:
@@ -139,7 +139,7 @@ class WireSession(Session):
         return self._longest_wait if self._longest_wait > UNUSUAL * usual else 0.0
 
     def check_clock(self, inputs: Sequence[Array]) -> str | None:
-        return check_clock(_Asks(self, self._check(inputs))) if self.same_time else None
+        return check_clock(_SessionRequests(self, self._check(inputs))) if self.same_time else None
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
         if not self.client.supports(Kind.PROFILE):
@@ -194,19 +194,19 @@ class WireSession(Session):
 
     # ---- running
 
-    def _told(self, run: DeviceRun) -> DeviceRun:
+    def _as_reported(self, run: DeviceRun) -> DeviceRun:
         """What `run` gives of what the device answered; a board that is not there has other times."""
         return run
 
-    def _run(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
+    def _run(self, batches: list[Array], results: ArrivedResults, on_done: Callable[[int], None] | None) -> None:
         """Run by RUN requests, or by the stepwise exchange if the device does not support them."""
         try:
-            self._chunked(batches, kept, on_done)
+            self._chunked(batches, results, on_done)
         except Unsupported:
-            if kept.count:
+            if results.count:
                 raise
             self.protocol = "stepwise"
-            self._stepwise(batches, kept, on_done)
+            self._stepwise(batches, results, on_done)
 
     def _times(self, answer: Answer) -> NDArray[np.int64]:
         """The on-device times in an answer, checked against the time that its request was under way."""
@@ -217,7 +217,7 @@ class WireSession(Session):
     def _check_times(self, times: NDArray[np.int64], span_ns: int) -> None:
         answers.check_times(times, self.load_report.clock, span_ns if self.same_time else None, self.client.who)
 
-    def _check_sum(self, kept: Kept, times: NDArray[np.int64], start_ns: int) -> None:
+    def _check_sum(self, results: ArrivedResults, times: NDArray[np.int64], start_ns: int) -> None:
         """Hold all on-device times of a call so far against the host's time since it began, and of the session."""
         if not self.same_time:
             return
@@ -226,16 +226,16 @@ class WireSession(Session):
         self._total_ns += own
         self._inferences += len(times)
         answers.check_total(self._total_ns, self._inferences, clock, now - self._first_run_ns, self.client.who)
-        answers.check_total(kept.total_ns + own, kept.count + len(times), clock, now - start_ns, self.client.who)
+        answers.check_total(results.total_ns + own, results.count + len(times), clock, now - start_ns, self.client.who)
 
-    def _chunked(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
+    def _chunked(self, batches: list[Array], results: ArrivedResults, on_done: Callable[[int], None] | None) -> None:
         start = time.perf_counter_ns()
         for answer in self.client.stream(self._requests(batches), self._window):
             self._keep_pace(answer)
             times = self._times(answer)
             # A pipelined request waits for those before it; the sum over all does not.
-            self._check_sum(kept, times, start)
-            kept.add(self._arrays(answer.outputs, answer.count), times, answer.round_trip_ns)
+            self._check_sum(results, times, start)
+            results.add(self._arrays(answer.outputs, answer.count), times, answer.round_trip_ns)
             if on_done is not None:
                 on_done(answer.count)
 
@@ -271,7 +271,7 @@ class WireSession(Session):
             if len(self._waits) < WAITS:
                 self._waits.append(wait)
 
-    def _stepwise(self, batches: list[Array], kept: Kept, on_done: Callable[[int], None] | None) -> None:
+    def _stepwise(self, batches: list[Array], results: ArrivedResults, on_done: Callable[[int], None] | None) -> None:
         total, reported = len(batches[0]), time.perf_counter()
         waiting, begin = 0, time.perf_counter_ns()
         for index in range(total):
@@ -283,9 +283,9 @@ class WireSession(Session):
             answered = [array.copy() for array in self._arrays(self.client.download_output(), 1)]
             times = np.array([self.client.download_statistics().last_inference_ns], np.int64)
             self._check_times(times, processed - start)
-            self._check_sum(kept, times, begin)
+            self._check_sum(results, times, begin)
             self._note_wait(time.perf_counter_ns() - start, times)
-            kept.add(answered, times, time.perf_counter_ns() - start)
+            results.add(answered, times, time.perf_counter_ns() - start)
             waiting += 1
             if on_done is not None and (time.perf_counter() - reported > CHUNK_SECONDS or index == total - 1):
                 on_done(waiting)
@@ -294,9 +294,9 @@ class WireSession(Session):
     def _one(self, sample: list[Array]) -> tuple[int, int]:
         """Host time and on-device time in ns of one sample by the session's own protocol."""
         if self.protocol == "stepwise":
-            kept = Kept(1, self.client.who)
-            self._stepwise(sample, kept, None)
-            run = kept.run()
+            results = ArrivedResults(1, self.client.who)
+            self._stepwise(sample, results, None)
+            run = results.run()
             return int(run.round_trips_ns[0]), int(run.times_ns[0])
         return self.timed_request([as_bytes(array) for array in sample], 1)
 
@@ -327,7 +327,7 @@ class WireSession(Session):
         return [np.ascontiguousarray(array) for array in inputs]
 
 
-class _Asks(Asks):
+class _SessionRequests(TimedRequests):
     """What a clock check asks of a session, whose samples are run over and over."""
 
     def __init__(self, session: WireSession, batches: list[Array]) -> None:
