@@ -1,0 +1,85 @@
+"""A pytest plugin: the fixture and the marker ``edgerig_gate`` hold a rig against a baseline within a test.
+
+::
+
+    @pytest.mark.edgerig_gate("rig.yaml", baseline="runs/main")
+    def test_the_network_has_become_no_worse(edgerig_gate):
+        edgerig_gate()
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from edgerig.results.gate.judge import GateResult
+
+MARKER = (
+    "edgerig_gate(rig, baseline, out=None, only=(), settings=(), inconclusive='fail'): what the fixture edgerig_gate "
+    "measures and compares; inconclusive is fail, pass, skip or retry"
+)
+#: What becomes of a test whose gate is not certain.
+WAYS = ("fail", "pass", "skip", "retry")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", MARKER)
+
+
+class GateRunner:
+    """Runs gates for one test; what its marker says stands where a call says nothing.
+
+    Args:
+        root: Where relative paths begin. out: where to measure to, if nobody says. given: the marker's arguments.
+    """
+
+    def __init__(self, root: Path, out: Path, given: dict[str, Any]) -> None:
+        self._root, self._out, self._given = root, out, given
+
+    def __call__(self, rig: str | Path | None = None, **options: Any) -> GateResult:
+        """Measure ``rig`` and compare it with a baseline.
+
+        Args:
+            rig: The rig file. options: ``baseline``, a bundle's folder; ``out``, where to measure to; ``only``,
+                patterns of cell ids; ``settings``, such as ``"gate.latency=25 %"``; ``inconclusive``.
+
+        Returns:
+            All checks, if every limit is kept, or what is not certain may pass.
+
+        Raises:
+            pytest.fail.Exception: A limit is exceeded, or that is not certain; the message is the table.
+            EdgerigError: Nothing could be measured.
+        """
+        from edgerig.engine.api import plan
+        from edgerig.engine.gate import GateOptions, run_gate
+        from edgerig.progress import Progress
+        from edgerig.results.gate.output import gate_markdown
+
+        given = {**self._given, **options, **({"rig": rig} if rig is not None else {})}
+        if missing := {"rig", "baseline"} - given.keys():
+            raise pytest.UsageError(f"edgerig_gate: {', '.join(sorted(missing))} is missing: give it in the marker.")
+        way = given.get("inconclusive", "fail")
+        if way not in WAYS:
+            raise pytest.UsageError(f"edgerig_gate: inconclusive is one of {', '.join(WAYS)}, not {way!r}.")
+        made = plan(self._root / given["rig"], only=given.get("only", ()), settings=given.get("settings", ()))
+        gate = GateOptions(out=self._root / given.get("out", self._out), retry=way == "retry")
+        result = run_gate(made, self._root / given["baseline"], gate, Progress())
+        if result.outcome == "regressed" or (result.outcome == "inconclusive" and way in ("fail", "retry")):
+            pytest.fail(gate_markdown(result), pytrace=False)
+        if result.outcome == "inconclusive" and way == "skip":
+            pytest.skip(f"not certain: {next(c.sentence for c in result.checks if c.outcome == 'inconclusive')}")
+        return result
+
+
+@pytest.fixture
+def edgerig_gate(request: pytest.FixtureRequest, tmp_path: Path) -> GateRunner:
+    """Call it to hold the marker's rig against its baseline; it fails the test if that has become worse."""
+    marker = request.node.get_closest_marker("edgerig_gate")
+    given = dict(marker.kwargs) if marker is not None else {}
+    if marker is not None and marker.args:
+        given |= dict(zip(("rig", "baseline"), marker.args, strict=False))
+    return GateRunner(request.config.rootpath, tmp_path / "gate", given)
