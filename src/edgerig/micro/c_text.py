@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ def c_float(value: float) -> str:
         raise CompileError("A constant of the network is not a finite number.", "Train or convert the network again.")
     text = f"{np.float32(value):.9g}"
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def initializer(fields: Iterable[object]) -> str:
+    """The initializer of a struct whose fields are given in order."""
+    return "{ " + ", ".join(map(str, fields)) + " }"
 
 
 def c_array(data: NDArray[Any]) -> Iterator[str]:

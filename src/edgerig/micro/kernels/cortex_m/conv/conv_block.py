@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, addend_of, channel_pairs, pairs_of, stream
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
-_FILES = sources("er_conv_block.c", "er_conv_block.h", "er_block.S", "er_block.h")
 #: Bytes of columns that are worth fewer copies.
 _COLUMNS = 2560
 _MOST = (1 << 15) - 1
@@ -113,12 +113,12 @@ def _lower(node: Conv2D, output: Value, context: Context, pooled: int) -> Lowere
         height, width, channels, out_height, out_width, out_channels, node.padding.top, node.padding.left,
         node.input.zero_point, pooled,
     )  # fmt: skip
-    shape = context.struct("shape", "er_conv_block_shape", "{ " + ", ".join(map(str, numbers)) + " }")
+    shape = context.struct("shape", "er_conv_block_shape", initializer(numbers))
     columns = context.scratch((rows + 2) * row_bytes, "uint32_t")
     edge = "0" if node.padding.none else context.scratch(channels)
     run = "er_block_pool" if pooled == 2 else "er_block_2"
     names = f"&{shape}, {run}, &{job}, {context.read(node.input)}, {context.write(output)}, {columns}, {edge}"
-    return Lowered(f"er_conv_block({names});", _FILES, ("er_conv_block.h",))
+    return calling(f"er_conv_block({names});", "er_conv_block.h", "er_conv_block.c", "er_block.S")
 
 
 def _job(

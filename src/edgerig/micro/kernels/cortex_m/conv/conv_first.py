@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import requantization
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
-_FILES = sources("er_first_pool.c", "er_first_pool.h", "er_first_pool.inc")
 _K = 8
 
 
@@ -48,7 +48,7 @@ class FirstPool(Kernel):
         sizes = (
             height, width, out_height, out_width, channels, padding.top, padding.left, conv.input.zero_point
         )  # fmt: skip
-        shape = context.struct("shape", "er_first_pool_shape", "{ " + ", ".join(map(str, sizes)) + " }")
+        shape = context.struct("shape", "er_first_pool_shape", initializer(sizes))
         windows = context.scratch(80 * out_width, "uint32_t")
         edge = "0" if padding.none else context.scratch(4 * (2 * out_width + 2))
         shift = int(scale.shift[0])
@@ -62,7 +62,7 @@ class FirstPool(Kernel):
             f"er_first_pool(&{shape}, {name}, {numbers}, {context.read(conv.input)}, {context.write(pool.output)}, "
             f"{windows}, {edge});"
         )
-        return Lowered(body, _FILES, ("er_first_pool.h",), {f"{name}.S": text})
+        return calling(body, "er_first_pool.h", "er_first_pool.c", "er_first_pool.inc", generated={f"{name}.S": text})
 
 
 def _scale(node: Conv2D) -> Prescaled | None:

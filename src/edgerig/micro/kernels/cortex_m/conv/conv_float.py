@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import real_range
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
-_FILES = sources("er_float_conv.c", "er_float_conv.h", "er_float_tile.S", "er_float_tile.h")
 _MOST = (1 << 15) - 1
 _QUAD, _ROUND = 4, 4
 
@@ -72,12 +72,13 @@ def _lower(node: Conv2D, output: Value, context: Context, tile: int, call: str) 
         height, width, channels, out_height, out_width, out_channels, *node.kernel, *node.stride, *node.dilation,
         node.padding.top, node.padding.left, tile,
     )  # fmt: skip
-    shape = context.struct("shape", "er_float_conv_shape", "{ " + ", ".join(map(str, numbers)) + " }")
+    shape = context.struct("shape", "er_float_conv_shape", initializer(numbers))
     columns = context.scratch(4 * tile * depth, "float")
     few = context.scratch(4 * tile * _QUAD, "float") if out_channels < _QUAD else "0"
     names = f"&{shape}, {job}, {odd}, {context.read(node.input)}, {context.write(output)}, {columns}, {few}"
     vmaxnm = int("fpv5" in context.options.features)
-    return Lowered(f"{call}({names});", _FILES, ("er_float_conv.h",), {"er_fpu.h": f"#define ER_FPV5 {vmaxnm}\n"})
+    fpu = {"er_fpu.h": f"#define ER_FPV5 {vmaxnm}\n"}
+    return calling(f"{call}({names});", "er_float_conv.h", "er_float_conv.c", "er_float_tile.S", generated=fpu)
 
 
 def _job(node: Conv2D, context: Context, name: str, begins: list[int]) -> str:

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 
-_FILES = sources("er_conv_columns.c", "er_conv_columns.h", "er_pairs.S", "er_pairs.h", "er_pointwise.h")
 _MOST = (1 << 15) - 1
 #: Steps of the unrolled loop of er_pairs_full.
 _FULL_ROUND = 4
@@ -72,7 +72,7 @@ class ConvPairs(Kernel):
             *node.dilation, padding.top, padding.left, padding.right, window.run, node.input.zero_point, tiles,
             window.pitch, window.row_step, begin, window.padded_rows, strides[1], (out_channels - 2) * strides[0],
         )  # fmt: skip
-        shape = context.struct("shape", "er_conv_columns_shape", "{ " + ", ".join(map(str, numbers)) + " }")
+        shape = context.struct("shape", "er_conv_columns_shape", initializer(numbers))
         name, text = window.code()
         if text:
             generated[f"{name}.c"] = text
@@ -83,7 +83,7 @@ class ConvPairs(Kernel):
             f"er_conv_columns(&{shape}, {name}, {run}, {first}, {second}, {context.read(node.input)}, "
             f"{context.write(node.output)}, {columns}, {band});"
         )
-        return Lowered(body, _FILES, ("er_conv_columns.h",), generated)
+        return calling(body, "er_conv_columns.h", "er_conv_columns.c", "er_pairs.S", generated=generated)
 
     def writes(self, node: Node, value: Value) -> tuple[str, ...]:
         return (PLANAR, PLAIN)

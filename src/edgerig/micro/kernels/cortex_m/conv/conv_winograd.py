@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.conv import winograd_code
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, channel_pairs, pairs_of
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
-_FILES = sources("er_winograd.c", "er_winograd.h")
 #: Twice the G of F(2x2, 3x3).
 _G = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]], np.int64)
 
@@ -71,12 +71,12 @@ class ConvWinograd(Kernel):
             height, width * channels, out_height, out_width, outputs, padding.top, zero, border,
             *(function.name for function in functions),
         )  # fmt: skip
-        shape = context.struct("shape", "er_winograd_shape", "{ " + ", ".join(map(str, numbers)) + " }")
+        shape = context.struct("shape", "er_winograd_shape", initializer(numbers))
         lines = context.scratch((out_width + 2) * 8 * channels, "uint32_t")
         tiles = context.scratch(max(64 * channels, width * channels), "uint32_t")
         names = f"&{shape}, &{job}, {context.read(node.input)}, {context.write(node.output)}, {lines}, {tiles}"
         generated = {f"{function.name}.S": source([function]) for function in functions}
-        return Lowered(f"er_winograd_conv({names});", _FILES, ("er_winograd.h",), generated)
+        return calling(f"er_winograd_conv({names});", "er_winograd.h", "er_winograd.c", generated=generated)
 
 
 def _stream(node: Conv2D, pairs: Pairs) -> NDArray[np.int32]:

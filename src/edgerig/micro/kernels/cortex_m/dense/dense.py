@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import requantization
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import packs
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
 _STEP = 8
@@ -69,11 +70,10 @@ class Dense(Kernel):
         else:
             fields += ["0", "0", "0"]
         fields += [str(singles), str(-blocked % 4)]
-        layer = context.struct("layer", "er_dense", "{ " + ", ".join(fields) + " }")
+        layer = context.struct("layer", "er_dense", initializer(fields))
         wide = context.scratch(2 * _STEP * steps, "int16_t")
-        files = sources("er_dense.c", "er_dense.h", "er_dense.S")
         call = f"er_dense_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)}, {wide});"
-        return Lowered(call, files, ("er_dense.h",))
+        return calling(call, "er_dense.h", "er_dense.c", "er_dense.S")
 
 
 def is_dense(node: FullyConnected | Conv2D) -> bool:

@@ -13,7 +13,7 @@ from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.dense.dense import is_dense
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
 _GREATEST = 3.4028234663852886e38
@@ -54,5 +54,4 @@ class DenseFloat(Kernel):
         low, high = (max(min(limit, _GREATEST), -_GREATEST) for limit in real_range(node.activation))
         if (low, high) != (-_GREATEST, _GREATEST):
             lines.append(f"er_clamp_f32({y}, {outputs}, {c_float(low)}, {c_float(high)});")
-        files = sources("er_dense_f32.c", "er_dense_f32.h", "er_dense_f32.S")
-        return Lowered("\n".join(lines), files, ("er_dense_f32.h",))
+        return calling("\n".join(lines), "er_dense_f32.h", "er_dense_f32.c", "er_dense_f32.S")

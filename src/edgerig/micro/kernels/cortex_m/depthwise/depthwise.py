@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import requantization
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
@@ -28,7 +29,6 @@ from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 
-_FILES = sources("er_separable.c", "er_separable.h", "er_depthwise.h", "er_pairs.h")
 #: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else.
 _SHARE_IN_PLACE, _SHARE = 1 / 2, 1 / 8
 _LEAST = 2048
@@ -137,13 +137,13 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
         bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{border:08x}u", out_channels, room,
         bands.column_bytes // 4 if bands.two else 0,
     ]  # fmt: skip
-    layer = context.struct("layer", "er_separable", "{ " + ", ".join(map(str, numbers)) + " }")
+    layer = context.struct("layer", "er_separable", initializer(numbers))
     columns = context.scratch(bands.column_bytes * (2 if bands.two else 1), "uint32_t")
     plane = context.scratch(4 * bands.plane_words, "uint32_t")
     tail = context.scratch(4 * out_channels) if pixels % 3 and 3 - pixels % 3 > room else "0"
     names = f"&{layer}, {context.read(node.input)}, {context.write(last.output)}, {columns}, {plane}, {tail}"
     overlays = ((last.output, node.input),) if in_place else ()
-    files = (*_FILES, *part.files)
+    files = (*sources("er_separable.c", "er_separable.h"), *part.files)
     return Lowered(f"er_separable_layer({names});", files, ("er_separable.h",), generated, overlays)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import real_range
-from edgerig.micro.c_text import c_float
+from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
@@ -42,7 +42,7 @@ class DepthwiseFloat(Kernel):
             *node.input.shape[1:], *node.kernel, *node.stride, *node.dilation, node.padding.top, node.padding.left,
             *node.output.shape[1:3],
         ]  # fmt: skip
-        layer = context.struct("layer", "er_depthwise_f32", "{ " + ", ".join(map(str, numbers)) + " }")
+        layer = context.struct("layer", "er_depthwise_f32", initializer(numbers))
         x, y = context.read(node.input), context.write(node.output)
         lines = [f"er_depthwise_f32_layer(&{layer}, {x}, {y});"]
         names = ["er_depthwise_f32.c", "er_depthwise_f32.h", "er_depthwise_f32.S"]

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import requantization
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
 
@@ -36,10 +37,9 @@ class DepthwiseTaps(Kernel):
             node.stride[1] * channels, node.stride[0] * width * channels, max(node.kernel), channels,
             *node.output.shape[1:3], 2 * node.output.zero_point + 1,
         ]  # fmt: skip
-        layer = context.struct("layer", "er_taps", "{ " + ", ".join(map(str, numbers)) + " }")
-        files = sources("er_taps.c", "er_taps.h", "er_taps.S")
+        layer = context.struct("layer", "er_taps", initializer(numbers))
         call = f"er_taps_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)});"
-        return Lowered(call, files, ("er_taps.h",))
+        return calling(call, "er_taps.h", "er_taps.c", "er_taps.S")
 
 
 def taps_fit(node: DepthwiseConv2D) -> bool:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import activation_range, scale_by
 from edgerig.micro.arithmetic.scales import LEFT_SHIFT, sum_scales
-from edgerig.micro.c_text import c_float
+from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import Add, Node, Quantize, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
 _SHIFT = 20
@@ -39,10 +39,10 @@ class AddBytes(Kernel):
         assert isinstance(node, Add)
         found = add_constants(node)
         assert found is not None
-        add = context.struct("add", "er_add", "{ " + ", ".join(map(str, found)) + " }")
+        add = context.struct("add", "er_add", initializer(found))
         x0, x1, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
         body = f"er_add_s8(&{add}, {x0}, {x1}, {y}, {node.output.elements});"
-        return Lowered(body, sources("er_add.S", "er_elementwise.h"), ("er_elementwise.h",))
+        return calling(body, "er_elementwise.h", "er_add.S")
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         return ((node.output, node.inputs[0]),)
@@ -96,7 +96,7 @@ class QuantizeBytes(Kernel):
     def lower(self, node: Node, context: Context) -> Lowered:
         x, y, to = context.read(node.input), context.write(node.output), node.output
         body = f"er_quantize_s8({x}, {y}, {to.elements}, {to.zero_point}, {c_float(to.scale)});"
-        return Lowered(body, sources("er_quantize.S", "er_elementwise.h"), ("er_elementwise.h",))
+        return calling(body, "er_elementwise.h", "er_quantize.S")
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         # From the first on: each is read before anything is written there.

@@ -10,17 +10,15 @@ import math
 
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.arithmetic.scales import mean_multiplier
+from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.options import Options
 
 #: Sums of so many int8 fit into 16 bits.
 _MOST = 255
-
-
-_FILES = sources("er_pool.c", "er_pool.h")
 
 
 class _Pool(Kernel):
@@ -41,9 +39,9 @@ class _Pool(Kernel):
             *node.input.shape[1:], *node.window, *node.stride, node.padding.top, node.padding.left,
             *node.output.shape[1:3], *activation_range(node.activation, node.output),
         )  # fmt: skip
-        pool = context.struct("pool", "er_pool", "{ " + ", ".join(map(str, numbers)) + " }")
+        pool = context.struct("pool", "er_pool", initializer(numbers))
         body = f"{self.call}(&{pool}, {context.read(node.input)}, {context.write(node.output)});"
-        return Lowered(body, _FILES, ("er_pool.h",))
+        return calling(body, "er_pool.h", "er_pool.c")
 
 
 class MaxPool(_Pool):
@@ -72,7 +70,7 @@ class AveragePool(_Pool):
         _, height, width, depth = node.input.shape
         x, y = context.read(node.input), context.write(node.output)
         body = f"er_average_planes_s8({x}, {y}, {depth}, {height * width}, {low}, {high});"
-        return Lowered(body, _FILES, ("er_pool.h",))
+        return calling(body, "er_pool.h", "er_pool.c")
 
     def reads(self, node: Node, value: Value) -> tuple[str, ...]:
         whole = isinstance(node, AveragePool2D) and node.window == node.input.shape[1:3] and node.padding.none
@@ -99,6 +97,6 @@ class PixelMean(Kernel):
         numbers = (
             count, node.input.shape[3], count * node.input.zero_point, multiplier, -exponent, node.output.zero_point,
         )  # fmt: skip
-        mean = context.struct("mean", "er_mean", "{ " + ", ".join(map(str, numbers)) + " }")
+        mean = context.struct("mean", "er_mean", initializer(numbers))
         body = f"er_mean_s8(&{mean}, {context.read(node.input)}, {context.write(node.output)});"
-        return Lowered(body, _FILES, ("er_pool.h",))
+        return calling(body, "er_pool.h", "er_pool.c")
