@@ -21,8 +21,7 @@ from edgerig.micro.kernels.portable.elementwise import (
     SoftmaxS8,
     Table8,
 )
-from edgerig.micro.kernels.portable.matmul import MatMul
-from edgerig.micro.kernels.portable.real import (
+from edgerig.micro.kernels.portable.float32 import (
     ConvF32,
     ConvPoolF32,
     DenseF32,
@@ -31,6 +30,7 @@ from edgerig.micro.kernels.portable.real import (
     ResizeF32,
     TransposeConvF32,
 )
+from edgerig.micro.kernels.portable.matmul import MatMul
 from edgerig.micro.kernels.portable.reduce import AveragePoolS8, MaxPoolS8, MeanF32, MeanS8
 from edgerig.micro.kernels.portable.shapes import (
     AssignState,
