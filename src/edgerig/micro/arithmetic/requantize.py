@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv, Value, Weighted
 
+#: The greatest float32.
+GREATEST = 3.4028234663852886e38
+
 RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 
 
@@ -182,6 +185,12 @@ def real_range(activation: str) -> tuple[float, float]:
     if activation not in known:
         raise CompileError(f"The fused activation {activation} is not supported.", f"Supported: {', '.join(known)}.")
     return known[activation]
+
+
+def finite_range(activation: str) -> tuple[float, float]:
+    """`real_range` with the greatest float32 in place of infinity, which C has no literal for."""
+    low, high = real_range(activation)
+    return max(low, -GREATEST), min(high, GREATEST)
 
 
 def scale_twice(x: NDArray[Any], multiplier: Any, exponent: Any) -> NDArray[np.int64]:

@@ -10,15 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.micro.arithmetic.requantize import GREATEST
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Fused, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.options import Options
 
 FOLDER = Path(__file__).parent / "c"
-
-#: What stands for infinity: the greatest float.
-GREATEST = 3.4028234663852886e38
 
 
 class Portable(Kernel):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgerig.micro.arithmetic.requantize import activation_range, real_range
+from edgerig.micro.arithmetic.requantize import activation_range, finite_range, real_range
 from edgerig.micro.arithmetic.scales import product_scale, softmax_scale, sum_scales
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.c_text import c_float
@@ -25,7 +25,7 @@ from edgerig.micro.ir import (
     Value,
 )
 from edgerig.micro.kernels.base import Context, Lowered
-from edgerig.micro.kernels.portable.common import FOLDER, GREATEST, Portable, front, merged, strides, struct
+from edgerig.micro.kernels.portable.common import FOLDER, Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
 
@@ -201,7 +201,7 @@ class CurveF32(Portable):
         x, y = context.read(node.input), context.write(node.output)
         count = node.output.elements
         if isinstance(node, Relu):
-            low, high = (max(min(value, GREATEST), -GREATEST) for value in real_range(node.activation))
+            low, high = finite_range(node.activation)
             return self.lowered(f"micro_clamp_f32({x}, {y}, {count}, {c_float(low)}, {c_float(high)});")
         return self.lowered(f"micro_{node.op.lower()}_f32({x}, {y}, {count});")
 

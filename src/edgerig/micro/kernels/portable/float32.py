@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from edgerig.micro import ir
 from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.arithmetic.resize import bilinear_real
-from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, Fused, MaxPool2D, Node, TransposeConv, Weighted
+from edgerig.micro.c_text import initializer
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, FullyConnected, MaxPool2D, Node, TransposeConv, Weighted
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, struct
-from edgerig.micro.kernels.portable.convolution import pools_whole
 from edgerig.micro.kernels.portable.elementwise import FLOAT32
+from edgerig.micro.kernels.portable.geometry import ConvPool, conv_sizes, dense_sizes
 
 #: Output channels computed together.
 BLOCK = 8
@@ -33,20 +34,18 @@ def bias_of(context: Context, node: Weighted, channels: int) -> str:
     return context.constant("bias", node.bias.array.reshape(-1), stands_for=[node.bias])
 
 
-def _conv(context: Context, node: Conv2D, pool: MaxPool2D | None, output: ir.Value) -> tuple[str, str]:
+def _conv(context: Context, node: Weighted, sizes: dict[str, Any]) -> tuple[str, str]:
+    """The struct of ``micro_conv_f32`` and memory for a column of inputs."""
     rows = node.weights.array.reshape(node.weights.shape[0], -1)
     low, high = real_range(node.activation)
-    _, height, width, depth = node.input.shape
-    window, step = (pool.window, pool.stride) if pool else ((1, 1), (1, 1))
     text = struct(
-        height=height, width=width, depth=depth, kernel_height=node.kernel[0], kernel_width=node.kernel[1],
-        stride_y=node.stride[0], stride_x=node.stride[1], dilation_y=node.dilation[0], dilation_x=node.dilation[1],
-        top=node.padding.top, left=node.padding.left, out_width=output.shape[2],
-        pixels=output.shape[1] * output.shape[2], channels=output.shape[3], pool_height=window[0],
-        pool_width=window[1], pool_stride_y=step[0], pool_stride_x=step[1], length=rows.shape[1], low=low, high=high,
+        **sizes,
+        length=rows.shape[1],
+        low=low,
+        high=high,
         weights=context.constant("weights", blocked(rows), stands_for=[node.weights]),
-        bias=bias_of(context, node, output.shape[3]),
-    )  # fmt: skip
+        bias=bias_of(context, node, rows.shape[0]),
+    )
     return context.struct("conv", "micro_conv_f32", text), context.scratch(4 * rows.shape[1], "float")
 
 
@@ -60,33 +59,21 @@ class ConvF32(Portable):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
-        settings, column = _conv(context, node, None, node.output)
+        settings, column = _conv(context, node, conv_sizes(node, None, node.output))
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_conv_f32_run(&{settings}, {x}, {y}, {column});")
 
 
-class ConvPoolF32(Portable):
-    """Convolution and max pooling; what pooling drops is not computed."""
+class ConvPoolF32(ConvPool):
+    """Convolution and max pooling of float."""
 
     name = "portable-conv-pool-f32"
-    pattern: ClassVar[tuple[type[Node], ...]] = (Conv2D, MaxPool2D)
     types = FLOAT32
     source = "micro_conv_f32"
 
-    def _fits(self, node: Node) -> bool:
-        assert isinstance(node, Fused)
-        conv, pool = node.parts
-        assert isinstance(conv, Conv2D)
-        assert isinstance(pool, MaxPool2D)
-        return pools_whole(conv, pool)
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Fused)
-        conv, pool = node.parts
-        assert isinstance(conv, Conv2D)
-        assert isinstance(pool, MaxPool2D)
-        settings, column = _conv(context, conv, pool, node.output)
-        x, y = context.read(conv.input), context.write(node.output)
+    def lower_both(self, conv: Conv2D, pool: MaxPool2D, context: Context) -> Lowered:
+        settings, column = _conv(context, conv, conv_sizes(conv, pool, pool.output))
+        x, y = context.read(conv.input), context.write(pool.output)
         return self.lowered(f"micro_conv_pool_f32_run(&{settings}, {x}, {y}, {column});")
 
 
@@ -100,17 +87,8 @@ class DenseF32(Portable):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, FullyConnected)
-        channels, depth = node.weights.shape
-        low, high = real_range(node.activation)
-        weights = context.constant("weights", blocked(node.weights.array), stands_for=[node.weights])
-        text = struct(
-            height=1, width=node.rows, depth=depth, kernel_height=1, kernel_width=1, stride_y=1, stride_x=1,
-            dilation_y=1, dilation_x=1, top=0, left=0, out_width=node.rows, pixels=node.rows, channels=channels,
-            length=depth, low=low, high=high, weights=weights, bias=bias_of(context, node, channels),
-        )  # fmt: skip
-        settings = context.struct("dense", "micro_conv_f32", text)
+        settings, column = _conv(context, node, dense_sizes(node))
         x, y = context.read(node.input), context.write(node.output)
-        column = context.scratch(4 * depth, "float")
         return self.lowered(f"micro_conv_f32_run(&{settings}, {x}, {y}, {column});")
 
 
@@ -206,7 +184,7 @@ class ResizeF32(Portable):
         for name, axis in (("rows", 1), ("columns", 2)):
             lower, upper, weight = bilinear_real(node, axis)
             entries = [struct(lower=a, upper=b, weight=float(w)) for a, b, w in zip(lower, upper, weight, strict=True)]
-            text = "{ " + ", ".join(entries) + " }"
+            text = initializer(entries)
             tables.append(context.struct(name, "micro_tap_f32", text, len(entries)))
         rows, columns = tables
         x, y = context.read(node.input), context.write(node.output)

@@ -9,7 +9,7 @@ import numpy as np
 from edgerig.artifact import ITEM_SIZES
 from edgerig.micro import ir
 from edgerig.micro.arithmetic.resize import bilinear_integer, nearest_indices
-from edgerig.micro.c_text import c_float
+from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import (
     AssignVariable,
     BroadcastTo,
@@ -308,7 +308,7 @@ class ResizeS8(Portable):
             entries = [
                 struct(lower=a, upper=b, weight=w) for a, b, w in zip(*bilinear_integer(node, axis), strict=True)
             ]
-            names.append(context.struct(name, "micro_tap", "{ " + ", ".join(entries) + " }", len(entries)))
+            names.append(context.struct(name, "micro_tap", initializer(entries), len(entries)))
         _, out_height, out_width, depth = node.output.shape
         text = struct(
             width=node.input.shape[2], depth=depth, out_height=out_height, out_width=out_width,

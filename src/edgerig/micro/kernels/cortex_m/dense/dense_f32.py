@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgerig.micro.arithmetic.requantize import real_range
+from edgerig.micro.arithmetic.requantize import finite_range
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.dense.dense import is_dense
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
-
-_GREATEST = 3.4028234663852886e38
 
 
 class DenseFloat(Kernel):
@@ -51,7 +49,7 @@ class DenseFloat(Kernel):
             for row, output in enumerate(range(4 * blocks, outputs)):
                 weights = f"{name} + {row * inputs}"
                 lines.append(f"{y}[{output}] = er_dense_f32_sum({weights}, {x}, {inputs}, {c_float(bias[output])});")
-        low, high = (max(min(limit, _GREATEST), -_GREATEST) for limit in real_range(node.activation))
-        if (low, high) != (-_GREATEST, _GREATEST):
+        if node.activation != "NONE":
+            low, high = finite_range(node.activation)
             lines.append(f"er_clamp_f32({y}, {outputs}, {c_float(low)}, {c_float(high)});")
         return calling("\n".join(lines), "er_dense_f32.h", "er_dense_f32.c", "er_dense_f32.S")

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgerig.micro.arithmetic.requantize import real_range
+from edgerig.micro.arithmetic.requantize import finite_range
 from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.options import Options
-
-_GREATEST = 3.4028234663852886e38
 
 
 class DepthwiseFloat(Kernel):
@@ -47,8 +45,8 @@ class DepthwiseFloat(Kernel):
         lines = [f"er_depthwise_f32_layer(&{layer}, {x}, {y});"]
         names = ["er_depthwise_f32.c", "er_depthwise_f32.h", "er_depthwise_f32.S"]
         headers = ["er_depthwise_f32.h"]
-        low, high = (max(min(limit, _GREATEST), -_GREATEST) for limit in real_range(node.activation))
-        if (low, high) != (-_GREATEST, _GREATEST):
+        if node.activation != "NONE":
+            low, high = finite_range(node.activation)
             lines.append(f"er_clamp_f32({y}, {node.output.elements}, {c_float(low)}, {c_float(high)});")
             names += ["er_dense_f32.c", "er_dense_f32.h"]
             headers.append("er_dense_f32.h")

@@ -1,0 +1,79 @@
+"""What portable convolutions of int8 and of float have in common: sizes, and max pooling fused into them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from edgerig.micro.ir import Conv2D, FullyConnected, Fused, MaxPool2D, Node, Value
+from edgerig.micro.kernels.base import Context, Lowered
+from edgerig.micro.kernels.portable.common import Portable
+
+
+def conv_sizes(node: Conv2D, pool: MaxPool2D | None, output: Value) -> dict[str, Any]:
+    """Fields of the struct of a convolution, with or without a maximum of its sums."""
+    _, height, width, depth = node.input.shape
+    window, step = (pool.window, pool.stride) if pool else ((1, 1), (1, 1))
+    return {
+        "height": height,
+        "width": width,
+        "depth": depth,
+        "kernel_height": node.kernel[0],
+        "kernel_width": node.kernel[1],
+        "stride_y": node.stride[0],
+        "stride_x": node.stride[1],
+        "dilation_y": node.dilation[0],
+        "dilation_x": node.dilation[1],
+        "top": node.padding.top,
+        "left": node.padding.left,
+        "out_width": output.shape[2],
+        "pixels": output.shape[1] * output.shape[2],
+        "channels": output.shape[3],
+        "pool_height": window[0],
+        "pool_width": window[1],
+        "pool_stride_y": step[0],
+        "pool_stride_x": step[1],
+    }
+
+
+def dense_sizes(node: FullyConnected) -> dict[str, Any]:
+    """Fields of the struct of a dense layer that runs as a convolution of 1x1, a pixel for each vector."""
+    channels, depth = node.weights.shape
+    one = dict.fromkeys(("kernel_height", "kernel_width", "stride_y", "stride_x", "dilation_y", "dilation_x"), 1)
+    image = {"height": 1, "width": node.rows, "depth": depth}
+    return {**image, **one, "top": 0, "left": 0, "out_width": node.rows, "pixels": node.rows, "channels": channels}
+
+
+class ConvPool(Portable):
+    """Convolution and max pooling: the maximum is taken of sums; what pooling drops is not computed."""
+
+    pattern: ClassVar[tuple[type[Node], ...]] = (Conv2D, MaxPool2D)
+
+    def _fits(self, node: Node) -> bool:
+        return pools_whole(*conv_and_pool(node))
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        return self.lower_both(*conv_and_pool(node), context)
+
+    def lower_both(self, conv: Conv2D, pool: MaxPool2D, context: Context) -> Lowered:
+        """Both as C."""
+        raise NotImplementedError
+
+
+def conv_and_pool(node: Node) -> tuple[Conv2D, MaxPool2D]:
+    """The two parts of a fused node."""
+    assert isinstance(node, Fused)
+    conv, pool = node.parts
+    assert isinstance(conv, Conv2D)
+    assert isinstance(pool, MaxPool2D)
+    return conv, pool
+
+
+def pools_whole(conv: Conv2D, pool: MaxPool2D) -> bool:
+    """Max pooling without padding, of windows that do not overlap, that keeps the scale: done before requantizing."""
+    return (
+        pool.padding.none
+        and pool.activation == "NONE"
+        and pool.stride[0] >= pool.window[0]
+        and pool.stride[1] >= pool.window[1]
+        and pool.output.quantization == conv.output.quantization
+    )
