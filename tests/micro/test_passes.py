@@ -10,7 +10,7 @@ import pytest
 from edgerig.micro import Options, compile_model, ir
 from edgerig.micro.frontend.read import read_program
 from edgerig.micro.passes.canonical import canonical
-from edgerig.micro.passes.integer_io import integer_borders
+from edgerig.micro.passes.integer_io import integer_io
 from edgerig.micro.reference import Machine
 from edgerig.testing.networks.generated import load
 from edgerig.testing.networks.random_operators import random_inputs
@@ -35,7 +35,7 @@ def with_float_ends() -> bytes:
 
 def test_float_ends_can_be_left_to_the_caller(tmp_path: Path) -> None:
     program = read_program(with_float_ends(), "net")
-    integer_borders(program)
+    integer_io(program)
     assert labels(program) == ["LOGISTIC"]
     network = load(compile_model(with_float_ends(), "net", Options(io="integer")), tmp_path)
     (source,), (target,) = network.manifest.inputs, network.manifest.outputs
@@ -55,7 +55,7 @@ def test_float_ends_that_something_else_reads_stay() -> None:
     net.operator("DEQUANTIZE", [a], [y])
     net.operator("ADD", [x, y], [z], "AddOptions")
     program = read_program(net.build([x], [y, z]), "net")
-    integer_borders(program)
+    integer_io(program)
     assert labels(program) == ["QUANTIZE", "DEQUANTIZE", "ADD"]
 
 
@@ -159,7 +159,7 @@ def hold(data: bytes, folder: Path, times: int = 6) -> list[str]:
 
 
 @pytest.mark.parametrize(("target", "left"), [(0.5, ["CONV_2D"]), (0.4, ["CONV_2D", "RELU6"])])
-def test_cuts_go_into_the_operator_before_them_where_the_scale_stays(
+def test_a_relu_is_fused_into_its_producer_where_the_scale_stays(
     target: float, left: list[str], tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(1)
@@ -175,7 +175,7 @@ def test_cuts_go_into_the_operator_before_them_where_the_scale_stays(
 
 
 @pytest.mark.parametrize(("filler", "left"), [(None, ["CONV_2D"]), (7, ["PAD", "CONV_2D"])])
-def test_padding_goes_into_the_convolution_where_it_pads_with_zero(
+def test_padding_is_fused_into_the_convolution_where_it_pads_with_zero(
     filler: int | None, left: list, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(1)

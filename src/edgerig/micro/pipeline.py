@@ -26,7 +26,7 @@ from edgerig.micro.kernels.registry import kernels_for
 from edgerig.micro.memory.arena import Memory, Step, plain_sum, plan_memory, views
 from edgerig.micro.options import Options
 from edgerig.micro.passes import PASSES
-from edgerig.micro.passes.integer_io import integer_borders
+from edgerig.micro.passes.integer_io import integer_io
 from edgerig.micro.select import Choice, choose, choose_layouts, fuse
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -68,7 +68,7 @@ def compile_program(
     """
     kernels = kernels_for(options) if kernels is None else kernels
     if options.io == "integer":
-        integer_borders(program)
+        integer_io(program)
     plain = plain_sum(program)
     parameters = sum(value.nbytes for value in _constants(program))
     for run in PASSES:
@@ -80,8 +80,8 @@ def compile_program(
     layers = _lower(choices, options, layouts)
     sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in _all_values(program, choices)}
     steps = [
-        Step(one.node, one.context.scratch_bytes, (*one.kernel.overlays(one.node), *one.lowered.overlays))
-        for one in layers
+        Step(layer.node, layer.context.scratch_bytes, (*layer.kernel.overlays(layer.node), *layer.lowered.overlays))
+        for layer in layers
     ]
     memory = plan_memory(program, steps, shared, sizes)
     return _emit(program, name, options, layers, memory, (plain, parameters, file_bytes))
@@ -102,10 +102,10 @@ def _constants(program: Program) -> list[Value]:
 
 
 def _all_values(program: Program, choices: Sequence[Choice]) -> list[Value]:
-    found = [*program.inputs, *program.outputs]
+    values = [*program.inputs, *program.outputs]
     for node in (*program.nodes, *(choice.node for choice in choices)):
-        found += [*node.inputs, *node.outputs]
-    return [value for value in dict.fromkeys(found) if not value.constant]
+        values += [*node.inputs, *node.outputs]
+    return [value for value in dict.fromkeys(values) if not value.constant]
 
 
 def _emit(
@@ -114,9 +114,9 @@ def _emit(
     constants = [constant for layer in layers for constant in layer.context.constants]
     plain: dict[Value, str] = {}
     for index, value in enumerate(model.plain_constants(program, layers)):
-        one = Constant(f"c{index}", C_TYPES[value.dtype], np.array(value.data), stands_for=(value,))
-        constants.append(one)
-        plain[value] = f"@P@_{one.name}"
+        constant_value = Constant(f"c{index}", C_TYPES[value.dtype], np.array(value.data), stands_for=(value,))
+        constants.append(constant_value)
+        plain[value] = f"@P@_{constant_value.name}"
     files = {
         "model.h": model.header(program, name, len(layers), memory, __version__).encode(),
         "model.c": model.code(program, name, layers, memory, plain).encode(),
@@ -132,21 +132,21 @@ def _emit(
 def _kernel_files(layers: Sequence[LayerCode], name: str) -> dict[str, str]:
     """The kernels' files and those that they include, each once."""
     waiting = [path for layer in layers for path in layer.lowered.files]
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     origins: dict[str, Path] = {}
     while waiting:
         path = waiting.pop()
         target = f"kernels/{path.name}"
-        if target in found:
+        if target in texts:
             if origins[target] != path:
                 raise CompileError(f"Two kernels bring a file {path.name}.")
             continue
-        found[target], origins[target] = path.read_text(), path
-        waiting += [file for name_ in includes(found[target]) for file in _included(path, name_)]
+        texts[target], origins[target] = path.read_text(), path
+        waiting += [file for name_ in includes(texts[target]) for file in _included(path, name_)]
     for layer in layers:
         for file, text in layer.lowered.generated.items():
-            found[f"kernels/{file}"] = prefixed(text, name)
-    return dict(sorted(found.items()))
+            texts[f"kernels/{file}"] = prefixed(text, name)
+    return dict(sorted(texts.items()))
 
 
 def _included(path: Path, name: str) -> list[Path]:
@@ -180,7 +180,7 @@ def _manifest(
         inputs=tuple(_spec(value) for value in program.inputs),
         outputs=tuple(_spec(value) for value in program.outputs),
         macs=sum(layer.node.macs for layer in layers),
-        constant_bytes=sum(one.nbytes for one in constants),
+        constant_bytes=sum(array.nbytes for array in constants),
         parameter_bytes=parameters,
         memory=MemoryPlan(
             arena=plan.nbytes,
@@ -190,14 +190,16 @@ def _manifest(
             inputs=tuple(memory.offsets[value] for value in program.inputs),
             outputs=tuple(memory.offsets.get(value, -1) for value in program.outputs),
             pieces=tuple(
-                Placed(name=one.name, offset=one.offset, bytes=one.nbytes, first=one.first, last=one.last)
-                for one in plan.buffers
+                Placed(name=array.name, offset=array.offset, bytes=array.nbytes, first=array.first, last=array.last)
+                for array in plan.buffers
             ),
         ),
         layers=tuple(_layer(index, layer) for index, layer in enumerate(layers)),
         constants=tuple(
-            ConstantEntry(name=f"{name}_{one.name}", bytes=one.nbytes, tensors=tuple(v.name for v in one.stands_for))
-            for one in constants
+            ConstantEntry(
+                name=f"{name}_{array.name}", bytes=array.nbytes, tensors=tuple(v.name for v in array.stands_for)
+            )
+            for array in constants
         ),
         files=tuple(
             SourceFile(path=path, bytes=len(content), sha256=sha256(content)) for path, content in files.items()
@@ -221,6 +223,6 @@ def _layer(index: int, layer: LayerCode) -> Layer:
         macs=node.macs,
         inputs=tuple(value.shape for value in node.inputs if not value.constant),
         outputs=tuple(value.shape for value in node.outputs),
-        constant_bytes=sum(one.nbytes for one in layer.context.constants),
+        constant_bytes=sum(constant.nbytes for constant in layer.context.constants),
         scratch_bytes=layer.context.scratch_bytes,
     )

@@ -52,9 +52,9 @@ def _chain(
         return []
     chain = [node]
     for kind in kernel.pattern[1:]:
-        made = chain[-1].outputs
-        readers = users.get(made[0], []) if len(made) == 1 else []
-        if len(readers) != 1 or made[0] in outputs or not isinstance(readers[0], kind) or readers[0] in taken:
+        results = chain[-1].outputs
+        readers = users.get(results[0], []) if len(results) == 1 else []
+        if len(readers) != 1 or results[0] in outputs or not isinstance(readers[0], kind) or readers[0] in taken:
             return []
         chain.append(readers[0])
     return chain
@@ -66,7 +66,7 @@ def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared
     Raises:
         CompileError: There is none for some; names them all, their positions, types, and what would be known.
     """
-    found: list[Choice] = []
+    choices: list[Choice] = []
     missing: list[Node] = []
     for node in program.nodes:
         if not needs_code(node, shared):
@@ -75,10 +75,10 @@ def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared
         if kernel is None:
             missing.append(node)
         else:
-            found.append(Choice(node, kernel))
+            choices.append(Choice(node, kernel))
     if missing:
         raise _missing(program, missing, kernels)
-    return found
+    return choices
 
 
 def _takes(kernel: Kernel, node: Node, options: Options) -> bool:
@@ -130,7 +130,7 @@ def choose_layouts(program: Program, choices: Sequence[Choice], shared: AliasSet
                 continue
             readers = reading.get(value, [])
             for layout in choice.kernel.writes(choice.node, value):
-                if all(layout in one.kernel.reads(one.node, value) for one in readers):
+                if all(layout in reader.kernel.reads(reader.node, value) for reader in readers):
                     if layout != PLAIN and readers:
                         layouts[value] = layout
                     break

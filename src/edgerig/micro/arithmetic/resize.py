@@ -18,9 +18,9 @@ def nearest_indices(node: Resize, axis: int) -> NDArray[np.int64]:
     corners = node.align_corners and out > 1
     scale = np.float32(size - 1) / np.float32(out - 1) if corners else np.float32(size) / np.float32(out)
     offset = np.float32(0.5 if node.half_pixel_centers else 0)
-    place = (np.arange(out).astype(np.float32) + offset) * scale
-    found = np.floor(place + np.float32(0.5)) if node.align_corners else np.floor(place)
-    return np.asarray(np.clip(found, 0, size - 1), np.int64)
+    position = (np.arange(out).astype(np.float32) + offset) * scale
+    indices = np.floor(position + np.float32(0.5)) if node.align_corners else np.floor(position)
+    return np.asarray(np.clip(indices, 0, size - 1), np.int64)
 
 
 def bilinear_integer(node: Resize, axis: int) -> tuple[Array, Array, Array]:
@@ -29,13 +29,13 @@ def bilinear_integer(node: Resize, axis: int) -> tuple[Array, Array, Array]:
     scale = ((1 << 10) * size + out // 2) // out
     if node.align_corners and out > 1:
         scale = ((1 << 10) * (size - 1) + (out - 1) // 2) // (out - 1)
-    place = np.arange(out, dtype=np.int64) * scale
+    position = np.arange(out, dtype=np.int64) * scale
     if node.half_pixel_centers:
-        place = place + scale // 2 - (1 << 9)
-    lower = np.maximum(np.sign(place) * (np.abs(place) >> 10), 0)
-    above = place + (1 << 10) - 1
+        position = position + scale // 2 - (1 << 9)
+    lower = np.maximum(np.sign(position) * (np.abs(position) >> 10), 0)
+    above = position + (1 << 10) - 1
     upper = np.minimum(np.sign(above) * (np.abs(above) >> 10), size - 1)
-    return lower, upper, place - (lower << 10)
+    return lower, upper, position - (lower << 10)
 
 
 def bilinear_real(node: Resize, axis: int) -> tuple[Array, Array, NDArray[np.float32]]:
@@ -44,8 +44,8 @@ def bilinear_real(node: Resize, axis: int) -> tuple[Array, Array, NDArray[np.flo
     scale = np.float32(size) / np.float32(out)
     if node.align_corners and out > 1:
         scale = np.float32(size - 1) / np.float32(out - 1)
-    place = np.arange(out).astype(np.float32)
-    place = (place + np.float32(0.5)) * scale - np.float32(0.5) if node.half_pixel_centers else place * scale
-    lower = np.maximum(np.floor(place), 0).astype(np.int64)
-    upper = np.minimum(np.ceil(place), size - 1).astype(np.int64)
-    return lower, upper, (place - lower.astype(np.float32)).astype(np.float32)
+    position = np.arange(out).astype(np.float32)
+    position = (position + np.float32(0.5)) * scale - np.float32(0.5) if node.half_pixel_centers else position * scale
+    lower = np.maximum(np.floor(position), 0).astype(np.int64)
+    upper = np.minimum(np.ceil(position), size - 1).astype(np.int64)
+    return lower, upper, (position - lower.astype(np.float32)).astype(np.float32)

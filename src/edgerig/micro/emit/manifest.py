@@ -19,7 +19,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         op: Its operator, fused ones joined by ``+``.
         position: Index of its first operator in the file.
         kernel: What runs it.
-        macs: Multiply-accumulates, borders counted as data.
+        macs: Multiply-accumulates, padding counted as data.
         inputs: Shapes of the activations it reads.
         outputs: Shapes of what it makes.
         constant_bytes: Bytes of its constants in flash.
@@ -39,7 +39,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of the arena: what it holds, where, and the first and last layer that need it."""
+    """A buffer in the arena: what it holds, where, and the first and last layer that need it."""
 
     name: str
     offset: int
@@ -53,7 +53,7 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         arena: What the plan takes; state, inputs, outputs and scratch memory included.
-        lower_bound: No plan of the same pieces takes less.
+        lower_bound: No plan of the same buffers takes less.
         plain_sum: Inputs, state and all activations of the unfused network, each in memory of its own.
         method: The order that gave the plan.
         inputs: Where each input lies in the arena.

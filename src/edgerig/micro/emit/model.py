@@ -128,9 +128,9 @@ def code(program: Program, name: str, layers: Sequence[LayerCode], memory: Memor
 def _layer(index: int, layer: LayerCode, memory: Memory, constants: dict[Value, str]) -> list[str]:
     context, node = layer.context, layer.node
     shapes = " + ".join(shape_text(value.shape) for value in node.inputs if not value.constant)
-    made = " + ".join(shape_text(value.shape) for value in node.outputs)
+    results = " + ".join(shape_text(value.shape) for value in node.outputs)
     lines = [
-        f"/* {comment(node.label)}: {shapes} -> {made}; {layer.kernel.name}",
+        f"/* {comment(node.label)}: {shapes} -> {results}; {layer.kernel.name}",
         f" * {_shortened(comment(node.name))} */",
     ]
     lines += [line for definition in context.structs for line in wrapped(definition)]
@@ -198,26 +198,26 @@ def _calls(program: Program, layers: int, memory: Memory, constants: dict[Value,
 
 
 def _initial(value: Value, memory: Memory, constants: dict[Value, str]) -> str:
-    place = f"arena.bytes + {memory.offsets[value]}"
+    address = f"arena.bytes + {memory.offsets[value]}"
     content = b"" if value.data is None else value.data.tobytes()
     if len(set(content)) <= 1:
-        return f"memset({place}, {content[0] if content else 0}, {value.nbytes});"
-    return f"memcpy({place}, {constants[value]}, {value.nbytes});"
+        return f"memset({address}, {content[0] if content else 0}, {value.nbytes});"
+    return f"memcpy({address}, {constants[value]}, {value.nbytes});"
 
 
 def plain_constants(program: Program, layers: Sequence[LayerCode]) -> list[Value]:
     """Values whose plain content must be in weights.c: constants that layers read or that are outputs, and state
     that does not start with one byte all over."""
-    found: dict[Value, None] = {}
+    values: dict[Value, None] = {}
     for layer in layers:
         for value, _, _ in layer.context.pointers.values():
             if value.constant:
-                found[value] = None
+                values[value] = None
     for value in program.outputs:
         if value.constant:
-            found[value] = None
+            values[value] = None
     for value in program.variables():
         if value.data is not None and len(set(value.data.tobytes())) > 1:
-            found[value] = None
-    assert all(value.dtype in C_TYPES for value in found)
-    return list(found)
+            values[value] = None
+    assert all(value.dtype in C_TYPES for value in values)
+    return list(values)

@@ -31,7 +31,7 @@ HEADER = """\
 
 def header(constants: Sequence[Constant], name: str) -> str:
     """weights.h."""
-    lines = [f"extern const {one.ctype} @P@_{one.name}[{one.data.size}];" for one in constants]
+    lines = [f"extern const {constant.ctype} @P@_{constant.name}[{constant.data.size}];" for constant in constants]
     return prefixed(HEADER.replace("@LIST@", "".join(f"{line}\n" for line in lines)), name)
 
 
@@ -41,16 +41,16 @@ def code(constants: Sequence[Constant], name: str) -> bytes:
     Raises:
         CompileError: The constants are more than a microcontroller holds.
     """
-    check_size(sum(one.nbytes for one in constants), name)
+    check_size(sum(constant.nbytes for constant in constants), name)
     text = io.BytesIO()
     text.write(b'#include "weights.h"\n')
-    for one in constants:
-        carried = ", ".join(comment(value.name) for value in one.stands_for)
-        elements = one.data.size
+    for constant in constants:
+        carried = ", ".join(comment(value.name) for value in constant.stands_for)
+        elements = constant.data.size
         head = f"\n/* {carried} */\n" if carried else ""
-        head += f"\n@PU@_ALIGN({one.alignment}) const {one.ctype} @P@_{one.name}[{elements}] = {{\n"
+        head += f"\n@PU@_ALIGN({constant.alignment}) const {constant.ctype} @P@_{constant.name}[{elements}] = {{\n"
         text.write(prefixed(head, name).encode())
-        for rows in c_array(one.data):
+        for rows in c_array(constant.data):
             text.write(rows.encode())
         text.write(b"};\n")
     return text.getvalue()

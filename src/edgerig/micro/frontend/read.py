@@ -87,8 +87,8 @@ class _Reader:
             return None
         where = f"operator {operator.index} ({operator.op}, {operator.name})"
         inputs: list[Value | None] = []
-        for place, index in enumerate(operator.inputs):
-            if place == 0 and operator.op in ("READ_VARIABLE", "ASSIGN_VARIABLE"):
+        for position, index in enumerate(operator.inputs):
+            if position == 0 and operator.op in ("READ_VARIABLE", "ASSIGN_VARIABLE"):
                 inputs.append(self._state(operator, index, where))
             else:
                 inputs.append(None if index < 0 else self._get(index, where))
@@ -101,8 +101,8 @@ class _Reader:
     def _state(self, operator: Operator, index: int, where: str) -> Value:
         if index not in self.handles:
             raise self._corrupt(f"{where} uses a variable that nothing makes")
-        place = operator.outputs[:1] if operator.op == "READ_VARIABLE" else operator.inputs[1:2]
-        return self.variables.value(self.handles[index], self._tensor(self._only(place, operator)))
+        sources = operator.outputs[:1] if operator.op == "READ_VARIABLE" else operator.inputs[1:2]
+        return self.variables.value(self.handles[index], self._tensor(self._only(sources, operator)))
 
     def _get(self, index: int, where: str) -> Value:
         tensor = self._tensor(index)

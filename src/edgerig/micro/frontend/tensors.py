@@ -29,18 +29,23 @@ def quantization_of(tensor: Tensor) -> Quantization | None:
             f"{called} is quantized by {tensor.quantization_details}, which the C compiler does not know.",
             "Quantize it as a whole, or channel by channel.",
         )
-    found = tensor.quantization
-    if found is None:
+    quantization = tensor.quantization
+    if quantization is None:
         return None
-    if found.per_channel:
-        channels = tensor.shape[found.axis] if found.axis is not None and 0 <= found.axis < len(tensor.shape) else 1
-        if len(found.scales) != channels:
+    if quantization.per_channel:
+        channels = (
+            tensor.shape[quantization.axis]
+            if quantization.axis is not None and 0 <= quantization.axis < len(tensor.shape)
+            else 1
+        )
+        if len(quantization.scales) != channels:
             raise ModelError(
-                f"{called} has {len(found.scales)} scales for {channels} channels.", "Quantize the network again."
+                f"{called} has {len(quantization.scales)} scales for {channels} channels.",
+                "Quantize the network again.",
             )
-    if not all(SMALLEST_SCALE < scale < 1 / SMALLEST_SCALE for scale in found.scales):
+    if not all(SMALLEST_SCALE < scale < 1 / SMALLEST_SCALE for scale in quantization.scales):
         raise ModelError(f"{called} has a scale that is not above 0, or no number.")
     low, high = RANGES.get(tensor.dtype, (0, 0))
-    if not all(low <= zero <= high for zero in found.zero_points):
+    if not all(low <= zero <= high for zero in quantization.zero_points):
         raise ModelError(f"{called} has a zero point that its type does not have.")
-    return found
+    return quantization

@@ -43,16 +43,21 @@ class Variables:
         graph = read_tflite(self._data, self._name, index)
         contents = read_tflite_weights(self._data, self._name, index)
         handles: dict[int, str] = {}
-        for one in graph.operators:
-            if one.op == "VAR_HANDLE" and len(one.outputs) == 1:
-                handles[one.outputs[0]] = self.key(one)
-            elif one.op == "ASSIGN_VARIABLE" and one.inputs[:1] and one.inputs[0] in handles and len(one.inputs) == 2:
-                if one.inputs[1] not in contents:
-                    raise CompileError(f"The variable {handles[one.inputs[0]]!r} does not start with a constant.")
-                self._initial[handles[one.inputs[0]]] = graph.tensors[one.inputs[1]], contents[one.inputs[1]]
+        for inner in graph.operators:
+            if inner.op == "VAR_HANDLE" and len(inner.outputs) == 1:
+                handles[inner.outputs[0]] = self.key(inner)
+            elif (
+                inner.op == "ASSIGN_VARIABLE"
+                and inner.inputs[:1]
+                and inner.inputs[0] in handles
+                and len(inner.inputs) == 2
+            ):
+                if inner.inputs[1] not in contents:
+                    raise CompileError(f"The variable {handles[inner.inputs[0]]!r} does not start with a constant.")
+                self._initial[handles[inner.inputs[0]]] = graph.tensors[inner.inputs[1]], contents[inner.inputs[1]]
             else:
                 raise CompileError(
-                    f"Subgraph {index}, which CALL_ONCE runs, uses {one.op}.",
+                    f"Subgraph {index}, which CALL_ONCE runs, uses {inner.op}.",
                     "It may only assign constants to variables.",
                 )
 

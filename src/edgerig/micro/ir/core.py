@@ -164,7 +164,7 @@ class Node:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates, borders counted as data."""
+        """Multiply-accumulates, padding counted as data."""
         raise NotImplementedError(f"{type(self).__name__} has no cost.")
 
     def output_shapes(self) -> tuple[Sizes, ...]:
@@ -205,8 +205,8 @@ class Fused(Node):
     @staticmethod
     def of(*parts: Node) -> Fused:
         """Fuse a chain; inputs and outputs are those that cross its border."""
-        made = [value for part in parts for value in part.outputs]
-        inputs = [value for part in parts for value in part.inputs if not any(value is one for one in made)]
+        results = [value for part in parts for value in part.outputs]
+        inputs = [value for part in parts for value in part.inputs if not any(value is result for result in results)]
         last = parts[-1]
         return Fused(last.name, parts[0].position, list(dict.fromkeys(inputs)), list(last.outputs), tuple(parts))
 
@@ -235,11 +235,11 @@ class Program:
 
     def users(self) -> dict[Value, list[Node]]:
         """Who reads each value."""
-        found: dict[Value, list[Node]] = {}
+        readers: dict[Value, list[Node]] = {}
         for node in self.nodes:
             for value in dict.fromkeys(node.inputs):
-                found.setdefault(value, []).append(node)
-        return found
+                readers.setdefault(value, []).append(node)
+        return readers
 
     def replace(self, changes: Mapping[Node, Node | None]) -> None:
         """Put other nodes in the places of some, or none."""

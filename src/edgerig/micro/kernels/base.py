@@ -150,7 +150,10 @@ class Context:
         return full
 
     def _pointer(self, letter: str, value: Value, ctype: str | None, writes: bool) -> str:
-        name = next((name for name, (one, _, to) in self.pointers.items() if one is value and to == writes), None)
+        name = next(
+            (name for name, (known_value, _, to) in self.pointers.items() if known_value is value and to == writes),
+            None,
+        )
         if name is None:
             count = sum(known.startswith(letter) for known in self.pointers)
             name = f"{letter}{count}"

@@ -1,6 +1,6 @@
-"""The arena: which values share memory, how long each piece is needed, and where it lies.
+"""The arena: which values share memory, how long each buffer is needed, and where it lies.
 
-A piece is needed from the layer that makes its first value to the last that reads one; inputs from the start,
+A buffer is needed from the layer that makes its first value to the last that reads one; inputs from the start,
 outputs to the end, state variables always. Scratch memory is needed in its layer only.
 """
 
@@ -33,7 +33,7 @@ class Memory:
     Attributes:
         offsets: Offset of each value in the arena; of constants none.
         scratch: Offset of each layer's scratch memory.
-        plan: The pieces; bytes planned, lower bound.
+        plan: The buffers; bytes planned, lower bound.
     """
 
     offsets: dict[Value, int]
@@ -65,17 +65,17 @@ class AliasSets:
 
     def join(self, first: Value, second: Value) -> None:
         """One set of both."""
-        one, two = self.find(first), self.find(second)
-        if one is not two:
+        root, absorbed = self.find(first), self.find(second)
+        if root is not absorbed:
             # A variable stands for its set, whoever joins it.
-            if two.variable:
-                one, two = two, one
-            self._parent[two] = one
-            mine, others = self._members.pop(one, [one]), self._members.pop(two, [two])
+            if absorbed.variable:
+                root, absorbed = absorbed, root
+            self._parent[absorbed] = root
+            mine, others = self._members.pop(root, [root]), self._members.pop(absorbed, [absorbed])
             if len(mine) < len(others):
                 mine, others = others, mine
             mine += others
-            self._members[one] = mine
+            self._members[root] = mine
 
 
 class _Uses:
@@ -139,11 +139,11 @@ def _may_write_there(shared: AliasSets, node: Node, uses: _Uses) -> bool:
     variable, value = node.inputs
     root = shared.find(value)
     source, target = shared.members(value), shared.members(variable)
-    if value.constant or root.variable or any(one in uses.ends for one in (*source, *target)):
+    if value.constant or root.variable or any(alias in uses.ends for alias in (*source, *target)):
         return False
-    makers = [number for one in source for number in uses.makers.get(one, ())]
-    readers = [number for one in target for number in uses.readers.get(one, ())]
-    readers += [number for one in target if one is not variable for number in uses.sets.get(one, ())]
+    makers = [number for alias in source for number in uses.makers.get(alias, ())]
+    readers = [number for alias in target for number in uses.readers.get(alias, ())]
+    readers += [number for alias in target if alias is not variable for number in uses.sets.get(alias, ())]
     return len(uses.sets.get(variable, ())) == 1 and bool(makers) and all(number < min(makers) for number in readers)
 
 
@@ -164,17 +164,24 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, size
     for index, step in enumerate(steps):
         done: set[Value] = set()
         for output, source in step.overlays:
-            one, two = shared.find(output), shared.find(source)
-            if output in done or one is two or one not in lives or two not in lives or one.variable or two.variable:
+            target, origin = shared.find(output), shared.find(source)
+            if (
+                output in done
+                or target is origin
+                or target not in lives
+                or origin not in lives
+                or target.variable
+                or origin.variable
+            ):
                 continue
-            if lives[two][1] != index or lives[one][0] != index:
+            if lives[origin][1] != index or lives[target][0] != index:
                 continue
             done.add(output)
             if sizes[output] != sizes[source]:
-                aliases[one] = two
+                aliases[target] = origin
             else:
                 shared.join(source, output)
-                lives[shared.find(source)] = lives.pop(two)[0], lives.pop(one)[1]
+                lives[shared.find(source)] = lives.pop(origin)[0], lives.pop(target)[1]
     roots = list(lives)
     held: dict[Value, int] = {}
     for value in _values(program, steps):
@@ -185,7 +192,7 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, size
     buffers = []
     for root in roots:
         alias = shared.find(aliases[root]) if root in aliases else None
-        # Joined since with something that lives longer, it is no twin any more.
+        # Joined since with something that lives longer, it is no alias any more.
         fits = alias is not None and lives[alias][1] == lives[root][0]
         buffers.append(Buffer(root.name, held[root], *lives[root], alias=at_index[alias] if fits and alias else None))
     buffers += [Buffer(f"scratch of layer {i}", step.scratch, i, i) for i, step in enumerate(steps) if step.scratch]
@@ -204,19 +211,19 @@ def plan_memory(program: Program, steps: Sequence[Step], shared: AliasSets, size
 def plain_sum(program: Program) -> int:
     """Bytes of inputs, state and all activations, each in memory of its own; views count once."""
     views = {value for node in program.nodes if isinstance(node, Reshape) for value in node.outputs}
-    made = [value for node in program.nodes for value in node.outputs if value not in views]
-    return sum(value.nbytes for value in (*program.inputs, *program.variables(), *made))
+    results = [value for node in program.nodes for value in node.outputs if value not in views]
+    return sum(value.nbytes for value in (*program.inputs, *program.variables(), *results))
 
 
 def _lifetimes(program: Program, steps: Sequence[Step], shared: AliasSets) -> dict[Value, tuple[int, int]]:
     first: dict[Value, int] = {}
     last: dict[Value, int] = {}
 
-    def seen(value: Value, place: int) -> None:
+    def seen(value: Value, step_index: int) -> None:
         if not value.constant:
             root = shared.find(value)
-            first[root] = min(first.get(root, place), place)
-            last[root] = max(last.get(root, place), place)
+            first[root] = min(first.get(root, step_index), step_index)
+            last[root] = max(last.get(root, step_index), step_index)
 
     # One beyond the last layer, so that nothing in the last one takes the place of an output.
     end = len(steps)
@@ -235,7 +242,7 @@ def _lifetimes(program: Program, steps: Sequence[Step], shared: AliasSets) -> di
 
 def _values(program: Program, steps: Sequence[Step]) -> Iterable[Value]:
     """All values of the program, views included, each once."""
-    found = [*program.inputs, *program.outputs]
+    values = [*program.inputs, *program.outputs]
     for node in (*program.nodes, *(step.node for step in steps)):
-        found += [*node.inputs, *node.outputs]
-    return dict.fromkeys(found)
+        values += [*node.inputs, *node.outputs]
+    return dict.fromkeys(values)

@@ -1,8 +1,8 @@
-"""Static memory planning: pieces of memory with lifetimes, each given an offset in one arena.
+"""Static memory planning: buffers with lifetimes, each given an offset in one arena.
 
 No plan needs less than the largest sum of what is needed at one time (the lower bound). Chains, where each layer's
 input and output are all that is alive with its scratch, always reach it: inputs and outputs are put at the two ends
-of the arena in turn. Otherwise the best of several greedy orders is taken, and then improved by moving pieces
+of the arena in turn. Otherwise the best of several greedy orders is taken, and then improved by moving buffers
 forward in the order; both repeatable.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from edgerig.models.graph.lifetimes import MEETINGS, Lifetimes, first_gaps, meetings, most_alive
 
 ALIGNMENT = 8
-#: Effort of the search for a better order, in pairs of pieces compared.
+#: Effort of the search for a better order, in pairs of buffers compared.
 SEARCH = 3_000_000
 
 
@@ -23,7 +23,7 @@ SEARCH = 3_000_000
 class Buffer:
     """Memory that is needed from layer ``first`` to layer ``last``.
 
-    ``twin``: index of a piece whose life ends where this one's begins, and at whose address it may lie.
+    ``alias``: index of a buffer whose lifetime ends where this one's begins, and at whose address it may lie.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Plan:
-    """Pieces in the order in which they were given; bytes of the arena; what no plan can undercut; and the order."""
+    """Buffers in the order in which they were given; bytes of the arena; what no plan can undercut; and the order."""
 
     buffers: tuple[Buffer, ...]
     nbytes: int
@@ -59,7 +59,7 @@ def padded(nbytes: int) -> int:
 
 
 def lower_bound(buffers: Sequence[Buffer]) -> int:
-    """The largest number of bytes needed at one layer; of twins that meet there, the larger counts."""
+    """The largest number of bytes needed at one layer; of a buffer and its alias there, the larger counts."""
     changes: dict[int, int] = {}
 
     def count(first: int, last: int, nbytes: int) -> None:
@@ -88,12 +88,12 @@ def place(buffers: Sequence[Buffer]) -> Plan:
         placed = in_turn(buffers)
         return Plan(tuple(placed), _height(placed), bound, "one after the other")
     ends = _ends(buffers, bound)
-    found = [("both ends in turn", ends)] if ends is not None else []
+    plans = [("both ends in turn", ends)] if ends is not None else []
     for name, key in orders.items():
-        if found and _height(found[-1][1]) <= bound:
+        if plans and _height(plans[-1][1]) <= bound:
             break
-        found.append((name, _greedy(buffers, sorted(indices, key=key))))
-    name, best = min(found, key=lambda one: _height(one[1]))
+        plans.append((name, _greedy(buffers, sorted(indices, key=key))))
+    name, best = min(plans, key=lambda candidate: _height(candidate[1]))
     if _height(best) > bound:
         order = sorted(indices, key=orders.get(name, orders["largest first"]))
         better = _search(buffers, order, bound)
@@ -103,13 +103,13 @@ def place(buffers: Sequence[Buffer]) -> Plan:
 
 
 def in_turn(buffers: Sequence[Buffer]) -> list[Buffer]:
-    """Each piece, in the order in which they are needed, in the first gap that is free then; twins apart."""
+    """Each buffer, in the order in which they are needed, in the first gap that is free then; aliases apart."""
     given = [(buffer.first, buffer.last, padded(buffer.nbytes)) for buffer in buffers]
     return [replace(buffer, offset=offset) for buffer, offset in zip(buffers, first_gaps(given), strict=True)]
 
 
 class _Placed:
-    """The pieces that have an offset, and which of them a piece meets."""
+    """The buffers that have an offset, and which of them a buffer meets."""
 
     def __init__(self, buffers: Sequence[Buffer]) -> None:
         self._alive = Lifetimes([(buffer.first, buffer.last) for buffer in buffers])
@@ -120,12 +120,12 @@ class _Placed:
         self._alive.put(index)
 
     def meeting(self, index: int) -> list[tuple[int, Buffer]]:
-        """Those that are needed at some layer with the piece ``index``."""
+        """Those that are needed at some layer with the buffer ``index``."""
         return [(other, self.at[other]) for other in self._alive.meeting(index)]
 
 
 def _ends(buffers: Sequence[Buffer], size: int) -> list[Buffer] | None:
-    """Pieces at the bottom and the top of an arena of ``size`` in turn, short-lived ones between; None if it fails."""
+    """Buffers at the bottom and the top of an arena of ``size`` in turn, short-lived ones between; None if it fails."""
     order = sorted(range(len(buffers)), key=lambda i: (buffers[i].first == buffers[i].last, buffers[i].first))
     placed = _Placed(buffers)
     top = False
@@ -149,7 +149,7 @@ def _ends(buffers: Sequence[Buffer], size: int) -> list[Buffer] | None:
 
 
 def _greedy(buffers: Sequence[Buffer], order: Sequence[int]) -> list[Buffer]:
-    """Each piece at the lowest offset that is free during its life, or that of its twin, in the given order."""
+    """Each buffer at the lowest offset that is free during its life, or that of its alias, in the given order."""
     placed = _Placed(buffers)
     for index in order:
         placed.put(index, _lowest(buffers[index], placed, placed.meeting(index)))
@@ -171,7 +171,7 @@ def _lowest(buffer: Buffer, placed: _Placed, others: Sequence[tuple[int, Buffer]
 
 
 def _is_clear(buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
-    """Nothing that is needed with it lies where it lies, but a twin at the same address."""
+    """Nothing that is needed with it lies where it lies, but an alias at the same address."""
     return all(
         buffer.end <= other.offset
         or other.end <= buffer.offset
@@ -181,14 +181,14 @@ def _is_clear(buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
 
 
 def _search(buffers: Sequence[Buffer], order: list[int], bound: int) -> list[Buffer]:
-    """Move pieces that stand highest forward in the order as long as that helps."""
+    """Move buffers that stand highest forward in the order as long as that helps."""
     best = _greedy(buffers, order)
     chance = random.Random(0)
     for _ in range(SEARCH // max(len(buffers), 1) ** 2):
         height = _height(best)
         if height <= bound or len(buffers) < 2:
             break
-        highest = [place for place, index in enumerate(order) if best[index].end == height]
+        highest = [position for position, index in enumerate(order) if best[index].end == height]
         moved = chance.choice([*highest, chance.randrange(len(order))])
         tried = list(order)
         tried.insert(chance.randrange(moved + 1), tried.pop(moved))

@@ -1,4 +1,4 @@
-"""Cuts that stand alone go into the operator before them."""
+"""Fuse a stand-alone RELU into its producer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from edgerig.micro.ir import Binary, Node, Pool2D, Program, Relu, Weighted
 
 
 def merge_activations(program: Program) -> None:
-    """A RELU and its kin behind a convolution, dense layer, sum or pooling that nothing else reads.
+    """Fuse RELU, RELU6 and RELU_N1_TO_1 into a convolution, dense layer, sum or pooling that nothing else reads.
 
-    For integers both sides must have one scale and zero point: the cut then changes nothing but what lies outside.
+    For integers both sides must have one scale and zero point: clamping then changes only values outside of its limits.
     """
     users, outputs = program.users(), set(program.outputs)
     changes: dict[Node, Node | None] = {}
@@ -20,8 +20,8 @@ def merge_activations(program: Program) -> None:
         readers = users.get(node.output, [])
         if len(readers) != 1 or not isinstance(readers[0], Relu) or node.output in outputs:
             continue
-        cut = readers[0]
-        if cut.output.dtype == "float32" or cut.output.quantization == node.output.quantization:
-            changes[node] = dataclasses.replace(node, activation=cut.activation, outputs=list(cut.outputs))
-            changes[cut] = None
+        clamp = readers[0]
+        if clamp.output.dtype == "float32" or clamp.output.quantization == node.output.quantization:
+            changes[node] = dataclasses.replace(node, activation=clamp.activation, outputs=list(clamp.outputs))
+            changes[clamp] = None
     program.replace(changes)

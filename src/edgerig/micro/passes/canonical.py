@@ -17,11 +17,11 @@ def _as_convolution(node: Node) -> Node:
     if not isinstance(node, DepthwiseConv2D) or node.input.shape[3] != 1:
         return node
     old = node.weights
-    found = old.quantization
-    if found is not None and found.axis is not None:
-        found = Quantization(found.scales, found.zero_points, 0)
+    quantization = old.quantization
+    if quantization is not None and quantization.axis is not None:
+        quantization = Quantization(quantization.scales, quantization.zero_points, 0)
     data = np.ascontiguousarray(old.array.transpose(3, 1, 2, 0))
-    weights = Value(old.name, data.shape, old.dtype, found, data)
+    weights = Value(old.name, data.shape, old.dtype, quantization, data)
     inputs = [node.input, weights, *node.inputs[2:]]
     return Conv2D(
         node.name, node.position, inputs, node.outputs, node.activation, node.stride, node.dilation, node.padding

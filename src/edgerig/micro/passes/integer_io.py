@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgerig.micro.ir import Dequantize, Node, Program, Quantize
 
 
-def integer_borders(program: Program) -> None:
+def integer_io(program: Program) -> None:
     """Drop a QUANTIZE of a float input that nothing else reads, and a DEQUANTIZE that makes an output.
 
     Inputs and outputs then are int8 or uint8, and carry the scale and zero point by which they were converted.

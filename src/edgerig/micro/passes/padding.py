@@ -1,4 +1,4 @@
-"""Explicit padding goes into the convolution behind it."""
+"""Fuse explicit padding into the convolution that reads it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Node, Pad, Padding, Progra
 
 
 def merge_padding(program: Program) -> None:
-    """A PAD of rows and columns with zeros (in int8: the zero point) that only one convolution reads."""
+    """Fuse a PAD of rows and columns with zeros (in int8: the zero point) that only one convolution reads."""
     users, outputs = program.users(), set(program.outputs)
     changes: dict[Node, Node | None] = {}
     for node in program.nodes:

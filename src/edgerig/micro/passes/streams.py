@@ -37,7 +37,7 @@ def _push(read: ReadVariable, users: Mapping[Value, Sequence[Node]], outputs: Se
         return {}
     if math.prod(window.shape[: join.axis]) != 1:
         return {}
-    ends = [one for one in users.get(window, []) if _is_end(one, join, old)]
+    ends = [reader for reader in users.get(window, []) if _is_end(reader, join, old)]
     if len(ends) != 1 or ends[0].output in outputs:
         return {}
     sets = users.get(ends[0].output, [])
@@ -49,10 +49,10 @@ def _push(read: ReadVariable, users: Mapping[Value, Sequence[Node]], outputs: Se
     old_content = variable.data.reshape(-1)
     # What is pushed out first may be anything; one value all over takes no flash.
     start = np.concatenate([np.full(new.elements, old_content[0], old_content.dtype), old_content])
-    kept = Value(
+    state = Value(
         variable.name, window.shape, variable.dtype, variable.quantization, start.reshape(window.shape), variable=True
     )
-    push = ShiftState(join.name, join.position, [kept, new], [window])
+    push = ShiftState(join.name, join.position, [state, new], [window])
     return {read: None, ends[0]: None, sets[0]: None, join: push}
 
 

@@ -13,7 +13,7 @@ _BYTES = ("int8", "uint8")
 def merge_tables(program: Program) -> None:
     """Chains of functions of one byte, each the only reader of the one before.
 
-    A DEQUANTIZE may stand in them if a QUANTIZE follows, or a cut and then a QUANTIZE: in between is nothing that two
+    A DEQUANTIZE may stand in them if a QUANTIZE follows, or a RELU and then a QUANTIZE: in between is nothing that two
     ways of computing with floats could tell apart.
     """
     users, outputs = program.users(), set(program.outputs)
@@ -31,7 +31,7 @@ def _chain(node: Node, users: Mapping[Value, Sequence[Node]], outputs: Set[Value
     """The longest chain from ``node`` on that begins and ends with bytes."""
     chain: list[Node] = []
     longest = 0
-    while isinstance(node, (*_FUNCTIONS, Dequantize)) and _goes_on(chain, node):
+    while isinstance(node, (*_FUNCTIONS, Dequantize)) and _extends(chain, node):
         chain.append(node)
         if node.output.dtype in _BYTES:
             longest = len(chain)
@@ -42,7 +42,7 @@ def _chain(node: Node, users: Mapping[Value, Sequence[Node]], outputs: Set[Value
     return chain[:longest]
 
 
-def _goes_on(chain: list[Node], node: Node) -> bool:
+def _extends(chain: list[Node], node: Node) -> bool:
     if node.input.dtype in _BYTES:
         return True
     return bool(chain) and node.input.dtype == "float32" and isinstance(node, Quantize | Relu)

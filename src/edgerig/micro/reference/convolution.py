@@ -75,8 +75,8 @@ def transposed(node: TransposeConv, inputs: list[Array]) -> list[Array]:
     _, out_height, out_width, channels = node.output.shape
     top, left = node.padding.top, node.padding.left
     out = np.zeros((out_height, out_width, channels), kind)
-    piece = full[top : top + out_height, left : left + out_width]
-    out[: piece.shape[0], : piece.shape[1]] = piece
+    cropped = full[top : top + out_height, left : left + out_width]
+    out[: cropped.shape[0], : cropped.shape[1]] = cropped
     return [finish(node, out, inputs).reshape(node.output.shape)]
 
 
@@ -107,10 +107,10 @@ def finish(node: Weighted, sums: Array, inputs: list[Array]) -> Array:
         low, high = real_range(node.activation)
         bias = inputs[2].reshape(-1) if len(inputs) > 2 else 0.0
         return np.clip(sums + bias, low, high).astype(np.float32)
-    how = requantization(node)
-    scale = scale_once if how.once else scale_twice
-    scaled = scale(sums + how.bias, how.multipliers.astype(np.int64), how.exponents.astype(np.int64))
-    return np.clip(scaled + how.zero_point, how.low, how.high).astype(np.int8)
+    scales = requantization(node)
+    scale = scale_once if scales.once else scale_twice
+    scaled = scale(sums + scales.bias, scales.multipliers.astype(np.int64), scales.exponents.astype(np.int64))
+    return np.clip(scaled + scales.zero_point, scales.low, scales.high).astype(np.int8)
 
 
 def _wide(image: Array) -> Any:

@@ -86,7 +86,7 @@ def _clamp(node: Binary, values: Array) -> Array:
 
 
 def table_or_function(node: Node, inputs: list[Array]) -> list[Array]:
-    """RELU and its kin, LOGISTIC, TANH, HARD_SWISH."""
+    """RELU, RELU6, RELU_N1_TO_1, LOGISTIC, TANH, HARD_SWISH."""
     if inputs[0].dtype == np.float32:
         return [_FUNCTIONS[type(node)](node, inputs[0].astype(np.float64)).astype(np.float32)]
     return [look_up(node, inputs[0])]

@@ -21,18 +21,18 @@ def bilinear(node: Resize, inputs: list[Array]) -> list[Array]:
     image = inputs[0][0]
     if image.dtype == np.float32:
         rows, columns = bilinear_real(node, 1), bilinear_real(node, 2)
-        one: Any = np.float32(1)
+        whole: Any = np.float32(1)
         image = image.astype(np.float64)
     else:
         rows, columns = bilinear_integer(node, 1), bilinear_integer(node, 2)
-        one = 1 << 10
+        whole = 1 << 10
         image = image.astype(np.int64)
     (y0, y1, dy), (x0, x1, dx) = rows, columns
     dy, dx = dy[:, None, None], dx[None, :, None]
     total = (
-        image[y0][:, x0] * (one - dy) * (one - dx)
-        + image[y1][:, x0] * dy * (one - dx)
-        + image[y0][:, x1] * (one - dy) * dx
+        image[y0][:, x0] * (whole - dy) * (whole - dx)
+        + image[y1][:, x0] * dy * (whole - dx)
+        + image[y0][:, x1] * (whole - dy) * dx
         + image[y1][:, x1] * dy * dx
     )
     if inputs[0].dtype == np.float32:

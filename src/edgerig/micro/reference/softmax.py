@@ -35,8 +35,8 @@ def _integer(node: Softmax, values: Array) -> Array:
     reciprocal, bits_over = _reciprocal(sums)
     shifted = doubling_high(reciprocal, powers)
     exponent = bits_over + 31 - 8
-    made = rounding_divide(shifted, exponent) - 128
-    return np.clip(np.where(counts, made, -128), -128, 127).astype(np.int8)
+    results = rounding_divide(shifted, exponent) - 128
+    return np.clip(np.where(counts, results, -128), -128, 127).astype(np.int8)
 
 
 def _reciprocal(sums: Array) -> tuple[Array, Array]:
@@ -64,14 +64,14 @@ def exponential(x: Array) -> Array:
     """exp_on_negative_values of gemmlowp: x with 5 integer bits, at most 0; the result has none."""
     quarter = 1 << 24
     offset = (x & (quarter - 1)) - quarter
-    made = _exp_between(offset << DIFFERENCE_BITS)
+    result = _exp_between(offset << DIFFERENCE_BITS)
     remainder = offset - x
     for exponent, factor in (
         (-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308), (2, 39332535), (3, 720401), (4, 242),
     ):  # fmt: skip
         bit = 1 << (26 + exponent)
-        made = np.where(remainder & bit, doubling_high(made, np.int64(factor)), made)
-    return np.where(x == 0, (1 << 31) - 1, made)
+        result = np.where(remainder & bit, doubling_high(result, np.int64(factor)), result)
+    return np.where(x == 0, (1 << 31) - 1, result)
 
 
 def _exp_between(x: Array) -> Array:
@@ -90,12 +90,12 @@ def one_over_one_plus(x: Array) -> Array:
     # RoundingHalfSum of x and 1, the latter as 2**31 - 1.
     total = x + ((1 << 31) - 1)
     half = np.sign(total) * ((np.abs(total) + 1) >> 1)
-    made = 1515870810 + doubling_high(half, np.int64(-1010580540))
+    result = 1515870810 + doubling_high(half, np.int64(-1010580540))
     for _ in range(3):
-        product = doubling_high(half, made)
+        product = doubling_high(half, result)
         rest = (1 << 29) - product
-        made = made + _saturating_left(doubling_high(made, rest), 2)
-    return _saturating_left(made, 1)
+        result = result + _saturating_left(doubling_high(result, rest), 2)
+    return _saturating_left(result, 1)
 
 
 def _saturating_left(x: Array, by: int) -> Array:

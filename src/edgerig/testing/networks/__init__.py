@@ -102,8 +102,8 @@ def two_output_tflite(path: Path, features: int = 8, sizes: tuple[int, int] = (4
     net = _TfliteNetwork(schema)
     x = net.tensor("x", (1, features), float32)
     outputs = []
-    for place, (name, classes) in enumerate(zip("ab", sizes, strict=True)):
-        weights, bias = dense_weights(features, classes, seed + place)
+    for position, (name, classes) in enumerate(zip("ab", sizes, strict=True)):
+        weights, bias = dense_weights(features, classes, seed + position)
         w = net.tensor(f"w_{name}", weights.shape, float32, weights)
         c = net.tensor(f"c_{name}", bias.shape, float32, bias)
         outputs.append(net.tensor(name, (1, classes), float32))

@@ -14,8 +14,8 @@ def endless_while() -> bytes:
     weights = net.tensor("w", (4, 4), "float32", np.eye(4))
     condition = net.subgraph()
     state, true = net.tensor("c", (1, 4), "float32"), net.tensor("t", (1,), "bool")
-    one = net.tensor("one", (1,), "float32", np.ones(1))
-    net.operator("EQUAL", [one, one], [true], "EqualOptions")
+    constant = net.tensor("one", (1,), "float32", np.ones(1))
+    net.operator("EQUAL", [constant, constant], [true], "EqualOptions")
     net.ends([state], [true])
     body = net.subgraph()
     before, after = (net.tensor(name, (1, 4), "float32") for name in ("before", "after"))
@@ -33,11 +33,11 @@ def doubling_branches(depth: int = 30) -> bytes:
     x, z, y = (net.tensor(name, (1, 4), "float32") for name in "xzy")
     weights = net.tensor("w", (4, 4), "float32", np.eye(4))
     flag = net.tensor("flag", (1,), "bool", np.ones(1))
-    for place in range(depth):
+    for index in range(depth):
         net.subgraph()
-        before, between, after = (net.tensor(f"{name}{place}", (1, 4), "float32") for name in "abc")
-        true = net.tensor(f"t{place}", (1,), "bool", np.ones(1))
-        following = {"thenSubgraphIndex": place + 2, "elseSubgraphIndex": place + 2}
+        before, between, after = (net.tensor(f"{name}{index}", (1, 4), "float32") for name in "abc")
+        true = net.tensor(f"t{index}", (1,), "bool", np.ones(1))
+        following = {"thenSubgraphIndex": index + 2, "elseSubgraphIndex": index + 2}
         net.operator("IF", [true, before], [between], "IfOptions", **following)
         net.operator("IF", [true, between], [after], "IfOptions", **following)
         net.ends([before], [after])

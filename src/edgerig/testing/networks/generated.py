@@ -175,13 +175,13 @@ def _split(data: bytes, sources: Sequence[Source], samples: Sequence[Sequence[An
     offset = 0
     results = []
     for source, each in zip(sources, samples, strict=True):
-        found = []
+        samples_outputs = []
         for _ in each:
             outputs = []
             for spec in source.manifest.outputs:
                 part = np.frombuffer(data, spec.dtype, spec.elements, offset)
                 outputs.append(part.reshape(spec.shape))
                 offset += spec.nbytes
-            found.append(outputs)
-        results.append(found)
+            samples_outputs.append(outputs)
+        results.append(samples_outputs)
     return results

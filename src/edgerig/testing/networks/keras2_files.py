@@ -41,16 +41,16 @@ def write_keras2(path: Path, config: dict[str, Any], weights: Weights, version: 
 
 def layer(kind: str, name: str, **settings: Any) -> dict[str, Any]:
     """A layer's configuration with what Keras 2 wrote for all of them."""
-    made = {"name": name, "trainable": True, "dtype": "float32", **settings}
+    config = {"name": name, "trainable": True, "dtype": "float32", **settings}
     if kind in _WITH_KERNEL:
-        made |= {
+        config |= {
             "use_bias": settings.get("use_bias", True), "kernel_regularizer": None, "bias_regularizer": None,
             "activity_regularizer": None, "kernel_constraint": None, "bias_constraint": None,
             "kernel_initializer": {"class_name": "VarianceScaling", "config": {
                 "scale": 1.0, "mode": "fan_avg", "distribution": "uniform", "seed": None, "dtype": "float32"}},
             "bias_initializer": {"class_name": "Zeros", "config": {"dtype": "float32"}},
         }  # fmt: skip
-    return {"class_name": kind, "config": made}
+    return {"class_name": kind, "config": config}
 
 
 _WITH_KERNEL = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Dense"})

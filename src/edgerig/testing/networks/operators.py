@@ -121,8 +121,8 @@ class OperatorBench:
         instructions = board.count(f"{case.name}_run")
         outputs = []
         for index, value in enumerate(case.program.outputs):
-            made = board.peek(board.call(f"{case.name}_output", index), value.nbytes)
-            outputs.append(np.frombuffer(made, value.dtype).reshape(value.shape))
+            stored = board.peek(board.call(f"{case.name}_output", index), value.nbytes)
+            outputs.append(np.frombuffer(stored, value.dtype).reshape(value.shape))
         return outputs, instructions
 
     def compare(self, case: Case, rng: np.random.Generator) -> int:
@@ -137,11 +137,11 @@ class OperatorBench:
             for value in case.program.inputs
         ]
         outputs, instructions = self.run(case, *inputs)
-        for made, wanted in zip(outputs, case.reference.run(inputs), strict=True):
-            if made.dtype == np.float32:
-                np.testing.assert_allclose(made, wanted, rtol=0, atol=1e-5 * max(1.0, float(np.abs(wanted).max())))
+        for output, wanted in zip(outputs, case.reference.run(inputs), strict=True):
+            if output.dtype == np.float32:
+                np.testing.assert_allclose(output, wanted, rtol=0, atol=1e-5 * max(1.0, float(np.abs(wanted).max())))
             else:
-                np.testing.assert_array_equal(made, wanted)
+                np.testing.assert_array_equal(output, wanted)
         return instructions
 
     def _board(self) -> Simulator:

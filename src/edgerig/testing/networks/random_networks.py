@@ -10,7 +10,7 @@ import numpy as np
 
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
-_CUTS = {"NONE": 0, "RELU": 1, "RELU6": 3}
+_CLAMPS = {"NONE": 0, "RELU": 1, "RELU6": 3}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class RandomNetwork:
         bias = self.rng.normal(0, 0.1, channels)
         if self.dtype == "float32":
             return [self.net.tensor("w", shape, "float32", real), self.net.tensor("b", (channels,), "float32", bias)]
-        others = tuple(place for place in range(len(shape)) if place != axis)
+        others = tuple(position for position in range(len(shape)) if position != axis)
         scales = np.abs(real).max(others) / 127
         data = np.round(real / np.expand_dims(scales, others))
         steps = [float(source * scale) for scale in scales]
@@ -60,7 +60,7 @@ class RandomNetwork:
         ]
 
     def conv(
-        self, x: Node, channels: int, kernel: int = 3, stride: int = 1, cut: str = "RELU", valid: bool = False
+        self, x: Node, channels: int, kernel: int = 3, stride: int = 1, activation: str = "RELU", valid: bool = False
     ) -> Node:
         """CONV_2D."""
         size = [-(-(side - (kernel - 1) * valid) // stride) for side in x.shape[1:3]]
@@ -69,7 +69,7 @@ class RandomNetwork:
         weights = self.weights((channels, kernel, kernel, depth), 0, kernel * kernel * depth, x.scale)
         self.net.operator(
             "CONV_2D", [x.index, *weights], [y.index], "Conv2DOptions", padding=int(valid), strideH=stride,
-            strideW=stride, fusedActivationFunction=_CUTS[cut],
+            strideW=stride, fusedActivationFunction=_CLAMPS[activation],
         )  # fmt: skip
         return y
 
@@ -117,10 +117,10 @@ class RandomNetwork:
         self.net.operator("PAD", [x.index, pads], [y.index], "PadOptions")
         return y
 
-    def add(self, x: Node, other: Node, cut: str = "NONE") -> Node:
+    def add(self, x: Node, other: Node, activation: str = "NONE") -> Node:
         """ADD."""
         y = self.value(x.shape, 0.04)
-        options = {"fusedActivationFunction": _CUTS[cut]}
+        options = {"fusedActivationFunction": _CLAMPS[activation]}
         self.net.operator("ADD", [x.index, other.index], [y.index], "AddOptions", **options)
         return y
 
@@ -178,25 +178,25 @@ class RandomNetwork:
 
     def _like(self, x: Node, shape: tuple[int, ...]) -> Node:
         """A tensor of another shape with the quantization of ``x``."""
-        made = self.value(shape, x.scale)
-        self.net.copy_quantization(x.index, made.index)
-        return made
+        tensor = self.value(shape, x.scale)
+        self.net.copy_quantization(x.index, tensor.index)
+        return tensor
 
 
 def _resnet(net: RandomNetwork, x: Node) -> Node:
     y = net.conv(x, 8)
     for channels, stride in ((8, 1), (16, 2)):
-        inner = net.conv(net.conv(y, channels, stride=stride), channels, cut="NONE")
+        inner = net.conv(net.conv(y, channels, stride=stride), channels, activation="NONE")
         y = net.add(y if stride == 1 else net.conv(y, channels, 1, stride, "NONE"), inner, "RELU")
     return net.classes(net.mean(y), 10)
 
 
 def _mobilenet(net: RandomNetwork, x: Node) -> Node:
-    y = net.conv(net.pad(x), 8, stride=2, cut="RELU6", valid=True)
+    y = net.conv(net.pad(x), 8, stride=2, activation="RELU6", valid=True)
     for channels, stride in ((8, 1), (12, 2), (12, 1)):
-        wide = net.conv(y, 4 * y.shape[3], 1, cut="RELU6")
+        wide = net.conv(y, 4 * y.shape[3], 1, activation="RELU6")
         wide = net.depthwise(net.pad(wide), 2, valid=True) if stride == 2 else net.depthwise(wide)
-        narrow = net.conv(wide, channels, 1, cut="NONE")
+        narrow = net.conv(wide, channels, 1, activation="NONE")
         y = net.add(y, narrow) if narrow.shape == y.shape else narrow
     return net.classes(net.mean(y), 5)
 
@@ -207,7 +207,7 @@ def _unet(net: RandomNetwork, x: Node) -> Node:
     y = net.conv(net.pool(second), 14)
     y = net.conv(net.join(net.up(y, 10), second), 10)
     y = net.conv(net.join(net.resize(y), first), 6)
-    return net.sigmoid(net.conv(y, 1, 1, cut="NONE"))
+    return net.sigmoid(net.conv(y, 1, 1, activation="NONE"))
 
 
 NETWORKS: dict[str, Callable[[RandomNetwork, Node], Node]] = {
@@ -233,37 +233,37 @@ def random_graph(seed: int, dtype: str = "int8") -> bytes:
     nodes, read = [x], {x.index}
     for _ in range(int(rng.integers(2, 13))):
         # Mostly the newest, so that chains grow.
-        one = nodes[-1] if rng.random() < 0.6 else nodes[int(rng.integers(len(nodes)))]
-        read.add(one.index)
-        like = [node for node in nodes if node.shape == one.shape and node is not one]
-        large = min(one.shape[1:3]) >= 4
+        source = nodes[-1] if rng.random() < 0.6 else nodes[int(rng.integers(len(nodes)))]
+        read.add(source.index)
+        like = [node for node in nodes if node.shape == source.shape and node is not source]
+        large = min(source.shape[1:3]) >= 4
         choice = int(rng.integers(12))
         if choice == 0 and like:
             other = like[int(rng.integers(len(like)))]
             read.add(other.index)
-            nodes.append(net.add(one, other, ("NONE", "RELU")[int(rng.integers(2))]))
+            nodes.append(net.add(source, other, ("NONE", "RELU")[int(rng.integers(2))]))
         elif choice == 1 and like:
             other = like[int(rng.integers(len(like)))]
             read.add(other.index)
-            nodes.append(net.join(one, other))
+            nodes.append(net.join(source, other))
         elif choice == 2 and large:
-            nodes.append(net.pool(one))
+            nodes.append(net.pool(source))
         elif choice == 3 and large:
-            nodes.append(net.depthwise(net.pad(one), 2, valid=True))
-        elif choice == 4 and min(one.shape[1:3]) >= 3:
-            nodes.append(net.depthwise(one))
+            nodes.append(net.depthwise(net.pad(source), 2, valid=True))
+        elif choice == 4 and min(source.shape[1:3]) >= 3:
+            nodes.append(net.depthwise(source))
         elif choice in (5, 6):
             op = ("RELU", "RELU6", "TANH", "LOGISTIC")[int(rng.integers(4))]
-            nodes.append(net.function(one, op))
+            nodes.append(net.function(source, op))
         elif choice == 7:
-            nodes.append(net.flat(one))
-        elif choice == 8 and one.shape[3] % 2 == 0:
-            nodes += net.halves(one)
-        elif choice == 9 and one.elements <= 1024:
-            nodes.append(net.resize(one) if rng.integers(2) else net.up(one, 4))
+            nodes.append(net.flat(source))
+        elif choice == 8 and source.shape[3] % 2 == 0:
+            nodes += net.halves(source)
+        elif choice == 9 and source.elements <= 1024:
+            nodes.append(net.resize(source) if rng.integers(2) else net.up(source, 4))
         else:
-            cut = ("NONE", "RELU", "RELU6")[int(rng.integers(3))]
-            channels = int(rng.choice([2, 4, 6, one.shape[3]]))
-            nodes.append(net.conv(one, channels, int(rng.choice([1, 3])), int(rng.integers(1, 3)), cut))
+            activation = ("NONE", "RELU", "RELU6")[int(rng.integers(3))]
+            channels = int(rng.choice([2, 4, 6, source.shape[3]]))
+            nodes.append(net.conv(source, channels, int(rng.choice([1, 3])), int(rng.integers(1, 3)), activation))
     outputs = [node for node in nodes[1:] if node.index not in read or rng.random() < 0.15]
     return net.net.build([x.index], [node.index for node in outputs])

@@ -34,9 +34,9 @@ class Oracle:
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
-def difference(expected: Array, found: Array) -> float:
+def difference(expected: Array, actual: Array) -> float:
     """Largest difference: of integers in steps, of floats as a share of the largest value, or of 1 if that is more."""
-    gap = float(np.abs(expected.astype(np.float64) - found.astype(np.float64)).max())
+    gap = float(np.abs(expected.astype(np.float64) - actual.astype(np.float64)).max())
     if expected.dtype.kind != "f":
         return gap
     return gap / max(1.0, float(np.abs(expected).max()))

@@ -25,15 +25,15 @@ class OperatorReader:
     def where(self) -> str:
         return f"operator {self.position} ({self.op}, {self.name})"
 
-    def input(self, place: int = 0) -> Value:
+    def input(self, position: int = 0) -> Value:
         """An input that must be there."""
-        value = self.optional(place)
+        value = self.optional(position)
         if value is None:
-            raise ModelError(f"The file is corrupt: {self.where} has no input {place}.")
+            raise ModelError(f"The file is corrupt: {self.where} has no input {position}.")
         return value
 
-    def optional(self, place: int) -> Value | None:
-        return self.inputs[place] if place < len(self.inputs) else None
+    def optional(self, position: int) -> Value | None:
+        return self.inputs[position] if position < len(self.inputs) else None
 
     @property
     def output(self) -> Value:
@@ -41,16 +41,16 @@ class OperatorReader:
             raise ModelError(f"The file is corrupt: {self.where} has {len(self.outputs)} outputs.")
         return self.outputs[0]
 
-    def constant(self, place: int) -> list[int]:
+    def constant(self, position: int) -> list[int]:
         """Whole numbers that must be known when compiling, flat."""
-        value = self.input(place)
+        value = self.input(position)
         if not value.constant or value.dtype not in ("int32", "int64"):
-            self.refuse(f"its input {place} ({value.name}) is not known when compiling")
+            self.refuse(f"its input {position} ({value.name}) is not known when compiling")
         return [int(number) for number in value.array.reshape(-1)]
 
-    def weights(self, place: int = 1) -> Value:
+    def weights(self, position: int = 1) -> Value:
         """Weights: constant, and symmetric where quantized."""
-        value = self.input(place)
+        value = self.input(position)
         if not value.constant:
             self.refuse("its weights are not constant")
         if value.quantization is not None and any(value.quantization.zero_points) and value.dtype != "uint8":
@@ -58,8 +58,8 @@ class OperatorReader:
         return value
 
     def option(self, key: str, default: Any = 0) -> Any:
-        found = self.options.get(key)
-        return default if found is None else found
+        value = self.options.get(key)
+        return default if value is None else value
 
     def activation(self) -> str:
         name = str(self.option("fused_activation_function", "NONE"))
@@ -72,9 +72,9 @@ class OperatorReader:
             self.refuse(f"{value.name} has the shape {list(value.shape)} and should have {rank} axes")
         return value
 
-    def image(self, place: int = 0) -> Value:
+    def image(self, position: int = 0) -> Value:
         """An activation (1, H, W, C)."""
-        value = self.rank(self.input(place), 4)
+        value = self.rank(self.input(position), 4)
         if value.shape[0] != 1:
             self.refuse(f"its batch is {value.shape[0]}; only single samples are supported")
         return value

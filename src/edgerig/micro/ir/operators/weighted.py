@@ -83,7 +83,7 @@ class DepthwiseConv2D(Weighted):
 class TransposeConv(Weighted):
     """Transposed convolution: input (1, H, W, C), weights (O, KH, KW, C), output (1, OH, OW, O).
 
-    ``padding`` is what is cut off the full result at the top and the left.
+    ``padding`` is what the full result is cropped by at the top and the left.
     """
 
     op: ClassVar[str] = "TRANSPOSE_CONV"
@@ -157,13 +157,13 @@ def check_scales(reader: OperatorReader, weights: Value, channels: int, axis: in
             reader.refuse(f"{value.name} has no scale, or several")
     if weights.dtype != "int8":
         return
-    found = weights.quantization
-    if found is None:
+    quantization = weights.quantization
+    if quantization is None:
         reader.refuse("its weights have no scale")
-    if len(found.scales) not in (1, channels):
-        reader.wrong(f"has {len(found.scales)} scales of weights for {channels} channels")
-    if len(found.scales) > 1 and found.axis != axis:
-        reader.wrong(f"has its scales of weights along axis {found.axis}, not {axis}")
+    if len(quantization.scales) not in (1, channels):
+        reader.wrong(f"has {len(quantization.scales)} scales of weights for {channels} channels")
+    if len(quantization.scales) > 1 and quantization.axis != axis:
+        reader.wrong(f"has its scales of weights along axis {quantization.axis}, not {axis}")
 
 
 def conv(reader: OperatorReader) -> Node:
@@ -200,16 +200,16 @@ def transpose_conv(reader: OperatorReader) -> Node:
         reader.wrong(f"has weights {list(weights.shape)} and an output {out} for an input {list(image.shape)}")
     kind = str(reader.option("padding", "SAME"))
     reader.makes(tuple(out))
-    borders = []
+    pads = []
     for size, kernel, step, given in zip(out[1:3], (height, width), stride, image.shape[1:3], strict=True):
         expected, before, after = window(reader, size, kernel, step, 1, kind)
         if expected != given:
             reader.wrong(f"cannot make {size} out of {given}")
-        borders.append((before, after))
+        pads.append((before, after))
     inputs = [image, weights, *([bias] if (bias := reader.optional(3)) is not None else [])]
     checked = OperatorReader(reader.op, reader.name, reader.position, list(inputs), reader.outputs, reader.options)
     check_weighted(checked, channels, 0)
-    (top, bottom), (left, right) = borders
+    (top, bottom), (left, right) = pads
     return TransposeConv(*checked.parts(), checked.activation(), stride, Padding(top, left, bottom, right))
 
 

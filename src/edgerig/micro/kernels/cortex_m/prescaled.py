@@ -80,15 +80,15 @@ def prescaled(
     channels = [_Channel(requantization, i, int(lowest[i]), int(highest[i]), k, one_addend) for i in range(len(lowest))]
     alive = [channel.shift for channel in channels if not channel.constant] or [MAX_SHIFT]
     common = min(MAX_SHIFT, *alive) if shift is None else shift
-    found = []
+    parameters = []
     for channel in channels:
         chosen = common if one_shift else min(channel.shift, MAX_SHIFT)
         fit = channel.fit(chosen)
         if fit is None:
             return None
-        found.append((*fit, chosen))
+        parameters.append((*fit, chosen))
     constant = np.array([channel.constant for channel in channels], np.bool_)
-    start, multiplier, addend, shifts = (np.array(column, np.int32) for column in zip(*found, strict=True))
+    start, multiplier, addend, shifts = (np.array(column, np.int32) for column in zip(*parameters, strict=True))
     return Prescaled(start, multiplier, addend, shifts, constant)
 
 
@@ -137,7 +137,7 @@ class _Channel:
         return (start, multiplier, addend) if fits else None
 
     def _step(self, level: int) -> int:
-        """Smallest sum whose output is at least ``level``, cut to just outside of what can be reached."""
+        """Smallest sum whose output is at least ``level``, clamped to just outside of what can be reached."""
         if not self.multiplier:
             met = self.rounding >> self.bits >= level - self.zero_point
             return self.lowest if met else self.highest + 1

@@ -36,7 +36,6 @@ from edgerig.micro.kernels.portable.shapes import (
     AssignState,
     Concatenate,
     Copy,
-    Cut,
     Fill,
     NearestPixel,
     Permute,
@@ -44,7 +43,8 @@ from edgerig.micro.kernels.portable.shapes import (
     Repeat,
     ResizeS8,
     ShiftStateKernel,
-    SplitUp,
+    SliceKernel,
+    SplitKernel,
 )
 
 PORTABLE: tuple[Kernel, ...] = (
@@ -77,8 +77,8 @@ PORTABLE: tuple[Kernel, ...] = (
     ResizeF32(),
     NearestPixel(),
     Concatenate(),
-    SplitUp(),
-    Cut(),
+    SplitKernel(),
+    SliceKernel(),
     Permute(),
     Repeat(),
     Fill(),

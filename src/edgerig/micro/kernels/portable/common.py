@@ -76,16 +76,16 @@ def strides(shape: Sequence[int]) -> list[int]:
 
 def merged(sizes: Sequence[int], *steps: Sequence[int]) -> tuple[list[int], list[list[int]]]:
     """The same walk over fewer axes: those of size 1 left out, neighbours joined where all steps allow it."""
-    kept: list[tuple[int, tuple[int, ...]]] = []
+    axes: list[tuple[int, tuple[int, ...]]] = []
     for size, *each in zip(sizes, *steps, strict=True):
         if size == 1:
             continue
-        if kept and all(outer == inner * size for outer, inner in zip(kept[-1][1], each, strict=True)):
-            kept[-1] = (kept[-1][0] * size, tuple(each))
+        if axes and all(outer == inner * size for outer, inner in zip(axes[-1][1], each, strict=True)):
+            axes[-1] = (axes[-1][0] * size, tuple(each))
         else:
-            kept.append((size, tuple(each)))
-    kept = kept or [(1, tuple(0 for _ in steps))]
-    return [size for size, _ in kept], [[one[1][place] for one in kept] for place in range(len(steps))]
+            axes.append((size, tuple(each)))
+    axes = axes or [(1, tuple(0 for _ in steps))]
+    return [size for size, _ in axes], [[axis[1][side] for axis in axes] for side in range(len(steps))]
 
 
 def front(values: Sequence[int], count: int, filler: int) -> list[int]:

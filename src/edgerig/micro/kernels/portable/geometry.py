@@ -38,9 +38,9 @@ def conv_sizes(node: Conv2D, pool: MaxPool2D | None, output: Value) -> dict[str,
 def dense_sizes(node: FullyConnected) -> dict[str, Any]:
     """Fields of the struct of a dense layer that runs as a convolution of 1x1, a pixel for each vector."""
     channels, depth = node.weights.shape
-    one = dict.fromkeys(("kernel_height", "kernel_width", "stride_y", "stride_x", "dilation_y", "dilation_x"), 1)
+    ones = dict.fromkeys(("kernel_height", "kernel_width", "stride_y", "stride_x", "dilation_y", "dilation_x"), 1)
     image = {"height": 1, "width": node.rows, "depth": depth}
-    return {**image, **one, "top": 0, "left": 0, "out_width": node.rows, "pixels": node.rows, "channels": channels}
+    return {**image, **ones, "top": 0, "left": 0, "out_width": node.rows, "pixels": node.rows, "channels": channels}
 
 
 class ConvPool(Portable):

@@ -97,11 +97,11 @@ class Concatenate(Moving):
     def moves(self, node: Node) -> list[tuple[int, Move, int]]:
         assert isinstance(node, Concatenation)
         target, item = strides(node.output.shape), ITEM_SIZES[node.output.dtype]
-        found, start = [], 0
+        moves, start = [], 0
         for value in node.inputs:
-            found.append((0, Move(value.shape, strides(value.shape), target, item), start * target[node.axis]))
+            moves.append((0, Move(value.shape, strides(value.shape), target, item), start * target[node.axis]))
             start += value.shape[node.axis]
-        return found
+        return moves
 
     def lower(self, node: Node, context: Context) -> Lowered:
         y = context.write(node.output)
@@ -111,7 +111,7 @@ class Concatenate(Moving):
         ])  # fmt: skip
 
 
-class SplitUp(Moving):
+class SplitKernel(Moving):
     """SPLIT, SPLIT_V."""
 
     name = "portable-split"
@@ -120,11 +120,11 @@ class SplitUp(Moving):
     def moves(self, node: Node) -> list[tuple[int, Move, int]]:
         assert isinstance(node, Split)
         source, item = strides(node.input.shape), ITEM_SIZES[node.input.dtype]
-        found, start = [], 0
+        moves, start = [], 0
         for value in node.outputs:
-            found.append((start * source[node.axis], Move(value.shape, source, strides(value.shape), item), 0))
+            moves.append((start * source[node.axis], Move(value.shape, source, strides(value.shape), item), 0))
             start += value.shape[node.axis]
-        return found
+        return moves
 
     def lower(self, node: Node, context: Context) -> Lowered:
         x = context.read(node.input)
@@ -134,7 +134,7 @@ class SplitUp(Moving):
         ])  # fmt: skip
 
 
-class Cut(Moving):
+class SliceKernel(Moving):
     """SLICE, STRIDED_SLICE."""
 
     name = "portable-slice"

@@ -125,7 +125,7 @@ def _job(
     pairs: Pairs, order: NDArray[np.intp], context: Context, strides: tuple[int, int], tile: tuple[int, int]
 ) -> str:
     words = stream(pairs, order, channel_pairs(len(pairs.weights)))
-    weights = context.constant("block", words, stands_for=[one for one in context.node.inputs if one.constant])
+    weights = context.constant("block", words, stands_for=[value for value in context.node.inputs if value.constant])
     rounds, first = divmod(len(order) // 6 - 1, _ROUND)
     shift = int(pairs.fast.shift[0]) if pairs.fast else 0
     numbers = (

@@ -87,10 +87,10 @@ def _job(node: Conv2D, context: Context, name: str, begins: list[int]) -> str:
     depth = node.weights.elements // channels
     rounds, first = divmod((depth - 1) // 2 if depth % 2 else (depth - 2) // 2, _ROUND)
     low, high = real_range(node.activation)
-    cut = (1 if low > -np.inf else 0) | (2 if high < np.inf else 0)
+    clamp = (1 if low > -np.inf else 0) | (2 if high < np.inf else 0)
     ends = [f"{value:.1f}f" if np.isfinite(value) else "0.0f" for value in (low, high)]
     job = (
-        f"{{ {weights}, {depth % 2}, {rounds + 1}, {first}, {len(begins)}, {4 * max(channels, _QUAD)}, {cut}, "
+        f"{{ {weights}, {depth % 2}, {rounds + 1}, {first}, {len(begins)}, {4 * max(channels, _QUAD)}, {clamp}, "
         f"{ends[0]}, {ends[1]} }}"
     )
     return "&" + context.struct(f"{name}_job", "er_float_tile", job)

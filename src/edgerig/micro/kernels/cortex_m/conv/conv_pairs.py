@@ -192,5 +192,5 @@ def _job(
     )
     if pairs.fast:
         return "&" + context.struct(f"{name}_job", "er_pointwise", job)
-    cut = f"{{ {job}, {pairs.scale.low}, {pairs.scale.high} }}"
-    return "&" + context.struct(f"{name}_job", "er_pairs", cut) + ".job"
+    job_and_limits = f"{{ {job}, {pairs.scale.low}, {pairs.scale.high} }}"
+    return "&" + context.struct(f"{name}_job", "er_pairs", job_and_limits) + ".job"

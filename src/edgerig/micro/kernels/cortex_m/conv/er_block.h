@@ -10,7 +10,7 @@
 
    With shift: out = saturate((high32((start + 256 * sum) * multiplier) + addend) >> shift).
    Without: start a is 256 times, start b twice the bias, addend 2 * zero point + 1; sums are scaled with two roundings
-   and cut to low..high.
+   and clamped to low..high.
 
    The assembly code knows the offsets of these. */
 typedef struct er_block {

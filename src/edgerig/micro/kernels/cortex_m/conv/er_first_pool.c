@@ -30,7 +30,7 @@ static uint32_t high_halves(uint32_t first, uint32_t second)
 }
 
 /* The windows of one pooled row: 4 rows of the image, 4 columns for each window. */
-static uint32_t *cut(const int8_t *in, int32_t stride, int32_t count, uint32_t *to)
+static uint32_t *copy_windows(const int8_t *in, int32_t stride, int32_t count, uint32_t *to)
 {
     for (; count > 0; count--, in += 2) {
         uint32_t e0 = even(in), o0 = odd(in);
@@ -65,6 +65,6 @@ void er_first_pool(const er_first_pool_shape *shape, er_first_pool_row *row, con
             from = edge;
             stride = 2 * shape->out_width + 2;
         }
-        row(numbers, windows, cut(from, stride, shape->out_width, windows), out);
+        row(numbers, windows, copy_windows(from, stride, shape->out_width, windows), out);
     }
 }

@@ -71,7 +71,7 @@
     FOUR vmul, 16, 17, 18, 19, 24, 25, 26, 27, \pixels
     .endm
 
-/* r0 the job, r1 columns, r2 out, r3 entry, r4 inputs, r5 weights, r6 odd, r7 rounds, r8 cut, r9 stride, r12 quads. */
+/* r0 the job, r1 columns, r2 out, r3 entry, r4 inputs, r5 weights, r6 odd, r7 rounds, r8 clamp, r9 stride, r12 quads. */
     .macro ENTER name
     .section .text.\name, "ax", %progbits
     .p2align 2

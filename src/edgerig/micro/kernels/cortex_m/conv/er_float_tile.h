@@ -12,7 +12,7 @@ typedef struct er_float_tile {
     uint32_t rounds, first; /* of 4 steps of 2 inputs behind the first input or two; steps in the first round */
     uint32_t quads;         /* of channels */
     uint32_t pixel_stride;  /* of the output, bytes */
-    uint32_t cut;           /* 1: at least low, 2: at most high */
+    uint32_t clamp;         /* 1: at least low, 2: at most high */
     float low, high;
 } er_float_tile;
 

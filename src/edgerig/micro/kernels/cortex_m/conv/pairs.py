@@ -49,7 +49,7 @@ def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | None:
     if (scale.low, scale.high) == (-128, 127):
         shifts = (USUAL_SHIFT, None) if usual_shift else (None,)
         tried = (prescaled(scale, lowest, highest, K, True, True, shift) for shift in shifts)
-        fast = next((one for one in tried if one is not None), None)
+        fast = next((parameters for parameters in tried if parameters is not None), None)
     if fast is not None:
         weights[fast.constant] = 0
         return Pairs(weights, scale, fast)
@@ -82,7 +82,7 @@ def channel_pairs(channels: int) -> list[tuple[int, int]]:
     """The pairs in order; of an odd number the last two are a pair, too, and a single one is its own partner."""
     if channels == 1:
         return [(0, 0)]
-    pairs = [(one, one + 1) for one in range(0, channels - 1, 2)]
+    pairs = [(channel, channel + 1) for channel in range(0, channels - 1, 2)]
     return pairs + ([(channels - 2, channels - 1)] if channels % 2 else [])
 
 
@@ -118,7 +118,7 @@ def numbers_of(pairs: Pairs, a: int, b: int) -> list[int]:
     fast, scale = pairs.fast, pairs.scale
     if fast is not None:
         return [int(fast.start[a]), int(fast.start[b]), int(fast.multiplier[a]), int(fast.multiplier[b])]
-    shifts = [-int(scale.exponents[one]) - 1 for one in (a, b)]
+    shifts = [-int(scale.exponents[channel]) - 1 for channel in (a, b)]
     starts = 256 * int(scale.bias[a]), 2 * int(scale.bias[b])
     return [*starts, int(scale.multipliers[a]), int(scale.multipliers[b]), shifts[0] | shifts[1] << 8]
 

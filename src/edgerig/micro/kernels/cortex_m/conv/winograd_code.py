@@ -81,7 +81,7 @@ def columns(channels: int, width: int) -> Function:
     """
     code = Function(columns_name(channels, width), "Winograd: two tiles, sideways; see er_winograd.h.")
     loop = code.label("loop")
-    place = 4 * channels
+    position = 4 * channels
     code.add("push {r4-r11, lr}", "sub sp, #4", f"mov r2, #{channels // 2}")
     code.place(loop)
     code.add("str r2, [sp]")
@@ -93,11 +93,13 @@ def columns(channels: int, width: int) -> Function:
             code.add(f"ssub16 {c0}, {c0}, {c2}", f"str {c0}, [r1]", f"ssub16 {c0}, {c2}, {c4}", f"str {c0}, [r1, #4]")
             code.add(f"ssub16 {c0}, {c1}, {c3}", f"ssub16 {c5}, {c3}, {c5}")
             # STR steps by up to 255 bytes, STRD by 1020.
-            code.add(*([f"str {c0}, [r1, #{place}]!"] if place < 256 else [f"add r1, #{place}", f"str {c0}, [r1]"]))
+            code.add(
+                *([f"str {c0}, [r1, #{position}]!"] if position < 256 else [f"add r1, #{position}", f"str {c0}, [r1]"])
+            )
             code.add(f"str {c5}, [r1, #4]", f"sadd16 {c0}, {c1}, {c2}", f"sadd16 {c5}, {c3}, {c4}")
-            code.add(f"strd {c0}, {c5}, [r1, #{place}]!", f"ssub16 {c0}, {c2}, {c1}", f"ssub16 {c5}, {c4}, {c3}")
-            code.add(f"strd {c0}, {c5}, [r1, #{place}]!", f"add r1, #{place}")
-    code.add(f"add r0, #{16 * width}", f"subw r1, r1, #{16 * place - 8}", "ldr r2, [sp]", "subs r2, #1")
+            code.add(f"strd {c0}, {c5}, [r1, #{position}]!", f"ssub16 {c0}, {c2}, {c1}", f"ssub16 {c5}, {c4}, {c3}")
+            code.add(f"strd {c0}, {c5}, [r1, #{position}]!", f"add r1, #{position}")
+    code.add(f"add r0, #{16 * width}", f"subw r1, r1, #{16 * position - 8}", "ldr r2, [sp]", "subs r2, #1")
     code.add(f"bne {loop}", "add sp, #4", "pop {r4-r11, pc}")
     return code
 
@@ -150,8 +152,8 @@ def _back(channel: int) -> list[str]:
     lines = []
 
     def load(a: str, b: str, row: int, column: int) -> str:
-        place = 4 * row + ORDER.index(column)
-        return f"ldrd {a}, {b}, [sp, #{16 * (15 - place) + 8 * channel}]"
+        position = 4 * row + ORDER.index(column)
+        return f"ldrd {a}, {b}, [sp, #{16 * (15 - position) + 8 * channel}]"
 
     for column in range(4):
         upper, lower = (_OUT[0, 0], _OUT[1, 0]), (("r12", "lr"), ("r0", "r1"))

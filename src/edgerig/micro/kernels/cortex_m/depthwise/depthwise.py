@@ -196,10 +196,10 @@ def _parameters(node: DepthwiseConv2D) -> Prescaled | None:
         return None
     scales, (lowest, highest) = requantization(node), sums(node)
     tries = (prescaled(scales, lowest, highest, 8, True, True, shift) for shift in (USUAL_SHIFT, None))
-    return next((one for one in tries if one is not None), None)
+    return next((parameters for parameters in tries if parameters is not None), None)
 
 
 def _full_range(node: Weighted) -> bool:
-    """SSAT makes all the cuts."""
+    """SSAT clamps as the activation does."""
     scales = requantization(node)
     return scales.low == -128 and scales.high == 127

@@ -154,7 +154,7 @@ def _widen_words(code: Function, shape: Shape) -> None:
         if aligned:
             code.add(f"stmia r1!, {{{', '.join(registers)}}}")
         else:
-            code.add(*(f"str {one}, [r1], #4" for one in registers))
+            code.add(*(f"str {register}, [r1], #4" for register in registers))
     if words > block:
         code.add("cmp r0, r12", f"bne {again}")
     if shape.pitch != 2 * shape.width:
@@ -247,7 +247,7 @@ def _outputs(code: Function, shape: Shape, row: int, pixels: range, at: Target, 
 def _pair_1(code: Function, offset: int, pitch: int, two: bool) -> None:
     """Two outputs side by side (or one) at stride 1: 15 instructions."""
     for row, (first, second) in enumerate(_WEIGHTS):
-        start = [one if row else "r8" for one in ("r11", "r12")]
+        start = [register if row else "r8" for register in ("r11", "r12")]
         code.add(f"ldrd r9, r10, [r0, #{offset + row * pitch}]", f"smlad r11, r9, {first}, {start[0]}")
         if two:
             code.add(f"smlatb r12, r9, {first}, {start[1]}")
@@ -259,7 +259,7 @@ def _pair_1(code: Function, offset: int, pitch: int, two: bool) -> None:
 def _pair_2(code: Function, offset: int, pitch: int, two: bool) -> None:
     """The same at stride 2: 18 instructions."""
     for row, (first, second) in enumerate(_WEIGHTS):
-        start = [one if row else "r8" for one in ("r11", "r12")]
+        start = [register if row else "r8" for register in ("r11", "r12")]
         code.add(f"ldrd r9, r10, [r0, #{offset + row * pitch}]", f"smlad r11, r9, {first}, {start[0]}")
         if two:
             code.add(f"ldr r9, [r0, #{offset + row * pitch + 8}]", f"smlad r12, r10, {first}, {start[1]}")

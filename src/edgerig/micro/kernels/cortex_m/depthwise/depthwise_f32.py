@@ -1,5 +1,5 @@
 """Depthwise convolution of floats, eight channels at a time: 3.7 instructions a multiplication with 3x3
-windows of 16 channels and a cut, 2.3 with 5x5 windows.
+windows of 16 channels and clamping, 2.3 with 5x5 windows.
 
 Counted on the simulated STM32F746.
 """

@@ -127,7 +127,7 @@ def _block(code: Function, line: Line, offset: int, count: int) -> None:
     word, following = "r8", "r9"
     code.add(f"ldr {word}, [r0, #{offset}]")
     for j in range(line.words):
-        start = [one if j else "r2" for one in ("r4", "r5", "r6", "r7")]
+        start = [register if j else "r2" for register in ("r4", "r5", "r6", "r7")]
         code.add(f"ldrd r10, r11, [sp, #{_TABLE + 8 * j}]")
         even = 2 * j < line.taps
         if count > 2 or j + 1 < line.words:

@@ -26,7 +26,7 @@ class PointwisePart:
         run: The C function, an er_pointwise_run.
         stream: C expressions of begin and end of its constants.
         rounds: As er_pointwise has them; ``first`` likewise.
-        low: Where er_pairs_full cuts; ``high`` likewise.
+        low: Where er_pairs_full clamps; ``high`` likewise.
         generated, files: For `Lowered`.
     """
 

@@ -37,9 +37,9 @@ class AddBytes(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Add)
-        found = add_constants(node)
-        assert found is not None
-        add = context.struct("add", "er_add", initializer(found))
+        factors = add_constants(node)
+        assert factors is not None
+        add = context.struct("add", "er_add", initializer(factors))
         x0, x1, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
         body = f"er_add_s8(&{add}, {x0}, {x1}, {y}, {node.output.elements});"
         return calling(body, "er_elementwise.h", "er_add.S")
@@ -61,15 +61,15 @@ def add_constants(node: Add) -> tuple[int, int, int] | None:
         return None
     x = np.arange(-128, 128, dtype=np.int64)
     for up, across, more in itertools.product((0, 1, -1), (0, 1, -1), (0, 16, -16, 64, -64, 256, -256)):
-        found = (a + up, b + across, ideal + more)
-        made = np.clip((x[:, None] * found[0] + x[None, :] * found[1] + found[2]) >> _SHIFT, -128, 127)
-        if np.array_equal(made, wanted):
-            return found
+        factors = (a + up, b + across, ideal + more)
+        results = np.clip((x[:, None] * factors[0] + x[None, :] * factors[1] + factors[2]) >> _SHIFT, -128, 127)
+        if np.array_equal(results, wanted):
+            return factors
     return None
 
 
 def _sums(node: Add) -> NDArray[np.int64] | None:
-    """The output for every pair of bytes; None where the activation cuts more than SSAT does."""
+    """The output for every pair of bytes; None where the activation clamps more than SSAT does."""
     low, high = activation_range(node.activation, node.output)
     scales = sum_scales(node)
     x = np.arange(-128, 128, dtype=np.int64)
@@ -79,8 +79,8 @@ def _sums(node: Add) -> NDArray[np.int64] | None:
     ]
     total = scale_by(scales.output, parts[0][:, None] + parts[1][None, :])
     total = total + node.output.zero_point
-    cut = np.clip(total, -128, 127)
-    return cut if np.array_equal(np.clip(total, low, high), cut) else None
+    saturated = np.clip(total, -128, 127)
+    return saturated if np.array_equal(np.clip(total, low, high), saturated) else None
 
 
 class QuantizeBytes(Kernel):

@@ -59,7 +59,7 @@ static void all(const micro_conv_f32 *p, const float *column, int32_t first, flo
         tail(w, column, p->length, sums, count);
 }
 
-static float cut(const micro_conv_f32 *p, float value)
+static float clamp(const micro_conv_f32 *p, float value)
 {
     return value < p->low ? p->low : value > p->high ? p->high : value;
 }
@@ -72,7 +72,7 @@ void micro_conv_f32_run(const micro_conv_f32 *p, const float *x, float *y, float
         for (int32_t first = 0; first < p->channels; first += MICRO_BLOCK) {
             all(p, column, first, sums);
             for (int32_t c = 0; c < MICRO_BLOCK && first + c < p->channels; c++)
-                y[first + c] = cut(p, sums[c] + p->bias[first + c]);
+                y[first + c] = clamp(p, sums[c] + p->bias[first + c]);
         }
     }
 }
@@ -93,6 +93,6 @@ void micro_conv_pool_f32_run(const micro_conv_f32 *p, const float *x, float *y, 
             }
         }
         for (int32_t c = 0; c < p->channels; c++)
-            y[c] = cut(p, y[c] + p->bias[c]);
+            y[c] = clamp(p, y[c] + p->bias[c]);
     }
 }

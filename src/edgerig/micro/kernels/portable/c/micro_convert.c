@@ -1,6 +1,6 @@
 #include "micro_convert.h"
 
-/* x / scale + zero, halves rounded away from zero, cut to low and high. */
+/* x / scale + zero, halves rounded away from zero, clamped to low and high. */
 static int32_t quantized(float x, float scale, int32_t zero, int32_t low, int32_t high)
 {
     float ratio = x / scale;

@@ -2,7 +2,7 @@
 
 #include <float.h>
 
-static float cut(const micro_image_f32 *p, float value)
+static float clamp(const micro_image_f32 *p, float value)
 {
     return value < p->low ? p->low : value > p->high ? p->high : value;
 }
@@ -36,7 +36,7 @@ void micro_depthwise_f32_run(const micro_image_f32 *p, const float *x, float *y)
             }
         }
         for (int32_t c = 0; c < p->channels; c++)
-            y[c] = cut(p, y[c]);
+            y[c] = clamp(p, y[c]);
     }
 }
 
@@ -66,7 +66,7 @@ void micro_transpose_conv_f32_run(const micro_image_f32 *p, const float *x, floa
             }
         }
         for (int32_t c = 0; c < p->channels; c++)
-            y[c] = cut(p, y[c]);
+            y[c] = clamp(p, y[c]);
     }
 }
 
@@ -81,7 +81,7 @@ void micro_max_pool_f32_run(const micro_image_f32 *p, const float *x, float *y)
                 y[c] = from[c] > y[c] ? from[c] : y[c];
         }
         for (int32_t c = 0; c < p->depth; c++)
-            y[c] = cut(p, y[c]);
+            y[c] = clamp(p, y[c]);
     }
 }
 
@@ -98,7 +98,7 @@ void micro_average_pool_f32_run(const micro_image_f32 *p, const float *x, float 
                 y[c] += from[c];
         }
         for (int32_t c = 0; c < p->depth; c++)
-            y[c] = cut(p, y[c] / (float)count);
+            y[c] = clamp(p, y[c] / (float)count);
     }
 }
 

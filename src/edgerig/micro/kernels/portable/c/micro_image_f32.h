@@ -8,7 +8,7 @@ typedef struct micro_image_f32 {
     int32_t height, width, depth;        /* of the input */
     int32_t kernel_height, kernel_width; /* or window */
     int32_t stride_y, stride_x, dilation_y, dilation_x;
-    int32_t top, left; /* padding; what is cut off by a transposed convolution */
+    int32_t top, left; /* padding; what a transposed convolution is cropped by */
     int32_t out_height, out_width, channels;
     float low, high;
     const float *weights; /* depthwise: kernel, channels; transposed: kernel, channels, depth */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* x * y / 2^31 as gemmlowp's doubling high multiply: it adds 2^30 (1 - 2^30 to products below 0) and cuts towards
+/* x * y / 2^31 as gemmlowp's doubling high multiply: it adds 2^30 (1 - 2^30 to products below 0) and truncates towards
  * zero, which is the same as adding 2^30 and rounding down. */
 static inline int32_t micro_doubling_high(int32_t x, int32_t y)
 {

@@ -8,7 +8,7 @@ typedef struct micro_transpose_conv_s8 {
     int32_t height, width, depth; /* of the input */
     int32_t kernel_height, kernel_width;
     int32_t stride_y, stride_x;
-    int32_t top, left; /* what is cut off the full result */
+    int32_t top, left; /* what the full result is cropped by */
     int32_t out_height, out_width, channels;
     int32_t input_zero, output_zero, low, high;
     const int8_t *weights;       /* kernel_height, kernel_width, channels, depth */
