@@ -15,10 +15,13 @@ BIN = Path(sys.executable).parent
 
 
 def shell(command: str, folder: Path, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    """A command of the README, in ``folder``, with this environment's ``edgerig`` first on the path."""
+    """A command of the README, in ``folder``, with this environment's ``edgerig`` first on the path.
+
+    XLA optimizes as it does for users.
+    """
     import os
 
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "XLA_FLAGS": ""}
     return subprocess.run(
         command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
     )

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click.testing
@@ -141,11 +144,14 @@ def test_help_needs_no_engine_and_shows_examples():
 
 
 @pytest.mark.slow
-def test_digits_reach_97_percent_in_the_demo_setting(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgerig.cli.signals.stop_on_termination", lambda: None)
-    with pytest.raises(SystemExit) as caught:
-        main(["train", "mnist-cnn", "--dataset", "mnist", "--epochs", "3", "--out", str(tmp_path), "--json"])
-    assert caught.value.code in (None, 0)
-    document = json.loads(capsys.readouterr().out)
+def test_digits_reach_97_percent_in_the_demo_setting(tmp_path):
+    """In a process of its own, whose XLA optimizes: with 10,000 samples that pays."""
+    words = ["train", "mnist-cnn", "--dataset", "mnist", "--epochs", "3", "--out", str(tmp_path), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "edgerig", *words],
+        env={**os.environ, "XLA_FLAGS": ""}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
     assert document["accuracy"] >= 0.97
     assert document["parameters"] == 93_322
