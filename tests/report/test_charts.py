@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgerig.report.charts import Bar, Point, bars, distribution, histogram, operators, scatter, time_series
+from edgerig.measure.firmware import ArenaBuffer
+from edgerig.report.charts import Bar, Point, arena, bars, distribution, histogram, operators, scatter, time_series
+from edgerig.report.charts.arena import in_use
 from edgerig.report.charts.frame import Box
 from edgerig.report.charts.scales import Linear, Log, nice_step, robust_bounds, tick_text
 from edgerig.report.charts.scatter import place_labels
@@ -218,3 +220,25 @@ def test_bars_stay_inside_their_drawing_whatever_the_names() -> None:
     for length in range(1, 20):
         name = "n" * length
         assert name in bars([Bar(name, 1.0, "1 µs", "tip")], "label"), "a short name stays whole"
+
+
+ARENA = (ArenaBuffer("input", 0, 784, 0, 0), ArenaBuffer("conv", 784, 4000, 0, 2), ArenaBuffer(HOSTILE, 0, 640, 1, 3))
+
+
+def test_a_plan_of_an_arena_has_a_rectangle_for_each_buffer() -> None:
+    drawing = arena(ARENA)
+    assert drawing is not None
+    tree = parsed(drawing)
+    rectangles = list(tree.iter("rect"))
+    tips = [rectangle.get("data-tip", "") for rectangle in rectangles]
+    assert [tip.startswith(buffer.name) for tip, buffer in zip(tips, ARENA, strict=True)] == [True] * 3
+    assert "layers 0 to 2" in rectangles[1].get("data-tip", "")
+    widths = [float(rectangle.get("width", 0)) for rectangle in rectangles]
+    assert widths[1] == pytest.approx(3 * widths[0], abs=0.2)
+    heights = [float(rectangle.get("height", 0)) for rectangle in rectangles]
+    assert heights[1] / heights[0] == pytest.approx(4000 / 784, rel=0.02)
+    assert arena(()) is None
+
+
+def test_what_is_in_use_is_the_sum_of_a_layers_buffers() -> None:
+    assert in_use(ARENA, 4) == [4784, 4640, 4640, 640]

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from edgerig.cli.finish import show_cells
-from edgerig.measure.firmware import FirmwareReport, SymbolSize
+from edgerig.measure.firmware import ArenaBuffer, FirmwareReport, SymbolSize
 from edgerig.measure.judge import judge_firmware
 from edgerig.measure.kinds import Measurement
 from edgerig.report.build import build
+from edgerig.report.csv import render_csv_files
 from edgerig.report.html import render_html
 from edgerig.report.json import render_json
 from edgerig.report.markdown import escape, render_markdown
@@ -191,6 +192,26 @@ def test_firmware_is_told_by_part_and_symbol(report: Report) -> None:
         "The arena is planned to 8,032 B; all tensors side by side would take 37,828 B, 4.7 times as much.",
         "Of 4,096 B of stack 468 B were used at most.",
     )
+
+
+def test_the_plan_of_the_arena_is_drawn_and_what_lies_nowhere_is_left_out(report: Report, make: Any) -> None:
+    assert "The arena while the network runs" not in render_html(report)
+    sound = (ArenaBuffer("input", 0, 784, 0, 1), ArenaBuffer("conv", 784, 64, 1, 2))
+    nowhere = (
+        ArenaBuffer("a", -8, 8, 0, 1), ArenaBuffer("b", 0, 8, 2, 1), ArenaBuffer("c", 0, -8, 0, 1),
+        ArenaBuffer("d", 0, 8, 0, 10**12),
+    )  # fmt: skip
+    run = make.run((make.DEMO[-1],))
+    firmware = msgspec.structs.replace(FIRMWARE, arena=(*nowhere, *sound))
+    cell = msgspec.structs.replace(run.result.cells[0], firmware=firmware)
+    whole = build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))])
+    assert whole.variants[0].firmware is not None
+    assert whole.variants[0].firmware.arena == sound
+    page = render_html(whole)
+    assert "The arena while the network runs" in page
+    assert "The plan of the arena: 2 buffers over 3 layers" in page
+    rows = render_csv_files(whole)["arena.csv"].splitlines()
+    assert rows[1].endswith("input,0,784,0,1")
 
 
 def test_page_shows_it_all_and_escapes_it(report: Report) -> None:

@@ -84,6 +84,7 @@ def _build_into(
         build=build,
         sizes=sizes,
         layer_shapes=network.layer_shapes,
+        arena=network.arena,
     )
     files.write_json(work / MANIFEST, firmware)
     shutil.rmtree(work / "objects")

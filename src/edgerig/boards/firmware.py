@@ -10,6 +10,7 @@ import msgspec
 from edgerig.boards.sizes import Sizes
 from edgerig.boards.toolchain import Choice
 from edgerig.errors import SpecError
+from edgerig.measure.firmware import ArenaBuffer
 from edgerig.plugins import Settings
 
 #: YAML and ``--target-option`` read digits as numbers.
@@ -55,6 +56,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         sample: Inputs of the built-in sample, one after the other, or none: the board makes a ramp. ``sample_name`` is
             for people.
         layer_shapes: For each layer the shape of its first output, if known.
+        arena: The plan of the arena, if known.
     """
 
     folder: str
@@ -68,6 +70,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     sample: bytes = b""
     sample_name: str = ""
     layer_shapes: tuple[tuple[int, ...], ...] = ()
+    arena: tuple[ArenaBuffer, ...] = ()
 
 
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +81,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
         board: The board's name. ``clock_hz``: what it was built for.
         sha256: Of the network's file.
         build: The build's description in the image: compiler, flags, FPU, optimization ...
-        layer_shapes: As of `Network`.
+        layer_shapes, arena: As of `Network`.
     """
 
     folder: str
@@ -88,6 +91,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     build: dict[str, str]
     sizes: Sizes
     layer_shapes: tuple[tuple[int, ...], ...] = ()
+    arena: tuple[ArenaBuffer, ...] = ()
 
     @property
     def elf(self) -> Path:

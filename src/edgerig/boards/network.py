@@ -15,6 +15,7 @@ from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.bounded import isolated
 from edgerig.cache import StageCache
 from edgerig.errors import CompileError, IncompatibleError, InferenceError
+from edgerig.measure.firmware import ArenaBuffer
 from edgerig.micro import CPUS, Manifest, Options, compile_model
 from edgerig.micro.emit.source import MANIFEST
 
@@ -106,6 +107,10 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
         sample=sample,
         sample_name=name,
         layer_shapes=tuple(layer.outputs[0] for layer in manifest.layers),
+        arena=tuple(
+            ArenaBuffer(piece.name, piece.offset, piece.bytes, piece.first, piece.last)
+            for piece in manifest.memory.pieces
+        ),
     )
 
 

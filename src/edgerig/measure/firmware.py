@@ -28,6 +28,16 @@ class SymbolSize(msgspec.Struct, frozen=True):
     group: str
 
 
+class ArenaBuffer(msgspec.Struct, frozen=True):
+    """A buffer of a planned arena: bytes from ``offset`` on, needed from layer ``first`` to layer ``last``."""
+
+    name: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
 class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
     """The firmware that a network runs in.
 
@@ -37,6 +47,7 @@ class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
         flash, ram: Bytes that are taken; ``flash_limit`` and ``ram_limit``: that there are.
         groups: ``flash`` and ``ram``: bytes by what they belong to: weights, network, wire, board, stack ...
         symbols: The largest first.
+        arena: The plan of the network's arena; none where it is not known.
     """
 
     board: str
@@ -47,3 +58,4 @@ class FirmwareReport(msgspec.Struct, frozen=True, kw_only=True):
     ram_limit: int
     groups: dict[str, dict[str, int]]
     symbols: tuple[SymbolSize, ...]
+    arena: tuple[ArenaBuffer, ...] = ()

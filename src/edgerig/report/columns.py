@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from edgerig.measure.firmware import ArenaBuffer
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.report.figures import (
     build_warnings,
@@ -210,6 +211,15 @@ PARTS: tuple[Column[SizeShare], ...] = (
     Column("part", lambda row: row.name, align="left", head=True),
     Column("bytes", lambda row: row.bytes),
     Column("of the board's", lambda row: row.share),
+)
+
+#: The plan of an arena.
+BUFFERS: tuple[Column[ArenaBuffer], ...] = (
+    Column("buffer", lambda row: row.name, align="left", head=True),
+    Column("offset", lambda row: row.offset),
+    Column("bytes", lambda row: row.bytes),
+    Column("first layer", lambda row: row.first),
+    Column("last layer", lambda row: row.last),
 )
 
 #: The largest symbols of a firmware.

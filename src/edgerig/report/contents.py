@@ -8,6 +8,7 @@ import msgspec
 
 from edgerig.report.columns import (
     BOARDS,
+    BUFFERS,
     FACTS,
     FAILURES,
     FIGURES,
@@ -109,6 +110,11 @@ def parts_table(firmware: FirmwareView) -> Table:
     return make_table(PARTS, firmware.parts, name="firmware-parts", title=title, warnings=firmware.warnings)
 
 
+def arena_table(firmware: FirmwareView) -> Table:
+    """The buffers of the planned arena."""
+    return make_table(BUFFERS, firmware.arena, name="arena", title="The arena, buffer by buffer")
+
+
 def symbols_table(firmware: FirmwareView) -> Table:
     """The largest symbols of the firmware."""
     return make_table(SYMBOLS, firmware.symbols, name="firmware-symbols", title="The largest symbols")
@@ -140,3 +146,5 @@ def tables_of(report: Report) -> Iterator[tuple[str, Table]]:
         if variant.firmware is not None:
             yield variant.anchor, parts_table(variant.firmware)
             yield variant.anchor, symbols_table(variant.firmware)
+            if variant.firmware.arena:
+                yield variant.anchor, arena_table(variant.firmware)

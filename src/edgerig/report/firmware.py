@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edgerig.measure.firmware import FirmwareReport
+from edgerig.measure.firmware import ArenaBuffer, FirmwareReport
 from edgerig.measure.kinds import Measurement
 from edgerig.report.figures import size_warnings
 from edgerig.report.model import FirmwareView, SizeShare
 from edgerig.report.units import times
 from edgerig.report.values import Fact
 from edgerig.results.types import CellResult
+
+#: Buffers of an arena that are drawn, and layers; a plan of more would be no picture.
+MOST_BUFFERS = 2_000
+MOST_LAYERS = 100_000
 
 
 def firmware_view(cell: CellResult) -> FirmwareView | None:
@@ -35,7 +39,13 @@ def firmware_view(cell: CellResult) -> FirmwareView | None:
         build=tuple(Fact(name.replace("_", " "), value) for name, value in firmware.build.items()),
         notes=tuple(_notes(cell)),
         warnings=size_warnings(cell),
+        arena=tuple(buffer for buffer in firmware.arena[:MOST_BUFFERS] if _is_sound(buffer)),
     )
+
+
+def _is_sound(buffer: ArenaBuffer) -> bool:
+    """Whether a buffer of a bundle lies somewhere: a stranger may have written it."""
+    return buffer.offset >= 0 and buffer.bytes > 0 and 0 <= buffer.first <= buffer.last < MOST_LAYERS
 
 
 def _notes(cell: CellResult) -> Iterator[str]:

@@ -13,7 +13,7 @@ import msgspec
 from markupsafe import Markup
 
 from edgerig.report import contents
-from edgerig.report.charts import curve, distribution, histogram, operators, time_series
+from edgerig.report.charts import arena, curve, distribution, histogram, operators, time_series
 from edgerig.report.model import Report, Variant
 from edgerig.report.plot import colours_of, plot_of
 from edgerig.report.shared import SHARED_LEGEND
@@ -33,6 +33,7 @@ class Shown(msgspec.Struct, frozen=True):
     distribution: Markup | None
     series_chart: Markup | None
     operators: Markup | None
+    arena: Markup | None
 
 
 def _shown_value(value: Any) -> Any:
@@ -102,6 +103,7 @@ def _shown(variant: Variant, series: int) -> Shown:
         distribution(times.ecdf, *marks) if times else None,
         time_series(times.series, variant.steady) if times else None,
         operators(variant.layers) if variant.layers.reason is None else None,
+        arena(variant.firmware.arena) if variant.firmware else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edgerig.measure.firmware import ArenaBuffer
 from edgerig.measure.kinds import Kind
 from edgerig.report.tables import Table
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
@@ -124,7 +125,7 @@ class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
     """The firmware that a network was built into: totals, parts and largest symbols, and what it was built with.
 
     ``notes`` set the planned arena against the plain sum of all tensors, and the stack against what there is of it;
-    ``warnings`` hold for all its sizes.
+    ``warnings`` hold for all its sizes; ``arena`` is the plan of the network's arena, buffer by buffer.
     """
 
     board: str
@@ -134,6 +135,7 @@ class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
     build: tuple[Fact, ...]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    arena: tuple[ArenaBuffer, ...] = ()
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):

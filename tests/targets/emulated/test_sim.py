@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,12 @@ def test_memory_tells_plan_plain_sum_and_stack(int8_net: Path) -> None:
         assert sum(firmware.groups[place].values()) == total
     assert firmware.groups["flash"]["weights"] >= 640
     assert {"arena", "core"} <= {symbol.name for symbol in firmware.symbols if symbol.place == "ram"}
+    # The plan is that of the arena: no two buffers that are needed at once share a byte, and all lie in it.
+    assert max(buffer.offset + buffer.bytes for buffer in firmware.arena) <= values["arena"]
+    for first, second in combinations(firmware.arena, 2):
+        together = first.first < second.last and second.first < first.last
+        apart = first.offset + first.bytes <= second.offset or second.offset + second.bytes <= first.offset
+        assert apart or not together
 
 
 def test_a_network_that_is_too_big_is_told_with_a_table(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Charts as SVG text: drawn here, coloured by the page's CSS variables, so that one drawing serves every theme."""
 
+from edgerig.report.charts.arena import arena
 from edgerig.report.charts.bars import Bar, bars
 from edgerig.report.charts.curve import curve
 from edgerig.report.charts.latency import distribution, histogram, time_series
 from edgerig.report.charts.operators import operators
 from edgerig.report.charts.scatter import Point, scatter
 
-__all__ = ["Bar", "Point", "bars", "curve", "distribution", "histogram", "operators", "scatter", "time_series"]
+__all__ = ["Bar", "Point", "arena", "bars", "curve", "distribution", "histogram", "operators", "scatter", "time_series"]

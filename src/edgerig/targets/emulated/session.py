@@ -150,6 +150,7 @@ class BoardSession(WireSession):
             symbols=tuple(
                 SymbolSize(symbol.name, symbol.place, symbol.bytes, symbol.group) for symbol in sizes.symbols[:SYMBOLS]
             ),
+            arena=self.built.arena,
         )
 
     def _layers(

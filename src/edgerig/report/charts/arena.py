@@ -1,0 +1,66 @@
+"""The plan of an arena: which bytes hold what while the network runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from edgerig.measure.firmware import ArenaBuffer
+from edgerig.report.charts.frame import Box, axes
+from edgerig.report.charts.scales import Linear
+from edgerig.report.charts.svg import Drawing, element
+
+WIDTH, HEIGHT = 720.0, 300.0
+_BOX = Box(64, 28, 706, 256)
+_COLOURS = 6
+
+
+def arena(buffers: Sequence[ArenaBuffer]) -> Markup | None:
+    """A rectangle for each buffer, over the layers that need it and the bytes that it takes; None without any.
+
+    The line above is what all buffers of a layer take together: where it is lower than the rectangles reach, there are
+    gaps that the plan could not fill.
+    """
+    if not buffers:
+        return None
+    layers = max(buffer.last for buffer in buffers) + 1
+    top = max(buffer.offset + buffer.bytes for buffer in buffers)
+    x = Linear(0, layers, _BOX.left, _BOX.right, 8)
+    y = Linear(0, top * 1.04, _BOX.bottom, _BOX.top, 4)
+    drawing = Drawing(WIDTH, HEIGHT, f"The plan of the arena: {len(buffers):,} buffers over {layers:,} layers")
+    axes(drawing, _BOX, x, y, x_unit="", y_unit="B", x_title="layer, in order of execution", y_title="address")
+    drawing.add("g", *(_rectangle(buffer, index, x, y) for index, buffer in enumerate(buffers)), class_="buffers")
+    used = in_use(buffers, layers)
+    steps = "".join(f"H{x(layer):.1f}V{y(now):.1f}" for layer, (_, now) in enumerate(pairwise(used), start=1))
+    path = f"M{x(0):.1f} {y(used[0]):.1f}{steps}H{x(layers):.1f}"
+    drawing.add("path", d=path, class_="mark", fill="none", data_tip="in use, all buffers of a layer together")
+    return drawing.render()
+
+
+def in_use(buffers: Sequence[ArenaBuffer], layers: int) -> list[int]:
+    """Bytes of all buffers that each of ``layers`` layers needs."""
+    changes = [0] * (layers + 1)
+    for buffer in buffers:
+        changes[buffer.first] += buffer.bytes
+        changes[buffer.last + 1] -= buffer.bytes
+    used, now = [], 0
+    for change in changes[:layers]:
+        now += change
+        used.append(now)
+    return used
+
+
+def _rectangle(buffer: ArenaBuffer, index: int, x: Linear, y: Linear) -> str:
+    end = buffer.offset + buffer.bytes
+    layers = f"layer {buffer.first}" if buffer.first == buffer.last else f"layers {buffer.first} to {buffer.last}"
+    return element(
+        "rect",
+        x=x(buffer.first),
+        y=y(end),
+        width=x(buffer.last + 1) - x(buffer.first),
+        height=y(buffer.offset) - y(end),
+        class_=f"s{index % _COLOURS}",
+        data_tip=f"{buffer.name}\n{buffer.bytes:,} B from {buffer.offset:,}\n{layers}",
+    )
