@@ -2,125 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import msgspec
 
-from edgerig import files
+from edgerig import files, formats
 from edgerig.errors import ModelError
-from edgerig.external_data import self_contained
+from edgerig.tensors import ITEM_SIZES, Layout, Quantization, TensorSpec
 
-T = TypeVar("T")
-
-#: Suffix to format of the files that edgerig takes as they are.
-FORMATS = {".h5": "keras", ".hdf5": "keras", ".keras": "keras", ".tflite": "tflite", ".onnx": "onnx", ".h": "c-array"}
-
-ITEM_SIZES = {
-    "float32": 4, "float16": 2, "float64": 8, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2,
-    "int32": 4, "uint32": 4, "int64": 8, "uint64": 8, "bool": 1,
-}  # fmt: skip
-
-
-#: Order of the axes of a batch of images: channels last, or channels first.
-Layout = Literal["nhwc", "nchw"]
-
-
-class Quantization(msgspec.Struct, frozen=True):
-    """Affine quantization, real = scale * (q - zero_point), per tensor or per channel of ``axis``.
-
-    Who needs one scale asks for `scale` and `zero_point`, which refuse a tensor that has one a channel; who knows
-    channels takes `scales` and `zero_points` as wholes, spread over the tensor's axes by `spread`.
-    """
-
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-    axis: int | None = None
-
-    @property
-    def per_channel(self) -> bool:
-        """Has more than one scale or zero point."""
-        return len(self.scales) > 1 or len(self.zero_points) > 1
-
-    @property
-    def scale(self) -> float:
-        """The scale of a tensor that is quantized as a whole.
-
-        Raises:
-            ModelError: There is one a channel, or none.
-        """
-        return _only(self.scales, "scale")
-
-    @property
-    def zero_point(self) -> int:
-        """The zero point of a tensor that is quantized as a whole.
-
-        Raises:
-            ModelError: There is one a channel, or none.
-        """
-        return _only(self.zero_points, "zero point")
-
-    def spread(self, rank: int) -> tuple[int, ...]:
-        """The shape in which scales and zero points broadcast over a tensor of ``rank`` axes; () for one scale.
-
-        Raises:
-            ModelError: There are several, and the tensor has no such axis.
-        """
-        if not self.per_channel:
-            return ()
-        count = len(self.scales)
-        if self.axis is None or not -rank <= self.axis < rank or len(self.zero_points) != count:
-            raise ModelError(
-                f"{count} scales and {len(self.zero_points)} zero points along axis {self.axis} do not fit a tensor "
-                f"of {rank} axes.",
-                "Quantize the network again.",
-            )
-        return tuple(count if axis == self.axis % rank else 1 for axis in range(rank))
-
-
-def _only(values: tuple[T, ...], what: str) -> T:
-    if len(values) != 1:
-        raise ModelError(
-            f"One {what} is needed, and the tensor has {len(values) or 'none'}.",
-            "Quantize the tensor as a whole, not channel by channel.",
-        )
-    return values[0]
-
-
-class TensorSpec(msgspec.Struct, frozen=True):
-    """An input or output tensor: name, shape (batch included), numpy dtype name and quantization.
-
-    An axis of size -1 is one that only the engine knows, or that is still to be set. ``layout`` of an input for images
-    is ``"nhwc"`` (channels last, as datasets give them) or ``"nchw"`` (channels first); it is left out where nobody
-    said it and it does not follow from the shape.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    quantization: Quantization | None = None
-    layout: Layout | msgspec.UnsetType = msgspec.UNSET
-
-    @property
-    def elements(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def batch(self) -> int:
-        """Samples that one inference takes: the first axis."""
-        return self.shape[0] if self.shape else 1
-
-    @property
-    def call_shape(self) -> tuple[int, ...]:
-        """What of the shape belongs to one inference as it is counted and sent: all but a batch axis of 1."""
-        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
-
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes."""
-        return self.elements * ITEM_SIZES[self.dtype]
+__all__ = [
+    "ITEM_SIZES",
+    "Artifact",
+    "Layout",
+    "Origin",
+    "Preprocessing",
+    "Quantization",
+    "TensorSpec",
+    "sidecar_path",
+]
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,7 +57,11 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """A deployable file. ``path`` tells where this copy lies and is no part of its identity.
+    """A deployable network: one file, several, or a folder, as its format has it.
+
+    ``path`` tells where this copy lies (of several files the one that names the others) and is no part of its identity.
+    ``sha256`` is the digest of what travels (`edgerig.formats.Format.payload`), of one file its own; ``size`` the bytes
+    of all files.
 
     ``left_out`` names outputs that are no tensors of numbers, with their types: they are neither read nor compared.
     ``judged_output`` is the place of the one among ``outputs`` that is judged.
@@ -178,18 +82,13 @@ class Artifact(msgspec.Struct, frozen=True):
     judged_output: int = 0
 
     def read(self) -> bytes:
-        """The bytes of the file, checked against its hash; of an ONNX file with its external data inside.
+        """What travels, checked against its hash: the bytes of the file, or of several files in one.
 
         Raises:
-            ModelError: The file is gone, or changed since the artifact was made.
+            ModelError: A file is gone, or changed since the artifact was made.
+            UnknownNameError: The plugin of its format is not installed.
         """
-        path = Path(self.path)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"Cannot read {self.path}: {error.strerror}.") from error
-        if self.format == "onnx":
-            data = self_contained(data, path)
+        data = formats.named(self.format).payload(Path(self.path))
         if files.sha256(data) != self.sha256:
             raise ModelError(f"{self.path} is not the file it was: its SHA-256 differs.", "Make the artifact again.")
         return data
@@ -219,50 +118,3 @@ class Artifact(msgspec.Struct, frozen=True):
 def sidecar_path(path: Path) -> Path:
     """Where the description of the artifact file ``path`` lies."""
     return path.with_name(path.name + ".json")
-
-
-def format_of(path: Path) -> str:
-    """The format that a file's suffix stands for.
-
-    Raises:
-        ModelError: The suffix stands for none; says what the file is where that is known, and how to export it.
-    """
-    found = FORMATS.get(path.suffix.lower())
-    if path.is_dir():
-        raise _folder(path)
-    if found is None or found == "c-array":
-        what, hint = _OTHERS.get(path.suffix.lower(), ("not a model file that edgerig knows", _KNOWN))
-        raise ModelError(f"{path.name}: {what}.", hint.format(path=path))
-    return found
-
-
-_KNOWN = "Use a .keras, .h5, .tflite or .onnx file."
-_FROM_SAVED_MODEL = (
-    "With TensorFlow installed, export it to TFLite: python -c \"import tensorflow as tf; open('model.tflite', 'wb')"
-    ".write(tf.lite.TFLiteConverter.from_saved_model('{path}').convert())\""
-)
-_FROM_TORCH = "Export the network: torch.onnx.export(model, sample, 'model.onnx')."
-#: What files with other suffixes usually are, and how to come by one that edgerig takes.
-_OTHERS = {
-    ".pb": (
-        "a graph of TensorFlow, which edgerig does not read",
-        "If it lies in a SavedModel, export that folder: tf.lite.TFLiteConverter.from_saved_model(folder). "
-        "A frozen graph goes by way of tf.compat.v1.lite.TFLiteConverter.from_frozen_graph.",
-    ),
-    **dict.fromkeys(
-        (".pt", ".pth"),
-        (
-            "a file of PyTorch, which edgerig does not read",
-            "Export the network: torch.onnx.export(model, x, 'x.onnx').",
-        ),
-    ),
-}
-
-
-def _folder(path: Path) -> ModelError:
-    if (path / "saved_model.pb").is_file():
-        return ModelError(
-            f"{path.name} is a SavedModel of TensorFlow, which edgerig does not read.",
-            _FROM_SAVED_MODEL.format(path=path),
-        )
-    return ModelError(f"{path.name} is a folder, not a model file.", _KNOWN)

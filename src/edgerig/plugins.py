@@ -24,7 +24,7 @@ import msgspec
 from edgerig.deprecation import Deprecation, declare, say
 from edgerig.errors import MissingExtraError, NotInstalledError, SpecError, UnknownNameError, UsageError
 
-NOUNS = ("dataset", "model", "compiler", "runtime", "target")
+NOUNS = ("dataset", "model", "format", "compiler", "runtime", "target")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -242,14 +242,19 @@ def _point(noun: str, name: str) -> EntryPoint | None:
 def _points(noun: str) -> tuple[EntryPoint, ...]:
     if noun not in NOUNS:
         raise UsageError(f"{noun!r} is not a noun of edgerig.", f"Nouns: {', '.join(NOUNS)}.")
-    return _points_on(noun, tuple(sys.path))
+    return points(f"edgerig.{noun}s")
+
+
+def points(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group, of all installed packages; nothing of them is imported."""
+    return _points_on(group, tuple(sys.path))
 
 
 @lru_cache(maxsize=64)
-def _points_on(noun: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+def _points_on(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """The entry points on ``path``, read once: reading those of every installed distribution takes milliseconds, and a
     plan of thousands of cells asks thousands of times."""
-    return tuple(entry_points(group=f"edgerig.{noun}s"))
+    return tuple(entry_points(group=group))
 
 
 def _remember(plugin: type) -> None:

@@ -114,9 +114,21 @@ def test_wrong_hash_is_refused_and_nothing_is_stored(client, header, content, fo
 
 @pytest.mark.parametrize("trick", ["../../evil", "/etc/passwd", "..", "a\0b", "", "x" * 300])
 def test_no_text_of_the_host_becomes_a_path(client, header, content, folder, trick):
-    loaded = client.upload_model(header(name=trick, format=trick), content)
-    assert [p.name for p in folder.iterdir()] == [loaded.sha256 + ".bin"]
+    loaded = client.upload_model(header(name=trick), content)
+    assert [p.name for p in folder.iterdir()] == [loaded.sha256 + ".tflite"]
+    with pytest.raises(UnknownNameError, match="format"):
+        client.upload_model(header(name=trick, format=trick), content)
+    assert [p.name for p in folder.iterdir()] in ([], [loaded.sha256 + ".tflite"])
     assert not [p for p in folder.parent.iterdir() if p != folder]
+
+
+def test_a_format_of_the_host_is_looked_up_and_never_imported(client, header, content, folder, monkeypatch):
+    (folder.parent / "imported").mkdir()
+    (folder.parent / "imported" / "stranger.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(folder.parent / "imported"))
+    with pytest.raises(UnknownNameError, match="stranger:Net"):
+        client.upload_model(header(format="stranger:Net"), content)
+    assert not list(folder.iterdir())
 
 
 def test_sha256_that_is_a_path_is_refused(client, header, content, folder):

@@ -19,6 +19,7 @@ from edgerig.compilers.c_array import KEYWORDS, CArray, CArraySettings, c_header
 from edgerig.errors import CompileError, ModelError
 from edgerig.files import sha256
 from edgerig.models.files import open_artifact
+from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.testing.networks.reference_runs import Oracle
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
@@ -130,7 +131,7 @@ def written_outside(data: bytes) -> bytes:
                 buffer.data, buffer.offset, buffer.size = None, length, len(content)
                 length += len(content)
     packed = flatbuffer.pack(model) + b"".join(content for content in contents if content)
-    assert flatbuffer.buffers_outside(packed)
+    assert buffers_outside(packed)
     assert schema.Model.GetRootAs(packed, 0).SubgraphsLength() == 1
     return packed
 
@@ -148,7 +149,7 @@ def first_output(data: bytes, sample: np.ndarray) -> np.ndarray:
 def test_weights_outside_the_flatbuffer_are_put_inside(float_net: Artifact, tmp_path: Path) -> None:
     original = float_net.read()
     array = compiled_array(written_outside(original), tmp_path)
-    assert flatbuffer.buffers_outside(array) == []
+    assert buffers_outside(array) == []
     sample = np.random.default_rng(0).normal(size=float_net.inputs[0].shape).astype(np.float32)
     np.testing.assert_array_equal(first_output(array, sample), first_output(original, sample))
 

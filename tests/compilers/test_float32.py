@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Artifact
-from edgerig.compilers import flatbuffer
 from edgerig.compilers.float32 import Float32
 from edgerig.errors import CompileError, IncompatibleError, ModelError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
+from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.models.keras.base import import_keras, load_keras
 
 
@@ -137,7 +137,7 @@ def test_buffers_are_inside_and_aligned(float_net: Artifact) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
     data = float_net.read()
-    assert flatbuffer.buffers_outside(data) == []
+    assert buffers_outside(data) == []
     model = schema.Model.GetRootAs(data, 0)
     held = [model.Buffers(i) for i in range(model.BuffersLength()) if model.Buffers(i).DataLength()]
     assert held

@@ -17,6 +17,7 @@ from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int
 from edgerig.errors import CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
+from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.models.keras.base import import_keras, seeded
 from edgerig.plugins import convert_settings
 
@@ -173,7 +174,7 @@ def test_large_networks_keep_their_buffers_inside(blobs, run_litert, tmp_path: P
     model.save(tmp_path / "wide.keras")
     made = Int8().compile(open_artifact(tmp_path / "wide.keras"), tmp_path, blobs)
     assert made.size > 256 * 1024
-    assert flatbuffer.buffers_outside(made.read()) == []
+    assert buffers_outside(made.read()) == []
     runtime = pytest.importorskip("tflite_micro").runtime
     interpreter = runtime.Interpreter.from_file(made.path, arena_size=1 << 20)
     numbers = np.arange(144, dtype=np.int8).reshape(1, 12, 12, 1)

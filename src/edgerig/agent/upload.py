@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from edgerig.artifact import FORMATS
+from edgerig import formats
 from edgerig.errors import ModelError, storing
 from edgerig.wire.messages import ModelHeader
 
-SUFFIXES = {format_: suffix for suffix, format_ in FORMATS.items()}
 _UNFINISHED = "network.part"
 
 
@@ -41,6 +41,7 @@ class Upload:
         Raises:
             ModelError: It does not go on where the part before ended, or belongs to another file, or the file is not
                 the one that was announced, or too large.
+            UnknownNameError: Nothing is known here of its format.
             StorageError: It cannot be stored.
         """
         self._check(header, len(data))
@@ -93,9 +94,17 @@ class Upload:
     def _begin(self) -> None:
         if self._path is not None:
             # A session has room for one network; an engine that has mapped its file keeps it until it is closed.
-            self._path.unlink(missing_ok=True)
+            self._remove(self._path)
             self._path = None
         self._file = (self.folder / _UNFINISHED).open("wb")
+
+    def _remove(self, path: Path) -> None:
+        """Take away a network: its file, or the folder with its files."""
+        whole = self.folder / path.relative_to(self.folder).parts[0]
+        if whole.is_dir():
+            shutil.rmtree(whole)
+        else:
+            whole.unlink(missing_ok=True)
 
     def _finish(self, header: ModelHeader) -> Path:
         """Check the hash, and store the file under it: no name from outside becomes a path."""
@@ -107,10 +116,10 @@ class Upload:
                 "Try again; the file changed on its way, or while it was read.",
             )
         assert self._file is not None
-        path = self.folder / (digest + SUFFIXES.get(header.format, ".bin"))
+        format = formats.named(header.format)
         with storing(f"the network on the device, in {self.folder}"):
             self._file.close()
-            (self.folder / _UNFINISHED).replace(path)
+            path = format.receive(self.folder / _UNFINISHED, self.folder / (digest + format.suffixes[0]))
         self._file, self._header, self._path = None, None, path
         self._hash, self._arrived = hashlib.sha256(), 0
         return path

@@ -163,12 +163,14 @@ class Worker:
 
     def _model(self, frame: Frame) -> Answer:
         header: ModelHeader = unpack(frame.header, ModelHeader)
+        last = header.place + len(frame.payload) >= header.total
+        # Before the file is put in its place: the runtime's module may bring the format that says how.
+        runtime = self._make(header) if last else None
         path = self._upload.add(header, frame.payload)
-        if path is None:
+        if path is None or runtime is None:
             return b"", ()
         del frame
         self._reader.release()
-        runtime = self._make(header)
         self._forget()
         with errors_name(path, header.name):
             self._load(runtime, path, header)

@@ -8,16 +8,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgerig import files
+from edgerig import files, formats
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.bounded import isolated
 from edgerig.cache import StageCache
+from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.c_source import CSource
 from edgerig.errors import CompileError, IncompatibleError, InferenceError
 from edgerig.measure.firmware import ArenaBuffer
 from edgerig.micro import CPUS, Manifest, Options, compile_model
 from edgerig.micro.emit.source import MANIFEST
+from edgerig.plugins import find
 
 #: The prefix of all names in the generated C, as the firmware expects it.
 PREFIX = "model"
@@ -42,8 +45,9 @@ def network_of(artifact: Artifact, board: Board, settings: BuildSettings) -> Net
         ModelError, CompileError: It is not sound, or uses what the compiler does not know.
         UnknownNameError: `settings.kernels` is no CPU of the compiler.
     """
-    if artifact.format != "tflite":
-        raise IncompatibleError(f"Boards run .tflite files, not {artifact.format}.", _way_to_tflite(artifact))
+    if artifact.format not in CSource.takes:
+        suffixes = [suffix for name in sorted(CSource.takes) for suffix in formats.named(name).suffixes]
+        raise IncompatibleError(f"Boards run {', '.join(suffixes)} files, not {artifact.format}.", _way_to_c(artifact))
     cpu = settings.kernels or kernels_of(board, settings)
     options = Options(cpu=cpu, optimize=settings.optimize)
     file = Path(artifact.path).name
@@ -135,8 +139,9 @@ def _digit(spec: TensorSpec) -> tuple[bytes, str]:
     return np.ascontiguousarray(batch).tobytes(), f"a handwritten digit, {digits.classes[int(samples.labels[0])]}"
 
 
-def _way_to_tflite(artifact: Artifact) -> str:
-    """A hint how to convert a network to .tflite, if edgerig can."""
-    if artifact.format == "keras":
-        return f"Convert it: edgerig compile {shlex.quote(artifact.path)} --to float32"
+def _way_to_c(artifact: Artifact) -> str:
+    """A hint how to convert a network to what the C compiler reads, if edgerig can."""
+    compiler = formats.named(artifact.format).compiler
+    if compiler is not None and find("compiler", compiler, ModelCompiler).makes in CSource.takes:
+        return f"Convert it: edgerig compile {shlex.quote(artifact.path)} --to {compiler}"
     return "Export the model to TFLite where it comes from."

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import print_json
-from edgerig.cli.options import find_here, layout_option, parse_options, parse_shapes, rounds_option, shape_option
+from edgerig.cli.options import (
+    find_here,
+    format_option,
+    layout_option,
+    load_format,
+    load_plugins,
+    parse_options,
+    parse_shapes,
+    rounds_option,
+    shape_option,
+)
 
 if TYPE_CHECKING:
     pass
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
 )
 @rounds_option
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
+@format_option
 @layout_option
 @shape_option
 @click.option("--output", metavar="NAME", help="The output to judge, of a network that has several.  [default: first]")
@@ -60,9 +71,10 @@ def command(
     as_json: bool,
     only: tuple[str, ...],
     dry_run: bool,
+    format_: str | None,
     **options: Any,
 ) -> None:
-    """Measure each file MODEL (.tflite, .onnx) on one or more targets, without a rig file.
+    """Measure each file MODEL (.tflite, .onnx, or of a plugin's format) on one or more targets, without a rig file.
 
     Several files are variants of one run: they take the same samples, and keep their files' names. Without --dataset
     it runs random inputs of the network's shape: speed and memory, but no quality.
@@ -83,6 +95,8 @@ def command(
     from edgerig.engine.api import plan as make
 
     find_here(options["dataset"], *options["runtimes"], *options["targets"])
+    load_format(format_)
+    load_plugins("runtime", options["runtimes"])
     plan = make(bench_rig(models, options), only=only)
     if dry_run or len(models) > 1:
         show_plan(plan)
@@ -181,13 +195,13 @@ def _together(
 
 
 def _runtimes(file: Path, format: str, target: str, wanted: Sequence[str]) -> tuple[str, ...]:
-    """The runtimes of one file on one target: those of ``wanted`` that take its format, or the usual one.
+    """The runtimes of one file on one target: those of ``wanted`` that take its format, or its usual one.
 
     Raises:
         IncompatibleError: No runtime takes it.
     """
-    from edgerig.engine.reference import RUNTIMES
     from edgerig.errors import IncompatibleError
+    from edgerig.formats import named
     from edgerig.plugins import find
     from edgerig.runtimes.base import Runtime
     from edgerig.targets.resolve import default_runtime
@@ -195,10 +209,13 @@ def _runtimes(file: Path, format: str, target: str, wanted: Sequence[str]) -> tu
     if wanted:
         # If no runtime accepts it, the plan reports the reason of each.
         return tuple(name for name in wanted if format in find("runtime", name, Runtime).formats) or tuple(wanted)
-    usual = default_runtime(target) or RUNTIMES.get(format)
+    usual = default_runtime(target) or named(format).runtime
     if usual is None:
+        compiler = named(format).compiler
         raise IncompatibleError(
             f"{file.name} is a {format} file, which no runtime runs as it is.",
-            f"Compile it first: edgerig compile {file} --to float32",
+            f"Compile it first: edgerig compile {file} --to {compiler}"
+            if compiler
+            else "Name a runtime that runs it: --runtime package.module:Class.",
         )
     return (usual,)

@@ -12,6 +12,7 @@ from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import IMAGE_AXES, check_fixed, likely_layout
 from edgerig.errors import IncompatibleError
+from edgerig.formats import named
 from edgerig.plugins import describe, find
 
 
@@ -31,7 +32,8 @@ def ends_of(
     names = [spec.name for spec in artifact.inputs]
     outputs = [spec.name for spec in artifact.outputs]
     if several:
-        shapes = {name: shape for name, shape in shapes.items() if name in names and artifact.format == "onnx"}
+        free = named(artifact.format).free_axes
+        shapes = {name: shape for name, shape in shapes.items() if name in names and free}
         output = output if output in outputs or len(outputs) > 1 else None
     declared = {"layout": layout, "output": output, "shapes": shapes}
     return {key: value for key, value in declared.items() if value}

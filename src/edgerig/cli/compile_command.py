@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import find_here, layout_option, parse_options, parse_shapes, shape_option
+from edgerig.cli.options import (
+    find_here,
+    format_option,
+    layout_option,
+    load_format,
+    load_plugins,
+    parse_options,
+    parse_shapes,
+    shape_option,
+)
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact, Layout
@@ -44,6 +53,7 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
     metavar="[COMPILER.]KEY=VALUE",
     help="A setting of the compilers that have it, or of one of them.",
 )
+@format_option
 @layout_option
 @shape_option
 @click.option("--cpu", metavar="CPU", help="Of C code: the CPU whose kernels are used, such as cortex-m7.")
@@ -64,6 +74,7 @@ def command(
     dataset_option: tuple[str, ...],
     dataset_root: Path | None,
     options: tuple[str, ...],
+    format_: str | None,
     layout: Layout | None,
     shape: tuple[str, ...],
     cpu: str | None,
@@ -72,7 +83,7 @@ def command(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Convert or quantize the file MODEL (.keras, .h5, .tflite, .onnx), and say what that saves.
+    """Convert or quantize the file MODEL (.keras, .h5, .tflite, .onnx ..), and say what that saves.
 
     Each file is inspected before it is written: if int8 was asked for and a weight or an activation is still
     float, nothing is written and the tensor is named. Beside each file lies its description, <file>.json: inputs,
@@ -97,6 +108,8 @@ def command(
     from edgerig.models.files import open_artifact
 
     find_here(*targets, *([dataset] if dataset else []))
+    load_format(format_)
+    load_plugins("compiler", targets)
     data = _dataset(dataset, dataset_option, dataset_root)
     source = declare(open_artifact(model), layout)
     shapes = parse_shapes(shape, [source.inputs])
@@ -171,7 +184,7 @@ def _description(artifact: Artifact) -> Path:
     from edgerig.artifact import sidecar_path
 
     path = Path(artifact.path)
-    return path if artifact.format == "c-source" else sidecar_path(path)
+    return sidecar_path(path) if sidecar_path(path).is_file() else path
 
 
 def _error(failures: list[Failure]) -> EdgerigError:

@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import say, terminal_width
+from edgerig.cli.options import format_option, load_format
 from edgerig.cli.tables import Column, render_table
 
 if TYPE_CHECKING:
-    from edgerig.artifact import TensorSpec
+    from edgerig.artifact import Artifact, TensorSpec
     from edgerig.models.graph.analysis import Analysis
-    from edgerig.models.graph.types import Tensor
+    from edgerig.models.graph.types import Graph, Tensor
 
 
 @click.command(name="inspect")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @click.option("--plan", is_flag=True, help="Show where the memory plan puts each activation.")
-def command(model: Path, as_json: bool, plan: bool) -> None:
+@format_option
+def command(model: Path, as_json: bool, plan: bool, format_: str | None) -> None:
     """Show the operators of a .tflite, .onnx or .keras file, with shapes, parameters, MACs and memory.
+
+    Of a format whose operators a plugin does not tell it shows inputs, outputs and what else the plugin says.
 
     All figures follow from the file; nothing is run. MACs are multiply-accumulates of one inference; MACC is the
     figure of ST's tools. Activation memory is told as the plain sum and as a static plan by liveness needs it.
@@ -34,35 +38,22 @@ def command(model: Path, as_json: bool, plan: bool) -> None:
       edgerig inspect net.tflite --plan
       edgerig inspect net.onnx --json | jq .totals.macs
     """
+    from edgerig.formats import named
     from edgerig.models.files import open_artifact
     from edgerig.models.graph.analysis import analyse
-    from edgerig.models.graph.read import read_graph
+    from edgerig.models.graph.read import graph_in
 
+    load_format(format_)
     artifact = open_artifact(model)
-    graph = read_graph(model)
-    analysis = analyse(graph)
+    format = named(artifact.format)
+    details = dict(format.details(model))
+    graph = graph_in(format, model)
+    analysis = analyse(graph) if graph is not None else None
     if as_json:
         from edgerig.cli.console import print_json
 
-        print_json(
-            {
-                "file": str(model),
-                "format": artifact.format,
-                "scheme": artifact.scheme,
-                "size": artifact.size,
-                "sha256": artifact.sha256,
-                "metadata": graph.metadata,
-                "inputs": artifact.inputs,
-                "outputs": artifact.outputs,
-                "left_out": artifact.left_out,
-                "totals": _totals(analysis),
-                "memory": _memory(analysis, graph.tensors),
-                "operators": analysis.operators,
-                "notes": analysis.notes,
-            }
-        )
+        print_json(_document(model, artifact, details, graph, analysis))
         return
-    width = terminal_width(sys.stdout)
     say(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
     for spec in artifact.inputs:
         say(f"  input  {spec.name}  {_spec(spec)}{_layout(spec)}")
@@ -70,6 +61,39 @@ def command(model: Path, as_json: bool, plan: bool) -> None:
         say(f"  output {spec.name}  {_spec(spec)}")
     for left in artifact.left_out:
         say(f"  output {left}, which is neither read nor compared")
+    for title, text in details.items():
+        say(f"  {title}  {text}")
+    if graph is not None and analysis is not None:
+        _print_analysis(graph, analysis, plan)
+
+
+def _document(
+    model: Path, artifact: Artifact, details: dict[str, str], graph: Graph | None, analysis: Analysis | None
+) -> dict[str, Any]:
+    """What ``--json`` prints; without what follows from operators, where there are none to be had."""
+    document: dict[str, Any] = {
+        "file": str(model),
+        "format": artifact.format,
+        "scheme": artifact.scheme,
+        "size": artifact.size,
+        "sha256": artifact.sha256,
+        "metadata": {**(graph.metadata if graph is not None else {}), **details},
+        "inputs": artifact.inputs,
+        "outputs": artifact.outputs,
+        "left_out": artifact.left_out,
+    }
+    if graph is None or analysis is None:
+        return document
+    return document | {
+        "totals": _totals(analysis),
+        "memory": _memory(analysis, graph.tensors),
+        "operators": analysis.operators,
+        "notes": analysis.notes,
+    }
+
+
+def _print_analysis(graph: Graph, analysis: Analysis, plan: bool) -> None:
+    width = terminal_width(sys.stdout)
     say()
     _print_table(analysis, width)
     say()

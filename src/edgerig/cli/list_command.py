@@ -11,7 +11,7 @@ from edgerig.cli.options import find_here
 
 
 @click.command(name="list")
-@click.argument("noun", type=click.Choice(["datasets", "models", "compilers", "runtimes", "targets"]))
+@click.argument("noun", type=click.Choice(["datasets", "models", "formats", "compilers", "runtimes", "targets"]))
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(noun: str, name: str | None, as_json: bool) -> None:
@@ -21,6 +21,7 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
     Examples:
       edgerig list datasets
       edgerig list compilers int8
+      edgerig list formats
     """
     from edgerig.plugins import Plugin, describe, find, names
 

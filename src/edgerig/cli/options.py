@@ -21,6 +21,13 @@ layout_option = click.option(
     type=click.Choice(["nchw", "nhwc"]),
     help="Order of an image's axes in the input: nchw is channels first, as PyTorch has it.  [default: by the shape]",
 )
+format_option = click.option(
+    "--format",
+    "format_",
+    metavar="NAME",
+    help="The plugin that reads MODEL, as package.module:Class, where it is not installed; also of a module in the "
+    "current folder.",
+)
 shape_option = click.option(
     "--shape",
     multiple=True,
@@ -83,6 +90,31 @@ def find_here(*names: str) -> None:
     for name in names:
         if ":" in name and "/" not in name:
             import_beside(name, Path.cwd())
+
+
+def load_format(reference: str | None) -> None:
+    """Load the format that ``--format`` names, so that its files are known by their suffix from now on.
+
+    Raises:
+        UnknownNameError, SpecError: There is none, or it cannot be imported.
+    """
+    if reference is not None:
+        from edgerig.formats import load
+
+        load(reference, Path.cwd())
+
+
+def load_plugins(noun: str, names: Sequence[str]) -> None:
+    """Import those of ``names`` that are a ``package.module:Class``: their modules may bring a format of files.
+
+    Raises:
+        SpecError: One cannot be imported.
+    """
+    from edgerig.plugins import Plugin, find
+
+    for name in names:
+        if ":" in name:
+            find(noun, name, Plugin)
 
 
 def parse_options(assignments: Sequence[str], option: str) -> dict[str, Any]:

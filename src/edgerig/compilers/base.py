@@ -17,8 +17,9 @@ class ModelCompiler(Plugin, ABC):
     """Artifact in, artifact out: convert, quantize, lower to C.
 
     Class attributes:
-        takes: Formats it reads: ``"keras"``, ``"tflite"``, ``"onnx"``.
-        makes: The format it writes.
+        takes: Names of formats it reads: ``"keras"``, ``"tflite"``, ``"onnx"``, or your own.
+        makes: Name of the format it writes. One of your own is known once its class is: define or import the class
+            (`edgerig.formats.Format`) in the compiler's module.
         scheme: The quantization scheme of what it writes: ``"float32"``, ``"float16"``, ``"dynamic"``, ``"int8"``,
             ``"int16x8"``; None where it keeps the scheme of its input.
         needs_dataset: Whether it calibrates.
@@ -69,5 +70,6 @@ class ModelCompiler(Plugin, ABC):
         check_artifact(graph, data, scheme, file)
 
     @abstractmethod
-    def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
-        """The bytes of the compiled file. ``work`` is an empty folder that is removed afterwards."""
+    def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes | Path:
+        """The bytes of the compiled file; or, where the format has several, what was written: the first file or the
+        folder. ``work`` is an empty folder that is removed afterwards."""

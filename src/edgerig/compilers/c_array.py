@@ -102,7 +102,7 @@ class CArray(ModelCompiler):
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         data = artifact.read()
-        if artifact.format == "tflite":
+        if data[4:8] == flatbuffer.IDENTIFIER:
             data = flatbuffer.in_one_piece(data, Path(artifact.path).name)
         if len(data) > LARGEST:
             raise CompileError(

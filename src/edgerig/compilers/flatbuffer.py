@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgerig.errors import ModelError
+from edgerig.models.graph.tflite_check import buffers_outside
 
 IDENTIFIER = b"TFL3"
 #: The schema's ``force_align`` of buffer data, which the Python writer does not honour by itself.
@@ -40,15 +41,6 @@ def pack(model: Any) -> bytes:
     builder = _aligned_builder(sum(0 if b.data is None else len(b.data) for b in model.buffers) + 4096)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
-
-
-def buffers_outside(data: bytes) -> list[int]:
-    """Indices of the buffers whose content lies behind the FlatBuffer: TFLite Micro reads garbage for them."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(data, 0)
-    # 0 and 1 are what writers put there before they know the place.
-    return [index for index in range(model.BuffersLength()) if model.Buffers(index).Offset() > 1]
 
 
 def in_one_piece(data: bytes, name: str) -> bytes:

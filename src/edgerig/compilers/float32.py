@@ -13,6 +13,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.stablehlo import dense_as_convolution
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, EdgerigError
+from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.progress import Progress
 
 #: Name of the traced function; JAX puts it, as ``jit(net)/``, before the name of every operator.
@@ -47,12 +48,12 @@ def float_tflite(artifact: Artifact) -> bytes:
         ModelError: The file is gone, changed, corrupt or holds code.
         CompileError: The network cannot be converted.
     """
-    if artifact.format == "keras":
-        artifact.read()
+    data = artifact.read()
+    if artifact.format != Float32.makes:
+        del data
         Float32.require()
         return convert_keras(Path(artifact.path))
-    data = artifact.read()
-    return flatbuffer.pack(flatbuffer.unpack(data)) if flatbuffer.buffers_outside(data) else data
+    return flatbuffer.pack(flatbuffer.unpack(data)) if buffers_outside(data) else data
 
 
 def convert_keras(path: Path) -> bytes:

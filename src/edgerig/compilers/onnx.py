@@ -33,7 +33,7 @@ def refuses_quantized(name: str, format: str, scheme: str) -> str | None:
     """Why a network of that format and scheme cannot be the source of an ONNX file, or None."""
     if scheme == "float32":
         return None
-    if format == "onnx":
+    if format == Onnx.makes:
         what = "computes in float16" if scheme == "float16" else f"is quantized already ({scheme})"
         return (
             f"compiler {name!r} starts from a float32 network, and this ONNX file {what}. Start from the float32 file"
@@ -52,7 +52,7 @@ def float_onnx(artifact: Artifact) -> bytes:
         ModelError: The file is gone, changed or corrupt.
         CompileError: It has an operator that cannot be exported; names it, its place and what is supported.
     """
-    if artifact.format == "onnx":
+    if artifact.format == Onnx.makes:
         return artifact.read()
     from edgerig.compilers.float32 import float_tflite
     from edgerig.compilers.tflite_to_onnx import export_onnx

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from edgerig import __version__, files
-from edgerig.artifact import FORMATS, Artifact, Origin, TensorSpec
+from edgerig import __version__, files, formats
+from edgerig.artifact import Artifact, Origin, TensorSpec
 from edgerig.bounded import isolated
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
@@ -24,13 +24,11 @@ from edgerig.errors import (
     UsageError,
     storing,
 )
-from edgerig.models.graph.read import io_specs
-from edgerig.models.graph.scheme import scheme_of
-from edgerig.models.graph.tflite_file import read_tflite
+from edgerig.formats import Format, Specification
+from edgerig.models.files import specification_of
+from edgerig.models.graph.read import graph_in
 from edgerig.models.graph.types import Graph
 from edgerig.progress import Progress
-
-SUFFIXES = {format: suffix for suffix, format in FORMATS.items()}
 
 
 def run_compiler(
@@ -63,8 +61,8 @@ def run_compiler(
         versions=versions_of(compiler),
         seconds=round(time.perf_counter() - started, 3),
     )
-    made = msgspec.structs.replace(made, origins=(*artifact.origins, origin))
-    files.write_bytes(path, data)
+    stored = formats.named(compiler.makes).store(data, path)
+    made = msgspec.structs.replace(made, path=str(stored), origins=(*artifact.origins, origin))
     made.save()
     if compiler.needs_dataset and dataset is not None and dataset.task == "none":
         progress.log(
@@ -77,9 +75,14 @@ def run_compiler(
 def _make(
     compiler: ModelCompiler, artifact: Artifact, path: Path, dataset: Dataset | None, progress: Progress
 ) -> tuple[bytes, Artifact]:
-    """The compiled file's bytes, inspected, and its description."""
-    data = _compile(compiler, artifact, dataset, progress)
-    return data, _describe(compiler, artifact, path, data)
+    """What is to become the file ``path``, inspected, and its description."""
+    format = formats.named(compiler.makes)
+    with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
+        product = _compile(compiler, artifact, Path(work), dataset, progress)
+        data = _payload(compiler, format, product)
+    with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-check-") as work:
+        stored = format.store(data, Path(work) / path.name)
+        return data, _describe(compiler, artifact, path, format, stored, data)
 
 
 def output_path(compiler: ModelCompiler, artifact: Artifact, out: Path) -> Path:
@@ -91,7 +94,7 @@ def output_path(compiler: ModelCompiler, artifact: Artifact, out: Path) -> Path:
     stem = Path(artifact.path).stem
     if artifact.format == compiler.makes or compiler.scheme not in (None, artifact.scheme):
         stem += "_" + compiler.name.replace("-", "_")
-    return out / (stem + SUFFIXES[compiler.makes])
+    return out / (stem + formats.named(compiler.makes).suffixes[0])
 
 
 def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None) -> None:
@@ -113,32 +116,58 @@ def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | N
         )
 
 
-def _compile(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, progress: Progress) -> bytes:
-    with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
-        try:
-            return compiler._compile(artifact, Path(work), dataset, progress)
-        except (EdgerigError, OSError):
-            raise
-        except Exception as error:
-            text = (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
-            raise CompileError(
-                f"Compiler {compiler.name!r} failed on {artifact.name}: {text}.",
-                "Does the network use an operator that the compiler does not know?",
-            ) from error
+def _compile(
+    compiler: ModelCompiler, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress
+) -> bytes | Path:
+    try:
+        return compiler._compile(artifact, work, dataset, progress)
+    except (EdgerigError, OSError):
+        raise
+    except Exception as error:
+        text = (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
+        raise CompileError(
+            f"Compiler {compiler.name!r} failed on {artifact.name}: {text}.",
+            "Does the network use an operator that the compiler does not know?",
+        ) from error
 
 
-def _describe(compiler: ModelCompiler, artifact: Artifact, path: Path, data: bytes) -> Artifact:
-    """The artifact that ``data`` is, inspected before anything is written to ``path``."""
+def _payload(compiler: ModelCompiler, format: Format, product: object) -> bytes:
+    """What travels of that which a compiler made."""
+    if isinstance(product, bytes):
+        return product
+    try:
+        if isinstance(product, Path):
+            return format.payload(product)
+        fault = f"it returned a {type(product).__name__}, where bytes or a path are due"
+    except ModelError as error:
+        fault = error.message
+    raise CompileError(f"Compiler {compiler.name!r} made no {format.name} network: {fault}")
+
+
+def _describe(
+    compiler: ModelCompiler, artifact: Artifact, path: Path, format: Format, stored: Path, data: bytes
+) -> Artifact:
+    """The artifact ``data``, a copy of which lies at ``stored``, inspected before anything is written to ``path``."""
     made = msgspec.structs.replace(
-        artifact, name=path.stem, format=compiler.makes, sha256=files.sha256(data), size=len(data), path=str(path)
+        artifact, name=path.stem, format=format.name, sha256=files.sha256(data), size=format.size(data), path=str(path)
     )
-    if compiler.makes == "c-array":
-        return made
-    graph, inputs, outputs = _read(data, path, compiler)
-    inputs = with_layouts(inputs, artifact.inputs)
-    made = msgspec.structs.replace(made, inputs=inputs, outputs=outputs, scheme=scheme_of(graph))
-    compiler._inspect(graph, data, compiler.scheme or artifact.scheme, path.name)
-    return made
+    scheme = compiler.scheme or artifact.scheme
+    graph, specification = _read(compiler, format, stored)
+    if specification is None:
+        # Nothing can be read back: it is taken for what it was made from.
+        return msgspec.structs.replace(made, scheme=scheme)
+    if graph is not None:
+        compiler._inspect(graph, data, scheme, path.name)
+        format.check(stored)
+    elif specification.scheme != scheme:
+        raise ArtifactCheckError(
+            f"{path.name} should be {scheme} and is {specification.scheme}.",
+            f"Compiler {compiler.name!r} and the format {format.name!r} must say the same.",
+        )
+    return msgspec.structs.replace(
+        made, inputs=with_layouts(specification.inputs, artifact.inputs), outputs=specification.outputs,
+        left_out=specification.left_out, scheme=specification.scheme,
+    )  # fmt: skip
 
 
 def with_layouts(inputs: tuple[TensorSpec, ...], before: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
@@ -148,18 +177,11 @@ def with_layouts(inputs: tuple[TensorSpec, ...], before: tuple[TensorSpec, ...])
     return tuple(msgspec.structs.replace(spec, layout=old.layout) for spec, old in zip(inputs, before, strict=True))
 
 
-def _read(
-    data: bytes, path: Path, compiler: ModelCompiler
-) -> tuple[Graph, tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """The graph of ``data``, which are to become the file ``path``."""
+def _read(compiler: ModelCompiler, format: Format, stored: Path) -> tuple[Graph | None, Specification | None]:
+    """The operators, and inputs and outputs, of what was made, as far as its format tells them."""
     try:
-        if compiler.makes == "onnx":
-            from edgerig.models.graph.onnx_file import read_onnx
-
-            graph = read_onnx(data, path)
-        else:
-            graph = read_tflite(data, path.name)
-        return graph, *io_specs(graph)
+        graph = graph_in(format, stored)
+        return graph, specification_of(format, stored, graph)
     except ModelError as error:
         raise ArtifactCheckError(
             f"What compiler {compiler.name!r} made is not usable: {error.message}",

@@ -19,12 +19,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgerig import files
+from edgerig import files, formats
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.errors import DatasetError
 from edgerig.plugin_code import code_of, named_files, own_code
-from edgerig.plugins import Plugin
+from edgerig.plugins import Plugin, make
+from edgerig.runtimes.base import Runtime
 
 #: Libraries whose version changes what a stage makes.
 BUILDERS = (
@@ -131,10 +132,17 @@ def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
 
 
 def of_artifact(artifact: Artifact) -> dict[str, Any]:
-    """All that an artifact says of itself but where it lies and how long it took to make."""
+    """All that an artifact says of itself but where it lies and how long it took to make; and the plugin that reads
+    it. Its hash covers all of its files."""
     origins = tuple(msgspec.structs.replace(origin, seconds=None) for origin in artifact.origins)
     described: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(artifact, path="", origins=origins))
-    return described
+    return {**described, "format": of_plugin(formats.named(artifact.format))}
+
+
+def of_format(name: str) -> list[dict[str, Any]]:
+    """The plugins that the float predictions of a network depend on: its format, and the usual runtime of that."""
+    format = formats.named(name)
+    return [of_plugin(format), *([of_plugin(make("runtime", format.runtime, Runtime))] if format.runtime else [])]
 
 
 def _split(dataset: Dataset, name: SplitName, preprocessing: Preprocessing) -> list[str]:

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.compilers.sizes import size_table
 from edgerig.errors import EdgerigError
 from edgerig.models.graph.analysis import analyse
-from edgerig.models.graph.read import read_graph
+from edgerig.models.graph.read import graph_in
 from edgerig.results.types import ModelInfo, VariantSize
 from edgerig.rig.plan import Plan, chain_key
 
 
 def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact]) -> ModelInfo:
-    """Name, source and counts; the counts come from the first deployed float file whose graph can be read.
+    """Name, source and counts; the counts come from the first deployed float file whose operators can be read.
 
-    A Keras file holds no operators in execution order, so its TFLite is counted instead.
+    A Keras file holds no operators in execution order, so its TFLite is counted instead; and of two formats that hold
+    them the one that needs no process of its own to be read.
     """
     parameters = macs = None
-    for artifact in sorted(artifacts, key=lambda a: (a.scheme != "float32", a.format != "tflite")):
-        if artifact.format not in ("tflite", "onnx"):
+    kinds = {artifact.format: formats.named(artifact.format) for artifact in artifacts}
+    for artifact in sorted(artifacts, key=lambda a: (a.scheme != "float32", kinds[a.format].isolated)):
+        if not kinds[artifact.format].executable:
             continue
         try:
-            counts = analyse(read_graph(Path(artifact.path)))
+            graph = graph_in(kinds[artifact.format], Path(artifact.path))
         except EdgerigError:
             continue
+        if graph is None:
+            continue
+        counts = analyse(graph)
         parameters, macs = counts.parameters, counts.macs
         break
     training = next((dict(origin.options) for origin in model.origins if origin.tool == "train"), {})

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgerig import files
-from edgerig.artifact import Artifact, sidecar_path
+from edgerig import files, formats
+from edgerig.artifact import Artifact
 from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
@@ -21,6 +21,7 @@ from edgerig.engine.reference import reference_scores, why_no_reference
 from edgerig.engine.references import choose_references
 from edgerig.engine.samples import EvaluationSamples, Reference
 from edgerig.errors import EdgerigError, Interrupted, ModelError, StorageError
+from edgerig.formats import Format
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.declared import check_classes, declare, with_fixed_shapes, with_found_layout
@@ -107,6 +108,7 @@ class Stages:
             compiler=part.use,
             plugin=dependencies.of_plugin(compiler),
             parent=dependencies.of_artifact(artifact),
+            format=dependencies.of_plugin(formats.named(compiler.makes)),
             file=Path(artifact.path).name,
             data=self._compiled_with(compiler, artifact),
         )
@@ -173,6 +175,7 @@ class Stages:
             data=[tests.fingerprint, dependencies.of_samples(tests.samples, artifact.preprocessing)],
             preprocessing=artifact.preprocessing,
             judged=artifact.judged_output,
+            by=dependencies.of_format(artifact.format),
         )
 
         def build(work: Path) -> None:
@@ -235,7 +238,8 @@ class Stages:
 
     def _artifact(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Artifact:
         folder = self._stage(name, key, build, resumable=resumable)
-        descriptions = [path for path in sorted(folder.glob("*.json")) if _describes_file(path)]
+        # The description lies beside the file or folder; of several files, beside the first within their folder.
+        descriptions = _descriptions(folder, "*.json") or _descriptions(folder, "*/*.json")
         if len(descriptions) != 1:
             raise ModelError(
                 f"The cached stage {folder.name[:12]} holds {len(descriptions)} artifacts instead of one.",
@@ -255,7 +259,7 @@ class Stages:
 
 
 def place_artifact(artifact: Artifact, folder: Path, described: dict[str, Artifact] | None = None) -> Artifact:
-    """A copy of an artifact's file and description in ``folder``, named by its hash as well, so that none collide.
+    """A copy of an artifact's files and description in ``folder``, named by its hash as well, so that none collide.
 
     A copy that an earlier run left there is taken if it is what it should be.
 
@@ -267,10 +271,12 @@ def place_artifact(artifact: Artifact, folder: Path, described: dict[str, Artifa
         ModelError: The file is not what it was when it was opened.
     """
     target = _free_name(artifact, folder, {} if described is None else described)
-    if not _is_there(target, artifact):
+    format = formats.named(artifact.format)
+    copy = format.location(target, Path(artifact.path).name)
+    if not _is_there(copy, artifact, format):
         # Checked against its hash; what an ONNX file keeps in files beside it goes with it.
-        files.write_bytes(target, artifact.read())
-    placed = msgspec.structs.replace(artifact, path=str(target))
+        copy = format.store(artifact.read(), target)
+    placed = msgspec.structs.replace(artifact, path=str(copy))
     placed.save()
     return placed
 
@@ -287,12 +293,16 @@ def _free_name(artifact: Artifact, folder: Path, described: dict[str, Artifact])
     raise AssertionError("unreachable")
 
 
-def _is_there(target: Path, artifact: Artifact) -> bool:
-    try:
-        return not target.is_symlink() and files.sha256_file(target) == artifact.sha256
-    except OSError:
+def _is_there(copy: Path, artifact: Artifact, format: Format) -> bool:
+    if copy.is_symlink():
         return False
+    try:
+        digest = files.sha256_file(copy) if format.storage == "file" else files.sha256(format.payload(copy))
+    except (OSError, ModelError):
+        return False
+    return digest == artifact.sha256
 
 
-def _describes_file(path: Path) -> bool:
-    return path.with_suffix("").is_file() and sidecar_path(path.with_suffix("")) == path
+def _descriptions(folder: Path, pattern: str) -> list[Path]:
+    """The files among those that match ``pattern`` which describe what lies beside them."""
+    return [path for path in sorted(folder.glob(pattern)) if path.with_suffix("").exists()]

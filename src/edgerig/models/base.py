@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -36,7 +36,12 @@ class ModelWrapper(Plugin, ABC):
     """A network of a known architecture, built and trained in one framework.
 
     Subclasses fill in `build`; `edgerig.models.keras.training` trains and saves what it returns.
+
+    Class attributes:
+        makes: Name of the format in which `train` saves it.
     """
+
+    makes: ClassVar[str] = "keras"
 
     @property
     @abstractmethod

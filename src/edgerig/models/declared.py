@@ -7,14 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig import files
+from edgerig import files, formats
 from edgerig.artifact import Artifact, Layout, Origin
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_fixed, found_layout
 from edgerig.errors import DatasetError, IncompatibleError, UnknownNameError
-from edgerig.models.graph.onnx_file import read_onnx
-from edgerig.models.graph.onnx_shapes import with_shapes
-from edgerig.models.graph.read import io_specs, left_out
+from edgerig.models.files import specification_of
 
 #: Axes of a batch of samples that can have a layout: the batch, and what is more than one number.
 LAYOUT_AXES = 2
@@ -131,7 +129,8 @@ def with_fixed_shapes(artifact: Artifact, shapes: Mapping[str, Sequence[int]], f
         IncompatibleError: It is no ONNX file, or a shape contradicts what the file says.
         UnknownNameError: There is no such input.
     """
-    if artifact.format != "onnx":
+    format = formats.named(artifact.format)
+    if not format.free_axes:
         raise IncompatibleError(
             f"{artifact.name} is a {artifact.format} file, whose shapes are fixed: only ONNX files leave axes free.",
             "Leave the shapes out.",
@@ -140,16 +139,17 @@ def with_fixed_shapes(artifact: Artifact, shapes: Mapping[str, Sequence[int]], f
         if name not in [spec.name for spec in artifact.inputs]:
             raise UnknownNameError(f"input of {artifact.name}", name, [spec.name for spec in artifact.inputs])
     path = folder / Path(artifact.path).name
-    data = with_shapes(artifact.read(), shapes, Path(artifact.path))
-    graph = read_onnx(data, path)
-    inputs, outputs = io_specs(graph)
+    data = format.fix_axes(artifact.read(), shapes, Path(artifact.path))
+    path = format.store(data, path)
+    specification = specification_of(format, path)
+    assert specification is not None, "a format with free axes tells its inputs"
     origin = Origin(
         tool="fixed shapes", options={name: list(shape) for name, shape in shapes.items()}, parent=artifact.sha256
     )
     made = msgspec.structs.replace(
-        artifact, sha256=files.sha256(data), size=len(data), inputs=inputs, outputs=outputs, left_out=left_out(graph),
-        path=str(path), origins=(*artifact.origins, origin),
+        artifact, sha256=files.sha256(data), size=format.size(data), inputs=specification.inputs,
+        outputs=specification.outputs, left_out=specification.left_out, path=str(path),
+        origins=(*artifact.origins, origin),
     )  # fmt: skip
-    files.write_bytes(path, data)
     made.save()
     return made

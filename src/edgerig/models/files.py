@@ -7,15 +7,17 @@ from pathlib import Path
 
 import msgspec
 
-from edgerig import files
-from edgerig.artifact import Artifact, Origin, Preprocessing, format_of, sidecar_path
+from edgerig import files, formats
+from edgerig.artifact import ITEM_SIZES, Artifact, Origin, Preprocessing, sidecar_path
 from edgerig.errors import ModelError
-from edgerig.models.graph.read import io_specs, left_out, read_file, read_graph
+from edgerig.formats import Format, Specification
+from edgerig.models.graph.read import graph_in, io_specs, left_out
 from edgerig.models.graph.scheme import scheme_of
+from edgerig.models.graph.types import Graph, check_shape
 
 
 def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, classes: Sequence[str] = ()) -> Artifact:
-    """The artifact of any .keras, .h5, .tflite or .onnx file.
+    """The artifact of any model file: .keras, .h5, .tflite, .onnx, or of a format that a plugin reads.
 
     If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file, that one is used;
     otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and ``classes`` go before
@@ -27,10 +29,10 @@ def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, cla
         MissingExtraError: Reading this format needs a package that is not installed.
     """
     path = Path(path)
-    format = format_of(path)
-    data = read_file(path)
+    format = formats.format_of(path)
+    data = format.payload(path)
     digest = files.sha256(data)
-    artifact = _described(path, format, digest) or _read(path, format, digest, len(data))
+    artifact = _described(path, format.name, digest) or _read(path, format, digest, format.size(data))
     if preprocessing is not None:
         artifact = msgspec.structs.replace(artifact, preprocessing=preprocessing)
     if classes:
@@ -61,18 +63,48 @@ def _somebody_elses(sidecar: Path) -> bool:
     return not (isinstance(content, dict) and {"sha256", "inputs"} <= content.keys())
 
 
-def _read(path: Path, format: str, digest: str, size: int) -> Artifact:
-    graph = read_graph(path)
+def specification_of(format: Format, path: Path, graph: Graph | None = None) -> Specification | None:
+    """Inputs, outputs and scheme of a file of a known format, by its own word or else by its operators; None if neither
+    tells.
+
+    Args:
+        graph: The operators, where they were read already.
+
+    Raises:
+        ModelError: The file is missing or corrupt, or a tensor cannot be.
+    """
+    specification = format.specification(path)
+    if specification is not None:
+        for spec in (*specification.inputs, *specification.outputs):
+            if spec.dtype not in ITEM_SIZES:
+                raise ModelError(f"{path.name}: {spec.name!r} is a {spec.dtype}, which edgerig cannot feed or read.")
+            check_shape(
+                path.name, f"the tensor {spec.name!r}", tuple(size for size in spec.shape if size != -1), spec.shape
+            )
+        return specification
+    graph = graph or graph_in(format, path)
+    if graph is None:
+        return None
     inputs, outputs = io_specs(graph)
+    return Specification(inputs=inputs, outputs=outputs, scheme=scheme_of(graph), left_out=left_out(graph))
+
+
+def _read(path: Path, format: Format, digest: str, size: int) -> Artifact:
+    specification = specification_of(format, path)
+    if specification is None:
+        raise ModelError(
+            f"{path.name}: files of the format {format.name!r} do not tell their inputs and outputs.",
+            f"Keep the description {sidecar_path(path).name}, which its compiler wrote, beside it.",
+        )
     return Artifact(
         name=path.stem,
-        format=format,
+        format=format.name,
         sha256=digest,
         size=size,
-        inputs=inputs,
-        outputs=outputs,
-        left_out=left_out(graph),
+        inputs=specification.inputs,
+        outputs=specification.outputs,
+        left_out=specification.left_out,
         path=str(path),
-        scheme=scheme_of(graph),
+        scheme=specification.scheme,
         origins=(Origin(tool="file", options={"file": path.name}),),
     )

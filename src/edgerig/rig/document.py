@@ -10,10 +10,9 @@ from typing import Any
 import yaml
 
 from edgerig.errors import SpecError
+from edgerig.formats import with_suffix
 
 Location = tuple[str | int, ...]
-#: What a model file ends in.
-MODEL_SUFFIXES = frozenset({".tflite", ".onnx", ".keras", ".h5", ".hdf5"})
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 #: Bounds of a rig file: 10,000 blocks of one cell each take about a third of the first two.
 MAX_BYTES = 8 << 20
@@ -81,7 +80,7 @@ def _hint_for(path: Path) -> str:
     """What to give instead of a file that cannot be read as a rig."""
     if path.is_dir():
         return "Name the rig file itself, such as examples/mnist/rig.yaml."
-    if path.suffix.lower() in MODEL_SUFFIXES and path.exists():
+    if path.exists() and with_suffix(path.suffix) is not None:
         return f"That is a model file; measure it: edgerig bench {shlex.quote(str(path))}"
     return "Is the path right? A rig file is a text in YAML: docs/rig-file.md."
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from edgerig.artifact import format_of
+from edgerig import formats
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
@@ -23,13 +23,11 @@ from edgerig.targets.resolve import plugin_of
 
 KEYS = ("name", "model", "models", "dataset", "matrix", "measure", "gate")
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
-MODEL_KEYS = ("use", "file", "train", "reference", "name", *Ends.__struct_fields__)
+MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__struct_fields__)
 #: Settings that name a file or folder: relative ones start at the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
 #: The compiler entry that deploys the model's own file as it is.
 AS_IT_IS = "none"
-#: What a rig without a matrix does with a model of each format: the compiler and the runtime.
-USUAL_WAYS = {"keras": ("float32", "litert"), "tflite": (AS_IT_IS, "litert"), "onnx": (AS_IT_IS, "onnxruntime")}
 #: Characters of a name, an address included.
 MAX_NAME = 1000
 #: How many problems one message lists.
@@ -129,7 +127,8 @@ class _Reader:
 
     def model(self, data: Any, where: Location) -> ModelPart:
         if isinstance(data, str):
-            data = {"file": data} if Path(data).suffix else {"use": data}
+            is_class = ":" in data and "/" not in data
+            data = {"file": data} if Path(data).suffix and not is_class else {"use": data}
         if not isinstance(data, dict):
             self.problem(where, "must be a model's name, or a mapping with 'use' or 'file'")
             return ModelPart()
@@ -151,9 +150,14 @@ class _Reader:
                     (*where, "train"), "a model file is taken as it is; only a model named by 'use' is trained"
                 )
             path = self.resolve(str(file))
-            if not Path(path).is_file():
+            if not Path(path).exists():
                 self.problem((*where, "file"), f"there is no file {path}")
-            return ModelPart(file=path, reference=self.reference(data.get("reference"), where), name=name, ends=ends)
+            return ModelPart(
+                file=path, reference=self.reference(data.get("reference"), where), name=name, ends=ends,
+                format=self.format(data.get("format"), path, where),
+            )  # fmt: skip
+        if data.get("format") is not None:
+            self.problem((*where, "format"), "is of a model's file; a model named by 'use' has that of its framework")
         part = self.part({"use": use, **options}, "model", ModelWrapper, where)
         self.settings(TrainSettings, train, "model.train", (*where, "train"))
         return ModelPart(
@@ -165,30 +169,38 @@ class _Reader:
             ends=ends,
         )
 
+    def format(self, reference: Any, file: str, where: Location) -> str | None:
+        """The plugin that reads ``file``, loaded, so that its suffix is known from now on."""
+        if reference is None:
+            return None
+        try:
+            suffixes = formats.load(str(reference), self.document.folder).suffixes
+            if Path(file).suffix.lower() not in suffixes:
+                self.problem((*where, "format"), f"{reference} reads {', '.join(suffixes)} and not {Path(file).name}")
+        except EdgerigError as error:
+            self.add((*where, "format"), error)
+        return str(reference)
+
     def reference(self, file: Any, where: Location) -> str | None:
         if file is None:
             return None
         path = self.resolve(str(file))
-        if not Path(path).is_file():
+        if not Path(path).exists():
             self.problem((*where, "reference"), f"there is no file {path}")
         return path
 
     def usual_matrix(self, models: tuple[ModelPart, ...]) -> tuple[Block, ...]:
-        """Without a matrix: each model as it is, on its usual runtime, on this machine. A Keras model, which no runtime
-        takes as it is, goes there as float TFLite."""
+        """Without a matrix: each model on the usual runtime of its format, on this machine; one that no runtime takes
+        as it is, such as Keras, behind the compiler that its format names."""
         blocks = []
         for model in models:
             if not model.use and not model.file:
                 continue
             try:
-                format_ = format_of(Path(model.file)) if model.file else "keras"
+                compiler, runtime = usual_way(format_of_model(model))
             except EdgerigError as error:
                 self.add(("model",), error)
                 continue
-            if format_ not in USUAL_WAYS:
-                self.problem((), f"the key 'matrix' is missing, and there is no usual runtime of {format_}")
-                continue
-            compiler, runtime = USUAL_WAYS[format_]
             chosen = (model.label,) if len(models) > 1 else ()
             blocks.append(Block((Part(compiler),), (Part(runtime),), (Part("local"),), models=chosen))
         return tuple(blocks)
@@ -301,6 +313,30 @@ class _Reader:
         self.problems.append(f"{self.document.where(where)}: {text}")
 
 
+def format_of_model(part: ModelPart) -> formats.Format:
+    """The format of a model before any compiler: of its file, or of what its framework saves.
+
+    Raises:
+        ModelError: No format is known whose files end so. UnknownNameError: There is no such model.
+    """
+    if part.use:
+        return formats.named(find("model", part.use, ModelWrapper).makes)
+    return formats.format_of(Path(part.file or ""))
+
+
+def usual_way(format: formats.Format) -> tuple[str, str]:
+    """The compiler and the runtime for a model of a format, where a rig names none.
+
+    Raises:
+        SpecError: There is no usual runtime.
+    """
+    compiler = format.compiler or AS_IT_IS
+    made = formats.named(find("compiler", format.compiler, ModelCompiler).makes) if format.compiler else format
+    if made.runtime is None:
+        raise SpecError(f"the key 'matrix' is missing, and there is no usual runtime of {format.name}")
+    return compiler, made.runtime
+
+
 def _is_name(text: str) -> bool:
     """Whether a text can be shown on one line of a terminal or a page; what becomes a folder's name is another
     matter."""
@@ -337,7 +373,7 @@ def _gate_entry(limits: tuple[Limit, ...]) -> dict[str, list[str]]:
 
 
 def _model_entry(part: ModelPart) -> dict[str, Any]:
-    keys = ("name", "use", "file", "reference", "train")
+    keys = ("name", "use", "file", "format", "reference", "train")
     ends = {key: value for key, value in msgspec.to_builtins(part.ends).items() if value}
     return {key: value for key in keys if (value := getattr(part, key))} | ends | part.options
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 from edgerig import files
-from edgerig.artifact import format_of
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, IncompatibleError, MissingExtraError, SpecError, UnknownNameError
@@ -18,7 +17,7 @@ from edgerig.models.base import ModelWrapper
 from edgerig.plugin_code import check_loaded
 from edgerig.plugins import Plugin, convert_settings, find
 from edgerig.results.variant_names import id_part
-from edgerig.rig.parse import AS_IT_IS
+from edgerig.rig.parse import AS_IT_IS, format_of_model
 from edgerig.rig.types import Block, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.targets.resolve import default_runtime, plugin_of
@@ -199,25 +198,22 @@ def _listed(reasons: list[str]) -> str:
 
 
 def _remedy(rig: Rig) -> str:
-    if any(model_format(part) == "keras" for part in rig.models) and any(
-        part.use == AS_IT_IS for block in rig.matrix for part in block.compilers
-    ):
+    formats = [format_of_model(part) for part in rig.models]
+    indirect = [format for format in formats if format.compiler]
+    if indirect and any(part.use == AS_IT_IS for block in rig.matrix for part in block.compilers):
+        (title, _, _), compiler = indirect[0].summary.partition(":"), indirect[0].compiler
         return (
-            "No runtime runs a Keras model as it is: name compilers in the block, such as compilers: [float32, int8]."
+            f"No runtime runs a {title} model as it is: name compilers in the block, such as compilers: "
+            f"[{compiler}, int8]."
         )
     if len(rig.matrix) == 1:
         return "Choose runtimes that run such files, or compilers that make other ones."
     return "Take them out of the matrix; a matrix can have several blocks."
 
 
-def model_format(part: ModelPart) -> str:
-    """The format that a model's stage yields."""
-    return "keras" if part.use else format_of(Path(part.file or ""))
-
-
 def _start(part: ModelPart) -> tuple[str, str]:
     """The format and the scheme of a model before any compiler."""
-    return model_format(part), _scheme_of_file(Path(part.file)) if part.file else "float32"
+    return format_of_model(part).name, _scheme_of_file(Path(part.file)) if part.file else "float32"
 
 
 def _chain(start: str, scheme: str, compiler: Part) -> tuple[tuple[Part, ...], str, str]:

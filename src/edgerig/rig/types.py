@@ -73,6 +73,7 @@ class ModelPart(msgspec.Struct, frozen=True):
 
     ``reference`` is the float model file that predictions are compared with; by default the model itself. ``name`` is
     what its variants are called by, if the user gave one or the file's own name is not enough to tell it from others.
+    ``format`` is the plugin that reads the file, where it is not installed.
     """
 
     use: str | None = None
@@ -82,6 +83,7 @@ class ModelPart(msgspec.Struct, frozen=True):
     reference: str | None = None
     name: str | None = None
     ends: Ends = Ends()
+    format: str | None = None
 
     @property
     def label(self) -> str:

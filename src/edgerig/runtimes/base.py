@@ -52,7 +52,8 @@ class Runtime(Plugin, ABC):
         load_seconds: Time from the file to allocated tensors of the last `load`, without importing the engine.
 
     Class attributes:
-        formats: Artifact formats it loads.
+        formats: Names of the formats it loads. One of your own is known once its class is: define or import the class
+            (`edgerig.formats.Format`) in the runtime's module.
         invoke_method: What exactly lies between the two clock readings of an inference.
         one_thread: Whether it cannot use more than one thread.
     """
@@ -95,7 +96,7 @@ class Runtime(Plugin, ABC):
         """The engine's version."""
 
     def load(self, path: Path) -> None:
-        """Load the network in the file ``path`` and allocate its tensors.
+        """Load the network ``path``, a file or, where its format is one, a folder, and allocate its tensors.
 
         Raises:
             MissingExtraError: The engine is not installed.
@@ -106,7 +107,7 @@ class Runtime(Plugin, ABC):
         reason = self.refuses_settings(self.settings)
         if reason is not None:
             raise InferenceError(f"{reason[0].upper()}{reason[1:]}.")
-        if not path.is_file():
+        if not path.exists():
             raise InferenceError(f"{self.name} cannot load {path}: there is no such file.", "Check the path.")
         try:
             self._prepare(path)

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgerig.agent.worker_process import WorkerLimits, WorkerProcess
 from edgerig.artifact import Artifact
+from edgerig.formats.payload import OVERHEAD
 from edgerig.measure.machine import MachineState, observe
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.session import WireSession
@@ -41,7 +42,8 @@ class Local(Target):
         ours, theirs = socket.socketpair()
         try:
             # The network is a local file and trusted: no limit on its size.
-            limits = WorkerLimits(model=max(artifact.size, WorkerLimits().model), message=Limits().payload)
+            largest = max(artifact.size + OVERHEAD, WorkerLimits().model)
+            limits = WorkerLimits(model=largest, message=Limits().payload)
             worker = WorkerProcess(theirs, limits=limits)
         except BaseException:
             ours.close()

@@ -2,95 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from edgerig.artifact import ITEM_SIZES, TensorSpec, format_of
+from edgerig.artifact import ITEM_SIZES, TensorSpec
 from edgerig.bounded import isolated
 from edgerig.errors import ModelError
-from edgerig.external_data import self_contained
+from edgerig.formats import Format, format_of, named
 from edgerig.models.graph.types import Graph, check_shape
 
 
 def read_graph(path: Path) -> Graph:
-    """The graph of a .tflite, .onnx or .keras file.
+    """The graph of a model file.
 
     Tensors have the shapes that the file states; ONNX shapes are inferred, with 1 for a free batch axis.
 
     Raises:
-        ModelError: The file is missing, corrupt, or none of these.
+        ModelError: The file is missing, corrupt, or of a format whose operators cannot be read.
         MissingExtraError: Reading this format needs a package that is not installed.
     """
-    graph = _read(path)
-    for tensor in graph.tensors:
+    format = format_of(path)
+    graph = graph_in(format, path)
+    if graph is None:
+        raise ModelError(
+            f"{path.name}: the operators of the format {format.name!r} cannot be read.",
+            "Its plugin gives them by the hook _graph (docs/plugins/format.md).",
+        )
+    return graph
+
+
+def graph_in(format: Format, path: Path) -> Graph | None:
+    """As `read_graph`, of a file of a known format; None where this format does not give its operators."""
+    if format.isolated:
+        # By its path, not its content: that would be in memory of both processes.
+        graph = isolated(f"Reading {path.name}", ModelError, _graph, type(format), path)
+    else:
+        graph = _graph(type(format), path)
+    for tensor in graph.tensors if graph is not None else ():
         check_shape(path.name, f"the tensor {tensor.name!r}", tensor.shape)
     return graph
 
 
-def _read(path: Path) -> Graph:
-    format = format_of(path)
-    if format == "onnx":
-        # By its path, not its content: that would be in memory of both processes.
-        return isolated(f"Reading {path.name}", ModelError, _read_onnx_file, path)
-    data = read_file(path)
-    if format == "tflite":
-        from edgerig.models.graph.tflite_file import read_tflite
-
-        return read_tflite(data, path.name)
-    from edgerig.models.graph.keras_file import read_keras
-
-    return read_keras(data, path)
+def _graph(format: type[Format], path: Path) -> Graph | None:
+    graph = format().graph(path)
+    if graph is not None and not isinstance(graph, Graph):
+        raise ModelError(f"{path.name}: _graph of the format {format.name!r} gave a {type(graph).__name__}.")
+    return graph
 
 
-def _read_onnx_file(path: Path) -> Graph:
-    from edgerig.models.graph.onnx_file import read_onnx
-
-    return read_onnx(read_file(path), path)
-
-
-def read_weights(path: Path) -> dict[int, NDArray[Any]]:
+def read_weights(path: Path) -> Mapping[int, NDArray[Any]]:
     """The content of the constant tensors of a .tflite or .onnx file, by tensor index of `read_graph`.
 
     Arrays have the tensors' shapes and dtypes; int4 and int2 come unpacked as int8.
 
     Raises:
-        ModelError: The file is missing, corrupt, or of another format.
+        ModelError: The file is missing, corrupt, or of a format whose weights cannot be read.
         MissingExtraError: Reading this format needs a package that is not installed.
     """
-    format = format_of(path)
-    data = read_file(path)
-    if format == "tflite":
-        from edgerig.models.graph.tflite_file import read_tflite_weights
-
-        return read_tflite_weights(data, path.name)
-    if format == "onnx":
-        from edgerig.models.graph.onnx_file import read_onnx_weights
-
-        return read_onnx_weights(data, path)
-    raise ModelError(f"{path.name}: weights are read from .tflite and .onnx files only.", "Convert it to TFLite first.")
-
-
-def read_file(path: Path) -> bytes:
-    """The content of a model file, with the weights that an ONNX file keeps in files beside it.
-
-    Raises:
-        ModelError: It is missing, empty or cannot be read, or its external data cannot.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"Cannot read {path}: {error.strerror}.", "Is the path right?") from error
-    if not data:
-        raise ModelError(f"{path} is empty.", "Make or fetch it again.")
-    return self_contained(data, path) if path.suffix.lower() == ".onnx" else data
+    return format_of(path).weights(path)
 
 
 def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     """Inputs and outputs of a graph as they stand in an artifact.
 
-    An axis of an ONNX file that only the engine knows, or that the file leaves free, is -1; a free first axis of an
+    An axis that only the engine knows, or that an ONNX file leaves free, is -1; a free first axis of an
     input is a batch of 1. Outputs that are no tensors of numbers are left out, see `left_out`.
 
     Raises:
@@ -101,14 +79,12 @@ def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
         tensor = graph.tensors[index]
         shape = tensor.shape
         if tensor.unknown_shape:
-            if graph.format != "onnx":
+            if not named(graph.format).free_axes:
                 raise ModelError(f"The shape of {tensor.name!r} is not known.", "Export the model with fixed shapes.")
             shape = (-1,) if tensor.known_axes is None else tensor.known_axes
         free = [axis for axis in tensor.free_axes if axis]
-        return TensorSpec(
-            tensor.name, tuple(-1 if axis in free else size for axis, size in enumerate(shape)), tensor.dtype,
-            tensor.quantization,
-        )  # fmt: skip
+        shape = tuple(-1 if axis in free else size for axis, size in enumerate(shape))
+        return TensorSpec(tensor.name, shape, tensor.dtype, tensor.quantization)
 
     for index in graph.inputs:
         if not _numeric(graph, index):

@@ -232,7 +232,7 @@ class _Run:
         inputs, outputs = tensor_specs(self.model)
         artifact = Artifact(
             name=self.wrapper.name,
-            format="keras",
+            format=self.wrapper.makes,
             sha256=files.sha256_file(path),
             size=path.stat().st_size,
             inputs=inputs,

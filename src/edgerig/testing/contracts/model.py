@@ -77,7 +77,7 @@ class ModelContract:
         assert path.name == f"{wrapper.name}.keras"
         assert len(trained.read()) == trained.size
         assert Artifact.load(path.with_name(path.name + ".json")) == trained
-        assert trained.format == "keras"
+        assert trained.format == wrapper.makes
         assert trained.scheme == "float32"
         assert [spec.shape for spec in trained.inputs] == [(1, *wrapper.input_shape)]
         assert [spec.shape for spec in trained.outputs] == [(1, len(dataset.classes))]

@@ -1,0 +1,131 @@
+"""Formats by name and by suffix. Nothing is imported to find out what it is: only what a name stands for is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgerig import plugins
+from edgerig.errors import ModelError, SpecError, UnknownNameError
+from edgerig.formats.base import LOADED, Format
+
+#: The group of suffixes, without the dot, that are not their format's name.
+SUFFIX_GROUP = "edgerig.suffixes"
+_ANOTHER = (
+    "A format of your own is a plugin (docs/plugins/format.md): name it by --format, or by the key 'format' of the "
+    "model in a rig file."
+)
+_OWN = "Use a .keras, .h5, .tflite or .onnx file."
+_FROM_SAVED_MODEL = (
+    "With TensorFlow installed, export it to TFLite: python -c \"import tensorflow as tf; open('model.tflite', 'wb')"
+    ".write(tf.lite.TFLiteConverter.from_saved_model('{path}').convert())\""
+)
+#: What files with other suffixes usually are, and how to come by one that edgerig takes.
+_OTHERS = {
+    ".pb": (
+        "a graph of TensorFlow, which edgerig does not read",
+        "If it lies in a SavedModel, export that folder: tf.lite.TFLiteConverter.from_saved_model(folder). "
+        "A frozen graph goes by way of tf.compat.v1.lite.TFLiteConverter.from_frozen_graph.",
+    ),
+    **dict.fromkeys(
+        (".pt", ".pth"),
+        (
+            "a file of PyTorch, which edgerig does not read",
+            "Export the network: torch.onnx.export(model, x, 'x.onnx').",
+        ),
+    ),
+}
+
+
+def named(name: str) -> Format:
+    """The format called ``name``: registered by an installed package, or defined by a module that is loaded.
+
+    A name out of a file or a message is only looked up: no module is imported because it is written there.
+
+    Raises:
+        UnknownNameError: There is none of that name. SpecError: There are two.
+    """
+    classes = _called(name)
+    if not classes:
+        plugins.look_again()
+        classes = _called(name)
+    if not classes:
+        known = {*plugins.names("format"), *(cls.name for cls in LOADED.values())}
+        raise UnknownNameError("format", name, known)
+    return _only(classes, f"called {name!r}")
+
+
+def _called(name: str) -> list[type[Format]]:
+    if ":" not in name and name in plugins.names("format"):
+        plugins.find("format", name, Format)
+    return [cls for cls in LOADED.values() if cls.name == name]
+
+
+def load(reference: str, folder: Path | None = None) -> Format:
+    """The format that a user names: a registered name, or ``package.module:Class``, also of a module in ``folder``.
+
+    Raises:
+        UnknownNameError, SpecError: There is none, or it cannot be imported.
+    """
+    if ":" not in reference:
+        return named(reference)
+    if folder is not None:
+        plugins.import_beside(reference, folder)
+    return named(plugins.find("format", reference, Format).name)
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's or a folder's suffix stands for.
+
+    Raises:
+        ModelError: The suffix stands for none; says what it is where that is known, and how to come by one that does.
+        SpecError: It stands for two.
+    """
+    format = with_suffix(path.suffix)
+    if format is not None and (format.storage == "folder" or not path.is_dir()):
+        return format
+    if path.is_dir():
+        raise _folder(path)
+    what, hint = _OTHERS.get(path.suffix.lower(), ("not a model file that edgerig knows", _known()))
+    raise ModelError(f"{path.name}: {what}.", hint)
+
+
+def with_suffix(suffix: str) -> Format | None:
+    """The format of networks whose files or folders end in ``suffix``; None if there is none.
+
+    Raises:
+        SpecError: There are two.
+    """
+    suffix = suffix.lower()
+    name = suffix.removeprefix(".")
+    if not name:
+        return None
+    if name in plugins.names("format"):
+        plugins.find("format", name, Format)
+    for point in plugins.points(SUFFIX_GROUP):
+        if point.name == name:
+            point.load()
+    classes = [cls for cls in LOADED.values() if suffix in cls.suffixes and cls.is_model]
+    return _only(classes, f"of {suffix} files") if classes else None
+
+
+def _only(classes: list[type[Format]], what: str) -> Format:
+    if len(classes) > 1:
+        both = " and ".join(f"{cls.__module__}:{cls.__qualname__}" for cls in classes)
+        raise SpecError(f"Two formats are {what}: {both}.", "Take out one of both plugins, or give it another name.")
+    return classes[0]()
+
+
+def _known() -> str:
+    installed = {point.name: point.value for point in plugins.points("edgerig.formats")}
+    loaded = {cls.name: cls.__module__ for cls in LOADED.values() if cls.is_model}
+    others = sorted(name for name, module in (installed | loaded).items() if not module.startswith("edgerig."))
+    return f"{_OWN} " + (f"Formats of plugins: {', '.join(others)}. " if others else "") + _ANOTHER
+
+
+def _folder(path: Path) -> ModelError:
+    if (path / "saved_model.pb").is_file():
+        return ModelError(
+            f"{path.name} is a SavedModel of TensorFlow, which edgerig does not read.",
+            _FROM_SAVED_MODEL.format(path=path),
+        )
+    return ModelError(f"{path.name} is a folder, not a model file.", _known())

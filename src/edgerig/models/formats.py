@@ -1,0 +1,97 @@
+"""The formats that edgerig reads itself: Keras, TFLite and ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.external_data import self_contained
+from edgerig.formats import Format, Predictor
+from edgerig.models.graph.types import Graph
+
+Array = NDArray[Any]
+
+
+class TFLite(Format):
+    """TFLite's FlatBuffers."""
+
+    name = "tflite"
+    summary = "TFLite: .tflite"
+    suffixes = (".tflite",)
+    runtime = "litert"
+
+    def _graph(self, path: Path) -> Graph:
+        from edgerig.models.graph.tflite_file import read_tflite
+
+        return read_tflite(self.payload(path), path.name)
+
+    def _weights(self, path: Path) -> Mapping[int, Array]:
+        from edgerig.models.graph.tflite_file import read_tflite_weights
+
+        return read_tflite_weights(self.payload(path), path.name)
+
+    def _check(self, path: Path) -> None:
+        from edgerig.models.graph.tflite_check import check_tflite
+
+        check_tflite(self.payload(path), path.name)
+
+
+class Onnx(Format):
+    """ONNX; weights that lie in files beside it are put inside where it is read."""
+
+    name = "onnx"
+    summary = "ONNX: .onnx, with the external data that it names"
+    extra = "onnx"
+    modules = ("onnx",)
+    suffixes = (".onnx",)
+    runtime = "onnxruntime"
+    free_axes = True
+    isolated = True
+
+    def _payload(self, path: Path) -> bytes:
+        return self_contained(super()._payload(path), path)
+
+    def _graph(self, path: Path) -> Graph:
+        from edgerig.models.graph.onnx_file import read_onnx
+
+        return read_onnx(self.payload(path), path)
+
+    def _weights(self, path: Path) -> Mapping[int, Array]:
+        from edgerig.models.graph.onnx_file import read_onnx_weights
+
+        return read_onnx_weights(self.payload(path), path)
+
+    def _fix_axes(self, data: bytes, shapes: Mapping[str, Sequence[int]], path: Path) -> bytes:
+        from edgerig.models.graph.onnx_shapes import with_shapes
+
+        return with_shapes(data, shapes, path)
+
+
+class Keras(Format):
+    """Keras 3's archives, and HDF5 files of Keras 2 and 3. Layers are not operators as they run."""
+
+    name = "keras"
+    summary = "Keras: .keras, .h5, .hdf5"
+    suffixes = (".keras", ".h5", ".hdf5")
+    compiler = "float32"
+    executable = False
+
+    def _graph(self, path: Path) -> Graph:
+        from edgerig.models.graph.keras_file import read_keras
+
+        return read_keras(self.payload(path), path)
+
+    def _predictor(self, path: Path) -> Predictor:
+        from edgerig.models.keras.base import load_keras
+
+        network = load_keras(path)
+
+        def predict(batch: Array) -> list[Array]:
+            outputs = network.predict_on_batch(batch)
+            return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+        return predict

@@ -1,0 +1,118 @@
+"""Tensors as they go in and out of a network: shape, type and quantization."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeVar
+
+import msgspec
+
+from edgerig.errors import ModelError
+
+T = TypeVar("T")
+
+#: Bytes an element of each type that a network's input or output may have.
+ITEM_SIZES = {
+    "float32": 4, "float16": 2, "float64": 8, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2,
+    "int32": 4, "uint32": 4, "int64": 8, "uint64": 8, "bool": 1,
+}  # fmt: skip
+
+
+#: Order of the axes of a batch of images: channels last, or channels first.
+Layout = Literal["nhwc", "nchw"]
+
+
+class Quantization(msgspec.Struct, frozen=True):
+    """Affine quantization, real = scale * (q - zero_point), per tensor or per channel of ``axis``.
+
+    Who needs one scale asks for `scale` and `zero_point`, which refuse a tensor that has one a channel; who knows
+    channels takes `scales` and `zero_points` as wholes, spread over the tensor's axes by `spread`.
+    """
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int | None = None
+
+    @property
+    def per_channel(self) -> bool:
+        """Has more than one scale or zero point."""
+        return len(self.scales) > 1 or len(self.zero_points) > 1
+
+    @property
+    def scale(self) -> float:
+        """The scale of a tensor that is quantized as a whole.
+
+        Raises:
+            ModelError: There is one a channel, or none.
+        """
+        return _only(self.scales, "scale")
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of a tensor that is quantized as a whole.
+
+        Raises:
+            ModelError: There is one a channel, or none.
+        """
+        return _only(self.zero_points, "zero point")
+
+    def spread(self, rank: int) -> tuple[int, ...]:
+        """The shape in which scales and zero points broadcast over a tensor of ``rank`` axes; () for one scale.
+
+        Raises:
+            ModelError: There are several, and the tensor has no such axis.
+        """
+        if not self.per_channel:
+            return ()
+        count = len(self.scales)
+        if self.axis is None or not -rank <= self.axis < rank or len(self.zero_points) != count:
+            raise ModelError(
+                f"{count} scales and {len(self.zero_points)} zero points along axis {self.axis} do not fit a tensor "
+                f"of {rank} axes.",
+                "Quantize the network again.",
+            )
+        return tuple(count if axis == self.axis % rank else 1 for axis in range(rank))
+
+
+def _only(values: tuple[T, ...], what: str) -> T:
+    if len(values) != 1:
+        raise ModelError(
+            f"One {what} is needed, and the tensor has {len(values) or 'none'}.",
+            "Quantize the tensor as a whole, not channel by channel.",
+        )
+    return values[0]
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """An input or output tensor: name, shape (batch included), numpy dtype name and quantization.
+
+    An axis of size -1 is one that only the engine knows, or that is still to be set. ``layout`` of an input for images
+    is ``"nhwc"`` (channels last, as datasets give them) or ``"nchw"`` (channels first); it is left out where nobody
+    said it and it does not follow from the shape.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None = None
+    layout: Layout | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def batch(self) -> int:
+        """Samples that one inference takes: the first axis."""
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def call_shape(self) -> tuple[int, ...]:
+        """What of the shape belongs to one inference as it is counted and sent: all but a batch axis of 1."""
+        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.elements * ITEM_SIZES[self.dtype]
