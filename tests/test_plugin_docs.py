@@ -25,6 +25,7 @@ from edgerig.datasets.base import Dataset, Samples
 from edgerig.datasets.metrics import Metric
 from edgerig.models.base import ModelWrapper
 from edgerig.models.keras.base import KerasModel
+from edgerig.formats import Format
 from edgerig.plugins import NOUNS, Plugin
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
@@ -45,6 +46,7 @@ BASES: dict[str, tuple[type, ...]] = {
     "runtime": (Runtime,),
     "runtime-protocol": (Link, WiredTarget, RuntimeProtocol),
     "target": (Target, Session),
+    "format": (Format,),
 }
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 #: Seconds for one command of a page.

@@ -3,6 +3,7 @@ import socket
 from pathlib import Path
 from threading import Thread
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -202,12 +203,24 @@ def test_more_parts_than_the_limit_allows_are_refused_before_they_come(client, h
 def test_session_has_room_for_one_network(client, header, content, folder):
     client.upload_model(header(), content)
     for junk in (b"one", b"two"):
-        named = header(sha256=hashlib.sha256(junk).hexdigest(), runtime="no-such-runtime")
-        with pytest.raises(UnknownNameError):
-            client.upload_model(named, memoryview(junk))
-    assert [path.read_bytes() for path in folder.glob("*.tflite")] == [b"two"]
+        named = header(sha256=hashlib.sha256(junk).hexdigest())
+        client.upload_model(named, memoryview(junk))
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"two"]
     client.upload_model(header(), content)
-    assert [path.read_bytes() for path in folder.glob("*.tflite")] == [bytes(content)]
+    assert [path.read_bytes() for path in folder.iterdir()] == [bytes(content)]
+
+
+def test_network_for_a_runtime_that_there_is_not_leaves_nothing_and_the_one_before_in_place(
+    client, header, content, folder
+):
+    client.upload_model(header(), content)
+    junk = b"ABCDEFGH"
+    named = header(sha256=hashlib.sha256(junk).hexdigest(), runtime="no-such-runtime", total=len(junk))
+    client.request(Kind.MODEL, messages.pack(named), [memoryview(junk)[:4]])
+    with pytest.raises(UnknownNameError):
+        client.request(Kind.MODEL, messages.pack(msgspec.structs.replace(named, place=4)), [memoryview(junk)[4:]])
+    assert [path.read_bytes() for path in folder.iterdir()] == [bytes(content)]
+    client.run(view(SAMPLE), 1)
 
 
 def test_output_says_how_many_samples_it_is_of(client, header, content):

@@ -164,8 +164,12 @@ class Worker:
     def _model(self, frame: Frame) -> Answer:
         header: ModelHeader = unpack(frame.header, ModelHeader)
         last = header.place + len(frame.payload) >= header.total
-        # Before the file is put in its place: the runtime's module may bring the format that says how.
-        runtime = self._make(header) if last else None
+        try:
+            # Before the file is put in its place: the runtime's module may bring the format that says how.
+            runtime = self._make(header) if last else None
+        except EdgerigError:
+            self._upload.drop()
+            raise
         path = self._upload.add(header, frame.payload)
         if path is None or runtime is None:
             return b"", ()
