@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,15 @@ from edgerig.models.files import open_artifact, specification_of
 from edgerig.models.graph.read import graph_in
 
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8")
+
+
+def _reason(path: Path) -> str | None:
+    """Why a network cannot be opened; None if it can."""
+    try:
+        open_artifact(path)
+    except EdgerigError as error:
+        return str(error)
+    return None
 
 
 class FormatContract:
@@ -91,10 +101,8 @@ class FormatContract:
                 changed = bytearray(content)
                 changed[position] ^= 1
                 member.write_bytes(changed)
-                try:
+                with contextlib.suppress(ModelError):
                     assert sha256(format.payload(copy)) != before, member
-                except ModelError:
-                    pass
             member.write_bytes(content)
         assert sha256(format.payload(copy)) == before
 
@@ -154,10 +162,8 @@ class FormatContract:
             content = member.read_bytes()
             for size in (0, 1, len(content) // 2):
                 member.write_bytes(content[:size])
-                try:
-                    open_artifact(copy)
-                except EdgerigError as error:
-                    assert copy.name in str(error) or member.name in str(error)
+                reason = _reason(copy)
+                assert reason is None or copy.name in reason or member.name in reason
             member.write_bytes(content)
 
     def test_what_is_missing_is_refused_in_words(self, format: Format, copy: Path, tmp_path: Path) -> None:
