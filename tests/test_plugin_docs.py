@@ -23,9 +23,9 @@ from edgerig import errors
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.datasets.metrics import Metric
+from edgerig.formats import Format
 from edgerig.models.base import ModelWrapper
 from edgerig.models.keras.base import KerasModel
-from edgerig.formats import Format
 from edgerig.plugins import NOUNS, Plugin
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target

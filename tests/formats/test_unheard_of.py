@@ -249,7 +249,7 @@ def test_bench_finds_its_runtime(odd_nets: Any, digit_net: Path, rig_folder: Pat
     for folder, words, variables in ways:
         done = edgerig_command(folder, "bench", parted.path, *words, "--dry-run", **variables)
         assert done.returncode == 0, done.stderr
-        assert "odd_nets:PartedEngine" in done.stdout
+        assert "odd_nets:PartedEngine" in done.stderr
     words = ["--format", "odd_nets:Parted", "--samples", 5, "--warmup", 0, "--out", tmp_path / "out", "--json"]
     done = edgerig_command(rig_folder, "bench", parted.path, *words)
     assert done.returncode == 0, done.stderr
