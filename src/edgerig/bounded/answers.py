@@ -16,8 +16,8 @@ class Answers:
         kept: The objects that stayed with the program; more samples are added to them as the child chooses some.
     """
 
-    def __init__(self, kept: list[Any]) -> None:
-        self._kept = kept
+    def __init__(self, objects: list[Any]) -> None:
+        self._kept = objects
         self._tasks: list[tuple[ExitStack, Task]] = []
         self._known: dict[str, Callable[..., Any]] = {
             "task": self._task,

@@ -76,9 +76,9 @@ class _Careful(pickle.Unpickler):
         if name in _PLAIN.get(module, ()):
             return super().find_class(module, name)
         if module.startswith("edgerig."):
-            found = super().find_class(module, name)
-            if isinstance(found, type):
-                return found
+            member = super().find_class(module, name)
+            if isinstance(member, type):
+                return member
         raise pickle.UnpicklingError(f"{module}.{name} has no business in a message")
 
 

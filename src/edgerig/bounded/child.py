@@ -88,8 +88,8 @@ def revived(module: str, name: str, attributes: dict[str, Any]) -> EdgerigError:
     """The error out of `flattened`; a plain `EdgerigError` where its class is not one of edgerig's."""
     import edgerig.errors
 
-    found = getattr(edgerig.errors, name, None) if module == "edgerig.errors" else None
-    kind = found if isinstance(found, type) and issubclass(found, EdgerigError) else EdgerigError
+    member = getattr(edgerig.errors, name, None) if module == "edgerig.errors" else None
+    kind = member if isinstance(member, type) and issubclass(member, EdgerigError) else EdgerigError
     error = kind.__new__(kind, attributes["message"])
     error.args = (attributes["message"],)
     vars(error).update(attributes)

@@ -101,12 +101,12 @@ class RemoteSamples(Samples):
         return str(self._ask("fingerprint", self._key))
 
     def raw(self, index: int) -> NDArray[np.generic]:
-        found: NDArray[np.generic] = self._ask("raw", self._key, int(index))
-        return found
+        sample: NDArray[np.generic] = self._ask("raw", self._key, int(index))
+        return sample
 
     def inputs(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = self._ask("inputs", self._key, indices, preprocessing)
-        return found
+        batch: NDArray[np.float32] = self._ask("inputs", self._key, indices, preprocessing)
+        return batch
 
     def take(self, indices: NDArray[np.int64]) -> Samples:
         return RemoteSamples(self._ask, *self._ask("take", self._key, indices))
@@ -127,8 +127,8 @@ class RemoteDataset(Dataset):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        found: Preprocessing = self._about["preprocessing"]
-        return found
+        preprocessing: Preprocessing = self._about["preprocessing"]
+        return preprocessing
 
     def _prepare(self, progress: Progress) -> None: ...
 

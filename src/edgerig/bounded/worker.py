@@ -198,12 +198,12 @@ class Worker:
         code = self.process.returncode
         if code is None:
             return "failed: its process answered nonsense"
-        how = f"died of {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        ending = f"died of {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         self._words.seek(0, os.SEEK_END)
         self._words.seek(max(0, self._words.tell() - 2000))
         lines = [line.strip() for line in self._words.read().decode(errors="replace").splitlines()]
         words = " | ".join([line for line in lines if line][-_LAST_LINES:])[:500]
-        return f"failed: its process {how}" + (f"; its last words: {words.rstrip('.')}" if words else "")
+        return f"failed: its process {ending}" + (f"; its last words: {words.rstrip('.')}" if words else "")
 
 
 class _GivenUpError(Exception):

@@ -41,9 +41,9 @@ def check_size(dataset: Dataset, network: Artifact) -> None:
             raise _unfit(shape, wanted, spec.name, dataset.name)
 
 
-def _unfit(given: Sequence[int], wanted: Sequence[int], name: str, dataset: str) -> IncompatibleError:
+def _unfit(shape: Sequence[int], wanted: Sequence[int], name: str, dataset: str) -> IncompatibleError:
     return IncompatibleError(
-        f"Dataset {dataset!r} gives samples of shape {list(given)}, "
+        f"Dataset {dataset!r} gives samples of shape {list(shape)}, "
         f"but the network's input {name!r} takes {list(wanted)}.",
         "Use a dataset of that shape, or change it: folder and pet have a 'size' setting, folder has 'channels', too.",
     )
@@ -64,23 +64,25 @@ def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str, *, judged: 
     Raises:
         IncompatibleError: The shapes do not fit, or both layouts would and none was declared.
     """
-    given, wanted = tuple(inputs.shape[1:]), tuple(spec.shape[1:])
-    if given == wanted and len(given) != IMAGE_AXES:
+    sample_shape, wanted = tuple(inputs.shape[1:]), tuple(spec.shape[1:])
+    if sample_shape == wanted and len(sample_shape) != IMAGE_AXES:
         return inputs
-    order = _order(given, wanted, _declared(spec), spec.name, dataset, judged)
+    order = _order(sample_shape, wanted, _declared(spec), spec.name, dataset, judged)
     if order == "channels first":
         inputs = np.ascontiguousarray(np.moveaxis(inputs, -1, 1))
     return inputs.reshape(len(inputs), *wanted)
 
 
-def found_layout(given: tuple[int, ...], spec: TensorSpec, dataset: str, *, judged: bool = True) -> Layout | None:
+def found_layout(
+    sample_shape: tuple[int, ...], spec: TensorSpec, dataset: str, *, judged: bool = True
+) -> Layout | None:
     """The layout of a network's input as it was declared, or as it follows from a sample's shape; else None.
 
     Raises:
         IncompatibleError: As for `fit`.
     """
     declared = _declared(spec)
-    order = _order(tuple(given), tuple(spec.shape[1:]), declared, spec.name, dataset, judged)
+    order = _order(tuple(sample_shape), tuple(spec.shape[1:]), declared, spec.name, dataset, judged)
     return declared or ("nchw" if order == "channels first" else None)
 
 
@@ -100,42 +102,42 @@ def _declared(spec: TensorSpec) -> Layout | None:
 
 @lru_cache(256)
 def _order(
-    given: tuple[int, ...], wanted: tuple[int, ...], layout: Layout | None, name: str, dataset: str, judged: bool
+    sample_shape: tuple[int, ...], wanted: tuple[int, ...], layout: Layout | None, name: str, dataset: str, judged: bool
 ) -> Order:
     """How samples of the shape ``given`` become an input of the shape ``wanted``."""
-    turned = (given[-1], *given[:-1]) if len(given) == IMAGE_AXES else None
-    as_is, first = _fits(given, wanted), turned is not None and _fits(turned, wanted)
+    turned = (sample_shape[-1], *sample_shape[:-1]) if len(sample_shape) == IMAGE_AXES else None
+    as_is, first = _fits(sample_shape, wanted), turned is not None and _fits(turned, wanted)
     # With one channel, or one pixel, turning an image changes nothing.
-    same = turned is None or given[-1] == 1 or math.prod(given[:-1]) == 1
+    same = turned is None or sample_shape[-1] == 1 or math.prod(sample_shape[:-1]) == 1
     if layout == "nchw" and turned is not None and not first:
         raise IncompatibleError(
             f"Input {name!r} was declared to be channels first (nchw) and takes {list(wanted)}; dataset {dataset!r} "
-            f"gives samples of shape {list(given)}, which are {list(turned)} then.",
+            f"gives samples of shape {list(sample_shape)}, which are {list(turned)} then.",
             "Use a dataset of that shape, or resize: folder and pet have a 'size' setting. If its samples are channels "
             "first already, leave the layout out.",
         )
     if layout == "nhwc" and first and not as_is:
         raise IncompatibleError(
             f"Input {name!r} was declared to be channels last (nhwc) and takes {list(wanted)}; dataset {dataset!r} "
-            f"gives samples of shape {list(given)}.",
+            f"gives samples of shape {list(sample_shape)}.",
             "Its shape is that of channels first: leave the layout out, or say nchw.",
         )
     if layout is None and as_is and first and not same and judged:
         raise IncompatibleError(
-            f"Input {name!r} takes {list(wanted)}, and dataset {dataset!r} gives samples of shape {list(given)}: both "
-            "channels last and channels first would fit.",
+            f"Input {name!r} takes {list(wanted)}, and dataset {dataset!r} gives samples of shape "
+            f"{list(sample_shape)}: both channels last and channels first would fit.",
             "Say which it is: --layout nchw (as PyTorch has it) or --layout nhwc; in a rig file, the model's 'layout'.",
         )
     if first and not same and (layout == "nchw" or not as_is):
         return "channels first"
     if not as_is and not first:
-        raise _unfit(given, wanted, name, dataset)
+        raise _unfit(sample_shape, wanted, name, dataset)
     return "as is"
 
 
-def _fits(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    squeezed = tuple(n for n in given if n != 1)
-    return squeezed == tuple(n for n in wanted if n != 1) or (len(wanted) == 1 and math.prod(given) == wanted[0])
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    squeezed = tuple(n for n in shape if n != 1)
+    return squeezed == tuple(n for n in wanted if n != 1) or (len(wanted) == 1 and math.prod(shape) == wanted[0])
 
 
 def check_fixed(name: str, spec: TensorSpec) -> None:

@@ -77,20 +77,20 @@ class Folder(Dataset):
 
     def _ready_made(self, root: Path) -> dict[SplitName, Files] | None:
         """The splits that the user has made, or None if there are none."""
-        found = {
+        folders = {
             split: next((root / name for name in names if (root / name).is_dir()), None)
             for split, names in SPLIT_FOLDERS.items()
         }
         if (
-            found["train"] is None
-            or found["test"] is None
-            or not (_folders(found["train"]) and _folders(found["test"]))
+            folders["train"] is None
+            or folders["test"] is None
+            or not (_folders(folders["train"]) and _folders(folders["test"]))
         ):
             return None
-        parts = {split: _files_by_class(folder) for split, folder in found.items() if folder is not None}
+        parts = {split: _files_by_class(folder) for split, folder in folders.items() if folder is not None}
         for split, by_class in parts.items():
             for name in sorted(set(by_class) ^ set(parts["train"])):
-                lacking = found[split] if name in parts["train"] else found["train"]
+                lacking = folders[split] if name in parts["train"] else folders["train"]
                 raise DatasetError(
                     f"Class {name!r} is empty: {lacking} has no folder for it.", "Add it, or take it out."
                 )

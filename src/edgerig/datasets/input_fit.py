@@ -86,9 +86,16 @@ def measure_fit(x: NDArray[np.float32], q: Array, spec: TensorSpec) -> NDArray[n
     far = (position < limits.min - 1.5) | (position >= limits.max + 1.5)
     error = dequantize(q, spec).reshape(len(x), -1) - flat
     columns = (
-        below.sum(1), above.sum(1), far.sum(1), (error**2).sum(1), flat.sum(1), (flat**2).sum(1), flat.min(1),
-        flat.max(1), (flat == np.rint(flat)).all(1),
-    )  # fmt: skip
+        below.sum(1),
+        above.sum(1),
+        far.sum(1),
+        (error**2).sum(1),
+        flat.sum(1),
+        (flat**2).sum(1),
+        flat.min(1),
+        flat.max(1),
+        (flat == np.rint(flat)).all(1),
+    )
     return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 
 

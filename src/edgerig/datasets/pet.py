@@ -98,8 +98,8 @@ class Pet(Dataset):
                     f"Class {breed!r} has one image in trainval.txt, too few to train and validate.",
                     "Set validation to 0, or use the whole dataset.",
                 )
-            kept, chosen = split_by_name([entry.image for entry in own], [self.settings.validation])
-            train += [own[i] for i in kept]
+            training, chosen = split_by_name([entry.image for entry in own], [self.settings.validation])
+            train += [own[i] for i in training]
             validation += [own[i] for i in chosen]
         return train, validation
 

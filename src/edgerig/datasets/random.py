@@ -49,7 +49,7 @@ class RandomSamples(Samples):
     def __init__(self, settings: RandomSettings, stream: int, places: Sequence[int] | NDArray[np.int64]) -> None:
         self._settings, self._stream = settings, stream
         self._places = np.asarray(places, np.int64)
-        self.labels = np.array([self._label(int(place)) for place in self._places], np.int64)
+        self.labels = np.array([self._label(int(index)) for index in self._places], np.int64)
         self.fingerprint = files.digest(["random", settings, stream, self._places.tolist()])
 
     def raw(self, index: int) -> NDArray[np.generic]:
@@ -73,13 +73,13 @@ class RandomSamples(Samples):
     def take(self, indices: NDArray[np.int64]) -> RandomSamples:
         return RandomSamples(self._settings, self._stream, self._places[indices])
 
-    def _label(self, place: int) -> int:
+    def _label(self, index: int) -> int:
         # Classes take turns, so that none is empty.
-        return place % self._settings.classes if self._settings.classes else -1
+        return index % self._settings.classes if self._settings.classes else -1
 
-    def _fractions(self, place: int, count: int) -> NDArray[np.float32]:
+    def _fractions(self, index: int, count: int) -> NDArray[np.float32]:
         """``count`` numbers out of the stream of `_bits`, made piece by piece: a sample may be as large as memory."""
-        generator = self._generator(place)
+        generator = self._generator(index)
         values = np.empty(count, np.float32)
         for start in range(0, count, _PIECE):
             words = np.asarray(generator.random_raw(-(-min(_PIECE, count - start) // 2)), "<u8")
@@ -88,13 +88,13 @@ class RandomSamples(Samples):
             values[start : start + _PIECE] = bits.astype(np.float32) * np.float32(2.0**-24)
         return values
 
-    def _generator(self, place: int) -> np.random.PCG64:
+    def _generator(self, index: int) -> np.random.PCG64:
         """The raw stream of PCG64 is the same in every version of numpy."""
-        return np.random.PCG64([self._settings.seed, self._stream, place])
+        return np.random.PCG64([self._settings.seed, self._stream, index])
 
-    def _bits(self, place: int, count: int) -> NDArray[np.uint8]:
+    def _bits(self, index: int, count: int) -> NDArray[np.uint8]:
         """``count`` random bytes."""
-        words = np.asarray(self._generator(place).random_raw(-(-count // 8)), "<u8")
+        words = np.asarray(self._generator(index).random_raw(-(-count // 8)), "<u8")
         return words.view(np.uint8)[:count]
 
 

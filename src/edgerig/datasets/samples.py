@@ -95,19 +95,19 @@ class FileSamples(Samples):
         if not chosen:
             raise DatasetError("No samples were asked for.")
 
-        def one(path: Path) -> NDArray[np.float32]:
+        def load(path: Path) -> NDArray[np.float32]:
             return preprocess.apply([self._read(path)], preprocessing).squeeze(0)
 
         # Decoders and numpy let go of the interpreter's lock; resizing at once keeps only small images in memory.
         with ThreadPoolExecutor() as pool:
-            made = list(pool.map(one, chosen))
-        for path, image in zip(chosen, made, strict=True):
-            if image.shape != made[0].shape:
+            images = list(pool.map(load, chosen))
+        for path, image in zip(chosen, images, strict=True):
+            if image.shape != images[0].shape:
                 raise DatasetError(
-                    f"{path} has the shape {list(image.shape)}, {chosen[0]} has {list(made[0].shape)}.",
+                    f"{path} has the shape {list(image.shape)}, {chosen[0]} has {list(images[0].shape)}.",
                     "Let the preprocessing resize them: give 'resize' a height and a width.",
                 )
-        return np.stack(made)
+        return np.stack(images)
 
     def take(self, indices: NDArray[np.int64]) -> FileSamples:
         return FileSamples([self.paths[i] for i in indices], self.labels[indices], self._read, self._reading)

@@ -298,8 +298,8 @@ class Bundle:
             if not self.exists:
                 raise
             result = self.partial()
-            said = f"{error.message} {OUT_OF_CELLS}"
-            return msgspec.structs.replace(result, warnings=(*result.warnings, said))
+            warning = f"{error.message} {OUT_OF_CELLS}"
+            return msgspec.structs.replace(result, warnings=(*result.warnings, warning))
 
     def whole(self) -> RunResult:
         """``results.json``.
@@ -324,11 +324,21 @@ class Bundle:
         if not (cells or failures) or host is None or header.model is None or header.dataset is None:
             raise StorageError(f"No cell of the bundle {self.path} is finished yet.", "Run it with --resume.")
         result = RunResult(
-            name=header.name, version=header.version, edgerig=header.edgerig, created=header.created, finished=None,
-            model=header.model, models=header.models, dataset=header.dataset,
-            host=host, cells=tuple(cells), failures=tuple(failures),
-            commands=header.commands, interruptions=header.interruptions, planned=header.cells,
-        )  # fmt: skip
+            name=header.name,
+            version=header.version,
+            edgerig=header.edgerig,
+            created=header.created,
+            finished=None,
+            model=header.model,
+            models=header.models,
+            dataset=header.dataset,
+            host=host,
+            cells=tuple(cells),
+            failures=tuple(failures),
+            commands=header.commands,
+            interruptions=header.interruptions,
+            planned=header.cells,
+        )
         return with_honest_intervals(result)
 
 

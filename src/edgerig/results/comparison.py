@@ -61,7 +61,9 @@ def answers_of(cell: str, arrays: Mapping[str, Array]) -> Answers | None:
     except KeyError:
         return None
     series = (indices, labels, predictions)
-    if not all(one.ndim == 1 and one.shape == indices.shape and one.dtype.kind in "iu" for one in series):
+    if not all(
+        answers.ndim == 1 and answers.shape == indices.shape and answers.dtype.kind in "iu" for answers in series
+    ):
         return None
     known = labels >= 0
     if not known.any() or len(np.unique(indices)) != len(indices):
@@ -74,27 +76,38 @@ def compare_with(series: Sequence[Answers], baseline: Answers) -> tuple[Paired, 
 
     All are answers to samples of one and the same test split.
     """
-    return tuple(_paired(one, baseline, shared) for one in series if len(shared := shared_samples([one, baseline])))
+    return tuple(
+        _paired(answers, baseline, shared) for answers in series if len(shared := shared_samples([answers, baseline]))
+    )
 
 
 def shared_samples(series: Sequence[Answers]) -> Array:
     """The places in the test split of the samples that all of ``series``, at least one, have run, in order."""
-    return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), [s.indices for s in series])
+    return reduce(lambda first, other: np.intersect1d(first, other, assume_unique=True), [s.indices for s in series])
 
 
-def right_answers(one: Answers, places: Array) -> NDArray[np.bool_]:
+def right_answers(answers: Answers, places: Array) -> NDArray[np.bool_]:
     """Whether each of the samples at ``places``, all of them its own, was answered right; shape of ``places``."""
-    order = np.argsort(one.indices)
-    rows = order[np.searchsorted(one.indices[order], places)]
-    return np.asarray(one.labels[rows] == one.predictions[rows])
+    order = np.argsort(answers.indices)
+    rows = order[np.searchsorted(answers.indices[order], places)]
+    return np.asarray(answers.labels[rows] == answers.predictions[rows])
 
 
-def _paired(one: Answers, baseline: Answers, shared: Array) -> Paired:
-    own, base = right_answers(one, shared), right_answers(baseline, shared)
+def _paired(answers: Answers, baseline: Answers, shared: Array) -> Paired:
+    own, base = right_answers(answers, shared), right_answers(baseline, shared)
     n, errors, theirs = len(own), int((~own).sum()), int((~base).sum())
     lost, gained = int((base & ~own).sum()), int((own & ~base).sum())
     low, high = wilson_interval(n - errors, n)
     return Paired(
-        cell=one.cell, samples=n, errors=errors, baseline_errors=theirs, accuracy=(n - errors) / n, low=low, high=high,
-        lost=lost, gained=gained, ratio=errors / theirs if theirs else None, p=sign_test(lost, gained),
-    )  # fmt: skip
+        cell=answers.cell,
+        samples=n,
+        errors=errors,
+        baseline_errors=theirs,
+        accuracy=(n - errors) / n,
+        low=low,
+        high=high,
+        lost=lost,
+        gained=gained,
+        ratio=errors / theirs if theirs else None,
+        p=sign_test(lost, gained),
+    )

@@ -80,11 +80,11 @@ def _inside(value: Any, choices: tuple[Any, ...], where: str) -> Any:
     return value
 
 
-def _item(choices: tuple[Any, ...], kinds: tuple[type, ...], place: int) -> Any:
+def _item(choices: tuple[Any, ...], kinds: tuple[type, ...], index: int) -> Any:
     """The declared type of what a tuple, list or dict holds; `Any` where it is not declared."""
     for choice in choices:
         if get_origin(choice) in kinds:
-            return get_args(choice)[place]
+            return get_args(choice)[index]
     return Any
 
 

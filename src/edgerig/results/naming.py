@@ -28,8 +28,8 @@ def folder_name(text: str) -> str:
     if len(text) <= LONGEST and _PLAIN.fullmatch(text) and text.partition(".")[0].lower() not in _DEVICES:
         return text
     digest = files.sha256(text.encode("utf-8", "surrogatepass"))[:16]
-    kept = re.sub(r"[^A-Za-z0-9_=+,@.-]+", "-", text)[: LONGEST - len(digest) - 6]
-    kept = kept.lstrip("._=+,@-").rstrip("-.")
-    if kept.partition(".")[0].lower() in _DEVICES:
-        kept = f"cell-{kept}"
-    return f"{kept or 'cell'}-{digest}"
+    cleaned = re.sub(r"[^A-Za-z0-9_=+,@.-]+", "-", text)[: LONGEST - len(digest) - 6]
+    cleaned = cleaned.lstrip("._=+,@-").rstrip("-.")
+    if cleaned.partition(".")[0].lower() in _DEVICES:
+        cleaned = f"cell-{cleaned}"
+    return f"{cleaned or 'cell'}-{digest}"

@@ -73,7 +73,7 @@ def sign_test(first: int, second: int) -> float:
     return min(1.0, float(2 * tail / 2**n))
 
 
-def expected_agreement(one: NDArray[np.integer[Any]], other: NDArray[np.integer[Any]]) -> float:
+def expected_agreement(first: NDArray[np.integer[Any]], other: NDArray[np.integer[Any]]) -> float:
     """The share of samples that two series of predictions, each of shape (n,), would have in common by chance.
 
     ``sum over classes of the share of each class in one times its share in the other`` (Cohen, 1960, Educ. Psychol.
@@ -82,6 +82,6 @@ def expected_agreement(one: NDArray[np.integer[Any]], other: NDArray[np.integer[
     >>> expected_agreement(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     0.5
     """
-    classes = 1 + int(max(one.max(initial=0), other.max(initial=0)))
-    shares = [np.bincount(series, minlength=classes) / max(len(series), 1) for series in (one, other)]
+    classes = 1 + int(max(first.max(initial=0), other.max(initial=0)))
+    shares = [np.bincount(series, minlength=classes) / max(len(series), 1) for series in (first, other)]
     return float(shares[0] @ shares[1])

@@ -54,12 +54,12 @@ def parse_address(text: str) -> Address:
         UnknownNameError: The kind of source is unknown.
         SpecError: It does not have the form of its kind, or names a member outside the package.
     """
-    found = _SCHEME.fullmatch(text)
+    match = _SCHEME.fullmatch(text)
     if not text:
         raise SpecError("The address of a file is empty.", "Give a path, or https://.., pypi:.., npm:..")
-    if found is None:
+    if match is None:
         return Address("file", text)
-    kind, rest = found.group(1).lower(), found.group(2)
+    kind, rest = match.group(1).lower(), match.group(2)
     if kind == "https":
         return Address("https", text)
     if kind == "http":
@@ -90,8 +90,8 @@ def checked_member(member: str, address: str) -> str:
 
 def _package(kind: str, rest: str, text: str) -> Address:
     package, mark, member = rest.partition("!")
-    found = (_PYPI if kind == "pypi" else _NPM).fullmatch(package)
-    if not mark or found is None:
+    match = (_PYPI if kind == "pypi" else _NPM).fullmatch(package)
+    if not mark or match is None:
         raise SpecError(f"{text!r} is no address of a file in a package.", f"Its form is {_FORMS[kind]}.")
     checked = checked_member(member, text)
-    return Address("pypi" if kind == "pypi" else "npm", found["name"], found["version"], checked)
+    return Address("pypi" if kind == "pypi" else "npm", match["name"], match["version"], checked)

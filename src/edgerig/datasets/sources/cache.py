@@ -101,13 +101,13 @@ def _keep(address: Address, expected: str | None, write: Callable[[Path], None],
     """Let ``write`` write a file, check it, and only then put it into the cache."""
     with files.atomic_path(cached_path(address)) as temporary:
         write(temporary)
-        found = files.sha256_file(temporary)
+        digest = files.sha256_file(temporary)
         if expected is None:
-            progress.log(f"{address}: not checked, no SHA-256 was given; it has {found}")
-        elif found != expected.lower():
-            raise _wrong_sum(str(address), expected, found)
+            progress.log(f"{address}: not checked, no SHA-256 was given; it has {digest}")
+        elif digest != expected.lower():
+            raise _wrong_sum(str(address), expected, digest)
         # Before the file itself is there: a file that came whole is never without its sum.
-        files.write_text(_sum_path(cached_path(address)), found + "\n")
+        files.write_text(_sum_path(cached_path(address)), digest + "\n")
 
 
 def _missing(wanted: list[tuple[Address, str | None]], progress: Progress) -> list[tuple[Address, str | None]]:
@@ -128,14 +128,14 @@ def _as_it_was(path: Path, expected: str | None) -> bool:
 
     A file without a sum was put there by the user; its sum is noted, so that a later change is found out.
     """
-    found = files.sha256_file(path)
+    digest = files.sha256_file(path)
     if expected is not None:
-        return found == expected.lower()
+        return digest == expected.lower()
     try:
-        return _sum_path(path).read_text().strip() == found
+        return _sum_path(path).read_text().strip() == digest
     except (OSError, UnicodeDecodeError):
         with contextlib.suppress(StorageError):
-            files.write_text(_sum_path(path), found + "\n")
+            files.write_text(_sum_path(path), digest + "\n")
         return True
 
 
@@ -149,16 +149,16 @@ def _check_local(path: Path, address: Address, expected: str | None) -> None:
         raise SourceError(f"{path} {what}.", f"Check the path; it was given as {address}.")
     if expected is not None:
         try:
-            found = files.sha256_file(path)
+            digest = files.sha256_file(path)
         except OSError as error:
             raise SourceError(f"Cannot read {path}: {error.strerror}.") from error
-        if found != expected.lower():
-            raise _wrong_sum(str(path), expected, found)
+        if digest != expected.lower():
+            raise _wrong_sum(str(path), expected, digest)
 
 
-def _wrong_sum(what: str, expected: str, found: str) -> _WrongSumError:
+def _wrong_sum(what: str, expected: str, digest: str) -> _WrongSumError:
     return _WrongSumError(
-        f"{what} is not the expected file: its SHA-256 is {found}, expected was {expected.lower()}.",
+        f"{what} is not the expected file: its SHA-256 is {digest}, expected was {expected.lower()}.",
         "It was changed or damaged on its way or where it comes from; or the expected sum belongs to another version.",
     )
 

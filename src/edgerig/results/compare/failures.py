@@ -40,6 +40,13 @@ def failure_verdict(first: int, second: int, starts: int) -> MetricVerdict:
     sentence = f"{counts} (Fisher's p {p:.2g})." if first or second else f"None of {starts} processes of either failed."
     shares = [count / starts if starts else None for count in (first, second)]
     return MetricVerdict(
-        verdict=verdict, sentence=sentence, a=shares[0], b=shares[1], unit="1", change="difference",
-        value=(second - first) / starts if starts else None, count=starts, method="processes that died or refused",
-    )  # fmt: skip
+        verdict=verdict,
+        sentence=sentence,
+        a=shares[0],
+        b=shares[1],
+        unit="1",
+        change="difference",
+        value=(second - first) / starts if starts else None,
+        count=starts,
+        method="processes that died or refused",
+    )

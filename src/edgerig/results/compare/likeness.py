@@ -19,11 +19,21 @@ def side_of(source: str, run: RunResult, cell: CellResult) -> Side:
     """What stands in a comparison about one of the two."""
     machine = cell.machine
     return Side(
-        source=source, cell=cell.id, artifact=cell.artifact.name, sha256=cell.artifact.sha256,
-        size=cell.artifact.size, runtime=cell.runtime, runtime_version=cell.runtime_version, target=cell.target,
-        device=cell.device, processor=f"{machine.cpu}, {machine.cores} cores", clock=cell.clock,
-        dataset=run.dataset.name, edgerig=run.edgerig, rounds=max(1, len(cell.rounds)),
-    )  # fmt: skip
+        source=source,
+        cell=cell.id,
+        artifact=cell.artifact.name,
+        sha256=cell.artifact.sha256,
+        size=cell.artifact.size,
+        runtime=cell.runtime,
+        runtime_version=cell.runtime_version,
+        target=cell.target,
+        device=cell.device,
+        processor=f"{machine.cpu}, {machine.cores} cores",
+        clock=cell.clock,
+        dataset=run.dataset.name,
+        edgerig=run.edgerig,
+        rounds=max(1, len(cell.rounds)),
+    )
 
 
 def why_not_times(a: CellResult, b: CellResult) -> str | None:
@@ -67,9 +77,11 @@ def why_not_quality(a: RunResult, b: RunResult) -> str | None:
 def differences(a: Side, b: Side) -> Iterator[str]:
     """What differs between the two and hinders nothing, in sentences."""
     for name, words in (
-        ("edgerig", "edgerig"), ("runtime", "the runtime"), ("runtime_version", "the runtime's version"),
+        ("edgerig", "edgerig"),
+        ("runtime", "the runtime"),
+        ("runtime_version", "the runtime's version"),
         ("device", "the device"),
-    ):  # fmt: skip
+    ):
         first, second = getattr(a, name), getattr(b, name)
         if first != second and not (name == "runtime_version" and a.runtime != b.runtime):
             yield f"A and B differ in {words}: {first} and {second}."

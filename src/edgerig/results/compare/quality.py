@@ -62,10 +62,19 @@ def _judged(row: Paired, margin: float, identical: bool) -> MetricVerdict:
     points = f"{_points(change)} points ({_points(low)} to {_points(high)}), McNemar's p {row.p:.2g}"
     why = "" if verdict != "inconclusive" else f"; that does not tell whether it loses {margin * 100:g} points or more"
     return MetricVerdict(
-        verdict=verdict, sentence=f"{errors}; {points}{why}.", a=before, b=row.accuracy, unit="1",
-        change="difference", value=change, low=low, high=high, margin=margin, count=row.samples,
+        verdict=verdict,
+        sentence=f"{errors}; {points}{why}.",
+        a=before,
+        b=row.accuracy,
+        unit="1",
+        change="difference",
+        value=change,
+        low=low,
+        high=high,
+        margin=margin,
+        count=row.samples,
         method="samples that both ran; McNemar's exact test, Tango's interval of the difference",
-    )  # fmt: skip
+    )
 
 
 def _points(share: float) -> str:

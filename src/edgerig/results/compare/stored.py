@@ -65,10 +65,15 @@ def compare_bundles(a: Path, b: Path, options: StoredOptions | None = None, comm
     runs = StoredRun(str(a), Bundle(a), Bundle(a).result()), StoredRun(str(b), Bundle(b), Bundle(b).result())
     matched, only_a, only_b = _matched(runs, options)
     return Comparison(
-        version=COMPARISON_VERSION, edgerig=__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
-        method="stored", comparisons=tuple(compare_stored(runs, cells, options) for cells in matched),
-        only_a=only_a, only_b=only_b, commands=(command,) if command else (),
-    )  # fmt: skip
+        version=COMPARISON_VERSION,
+        edgerig=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        method="stored",
+        comparisons=tuple(compare_stored(runs, cells, options) for cells in matched),
+        only_a=only_a,
+        only_b=only_b,
+        commands=(command,) if command else (),
+    )
 
 
 def compare_stored(
@@ -135,9 +140,13 @@ def _times(cells: tuple[CellResult, CellResult], margin: float, *, paired: bool)
 
 
 def _by_rounds(
-    metric: Metric, series: list[list[float | None]], whole: tuple[float | None, float | None], refused: str | None,
-    tick: float, paired: bool,
-) -> MetricVerdict:  # fmt: skip
+    metric: Metric,
+    series: list[list[float | None]],
+    whole: tuple[float | None, float | None],
+    refused: str | None,
+    tick: float,
+    paired: bool,
+) -> MetricVerdict:
     """The verdict on one number of each round. ``whole``: that of the cells as they tell it."""
     a, b = whole
     if refused is not None:
@@ -145,21 +154,30 @@ def _by_rounds(
     few = next((name for name, rounds in zip("AB", series, strict=True) if len(rounds) < FEWEST_ROUNDS), None)
     if few is not None:
         return undecided(
-            metric, f"{few} was measured in one round, which has no interval between processes: measure it again with "
-            "more rounds", a, b,
-        )  # fmt: skip
+            metric,
+            f"{few} was measured in one round, which has no interval between processes: measure it again with "
+            "more rounds",
+            a,
+            b,
+        )
     first, second = ([value for value in rounds if value is not None and value > 0] for rounds in series)
     if len(first) < len(series[0]) or len(second) < len(series[1]):
         return undecided(metric, f"{metric.words}: some rounds have too few inferences for it, or none", a, b)
     resolution = tick / min(*first, *second) if metric.unit == "s" else 0.0
     if paired and len(first) == len(second):
-        found = estimate(np.log(second) - np.log(first), LEVEL, resolution)
+        estimated = estimate(np.log(second) - np.log(first), LEVEL, resolution)
         method = "log ratios of rounds that took turns, Student's interval"
     else:
-        found = estimate_apart(first, second, LEVEL, resolution)
+        estimated = estimate_apart(first, second, LEVEL, resolution)
         method = "logarithms of the rounds of either, Welch's interval"
-    return judged(metric, found, float(np.exp(np.log(first).mean())), float(np.exp(np.log(second).mean())),
-                  what="rounds", method=method)  # fmt: skip
+    return judged(
+        metric,
+        estimated,
+        float(np.exp(np.log(first).mean())),
+        float(np.exp(np.log(second).mean())),
+        what="rounds",
+        method=method,
+    )
 
 
 def _steady(cell: CellResult) -> Whole:

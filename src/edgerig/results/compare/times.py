@@ -34,36 +34,60 @@ PEAK_RSS = Metric(name="peak_rss", words="the process's memory", unit="B", margi
 
 
 def judged(
-    metric: Metric, found: Estimate, a: float, b: float, *, what: str, kind: Kind = "measured", method: str
+    metric: Metric, estimated: Estimate, a: float, b: float, *, what: str, kind: Kind = "measured", method: str
 ) -> MetricVerdict:
     """The verdict of an estimate.
 
     Args:
         a, b: The two values. what: what ``found.count`` counts, such as ``"pairs"``.
     """
-    verdict = _as_named(metric, judge_ratio(found, metric.margin))
+    verdict = _as_named(metric, judge_ratio(estimated, metric.margin))
     margin = f"{metric.margin * 100:g} %"
-    times = f"{found.ratio:.3f} times A's ({found.low:.3f} to {found.high:.3f}, {found.count} {what})"
+    times = f"{estimated.ratio:.3f} times A's ({estimated.low:.3f} to {estimated.high:.3f}, {estimated.count} {what})"
     sentence = {
         "same": f"{metric.words} is the same within {margin}: {times}",
         "inconclusive": f"{metric.words}: {times} does not tell whether they are more than {margin} apart",
     }.get(verdict, f"{metric.words} {'takes' if metric.slower else 'is'} {times}")
     return MetricVerdict(
-        verdict=verdict, sentence=_capital(sentence) + ".", a=a, b=b, unit=metric.unit, value=found.ratio,
-        low=found.low, high=found.high, margin=metric.margin, count=found.count, kind=kind, method=method,
-    )  # fmt: skip
+        verdict=verdict,
+        sentence=_capital(sentence) + ".",
+        a=a,
+        b=b,
+        unit=metric.unit,
+        value=estimated.ratio,
+        low=estimated.low,
+        high=estimated.high,
+        margin=metric.margin,
+        count=estimated.count,
+        kind=kind,
+        method=method,
+    )
 
 
 def undecided(
-    metric: Metric, reason: str, a: float | None = None, b: float | None = None, *, kind: Kind = "measured",
-    count: int = 0, method: str = "",
-) -> MetricVerdict:  # fmt: skip
+    metric: Metric,
+    reason: str,
+    a: float | None = None,
+    b: float | None = None,
+    *,
+    kind: Kind = "measured",
+    count: int = 0,
+    method: str = "",
+) -> MetricVerdict:
     """No verdict, and why; the values are told where there are any, with no interval."""
     value = b / a if a and b is not None else None
     return MetricVerdict(
-        verdict="inconclusive", sentence=_capital(reason.rstrip(".")) + ".", a=a, b=b, unit=metric.unit, value=value,
-        margin=metric.margin, kind=kind, count=count, method=method,
-    )  # fmt: skip
+        verdict="inconclusive",
+        sentence=_capital(reason.rstrip(".")) + ".",
+        a=a,
+        b=b,
+        unit=metric.unit,
+        value=value,
+        margin=metric.margin,
+        kind=kind,
+        count=count,
+        method=method,
+    )
 
 
 def _as_named(metric: Metric, verdict: str) -> Verdict:

@@ -84,10 +84,14 @@ def check_cell(comparison: CellComparison, limits: tuple[Limit, ...], cell: Cell
             outcome, sentence = _change(limit, verdict)
         checks.append(
             Check(
-                cell=comparison.b.cell, metric=limit.metric, limit=limit.text, outcome=outcome, sentence=sentence,
+                cell=comparison.b.cell,
+                metric=limit.metric,
+                limit=limit.text,
+                outcome=outcome,
+                sentence=sentence,
                 verdict=verdict,
             )
-        )  # fmt: skip
+        )
     return checks
 
 
@@ -155,8 +159,12 @@ def _number(metric: str, cell: CellResult | None) -> tuple[float | None, float |
     if cell is None:
         return None, None, None, "the cell was not measured"
     if metric == "accuracy":
-        found = next((each for each in cell.quality.metrics if each.name == metric), None)
-        return (found.low, found.value, found.high, "") if found else (None, None, None, "it was not judged")
+        metric_value = next((each for each in cell.quality.metrics if each.name == metric), None)
+        return (
+            (metric_value.low, metric_value.value, metric_value.high, "")
+            if metric_value
+            else (None, None, None, "it was not judged")
+        )
     if metric == "size":
         size = float(cell.artifact.size)
         return size, size, size, "B"
@@ -173,7 +181,7 @@ def _number(metric: str, cell: CellResult | None) -> tuple[float | None, float |
 def _quantity(metric: str, cell: CellResult) -> Quantity | None:
     times = {"latency": "steady", "p50": "steady", "p99": "p99", "load": "load", "first": "first"}
     if metric in times:
-        found = getattr(cell.latency, times[metric])
+        quantity = getattr(cell.latency, times[metric])
     else:
-        found = cell.memory.get(metric, getattr(cell, metric, None))
-    return None if isinstance(found, msgspec.UnsetType) else found
+        quantity = cell.memory.get(metric, getattr(cell, metric, None))
+    return None if isinstance(quantity, msgspec.UnsetType) else quantity

@@ -68,10 +68,10 @@ def parse_budget(text: str) -> Limit:
     Raises:
         SpecError: It is none.
     """
-    found = _BUDGET.fullmatch(text.strip())
-    if found is None:
+    match = _BUDGET.fullmatch(text.strip())
+    if match is None:
         raise SpecError(f"gate: {text!r} is no budget.", "Write it as: latency < 20 ms")
-    return parse_limit(found[1], found[2])
+    return parse_limit(match[1], match[2])
 
 
 def parse_limit(metric: str, value: Any) -> Limit:
@@ -87,10 +87,10 @@ def parse_limit(metric: str, value: Any) -> Limit:
             (f"Did you mean {near!r}? " if near else "") + f"Known: {', '.join(METRICS)}.",
         )
     text = str(value).strip()
-    found = _QUANTITY.fullmatch(text) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-    if found is None or not math.isfinite(float(found[2])):
+    match = _QUANTITY.fullmatch(text) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    if match is None or not math.isfinite(float(match[2])):
         raise SpecError(f"gate: {metric}: {text[:80]!r} is no limit.", _examples(metric))
-    sign, number, unit = found[1], float(found[2]), found[3]
+    sign, number, unit = match[1], float(match[2]), match[3]
     if unit is not None and unit not in _UNITS:
         near = nearest(unit, _UNITS)
         raise SpecError(f"gate: {metric}: there is no unit {unit!r}.", f"Did you mean {near!r}?" if near else None)

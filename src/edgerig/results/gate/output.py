@@ -41,8 +41,8 @@ def gate_junit(result: GateResult, inconclusive_fails: bool) -> str:
             name = f"{check.metric} {check.limit}"
             case = ElementTree.SubElement(suite, "testcase", classname=f"edgerig.{_plain(cell)}", name=_plain(name))
             if check.outcome == "regressed" or (check.outcome == "inconclusive" and inconclusive_fails):
-                found = ElementTree.SubElement(case, "failure", type=check.outcome, message=_plain(check.sentence))
-                found.text = _plain(check.sentence)
+                failure = ElementTree.SubElement(case, "failure", type=check.outcome, message=_plain(check.sentence))
+                failure.text = _plain(check.sentence)
             elif check.outcome == "inconclusive":
                 ElementTree.SubElement(case, "skipped", message=_plain(f"inconclusive: {check.sentence}"))
             else:
