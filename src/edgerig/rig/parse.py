@@ -331,10 +331,10 @@ def usual_way(format: formats.Format) -> tuple[str, str]:
         SpecError: There is no usual runtime.
     """
     compiler = format.compiler or AS_IT_IS
-    made = formats.named(find("compiler", format.compiler, ModelCompiler).makes) if format.compiler else format
-    if made.runtime is None:
+    compiled = formats.named(find("compiler", format.compiler, ModelCompiler).makes) if format.compiler else format
+    if compiled.runtime is None:
         raise SpecError(f"the key 'matrix' is missing, and there is no usual runtime of {format.name}")
-    return compiler, made.runtime
+    return compiler, compiled.runtime
 
 
 def _is_name(text: str) -> bool:
