@@ -25,7 +25,8 @@ FENCES = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 #: The modules of the reference, by page: what users and plugin authors import.
 API = {
     "edgerig": ("edgerig.api", "edgerig.engine.api", "edgerig.progress", "edgerig.errors"),
-    "artifacts": ("edgerig.artifact", "edgerig.models.files"),
+    "artifacts": ("edgerig.artifact", "edgerig.tensors", "edgerig.models.files"),
+    "formats": tuple(f"edgerig.formats.{name}" for name in ("base", "registry", "payload")),
     "plugins": ("edgerig.plugins",),
     "datasets": tuple(f"edgerig.datasets.{name}" for name in ("base", "samples", "preprocess", "sources.cache")),
     "metrics": tuple(f"edgerig.datasets.metrics.{name}" for name in ("functions", "objects", "chance")),
@@ -35,11 +36,12 @@ API = {
     "targets": ("edgerig.targets.base", "edgerig.targets.resolve", "edgerig.targets.remote.base"),
     "wire": ("edgerig.wire.protocol", "edgerig.wire.link", "edgerig.wire.client"),
     "measuring": tuple(
-        f"edgerig.measure.{name}" for name in ("kinds", "stats", "machine", "clocks", "profile", "firmware")
+        f"edgerig.measure.{name}"
+        for name in ("kinds", "stats", "intervals", "comparison", "shares", "machine", "clocks", "profile", "firmware")
     ),
     "results": ("edgerig.results.types", "edgerig.results.bundle", "edgerig.report"),
     "contracts": tuple(
-        f"edgerig.testing.contracts.{noun}" for noun in ("dataset", "model", "compiler", "runtime", "target")
+        f"edgerig.testing.contracts.{noun}" for noun in ("dataset", "model", "format", "compiler", "runtime", "target")
     ),
 }
 

@@ -21,6 +21,7 @@ FORMULAS = (
     "measure/shares.py",
     "measure/stats.py",
     "measure/student.py",
+    "tensors.py",
 )
 
 

@@ -42,7 +42,11 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return files.digest(self)[:16]
 
     def shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of a sample of the shape ``shape``, (H, W, C) for an image, after resizing."""
+        """The shape of a sample of the shape ``shape``, (H, W, C) for an image, after resizing.
+
+        >>> Preprocessing(resize=(96, 128)).shape_of((480, 640, 3))
+        (96, 128, 3)
+        """
         return (*self.resize, *shape[2:]) if self.resize and len(shape) > 2 else shape
 
 

@@ -23,10 +23,23 @@ Layout = Literal["nhwc", "nchw"]
 
 
 class Quantization(msgspec.Struct, frozen=True):
-    """Affine quantization, real = scale * (q - zero_point), per tensor or per channel of ``axis``.
+    """Affine quantization, ``real = scale * (q - zero_point)``, per tensor or per channel of ``axis``.
 
-    Who needs one scale asks for `scale` and `zero_point`, which refuse a tensor that has one a channel; who knows
-    channels takes `scales` and `zero_points` as wholes, spread over the tensor's axes by `spread`.
+    As TFLite's quantization specification has it (ai.google.dev/edge/litert/models/quantization_spec). Who needs one
+    scale asks for `scale` and `zero_point`, which refuse a tensor that has one a channel; who knows channels takes
+    `scales` and `zero_points` as wholes, spread over the tensor's axes by `spread`.
+
+    Attributes:
+        scales: One, or one for each channel; above 0.
+        zero_points: As many, within the range of the tensor's dtype.
+        axis: The axis of the channels; None where there is one scale.
+
+    >>> whole = Quantization((0.5,), (-10,))
+    >>> whole.scale * (-8 - whole.zero_point)  # the real number that -8 stands for
+    1.0
+    >>> channels = Quantization((0.5, 0.25), (0, 0), axis=0)
+    >>> channels.per_channel, channels.spread(4)
+    (True, (2, 1, 1, 1))
     """
 
     scales: tuple[float, ...]
@@ -89,6 +102,12 @@ class TensorSpec(msgspec.Struct, frozen=True):
     An axis of size -1 is one that only the engine knows, or that is still to be set. ``layout`` of an input for images
     is ``"nhwc"`` (channels last, as datasets give them) or ``"nchw"`` (channels first); it is left out where nobody
     said it and it does not follow from the shape.
+
+    >>> image = TensorSpec("image", (1, 28, 28, 1), "float32")
+    >>> image.batch, image.elements, image.nbytes, image.call_shape
+    (1, 784, 3136, (28, 28, 1))
+    >>> TensorSpec("batch", (8, 10), "int8").call_shape  # a batch of eight is one inference
+    (8, 10)
     """
 
     name: str

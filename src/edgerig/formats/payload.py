@@ -44,6 +44,13 @@ def pack(members: Iterable[tuple[str, Path]]) -> bytes:
 
     Raises:
         ModelError: A name cannot travel, or there are too many. OSError: A file cannot be read.
+
+    >>> import io, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     size = Path(folder, "bias.bin").write_bytes(bytes(8))
+    ...     data = pack([("layer/bias.bin", Path(folder, "bias.bin"))])
+    >>> read_index(io.BytesIO(data)), content_size(data), data == MAGIC + data[16:]
+    ([Entry(name='layer/bias.bin', size=8)], 8, True)
     """
     names, contents = [], []
     for name, path in members:
