@@ -38,6 +38,7 @@ from edgerig.report.model import (
 )
 from edgerig.report.quality import primary
 from edgerig.report.relative import if_compared, relative_speed
+from edgerig.report.rounds import half_width, round_count
 from edgerig.report.tables import Column, if_any, if_known, terminal_text
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
 from edgerig.results.types import CellResult
@@ -119,6 +120,10 @@ def _terminal_tail(tail: Figure, row: Row) -> str:
     return terminal_text(tail) if tail.reason is None else "-"
 
 
+def _terminal_width(width: Figure, row: Row) -> str:
+    return f"{width.value:.1%}" if width.value is not None else "-"
+
+
 def _terminal_megabytes(size: Figure, row: Row) -> str:
     return f"{size.value / 1e6:,.1f} MB" if size.value is not None else size.text
 
@@ -143,6 +148,8 @@ VARIANTS: tuple[Column[Row], ...] = (
     Column(metric_label, quality, key="quality", interval=True, rank=0, short="quality", terminal=_terminal_quality),
     Column("same as float", lambda row: same_class(row.cell), key="same", rank=2, terminal=_terminal_same),
     Column("median latency", lambda row: row.cell.latency.steady, key="steady", interval=True, rank=0, short="median"),
+    Column("± between rounds", lambda row: half_width(row.cell), if_known, rank=5, short="±", terminal=_terminal_width),
+    Column("rounds", lambda row: round_count(row.cell), shown=False),
     Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_compared, key="speed"),
     Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
     Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=_terminal_tail),

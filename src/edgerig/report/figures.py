@@ -142,6 +142,9 @@ def percentile(cell: CellResult, name: str, beyond: float) -> Figure:
         return unavailable(steady.reason)
     if not has_samples(cell):
         return unavailable(_NO_TAIL)
+    between: Quantity | msgspec.UnsetType = getattr(cell.latency, name)
+    if isinstance(between, Measurement):
+        return figure(between)
     if distribution is None:
         return unavailable("there are no single samples, only a summary")
     value = getattr(distribution, name)

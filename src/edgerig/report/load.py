@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from edgerig.errors import StorageError
 from edgerig.results.bundle import OUT_OF_CELLS, Bundle
 from edgerig.results.reading import MAX_SAMPLES
-from edgerig.results.types import RunResult
+from edgerig.results.types import CellResult, RunResult
 
-#: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, ``predictions``, ``labels``, ``indices``.
+#: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, of all its rounds; ``predictions``,
+#: ``labels``, ``indices``.
 Samples = Mapping[str, NDArray[Any]]
 #: Of these, what a report shows.
 NEEDED = ("times_ns", "indices", "labels", "predictions")
@@ -54,8 +55,11 @@ def load_bundle(path: Path) -> Loaded:
             continue
         try:
             arrays = bundle.samples(cell.id, NEEDED, room)
-            samples[cell.id] = _checked(arrays, bundle.cell(cell.id) / "samples.npz")
             room -= sum(array.nbytes for array in arrays.values())
+            samples[cell.id] = _of_all_rounds(
+                _checked(arrays, bundle.cell(cell.id) / "samples.npz"), cell, bundle, room
+            )
+            room -= samples[cell.id]["times_ns"].nbytes - arrays["times_ns"].nbytes
         except StorageError as error:
             lost.append(f"The raw samples of {cell.id} are not shown: {error.message}")
     unread = [text for text in result.warnings if text.endswith(OUT_OF_CELLS)]
@@ -63,6 +67,14 @@ def load_bundle(path: Path) -> Loaded:
     if lost:
         result = msgspec.structs.replace(result, warnings=(*result.warnings, *lost))
     return Loaded(path, result, samples, (*unread, *lost))
+
+
+def _of_all_rounds(arrays: Samples, cell: CellResult, bundle: Bundle, room: int) -> Samples:
+    """``arrays`` with the times of all rounds, one after another."""
+    if len(cell.rounds) < 2:
+        return arrays
+    times = bundle.round_times(cell, room + arrays["times_ns"].nbytes)
+    return {**arrays, "times_ns": np.concatenate(times)}
 
 
 def _checked(arrays: dict[str, NDArray[Any]], file: Path) -> Samples:

@@ -8,7 +8,7 @@ from edgerig.measure.firmware import ArenaBuffer
 from edgerig.measure.kinds import Kind
 from edgerig.report.tables import Table
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
-from edgerig.views import View
+from edgerig.views import Curve, View
 
 #: Version of the report's JSON document.
 REPORT_VERSION = 2
@@ -188,6 +188,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     instructions: Figure | None = None
     cycles: Figure | None = None
     firmware: FirmwareView | None = None
+    rounds: Curve | None = None
 
 
 class SizeRow(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from edgerig.report.machines import machine_changes, measurement_facts, version_
 from edgerig.report.model import Layer, Layers, Metric, OperatorTime, Variant
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
 from edgerig.report.quality import agreement_view, primary, quality_views
+from edgerig.report.rounds import round_curve, round_facts
 from edgerig.report.timing import times_of
 from edgerig.report.units import compact, exact, percent, show
 from edgerig.report.values import Fact, Figure, NamedFigure
@@ -118,6 +119,7 @@ def build_variant(
         origins=origin_rows(cell.artifact),
         preprocessing=preprocessing_facts(cell.artifact.preprocessing),
         instructions=figures["instructions"],
+        rounds=round_curve(cell),
         cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
     )
@@ -172,7 +174,7 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
     rows = facts("median", "minimum", "maximum")
     rows.append(Fact("spread, (p90 − p10) / median", percent(distribution.spread), repr(distribution.spread), kind))
     rows.append(Fact("drift, first to last quarter", percent(distribution.drift), repr(distribution.drift), kind))
-    return (*rows, *facts("mean", "std"), Fact("samples", f"{distribution.n:,}"))
+    return (*rows, *facts("mean", "std"), Fact("samples", f"{distribution.n:,}"), *round_facts(cell))
 
 
 def _against_the_whole(cell: CellResult, total: float) -> str:

@@ -1,0 +1,72 @@
+"""How the rounds of a cell, each a process of its own, are shown: how many, how they differ, and one after another."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgerig.measure.kinds import Measurement
+from edgerig.report.figures import kind_of, number, unavailable
+from edgerig.report.units import percent
+from edgerig.report.values import Fact, Figure
+from edgerig.results.types import CellResult, Repetition
+from edgerig.views import Axis, Curve, Line
+
+
+def round_count(cell: CellResult) -> Figure:
+    """How many rounds a cell has, and why so many; of a bundle of before rounds there is one."""
+    count = max(1, len(cell.rounds))
+    repetition = _repetition(cell)
+    detail = repetition.reason if repetition else "measured before there were rounds"
+    planned = f" of {repetition.planned}" if repetition and repetition.planned and not repetition.complete else ""
+    return Figure(text=f"{count}{planned}", value=count, detail=detail)
+
+
+def half_width(cell: CellResult) -> Figure:
+    """Half of the interval between rounds of the median latency, as a share of it."""
+    repetition, kind = _repetition(cell), kind_of(cell)
+    if kind is None:
+        return unavailable("there is no latency")
+    if repetition is None or repetition.half_width is None:
+        return unavailable(repetition.reason if kind != "measured" and repetition else "one round has no interval")
+    detail = f"half of the 95 % interval between {len(cell.rounds)} rounds / median latency"
+    return number(repetition.half_width, "1", kind=kind, detail=detail)
+
+
+def round_facts(cell: CellResult) -> tuple[Fact, ...]:
+    """How often the cell was measured, and the spread within rounds and between them."""
+    repetition = _repetition(cell)
+    count = round_count(cell)
+    facts = [Fact("rounds (fresh processes)", count.text, count.detail)]
+    if repetition is None or kind_of(cell) != "measured":
+        return tuple(facts)
+    if repetition.within is not None:
+        what = "spread within a round, (p90 − p10) / median"
+        facts.append(Fact(what, percent(repetition.within), repr(repetition.within), "measured"))
+    if repetition.between is not None:
+        what = "spread between rounds, standard deviation / mean"
+        facts.append(Fact(what, percent(repetition.between), repr(repetition.between), "measured"))
+    return tuple(facts)
+
+
+def round_curve(cell: CellResult) -> Curve | None:
+    """The median latency of each round in the order of time, with the interval of their mean; None of one round."""
+    medians = [entry.steady.median for entry in cell.rounds if entry.steady is not None]
+    steady = cell.latency.steady
+    if len(medians) < 2 or not isinstance(steady, Measurement):
+        return None
+    numbers = tuple(float(entry.number) for entry in cell.rounds if entry.steady is not None)
+    ends = (numbers[0], numbers[-1])
+    lines = [Line("median of a round", numbers, tuple(medians)), Line("mean of the rounds", ends, (steady.value,) * 2)]
+    if steady.low is not None and steady.high is not None:
+        lines += [Line("its 95 % interval", (*ends, float("nan"), *ends), (steady.low,) * 3 + (steady.high,) * 2)]
+    return Curve(
+        "Rounds",
+        Axis("round"),
+        Axis("median latency", "s"),
+        tuple(lines),
+        "Each round is a process of its own; the cells of a device take turns.",
+    )
+
+
+def _repetition(cell: CellResult) -> Repetition | None:
+    return None if isinstance(cell.repetition, msgspec.UnsetType) else cell.repetition
