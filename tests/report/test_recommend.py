@@ -4,7 +4,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgerig.report.recommend import TOLERANCE, Candidate, choose, pareto, recommend
+from edgerig.measure.intervals import t_interval
+from edgerig.report.candidates import TOLERANCE, Candidate, choose, is_faster, pareto
+from edgerig.report.recommend import recommend
 
 
 def candidate(label: str, quality: float | None, latency: float | None, size: int = 100_000, **more: Any) -> Candidate:
@@ -24,7 +26,8 @@ def test_the_fastest_within_a_point_wins() -> None:
     assert made.chosen == ("int8",)
     assert made.sentences == (
         "int8 is the fastest of the 2 variants within 1 point of the best accuracy: 98.00 % accuracy, "
-        "95.0 µs median latency, 101 kB; 2.1 times as fast and 3.7 times smaller than float32 (98.50 %).",
+        "95.0 µs median latency, 101 kB; 2.1 times as fast and 3.7 times smaller than float32 (98.50 %), "
+        "with errors 1.3 times as many.",
     )
     assert made.firm
     assert any("gives up 0.50 points" in reason and "intervals overlap" in reason for reason in made.reasons)
@@ -200,9 +203,85 @@ def test_numbers_that_are_not_finite_are_no_numbers() -> None:
     assert made.chosen == ("b",)
 
 
+BARE = {"quality_low": None, "quality_high": None, "latency_low": None, "latency_high": None}
+
+
 def test_without_intervals_the_choice_still_follows_the_numbers() -> None:
-    bare = {"quality_low": None, "quality_high": None, "latency_low": None, "latency_high": None}
-    assert recommend([candidate("a", 0.98, 100, **bare), candidate("b", 0.98, 99, **bare)]).chosen == ("b",)
+    made = recommend([candidate("a", 0.98, 100, **BARE), candidate("b", 0.98, 89, **BARE)])
+    assert (made.chosen, made.firm) == (("b",), False)
+    assert any("one process; several rounds (--rounds 5) would decide it" in reason for reason in made.reasons)
+
+
+def test_single_processes_that_differ_by_what_one_file_does_are_a_tie() -> None:
+    made = recommend([candidate("a", 0.98, 100, **BARE), candidate("b", 0.98, 99, **BARE)])
+    assert made.chosen == ("b", "a")
+    assert "It is a tie with a: neither quality, speed, size nor memory tells them apart." in made.sentences[0]
+
+
+def in_rounds(label: str, *medians: float, quality: float = 0.98, size: int = 100_000, **more: Any) -> Candidate:
+    """A candidate with latencies of its rounds in us, measured in turns with the others."""
+    result = t_interval([median * 1e-6 for median in medians])
+    bounds = {"latency_low": result.low, "latency_high": result.high}
+    rounds = tuple(median * 1e-6 for median in medians)
+    mean = sum(medians) / len(medians)
+    return candidate(label, quality, mean, size, **{"medians": rounds, "turns": "run", **bounds, **more})
+
+
+def test_one_file_on_one_machine_is_a_tie_by_whatever_way_it_is_reached() -> None:
+    """The agent on this machine was recommended before `local`, by 0.4 us of 95."""
+    local = in_rounds("int8 · local", 95.1, 96.3, 94.8, 97.0, 95.5)
+    agent = in_rounds("int8 · tcp", 95.9, 94.5, 96.0, 95.2, 94.9)
+    made = recommend([local, agent, in_rounds("float32", 200, 201, 199, 203, 202, size=400_000)])
+    assert set(made.chosen) == {"int8 · local", "int8 · tcp"}
+    assert "It is a tie with int8 · local" in made.sentences[0]
+    assert any("Speed does not tell int8 · tcp from int8 · local" in reason for reason in made.reasons)
+
+
+def test_rounds_that_took_turns_are_told_apart_pair_by_pair() -> None:
+    """Both slow down by a third from round to round, one always 5 % behind: their intervals overlap, the ratios not."""
+    fast = in_rounds("fast", 100, 110, 120, 130, 140, size=200_000)
+    slow = in_rounds("slow", 105.2, 115.3, 126.1, 136.4, 147.1, size=100_000)
+    assert is_faster(fast, slow)
+    assert recommend([fast, slow]).chosen == ("fast",)
+    apart = msgspec.structs.replace(slow, turns="another run")
+    assert not is_faster(fast, apart)
+    assert recommend([fast, apart]).chosen == ("slow",)
+
+
+def test_a_difference_that_does_not_matter_is_none_however_well_it_is_known() -> None:
+    """1 %, known to a tenth of that."""
+    fast = in_rounds("fast", 100.0, 100.1, 99.9, 100.0, 100.1, size=200_000)
+    small = in_rounds("small", 101.0, 101.1, 100.9, 101.0, 101.1)
+    assert not is_faster(fast, small)
+    assert recommend([fast, small]).chosen == ("small",)
+
+
+def test_a_tie_is_broken_by_size_then_by_memory() -> None:
+    times = (95.0, 96.0, 94.0, 95.5, 94.5)
+    heavy = in_rounds("heavy", *times, memory=90e6, memory_name="peak_rss")
+    light = in_rounds("light", *times, memory=60e6, memory_name="peak_rss")
+    large = in_rounds("large", *times, size=300_000, memory=50e6, memory_name="peak_rss")
+    made = recommend([heavy, light, large])
+    assert made.chosen == ("light",)
+    assert "the one that needs least memory among the smallest of the 3 variants" in made.sentences[0]
+    other = msgspec.structs.replace(light, memory=1000.0, memory_name="arena")
+    assert set(recommend([heavy, other]).chosen) == {"heavy", "light"}
+
+
+def test_who_needs_less_memory_is_on_the_front() -> None:
+    fast = in_rounds("fast", 50, 51, 50, 51, 50, memory=90e6, memory_name="peak_rss")
+    lean = in_rounds("lean", 80, 81, 80, 81, 80, memory=60e6, memory_name="peak_rss")
+    slow = in_rounds("slow", 80, 81, 80, 81, 80, memory=91e6, memory_name="peak_rss")
+    assert [one.label for one in pareto([fast, lean, slow])] == ["fast", "lean"]
+
+
+def test_what_would_decide_it_is_said_where_nothing_can_be_recommended() -> None:
+    no_quality = recommend([candidate("slow", None, 100), candidate("quick", None, 50)])
+    assert "A dataset with labels (--dataset" in no_quality.sentences[0]
+    no_latency = recommend([candidate("a", 0.98, None), candidate("b", 0.97, None)])
+    assert "A device that tells times would decide it." in no_latency.sentences[0]
+    guesses = recommend([candidate("a", 0.1, 100, void="it guesses"), candidate("b", 0.1, 50, void="it guesses")])
+    assert "more samples of it, would decide it" in guesses.sentences[0]
 
 
 candidates = st.lists(

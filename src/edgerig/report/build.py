@@ -8,6 +8,7 @@ from typing import Any
 from edgerig import __version__
 from edgerig.measure.kinds import Kind, Measurement, Unavailable
 from edgerig.measure.machine import cores_text
+from edgerig.report.candidates import Candidate
 from edgerig.report.columns import VARIANTS, Row
 from edgerig.report.figures import believable, is_emulated, metric_figure, number
 from edgerig.report.labels import anchors, labels, place, told_apart
@@ -17,7 +18,7 @@ from edgerig.report.machines import machine_facts
 from edgerig.report.model import REPORT_VERSION, BundleView, Compared, Failure, Report, SizeRow, Variant
 from edgerig.report.privacy import anonymous
 from edgerig.report.quality import primary, why_void
-from edgerig.report.recommend import Candidate, recommend
+from edgerig.report.recommend import recommend
 from edgerig.report.relative import device_of, words_of_change
 from edgerig.report.shared import comparison, on_shared_samples, shared_views
 from edgerig.report.tables import fill, make_table
@@ -31,6 +32,8 @@ from edgerig.results.types import CellResult, ModelInfo, RunResult
 _MOST_NAMED = 4
 #: Failures that are named before the table of variants, of each run.
 _MOST_FAILURES = 3
+#: Measures of memory, the scarcest first: a board's RAM, an engine's arena, a process.
+_SCARCE = ("ram", "arena", "peak_rss")
 _KINDS: tuple[Kind, ...] = ("measured", "emulated", "modelled", "estimated")
 
 
@@ -110,6 +113,12 @@ def _names(bundles: Sequence[Loaded]) -> list[str]:
     return [f"{bundle.result.name} ({bundle.path})" for bundle in bundles]
 
 
+def _memory(cell: CellResult) -> tuple[str, Measurement | None]:
+    """What a cell takes of what its device is short of, and by which measure."""
+    sizes = ((name, cell.memory.get(name)) for name in _SCARCE)
+    return next(((name, size) for name, size in sizes if isinstance(size, Measurement)), ("", None))
+
+
 def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: str) -> Candidate:
     steady, metric = believable(cell.latency.steady), primary(cell.quality)
     quality = metric_figure(metric, cell) if metric else None
@@ -117,6 +126,7 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
     is_accuracy = metric is not None and metric.name.lower() == "accuracy"
     kind = number_.kind if number_ else "emulated" if is_emulated(cell) else "measured"
     unit = number_.unit if number_ else "s"
+    memory_name, memory = _memory(cell)
     return Candidate(
         key=variant.anchor,
         label=f"{variant.short} of {bundle}" if bundle else variant.short,
@@ -127,6 +137,10 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         latency=number_.value if number_ else None,
         latency_low=number_.low if number_ else None,
         latency_high=number_.high if number_ else None,
+        medians=tuple(entry.steady.median for entry in cell.rounds if entry.steady is not None),
+        turns=f"{result.name} {result.created}",
+        memory=memory.value if memory else None,
+        memory_name=memory_name,
         group=(
             result.dataset.name,
             result.dataset.fingerprint,

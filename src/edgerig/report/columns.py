@@ -38,7 +38,7 @@ from edgerig.report.model import (
 )
 from edgerig.report.quality import primary
 from edgerig.report.relative import if_compared, relative_speed
-from edgerig.report.rounds import half_width, round_count
+from edgerig.report.rounds import half_width, if_several, round_count
 from edgerig.report.tables import Column, if_any, if_known, terminal_text
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
 from edgerig.results.types import CellResult
@@ -149,7 +149,7 @@ VARIANTS: tuple[Column[Row], ...] = (
     Column("same as float", lambda row: same_class(row.cell), key="same", rank=2, terminal=_terminal_same),
     Column("median latency", lambda row: row.cell.latency.steady, key="steady", interval=True, rank=0, short="median"),
     Column("± between rounds", lambda row: half_width(row.cell), if_known, rank=5, short="±", terminal=_terminal_width),
-    Column("rounds", lambda row: round_count(row.cell), shown=False),
+    Column("rounds", lambda row: round_count(row.cell), if_several, shown=False),
     Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_compared, key="speed"),
     Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
     Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=_terminal_tail),

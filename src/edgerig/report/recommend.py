@@ -1,11 +1,10 @@
-"""A recommendation that follows from the numbers: quality against latency against size.
+"""A recommendation that follows from the numbers: quality against latency, size and memory.
 
-The rule: of the variants within `TOLERANCE` of the best quality, the fastest; where the latency intervals of
-several overlap, speed cannot tell them apart and the smallest of those wins. Only variants with the same data,
-device, unit and kind of number are compared. What is recommended is never beaten in all three by another.
-
-Latencies that a model made are ordered only where its error cannot turn them round: their bounds do not overlap. One
-without bounds is ordered with none. So it is for "the fastest", for what is beaten, and for every "times as fast".
+The rule: of the variants within `TOLERANCE` of the best quality, the fastest; where speed cannot tell several apart
+(`edgerig.report.candidates`), the smallest of those, then the one that needs less memory. What nothing tells apart is
+a tie, and named so. Only variants with the same data, device, unit and kind of number are compared. What is
+recommended is never beaten in all by another. What it gives up is said in errors, and where nothing can be recommended,
+which measurement would decide it.
 """
 
 from __future__ import annotations
@@ -14,64 +13,31 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import msgspec
-
-from edgerig.measure.kinds import Kind
+from edgerig.report.candidates import (
+    Candidate,
+    choose,
+    equals_of,
+    high_of,
+    is_faster,
+    known,
+    latency_of,
+    low_of,
+    needs_less,
+    pareto,
+    tolerance,
+)
 from edgerig.report.model import Recommendation
 from edgerig.report.units import show, show_interval, times
 
-#: Quality that may be given up for speed: one point of a share, one percent of any other metric.
-TOLERANCE = 0.01
 #: Comparisons of what is not near the best, at most.
 SHOWN = 3
 
 
+#: What decides where no quality is known.
+LABELS = "A dataset with labels (--dataset, or 'dataset' of the rig file) would decide it."
+
 #: How one candidate's errors compare with another's, in words, or None where the samples are not known.
-Comparison: TypeAlias = "Callable[[Candidate, Candidate], str | None]"
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the choice depends on. ``group`` holds what must be equal for two candidates to be comparable.
-
-    ``void`` says why the quality tells nothing of the network, such as ``it is no better than guessing``; empty where
-    it does. ``shared`` if the quality is that of the ``samples`` that all candidates of the group ran.
-    """
-
-    key: str
-    label: str
-    size: int
-    quality: float | None
-    latency: float | None
-    quality_low: float | None = None
-    quality_high: float | None = None
-    latency_low: float | None = None
-    latency_high: float | None = None
-    group: tuple[str, ...] = ()
-    place: str = ""
-    kind: Kind = "measured"
-    unit: str = "s"
-    metric: str = "accuracy"
-    metric_unit: str = "1"
-    higher_is_better: bool = True
-    void: str = ""
-    shared: bool = False
-    samples: int = 0
-    warnings: int = 0
-
-    @property
-    def usable(self) -> bool:
-        """Whether quality and latency are both known, and the quality says something."""
-        return _known(self.quality) and _known(self.latency) and not self.void
-
-    @property
-    def made(self) -> bool:
-        """Whether a model or a rule made the latency, rather than a clock."""
-        return self.kind in ("modelled", "estimated")
-
-    @property
-    def merit(self) -> float:
-        """Quality with its direction: more is better."""
-        return (self.quality or 0.0) * (1 if self.higher_is_better else -1)
+Comparison: TypeAlias = Callable[[Candidate, Candidate], "str | None"]
 
 
 def recommend(
@@ -109,31 +75,6 @@ def recommend(
     )
 
 
-def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other beats: at least as good in quality, latency and size, and better in one of them.
-
-    Latencies that a model cannot tell apart beat nothing, so that more may be left than with measured ones.
-    """
-    return [one for one in candidates if not any(_dominates(other, one) for other in candidates)]
-
-
-def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[Candidate], list[Candidate]]:
-    """The choice among comparable, usable candidates.
-
-    Returns:
-        The chosen one, the one of best quality, those within the tolerance of it, and those of them that speed
-        cannot tell from the fastest.
-    """
-    best = max(candidates, key=lambda one: (one.merit, -_latency(one), -one.size))
-    near = [one for one in candidates if one.merit >= best.merit - _tolerance(best)]
-    fastest = min(near, key=lambda one: (_latency(one), one.size, -one.merit))
-    tied = [one for one in near if _low(one) <= _high(fastest)]
-    chosen = min(tied, key=lambda one: (one.size, -one.merit, _latency(one)))
-    while better := [one for one in near if _dominates(one, chosen)]:
-        chosen = min(better, key=lambda one: (_latency(one), one.size))
-    return chosen, best, near, tied
-
-
 def _group(members: Sequence[Candidate], compare: Comparison, *, several: bool) -> Recommendation:
     place = f"On {members[0].place}, " if several and members[0].place else ""
     usable = [one for one in members if one.usable]
@@ -143,12 +84,13 @@ def _group(members: Sequence[Candidate], compare: Comparison, *, several: bool) 
     if len(usable) == 1:
         return _single(usable[0], members, place, front)
     chosen, best, near, tied = choose(usable)
+    equals = [one for one in equals_of(chosen, tied) if one.key in front]
     return Recommendation(
-        sentences=(place + _sentence(chosen, best, near, tied, usable),),
-        reasons=tuple(_reasons(chosen, best, near, members, compare)),
-        chosen=(chosen.key,),
+        sentences=(place + _sentence(chosen, best, near, tied, usable) + _tie(equals),),
+        reasons=tuple(_reasons(chosen, best, near, tied, members, compare)),
+        chosen=(chosen.key, *(one.key for one in equals)),
         fronts=(front,),
-        firm=not _too_few(best) and chosen.warnings == 0,
+        firm=not _too_few(best) and chosen.warnings == 0 and not _of_one_process(chosen),
     )
 
 
@@ -158,8 +100,8 @@ def _sentence(
     numbers = _numbers(chosen)
     margin = _margin(best)
     if len(near) == 1:
-        quicker = min(usable, key=_latency)
-        faster = _faster(quicker, chosen)
+        quicker = min(usable, key=latency_of)
+        faster = is_faster(quicker, chosen)
         rest = f"; {quicker.label} is faster, but reaches only {_quality(quicker)}" if faster else ""
         return f"{chosen.label} is the only variant within {margin} of the best {best.metric}: {numbers}{rest}."
     than = _than(chosen, best)
@@ -170,19 +112,38 @@ def _sentence(
             also = "as accurate as any" if best.metric == "accuracy" else f"as good in {best.metric} as any"
         if len(tied) == 1:
             return f"{chosen.label} is both {also} and the fastest of the {len(near)} variants near it: {numbers}."
-        return f"{chosen.label} is {also} and the smallest of the {len(tied)} variants near it that {alike}: {numbers}."
-    if len(tied) == 1 or (not chosen.made and all(_latency(chosen) <= _latency(one) for one in near)):
+        rank = _rank(chosen, tied)
+        return f"{chosen.label} is {also} and {rank} of the {len(tied)} variants near it that {alike}: {numbers}."
+    if len(tied) == 1:
         what = f"{chosen.label} is the fastest of the {len(near)} variants"
     else:
-        what = f"{chosen.label} is the smallest of the {len(tied)} variants that {alike} and"
+        what = f"{chosen.label} is {_rank(chosen, tied)} of the {len(tied)} variants that {alike} and"
     return f"{what} within {margin} of the best {best.metric}: {numbers}{than}."
 
 
+def _rank(chosen: Candidate, tied: Sequence[Candidate]) -> str:
+    """What ``chosen`` is among those that speed does not tell from it."""
+    others = [one for one in tied if one is not chosen]
+    if all(one.size > chosen.size for one in others):
+        return "the smallest"
+    if all(needs_less(chosen, one) for one in others if one.size == chosen.size):
+        return "the one that needs least memory among the smallest"
+    return "among the smallest"
+
+
+def _tie(equals: Sequence[Candidate]) -> str:
+    """Which others are just as good, by all that was measured."""
+    if not equals:
+        return ""
+    names = ", ".join(one.label for one in equals)
+    return f" It is a tie with {names}: neither quality, speed, size nor memory tells them apart."
+
+
 def _numbers(one: Candidate) -> str:
-    return f"{_quality(one)} {one.metric}, {_told_latency(one)} median latency, {show(one.size, 'B')}"
+    return f"{_quality(one)} {one.metric}, {_latency_text(one)} median latency, {show(one.size, 'B')}"
 
 
-def _told_latency(one: Candidate) -> str:
+def _latency_text(one: Candidate) -> str:
     """The latency with its kind, and with its bounds where a model made it."""
     latency = show(one.latency or 0, one.unit)
     if one.kind == "measured":
@@ -195,19 +156,37 @@ def _told_latency(one: Candidate) -> str:
 def _than(chosen: Candidate, best: Candidate) -> str:
     """How the choice compares with the best in quality, in words that hold for the numbers."""
     parts = []
-    speed, size = _latency(best) / max(_latency(chosen), 1e-300), best.size / max(chosen.size, 1)
-    if _high(chosen) < _low(best) and speed >= 1.05:
+    speed, size = latency_of(best) / max(latency_of(chosen), 1e-300), best.size / max(chosen.size, 1)
+    if high_of(chosen) < low_of(best) and speed >= 1.05:
         parts.append(f"{times(speed)} times as fast")
     if size >= 1.05:
         parts.append(f"{times(size)} times smaller")
     if not parts:
         return ""
     than = "than" if size >= 1.05 else "as"
-    return f"; {' and '.join(parts)} {than} {best.label} ({_quality(best)})"
+    return f"; {' and '.join(parts)} {than} {best.label} ({_quality(best)}){_more_errors(chosen, best)}"
+
+
+def _more_errors(chosen: Candidate, best: Candidate) -> str:
+    """What the choice gives up, as errors: a point of 99 % is much, a point of 60 % is not."""
+    if best.metric != "accuracy" or best.quality is None or chosen.quality is None or best.quality >= 1:
+        return ""
+    ratio = (1 - chosen.quality) / (1 - best.quality)
+    return f", with errors {ratio:.1f} times as many" if ratio >= 1.05 else ""
+
+
+def _of_one_process(one: Candidate) -> bool:
+    """Whether a measured latency has no interval between processes."""
+    return one.kind == "measured" and one.latency_high is None
 
 
 def _reasons(
-    chosen: Candidate, best: Candidate, near: list[Candidate], members: Sequence[Candidate], compare: Comparison
+    chosen: Candidate,
+    best: Candidate,
+    near: list[Candidate],
+    tied: list[Candidate],
+    members: Sequence[Candidate],
+    compare: Comparison,
 ) -> list[str]:
     reasons = []
     if best.shared:
@@ -220,16 +199,24 @@ def _reasons(
     if chosen.warnings:
         many = "a warning" if chosen.warnings == 1 else f"{chosen.warnings} warnings"
         reasons.append(f"Provisional: the numbers of {chosen.label} carry {many}, shown with it.")
+    if _of_one_process(chosen):
+        reasons.append("Provisional: each was measured in one process; several rounds (--rounds 5) would decide it.")
+    elif len(tied) > 1 and not chosen.made:
+        others = ", ".join(one.label for one in tied if one is not chosen)
+        reasons.append(
+            f"Speed does not tell {chosen.label} from {others}: the rounds of each differ by as much, or it is no more "
+            "than 2 %. More rounds (--rounds 20) would tell smaller differences."
+        )
     lost = (best.merit - chosen.merit) if chosen is not best else 0.0
     if lost > 0 and best.metric_unit == "1":
-        told = "their intervals overlap" if _overlap(chosen, best) else "their intervals do not overlap"
-        told = compare(chosen, best) or told
-        reasons.append(f"{chosen.label} gives up {100 * lost:.2f} points of {best.metric} to {best.label}; {told}.")
+        intervals = "their intervals overlap" if _overlap(chosen, best) else "their intervals do not overlap"
+        errors = compare(chosen, best) or intervals
+        reasons.append(f"{chosen.label} gives up {100 * lost:.2f} points of {best.metric} to {best.label}; {errors}.")
     reasons += _beyond(chosen, near, members, compare)
-    smallest = min(near, key=lambda one: (one.size, _latency(one)))
+    smallest = min(near, key=lambda one: (one.size, latency_of(one)))
     if smallest.size < chosen.size:
         reasons.append(
-            f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at {_told_latency(smallest)}."
+            f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at {_latency_text(smallest)}."
         )
     return reasons + _left_out(members)
 
@@ -275,41 +262,29 @@ def _nothing(members: Sequence[Candidate], place: str) -> str:
     void = list(dict.fromkeys(one.void for one in members if one.void))
     if void:
         reason = "; ".join(void)
-        return _lead(place, f"nothing can be recommended, because the quality of no variant says anything: {reason}.")
-    timed = [one for one in members if _known(one.latency)]
+        text = f"nothing can be recommended, because the quality of no variant says anything: {reason}."
+        return _lead(place, f"{text} A dataset that the network was made for, and more samples of it, would decide it.")
+    timed = [one for one in members if known(one.latency)]
     if len(timed) > 1:
-        quick = min(timed, key=_latency)
+        quick = min(timed, key=latency_of)
         text = "nothing can be recommended, because quality was not measured; "
-        if quick.made and not all(one is quick or _faster(quick, one) for one in timed):
-            return _lead(place, f"{text}nor can the model tell which is the fastest.")
-        return _lead(place, f"{text}the fastest is {quick.label} with {_told_latency(quick)} median latency.")
-    lacking = "latency" if any(_known(one.quality) for one in members) else "quality"
-    return _lead(place, f"nothing can be recommended, because {lacking} was not measured.")
+        if quick.made and not all(one is quick or is_faster(quick, one) for one in timed):
+            return _lead(place, f"{text}nor can the model tell which is the fastest. {LABELS}")
+        return _lead(place, f"{text}the fastest is {quick.label} with {_latency_text(quick)} median latency. {LABELS}")
+    lacking = "latency" if any(known(one.quality) for one in members) else "quality"
+    decides = LABELS if lacking == "quality" else "A device that tells times would decide it."
+    return _lead(place, f"nothing can be recommended, because {lacking} was not measured. {decides}")
 
 
 def _none(sentence: str) -> Recommendation:
     return Recommendation(sentences=(sentence,), reasons=(), chosen=(), fronts=(), firm=False)
 
 
-def _dominates(one: Candidate, other: Candidate) -> bool:
-    as_fast = _faster(one, other) or ((one.kind, one.unit) == (other.kind, other.unit) and one.latency == other.latency)
-    at_least = one.merit >= other.merit and as_fast and one.size <= other.size
-    better = one.merit > other.merit or _faster(one, other) or one.size < other.size
-    return at_least and better
-
-
-def _faster(one: Candidate, other: Candidate) -> bool:
-    """Whether ``one`` is known to be the faster of the two; never across kinds, nor within the error of a model."""
-    if (one.kind, one.unit) != (other.kind, other.unit):
-        return False
-    return _high(one) < _low(other) if one.made else _latency(one) < _latency(other)
-
-
 def _too_few(best: Candidate) -> bool:
     """Whether the interval of the best quality reaches further than the tolerance."""
     if best.quality is None or best.quality_low is None or best.quality_high is None:
         return False
-    return max(best.quality - best.quality_low, best.quality_high - best.quality) > _tolerance(best)
+    return max(best.quality - best.quality_low, best.quality_high - best.quality) > tolerance(best)
 
 
 def _overlap(one: Candidate, other: Candidate) -> bool:
@@ -319,11 +294,6 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
     below = (-infinity if low is None else low) <= (infinity if other.quality_high is None else other.quality_high)
     above = (-infinity if other.quality_low is None else other.quality_low) <= (infinity if high is None else high)
     return below and above
-
-
-def _tolerance(best: Candidate) -> float:
-    # The small addition keeps 0.98 within one point of 0.99 in binary fractions.
-    return (TOLERANCE if best.metric_unit == "1" else TOLERANCE * abs(best.quality or 0)) + 1e-12
 
 
 def _margin(best: Candidate) -> str:
@@ -336,26 +306,6 @@ def _quality(one: Candidate) -> str:
 
 def _bounds(one: Candidate) -> str:
     return show_interval(one.quality_low or 0, one.quality_high or 0, one.metric_unit, one.quality or 0)
-
-
-def _known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
-def _latency(one: Candidate) -> float:
-    return math.inf if one.latency is None else one.latency
-
-
-def _low(one: Candidate) -> float:
-    if one.latency_low is None:
-        return -math.inf if one.made else _latency(one)
-    return one.latency_low
-
-
-def _high(one: Candidate) -> float:
-    if one.latency_high is None:
-        return math.inf if one.made else _latency(one)
-    return one.latency_high
 
 
 def _lead(place: str, text: str) -> str:

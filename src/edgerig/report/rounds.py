@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from edgerig.measure.kinds import Measurement
@@ -21,6 +23,11 @@ def round_count(cell: CellResult) -> Figure:
     return Figure(text=f"{count}{planned}", value=count, detail=detail)
 
 
+def if_several(figures: Sequence[Figure | None]) -> bool:
+    """Show the count where a cell has more than one round, or lacks some."""
+    return any(figure is not None and (figure.text != "1" or (figure.value or 0) > 1) for figure in figures)
+
+
 def half_width(cell: CellResult) -> Figure:
     """Half of the interval between rounds of the median latency, as a share of it."""
     repetition, kind = _repetition(cell), kind_of(cell)
@@ -35,9 +42,11 @@ def half_width(cell: CellResult) -> Figure:
 def round_facts(cell: CellResult) -> tuple[Fact, ...]:
     """How often the cell was measured, and the spread within rounds and between them."""
     repetition = _repetition(cell)
+    if repetition is None:
+        return ()
     count = round_count(cell)
     facts = [Fact("rounds (fresh processes)", count.text, count.detail)]
-    if repetition is None or kind_of(cell) != "measured":
+    if kind_of(cell) != "measured":
         return tuple(facts)
     if repetition.within is not None:
         what = "spread within a round, (p90 − p10) / median"

@@ -1,0 +1,179 @@
+"""What a recommendation chooses among, and when one candidate is known to beat another.
+
+Two measured latencies are told apart by the rounds behind them: the whole 95 % interval of their ratio lies beyond
+`MARGIN`, of pairs of rounds where both were measured in turns, else of either's rounds (`edgerig.measure.comparison`).
+Without rounds their intervals must not overlap; latencies without an interval, of a single process, must differ by
+`ONE_PROCESS`. Latencies that a model made are ordered only where its error cannot turn them round: their bounds do not
+overlap. One without bounds is ordered with none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from edgerig.measure.comparison import MARGIN, estimate, estimate_apart, judge_ratio
+from edgerig.measure.kinds import Kind
+
+#: Quality that may be given up for speed: one point of a share, one percent of any other metric.
+TOLERANCE = 0.01
+#: Relative difference from which on latencies of one process each are told apart: one file differs by some percent.
+ONE_PROCESS = 0.1
+#: Relative difference of memory that does not matter: processes of one file differ by about so much.
+SAME_MEMORY = 0.02
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the choice depends on. ``group`` holds what must be equal for two candidates to be comparable.
+
+    ``medians`` are the latencies of its rounds; those of two candidates with one ``turns`` were measured in turns.
+    ``memory`` is what it takes by the measure ``memory_name``. ``void`` says why the quality tells nothing of the
+    network, such as ``it is no better than guessing``; empty where it does. ``shared`` if the quality is that of the
+    ``samples`` that all candidates of the group ran.
+    """
+
+    key: str
+    label: str
+    size: int
+    quality: float | None
+    latency: float | None
+    quality_low: float | None = None
+    quality_high: float | None = None
+    latency_low: float | None = None
+    latency_high: float | None = None
+    medians: tuple[float, ...] = ()
+    turns: str = ""
+    memory: float | None = None
+    memory_name: str = ""
+    group: tuple[str, ...] = ()
+    place: str = ""
+    kind: Kind = "measured"
+    unit: str = "s"
+    metric: str = "accuracy"
+    metric_unit: str = "1"
+    higher_is_better: bool = True
+    void: str = ""
+    shared: bool = False
+    samples: int = 0
+    warnings: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether quality and latency are both known, and the quality says something."""
+        return known(self.quality) and known(self.latency) and not self.void
+
+    @property
+    def made(self) -> bool:
+        """Whether a model or a rule made the latency, rather than a clock."""
+        return self.kind in ("modelled", "estimated")
+
+    @property
+    def merit(self) -> float:
+        """Quality with its direction: more is better."""
+        return (self.quality or 0.0) * (1 if self.higher_is_better else -1)
+
+
+def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other beats: not worse in quality, latency, size and memory, and better in one of them.
+
+    Latencies that cannot be told apart beat nothing, and neither does memory that is about the same.
+    """
+    return [one for one in candidates if not any(dominates(other, one) for other in candidates)]
+
+
+def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[Candidate], list[Candidate]]:
+    """The choice among comparable, usable candidates.
+
+    Returns:
+        The chosen one, the one of best quality, those within the tolerance of it, and those of them that speed
+        cannot tell from the fastest.
+    """
+    best = max(candidates, key=lambda one: (one.merit, -latency_of(one), -one.size))
+    near = [one for one in candidates if one.merit >= best.merit - tolerance(best)]
+    fastest = min(near, key=lambda one: (latency_of(one), one.size, -one.merit))
+    tied = [one for one in near if not is_faster(fastest, one)]
+    smallest = [one for one in tied if one.size == min(other.size for other in tied)]
+    light = [one for one in smallest if not any(needs_less(other, one) for other in smallest)]
+    chosen = min(light, key=lambda one: (-one.merit, latency_of(one), one.memory or 0.0))
+    # What is passed over once does not come back, so that this ends whatever the intervals say.
+    passed = {id(chosen)}
+    while better := [one for one in near if id(one) not in passed and dominates(one, chosen)]:
+        chosen = min(better, key=lambda one: (latency_of(one), one.size))
+        passed.add(id(chosen))
+    return chosen, best, near, tied
+
+
+def equals_of(chosen: Candidate, tied: Sequence[Candidate]) -> list[Candidate]:
+    """Those of ``tied`` that nothing tells from ``chosen``: neither quality, speed, size nor memory."""
+    return [
+        one
+        for one in tied
+        if one is not chosen
+        and (one.merit, one.size) == (chosen.merit, chosen.size)
+        and not (is_faster(one, chosen) or is_faster(chosen, one))
+        and not (needs_less(one, chosen) or needs_less(chosen, one))
+    ]
+
+
+def dominates(one: Candidate, other: Candidate) -> bool:
+    """Whether ``one`` is known to be better in something, and in nothing worse."""
+    if (one.kind, one.unit) != (other.kind, other.unit):
+        return False
+    if one.merit < other.merit or one.size > other.size or is_faster(other, one) or needs_less(other, one):
+        return False
+    # Modelled latencies whose errors overlap are not known to be no worse.
+    if one.made and not (is_faster(one, other) or one.latency == other.latency):
+        return False
+    return one.merit > other.merit or one.size < other.size or is_faster(one, other) or needs_less(one, other)
+
+
+def is_faster(one: Candidate, other: Candidate) -> bool:
+    """Whether ``one`` is known to be the faster of the two; never across kinds, nor within an interval or error."""
+    if (one.kind, one.unit) != (other.kind, other.unit) or latency_of(one) >= latency_of(other):
+        return False
+    if one.made:
+        return high_of(one) < low_of(other)
+    if min(len(one.medians), len(other.medians)) > 1 and min(*one.medians, *other.medians) > 0:
+        if one.turns and one.turns == other.turns and len(one.medians) == len(other.medians):
+            ratio = estimate(np.log(one.medians) - np.log(other.medians))
+        else:
+            ratio = estimate_apart(other.medians, one.medians)
+        return judge_ratio(ratio, MARGIN) == "faster"
+    if None in (one.latency_high, other.latency_low):
+        return latency_of(one) * (1 + ONE_PROCESS) < latency_of(other)
+    return high_of(one) < low_of(other)
+
+
+def needs_less(one: Candidate, other: Candidate) -> bool:
+    """Whether ``one`` needs less memory, by more than processes of one file differ, and by the same measure."""
+    if one.memory is None or other.memory is None or one.memory_name != other.memory_name:
+        return False
+    return one.memory * (1 + SAME_MEMORY) < other.memory
+
+
+def tolerance(best: Candidate) -> float:
+    # The small addition keeps 0.98 within one point of 0.99 in binary fractions.
+    return (TOLERANCE if best.metric_unit == "1" else TOLERANCE * abs(best.quality or 0)) + 1e-12
+
+
+def known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def latency_of(one: Candidate) -> float:
+    return math.inf if one.latency is None else one.latency
+
+
+def low_of(one: Candidate) -> float:
+    if one.latency_low is None:
+        return -math.inf if one.made else latency_of(one)
+    return one.latency_low
+
+
+def high_of(one: Candidate) -> float:
+    if one.latency_high is None:
+        return math.inf if one.made else latency_of(one)
+    return one.latency_high
