@@ -39,8 +39,8 @@ class TestFloat32(OnFloatTflite):
     def compiler(cls) -> ModelCompiler:
         return Float32()
 
-    def test_shapes_stay(self, artifact: Artifact, made: Artifact) -> None:
-        assert [spec.shape for spec in made.inputs] == [(1, *spec.shape[1:]) for spec in artifact.inputs]
+    def test_shapes_stay(self, artifact: Artifact, compiled: Artifact) -> None:
+        assert [spec.shape for spec in compiled.inputs] == [(1, *spec.shape[1:]) for spec in artifact.inputs]
 
 
 class TestFloat32PassingThrough(OnFloatTflite):

@@ -85,11 +85,11 @@ def verify_with_litert(data: bytes, model: Any) -> None:
         # LiteRT's kernels add scratch tensors behind those of the file.
         if detail["index"] < len(tensors):
             shape = [int(size) for size in _list(tensors[detail["index"]].shape)]
-            found = [int(size) for size in detail["shape"]]
-            if shape != found:
+            built = [int(size) for size in detail["shape"]]
+            if shape != built:
                 raise InferenceError(
                     f"It is a damaged TFLite file: tensor {detail['index']} has the shape {shape} where its operator "
-                    f"makes {found}.",
+                    f"makes {built}.",
                     HINT,
                 )
 
@@ -104,12 +104,12 @@ def with_axes_of_vectors(data: bytes) -> bytes:
 
     changed = bytearray(data)
     model = schema.Model.GetRootAs(changed, 0)
-    for graph in (model.Subgraphs(place) for place in range(model.SubgraphsLength())):
-        for tensor in (graph.Tensors(place) for place in range(graph.TensorsLength())):
-            found = tensor.Quantization() if tensor.ShapeLength() == 1 else None
-            if found is not None and found.QuantizedDimension() != 0:
-                place = found._tab.Pos + found._tab.Offset(_AXIS_FIELD)
-                changed[place : place + 4] = bytes(4)
+    for graph in (model.Subgraphs(index) for index in range(model.SubgraphsLength())):
+        for tensor in (graph.Tensors(index) for index in range(graph.TensorsLength())):
+            quantization = tensor.Quantization() if tensor.ShapeLength() == 1 else None
+            if quantization is not None and quantization.QuantizedDimension() != 0:
+                index = quantization._tab.Pos + quantization._tab.Offset(_AXIS_FIELD)
+                changed[index : index + 4] = bytes(4)
     return bytes(changed)
 
 
@@ -159,9 +159,9 @@ def _fault(model: Any, schema: Any) -> str | None:
             if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
                 return f"operator {index} has no code"
             places = [*_list(operator.inputs), *_list(operator.outputs), *_list(operator.intermediates)]
-            if any(not -1 <= place < len(tensors) for place in places):
+            if any(not -1 <= number < len(tensors) for number in places):
                 return f"operator {index} names a tensor that is not there"
-        if any(not 0 <= place < len(tensors) for place in (*_list(graph.inputs), *_list(graph.outputs))):
+        if any(not 0 <= number < len(tensors) for number in (*_list(graph.inputs), *_list(graph.outputs))):
             return "its inputs or outputs are not there"
     # Other subgraphs need neither, such as what CALL_ONCE runs to fill variables.
     if len(_list(model.subgraphs[0].outputs)) == 0:
@@ -215,8 +215,8 @@ def main(arguments: Sequence[str]) -> dict[str, Any]:
         return {"fault": error.message}
     graph = model.subgraphs[0]
     return {
-        "inputs": [_name(graph.tensors[place]) for place in graph.inputs],
-        "outputs": [_name(graph.tensors[place]) for place in graph.outputs],
+        "inputs": [_name(graph.tensors[index]) for index in graph.inputs],
+        "outputs": [_name(graph.tensors[index]) for index in graph.outputs],
     }
 
 

@@ -75,10 +75,10 @@ class LiteRt(Runtime):
         set_inputs: Callable[[Sequence[Array]], object]
         get_outputs: Callable[[], Sequence[Array]]
         if len(places) == 1 and len(results) == 1:
-            (place,), (result,) = places, results
+            (index,), (result,) = places, results
 
             def set_inputs(sample: Sequence[Array]) -> None:
-                set_tensor(place, sample[0])
+                set_tensor(index, sample[0])
 
             def get_outputs() -> Sequence[Array]:
                 return (get_tensor(result),)
@@ -86,8 +86,8 @@ class LiteRt(Runtime):
         else:
 
             def set_inputs(sample: Sequence[Array]) -> None:
-                for place, value in zip(places, sample, strict=True):
-                    set_tensor(place, value)
+                for index, value in zip(places, sample, strict=True):
+                    set_tensor(index, value)
 
             def get_outputs() -> Sequence[Array]:
                 return [get_tensor(result) for result in results]

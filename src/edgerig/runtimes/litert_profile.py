@@ -85,7 +85,7 @@ def profile(
 def parse_summary(text: str) -> list[LayerTime] | Unavailable:
     """The operators in LiteRT's text table, in the order in which they ran."""
     table = text.partition("Run Order")[2].partition("Top by Computation Time")[0]
-    rows = [found for found in map(_ROW.match, table.splitlines()) if found]
+    rows = [match for match in map(_ROW.match, table.splitlines()) if match]
     if not rows:
         return Unavailable("LiteRT's profiler recorded no operator")
     total = _TOTAL.search(text)
@@ -129,9 +129,9 @@ class _Library:
 
     def make(self, name: str, *arguments: Any) -> ctypes.c_void_p:
         """Call a function whose last argument takes what it made."""
-        made = ctypes.c_void_p()
-        self(name, *arguments, ctypes.byref(made))
-        return made
+        handle = ctypes.c_void_p()
+        self(name, *arguments, ctypes.byref(handle))
+        return handle
 
 
 def summary(path: Path, threads: int, names: Sequence[str], samples: Sequence[Array]) -> str:
@@ -150,8 +150,8 @@ def summary(path: Path, threads: int, names: Sequence[str], samples: Sequence[Ar
     zero, counts = ctypes.c_size_t(0), (ctypes.c_size_t(len(inputs)), ctypes.c_size_t(len(outputs)))
 
     def run(sample: int) -> None:
-        for buffer, place in zip(inputs, order, strict=True):
-            _write(call, ctypes.c_void_p(buffer), samples[place][sample])
+        for buffer, position in zip(inputs, order, strict=True):
+            _write(call, ctypes.c_void_p(buffer), samples[position][sample])
         call("LiteRtRunCompiledModel", compiled, zero, counts[0], inputs, counts[1], outputs)
 
     for _ in range(WARM_UP):
@@ -190,12 +190,12 @@ def _buffers(
     call(f"LiteRtGetNumSignature{side}s", signature, ctypes.byref(count))
     buffers, names = (ctypes.c_void_p * count.value)(), []
     for index in range(count.value):
-        place = ctypes.c_size_t(index)
-        tensor = call.make(f"LiteRtGetSignature{side}TensorByIndex", signature, place)
+        position = ctypes.c_size_t(index)
+        tensor = call.make(f"LiteRtGetSignature{side}TensorByIndex", signature, position)
         name, kind = ctypes.c_char_p(), ctypes.create_string_buffer(_TYPE_BYTES)
         call("LiteRtGetTensorName", tensor, ctypes.byref(name))
         call("LiteRtGetRankedTensorType", tensor, kind)
-        needs = call.make(f"LiteRtGetCompiledModel{side}BufferRequirements", compiled, ctypes.c_size_t(0), place)
+        needs = call.make(f"LiteRtGetCompiledModel{side}BufferRequirements", compiled, ctypes.c_size_t(0), position)
         buffers[index] = call.make("LiteRtCreateManagedTensorBufferFromRequirements", environment, kind, needs).value
         names.append((name.value or b"").decode(errors="replace"))
     return buffers, names

@@ -121,8 +121,8 @@ class Micro(Runtime):
         ]
 
         def set_inputs(sample: Sequence[Array]) -> None:
-            for place, value, size in zip(places, sample, sizes, strict=True):
-                move(place, value.ctypes.data, size)
+            for address, value, size in zip(places, sample, sizes, strict=True):
+                move(address, value.ctypes.data, size)
 
         def get_outputs() -> Sequence[Array]:
             return [view.copy() for view in views]
@@ -131,8 +131,8 @@ class Micro(Runtime):
         return set_inputs, invoke, get_outputs
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
-        told = self._manifest.layers
-        table = (_Layer * len(told)).in_dll(self._library, "model_layers")
+        layers = self._manifest.layers
+        table = (_Layer * len(layers)).in_dll(self._library, "model_layers")
         runs = [ctypes.CFUNCTYPE(None)(layer.run) for layer in table]
         set_inputs, _, _ = self._bound or self._bind_calls()
         spent, clock = [list[int]() for _ in runs], time.perf_counter_ns
@@ -151,7 +151,7 @@ class Micro(Runtime):
                     method="median of the layer's own function, called one by one",
                 ),
             )
-            for layer, nanoseconds in zip(told, spent, strict=True)
+            for layer, nanoseconds in zip(layers, spent, strict=True)
         ]  # fmt: skip
 
     def _memory(self) -> dict[str, Quantity]:
@@ -199,7 +199,7 @@ def _no_compiler() -> MissingProgramError:
 def c_compiler() -> list[str] | None:
     """The command of a C compiler for this machine: its own, else ziglang's; None if there is none."""
     for name in ("cc", "gcc", "clang"):
-        found = shutil.which(name)
-        if found is not None:
-            return [found]
+        program = shutil.which(name)
+        if program is not None:
+            return [program]
     return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") is not None else None

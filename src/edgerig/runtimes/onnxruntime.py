@@ -148,10 +148,10 @@ def _fixed(
 ) -> tuple[Callable[[Sequence[Array]], object], Callable[[], Sequence[Array]]]:
     """What sets the inputs and gets the outputs where all shapes are known."""
     if len(places) == 1 and len(results) == 1:
-        (place,), (result,) = places, results
+        (target,), (result,) = places, results
 
         def set_input(sample: Sequence[Array]) -> None:
-            place[...] = sample[0]
+            target[...] = sample[0]
 
         def get_output() -> Sequence[Array]:
             return (result.copy(),)
@@ -159,8 +159,8 @@ def _fixed(
         return set_input, get_output
 
     def set_inputs(sample: Sequence[Array]) -> None:
-        for place, value in zip(places, sample, strict=True):
-            place[...] = value
+        for target, value in zip(places, sample, strict=True):
+            target[...] = value
 
     def get_outputs() -> Sequence[Array]:
         return [result.copy() for result in results]
@@ -172,8 +172,8 @@ def _general(binding: Any, places: Sequence[Array], free: Sequence[str]) -> Call
     """What sets the inputs where ``free`` outputs have shapes that only the engine knows."""
 
     def set_inputs(sample: Sequence[Array]) -> None:
-        for place, value in zip(places, sample, strict=True):
-            place[...] = value
+        for target, value in zip(places, sample, strict=True):
+            target[...] = value
         # What the engine made for the last sample would be used again, whatever the shape is now.
         for name in free:
             binding.bind_output(name, "cpu")

@@ -110,11 +110,11 @@ class Tflm(Runtime):
             self._interpreter.print_allocations()
         sizes = dict(ARENA_LINE.findall(text()))
         method = "TFLite Micro's own recording of its arena on this machine; pointers are 8 bytes, 4 on a Cortex-M"
-        found: dict[str, Quantity] = {}
+        quantities: dict[str, Quantity] = {}
         for name, key in (("total", "arena"), ("head", "arena_activations"), ("tail", "arena_persistent")):
             if name in sizes:
-                found[key] = Measurement(value=float(sizes[name]), unit="B", kind="measured", method=method)
-        return found or {"arena": Unavailable("this version of TFLite Micro does not print its allocations")}
+                quantities[key] = Measurement(value=float(sizes[name]), unit="B", kind="measured", method=method)
+        return quantities or {"arena": Unavailable("this version of TFLite Micro does not print its allocations")}
 
     def _close(self) -> None:
         del self._interpreter, self._data

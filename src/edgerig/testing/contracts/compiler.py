@@ -69,7 +69,7 @@ class CompilerContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def made(
+    def compiled(
         cls,
         compiler: ModelCompiler,
         artifact: Artifact,
@@ -77,7 +77,7 @@ class CompilerContract:
         tmp_path_factory: pytest.TempPathFactory,
     ) -> Artifact:
         """What it makes, shared by the tests."""
-        return compiler.compile(artifact, tmp_path_factory.mktemp("made"), dataset)
+        return compiler.compile(artifact, tmp_path_factory.mktemp("compiled"), dataset)
 
     def test_compiler_says_what_it_is(self, compiler: ModelCompiler) -> None:
         assert compiler.name
@@ -99,36 +99,38 @@ class CompilerContract:
     def test_the_network_is_not_refused(self, compiler: ModelCompiler, artifact: Artifact) -> None:
         assert compiler.refuses(artifact.format, artifact.scheme) is None
 
-    def test_the_file_is_what_the_description_says(self, compiler: ModelCompiler, made: Artifact) -> None:
-        path, format = Path(made.path), formats.named(compiler.makes)
+    def test_the_file_is_what_the_description_says(self, compiler: ModelCompiler, compiled: Artifact) -> None:
+        path, format = Path(compiled.path), formats.named(compiler.makes)
         assert path.suffix in format.suffixes
-        assert made.format == compiler.makes
+        assert compiled.format == compiler.makes
         members = format.files(path)
-        assert sum(member.stat().st_size for member in members) == made.size
-        assert sha256(format.payload(path)) == made.sha256
-        assert Artifact.load(sidecar_path(path)) == made
-        assert made.name == (path.parent.name if format.storage == "files" else path.stem)
+        assert sum(member.stat().st_size for member in members) == compiled.size
+        assert sha256(format.payload(path)) == compiled.sha256
+        assert Artifact.load(sidecar_path(path)) == compiled
+        assert compiled.name == (path.parent.name if format.storage == "files" else path.stem)
 
-    def test_nothing_else_is_left(self, made: Artifact) -> None:
-        path = Path(made.path)
-        format = formats.named(made.format)
+    def test_nothing_else_is_left(self, compiled: Artifact) -> None:
+        path = Path(compiled.path)
+        format = formats.named(compiled.format)
         out = path.parent.parent if format.storage == "files" else path.parent
         left = {item for item in out.rglob("*") if not item.is_dir()}
         assert left == {*format.files(path), sidecar_path(path)}
 
-    def test_the_scheme_is_the_declared_one(self, compiler: ModelCompiler, artifact: Artifact, made: Artifact) -> None:
-        assert made.scheme == (compiler.scheme or artifact.scheme)
+    def test_the_scheme_is_the_declared_one(
+        self, compiler: ModelCompiler, artifact: Artifact, compiled: Artifact
+    ) -> None:
+        assert compiled.scheme == (compiler.scheme or artifact.scheme)
 
-    def test_preprocessing_and_classes_are_carried_over(self, artifact: Artifact, made: Artifact) -> None:
-        assert (made.preprocessing, made.classes) == (artifact.preprocessing, artifact.classes)
+    def test_preprocessing_and_classes_are_carried_over(self, artifact: Artifact, compiled: Artifact) -> None:
+        assert (compiled.preprocessing, compiled.classes) == (artifact.preprocessing, artifact.classes)
 
-    def test_shapes_stay(self, artifact: Artifact, made: Artifact) -> None:
-        assert [spec.shape for spec in made.inputs] == [spec.shape for spec in artifact.inputs]
-        assert [spec.shape for spec in made.outputs] == [spec.shape for spec in artifact.outputs]
+    def test_shapes_stay(self, artifact: Artifact, compiled: Artifact) -> None:
+        assert [spec.shape for spec in compiled.inputs] == [spec.shape for spec in artifact.inputs]
+        assert [spec.shape for spec in compiled.outputs] == [spec.shape for spec in artifact.outputs]
 
-    def test_the_origin_is_told(self, compiler: ModelCompiler, artifact: Artifact, made: Artifact) -> None:
-        assert made.origins[:-1] == artifact.origins
-        origin = made.origins[-1]
+    def test_the_origin_is_told(self, compiler: ModelCompiler, artifact: Artifact, compiled: Artifact) -> None:
+        assert compiled.origins[:-1] == artifact.origins
+        origin = compiled.origins[-1]
         assert (origin.tool, origin.parent) == (compiler.name, artifact.sha256)
         assert "edgerig" in origin.versions
         assert origin.seconds is not None
@@ -137,11 +139,11 @@ class CompilerContract:
         assert {key: origin.options.get(key) for key in settings} == settings
 
     def test_equal_inputs_give_equal_files(
-        self, compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, made: Artifact, tmp_path: Path
+        self, compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, compiled: Artifact, tmp_path: Path
     ) -> None:
-        assert compiler.compile(artifact, tmp_path, dataset).sha256 == made.sha256
+        assert compiler.compile(artifact, tmp_path, dataset).sha256 == compiled.sha256
 
-    def test_the_input_is_left_alone(self, artifact: Artifact, made: Artifact) -> None:
+    def test_the_input_is_left_alone(self, artifact: Artifact, compiled: Artifact) -> None:
         assert artifact.read()
 
     def test_a_refused_network_leaves_nothing(

@@ -64,10 +64,10 @@ class DatasetContract:
                 assert set(labels.tolist()) == set(range(len(dataset.classes)))
 
     def test_the_shape_told_beforehand_is_that_of_its_samples(self, dataset: Dataset) -> None:
-        told = dataset.sample_shape
-        if told is not None:
+        shape = dataset.sample_shape
+        if shape is not None:
             samples = dataset.split("test")
-            assert samples.inputs(slice(0, 2), dataset.preprocessing).shape[1:] == told
+            assert samples.inputs(slice(0, 2), dataset.preprocessing).shape[1:] == shape
 
     def test_inputs_are_the_raw_samples_preprocessed(self, dataset: Dataset) -> None:
         for samples in _splits(dataset):
@@ -101,9 +101,9 @@ class DatasetContract:
 
     def test_equal_settings_give_equal_samples(self, dataset: Dataset) -> None:
         again = type(dataset)(dataset.settings)
-        for one, other in zip(_splits(dataset), _splits(again), strict=True):
-            assert one.fingerprint == other.fingerprint
-            assert one.labels.tolist() == other.labels.tolist()
+        for first, other in zip(_splits(dataset), _splits(again), strict=True):
+            assert first.fingerprint == other.fingerprint
+            assert first.labels.tolist() == other.labels.tolist()
         assert again.preprocessing.hash == dataset.preprocessing.hash
 
     def test_metrics_are_fresh_and_know_perfect_predictions(self, dataset: Dataset) -> None:
@@ -127,10 +127,10 @@ class DatasetContract:
 
 def _splits(dataset: Dataset) -> list[Samples]:
     """The splits that are not empty; validation may be."""
-    found = []
+    splits = []
     for name in SPLITS:
         try:
-            found.append(dataset.split(name))
+            splits.append(dataset.split(name))
         except DatasetError:
             assert name == "validation", f"the {name} split cannot be had"
-    return found
+    return splits

@@ -123,10 +123,10 @@ class TargetContract:
         assert (run.round_trips_ns >= inside).all()
 
     def test_progress_tells_of_every_sample_once(self, session: Session, deployment: Deployment) -> None:
-        told: list[int] = []
-        session.run(random_inputs(deployment.artifact, 60), told.append)
-        assert sum(told) == 60
-        assert min(told) > 0
+        counts: list[int] = []
+        session.run(random_inputs(deployment.artifact, 60), counts.append)
+        assert sum(counts) == 60
+        assert min(counts) > 0
 
     def test_wrong_shape_and_wrong_dtype_are_refused_and_the_session_goes_on(
         self, session: Session, deployment: Deployment
@@ -145,14 +145,14 @@ class TargetContract:
     def test_transport_is_a_number_with_a_method_or_says_why_not(
         self, session: Session, deployment: Deployment
     ) -> None:
-        found = session.transport(random_inputs(deployment.artifact, 2), 5)
-        if isinstance(found, Measurement):
-            assert found.value >= 0
-            assert found.unit == "s"
-            assert found.n == 5
-            assert found.method
+        transport = session.transport(random_inputs(deployment.artifact, 2), 5)
+        if isinstance(transport, Measurement):
+            assert transport.value >= 0
+            assert transport.unit == "s"
+            assert transport.n == 5
+            assert transport.method
         else:
-            assert found.reason
+            assert transport.reason
 
     def test_profile_names_operators_in_order_or_says_why_not(self, session: Session, deployment: Deployment) -> None:
         layers = session.profile(random_inputs(deployment.artifact, 4))
