@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from edgerig.artifact import Artifact
+import msgspec
+
+from edgerig import formats
+from edgerig.artifact import Artifact, Origin
+from edgerig.bounded import isolated
+from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
 from edgerig.datasets.base import Dataset
+from edgerig.errors import (
+    ArtifactCheckError,
+    CompileError,
+    EdgerigError,
+    IncompatibleError,
+    UsageError,
+    storing,
+)
 from edgerig.models.graph.types import Graph
 from edgerig.plugins import Plugin
 from edgerig.progress import Progress
@@ -52,9 +67,28 @@ class ModelCompiler(Plugin, ABC):
             ArtifactCheckError: The result is not what was asked for; names the tensor.
             StorageError: ``out`` cannot be written; nothing half-written is left.
         """
-        from edgerig.compilers.result import run_compiler
-
-        return run_compiler(self, artifact, out, dataset, progress or Progress())
+        progress = progress or Progress()
+        check_call(self, artifact, dataset)
+        format = formats.named(self.makes)
+        path = output_path(artifact, out, self.name, format, self.scheme)
+        if path.resolve() == Path(artifact.path).resolve():
+            raise UsageError(
+                f"The compiled file would overwrite its input {path}.", "Choose another folder with --out."
+            )
+        started = time.perf_counter()
+        with progress.task(f"compile {artifact.name} to {self.name}"):
+            what = f"Compiling {Path(artifact.path).name} to {self.name}"
+            data, compiled = isolated(what, CompileError, _compile_checked, self, artifact, path, dataset, progress)
+        origin = origin_of(self, artifact, dataset, time.perf_counter() - started)
+        stored = format.store(data, path)
+        compiled = msgspec.structs.replace(compiled, path=str(stored), origins=(*artifact.origins, origin))
+        compiled.save()
+        if self.needs_dataset and dataset is not None and dataset.task == "none":
+            progress.log(
+                f"{path.name} was calibrated on dataset {dataset.name!r}, whose numbers mean nothing: "
+                "good for speed and size, not for accuracy"
+            )
+        return compiled
 
     def payload(self, made: Artifact, before: int) -> int:
         """Bytes that the network takes on a device once it is ``made``; ``before`` is what its input takes."""
@@ -73,3 +107,69 @@ class ModelCompiler(Plugin, ABC):
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes | Path:
         """The bytes of the compiled file; or, where the format has several, what was written: the first file or the
         folder. ``work`` is an empty folder that is removed afterwards."""
+
+
+def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None) -> None:
+    """Refuse what cannot work, before anything is done.
+
+    Raises:
+        UsageError: The compiler calibrates and there is no dataset.
+        IncompatibleError: The input's format or scheme is refused.
+        MissingExtraError: The engine is not installed.
+    """
+    reason = compiler.refuses(artifact.format, artifact.scheme)
+    if reason:
+        raise IncompatibleError(f"{artifact.name} cannot be compiled: {reason}.")
+    compiler.require()
+    if compiler.needs_dataset and dataset is None:
+        raise UsageError(
+            f"Compiler {compiler.name!r} calibrates on samples, and there is no dataset.",
+            "Name one, for example --dataset mnist.",
+        )
+
+
+def origin_of(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, seconds: float) -> Origin:
+    """What an artifact says of how ``compiler`` made it of ``artifact`` in so many seconds."""
+    return Origin(
+        tool=compiler.name,
+        options=options_of(compiler.settings, dataset if compiler.needs_dataset else None),
+        parent=artifact.sha256,
+        versions=versions_of(compiler.modules),
+        seconds=round(seconds, 3),
+    )
+
+
+def _compile_checked(
+    compiler: ModelCompiler, artifact: Artifact, path: Path, dataset: Dataset | None, progress: Progress
+) -> tuple[bytes, Artifact]:
+    """What is to become ``path``, inspected, and its description."""
+    format, scheme = formats.named(compiler.makes), compiler.scheme or artifact.scheme
+    with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
+        data = payload_of(_compile(compiler, artifact, Path(work), dataset, progress), compiler.name, format)
+    with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-check-") as work:
+        stored = format.store(data, Path(work) / path.name)
+        graph, specification = read_back(stored, compiler.name, format)
+        if graph is not None:
+            compiler._inspect(graph, data, scheme, path.name)
+        elif specification is not None and specification.scheme != scheme:
+            raise ArtifactCheckError(
+                f"{path.name} should be {scheme} and is {specification.scheme}.",
+                f"Compiler {compiler.name!r} and the format {format.name!r} must say the same.",
+            )
+        format.check(stored)
+    return data, describe(artifact, path, data, format, scheme, specification)
+
+
+def _compile(
+    compiler: ModelCompiler, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress
+) -> bytes | Path:
+    try:
+        return compiler._compile(artifact, work, dataset, progress)
+    except (EdgerigError, OSError):
+        raise
+    except Exception as error:
+        text = (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
+        raise CompileError(
+            f"Compiler {compiler.name!r} failed on {artifact.name}: {text}.",
+            "Does the network use an operator that the compiler does not know?",
+        ) from error

@@ -10,11 +10,11 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from edgerig import files
-from edgerig.artifact import Artifact, Origin
+from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
-from edgerig.compilers.base import ModelCompiler
+from edgerig.compilers.base import ModelCompiler, check_call, origin_of
 from edgerig.compilers.c_array import c_identifier
-from edgerig.compilers.result import check_call, options_of, versions_of, with_layouts
+from edgerig.compilers.result import with_layouts
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, UsageError
 from edgerig.micro.emit.manifest import Manifest
@@ -81,13 +81,7 @@ class CSource(ModelCompiler):
             file = Path(artifact.path).name
             what = f"Compiling {file} to {self.name}"
             source = isolated(what, CompileError, compile_model, artifact.read(), name, options, file)
-        origin = Origin(
-            tool=self.name,
-            options=options_of(self, dataset),
-            parent=artifact.sha256,
-            versions=versions_of(self),
-            seconds=round(time.perf_counter() - started, 3),
-        )
+        origin = origin_of(self, artifact, dataset, time.perf_counter() - started)
         source.write(out)
         content = source.files[MANIFEST]
         return msgspec.structs.replace(
