@@ -81,7 +81,7 @@ def blobs_with() -> Callable[..., Dataset]:
 @pytest.fixture(scope="session")
 def keras_net(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A convolutional network (batch norm, depthwise, pooling, dense, softmax), 12x12x1 to 4 classes."""
-    from edgerig.models.keras.base import import_keras, seeded
+    from edgerig.models.keras.engine import import_keras, seeded
 
     keras = import_keras()
     layers = keras.layers

@@ -19,7 +19,7 @@ from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_check import check_tflite
 from edgerig.models.graph.types import Graph, Operator, Tensor
-from edgerig.models.keras.base import import_keras
+from edgerig.models.keras.engine import import_keras
 
 SCHEMES = ["float32", "float16", "dynamic", "int8", "int16x8"]
 

@@ -15,7 +15,8 @@ from edgerig.errors import CompileError, IncompatibleError, ModelError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_check import buffers_outside
-from edgerig.models.keras.base import import_keras, load_keras
+from edgerig.models.keras.engine import import_keras
+from edgerig.models.keras.files import load_keras
 
 
 def test_tflite_agrees_with_keras(keras_net: Artifact, float_net: Artifact, blobs, run_litert) -> None:

@@ -86,7 +86,7 @@ def test_architectures_compute_the_same_in_onnx(
     build: Callable[[Any], Any], tmp_path: Path, run_litert: Callable[..., Any]
 ) -> None:
     from edgerig.compilers.float32 import Float32
-    from edgerig.models.keras.base import import_keras, seeded
+    from edgerig.models.keras.engine import import_keras, seeded
 
     with seeded(3):
         build(import_keras()).save(tmp_path / "net.keras")

@@ -18,7 +18,7 @@ from edgerig.errors import CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_check import buffers_outside
-from edgerig.models.keras.base import import_keras, seeded
+from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.plugins import convert_settings
 
 QUANTIZERS = {cls.name: cls for cls in (Float16, Dynamic, Int8, Int16x8)}

@@ -11,7 +11,7 @@ import pytest
 
 from edgerig.compilers.float32 import convert_keras
 from edgerig.compilers.stablehlo import dense_as_convolution
-from edgerig.models.keras.base import import_keras, seeded
+from edgerig.models.keras.engine import import_keras, seeded
 
 #: Every shape of up to four axes behind the batch, of sizes 1 and 3.
 SHAPES = [shape for rank in (1, 2, 3, 4) for shape in itertools.product((1, 3), repeat=rank)]

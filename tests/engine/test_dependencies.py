@@ -243,7 +243,8 @@ def test_calibration_depends_on_the_preprocessing_and_a_compiler_that_does_not_c
 
 MODEL = """\
 from edgerig.artifact import Preprocessing
-from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.models.keras.base import KerasModel
+from edgerig.models.keras.engine import import_keras
 from sizes import FILTERS
 
 class Tiny(KerasModel):

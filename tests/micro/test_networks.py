@@ -16,7 +16,7 @@ from edgerig.micro.frontend.read import read_program
 from edgerig.micro.reference import Machine
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.tflite_file import read_tflite
-from edgerig.models.keras.base import import_keras, seeded
+from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.testing.networks.generated import load, run_sanitized
 from edgerig.testing.networks.known_networks import MLPERF_TINY, WAKE_WORDS, digits, mlperf_tiny, wake_words
 from edgerig.testing.networks.random_networks import NETWORKS, random_network

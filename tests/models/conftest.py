@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edgerig import files
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset, Samples, SplitName
-from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.models.keras.base import KerasModel
+from edgerig.models.keras.engine import import_keras
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
 

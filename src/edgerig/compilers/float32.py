@@ -65,7 +65,7 @@ def convert_keras(path: Path) -> bytes:
         ModelError: The file is corrupt, or holds code (a Lambda layer).
         CompileError: The network has a free axis besides the batch, or an operation that TFLite lacks.
     """
-    from edgerig.models.keras.base import load_keras
+    from edgerig.models.keras.files import load_keras
 
     model = load_keras(path)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -79,7 +79,20 @@ class ModelWrapper(Plugin, ABC):
         """
 
 
-def check_trainable(model: ModelWrapper, dataset: Dataset) -> None:
+class TakesSamples(Protocol):
+    """What takes preprocessed samples of one shape."""
+
+    name: ClassVar[str]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch axis."""
+
+    def preprocessing(self, dataset: Dataset) -> Preprocessing:
+        """The preprocessing with which it takes samples of ``dataset``."""
+
+
+def check_trainable(model: TakesSamples, dataset: Dataset) -> None:
     """Refuse a dataset whose samples a model does not take, before they are fetched, where their shape is known.
 
     Raises:
@@ -90,7 +103,7 @@ def check_trainable(model: ModelWrapper, dataset: Dataset) -> None:
         check_input(model, dataset, model.preprocessing(dataset).shape_of(shape))
 
 
-def check_input(model: ModelWrapper, dataset: Dataset, shape: tuple[int, ...]) -> None:
+def check_input(model: TakesSamples, dataset: Dataset, shape: tuple[int, ...]) -> None:
     """Refuse preprocessed samples of another shape than a model takes.
 
     Raises:

@@ -86,7 +86,7 @@ class Keras(Format):
         return read_keras(self.payload(path), path)
 
     def _predictor(self, path: Path) -> Predictor:
-        from edgerig.models.keras.base import load_keras
+        from edgerig.models.keras.files import load_keras
 
         network = load_keras(path)
 

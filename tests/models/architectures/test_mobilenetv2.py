@@ -8,7 +8,8 @@ from edgerig.artifact import Preprocessing
 from edgerig.errors import IncompatibleError, ModelError, SourceError, SpecError, UnknownNameError
 from edgerig.models.architectures.mobilenetv2 import HEAD, MobileNetV2, MobileNetV2Settings
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.models.keras.base import import_keras, load_keras, save_keras, seeded
+from edgerig.models.keras.engine import import_keras, seeded
+from edgerig.models.keras.files import load_keras, save_keras
 from edgerig.testing.contracts.model import ModelContract
 
 pytestmark = pytest.mark.slow

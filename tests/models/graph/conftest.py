@@ -11,7 +11,7 @@ from edgerig.testing.networks import dense_tflite
 
 @pytest.fixture(scope="session")
 def mnist_keras(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from edgerig.models.keras.base import import_keras, seeded
+    from edgerig.models.keras.engine import import_keras, seeded
 
     keras = import_keras()
     layers, some = keras.layers, {"bias_initializer": "random_normal"}

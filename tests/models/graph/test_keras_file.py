@@ -72,7 +72,7 @@ def mobilenet(keras: Any) -> Any:
 
 @pytest.mark.parametrize("build", [sequential, branches, nested, pytest.param(mobilenet, marks=pytest.mark.slow)])
 def test_shapes_and_parameters_are_those_of_keras(build: Callable[[Any], Any], tmp_path: Path) -> None:
-    from edgerig.models.keras.base import import_keras
+    from edgerig.models.keras.engine import import_keras
 
     model = build(import_keras())
     model.save(tmp_path / "net.keras")
@@ -137,7 +137,7 @@ def test_subclassed_models_are_refused_by_class(mnist_keras: Path, tmp_path: Pat
 
 
 def test_a_layer_that_waits_for_nobody_is_told(tmp_path: Path) -> None:
-    from edgerig.models.keras.base import import_keras
+    from edgerig.models.keras.engine import import_keras
 
     branches(import_keras()).save(tmp_path / "net.keras")
 

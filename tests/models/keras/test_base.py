@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgerig.errors import ModelError
-from edgerig.models.keras.base import import_keras, load_keras, save_keras, seeded, tensor_specs
+from edgerig.models.keras.engine import import_keras, seeded
+from edgerig.models.keras.files import load_keras, save_keras, tensor_specs
 
 
 def run_python(code, **environment):
@@ -26,7 +27,7 @@ def run_python(code, **environment):
 
 IMPORT = """
 from edgerig.errors import EdgerigError
-from edgerig.models.keras.base import import_keras
+from edgerig.models.keras.engine import import_keras
 try:
     print(import_keras().backend.backend())
 except EdgerigError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgerig.models.keras.base import import_keras
+from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.fast_gradients import convolution, depthwise_convolution, fast_gradients, max_pool
 
 

@@ -15,7 +15,8 @@ from edgerig.errors import ModelError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.keras_legacy import CODE
 from edgerig.models.graph.read import read_graph
-from edgerig.models.keras.base import import_keras, load_keras
+from edgerig.models.keras.engine import import_keras
+from edgerig.models.keras.files import load_keras
 from edgerig.testing.networks.keras2_files import CONVOLUTION, functional, layer, write_keras2
 
 RNG = np.random.default_rng(11)

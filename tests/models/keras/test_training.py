@@ -13,7 +13,8 @@ import pytest
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.errors import DatasetError, IncompatibleError, Interrupted, ModelError, SpecError, StorageError
 from edgerig.models.base import TrainSettings
-from edgerig.models.keras.base import Phase, load_keras
+from edgerig.models.keras.files import load_keras
+from edgerig.models.keras.phase import Phase
 from edgerig.plugins import convert_settings, describe
 from edgerig.progress import Progress, Task
 

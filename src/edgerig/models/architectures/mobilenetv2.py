@@ -16,7 +16,8 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.errors import ModelError, SourceError, SpecError
 from edgerig.models.base import TrainSettings
-from edgerig.models.keras.base import KerasModel, Phase, import_keras, load_keras
+from edgerig.models.keras.base import KerasModel, Phase, import_keras
+from edgerig.models.keras.files import load_keras
 from edgerig.plugins import Settings
 
 Described = msgspec.Meta

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import ModelError
-from edgerig.models.keras.base import import_keras
+from edgerig.models.keras.engine import import_keras
 
 Batches = Iterable[tuple[NDArray[np.float32], NDArray[np.int32]]]
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig import __version__, files
 from edgerig.artifact import Artifact, Origin
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.errors import DatasetError, IncompatibleError, Interrupted
-from edgerig.models.base import TrainSettings, check_input, check_trainable
+from edgerig.models.base import TakesSamples, TrainSettings, check_input, check_trainable
 from edgerig.models.keras import checkpoint as checkpoints
-from edgerig.models.keras.base import KerasModel, Phase, import_keras, save_keras, seeded, tensor_specs
 from edgerig.models.keras.batches import Feed
 from edgerig.models.keras.checkpoint import Checkpoint, EpochRecord, Identity
+from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.models.keras.event_log import EventLog, event_log
 from edgerig.models.keras.fast_gradients import fast_gradients
+from edgerig.models.keras.files import save_keras, tensor_specs
+from edgerig.models.keras.phase import Phase
 from edgerig.models.keras.steps import Evaluator, Score, Trainer, check_losses
 from edgerig.progress import Progress, Task
 
@@ -45,8 +48,28 @@ def history_path(out: Path, name: str) -> Path:
     return out / f"{name}.history.json"
 
 
+class Trainable(TakesSamples, Protocol):
+    """What is trained here: a network that Keras builds, with its settings and its course of training.
+
+    Attributes:
+        makes: Name of the format in which it is saved.
+    """
+
+    makes: ClassVar[str]
+    settings: Any
+
+    def build(self, classes: int) -> Any:
+        """A fresh, uncompiled Keras model with ``classes`` softmax outputs."""
+
+    def augment(self, batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """A changed copy of a training batch, shape (n, ...)."""
+
+    def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
+        """The phases of a training, in order."""
+
+
 def train(
-    wrapper: KerasModel,
+    wrapper: Trainable,
     dataset: Dataset,
     settings: TrainSettings,
     out: Path,
@@ -84,7 +107,7 @@ class _Run:
     """One training under way."""
 
     def __init__(
-        self, wrapper: KerasModel, dataset: Dataset, settings: TrainSettings, out: Path, progress: Progress
+        self, wrapper: Trainable, dataset: Dataset, settings: TrainSettings, out: Path, progress: Progress
     ) -> None:
         self.wrapper, self.dataset, self.settings = wrapper, dataset, settings
         self.out, self.progress = out, progress
@@ -275,7 +298,7 @@ class _Run:
         )
 
 
-def _plan(wrapper: KerasModel, settings: TrainSettings) -> tuple[tuple[Phase, float], ...]:
+def _plan(wrapper: Trainable, settings: TrainSettings) -> tuple[tuple[Phase, float], ...]:
     """Phase and learning rate of each epoch."""
     return tuple(
         (phase, float(phase.learning_rate * settings.learning_rate_decay**epoch))

@@ -1,0 +1,87 @@
+"""Files of Keras models, and the tensors that go in and out of one."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgerig import files
+from edgerig.artifact import TensorSpec
+from edgerig.errors import EdgerigError, ModelError
+from edgerig.models.graph.keras_legacy import is_hdf5
+from edgerig.models.keras.engine import import_keras
+from edgerig.models.keras.hdf5 import load_hdf5
+
+
+def load_keras(path: Path) -> Any:
+    """The Keras model in a ``.keras`` or ``.h5`` file, uncompiled. Code within the file is never run.
+
+    Raises:
+        ModelError: The file is missing, corrupt, or holds something that only runs as code (a Lambda layer).
+    """
+    keras = import_keras()
+    if not path.is_file():
+        raise ModelError(f"There is no model file {path}.")
+    try:
+        data = path.read_bytes()
+        if is_hdf5(data):
+            return load_hdf5(keras, data, path)
+        del data
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except EdgerigError:
+        raise
+    except Exception as error:
+        if "lambda" in str(error).lower():
+            hint = "It holds a Lambda layer, which is code. Replace it by a layer of Keras and save the model again."
+        else:
+            hint = "Is it complete, and saved by Keras 3 as .keras?"
+        raise ModelError(f"{path.name} is not a model that Keras can read: {_first_line(error)}", hint) from error
+
+
+def save_keras(model: Any, path: Path) -> None:
+    """Write ``model`` to ``path`` (``.keras``), atomically; equal models give equal bytes.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    with files.atomic_path(path) as temporary:
+        model.save(temporary)
+        temporary.write_bytes(_without_dates(temporary.read_bytes()))
+
+
+def _without_dates(archive: bytes) -> bytes:
+    # Keras stamps the zip's members and metadata.json with the time of saving.
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(result, "w") as target:
+        for name in sorted(source.namelist()):
+            data = source.read(name)
+            if name == "metadata.json":
+                metadata = msgspec.json.decode(data)
+                metadata["date_saved"] = "1980-01-01@00:00:00"
+                data = msgspec.json.encode(metadata)
+            target.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_STORED)
+    return result.getvalue()
+
+
+def tensor_specs(model: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs of a built Keras model, with a batch of one."""
+    # A Sequential has no output_names.
+    names = getattr(model, "output_names", None) or [model.layers[-1].name]
+    outputs = zip(model.outputs, names, strict=True)
+    return (
+        tuple(_spec(tensor, tensor.name) for tensor in model.inputs),
+        tuple(_spec(tensor, name) for tensor, name in outputs),
+    )
+
+
+def _spec(tensor: Any, name: str) -> TensorSpec:
+    return TensorSpec(name, (1, *(int(size) for size in tensor.shape[1:])), str(tensor.dtype))
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
