@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": ("bench", "Measure one model file on one target, without a rig file."),
     "compare": ("compare", "Tell whether B is slower, larger or worse than A: in pairs of fresh processes."),
     "gate": ("gate", "Measure a rig and fail if it has become worse than a baseline."),
+    "history": ("history", "List what many runs say over time, and name baselines."),
     "train": ("train", "Train a model on a dataset."),
     "compile": ("compile", "Quantize, convert or lower a model file."),
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),

@@ -57,6 +57,7 @@ def command(
     from edgerig.engine.api import plan as make
     from edgerig.engine.gate import GateOptions, run_gate
     from edgerig.errors import EdgerigError, Interrupted
+    from edgerig.results.history.store import History
 
     try:
         plan = make(rig, only=only, settings=settings)
@@ -65,7 +66,7 @@ def command(
             out=out if out is not None else Path("runs") / "gate", resume=resume, confirm=not no_confirm,
             retry=inconclusive == "retry", command=shlex.join(["edgerig", *sys.argv[1:]]),
         )  # fmt: skip
-        result = run_gate(plan, Path(baseline), options, ConsoleProgress())
+        result = run_gate(plan, History(Path("runs")).baseline(baseline), options, ConsoleProgress())
         _write(result, inconclusive, junit, markdown)
     except Interrupted:
         raise

@@ -12,6 +12,7 @@ from edgerig import __version__, files
 from edgerig.errors import StorageError, UsageError
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
+from edgerig.results.commit import current_commit
 from edgerig.results.lock import LOCK
 from edgerig.results.types import BUNDLE_VERSION
 from edgerig.rig.parse import rig_to_builtins, rig_to_yaml
@@ -61,6 +62,7 @@ def open_bundle(bundle: Bundle, plan: Plan, *, command: str) -> Header:
         rig=rig_to_builtins(plan.rig),
         cells=tuple(cell.id for cell in plan.cells),
         commands=(command,) if command else (),
+        commit=current_commit(),
     )
     bundle.write_header(header)
     files.write_text(bundle.path / "rig.yaml", rig_to_yaml(plan.rig))

@@ -50,7 +50,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
     ``plan_hash`` covers rig and cells; only a run with the same one may be resumed. ``model`` and ``dataset`` are
     None until they are prepared. ``data`` is the digest of the test samples as they go into a network; ``references``
-    those of the float models that predictions are compared with, by the model's name.
+    those of the float models that predictions are compared with, by the model's name. ``commit`` is that of the user's
+    own sources, where it is known (`edgerig.results.commit`).
     """
 
     version: int
@@ -68,6 +69,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     host: MachineState | None = None
     data: str | None = None
     references: dict[str, str] | None = None
+    commit: str = ""
 
 
 class Bundle:

@@ -1,0 +1,158 @@
+"""``edgerig history``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgerig.cli.console import echo, print_json, say, terminal_width
+
+if TYPE_CHECKING:
+    from edgerig.results.history.store import History
+
+_FOLDER = click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+    help="The folder of the bundles, and of the index.",
+)  # fmt: skip
+_RIG = click.option("--rig", help="Only runs of the rig of that name.")
+
+
+@click.group(name="history")
+def command() -> None:
+    """What many runs say over time, by rig, device, commit and date.
+
+    The history is an index of the bundles in a folder: every command first takes up what is new there. It is a SQLite
+    file beside them that holds nothing of its own, and can be made anew. Nothing leaves this machine.
+
+    \b
+    Examples:
+      edgerig history list
+      edgerig history page --out history.html
+      edgerig history name main runs/demo
+      edgerig gate rig.yaml --baseline main
+    """
+
+
+@command.command("list")
+@_FOLDER
+@_RIG
+@click.option("--json", "as_json", is_flag=True, help="Print the runs as one JSON document.")
+def list_(runs: Path, rig: str | None, as_json: bool) -> None:
+    """List the runs, the latest first, and the baselines."""
+    from edgerig.cli.tables import Column, render_table
+
+    history = _updated(runs)
+    names: dict[str, list[str]] = {}
+    for name, bundle in history.baselines().items():
+        names.setdefault(bundle, []).append(name)
+    entries = history.runs(rig)
+    if as_json:
+        rows = [
+            {"rig": run.rig, "created": run.created, "commit": run.commit, "edgerig": run.edgerig,
+             "dataset": run.dataset, "bundle": run.bundle, "there": Path(run.bundle).is_dir(),
+             "baselines": names.get(run.bundle, [])}
+            for run in entries
+        ]  # fmt: skip
+        print_json({"runs": rows, "baselines": history.baselines()})
+        return
+    columns = (
+        Column("rig", right=False), Column("date", right=False), Column("commit", right=False, rank=1),
+        Column("dataset", right=False, rank=2), Column("baseline", right=False), Column("bundle", right=False),
+    )  # fmt: skip
+    cells = [
+        [run.rig, run.created, run.commit[:12] or "-", run.dataset, ", ".join(names.get(run.bundle, [])) or "-",
+         run.bundle + ("" if Path(run.bundle).is_dir() else " (gone)")]
+        for run in entries
+    ]  # fmt: skip
+    if not cells:
+        say(f"No finished run is in {runs} yet.")
+        return
+    for line in render_table(columns, cells, terminal_width(sys.stdout)):
+        say(line)
+
+
+@command.command("series")
+@_FOLDER
+@_RIG
+@click.option("--metric", help="Only that metric, such as latency.")
+@click.option("--json", "as_json", is_flag=True, help="Print the series as one JSON document.")
+def series(runs: Path, rig: str | None, metric: str | None, as_json: bool) -> None:
+    """Print each metric of each cell over time, and where its level changed."""
+    from edgerig.report.history import changes_of
+    from edgerig.report.units import show
+
+    found = _updated(runs).series(rig, metric)
+    if as_json:
+        print_json(
+            [{"series": each, "changes": [change.point.bundle for change in changes_of(each)]} for each in found]
+        )
+        return
+    for each in found:
+        latest = show(each.points[-1].value, each.unit)
+        say(f"{each.rig} {each.cell} {each.metric}: {len(each.points)} runs, now {latest} ({each.device})")
+        for change in changes_of(each):
+            say(f"  {change.share:+.1%} from {change.before} to {change.after} in {change.point.bundle}", fg="yellow")
+
+
+@command.command("page")
+@_FOLDER
+@_RIG
+@click.option("--metric", help="Only that metric, such as latency.")
+@click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: history.html in --runs]")
+def page(runs: Path, rig: str | None, metric: str | None, out: Path | None) -> None:
+    """Write a page with a chart for each series, changes of level marked."""
+    from edgerig.files import write_text
+    from edgerig.report.history import render_history
+
+    path = out if out is not None else runs / "history.html"
+    write_text(path, render_history(_updated(runs).series(rig, metric)))
+    echo(f"Page: {path}")
+
+
+@command.command("name")
+@_FOLDER
+@click.argument("name")
+@click.argument("bundle", type=click.Path(path_type=Path))
+def name_(runs: Path, name: str, bundle: Path) -> None:
+    """Let NAME stand for BUNDLE, as in `edgerig gate --baseline NAME`."""
+    from edgerig.results.history.store import History
+
+    History(runs).name(name, bundle)
+    echo(f"{name} is {bundle}")
+
+
+@command.command("add")
+@_FOLDER
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def add(runs: Path, bundles: tuple[Path, ...]) -> None:
+    """Take up bundles that lie elsewhere."""
+    from edgerig.results.history.store import History
+
+    for bundle in bundles:
+        History(runs).add(bundle)
+
+
+@command.command("rebuild")
+@_FOLDER
+def rebuild(runs: Path) -> None:
+    """Make the index anew out of the bundles that are there."""
+    from edgerig.results.history.store import History
+
+    count = History(runs).rebuild(echo)
+    echo(f"{count} runs in {runs}")
+
+
+def _updated(runs: Path) -> History:
+    """The history with what is new taken up; an index that cannot be written is read as it is."""
+    from edgerig.errors import StorageError
+    from edgerig.results.history.store import History
+
+    history = History(runs)
+    try:
+        history.update(echo)
+    except StorageError as error:
+        echo(f"(!) The history is as it was: {error.message}")
+    return history

@@ -1,0 +1,78 @@
+"""The history of many runs as one HTML page that loads nothing from outside: a chart for each series."""
+
+from __future__ import annotations
+
+import msgspec
+from markupsafe import Markup
+
+from edgerig.measure.changes import change_points, levels
+from edgerig.report.charts import curve
+from edgerig.report.html import _TEMPLATES, _part, _shown_value
+from edgerig.report.units import show
+from edgerig.results.history.store import Point, Series
+from edgerig.views import Axis, Curve, Line
+
+#: Change of level that is marked, as a share of the level before.
+LEAST = 0.01
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A new level: the first run that has it, and the two levels in words."""
+
+    point: Point
+    before: str
+    after: str
+    share: float
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """One series as it is shown."""
+
+    series: Series
+    drawing: Markup | None
+    changes: tuple[Change, ...]
+    latest: str
+
+
+def changes_of(series: Series) -> tuple[Change, ...]:
+    """Where the level of a series changes by more than `LEAST`."""
+    values = [point.value for point in series.points]
+    size = max(map(abs, values), default=0.0)
+    found = change_points(values, LEAST * size)
+    level = levels(values, found)
+    return tuple(
+        Change(
+            series.points[index], show(level[index - 1], series.unit), show(level[index], series.unit),
+            level[index] / level[index - 1] - 1 if level[index - 1] else 0.0,
+        )
+        for index in found
+    )  # fmt: skip
+
+
+def chart_of(series: Series) -> Chart:
+    """The values of a series in the order of time, and the levels between its changes."""
+    values = [point.value for point in series.points]
+    changes = changes_of(series)
+    where = [series.points.index(change.point) for change in changes]
+    numbers = tuple(float(number) for number in range(1, len(values) + 1))
+    lines = (
+        Line(series.metric, numbers, tuple(values)),
+        Line("level", numbers, tuple(levels(values, where)), stepped=True),
+    )
+    drawing = curve(Curve(series.metric, Axis("run"), Axis(series.metric, series.unit), lines))
+    return Chart(series, drawing, changes, show(values[-1], series.unit))
+
+
+def render_history(series: list[Series]) -> str:
+    """The page. Names are escaped; a content policy forbids scripts and requests."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=_shown_value,
+    )  # fmt: skip
+    rigs: dict[str, list[Chart]] = {}
+    for each in series:
+        rigs.setdefault(each.rig, []).append(chart_of(each))
+    context = {"rigs": rigs, "css": Markup(_part("report.css"))}
+    return environment.get_template("history.html.j2").render(context)

@@ -1,0 +1,101 @@
+"""What of a bundle goes into the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from edgerig.errors import StorageError
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.results.bundle import Bundle
+from edgerig.results.types import CellResult, RunResult
+
+#: Planned or counted, so that a history of them is worth having.
+_MEMORY = ("peak_rss", "arena", "flash", "ram")
+
+
+class FigureEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one cell of one run, with its interval where it has one."""
+
+    cell: str
+    device: str
+    metric: str
+    value: float
+    unit: str
+    kind: str
+    low: float | None = None
+    high: float | None = None
+
+
+class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished bundle.
+
+    Attributes:
+        bundle: Its folder, absolute. stamp: changes whenever its results are written again.
+        commit: Of the user's own sources, where it is known.
+    """
+
+    bundle: str
+    stamp: str
+    rig: str
+    created: str
+    commit: str
+    edgerig: str
+    dataset: str
+    figures: tuple[FigureEntry, ...] = ()
+
+
+def stamp_of(bundle: Path) -> str | None:
+    """What changes when a bundle's results do; None where it is not finished."""
+    try:
+        state = (bundle / "results.json").stat()
+    except OSError:
+        return None
+    return f"{state.st_mtime_ns}-{state.st_size}"
+
+
+def entry_of(bundle: Path) -> RunEntry:
+    """The entry of a finished bundle.
+
+    Raises:
+        StorageError: It is none, or cannot be read.
+    """
+    stamp = stamp_of(bundle)
+    if stamp is None:
+        raise StorageError(f"{bundle} holds no finished run.", "Give the folder that `edgerig run --out` wrote.")
+    run, commit = Bundle(bundle).result(), Bundle(bundle).header().commit
+    return RunEntry(
+        bundle=str(bundle.resolve()), stamp=stamp, rig=run.name, created=run.created, commit=commit,
+        edgerig=run.edgerig, dataset=run.dataset.name, figures=tuple(_figures(run)),
+    )  # fmt: skip
+
+
+def _figures(run: RunResult) -> Iterator[FigureEntry]:
+    for cell in run.cells:
+        device = f"{cell.target} ({cell.machine.cpu})"
+        for name, quantity in _quantities(cell):
+            if isinstance(quantity, Measurement):
+                yield FigureEntry(
+                    cell=cell.id, device=device, metric=name, value=quantity.value, unit=quantity.unit,
+                    kind=quantity.kind, low=quantity.low, high=quantity.high,
+                )  # fmt: skip
+        for metric in cell.quality.metrics:
+            yield FigureEntry(
+                cell=cell.id, device=device, metric=metric.name, value=metric.value, unit=metric.unit, kind="measured",
+                low=metric.low, high=metric.high,
+            )  # fmt: skip
+        yield FigureEntry(
+            cell=cell.id, device=device, metric="size", value=float(cell.artifact.size), unit="B", kind="measured"
+        )
+
+
+def _quantities(cell: CellResult) -> Iterator[tuple[str, Quantity | msgspec.UnsetType | None]]:
+    yield "latency", cell.latency.steady
+    yield "p99", cell.latency.p99
+    yield "load", cell.latency.load
+    for name in _MEMORY:
+        yield name, cell.memory.get(name)
+    yield "instructions", cell.instructions
+    yield "cycles", cell.cycles

@@ -1,0 +1,65 @@
+"""``edgerig history``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.results.conftest import make_measured, write_run
+
+from edgerig.cli import main
+
+__all__ = ["write_run"]
+
+
+@pytest.fixture
+def call(capfd, tmp_path, monkeypatch):
+    """Runs ``edgerig history`` in a folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["history", *arguments])
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_a_history_without_runs_says_so_and_makes_nothing(call, tmp_path: Path) -> None:
+    code, out, _ = call("list")
+    assert (code, out) == (0, "No finished run is in runs yet.\n")
+    assert json.loads(call("list", "--json")[1]) == {"runs": [], "baselines": {}}
+    assert not (tmp_path / "runs").exists()
+
+
+def test_runs_are_listed_named_and_shown(call, write_run, tmp_path: Path) -> None:
+    bundle = write_run("runs/one", make_measured([1e-4] * 3))
+    code, out, _ = call("list")
+    assert code == 0
+    assert str(bundle) in out
+    code, _, err = call("name", "main", "runs/one")
+    assert code == 0, err
+    (run,) = json.loads(call("list", "--json")[1])["runs"]
+    assert (run["baselines"], run["there"], run["rig"]) == (["main"], True, "r")
+    code, out, _ = call("series", "--metric", "latency")
+    assert "1 runs, now 10" in out
+    (document,) = json.loads(call("series", "--metric", "latency", "--json")[1])
+    assert document["changes"] == []
+    assert call("page")[0] == 0
+    assert "int8-litert-local" in (tmp_path / "runs" / "history.html").read_text()
+    assert call("rebuild")[0] == 0
+    code, _, err = call("name", "main", "nothing")
+    assert (code, "no finished run" in err) == (1, True)
+    code, _, err = call("add", "nothing")
+    assert code == 1
+    assert "Traceback" not in err
+
+
+def test_an_index_that_is_broken_is_told_and_no_run_is_lost(call, write_run, tmp_path: Path) -> None:
+    write_run("runs/one", make_measured([1e-4] * 3))
+    (tmp_path / "runs" / "history.sqlite").write_bytes(b"x" * 5000)
+    code, _, err = call("list")
+    assert code == 1
+    assert "edgerig history rebuild" in err
+    assert call("rebuild")[0] == 0
+    assert "one" in call("list")[1]
