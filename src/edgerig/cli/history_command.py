@@ -84,13 +84,13 @@ def series(runs: Path, rig: str | None, metric: str | None, as_json: bool) -> No
     from edgerig.report.history import changes_of
     from edgerig.report.units import show
 
-    found = _updated(runs).series(rig, metric)
+    all_series = _updated(runs).series(rig, metric)
     if as_json:
         print_json(
-            [{"series": each, "changes": [change.point.bundle for change in changes_of(each)]} for each in found]
+            [{"series": each, "changes": [change.point.bundle for change in changes_of(each)]} for each in all_series]
         )
         return
-    for each in found:
+    for each in all_series:
         latest = show(each.points[-1].value, each.unit)
         say(f"{each.rig} {each.cell} {each.metric}: {len(each.points)} runs, now {latest} ({each.device})")
         for change in changes_of(each):

@@ -51,23 +51,23 @@ def self_check(series: PairSeries, margin: float) -> SelfCheck | None:
     if len(series.pairs) < CHECK_PAIRS:
         return None
     try:
-        found = latency_estimate(series.pairs)
+        estimated = latency_estimate(series.pairs)
     except ValueError:
         return None
-    passed = judge_ratio(found, margin) in ("same", "inconclusive")
-    smallest = smallest_difference(found.spread, LOOKS[-1], margin)
+    passed = judge_ratio(estimated, margin) in ("same", "inconclusive")
+    smallest = smallest_difference(estimated.spread, LOOKS[-1], margin)
     tells = passed and smallest <= ASKED
     asked, most = f"{ASKED:.0%}", LOOKS[-1]
     if not passed:
-        sentence = f"A came out {found.ratio:.3f} times itself: this machine cannot compare times now."
+        sentence = f"A came out {estimated.ratio:.3f} times itself: this machine cannot compare times now."
     elif tells:
-        count = next(n for n in LOOKS if smallest_difference(found.spread, n, margin) <= ASKED)
+        count = next(n for n in LOOKS if smallest_difference(estimated.spread, n, margin) <= ASKED)
         sentence = f"This machine, now, can tell {asked}, in about {count} pairs."
     else:
         sentence = f"This machine, now, cannot tell {asked}: {most} pairs would tell {smallest:.0%}."
     return SelfCheck(
-        sentence=sentence, passed=passed, tells=tells, asked=ASKED, pairs=len(series.pairs), ratio=found.ratio,
-        low=found.low, high=found.high, smallest=smallest,
+        sentence=sentence, passed=passed, tells=tells, asked=ASKED, pairs=len(series.pairs), ratio=estimated.ratio,
+        low=estimated.low, high=estimated.high, smallest=smallest,
     )  # fmt: skip
 
 
@@ -104,10 +104,10 @@ def _chunked(metric: Metric, series: PairSeries, quantile: float, refused: str |
         return undecided(metric, refused, a, b)
     try:
         ratios = [pair_log_ratio(paired_chunks(pair), quantile) for pair in series.pairs]
-        found = estimate(ratios, LOOK_LEVEL, _resolution(series.pairs))
+        estimated = estimate(ratios, LOOK_LEVEL, _resolution(series.pairs))
     except ValueError as error:
         return undecided(metric, str(error), a, b)
-    return judged(metric, found, a, b, what="pairs", method=f"{quantile:.0%} quantile of chunks; {_METHOD}")
+    return judged(metric, estimated, a, b, what="pairs", method=f"{quantile:.0%} quantile of chunks; {_METHOD}")
 
 
 def _of_runs(metric: Metric, series: PairSeries, what: Callable[[Run], float], refused: str | None) -> MetricVerdict:
@@ -121,8 +121,8 @@ def _of_runs(metric: Metric, series: PairSeries, what: Callable[[Run], float], r
     a, b = (_mean(list(column)) for column in values.T)
     if refused is not None:
         return undecided(metric, refused, a, b)
-    found = estimate(np.log(values[:, 1] / values[:, 0]), LOOK_LEVEL)
-    return judged(metric, found, a, b, what="pairs", method=_METHOD)
+    estimated = estimate(np.log(values[:, 1] / values[:, 0]), LOOK_LEVEL)
+    return judged(metric, estimated, a, b, what="pairs", method=_METHOD)
 
 
 def _tail(run: Run) -> float:

@@ -164,17 +164,17 @@ class _Process:
 def _side_by_side(target: Target, variants: tuple[Variant, Variant], order: tuple[int, int], number: int) -> Pair:
     with contextlib.ExitStack() as stack:
         opened: dict[int, _Process] = {}
-        for place in order:
-            opened[place] = _Process(target, variants[place], bool(place))
-            stack.callback(opened[place].close)
+        for side in order:
+            opened[side] = _Process(target, variants[side], bool(side))
+            stack.callback(opened[side].close)
         core = _hold(opened[0].session, opened[1].session, number)
-        count, chunks = _sizes([opened[place].warm_up() for place in order])
+        count, chunks = _sizes([opened[side].warm_up() for side in order])
         for process in opened.values():
             process.run(count)
         for turn in range(chunks):
             begin, other = order if turn % 2 == 0 else order[::-1]
-            for place in (begin, other, other, begin):
-                opened[place].chunk(count)
+            for side in (begin, other, other, begin):
+                opened[side].chunk(count)
         return Pair(opened[0].told(), opened[1].told(), core)
 
 
@@ -182,15 +182,15 @@ def _apart(target: Target, variants: tuple[Variant, Variant], order: tuple[int, 
     """A B B A, each a deployment of its own; a chunk pairs one of A with one of B."""
     runs: dict[int, list[Run]] = {0: [], 1: []}
     count, chunks = 0, 0
-    for place in (*order, *order[::-1]):
-        process = _Process(target, variants[place], bool(place))
+    for side in (*order, *order[::-1]):
+        process = _Process(target, variants[side], bool(side))
         try:
             times = process.warm_up()
             if not count:
                 count, chunks = _sizes([times])
             for _ in range(chunks):
                 process.chunk(count)
-            runs[place].append(process.told())
+            runs[side].append(process.told())
         finally:
             process.close()
     return Pair(_joined(runs[0]), _joined(runs[1]))

@@ -36,15 +36,15 @@ def change_points(values: ArrayLike, least: float = 0.0, seed: int = 0) -> list[
     if not np.isfinite(x).all():
         raise ValueError("values must be finite")
     rng = np.random.default_rng(seed)
-    found: list[int] = []
+    changes: list[int] = []
     waiting = [(0, x.size)]
     while waiting:
         start, end = waiting.pop()
         split = _split(x[start:end], least, rng)
         if split is not None:
-            found.append(start + split)
+            changes.append(start + split)
             waiting += [(start, start + split), (start + split, end)]
-    return sorted(found)
+    return sorted(changes)
 
 
 def _split(x: NDArray[np.float64], least: float, rng: np.random.Generator) -> int | None:

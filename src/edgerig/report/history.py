@@ -38,14 +38,14 @@ def changes_of(series: Series) -> tuple[Change, ...]:
     """Where the level of a series changes by more than `LEAST`."""
     values = [point.value for point in series.points]
     size = max(map(abs, values), default=0.0)
-    found = change_points(values, LEAST * size)
-    level = levels(values, found)
+    indices = change_points(values, LEAST * size)
+    level = levels(values, indices)
     return tuple(
         Change(
             series.points[index], show(level[index - 1], series.unit), show(level[index], series.unit),
             level[index] / level[index - 1] - 1 if level[index - 1] else 0.0,
         )
-        for index in found
+        for index in indices
     )  # fmt: skip
 
 

@@ -43,12 +43,12 @@ def _checked_out(git: Path) -> str:
         return head if _ID.fullmatch(head) else ""
     name = head.removeprefix("ref:").strip()
     shared = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
-    for place in (git, shared):
-        if (place / name).is_file():
-            found = (place / name).read_text().strip()
-            return found if _ID.fullmatch(found) else ""
+    for git_folder in (git, shared):
+        if (git_folder / name).is_file():
+            commit = (git_folder / name).read_text().strip()
+            return commit if _ID.fullmatch(commit) else ""
     packed = shared / "packed-refs"
     if not packed.is_file() or packed.stat().st_size > _MOST:
         return ""
     lines = (line.partition(" ") for line in packed.read_text().splitlines())
-    return next((found for found, _, other in lines if other == name and _ID.fullmatch(found)), "")
+    return next((commit for commit, _, other in lines if other == name and _ID.fullmatch(commit)), "")

@@ -65,9 +65,9 @@ class GateRunner:
         way = given.get("inconclusive", "fail")
         if way not in WAYS:
             raise pytest.UsageError(f"edgerig_gate: inconclusive is one of {', '.join(WAYS)}, not {way!r}.")
-        made = plan(self._root / given["rig"], only=given.get("only", ()), settings=given.get("settings", ()))
+        rig_plan = plan(self._root / given["rig"], only=given.get("only", ()), settings=given.get("settings", ()))
         gate = GateOptions(out=self._root / given.get("out", self._out), retry=way == "retry")
-        result = run_gate(made, self._root / given["baseline"], gate, Progress())
+        result = run_gate(rig_plan, self._root / given["baseline"], gate, Progress())
         if result.outcome == "regressed" or (result.outcome == "inconclusive" and way in ("fail", "retry")):
             pytest.fail(gate_markdown(result), pytrace=False)
         if result.outcome == "inconclusive" and way == "skip":
