@@ -15,7 +15,7 @@ name: g
 model: {file: net.tflite}
 dataset: {use: random, shape: [64], samples: 40}
 matrix: [{runtimes: [litert], targets: [local]}]
-measure: {samples: 40, seconds: 0, profile: false, transport_samples: 0}
+measure: {rounds: 1, samples: 40, seconds: 0, profile: false, transport_samples: 0}
 gate: {size: 0, budgets: [size < 1 MB]}
 """
 
