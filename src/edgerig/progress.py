@@ -12,6 +12,9 @@ _logger = logging.getLogger(__name__)
 class Progress:
     """Progress that is logged and not shown; a front end subclasses it to show something."""
 
+    #: Whether somebody reads what is logged when it is logged.
+    shown = False
+
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
         """Announce a piece of work of ``total`` steps (None if unknown) for the length of the block."""

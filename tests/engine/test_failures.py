@@ -235,14 +235,21 @@ def test_a_run_into_a_link_stays_on_the_disk_that_it_leads_to(digit_net: Path, t
 def test_the_command_leaves_a_report_and_says_by_its_exit_code_that_cells_failed(
     digit_net: Path, tmp_path: Path
 ) -> None:
-    matrix = [{"runtimes": ["litert"], "targets": [{"use": "test_failures:Harmful", "name": "bad"}, "local"]}]
+    targets = [{"use": "test_failures:Harmful", "name": "bad"}, {"use": "test_failures:Harmful", "name": "worse"}]
+    matrix = [{"runtimes": ["litert"], "targets": [*targets, "local"]}]
     (tmp_path / "rig.yaml").write_text(json.dumps(rig(digit_net, matrix=matrix)))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    done = subprocess.run(
-        [sys.executable, "-m", "edgerig", "run", "rig.yaml", "--out", "out"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "1 of 2 cells could not be measured" in done.stderr
-    assert "fault of edgerig" not in done.stderr
-    assert "digits-litert-local" in (tmp_path / "out" / "report.md").read_text()
+    for words in (["run", "rig.yaml", "--out", "out"], ["run", "rig.yaml", "--out", "quiet", "-q"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "edgerig", *words],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "2 of 3 cells could not be measured" in done.stderr
+        assert "fault of edgerig" not in done.stderr
+        # The reason is told once where each cell is told as it fails, and for each cell at the end else.
+        quiet = words[-1] == "-q"
+        assert done.stderr.count("Unexpected") == 1 + quiet, done.stderr
+        assert ("for the reasons above" in done.stderr) is not quiet
+        assert ("FAILED: as digits-litert-bad" in done.stderr) is not quiet
+        assert "digits-litert-local" in (tmp_path / words[3] / "report.md").read_text()

@@ -39,6 +39,7 @@ class ConsoleProgress(Progress):
         from rich.console import Console
 
         self.console = Console(stderr=True, highlight=False)
+        self.shown = not logs.quiet()
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:

@@ -35,7 +35,7 @@ class Failures:
         self._briefs: list[str] = []
 
     def add(self, cell: str, error: BaseException, round: int = 1) -> str:
-        """Note why ``cell`` could not be measured; returns that in one line.
+        """Note why ``cell`` could not be measured; returns that in one line, or of which cell it was told already.
 
         Args:
             cell: Its id. error: What went wrong.
@@ -55,13 +55,21 @@ class Failures:
         self.bundle.write_failure(note)
         self.notes.append(note)
         self._errors.append(error)
-        self._briefs.append(where + _brief(error) if isinstance(error, EdgerigError) else " ".join(message.split()))
-        return where + error.message if isinstance(error, EdgerigError) else message
+        brief = where + _brief(error) if isinstance(error, EdgerigError) else " ".join(message.split())
+        first = next((other for other, text in zip(self.notes, self._briefs, strict=False) if text == brief), note)
+        self._briefs.append(brief)
+        return brief if first is note else f"as {first.id}"
 
-    def error(self, cells: int) -> EdgerigError:
-        """The error that a run of so many cells ends with."""
+    def error(self, cells: int, *, told: bool = False) -> EdgerigError:
+        """The error that a run of so many cells ends with.
+
+        Args:
+            cells: The cells of the run.
+            told: Whether somebody read each reason when it happened: then it names the cells alone.
+        """
         kind = next((kind for kind in KINDS if all(isinstance(e, kind) for e in self._errors)), InferenceError)
-        lines = [f"  - {note.id}: {brief}" for note, brief in zip(self.notes, self._briefs, strict=True)]
+        reasons = [""] * len(self._briefs) if told else [f": {brief}" for brief in self._briefs]
+        lines = [f"  - {note.id}{reason}" for note, reason in zip(self.notes, reasons, strict=True)]
         if len(lines) > MOST_LINES:
             lines = [*lines[:MOST_LINES], f"  - and {len(lines) - MOST_LINES:,} more"]
         begun = self.bundle.begun
@@ -69,7 +77,8 @@ class Failures:
         pairs = zip(self.notes, self._briefs, strict=True)
         if any(brief != " ".join(note.message.split()) for note, brief in pairs):
             hints.append(f"All that was said stands in {self.bundle.path}/cells/*/failure.json.")
-        message = f"{len(self.notes)} of {cells} cells could not be measured:\n" + "\n".join(lines)
+        why = ", for the reasons above" if told else ""
+        message = f"{len(self.notes)} of {cells} cells could not be measured{why}:\n" + "\n".join(lines)
         error = kind(message, " ".join(hints) or None)
         error.bundle = str(self.bundle.path)
         return error

@@ -159,7 +159,8 @@ class _Run:
         if self.failures.notes:
             # What an earlier run wrote when all was well would hide that.
             (self.bundle.path / "results.json").unlink(missing_ok=True)
-            raise self.failures.error(len(self.plan.cells))
+            cells = len(self.plan.cells)
+            raise self.failures.error(cells, told=cells > 1 and self.progress.shown)
         result = self._result(models, artifacts)
         self.bundle.write_result(result)
         return result
@@ -215,7 +216,7 @@ class _Run:
         except (Interrupted, StorageError):
             raise
         except Exception as error:
-            self.progress.log(f"compile {part.label} of {parent.name}: FAILED: {getattr(error, 'message', error)}")
+            self.progress.log(f"compile {part.label} of {parent.name}: FAILED")  # its cells tell why
             return error
 
     def _describe(

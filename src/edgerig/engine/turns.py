@@ -103,7 +103,7 @@ class Turns:
             self._failed.add(cell.id)
             rounds = len(self.results[cell.id].rounds) if cell.id in self.results else 0
             why = self.failures.add(cell.id, error, round=rounds + 1)
-            # The error of the run tells it at the end; among many cells it is wanted at once as well.
+            # Of one cell the error of the run tells it; among many it is wanted at once, and told at once alone.
             self.progress.log(f"{label}: FAILED" + (f": {why}" if len(self.plan.cells) > 1 else ""))
             return
         if turn == 1:
