@@ -74,6 +74,17 @@ def float_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return networks.dense_tflite(tmp_path_factory.mktemp("float") / "float.tflite", 784, 10)
 
 
+def test_identical_samples_are_named_and_the_network_is_not_blamed() -> None:
+    scores = np.tile(np.float32([[0.1, 0.9]]), (20, 1))
+    same, others = ArraySamples(np.zeros((20, 3))), ArraySamples(np.arange(60).reshape(20, 3))
+    assert judge_outputs(scores, same) == [
+        "All 20 samples are identical: what the network does with others is not known."
+    ]
+    assert why_vacuous(scores, scores, same) == "vacuous: all 20 samples are identical"
+    assert "does not depend on its input" in judge_outputs(scores, others)[0]
+    assert "does not depend on its input" in (why_vacuous(scores, scores, others) or "")
+
+
 def test_inputs_that_are_clamped_are_counted_and_warned_of_at_the_quality(
     float_net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

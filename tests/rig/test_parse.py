@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
+import edgerig
 from edgerig.errors import SpecError
 from edgerig.rig.document import Document
 from edgerig.rig.parse import parse_rig, rig_to_yaml
@@ -159,3 +160,14 @@ def test_limits_of_a_gate_are_read_and_each_wrong_one_is_told(tmp_path: Path) ->
         parse_rig(Document(rig | {"gate": {"latncy": "5 %", "flash": "much"}}, "r", tmp_path))
     assert "has 2 problems" in str(caught.value)
     assert "Did you mean 'latency'?" in str(caught.value)
+
+
+def test_what_is_wrong_with_values_that_are_no_file_is_told_without_a_name() -> None:
+    """A command's options, or a dict: there is no file to name, and no line in it."""
+    with pytest.raises(SpecError) as caught:
+        edgerig.run({"model": "mnist-cnn", "dataset": {"use": "mnist", "foo": 3}, "matrix": [{"runtimes": ["litert"]}]})
+    assert caught.value.message.startswith("dataset.foo: Unknown setting of dataset 'mnist': 'foo'.")
+    with pytest.raises(SpecError) as caught:
+        edgerig.run({"model": "nope", "dataset": "nonsuch", "matrix": [{"runtimes": ["litert"]}]})
+    assert caught.value.message.count("the rig") == 1
+    assert caught.value.message.startswith("the rig has 2 problems:\n  - ")

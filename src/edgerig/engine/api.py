@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edgerig.rig.document import Document, plain_copy, read_document, set_value
+from edgerig.rig.document import NO_FILE, Document, plain_copy, read_document, set_value
 from edgerig.rig.parse import parse_rig
 from edgerig.rig.plan import Plan, make_plan
 
@@ -25,9 +25,7 @@ def plan(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), setting
     Raises:
         SpecError, UnknownNameError, IncompatibleError, MissingExtraError: The rig is not valid, with every problem.
     """
-    document = (
-        Document(plain_copy(spec), "the rig", Path.cwd()) if isinstance(spec, dict) else read_document(Path(spec))
-    )
+    document = Document(plain_copy(spec), NO_FILE, Path.cwd()) if isinstance(spec, dict) else read_document(Path(spec))
     for assignment in settings:
         set_value(document, assignment)
     return make_plan(parse_rig(document), tuple(only))

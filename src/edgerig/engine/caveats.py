@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.datasets.base import Samples
 from edgerig.datasets.metrics.chance import beats_majority, expected_agreement, majority
 from edgerig.datasets.metrics.functions import Counts
 
@@ -19,12 +20,14 @@ BY_CHANCE = 0.9
 VACUOUS = "vacuous: "
 
 
-def judge_outputs(scores: Scores) -> list[str]:
-    """What is wrong with outputs, shape (n, values), whatever the labels are."""
+def judge_outputs(scores: Scores, samples: Samples | None = None) -> list[str]:
+    """What is wrong with outputs, shape (n, values), of ``samples``, whatever the labels are."""
     bad = not_finite(scores)
     if bad:
         return [f"The network's output is not finite for {_of(bad, len(scores))}."]
     if is_constant(scores):
+        if samples is not None and are_identical(samples):
+            return [f"All {len(scores):,} samples are identical: what the network does with others is not known."]
         return [f"The network's output does not depend on its input: it is the same for all {len(scores):,} samples."]
     return []
 
@@ -55,9 +58,11 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
     return doubts
 
 
-def why_vacuous(ours: Scores, theirs: Scores) -> str | None:
-    """Why it says nothing that two networks predict the same, or None; both outputs of shape (n, classes)."""
+def why_vacuous(ours: Scores, theirs: Scores, samples: Samples | None = None) -> str | None:
+    """Why it says nothing that two networks predict the same of ``samples``, or None; outputs of shape (n, classes)."""
     n = len(ours)
+    if samples is not None and (is_constant(ours) or is_constant(theirs)) and are_identical(samples):
+        return f"{VACUOUS}all {n:,} samples are identical"
     for whose, scores in (("this network", ours), ("the float model", theirs)):
         bad = not_finite(scores)
         if bad:
@@ -88,6 +93,14 @@ def judge_agreement(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> list[
 def is_constant(scores: Scores) -> bool:
     """Whether several samples all have the same output."""
     return len(scores) > 1 and bool(np.ptp(scores, axis=0).max(initial=0.0) <= CONSTANT * np.abs(scores).max(initial=0))
+
+
+def are_identical(samples: Samples) -> bool:
+    """Whether several samples are all the same, as they come from their source; looked at up to the first other one."""
+    if len(samples) < 2:
+        return False
+    first = samples.raw(0)
+    return all(np.array_equal(first, samples.raw(index)) for index in range(1, len(samples)))
 
 
 def not_finite(scores: Scores) -> int:

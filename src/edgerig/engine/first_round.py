@@ -218,7 +218,8 @@ def _score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | U
     """What the outputs are worth, against the labels and against the float model's."""
     samples, reference = context.samples, context.reference
     fit = summarize_fit(steady.fit, the_input(context.artifact))
-    quality = tell_output(judge_quality(samples.dataset, steady.scores, samples.samples.labels), context.artifact)
+    quality = judge_quality(samples.dataset, steady.scores, samples.samples.labels, samples.samples)
+    quality = tell_output(quality, context.artifact)
     pictures = context.measure.pictures
     agreement = compare(steady.scores, reference.scores, reference.source, samples.samples, pictures)
     unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))

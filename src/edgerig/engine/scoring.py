@@ -20,14 +20,16 @@ from edgerig.results.types import Agreement, ClassQuality, Disagreement, MetricV
 Scores = NDArray[np.float32]
 
 
-def judge_quality(dataset: Dataset, scores: Scores, labels: NDArray[np.int64]) -> Quality:
-    """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,).
+def judge_quality(
+    dataset: Dataset, scores: Scores, labels: NDArray[np.int64], samples: Samples | None = None
+) -> Quality:
+    """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,), of ``samples``.
 
     There is none where an output is NaN, which is larger and smaller than nothing: it predicts no class. Where only
     some samples have a label, it is that of those.
     """
     metrics = dataset.metrics()
-    warnings = judge_outputs(scores)
+    warnings = judge_outputs(scores, samples)
     known = labels >= 0
     if not metrics or np.isnan(scores).any() or not known.any():
         return Quality(samples=len(labels), warnings=tuple(warnings))
@@ -96,7 +98,7 @@ def compare(
         return Unavailable(f"the outputs of {source} are inf or NaN in {wrong:,} of {len(reference):,} samples")
     if reference.shape != scores.shape:
         return Unavailable(f"the reference gives {reference.shape[1:]} values a sample, this one {scores.shape[1:]}")
-    vacuous = why_vacuous(scores, reference)
+    vacuous = why_vacuous(scores, reference, samples)
     if vacuous:
         return Unavailable(vacuous)
     ours, theirs = scores.argmax(axis=1), reference.argmax(axis=1)

@@ -25,6 +25,10 @@ NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+#: What a rig is called that is given as values: by Python, or made of a command's options.
+NO_FILE = "the rig"
+
+
 class Document:
     """Plain values of a YAML file; ``line(location)`` tells where a key or item stands.
 
@@ -44,9 +48,16 @@ class Document:
             location = location[:-1]
         return self._lines.get(location)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it was read from a file, whose name is worth telling."""
+        return self.name != NO_FILE
+
     def where(self, location: Location) -> str:
-        """``rig.yaml:12: matrix.0.runtimes`` for error messages."""
+        """``rig.yaml:12: matrix.0.runtimes`` for error messages; ``matrix.0.runtimes`` of what is no file."""
         path = ".".join(str(part) for part in location)
+        if not self.is_file:
+            return path
         line = self.line(location)
         position = f"{self.name}:{line}" if line else self.name
         return f"{position}: {path}" if path else position

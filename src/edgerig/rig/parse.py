@@ -47,7 +47,9 @@ def parse_rig(document: Document) -> Rig:
         what = "1 problem" if count == 1 else f"{count} problems"
         more = f"\n  - and {count - MAX_PROBLEMS:,} more" if count > MAX_PROBLEMS else ""
         listed = "\n".join(f"  - {problem}" for problem in reader.problems[:MAX_PROBLEMS])
-        raise SpecError(f"{document.name} has {what}:\n{listed}{more}")
+        if document.is_file or count > 1:
+            raise SpecError(f"{document.name} has {what}:\n{listed}{more}")
+        raise SpecError(reader.problems[0])
     return rig
 
 
@@ -310,7 +312,7 @@ class _Reader:
         self.problem(where, " ".join(str(error).split()))
 
     def problem(self, where: Location, text: str) -> None:
-        self.problems.append(f"{self.document.where(where)}: {text}")
+        self.problems.append(": ".join(filter(None, [self.document.where(where), text])))
 
 
 def format_of_model(part: ModelPart) -> formats.Format:
