@@ -63,7 +63,7 @@ def test_gaps_overlaps_and_empty_parts_are_refused(upload, start, stop):
 
 def test_part_beyond_the_end_is_refused(upload):
     add(upload, 0, 100, total=150)
-    with pytest.raises(ModelError, match="came for place 100"):
+    with pytest.raises(ModelError, match="came for offset 100"):
         add(upload, 100, 200, total=150)
 
 

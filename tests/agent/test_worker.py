@@ -180,17 +180,17 @@ def test_specification_is_told_again_until_a_reset_forgets_the_network(client, h
 
 def test_network_may_come_in_parts_and_only_in_order(client, header, content):
     def part(start: int, stop: int, total: int = len(content)):
-        return client.upload_model(header(place=start, total=total), content[start:stop])
+        return client.upload_model(header(offset=start, total=total), content[start:stop])
 
     middle, end = 10, len(content)
     for wrong in ((middle, end), (1, middle)):
         with pytest.raises(ModelError, match="in order"):
-            client.request(Kind.MODEL, messages.pack(header(place=wrong[0], total=end)), [content[slice(*wrong)]])
+            client.request(Kind.MODEL, messages.pack(header(offset=wrong[0], total=end)), [content[slice(*wrong)]])
     assert not client.request(Kind.MODEL, messages.pack(header(total=end)), [content[:middle]]).payload
     with pytest.raises(ModelError, match=f"{middle} B are here"):
-        client.request(Kind.MODEL, messages.pack(header(place=5, total=end)), [content[5:middle]])
+        client.request(Kind.MODEL, messages.pack(header(offset=5, total=end)), [content[5:middle]])
     with pytest.raises(ModelError, match="in order"):
-        client.request(Kind.MODEL, messages.pack(header(place=middle, total=end)), [memoryview(b"")])
+        client.request(Kind.MODEL, messages.pack(header(offset=middle, total=end)), [memoryview(b"")])
     assert part(middle, end).sha256 == header().sha256
     client.run(view(SAMPLE), 1)
 
@@ -218,7 +218,7 @@ def test_network_for_a_runtime_that_there_is_not_leaves_no_file_and_the_one_befo
     named = header(sha256=hashlib.sha256(junk).hexdigest(), runtime="no-such-runtime", total=len(junk))
     client.request(Kind.MODEL, messages.pack(named), [memoryview(junk)[:4]])
     with pytest.raises(UnknownNameError):
-        client.request(Kind.MODEL, messages.pack(msgspec.structs.replace(named, place=4)), [memoryview(junk)[4:]])
+        client.request(Kind.MODEL, messages.pack(msgspec.structs.replace(named, offset=4)), [memoryview(junk)[4:]])
     assert not list(folder.iterdir())
     client.run(view(SAMPLE), 1)
 

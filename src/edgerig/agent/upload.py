@@ -74,19 +74,19 @@ class Upload:
                 f"A network of {total} B was announced; the limit is {self.limit} B.",
                 "Raise --max-model of the agent, or choose a smaller network.",
             )
-        if header.place == 0:
+        if header.offset == 0:
             self.drop()
-        whole = msgspec.structs.replace(header, place=0)
+        whole = msgspec.structs.replace(header, offset=0)
         if self._header is not None and self._header != whole:
             raise ModelError(
                 f"A part came that belongs to another file: of {total} B, SHA-256 {header.sha256[:12]!r}, where "
                 f"{self._header.total} B, SHA-256 {self._header.sha256[:12]!r}, were announced first.",
-                "Send all parts of a network with the same header but for their place.",
+                "Send all parts of a network with the same header but for their offset.",
             )
         empty = bool(header.total) and not length
-        if header.place != self._arrived or header.place + length > total or empty:
+        if header.offset != self._arrived or header.offset + length > total or empty:
             raise ModelError(
-                f"{length} B of a network of {total} B came for place {header.place}; {self._arrived} B are here.",
+                f"{length} B of a network of {total} B came for offset {header.offset}; {self._arrived} B are here.",
                 "Send its parts in order, from its first byte on.",
             )
         self._header = whole

@@ -163,7 +163,7 @@ class Worker:
 
     def _model(self, frame: Frame) -> Answer:
         header: ModelHeader = unpack(frame.header, ModelHeader)
-        last = header.place + len(frame.payload) >= header.total
+        last = header.offset + len(frame.payload) >= header.total
         try:
             # Before the file is put in its place: the runtime's module may bring the format that says how.
             runtime = self._make(header) if last else None

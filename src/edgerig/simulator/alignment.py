@@ -30,7 +30,7 @@ class Alignment:
 
     def __init__(self, engine: Any, code: bytes, origin: int) -> None:
         self._engine, self._code, self._origin = engine, code, origin
-        self._found: tuple[int, int] | None = None
+        self._fault: tuple[int, int] | None = None
         self._hook: int | None = None
 
     def switch(self, on: bool) -> None:
@@ -47,7 +47,7 @@ class Alignment:
 
     def take(self) -> tuple[int, int] | None:
         """The first access that was refused since this was asked last: its instruction, and what the register held."""
-        fault, self._found = self._found, None
+        fault, self._fault = self._fault, None
         return fault
 
     def _attach(self) -> int:
@@ -60,7 +60,7 @@ class Alignment:
 
     def _on_instruction(self, engine: Any, address: int, size: int, _: object) -> None:
         offset = address - self._origin
-        if self._found or not 0 <= offset <= len(self._code) - size:
+        if self._fault or not 0 <= offset <= len(self._code) - size:
             return
         base = _strict_register(int.from_bytes(self._code[offset : offset + 2], "little"))
         if base is None:
@@ -69,7 +69,7 @@ class Alignment:
 
         value = engine.reg_read(UC_ARM_REG_LR if base == _LINK else UC_ARM_REG_R0 + base)
         if value & 3:
-            self._found = (address, value)
+            self._fault = (address, value)
             engine.emu_stop()
 
 

@@ -116,7 +116,7 @@ class LossyClient(WireClient):
         while frame is None or offset < data.nbytes:
             part = data[offset : offset + max(self.advised, LEAST_PART)]
             whole = offset == 0 and part.nbytes == data.nbytes
-            part_header = header if whole else msgspec.structs.replace(header, place=offset, total=data.nbytes)
+            part_header = header if whole else msgspec.structs.replace(header, offset=offset, total=data.nbytes)
             frame = self.request(Kind.MODEL, pack(part_header), [part])
             offset += part.nbytes
         return frame

@@ -65,7 +65,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
 class ModelHeader(msgspec.Struct, frozen=True, array_like=True):
     """Load the file in the payload with ``runtime``. ``name`` is for people; no file is ever called by it.
 
-    Where ``total`` is not 0 the payload is a part of a file of so many bytes, the one that begins at byte ``place``.
+    Where ``total`` is not 0 the payload is a part of a file of so many bytes, the one that begins at byte ``offset``.
     Parts come in order, and the file is loaded with the last one.
     """
 
@@ -74,7 +74,7 @@ class ModelHeader(msgspec.Struct, frozen=True, array_like=True):
     format: str
     sha256: str
     name: str
-    place: int = 0
+    offset: int = 0
     total: int = 0
 
 

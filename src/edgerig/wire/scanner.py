@@ -39,7 +39,7 @@ class Scanner:
         self._data = bytearray(_ROOM)
         self._view = memoryview(self._data)
         self._start = self._end = 0
-        self._found: Preamble | None = None
+        self._preamble: Preamble | None = None
         # Checksum of the current payload so far, and the number of bytes in it. It is computed while bytes arrive, so
         # that it takes no time after the last of them.
         self._crc = self._summed = 0
@@ -57,12 +57,12 @@ class Scanner:
     @property
     def awaited(self) -> int:
         """Total bytes of the current frame; 0 if none has begun."""
-        return _length(self._found) if self._found is not None else 0
+        return _length(self._preamble) if self._preamble is not None else 0
 
     @property
     def missing(self) -> int:
         """Bytes of the current frame that have not arrived yet; 0 if none has begun."""
-        return max(0, _length(self._found) - self._end + self._start) if self._found is not None else 0
+        return max(0, _length(self._preamble) - self._end + self._start) if self._preamble is not None else 0
 
     def space(self) -> memoryview:
         """Where the next bytes are to be put; views of frames that were taken before end with this call."""
@@ -84,8 +84,8 @@ class Scanner:
     def put(self, count: int) -> None:
         """``count`` bytes were put into `space`."""
         self._end += count
-        if self._found is not None:
-            self._sum(self._found)
+        if self._preamble is not None:
+            self._sum(self._preamble)
 
     def feed(self, data: bytes) -> None:
         """Put ``data``, all of it."""
@@ -99,11 +99,11 @@ class Scanner:
     def next(self) -> Frame | Damage | None:
         """The next frame, or what is wrong with it; None if more bytes are needed. A frame is a view into `space`."""
         while True:
-            preamble = self._found or self._hunt()
+            preamble = self._preamble or self._hunt()
             if preamble is None:
                 return None
-            if self._found is None:
-                self._found, self._crc, self._summed = preamble, 0, 0
+            if self._preamble is None:
+                self._preamble, self._crc, self._summed = preamble, 0, 0
             limits = self.limits
             if preamble.header_length > limits.header or preamble.payload_length > limits.payload:
                 return self._damaged("it is too long")
@@ -120,7 +120,7 @@ class Scanner:
             if preamble.flags & CHECKED and self._crc != preamble.payload_crc:
                 return self._damaged("its payload came damaged")
             self._start += whole
-            self._found = None
+            self._preamble = None
             self.frames += 1
             return Frame(
                 preamble.kind,
@@ -134,7 +134,7 @@ class Scanner:
 
     def idle(self) -> Damage | None:
         """Give up the current frame after a silence. To be called until it returns None."""
-        if self._found is not None:
+        if self._preamble is not None:
             return self._damaged("it ended in the middle")
         self.skipped += self._end - self._start
         self._start = self._end = 0
@@ -149,9 +149,9 @@ class Scanner:
             self._summed = stop - payload
 
     def _damaged(self, why: str) -> Damage:
-        preamble = self._found
+        preamble = self._preamble
         assert preamble is not None
-        self._found = None
+        self._preamble = None
         # Skip only the sync marker: another frame may begin anywhere behind it.
         self._start += 1
         self.skipped += 1

@@ -52,4 +52,4 @@ def parts(header: ModelHeader, data: memoryview, most: int) -> Iterator[tuple[Mo
         yield header, data
         return
     for offset in range(0, data.nbytes, most):
-        yield msgspec.structs.replace(header, place=offset, total=data.nbytes), data[offset : offset + most]
+        yield msgspec.structs.replace(header, offset=offset, total=data.nbytes), data[offset : offset + most]
