@@ -14,7 +14,7 @@ from edgerig.micro.kernels.cortex_m.depthwise.depthwise import Depthwise, Separa
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_f32 import DepthwiseFloat
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.depthwise.taps import DepthwiseTaps
-from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes
+from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes, SumTables
 from edgerig.micro.kernels.cortex_m.elementwise.pool import AveragePool, MaxPool, PixelMean
 
 CORTEX_M: tuple[Kernel, ...] = (
@@ -26,6 +26,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     DenseFloat(),
     DepthwiseFloat(),
     AddBytes(),
+    SumTables(),
     AveragePool(),
     MaxPool(),
     PixelMean(),

@@ -1,0 +1,99 @@
+"""ADD and SUB by tables on Cortex-M: exact for every pair of bytes, and on the simulated board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgerig.micro import Options, compile_model
+from edgerig.micro.ir import Add, Binary, Sub
+from edgerig.micro.kernels.cortex_m.elementwise.elementwise import SumTables, sum_tables
+from edgerig.micro.reference import run_node
+from edgerig.testing.networks.operators import OperatorBench, int8_value
+from edgerig.testing.networks.tflite_builder import TfliteBuilder
+
+BYTES = np.arange(-128, 128).astype(np.int8)
+SCALES = st.floats(1e-3, 0.5)
+ZEROS = st.integers(-128, 127)
+
+
+def node(kind: type[Binary], scales: tuple[float, ...], zeros: tuple[int, ...], activation: str, *shape: int) -> Binary:
+    a, b, y = (int8_value(name, shape, [scale], [zero]) for name, scale, zero in zip("aby", scales, zeros, strict=True))
+    return kind("sum", 0, [a, b], [y], activation)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from([Add, Sub]),
+    scales=st.tuples(SCALES, SCALES, SCALES),
+    zeros=st.tuples(ZEROS, ZEROS, ZEROS),
+    activation=st.sampled_from(["NONE", "RELU", "RELU6"]),
+)
+def test_tables_give_the_reference_s_sum_of_every_pair(
+    kind: type[Binary], scales: tuple[float, ...], zeros: tuple[int, ...], activation: str
+) -> None:
+    """What the assembly does, in numpy, on all 65536 pairs."""
+    pairs = node(kind, scales, zeros, activation, 256, 256)
+    tables = sum_tables(pairs)
+    first, second = np.repeat(BYTES[:, None], 256, 1), np.repeat(BYTES[None], 256, 0)
+    (expected,) = run_node(pairs, [first, second])
+    if tables is None:
+        return
+    a, b, (multiplier, offset, shift) = tables
+    total = a[first.view(np.uint8)].astype(np.int64) + b[second.view(np.uint8)]
+    assert np.abs(total).max() < 1 << 31
+    high = (total * multiplier + (1 << 31) >> 32) + offset
+    assert np.abs(high).max() < (1 << 31) - 1
+    np.testing.assert_array_equal(np.clip(high - (total < 0) >> shift, -128, 127), expected)
+
+
+def test_tables_take_what_networks_have() -> None:
+    """Sums with and without RELU whose zero point is the least integer; not where a clamp lies within the range."""
+    scales = (0.05, 0.04, 0.07)
+    assert sum_tables(node(Add, scales, (3, -4, 5), "NONE", 16, 16)) is not None
+    assert sum_tables(node(Add, scales, (3, -4, -128), "RELU", 16, 16)) is not None
+    assert sum_tables(node(Add, scales, (3, -4, 5), "RELU", 16, 16)) is None
+    assert not SumTables().accepts(node(Add, scales, (3, -4, 5), "NONE", 15), Options(cpu="cortex-m7"))
+    size = Options(cpu="cortex-m7", optimize="size")
+    assert not SumTables().accepts(node(Add, scales, (3, -4, 5), "NONE", 16, 16), size)
+
+
+def network(op: str, scales: tuple[float, ...], zeros: tuple[int, ...], activation: int, *shape: int) -> bytes:
+    net = TfliteBuilder()
+    a, b, y = (
+        net.tensor(name, shape, "int8", scale=scale, zero_point=zero)
+        for name, scale, zero in zip("aby", scales, zeros, strict=True)
+    )
+    net.operator(op, [a, b], [y], {"ADD": "AddOptions", "SUB": "SubOptions"}[op], fusedActivationFunction=activation)
+    return net.build([a, b], [y])
+
+
+#: Of ADD, no two factors give this exactly.
+HARD = (0.0363, 0.041, 0.08), (-128, -26, -128)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m7", "cortex-m4"])
+def test_sums_on_the_board_are_the_reference_s(cpu: str, tmp_path: Path) -> None:
+    bench, rng = OperatorBench(tmp_path, cpu=cpu), np.random.default_rng(0)
+    cases = [bench.add_network(network("ADD", *HARD, 1, 1, 16, 16, 4))]
+    for channels in range(1, 6):
+        scales = tuple(float(scale) for scale in rng.uniform(0.01, 0.1, 3))
+        zeros = tuple(int(zero) for zero in rng.integers(-128, 128, 3))
+        cases.append(bench.add_network(network("SUB", scales, zeros, 0, 1, 16, 17, channels)))
+    for case in cases:
+        (layer,) = case.manifest.layers
+        assert layer.kernel == "sum-tables"
+        assert bench.compare(case, rng) <= 10.5 * case.program.outputs[0].elements + 60
+
+
+def test_a_sum_that_no_two_factors_give_takes_tables() -> None:
+    """As the first one of MLPerf Tiny's ResNet-8; written over one of its inputs."""
+    source = compile_model(network("ADD", *HARD, 1, 1, 32, 32, 16), "net", Options(cpu="cortex-m7"))
+    (layer,) = source.manifest.layers
+    assert (layer.kernel, layer.constant_bytes) == ("sum-tables", 2048)
+    small = compile_model(network("ADD", *HARD, 1, 1, 32, 32, 16), "net", Options(cpu="cortex-m7", optimize="size"))
+    assert [layer.kernel for layer in small.manifest.layers] == ["portable-binary-s8"]
