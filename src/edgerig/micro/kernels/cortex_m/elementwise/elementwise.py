@@ -16,8 +16,8 @@ from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.options import Options
 
 _SHIFT = 20
-#: Elements from which on tables are built.
-_LEAST = 256
+#: Elements from which on 2 KiB of tables are worth their flash.
+_LEAST = {"speed": 256, "size": 4096}
 #: Beyond it the zero point, moved left by the shift, leaves too little of 32 bits.
 _MOST_SHIFT = 22
 
@@ -106,8 +106,7 @@ class SumTables(Kernel):
         if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
             return False
         same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
-        # A few elements are not worth the tables.
-        return same and options.optimize == "speed" and node.output.elements >= _LEAST and sum_tables(node) is not None
+        return same and node.output.elements >= _LEAST[options.optimize] and sum_tables(node) is not None
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Add | Sub)
