@@ -10,8 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.micro import Options, compile_model
-from edgerig.micro.ir import Add, Binary, Sub
-from edgerig.micro.kernels.cortex_m.elementwise.elementwise import SumTables, sum_tables
+from edgerig.micro.ir import Add, Binary, Mul, Sub
+from edgerig.micro.kernels.cortex_m.elementwise.sums import (
+    ChannelConstants,
+    SumTables,
+    channel_numbers,
+    constant_side,
+    sum_tables,
+)
 from edgerig.micro.reference import run_node
 from edgerig.testing.networks.operators import OperatorBench, int8_value
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
@@ -60,6 +66,72 @@ def test_tables_take_what_networks_have() -> None:
     assert not SumTables().accepts(node(Add, scales, (3, -4, 5), "NONE", 15), Options(cpu="cortex-m7"))
     size = Options(cpu="cortex-m7", optimize="size")
     assert not SumTables().accepts(node(Add, scales, (3, -4, 5), "NONE", 16, 16), size)
+
+
+def with_constants(
+    kind: type[Binary], scales: tuple[float, ...], zeros: tuple[int, ...], side: int, data: np.ndarray, *shape: int
+) -> Binary:
+    """An operator of whose inputs the one at ``side`` is a constant for each channel."""
+    pair = node(kind, scales, zeros, "NONE", *shape)
+    old = pair.inputs[side]
+    pair.inputs[side] = int8_value(old.name, data.shape, [old.scale], [old.zero_point], data=data)
+    return pair
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from([Add, Sub, Mul]),
+    scales=st.tuples(SCALES, SCALES, SCALES),
+    zeros=st.tuples(ZEROS, ZEROS, ZEROS),
+    side=st.integers(0, 1),
+)
+def test_constants_of_channels_give_the_reference_s_result_of_every_pair(
+    kind: type[Binary], scales: tuple[float, ...], zeros: tuple[int, ...], side: int
+) -> None:
+    pairs = with_constants(kind, scales, zeros, side, BYTES.reshape(1, 256), 256, 256)
+    numbers = channel_numbers(pairs)
+    if numbers is None:
+        return
+    head, constants, (multiplier, offset, shift) = numbers
+    x = np.repeat(BYTES[:, None], 256, 1)
+    contents = [x, x]
+    contents[side] = BYTES.reshape(1, 256)
+    (expected,) = run_node(pairs, contents)
+    if isinstance(head, int):
+        total = (x.astype(np.int64) - head) * constants
+    else:
+        total = head[x.view(np.uint8)].astype(np.int64) + constants
+    assert np.abs(total).max() < 1 << 31
+    high = (total * multiplier + (1 << 31) >> 32) + offset
+    assert np.abs(high).max() < (1 << 31) - 1
+    np.testing.assert_array_equal(np.clip(high - (total < 0) >> shift, -128, 127), expected)
+
+
+def test_constants_of_channels_are_told_from_others() -> None:
+    scales, zeros = (0.05, 0.04, 0.07), (3, -4, 5)
+    shape = (1, 4, 4, 8)
+    for data, side in ((BYTES[:8], 1), (BYTES[:8].reshape(1, 1, 1, 8), 1), (BYTES[:1].reshape(()), 1)):
+        assert constant_side(with_constants(Add, scales, zeros, side, data, *shape)) == side
+    assert constant_side(with_constants(Sub, scales, zeros, 0, BYTES[:8], *shape)) == 0
+    for data in (BYTES[:4].reshape(4, 1), BYTES[:32].reshape(4, 8), BYTES[:8].reshape(1, 1, 8, 1)[:, :, :4]):
+        assert constant_side(with_constants(Add, scales, zeros, 1, data, *shape)) is None
+    assert constant_side(node(Add, scales, zeros, "NONE", *shape)) is None
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m7", "cortex-m4"])
+def test_constants_of_channels_on_the_board(cpu: str, tmp_path: Path) -> None:
+    bench, rng = OperatorBench(tmp_path, cpu=cpu), np.random.default_rng(0)
+    cases = []
+    for kind, side in ((Add, 1), (Add, 0), (Sub, 1), (Sub, 0), (Mul, 1), (Mul, 0)):
+        for channels in (1, 3, 16):
+            data = rng.integers(-128, 128, (channels,)).astype(np.int8)
+            # A product needs a larger step.
+            scales = (0.05, 0.04, 0.3 if kind is Mul else 0.1)
+            pair = with_constants(kind, scales, (3, -4, 5), side, data, 1, 16, 17, channels)
+            cases.append(bench.add([pair], [ChannelConstants()]))
+    for case in cases:
+        (output,) = case.program.outputs
+        assert bench.compare(case, rng) <= 11 * output.elements + 5 * 16 * 17 + 60
 
 
 def network(op: str, scales: tuple[float, ...], zeros: tuple[int, ...], activation: int, *shape: int) -> bytes:

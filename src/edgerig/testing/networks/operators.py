@@ -185,7 +185,8 @@ class OperatorBench:
 
 
 def _chain(nodes: Sequence[Node]) -> Program:
-    return Program("bench", "0" * 64, list(nodes), [nodes[0].input], [nodes[-1].output])
+    inputs = [value for value in nodes[0].inputs if not value.constant]
+    return Program("bench", "0" * 64, list(nodes), inputs, [nodes[-1].output])
 
 
 def random_conv(

@@ -14,8 +14,9 @@ from edgerig.micro.kernels.cortex_m.depthwise.depthwise import Depthwise, Separa
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_f32 import DepthwiseFloat
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line import SeparableLine
 from edgerig.micro.kernels.cortex_m.depthwise.taps import DepthwiseTaps
-from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes, SumTables
+from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.elementwise.pool import AveragePool, MaxPool, PixelMean
+from edgerig.micro.kernels.cortex_m.elementwise.sums import ChannelConstants, SumTables
 
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),
@@ -27,6 +28,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     DepthwiseFloat(),
     AddBytes(),
     SumTables(),
+    ChannelConstants(),
     AveragePool(),
     MaxPool(),
     PixelMean(),

@@ -1,0 +1,159 @@
+"""ADD, SUB and MUL of int8 in one exact scaling an element: what comes before it is looked up, or a constant.
+
+With ``t`` doubled, high32(t * multiplier + 2**31) is the rounding doubling high multiply of TensorFlow Lite. The
+rounding shift after it adds half of what it drops, less 1 if the product is negative; where ``t`` is, and the product
+is 0, that changes nothing. So both roundings are ``(high32(..) + offset - (t < 0)) >> shift``, zero point included.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.arithmetic.requantize import activation_range, scale_by
+from edgerig.micro.arithmetic.scales import LEFT_SHIFT, product_scale, sum_scales
+from edgerig.micro.c_text import initializer
+from edgerig.micro.ir import Add, Binary, Mul, Node, Sub, Value
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.options import Options
+
+#: Elements from which on tables of 1 or 2 KiB are worth their flash.
+_LEAST = {"speed": 256, "size": 4096}
+#: Beyond it the zero point, moved left by the shift, leaves too little of 32 bits.
+_MOST_SHIFT = 22
+
+
+def sides(node: Binary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each byte of either side of a sum, from -128 on, in units that both sides have in common."""
+    scales = sum_scales(node)
+    first, second = (
+        scale_by(scale, (np.arange(-128, 128, dtype=np.int64) - value.zero_point) << LEFT_SHIFT)
+        for value, scale in zip(node.inputs[:2], (scales.first, scales.second), strict=True)
+    )
+    return first, second
+
+
+def scaling(node: Binary, scale: tuple[int, int], least: int, most: int) -> tuple[int, int, int] | None:
+    """Multiplier, offset and shift of the formula above for sums or products from ``least`` to ``most``.
+
+    None where it does not hold, or where the activation clamps more than SSAT does.
+    """
+    low, high = activation_range(node.activation, node.output)
+    multiplier, exponent = scale
+    if not 1 <= -exponent <= _MOST_SHIFT or max(-least, most) >= 1 << 30:
+        return None
+    ends = (scale_by(scale, np.array([least, most])) + node.output.zero_point).tolist()
+    # Beyond SSAT's limits nothing may be clamped that can be reached.
+    if max(low, ends[0]) > max(-128, ends[0]) or min(high, ends[1]) < min(127, ends[1]):
+        return None
+    return multiplier, (1 << (-exponent - 1)) + (node.output.zero_point << -exponent), -exponent
+
+
+def by_byte(numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Doubled numbers of each integer, from -128 on, in the order of the integers' bytes."""
+    return np.roll(2 * numbers, 128).astype(np.int32)
+
+
+class SumTables(Kernel):
+    """ADD and SUB of two int8 tensors of one shape by two tables of 256 numbers, 10.5 instructions an element.
+
+    The tables hold both sides after the first two of TensorFlow Lite's three roundings. They take 2 KiB of flash.
+    """
+
+    name = "sum-tables"
+    needs = frozenset({"thumb2", "dsp"})
+    node = Binary
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
+            return False
+        same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
+        return same and node.output.elements >= _LEAST[options.optimize] and sum_tables(node) is not None
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Add | Sub)
+        tables = sum_tables(node)
+        assert tables is not None
+        names = [context.constant(f"side{index}", table) for index, table in enumerate(tables[:2])]
+        layer = context.struct("sum", "er_sum", initializer([*names, *tables[2]]))
+        x0, x1, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
+        return calling(f"er_sum_s8(&{layer}, {x0}, {x1}, {y}, {node.output.elements});", "er_elementwise.h", "er_sum.S")
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return tuple((node.output, value) for value in node.inputs)
+
+
+def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], tuple[int, int, int]] | None:
+    """Tables by byte, and multiplier, offset and shift; None where the formula does not hold."""
+    first, second = sides(node)
+    second = -second if isinstance(node, Sub) else second
+    least, most = int(first.min() + second.min()), int(first.max() + second.max())
+    numbers = scaling(node, sum_scales(node).output, least, most)
+    return None if numbers is None else (by_byte(first), by_byte(second), numbers)
+
+
+class ChannelConstants(Kernel):
+    """ADD, SUB and MUL of an int8 tensor and a constant for each channel, 11 instructions an element.
+
+    So does a batch normalization that no convolution could take. Sums take a table of 1 KiB.
+    """
+
+    name = "channel-constants"
+    needs = frozenset({"thumb2", "dsp"})
+    node = Binary
+
+    def accepts(self, node: Node, options: Options) -> bool:
+        if not isinstance(node, Add | Sub | Mul) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
+            return False
+        if constant_side(node) is None or channel_numbers(node) is None:
+            return False
+        return isinstance(node, Mul) or node.output.elements >= _LEAST[options.optimize]
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Binary)
+        side, numbers = constant_side(node), channel_numbers(node)
+        assert side is not None
+        assert numbers is not None
+        first, constants, scale = numbers
+        channels = node.output.shape[-1]
+        names = [context.constant("constants", constants, stands_for=[node.inputs[side]]), *map(str, scale), channels]
+        kind = "mul" if isinstance(node, Mul) else "sum"
+        head = str(first) if isinstance(first, int) else context.constant("table", first)
+        layer = context.struct(kind, f"er_{kind}_channels", initializer([head, *names]))
+        x, y = context.read(node.inputs[1 - side]), context.write(node.output)
+        call = f"er_{kind}_channels_s8(&{layer}, {x}, {y}, {node.output.elements // channels});"
+        return calling(call, "er_channels.h", "er_channels.S")
+
+    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
+        return tuple((node.output, value) for value in node.inputs if not value.constant)
+
+
+def constant_side(node: Binary) -> int | None:
+    """Which input is a constant of one number, or of one a channel; None if neither is."""
+    for index, value in enumerate(node.inputs):
+        other = node.inputs[1 - index]
+        broadcast = value.elements == 1 or (value.shape[-1:] == (value.elements,) == node.output.shape[-1:])
+        if value.constant and broadcast and not other.constant and other.shape == node.output.shape != ():
+            return index
+    return None
+
+
+def channel_numbers(node: Binary) -> tuple[NDArray[np.int32] | int, NDArray[np.int32], tuple[int, int, int]] | None:
+    """Table by byte, or of a product the zero point; the constants; multiplier, offset and shift. None if not exact."""
+    side = constant_side(node)
+    assert side is not None
+    constant, other = node.inputs[side], node.inputs[1 - side]
+    stored = np.broadcast_to(constant.array.reshape(-1), node.output.shape[-1:]).astype(np.int64)
+    if isinstance(node, Mul):
+        factors = stored - constant.zero_point
+        ends = np.array([-128, 127])[:, None] - other.zero_point
+        numbers = scaling(node, product_scale(node), int((ends * factors).min()), int((ends * factors).max()))
+        return None if numbers is None else (other.zero_point, (2 * factors).astype(np.int32), numbers)
+    both = list(sides(node))
+    if isinstance(node, Sub):
+        both[1] = -both[1]
+    table, constants = both[1 - side], both[side][stored + 128]
+    least, most = int(table.min() + constants.min()), int(table.max() + constants.max())
+    numbers = scaling(node, sum_scales(node).output, least, most)
+    return None if numbers is None else (by_byte(table), (2 * constants).astype(np.int32), numbers)
