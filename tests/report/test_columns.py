@@ -1,6 +1,8 @@
 """A column is declared once and stands in every format; the kinds of number are counted from the columns."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,19 +10,27 @@ import pytest
 
 from edgerig.cli.finish import show_cells
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
-from edgerig.report import build, columns, terminal
-from edgerig.report.columns import VARIANTS, Row
+from edgerig.report import build, terminal
+from edgerig.report.columns import VARIANTS
 from edgerig.report.html import render_html
 from edgerig.report.json import render_json
 from edgerig.report.load import Loaded
 from edgerig.report.markdown import render_markdown
+from edgerig.report.relative import relative_speed
+from edgerig.report.row import Row
 from edgerig.report.tables import Column, always, as_figure, if_any, if_known, make_table
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "plugins" / "report-column.md"
 
 
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more column, by one line."""
-    column: Column[Row] = Column("cold start", lambda row: row.cell.latency.first, rank=1)
+    """One more column, by the one line that its page in the documentation has."""
+    example, _ = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    *imports, line = example.strip().splitlines()
+    exec("\n".join(imports), names)
+    column = eval(line, names)
     for module in (build, terminal):
         monkeypatch.setattr(module, "VARIANTS", (*VARIANTS, column))
 
@@ -47,6 +57,14 @@ def test_the_kinds_of_a_report_are_those_of_its_columns(demo: Loaded, monkeypatc
     report = build.build([demo])
     assert report.kinds == ("measured", "emulated", "estimated")
     assert "500 mJ–2.00 J" in render_markdown(report) or "0.50–2.00 J" in render_markdown(report)
+
+
+def test_the_page_names_every_field_of_a_column() -> None:
+    text = PAGE.read_text()
+    for field in Column.__struct_fields__:
+        assert f"`{field}`" in text, field
+    for field in Row.__struct_fields__:
+        assert f"`row.{field}`" in text, field
 
 
 def test_every_column_has_a_name_of_its_own() -> None:
@@ -104,7 +122,7 @@ def test_a_column_of_one_format_stays_out_of_the_others(demo: Loaded) -> None:
 def test_speed_is_told_against_the_float_variant_of_the_device(demo: Loaded) -> None:
     cells = demo.result.cells
     medians = [cell.latency.steady.value for cell in cells if isinstance(cell.latency.steady, Measurement)]
-    speeds = [columns.relative_speed(cell, cells) for cell in cells]
+    speeds = [relative_speed(cell, cells) for cell in cells]
     assert speeds[0] is not None
     assert (speeds[0].text, speeds[0].value) == ("baseline", 1.0)
     int8 = speeds[3]
@@ -125,7 +143,7 @@ def test_a_ratio_of_modelled_times_carries_the_error_of_both(make: Any) -> None:
         )
         for cell in (float32, int8)
     ]
-    speed = columns.relative_speed(cells[1], cells)
+    speed = relative_speed(cells[1], cells)
     before, after = (cell.latency.steady.value for cell in cells)
     assert speed is not None
     assert (speed.kind, speed.bounds) == ("modelled", "model")

@@ -7,20 +7,13 @@ add one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from edgerig.measure.firmware import ArenaBuffer
-from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.report.figures import (
-    build_warnings,
-    counted,
-    metric_figure,
     number,
     percentile,
     same_class,
-    unavailable,
 )
 from edgerig.report.model import (
     BundleView,
@@ -36,96 +29,24 @@ from edgerig.report.model import (
     SizeShare,
     Variant,
 )
-from edgerig.report.quality import primary
 from edgerig.report.relative import if_compared, relative_speed
 from edgerig.report.rounds import half_width, if_several, round_count
-from edgerig.report.tables import Column, if_any, if_known, terminal_text
+from edgerig.report.row import (
+    Row,
+    instructions,
+    memory,
+    metric_label,
+    quality,
+    terminal_id,
+    terminal_megabytes,
+    terminal_quality,
+    terminal_same,
+    terminal_tail,
+    terminal_width,
+    warnings,
+)
+from edgerig.report.tables import Column, if_any, if_known
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
-from edgerig.results.types import CellResult
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What a column of the table of variants may look at.
-
-    Attributes:
-        cell: The result that the row is about.
-        cells: The results of all rows of the same run.
-        label: Its full name, unique in the report.
-        run: The name of its run, where the report holds several.
-    """
-
-    cell: CellResult
-    cells: Sequence[CellResult] = ()
-    label: str = ""
-    run: str | None = None
-
-    @property
-    def samples_differ(self) -> bool:
-        """Whether the qualities of the run were judged on different numbers of samples."""
-        return len({cell.quality.samples for cell in self.cells if cell.quality.metrics}) > 1
-
-
-def quality(row: Row) -> Figure:
-    """The metric that stands for the whole."""
-    metric = primary(row.cell.quality)
-    if metric is None:
-        return unavailable("the task has no metric, or no labels were given")
-    return metric_figure(metric, row.cell)
-
-
-def instructions(row: Row) -> Figure | None:
-    """What an emulator counted; None where nothing counts."""
-    return counted(row.cell.instructions, build_warnings(row.cell))
-
-
-def warnings(row: Row) -> Figure:
-    """How many warnings stand with the variant."""
-    count = len(row.cell.warnings)
-    return Figure(text=f"{count}" if count else "none", value=count)
-
-
-def memory(name: str) -> Callable[[Row], Quantity]:
-    """A size that the runtime tells, such as ``peak_rss``."""
-
-    def size(row: Row) -> Quantity:
-        return row.cell.memory.get(name) or Unavailable(f"{row.cell.runtime} on {row.cell.target} does not tell it")
-
-    return size
-
-
-def metric_label(rows: Sequence[Row]) -> str:
-    """The metric's name where all rows have the same."""
-    metrics = [primary(row.cell.quality) for row in rows]
-    names = {metric.name for metric in metrics if metric is not None}
-    return names.pop() if len(names) == 1 else "quality"
-
-
-def _terminal_id(name: Figure, row: Row) -> str:
-    return row.cell.id + (" (!)" if row.cell.warnings else "")
-
-
-def _terminal_quality(quality: Figure, row: Row) -> str:
-    if quality.reason is not None:
-        return "-"
-    return terminal_text(quality) + (f" of {row.cell.quality.samples:,}" if row.samples_differ else "")
-
-
-def _terminal_same(same: Figure, row: Row) -> str:
-    if same.reason is None:
-        return terminal_text(same)
-    return "vacuous" if same.reason.startswith("vacuous") else "-"
-
-
-def _terminal_tail(tail: Figure, row: Row) -> str:
-    return terminal_text(tail) if tail.reason is None else "-"
-
-
-def _terminal_width(width: Figure, row: Row) -> str:
-    return f"{width.value:.1%}" if width.value is not None else "-"
-
-
-def _terminal_megabytes(size: Figure, row: Row) -> str:
-    return f"{size.value / 1e6:,.1f} MB" if size.value is not None else size.text
 
 
 def board_columns(index: int, name: str) -> tuple[Column[tuple[Variant, FirmwareView]], ...]:
@@ -143,20 +64,20 @@ def board_columns(index: int, name: str) -> tuple[Column[tuple[Variant, Firmware
 
 #: The table of variants.
 VARIANTS: tuple[Column[Row], ...] = (
-    Column("variant", lambda row: row.label, align="left", head=True, rank=0, short="cell", terminal=_terminal_id),
+    Column("variant", lambda row: row.label, align="left", head=True, rank=0, short="cell", terminal=terminal_id),
     Column("run", lambda row: row.run, if_any, align="left"),
-    Column(metric_label, quality, key="quality", interval=True, rank=0, short="quality", terminal=_terminal_quality),
-    Column("same as float", lambda row: same_class(row.cell), key="same", rank=2, terminal=_terminal_same),
+    Column(metric_label, quality, key="quality", interval=True, rank=0, short="quality", terminal=terminal_quality),
+    Column("same as float", lambda row: same_class(row.cell), key="same", rank=2, terminal=terminal_same),
     Column("median latency", lambda row: row.cell.latency.steady, key="steady", interval=True, rank=0, short="median"),
-    Column("± between rounds", lambda row: half_width(row.cell), if_known, rank=5, short="±", terminal=_terminal_width),
+    Column("± between rounds", lambda row: half_width(row.cell), if_known, rank=5, short="±", terminal=terminal_width),
     Column("rounds", lambda row: round_count(row.cell), if_several, shown=False),
     Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_compared, key="speed"),
     Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
-    Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=_terminal_tail),
+    Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=terminal_tail),
     Column("throughput", lambda row: row.cell.latency.throughput),
     Column("instructions", instructions, if_any, bare=True, absent="not counted"),
     Column("size", lambda row: number(row.cell.artifact.size, "B", detail="size of the deployed file"), rank=1),
-    Column("peak RSS", memory("peak_rss"), key="peak_rss", rank=4, terminal=_terminal_megabytes),
+    Column("peak RSS", memory("peak_rss"), key="peak_rss", rank=4, terminal=terminal_megabytes),
     Column("arena", memory("arena"), if_known),
     Column("warnings", warnings, pages=("text", "csv")),
 )

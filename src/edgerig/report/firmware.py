@@ -33,8 +33,8 @@ def firmware_view(cell: CellResult) -> FirmwareView | None:
         ),
         parts=tuple(_parts(firmware, limits)),
         symbols=tuple(
-            SizeShare(one.name, one.place, one.bytes, one.bytes / limits[one.place], one.group)
-            for one in firmware.symbols
+            SizeShare(symbol.name, symbol.place, symbol.bytes, symbol.bytes / limits[symbol.place], symbol.group)
+            for symbol in firmware.symbols
         ),
         build=tuple(Fact(name.replace("_", " "), value) for name, value in firmware.build.items()),
         notes=tuple(_notes(cell)),
@@ -49,7 +49,7 @@ def _is_sound(buffer: ArenaBuffer) -> bool:
 
 
 def _notes(cell: CellResult) -> Iterator[str]:
-    memory = {name: one.value for name, one in cell.memory.items() if isinstance(one, Measurement)}
+    memory = {name: quantity.value for name, quantity in cell.memory.items() if isinstance(quantity, Measurement)}
     arena, plain = memory.get("arena", 0.0), memory.get("tensor_sum", 0.0)
     if arena and plain:
         yield (
@@ -63,8 +63,8 @@ def _notes(cell: CellResult) -> Iterator[str]:
 
 def _parts(firmware: FirmwareReport, limits: dict[str, int]) -> list[SizeShare]:
     rows = [
-        SizeShare(name, place, size, size / limits[place])
-        for place, groups in firmware.groups.items()
+        SizeShare(name, memory, size, size / limits[memory])
+        for memory, groups in firmware.groups.items()
         for name, size in groups.items()
         if size
     ]

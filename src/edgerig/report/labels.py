@@ -22,14 +22,14 @@ def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str
     """
     targets = {cell.target for _, cell in cells}
     runtimes = {cell.runtime for _, cell in cells}
-    full = [" · ".join((cell.variant, cell.runtime, place(cell.target))) for _, cell in cells]
+    full = [" · ".join((cell.variant, cell.runtime, short_address(cell.target))) for _, cell in cells]
     short = [
         " · ".join(
             part
             for part, wanted in (
                 (cell.variant, True),
                 (cell.runtime, len(runtimes) > 1),
-                (place(cell.target), len(targets) > 1 and cell.target != "local"),
+                (short_address(cell.target), len(targets) > 1 and cell.target != "local"),
             )
             if wanted
         )
@@ -38,7 +38,7 @@ def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str
     return _distinct(full, cells), _distinct(short, cells)
 
 
-def told_apart(bundles: Sequence[Loaded]) -> list[tuple[int, CellResult]]:
+def with_distinct_names(bundles: Sequence[Loaded]) -> list[tuple[int, CellResult]]:
     """Every cell with its bundle's number; files of one name that lie in different places are called by the shortest
     ends of their paths that differ. A file that was measured twice keeps one name, so that its runs stand side by side.
     """
@@ -63,7 +63,7 @@ def told_apart(bundles: Sequence[Loaded]) -> list[tuple[int, CellResult]]:
     ]
 
 
-def place(target: str) -> str:
+def short_address(target: str) -> str:
     """A target without what only its driver needs: ``tcp://pi:7433`` is ``pi:7433``."""
     return re.sub(r"^(tcp|serial)://", "", target).split("?")[0]
 

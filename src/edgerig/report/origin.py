@@ -19,10 +19,10 @@ def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
         *(Fact("input", _tensor(spec)) for spec in artifact.inputs),
         *(
             Fact(
-                "output" if place != artifact.judged_output or len(artifact.outputs) == 1 else "judged output",
+                "output" if index != artifact.judged_output or len(artifact.outputs) == 1 else "judged output",
                 _tensor(spec),
             )
-            for place, spec in enumerate(artifact.outputs)
+            for index, spec in enumerate(artifact.outputs)
         ),
         *(Fact("output, not read", text) for text in artifact.left_out),
     )

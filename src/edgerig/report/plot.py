@@ -25,20 +25,26 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
 def colours_of(report: Report) -> tuple[dict[str, int], tuple[str, ...]]:
     """Colour numbers by anchor and what they stand for: the bundle where there are several, else the runtime."""
     if len(report.bundles) > 1:
-        return {one.anchor: one.bundle % 6 for one in report.variants}, tuple(b.name for b in report.bundles)
-    runtimes = list(dict.fromkeys(one.runtime for one in report.variants))
-    return {one.anchor: runtimes.index(one.runtime) % 6 for one in report.variants}, tuple(runtimes)
+        return {variant.anchor: variant.bundle % 6 for variant in report.variants}, tuple(
+            b.name for b in report.bundles
+        )
+    runtimes = list(dict.fromkeys(variant.runtime for variant in report.variants))
+    return {variant.anchor: runtimes.index(variant.runtime) % 6 for variant in report.variants}, tuple(runtimes)
 
 
 def plot_of(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:
     """Draws the variants whose quality and latency share the most common metric and unit."""
-    complete = [one for one in report.variants if one.quality.value is not None and one.steady.value is not None]
+    complete = [
+        variant for variant in report.variants if variant.quality.value is not None and variant.steady.value is not None
+    ]
     if not complete:
         return _speed_only(report, colours, legend)
-    common = Counter((one.metric, one.quality.unit, one.steady.unit) for one in complete).most_common(1)[0][0]
-    drawn = [one for one in complete if (one.metric, one.quality.unit, one.steady.unit) == common]
+    common = Counter((variant.metric, variant.quality.unit, variant.steady.unit) for variant in complete).most_common(
+        1
+    )[0][0]
+    drawn = [variant for variant in complete if (variant.metric, variant.quality.unit, variant.steady.unit) == common]
     metric, y_unit, x_unit = common
-    points = [_point(one, report, colours[one.anchor]) for one in drawn]
+    points = [_point(variant, report, colours[variant.anchor]) for variant in drawn]
     left = len(report.variants) - len(drawn)
     what = "1 variant is" if left == 1 else f"{left} variants are"
     return Plot(
@@ -53,20 +59,20 @@ def plot_of(report: Report, colours: dict[str, int], legend: tuple[str, ...]) ->
 def _speed_only(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:
     """Where quality is not known: the latencies of the variants that share the most common unit, as bars."""
     note = "No variant has both quality and latency."
-    timed = [one for one in report.variants if one.steady.value is not None]
+    timed = [variant for variant in report.variants if variant.steady.value is not None]
     if not timed:
         return Plot(note=note)
-    unit = Counter(one.steady.unit for one in timed).most_common(1)[0][0]
+    unit = Counter(variant.steady.unit for variant in timed).most_common(1)[0][0]
     rows = [
         Bar(
-            one.short,
-            one.steady.value or 0.0,
-            one.steady.whole,
-            f"{one.label}\n{one.steady.title}",
-            colours[one.anchor],
+            variant.short,
+            variant.steady.value or 0.0,
+            variant.steady.whole,
+            f"{variant.label}\n{variant.steady.title}",
+            colours[variant.anchor],
         )
-        for one in timed
-        if one.steady.unit == unit
+        for variant in timed
+        if variant.steady.unit == unit
     ]
     return Plot(speed=bars(rows, "Median latency of each variant", 560.0), legend=legend, note=note)
 

@@ -27,10 +27,10 @@ def shared_views(
 ) -> tuple[SharedView, ...]:
     """One table for each data that two variants at least were judged on."""
     groups: dict[tuple[str, str], list[tuple[CellResult, Variant, Answers]]] = {}
-    for (place, cell), variant in zip(cells, variants, strict=True):
-        answers = _answers(bundles[place], cell, variant.anchor)
+    for (index, cell), variant in zip(cells, variants, strict=True):
+        answers = _answers(bundles[index], cell, variant.anchor)
         if answers is not None:
-            dataset = bundles[place].result.dataset
+            dataset = bundles[index].result.dataset
             groups.setdefault((dataset.name, dataset.fingerprint), []).append((cell, variant, answers))
     views = (_view(name, members) for (name, _), members in groups.items())
     return tuple(view for view in views if view is not None)
@@ -48,19 +48,23 @@ def on_shared_samples(
     result = list(candidates)
     for members in groups.values():
         series = [_answers(bundles[cells[i][0]], cells[i][1], candidates[i].key) for i in members]
-        known = [one for one in series if one is not None]
+        known = [answers for answers in series if answers is not None]
         if len(known) < len(members) or len(members) < 2:
             continue
         shared = shared_samples(known)
-        if not len(shared) or all(len(one.indices) == len(shared) for one in known):
+        if not len(shared) or all(len(answers.indices) == len(shared) for answers in known):
             continue
-        for index, one in zip(members, known, strict=True):
-            right = int(right_answers(one, shared).sum())
+        for index, answers in zip(members, known, strict=True):
+            right = int(right_answers(answers, shared).sum())
             low, high = wilson_interval(right, len(shared))
             result[index] = msgspec.structs.replace(
-                candidates[index], quality=right / len(shared), quality_low=low, quality_high=high,
-                samples=len(shared), shared=True,
-            )  # fmt: skip
+                candidates[index],
+                quality=right / len(shared),
+                quality_low=low,
+                quality_high=high,
+                samples=len(shared),
+                shared=True,
+            )
     return result
 
 
@@ -74,10 +78,10 @@ def comparison(
         if (answers := _answers(bundles[number], cell, anchor)) is not None
     }
 
-    def compare(one: Candidate, other: Candidate) -> str | None:
-        if one.metric != "accuracy" or one.key not in known or other.key not in known:
+    def compare(candidate: Candidate, other: Candidate) -> str | None:
+        if candidate.metric != "accuracy" or candidate.key not in known or other.key not in known:
             return None
-        rows = compare_with([known[one.key]], known[other.key])
+        rows = compare_with([known[candidate.key]], known[other.key])
         if not rows:
             return None
         few = f" of {rows[0].samples:,} samples"
@@ -115,8 +119,8 @@ def _view(dataset: str, members: Sequence[tuple[CellResult, Variant, Answers]]) 
         return None
     floats = [index for index, (cell, _, _) in enumerate(members) if cell.artifact.scheme == "float32"]
     _, first, baseline = members[floats[0] if floats else 0]
-    found = compare_with([answers for _, _, answers in members], baseline)
-    if len(found) < 2:
+    rows = compare_with([answers for _, _, answers in members], baseline)
+    if len(rows) < 2:
         return None
     shown = {variant.anchor: variant for _, variant, _ in members}
     counts = [len(answers.indices) for _, _, answers in members]
@@ -124,10 +128,10 @@ def _view(dataset: str, members: Sequence[tuple[CellResult, Variant, Answers]]) 
         dataset=dataset,
         fewest=min(counts),
         most=max(counts),
-        note=_note(min(counts), max(counts), all(row.samples == counts[0] for row in found), first.label),
+        note=_note(min(counts), max(counts), all(row.samples == counts[0] for row in rows), first.label),
         baseline=first.label,
-        rows=tuple(_row(row, shown[row.cell], first) for row in found),
-    )  # fmt: skip
+        rows=tuple(_row(row, shown[row.cell], first) for row in rows),
+    )
 
 
 def _row(row: Paired, variant: Variant, baseline: Variant) -> SharedRow:
@@ -136,7 +140,11 @@ def _row(row: Paired, variant: Variant, baseline: Variant) -> SharedRow:
         label=variant.label,
         samples=row.samples,
         quality=number(
-            row.accuracy, "1", kind=variant.quality.kind or "measured", low=row.low, high=row.high,
+            row.accuracy,
+            "1",
+            kind=variant.quality.kind or "measured",
+            low=row.low,
+            high=row.high,
             detail=f"over the {row.samples:,} samples that {baseline.label} ran, too; interval after Wilson",
         ),
         errors=row.errors,
@@ -146,7 +154,7 @@ def _row(row: Paired, variant: Variant, baseline: Variant) -> SharedRow:
         p=row.p,
         different=row.different,
         verdict=verdict(row, variant is baseline),
-    )  # fmt: skip
+    )
 
 
 def _note(fewest: int, most: int, same: bool, baseline: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgerig.report.columns import VARIANTS, Row
+from edgerig.report.columns import VARIANTS
+from edgerig.report.row import Row
 from edgerig.report.tables import Column
 from edgerig.results.types import CellResult
 

@@ -60,16 +60,16 @@ def _series(seconds: NDArray[np.float64], points: int) -> Series:
         bounds = np.linspace(0, n, max(1, points // 2) + 1).astype(np.int64)
         chosen = np.unique(
             [
-                start + place
+                start + index
                 for start, end in pairwise(bounds)
-                for place in (int(seconds[start:end].argmin()), int(seconds[start:end].argmax()))
+                for index in (int(seconds[start:end].argmin()), int(seconds[start:end].argmax()))
             ]
         )
         stretch = f"each stretch of about {n / (len(bounds) - 1):.0f}"
         note = f"{chosen.size:,} of {n:,} samples are drawn: the smallest and the largest of {stretch}"
     return Series(
         n=n,
-        positions=tuple(int(place) for place in chosen),
+        positions=tuple(int(index) for index in chosen),
         seconds=tuple(float(value) for value in seconds[chosen]),
         note=note,
     )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import msgspec
 
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.report.columns import Row
 from edgerig.report.figures import (
     believable,
     build_warnings,
@@ -28,6 +27,7 @@ from edgerig.report.model import Layer, Layers, Metric, OperatorTime, Variant
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
 from edgerig.report.quality import agreement_view, primary, quality_views
 from edgerig.report.rounds import round_curve, round_facts
+from edgerig.report.row import Row
 from edgerig.report.timing import times_of
 from edgerig.report.units import compact, exact, percent, show
 from edgerig.report.values import Fact, Figure, NamedFigure
@@ -149,14 +149,17 @@ def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:
         () if isinstance(latency.per_sample, msgspec.UnsetType) else (("steady state, a sample", latency.per_sample),)
     )
     others = (
-        ("steady state (median)", latency.steady), *each, (f"transport, {unit}", latency.transport),
-        ("preprocessing, one sample", latency.preprocessing), ("postprocessing, one sample", latency.postprocessing),
-    )  # fmt: skip
+        ("steady state (median)", latency.steady),
+        *each,
+        (f"transport, {unit}", latency.transport),
+        ("preprocessing, one sample", latency.preprocessing),
+        ("postprocessing, one sample", latency.postprocessing),
+    )
     counts = (("instructions, one inference", cell.instructions), ("cycles, one inference", cell.cycles))
     return (
         *(NamedFigure(name, figure(value, warnings)) for name, value in cold),
         *(NamedFigure(name, figure(value)) for name, value in others),
-        *(NamedFigure(name, told) for name, value in counts if (told := counted(value, warnings)) is not None),
+        *(NamedFigure(name, count) for name, value in counts if (count := counted(value, warnings)) is not None),
     )
 
 
@@ -183,14 +186,13 @@ def _against_the_whole(cell: CellResult, total: float) -> str:
     if isinstance(steady, Unavailable) or steady.value <= 0:
         return ""
     ratio = total / steady.value
-    said = f"Together the operators take {ratio:.2f} times the median inference, {figure(steady).whole}"
+    together = f"Together the operators take {ratio:.2f} times the median inference, {figure(steady).whole}"
     if ratio > 1 + CLOSE:
-        return (
-            f"{said}: the profiler's own work, or other work meanwhile, is in their times. Shares are truer than times."
-        )
+        cause = "the profiler's own work, or other work meanwhile, is in their times. Shares are truer than times"
+        return f"{together}: {cause}."
     if ratio < 1 - CLOSE:
-        return f"{said}: the rest passes between them, or in those that have no time."
-    return f"{said}."
+        return f"{together}: the rest passes between them, or in those that have no time."
+    return f"{together}."
 
 
 def _layers(cell: CellResult, limits: Limits) -> Layers:
@@ -211,10 +213,15 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
         share = seconds / total if seconds is not None and total > 0 else None
         rows.append(
             Layer(
-                index=layer.index, name=layer.name, op=layer.op, time=figure(layer.time), share=share, shape=shape,
+                index=layer.index,
+                name=layer.name,
+                op=layer.op,
+                time=figure(layer.time),
+                share=share,
+                shape=shape,
                 instructions=counted(layer.instructions),
             )
-        )  # fmt: skip
+        )
     by_type = [OperatorTime(op, len(t), sum(t), sum(t) / total if total else 0.0) for op, t in operators.items()]
     note = _against_the_whole(cell, total) if timed else ""
     if len(rows) > limits.layers:
@@ -237,6 +244,11 @@ def _total(timed: list[Measurement]) -> Figure | None:
     banded = all(time.bounds == "model" for time in timed)
     low, high = (sum((getattr(time, end) or 0.0) for time in timed) for end in ("low", "high"))
     return number(
-        sum(time.value for time in timed), first.unit, kind=first.kind, detail=first.method,
-        low=low if banded else None, high=high if banded else None, bounds="model" if banded else "interval",
-    )  # fmt: skip
+        sum(time.value for time in timed),
+        first.unit,
+        kind=first.kind,
+        detail=first.method,
+        low=low if banded else None,
+        high=high if banded else None,
+        bounds="model" if banded else "interval",
+    )

@@ -131,8 +131,8 @@ def _load(bundles: Bundles) -> list[Loaded]:
     seen: set[Path] = set()
     folders = [Path(bundle) for bundle in bundles]
     for bundle in folders:
-        place = bundle.resolve()
-        if place in seen:
+        resolved = bundle.resolve()
+        if resolved in seen:
             raise UsageError(f"{bundle} is given twice.", "Give each bundle once.")
-        seen.add(place)
+        seen.add(resolved)
     return [load_bundle(bundle) for bundle in folders]

@@ -64,7 +64,7 @@ def distribution(shares: tuple[float, ...], steady: Figure, p90: Figure, p99: Fi
 def time_series(data: Series, steady: Figure) -> Markup:
     """Latencies in the order of measurement, a dot for each; outliers stand at the edge, with their number."""
     low, high = robust_bounds(data.seconds)
-    slow = [(place, value) for place, value in zip(data.positions, data.seconds, strict=True) if value > high]
+    slow = [(position, value) for position, value in zip(data.positions, data.seconds, strict=True) if value > high]
     room = 0.06 * (high - low)
     x = Linear(0, max(data.n - 1, 1), _BOX.left, _BOX.right, 4)
     y = Linear(max(0.0, low - room), high + room, _BOX.bottom, _BOX.top, 4)
@@ -72,17 +72,23 @@ def time_series(data: Series, steady: Figure) -> Markup:
     drawing = Drawing(WIDTH, HEIGHT, f"Latency over {data.n:,} samples in order, {least} to {most}")
     beyond = f", up to {most} at the top edge" if slow else ""
     axes(
-        drawing, _BOX, x, y, x_unit="", y_unit="s", x_title="sample, in order of measurement",
+        drawing,
+        _BOX,
+        x,
+        y,
+        x_unit="",
+        y_unit="s",
+        x_title="sample, in order of measurement",
         y_title=f"latency{beyond}",
-    )  # fmt: skip
+    )
     # A dot is a stroke of no length with round ends: a few bytes each, where an element each would be forty.
     dots = "".join(
-        f"M{number(x(place))} {number(y(max(value, y.low)))}h0"
-        for place, value in zip(data.positions, data.seconds, strict=True)
+        f"M{number(x(position))} {number(y(max(value, y.low)))}h0"
+        for position, value in zip(data.positions, data.seconds, strict=True)
         if value <= high
     )
     drawing.add("path", d=dots, class_="dots")
-    edge = "".join(f"M{number(x(place))} {number(_BOX.top)}h0" for place, _ in slow)
+    edge = "".join(f"M{number(x(position))} {number(_BOX.top)}h0" for position, _ in slow)
     if edge:
         drawing.add("path", d=edge, class_="dots beyond")
     if steady.value is not None:

@@ -73,13 +73,13 @@ class Log:
     def ticks(self) -> list[float]:
         """1, 2 and 5 of each decade; where that is too many 1 only, where too few every digit."""
         decades = range(math.floor(math.log10(self.low)) - 1, math.ceil(math.log10(self.high)) + 1)
-        found: list[float] = []
+        ticks: list[float] = []
         for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
             inside = [d * 10.0**e for e in decades for d in digits if self.low <= d * 10.0**e <= self.high]
             if len(inside) > 8:
                 break
-            found = inside
-        return found
+            ticks = inside
+        return ticks
 
 
 def nice_step(rough: float) -> float:

@@ -67,18 +67,18 @@ def scatter(
         y_title=y_title,
     )
     _front(drawing, points, x, y)
-    places = [(x(point.x), min(max(y(point.y), box.top), box.bottom)) for point in points]
+    centres = [(x(point.x), min(max(y(point.y), box.top), box.bottom)) for point in points]
     inside = [point for point in points if y.low <= point.y <= y.high]
     drawing.add("g", *(_whiskers(point, x, y) for point in inside), class_="whiskers")
     order = sorted(range(len(points)), key=lambda index: -radii[index])
     for index in order:
-        drawing.parts.append(_bubble(points[index], places[index], radii[index]))
+        drawing.parts.append(_bubble(points[index], centres[index], radii[index]))
     points = [_named_at_the_edge(point, y, y_unit) for point in points]
     names = [("★ " if point.chosen else "") + point.label for point in points]
-    labels = place_labels(names, places, radii, box, [_spans(point, x, y) for point in inside])
-    for point, place, radius, spot in zip(points, places, radii, labels, strict=True):
+    labels = place_labels(names, centres, radii, box, [_spans(point, x, y) for point in inside])
+    for point, centre, radius, spot in zip(points, centres, radii, labels, strict=True):
         if spot is not None:
-            drawing.parts += [_leader(spot, place, radius), _label(point, spot, place)]
+            drawing.parts += [_leader(spot, centre, radius), _label(point, spot, centre)]
     return drawing.render(interactive=True)
 
 
@@ -112,9 +112,8 @@ def _scales(points: Sequence[Point], box: Box, margin: float, y_unit: str) -> tu
 
 def _front(drawing: Drawing, points: Sequence[Point], x: Linear | Log, y: Linear) -> None:
     for number in {point.front for point in points} - {None}:
-        front = sorted(
-            (point for point in points if point.front == number and y.low <= point.y <= y.high), key=lambda one: one.x
-        )
+        members = (point for point in points if point.front == number and y.low <= point.y <= y.high)
+        front = sorted(members, key=lambda point: point.x)
         if len(front) < 2:
             continue
         path = "M" + "L".join(f"{x(point.x):.1f} {y(point.y):.1f}" for point in front)
@@ -142,35 +141,35 @@ def _spans(point: Point, x: Linear | Log, y: Linear) -> list[Rectangle]:
     return spans
 
 
-def _bubble(point: Point, place: tuple[float, float], radius: float) -> str:
+def _bubble(point: Point, centre: tuple[float, float], radius: float) -> str:
     classes = f"bubble s{point.series % 6}{'' if point.kind == 'measured' else ' derived'}"
-    circle = element("circle", cx=place[0], cy=place[1], r=radius, class_=classes)
-    ring = element("circle", cx=place[0], cy=place[1], r=radius + 3.5, class_="ring") if point.chosen else ""
+    circle = element("circle", cx=centre[0], cy=centre[1], r=radius, class_=classes)
+    ring = element("circle", cx=centre[0], cy=centre[1], r=radius + 3.5, class_="ring") if point.chosen else ""
     return element(
         "a", ring + circle, href=f"#{point.link}", data_tip=point.tip, aria_label=point.tip.replace("\n", ", ")
     )
 
 
-def _label(point: Point, spot: Rectangle, place: tuple[float, float]) -> str:
+def _label(point: Point, spot: Rectangle, centre: tuple[float, float]) -> str:
     star = element("tspan", "★ ", class_="star") if point.chosen else ""
     classes = "label chosen" if point.chosen else "label"
-    x, anchor = (spot[2], "end") if spot[2] <= place[0] else (spot[0], None)
+    x, anchor = (spot[2], "end") if spot[2] <= centre[0] else (spot[0], None)
     return element("text", star + escape(point.label), x=x, y=spot[3] - 4, text_anchor=anchor, class_=classes)
 
 
-def _leader(spot: Rectangle, place: tuple[float, float], radius: float) -> str:
+def _leader(spot: Rectangle, centre: tuple[float, float], radius: float) -> str:
     """A line from the bubble's edge to a label that does not stand right beside it."""
-    x, y = min(max(place[0], spot[0]), spot[2]), min(max(place[1], spot[1]), spot[3])
-    reach = math.hypot(x - place[0], y - place[1])
+    x, y = min(max(centre[0], spot[0]), spot[2]), min(max(centre[1], spot[1]), spot[3])
+    reach = math.hypot(x - centre[0], y - centre[1])
     if reach < radius + 9:
         return ""
-    start = (place[0] + (x - place[0]) * radius / reach, place[1] + (y - place[1]) * radius / reach)
+    start = (centre[0] + (x - centre[0]) * radius / reach, centre[1] + (y - centre[1]) * radius / reach)
     return element("line", x1=start[0], y1=start[1], x2=x, y2=y, class_="leader")
 
 
 def place_labels(
     names: Sequence[str],
-    places: Sequence[tuple[float, float]],
+    centres: Sequence[tuple[float, float]],
     radii: Sequence[float],
     box: Box,
     lines: Sequence[Sequence[Rectangle]] = (),
@@ -183,13 +182,13 @@ def place_labels(
     """
     taken: list[Rectangle] = []
     leaders: list[Rectangle] = []
-    bubbles = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(places, radii, strict=True)]
+    bubbles = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, radii, strict=True)]
     drawn = [line for several in lines for line in several]
     result: list[Rectangle | None] = []
     for index, name in enumerate(names):
         free = [
             spot
-            for spot in _spots(len(name) * _CHARACTER + 14, places[index], radii[index])
+            for spot in _spots(len(name) * _CHARACTER + 14, centres[index], radii[index])
             if _inside(spot, box)
             and not any(_touch(spot, other) for other in taken)
             and not any(_touch(spot, other) for other in bubbles)
@@ -197,24 +196,24 @@ def place_labels(
         best = min(
             free,
             key=lambda spot: (
-                _cost(spot, index, places, radii)
+                _cost(spot, index, centres, radii)
                 + _crossed(spot, [*drawn, *leaders])
-                + sum(_crossed(label, _steps(places[index], spot)) for label in taken)
+                + sum(_crossed(label, _steps(centres[index], spot)) for label in taken)
             ),
             default=None,
         )
         result.append(best)
         if best is not None:
             taken.append(best)
-            leaders += _steps(places[index], best)
+            leaders += _steps(centres[index], best)
     return result
 
 
-def _steps(place: tuple[float, float], spot: Rectangle) -> list[Rectangle]:
+def _steps(centre: tuple[float, float], spot: Rectangle) -> list[Rectangle]:
     """Points on the way from a bubble to its label, as rectangles of no size."""
-    x, y = min(max(place[0], spot[0]), spot[2]), min(max(place[1], spot[1]), spot[3])
+    x, y = min(max(centre[0], spot[0]), spot[2]), min(max(centre[1], spot[1]), spot[3])
     shares = [step / 8 for step in range(1, 8)]
-    points = [(place[0] + (x - place[0]) * share, place[1] + (y - place[1]) * share) for share in shares]
+    points = [(centre[0] + (x - centre[0]) * share, centre[1] + (y - centre[1]) * share) for share in shares]
     return [(px, py, px, py) for px, py in points]
 
 
@@ -223,14 +222,14 @@ def _crossed(spot: Rectangle, lines: Sequence[Rectangle]) -> float:
     return sum(22.0 for line in lines if _touch(spot, line))
 
 
-def _cost(spot: Rectangle, index: int, places: Sequence[tuple[float, float]], radii: Sequence[float]) -> float:
-    gaps = [_gap(spot, x, y) - radius for (x, y), radius in zip(places, radii, strict=True)]
+def _cost(spot: Rectangle, index: int, centres: Sequence[tuple[float, float]], radii: Sequence[float]) -> float:
+    gaps = [_gap(spot, x, y) - radius for (x, y), radius in zip(centres, radii, strict=True)]
     return gaps[index] + sum(18.0 for other, gap in enumerate(gaps) if other != index and gap < gaps[index] + 2)
 
 
-def _spots(width: float, place: tuple[float, float], radius: float) -> list[Rectangle]:
+def _spots(width: float, centre: tuple[float, float], radius: float) -> list[Rectangle]:
     """Rectangles whose nearest point lies on rings around the bubble."""
-    x, y = place
+    x, y = centre
     spots = []
     for step in range(9):
         reach = radius + 5 + 11 * step

@@ -1,0 +1,104 @@
+"""A row of the table of variants, and what its columns read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.report.figures import build_warnings, counted, metric_figure, unavailable
+from edgerig.report.quality import primary
+from edgerig.report.tables import terminal_text
+from edgerig.report.values import Figure
+from edgerig.results.types import CellResult
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What a column of the table of variants may look at.
+
+    Attributes:
+        cell: The result that the row is about.
+        cells: The results of all rows of the same run.
+        label: Its full name, unique in the report.
+        run: The name of its run, where the report holds several.
+    """
+
+    cell: CellResult
+    cells: Sequence[CellResult] = ()
+    label: str = ""
+    run: str | None = None
+
+    @property
+    def samples_differ(self) -> bool:
+        """Whether the qualities of the run were judged on different numbers of samples."""
+        return len({cell.quality.samples for cell in self.cells if cell.quality.metrics}) > 1
+
+
+def quality(row: Row) -> Figure:
+    """The metric that stands for the whole."""
+    metric = primary(row.cell.quality)
+    if metric is None:
+        return unavailable("the task has no metric, or no labels were given")
+    return metric_figure(metric, row.cell)
+
+
+def instructions(row: Row) -> Figure | None:
+    """What an emulator counted; None where nothing counts."""
+    return counted(row.cell.instructions, build_warnings(row.cell))
+
+
+def warnings(row: Row) -> Figure:
+    """How many warnings stand with the variant."""
+    count = len(row.cell.warnings)
+    return Figure(text=f"{count}" if count else "none", value=count)
+
+
+def memory(name: str) -> Callable[[Row], Quantity]:
+    """A size that the runtime tells, such as ``peak_rss``."""
+
+    def size(row: Row) -> Quantity:
+        return row.cell.memory.get(name) or Unavailable(f"{row.cell.runtime} on {row.cell.target} does not tell it")
+
+    return size
+
+
+def metric_label(rows: Sequence[Row]) -> str:
+    """The metric's name where all rows have the same."""
+    metrics = [primary(row.cell.quality) for row in rows]
+    names = {metric.name for metric in metrics if metric is not None}
+    return names.pop() if len(names) == 1 else "quality"
+
+
+def terminal_id(name: Figure, row: Row) -> str:
+    """The cell, marked where warnings stand with it."""
+    return row.cell.id + (" (!)" if row.cell.warnings else "")
+
+
+def terminal_quality(quality: Figure, row: Row) -> str:
+    """The quality, and of how many samples it is where others ran more or fewer."""
+    if quality.reason is not None:
+        return "-"
+    return terminal_text(quality) + (f" of {row.cell.quality.samples:,}" if row.samples_differ else "")
+
+
+def terminal_same(same: Figure, row: Row) -> str:
+    """The agreement with the float model, or that it would say nothing."""
+    if same.reason is None:
+        return terminal_text(same)
+    return "vacuous" if same.reason.startswith("vacuous") else "-"
+
+
+def terminal_tail(tail: Figure, row: Row) -> str:
+    """A percentile, where there are enough samples for it."""
+    return terminal_text(tail) if tail.reason is None else "-"
+
+
+def terminal_width(width: Figure, row: Row) -> str:
+    """Half the width of an interval, as a share of what it bounds."""
+    return f"{width.value:.1%}" if width.value is not None else "-"
+
+
+def terminal_megabytes(size: Figure, row: Row) -> str:
+    """A size in megabytes, for what no one counts in bytes."""
+    return f"{size.value / 1e6:,.1f} MB" if size.value is not None else size.text
