@@ -70,7 +70,43 @@ def mobilenet(keras: Any) -> Any:
     return keras.applications.MobileNetV2((32, 32, 3), alpha=0.35, weights=None, classes=2)
 
 
-@pytest.mark.parametrize("build", [sequential, branches, nested, pytest.param(mobilenet, marks=pytest.mark.slow)])
+def either_order(keras: Any, order: str = "channels_first") -> Any:
+    """Every kind of layer that has an order of channels."""
+    layers, first = keras.layers, order == "channels_first"
+    return keras.Sequential(
+        [
+            keras.Input((3, 16, 12) if first else (16, 12, 3)),
+            layers.ZeroPadding2D(((1, 0), (2, 1)), data_format=order),
+            layers.Conv2D(4, 3, strides=(2, 1), padding="same", data_format=order),
+            layers.BatchNormalization(axis=1 if first else -1),
+            layers.DepthwiseConv2D(3, depth_multiplier=2, data_format=order),
+            layers.SeparableConv2D(6, 3, data_format=order),
+            layers.MaxPooling2D(2, data_format=order),
+            layers.UpSampling2D((1, 2), data_format=order),
+            layers.Cropping2D(((0, 1), (1, 1)), data_format=order),
+            layers.Conv2DTranspose(5, 2, data_format=order),
+            layers.GlobalAveragePooling2D(keepdims=True, data_format=order),
+            layers.Flatten(data_format=order),
+            layers.Dense(2),
+        ]
+    )
+
+
+def test_channels_first_costs_what_channels_last_costs(tmp_path: Path) -> None:
+    from edgerig.models.keras.engine import import_keras
+
+    counts = []
+    for order in ("channels_first", "channels_last"):
+        either_order(import_keras(), order).save(tmp_path / f"{order}.keras")
+        counts.append(analyse(read_graph(tmp_path / f"{order}.keras")))
+    assert counts[0].macs == counts[1].macs
+    assert counts[0].macs
+    assert counts[0].parameters == counts[1].parameters
+
+
+@pytest.mark.parametrize(
+    "build", [sequential, branches, nested, either_order, pytest.param(mobilenet, marks=pytest.mark.slow)]
+)
 def test_shapes_and_parameters_are_those_of_keras(build: Callable[[Any], Any], tmp_path: Path) -> None:
     from edgerig.models.keras.engine import import_keras
 

@@ -159,7 +159,7 @@ def _keras_pool(costs: Costs) -> Cost:
 
 def _separable(costs: Costs) -> Cost:
     depthwise, pointwise = costs.need(1).shape, costs.need(2).shape
-    points = costs.output.elements // costs.output.shape[-1]
+    points = costs.output.elements // pointwise[-1]
     return points * (math.prod(depthwise) + math.prod(pointwise)), _biases(costs, 3)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 Shape = tuple[int, ...]
 Config = dict[str, Any]
 
+#: Axes of a batch of rows, which have no other axes beside the channels'.
+MATRIX = 2
 #: Layers whose output has the shape of their (first) input.
 SAME_SHAPE = frozenset({
     "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "BatchNormalization", "LayerNormalization",
@@ -25,7 +27,7 @@ def weight_shapes(kind: str, config: Config, shape: Shape) -> dict[str, Shape] |
     """Names and shapes of a layer's weights for an input of ``shape`` (batch included); None if not known."""
     maker = _WEIGHTS.get(kind)
     if maker is not None:
-        return maker(config, shape)
+        return maker(config, _channels_last(config, shape))
     return {} if kind in SAME_SHAPE or kind in MERGES or kind in _SHAPES else None
 
 
@@ -40,7 +42,21 @@ def output_shape(kind: str, config: Config, inputs: list[Shape]) -> Shape | None
         joined = sum(shape[axis] for shape in inputs)
         return (*inputs[0][:axis], joined, *inputs[0][axis + 1 :])
     maker = _SHAPES.get(kind)
-    return maker(config, inputs[0]) if maker is not None else None
+    if maker is None:
+        return None
+    shape = maker(config, _channels_last(config, inputs[0]))
+    back = _is_channels_first(config, inputs[0]) and len(shape) == len(inputs[0])
+    return (shape[0], shape[-1], *shape[1:-1]) if back else shape
+
+
+def _is_channels_first(config: Config, shape: Shape) -> bool:
+    """Whether a layer takes (batch, channels, ...); the layers that do say so, whatever the default was."""
+    return config.get("data_format") == "channels_first" and len(shape) > MATRIX
+
+
+def _channels_last(config: Config, shape: Shape) -> Shape:
+    """``shape`` with the channels last, as everything below has it."""
+    return (shape[0], *shape[2:], shape[1]) if _is_channels_first(config, shape) else shape
 
 
 def _pair(value: Any, rank: int) -> Shape:
