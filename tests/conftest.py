@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.heard import Heard
 
 from edgerig.testing import networks
 
@@ -32,6 +33,12 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
             patch.setenv(f"JAX_PERSISTENT_CACHE_{bound}", "0")
         assert "jax" not in sys.modules, "a test module imports jax at its top: it would not hear of the cache"
         yield folder
+
+
+@pytest.fixture
+def heard() -> Heard:
+    """Progress whose ``lines`` are what was logged."""
+    return Heard()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.compilers.on_float_tflite import OnFloatTflite
 
 from edgerig import plugins
 from edgerig.artifact import Artifact
@@ -12,20 +13,6 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.c_array import CArray
 from edgerig.compilers.float32 import Float32
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8
-from edgerig.datasets.base import Dataset
-from edgerig.testing.contracts.compiler import CompilerContract
-
-
-class OnFloatTflite(CompilerContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, float_net: Artifact) -> Artifact:
-        return float_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls, blobs: Dataset) -> Dataset:
-        return blobs
 
 
 class TestFloat32(OnFloatTflite):

@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import pytest
+from tests.compilers.on_float_tflite import OnFloatTflite
 
 from edgerig import plugins
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings
-from edgerig.datasets.base import Dataset
-from edgerig.testing.contracts.compiler import CompilerContract
 
 
-class _OnFloatTflite(CompilerContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def artifact(cls, float_net: Artifact) -> Artifact:
-        return float_net
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def dataset(cls, blobs: Dataset) -> Dataset:
-        return blobs
-
-
-class TestOnnx(_OnFloatTflite):
+class TestOnnx(OnFloatTflite):
     @pytest.fixture(scope="class")
     @classmethod
     def compiler(cls) -> ModelCompiler:
         return Onnx()
 
 
-class TestOnnxInt8(_OnFloatTflite):
+class TestOnnxInt8(OnFloatTflite):
     @pytest.fixture(scope="class")
     @classmethod
     def compiler(cls) -> ModelCompiler:
         return OnnxInt8(OnnxInt8Settings(calibration_samples=10))
 
 
-class TestOnnxInt8OfOnnx(_OnFloatTflite):
+class TestOnnxInt8OfOnnx(OnFloatTflite):
     @pytest.fixture(scope="class")
     @classmethod
     def artifact(cls, float_net: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:

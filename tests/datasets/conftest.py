@@ -9,23 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgerig.progress import Progress
-
-
-class Heard(Progress):
-    """Progress that remembers what was logged."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
-
-
-@pytest.fixture
-def heard() -> Heard:
-    return Heard()
-
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

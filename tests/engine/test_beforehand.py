@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from tests.engine.conftest import Heard
+from tests.heard import Heard
 
 import edgerig
 from edgerig.artifact import Preprocessing

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from tests.runtimes.tflite_contract import TFLiteRuntimeContract
 
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.plugins import make
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.litert import LiteRt, LiteRtSettings
-from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
+from edgerig.testing.contracts.runtime import samples_for
 from edgerig.testing.networks import INT8_INPUT, INT8_OUTPUT, dense_tflite, dense_weights
 
 
@@ -27,18 +28,10 @@ def by_interpreter(path: Path, inputs: Sequence[Any], resolver: OpResolverType =
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
-class TestLiteRtContract(RuntimeContract):
+class TestLiteRtContract(TFLiteRuntimeContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
         return LiteRt()
-
-    @pytest.fixture(params=["float_tflite", "int8_tflite", "two_input_tflite"])
-    def network(self, request: pytest.FixtureRequest) -> Path:
-        return request.getfixturevalue(request.param)
-
-    @pytest.fixture
-    def wrong_network(self, broken_tflite: Path) -> Path:
-        return broken_tflite
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         return by_interpreter(path, inputs)

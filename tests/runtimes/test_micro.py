@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.runtimes.tflite_contract import TFLiteRuntimeContract
 
 from edgerig.errors import InferenceError, MissingProgramError
 from edgerig.measure.kinds import Measurement, Unavailable
@@ -17,24 +18,16 @@ from edgerig.micro import Options, compile_model
 from edgerig.runtimes import micro
 from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.micro import Micro, MicroSettings
-from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
+from edgerig.testing.contracts.runtime import samples_for
 from edgerig.testing.networks.generated import load
 from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.reference_runs import Oracle
 
 
-class TestMicroContract(RuntimeContract):
+class TestMicroContract(TFLiteRuntimeContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
         return Micro()
-
-    @pytest.fixture(params=["float_tflite", "int8_tflite", "two_input_tflite"])
-    def network(self, request: pytest.FixtureRequest) -> Path:
-        return request.getfixturevalue(request.param)
-
-    @pytest.fixture
-    def wrong_network(self, broken_tflite: Path) -> Path:
-        return broken_tflite
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         with tempfile.TemporaryDirectory() as folder:

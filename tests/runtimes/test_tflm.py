@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.runtimes.tflite_contract import TFLiteRuntimeContract
 from tflite_micro import runtime as tflite_micro
 
 from edgerig.errors import InferenceError
@@ -12,23 +13,15 @@ from edgerig.runtimes import tflm
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.runtimes.litert import LiteRt
 from edgerig.runtimes.tflm import Tflm
-from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
+from edgerig.testing.contracts.runtime import samples_for
 from edgerig.testing.networks import dense_tflite
 from edgerig.testing.networks.tflite_builder import TfliteBuilder, counting_network
 
 
-class TestTflmContract(RuntimeContract):
+class TestTflmContract(TFLiteRuntimeContract):
     @pytest.fixture
     def runtime(self) -> Runtime:
         return Tflm()
-
-    @pytest.fixture(params=["float_tflite", "int8_tflite", "two_input_tflite"])
-    def network(self, request: pytest.FixtureRequest) -> Path:
-        return request.getfixturevalue(request.param)
-
-    @pytest.fixture
-    def wrong_network(self, broken_tflite: Path) -> Path:
-        return broken_tflite
 
     def reference(self, path: Path, inputs: Sequence[Any]) -> list[Any]:
         interpreter = tflite_micro.Interpreter.from_file(str(path), arena_size=1 << 20)

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from edgerig import plugins
-from edgerig.artifact import Preprocessing
-from edgerig.datasets.base import Dataset, SplitName
-from edgerig.datasets.images import SUFFIXES, check_images, image_samples
+from edgerig.datasets.base import SplitName
+from edgerig.datasets.image_files import ImageFiles
+from edgerig.datasets.images import SUFFIXES, image_samples
 from edgerig.datasets.samples import FileSamples
 from edgerig.datasets.splits import split_by_name
 from edgerig.errors import DatasetError
@@ -34,7 +34,7 @@ class FolderSettings(plugins.Settings, frozen=True, kw_only=True):
     test: Annotated[float, msgspec.Meta(description="share of each class to test with", gt=0, lt=1)] = 0.2
 
 
-class Folder(Dataset):
+class Folder(ImageFiles):
     """Images in one folder for each class, ``root/<class>/<image>``.
 
     Each class is split by the hash of its files' names. Where ``root`` holds folders ``train`` and ``test`` (and
@@ -44,21 +44,9 @@ class Folder(Dataset):
 
     name: ClassVar[str] = "folder"
     summary: ClassVar[str] = "your own images, in one folder for each class"
-    extra: ClassVar[str | None] = "images"
-    modules: ClassVar[tuple[str, ...]] = ("PIL",)
     Settings: ClassVar[type[plugins.Settings]] = FolderSettings
 
     settings: FolderSettings
-    _classes: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        self.prepare()
-        return self._classes
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
 
     def _prepare(self, progress: Progress) -> None:
         root = Path(self.settings.root).expanduser()
@@ -69,11 +57,7 @@ class Folder(Dataset):
         self._classes = tuple(parts["train"])
         if len(self._classes) < 2:
             raise DatasetError(f"{root} holds one class only, {self._classes[0]!r}.", "Make one folder for each class.")
-        self._splits = {split: self._samples(by_class) for split, by_class in parts.items()}
-        check_images([path for samples in self._splits.values() for path in samples.paths], progress)
-
-    def _split(self, name: SplitName) -> FileSamples:
-        return self._splits[name]
+        self._hold({split: self._samples(by_class) for split, by_class in parts.items()}, progress)
 
     def _ready_made(self, root: Path) -> dict[SplitName, Files] | None:
         """The splits that the user has made, or None if there are none."""

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, NamedTuple
 import msgspec
 
 from edgerig import plugins
-from edgerig.artifact import Preprocessing
-from edgerig.datasets.base import Dataset, SplitName
-from edgerig.datasets.images import check_images, image_samples
+from edgerig.datasets.base import SplitName
+from edgerig.datasets.image_files import ImageFiles
+from edgerig.datasets.images import image_samples
 from edgerig.datasets.samples import FileSamples
 from edgerig.datasets.splits import split_by_name
 from edgerig.errors import DatasetError
@@ -46,30 +46,18 @@ class Entry(NamedTuple):
         return self.image.rpartition("_")[0]
 
 
-class Pet(Dataset):
+class Pet(ImageFiles):
     """Photographs of 37 breeds, in the dataset's own format: ``annotations/{trainval,test}.txt``, ``images/*.jpg``."""
 
     name: ClassVar[str] = "pet"
     summary: ClassVar[str] = "Oxford-IIIT Pet, photographs of 37 breeds of cats and dogs; needs --dataset-root"
-    extra: ClassVar[str | None] = "images"
-    modules: ClassVar[tuple[str, ...]] = ("PIL",)
     Settings: ClassVar[type[plugins.Settings]] = PetSettings
 
     settings: PetSettings
-    _classes: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        self.prepare()
-        return self._classes
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         return (self.settings.size, self.settings.size, 3)
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
 
     def _prepare(self, progress: Progress) -> None:
         if self.settings.root is None:
@@ -81,11 +69,7 @@ class Pet(Dataset):
         train, validation = self._cut(trainval)
         images = root / "images"
         lists: dict[SplitName, list[Entry]] = {"train": train, "validation": validation, "test": test}
-        self._splits = {split: _samples(images, entries) for split, entries in lists.items()}
-        check_images([path for samples in self._splits.values() for path in samples.paths], progress)
-
-    def _split(self, name: SplitName) -> FileSamples:
-        return self._splits[name]
+        self._hold({split: _samples(images, entries) for split, entries in lists.items()}, progress)
 
     def _cut(self, trainval: list[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Split validation off, the same share of each breed, by the hash of the images' names."""

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgerig.artifact import Preprocessing
-from edgerig.datasets.base import Dataset
-from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.models.architectures.digits import DigitModel
+from edgerig.models.keras.base import import_keras
 
 
-class MnistCnn(KerasModel):
+class MnistCnn(DigitModel):
     """Three 3x3 convolutions (32, 64, 64), two poolings, two dense layers: 93,322 parameters, 2,794,240 MACs."""
 
     name = "mnist-cnn"
     summary = "CNN for 28x28 digits, 93,322 parameters, 2.8 M MACs"
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return (28, 28, 1)
-
-    def preprocessing(self, dataset: Dataset) -> Preprocessing:
-        return Preprocessing(scale=1 / 255)
 
     def build(self, classes: int) -> Any:
         keras = import_keras()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgerig.artifact import Preprocessing
-from edgerig.datasets.base import Dataset
-from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.models.architectures.digits import DigitModel
+from edgerig.models.keras.base import import_keras
 
 #: Channels of the first convolution; the blocks have twice as many.
 WIDTH = 8
@@ -16,7 +15,7 @@ MOMENTUM = 0.9
 STRIDES = (1, 2, 1)
 
 
-class MnistDsCnn(KerasModel):
+class MnistDsCnn(DigitModel):
     """A strided convolution, three depthwise-separable blocks, average pooling, one dense layer.
 
     Small enough for any microcontroller, and of the kind that quantization costs something: each depthwise channel
@@ -26,13 +25,6 @@ class MnistDsCnn(KerasModel):
 
     name = "mnist-dscnn"
     summary = "depthwise-separable CNN for 28x28 digits, 1,514 parameters, 93 k MACs"
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return (28, 28, 1)
-
-    def preprocessing(self, dataset: Dataset) -> Preprocessing:
-        return Preprocessing(scale=1 / 255)
 
     def build(self, classes: int) -> Any:
         keras = import_keras()
