@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from edgerig.boards.board import Board
 from edgerig.boards.firmware import BIN, Firmware
+from edgerig.boards.programs import call
 from edgerig.errors import TargetError, UnknownNameError, UsageError
 
 #: Characters without a special meaning in Tcl.
@@ -83,15 +84,7 @@ def flash(board: Board, firmware: Firmware, tool: str | None = None) -> str:
     """
     words = flash_command(board, firmware, tool)
     try:
-        done = subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PATIENCE,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        done = call(words, PATIENCE)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TargetError(f"{words[0]} does not work: {error}.") from error
     if done.returncode != 0:

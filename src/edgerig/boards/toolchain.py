@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
-import shlex
 import shutil
 import subprocess
 import sys
@@ -14,10 +12,9 @@ from typing import Literal
 
 import msgspec
 
+from edgerig.boards.programs import call
 from edgerig.errors import CompileError, UsageError
 from edgerig.install import install_command
-
-_logger = logging.getLogger(__name__)
 
 Choice = Literal["auto", "ziglang", "gcc"]
 GCC = "arm-none-eabi-gcc"
@@ -95,18 +92,8 @@ class Toolchain(msgspec.Struct, frozen=True):
         Raises:
             CompileError: It does not start, or does not end.
         """
-        _logger.debug("in %s: %s", where, shlex.join([*self.words, *words]))
         try:
-            return subprocess.run(
-                [*self.words, *words],
-                cwd=where,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=PATIENCE,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
+            return call([*self.words, *words], PATIENCE, where)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CompileError(f"{self.version} does not work: {error}.") from error
 
@@ -142,15 +129,7 @@ _VERSION_SECONDS = 60.0
 @lru_cache
 def _version(words: tuple[str, ...], name: str) -> str:
     try:
-        done = subprocess.run(
-            [*words, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_VERSION_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
+        done = call([*words, "--version"], _VERSION_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise UsageError(
             f"{name} does not even tell its version in {_VERSION_SECONDS:g} s.",

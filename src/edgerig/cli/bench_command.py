@@ -10,11 +10,13 @@ import click
 
 from edgerig.cli.console import print_json
 from edgerig.cli.options import (
+    dataset_settings,
     find_here,
     format_option,
     layout_option,
     load_format,
     load_plugins,
+    parse_dataset_settings,
     parse_options,
     parse_shapes,
     rounds_option,
@@ -28,10 +30,7 @@ if TYPE_CHECKING:
 @click.command(name="bench")
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dataset", default="random", show_default=True, help="What to run; `edgerig list datasets` names them.")
-@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
-@click.option(
-    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
-)
+@dataset_settings
 @click.option(
     "--target",
     "targets",
@@ -91,7 +90,6 @@ def command(
       edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
     """
     from edgerig.cli.plan_view import plan_rows, show_plan
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
 
     find_here(options["dataset"], *options["runtimes"], *options["targets"])
@@ -104,7 +102,6 @@ def command(
         if as_json:
             print_json(plan_rows(plan))
         return
-    stop_on_termination()
     from edgerig.cli.finish import run_plan
 
     run_plan(plan, out, resume=resume, as_json=as_json, open_page=open_page)
@@ -119,9 +116,8 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
     artifacts = [open_artifact(model) for model in models]
     shapes = parse_shapes(options["shape"], [artifact.inputs for artifact in artifacts])
     layouts = [layout_of(artifact, options["layout"], len(models) > 1) for artifact in artifacts]
-    dataset = {"use": options["dataset"], **parse_options(options["dataset_option"], "--dataset-option")}
-    if options["dataset_root"] is not None:
-        dataset["root"] = str(options["dataset_root"])
+    settings = parse_dataset_settings(options["dataset_option"], options["dataset_root"])
+    dataset = {"use": options["dataset"], **settings}
     if dataset["use"] == "random":
         sizes = [sample_shape(artifact, shapes, layouts[index]) for index, artifact in enumerate(artifacts)]
         dataset.setdefault("shape", one_shape(models, sizes))

@@ -10,11 +10,13 @@ import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
 from edgerig.cli.options import (
+    dataset_settings,
     find_here,
     format_option,
     layout_option,
     load_format,
     load_plugins,
+    parse_dataset_settings,
     parse_options,
     parse_shapes,
     shape_option,
@@ -42,10 +44,7 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
     help="What to make, or 'all'; may be repeated. `edgerig list compilers` names them.",
 )
 @click.option("--dataset", help="What to calibrate with (its training split); `edgerig list datasets` names them.")
-@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
-@click.option(
-    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
-)
+@dataset_settings
 @click.option(
     "--option",
     "options",
@@ -154,10 +153,7 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> D
         if options or root is not None:
             raise UsageError("--dataset-option and --dataset-root go with --dataset.", "Name one: --dataset mnist.")
         return None
-    settings = parse_options(options, "--dataset-option")
-    if root is not None:
-        settings["root"] = str(root)
-    return plugins.make("dataset", name, Dataset, settings)
+    return plugins.make("dataset", name, Dataset, parse_dataset_settings(options, root))
 
 
 def _document(source: Artifact, steps: list[Made], rows: list[SizeRow], failures: list[Failure]) -> dict[str, Any]:

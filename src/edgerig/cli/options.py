@@ -28,6 +28,10 @@ format_option = click.option(
     help="The plugin that reads MODEL, as package.module:Class, where it is not installed; also of a module in the "
     "current folder.",
 )
+_dataset_option = click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
+_dataset_root = click.option(
+    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
+)
 shape_option = click.option(
     "--shape",
     multiple=True,
@@ -115,6 +119,21 @@ def load_plugins(noun: str, names: Sequence[str]) -> None:
     for name in names:
         if ":" in name:
             find(noun, name, Plugin)
+
+
+def dataset_settings(function: F) -> F:
+    """The options ``--dataset-option`` and ``--dataset-root``; `parse_dataset_settings` reads them."""
+    return _dataset_option(_dataset_root(function))
+
+
+def parse_dataset_settings(assignments: Sequence[str], root: Path | None) -> dict[str, Any]:
+    """The settings of a dataset, from `dataset_settings`.
+
+    Raises:
+        UsageError: An assignment has no ``=``.
+    """
+    settings = parse_options(assignments, "--dataset-option")
+    return settings if root is None else {**settings, "root": str(root)}
 
 
 def parse_options(assignments: Sequence[str], option: str) -> dict[str, Any]:

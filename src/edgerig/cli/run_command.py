@@ -44,7 +44,6 @@ def command(
       edgerig run examples/mnist/rig.yaml --only 'int8-*' --set measure.samples=200
     """
     from edgerig.cli.plan_view import plan_rows, show_plan
-    from edgerig.cli.signals import stop_on_termination
     from edgerig.engine.api import plan as make
 
     if rounds is not None:
@@ -55,7 +54,6 @@ def command(
         if as_json:
             print_json(plan_rows(plan))
         return
-    stop_on_termination()
     from edgerig.cli.finish import run_plan
 
     run_plan(plan, out, resume=resume, as_json=as_json, open_page=open_page)

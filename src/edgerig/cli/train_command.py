@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import find_here, parse_options
+from edgerig.cli.options import dataset_settings, find_here, parse_dataset_settings, parse_options
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact
@@ -23,10 +23,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.command(name="train")
 @click.argument("model")
 @click.option("--dataset", required=True, help="What to learn; `edgerig list datasets` names them.")
-@click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
-@click.option(
-    "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
-)
+@dataset_settings
 @click.option("--model-option", multiple=True, metavar="KEY=VALUE", help="A setting of the model.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training split.  [default: 3]")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples a step.  [default: 32]")
@@ -85,9 +82,7 @@ def command(
     from edgerig.datasets.base import Dataset
     from edgerig.models.base import ModelWrapper, TrainSettings
 
-    data_options = parse_options(dataset_option, "--dataset-option")
-    if dataset_root is not None:
-        data_options["root"] = str(dataset_root)
+    data_options = parse_dataset_settings(dataset_option, dataset_root)
     find_here(model, dataset)
     wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
     data = plugins.make("dataset", dataset, Dataset, data_options)
