@@ -76,10 +76,11 @@ def test_the_table_tells_rounds_and_half_width(folder: Path) -> None:
 
 def test_the_terminal_tells_the_half_width(folder: Path) -> None:
     cells = load_bundle(folder).result.cells
-    (column,) = [column for column in terminal_columns(cells) if column.label == "±"]
+    (column,) = [column for column in terminal_columns(cells) if column.label == "median"]
     repetition = cells[0].repetition
     assert isinstance(repetition, Repetition)
-    assert column.texts == (f"{repetition.half_width:.1%}", "-")
+    assert column.texts[0].endswith(f" us ±{repetition.half_width:.1%}")
+    assert "±" not in column.texts[1]
 
 
 def test_the_page_draws_the_rounds_one_after_another(folder: Path) -> None:

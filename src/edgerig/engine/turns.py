@@ -79,6 +79,7 @@ class Turns:
                     task.advance(0, note=cell.id)
                     self._measure(cell, turn)
                     task.advance()
+                task.advance(0, note="")
 
     def label(self, cell: Cell) -> str:
         """A cell as it is named while it is measured."""

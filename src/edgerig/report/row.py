@@ -9,6 +9,7 @@ import msgspec
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.report.figures import build_warnings, counted, metric_figure, unavailable
 from edgerig.report.quality import primary
+from edgerig.report.rounds import half_width
 from edgerig.report.tables import terminal_text
 from edgerig.report.values import Figure
 from edgerig.results.types import CellResult
@@ -94,9 +95,10 @@ def terminal_tail(tail: Figure, row: Row) -> str:
     return terminal_text(tail) if tail.reason is None else "-"
 
 
-def terminal_width(width: Figure, row: Row) -> str:
-    """Half the width of an interval, as a share of what it bounds."""
-    return f"{width.value:.1%}" if width.value is not None else "-"
+def terminal_median(median: Figure, row: Row) -> str:
+    """A median latency with half the width of its interval between rounds, as a share of it."""
+    width = half_width(row.cell).value
+    return terminal_text(median) + (f" ±{width:.1%}" if width is not None and median.reason is None else "")
 
 
 def terminal_megabytes(size: Figure, row: Row) -> str:
