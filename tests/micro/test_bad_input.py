@@ -77,9 +77,14 @@ def test_cyclic_and_unconnected_graphs_are_told() -> None:
 
 
 def dense(
-    scales: list[float], weights_shape: tuple[int, int] = (3, 4), out: tuple[int, ...] = (1, 3), target: float = 0.5,
-    dtype: str = "int8", bias: int = 3, unit: float = 0.01,
-) -> bytes:  # fmt: skip
+    scales: list[float],
+    weights_shape: tuple[int, int] = (3, 4),
+    out: tuple[int, ...] = (1, 3),
+    target: float = 0.5,
+    dtype: str = "int8",
+    bias: int = 3,
+    unit: float = 0.01,
+) -> bytes:
     net = TfliteBuilder()
     x = net.tensor("x", (1, 4), dtype, scale=0.1)
     data = np.arange(np.prod(weights_shape)) - 5

@@ -84,9 +84,13 @@ def conversion(net: TfliteBuilder, made: list[int], index: int) -> int:
 
 
 CHAINS = {
-    "logistic": (logistic, "float32"), "tables": (table, "int8"), "views": (view, "float32"),
-    "residual": (residual, "float32"), "padded": (padded, "float32"), "conversions": (conversion, "float32"),
-}  # fmt: skip
+    "logistic": (logistic, "float32"),
+    "tables": (table, "int8"),
+    "views": (view, "float32"),
+    "residual": (residual, "float32"),
+    "padded": (padded, "float32"),
+    "conversions": (conversion, "float32"),
+}
 
 
 def growth(work: Callable[[bytes], object], files: Callable[[int], bytes]) -> float:

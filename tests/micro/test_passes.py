@@ -134,12 +134,14 @@ HALVING = {"filterHeight": 2, "filterWidth": 2, "strideH": 2, "strideW": 2}
 def test_convolution_and_maximum_are_fused_where_that_is_the_same(tmp_path: Path) -> None:
     overlapping = {"filterHeight": 3, "filterWidth": 3, "strideH": 2, "strideW": 2}
     thirds = {"filterHeight": 3, "filterWidth": 3, "strideH": 3, "strideW": 3}
-    for index, (data, fused) in enumerate([
-        (conv_pool(HALVING), True),
-        (conv_pool(thirds), True),
-        (conv_pool(overlapping), False),
-        (conv_pool(HALVING, also_output=True), False),
-    ]):  # fmt: skip
+    for index, (data, fused) in enumerate(
+        [
+            (conv_pool(HALVING), True),
+            (conv_pool(thirds), True),
+            (conv_pool(overlapping), False),
+            (conv_pool(HALVING, also_output=True), False),
+        ]
+    ):
         source = compile_model(data, "net", Options())
         assert ("CONV_2D+MAX_POOL_2D" in [layer.op for layer in source.manifest.layers]) == fused
         network, oracle = load(source, tmp_path / str(index)), Oracle(data)

@@ -78,8 +78,11 @@ def test_stored_constants_of_every_operator_are_folded_as_litert_folds_them(op: 
 
 @pytest.mark.slow
 def test_generated_code_of_stored_constants_says_what_litert_says(tmp_path: Path) -> None:
-    files = {f"{op}_{seed}": dequantize_constants(random_operator(op, seed, "float32"), seed)
-             for op in OPERATORS for seed in range(200, 203)}  # fmt: skip
+    files = {
+        f"{op}_{seed}": dequantize_constants(random_operator(op, seed, "float32"), seed)
+        for op in OPERATORS
+        for seed in range(200, 203)
+    }
     networks = load_all([compile_model(data, name, Options()) for name, data in files.items()], tmp_path, ("-O1",))
     for data, network in zip(files.values(), networks, strict=True):
         oracle = Oracle(data)
@@ -163,8 +166,13 @@ def test_integers_that_an_operator_reads_as_real_numbers_by_itself_are_refused(o
     net = TfliteBuilder()
     x, y = (net.tensor(name, (1, 2, 2, 4) if image else (1, 4), "float32") for name in "xy")
     w = net.tensor("w", shape, "int8", np.ones(shape), scales, 0, axis)
-    net.operator(op, [x, w], [y], {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}.get(op),
-                 **({"strideH": 1, "strideW": 1} if image else {}))  # fmt: skip
+    net.operator(
+        op,
+        [x, w],
+        [y],
+        {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}.get(op),
+        **({"strideH": 1, "strideW": 1} if image else {}),
+    )
     with pytest.raises(CompileError, match=r"int8|scale for each"):
         compile_model(net.build([x], [y]), "net", Options())
 

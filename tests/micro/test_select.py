@@ -18,9 +18,14 @@ class Fake(Kernel):
     """Takes one kind of node; tells in which layouts it was used."""
 
     def __init__(
-        self, name: str, node: type[Node] = Node, pattern: tuple[type[Node], ...] = (), sizes: tuple[str, ...] = (),
-        reads: tuple[str, ...] = (PLAIN,), writes: tuple[str, ...] = (PLAIN,),
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        node: type[Node] = Node,
+        pattern: tuple[type[Node], ...] = (),
+        sizes: tuple[str, ...] = (),
+        reads: tuple[str, ...] = (PLAIN,),
+        writes: tuple[str, ...] = (PLAIN,),
+    ) -> None:
         self.name, self.node, self.pattern = name, node, pattern  # type: ignore[misc]
         self._only, self._reads, self._writes = sizes, reads, writes
         self.seen: list[tuple[str, str]] = []

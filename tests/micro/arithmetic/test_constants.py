@@ -61,8 +61,17 @@ def folded(op: str) -> bytes:
 BEGIN_END_STEP = [(0, 1, 5), (2, 2, -7), (1, 1, -2)]
 
 FOLDED = [
-    "ADD", "SUB", "MUL", "PAD", "CONCATENATION", "SLICE", "STRIDED_SLICE", "TRANSPOSE", "BROADCAST_TO", "RESHAPE",
-]  # fmt: skip
+    "ADD",
+    "SUB",
+    "MUL",
+    "PAD",
+    "CONCATENATION",
+    "SLICE",
+    "STRIDED_SLICE",
+    "TRANSPOSE",
+    "BROADCAST_TO",
+    "RESHAPE",
+]
 
 
 @pytest.mark.parametrize("op", FOLDED)

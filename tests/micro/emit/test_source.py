@@ -90,8 +90,11 @@ def test_the_manifest_tells_all() -> None:
     manifest = msgspec.json.decode(source.files["manifest.json"], type=Manifest)
     assert manifest == source.manifest
     assert (manifest.format, manifest.cpu, manifest.optimize, manifest.source) == (
-        "edgerig-c", "portable", "size", "digits.tflite",
-    )  # fmt: skip
+        "edgerig-c",
+        "portable",
+        "size",
+        "digits.tflite",
+    )
     assert manifest.source_sha256 == sha256(digits())
     assert manifest.macs == sum(layer.macs for layer in manifest.layers)
     assert {file.path: file.sha256 for file in manifest.files} == {

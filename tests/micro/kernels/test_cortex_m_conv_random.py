@@ -17,8 +17,12 @@ from edgerig.micro.kernels.cortex_m.conv.conv_winograd import ConvWinograd
 from edgerig.testing.networks.operators import OperatorBench, pool_behind, random_conv
 
 KERNELS: dict[str, Kernel] = {
-    "any": ConvPairs(), "block": ConvBlock(), "winograd": ConvWinograd(), "pool": ConvPool(), "first pool": FirstPool(),
-}  # fmt: skip
+    "any": ConvPairs(),
+    "block": ConvBlock(),
+    "winograd": ConvWinograd(),
+    "pool": ConvPool(),
+    "first pool": FirstPool(),
+}
 CASES = 30
 
 
@@ -54,10 +58,16 @@ def _random_nodes(rng: np.random.Generator, name: str) -> Sequence[Node] | None:
     if not same and (height < reach[0] or width < reach[1]):
         return None
     node = random_conv(
-        rng, (height, width, channels), outputs, kernel, stride=steps[0], dilation=steps[1], same=same,
+        rng,
+        (height, width, channels),
+        outputs,
+        kernel,
+        stride=steps[0],
+        dilation=steps[1],
+        same=same,
         activation=str(rng.choice(["NONE", "RELU", "RELU6", "RELU_N1_TO_1"])),
         zero_points=(int(rng.integers(-128, 128)), int(rng.choice([-128, -128, 0, int(rng.integers(-128, 128))]))),
-    )  # fmt: skip
+    )
     if rng.integers(3) == 0:
         _make_extreme(rng, node)
     if "pool" not in name:

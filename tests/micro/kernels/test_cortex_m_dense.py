@@ -24,7 +24,7 @@ from edgerig.micro.ir import (
     Padding,
     Quantize,
     Value,
-)  # fmt: skip
+)
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.dense.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense.dense_f32 import DenseFloat
@@ -302,9 +302,13 @@ def test_what_cannot_be_exact_is_left_to_others() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    seed=st.integers(0, 1 << 30), once=st.booleans(), k=st.sampled_from([2, 8]), one=st.booleans(),
-    huge=st.booleans(), dead=st.booleans(),
-)  # fmt: skip
+    seed=st.integers(0, 1 << 30),
+    once=st.booleans(),
+    k=st.sampled_from([2, 8]),
+    one=st.booleans(),
+    huge=st.booleans(),
+    dead=st.booleans(),
+)
 def test_prescaled_parameters_are_exact(seed: int, once: bool, k: int, one: bool, huge: bool, dead: bool) -> None:
     rng = np.random.default_rng(seed)
     channels = 6

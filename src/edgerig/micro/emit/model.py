@@ -91,10 +91,16 @@ class LayerCode:
 def header(program: Program, name: str, layers: int, memory: Memory, version: str) -> str:
     """model.h."""
     words = {
-        "TITLE": comment(name), "VERSION": version, "SOURCE": comment(program.name), "SHA256": program.sha256,
-        "INPUTS": len(program.inputs), "OUTPUTS": len(program.outputs), "LAYERS": layers,
-        "ARENA": memory.plan.nbytes, "SIZE": f"{name.upper()}_LAYERS" if layers else 1,
-    }  # fmt: skip
+        "TITLE": comment(name),
+        "VERSION": version,
+        "SOURCE": comment(program.name),
+        "SHA256": program.sha256,
+        "INPUTS": len(program.inputs),
+        "OUTPUTS": len(program.outputs),
+        "LAYERS": layers,
+        "ARENA": memory.plan.nbytes,
+        "SIZE": f"{name.upper()}_LAYERS" if layers else 1,
+    }
     text = HEADER
     for key, word in words.items():
         text = text.replace(f"@{key}@", str(word))
@@ -107,17 +113,19 @@ def code(program: Program, name: str, layers: Sequence[LayerCode], memory: Memor
     declarations = dict.fromkeys(line for layer in layers for line in layer.lowered.declarations)
     uses_copy = any("mem" in layer.lowered.body for layer in layers) or bool(program.variables())
     text = [
-        '#include "model.h"', "",
+        '#include "model.h"',
+        "",
         *(["#include <string.h>", ""] if uses_copy else []),
         *(f'#include "kernels/{header}"' for header in headers),
-        '#include "weights.h"', "",
+        '#include "weights.h"',
+        "",
         *([*declarations, ""] if declarations else []),
         "/* Values of all types lie in it one after the other, each while it is needed. */",
         f"static union {{ uint8_t bytes[{max(memory.plan.nbytes, 1)}]; uint64_t aligned; }} arena;",
         "",
         "#define AT(type, offset) ((type *)(void *)(arena.bytes + (offset)))",
         "",
-    ]  # fmt: skip
+    ]
     for index, layer in enumerate(layers):
         text += _layer(index, layer, memory, constants)
     text += _tables(program, layers)

@@ -129,8 +129,9 @@ def _is_stable(shared: AliasSets, node: Node, uses: _Uses) -> bool:
     members = shared.members(node.output)
     if any(value in uses.ends for value in members):
         return False
-    last = max((number for value in members for number in (*uses.readers.get(value, ()), *uses.sets.get(value, ()))),
-               default=0)  # fmt: skip
+    last = max(
+        (number for value in members for number in (*uses.readers.get(value, ()), *uses.sets.get(value, ()))), default=0
+    )
     return all(number > last for number in uses.sets.get(node.input, ()))
 
 

@@ -12,10 +12,16 @@ from edgerig.micro.passes.activations import merge_activations
 from edgerig.micro.passes.canonical import canonical
 from edgerig.micro.passes.fold import fold
 from edgerig.micro.passes.padding import merge_padding
-from edgerig.micro.passes.streams import push_streams
+from edgerig.micro.passes.streams import shift_states
 from edgerig.micro.passes.tables import merge_tables
 from edgerig.micro.passes.unused import drop_unused
 
 PASSES: tuple[Callable[[Program], None], ...] = (
-    fold, canonical, merge_padding, merge_activations, merge_tables, push_streams, drop_unused,
-)  # fmt: skip
+    fold,
+    canonical,
+    merge_padding,
+    merge_activations,
+    merge_tables,
+    shift_states,
+    drop_unused,
+)

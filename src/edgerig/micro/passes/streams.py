@@ -10,7 +10,7 @@ import numpy as np
 from edgerig.micro.ir import AssignVariable, Concatenation, Node, Program, ReadVariable, ShiftState, Slice, Value
 
 
-def push_streams(program: Program) -> None:
+def shift_states(program: Program) -> None:
     """READ_VARIABLE, CONCATENATION with what is new, STRIDED_SLICE of the end, ASSIGN_VARIABLE become one `Push`.
 
     Where the joined axis is the first longer than 1, the window is the old state behind which the new piece stands.

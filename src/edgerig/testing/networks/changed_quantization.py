@@ -162,5 +162,14 @@ def _blocks(tensor: Any, rng: Rng) -> None:
 
 #: Changes of scales and their count come more often than others.
 _CHANGES: tuple[Callable[[Any, Rng], None], ...] = (
-    _count, _count, _count, _drop, _axis, _zero, _zero, _scale, _shape, _blocks,
-)  # fmt: skip
+    _count,
+    _count,
+    _count,
+    _drop,
+    _axis,
+    _zero,
+    _zero,
+    _scale,
+    _shape,
+    _blocks,
+)

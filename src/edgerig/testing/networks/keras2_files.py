@@ -44,21 +44,37 @@ def layer(kind: str, name: str, **settings: Any) -> dict[str, Any]:
     config = {"name": name, "trainable": True, "dtype": "float32", **settings}
     if kind in _WITH_KERNEL:
         config |= {
-            "use_bias": settings.get("use_bias", True), "kernel_regularizer": None, "bias_regularizer": None,
-            "activity_regularizer": None, "kernel_constraint": None, "bias_constraint": None,
-            "kernel_initializer": {"class_name": "VarianceScaling", "config": {
-                "scale": 1.0, "mode": "fan_avg", "distribution": "uniform", "seed": None, "dtype": "float32"}},
+            "use_bias": settings.get("use_bias", True),
+            "kernel_regularizer": None,
+            "bias_regularizer": None,
+            "activity_regularizer": None,
+            "kernel_constraint": None,
+            "bias_constraint": None,
+            "kernel_initializer": {
+                "class_name": "VarianceScaling",
+                "config": {
+                    "scale": 1.0,
+                    "mode": "fan_avg",
+                    "distribution": "uniform",
+                    "seed": None,
+                    "dtype": "float32",
+                },
+            },
             "bias_initializer": {"class_name": "Zeros", "config": {"dtype": "float32"}},
-        }  # fmt: skip
+        }
     return {"class_name": kind, "config": config}
 
 
 _WITH_KERNEL = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Dense"})
 #: What Keras 2 wrote for two-dimensional convolutions.
 CONVOLUTION: dict[str, Any] = {
-    "strides": [1, 1], "padding": "same", "data_format": "channels_last", "dilation_rate": [1, 1], "groups": 1,
+    "strides": [1, 1],
+    "padding": "same",
+    "data_format": "channels_last",
+    "dilation_rate": [1, 1],
+    "groups": 1,
     "activation": "linear",
-}  # fmt: skip
+}
 
 
 def functional(layers: Sequence[tuple[dict[str, Any], Sequence[str]]], outputs: Sequence[str]) -> dict[str, Any]:
@@ -71,7 +87,9 @@ def functional(layers: Sequence[tuple[dict[str, Any], Sequence[str]]], outputs: 
     return {
         "class_name": "Functional",
         "config": {
-            "name": "model", "layers": listed, "input_layers": [[name, 0, 0] for name in inputs],
+            "name": "model",
+            "layers": listed,
+            "input_layers": [[name, 0, 0] for name in inputs],
             "output_layers": [[name, 0, 0] for name in outputs],
         },
-    }  # fmt: skip
+    }

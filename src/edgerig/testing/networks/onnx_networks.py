@@ -45,8 +45,12 @@ def torch_like_onnx(path: Path, axes: Axes = (1, 3, 5, 7), opset: int = 17, ir: 
     zero = numpy_helper.from_array(np.array(0, np.int64), "")
     nodes = [
         helper.make_node(
-            "Conv", ["input.1", "onnx::Conv_12", "onnx::Conv_13"], ["/conv/Conv_output_0"], name="/conv/Conv",
-            kernel_shape=[1, 1], group=1,
+            "Conv",
+            ["input.1", "onnx::Conv_12", "onnx::Conv_13"],
+            ["/conv/Conv_output_0"],
+            name="/conv/Conv",
+            kernel_shape=[1, 1],
+            group=1,
         ),
         helper.make_node("Relu", ["/conv/Conv_output_0"], ["/relu/Relu_output_0"], name="/relu/Relu"),
         helper.make_node("GlobalAveragePool", ["/relu/Relu_output_0"], ["/pool_output_0"], name="/pool"),
@@ -61,12 +65,14 @@ def torch_like_onnx(path: Path, axes: Axes = (1, 3, 5, 7), opset: int = 17, ir: 
             "Gemm", ["/Reshape_output_0", "fc.weight", "fc.bias"], ["/fc/Gemm_output_0"], name="/fc/Gemm", transB=1
         ),
         helper.make_node("Identity", ["/fc/Gemm_output_0"], ["24"], name="/Identity"),
-    ]  # fmt: skip
+    ]
     graph = helper.make_graph(
-        nodes, "main_graph", [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, axes)],
+        nodes,
+        "main_graph",
+        [helper.make_tensor_value_info("input.1", TensorProto.FLOAT, axes)],
         [helper.make_tensor_value_info("24", TensorProto.FLOAT, [axes[0], 3])],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )  # fmt: skip
+    )
     return _save(path, graph, {"": opset}, ir, "pytorch")
 
 
@@ -96,13 +102,26 @@ def tree_onnx(path: Path, *, zipmap: bool) -> Path:
         "Scaler", ["float_input"], ["scaled"], domain="ai.onnx.ml", offset=[0.0] * 4, scale=[1.0] * 4
     )
     tree = helper.make_node(
-        "TreeEnsembleClassifier", ["scaled"], ["label", "probabilities"], domain="ai.onnx.ml", nodes_treeids=[0] * 3,
-        nodes_nodeids=[0, 1, 2], nodes_featureids=[0, 0, 0], nodes_values=[0.5, 0.0, 0.0], nodes_hitrates=[1.0] * 3,
-        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0],
-        nodes_missing_value_tracks_true=[0] * 3, class_treeids=[0] * 6, class_nodeids=[1, 1, 1, 2, 2, 2],
-        class_ids=[0, 1, 2, 0, 1, 2], class_weights=[0.75, 0.125, 0.125, 0.125, 0.25, 0.625],
-        classlabels_int64s=[0, 1, 2], post_transform="NONE",
-    )  # fmt: skip
+        "TreeEnsembleClassifier",
+        ["scaled"],
+        ["label", "probabilities"],
+        domain="ai.onnx.ml",
+        nodes_treeids=[0] * 3,
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[0, 0, 0],
+        nodes_values=[0.5, 0.0, 0.0],
+        nodes_hitrates=[1.0] * 3,
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        nodes_missing_value_tracks_true=[0] * 3,
+        class_treeids=[0] * 6,
+        class_nodeids=[1, 1, 1, 2, 2, 2],
+        class_ids=[0, 1, 2, 0, 1, 2],
+        class_weights=[0.75, 0.125, 0.125, 0.125, 0.25, 0.625],
+        classlabels_int64s=[0, 1, 2],
+        post_transform="NONE",
+    )
     nodes = [scaler, tree, helper.make_node("Identity", ["label"], ["output_label"])]
     outputs = [helper.make_tensor_value_info("output_label", TensorProto.INT64, [None])]
     if zipmap:

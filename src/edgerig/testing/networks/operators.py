@@ -156,9 +156,14 @@ class OperatorBench:
         common = firmware_folder() / "boards" / "common"
         machine = self._toolchain.machine(self._cpu, "fpv4-sp-d16" if self._cpu == "cortex-m4" else "fpv5-sp-d16")
         flags = (
-            *machine, "-std=c99", "-ffreestanding", "-O2",
-            "-ffunction-sections", "-fdata-sections", f"-isystem{common / 'freestanding'}",
-        )  # fmt: skip
+            *machine,
+            "-std=c99",
+            "-ffreestanding",
+            "-O2",
+            "-ffunction-sections",
+            "-fdata-sections",
+            f"-isystem{common / 'freestanding'}",
+        )
         strict = (*flags, "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
         # All constants in one go: half of the files.
         everything = "".join(f'#include "{case.name}/weights.c"\n' for case in self._cases)

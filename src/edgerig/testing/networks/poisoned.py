@@ -15,8 +15,11 @@ from edgerig.testing.networks.generated import Array, GeneratedNetwork
 
 class _Layer(ctypes.Structure):
     _fields_ = (
-        ("name", ctypes.c_char_p), ("op", ctypes.c_char_p), ("macs", ctypes.c_uint32), ("run", ctypes.CFUNCTYPE(None)),
-    )  # fmt: skip
+        ("name", ctypes.c_char_p),
+        ("op", ctypes.c_char_p),
+        ("macs", ctypes.c_uint32),
+        ("run", ctypes.CFUNCTYPE(None)),
+    )
 
 
 class PoisonedNetwork:

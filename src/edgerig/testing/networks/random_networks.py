@@ -68,9 +68,15 @@ class RandomNetwork:
         depth = x.shape[3]
         weights = self.weights((channels, kernel, kernel, depth), 0, kernel * kernel * depth, x.scale)
         self.net.operator(
-            "CONV_2D", [x.index, *weights], [y.index], "Conv2DOptions", padding=int(valid), strideH=stride,
-            strideW=stride, fusedActivationFunction=_CLAMPS[activation],
-        )  # fmt: skip
+            "CONV_2D",
+            [x.index, *weights],
+            [y.index],
+            "Conv2DOptions",
+            padding=int(valid),
+            strideH=stride,
+            strideW=stride,
+            fusedActivationFunction=_CLAMPS[activation],
+        )
         return y
 
     def depthwise(self, x: Node, stride: int = 1, valid: bool = False) -> Node:
@@ -79,9 +85,16 @@ class RandomNetwork:
         y = self.value((1, *size, x.shape[3]), 0.025)
         weights = self.weights((1, 3, 3, x.shape[3]), 3, 9, x.scale)
         self.net.operator(
-            "DEPTHWISE_CONV_2D", [x.index, *weights], [y.index], "DepthwiseConv2DOptions", padding=int(valid),
-            strideH=stride, strideW=stride, depthMultiplier=1, fusedActivationFunction=3,
-        )  # fmt: skip
+            "DEPTHWISE_CONV_2D",
+            [x.index, *weights],
+            [y.index],
+            "DepthwiseConv2DOptions",
+            padding=int(valid),
+            strideH=stride,
+            strideW=stride,
+            depthMultiplier=1,
+            fusedActivationFunction=3,
+        )
         return y
 
     def up(self, x: Node, channels: int) -> Node:
@@ -90,9 +103,14 @@ class RandomNetwork:
         shape = self.net.tensor("shape", (4,), "int32", np.array(y.shape))
         weights = self.weights((channels, 2, 2, x.shape[3]), 0, x.shape[3], x.scale)
         self.net.operator(
-            "TRANSPOSE_CONV", [shape, weights[0], x.index, weights[1]], [y.index], "TransposeConvOptions", padding=1,
-            strideH=2, strideW=2,
-        )  # fmt: skip
+            "TRANSPOSE_CONV",
+            [shape, weights[0], x.index, weights[1]],
+            [y.index],
+            "TransposeConvOptions",
+            padding=1,
+            strideH=2,
+            strideW=2,
+        )
         return y
 
     def resize(self, x: Node) -> Node:

@@ -32,16 +32,15 @@ from edgerig.micro.kernels.portable.float32 import (
 )
 from edgerig.micro.kernels.portable.matmul import MatMul
 from edgerig.micro.kernels.portable.reduce import AveragePoolS8, MaxPoolS8, MeanF32, MeanS8
+from edgerig.micro.kernels.portable.resize import NearestPixel, ResizeS8
 from edgerig.micro.kernels.portable.shapes import (
     AssignState,
     Concatenate,
     Copy,
     Fill,
-    NearestPixel,
     Permute,
     ReadState,
     Repeat,
-    ResizeS8,
     ShiftStateKernel,
     SliceKernel,
     SplitKernel,

@@ -133,13 +133,27 @@ class DepthwiseS8(Portable):
         weights = context.constant("weights", node.weights.array, stands_for=[node.weights])
         _, height, width, depth = node.input.shape
         text = struct(
-            height=height, width=width, depth=depth, multiplier=node.multiplier,
-            kernel_height=node.kernel[0], kernel_width=node.kernel[1], stride_y=node.stride[0],
-            stride_x=node.stride[1], dilation_y=node.dilation[0], dilation_x=node.dilation[1],
-            top=node.padding.top, left=node.padding.left, out_height=node.output.shape[1],
-            out_width=node.output.shape[2], input_zero=node.input.zero_point, output_zero=requantize.zero_point,
-            low=requantize.low, high=requantize.high, weights=weights, scales=_plain_table(context, node, requantize),
-        )  # fmt: skip
+            height=height,
+            width=width,
+            depth=depth,
+            multiplier=node.multiplier,
+            kernel_height=node.kernel[0],
+            kernel_width=node.kernel[1],
+            stride_y=node.stride[0],
+            stride_x=node.stride[1],
+            dilation_y=node.dilation[0],
+            dilation_x=node.dilation[1],
+            top=node.padding.top,
+            left=node.padding.left,
+            out_height=node.output.shape[1],
+            out_width=node.output.shape[2],
+            input_zero=node.input.zero_point,
+            output_zero=requantize.zero_point,
+            low=requantize.low,
+            high=requantize.high,
+            weights=weights,
+            scales=_plain_table(context, node, requantize),
+        )
         settings = context.struct("depthwise", "micro_depthwise_s8", text)
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_depthwise_s8_run(&{settings}, {x}, {y});")
@@ -168,12 +182,25 @@ class TransposeConvS8(Portable):
         _, height, width, depth = node.input.shape
         _, out_height, out_width, channels = node.output.shape
         text = struct(
-            height=height, width=width, depth=depth, kernel_height=node.kernel[0], kernel_width=node.kernel[1],
-            stride_y=node.stride[0], stride_x=node.stride[1], top=node.padding.top, left=node.padding.left,
-            out_height=out_height, out_width=out_width, channels=channels, input_zero=node.input.zero_point,
-            output_zero=requantize.zero_point, low=requantize.low, high=requantize.high, weights=weights,
+            height=height,
+            width=width,
+            depth=depth,
+            kernel_height=node.kernel[0],
+            kernel_width=node.kernel[1],
+            stride_y=node.stride[0],
+            stride_x=node.stride[1],
+            top=node.padding.top,
+            left=node.padding.left,
+            out_height=out_height,
+            out_width=out_width,
+            channels=channels,
+            input_zero=node.input.zero_point,
+            output_zero=requantize.zero_point,
+            low=requantize.low,
+            high=requantize.high,
+            weights=weights,
             scales=_plain_table(context, node, requantize),
-        )  # fmt: skip
+        )
         settings = context.struct("conv", "micro_transpose_conv_s8", text)
         sums = context.scratch(4 * channels, "int32_t")
         x, y = context.read(node.input), context.write(node.output)

@@ -96,18 +96,30 @@ def _image(context: Context, node: Node, **more: Any) -> str:
     _, height, width, depth = node.input.shape
     _, out_height, out_width, channels = node.output.shape
     base = {
-        "height": height, "width": width, "depth": depth, "dilation_y": 1, "dilation_x": 1,
-        "out_height": out_height, "out_width": out_width, "channels": channels,
-    }  # fmt: skip
+        "height": height,
+        "width": width,
+        "depth": depth,
+        "dilation_y": 1,
+        "dilation_x": 1,
+        "out_height": out_height,
+        "out_width": out_width,
+        "channels": channels,
+    }
     return context.struct("image", "micro_image_f32", struct(**{**base, **more}))
 
 
 def _kernel(node: DepthwiseConv2D | TransposeConv) -> dict[str, Any]:
     low, high = real_range(node.activation)
     return {
-        "kernel_height": node.kernel[0], "kernel_width": node.kernel[1], "stride_y": node.stride[0],
-        "stride_x": node.stride[1], "top": node.padding.top, "left": node.padding.left, "low": low, "high": high,
-    }  # fmt: skip
+        "kernel_height": node.kernel[0],
+        "kernel_width": node.kernel[1],
+        "stride_y": node.stride[0],
+        "stride_x": node.stride[1],
+        "top": node.padding.top,
+        "left": node.padding.left,
+        "low": low,
+        "high": high,
+    }
 
 
 class DepthwiseF32(Portable):
@@ -121,10 +133,14 @@ class DepthwiseF32(Portable):
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, DepthwiseConv2D)
         settings = _image(
-            context, node, **_kernel(node), dilation_y=node.dilation[0], dilation_x=node.dilation[1],
+            context,
+            node,
+            **_kernel(node),
+            dilation_y=node.dilation[0],
+            dilation_x=node.dilation[1],
             weights=context.constant("weights", node.weights.array, stands_for=[node.weights]),
             bias=bias_of(context, node, node.output.shape[3]),
-        )  # fmt: skip
+        )
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_depthwise_f32_run(&{settings}, {x}, {y});")
 
@@ -141,10 +157,12 @@ class TransposeConvF32(Portable):
         assert isinstance(node, TransposeConv)
         kernel = np.ascontiguousarray(node.weights.array.transpose(1, 2, 0, 3))
         settings = _image(
-            context, node, **_kernel(node),
+            context,
+            node,
+            **_kernel(node),
             weights=context.constant("weights", kernel, stands_for=[node.weights]),
             bias=bias_of(context, node, node.output.shape[3]),
-        )  # fmt: skip
+        )
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_transpose_conv_f32_run(&{settings}, {x}, {y});")
 
@@ -161,9 +179,17 @@ class PoolF32(Portable):
         assert isinstance(node, ir.Pool2D)
         low, high = real_range(node.activation)
         settings = _image(
-            context, node, kernel_height=node.window[0], kernel_width=node.window[1], stride_y=node.stride[0],
-            stride_x=node.stride[1], top=node.padding.top, left=node.padding.left, low=low, high=high,
-        )  # fmt: skip
+            context,
+            node,
+            kernel_height=node.window[0],
+            kernel_width=node.window[1],
+            stride_y=node.stride[0],
+            stride_x=node.stride[1],
+            top=node.padding.top,
+            left=node.padding.left,
+            low=low,
+            high=high,
+        )
         x, y = context.read(node.input), context.write(node.output)
         call = "max" if isinstance(node, MaxPool2D) else "average"
         return self.lowered(f"micro_{call}_pool_f32_run(&{settings}, {x}, {y});")

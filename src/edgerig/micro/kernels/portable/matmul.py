@@ -35,11 +35,22 @@ class MatMul(Portable):
         multiplier, exponent = matmul_scale(node) if small else (0, 0)
         zeros = [value.zero_point if small else 0 for value in (first, second, node.output)]
         text = struct(
-            count=count, rows=rows, columns=columns, depth=node.depth,
-            a_next=rows * node.depth if math.prod(first.shape[:-2]) == count else 0, a_row=a[0], a_depth=a[1],
-            b_next=columns * node.depth if math.prod(second.shape[:-2]) == count else 0, b_depth=b[0], b_column=b[1],
-            a_zero=zeros[0], b_zero=zeros[1], y_zero=zeros[2], multiplier=multiplier, exponent=exponent,
-        )  # fmt: skip
+            count=count,
+            rows=rows,
+            columns=columns,
+            depth=node.depth,
+            a_next=rows * node.depth if math.prod(first.shape[:-2]) == count else 0,
+            a_row=a[0],
+            a_depth=a[1],
+            b_next=columns * node.depth if math.prod(second.shape[:-2]) == count else 0,
+            b_depth=b[0],
+            b_column=b[1],
+            a_zero=zeros[0],
+            b_zero=zeros[1],
+            y_zero=zeros[2],
+            multiplier=multiplier,
+            exponent=exponent,
+        )
         settings = context.struct("matmul", "micro_matmul", text)
         x0, x1, y = context.read(first), context.read(second), context.write(node.output)
         return self.lowered(f"micro_matmul_{'s8' if small else 'f32'}_run(&{settings}, {x0}, {x1}, {y});")

@@ -17,10 +17,20 @@ def _pool(context: Context, node: Pool2D) -> str:
     _, height, width, depth = node.input.shape
     low, high = activation_range(node.activation, node.output)
     text = struct(
-        height=height, width=width, depth=depth, window_height=node.window[0], window_width=node.window[1],
-        stride_y=node.stride[0], stride_x=node.stride[1], top=node.padding.top, left=node.padding.left,
-        out_height=node.output.shape[1], out_width=node.output.shape[2], low=low, high=high,
-    )  # fmt: skip
+        height=height,
+        width=width,
+        depth=depth,
+        window_height=node.window[0],
+        window_width=node.window[1],
+        stride_y=node.stride[0],
+        stride_x=node.stride[1],
+        top=node.padding.top,
+        left=node.padding.left,
+        out_height=node.output.shape[1],
+        out_width=node.output.shape[2],
+        low=low,
+        high=high,
+    )
     return context.struct("pool", "micro_pool_s8", text)
 
 
@@ -87,9 +97,12 @@ class MeanS8(Portable):
         assert isinstance(node, Mean)
         count, multiplier, exponent = mean_multiplier(node)
         text = struct(
-            **(_walks(node) or {}), count_zero=count * node.input.zero_point, multiplier=multiplier,
-            exponent=exponent, output_zero=node.output.zero_point,
-        )  # fmt: skip
+            **(_walks(node) or {}),
+            count_zero=count * node.input.zero_point,
+            multiplier=multiplier,
+            exponent=exponent,
+            output_zero=node.output.zero_point,
+        )
         settings = context.struct("mean", "micro_mean_s8", text)
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_mean_s8_run(&{settings}, {x}, {y});")

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from edgerig.artifact import ITEM_SIZES
-from edgerig.micro import ir
-from edgerig.micro.arithmetic.resize import bilinear_integer, nearest_indices
-from edgerig.micro.c_text import c_float, initializer
+from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
     AssignVariable,
     BroadcastTo,
@@ -18,16 +14,13 @@ from edgerig.micro.ir import (
     Pad,
     ReadVariable,
     Reshape,
-    ResizeBilinear,
-    ResizeNearest,
     ShiftState,
     Slice,
     Split,
     Transpose,
 )
 from edgerig.micro.kernels.base import C_TYPES, Context, Kernel, Lowered
-from edgerig.micro.kernels.portable.common import Portable, files, front, merged, strides, struct
-from edgerig.micro.kernels.portable.convolution import INT8
+from edgerig.micro.kernels.portable.common import files, front, merged, strides, struct
 from edgerig.micro.options import Options
 
 AXES = 6
@@ -105,10 +98,12 @@ class Concatenate(Moving):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         y = context.write(node.output)
-        return _moved([
-            move.text(context, f"move{index}", context.read(value), _offset(y, offset))
-            for index, (value, (_, move, offset)) in enumerate(zip(node.inputs, self.moves(node), strict=True))
-        ])  # fmt: skip
+        return _moved(
+            [
+                move.text(context, f"move{index}", context.read(value), _offset(y, offset))
+                for index, (value, (_, move, offset)) in enumerate(zip(node.inputs, self.moves(node), strict=True))
+            ]
+        )
 
 
 class SplitKernel(Moving):
@@ -128,10 +123,12 @@ class SplitKernel(Moving):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         x = context.read(node.input)
-        return _moved([
-            move.text(context, f"move{index}", _offset(x, offset), context.write(value))
-            for index, (value, (offset, move, _)) in enumerate(zip(node.outputs, self.moves(node), strict=True))
-        ])  # fmt: skip
+        return _moved(
+            [
+                move.text(context, f"move{index}", _offset(x, offset), context.write(value))
+                for index, (value, (offset, move, _)) in enumerate(zip(node.outputs, self.moves(node), strict=True))
+            ]
+        )
 
 
 class SliceKernel(Moving):
@@ -266,54 +263,3 @@ class ShiftStateKernel(Kernel):
         variable, new = node.inputs
         x, y = context.read(new, "uint8_t"), context.write(variable, "uint8_t")
         return _moved([f"micro_push_run({y}, {variable.nbytes}, {x}, {new.nbytes});"])
-
-
-class NearestPixel(Kernel):
-    """RESIZE_NEAREST_NEIGHBOR."""
-
-    name = "portable-nearest"
-    node = ResizeNearest
-    supports = "all types"
-
-    def accepts(self, node: Node, options: Options) -> bool:
-        return node.input.dtype in C_TYPES and max(node.input.shape) < 1 << 16
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, ir.Resize)
-        rows, columns = (
-            context.constant(name, nearest_indices(node, axis).astype(np.uint16))
-            for name, axis in (("rows", 1), ("columns", 2))
-        )
-        _, _, width, depth = node.input.shape
-        unit = depth * ITEM_SIZES[node.input.dtype]
-        x, y = context.read(node.input), context.write(node.output)
-        _, out_height, out_width, _ = node.output.shape
-        sizes = f"{out_height}, {out_width}, {width * unit}, {unit}"
-        return _moved([f"micro_pick_run({rows}, {columns}, {sizes}, {x}, {y});"])
-
-
-class ResizeS8(Portable):
-    """RESIZE_BILINEAR of int8."""
-
-    name = "portable-resize-s8"
-    node = ResizeBilinear
-    types = INT8
-    source = "micro_resize_s8"
-    supports = "int8, float32"
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, ResizeBilinear)
-        names = []
-        for name, axis in (("rows", 1), ("columns", 2)):
-            entries = [
-                struct(lower=a, upper=b, weight=w) for a, b, w in zip(*bilinear_integer(node, axis), strict=True)
-            ]
-            names.append(context.struct(name, "micro_tap", initializer(entries), len(entries)))
-        _, out_height, out_width, depth = node.output.shape
-        text = struct(
-            width=node.input.shape[2], depth=depth, out_height=out_height, out_width=out_width,
-            rows=names[0], columns=names[1],
-        )  # fmt: skip
-        settings = context.struct("resize", "micro_resize_s8", text)
-        x, y = context.read(node.input), context.write(node.output)
-        return self.lowered(f"micro_resize_s8_run(&{settings}, {x}, {y});")

@@ -110,9 +110,17 @@ def _lower(node: Conv2D, output: Value, context: Context, pooled: int) -> Lowere
     rows = pooled * _rows(out_height, row_bytes, pooled)
     job = _job(pairs, block_order(node), context, (out_channels, out_width * out_channels), (row_bytes, rows))
     numbers = (
-        height, width, channels, out_height, out_width, out_channels, node.padding.top, node.padding.left,
-        node.input.zero_point, pooled,
-    )  # fmt: skip
+        height,
+        width,
+        channels,
+        out_height,
+        out_width,
+        out_channels,
+        node.padding.top,
+        node.padding.left,
+        node.input.zero_point,
+        pooled,
+    )
     shape = context.struct("shape", "er_conv_block_shape", initializer(numbers))
     columns = context.scratch((rows + 2) * row_bytes, "uint32_t")
     edge = "0" if node.padding.none else context.scratch(channels)
@@ -129,7 +137,14 @@ def _job(
     rounds, first = divmod(len(order) // 6 - 1, _ROUND)
     shift = int(pairs.fast.shift[0]) if pairs.fast else 0
     numbers = (
-        f"{weights} + {words.size}", *strides, rounds + 1, first, addend_of(pairs), shift, pairs.scale.low,
-        pairs.scale.high, *tile,
-    )  # fmt: skip
+        f"{weights} + {words.size}",
+        *strides,
+        rounds + 1,
+        first,
+        addend_of(pairs),
+        shift,
+        pairs.scale.low,
+        pairs.scale.high,
+        *tile,
+    )
     return context.struct("block", "er_block", f"{{ {weights}, " + ", ".join(map(str, numbers)) + " }")

@@ -45,9 +45,7 @@ class FirstPool(Kernel):
         _, out_height, out_width, channels = pool.output.shape
         numbers = context.constant("numbers", _numbers(conv, scale), stands_for=conv.inputs[1:])
         padding = conv.padding
-        sizes = (
-            height, width, out_height, out_width, channels, padding.top, padding.left, conv.input.zero_point
-        )  # fmt: skip
+        sizes = (height, width, out_height, out_width, channels, padding.top, padding.left, conv.input.zero_point)
         shape = context.struct("shape", "er_first_pool_shape", initializer(sizes))
         windows = context.scratch(80 * out_width, "uint32_t")
         edge = "0" if padding.none else context.scratch(4 * (2 * out_width + 2))

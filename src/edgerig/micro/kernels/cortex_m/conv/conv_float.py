@@ -69,9 +69,19 @@ def _lower(node: Conv2D, output: Value, context: Context, tile: int, call: str) 
     job = _job(node, context, "quads", list(range(0, whole, _QUAD)))
     odd = _job(node, context, "odd", [out_channels - _QUAD]) if whole < out_channels else "0"
     numbers = (
-        height, width, channels, out_height, out_width, out_channels, *node.kernel, *node.stride, *node.dilation,
-        node.padding.top, node.padding.left, tile,
-    )  # fmt: skip
+        height,
+        width,
+        channels,
+        out_height,
+        out_width,
+        out_channels,
+        *node.kernel,
+        *node.stride,
+        *node.dilation,
+        node.padding.top,
+        node.padding.left,
+        tile,
+    )
     shape = context.struct("shape", "er_float_conv_shape", initializer(numbers))
     columns = context.scratch(4 * tile * depth, "float")
     few = context.scratch(4 * tile * _QUAD, "float") if out_channels < _QUAD else "0"

@@ -68,10 +68,28 @@ class ConvPairs(Kernel):
         # The image's own part of a row begins at a whole word.
         begin = -padding.left * channels % 4
         numbers = (
-            height, width, channels, out_width, pixels, node.kernel[0], window.runs // node.kernel[0], *node.stride,
-            *node.dilation, padding.top, padding.left, padding.right, window.run, node.input.zero_point, tiles,
-            window.pitch, window.row_step, begin, window.padded_rows, strides[1], (out_channels - 2) * strides[0],
-        )  # fmt: skip
+            height,
+            width,
+            channels,
+            out_width,
+            pixels,
+            node.kernel[0],
+            window.runs // node.kernel[0],
+            *node.stride,
+            *node.dilation,
+            padding.top,
+            padding.left,
+            padding.right,
+            window.run,
+            node.input.zero_point,
+            tiles,
+            window.pitch,
+            window.row_step,
+            begin,
+            window.padded_rows,
+            strides[1],
+            (out_channels - 2) * strides[0],
+        )
         shape = context.struct("shape", "er_conv_columns_shape", initializer(numbers))
         name, text = window.code()
         if text:
@@ -180,9 +198,13 @@ def _steps(context: Context, pairs: Pairs) -> int:
 
 
 def _job(
-    pairs: Pairs, order: NDArray[np.intp], context: Context, name: str, chosen: list[tuple[int, int]],
+    pairs: Pairs,
+    order: NDArray[np.intp],
+    context: Context,
+    name: str,
+    chosen: list[tuple[int, int]],
     strides: tuple[int, int],
-) -> str:  # fmt: skip
+) -> str:
     words = stream(pairs, order, chosen)
     constant = context.constant(name, words, stands_for=[value for value in context.node.inputs if value.constant])
     rounds, first = divmod(len(order) // STEP - 1, _steps(context, pairs))

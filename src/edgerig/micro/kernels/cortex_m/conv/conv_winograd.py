@@ -68,9 +68,16 @@ class ConvWinograd(Kernel):
         padding, zero = node.padding, node.input.zero_point
         border = f"{{ 0x{(2 * zero & 0xFFFF) * 0x10001:08x}u, {padding.left}, {padding.right} }}"
         numbers = (
-            height, width * channels, out_height, out_width, outputs, padding.top, zero, border,
+            height,
+            width * channels,
+            out_height,
+            out_width,
+            outputs,
+            padding.top,
+            zero,
+            border,
             *(function.name for function in functions),
-        )  # fmt: skip
+        )
         shape = context.struct("shape", "er_winograd_shape", initializer(numbers))
         lines = context.scratch((out_width + 2) * 8 * channels, "uint32_t")
         tiles = context.scratch(max(64 * channels, width * channels), "uint32_t")

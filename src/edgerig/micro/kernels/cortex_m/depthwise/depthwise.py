@@ -132,11 +132,27 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     border = (node.input.zero_point & 0xFFFF) * 0x10001
     row = shape.width if shape.planar else shape.width * shape.channels
     numbers = [
-        code.name, part.run, first.weights, first.scales, part.job(strides, shape.tile),
-        first.addend, shape.height, first.out_height, shape.out_width, row, shape.stride, node.padding.top,
-        bands.rows, shape.rows, shape.pitch, bands.plane_words, f"0x{border:08x}u", out_channels, room,
+        code.name,
+        part.run,
+        first.weights,
+        first.scales,
+        part.job(strides, shape.tile),
+        first.addend,
+        shape.height,
+        first.out_height,
+        shape.out_width,
+        row,
+        shape.stride,
+        node.padding.top,
+        bands.rows,
+        shape.rows,
+        shape.pitch,
+        bands.plane_words,
+        f"0x{border:08x}u",
+        out_channels,
+        room,
         bands.column_bytes // 4 if bands.two else 0,
-    ]  # fmt: skip
+    ]
     layer = context.struct("layer", "er_separable", initializer(numbers))
     columns = context.scratch(bands.column_bytes * (2 if bands.two else 1), "uint32_t")
     plane = context.scratch(4 * bands.plane_words, "uint32_t")

@@ -37,9 +37,14 @@ class DepthwiseFloat(Kernel):
         numbers = [
             context.constant("weights", node.weights.array.astype(np.float32), stands_for=stands_for(node)),
             context.constant("bias", bias),
-            *node.input.shape[1:], *node.kernel, *node.stride, *node.dilation, node.padding.top, node.padding.left,
+            *node.input.shape[1:],
+            *node.kernel,
+            *node.stride,
+            *node.dilation,
+            node.padding.top,
+            node.padding.left,
             *node.output.shape[1:3],
-        ]  # fmt: skip
+        ]
         layer = context.struct("layer", "er_depthwise_f32", initializer(numbers))
         x, y = context.read(node.input), context.write(node.output)
         lines = [f"er_depthwise_f32_layer(&{layer}, {x}, {y});"]

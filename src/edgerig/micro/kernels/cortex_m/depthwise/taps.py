@@ -34,9 +34,13 @@ class DepthwiseTaps(Kernel):
         numbers = [
             context.constant("taps", taps_stream(node), stands_for=tuple(node.inputs[1:])),
             node.dilation[0] * width * channels if along else node.dilation[1] * channels,
-            node.stride[1] * channels, node.stride[0] * width * channels, max(node.kernel), channels,
-            *node.output.shape[1:3], 2 * node.output.zero_point + 1,
-        ]  # fmt: skip
+            node.stride[1] * channels,
+            node.stride[0] * width * channels,
+            max(node.kernel),
+            channels,
+            *node.output.shape[1:3],
+            2 * node.output.zero_point + 1,
+        ]
         layer = context.struct("layer", "er_taps", initializer(numbers))
         call = f"er_taps_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)});"
         return calling(call, "er_taps.h", "er_taps.c", "er_taps.S")

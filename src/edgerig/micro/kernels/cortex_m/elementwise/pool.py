@@ -36,9 +36,14 @@ class _Pool(Kernel):
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Pool2D)
         numbers = (
-            *node.input.shape[1:], *node.window, *node.stride, node.padding.top, node.padding.left,
-            *node.output.shape[1:3], *activation_range(node.activation, node.output),
-        )  # fmt: skip
+            *node.input.shape[1:],
+            *node.window,
+            *node.stride,
+            node.padding.top,
+            node.padding.left,
+            *node.output.shape[1:3],
+            *activation_range(node.activation, node.output),
+        )
         pool = context.struct("pool", "er_pool", initializer(numbers))
         body = f"{self.call}(&{pool}, {context.read(node.input)}, {context.write(node.output)});"
         return calling(body, "er_pool.h", "er_pool.c")
@@ -95,8 +100,13 @@ class PixelMean(Kernel):
         assert isinstance(node, Mean)
         count, multiplier, exponent = mean_multiplier(node)
         numbers = (
-            count, node.input.shape[3], count * node.input.zero_point, multiplier, -exponent, node.output.zero_point,
-        )  # fmt: skip
+            count,
+            node.input.shape[3],
+            count * node.input.zero_point,
+            multiplier,
+            -exponent,
+            node.output.zero_point,
+        )
         mean = context.struct("mean", "er_mean", initializer(numbers))
         body = f"er_mean_s8(&{mean}, {context.read(node.input)}, {context.write(node.output)});"
         return calling(body, "er_pool.h", "er_pool.c")
