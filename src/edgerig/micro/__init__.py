@@ -1,7 +1,7 @@
 """The C compiler for microcontrollers: TFLite in, a folder of plain C99 out.
 
-The way of a network: `read` (checked, typed), `passes`, `select` (kernels, fusing, layouts), `kernels` (lowering),
-`memory` and `placing` (one arena), `emit` (text). `compile_model` runs it.
+The way of a network: `frontend` (read and checked) to `ir` (typed), `arithmetic` (scales, tables), `passes`, `select`
+(kernels, fusing, layouts), `kernels` (lowering), `memory` (one arena), `emit` (text). `compile_model` runs it.
 """
 
 from edgerig.micro.emit.manifest import Manifest

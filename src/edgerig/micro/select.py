@@ -1,4 +1,4 @@
-"""Which kernel runs which node, what is fused for it, and in which layouts they hand values on."""
+"""Kernel selection: which kernel runs each node, which nodes are fused for it, and the layouts of values in between."""
 
 from __future__ import annotations
 

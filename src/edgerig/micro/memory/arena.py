@@ -1,4 +1,4 @@
-"""The arena: which values share memory, how long each buffer is needed, and where it lies.
+"""The arena: which values share memory, how long each buffer is needed, and its offset.
 
 A buffer is needed from the layer that makes its first value to the last that reads one; inputs from the start,
 outputs to the end, state variables always. Scratch memory is needed in its layer only.
@@ -49,7 +49,7 @@ class AliasSets:
         self._members: dict[Value, list[Value]] = {}
 
     def find(self, value: Value) -> Value:
-        """The value that stands for its set."""
+        """The representative of its set."""
         root = value
         while root in self._parent:
             root = self._parent[root]
@@ -67,7 +67,7 @@ class AliasSets:
         """One set of both."""
         root, absorbed = self.find(first), self.find(second)
         if root is not absorbed:
-            # A variable stands for its set, whoever joins it.
+            # A variable represents its set, whoever joins it.
             if absorbed.variable:
                 root, absorbed = absorbed, root
             self._parent[absorbed] = root

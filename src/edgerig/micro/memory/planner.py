@@ -171,7 +171,7 @@ def _lowest(buffer: Buffer, placed: _Placed, others: Sequence[tuple[int, Buffer]
 
 
 def _is_clear(buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
-    """Nothing that is needed with it lies where it lies, but an alias at the same address."""
+    """No buffer that is needed at the same time overlaps it, except an alias at the same address."""
     return all(
         buffer.end <= other.offset
         or other.end <= buffer.offset
@@ -181,7 +181,7 @@ def _is_clear(buffer: Buffer, others: Sequence[tuple[int, Buffer]]) -> bool:
 
 
 def _search(buffers: Sequence[Buffer], order: list[int], bound: int) -> list[Buffer]:
-    """Move buffers that stand highest forward in the order as long as that helps."""
+    """Move the buffers with the highest ends forward in the order as long as that lowers the height."""
     best = _greedy(buffers, order)
     chance = random.Random(0)
     for _ in range(SEARCH // max(len(buffers), 1) ** 2):

@@ -1,4 +1,4 @@
-"""Leave the change between real and quantized numbers at the network's ends to the caller."""
+"""Remove QUANTIZE and DEQUANTIZE at the inputs and outputs: the caller converts."""
 
 from __future__ import annotations
 

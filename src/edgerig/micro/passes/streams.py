@@ -1,4 +1,4 @@
-"""State that a streaming network shifts: the joined window itself becomes the state, and no copy is made of it."""
+"""Fuse the nodes that shift a streaming network's state: the joined window itself becomes the state, without a copy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from edgerig.micro.ir import AssignVariable, Concatenation, Node, Program, ReadV
 
 
 def shift_states(program: Program) -> None:
-    """READ_VARIABLE, CONCATENATION with what is new, STRIDED_SLICE of the end, ASSIGN_VARIABLE become one `Push`.
+    """READ_VARIABLE, CONCATENATION with what is new, STRIDED_SLICE of the end, ASSIGN_VARIABLE become one `ShiftState`.
 
-    Where the joined axis is the first longer than 1, the window is the old state behind which the new piece stands.
-    Kept instead of the state, it is shifted by the new piece's length before each inference; the memory of the state
-    and one of two copies are saved.
+    Where the joined axis is the first longer than 1, the window is the old state followed by the new samples.
+    Stored instead of the state, it is shifted by the length of the new samples before each inference; the memory of
+    the state and one of two copies are saved.
     """
     users, outputs = program.users(), set(program.outputs)
     changes: dict[Node, Node | None] = {}

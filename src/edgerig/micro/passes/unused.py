@@ -1,4 +1,4 @@
-"""Drop nodes whose results nobody needs."""
+"""Remove nodes whose results are not used."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def maximum(node: MaxPool2D, inputs: list[Array]) -> list[Array]:
 
 
 def average(node: AveragePool2D, inputs: list[Array]) -> list[Array]:
-    """AVERAGE_POOL_2D: integers are rounded with halves away from zero, before the zero point is thought of."""
+    """AVERAGE_POOL_2D: sums of stored integers, zero point included, are divided with halves rounded away from zero."""
     image = inputs[0]
     wide = np.float64 if image.dtype == np.float32 else np.int64
     sums = windows(image.astype(wide), node.window, node.stride, (1, 1), node.padding, 0).sum((2, 3))

@@ -36,7 +36,7 @@ class MaxPool2D(Pool2D):
 
 
 class AveragePool2D(Pool2D):
-    """Mean of each window; what lies in the padding does not count."""
+    """Mean of each window, padding excluded."""
 
     op: ClassVar[str] = "AVERAGE_POOL_2D"
 

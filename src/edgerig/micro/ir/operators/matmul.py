@@ -14,7 +14,7 @@ from edgerig.micro.ir.operators.record import OperatorRecord, Row
 
 @dataclass(eq=False)
 class BatchMatMul(Node):
-    """Products of matrices (..., M, K) and (..., K, N); ``transposed`` says which side lies the other way round."""
+    """Products of matrices (..., M, K) and (..., K, N); ``transposed`` says which side is stored transposed."""
 
     op: ClassVar[str] = "BATCH_MATMUL"
     transposed: tuple[bool, bool] = (False, False)

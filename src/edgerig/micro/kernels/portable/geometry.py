@@ -44,7 +44,7 @@ def dense_sizes(node: FullyConnected) -> dict[str, Any]:
 
 
 class ConvPool(Portable):
-    """Convolution and max pooling: the maximum is taken of sums; what pooling drops is not computed."""
+    """Convolution and max pooling: the maximum is taken of sums; outputs that pooling drops are not computed."""
 
     pattern: ClassVar[tuple[type[Node], ...]] = (Conv2D, MaxPool2D)
 

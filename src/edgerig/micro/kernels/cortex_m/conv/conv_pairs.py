@@ -144,7 +144,7 @@ class Window:
         return Window(len(offsets), run, offsets, pitch, row_step, padded, channels % 4 == 0)
 
     def order(self) -> NDArray[np.intp]:
-        """Which input stands where in the columns, -1: none. Words of four first, then what is left of the runs."""
+        """Index of the input at each position of a column, -1 for none: words of four, then the rest of the runs."""
         whole = self.run // 4 * 4
         places = np.arange(self.runs * self.run).reshape(self.runs, self.run)
         words = places[:, :whole].reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)

@@ -77,7 +77,7 @@ class Dense(Kernel):
 
 
 def is_dense(node: FullyConnected | Conv2D) -> bool:
-    """One vector goes in, one comes out, and each output sees all inputs in their order."""
+    """A convolution or dense layer of one vector: every output sums over all inputs, in their order."""
     if isinstance(node, FullyConnected):
         return node.rows == 1
     return node.output.shape[1:3] == (1, 1) and node.weights.shape[1:] == node.input.shape[1:] and node.padding.none

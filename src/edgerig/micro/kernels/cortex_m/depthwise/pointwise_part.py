@@ -54,7 +54,7 @@ def pointwise_fits(node: Conv2D) -> bool:
 
 
 def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
-    """The part for a convolution that fits; its constants go into the context, and a declaration if it is generated."""
+    """The part for a convolution that fits; adds its constants and the declaration of generated code to the context."""
     pairs = pairs_of(node, usual_shift=True)
     assert pairs is not None
     inputs = node.weights.shape[3]
