@@ -1,11 +1,14 @@
 """How often `edgerig compare` calls the same network different, and how often it finds a slowdown of 5 %.
 
     python benchmarks/compare_verdicts.py [--null N] [--slower N] [--minutes M] [--out FILE.jsonl] [--json]
+    python benchmarks/compare_verdicts.py --read FILE.jsonl
+    python benchmarks/compare_verdicts.py --resample FILE.jsonl ..
 
 Null comparisons set a network against itself; the others against the same network with some 5 % more layers, whose
 true ratio is estimated from the pairs of all comparisons together. All in pairs of fresh processes, as
 `edgerig compare` runs them, engines and sizes in turns, so that whatever else the machine does meets all alike. Every
-comparison is a line of the file, with the log ratio of every pair; `--read FILE` tells the table of an earlier run.
+comparison is a line of the file, with the log ratio of every pair. `--read` tells the table of an earlier run,
+`--resample` how this version decides on 2,000 comparisons a network, drawn out of its recorded pairs.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from compare_networks import SUBJECTS, Subject, variant
 from edgerig.engine.pair_series import measure_pairs
 from edgerig.engine.pair_verdicts import stands, time_verdicts
 from edgerig.engine.pairs import paired_chunks
-from edgerig.measure.comparison import LOOKS, MARGIN, pair_log_ratio
+from edgerig.measure.comparison import LOOK_LEVEL, LOOKS, MARGIN, estimate, judge_ratio, pair_log_ratio
 from edgerig.measure.machine import observe
 from edgerig.progress import Progress
 from edgerig.targets.resolve import target_for
@@ -101,6 +104,41 @@ def _line(name: str, rows: list[dict[str, Any]], slower: bool) -> str:
     )
 
 
+def resampled(rows: list[dict[str, Any]], draws: int = 2000) -> list[str]:
+    """Verdicts on comparisons whose pairs are drawn, with replacement, out of those that were recorded of a network."""
+    rng = np.random.default_rng(0)
+    lines = ["| network | true change | recorded pairs | slower | faster | same | undecided | pairs, median |"]
+    lines.append("|" + "---|" * 8)
+    total: dict[bool, list[str]] = {False: [], True: []}
+    for slower in (False, True):
+        for name in dict.fromkeys(row["subject"] for row in rows):
+            chosen = [row["ratios"]["0.1"] for row in rows if (row["subject"], row["slower"]) == (name, slower)]
+            pairs = np.concatenate(chosen) if chosen else np.zeros(0)
+            if pairs.size < LOOKS[-1]:
+                continue
+            # Of a network against itself either order is as likely.
+            signs = np.ones((draws, LOOKS[-1])) if slower else rng.choice([-1.0, 1.0], (draws, LOOKS[-1]))
+            verdicts, counts = zip(*map(decided, rng.choice(pairs, (draws, LOOKS[-1])) * signs), strict=True)
+            total[slower] += verdicts
+            shares = [f"{verdicts.count(each) / draws:.1%}" for each in ("slower", "faster", "same", "inconclusive")]
+            change = f"{np.expm1(np.median(pairs)):+.1%}" if slower else "0"
+            lines.append(f"| {name} | {change} | {pairs.size} | {' | '.join(shares)} | {np.median(counts):g} |")
+    for slower, verdicts in total.items():
+        if verdicts:
+            shares = [f"{verdicts.count(v) / len(verdicts):.1%}" for v in ("slower", "faster", "same", "inconclusive")]
+            lines.append(f"| all | {'+5 %' if slower else '0'} | | {' | '.join(shares)} | |")
+    return lines
+
+
+def decided(log_ratios: np.ndarray) -> tuple[str, int]:
+    """The verdict on a series of pairs, and after how many."""
+    for count in LOOKS:
+        verdict = judge_ratio(estimate(log_ratios[:count], LOOK_LEVEL), MARGIN)
+        if verdict != "inconclusive":
+            return verdict, count
+    return "inconclusive", LOOKS[-1]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--null", type=int, default=200)
@@ -108,8 +146,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--out", type=Path, default=Path("compare_verdicts.jsonl"))
     parser.add_argument("--read", type=Path)
+    parser.add_argument("--resample", type=Path, nargs="+")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    if given.resample:
+        recorded = [json.loads(line) for path in given.resample for line in path.read_text().splitlines()]
+        print("\n".join(resampled(recorded)))
+        return 0
     if given.read:
         rows = [json.loads(line) for line in given.read.read_text().splitlines()]
     else:

@@ -6,6 +6,7 @@ import pytest
 from edgerig.engine.pair_series import PairSeries
 from edgerig.engine.pair_verdicts import latency_estimate, self_check, stands, time_verdicts
 from edgerig.engine.pairs import Pair, Run, paired_chunks
+from edgerig.measure.comparison import LOOK_LEVEL
 from edgerig.measure.kinds import Measurement
 
 CHUNKS, COUNT = 8, 100
@@ -110,4 +111,4 @@ def test_the_check_of_a_machine_says_whether_it_tells_five_percent() -> None:
 
 
 def test_the_estimate_is_at_the_level_of_a_look() -> None:
-    assert latency_estimate(series(1.0).pairs).level == pytest.approx(0.0137)
+    assert latency_estimate(series(1.0).pairs).level == pytest.approx(LOOK_LEVEL)

@@ -80,7 +80,7 @@ class SelfCheck(msgspec.Struct, frozen=True, kw_only=True):
         passed: Whether A did not come out different from itself.
         tells: Whether a slowdown of ``asked`` can be told by the last look.
         pairs: Pairs of A against A. ratio, low, high: of them.
-        smallest: The slowdown, a share of 1, that the last look finds in 95 % of comparisons.
+        smallest: The slowdown, a share of 1, that the last look finds in more than 90 % of comparisons.
     """
 
     sentence: str
