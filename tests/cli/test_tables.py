@@ -1,7 +1,14 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgerig.boards.sizes import Sizes, Symbol, table
 from edgerig.cli.finish import warning_lines
 from edgerig.cli.tables import Column, render_table
 
@@ -66,3 +73,40 @@ class FakeCell:
 )
 def test_a_warning_stands_once_with_the_cells_it_is_about(cells: list[FakeCell], lines: list[str]) -> None:
     assert warning_lines(cells) == lines  # type: ignore[arg-type]
+
+
+SIZES = Sizes(
+    flash=20_520, ram=7_544, flash_limit=1_048_576, ram_limit=327_680, stack=0,
+    groups={"flash": {"weights": 7_904, "a group with a long name of its own": 12}, "ram": {"board": 7_544}},
+    code={"weights": 4_970}, symbols=(Symbol("model_l0_blocks_of_a_long_name", "flash", 6_304, "weights"),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 200])
+def test_the_sizes_of_a_firmware_fit_the_terminal_and_no_figure_is_cut(width: int) -> None:
+    text = table(SIZES, width=width)
+    assert max(map(len, text.splitlines())) <= max(width, 40)
+    for figure in ("20,520 B", "1,048,576 B", "(2.0%)", "7,904 B", "4,970 B", "12 B", "7,544 B", "6,304 B"):
+        assert figure in " ".join(text.split())
+    if width == 200:
+        assert text == table(SIZES)
+
+
+def run(words: list[str], folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgerig", *words],
+        cwd=folder, env={**os.environ, "COLUMNS": "40"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_plan_and_the_sizes_of_what_was_compiled_fit_forty_columns(digit_net: Path, tmp_path: Path) -> None:
+    rig = {"name": "x", "model": str(digit_net), "dataset": "mnist", "matrix": [{"runtimes": ["litert", "tflm"]}]}
+    (tmp_path / "rig.yaml").write_text(json.dumps(rig))
+    plan = run(["run", "rig.yaml", "--dry-run"], tmp_path).splitlines()[1:]
+    assert plan[:4] == ["  digits-litert-local", "    network  digits", "    runtime  litert", "    target   local"]
+    sizes = run(["compile", str(digit_net), "--to", "c-array", "--out", "build"], tmp_path)
+    assert "original (tflite)\n  Size (bytes)  " in sizes
+    assert "c-array\n  Size (bytes)  " in sizes
+    assert max(map(len, sizes.splitlines()[1:])) <= 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -139,8 +140,11 @@ def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
     )
 
 
-def table(sizes: Sizes, most: int = 12) -> str:
-    """The sizes as text: places, groups, and the largest symbols of each."""
+def table(sizes: Sizes, most: int = 12, width: int | None = None) -> str:
+    """The sizes as text: places, groups, and the largest symbols of each; in lines of ``width`` characters, if given.
+
+    A line that would be longer is folded behind its name: no figure is cut.
+    """
     lines = []
     for region, total, limit in (
         ("flash", sizes.flash, sizes.flash_limit),
@@ -148,15 +152,24 @@ def table(sizes: Sizes, most: int = 12) -> str:
     ):
         over = total - limit
         verdict = f"{over:,} B too much" if over > 0 else f"{total / limit:.1%}"
-        lines.append(f"{region:<8}{total:>12,} B of {limit:,} B  ({verdict})")
+        lines += _row(f"{region:<8}", f"{total:>12,} B of {limit:,} B  ({verdict})", width)
         for group, amount in sorted(sizes.groups[region].items(), key=lambda item: -item[1]):
             if amount:
                 code = sizes.code.get(group, 0) if region == "flash" else 0
-                lines.append(f"  {group:<34}{amount:>12,} B" + (f"  ({code:,} B of it code)" if code else ""))
+                of_code = f"  ({code:,} B of it code)" if code else ""
+                lines += _row(f"  {group:<34}", f"{amount:>12,} B{of_code}", width)
         lines.append("  the largest:")
-        chosen = [symbol for symbol in sizes.symbols if symbol.place == region][:most]
-        lines += [f"    {symbol.name[:40]:<42}{symbol.bytes:>10,} B  {symbol.group}" for symbol in chosen]
+        for symbol in [symbol for symbol in sizes.symbols if symbol.place == region][:most]:
+            lines += _row(f"    {symbol.name[:40]:<42}", f"{symbol.bytes:>10,} B  {symbol.group}", width)
     return "\n".join(lines)
+
+
+def _row(name: str, figures: str, width: int | None) -> list[str]:
+    """A line of the table, or two: the figures below the name, indented by two more."""
+    if width is None or len(name) + len(figures) <= width:
+        return [name + figures]
+    indent = " " * (len(name) - len(name.lstrip()) + 2)
+    return [name.rstrip(), *textwrap.wrap(figures.strip(), width, initial_indent=indent, subsequent_indent=indent)]
 
 
 def _symbols(elf: Any) -> Iterable[Any]:

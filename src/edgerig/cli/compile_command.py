@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgerig.cli.console import ConsoleProgress, echo, print_json
+from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_width
 from edgerig.cli.options import (
     dataset_settings,
     find_here,
@@ -21,6 +22,7 @@ from edgerig.cli.options import (
     parse_shapes,
     shape_option,
 )
+from edgerig.cli.tables import Column, render_table
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact, Layout
@@ -101,7 +103,7 @@ def command(
     """
     from edgerig.cli.signals import stop_on_termination
     from edgerig.compilers.chains import compile_chains, for_dataset, plan_chains
-    from edgerig.compilers.sizes import render_size_table, size_table
+    from edgerig.compilers.sizes import size_table
     from edgerig.datasets.fitting import check_size
     from edgerig.models.declared import declare, with_fixed_shapes, with_likely_layout
     from edgerig.models.files import open_artifact
@@ -139,9 +141,20 @@ def command(
         echo(f"{step.compiler}: {step.artifact.path}")
     if steps:
         echo()
-        echo(render_size_table(rows))
+        echo(_size_text(rows))
     if failures:
         raise _error(failures)
+
+
+def _size_text(rows: list[SizeRow]) -> str:
+    """The table of sizes as wide as the terminal is: where it is too narrow, a block for each file."""
+    from edgerig.compilers.sizes import HEADINGS, render_size_table, size_cells
+
+    text, width = render_size_table(rows), terminal_width(sys.stderr)
+    if max(map(len, text.splitlines())) <= width:
+        return text
+    columns = [Column(name, right=bool(name)) for name in HEADINGS]
+    return "\n".join(render_table(columns, size_cells(rows), width))
 
 
 def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> Dataset | None:

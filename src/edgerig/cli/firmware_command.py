@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from edgerig.cli.console import echo, print_json, say, say_raw
+from edgerig.cli.console import echo, print_json, say, say_raw, terminal_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ def size(folder: Path, symbols: int, as_json: bool) -> None:
     if as_json:
         print_json(firmware.sizes)
         return
-    say(table(firmware.sizes, symbols))
+    say(table(firmware.sizes, symbols, terminal_width(sys.stdout)))
 
 
 @command.command()

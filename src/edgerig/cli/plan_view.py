@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from edgerig.cli.console import echo
+from edgerig.cli.console import echo, terminal_width
+from edgerig.cli.tables import Column, render_table
 from edgerig.rig.plan import Plan
 from edgerig.rig.types import ModelPart
+
+INDENT = "  "
+#: The columns of the table of cells; on a terminal that is too narrow for it each cell is a block.
+COLUMNS = tuple(Column(name, right=False) for name in ("cell", "network", "runtime", "target"))
 
 
 def plan_rows(plan: Plan) -> dict[str, Any]:
@@ -37,10 +43,17 @@ def show_plan(plan: Plan) -> None:
     what = "model" if len(plan.models) == 1 else f"{len(plan.models)} models:"
     names = ", ".join(_with_training(part) for part in plan.models)
     echo(f"{rig.name}: {what} {names}; dataset {rig.dataset.label}; {samples}")
-    width = max(len(cell.id) for cell in plan.cells)
-    for cell in plan.cells:
-        chain = " -> ".join([cell.model, *(part.label for part in cell.compilers)])
-        echo(f"  {cell.id:<{width}}  {chain} | {cell.runtime.label} | {cell.target.use}")
+    rows = [
+        [
+            cell.id,
+            " -> ".join([cell.model, *(part.label for part in cell.compilers)]),
+            cell.runtime.label,
+            cell.target.use,
+        ]
+        for cell in plan.cells
+    ]
+    for line in render_table(COLUMNS, rows, terminal_width(sys.stderr) - len(INDENT)):
+        echo(INDENT + line)
 
 
 def _with_training(part: ModelPart) -> str:

@@ -29,12 +29,22 @@ def size_table(original: tuple[str, int], variants: list[tuple[str, int]]) -> li
     ]
 
 
-def render_size_table(rows: list[SizeRow]) -> str:
-    """The table as aligned text, in the form ``| variant | size (bytes) | ratio | saving % |``."""
-    width = max(len(row.name) for row in rows)
-    lines = [f"{'':{width}}  {'Size (bytes)':>12}  {'Ratio':>6}  {'Saving %':>8}"]
+#: The headings of the table; the first column has none.
+HEADINGS = ("", "Size (bytes)", "Ratio", "Saving %")
+
+
+def size_cells(rows: list[SizeRow]) -> list[tuple[str, str, str, str]]:
+    """The table's rows as text, a cell for each of `HEADINGS`; the original has neither ratio nor saving."""
+    cells = []
     for index, row in enumerate(rows):
         ratio = "–" if index == 0 or row.ratio is None else f"{row.ratio:.2f}"
         saving = "–" if index == 0 else f"{row.saving:.2%}"[:-1]
-        lines.append(f"{row.name:{width}}  {row.bytes:>12}  {ratio:>6}  {saving:>8}")
-    return "\n".join(lines)
+        cells.append((row.name, str(row.bytes), ratio, saving))
+    return cells
+
+
+def render_size_table(rows: list[SizeRow]) -> str:
+    """The table as aligned text, in the form ``| variant | size (bytes) | ratio | saving % |``."""
+    width = max(len(row.name) for row in rows)
+    lines = [HEADINGS, *size_cells(rows)]
+    return "\n".join(f"{a:{width}}  {b:>12}  {c:>6}  {d:>8}" for a, b, c, d in lines)
