@@ -60,15 +60,15 @@ class Failures:
         self._briefs.append(brief)
         return brief if first is note else f"as {first.id}"
 
-    def error(self, cells: int, *, told: bool = False) -> EdgerigError:
+    def error(self, cells: int, *, shown: bool = False) -> EdgerigError:
         """The error that a run of so many cells ends with.
 
         Args:
             cells: The cells of the run.
-            told: Whether somebody read each reason when it happened: then it names the cells alone.
+            shown: Whether somebody read each reason when it happened: then it names the cells alone.
         """
         kind = next((kind for kind in KINDS if all(isinstance(e, kind) for e in self._errors)), InferenceError)
-        reasons = [""] * len(self._briefs) if told else [f": {brief}" for brief in self._briefs]
+        reasons = [""] * len(self._briefs) if shown else [f": {brief}" for brief in self._briefs]
         lines = [f"  - {note.id}{reason}" for note, reason in zip(self.notes, reasons, strict=True)]
         if len(lines) > MOST_LINES:
             lines = [*lines[:MOST_LINES], f"  - and {len(lines) - MOST_LINES:,} more"]
@@ -77,7 +77,7 @@ class Failures:
         pairs = zip(self.notes, self._briefs, strict=True)
         if any(brief != " ".join(note.message.split()) for note, brief in pairs):
             hints.append(f"All that was said stands in {self.bundle.path}/cells/*/failure.json.")
-        why = ", for the reasons above" if told else ""
+        why = ", for the reasons above" if shown else ""
         message = f"{len(self.notes)} of {cells} cells could not be measured{why}:\n" + "\n".join(lines)
         error = kind(message, " ".join(hints) or None)
         error.bundle = str(self.bundle.path)

@@ -160,7 +160,7 @@ class _Run:
             # What an earlier run wrote when all was well would hide that.
             (self.bundle.path / "results.json").unlink(missing_ok=True)
             cells = len(self.plan.cells)
-            raise self.failures.error(cells, told=cells > 1 and self.progress.shown)
+            raise self.failures.error(cells, shown=cells > 1 and self.progress.shown)
         result = self._result(models, artifacts)
         self.bundle.write_result(result)
         return result
