@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from edgerig import logs
 from edgerig.cli.console import say
 from edgerig.cli.log_options import add_log_options, apply_log_options
+from edgerig.cli.options import find_here
 
 if TYPE_CHECKING:
     from edgerig.agent.serial import SerialAgent
@@ -169,6 +170,7 @@ def command(
     from edgerig.wire.unix import SCHEME, parse_unix
 
     apply_log_options(ctx, base=logs.VERBOSE)
+    find_here(*runtimes)
     for name in runtimes:
         find("runtime", name, Runtime)
     if listen.startswith("serial://"):
