@@ -66,7 +66,8 @@ def options_of(command: str) -> list[str]:
 
 @PAGES
 def test_every_module_and_link_of_the_documentation_is_there(page: Path) -> None:
-    text = page.read_text()
+    # A group of entry points looks like a module, and need not be one.
+    text = re.sub(r'entry-points\."edgerig\.\w+"', "", page.read_text())
     for name in sorted(set(re.findall(r"\bedgerig(?:\.[a-z_0-9]+)+(?:\.[A-Z]\w+)?", text))):
         if not name.endswith(".sock"):
             pkgutil.resolve_name(name)
