@@ -92,7 +92,12 @@ def test_every_command_in_the_documentation_exists_with_its_options(page: Path) 
         words = shlex.split(command)
         assert words[1] in COMMANDS or words[1].startswith("--"), command
         if words[1] in COMMANDS:
-            text = CliRunner().invoke(cli, [words[1], "--help"], terminal_width=200).output
+            text = "".join(
+                CliRunner().invoke(cli, [*path, "--help"], terminal_width=200).output
+                # Of a group of commands, such as `firmware build`, those of the second word as well.
+                for path in (words[1:2], words[1:3])
+                if len(path) == 1 or re.fullmatch(r"\w+", path[-1])
+            )
             for option in options_of(command):
                 assert option in text, command
 
