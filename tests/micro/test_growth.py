@@ -9,7 +9,7 @@ import pytest
 
 from edgerig.micro import Options, compile_model
 from edgerig.models.graph.analysis import analyse
-from edgerig.models.graph.lifetimes import MEETINGS, first_gaps, meetings
+from edgerig.models.graph.lifetimes import MOST_OVERLAPS, count_overlaps, first_gaps
 from edgerig.models.graph.memory import activation_memory
 from edgerig.models.graph.tflite_file import read_tflite
 from edgerig.testing.networks.growth import steps
@@ -149,13 +149,13 @@ def test_plans_of_what_all_lives_together_are_sound_and_take_no_square(monkeypat
     def graph(count: int) -> bytes:
         return chain(count, lambda net, made, index: nested(net, made, index, count // 2))
 
-    monkeypatch.setattr("edgerig.models.graph.memory.MEETINGS", 100)
+    monkeypatch.setattr("edgerig.models.graph.memory.MOST_OVERLAPS", 100)
     assert growth(lambda data: activation_memory(read_tflite(data, "net")), graph) < 5
     found = activation_memory(read_tflite(graph(COUNT), "net"))
     assert found.planned == found.lower_bound
     monkeypatch.undo()
     assert found.planned == activation_memory(read_tflite(graph(COUNT), "net")).planned
-    assert MEETINGS > 100
+    assert MOST_OVERLAPS > 100
 
 
 def test_gaps_that_are_given_back_are_used_again_and_never_twice() -> None:
@@ -169,4 +169,4 @@ def test_gaps_that_are_given_back_are_used_again_and_never_twice() -> None:
                 apart = one[1] < other[0] or other[1] < one[0]
                 assert apart or at + one[2] <= place or place + other[2] <= at
         pairs = [(a, b) for i, a in enumerate(pieces) for b in pieces[:i] if a[0] <= b[1] and b[0] <= a[1]]
-        assert meetings((first, last) for first, last, _ in pieces) == len(pairs)
+        assert count_overlaps((first, last) for first, last, _ in pieces) == len(pairs)

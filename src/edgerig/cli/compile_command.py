@@ -26,7 +26,7 @@ from edgerig.cli.tables import Column, render_table
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact, Layout
-    from edgerig.compilers.chains import Failure, Made
+    from edgerig.compilers.chains import CompiledFile, Failure
     from edgerig.compilers.sizes import SizeRow
     from edgerig.datasets.base import Dataset
     from edgerig.errors import EdgerigError
@@ -169,7 +169,9 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> D
     return plugins.make("dataset", name, Dataset, parse_dataset_settings(options, root))
 
 
-def _document(source: Artifact, steps: list[Made], rows: list[SizeRow], failures: list[Failure]) -> dict[str, Any]:
+def _document(
+    source: Artifact, steps: list[CompiledFile], rows: list[SizeRow], failures: list[Failure]
+) -> dict[str, Any]:
     return {
         "original": source,
         "artifacts": [

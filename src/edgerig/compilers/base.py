@@ -90,9 +90,9 @@ class ModelCompiler(Plugin, ABC):
             )
         return compiled
 
-    def payload(self, made: Artifact, before: int) -> int:
+    def payload(self, compiled: Artifact, before: int) -> int:
         """Bytes that the network takes on a device once it is ``made``; ``before`` is what its input takes."""
-        return made.size
+        return compiled.size
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         return None

@@ -97,7 +97,7 @@ class CArray(ModelCompiler):
     after = "float32"
     Settings: ClassVar[type[Settings]] = CArraySettings
 
-    def payload(self, made: Artifact, before: int) -> int:
+    def payload(self, compiled: Artifact, before: int) -> int:
         return before
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:

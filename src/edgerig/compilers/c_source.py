@@ -96,8 +96,8 @@ class CSource(ModelCompiler):
             origins=(*artifact.origins, origin),
         )
 
-    def payload(self, made: Artifact, before: int) -> int:
-        return msgspec.json.decode(made.read(), type=Manifest).constant_bytes
+    def payload(self, compiled: Artifact, before: int) -> int:
+        return msgspec.json.decode(compiled.read(), type=Manifest).constant_bytes
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         if scheme in ("dynamic", "int16x8"):

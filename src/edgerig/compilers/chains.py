@@ -21,7 +21,7 @@ ALL = "all"
 ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array", "c")
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
+class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):
     """One compiled file. ``payload``: bytes that the network takes on a device (of a C array, not of its text)."""
 
     compiler: str
@@ -91,7 +91,7 @@ def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artif
 
 def compile_chains(
     chains: Chains, artifact: Artifact, out: Path, dataset: Dataset | None, progress: Progress
-) -> tuple[list[Made], list[Failure]]:
+) -> tuple[list[CompiledFile], list[Failure]]:
     """Run the chains; a step that several of them share runs once.
 
     A compiler that fails does not stop the others.
@@ -99,12 +99,12 @@ def compile_chains(
     Raises:
         StorageError, Interrupted, ...: Whatever is not the fault of one compiler; files made before are kept.
     """
-    made: dict[str, Made] = {}
+    finished: dict[str, CompiledFile] = {}
     failures: dict[str, Failure] = {}
     for chain in chains.steps:
         current, payload = artifact, artifact.size
         for compiler in chain:
-            if compiler.name not in made:
+            if compiler.name not in finished:
                 try:
                     folder = _folder(compiler, chains, artifact, out)
                     result = compiler.compile(current, folder, dataset, progress)
@@ -112,15 +112,15 @@ def compile_chains(
                     failures.setdefault(chain[-1].name, _failure(chain[-1], error))
                     break
                 size = compiler.payload(result, payload)
-                made[compiler.name] = Made(compiler=compiler.name, artifact=result, payload=size)
-            current, payload = made[compiler.name].artifact, made[compiler.name].payload
-    return list(made.values()), list(failures.values())
+                finished[compiler.name] = CompiledFile(compiler=compiler.name, artifact=result, payload=size)
+            current, payload = finished[compiler.name].artifact, finished[compiler.name].payload
+    return list(finished.values()), list(failures.values())
 
 
 def _folder(compiler: ModelCompiler, chains: Chains, artifact: Artifact, out: Path) -> Path:
     """Where a compiler writes: what fills a folder gets one of its own where other files go to ``out`` too."""
-    alone = [len(chain) for chain in chains.steps] == [1]
-    return out / f"{Path(artifact.path).stem}_{compiler.name}" if compiler.folder and not alone else out
+    single = [len(chain) for chain in chains.steps] == [1]
+    return out / f"{Path(artifact.path).stem}_{compiler.name}" if compiler.folder and not single else out
 
 
 def for_dataset(artifact: Artifact, dataset: Dataset) -> Artifact:

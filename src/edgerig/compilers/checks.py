@@ -33,8 +33,8 @@ def check_artifact(
     """
     for tensor in graph.tensors:
         _check_quantization(tensor, file)
-    _check_boundary(graph, graph.inputs, input_type, file, "input")
-    _check_boundary(graph, graph.outputs, output_type, file, "output")
+    _check_io_type(graph, graph.inputs, input_type, file, "input")
+    _check_io_type(graph, graph.outputs, output_type, file, "output")
     if scheme in INTEGERS:
         if any(operator.op in QDQ for operator in graph.operators):
             _check_qdq(graph, file)
@@ -43,40 +43,40 @@ def check_artifact(
             _check_scales(graph, file)
     elif scheme in ("float16", "dynamic"):
         _check_weights(graph, scheme, file)
-    found = scheme_of(graph)
-    if found != scheme:
+    actual = scheme_of(graph)
+    if actual != scheme:
         raise ArtifactCheckError(
-            f"{file} should be {scheme} and is {found}.", "Does the network have an operator that can be quantized?"
+            f"{file} should be {scheme} and is {actual}.", "Does the network have an operator that can be quantized?"
         )
 
 
 def _check_quantization(tensor: Tensor, file: str) -> None:
-    found = tensor.quantization
-    if found is None:
+    quantization = tensor.quantization
+    if quantization is None:
         return
-    problem = _quantization_problem(found, tensor)
+    problem = _quantization_problem(quantization, tensor)
     if problem:
         raise ArtifactCheckError(f"{file}: the quantization of {_named(tensor)} is wrong: {problem}.")
 
 
-def _quantization_problem(found: Quantization, tensor: Tensor) -> str | None:
-    scales, zeros = len(found.scales), len(found.zero_points)
-    if found.axis is not None and scales > 1:
-        if not 0 <= found.axis < len(tensor.shape):
-            return f"its axis is {found.axis} and the shape is {list(tensor.shape)}"
-        channels = tensor.shape[found.axis]
+def _quantization_problem(quantization: Quantization, tensor: Tensor) -> str | None:
+    scales, zeros = len(quantization.scales), len(quantization.zero_points)
+    if quantization.axis is not None and scales > 1:
+        if not 0 <= quantization.axis < len(tensor.shape):
+            return f"its axis is {quantization.axis} and the shape is {list(tensor.shape)}"
+        channels = tensor.shape[quantization.axis]
         if scales != channels:
             return f"it has {scales} scales for {channels} channels"
     elif scales > 1:
         return f"it has {scales} scales and no axis"
     if zeros not in (0, scales):
         return f"it has {zeros} zero points for {scales} scales"
-    if not all(math.isfinite(scale) and scale >= 0 for scale in found.scales):
+    if not all(math.isfinite(scale) and scale >= 0 for scale in quantization.scales):
         return "a scale is negative or not a number"
     return None
 
 
-def _check_boundary(graph: Graph, indices: Iterable[int], dtype: str | None, file: str, what: str) -> None:
+def _check_io_type(graph: Graph, indices: Iterable[int], dtype: str | None, file: str, what: str) -> None:
     for tensor in (graph.tensors[index] for index in indices):
         if dtype is not None and tensor.dtype != dtype:
             raise ArtifactCheckError(f"{file}: the {what} {_named(tensor)} is {tensor.dtype}, and should be {dtype}.")
@@ -114,10 +114,10 @@ def _check_qdq(graph: Graph, file: str) -> None:
         places = WEIGHTED.get(operator.op)
         if places is None or operator.op.startswith(("QLinear", "QGemm")) or operator.op.endswith("Integer"):
             continue
-        for place in places:
-            if place >= len(operator.inputs) or operator.inputs[place] < 0:
+        for position in places:
+            if position >= len(operator.inputs) or operator.inputs[position] < 0:
                 continue
-            index = operator.inputs[place]
+            index = operator.inputs[position]
             maker = makers.get(index)
             source = graph.tensors[maker.inputs[0]] if maker is not None and maker.op == "DequantizeLinear" else None
             if source is None or source.dtype not in INT8S:
@@ -147,9 +147,9 @@ def _used(graph: Graph) -> Iterator[tuple[Operator, Tensor]]:
 
 def _weights(graph: Graph) -> Iterator[tuple[Operator, Tensor]]:
     for operator in graph.operators:
-        place = WEIGHTED.get(operator.op, (0, len(operator.inputs)))[1]
-        if place < len(operator.inputs) and operator.inputs[place] >= 0:
-            yield operator, graph.tensors[operator.inputs[place]]
+        position = WEIGHTED.get(operator.op, (0, len(operator.inputs)))[1]
+        if position < len(operator.inputs) and operator.inputs[position] >= 0:
+            yield operator, graph.tensors[operator.inputs[position]]
 
 
 def _makers(graph: Graph) -> dict[int, Operator]:

@@ -97,15 +97,15 @@ def _is_misaligned(model: Any, tensor: Any, schema: Any) -> bool:
 
 def rename_tensors(model: Any, rename: Callable[[str], str]) -> None:
     """Give the tensors of all subgraphs new names, unlike one another."""
-    taken: set[str] = set()
+    used: set[str] = set()
     numbers: dict[str, int] = {}
     for graph in model.subgraphs:
         for index, tensor in enumerate(graph.tensors):
             name = base = rename((tensor.name or b"").decode(errors="replace")) or f"tensor_{index}"
-            while name in taken:
+            while name in used:
                 numbers[base] = numbers.get(base, 0) + 1
                 name = f"{base}_{numbers[base]}"
-            taken.add(name)
+            used.add(name)
             tensor.name = name.encode()
 
 

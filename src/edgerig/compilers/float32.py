@@ -148,8 +148,8 @@ def _not_written(module: str) -> CompileError:
     Args:
         module: The converted network as text, in which the operations that TFLite lacks still stand.
     """
-    found = re.findall(r'= "?((?:stablehlo|chlo|mhlo)\.\w+)"?(?: (@[\w.]+))?', module)
-    left = sorted({" ".join(filter(None, operation)) for operation in found})
+    operations = re.findall(r'= "?((?:stablehlo|chlo|mhlo)\.\w+)"?(?: (@[\w.]+))?', module)
+    left = sorted({" ".join(filter(None, operation)) for operation in operations})
     if "tfl.while" in module:
         return CompileError(
             "The network has a loop, which the converter cannot write.", "Build recurrent layers with unroll=True."
@@ -179,13 +179,13 @@ def _mend_transposed_convolutions(model: Any) -> None:
         options = operator.builtinOptions
         if not isinstance(options, schema.TransposeConvOptionsT) or options.padding != schema.Padding.VALID:
             continue
-        kernel, image, made = (
+        kernel, image, result = (
             graph.tensors[i].shape for i in (operator.inputs[1], operator.inputs[2], operator.outputs[0])
         )
         strides = (options.strideH, options.strideW)
         valid = [(image[i] - 1) * strides[i - 1] + max(kernel[i], strides[i - 1]) for i in (1, 2)]
         same = [image[i] * strides[i - 1] for i in (1, 2)]
-        if list(made[1:3]) == same != valid:
+        if list(result[1:3]) == same != valid:
             options.padding = schema.Padding.SAME
 
 
@@ -195,9 +195,9 @@ def _name_plainly(model: Any, inputs: Names, outputs: Names) -> None:
     flatbuffer.rename_tensors(model, lambda name: name.replace(f"jit({TRACE_NAME})/", ""))
     # By signature, for the converter may have changed the order.
     (signature,) = model.signatureDefs
-    taken = {*inputs, *outputs}
+    io_names = {*inputs, *outputs}
     for tensor in graph.tensors:
-        if tensor.name.decode() in taken:
+        if tensor.name.decode() in io_names:
             tensor.name += b"_inner"
     for entry in (*signature.inputs, *signature.outputs):
         graph.tensors[entry.tensorIndex].name = entry.name

@@ -10,7 +10,7 @@ from edgerig.compilers import flatbuffer
 UINT8_SHIFT = 128
 
 
-def set_boundary(data: bytes, input_type: str, output_type: str) -> bytes:
+def set_io_types(data: bytes, input_type: str, output_type: str) -> bytes:
     """The same network with inputs and outputs of the given types; the tensors keep their names.
 
     Args:
@@ -48,8 +48,13 @@ class _File:
         """The given tensors, None for those that are not quantized."""
 
         def quantized(tensor: Any) -> bool:
-            found = tensor.quantization
-            return tensor.type in self.types and found is not None and found.scale is not None and len(found.scale) > 0
+            quantization = tensor.quantization
+            return (
+                tensor.type in self.types
+                and quantization is not None
+                and quantization.scale is not None
+                and len(quantization.scale) > 0
+            )
 
         return [index if quantized(self.graph.tensors[index]) else None for index in indices]
 
@@ -83,17 +88,17 @@ class _File:
         tensor.hasRank, tensor.buffer = source.hasRank, 0
         tensor.type = getattr(schema.TensorType, dtype.upper())
         if dtype == "uint8":
-            found = schema.QuantizationParametersT()
-            found.scale = list(map(float, source.quantization.scale))
-            found.zeroPoint = [int(zero) + UINT8_SHIFT for zero in source.quantization.zeroPoint]
-            tensor.quantization = found
+            quantization = schema.QuantizationParametersT()
+            quantization.scale = list(map(float, source.quantization.scale))
+            quantization.zeroPoint = [int(zero) + UINT8_SHIFT for zero in source.quantization.zeroPoint]
+            tensor.quantization = quantization
         source.name = self.unused(source.name + b"_" + self.type_of(inner).encode())
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
     def unused(self, name: bytes) -> bytes:
-        taken = {tensor.name for tensor in self.graph.tensors}
-        while name in taken:
+        used = {tensor.name for tensor in self.graph.tensors}
+        while name in used:
             name += b"_"
         return name
 

@@ -162,21 +162,21 @@ def unquantized(graph: Graph) -> list[str]:
     for operator in graph.operators:
         for index in operator.inputs:
             readers.setdefault(index, []).append(operator)
-    found = []
+    sentences = []
     for operator in graph.operators:
         if operator.op in ("QuantizeLinear", "DequantizeLinear"):
             continue
-        for place, index in enumerate(operator.inputs):
-            if place in SETTINGS.get(operator.op, ()):
+        for position, index in enumerate(operator.inputs):
+            if position in SETTINGS.get(operator.op, ()):
                 continue
             maker = makers.get(index)
             folded = operator.op in FOLDED and maker is not None and maker.op != "DequantizeLinear"
             if _is_float(graph, index) and (maker is None or maker.op != "DequantizeLinear") and not folded:
-                found.append(_sentence(graph, index, operator))
+                sentences.append(_sentence(graph, index, operator))
         for index in operator.outputs:
             if _is_float(graph, index) and not _goes_to_integers(graph, index, readers):
-                found.append(_sentence(graph, index, operator))
-    return found
+                sentences.append(_sentence(graph, index, operator))
+    return sentences
 
 
 def _is_float(graph: Graph, index: int) -> bool:

@@ -19,7 +19,7 @@ from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.calibration import calibration_samples
 from edgerig.compilers.float32 import float_tflite
-from edgerig.compilers.io_types import set_boundary
+from edgerig.compilers.io_types import set_io_types
 from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
 from edgerig.models.graph.types import Graph
@@ -141,7 +141,7 @@ class _FullInteger(Quantizer):
         recipe = self._recipe()
         with progress.task(f"calibrate {artifact.name} on {len(samples)} samples", len(samples)) as task:
             ranges = calibrate(data, recipe, inputs[0], samples, task.advance)
-        return set_boundary(quantize(data, recipe, ranges), settings.input_type, settings.output_type)
+        return set_io_types(quantize(data, recipe, ranges), settings.input_type, settings.output_type)
 
     def _inspect(self, graph: Graph, data: bytes, scheme: str, file: str) -> None:
         from edgerig.compilers.checks import check_artifact
@@ -161,8 +161,8 @@ class Int8(_FullInteger):
     def _recipe(self) -> Recipe:
         from litert_quantizer import recipe
 
-        found: Recipe = recipe.static_wi8_ai8()
-        return [*found, _of_matrices(found[0], bits=8)]
+        rules: Recipe = recipe.static_wi8_ai8()
+        return [*rules, _of_matrices(rules[0], bits=8)]
 
 
 class Int16x8(_FullInteger):
@@ -176,8 +176,8 @@ class Int16x8(_FullInteger):
     def _recipe(self) -> Recipe:
         from litert_quantizer import recipe
 
-        found: Recipe = recipe.static_wi8_ai16()
-        return [*found, _of_matrices(found[0], bits=16)]
+        rules: Recipe = recipe.static_wi8_ai16()
+        return [*rules, _of_matrices(rules[0], bits=16)]
 
 
 def _of_matrices(rule: dict[str, Any] | None, bits: int = 8) -> dict[str, Any]:
@@ -192,12 +192,12 @@ def _of_matrices(rule: dict[str, Any] | None, bits: int = 8) -> dict[str, Any]:
     if rule is None:
         key = algorithm_manager.AlgorithmName.NO_QUANTIZE
         return {"regex": ".*", "operation": operation, "algorithm_key": key}
-    made = copy.deepcopy({**rule, "operation": operation})
-    weights = made["op_config"]["weight_tensor_config"]
+    changed = copy.deepcopy({**rule, "operation": operation})
+    weights = changed["op_config"]["weight_tensor_config"]
     weights |= {"granularity": qtyping.QuantGranularity.TENSORWISE, "num_bits": bits}
     # The library checks against the pairs of types that are usual, of which 16 and 16 bits is none.
-    made["op_config"]["skip_checks"] = True
-    return made
+    changed["op_config"]["skip_checks"] = True
+    return changed
 
 
 def quantize(data: bytes, recipe: Recipe, ranges: dict[str, Any] | None) -> bytes:
@@ -244,8 +244,8 @@ def calibrate(
         for sample in samples:
             calibration._calibrate_step(flatbuffer.SIGNATURE, {name: sample}, manager, False, silent)
             advance()
-    found: dict[str, Any] = calibration.get_model_qsvs()
-    return found
+    ranges: dict[str, Any] = calibration.get_model_qsvs()
+    return ranges
 
 
 @contextlib.contextmanager

@@ -78,16 +78,16 @@ def _fixed_fault(graph: Graph, operator: Operator) -> str | None:
     return None
 
 
-def _same(one: Quantization | None, other: Quantization | None) -> bool:
-    assert one is not None, "tensors without scales are left out"
+def _same(first: Quantization | None, other: Quantization | None) -> bool:
+    assert first is not None, "tensors without scales are left out"
     assert other is not None, "tensors without scales are left out"
-    if len(one.scales) != len(other.scales):
+    if len(first.scales) != len(other.scales):
         return False
-    near = (math.isclose(a, b, rel_tol=_RELATIVE) for a, b in zip(one.scales, other.scales, strict=True))
-    return all(near) and one.zero_points == other.zero_points
+    near = (math.isclose(a, b, rel_tol=_RELATIVE) for a, b in zip(first.scales, other.scales, strict=True))
+    return all(near) and first.zero_points == other.zero_points
 
 
 def _described(tensor: Tensor) -> str:
-    found = tensor.quantization
-    assert found is not None, "tensors without scales are left out"
-    return f"{tensor.name!r} (scale {found.scales[0]:.7g}, zero point {found.zero_points[0]})"
+    quantization = tensor.quantization
+    assert quantization is not None, "tensors without scales are left out"
+    return f"{tensor.name!r} (scale {quantization.scales[0]:.7g}, zero point {quantization.zero_points[0]})"

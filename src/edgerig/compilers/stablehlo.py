@@ -28,28 +28,28 @@ def dense_as_convolution(module: str) -> str:
 
 
 def _rewritten(line: str) -> str:
-    found = _PRODUCT.match(line)
-    if found is None:
+    match = _PRODUCT.match(line)
+    if match is None:
         return line
-    *shape, kind = found["left_type"].split("x")
-    *matrix, _ = found["right_type"].split("x")
+    *shape, kind = match["left_type"].split("x")
+    *matrix, _ = match["right_type"].split("x")
     sizes = [int(size) for size in shape if size.isdecimal()]
-    if len(sizes) != len(shape) or len(shape) < 4 or int(found["axis"]) != len(shape) - 1 or len(matrix) != 2:
+    if len(sizes) != len(shape) or len(shape) < 4 or int(match["axis"]) != len(shape) - 1 or len(matrix) != 2:
         return line
     # The points in a row: batch, height, width 1.
     points = f"1x{math.prod(sizes[:-1])}x1"
-    result, source, target = found["result"], found["left_type"], found["type"]
-    image, kernel = f"tensor<{points}x{shape[-1]}x{kind}>", f"tensor<1x1x{found['right_type']}>"
-    made = f"tensor<{points}x{matrix[1]}x{target.split('x')[-1]}>"
+    result, source, target = match["result"], match["left_type"], match["type"]
+    image, kernel = f"tensor<{points}x{shape[-1]}x{kind}>", f"tensor<1x1x{match['right_type']}>"
+    product = f"tensor<{points}x{matrix[1]}x{target.split('x')[-1]}>"
     # JAX numbers its values, or names them after constants and arguments: these names are new.
     image_name, kernel_name, made_name = (f"%{what}_{result[1:]}" for what in ("image", "kernel", "made"))
     return "\n".join(
-        found["indent"] + text + found["where"]
+        match["indent"] + text + match["where"]
         for text in (
-            f"{image_name} = stablehlo.reshape {found['left']} : (tensor<{source}>) -> {image}",
-            f"{kernel_name} = stablehlo.reshape {found['right']} : (tensor<{found['right_type']}>) -> {kernel}",
+            f"{image_name} = stablehlo.reshape {match['left']} : (tensor<{source}>) -> {image}",
+            f"{kernel_name} = stablehlo.reshape {match['right']} : (tensor<{match['right_type']}>) -> {kernel}",
             f"{made_name} = stablehlo.convolution({image_name}, {kernel_name}) {_POINTWISE} : "
-            f"({image}, {kernel}) -> {made}",
-            f"{result} = stablehlo.reshape {made_name} : ({made}) -> tensor<{target}>",
+            f"({image}, {kernel}) -> {product}",
+            f"{result} = stablehlo.reshape {made_name} : ({product}) -> tensor<{target}>",
         )
     )

@@ -18,8 +18,10 @@ from edgerig.progress import Progress
 
 #: Folder names that stand for a split where ``root`` holds ``train`` and ``test``.
 SPLIT_FOLDERS: dict[SplitName, tuple[str, ...]] = {
-    "train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",),
-}  # fmt: skip
+    "train": ("train",),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test",),
+}
 
 Files = dict[str, list[Path]]
 

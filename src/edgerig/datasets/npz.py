@@ -28,8 +28,15 @@ FORM = "It holds x_train, y_train, x_test and y_test (and perhaps x_validation, 
 SHARED = ("classes",)
 #: What numpy and zipfile raise on damaged files.
 _DAMAGED = (
-    OSError, ValueError, EOFError, MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class NpzSettings(plugins.Settings, frozen=True, kw_only=True):

@@ -93,10 +93,10 @@ def check_classes(artifact: Artifact, dataset: Dataset) -> str | None:
     if dataset.task != "classification" or not own or not wanted or own == wanted:
         return None
     if sorted(own) == sorted(wanted):
-        place = next(place for place, name in enumerate(own) if name != wanted[place])
+        number = next(number for number, name in enumerate(own) if name != wanted[number])
         raise IncompatibleError(
             f"{artifact.name} was made for the classes of dataset {dataset.name!r} in another order: its output "
-            f"{place} is {own[place]!r}, where the dataset's class {place} is {wanted[place]!r}.",
+            f"{number} is {own[number]!r}, where the dataset's class {number} is {wanted[number]!r}.",
             "Number the dataset's classes as the network has them.",
         )
     return (
@@ -146,10 +146,15 @@ def with_fixed_shapes(artifact: Artifact, shapes: Mapping[str, Sequence[int]], f
     origin = Origin(
         tool="fixed shapes", options={name: list(shape) for name, shape in shapes.items()}, parent=artifact.sha256
     )
-    made = msgspec.structs.replace(
-        artifact, sha256=files.sha256(data), size=format.size(data), inputs=specification.inputs,
-        outputs=specification.outputs, left_out=specification.left_out, path=str(path),
+    fixed = msgspec.structs.replace(
+        artifact,
+        sha256=files.sha256(data),
+        size=format.size(data),
+        inputs=specification.inputs,
+        outputs=specification.outputs,
+        left_out=specification.left_out,
+        path=str(path),
         origins=(*artifact.origins, origin),
-    )  # fmt: skip
-    made.save()
-    return made
+    )
+    fixed.save()
+    return fixed

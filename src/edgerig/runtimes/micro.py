@@ -45,8 +45,11 @@ class _Layer(ctypes.Structure):
     """``struct model_layer`` of model.h."""
 
     _fields_ = (
-        ("name", ctypes.c_char_p), ("op", ctypes.c_char_p), ("macs", ctypes.c_uint32), ("run", ctypes.c_void_p),
-    )  # fmt: skip
+        ("name", ctypes.c_char_p),
+        ("op", ctypes.c_char_p),
+        ("macs", ctypes.c_uint32),
+        ("run", ctypes.c_void_p),
+    )
 
 
 class Micro(Runtime):
@@ -145,14 +148,21 @@ class Micro(Runtime):
         count, name = len(batches[0]), str(inference_clock())
         return [
             LayerTime(
-                index=layer.index, name=layer.name, op=layer.op, output_shape=layer.outputs[0],
+                index=layer.index,
+                name=layer.name,
+                op=layer.op,
+                output_shape=layer.outputs[0],
                 time=Measurement(
-                    value=statistics.median(nanoseconds) * 1e-9, unit="s", kind="measured", clock=name, n=count,
+                    value=statistics.median(nanoseconds) * 1e-9,
+                    unit="s",
+                    kind="measured",
+                    clock=name,
+                    n=count,
                     method="median of the layer's own function, called one by one",
                 ),
             )
             for layer, nanoseconds in zip(layers, spent, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _memory(self) -> dict[str, Quantity]:
         memory = self._manifest.memory
@@ -180,9 +190,14 @@ def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
     flags = [f"-O{level}", "-std=c99", "-shared", "-fPIC"]
     try:
         done = subprocess.run(
-            [*words, *flags, *map(str, sources), "-o", str(output)], capture_output=True, text=True, errors="replace",
-            timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*words, *flags, *map(str, sources), "-o", str(output)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InferenceError(f"The C compiler {words[0]} does not work: {error}.") from error
     if done.returncode:

@@ -66,9 +66,9 @@ class Builder:
         """The name of the tensor's value in a layout; a Transpose is added if it only exists in the other one."""
         if index in self.weights:
             return self.permuted(index, TO_FIRST if first else None)
-        found = self._values.get((index, first))
-        if found is not None:
-            return found
+        value = self._values.get((index, first))
+        if value is not None:
+            return value
         other = self._values.get((index, not first))
         if other is None:
             raise UnsupportedError(f"its input {self.tensor(index).name!r} is computed by nobody")

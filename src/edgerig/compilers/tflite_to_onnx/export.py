@@ -161,10 +161,10 @@ def _model(builder: Builder, inputs: list[str], outputs: list[str], name: str) -
     import onnx
     from onnx import helper, numpy_helper
 
-    def info(index: int, given: str) -> Any:
+    def info(index: int, name: str) -> Any:
         tensor = builder.tensor(index)
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-        return helper.make_tensor_value_info(given, kind, list(tensor.shape))
+        return helper.make_tensor_value_info(name, kind, list(tensor.shape))
 
     source = builder.graph
     graph = helper.make_graph(
@@ -172,7 +172,7 @@ def _model(builder: Builder, inputs: list[str], outputs: list[str], name: str) -
         name,
         [info(index, given) for index, given in zip(source.inputs, inputs, strict=True)],
         [info(index, given) for index, given in zip(source.outputs, outputs, strict=True)],
-        [numpy_helper.from_array(array, given) for given, array in builder.initializers.items()],
+        [numpy_helper.from_array(array, name) for name, array in builder.initializers.items()],
     )
     model = helper.make_model(
         graph,

@@ -102,16 +102,16 @@ def reduction(kind: str) -> Rule:
         keep = bool(op.options.get("keep_dims"))
         # Channels first only for the usual case, a mean over height and width, where no order is left to mend.
         first = b.prefers_first(op.inputs[:1]) and axes == [1, 2]
-        found = [axis_of(axis, rank, first) for axis in axes]
+        reduced = [axis_of(axis, rank, first) for axis in axes]
         value = b.get(op.inputs[0], first)
         if first and kind == "ReduceMean":
             value = b.node("GlobalAveragePool", [value])
             if not keep:
                 value = b.node("Flatten", [value])
         elif kind == "ReduceSum":
-            value = b.node(kind, [value, b.integers(found, "axes")], keepdims=int(keep))
+            value = b.node(kind, [value, b.integers(reduced, "axes")], keepdims=int(keep))
         else:
-            value = b.node(kind, [value], axes=found, keepdims=int(keep))
+            value = b.node(kind, [value], axes=reduced, keepdims=int(keep))
         b.put(op.outputs[0], value, first and keep)
 
     return rule
@@ -125,8 +125,8 @@ def arg(kind: str) -> Rule:
 
         axis = int(b.content(op.inputs[1], "axis").reshape(()))
         value = b.node(kind, [b.get(op.inputs[0])], axis=axis, keepdims=0)
-        kept = np.dtype(b.tensor(op.outputs[0]).dtype)
-        b.put(op.outputs[0], b.node("Cast", [value], to=helper.np_dtype_to_tensor_dtype(kept)))
+        dtype = np.dtype(b.tensor(op.outputs[0]).dtype)
+        b.put(op.outputs[0], b.node("Cast", [value], to=helper.np_dtype_to_tensor_dtype(dtype)))
 
     return rule
 
@@ -149,8 +149,8 @@ def fully_connected(b: Builder, op: Operator) -> None:
 def batch_matmul(b: Builder, op: Operator) -> None:
     """MatMul, either side transposed in its last two axes if asked."""
     sides = []
-    for place, flag in ((0, "adj_x"), (1, "adj_y")):
-        index = op.inputs[place]
+    for position, flag in ((0, "adj_x"), (1, "adj_y")):
+        index = op.inputs[position]
         rank = len(b.shape(index))
         swapped = (*range(rank - 2), rank - 1, rank - 2)
         sides.append(b.permuted(index, swapped) if op.options.get(flag) else b.get(index))

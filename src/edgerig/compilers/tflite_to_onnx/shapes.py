@@ -73,8 +73,8 @@ def strided_slice(b: Builder, op: Operator) -> None:
             raise UnsupportedError(f"its {mask} is not 0")
     shape = b.shape(op.inputs[0])
     begins, ends, strides = (
-        b.content(op.inputs[place], what).astype(int).reshape(-1).tolist()
-        for place, what in ((1, "begin"), (2, "end"), (3, "stride"))
+        b.content(op.inputs[position], what).astype(int).reshape(-1).tolist()
+        for position, what in ((1, "begin"), (2, "end"), (3, "stride"))
     )
     far = 2**31 - 1
     for axis in range(len(begins)):

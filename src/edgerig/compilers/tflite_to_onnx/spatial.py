@@ -135,8 +135,8 @@ def _pair(op: Operator, what: str, suffix: str = "", names: tuple[str, str] = ("
     return [int(op.options.get(f"{what}_{name}{suffix}", 1)) for name in names]
 
 
-def _bias(b: Builder, op: Operator, place: int) -> list[str]:
-    return [b.get(op.inputs[place])] if len(op.inputs) > place and op.inputs[place] >= 0 else []
+def _bias(b: Builder, op: Operator, position: int) -> list[str]:
+    return [b.get(op.inputs[position])] if len(op.inputs) > position and op.inputs[position] >= 0 else []
 
 
 def _pads(

@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from edgerig.models.graph.lifetimes import MEETINGS, Lifetimes, first_gaps, meetings, most_alive
+from edgerig.models.graph.lifetimes import MOST_OVERLAPS, Lifetimes, count_overlaps, first_gaps, most_alive
 
 ALIGNMENT = 8
 #: Effort of the search for a better order, in pairs of buffers compared.
@@ -75,7 +75,7 @@ def lower_bound(buffers: Sequence[Buffer]) -> int:
 
 
 def place(buffers: Sequence[Buffer]) -> Plan:
-    """The best plan found. Where more than `MEETINGS` pairs are needed together, the first that holds."""
+    """The best plan found. Where more than `MOST_OVERLAPS` pairs are needed together, the first that holds."""
     bound = lower_bound(buffers)
     indices = range(len(buffers))
     orders: dict[str, Callable[[int], tuple[int, ...]]] = {
@@ -84,7 +84,7 @@ def place(buffers: Sequence[Buffer]) -> Plan:
         "longest first": lambda i: (buffers[i].first - buffers[i].last, -buffers[i].nbytes),
         "earliest first": lambda i: (buffers[i].first, -buffers[i].nbytes),
     }
-    if meetings((buffer.first, buffer.last) for buffer in buffers) > MEETINGS:
+    if count_overlaps((buffer.first, buffer.last) for buffer in buffers) > MOST_OVERLAPS:
         placed = in_turn(buffers)
         return Plan(tuple(placed), _height(placed), bound, "one after the other")
     ends = _ends(buffers, bound)
@@ -119,9 +119,9 @@ class _Placed:
         self.at[index] = buffer
         self._alive.put(index)
 
-    def meeting(self, index: int) -> list[tuple[int, Buffer]]:
+    def overlapping(self, index: int) -> list[tuple[int, Buffer]]:
         """Those that are needed at some layer with the buffer ``index``."""
-        return [(other, self.at[other]) for other in self._alive.meeting(index)]
+        return [(other, self.at[other]) for other in self._alive.overlapping(index)]
 
 
 def _ends(buffers: Sequence[Buffer], size: int) -> list[Buffer] | None:
@@ -131,7 +131,7 @@ def _ends(buffers: Sequence[Buffer], size: int) -> list[Buffer] | None:
     top = False
     for index in order:
         buffer = buffers[index]
-        others = placed.meeting(index)
+        others = placed.overlapping(index)
         bottom, high = replace(buffer, offset=0), replace(buffer, offset=size - padded(buffer.nbytes))
         choices = [(high, True), (bottom, False)] if not top else [(bottom, False), (high, True)]
         if buffer.first == buffer.last:
@@ -152,7 +152,7 @@ def _greedy(buffers: Sequence[Buffer], order: Sequence[int]) -> list[Buffer]:
     """Each buffer at the lowest offset that is free during its life, or that of its alias, in the given order."""
     placed = _Placed(buffers)
     for index in order:
-        placed.put(index, _lowest(buffers[index], placed, placed.meeting(index)))
+        placed.put(index, _lowest(buffers[index], placed, placed.overlapping(index)))
     return [placed.at[index] for index in range(len(buffers))]
 
 

@@ -192,15 +192,15 @@ def _copy_by_name(source: Any, base: Any, path: Path) -> None:
     for layer in base.layers:
         if not layer.weights:
             continue
-        found = known.get(layer.name)
+        known_layer = known.get(layer.name)
         shapes = [tuple(weight.shape) for weight in layer.weights]
-        if found is None or [tuple(weight.shape) for weight in found.weights] != shapes:
-            why = "is not in it" if found is None else "has another shape there"
+        if known_layer is None or [tuple(weight.shape) for weight in known_layer.weights] != shapes:
+            why = "is not in it" if known_layer is None else "has another shape there"
             raise ModelError(
                 f"{path} does not hold weights for this MobileNetV2: layer {layer.name!r} {why}.",
                 "It must be a MobileNetV2 with the same alpha.",
             )
-        layer.set_weights(found.get_weights())
+        layer.set_weights(known_layer.get_weights())
 
 
 def _listed(values: tuple[float, ...]) -> str:

@@ -115,15 +115,15 @@ def _parameters(graph: Graph, operator: Operator, behind: dict[int, int], counte
     if operator.op in UNPACKING and all(graph.tensors[i].constant for i in operator.inputs if i >= 0):
         return []
     settings = _SETTINGS.get(operator.op, ())
-    found = []
-    for place, index in enumerate(operator.inputs):
-        if index < 0 or place in settings:
+    parameters = []
+    for position, index in enumerate(operator.inputs):
+        if index < 0 or position in settings:
             continue
         stored = graph.tensors[behind.get(index, index)]
         if stored.constant and stored.index not in counted and _is_weight(stored):
             counted.add(stored.index)
-            found.append(stored)
-    return found
+            parameters.append(stored)
+    return parameters
 
 
 def _is_weight(tensor: Tensor) -> bool:

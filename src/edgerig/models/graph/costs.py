@@ -27,16 +27,16 @@ class Costs:
     def __init__(self, graph: Graph, operator: Operator) -> None:
         self.graph, self.operator = graph, operator
 
-    def input(self, place: int) -> Tensor | None:
+    def input(self, position: int) -> Tensor | None:
         """Input tensor, None where it is left out."""
         inputs = self.operator.inputs
-        return self.graph.tensors[inputs[place]] if place < len(inputs) and inputs[place] >= 0 else None
+        return self.graph.tensors[inputs[position]] if position < len(inputs) and inputs[position] >= 0 else None
 
-    def need(self, place: int) -> Tensor:
+    def need(self, position: int) -> Tensor:
         """Input tensor that must be there with a shape."""
-        tensor = self.input(place)
+        tensor = self.input(position)
         if tensor is None or tensor.unknown_shape:
-            raise UncountableError(f"the shape of input {place} is not known")
+            raise UncountableError(f"the shape of input {position} is not known")
         return tensor
 
     @property
@@ -105,8 +105,8 @@ def _reduction(costs: Costs) -> Cost:
     return 0, costs.need(0).elements
 
 
-def _biases(costs: Costs, place: int) -> int:
-    bias = costs.input(place)
+def _biases(costs: Costs, position: int) -> int:
+    bias = costs.input(position)
     return bias.elements if bias is not None else 0
 
 

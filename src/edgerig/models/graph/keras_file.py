@@ -48,14 +48,14 @@ def _corrupt(name: str, why: str) -> ModelError:
 
 
 def _config(data: bytes, path: Path) -> Config:
-    found = legacy_config(data, path.name) if is_hdf5(data) else _zipped_config(data, path)
-    kind = found["class_name"]
+    config = legacy_config(data, path.name) if is_hdf5(data) else _zipped_config(data, path)
+    kind = config["class_name"]
     if kind not in MODELS:
         raise ModelError(
             f"{path.name} holds a model of the class {kind!r}.",
             "edgerig reads Sequential and Functional models; build it with one of these, or convert it to TFLite.",
         )
-    return found
+    return config
 
 
 def _zipped_config(data: bytes, path: Path) -> Config:
@@ -104,38 +104,38 @@ class _Reader:
             metadata=metadata,
         )
 
-    def model(self, model: Config, given: list[int] | None, prefix: str, depth: int) -> tuple[list[int], list[int]]:
-        """Add a model's layers; ``given`` are the tensors it is called on, None for the outermost one."""
+    def model(self, model: Config, arguments: list[int] | None, prefix: str, depth: int) -> tuple[list[int], list[int]]:
+        """Add a model's layers; ``arguments`` are the tensors it is called on, None for the outermost one."""
         if depth > MAX_NESTING:
             raise _corrupt(self.file, "models are nested too deep")
         if model["class_name"] == "Sequential":
-            return self.sequential(model["config"], given, prefix, depth)
-        return self.functional(model["config"], given, prefix, depth)
+            return self.sequential(model["config"], arguments, prefix, depth)
+        return self.functional(model["config"], arguments, prefix, depth)
 
     def sequential(
-        self, config: Config, given: list[int] | None, prefix: str, depth: int
+        self, config: Config, arguments: list[int] | None, prefix: str, depth: int
     ) -> tuple[list[int], list[int]]:
         layers = list(config["layers"])
         first = layers[0]
         if first["class_name"] == "InputLayer":
             layers = layers[1:]
-            inputs = given or [self.input(first)]
-        elif given is not None:
-            inputs = given
+            inputs = arguments or [self.input(first)]
+        elif arguments is not None:
+            inputs = arguments
         else:
             shape = first.get("build_config", {}).get("input_shape") or config.get("build_input_shape")
             if shape is None:
                 raise _corrupt(self.file, "the model was never built, so its input shape is not known")
             inputs = [self.add(f"{prefix}input", _fixed(shape), "float32")]
         current = inputs
-        for place, layer in enumerate(layers):
-            following = layers[place + 1] if place + 1 < len(layers) else {}
+        for position, layer in enumerate(layers):
+            following = layers[position + 1] if position + 1 < len(layers) else {}
             stated = following.get("build_config", {}).get("input_shape")
             current = self.layer(layer, current, [_fixed(stated)] if stated else [], prefix, depth)
         return inputs, current
 
     def functional(
-        self, config: Config, given: list[int] | None, prefix: str, depth: int
+        self, config: Config, arguments: list[int] | None, prefix: str, depth: int
     ) -> tuple[list[int], list[int]]:
         layers = {layer["name"]: layer for layer in config["layers"]}
         stated: dict[tuple[str, int], dict[int, Shape | None]] = {}
@@ -144,18 +144,18 @@ class _Reader:
                 if "shape" in reference:
                     name, node, tensor = _key(reference)
                     stated.setdefault((name, node), {})[tensor] = _fixed(reference["shape"])
-        made: dict[tuple[str, int, int], int] = {}
+        indices: dict[tuple[str, int, int], int] = {}
         inputs = []
-        for place, (name, node, tensor) in enumerate(_triples(config["input_layers"])):
-            index = given[place] if given is not None else self.input(layers[name])
-            made[name, node, tensor] = index
+        for position, (name, node, tensor) in enumerate(_triples(config["input_layers"])):
+            index = arguments[position] if arguments is not None else self.input(layers[name])
+            indices[name, node, tensor] = index
             inputs.append(index)
         calls = [
             (name, number, [_key(reference) for reference in _references(node)])
             for name, layer in layers.items()
             for number, node in enumerate(layer.get("inbound_nodes", []))
         ]
-        missing = [{key for key in keys if key not in made} for _, _, keys in calls]
+        missing = [{key for key in keys if key not in indices} for _, _, keys in calls]
         readers: dict[tuple[str, int, int], list[int]] = {}
         for call, absent in enumerate(missing):
             for key in absent:
@@ -166,17 +166,17 @@ class _Reader:
             for call in ready:
                 name, number, keys = calls[call]
                 shapes = [shape for _, shape in sorted(stated.get((name, number), {}).items())]
-                outputs = self.layer(layers[name], [made[key] for key in keys], shapes, prefix, depth)
-                for place, index in enumerate(outputs):
-                    made[name, number, place] = index
-                    for reader in readers.pop((name, number, place), ()):
-                        missing[reader].discard((name, number, place))
+                outputs = self.layer(layers[name], [indices[key] for key in keys], shapes, prefix, depth)
+                for position, index in enumerate(outputs):
+                    indices[name, number, position] = index
+                    for reader in readers.pop((name, number, position), ()):
+                        missing[reader].discard((name, number, position))
                         following += [] if missing[reader] else [reader]
             ready = sorted(following)
         waiting = next((call for call, absent in enumerate(missing) if absent), None)
         if waiting is not None:
             raise _corrupt(self.file, f"layer {calls[waiting][0]!r} waits for an input that nobody makes")
-        return inputs, [made[key] for key in _triples(config["output_layers"])]
+        return inputs, [indices[key] for key in _triples(config["output_layers"])]
 
     def layer(self, layer: Config, inputs: list[int], stated: list[Shape | None], prefix: str, depth: int) -> list[int]:
         """Add one call of a layer; returns its output tensors. ``stated`` are the shapes that others tell of them."""
@@ -194,7 +194,8 @@ class _Reader:
         weights = self.layer_weights(name, kind, config, shapes[0] if known and shapes else None)
         dtype = self.tensors[inputs[0]].dtype if inputs else "float32"
         outputs = [
-            self.add(name if place == 0 else f"{name}:{place}", shape, dtype) for place, shape in enumerate(results)
+            self.add(name if position == 0 else f"{name}:{position}", shape, dtype)
+            for position, shape in enumerate(results)
         ]
         options = {
             key: value
@@ -216,11 +217,11 @@ class _Reader:
     def layer_weights(self, name: str, kind: str, config: Config, shape: Shape | None) -> list[int]:
         """The weights of a layer; a layer that is called twice has them once."""
         if name not in self.weights:
-            found = weight_shapes(kind, config, shape) if shape is not None else None
-            if found is None:
+            sizes = weight_shapes(kind, config, shape) if shape is not None else None
+            if sizes is None:
                 self.unknown.append(f"{name} ({kind})")
             self.weights[name] = [
-                self.add(f"{name}/{weight}", size, "float32", constant=True) for weight, size in (found or {}).items()
+                self.add(f"{name}/{weight}", size, "float32", constant=True) for weight, size in (sizes or {}).items()
             ]
         return self.weights[name]
 

@@ -12,12 +12,33 @@ Config = dict[str, Any]
 #: Axes of a batch of rows, which have no other axes beside the channels'.
 MATRIX = 2
 #: Layers whose output has the shape of their (first) input.
-SAME_SHAPE = frozenset({
-    "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "BatchNormalization", "LayerNormalization",
-    "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "Rescaling",
-    "Normalization", "Identity", "ActivityRegularization", "RandomFlip", "RandomRotation", "RandomZoom",
-    "RandomTranslation", "RandomContrast", "RandomBrightness",
-})  # fmt: skip
+SAME_SHAPE = frozenset(
+    {
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+        "PReLU",
+        "ELU",
+        "Softmax",
+        "BatchNormalization",
+        "LayerNormalization",
+        "Dropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "GaussianNoise",
+        "GaussianDropout",
+        "Rescaling",
+        "Normalization",
+        "Identity",
+        "ActivityRegularization",
+        "RandomFlip",
+        "RandomRotation",
+        "RandomZoom",
+        "RandomTranslation",
+        "RandomContrast",
+        "RandomBrightness",
+    }
+)
 
 #: Layers that join inputs of equal (or broadcast) shape element by element.
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})

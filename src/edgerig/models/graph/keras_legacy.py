@@ -30,8 +30,17 @@ _GONE: dict[str, dict[str, Any]] = {
 #: Settings of Keras 2 that change how something is computed, not what.
 _HOW = ("fused", "implementation", "input_dtype", "input_length")
 #: Layers that are code of TensorFlow, or the user's own.
-CODE = frozenset({"TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty",
-                  "TensorFlowOpLayer", "Lambda"})  # fmt: skip
+CODE = frozenset(
+    {
+        "TFOpLambda",
+        "SlicingOpLambda",
+        "ClassMethod",
+        "InstanceMethod",
+        "InstanceProperty",
+        "TensorFlowOpLayer",
+        "Lambda",
+    }
+)
 _REBUILD = "Build the model with Keras 3, load the weights (model.load_weights), and save it as .keras."
 
 

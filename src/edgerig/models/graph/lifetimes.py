@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 
-#: Pairs of spans that meet up to which plans are compared; beyond, there is `first_gaps`.
-MEETINGS = 1_000_000
+#: Pairs of spans that overlap up to which plans are compared; beyond, there is `first_gaps`.
+MOST_OVERLAPS = 1_000_000
 
 
 class Lifetimes:
@@ -41,35 +41,35 @@ class Lifetimes:
                 self._holding[high].append(index)
             low, high = low >> 1, high >> 1
 
-    def meeting(self, index: int) -> list[int]:
+    def overlapping(self, index: int) -> list[int]:
         """The spans put in so far that meet the span ``index``, each once."""
         first, last = self._numbers[index]
-        found = []
+        overlapping = []
         node = first + self._leaves
         while node:
-            found += self._holding[node]
+            overlapping += self._holding[node]
             node >>= 1
         for start in range(first + 1, last + 1):
-            found += self._starting[start]
-        return found
+            overlapping += self._starting[start]
+        return overlapping
 
 
-def meetings(spans: Iterable[tuple[int, int]]) -> int:
-    """How many pairs of spans meet."""
-    given = list(spans)
-    starts, ends = sorted(first for first, _ in given), sorted(last for _, last in given)
-    # Of two spans that do not meet, one ends before the other starts.
-    return len(given) * (len(given) - 1) // 2 - sum(bisect_left(ends, first) for first in starts)
+def count_overlaps(spans: Iterable[tuple[int, int]]) -> int:
+    """How many pairs of spans overlap."""
+    pairs = list(spans)
+    starts, ends = sorted(first for first, _ in pairs), sorted(last for _, last in pairs)
+    # Of two spans that do not overlap, one ends before the other starts.
+    return len(pairs) * (len(pairs) - 1) // 2 - sum(bisect_left(ends, first) for first in starts)
 
 
-def most_alive(changes: dict[int, int], asked: Iterable[int] | None = None) -> tuple[int, int]:
+def most_alive(changes: dict[int, int], positions: Iterable[int] | None = None) -> tuple[int, int]:
     """The largest sum that is reached, and where first.
 
     Args:
         changes: By how much the sum changes at a position.
-        asked: The positions that count; all at which it changes if not given.
+        positions: The positions that count; all at which it changes if not given.
     """
-    counted = None if asked is None else set(asked)
+    counted = None if positions is None else set(positions)
     alive = best = where = 0
     for position in sorted(changes):
         alive += changes[position]
@@ -78,16 +78,16 @@ def most_alive(changes: dict[int, int], asked: Iterable[int] | None = None) -> t
     return best, where
 
 
-def first_gaps(pieces: Sequence[tuple[int, int, int]]) -> list[int]:
-    """Offsets for pieces of memory (first, last, bytes): each in the first gap that is free when it is first needed."""
-    free = [(0, sum(nbytes for *_, nbytes in pieces))]
+def first_gaps(spans: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Offsets of buffers (first, last, bytes): each in the first gap that is free when it is first needed."""
+    free = [(0, sum(nbytes for *_, nbytes in spans))]
     ends: list[tuple[int, int, int]] = []
-    offsets = [0] * len(pieces)
-    for index in sorted(range(len(pieces)), key=lambda i: (pieces[i][0], -pieces[i][2])):
-        first, last, nbytes = pieces[index]
+    offsets = [0] * len(spans)
+    for index in sorted(range(len(spans)), key=lambda i: (spans[i][0], -spans[i][2])):
+        first, last, nbytes = spans[index]
         while ends and ends[0][0] < first:
-            _, offset, given = heappop(ends)
-            _give_back(free, offset, offset + given)
+            _, offset, size = heappop(ends)
+            _give_back(free, offset, offset + size)
         if not nbytes:
             continue
         gap = next(position for position, (start, end) in enumerate(free) if end - start >= nbytes)

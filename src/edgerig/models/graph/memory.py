@@ -13,15 +13,24 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from edgerig.models.graph.lifetimes import MEETINGS, Lifetimes, first_gaps, meetings, most_alive
+from edgerig.models.graph.lifetimes import MOST_OVERLAPS, Lifetimes, count_overlaps, first_gaps, most_alive
 from edgerig.models.graph.types import Graph
 
 #: Operators whose output is their first input under another shape.
-VIEWS = frozenset({
-    "RESHAPE", "SQUEEZE", "EXPAND_DIMS",
-    "Reshape", "Squeeze", "Unsqueeze", "Identity",
-    "Flatten", "Dropout", "SpatialDropout2D",
-})  # fmt: skip
+VIEWS = frozenset(
+    {
+        "RESHAPE",
+        "SQUEEZE",
+        "EXPAND_DIMS",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Flatten",
+        "Dropout",
+        "SpatialDropout2D",
+    }
+)
 
 #: Operators that unpack stored weights; what they make of constants is a weight too, not an activation.
 UNPACKING = frozenset({"DEQUANTIZE", "DENSIFY", "CAST", "DequantizeLinear", "Cast", "QuantizeLinear", "QUANTIZE"})
@@ -79,29 +88,29 @@ def activation_memory(graph: Graph) -> ActivationMemory:
 
 def constant_tensors(graph: Graph) -> set[int]:
     """Constants, and what is unpacked from constants only."""
-    found = {tensor.index for tensor in graph.tensors if tensor.constant}
+    constants = {tensor.index for tensor in graph.tensors if tensor.constant}
     for operator in graph.operators:
-        if operator.op in UNPACKING and all(index in found for index in operator.inputs if index >= 0):
-            found.update(index for index in operator.outputs if index >= 0)
-    return found - set(graph.inputs)
+        if operator.op in UNPACKING and all(index in constants for index in operator.inputs if index >= 0):
+            constants.update(index for index in operator.outputs if index >= 0)
+    return constants - set(graph.inputs)
 
 
 def _lifetimes(graph: Graph, weights: set[int]) -> list[Placement]:
     owner = list(range(len(graph.tensors)))
     first: dict[int, int] = dict.fromkeys(graph.inputs, 0)
     last: dict[int, int] = dict.fromkeys(graph.inputs, 0)
-    for place, operator in enumerate(graph.operators):
+    for step, operator in enumerate(graph.operators):
         sources = [index for index in operator.inputs if index >= 0 and index not in weights]
         for index in sources:
             first.setdefault(owner[index], 0)
-            last[owner[index]] = place
+            last[owner[index]] = step
         for index in operator.outputs:
             if index < 0 or index in weights:
                 continue
             if operator.op in VIEWS and sources[:1] == list(operator.inputs[:1]):
                 owner[index] = owner[sources[0]]
-            first.setdefault(owner[index], place)
-            last[owner[index]] = max(place, last.get(owner[index], 0))
+            first.setdefault(owner[index], step)
+            last[owner[index]] = max(step, last.get(owner[index], 0))
     end = max(len(graph.operators) - 1, 0)
     for index in graph.outputs:
         if index not in weights:
@@ -133,9 +142,9 @@ def _bound(buffers: Sequence[Placement]) -> tuple[int, int]:
 def _plan(buffers: Sequence[Placement], bound: int) -> list[Placement]:
     """The best of some greedy orders, then of moving what stands highest in it forward; repeatable.
 
-    Where more than `MEETINGS` pairs are alive together, the pieces are only placed one after the other.
+    Where more than `MOST_OVERLAPS` pairs are alive together, the pieces are only placed one after the other.
     """
-    if meetings((buffer.first, buffer.last) for buffer in buffers) > MEETINGS:
+    if count_overlaps((buffer.first, buffer.last) for buffer in buffers) > MOST_OVERLAPS:
         offsets = first_gaps([(buffer.first, buffer.last, buffer.nbytes) for buffer in buffers])
         return [msgspec.structs.replace(buffer, offset=at) for buffer, at in zip(buffers, offsets, strict=True)]
     keys: list[Callable[[Placement], tuple[int, int]]] = [
@@ -158,7 +167,7 @@ def _plan(buffers: Sequence[Placement], bound: int) -> list[Placement]:
         if _height(best) <= bound or len(buffers) < 2:
             break
         height = _height(best)
-        highest = [place for place, buffer in enumerate(best) if buffer.offset + buffer.nbytes == height]
+        highest = [number for number, buffer in enumerate(best) if buffer.offset + buffer.nbytes == height]
         moved = chance.choice([*highest, chance.randrange(len(best))])
         order = list(best_order)
         order.insert(chance.randrange(moved + 1), order.pop(moved))
@@ -174,7 +183,9 @@ def _place(order: Sequence[Placement]) -> list[Placement]:
     placed: list[Placement] = []
     for index, buffer in enumerate(order):
         offset = 0
-        for start, end in sorted((placed[i].offset, placed[i].offset + placed[i].nbytes) for i in alive.meeting(index)):
+        for start, end in sorted(
+            (placed[i].offset, placed[i].offset + placed[i].nbytes) for i in alive.overlapping(index)
+        ):
             if offset + buffer.nbytes <= start:
                 break
             offset = max(offset, end)

@@ -165,14 +165,14 @@ class _Reader:
 
     def quantizations(self) -> dict[str, Quantization]:
         """Integer tensors of QDQ pairs: what QuantizeLinear makes and what DequantizeLinear reads."""
-        found = {}
+        quantizations = {}
         for node in self.nodes:
             if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-                place = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
+                name = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
                 quantization = self.quantization(node)
                 if quantization is not None:
-                    found[place] = quantization
-        return found
+                    quantizations[name] = quantization
+        return quantizations
 
     def quantization(self, node: Any) -> Quantization | None:
         from onnx import numpy_helper

@@ -121,12 +121,12 @@ def _set(value: Any, shape: Sequence[int], sizes: dict[str, int]) -> None:
     known = tensor.HasField("shape")
     fits = not known or (len(stated) == len(shape) and all(a in (None, b) for a, b in zip(stated, shape, strict=True)))
     if not fits or any(size < 1 for size in shape):
-        said = [
+        stated_axes = [
             size if size is not None else d.dim_param or "?" for size, d in zip(stated, tensor.shape.dim, strict=True)
         ]
         raise IncompatibleError(
             f"The shape {list(shape)} does not fit the input {value.name!r}, which the file says to be "
-            f"[{', '.join(map(str, said))}].",
+            f"[{', '.join(map(str, stated_axes))}].",
             "Give a number of 1 or more for each axis, and those that are fixed as they are.",
         )
     names = [dimension.dim_param for dimension in tensor.shape.dim] if known else [""] * len(shape)

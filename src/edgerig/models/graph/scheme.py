@@ -30,12 +30,12 @@ def scheme_of(graph: Graph) -> str:
     """
     makers = {output: operator for operator in graph.operators for output in operator.outputs}
     stored = stored_behind(graph, CONVERSIONS)
-    found = {kind for operator in graph.operators if (kind := _operator_scheme(graph, operator, makers, stored))}
+    kinds = {kind for operator in graph.operators if (kind := _operator_scheme(graph, operator, makers, stored))}
     if any(operator.op == "DynamicQuantizeLinear" for operator in graph.operators):
-        found.add("dynamic")
-    if not found:
-        found = {_activation_scheme(tensor.dtype) for tensor in graph.tensors if not tensor.constant}
-    return next((kind for kind in ("dynamic", "int16x8", "int8", "float16") if kind in found), "float32")
+        kinds.add("dynamic")
+    if not kinds:
+        kinds = {_activation_scheme(tensor.dtype) for tensor in graph.tensors if not tensor.constant}
+    return next((kind for kind in ("dynamic", "int16x8", "int8", "float16") if kind in kinds), "float32")
 
 
 def _operator_scheme(
@@ -44,7 +44,7 @@ def _operator_scheme(
     places = WEIGHTED.get(operator.op)
     if places is None or len(operator.inputs) <= max(places):
         return None
-    activation, weight = (operator.inputs[place] for place in places)
+    activation, weight = (operator.inputs[position] for position in places)
     if activation < 0 or weight < 0:
         return None
     stored = behind.get(weight, weight)
@@ -54,23 +54,29 @@ def _operator_scheme(
     maker = makers.get(activation)
     if maker is not None and maker.op == "DequantizeLinear":
         activation = maker.inputs[0]
-    kept = graph.tensors[stored].dtype
-    fed = graph.tensors[activation].dtype
-    if fed in FLOATS:
-        return "dynamic" if kept in INT8S else "float16" if "float16" in (kept, fed) else "float32"
-    return _activation_scheme(fed)
+    weight_dtype = graph.tensors[stored].dtype
+    activation_dtype = graph.tensors[activation].dtype
+    if activation_dtype in FLOATS:
+        return (
+            "dynamic"
+            if weight_dtype in INT8S
+            else "float16"
+            if "float16" in (weight_dtype, activation_dtype)
+            else "float32"
+        )
+    return _activation_scheme(activation_dtype)
 
 
 def stored_behind(graph: Graph, conversions: frozenset[str]) -> dict[int, int]:
     """For each tensor that operators among ``conversions`` make, the tensor at the beginning of their chain."""
-    found: dict[int, int] = {}
+    sources: dict[int, int] = {}
     for operator in graph.operators:
         if operator.op in conversions and operator.inputs[:1] > (-1,):
-            source = found.get(operator.inputs[0], operator.inputs[0])
+            source = sources.get(operator.inputs[0], operator.inputs[0])
             for output in operator.outputs:
                 if not graph.tensors[output].constant:
-                    found[output] = source
-    return found
+                    sources[output] = source
+    return sources
 
 
 def _activation_scheme(dtype: str) -> str:

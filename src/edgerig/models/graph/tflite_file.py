@@ -157,10 +157,10 @@ class _TfliteFile:
             )
 
     def quantization(self, tensor: Any, index: int, rank: int) -> Quantization | None:
-        found = tensor.Quantization()
-        if found is None or found.ScaleLength() == 0:
+        parameters = tensor.Quantization()
+        if parameters is None or parameters.ScaleLength() == 0:
             return None
-        scales, zeros = self.ints(found.ScaleAsNumpy()), self.ints(found.ZeroPointAsNumpy())
+        scales, zeros = self.ints(parameters.ScaleAsNumpy()), self.ints(parameters.ZeroPointAsNumpy())
         if not zeros:
             zeros = (0,) * len(scales)
         if len(zeros) == 1:
@@ -168,13 +168,13 @@ class _TfliteFile:
         if len(zeros) != len(scales) or not all(map(math.isfinite, scales)):
             raise self.corrupt(f"tensor {index} has scales and zero points that do not belong together")
         # Some writers give a bias the axis of the weights that it belongs to. A vector has only one axis.
-        axis = 0 if rank == 1 else found.QuantizedDimension()
+        axis = 0 if rank == 1 else parameters.QuantizedDimension()
         return Quantization(scales, zeros, axis if len(scales) > 1 else None)
 
     def quantization_details(self, tensor: Any, index: int) -> str:
         """What quantizes a tensor in another way than by scales and zero points of its own; empty if nothing does."""
-        found = tensor.Quantization()
-        kind = found.DetailsType() if found is not None else 0
+        parameters = tensor.Quantization()
+        kind = parameters.DetailsType() if parameters is not None else 0
         if not kind:
             return ""
         name = _names(self.schema.QuantizationDetails).get(kind)
@@ -212,11 +212,11 @@ class _TfliteFile:
         return codes
 
     def indices(self, vector: Any, where: str, optional: bool = False) -> tuple[int, ...]:
-        found = self.ints(vector)
-        for index in found:
+        indices = self.ints(vector)
+        for index in indices:
             if not (-1 if optional else 0) <= index < len(self.tensors):
                 raise self.corrupt(f"{where} names tensor {index} of {len(self.tensors)}")
-        return found
+        return indices
 
     def options(self, operator: Any) -> dict[str, Any]:
         for union, kind, table in (
@@ -226,11 +226,11 @@ class _TfliteFile:
             if not kind:
                 continue
             name = _names(getattr(self.schema, union)).get(kind)
-            found = table()
-            if name is None or found is None:
+            table_position = table()
+            if name is None or table_position is None:
                 raise self.corrupt("an operator has options of an unknown kind")
             options = getattr(self.schema, name)()
-            options.Init(found.Bytes, found.Pos)
+            options.Init(table_position.Bytes, table_position.Pos)
             unpacked = vars(getattr(self.schema, name + "T").InitFromObj(options))
             return {_snake(key): self.option(_snake(key), value) for key, value in unpacked.items()}
         return {}
@@ -269,13 +269,13 @@ class _TfliteFile:
         return b"" if isinstance(content, int) else memoryview(content)
 
     def weights(self) -> dict[int, NDArray[Any]]:
-        found = {}
+        weights = {}
         for tensor in self.tensors:
             if tensor.constant:
                 raw = self.subgraph.Tensors(tensor.index)
                 sparse = raw.Sparsity() is not None
-                found[tensor.index] = _array(tensor, self.buffer(raw.Buffer()), sparse)
-        return found
+                weights[tensor.index] = _array(tensor, self.buffer(raw.Buffer()), sparse)
+        return weights
 
 
 def _array(tensor: Tensor, content: bytes | memoryview, sparse: bool) -> NDArray[Any]:

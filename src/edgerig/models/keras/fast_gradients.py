@@ -89,10 +89,10 @@ def max_pool(x: Any, height: int, width: int) -> Any:
     def forward_with_winner(x: Any) -> tuple[Any, Any]:
         y = forward(x)
         winner = jnp.full(y.shape, height * width - 1, jnp.int8 if height * width <= 127 else jnp.int32)
-        for place in reversed(range(height * width - 1)):
-            i, j = divmod(place, width)
+        for position in reversed(range(height * width - 1)):
+            i, j = divmod(position, width)
             value = x[:, i : rows * height : height, j : columns * width : width]
-            winner = jnp.where(value == y, jnp.asarray(place, winner.dtype), winner)
+            winner = jnp.where(value == y, jnp.asarray(position, winner.dtype), winner)
         return y, winner
 
     def backward(winner: Any, g: Any) -> tuple[Any]:

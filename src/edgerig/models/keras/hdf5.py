@@ -69,8 +69,8 @@ def _stored(groups: Any, layer: str) -> tuple[list[str], list[Any]]:
         stored = list(attributes["weight_names"])
     else:
         # Lists that are too long for an attribute are cut into several.
-        pieces = sorted((key for key in attributes if key.startswith("weight_names")), key=lambda key: int(key[12:]))
-        stored = [name for piece in pieces for name in attributes[piece]]
+        parts = sorted((key for key in attributes if key.startswith("weight_names")), key=lambda key: int(key[12:]))
+        stored = [name for part in parts for name in attributes[part]]
     names = [name.decode() if isinstance(name, bytes) else str(name) for name in stored]
     return names, [np.asarray(group[name]) for name in names]
 

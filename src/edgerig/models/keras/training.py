@@ -97,7 +97,7 @@ def train(
         with fast_gradients(run.model):
             with event_log(logdir, len(run.history)) as log:
                 run.train(log)
-            score = run.judge()
+            score = run.evaluate()
         return run.save(score)
     except KeyboardInterrupt:
         raise _interrupted(run) from None
@@ -239,7 +239,7 @@ class _Run:
         checkpoints.save(state, self.checkpoint)
         files.write_json(history_path(self.out, self.wrapper.name), {"identity": self.identity, "epochs": self.history})
 
-    def judge(self) -> Score:
+    def evaluate(self) -> Score:
         """Evaluate on the test split."""
         assert self.evaluator is not None
         test = self.dataset.split("test")
