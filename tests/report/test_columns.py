@@ -19,6 +19,8 @@ from edgerig.report.markdown import render_markdown
 from edgerig.report.relative import relative_speed
 from edgerig.report.row import Row
 from edgerig.report.tables import Column, always, as_figure, if_any, if_known, make_table
+from edgerig.report.views import kinds_of
+from edgerig.views import Heading, Matrix, Table
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "plugins" / "report-column.md"
 
@@ -57,6 +59,12 @@ def test_the_kinds_of_a_report_are_those_of_its_columns(demo: Loaded, monkeypatc
     report = build.build([demo])
     assert report.kinds == ("measured", "emulated", "estimated")
     assert "500 mJ–2.00 J" in render_markdown(report) or "0.50–2.00 J" in render_markdown(report)
+
+
+def test_numbers_in_a_view_are_counted_among_the_kinds() -> None:
+    guess = Measurement(value=0.5, unit="1", kind="estimated", method="m", low=0.1, high=0.9, bounds="model")
+    assert kinds_of(Table("t", (Heading("AP", "1"),), ((guess,), (0.5,)))) == {"estimated"}
+    assert kinds_of(Matrix("m", ("a",), ("a",), ((1,),))) == set()
 
 
 def test_the_page_names_every_field_of_a_column() -> None:

@@ -44,9 +44,15 @@ def test_what_is_not_known_is_empty_with_its_reason(demo: Loaded) -> None:
 def test_every_table_is_a_file(demo: Loaded, demo_folder: Path, make: Any, tmp_path: Path) -> None:
     report = build([demo, make.run(rows=make.DEMO[3:4], name="b1", seed=50)])
     texts = render_csv_files(report)
-    assert set(texts) == {"variants.csv", "errors.csv", "runs.csv", "sizes.csv", "layers.csv"} - (
-        set() if report.shared else {"errors.csv"}
-    )
+    of_the_report = {"variants", "runs", "sizes", *(["errors"] if report.shared else [])}
+    of_variants = {
+        "layers", "latency", "memory", "metrics", "most-confused", "by-class",
+        "confusion-rows-are-the-true-class-column", "samples-that-are-judged-differently",
+    }  # fmt: skip
+    assert set(texts) == {f"{name}.csv" for name in of_the_report | of_variants}
+    confusion = rows_of(texts["confusion-rows-are-the-true-class-column.csv"])
+    counts = [[int(row[str(digit)]) for digit in range(10)] for row in confusion[:10]]
+    assert counts == [list(row) for row in demo.result.cells[0].quality.confusion]
     layers = rows_of(texts["layers.csv"])
     assert len(layers) == sum(len(variant.layers.rows) for variant in report.variants)
     assert {row["of"] for row in layers} <= {variant.anchor for variant in report.variants}

@@ -9,7 +9,7 @@ from edgerig.measure.kinds import Kind, Measurement, Unavailable
 from edgerig.report.bundles import bundle_view, so_far
 from edgerig.report.candidates import Candidate
 from edgerig.report.columns import VARIANTS
-from edgerig.report.figures import believable, is_emulated, metric_figure
+from edgerig.report.figures import is_emulated, metric_figure, with_known_error
 from edgerig.report.labels import anchors, labels, short_address, with_distinct_names
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
@@ -23,6 +23,7 @@ from edgerig.report.shared import comparison, on_shared_samples, shared_views
 from edgerig.report.tables import fill, make_table
 from edgerig.report.values import Figure
 from edgerig.report.variants import build_variant
+from edgerig.report.views import kinds_of
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, RunResult
 
@@ -116,7 +117,7 @@ def _memory(cell: CellResult) -> tuple[str, Measurement | None]:
 
 
 def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: str) -> Candidate:
-    steady, metric = believable(cell.latency.steady), primary(cell.quality)
+    steady, metric = with_known_error(cell.latency.steady), primary(cell.quality)
     quality = metric_figure(metric, cell) if metric else None
     number_ = steady if isinstance(steady, Measurement) else None
     is_accuracy = metric is not None and metric.name.lower() == "accuracy"
@@ -189,6 +190,7 @@ def _kinds(table: Sequence[Sequence[Figure | None]], variants: Sequence[Variant]
         kinds |= {named.figure.kind for named in (*variant.stages, *variant.memory)}
         kinds |= {metric.figure.kind for metric in variant.metrics}
         kinds |= {layer.time.kind for layer in variant.layers.rows}
+        kinds |= {kind for view in variant.views for kind in kinds_of(view)}
     return tuple(kind for kind in _KINDS if kind in kinds)
 
 

@@ -26,6 +26,7 @@ from edgerig.report.columns import (
 from edgerig.report.model import BundleView, FirmwareView, Report, SharedView, Variant
 from edgerig.report.tables import Table, fill, make_table
 from edgerig.report.values import Fact, NamedFigure
+from edgerig.report.views import page_table, text_table
 
 
 def errors_table(view: SharedView) -> Table:
@@ -141,10 +142,21 @@ def tables_of(report: Report) -> Iterator[tuple[str, Table]]:
     if any(variant.firmware is not None for variant in report.variants):
         yield "", boards_table(report)
     for variant in report.variants:
-        if variant.layers.rows:
-            yield variant.anchor, layers_table(variant)
-        if variant.firmware is not None:
-            yield variant.anchor, parts_table(variant.firmware)
-            yield variant.anchor, symbols_table(variant.firmware)
-            if variant.firmware.arena:
-                yield variant.anchor, arena_table(variant.firmware)
+        for table in _tables_of(variant):
+            yield variant.anchor, table
+
+
+def _tables_of(variant: Variant) -> Iterator[Table]:
+    yield latency_table(variant)
+    yield memory_table(variant)
+    if variant.metrics:
+        yield metrics_table(variant)
+    agreement = variant.agreement.views if variant.agreement else ()
+    yield from (page_table(text_table(view)) for view in (*variant.views, *agreement))
+    if variant.layers.rows:
+        yield layers_table(variant)
+    if variant.firmware is not None:
+        yield parts_table(variant.firmware)
+        yield symbols_table(variant.firmware)
+        if variant.firmware.arena:
+            yield arena_table(variant.firmware)

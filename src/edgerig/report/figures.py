@@ -13,10 +13,10 @@ from edgerig.report.units import exact, show, show_interval
 from edgerig.report.values import Figure
 from edgerig.results.types import CellResult, MetricValue
 
-#: Metrics that are shares of right answers, whose interval follows from the count alone.
 #: What a model or a rule made; nothing measured it.
-_MADE: frozenset[Kind] = frozenset({"modelled", "estimated"})
+_COMPUTED: frozenset[Kind] = frozenset({"modelled", "estimated"})
 _NO_TAIL = "a model has no tail: its times differ by the instructions that inputs take, not as measured ones do"
+#: Metrics that are shares of right answers, whose interval follows from the count alone.
 _SHARES_OF_RIGHT = frozenset({"accuracy", "top1", "top5", "top-1", "top-5"})
 
 
@@ -33,7 +33,7 @@ def size_warnings(cell: CellResult) -> tuple[str, ...]:
 
 def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:
     """A quantity as it is shown, with ``warnings`` besides its own."""
-    quantity = believable(quantity)
+    quantity = with_known_error(quantity)
     if isinstance(quantity, Unavailable):
         return unavailable(quantity.reason)
     count = f", {quantity.n:,} samples" if quantity.n > 1 else ""
@@ -50,9 +50,9 @@ def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:
     )
 
 
-def believable(quantity: Quantity) -> Quantity:
+def with_known_error(quantity: Quantity) -> Quantity:
     """``quantity``, or why it is none: what a model made without telling its error is no number."""
-    if isinstance(quantity, Unavailable) or quantity.kind not in _MADE:
+    if isinstance(quantity, Unavailable) or quantity.kind not in _COMPUTED:
         return quantity
     if quantity.bounds == "model" and None not in (quantity.low, quantity.high):
         return quantity
@@ -62,7 +62,7 @@ def believable(quantity: Quantity) -> Quantity:
 def has_samples(cell: CellResult) -> bool:
     """Whether the cell's single times are such, and have a spread and tails: a clock told them, not a model."""
     steady = cell.latency.steady
-    return isinstance(steady, Measurement) and steady.kind not in _MADE
+    return isinstance(steady, Measurement) and steady.kind not in _COMPUTED
 
 
 def counted(quantity: Quantity | msgspec.UnsetType, warnings: tuple[str, ...] = ()) -> Figure | None:
@@ -107,7 +107,7 @@ def unavailable(reason: str) -> Figure:
 
 def kind_of(cell: CellResult) -> Kind | None:
     """What sort of number a cell's latency is, or None if it has none."""
-    steady = believable(cell.latency.steady)
+    steady = with_known_error(cell.latency.steady)
     return None if isinstance(steady, Unavailable) else steady.kind
 
 

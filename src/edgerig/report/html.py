@@ -56,7 +56,7 @@ def render_html(report: Report) -> str:
         finalize=_shown_value,
     )
     environment.filters["percent"] = percent
-    environment.filters["together"] = _together
+    environment.filters["unbroken"] = _unbroken
     environment.filters["without"] = _without
     environment.filters["kind"] = lambda view: type(view).__name__
     environment.filters["page_table"] = page_table
@@ -81,7 +81,7 @@ def render_html(report: Report) -> str:
     return environment.get_template("report.html.j2").render(context)
 
 
-def _together(text: str) -> str:
+def _unbroken(text: str) -> str:
     """Keeps numbers and their units on one line."""
     return re.sub(r"(?<=\d) (?=(?:[nµm]?s|[kMG]?B|%|points?|times)\b|%)", "\N{NO-BREAK SPACE}", text)
 

@@ -9,10 +9,10 @@ class Limits(msgspec.Struct, frozen=True):
     """How much of a run the report shows, so that its size stays bounded whatever the run's size.
 
     Attributes:
-        points: Points of a time series.
-        picture_bytes: Of base64 pictures, all variants together; ``mismatches`` a variant.
-        classes: More than so many, and the confusion matrix becomes a list of the most confused pairs, and
-            the table of classes shows the worst ones only.
+        points: Points of a time series, and of each line of a curve.
+        picture_bytes: Of base64 pictures, all variants together.
+        mismatches: Samples of a gallery.
+        classes: Rows of a view's table, and of a matrix that is shown at all.
         layers: Rows of the per-layer table.
     """
 

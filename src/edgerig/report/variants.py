@@ -8,7 +8,6 @@ import msgspec
 
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.report.figures import (
-    believable,
     build_warnings,
     counted,
     figure,
@@ -18,6 +17,7 @@ from edgerig.report.figures import (
     number,
     size_warnings,
     unavailable,
+    with_known_error,
 )
 from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
@@ -35,7 +35,7 @@ from edgerig.report.views import fit
 from edgerig.results.types import CellResult, DatasetInfo
 
 #: Memory whose size is a matter of how the firmware was compiled; arena and weights are planned before.
-_MADE_BY_THE_COMPILER = frozenset({"flash", "ram", "stack_peak"})
+_SET_BY_THE_BUILD = frozenset({"flash", "ram", "stack_peak"})
 
 #: How far the sum of a profile may be from an inference, as a share, without a word about why.
 CLOSE = 0.1
@@ -98,7 +98,7 @@ def build_variant(
         memory=tuple(
             NamedFigure(
                 name.replace("_", " ").replace("rss", "RSS"),
-                figure(value, size_warnings(cell) if name in _MADE_BY_THE_COMPILER else ()),
+                figure(value, size_warnings(cell) if name in _SET_BY_THE_BUILD else ()),
             )
             for name, value in cell.memory.items()
         ),
@@ -182,7 +182,7 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
 
 def _against_the_whole(cell: CellResult, total: float) -> str:
     """How the operators' times together compare with an inference without a profiler."""
-    steady = believable(cell.latency.steady)
+    steady = with_known_error(cell.latency.steady)
     if isinstance(steady, Unavailable) or steady.value <= 0:
         return ""
     ratio = total / steady.value
@@ -200,12 +200,12 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
         return Layers(reason=cell.layers.reason)
     if not cell.layers:
         return Layers(reason="the profile is empty")
-    timed = [time for layer in cell.layers if not isinstance(time := believable(layer.time), Unavailable)]
+    timed = [time for layer in cell.layers if not isinstance(time := with_known_error(layer.time), Unavailable)]
     total = sum(time.value for time in timed)
     operators: dict[str, list[float]] = {}
     rows = []
     for layer in cell.layers:
-        time = believable(layer.time)
+        time = with_known_error(layer.time)
         seconds = None if isinstance(time, Unavailable) else time.value
         if seconds is not None:
             operators.setdefault(layer.op, []).append(seconds)

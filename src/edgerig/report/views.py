@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Sequence
 
 import msgspec
 
-from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.kinds import Kind, Measurement, Unavailable
 from edgerig.report.figures import figure
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.tables import Column, make_table, share
@@ -56,7 +57,7 @@ def _fit_matrix(view: Matrix, most: int) -> Matrix:
 
 
 def _thinned(x: Sequence[float], y: Sequence[float], most: int) -> dict[str, tuple[float, ...]]:
-    """Every so manieth point, the first and the last among them."""
+    """At most ``most`` points at equal steps, the first and the last among them."""
     count = min(len(x), len(y))
     if count <= most or most < 2:
         return {"x": tuple(x[:count]), "y": tuple(y[:count])}
@@ -117,7 +118,14 @@ def page_table(view: Table) -> PageTable:
         return Column(heading.label, value, align="left" if texts else "right", head=texts and index == 0)
 
     columns = [column(index, heading) for index, heading in enumerate(view.headings)]
-    return make_table(columns, view.rows, name=view.title.lower(), title=view.title, note=view.note, reasons=True)
+    name = re.sub(r"[^a-z0-9]+", "-", view.title.lower()).strip("-")[:40] or "view"
+    return make_table(columns, view.rows, name=name, title=view.title, note=view.note, reasons=True)
+
+
+def kinds_of(view: View) -> set[Kind]:
+    """The kinds of the numbers in a view."""
+    rows = view.rows if isinstance(view, Table) else ()
+    return {cell.kind for row in rows for cell in row if isinstance(cell, Measurement)}
 
 
 def matrix_table(view: Matrix) -> Table:

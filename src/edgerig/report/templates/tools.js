@@ -66,12 +66,14 @@
   const value = (cell) => {
     if (cell.dataset.v !== undefined) return cell.dataset.v;
     if (cell.querySelector(".none") || words(cell) === "–") return "";
+    // A matrix leaves out its zeros.
+    if (cell.tagName === "TD" && cell.closest(".heat") && !words(cell)) return "0";
     return cell.tagName === "TH" ? name(cell) : words(cell);
   };
   const csv = (table) => {
     const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
     const columns = [];
-    [...table.tHead.rows].at(-1).querySelectorAll("th").forEach((th, index) => {
+    [...[...table.tHead.rows].at(-1).cells].forEach((th, index) => {
       if (th.hidden || th.classList.contains("bar")) return;
       const cells = rows.map((row) => row.cells[index]);
       const label = th.dataset.label ?? words(th);
