@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from edgerig.cli.finish import show_cells
+from edgerig.measure.comparison import estimate, estimate_apart
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
 from edgerig.report import build, terminal
 from edgerig.report.columns import VARIANTS
@@ -20,6 +22,7 @@ from edgerig.report.relative import relative_speed
 from edgerig.report.row import Row
 from edgerig.report.tables import Column, always, as_figure, if_any, if_known, make_table
 from edgerig.report.views import kinds_of
+from edgerig.results.types import CellResult, Round
 from edgerig.views import Heading, Matrix, Table
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "plugins" / "report-column.md"
@@ -139,6 +142,36 @@ def test_speed_is_told_against_the_float_variant_of_the_device(demo: Loaded) -> 
     assert (int8.unit, int8.kind) == ("times", "measured")
     assert int8.text == f"{medians[0] / medians[3]:.2f} times"
     assert speeds[7] is None, "nothing emulated is set against what was measured"
+
+
+def test_the_interval_of_a_speed_is_that_between_rounds(make: Any) -> None:
+    float32, int8 = make.run(rows=make.DEMO[:2]).result.cells
+    cells = [with_rounds(float32, (200e-6, 202e-6, 201e-6)), with_rounds(int8, (100e-6, 100.5e-6, 101e-6))]
+    speed = relative_speed(cells[1], cells)
+    paired = estimate(np.log([2.0, 202 / 100.5, 201 / 101]))
+    assert speed is not None
+    assert (speed.low, speed.high) == pytest.approx((paired.low, paired.high))
+    fewer = [cells[0], with_rounds(int8, (100e-6, 101e-6))]
+    apart = relative_speed(fewer[1], fewer)
+    unpaired = estimate_apart((100e-6, 101e-6), (200e-6, 202e-6, 201e-6))
+    assert apart is not None
+    assert (apart.low, apart.high) == pytest.approx((unpaired.low, unpaired.high))
+    alone = relative_speed(with_rounds(int8, ()), [cells[0], with_rounds(int8, ())])
+    assert alone is not None
+    assert (alone.low, alone.high, alone.interval) == (None, None, None)
+
+
+def with_rounds(cell: CellResult, medians: tuple[float, ...]) -> CellResult:
+    assert cell.latency.distribution
+    rounds = tuple(
+        Round(
+            number=number, started="", seconds=1.0, series="s", load=cell.latency.load, first=cell.latency.first,
+            steady=msgspec.structs.replace(cell.latency.distribution, median=median), memory={}, machine=cell.machine,
+            machine_after=cell.machine_after,
+        )
+        for number, median in enumerate(medians, start=1)
+    )  # fmt: skip
+    return msgspec.structs.replace(cell, rounds=rounds)
 
 
 def test_a_ratio_of_modelled_times_carries_the_error_of_both(make: Any) -> None:

@@ -79,7 +79,7 @@ VARIANTS: tuple[Column[Row], ...] = (
     ),
     Column("± between rounds", lambda row: half_width(row.cell), if_known),
     Column("rounds", lambda row: round_count(row.cell), if_several, shown=False),
-    Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_compared, key="speed"),
+    Column("times as fast", lambda row: relative_speed(row.cell, row.cells), if_compared, key="speed", interval=True),
     Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
     Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=terminal_tail),
     Column("throughput", lambda row: row.cell.latency.throughput),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.measure.comparison import estimate, estimate_apart
 from edgerig.report.figures import figure, is_emulated, number
 from edgerig.report.units import times
 from edgerig.report.values import Figure
@@ -22,7 +26,6 @@ def device_of(cell: CellResult) -> tuple[str, ...]:
 def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | None:
     """How many times as fast a cell is as the first float variant of its device, a number of unit ``times``.
 
-    The bounds are the ratios of the ends of both intervals (or of both errors of a model), the widest that there are.
     None without a float variant of the same device, batch, and kind of number.
     """
     baseline = _float_variant(cell, cells)
@@ -34,18 +37,35 @@ def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | No
     if baseline.id == cell.id:
         detail = "the others of this device are compared with it"
         return Figure(text="baseline", value=1.0, unit="times", kind=after.kind, detail=detail)
-    bounded = before.low is not None and after.low is not None and bool(after.low) and bool(after.high)
+    low, high = _bounds(baseline, cell, before, after)
     name = f"{baseline.variant} · {baseline.runtime}"
     return number(
         before.value / after.value,
         "times",
         kind=after.kind or "measured",
-        low=(before.low or 0) / (after.high or 1) if bounded else None,
-        high=(before.high or 0) / (after.low or 1) if bounded else None,
+        low=low,
+        high=high,
         bounds=after.bounds,
         detail=f"median latency of {name} divided by this one's",
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings))),
     )
+
+
+def _bounds(baseline: CellResult, cell: CellResult, before: Figure, after: Figure) -> tuple[float | None, float | None]:
+    """The interval of the ratio between the rounds, which both took in turns; of modelled latencies the ratios of the
+    ends of both errors, the widest that there are. None where each was measured in one process."""
+    if after.banded and before.banded:
+        return (before.low or 0.0) / (after.high or 1.0), (before.high or 0.0) / (after.low or 1.0)
+    ours, theirs = (_round_medians(measured) for measured in (cell, baseline))
+    if after.kind != "measured" or min(ours.size, theirs.size) < 2 or min(ours.min(), theirs.min()) <= 0:
+        return None, None
+    paired = ours.size == theirs.size
+    ratio = estimate(np.log(theirs) - np.log(ours)) if paired else estimate_apart(ours, theirs)
+    return ratio.low, ratio.high
+
+
+def _round_medians(cell: CellResult) -> NDArray[np.float64]:
+    return np.array([entry.steady.median for entry in cell.rounds if entry.steady is not None], np.float64)
 
 
 def if_compared(figures: Sequence[Figure | None]) -> bool:
