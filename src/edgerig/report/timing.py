@@ -7,9 +7,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.report.charts.scales import robust_bounds
+from edgerig.report.charts.scales import ordered_bounds, ordered_quantile
 from edgerig.report.model import Histogram, Series, Times
 
+#: Seconds.
+NANOSECOND = 1e-9
 _BINS = 40
 _SHARES = 120
 
@@ -23,36 +25,42 @@ def times_of(times_ns: NDArray[np.int64], points: int) -> Times | None:
     """
     if times_ns.size == 0:
         return None
-    seconds = times_ns.astype(np.float64) * 1e-9
-    return Times(histogram=_histogram(seconds), ecdf=_ecdf(seconds), series=_series(seconds, points))
+    # The only copy: there may be tens of millions of them.
+    ordered = times_ns.astype(np.float64)
+    ordered *= NANOSECOND
+    ordered.sort()
+    return Times(histogram=_histogram(ordered), ecdf=_ecdf(ordered), series=_series(times_ns, points))
 
 
-def _histogram(seconds: NDArray[np.float64]) -> Histogram:
-    """Equal bins from the minimum to a little above p99, and never to outliers: one must not flatten the rest."""
-    low, high = robust_bounds(seconds.tolist())
-    tail = min(high, float(np.quantile(seconds, 0.99)))
+def _histogram(ordered: NDArray[np.float64]) -> Histogram:
+    """Equal bins of times in ascending order, from the minimum to a little above p99.
+
+    Never to outliers: one must not flatten the rest.
+    """
+    low, high = ordered_bounds(ordered)
+    tail = min(high, ordered_quantile(ordered, 0.99))
     end = min(high, tail + 0.25 * (tail - low)) if tail > low else high
     if end <= low:
         width = max(low * 0.01, 1e-9)
-        return Histogram(edges=(low - width / 2, low + width / 2), counts=(int(seconds.size),), above=0)
-    count = int(min(_BINS, max(8, np.sqrt(seconds.size))))
-    counts, edges = np.histogram(seconds, bins=count, range=(low, end))
-    inside = int(counts.sum())
+        return Histogram(edges=(low - width / 2, low + width / 2), counts=(int(ordered.size),), above=0)
+    count = int(min(_BINS, max(8, np.sqrt(ordered.size))))
+    counts, edges = np.histogram(ordered, bins=count, range=(low, end))
+    above = int(ordered.size - np.searchsorted(ordered, edges[-1], side="right"))
     return Histogram(
         edges=tuple(float(edge) for edge in edges),
         counts=tuple(int(value) for value in counts),
-        above=int(np.count_nonzero(seconds > edges[-1])),
-        below=int(seconds.size) - inside - int(np.count_nonzero(seconds > edges[-1])),
+        above=above,
+        below=int(ordered.size) - int(counts.sum()) - above,
     )
 
 
-def _ecdf(seconds: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(float(value) for value in np.quantile(seconds, np.linspace(0.0, 1.0, _SHARES + 1)))
+def _ecdf(ordered: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(ordered_quantile(ordered, share) for share in np.linspace(0.0, 1.0, _SHARES + 1).tolist())
 
 
-def _series(seconds: NDArray[np.float64], points: int) -> Series:
+def _series(times_ns: NDArray[np.int64], points: int) -> Series:
     """All samples, or the smallest and the largest of each of ``points / 2`` equal stretches: no peak is lost."""
-    n = int(seconds.size)
+    n = int(times_ns.size)
     if n <= points:
         chosen = np.arange(n)
         note = f"all {n:,} samples"
@@ -62,7 +70,7 @@ def _series(seconds: NDArray[np.float64], points: int) -> Series:
             [
                 start + index
                 for start, end in pairwise(bounds)
-                for index in (int(seconds[start:end].argmin()), int(seconds[start:end].argmax()))
+                for index in (int(times_ns[start:end].argmin()), int(times_ns[start:end].argmax()))
             ]
         )
         stretch = f"each stretch of about {n / (len(bounds) - 1):.0f}"
@@ -70,6 +78,6 @@ def _series(seconds: NDArray[np.float64], points: int) -> Series:
     return Series(
         n=n,
         positions=tuple(int(index) for index in chosen),
-        seconds=tuple(float(value) for value in seconds[chosen]),
+        seconds=tuple(float(value) for value in times_ns[chosen] * NANOSECOND),
         note=note,
     )

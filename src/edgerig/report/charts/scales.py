@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgerig.report.units import scale_of
 
 #: Values farther from the middle half than so many times its width are outliers that must not set an axis.
@@ -19,23 +22,29 @@ def robust_bounds(values: Sequence[float]) -> tuple[float, float]:
     Where the middle half is all one value, the range from the 5th to the 95th percentile takes its place; where that is
     nothing as well, all values count.
     """
-    ordered = sorted(values)
-    low, high = ordered[0], ordered[-1]
+    return ordered_bounds(np.sort(np.asarray(values, np.float64)))
+
+
+def ordered_bounds(ordered: NDArray[np.float64]) -> tuple[float, float]:
+    """`robust_bounds` of values in ascending order, shape (n,), which are not copied: there may be millions."""
+    low, high = float(ordered[0]), float(ordered[-1])
     for share in (0.25, 0.05):
-        left, right = _quantile(ordered, share), _quantile(ordered, 1 - share)
+        left, right = ordered_quantile(ordered, share), ordered_quantile(ordered, 1 - share)
         if right > left:
             reach = _FENCE * (right - left)
-            inside = [value for value in ordered if left - reach <= value <= right + reach]
-            return inside[0], inside[-1]
+            first = int(np.searchsorted(ordered, left - reach, side="left"))
+            end = int(np.searchsorted(ordered, right + reach, side="right"))
+            return float(ordered[first]), float(ordered[end - 1])
     return low, high
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """By linear interpolation between neighbours, as numpy does by default."""
+def ordered_quantile(ordered: NDArray[np.float64], share: float) -> float:
+    """A quantile of values in ascending order by linear interpolation between neighbours, as numpy does by default."""
     position = share * (len(ordered) - 1)
     below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
+    low, high = float(ordered[below]), float(ordered[above])
+    return low + (position - below) * (high - low)
 
 
 class Linear:
