@@ -68,8 +68,8 @@ def test_the_hooks_before_a_commit_are_the_checks_of_make_and_need_no_download()
     makefile = (ROOT / "Makefile").read_text()
     recipes = re.findall(r"^(?:lint|types): .*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     checks = [line.strip().replace("$(BIN)", ".venv/bin") for recipe in recipes for line in recipe.splitlines()]
-    assert len(checks) == 3
+    assert len(checks) >= 4
     # A hook is given the files that changed, in place of all.
     as_made = [" ".join(word for word in words if word != "--force-exclude") for words in entries]
     for check in checks:
-        assert check.removesuffix(" .") in as_made
+        assert check.partition(" $$(find")[0].removesuffix(" .") in as_made
