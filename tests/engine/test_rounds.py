@@ -16,7 +16,7 @@ import yaml
 import edgerig
 from edgerig.engine import context
 from edgerig.errors import InferenceError, Interrupted, UsageError
-from edgerig.measure.intervals import t_interval
+from edgerig.measure.intervals import round_interval
 from edgerig.measure.kinds import Measurement
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import CellResult, RunResult
@@ -89,7 +89,7 @@ def test_the_raw_times_of_each_round_are_kept_and_the_figures_are_theirs(
         for name, of in (
             ("steady", np.median), ("mean", np.mean), ("p90", lambda times: np.quantile(times, 0.9)),
         ):  # fmt: skip
-            expected = t_interval([of(times) for times in rounds])
+            expected = round_interval([of(times) for times in rounds])
             figure = number(getattr(cell.latency, name))
             assert (figure.value, figure.high) == pytest.approx((expected.value, expected.high))
             assert figure.low == pytest.approx(max(0.0, expected.low or 0.0))
@@ -105,7 +105,7 @@ def test_load_first_inference_and_memory_are_distributions_too(three: tuple[RunR
             values = [number(pick(entry)).value for entry in cell.rounds]
             assert len(set(values)) > 1
         assert number(cell.latency.load).value == pytest.approx(
-            np.mean([number(entry.load).value for entry in cell.rounds])
+            np.median([number(entry.load).value for entry in cell.rounds])
         )
         for figure in (cell.latency.load, cell.latency.first, cell.memory["peak_rss"]):
             assert (number(figure).low or 0) <= number(figure).value <= (number(figure).high or 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgerig.measure.intervals import hierarchical_bootstrap, order_interval, t_interval
+from edgerig.measure.intervals import hierarchical_bootstrap, order_interval, round_interval, t_interval
 
 
 def test_the_t_interval_is_that_of_scipy() -> None:
@@ -16,13 +16,17 @@ def test_the_t_interval_is_that_of_scipy() -> None:
     assert result.half_width == pytest.approx((high - low) / 2 / np.mean(values))
 
 
-@pytest.mark.parametrize("interval", [t_interval, order_interval, lambda x: hierarchical_bootstrap([x])])
+@pytest.mark.parametrize(
+    "interval", [t_interval, order_interval, round_interval, lambda x: hierarchical_bootstrap([x])]
+)
 def test_one_round_has_no_interval(interval) -> None:
     result = interval([3.0])
     assert (result.value, result.low, result.high, result.half_width) == (3.0, None, None, None)
 
 
-@pytest.mark.parametrize("interval", [t_interval, order_interval, lambda x: hierarchical_bootstrap([x])])
+@pytest.mark.parametrize(
+    "interval", [t_interval, order_interval, round_interval, lambda x: hierarchical_bootstrap([x])]
+)
 @pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
 def test_nothing_and_what_is_no_number_are_refused(interval, values: list[float]) -> None:
     with pytest.raises(ValueError, match=r"no values|finite"):
@@ -66,3 +70,26 @@ def test_the_bootstrap_draws_rounds_and_not_samples() -> None:
     result = hierarchical_bootstrap(rounds, resamples=200)
     assert result.value == pytest.approx(10.0, abs=0.01)
     assert 0.2 < result.high - result.low < 0.8
+
+
+def test_the_interval_of_rounds_covers_the_median_where_rounds_have_heavy_tails() -> None:
+    """One process in thirty takes fifty times as long: Student's interval of the mean misses that mean."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(1, 0.02, (2000, 5)) * np.where(rng.random((2000, 5)) < 1 / 30, 50, 1)
+    inside = sum((result := round_interval(row)).low <= 1.0 <= result.high for row in draws)
+    mean = 1 + 49 / 30
+    of_the_mean = sum((result := t_interval(row)).low <= mean <= result.high for row in draws)
+    assert inside / 2000 > 0.95
+    assert of_the_mean / 2000 < 0.3
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 20])
+def test_the_interval_of_rounds_covers_at_least_as_often_as_it_says(n: int) -> None:
+    draws = np.random.default_rng(n).normal(10, 1, (1000, n))
+    inside = sum((result := round_interval(row)).low <= 10 <= result.high for row in draws)
+    assert inside / 1000 > 0.93
+
+
+def test_the_interval_of_equal_rounds_has_no_width() -> None:
+    result = round_interval([0.1] * 5)
+    assert (result.value, result.low, result.high) == (0.1, 0.1, 0.1)

@@ -1,4 +1,4 @@
-"""From the rounds of a cell to its figures: each the mean of its rounds, with the interval between them."""
+"""From the rounds of a cell to its figures: each the median of its rounds, with the interval between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgerig.engine.caveats import VACUOUS
 from edgerig.engine.repetition import repetition_of, short_of
 from edgerig.engine.steady import NANOSECOND
 from edgerig.measure.drift import drift_between
-from edgerig.measure.intervals import Interval, t_interval
+from edgerig.measure.intervals import Interval, round_interval
 from edgerig.measure.judge import judge, judge_rounds
 from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.spans import one_span
@@ -63,14 +63,14 @@ def summed_up(
 
 
 def between_rounds(quantities: Sequence[Quantity]) -> Quantity:
-    """One figure of several rounds: their mean with its 95 % t interval, which is not below 0.
+    """One figure of several rounds: their median with its 95 % interval, which is not below 0.
 
     Rounds that could not tell it are left out; if none could, the first one's reason stands for all.
     """
     numbers = [quantity for quantity in quantities if isinstance(quantity, Measurement)]
     if not numbers:
         return quantities[0]
-    interval = t_interval([number.value for number in numbers])
+    interval = round_interval([number.value for number in numbers])
     first = replace(numbers[0], value=interval.value, low=None, high=None)
     if interval.low is None:
         return first
@@ -123,7 +123,7 @@ def times_of(rounds: Sequence[Round], pooled: Distribution, clock: str, method: 
             value=pick(pooled) or 0.0, unit="s", kind=kind, clock=clock, n=pooled.n, method=f"{name}{of}; {method}"
         )
         if len(known) == len(values) and known:
-            return _with_interval(base, t_interval(known), n=pooled.n)
+            return _with_interval(base, round_interval(known), n=pooled.n)
         if pick(pooled) is None:
             return Unavailable(f"{pooled.n:,} inferences are too few for {name}")
         return replace(base, method=f"{name}{of} of all rounds together; {method}")
@@ -162,7 +162,7 @@ def _with_interval(base: Measurement, interval: Interval, *, n: int) -> Measurem
     if interval.low is None or interval.high is None:
         return replace(base, value=interval.value, n=n)
     name, _, rest = base.method.partition(";")
-    method = f"{name}, mean of {interval.n} rounds with a 95 % t interval between them" + (f";{rest}" if rest else "")
+    method = f"{name}, median of {interval.n} rounds with the 95 % interval between them" + (f";{rest}" if rest else "")
     return replace(base, value=interval.value, low=max(0.0, interval.low), high=interval.high, n=n, method=method)
 
 

@@ -85,7 +85,7 @@ def drift_between(medians: Sequence[float]) -> str | None:
     cut, step, p = largest_step(medians)
     if p < SIGNIFICANT_STEP and abs(step) >= SMALL_STEP:
         return (
-            f"The device became {_percent(step)} between rounds {cut} and {cut + 1}: the mean of its rounds is of two "
+            f"The device became {_percent(step)} between rounds {cut} and {cut + 1}: its figures are of two "
             "states. Look for heat, throttling and other work."
         )
     change = medians[-1] / medians[0] - 1

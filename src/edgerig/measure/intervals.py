@@ -92,6 +92,31 @@ def order_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interva
     return Interval(value=float(np.median(x)), low=float(x[k - 1]), high=float(x[n - k]), n=n)
 
 
+def round_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Median of ``values``, shape (n,), one a round, with the interval that edgerig gives its figures.
+
+    The wider, to either side, of `order_interval` and of Student's half-width around the median. Rounds have heavy
+    tails on a machine with other work: one first inference in thirty takes fifty times the usual, which moves a mean
+    out of every interval of five rounds that missed it. The median stays, and the order of the rounds holds it whatever
+    their distribution; of few rounds Student's half-width makes up for what their order cannot promise.
+
+    Raises:
+        ValueError: There are no values, or one is not finite.
+
+    >>> result = round_interval([10.0, 10.2, 9.8, 10.1, 90.0])
+    >>> result.value, result.low < 9.8, result.high
+    (10.1, True, 90.0)
+    """
+    x = _finite(values)
+    order, student = order_interval(x, confidence), t_interval(x, confidence)
+    if order.low is None or order.high is None or student.low is None or student.high is None:
+        return order
+    half = (student.high - student.low) / 2
+    return Interval(
+        value=order.value, low=min(order.low, order.value - half), high=max(order.high, order.value + half), n=order.n
+    )
+
+
 def hierarchical_bootstrap(
     rounds: Sequence[ArrayLike],
     statistic: Statistic = lambda x: float(np.median(x)),

@@ -58,14 +58,17 @@ def round_facts(cell: CellResult) -> tuple[Fact, ...]:
 
 
 def round_curve(cell: CellResult) -> Curve | None:
-    """The median latency of each round in the order of time, with the interval of their mean; None of one round."""
+    """The median latency of each round in the order of time, with the interval of their median; None of one round."""
     medians = [entry.steady.median for entry in cell.rounds if entry.steady is not None]
     steady = cell.latency.steady
     if len(medians) < 2 or not isinstance(steady, Measurement):
         return None
     numbers = tuple(float(entry.number) for entry in cell.rounds if entry.steady is not None)
     ends = (numbers[0], numbers[-1])
-    lines = [Line("median of a round", numbers, tuple(medians)), Line("mean of the rounds", ends, (steady.value,) * 2)]
+    lines = [
+        Line("median of a round", numbers, tuple(medians)),
+        Line("median of the rounds", ends, (steady.value,) * 2),
+    ]
     if steady.low is not None and steady.high is not None:
         lines += [Line("its 95 % interval", (*ends, float("nan"), *ends), (steady.low,) * 3 + (steady.high,) * 2)]
     return Curve(

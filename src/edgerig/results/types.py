@@ -93,16 +93,16 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in seconds. Where there were several rounds, each is their mean with its 95 % interval between rounds.
+    """Times in seconds. Where there were several rounds, each is their median with the 95 % interval between them.
 
     Attributes:
         load: From the file on the device to allocated tensors.
         first: The first inference after loading (cold).
-        steady: Median of the measured inferences of a round, mean over the rounds; `Bundle.round_times` has the raw
+        steady: Median of the measured inferences of a round, median of the rounds; `Bundle.round_times` has the raw
             samples.
         distribution: Of the inferences of all rounds together. Its ``low`` and ``high`` bound the median of what was
             measured, not that of the next process: intervals are those of ``steady``, ``mean``, ``p90`` and ``p99``.
-        mean, p90, p99: Of a round's inferences, mean over the rounds. Unset in bundles of one process a cell.
+        mean, p90, p99: Of a round's inferences, median of the rounds. Unset in bundles of one process a cell.
         throughput: Samples a second at the steady median.
         per_sample: The steady median shared among the samples of a batch, where an inference takes several.
         transport: What one sample's way to the device and back adds.
