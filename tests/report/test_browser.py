@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.needs import need
+from tests.report.test_columns import with_rounds
 
 from edgerig.report import write_report
 from edgerig.report.load import Loaded
@@ -80,8 +82,11 @@ def pages(demo_folder: Path, demo: Loaded, make: Any, tmp_path_factory: pytest.T
     long = "a_very_long_name_without_any_space_" * 4
     rows = tuple((long + str(n), *row[1:]) for n, row in enumerate(make.DEMO[:3]))
     wide = make.save(make.run(rows=rows, name=long), folder / "wide")
+    cells = tuple(with_rounds(cell, (1.0e-3, 1.1e-3, 1.05e-3)) for cell in demo.result.cells)
+    several = msgspec.structs.replace(demo, result=msgspec.structs.replace(demo.result, cells=cells))
     bundles = {
         "demo": [demo_folder],
+        "rounds": [make.save(several, folder / "rounds")],
         "two": [demo_folder, other],
         "long": [wide],
         "one": [other],
@@ -125,7 +130,7 @@ def test_the_page_never_scrolls_sideways(browser: Any, pages: dict[str, str], na
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize("name", ["demo", "two", "one", "long", "long two"])
+@pytest.mark.parametrize("name", ["demo", "rounds", "two", "one", "long", "long two"])
 def test_no_column_of_the_variants_is_out_of_sight(browser: Any, pages: dict[str, str], name: str, width: int) -> None:
     load(browser, pages[name], width=width)
     script = """
@@ -138,6 +143,8 @@ def test_no_column_of_the_variants_is_out_of_sight(browser: Any, pages: dict[str
     count, outside = browser.execute_script(script)
     assert count >= 9
     assert outside == []
+    heads = browser.execute_script("return [...document.querySelectorAll('.main th')].map(th => th.dataset.label)")
+    assert ("± between rounds" in heads) == (name == "rounds"), "the widest table that there is"
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1400])

@@ -22,7 +22,7 @@ from edgerig.report.relative import relative_speed
 from edgerig.report.row import Row
 from edgerig.report.tables import Column, always, as_figure, if_any, if_known, make_table
 from edgerig.report.views import kinds_of
-from edgerig.results.types import CellResult, Round
+from edgerig.results.types import CellResult, Repetition, Round
 from edgerig.views import Heading, Matrix, Table
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "plugins" / "report-column.md"
@@ -171,7 +171,8 @@ def with_rounds(cell: CellResult, medians: tuple[float, ...]) -> CellResult:
         )
         for number, median in enumerate(medians, start=1)
     )  # fmt: skip
-    return msgspec.structs.replace(cell, rounds=rounds)
+    repetition = Repetition(planned=3, complete=True, reason="r", within=0.01, between=0.02, half_width=0.05)
+    return msgspec.structs.replace(cell, rounds=rounds, repetition=repetition)
 
 
 def test_a_ratio_of_modelled_times_carries_the_error_of_both(make: Any) -> None:
