@@ -196,8 +196,6 @@ def test_the_reference_of_the_c_compiler_is_imported_by_checks_alone() -> None:
 
 #: Names that say nothing of what a thing is.
 FILLERS = {"found", "place", "one", "made", "told"}
-#: Packages whose variables still have such names. It only ever gets shorter.
-FILLERS_IN = {"compilers", "models", "report"}
 
 
 def variables(tree: ast.AST) -> list[tuple[str, int]]:
@@ -215,9 +213,8 @@ def variables(tree: ast.AST) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_variables_are_named_after_what_they_are(path: Path) -> None:
-    if package_of(path) not in FILLERS_IN:
-        fillers = [(name, line) for name, line in variables(ast.parse(path.read_text())) if name in FILLERS]
-        assert not fillers, f"{path.name}: name these after what they are: {fillers}"
+    fillers = [(name, line) for name, line in variables(ast.parse(path.read_text())) if name in FILLERS]
+    assert not fillers, f"{path.name}: name these after what they are: {fillers}"
 
 
 def test_a_filler_is_seen_wherever_it_stands() -> None:

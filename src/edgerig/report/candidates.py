@@ -81,7 +81,7 @@ def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
 
     Latencies that cannot be told apart beat nothing, and neither does memory that is about the same.
     """
-    return [one for one in candidates if not any(dominates(other, one) for other in candidates)]
+    return [candidate for candidate in candidates if not any(dominates(other, candidate) for other in candidates)]
 
 
 def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[Candidate], list[Candidate]]:
@@ -91,17 +91,17 @@ def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[
         The chosen one, the one of best quality, those within the tolerance of it, and those of them that speed
         cannot tell from the fastest.
     """
-    best = max(candidates, key=lambda one: (one.merit, -latency_of(one), -one.size))
-    near = [one for one in candidates if one.merit >= best.merit - tolerance(best)]
-    fastest = min(near, key=lambda one: (latency_of(one), one.size, -one.merit))
-    tied = [one for one in near if not is_faster(fastest, one)]
-    smallest = [one for one in tied if one.size == min(other.size for other in tied)]
-    light = [one for one in smallest if not any(needs_less(other, one) for other in smallest)]
-    chosen = min(light, key=lambda one: (-one.merit, latency_of(one), one.memory or 0.0))
+    best = max(candidates, key=lambda candidate: (candidate.merit, -latency_of(candidate), -candidate.size))
+    near = [candidate for candidate in candidates if candidate.merit >= best.merit - tolerance(best)]
+    fastest = min(near, key=lambda candidate: (latency_of(candidate), candidate.size, -candidate.merit))
+    tied = [candidate for candidate in near if not is_faster(fastest, candidate)]
+    smallest = [candidate for candidate in tied if candidate.size == min(other.size for other in tied)]
+    light = [candidate for candidate in smallest if not any(needs_less(other, candidate) for other in smallest)]
+    chosen = min(light, key=lambda candidate: (-candidate.merit, latency_of(candidate), candidate.memory or 0.0))
     # What is passed over once does not come back, so that this ends whatever the intervals say.
     passed = {id(chosen)}
-    while better := [one for one in near if id(one) not in passed and dominates(one, chosen)]:
-        chosen = min(better, key=lambda one: (latency_of(one), one.size))
+    while better := [candidate for candidate in near if id(candidate) not in passed and dominates(candidate, chosen)]:
+        chosen = min(better, key=lambda candidate: (latency_of(candidate), candidate.size))
         passed.add(id(chosen))
     return chosen, best, near, tied
 
@@ -109,49 +109,59 @@ def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[
 def equals_of(chosen: Candidate, tied: Sequence[Candidate]) -> list[Candidate]:
     """Those of ``tied`` that nothing tells from ``chosen``: neither quality, speed, size nor memory."""
     return [
-        one
-        for one in tied
-        if one is not chosen
-        and (one.merit, one.size) == (chosen.merit, chosen.size)
-        and not (is_faster(one, chosen) or is_faster(chosen, one))
-        and not (needs_less(one, chosen) or needs_less(chosen, one))
+        candidate
+        for candidate in tied
+        if candidate is not chosen
+        and (candidate.merit, candidate.size) == (chosen.merit, chosen.size)
+        and not (is_faster(candidate, chosen) or is_faster(chosen, candidate))
+        and not (needs_less(candidate, chosen) or needs_less(chosen, candidate))
     ]
 
 
-def dominates(one: Candidate, other: Candidate) -> bool:
+def dominates(candidate: Candidate, other: Candidate) -> bool:
     """Whether ``one`` is known to be better in something, and in nothing worse."""
-    if (one.kind, one.unit) != (other.kind, other.unit):
+    if (candidate.kind, candidate.unit) != (other.kind, other.unit):
         return False
-    if one.merit < other.merit or one.size > other.size or is_faster(other, one) or needs_less(other, one):
+    if (
+        candidate.merit < other.merit
+        or candidate.size > other.size
+        or is_faster(other, candidate)
+        or needs_less(other, candidate)
+    ):
         return False
     # Modelled latencies whose errors overlap are not known to be no worse.
-    if one.made and not (is_faster(one, other) or one.latency == other.latency):
+    if candidate.made and not (is_faster(candidate, other) or candidate.latency == other.latency):
         return False
-    return one.merit > other.merit or one.size < other.size or is_faster(one, other) or needs_less(one, other)
+    return (
+        candidate.merit > other.merit
+        or candidate.size < other.size
+        or is_faster(candidate, other)
+        or needs_less(candidate, other)
+    )
 
 
-def is_faster(one: Candidate, other: Candidate) -> bool:
+def is_faster(candidate: Candidate, other: Candidate) -> bool:
     """Whether ``one`` is known to be the faster of the two; never across kinds, nor within an interval or error."""
-    if (one.kind, one.unit) != (other.kind, other.unit) or latency_of(one) >= latency_of(other):
+    if (candidate.kind, candidate.unit) != (other.kind, other.unit) or latency_of(candidate) >= latency_of(other):
         return False
-    if one.made:
-        return high_of(one) < low_of(other)
-    if min(len(one.medians), len(other.medians)) > 1 and min(*one.medians, *other.medians) > 0:
-        if one.turns and one.turns == other.turns and len(one.medians) == len(other.medians):
-            ratio = estimate(np.log(one.medians) - np.log(other.medians))
+    if candidate.made:
+        return high_of(candidate) < low_of(other)
+    if min(len(candidate.medians), len(other.medians)) > 1 and min(*candidate.medians, *other.medians) > 0:
+        if candidate.turns and candidate.turns == other.turns and len(candidate.medians) == len(other.medians):
+            ratio = estimate(np.log(candidate.medians) - np.log(other.medians))
         else:
-            ratio = estimate_apart(other.medians, one.medians)
+            ratio = estimate_apart(other.medians, candidate.medians)
         return judge_ratio(ratio, MARGIN) == "faster"
-    if None in (one.latency_high, other.latency_low):
-        return latency_of(one) * (1 + ONE_PROCESS) < latency_of(other)
-    return high_of(one) < low_of(other)
+    if None in (candidate.latency_high, other.latency_low):
+        return latency_of(candidate) * (1 + ONE_PROCESS) < latency_of(other)
+    return high_of(candidate) < low_of(other)
 
 
-def needs_less(one: Candidate, other: Candidate) -> bool:
+def needs_less(candidate: Candidate, other: Candidate) -> bool:
     """Whether ``one`` needs less memory, by more than processes of one file differ, and by the same measure."""
-    if one.memory is None or other.memory is None or one.memory_name != other.memory_name:
+    if candidate.memory is None or other.memory is None or candidate.memory_name != other.memory_name:
         return False
-    return one.memory * (1 + SAME_MEMORY) < other.memory
+    return candidate.memory * (1 + SAME_MEMORY) < other.memory
 
 
 def tolerance(best: Candidate) -> float:
@@ -163,17 +173,17 @@ def known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def latency_of(one: Candidate) -> float:
-    return math.inf if one.latency is None else one.latency
+def latency_of(candidate: Candidate) -> float:
+    return math.inf if candidate.latency is None else candidate.latency
 
 
-def low_of(one: Candidate) -> float:
-    if one.latency_low is None:
-        return -math.inf if one.made else latency_of(one)
-    return one.latency_low
+def low_of(candidate: Candidate) -> float:
+    if candidate.latency_low is None:
+        return -math.inf if candidate.made else latency_of(candidate)
+    return candidate.latency_low
 
 
-def high_of(one: Candidate) -> float:
-    if one.latency_high is None:
-        return math.inf if one.made else latency_of(one)
-    return one.latency_high
+def high_of(candidate: Candidate) -> float:
+    if candidate.latency_high is None:
+        return math.inf if candidate.made else latency_of(candidate)
+    return candidate.latency_high

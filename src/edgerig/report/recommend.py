@@ -41,7 +41,7 @@ Comparison: TypeAlias = Callable[[Candidate, Candidate], "str | None"]
 
 
 def recommend(
-    candidates: Sequence[Candidate], *, finished: bool = True, compare: Comparison = lambda one, other: None
+    candidates: Sequence[Candidate], *, finished: bool = True, compare: Comparison = lambda first, second: None
 ) -> Recommendation:
     """One sentence for each group of comparable candidates, with its reasons; see the module's rule.
 
@@ -76,19 +76,19 @@ def recommend(
 
 
 def _group(members: Sequence[Candidate], compare: Comparison, *, several: bool) -> Recommendation:
-    place = f"On {members[0].place}, " if several and members[0].place else ""
-    usable = [one for one in members if one.usable]
+    lead = f"On {members[0].place}, " if several and members[0].place else ""
+    usable = [candidate for candidate in members if candidate.usable]
     if not usable:
-        return _none(_nothing(members, place))
-    front = tuple(one.key for one in pareto(usable))
+        return _none(_nothing(members, lead))
+    front = tuple(candidate.key for candidate in pareto(usable))
     if len(usable) == 1:
-        return _single(usable[0], members, place, front)
+        return _single(usable[0], members, lead, front)
     chosen, best, near, tied = choose(usable)
-    equals = [one for one in equals_of(chosen, tied) if one.key in front]
+    equals = [candidate for candidate in equals_of(chosen, tied) if candidate.key in front]
     return Recommendation(
-        sentences=(place + _sentence(chosen, best, near, tied, usable) + _tie(equals),),
+        sentences=(lead + _sentence(chosen, best, near, tied, usable) + _tie(equals),),
         reasons=tuple(_reasons(chosen, best, near, tied, members, compare)),
-        chosen=(chosen.key, *(one.key for one in equals)),
+        chosen=(chosen.key, *(candidate.key for candidate in equals)),
         fronts=(front,),
         firm=not _too_few(best) and chosen.warnings == 0 and not _of_one_process(chosen),
     )
@@ -123,10 +123,10 @@ def _sentence(
 
 def _rank(chosen: Candidate, tied: Sequence[Candidate]) -> str:
     """What ``chosen`` is among those that speed does not tell from it."""
-    others = [one for one in tied if one is not chosen]
-    if all(one.size > chosen.size for one in others):
+    others = [candidate for candidate in tied if candidate is not chosen]
+    if all(candidate.size > chosen.size for candidate in others):
         return "the smallest"
-    if all(needs_less(chosen, one) for one in others if one.size == chosen.size):
+    if all(needs_less(chosen, candidate) for candidate in others if candidate.size == chosen.size):
         return "the one that needs least memory among the smallest"
     return "among the smallest"
 
@@ -135,22 +135,24 @@ def _tie(equals: Sequence[Candidate]) -> str:
     """Which others are just as good, by all that was measured."""
     if not equals:
         return ""
-    names = ", ".join(one.label for one in equals)
+    names = ", ".join(candidate.label for candidate in equals)
     return f" It is a tie with {names}: neither quality, speed, size nor memory tells them apart."
 
 
-def _numbers(one: Candidate) -> str:
-    return f"{_quality(one)} {one.metric}, {_latency_text(one)} median latency, {show(one.size, 'B')}"
+def _numbers(candidate: Candidate) -> str:
+    quality = f"{_quality(candidate)} {candidate.metric}"
+    return f"{quality}, {_latency_text(candidate)} median latency, {show(candidate.size, 'B')}"
 
 
-def _latency_text(one: Candidate) -> str:
+def _latency_text(candidate: Candidate) -> str:
     """The latency with its kind, and with its bounds where a model made it."""
-    latency = show(one.latency or 0, one.unit)
-    if one.kind == "measured":
+    latency = show(candidate.latency or 0, candidate.unit)
+    if candidate.kind == "measured":
         return latency
-    if not one.made or one.latency_low is None or one.latency_high is None:
-        return f"{latency} ({one.kind})"
-    return f"{latency} ({one.kind}, {show_interval(one.latency_low, one.latency_high, one.unit, one.latency or 0)})"
+    if not candidate.made or candidate.latency_low is None or candidate.latency_high is None:
+        return f"{latency} ({candidate.kind})"
+    low, high = candidate.latency_low, candidate.latency_high
+    return f"{latency} ({candidate.kind}, {show_interval(low, high, candidate.unit, candidate.latency or 0)})"
 
 
 def _than(chosen: Candidate, best: Candidate) -> str:
@@ -175,9 +177,9 @@ def _more_errors(chosen: Candidate, best: Candidate) -> str:
     return f", with errors {ratio:.1f} times as many" if ratio >= 1.05 else ""
 
 
-def _of_one_process(one: Candidate) -> bool:
+def _of_one_process(candidate: Candidate) -> bool:
     """Whether a measured latency has no interval between processes."""
-    return one.kind == "measured" and one.latency_high is None
+    return candidate.kind == "measured" and candidate.latency_high is None
 
 
 def _reasons(
@@ -202,7 +204,7 @@ def _reasons(
     if _of_one_process(chosen):
         reasons.append("Provisional: each was measured in one process; several rounds (--rounds 5) would decide it.")
     elif len(tied) > 1 and not chosen.made:
-        others = ", ".join(one.label for one in tied if one is not chosen)
+        others = ", ".join(candidate.label for candidate in tied if candidate is not chosen)
         reasons.append(
             f"Speed does not tell {chosen.label} from {others}: the rounds of each differ by as much, or it is no more "
             "than 2 %. More rounds (--rounds 20) would tell smaller differences."
@@ -213,7 +215,7 @@ def _reasons(
         errors = compare(chosen, best) or intervals
         reasons.append(f"{chosen.label} gives up {100 * lost:.2f} points of {best.metric} to {best.label}; {errors}.")
     reasons += _beyond(chosen, near, members, compare)
-    smallest = min(near, key=lambda one: (one.size, latency_of(one)))
+    smallest = min(near, key=lambda candidate: (candidate.size, latency_of(candidate)))
     if smallest.size < chosen.size:
         reasons.append(
             f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at {_latency_text(smallest)}."
@@ -223,57 +225,58 @@ def _reasons(
 
 def _beyond(chosen: Candidate, near: list[Candidate], members: Sequence[Candidate], compare: Comparison) -> list[str]:
     """What the variants lose that are not near the best quality, in errors; the costliest first."""
-    far = [one for one in members if one.usable and one not in near]
+    far = [candidate for candidate in members if candidate.usable and candidate not in near]
     texts: dict[str, list[str]] = {}
-    for one in sorted(far, key=lambda one: one.merit):
-        text = compare(one, chosen)
+    for candidate in sorted(far, key=lambda candidate: candidate.merit):
+        text = compare(candidate, chosen)
         if text:
-            texts.setdefault(text, []).append(one.label)
+            texts.setdefault(text, []).append(candidate.label)
     return [f"{', '.join(labels)} against {chosen.label}: {text}." for text, labels in list(texts.items())[:SHOWN]]
 
 
 def _left_out(members: Sequence[Candidate]) -> list[str]:
     """Which candidates were not compared, and why."""
-    left = [one.label for one in members if not one.usable and not one.void]
+    left = [candidate.label for candidate in members if not candidate.usable and not candidate.void]
     reasons = [f"Left out for want of quality or latency: {', '.join(left)}."] if left else []
     void: dict[str, list[str]] = {}
-    for one in members:
-        if one.void:
-            void.setdefault(one.void, []).append(one.label)
+    for candidate in members:
+        if candidate.void:
+            void.setdefault(candidate.void, []).append(candidate.label)
     return [*reasons, *(f"Left out, because {reason}: {', '.join(labels)}." for reason, labels in void.items())]
 
 
-def _single(one: Candidate, members: Sequence[Candidate], place: str, front: tuple[str, ...]) -> Recommendation:
+def _single(candidate: Candidate, members: Sequence[Candidate], lead: str, front: tuple[str, ...]) -> Recommendation:
     others = len(members) - 1
     if any(other.void for other in members):
-        text = f"only {one.label} has a quality that says something: {_numbers(one)}."
+        text = f"only {candidate.label} has a quality that says something: {_numbers(candidate)}."
         reasons = tuple(_left_out(members))
-        return Recommendation(sentences=(_lead(place, text),), reasons=reasons, chosen=(), fronts=(front,), firm=False)
+        return Recommendation(sentences=(_lead(lead, text),), reasons=reasons, chosen=(), fronts=(front,), firm=False)
     if others:
         rest = "the other one lacks them" if others == 1 else f"the other {others} lack them"
-        text = f"only {one.label} has both quality and latency, {rest}; there is nothing to compare: {_numbers(one)}."
+        known_of = f"only {candidate.label} has both quality and latency, {rest}"
+        text = f"{known_of}; there is nothing to compare: {_numbers(candidate)}."
     else:
-        text = f"only {one.label} was measured, so there is nothing to compare it with: {_numbers(one)}."
-    return Recommendation(sentences=(_lead(place, text),), reasons=(), chosen=(), fronts=(front,), firm=False)
+        text = f"only {candidate.label} was measured, so there is nothing to compare it with: {_numbers(candidate)}."
+    return Recommendation(sentences=(_lead(lead, text),), reasons=(), chosen=(), fronts=(front,), firm=False)
 
 
-def _nothing(members: Sequence[Candidate], place: str) -> str:
+def _nothing(members: Sequence[Candidate], lead: str) -> str:
     """What to say where no candidate has both numbers."""
-    void = list(dict.fromkeys(one.void for one in members if one.void))
+    void = list(dict.fromkeys(candidate.void for candidate in members if candidate.void))
     if void:
         reason = "; ".join(void)
         text = f"nothing can be recommended, because the quality of no variant says anything: {reason}."
-        return _lead(place, f"{text} A dataset that the network was made for, and more samples of it, would decide it.")
-    timed = [one for one in members if known(one.latency)]
+        return _lead(lead, f"{text} A dataset that the network was made for, and more samples of it, would decide it.")
+    timed = [candidate for candidate in members if known(candidate.latency)]
     if len(timed) > 1:
         quick = min(timed, key=latency_of)
         text = "nothing can be recommended, because quality was not measured; "
-        if quick.made and not all(one is quick or is_faster(quick, one) for one in timed):
-            return _lead(place, f"{text}nor can the model tell which is the fastest. {LABELS}")
-        return _lead(place, f"{text}the fastest is {quick.label} with {_latency_text(quick)} median latency. {LABELS}")
-    lacking = "latency" if any(known(one.quality) for one in members) else "quality"
+        if quick.made and not all(candidate is quick or is_faster(quick, candidate) for candidate in timed):
+            return _lead(lead, f"{text}nor can the model tell which is the fastest. {LABELS}")
+        return _lead(lead, f"{text}the fastest is {quick.label} with {_latency_text(quick)} median latency. {LABELS}")
+    lacking = "latency" if any(known(candidate.quality) for candidate in members) else "quality"
     decides = LABELS if lacking == "quality" else "A device that tells times would decide it."
-    return _lead(place, f"nothing can be recommended, because {lacking} was not measured. {decides}")
+    return _lead(lead, f"nothing can be recommended, because {lacking} was not measured. {decides}")
 
 
 def _none(sentence: str) -> Recommendation:
@@ -287,10 +290,10 @@ def _too_few(best: Candidate) -> bool:
     return max(best.quality - best.quality_low, best.quality_high - best.quality) > tolerance(best)
 
 
-def _overlap(one: Candidate, other: Candidate) -> bool:
+def _overlap(candidate: Candidate, other: Candidate) -> bool:
     """Whether the intervals of quality overlap; without intervals nobody can tell, so yes."""
     infinity = math.inf
-    low, high = one.quality_low, one.quality_high
+    low, high = candidate.quality_low, candidate.quality_high
     below = (-infinity if low is None else low) <= (infinity if other.quality_high is None else other.quality_high)
     above = (-infinity if other.quality_low is None else other.quality_low) <= (infinity if high is None else high)
     return below and above
@@ -300,14 +303,16 @@ def _margin(best: Candidate) -> str:
     return "1 point" if best.metric_unit == "1" else "1 %"
 
 
-def _quality(one: Candidate) -> str:
-    return show(one.quality or 0, one.metric_unit)
+def _quality(candidate: Candidate) -> str:
+    return show(candidate.quality or 0, candidate.metric_unit)
 
 
-def _bounds(one: Candidate) -> str:
-    return show_interval(one.quality_low or 0, one.quality_high or 0, one.metric_unit, one.quality or 0)
+def _bounds(candidate: Candidate) -> str:
+    return show_interval(
+        candidate.quality_low or 0, candidate.quality_high or 0, candidate.metric_unit, candidate.quality or 0
+    )
 
 
-def _lead(place: str, text: str) -> str:
+def _lead(lead: str, text: str) -> str:
     """``text`` as a sentence of its own, or after the words that say where it holds."""
-    return place + text if place else text[:1].upper() + text[1:]
+    return lead + text if lead else text[:1].upper() + text[1:]
