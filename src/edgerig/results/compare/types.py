@@ -68,8 +68,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """Source and cell for people."""
-        return f"{self.source}#{self.cell}" if self.cell else self.source
+        """Source and cell for people; the source alone where it names one cell itself."""
+        return self.source if "#" in self.source or "/cells/" in self.source else f"{self.source}#{self.cell}"
 
 
 class SelfCheck(msgspec.Struct, frozen=True, kw_only=True):
