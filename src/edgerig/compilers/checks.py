@@ -85,7 +85,7 @@ def _check_io_type(graph: Graph, indices: Iterable[int], dtype: str | None, file
 def _check_integer(graph: Graph, scheme: str, file: str) -> None:
     allowed = INTEGERS[scheme]
     ends = {*graph.inputs, *graph.outputs}
-    # Operators that convert come last: those beside them, which the quantizer left in float, are to be named.
+    # Conversions come last, so that the error names the operator beside them which the quantizer left in float.
     for operator, tensor in sorted(_used(graph), key=lambda pair: pair[0].op in CONVERSIONS):
         if tensor.index in ends and tensor.dtype in ("float32", "uint8") and operator.op in CONVERSIONS:
             continue

@@ -209,7 +209,7 @@ def _only_input(artifact: Artifact, model: bytes) -> TensorSpec:
     if len(inputs) != 1 or inputs[0].dtype != "float32":
         what = f"has {len(inputs)} inputs" if len(inputs) != 1 else f"has an input of type {inputs[0].dtype}"
         raise IncompatibleError(f"{artifact.name} {what}; calibration feeds one of float32.")
-    # The bytes say nothing of the layout that was declared or found.
+    # The file does not hold the layout that was declared or inferred.
     return with_layouts(inputs, artifact.inputs)[0]
 
 

@@ -195,7 +195,7 @@ def _of_matrices(rule: dict[str, Any] | None, bits: int = 8) -> dict[str, Any]:
     changed = copy.deepcopy({**rule, "operation": operation})
     weights = changed["op_config"]["weight_tensor_config"]
     weights |= {"granularity": qtyping.QuantGranularity.TENSORWISE, "num_bits": bits}
-    # The library checks against the pairs of types that are usual, of which 16 and 16 bits is none.
+    # The library accepts the usual pairs of types only; 16 and 16 bits is not one of them.
     changed["op_config"]["skip_checks"] = True
     return changed
 

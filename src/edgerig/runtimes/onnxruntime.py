@@ -56,7 +56,7 @@ class OnnxRuntime(Runtime):
         inputs = self._session.get_inputs()
         self._input_specs = tuple(_input(node) for node in inputs)
         batches = {node.shape[0] for node in inputs if node.shape and not isinstance(node.shape[0], int)}
-        # Sequences, maps and texts are not asked for: nobody could compare them.
+        # Sequences, maps and texts are not requested: they cannot be compared.
         numeric = [node for node in self._session.get_outputs() if node.type in DTYPES]
         if not numeric:
             raise InferenceError(

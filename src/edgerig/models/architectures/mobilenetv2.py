@@ -105,7 +105,7 @@ class MobileNetV2(KerasModel):
         if not self.settings.fine_tune_epochs:
             return (first,)
         keras = import_keras()
-        # Statistics of a small dataset's batches would undo what the features were learnt with.
+        # Batch statistics of a small dataset would spoil the features that were trained on ImageNet.
         return first, Phase(
             self.settings.fine_tune_epochs,
             settings.learning_rate * self.settings.fine_tune_factor,
@@ -171,7 +171,7 @@ def _load_features(base: Any, path: Path) -> None:
     if path.suffix.lower() == ".keras":
         _copy_by_name(load_keras(path), base, path)
         return
-    # Keras leaves alone what it does not find in the file, with a warning at most: mark it, to see that.
+    # Keras leaves weights unchanged that the file lacks, with a warning at most: fill them with a mark to detect it.
     for variable in base.variables:
         variable.assign(np.full(variable.shape, np.nan, np.float32))
     hint = "It must be made without the top layers (no_top) and for the same alpha."

@@ -66,8 +66,8 @@ class _TfliteFile:
         from ai_edge_litert import schema_py_generated as schema
 
         self.data, self.name, self.schema = data, name, schema
-        # A sound file holds every element of every vector once, in at least one byte; more is a lie that
-        # would otherwise keep us looping.
+        # Every element of a vector takes at least one byte of the file. A larger count is damage, and counting up to
+        # it could take hours.
         self.budget = len(data)
         self.model = schema.Model.GetRootAs(data, 0)
         if self.count(self.model.SubgraphsLength()) <= subgraph or subgraph < 0:

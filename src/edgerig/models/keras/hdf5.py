@@ -68,7 +68,7 @@ def _stored(groups: Any, layer: str) -> tuple[list[str], list[Any]]:
     if "weight_names" in attributes:
         stored = list(attributes["weight_names"])
     else:
-        # Lists that are too long for an attribute are cut into several.
+        # A list that is too long for one attribute is split over several.
         parts = sorted((key for key in attributes if key.startswith("weight_names")), key=lambda key: int(key[12:]))
         stored = [name for part in parts for name in attributes[part]]
     names = [name.decode() if isinstance(name, bytes) else str(name) for name in stored]
