@@ -104,6 +104,14 @@ def test_times_that_stored_rounds_do_not_decide_are_measured_in_pairs(call, tmp_
     assert (tmp_path / "runs/g/pairs-net-litert-local.npz").exists()
 
 
+@pytest.mark.slow
+def test_a_rig_without_limits_and_without_labels_is_held_to_its_latency_alone(call, tmp_path) -> None:
+    (tmp_path / "rig.yaml").write_text(RIG.replace("gate: {size: 0, budgets: [size < 1 MB]}", ""))
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    _, out, _ = call("gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--json")
+    assert [(check["metric"], check["limit"]) for check in json.loads(out)["checks"]] == [("latency", "5 %")]
+
+
 def test_only_what_may_pass_passes() -> None:
     class Result:
         outcome = "inconclusive"

@@ -18,7 +18,7 @@ from edgerig.results.compare.likeness import why_not_times
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import CellComparison, Comparison
 from edgerig.results.gate.judge import Check, GateResult, Outcome, check_cell, worst
-from edgerig.results.gate.limits import DEFAULT, TIMES, Limit, parse_limits
+from edgerig.results.gate.limits import DEFAULT, SHARES, TIMES, Limit, parse_limits
 from edgerig.results.naming import folder_name
 from edgerig.results.types import CellResult, RunResult
 from edgerig.rig.plan import Plan
@@ -57,7 +57,8 @@ def run_gate(plan: Plan, baseline: Path, options: GateOptions, progress: Progres
     _check_baseline(plan, Bundle(baseline).result(), baseline)
     run = execute(plan, Options(out=options.out, resume=options.resume, command=options.command), progress)
     limits = options.limits if options.limits is not None else plan.rig.gate
-    result = judge_run(plan, run, baseline, parse_limits(DEFAULT) if limits is None else limits, options, progress)
+    limits = _usual_limits(run) if limits is None else limits
+    result = judge_run(plan, run, baseline, limits, options, progress)
     files.write_json(options.out / "gate.json", result)
     return result
 
@@ -85,6 +86,12 @@ def judge_run(
         comparison=msgspec.structs.replace(comparison, comparisons=tuple(judged)), baseline=str(baseline),
         bundle=str(options.out), notes=_notes(comparison),
     )  # fmt: skip
+
+
+def _usual_limits(run: RunResult) -> tuple[Limit, ...]:
+    """The limits of a rig without any: those of `DEFAULT`, without quality where no cell is judged."""
+    judged = any(cell.quality.metrics for cell in run.cells)
+    return tuple(limit for limit in parse_limits(DEFAULT) if judged or limit.metric not in SHARES)
 
 
 def _check_baseline(plan: Plan, before: RunResult, baseline: Path) -> None:
