@@ -18,6 +18,7 @@ from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.testing.networks import dense_tflite
+from edgerig.testing.networks.tflite_builder import counting_network
 
 QUICK = {"samples": 20, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 2}
 
@@ -153,3 +154,18 @@ def test_a_label_is_told_from_scores(dtype: str, said: str, tmp_path: Path) -> N
     with pytest.raises(IncompatibleError, match=said) as caught:
         check_networks({"net": replace(network, outputs=outputs)}, EvaluationSamples(digits, 20))
     assert "`random`" in (caught.value.hint or "")
+
+
+def test_a_network_that_keeps_state_is_told_once_beside_its_numbers(tmp_path: Path) -> None:
+    """The warm-up moves the state, so that a comparison with the float model is one of other states."""
+    (tmp_path / "counter.tflite").write_bytes(counting_network())
+    plain = dense_tflite(tmp_path / "plain.tflite", 4, 4)
+    random = {"use": "random", "shape": [4], "samples": 20}
+    heard = Heard()
+    result = edgerig.run(rig(str(tmp_path / "counter.tflite"), random), out=tmp_path / "a", progress=heard)
+    (warning,) = [text for text in result.warnings if "keeps state between inferences" in text]
+    assert "counter" in warning
+    assert "ASSIGN_VARIABLE" in warning
+    assert heard.lines.count(warning) == 1
+    result = edgerig.run(rig(str(plain), random), out=tmp_path / "b")
+    assert not any("keeps state" in text for text in result.warnings)

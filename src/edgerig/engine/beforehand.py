@@ -14,6 +14,7 @@ from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
 from edgerig.models.files import open_artifact
+from edgerig.models.graph.read import read_graph
 from edgerig.plugins import make
 from edgerig.rig.types import ModelPart
 
@@ -55,6 +56,31 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
                 columns = columns_of(network.outputs[network.judged_output], spec.batch)
                 if columns is not None:
                     check_columns(columns, network, tests)
+
+
+#: TFLite operators that keep something from one inference to the next. ONNX has none: its LSTM begins anew each time.
+STATEFUL = frozenset({
+    "ASSIGN_VARIABLE", "SVDF", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN",
+    "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
+})  # fmt: skip
+
+
+def about_state(artifact: Artifact) -> str | None:
+    """What is to be said of a network that keeps state between inferences; None of one that does not."""
+    if artifact.format != "tflite":
+        return None
+    try:
+        operators = {operator.op for operator in read_graph(Path(artifact.path)).operators}
+    except EdgerigError:
+        return None  # its cells tell what is wrong with it
+    kept = sorted(operators & STATEFUL)
+    if not kept:
+        return None
+    return (
+        f"{artifact.name} keeps state between inferences ({', '.join(kept)}): what it answers depends on the samples "
+        "before, the warm-up's among them, so that its quality and its likeness to the float model are not those of "
+        "a network that begins anew with each sample."
+    )
 
 
 @contextlib.contextmanager

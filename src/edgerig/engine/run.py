@@ -15,7 +15,7 @@ from edgerig.bounded import bounded
 from edgerig.cache import StageCache
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
-from edgerig.engine.beforehand import check_networks, check_sizes
+from edgerig.engine.beforehand import about_state, check_networks, check_sizes
 from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
@@ -223,6 +223,9 @@ class _Run:
         self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception], tests: EvaluationSamples
     ) -> None:
         """Put what is known before measuring into the header, so that an unfinished bundle can be shown."""
+        for artifact in artifacts.values():
+            if isinstance(artifact, Artifact):
+                self.stages.note(about_state(artifact))
         infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
         self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=self._dataset_info())
         data = files.digest(dependencies.of_samples(tests.samples, self.dataset.preprocessing))

@@ -79,7 +79,7 @@ class Stages:
     def _model(self, part: ModelPart) -> Artifact:
         if part.file:
             artifact = self._own_file(Path(part.file))
-            self._note(check_classes(artifact, self.dataset))
+            self.note(check_classes(artifact, self.dataset))
             return msgspec.structs.replace(artifact, classes=self.dataset.classes or artifact.classes)
         wrapper = make("model", part.use or "", ModelWrapper, part.options)
         settings = convert_settings(TrainSettings, part.train, "model.train")
@@ -136,7 +136,7 @@ class Stages:
                 self.progress.log(choice.why)
             source = models[choice.label] if choice.label else self._reference_file(part, models[part.label])
             if source.preprocessing != models[part.label].preprocessing:
-                self._note(
+                self.note(
                     f"{part.label} and {source.name}, with which it is compared, were made for other preprocessing: "
                     "each is given its own."
                 )
@@ -228,10 +228,11 @@ class Stages:
         if trained and self.dataset.task != "none":
             return artifact
         if artifact.classes and self.dataset.task != "none" and artifact.preprocessing != self.dataset.preprocessing:
-            self._note(f"{artifact.name} was compiled for other preprocessing than that of {self.dataset.name} here.")
+            self.note(f"{artifact.name} was compiled for other preprocessing than that of {self.dataset.name} here.")
         return msgspec.structs.replace(artifact, preprocessing=self.dataset.preprocessing, classes=self.dataset.classes)
 
-    def _note(self, text: str | None) -> None:
+    def note(self, text: str | None) -> None:
+        """Keep what is to be said of the models, once, and log it; nothing if it is None."""
         if text is not None and text not in self.notes:
             self.notes.append(text)
             self.progress.log(text)
