@@ -158,7 +158,7 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     assert cells["int8-litert-local"]["artifact"]["scheme"] == "int8"
     assert cells["onnx-int8-onnxruntime-local"]["runtime"] == "onnxruntime"
     assert board["instructions"]["kind"] == "emulated"
-    assert 1e6 < sum(layer["instructions"]["value"] for layer in board["layers"]) < 1e7
+    assert 3e5 < sum(layer["instructions"]["value"] for layer in board["layers"]) < 1e6
     assert board["measured_samples"] == 200
     over_tcp = [cell for cell in cells.values() if cell["target"].startswith("tcp://")]
     assert {cell["target"] for cell in over_tcp} == {"tcp://127.0.0.1:17433"}

@@ -161,3 +161,19 @@ def test_the_reason_of_a_failure_is_told_once_and_by_the_users_file_name(
     assert err.count("litert cannot load mine.tflite: quantized_dimension") == 1
     assert err.count("quantized_dimension") == 1
     assert hashlib.sha256(path.read_bytes()).hexdigest()[:12] not in err
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "2.5", ""])
+def test_a_number_of_rounds_that_is_none_is_refused(call, text):
+    code, _, err = call("--rounds", text)
+    assert code == 2
+    assert f"{text!r} is neither a number of 1 or more nor 'auto'" in err
+
+
+def test_rounds_are_measured_as_often_as_asked_for(call):
+    code, out, err = call("--rounds", "2", "--json")
+    assert code == 0, err
+    (cell,) = json.loads(out)["cells"]
+    assert [entry["number"] for entry in cell["rounds"]] == [1, 2]
+    assert cell["repetition"]["planned"] == 2
+    assert cell["latency"]["steady"]["low"] <= cell["latency"]["steady"]["value"] <= cell["latency"]["steady"]["high"]
