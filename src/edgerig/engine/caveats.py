@@ -61,13 +61,15 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
 def why_vacuous(ours: Scores, theirs: Scores, samples: Samples | None = None) -> str | None:
     """Why it says nothing that two networks predict the same of ``samples``, or None; outputs of shape (n, classes)."""
     n = len(ours)
-    if samples is not None and (is_constant(ours) or is_constant(theirs)) and are_identical(samples):
-        return f"{VACUOUS}all {n:,} samples are identical"
-    for whose, scores in (("this network", ours), ("the float model", theirs)):
+    both = (("this network", ours), ("the float model", theirs))
+    for whose, scores in both:
         bad = not_finite(scores)
         if bad:
             return f"{VACUOUS}the output of {whose} is not finite for {_of(bad, n)}"
+    for whose, scores in both:
         if is_constant(scores):
+            if samples is not None and are_identical(samples):
+                return f"{VACUOUS}all {n:,} samples are identical"
             return (
                 f"{VACUOUS}the output of {whose} does not depend on its input, it is the same for all {n:,} samples, "
                 "so that any comparison with it is perfect or means nothing"
@@ -91,8 +93,12 @@ def judge_agreement(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> list[
 
 
 def is_constant(scores: Scores) -> bool:
-    """Whether several samples all have the same output."""
-    return len(scores) > 1 and bool(np.ptp(scores, axis=0).max(initial=0.0) <= CONSTANT * np.abs(scores).max(initial=0))
+    """Whether several samples all have the same output, which is finite."""
+    return (
+        len(scores) > 1
+        and bool(np.isfinite(scores).all())
+        and bool(np.ptp(scores, axis=0).max(initial=0.0) <= CONSTANT * np.abs(scores).max(initial=0))
+    )
 
 
 def are_identical(samples: Samples) -> bool:
