@@ -1,3 +1,4 @@
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -55,6 +56,23 @@ def test_a_bundle_that_was_measured_again_replaces_its_run(history: History, wri
     assert len(history.runs()) == 3
     (latency,) = history.series(metric="latency")
     assert latency.points[1].value == pytest.approx(500e-6, rel=0.1)
+
+
+def test_a_bundle_that_was_moved_is_one_run(history: History) -> None:
+    """Twice in a series it would look like a level of two equal runs."""
+    history.update()
+    (history.folder / "2026-01-02").rename(history.folder / "moved")
+    history.update()
+    assert [Path(run.bundle).name for run in history.runs()] == ["2026-01-03", "moved", "2026-01-01"]
+
+
+def test_making_the_index_anew_does_not_take_it_from_others(history: History) -> None:
+    history.update()
+    with contextlib.closing(sqlite3.connect(history.folder / INDEX)) as other:
+        file = (history.folder / INDEX).stat().st_ino
+        assert history.rebuild() == 3
+        assert (history.folder / INDEX).stat().st_ino == file
+        assert other.execute("SELECT count(*) FROM runs").fetchone() == (3,)
 
 
 def test_a_damaged_bundle_costs_nothing_but_itself(history: History) -> None:

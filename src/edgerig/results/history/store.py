@@ -106,10 +106,21 @@ class History:
         return count
 
     def rebuild(self, say: Callable[[str], None] = lambda text: None) -> int:
-        """Make the index anew out of the bundles that are there; runs whose bundles are gone are forgotten."""
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                (self.folder / f"{INDEX}{suffix}").unlink()
+        """Make the index anew out of the bundles that are there; runs whose bundles are gone are forgotten.
+
+        A file that can be used is emptied and not removed: others may have it open.
+        """
+        if not self.folder.is_dir():
+            return 0
+        try:
+            with self._opened() as index, _transaction(index):
+                index.execute("DELETE FROM runs")
+        except StorageError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise
+            for suffix in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    (self.folder / f"{INDEX}{suffix}").unlink()
         return self.update(say)
 
     def add(self, bundle: Path) -> None:
@@ -194,9 +205,14 @@ class History:
     # ---- inside
 
     def _store(self, index: sqlite3.Connection, entry: RunEntry) -> None:
-        """One run, whole or not at all."""
+        """One run, whole or not at all; in place of what stood for its folder, or of itself before it was moved."""
+        same_run = index.execute(
+            "SELECT bundle FROM runs WHERE rig = ? AND created = ? AND commit_id = ? AND bundle != ?",
+            (entry.rig, entry.created, entry.commit, entry.bundle),
+        )
+        replaced = [entry.bundle, *(bundle for (bundle,) in same_run.fetchall() if not Path(bundle).is_dir())]
         with _transaction(index):
-            index.execute("DELETE FROM runs WHERE bundle = ?", (entry.bundle,))
+            index.executemany("DELETE FROM runs WHERE bundle = ?", [(bundle,) for bundle in replaced])
             cursor = index.execute(
                 "INSERT INTO runs (bundle, stamp, rig, created, commit_id, edgerig, dataset) VALUES (?,?,?,?,?,?,?)",
                 (entry.bundle, entry.stamp, entry.rig, entry.created, entry.commit, entry.edgerig, entry.dataset),
