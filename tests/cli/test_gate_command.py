@@ -112,6 +112,20 @@ def test_a_rig_without_limits_and_without_labels_is_held_to_its_latency_alone(ca
     assert [(check["metric"], check["limit"]) for check in json.loads(out)["checks"]] == [("latency", "5 %")]
 
 
+@pytest.mark.slow
+def test_pairs_do_not_decide_where_the_engine_is_set_otherwise(call, tmp_path: Path) -> None:
+    """They run both networks on the engine as it is set now, and would call the same what takes ten times as long."""
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    (tmp_path / "rig.yaml").write_text(RIG.replace("[litert]", "[{use: litert, kernels: reference}]"))
+    code, out, err = call(
+        "gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--inconclusive", "retry",
+        "--set", "gate.latency=200 %", "--json",
+    )  # fmt: skip
+    (comparison,) = json.loads(out)["comparison"]["comparisons"]
+    assert (code, comparison["pairs"]) == (2, 0), err
+    assert any("settings of the runtime" in note for note in comparison["notes"])
+
+
 def test_only_what_may_pass_passes() -> None:
     class Result:
         outcome = "inconclusive"

@@ -75,10 +75,11 @@ def judge_run(
     checks: list[Check] = []
     judged: list[CellComparison] = []
     for each in comparison.comparisons:
-        own = check_cell(each, limits, now[each.b.cell])
-        if _again(own, options) and why_not_times(before[each.a.cell], now[each.b.cell]) is None:
-            each = _in_pairs(plan, each, (before[each.a.cell], now[each.b.cell]), baseline, options, progress)
-            own = check_cell(each, limits, now[each.b.cell])
+        cells = (before[each.a.cell], now[each.b.cell])
+        own = check_cell(each, limits, cells[1], cells[0])
+        if _again(own, options) and why_not_times(*cells) is None:
+            each = _in_pairs(plan, each, cells, baseline, options, progress)
+            own = check_cell(each, limits, cells[1], cells[0])
         judged.append(each)
         checks += own
     return GateResult(
@@ -109,7 +110,10 @@ def _again(checks: list[Check], options: GateOptions) -> bool:
     wanted: set[Outcome] = set()
     wanted |= {"regressed"} if options.confirm else set()
     wanted |= {"inconclusive"} if options.retry else set()
-    return any(check.metric in TIMES and check.outcome in wanted and check.verdict is not None for check in checks)
+    timed = [check for check in checks if check.metric in TIMES and check.verdict is not None]
+    # Failures are counted in pairs and nowhere else.
+    timed += [check for check in checks if check.metric == "failures" and check.verdict is None]
+    return any(check.outcome in wanted for check in timed)
 
 
 def _in_pairs(
@@ -118,15 +122,15 @@ def _in_pairs(
 ) -> CellComparison:  # fmt: skip
     """The same comparison with times out of pairs of the baseline's network and the new one, on the device as it is.
 
-    What they cannot say is whether the engine or the device has become slower: both run on the same. Where the engine's
-    version or edgerig's differs, the stored rounds stay.
+    What they cannot say is whether the engine or the device has become slower: both run on the same. Where the engine,
+    its version or its settings differ, or edgerig's version, the stored rounds stay.
     """
     a, b = comparison.a, comparison.b
-    differing = next(
-        (name for name in ("runtime", "runtime_version", "edgerig") if getattr(a, name) != getattr(b, name)), ""
-    )
+    differing = [name for name in ("runtime", "runtime_version", "edgerig") if getattr(a, name) != getattr(b, name)]
+    if cells[0].options != cells[1].options:
+        differing.append("settings of the runtime")
     if differing:
-        note = f"{b.cell}: not measured again in pairs: the two differ in {differing.replace('_', ' ')}."
+        note = f"{b.cell}: not measured again in pairs: the two differ in {differing[0].replace('_', ' ')}."
         return msgspec.structs.replace(comparison, notes=(*comparison.notes, note))
     cell = next(each for each in plan.cells if each.id == b.cell)
     try:

@@ -34,7 +34,7 @@ def check(write_run: Write) -> Callable[..., list[Check]]:
     def judged(before: Any, now: Any, limits: dict[str, Any]) -> list[Check]:
         a, b = write_run("a", before), write_run("b", now)
         (comparison,) = compare_bundles(a, b).comparisons
-        return check_cell(comparison, parse_limits(limits), Bundle(b).result().cells[0])
+        return check_cell(comparison, parse_limits(limits), *(Bundle(folder).result().cells[0] for folder in (b, a)))
 
     return judged
 
@@ -88,6 +88,55 @@ def test_a_metric_that_neither_has_is_no_check_and_quality_that_cannot_be_compar
     bare = {"times_ns": arrays["times_ns"]}
     (found,) = check((cell, bare), (cell, bare), {"accuracy": "1 point"})
     assert found.outcome == "inconclusive"
+
+
+def test_a_metric_that_only_one_of_the_two_has_is_not_passed_over(check) -> None:
+    """Whoever asked for a limit must hear that it was not looked at."""
+    cell, arrays = make_measured(BASE)
+    arena = changed(cell, memory={**cell.memory, "arena": number(1000.0, "B")})
+    for before, now, words in ((arena, cell, "The new run has no arena"), (cell, arena, "The baseline has no arena")):
+        (found,) = check((before, arrays), (now, arrays), {"arena": 0})
+        assert (found.outcome, words in found.sentence) == ("inconclusive", True)
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "passed"), (1.2, "regressed")])
+def test_the_median_of_stored_rounds_is_their_latency(check, factor: float, outcome: str) -> None:
+    (found,) = check(make_measured(times(1.0)), make_measured(times(factor)), {"p50": "5 %"})
+    assert found.outcome == outcome
+
+
+def test_failures_that_were_not_counted_pass_nothing_and_those_that_were_do_by_their_test(check) -> None:
+    (found,) = check(make_measured(BASE), make_measured(BASE), {"failures": "5 %"})
+    assert (found.outcome, found.verdict) == ("inconclusive", None)
+    from edgerig.results.compare.failures import failure_verdict
+    from edgerig.results.gate.judge import _change
+
+    (limit,) = parse_limits({"failures": "5 %"})
+    outcomes = [_change(limit, failure_verdict(*counts, 4))[0] for counts in ((0, 0), (0, 4), (0, 1))]
+    assert outcomes == ["passed", "regressed", "inconclusive"]
+
+
+@pytest.mark.parametrize(
+    ("now", "limit", "outcome"),
+    [
+        (0, 0, "passed"), (0, "5 %", "passed"), (100, "1 kB", "passed"), (2000, "1 kB", "regressed"),
+        (1, "50 %", "regressed"),
+    ],
+)  # fmt: skip
+def test_a_count_of_nothing_in_the_baseline_is_compared_all_the_same(check, now: int, limit: str, outcome: str) -> None:
+    cell, arrays = make_measured(BASE)
+    before, after = (changed(cell, memory={"constants": number(float(value), "B")}) for value in (0, now))
+    (found,) = check((before, arrays), (after, arrays), {"constants": limit})
+    assert found.outcome == outcome
+
+
+def test_accuracy_has_regressed_where_its_whole_interval_lies_beyond_the_limit(check) -> None:
+    """Of 600 samples 21 more are wrong: -3.5 points, of which 2 are certain and 3 are not."""
+    outcomes = [
+        check(make_measured(BASE), make_measured(BASE, wrong=31), {"accuracy": limit})[0].outcome
+        for limit in ("2 points", "3 points")
+    ]
+    assert outcomes == ["regressed", "inconclusive"]
 
 
 def test_the_worst_of_all_checks_decides_and_none_passes_nothing() -> None:

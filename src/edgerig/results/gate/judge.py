@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -65,21 +66,27 @@ def worst(outcomes: list[Outcome]) -> Outcome:
     return "inconclusive" if "inconclusive" in outcomes or not outcomes else "passed"
 
 
-def check_cell(comparison: CellComparison, limits: tuple[Limit, ...], cell: CellResult | None) -> list[Check]:
-    """Every limit on one cell. ``cell``: the new result, for budgets; None where it has none.
+def check_cell(
+    comparison: CellComparison, limits: tuple[Limit, ...], cell: CellResult | None, before: CellResult | None = None
+) -> list[Check]:
+    """Every limit on one cell. ``cell``: the new result, ``before``: the baseline's; None where there is none.
 
-    A metric that neither of the two has, such as flash on a laptop, is no check; one that the baseline had and that is
-    gone is inconclusive.
+    A metric that neither of the two has, such as flash on a laptop, is no check; one that only one of them has is
+    inconclusive, and so are failures that nobody counted.
     """
     checks = []
     for limit in limits:
         verdict = comparison.metrics.get(limit.metric)
+        if verdict is None and limit.metric == "p50":
+            # By stored rounds a latency is the median itself.
+            verdict = comparison.metrics.get("latency")
         if limit.kind == "budget":
             outcome, sentence = _budget(limit, cell, verdict)
         elif verdict is None:
-            if limit.metric not in SHARES:
+            why = _absent(limit.metric, comparison, before, cell)
+            if why is None:
                 continue
-            outcome, sentence = "inconclusive", _absent(limit.metric, comparison)
+            outcome, sentence = "inconclusive", why
         else:
             outcome, sentence = _change(limit, verdict)
         checks.append(
@@ -95,19 +102,36 @@ def check_cell(comparison: CellComparison, limits: tuple[Limit, ...], cell: Cell
     return checks
 
 
-def _absent(metric: str, comparison: CellComparison) -> str:
-    why = [note for note in comparison.notes if "uality" in note]
-    return why[0] if why else f"There is no {metric} to compare."
+def _absent(metric: str, comparison: CellComparison, before: CellResult | None, now: CellResult | None) -> str | None:
+    """Why a metric is not compared; None where neither of the two has it."""
+    if metric in SHARES:
+        why = [note for note in comparison.notes if "uality" in note]
+        return why[0] if why else f"There is no {metric} to compare."
+    if metric == "failures":
+        return "Failures are counted in pairs of processes only, and none was measured: --inconclusive retry does."
+    missing = [words for words, cell in (("The baseline", before), ("The new run", now)) if not _has(metric, cell)]
+    if len(missing) == 2:
+        return None
+    return f"{missing[0]} has no {metric} to compare." if missing else f"The two {metric} cannot be compared."
+
+
+def _has(metric: str, cell: CellResult | None) -> bool:
+    return _number(metric, cell)[1] is not None
 
 
 def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
     """How much worse it has become, against how much it may."""
-    if limit.metric in SHARES and verdict.low is not None:
+    if limit.metric == "failures":
+        # Few processes give no interval; what is certain is what the test says.
+        if verdict.verdict in ("same", "better"):
+            return "passed", verdict.sentence
+        more = verdict.verdict == "worse" and verdict.value is not None and verdict.value > limit.value
+        return ("regressed" if more else "inconclusive"), verdict.sentence
+    if limit.metric in SHARES and verdict.low is not None and verdict.high is not None:
         # Of what is better the larger, a loss is what counts.
         if verdict.low >= -limit.value:
             return "passed", verdict.sentence
-        lost = verdict.verdict == "worse" and verdict.value is not None and verdict.value < -limit.value
-        return ("regressed" if lost else "inconclusive"), verdict.sentence
+        return ("regressed" if verdict.high < -limit.value else "inconclusive"), verdict.sentence
     low, high = _bounds(limit, verdict)
     if low is None or high is None:
         return "inconclusive", verdict.sentence
@@ -122,6 +146,10 @@ _ROUNDING = 1e-12
 
 def _bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, float | None]:
     """Bounds of the change in what the limit is in: a share, or the metric's own unit."""
+    if verdict.a == 0 and verdict.b is not None and verdict.method:
+        # What is counted has no share of nothing: none stays within any, and anything is beyond all.
+        more = verdict.b if limit.kind == "absolute" or verdict.b == 0 else math.inf
+        return (more, more) if verdict.count == 0 else (None, None)
     if verdict.low is None or verdict.high is None:
         return None, None
     if verdict.change == "difference":
