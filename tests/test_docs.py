@@ -8,13 +8,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PATTERNS = ("*.md", "docs/**/*.md", "*/README.md", "examples/*/*.md")
 PAGES = sorted({page for pattern in PATTERNS for page in ROOT.glob(pattern)})
-LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+#: Also where the text of a link goes on in the next line, or the link has a title.
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 
 
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as hosts of repositories make them."""
     heads = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S), re.M)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_every_page_is_looked_at() -> None:
+    assert set((ROOT / "docs").rglob("*.md")) <= set(PAGES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
