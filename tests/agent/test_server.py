@@ -5,7 +5,7 @@ import pytest
 
 from edgerig.agent import server, visit
 from edgerig.agent.server import Address, Agent, parse_address
-from edgerig.errors import SpecError, UsageError
+from edgerig.errors import SpecError, UnknownNameError, UsageError
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, encode
 from edgerig.wire.link import TcpLink
@@ -189,3 +189,20 @@ def test_stopping_in_the_middle_of_a_session_ends_its_worker(agent, header, cont
             time.sleep(0.02)
         assert not Path(f"/proc/{worker.pid}").exists()
         assert not worker.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "hint"),
+    [("stranger:Net", "edgerig agent --runtime stranger:Net"), ("litert", "Known: edgerig.")],
+)
+def test_how_a_runtime_of_the_users_own_is_allowed_is_said_to_its_client(agent, header, content, runtime, hint):
+    from edgerig.testing import faults
+    from edgerig.wire.client import WireClient
+
+    with connect(agent) as connected:
+        client = WireClient(TcpLink(connected), who="the agent", timeout=10)
+        client.hello()
+        with pytest.raises(UnknownNameError, match=f"Unknown runtime '{runtime}'") as caught:
+            client.upload_model(header(runtime=runtime), content)
+    assert hint in caught.value.hint
+    assert faults.NAME in caught.value.hint, "what it takes as it is"

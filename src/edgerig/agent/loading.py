@@ -1,12 +1,13 @@
-"""Helpers for loading a network in a worker: importing its engine, its memory, and its name in errors."""
+"""Helpers for loading a network in a worker: its runtime's name, its memory, and its name in errors."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgerig.errors import EdgerigError
+from edgerig.errors import EdgerigError, UnknownNameError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.memory import peak_rss
 from edgerig.runtimes.base import Runtime
@@ -43,3 +44,16 @@ def import_engine(runtime: Runtime, path: Path) -> None:
     # What fails here fails again in `Runtime.load`, whose error is the better one.
     with contextlib.suppress(Exception):
         runtime._prepare(path)
+
+
+def unknown_runtime(name: str, allowed: Sequence[str]) -> UnknownNameError:
+    """The error for a runtime that clients of this agent may not ask for; of a class of the user's it tells how to
+    allow it, since no client can have one imported."""
+    error = UnknownNameError("runtime", name, allowed)
+    if ":" in name:
+        error.hint = (
+            "An agent imports only what it was started with, on its own machine: "
+            f"edgerig agent --runtime {shlex.quote(name)}, and one --runtime more for each other that clients may ask "
+            f"for. It takes: {', '.join(error.known) or 'none'}."
+        )
+    return error

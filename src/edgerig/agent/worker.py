@@ -23,13 +23,13 @@ import numpy as np
 
 from edgerig import child_logs, plugins
 from edgerig.agent.greeting import answer_hello
-from edgerig.agent.loading import errors_name, import_engine, network_memory
+from edgerig.agent.loading import errors_name, import_engine, network_memory, unknown_runtime
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import watch
 from edgerig.agent.worker_process import ERRORS
 from edgerig.artifact import TensorSpec
-from edgerig.errors import EdgerigError, InferenceError, UnknownNameError, WireError
+from edgerig.errors import EdgerigError, InferenceError, WireError
 from edgerig.logs import Levels
 from edgerig.measure.clocks import inference_clock
 from edgerig.measure.kinds import Quantity
@@ -211,7 +211,7 @@ class Worker:
 
     def _make(self, header: ModelHeader) -> Runtime:
         if self.runtimes and header.runtime not in self.runtimes:
-            raise UnknownNameError("runtime", header.runtime, self.runtimes)
+            raise unknown_runtime(header.runtime, self.runtimes)
         runtime = plugins.make("runtime", header.runtime, Runtime, header.options)
         runtime.require()
         return runtime
