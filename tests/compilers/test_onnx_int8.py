@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
+from edgerig.progress import Progress, Task
 
 
 def predictions(path: str, inputs: Any) -> Any:
@@ -227,3 +230,27 @@ def test_the_factors_of_a_resize_are_settings_and_stay_float(blobs: Dataset, tmp
     test = blobs.split("test").inputs(slice(0, 5), blobs.preprocessing).transpose(0, 3, 1, 2)
     expected = predictions(source.path, test)
     assert np.abs(predictions(made.path, test) - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.INFO])
+def test_advice_of_the_quantizer_is_logged_where_more_than_warnings_is_asked_for(
+    level: int, float_net: Artifact, blobs: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What others log on the root logger meanwhile is logged in any case."""
+
+    class Talks(Progress):
+        @contextmanager
+        def task(self, name: str, total: int | None = None) -> Iterator[Task]:
+            yield Talking(name, total)
+
+    class Talking(Task):
+        def changed(self) -> None:
+            logging.getLogger().warning("sample %d", self.done)
+
+    settings = OnnxInt8Settings(calibration_samples=2)
+    with caplog.at_level(level):
+        OnnxInt8(settings).compile(float_net, tmp_path, blobs, Talks())
+    advice = [record for record in caplog.records if "onnxruntime" in Path(record.pathname).parts]
+    assert bool(advice) == (level == logging.INFO)
+    messages = [record.getMessage() for record in caplog.records]
+    assert [text for text in messages if text.startswith("sample")] == ["sample 1", "sample 2"]

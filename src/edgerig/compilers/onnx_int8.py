@@ -236,17 +236,21 @@ def _prepare(model: bytes, work: Path) -> Path:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep ONNX Runtime's advice on the root logger from the user's terminal."""
+    """Drop ONNX Runtime's advice, which it gives on the root logger, unless more than warnings is asked for there.
+
+    Records of anybody else pass, as do errors.
+    """
     root = logging.getLogger()
 
-    def refuse(_: logging.LogRecord) -> bool:
-        return False
+    def passes(record: logging.LogRecord) -> bool:
+        is_advice = record.levelno < logging.ERROR and "onnxruntime" in Path(record.pathname).parts
+        return not is_advice or root.isEnabledFor(logging.INFO)
 
-    root.addFilter(refuse)
+    root.addFilter(passes)
     try:
         yield
     finally:
-        root.removeFilter(refuse)
+        root.removeFilter(passes)
 
 
 def _constants_are_no_inputs(model: Any) -> None:
