@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.bounded import work
+from tests.heard import Steps
 
 from edgerig import plugins
 from edgerig.artifact import TensorSpec
@@ -23,7 +23,6 @@ from edgerig.bounded import Limits
 from edgerig.bounded.worker import Worker
 from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, InferenceError, ModelError
-from edgerig.progress import Progress, Task
 
 
 @pytest.fixture
@@ -116,28 +115,8 @@ def test_work_without_progress_is_given_up(worker: Worker) -> None:
     assert gone(worker.process.pid)
 
 
-class Heard(Progress):
-    def __init__(self) -> None:
-        self.lines: list[Any] = []
-
-    @contextmanager
-    def task(self, name: str, total: int | None = None) -> Iterator[Task]:
-        lines = self.lines
-        lines.append((name, total))
-
-        class Written(Task):
-            def changed(self) -> None:
-                lines.append((self.done, self.note))
-
-        yield Written(name, total)
-        lines.append("end")
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
-
-
 def test_progress_is_heard_and_counts_as_life(worker: Worker) -> None:
-    heard = Heard()
+    heard = Steps()
     # All steps together take longer than the limit.
     assert call(worker, work.count, heard, 5, 0.8, limits=Limits(silence=3.0)) == 5
     steps = [(step + 1, f"step {step}") for step in range(5)]
@@ -145,7 +124,7 @@ def test_progress_is_heard_and_counts_as_life(worker: Worker) -> None:
 
 
 def test_tasks_that_a_dead_child_left_open_are_ended(worker: Worker) -> None:
-    heard = Heard()
+    heard = Steps()
     with pytest.raises(CompileError, match="given up"):
         call(worker, work.count, heard, 1, 60.0, limits=Limits(silence=2.0))
     assert heard.lines == ["begins", ("count", 1), "end"]
@@ -203,7 +182,7 @@ def test_stopping_the_program_ends_the_child(worker: Worker) -> None:
 
 def test_what_engines_print_fills_no_disk(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgerig.bounded.worker.MOST_WORDS", 1000)
-    heard = Heard()
+    heard = Steps()
     os.write(worker._words.fileno(), b"x" * 5000)
     call(worker, work.count, heard, 3, 0.2)
     assert os.fstat(worker._words.fileno()).st_size <= 1000

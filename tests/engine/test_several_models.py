@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.heard import Heard
 
 import edgerig
 from edgerig.artifact import Artifact, Origin
@@ -13,7 +14,6 @@ from edgerig.engine.references import Choice, choose_references
 from edgerig.engine.stages import place_artifact
 from edgerig.measure import Unavailable
 from edgerig.models.files import open_artifact
-from edgerig.progress import Progress
 from edgerig.report import build_report
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import Agreement
@@ -148,25 +148,15 @@ def test_a_network_of_other_outputs_is_no_reference(nets: Path) -> None:
     assert "was not given" in chosen.why
 
 
-class Words(Progress):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def log(self, text: str) -> None:
-        self.said.append(text)
-
-
 def test_more_samples_than_there_are_is_said_before_anything_is_measured(nets: Path, tmp_path: Path) -> None:
-    words = Words()
+    heard = Heard()
     data = rig(str(nets / "a.tflite"), dataset={"use": "random", "shape": [784], "samples": 30})
     data["matrix"] = [{"runtimes": ["litert"], "samples": 50}]
-    result = edgerig.run(data, out=tmp_path / "out", progress=words)
+    result = edgerig.run(data, out=tmp_path / "out", progress=heard)
     assert result.cells[0].measured_samples == 30
-    measured = next(i for i, text in enumerate(words.said) if text.startswith("[1/1]"))
+    measured = next(i for i, text in enumerate(heard.lines) if text.startswith("[1/1]"))
     for text in ("random has 30 test samples, and 40 were asked for", "50 samples were asked for, and there are 30"):
-        (place,) = [i for i, said in enumerate(words.said) if text in said]
+        (place,) = [i for i, said in enumerate(heard.lines) if text in said]
         assert place < measured
         assert any(text in warning for warning in result.warnings)
 
