@@ -10,7 +10,7 @@ from edgerig.rig.document import NO_FILE, Document, plain_copy, read_document, s
 from edgerig.rig.parse import parse_rig
 from edgerig.rig.plan import Plan, make_plan
 
-#: Where a run goes if nobody says.
+#: Default folder of a run.
 DEFAULT_OUT = Path("runs")
 
 
@@ -19,7 +19,7 @@ def plan(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), setting
 
     Args:
         spec: A rig file's path, or its content as a dict.
-        only: Patterns of cell ids, as of the shell.
+        only: Patterns of cell ids, in the shell's syntax (``*``, ``?``).
         settings: Assignments such as ``"measure.samples=200"``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a run before anything is trained, compiled or measured."""
+"""Checks before a run: what would fail for certain is refused before anything is trained, compiled or measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgerig.rig.types import ModelPart
 
 
 def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
-    """Refuse models that cannot take a dataset's samples, before these are fetched.
+    """Refuse models that cannot take a dataset's samples, before the samples are downloaded.
 
     Raises:
         IncompatibleError: The shapes do not fit. ModelError: A file cannot be read.
@@ -29,7 +29,7 @@ def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
         with _named(part.label, len(parts) > 1):
             if part.file:
                 network = open_artifact(Path(part.file))
-                # One whose own preprocessing resizes takes samples of any size.
+                # A model whose own preprocessing resizes takes samples of any size.
                 if network.preprocessing.resize is None:
                     check_size(dataset, network)
             else:
@@ -37,9 +37,9 @@ def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
 
 
 def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -> None:
-    """Refuse networks, by label, that no cell could run or judge: their inputs, layout, or number of outputs.
+    """Refuse networks, by label, that no cell could run or score: wrong inputs, layout, or number of outputs.
 
-    What else is wrong, such as a sample that cannot be read, is the cells' to tell.
+    Other faults, such as a sample that cannot be read, are reported by the cells.
 
     Raises:
         IncompatibleError: Says what does not fit, and of which network where there are several.
@@ -58,7 +58,7 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
                     check_columns(columns, network, tests)
 
 
-#: TFLite operators that keep something from one inference to the next. ONNX has none: its LSTM begins anew each time.
+#: TFLite operators that keep state between inferences. ONNX has none: its LSTM starts from its initial state each time.
 STATEFUL = frozenset({
     "ASSIGN_VARIABLE", "SVDF", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN",
     "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
@@ -66,13 +66,13 @@ STATEFUL = frozenset({
 
 
 def about_state(artifact: Artifact) -> str | None:
-    """What is to be said of a network that keeps state between inferences; None of one that does not."""
+    """A note on a network that keeps state between inferences; None for a network without state."""
     if artifact.format != "tflite":
         return None
     try:
         operators = {operator.op for operator in read_graph(Path(artifact.path)).operators}
     except EdgerigError:
-        return None  # its cells tell what is wrong with it
+        return None  # its cells report the error
     kept = sorted(operators & STATEFUL)
     if not kept:
         return None
@@ -85,7 +85,7 @@ def about_state(artifact: Artifact) -> str | None:
 
 @contextlib.contextmanager
 def _named(label: str, several: bool) -> Iterator[None]:
-    """What does not fit, with the model's name where there are several."""
+    """Prefix an `IncompatibleError` raised inside with the model's name where there are several models."""
     try:
         yield
     except IncompatibleError as error:

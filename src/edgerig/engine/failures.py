@@ -1,4 +1,4 @@
-"""What becomes of an error of one cell: a note in the bundle, a line in the summary, and the run's own error."""
+"""What happens to an error of one cell: a note in the bundle, a line in the summary, and the run's own error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgerig.errors import (
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import CellFailure
 
-#: What a run may fail with, if all that failed did so for that reason; else it is an `InferenceError`.
+#: Errors that a run raises as such if every failed cell failed with one; otherwise it raises `InferenceError`.
 KINDS = (TargetError, InferenceError, IncompatibleError, DatasetError, ModelError, CompileError, StorageError)
 #: Cells that the summary names.
 MOST_LINES = 50
@@ -35,14 +35,14 @@ class Failures:
         self._briefs: list[str] = []
 
     def add(self, cell: str, error: BaseException, round: int = 1) -> str:
-        """Note why ``cell`` could not be measured; returns that in one line, or of which cell it was told already.
+        """Note why ``cell`` failed; returns the reason in one line, or the cell that reported the same one before.
 
         Args:
             cell: Its id. error: What went wrong.
-            round: The round that failed; earlier ones are kept.
+            round: The round that failed; earlier rounds are kept.
 
         Raises:
-            StorageError: Not even that can be written.
+            StorageError: The note cannot be written.
         """
         expected = isinstance(error, EdgerigError)
         message = str(error) if expected else f"Unexpected {type(error).__name__}: {error}"
@@ -61,11 +61,11 @@ class Failures:
         return brief if first is note else f"as {first.id}"
 
     def error(self, cells: int, *, shown: bool = False) -> EdgerigError:
-        """The error that a run of so many cells ends with.
+        """The error that ends a run with failed cells.
 
         Args:
-            cells: The cells of the run.
-            shown: Whether somebody read each reason when it happened: then it names the cells alone.
+            cells: The number of cells in the run.
+            shown: Whether the user saw each reason when it occurred: then the message only names the cells.
         """
         kind = next((kind for kind in KINDS if all(isinstance(e, kind) for e in self._errors)), InferenceError)
         reasons = [""] * len(self._briefs) if shown else [f": {brief}" for brief in self._briefs]
@@ -85,7 +85,7 @@ class Failures:
 
 
 def _brief(error: EdgerigError) -> str:
-    """An error on one line: of a message with a table, its first line. The hint stays."""
+    """An error on one line: only the first line of a message with a table. The hint is kept."""
     first, _, rest = error.message.strip().partition("\n")
     text = f"{first.rstrip(' :.')}." if rest else first
     return " ".join(f"{text} {error.hint or ''}".split())

@@ -1,4 +1,4 @@
-"""From the rounds of a cell to its figures: each the median of its rounds, with the interval between them."""
+"""From the rounds of a cell to its figures: each is the median over rounds, with the interval between them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from edgerig.rig.types import Measure
 def summed_up(
     result: CellResult, times_ns: Sequence[NDArray[np.int64]], measure: Measure, *, exact: bool = False
 ) -> CellResult:
-    """``result`` with its figures made of all of its rounds, at least one.
+    """``result`` with figures computed from all of its rounds, of which there is at least one.
 
     Args:
-        result: Of which only the rounds, and what is measured once alone, is looked at.
+        result: Only its rounds and its one-time measurements are read.
         times_ns: The raw times of each round.
         measure: How the cell is measured.
         exact: Whether every round would give the same numbers.
@@ -63,9 +63,9 @@ def summed_up(
 
 
 def between_rounds(quantities: Sequence[Quantity]) -> Quantity:
-    """One figure of several rounds: their median with its 95 % interval, which is not below 0.
+    """One figure over several rounds: their median with its 95 % interval, clipped at 0.
 
-    Rounds that could not tell it are left out; if none could, the first one's reason stands for all.
+    Rounds without a value are left out; if none has one, the first round's reason is returned.
     """
     numbers = [quantity for quantity in quantities if isinstance(quantity, Measurement)]
     if not numbers:
@@ -78,9 +78,9 @@ def between_rounds(quantities: Sequence[Quantity]) -> Quantity:
 
 
 def as_modelled(latency: Latency, model: ModelBand | Unavailable) -> Latency:
-    """``latency`` of a session whose times a model made: with its error as their bounds, or why there are none.
+    """``latency`` of a session whose times come from a model: with the model's error as bounds, or why there are none.
 
-    No distribution: the spread of its times is that of instructions.
+    Without a distribution: the spread would be that of instruction counts.
     """
 
     def modelled(time: Quantity) -> Quantity:
@@ -104,7 +104,7 @@ def as_modelled(latency: Latency, model: ModelBand | Unavailable) -> Latency:
 
 
 def _latency(result: CellResult, pooled: Distribution) -> Latency:
-    """The times of ``result.rounds``; what is measured once alone is as it was."""
+    """The times of ``result.rounds``; one-time measurements stay as they are."""
     return replace(
         result.latency,
         **times_of(result.rounds, pooled, result.clock, result.method, result.batch),
@@ -112,7 +112,7 @@ def _latency(result: CellResult, pooled: Distribution) -> Latency:
 
 
 def times_of(rounds: Sequence[Round], pooled: Distribution, clock: str, method: str, batch: int) -> dict[str, Any]:
-    """The fields of `Latency` that are made of rounds, each of which has times of its own."""
+    """The fields of `Latency` that are computed over rounds, each of which has its own times."""
     of = "" if batch == 1 else f" of an inference of {batch} samples"
     kind: Kind = next((entry.load.kind for entry in rounds if isinstance(entry.load, Measurement)), "measured")
 
@@ -149,7 +149,7 @@ def times_of(rounds: Sequence[Round], pooled: Distribution, clock: str, method: 
 
 
 def _scaled(number: Quantity, of: Callable[[float], float], unit: str, method: str) -> Quantity:
-    """What follows from a time alone, such as a rate; ``method`` holds ``{}`` for how the time was had."""
+    """A figure derived from a time, such as a rate; ``{}`` in ``method`` is replaced by the method of the time."""
     if isinstance(number, Unavailable):
         return number
     ends = [of(end) for end in (number.low, number.high) if end]
@@ -172,8 +172,8 @@ def _memory(rounds: Sequence[Round]) -> dict[str, Quantity]:
 
 
 def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distribution:
-    """All inferences, with the spread and the drift that they have within a round: what lies between rounds is told
-    apart from it."""
+    """All inferences, with the spread and the drift within a round: the difference between rounds is reported
+    separately."""
     steadies = [entry.steady for entry in rounds if entry.steady is not None]
     return replace(
         pooled,
@@ -190,7 +190,7 @@ def _said_of_rounds(rounds: Sequence[Round]) -> list[str]:
 
 
 def _unlike_outputs(rounds: Sequence[Round]) -> list[str]:
-    """Whether the engine gave the same samples other outputs in another process."""
+    """A warning where the engine gave other outputs for the same samples in another process."""
     unlike = [str(entry.number) for entry in rounds if entry.outputs != rounds[0].outputs]
     if not unlike:
         return []
@@ -202,7 +202,7 @@ def _unlike_outputs(rounds: Sequence[Round]) -> list[str]:
 
 
 def _with_warnings(latency: Latency, warnings: tuple[str, ...]) -> Latency:
-    """``latency`` with what speaks against its steady state beside that."""
+    """``latency`` with these warnings at its steady state."""
 
     def warned(quantity: Any) -> Any:
         return replace(quantity, warnings=warnings) if isinstance(quantity, Measurement) else quantity
@@ -212,7 +212,7 @@ def _with_warnings(latency: Latency, warnings: tuple[str, ...]) -> Latency:
 
 
 def _about_agreement(agreement: Agreement | Unavailable) -> tuple[str, ...]:
-    """What is to be said of the comparison with the float model; that there is none is no warning by itself."""
+    """Warnings of the comparison with the float model; a missing comparison is no warning by itself."""
     if isinstance(agreement, Unavailable):
         return (f"Same as float is {agreement.reason}.",) if agreement.reason.startswith(VACUOUS) else ()
     return agreement.warnings

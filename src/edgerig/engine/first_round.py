@@ -1,4 +1,4 @@
-"""The first round of a cell: every test sample once, and all that is measured once alone."""
+"""The first round of a cell: every test sample once, and all measurements that are taken once only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Layers = tuple[LayerTime, ...] | Unavailable
 
 
 class _FirstPass(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one session told."""
+    """All measurements of one session."""
 
     series: str
     report: LoadReport
@@ -58,15 +58,15 @@ class _FirstPass(msgspec.Struct, frozen=True, kw_only=True):
 def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     """Deploy a cell's artifact on its device and measure it there.
 
-    What is measured so far lies in the folder ``context.scratch``; if it is not empty, the pass over the samples goes
-    on where it stopped.
+    Partial results are stored in the folder ``context.scratch``; if it is not empty, the pass over the samples resumes
+    where it stopped.
 
     Returns:
         The result with its first round, and the raw arrays that belong to it: ``scores``, ``predictions``, ``labels``
         and ``indices`` of the n samples, and ``times_ns`` of all m >= n measured inferences.
 
     Raises:
-        TargetError: The device is not there, went away for good, or ran another file than it was sent.
+        TargetError: The device is not there, did not come back, or ran another file than it was sent.
         InferenceError: Its engine refused the network or failed.
         IncompatibleError: Dataset and network do not fit.
     """
@@ -131,7 +131,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
 
 
 def cold_times(context: CellContext, report: LoadReport, first_ns: int) -> dict[str, Measurement]:
-    """``load`` and ``first`` of a `Round`, as the device told them."""
+    """``load`` and ``first`` of a `Round`, as the device reported them."""
 
     def device(seconds: float, method: str) -> Measurement:
         kind: Any = context.target.kind
@@ -144,7 +144,7 @@ def cold_times(context: CellContext, report: LoadReport, first_ns: int) -> dict[
 
 
 def _run(context: CellContext) -> _FirstPass:
-    """The session of the first round, from opening to closing."""
+    """The session of the first round, from open to close."""
     samples, measure, artifact = context.samples, context.measure, context.artifact
     with Deployment(
         context.cell, artifact, context.target, measure, context.progress, context.check_deployed
@@ -193,7 +193,7 @@ def _run(context: CellContext) -> _FirstPass:
 
 
 def _profile(session: Session, inputs: Array, measure: Measure) -> tuple[Layers, dict[str, Quantity]]:
-    """The profile, and the memory as the same session tells it afterwards."""
+    """The profile, and the memory that the same session reports after it."""
     if not measure.profile:
         return Unavailable("the per-operator profile was switched off"), memory_of(session)
     try:
@@ -204,7 +204,7 @@ def _profile(session: Session, inputs: Array, measure: Measure) -> tuple[Layers,
 
 
 def _with_memory_of_profile(before: dict[str, Quantity], after: dict[str, Quantity]) -> dict[str, Quantity]:
-    """Memory as it was before the profile, which needs some itself, and what only the profile could tell."""
+    """Memory before the profile, which needs some itself, plus the entries that only the profile could provide."""
     return {name: after.get(name, own) if isinstance(own, Unavailable) else own for name, own in before.items()}
 
 
@@ -215,7 +215,7 @@ def _transport(session: Session, inputs: Array, measure: Measure) -> Quantity:
 
 
 def _score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Unavailable, InputFit | None]:
-    """What the outputs are worth, against the labels and against the float model's."""
+    """Quality of the outputs against the labels, and agreement with the float model."""
     samples, reference = context.samples, context.reference
     fit = summarize_fit(steady.fit, the_input(context.artifact))
     quality = judge_quality(samples.dataset, steady.scores, samples.samples.labels, samples.samples)
@@ -259,7 +259,7 @@ def _arrays(steady: Steady, context: CellContext) -> dict[str, Array]:
     return {
         "times_ns": steady.times_ns,
         "scores": steady.scores,
-        # NaN predicts nothing.
+        # A NaN output predicts no class.
         "predictions": np.where(np.isnan(steady.scores).any(axis=1), -1, steady.scores.argmax(axis=1)).astype(np.int64),
         "labels": context.samples.samples.labels,
         "indices": context.samples.indices,

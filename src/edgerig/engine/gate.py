@@ -1,4 +1,4 @@
-"""Measure a rig and hold it against a baseline."""
+"""Measure a rig and check it against a baseline."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to gate.
 
     Attributes:
-        out: Where to measure to. resume: whether to go on with what is there.
-        limits: Instead of the rig's; ``5 %`` of latency and half a point of accuracy if neither has any.
-        confirm: Whether a time that stored rounds call worse is measured again, in pairs with the baseline's network.
-        retry: Whether one that is inconclusive is, too.
+        out: Folder to measure into. resume: whether to continue an unfinished run there.
+        limits: Override the rig's; if neither has any, ``5 %`` of latency and half a point of accuracy.
+        confirm: Whether a time that is worse by stored rounds is measured again, in pairs with the baseline's network.
+        retry: Whether an inconclusive time is measured again, too.
     """
 
     out: Path
@@ -43,14 +43,14 @@ class GateOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_gate(plan: Plan, baseline: Path, options: GateOptions, progress: Progress) -> GateResult:
-    """Run ``plan`` into ``options.out`` and judge every cell against the bundle ``baseline``.
+    """Run ``plan`` into ``options.out`` and check every cell against the bundle ``baseline``.
 
-    Leaves ``gate.json`` in the folder.
+    Writes ``gate.json`` into the folder.
 
     Raises:
         StorageError: The baseline cannot be read.
-        UsageError: It is the folder to measure to, or has no cell in common with the rig.
-        EdgerigError: What a run raises.
+        UsageError: The baseline is the folder to measure into, or has no cell in common with the rig.
+        EdgerigError: Any error of a run.
     """
     if baseline.resolve() == options.out.resolve():
         raise UsageError(f"{baseline} is the baseline: it cannot be measured to.", "Give another --out.")
@@ -90,13 +90,13 @@ def judge_run(
 
 
 def _usual_limits(run: RunResult) -> tuple[Limit, ...]:
-    """The limits of a rig without any: those of `DEFAULT`, without quality where no cell is judged."""
+    """The limits of a rig without any: those of `DEFAULT`, without quality where no cell is scored."""
     judged = any(cell.quality.metrics for cell in run.cells)
     return tuple(limit for limit in parse_limits(DEFAULT) if judged or limit.metric not in SHARES)
 
 
 def _check_baseline(plan: Plan, before: RunResult, baseline: Path) -> None:
-    """Say what cannot be compared before anything is measured."""
+    """Refuse a baseline that cannot be compared, before anything is measured."""
     known = {cell.id for cell in before.cells}
     if not known & {cell.id for cell in plan.cells} and not len(known) == len(plan.cells) == 1:
         raise IncompatibleError(
@@ -106,7 +106,7 @@ def _check_baseline(plan: Plan, before: RunResult, baseline: Path) -> None:
 
 
 def _again(checks: list[Check], options: GateOptions) -> bool:
-    """Whether pairs are to decide on times."""
+    """Whether the times are to be measured again in pairs."""
     wanted: set[Outcome] = set()
     wanted |= {"regressed"} if options.confirm else set()
     wanted |= {"inconclusive"} if options.retry else set()
@@ -120,10 +120,10 @@ def _in_pairs(
     plan: Plan, comparison: CellComparison, cells: tuple[CellResult, CellResult], baseline: Path, options: GateOptions,
     progress: Progress,
 ) -> CellComparison:  # fmt: skip
-    """The same comparison with times out of pairs of the baseline's network and the new one, on the device as it is.
+    """The same comparison with times from pairs of the baseline's network and the new one on the current device.
 
-    What they cannot say is whether the engine or the device has become slower: both run on the same. Where the engine,
-    its version or its settings differ, or edgerig's version, the stored rounds stay.
+    Pairs cannot show that the engine or the device became slower, since both networks run on the same one. Where the
+    engine, its version or its settings differ, or edgerig's version, the verdict from stored rounds stays.
     """
     a, b = comparison.a, comparison.b
     differing = [name for name in ("runtime", "runtime_version", "edgerig") if getattr(a, name) != getattr(b, name)]

@@ -1,4 +1,4 @@
-"""What a model is, in a few figures for the report, and how large its variants are."""
+"""Key figures of a model for the report, and the sizes of its variants."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from edgerig.rig.plan import Plan, chain_key
 def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact]) -> ModelInfo:
     """Name, source and counts; the counts come from the first deployed float file whose operators can be read.
 
-    A Keras file holds no operators in execution order, so its TFLite is counted instead; and of two formats that hold
-    them the one that needs no process of its own to be read.
+    A Keras file holds no operators in execution order, so its TFLite file is counted instead. Of two formats that hold
+    them, the one that can be read without a separate process is preferred.
     """
     parameters = macs = None
     kinds = {artifact.format: formats.named(artifact.format) for artifact in artifacts}
@@ -41,7 +41,7 @@ def model_info(model: Artifact, name: str, source: str, artifacts: list[Artifact
 def size_rows(
     models: dict[str, Artifact], plan: Plan, artifacts: dict[str, Artifact | Exception]
 ) -> tuple[VariantSize, ...]:
-    """Every file against the first model's."""
+    """The size of every file relative to the first model's."""
     (first, model), *others = models.items()
     files_ = {f"{label} ({other.format})": other.size for label, other in others}
     variants = {

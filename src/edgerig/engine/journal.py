@@ -1,4 +1,4 @@
-"""What a cell has measured so far, on disk: a run that dies goes on after the last piece that is finished."""
+"""The partial results of a cell, on disk: a run that was killed resumes after the last finished portion."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edgerig import files
 from edgerig.errors import StorageError, storing
 from edgerig.results.reading import read_arrays
 
-#: The arrays of a piece.
+#: The arrays of a portion.
 PIECE = ("scores", "times_ns", "fit")
 
 
 class Journal:
-    """Pieces of one cell's pass over the test samples, in order, without gaps.
+    """Portions of one cell's pass over the test samples, in order, without gaps.
 
     Args:
-        folder: Where the pieces lie, one file each.
-        key: Hash of everything that the results depend on; pieces of another key are not used.
-        batch: Samples an inference.
+        folder: Folder of the portions, one file each.
+        key: Hash of everything that the results depend on; portions with another key are not used.
+        batch: Samples per inference.
     """
 
     def __init__(self, folder: Path, key: str, batch: int = 1) -> None:
@@ -36,7 +36,7 @@ class Journal:
         return sum(len(piece["scores"]) for piece in self._pieces)
 
     def load(self) -> None:
-        """Find what an earlier run left; from the first damaged piece on, nothing is used."""
+        """Read the portions of an earlier run; the first damaged one and all after it are ignored."""
         marker = self.folder / "key"
         if marker.is_file() and marker.read_text() == self.key:
             while (piece := self._read(self._path(len(self._pieces)))) is not None:
@@ -45,20 +45,20 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def append(self, **arrays: NDArray[Any]) -> None:
-        """Keep one more piece: ``scores`` (n, classes), ``fit`` (n, counts), and ``times_ns`` of their inferences."""
+        """Store a portion: ``scores`` (n, classes), ``fit`` (n, counts), and ``times_ns`` of their inferences."""
         with storing(self.folder):
             if not self._pieces:
                 files.write_text(self.folder / "key", self.key)
             path = self._path(len(self._pieces))
             temporary = path.with_suffix(".tmp")
-            # No fsync: this is for a process that dies, and a piece that a crash of the machine damages is found out.
+            # No fsync: this protects from a killed process; a portion damaged by a system crash is detected on reading.
             with temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
             temporary.replace(path)
         self._pieces.append(arrays)
 
     def joined(self, name: str) -> NDArray[Any]:
-        """One array of all pieces."""
+        """One array, concatenated over all portions."""
         return np.concatenate([piece[name] for piece in self._pieces])
 
     def _path(self, number: int) -> Path:

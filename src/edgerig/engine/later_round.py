@@ -1,4 +1,4 @@
-"""A later round of a cell: a fresh process or deployment, of which only times and memory are measured."""
+"""A later round of a cell: a fresh process or deployment in which only times and memory are measured."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ Array = NDArray[Any]
 
 
 class SeriesChangedError(EdgerigError):
-    """The device, its engine or edgerig is not what the earlier rounds of a cell were measured with."""
+    """The device, its engine or edgerig is not the one that the earlier rounds of a cell were measured with."""
 
 
 def measure_again(
     context: CellContext, result: CellResult, earlier: tuple[NDArray[np.int64], ...]
 ) -> tuple[CellResult, NDArray[np.int64]]:
-    """One more round of a cell that has some.
+    """One more round of a cell that has some already.
 
     Args:
         context: The cell.
-        result: What its earlier rounds gave.
-        earlier: The raw times of these, one array each.
+        result: The result of its earlier rounds.
+        earlier: The raw times of those rounds, one array each.
 
     Returns:
-        The result of all rounds, and the raw times of the new one in ns, shape (m,).
+        The result over all rounds, and the raw times of the new one in ns, shape (m,).
 
     Raises:
-        SeriesChangedError: It would be a round of something else.
-        TargetError: The device is not there, or went away for good. InferenceError: Its engine failed.
+        SeriesChangedError: The round would not belong to the same series.
+        TargetError: The device is not there, or did not come back. InferenceError: Its engine failed.
     """
     round_, times_ns, interruptions = _run(context, result)
     result = replace(
@@ -67,7 +67,7 @@ def measure_again(
 
 
 def _run(context: CellContext, result: CellResult) -> tuple[Round, NDArray[np.int64], tuple[str, ...]]:
-    """The session of the round; also what interrupted it."""
+    """The session of the round; also its interruptions."""
     started, begin, sleep = now(), time.perf_counter(), SleepWatch()
     measure, artifact, first = context.measure, context.artifact, result.rounds[0]
     with Deployment(
@@ -112,7 +112,7 @@ def _run(context: CellContext, result: CellResult) -> tuple[Round, NDArray[np.in
 def _repeat(
     deployment: Deployment, inputs: Array, context: CellContext, result: CellResult
 ) -> tuple[NDArray[np.int64], str]:
-    """The times of as many inferences as the round's seconds take, and the digest of the first outputs."""
+    """The times of the inferences that fit the round's seconds, and the digest of the first outputs."""
     artifact, measure = context.artifact, context.measure
     judged, batch = artifact.judged_output, the_input(artifact).batch
     spec = deployment.session.load_report.outputs[judged]
@@ -126,7 +126,7 @@ def _repeat(
 
 
 def inferences_of(result: CellResult, context: CellContext) -> int:
-    """How many inferences a later round measures: its part of the seconds, at the first round's median latency."""
+    """Number of inferences of a later round: its share of the seconds, at the first round's median latency."""
     measure, first = context.measure, result.rounds[0].steady
     assert first is not None
     most = max(FEWEST, MAX_INFERENCES // (measure.planned_rounds or FEWEST_ROUNDS))

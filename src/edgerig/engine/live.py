@@ -1,4 +1,4 @@
-"""Compare live: measure two plans' cells in pairs of fresh processes, and everything else about them once."""
+"""Live comparison: measure two plans' cells in pairs of fresh processes, and everything else about them once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from edgerig.rig.plan import Cell, Plan
 
 
 class LiveSide(msgspec.Struct, frozen=True):
-    """One of the two: what the user called it, its plan, and what was measured of it once."""
+    """One side of a comparison: the user's name for it, its plan, and its one-time measurements."""
 
     source: str
     plan: Plan
@@ -42,16 +42,16 @@ def compare_live(
 ) -> Comparison:  # fmt: skip
     """Measure both plans once for quality, size and memory, then their cells in pairs for times.
 
-    Leaves in the folder ``out`` the two bundles ``a`` and ``b``, the raw times of all pairs (``pairs-<cell>.npz``), and
+    Writes into ``out`` the two bundles ``a`` and ``b``, the raw times of all pairs (``pairs-<cell>.npz``), and
     ``comparison.json``.
 
     Args:
-        sources: What the user calls the two. plans: theirs; of one cell each, or of cells with equal ids.
+        sources: The user's names of the two. plans: theirs; of one cell each, or of cells with equal ids.
 
     Raises:
         IncompatibleError: The two have no cell in common, or run on different devices.
         Interrupted: Ctrl-C; there is no verdict then.
-        EdgerigError: What a run raises.
+        EdgerigError: Any error of a run.
     """
     matched = _matched(plans)
     a, b = (
@@ -72,7 +72,7 @@ def compare_live(
 
 
 def _matched(plans: tuple[Plan, Plan]) -> list[tuple[Cell, Cell]]:
-    """Cells of either plan that belong together, each pair on one device."""
+    """Corresponding cells of the two plans, each pair on one device."""
     a, b = plans
     if len(a.cells) == len(b.cells) == 1:
         matched = [(a.cells[0], b.cells[0])]
@@ -94,7 +94,7 @@ def _matched(plans: tuple[Plan, Plan]) -> list[tuple[Cell, Cell]]:
 
 
 def _measured(source: str, plan: Plan, out: Path, progress: Progress) -> LiveSide:
-    """A plan, run once for everything but times."""
+    """A plan, run once for everything except times."""
     rig = plan.rig
     once = msgspec.structs.replace(rig.measure, rounds=1, seconds=0.0, profile=False, transport_samples=0, pictures=0)
     plan = msgspec.structs.replace(plan, rig=msgspec.structs.replace(rig, measure=once))
@@ -104,7 +104,7 @@ def _measured(source: str, plan: Plan, out: Path, progress: Progress) -> LiveSid
 
 
 def _set_aside(out: Path, progress: Progress) -> None:
-    """Move what an interrupted comparison left out of the way: it is of no use to this one, and is not lost."""
+    """Rename the results of an interrupted comparison: they cannot be resumed, and must not be lost."""
     if not Bundle(out).exists or Bundle(out).finished:
         return
     other = next(name for n in itertools.count(1) if not (name := out.with_name(f"{out.name}.{n}")).exists())
@@ -143,7 +143,7 @@ def _compare_cells(
 def _untimed(
     results: tuple[CellResult, CellResult], options: LiveOptions, refused: str | None
 ) -> dict[str, MetricVerdict]:
-    """The times of two cells that no pair was measured of."""
+    """The times of two cells for which no pair was measured."""
     times = [result.latency.steady for result in results]
     values = [time.value if isinstance(time, Measurement) else None for time in times]
     kind = times[0].kind if isinstance(times[0], Measurement) else "measured"

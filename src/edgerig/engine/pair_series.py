@@ -1,4 +1,4 @@
-"""Pairs until a verdict stands, or there have been enough, or one of the two fails too often."""
+"""Measures pairs until there is a verdict, or enough pairs, or one of the two variants failed too often."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from edgerig.measure.comparison import is_look
 from edgerig.progress import Progress
 from edgerig.targets.base import Target
 
-#: Pairs that may be lost, to crashes or to a machine that slept, before no more are tried.
+#: Pairs that may be discarded, after crashes or because the machine slept, before measuring stops.
 MOST_LOST = 4
 NAMES = ("A", "B")
 
 
 class PairSeries(msgspec.Struct):
-    """What was measured of two variants.
+    """The measurements of two variants.
 
     Attributes:
-        pairs: Those that are whole.
-        started: Pairs that were begun. crashes: how many of A's and of B's processes failed in them.
+        pairs: The complete ones.
+        started: Number of pairs that were begun. crashes: how many of A's and of B's processes failed in them.
         lost: Why pairs were discarded, in sentences.
-        given_up: Whether so many were lost that no more were tried.
+        given_up: Whether measuring stopped because too many pairs were discarded.
     """
 
     pairs: list[Pair] = msgspec.field(default_factory=list)
@@ -38,15 +38,15 @@ def measure_pairs(
     target: Target, variants: tuple[Variant, Variant], most: int, stands: Callable[[list[Pair]], bool],
     progress: Progress, name: str, keep: Callable[[list[Pair]], None] = lambda pairs: None,
 ) -> PairSeries:  # fmt: skip
-    """Pairs of the two ``variants``, looked at as `edgerig.measure.comparison.LOOKS` says.
+    """Pairs of the two ``variants``, evaluated after the numbers of pairs in `edgerig.measure.comparison.LOOKS`.
 
     Args:
-        most: Pairs at most. stands: whether a verdict stands on the pairs so far; asked at each look.
-        name: Of the work, for progress. keep: stores the pairs so far; called after each of them.
+        most: Largest number of pairs. stands: whether the pairs so far give a verdict; called at each evaluation.
+        name: Of the work, for progress. keep: stores the pairs so far; called after each pair.
 
     Raises:
         Interrupted: Ctrl-C; the pairs so far are kept, and there is no verdict.
-        TargetError: The device went away, or another run has it.
+        TargetError: The device was lost, or another run holds it.
     """
     series = PairSeries()
     with progress.task(name, most) as task:
@@ -70,7 +70,7 @@ def measure_pairs(
 
 
 def _next_pair(target: Target, variants: tuple[Variant, Variant], series: PairSeries) -> Pair | None:
-    """One more pair; None where it was lost, which the series then tells."""
+    """One more pair; None where it was discarded, which is then noted in ``series``."""
     number = series.started
     series.started += 1
     try:
@@ -88,7 +88,7 @@ def _next_pair(target: Target, variants: tuple[Variant, Variant], series: PairSe
 
 
 def _still_there(target: Target, number: int, error: VariantError) -> None:
-    """A device that is gone is no fault of what ran there."""
+    """Raise if the device is gone, which is no fault of the variant that ran there."""
     try:
         target.check()
     except TargetError as gone:

@@ -23,12 +23,12 @@ from edgerig.measure.stats import TAIL_SAMPLES
 from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P50, P99, PEAK_RSS, Metric, judged, undecided
 from edgerig.results.compare.types import MetricVerdict, SelfCheck
 
-#: The slowdown that every comparison says whether it can tell it.
+#: The slowdown for which every comparison says whether it could be detected.
 ASKED = 0.05
-#: Pairs of A against A.
+#: Number of pairs of A against itself.
 CHECK_PAIRS = LOOKS[0]
 _METHOD = "log ratios of pairs of fresh processes; Student's interval at the level of its look"
-#: Inferences of a process of which the 99th percentile can be taken.
+#: Fewest inferences of a process for a 99th percentile.
 _TAIL = TAIL_SAMPLES * 100
 
 
@@ -39,7 +39,7 @@ def latency_estimate(pairs: Sequence[Pair]) -> Estimate:
 
 
 def stands(pairs: Sequence[Pair], margin: float) -> bool:
-    """Whether the pairs so far give a verdict on latency, or no more of them would."""
+    """Whether the pairs so far give a verdict on latency, or more pairs would not help."""
     try:
         return judge_ratio(latency_estimate(pairs), margin) != "inconclusive"
     except ValueError:
@@ -47,7 +47,7 @@ def stands(pairs: Sequence[Pair], margin: float) -> bool:
 
 
 def self_check(series: PairSeries, margin: float) -> SelfCheck | None:
-    """What A against itself says of this machine now; None where there are no pairs to say it."""
+    """The noise floor of this machine by A against itself; None where there are no pairs."""
     if len(series.pairs) < CHECK_PAIRS:
         return None
     try:
@@ -72,7 +72,7 @@ def self_check(series: PairSeries, margin: float) -> SelfCheck | None:
 
 
 def time_verdicts(series: PairSeries, margin: float, refused: str | None) -> dict[str, MetricVerdict]:
-    """Latency, its median and tail, loading, first inference and memory of the processes, by name.
+    """Verdicts on latency, its median and tail, loading, first inference and memory of the processes, by name.
 
     Args:
         margin: Of the latency, a share of 1.
@@ -92,7 +92,7 @@ def time_verdicts(series: PairSeries, margin: float, refused: str | None) -> dic
 
 
 def _chunked(metric: Metric, series: PairSeries, quantile: float, refused: str | None) -> MetricVerdict:
-    """A quantile of the times within chunks."""
+    """The verdict on a quantile of the times within chunks."""
     if (why := _too_few(series)) is not None:
         return undecided(metric, refused or why)
     a, b = (
@@ -111,7 +111,7 @@ def _chunked(metric: Metric, series: PairSeries, quantile: float, refused: str |
 
 
 def _of_runs(metric: Metric, series: PairSeries, what: Callable[[Run], float], refused: str | None) -> MetricVerdict:
-    """One number of each process."""
+    """The verdict on one number per process."""
     if (why := _too_few(series)) is not None:
         return undecided(metric, refused or why)
     values = np.array([(what(pair.first), what(pair.second)) for pair in series.pairs])
@@ -143,13 +143,13 @@ def _runs(series: PairSeries) -> list[Run]:
 
 
 def _mean(values: list[float]) -> float:
-    """Geometric, as the mean of log ratios is."""
+    """The geometric mean, to match the mean of log ratios."""
     positive = np.array(values)
     return float(np.exp(np.log(positive).mean())) if (positive > 0).all() else 0.0
 
 
 def _resolution(pairs: Sequence[Pair]) -> float:
-    """The clock's tick as a share of an inference."""
+    """The clock's tick relative to an inference."""
     ticks = [resolution_seconds(run.clock) or 0.0 for pair in pairs for run in (pair.first, pair.second)]
     shortest = min(float(np.median(np.concatenate(run.chunks))) for pair in pairs for run in (pair.first, pair.second))
     return max(ticks) / max(shortest * 1e-9, 1e-9)

@@ -1,4 +1,4 @@
-"""Pairs of fresh processes on one device that run short chunks in turns: what comparisons are made of."""
+"""Pairs of fresh processes on one device that run short chunks in turns: the raw material of comparisons."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from edgerig.rig.types import Part
 from edgerig.targets.base import Session, Target
 
 Array = NDArray[Any]
-#: A chunk is one series of inferences of about so many seconds by either network.
+#: A chunk is one series of inferences of one network, of about this many seconds.
 CHUNK_SECONDS = 0.015
-#: Inferences of a chunk: enough for its 10th percentile, and what fits a message of any link.
+#: Bounds on the inferences of a chunk: enough for its 10th percentile, and few enough for a message of any link.
 FEWEST, MOST = 10, 2000
-#: Chunks of a pair, each A B B A; and the seconds after which there are no more than `LEAST_CHUNKS`.
+#: Chunks of a pair, in the order A B B A; and the seconds after which there are no more than `LEAST_CHUNKS`.
 CHUNKS, LEAST_CHUNKS = 12, 4
 PAIR_SECONDS = 1.2
-#: Inferences of a chunk where a pair would take longer than so many seconds otherwise.
+#: Inferences of a chunk where a pair would take longer than this many seconds otherwise.
 LEAST, LONGEST_PAIR = 2, 10.0
-#: Inferences before those that count; fewer where they would take longer than `WARMUP_SECONDS`.
+#: Warm-up inferences; fewer where they would take longer than `WARMUP_SECONDS`.
 WARMUP, WARMUP_SECONDS = 20, 1.0
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """What is compared: a network with its engine, and inputs in the network's own dtype, shape (n, ...)."""
+    """One side of a comparison: a network, its engine, and inputs in the network's own dtype, shape (n, ...)."""
 
     label: str
     artifact: Artifact
@@ -43,13 +43,13 @@ class Variant(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What one process of a pair told.
+    """The measurements of one process of a pair.
 
     Attributes:
         chunks: Times in ns of each chunk, shape (m,), int64.
         load_seconds: From file to allocated tensors. first_ns: The first inference.
         memory: Bytes by name at its end.
-        clock, threads, runtime_version: As it told when it loaded the network.
+        clock, threads, runtime_version: As reported when it loaded the network.
     """
 
     chunks: tuple[NDArray[np.int64], ...]
@@ -62,7 +62,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """Two processes that took turns: A and B. ``core`` is the core that both were held on, if they were."""
+    """Two processes that took turns: A and B. ``core`` is the core that both were pinned to, if they were."""
 
     first: Run
     second: Run
@@ -74,7 +74,7 @@ class VariantError(EdgerigError):
 
     Attributes:
         second: Whether it was B.
-        crashed: Whether its process or engine failed; else it told what cannot be, such as times of a clock that jumps.
+        crashed: Whether its process or engine failed; else its answer is impossible, such as times of a jumping clock.
     """
 
     def __init__(self, error: EdgerigError, second: bool) -> None:
@@ -89,12 +89,12 @@ class SleptError(EdgerigError):
 def run_pair(target: Target, first: Variant, second: Variant, number: int) -> Pair:
     """A fresh process of each variant on ``target``, both loaded, running chunks in turns.
 
-    Where the device holds one network at a time each has it for half of the pair's chunks, twice: A B B A. Odd pairs
-    begin with B. On this machine both processes of one thread are held on one core, the next one from pair to pair:
-    two cores of a machine with other work are not equally fast.
+    Where the device holds only one network at a time, each is deployed twice, for half of the pair's chunks: A B B A.
+    Odd pairs begin with B. On this machine both single-threaded processes are pinned to one core, another one for each
+    pair: two cores of a machine with other work are not equally fast.
 
     Raises:
-        VariantError: A process died, or its engine failed, or told times that cannot be.
+        VariantError: A process died, its engine failed, or it reported impossible times.
         SleptError: This machine slept meanwhile.
     """
     watch = SleepWatch()
@@ -123,7 +123,7 @@ class _Process:
             raise
 
     def check(self) -> None:
-        """A number must belong to the file that was asked for."""
+        """Check that the device loaded the file that it was sent."""
         if self.session.load_report.sha256 != self.variant.artifact.sha256:
             raise AnswerError(f"The device loaded another file than {self.variant.label}.")
 
@@ -156,7 +156,7 @@ class _Process:
         try:
             yield
         except LeaseError:
-            raise  # somebody else has the device: that is no fault of a variant
+            raise  # another run holds the device: no fault of a variant
         except EdgerigError as error:
             raise VariantError(error, self.second) from error
 
@@ -179,7 +179,7 @@ def _side_by_side(target: Target, variants: tuple[Variant, Variant], order: tupl
 
 
 def _apart(target: Target, variants: tuple[Variant, Variant], order: tuple[int, int]) -> Pair:
-    """A B B A, each a deployment of its own; a chunk pairs one of A with one of B."""
+    """A B B A, each a separate deployment; a chunk pairs one of A with one of B."""
     runs: dict[int, list[Run]] = {0: [], 1: []}
     count, chunks = 0, 0
     for side in (*order, *order[::-1]):
@@ -197,7 +197,7 @@ def _apart(target: Target, variants: tuple[Variant, Variant], order: tuple[int, 
 
 
 def _joined(runs: list[Run]) -> Run:
-    """Two deployments as one: chunk by chunk, so that each has something of both."""
+    """Two deployments merged into one run, alternating chunks so that every part of it contains both."""
     early, late = runs
     chunks = tuple(chunk for both in zip(early.chunks, late.chunks, strict=True) for chunk in both)
     return msgspec.structs.replace(early, chunks=chunks)
@@ -207,13 +207,13 @@ def _sizes(warm: list[NDArray[np.int64]]) -> tuple[int, int]:
     """Inferences of a chunk, and chunks of a pair, by the times of the warm-up."""
     slowest = max(1e-9, max(float(np.median(times)) for times in warm) * 1e-9)
     count = int(np.clip(CHUNK_SECONDS / slowest, FEWEST, MOST))
-    # Of a network that takes a second, ten in each of sixteen series would take minutes.
+    # For a network of one second per inference, ten in each of sixteen chunks would take minutes.
     count = max(LEAST, min(count, int(LONGEST_PAIR / (4 * LEAST_CHUNKS * slowest))))
     return count, int(np.clip(PAIR_SECONDS / (4 * count * slowest), LEAST_CHUNKS, CHUNKS))
 
 
 def _hold(first: Session, second: Session, number: int) -> int | None:
-    """Hold both processes on one core, where they are this machine's and of one thread; which."""
+    """Pin both single-threaded processes of this machine to one core; returns the core, or None if not pinned."""
     pids = [first.pid, second.pid]
     if None in pids or first.load_report.threads != 1 or second.load_report.threads != 1:
         return None
@@ -224,13 +224,13 @@ def _hold(first: Session, second: Session, number: int) -> int | None:
             for task in Path(f"/proc/{pid}/task").iterdir():
                 os.sched_setaffinity(int(task.name), {core})
     except (AttributeError, OSError):
-        # No such call on this system, or a thread that has just ended: cores are then the scheduler's business.
+        # The system has no such call, or a thread has just ended: leave the cores to the scheduler.
         return None
     return core
 
 
 def paired_chunks(pair: Pair) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """The chunks of a pair as ratios are made of them: A's two series of each A B B A, and B's two."""
+    """The chunks of a pair as ratios need them: A's two chunks of each A B B A, and B's two."""
     return [
         (np.concatenate(pair.first.chunks[i : i + 2]), np.concatenate(pair.second.chunks[i : i + 2]))
         for i in range(0, len(pair.first.chunks), 2)
@@ -238,7 +238,7 @@ def paired_chunks(pair: Pair) -> list[tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def bytes_of(name: str) -> Callable[[Run], float]:
-    """The memory of that name; NaN where it was not told."""
+    """The memory of that name in bytes; NaN where it was not reported."""
 
     def of_run(run: Run) -> float:
         quantity = run.memory.get(name)

@@ -1,4 +1,4 @@
-"""What the host notes while samples pass: its own time, and outputs that are no numbers."""
+"""Observations of the host while samples pass: its own time, and outputs that are not finite."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Array = NDArray[Any]
 
 
 class HostTime:
-    """Host time a sample, of portions of samples: the median, which a pause does not move.
+    """Host time per sample, over portions of samples: the median, which a pause does not move.
 
     Args:
-        what: What the host does meanwhile, for messages.
+        what: What the host does in this time, for messages.
     """
 
     def __init__(self, what: str) -> None:
@@ -28,21 +28,21 @@ class HostTime:
         self._counts: list[int] = []
 
     def add(self, seconds: float, count: int) -> None:
-        """A portion of ``count`` samples that took ``seconds``."""
+        """Add a portion of ``count`` samples that took ``seconds``."""
         self._seconds.append(seconds)
         self._counts.append(max(1, count))
 
     @property
     def samples(self) -> int:
-        """How many samples there were."""
+        """Number of samples added."""
         return sum(self._counts)
 
     def median(self) -> float | None:
-        """Seconds a sample; None where there was none."""
+        """Seconds per sample; None without samples."""
         return float(np.median(self._each())) if self._seconds else None
 
     def pause(self) -> str | None:
-        """A sentence, if this program stood still in a portion."""
+        """A warning if this program was suspended during a portion."""
         if len(self._seconds) < 2:
             return None
         each, longest = self._each(), max(self._seconds)
@@ -56,7 +56,7 @@ class HostTime:
 
 
 class Finite:
-    """Counts samples whose outputs are infinite or no numbers.
+    """Counts samples with an output that is infinite or NaN.
 
     Args:
         specs: The outputs.
@@ -68,20 +68,20 @@ class Finite:
         self._samples = 0
 
     def look(self, outputs: Sequence[Array]) -> None:
-        """See the outputs of some samples, each of shape (n, ...)."""
+        """Count in the outputs of some samples, each of shape (n, ...)."""
         self._samples += len(outputs[0])
         for index, array in enumerate(outputs):
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 self._bad[index] += int((~np.isfinite(array.reshape(len(array), -1)).all(axis=1)).sum())
 
     def check(self, scores: Array | None = None, judged: int = 0) -> None:
-        """See that there were none.
+        """Check that all outputs were finite.
 
         Args:
-            scores: What is kept of output ``judged``, of all samples, those of an earlier session included.
+            scores: The stored values of output ``judged``, of all samples, those of an earlier session included.
 
         Raises:
-            InferenceError: There were; names the output and how many of how many samples.
+            InferenceError: Some were not; the message names the output and the numbers of samples.
         """
         if scores is not None:
             self._samples = len(scores)

@@ -1,4 +1,4 @@
-"""A bundle before and after a run: made ready, gone on with, or left as it was."""
+"""A bundle before and after a run: created, resumed, or restored."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from edgerig.rig.plan import Plan
 
 
 def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
-    """Keep other runs out of a folder that this one may write to. Nothing in it is changed yet.
+    """Lock a folder that this run may write to. Nothing in it is changed yet.
 
     Raises:
         UsageError: Another run writes there; or the folder holds an unfinished run, or one of another plan.
-        StorageError: The folder is there and no bundle, or cannot be written.
+        StorageError: The folder exists and is no bundle, or cannot be written.
     """
     refuse_foreign_folder(bundle)
-    # Before the folder is looked at: another run may be writing there.
+    # Lock before looking at the folder: another run may be writing there.
     bundle.lock()
     refuse_foreign_folder(bundle)
     if not bundle.exists or not (bundle.begun or bundle.finished):
@@ -41,7 +41,7 @@ def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:
 
 
 def open_bundle(bundle: Bundle, plan: Plan, *, command: str) -> Header:
-    """The header of a bundle that is ready to be written to: a new one, or that of the run which is resumed.
+    """The header of a bundle that is ready to be written to: a new one, or that of the resumed run.
 
     Raises:
         UsageError: It holds a run of another plan.
@@ -70,10 +70,10 @@ def open_bundle(bundle: Bundle, plan: Plan, *, command: str) -> Header:
 
 
 def take_back(bundle: Bundle, moved: Path | None, progress: Progress, *, opened: bool) -> None:
-    """After a failure before the first cell: leave the folder as it was before the run.
+    """After a failure before the first cell: restore the folder to what it was before the run.
 
     Args:
-        moved: Where the finished bundle went that was there, if there was one.
+        moved: Where the finished bundle that was there was moved to, if there was one.
         opened: Whether the run had written to the folder, see `open_bundle`.
     """
     if not bundle.locked or (opened and (bundle.begun or any(bundle.path.glob("cells/*/failure.json")))):
@@ -89,10 +89,10 @@ def take_back(bundle: Bundle, moved: Path | None, progress: Progress, *, opened:
 
 
 def check_same_plan(bundle: Bundle, plan: Plan) -> Header:
-    """The header of a bundle of the same plan.
+    """The header of a bundle, checked to be of the same plan.
 
     Raises:
-        UsageError: It is of another one.
+        UsageError: It is of another plan.
     """
     header = bundle.header()
     if header.version != BUNDLE_VERSION:
@@ -115,10 +115,10 @@ def now() -> str:
 
 
 def refuse_foreign_folder(bundle: Bundle) -> None:
-    """Refuse what is there and is no bundle. A folder that a run has locked is looked at once that lock is ours.
+    """Refuse a folder that exists and is no bundle. A locked folder is checked later, once this run holds the lock.
 
     Raises:
-        StorageError: Nothing of it was touched.
+        StorageError: It is no bundle; nothing in it was touched.
     """
     path = bundle.path
     if bundle.exists or not path.exists() or (not bundle.locked and (path / LOCK).exists()):

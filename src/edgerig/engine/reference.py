@@ -1,4 +1,4 @@
-"""What the float model itself predicts: what every deployment is compared with."""
+"""The predictions of the float model, which every deployment is compared with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
 
-#: Samples that a framework predicts at once, and bytes of their inputs: activations take many times as much.
+#: Samples that a framework predicts in one call, and bytes of their inputs: activations need several times as much.
 BATCH, BATCH_BYTES = 256, 16 << 20
 
 
@@ -33,8 +33,8 @@ def why_no_reference(artifact: Artifact) -> str | None:
 def reference_scores(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[np.float32]:
     """The scores of a float model on all test samples, shape (n, classes), float32.
 
-    It is run by the usual runtime of its format, or else, as Keras is, by the framework that it comes from; either in a
-    process of its own.
+    It is run by the default runtime of its format, or, as for Keras, by the framework that it comes from; either in a
+    separate process.
     """
     runtime = formats.named(artifact.format).runtime
     if runtime is not None:

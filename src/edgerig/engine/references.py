@@ -1,4 +1,4 @@
-"""With which float network each model's predictions are compared."""
+"""Chooses the float network that each model's predictions are compared with."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from edgerig.rig.types import ModelPart
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The label of the model that another is compared with, itself included, and why if that is a guess.
+    """The label of the reference model, which may be the model itself, and the reason if it is a guess.
 
-    ``label`` is None where the model names a file of its own, or has nothing to be compared with; ``why`` then says
-    what to do.
+    ``label`` is None where the model names a file of its own, or has no reference; ``why`` then says what to do.
     """
 
     label: str | None
@@ -24,12 +23,12 @@ class Choice(msgspec.Struct, frozen=True):
 def choose_references(parts: Sequence[ModelPart], models: Mapping[str, Artifact]) -> dict[str, Choice]:
     """The reference of each model of a run, by label.
 
-    In this order: the file that the model names itself; the model, if it is float; the model of the run that its
-    description says it was made from; the only float model of the run with outputs of the same size, or of those the
-    only one of its format.
+    In this order: the file that the model names; the model itself, if it is float; the model of the run that it was
+    made from by its description; the only float model of the run with outputs of the same size, or the only one of its
+    format among those.
 
     Args:
-        parts: The models. models: what they are, by label.
+        parts: The models of the rig. models: their artifacts, by label.
     """
     return {part.label: _choice(part, models) for part in parts}
 
@@ -46,7 +45,7 @@ def _choice(part: ModelPart, models: Mapping[str, Artifact]) -> Choice:
             return Choice(label)
     floats = [label for label, model in models.items() if model.scheme == "float32" and _alike(model, own)]
     same = [label for label in floats if models[label].format == own.format]
-    # The same network often lies there in several formats.
+    # A run often has the same network in several formats.
     only, what = (floats, "float model") if len(floats) == 1 else (same, f"float {own.format} model")
     if len(only) == 1:
         return Choice(
@@ -60,11 +59,11 @@ def _choice(part: ModelPart, models: Mapping[str, Artifact]) -> Choice:
 
 
 def _alike(network: Artifact, other: Artifact) -> bool:
-    """Whether two networks give as many values a sample."""
+    """Whether two networks give equally many values per sample."""
     return _values(network) == _values(other)
 
 
 def _values(model: Artifact) -> float:
-    """Values that the judged output has for a sample."""
+    """Values per sample of the scored output."""
     batch = model.inputs[0].batch if model.inputs else 1
     return model.outputs[model.judged_output].elements / max(batch, 1)

@@ -1,4 +1,4 @@
-"""How often a cell is measured: as often as was asked for, until its figure is known well enough, or once."""
+"""How often a cell is measured: a fixed number of rounds, until its interval is narrow enough, or once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def repetition_of(rounds: Sequence[Round], steady: Quantity, measure: Measure, *
 
     Args:
         rounds: Those so far.
-        steady: The median latency made of them.
-        measure: How many were asked for.
+        steady: The median latency over them.
+        measure: The requested number of rounds.
         exact: Whether every round would give the same numbers.
     """
     half_width = _half_width(steady) if len(rounds) > 1 else None
@@ -60,7 +60,7 @@ def _enough(count: int, seconds: float, half_width: float | None, measure: Measu
 
 
 def short_of(repetition: Repetition) -> list[str]:
-    """What is to be said where ``rounds: auto`` ended before the interval was as narrow as was asked for."""
+    """A warning where ``rounds: auto`` ended before the interval was as narrow as requested."""
     return [f"{repetition.reason[:1].upper()}{repetition.reason[1:]}."] if NOT_REACHED in repetition.reason else []
 
 

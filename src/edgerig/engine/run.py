@@ -1,4 +1,4 @@
-"""Lead a plan through its stages into a bundle."""
+"""Runs a plan through its stages into a bundle."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from edgerig.targets.base import Target
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run a plan: where to, and whether to go on with what is there."""
+    """How to run a plan: the folder to write to, and whether to resume the run there."""
 
     out: Path
     resume: bool = False
@@ -56,9 +56,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 def execute(plan: Plan, options: Options, progress: Progress | None = None) -> RunResult:
     """Run a plan into the bundle ``options.out``.
 
-    A finished bundle that is already there is moved aside, once devices, dataset and given files were looked at and
-    found to fit; an unfinished one is gone on with if ``resume``, else refused if something is measured there. A run
-    that fails before its first cell leaves the folder as it was.
+    A finished bundle that is already there is moved aside once devices, dataset and input files have been checked; an
+    unfinished one is resumed if ``resume``, else refused if it holds measurements. A run that fails before its first
+    cell leaves the folder as it was.
 
     Raises:
         TargetError: A device is not there.
@@ -123,7 +123,7 @@ class _Run:
     Attributes:
         header: The bundle's header, once it is opened.
         opened: Whether the run has begun to write; until then what was in the folder is untouched.
-        moved: Where the finished bundle went that was in the folder, if there was one.
+        moved: Where the finished bundle that was in the folder was moved to, if there was one.
     """
 
     def __init__(self, plan: Plan, dataset: Dataset, bundle: Bundle, options: Options, progress: Progress) -> None:
@@ -157,7 +157,7 @@ class _Run:
             self._measure(targets, artifacts, tests, references)
             self._tell_failed_references()
         if self.failures.notes:
-            # What an earlier run wrote when all was well would hide that.
+            # The results.json of an earlier run without failures would hide that.
             (self.bundle.path / "results.json").unlink(missing_ok=True)
             cells = len(self.plan.cells)
             raise self.failures.error(cells, shown=cells > 1 and self.progress.shown)
@@ -166,7 +166,7 @@ class _Run:
         return result
 
     def _open_bundle(self) -> None:
-        """Move aside what is finished there, and write the header: from here on the folder is this run's."""
+        """Move a finished bundle aside and write the header: from here on the folder belongs to this run."""
         self.opened = True
         if self.bundle.exists and self.bundle.finished and not self.options.resume:
             self.moved = self.bundle.archive()
@@ -174,11 +174,11 @@ class _Run:
         self.header = open_bundle(self.bundle, self.plan, command=self.options.command)
 
     def _shortages(self) -> list[str]:
-        """Which cells ask for more samples than there are; said before anything is trained or measured."""
+        """Cells that request more samples than there are; reported before anything is trained or measured."""
         total, asked = len(self.dataset.split("test")), self.plan.rig.measure.samples
         most = total if asked is None else min(asked, total)
         name, notes = self.dataset.name, []
-        # Nobody need have asked for the default.
+        # Only a number that the user set is a request; the default is not.
         if asked is not None and asked > total and asked != Measure().samples:
             notes.append(f"{name} has {total:,} test samples, and {asked:,} were asked for: all {total:,} are run.")
             self.progress.log(notes[-1])
@@ -189,9 +189,9 @@ class _Run:
         return notes
 
     def _compile(self, models: dict[str, Artifact]) -> dict[str, Artifact | Exception]:
-        """Key of model and chain to artifact, placed in the bundle; the empty chain is the model itself.
+        """Artifacts by model and chain, placed in the bundle; the empty chain is the model itself.
 
-        Where a chain could not be compiled, its error, which is then its cells'.
+        A chain that could not be compiled maps to its error, which its cells then fail with.
 
         Raises:
             EdgerigError: None of the cells has a network to run.
@@ -216,13 +216,13 @@ class _Run:
         except (Interrupted, StorageError):
             raise
         except Exception as error:
-            self.progress.log(f"compile {part.label} of {parent.name}: FAILED")  # its cells tell why
+            self.progress.log(f"compile {part.label} of {parent.name}: FAILED")  # its cells report the reason
             return error
 
     def _describe(
         self, models: dict[str, Artifact], artifacts: dict[str, Artifact | Exception], tests: EvaluationSamples
     ) -> None:
-        """Put what is known before measuring into the header, so that an unfinished bundle can be shown."""
+        """Write to the header what is known before measuring, so that an unfinished bundle can be displayed."""
         for artifact in artifacts.values():
             if isinstance(artifact, Artifact):
                 self.stages.note(about_state(artifact))
@@ -238,7 +238,7 @@ class _Run:
         self.bundle.write_header(self.header)
 
     def _note_references(self, references: dict[str, Reference], artifacts: dict[str, Artifact | Exception]) -> None:
-        """Keep what cells are compared with; those of one bundle are all compared with the same."""
+        """Store the references; all cells of one bundle are compared with the same ones."""
         identities = {label: reference.identity for label, reference in references.items()}
         before = self.header.references or identities
         changed = [cell for cell in self.plan.cells if before.get(cell.model) != identities[cell.model]]
@@ -257,7 +257,7 @@ class _Run:
         tests: EvaluationSamples,
         references: dict[str, Reference],
     ) -> None:
-        """Measure the rounds of each cell that are not finished."""
+        """Measure the missing rounds of each cell."""
 
         def context_of(cell: Cell) -> CellContext:
             artifact = artifacts[chain_key(cell.model, cell.compilers)]
@@ -286,13 +286,13 @@ class _Run:
         self.done = [turns.results[cell.id] for cell in self.plan.cells if cell.id in turns.results]
 
     def _tell_failed_references(self) -> None:
-        """Why a network could not be run for comparison, unless a cell failed for the same reason and tells it."""
+        """Report why a reference could not be run, unless a cell failed for the same reason and reports it."""
         for name, reason in self.stages.failed_references:
             if not any(reason in note.message for note in self.failures.notes):
                 self.progress.log(f"reference {name}: {reason}")
 
     def _finished(self, cell: Cell, artifact: Artifact | Exception, label: str) -> CellResult | None:
-        """What an earlier run measured of a cell, if it is whole and of the same network."""
+        """The result of an earlier run for a cell, if it is complete and of the same network."""
         try:
             return finished_before(self.bundle, cell, artifact)
         except StorageError as error:
@@ -333,7 +333,7 @@ class _Run:
         try:
             train = len(self.dataset.split("train"))
         except EdgerigError:
-            train = 0  # a dataset of test samples alone is enough to measure with
+            train = 0  # measuring needs test samples only
         return DatasetInfo(
             name=self.dataset.name,
             task=self.dataset.task,
@@ -351,7 +351,7 @@ class _Run:
 
 
 def _subset(cell: Cell, tests: EvaluationSamples, reference: Reference) -> tuple[EvaluationSamples, Reference]:
-    """The samples of a cell that runs only some, and what the reference says of those."""
+    """The samples of a cell that runs only some, and the reference's scores of those."""
     if cell.samples is None or cell.samples >= len(tests):
         return tests, reference
     some, places = tests.part(cell.samples)

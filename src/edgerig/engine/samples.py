@@ -15,12 +15,12 @@ from edgerig.datasets.fitting import check_fixed, fit
 from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
 
-#: Preprocessed inputs held in memory at once.
+#: Number of preprocessed inputs held in memory at once.
 CHUNK_BYTES = 64 << 20
-#: Bytes that a network's input may have as float32: preprocessing and messages take several times as much.
+#: Largest size of a network's input as float32, in bytes: preprocessing and messages need several times as much.
 LARGEST_INPUT = 1 << 30
 
-#: A batch axis, and something in it.
+#: Fewest axes of an input: the batch axis, and one for the values.
 MOST_SIMPLE = 2
 
 Scores = NDArray[np.float32]
@@ -37,10 +37,10 @@ class Reference(msgspec.Struct, frozen=True):
 class EvaluationSamples:
     """The first ``count`` test samples of a dataset, in the order of a seeded shuffle.
 
-    Shuffled, because files of a class often lie together and the first few would be of one class.
+    Shuffled, because files often lie sorted by class: the first few would all be of one class.
 
     Attributes:
-        samples: The chosen samples. indices: their places in the test split, shape (n,), int64.
+        samples: The chosen samples. indices: their positions in the test split, shape (n,), int64.
         fingerprint: Equal for equal samples in equal order.
     """
 
@@ -56,7 +56,7 @@ class EvaluationSamples:
         self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist()])
 
     def part(self, count: int) -> tuple[EvaluationSamples, NDArray[np.int64]]:
-        """The test set of ``count`` samples, and where in this one its samples lie; itself if it has no more."""
+        """A test set of ``count`` of these samples, and their positions in this one; itself if it has no more."""
         if count >= len(self):
             return self, np.arange(len(self), dtype=np.int64)
         smaller = EvaluationSamples(self.dataset, count)
@@ -70,11 +70,11 @@ class EvaluationSamples:
         return self._inputs(slice(0, self.at_once(artifact, count)), artifact)
 
     def at_once(self, artifact: Artifact, count: int) -> int:
-        """How many samples `first` gives where ``count`` are wanted."""
+        """Number of samples that `first` returns for a request of ``count``."""
         return min(count, len(self), _chunk_samples(the_input(artifact)))
 
     def chunks(self, artifact: Artifact, start: int = 0) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Preprocessed inputs (n, *input shape without batch), float32, piece by piece, from sample ``start`` on.
+        """Preprocessed inputs (n, *input shape without batch), float32, in chunks, from sample ``start`` on.
 
         Raises:
             IncompatibleError: The dataset does not fit the network's input.
@@ -90,15 +90,15 @@ class EvaluationSamples:
 
 
 def _chunk_samples(spec: TensorSpec) -> int:
-    """Samples that are preprocessed at once: whole batches, so that only the last one of all is filled up."""
+    """Samples per chunk: whole batches, so that only the very last batch is padded."""
     return spec.batch * max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
 
 
 def the_input(artifact: Artifact) -> TensorSpec:
-    """The one input of a network, whose first axis counts the samples of an inference.
+    """The only input of a network; its first axis counts the samples of an inference.
 
     Raises:
-        IncompatibleError: It has several inputs, or no batch axis, or axes that the file leaves free.
+        IncompatibleError: The network has several inputs, no batch axis, or axes of unknown size.
     """
     if len(artifact.inputs) != 1:
         names = ", ".join(spec.name for spec in artifact.inputs)

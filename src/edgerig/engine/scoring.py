@@ -1,4 +1,4 @@
-"""From a device's raw outputs to quality, and to the comparison with the float model."""
+"""From a device's raw outputs to quality metrics, and to the comparison with the float model."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def judge_quality(
 ) -> Quality:
     """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,), of ``samples``.
 
-    There is none where an output is NaN, which is larger and smaller than nothing: it predicts no class. Where only
-    some samples have a label, it is that of those.
+    Unavailable where an output is NaN: NaN has no order, so it predicts no class. Where only some samples have a label,
+    the quality is that of those.
     """
     metrics = dataset.metrics()
     warnings = judge_outputs(scores, samples)
@@ -39,7 +39,7 @@ def judge_quality(
         metric.update(scores, labels)
         value = metric.compute()
         if value is None or not math.isfinite(value):
-            continue  # such as the AUC of samples that are all of one class
+            continue  # such as the AUC when all samples are of one class
         low, high = metric.interval() or (None, None)
         values.append(
             MetricValue(
@@ -76,7 +76,7 @@ def judge_quality(
 
 
 def tell_output(quality: Quality, artifact: Artifact) -> Quality:
-    """``quality`` with the name of the output that was judged, where the network has others."""
+    """``quality`` with the name of the scored output, where the network has several."""
     names = [spec.name for spec in artifact.outputs]
     others = [name for index, name in enumerate(names) if index != artifact.judged_output]
     if not others and not artifact.left_out:
@@ -89,7 +89,7 @@ def compare(
 ) -> Agreement | Unavailable:
     """Sample-by-sample comparison of ``scores`` with the reference's, both of shape (n, classes).
 
-    Pictures of the first ``pictures`` disagreements are kept with it.
+    Pictures of the first ``pictures`` disagreements are stored with it.
     """
     if isinstance(reference, Unavailable):
         return reference

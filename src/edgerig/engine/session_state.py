@@ -1,4 +1,4 @@
-"""What a session tells of its device; an answer that cannot be costs itself, and nothing that was measured."""
+"""Memory and machine state of a session; an impossible answer makes these unavailable, and costs nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def memory_of(session: Session) -> dict[str, Quantity]:
 
 
 def machine_of(session: Session) -> MachineState:
-    """The state of the device, or one that tells nothing."""
+    """The state of the device; an empty one if the answer is impossible."""
     try:
         return session.machine()
     except AnswerError as error:

@@ -1,4 +1,4 @@
-"""The stages before measuring: train, compile, and the float model's own predictions. Each is cached."""
+"""The stages before measuring: train, compile, and the float model's predictions. Each is cached."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from edgerig.plugins import convert_settings, make
 from edgerig.progress import Progress
 from edgerig.rig.types import ModelPart, Part
 
-#: Of a file's name, so that the copy's fits any file system.
+#: Characters kept of a file's name, so that the copy's name fits any file system.
 LONGEST_STEM = 100
 
 
@@ -40,22 +40,22 @@ class Stages:
 
     Attributes:
         log: Stage to ``built`` or ``cached``.
-        notes: What is to be said of the models, beside their numbers.
+        notes: Remarks on the models, shown beside their numbers.
     """
 
     def __init__(self, cache: StageCache, dataset: Dataset, progress: Progress) -> None:
         self.cache, self.dataset, self.progress = cache, dataset, progress
         self.log: dict[str, str] = {}
         self.notes: list[str] = []
-        #: Networks that could not be run for comparison, and why.
+        #: Networks that could not be run as a reference, and why.
         self.failed_references: list[tuple[str, str]] = []
 
     def model(self, part: ModelPart) -> Artifact:
-        """The model to deploy: trained, out of the cache, or the user's own file; with what was declared of it.
+        """The model to deploy: trained, from the cache, or the user's own file; with what the rig declares about it.
 
         Raises:
             ModelError: The user's file cannot be read.
-            IncompatibleError: The dataset does not fit it, or what was declared does not.
+            IncompatibleError: The dataset or a declaration does not fit it.
         """
         artifact = declare(self._model(part), part.ends.layout, part.ends.output)
         if part.ends.shapes:
@@ -63,7 +63,7 @@ class Stages:
         return with_found_layout(artifact, self.dataset)
 
     def _with_shapes(self, artifact: Artifact, part: ModelPart) -> Artifact:
-        """An ONNX file with its free axes set."""
+        """An ONNX file with its free axes fixed."""
         key = StageCache.key(
             "shapes",
             surroundings=dependencies.surroundings(),
@@ -121,7 +121,7 @@ class Stages:
     def references(
         self, parts: Sequence[ModelPart], models: Mapping[str, Artifact], tests: EvaluationSamples
     ) -> dict[str, Reference]:
-        """What each model's predictions are compared with, by the model's label; see `choose_references`."""
+        """The reference of each model, by the model's label; see `choose_references`."""
         known: dict[str, Reference] = {}
         by_key: dict[str, Reference] = {}
         choices = choose_references(parts, models)
@@ -140,7 +140,7 @@ class Stages:
                     f"{part.label} and {source.name}, with which it is compared, were made for other preprocessing: "
                     "each is given its own."
                 )
-            # Which output of which network: the layout follows from the shape, or was declared for all.
+            # The key names the output and the network. The layout follows from the shape, or was declared for all.
             key = files.digest([source.sha256, source.judged_output, source.inputs, source.preprocessing])
             if key not in by_key:
                 by_key[key] = msgspec.structs.replace(self._reference(source, tests), identity=key)
@@ -148,7 +148,7 @@ class Stages:
         return known
 
     def _reference(self, artifact: Artifact, tests: EvaluationSamples) -> Reference:
-        """`reference`; a float model that cannot be run costs the comparison with it and nothing else."""
+        """`reference`; a float model that cannot be run costs only the comparison with it."""
         try:
             return self.reference(artifact, tests)
         except (Interrupted, StorageError):
@@ -187,7 +187,7 @@ class Stages:
         return Reference(source, np.load(folder / "scores.npy", allow_pickle=False))
 
     def _compiled_with(self, compiler: ModelCompiler, artifact: Artifact) -> dict[str, Any] | None:
-        """What of the dataset a compiler may look at. Somebody else's is given it whether it says so or not."""
+        """The parts of the dataset that a compiler may read; a third-party one may read it without declaring so."""
         if compiler.needs_dataset:
             splits: Sequence[SplitName] = ("train",)
         elif not type(compiler).__module__.startswith("edgerig."):
@@ -197,7 +197,7 @@ class Stages:
         return dependencies.of_dataset(self.dataset, artifact.preprocessing, splits)
 
     def _drop_damaged_checkpoints(self, work: Path) -> None:
-        """A training that was interrupted goes on from what it left, unless that was damaged since."""
+        """Remove damaged checkpoints: an interrupted training resumes from those that are left."""
         for path in sorted(work.glob("*.checkpoint.npz")):
             try:
                 checkpoints.load(path)
@@ -206,9 +206,9 @@ class Stages:
                 path.unlink(missing_ok=True)
 
     def _reference_file(self, part: ModelPart, model: Artifact) -> Artifact:
-        """The file that ``model`` is compared with; what was declared of the model holds for it, where it can."""
+        """The file that ``model`` is compared with; the model's declarations apply to it where they fit."""
         artifact = self._own_file(Path(part.reference or ""))
-        # A float file in another layout, such as the TFLite one beside ONNX, is no reason to declare it wrongly.
+        # A float file in another layout, such as a TFLite file beside ONNX, must not get the model's declared layout.
         alike = [spec.shape[1:] for spec in artifact.inputs] == [spec.shape[1:] for spec in model.inputs]
         artifact = declare(artifact, part.ends.layout if alike else None)
         names = [spec.name for spec in artifact.outputs]
@@ -220,8 +220,8 @@ class Stages:
         return with_found_layout(artifact, self.dataset)
 
     def _own_file(self, path: Path) -> Artifact:
-        """A file of the user's: with the preprocessing that it was trained with, if it has a description that says so,
-        else with the dataset's. Random numbers are what they are, for every network.
+        """A file of the user's: with the preprocessing that it was trained with, if its description states that,
+        else with the dataset's. Random inputs are never preprocessed.
         """
         artifact = open_artifact(path)
         trained = bool(artifact.origins) and artifact.origins[0].tool != "file"
@@ -232,14 +232,14 @@ class Stages:
         return msgspec.structs.replace(artifact, preprocessing=self.dataset.preprocessing, classes=self.dataset.classes)
 
     def note(self, text: str | None) -> None:
-        """Keep what is to be said of the models, once, and log it; nothing if it is None."""
+        """Keep a remark on the models, once, and log it; nothing if it is None."""
         if text is not None and text not in self.notes:
             self.notes.append(text)
             self.progress.log(text)
 
     def _artifact(self, name: str, key: str, build: Any, *, resumable: bool = False) -> Artifact:
         folder = self._stage(name, key, build, resumable=resumable)
-        # The description lies beside the file or folder; of several files, beside the first within their folder.
+        # The description lies beside the file or folder; for several files, beside the first within their folder.
         descriptions = _descriptions(folder, "*.json") or _descriptions(folder, "*/*.json")
         if len(descriptions) != 1:
             raise ModelError(
@@ -260,22 +260,22 @@ class Stages:
 
 
 def place_artifact(artifact: Artifact, folder: Path, described: dict[str, Artifact] | None = None) -> Artifact:
-    """A copy of an artifact's files and description in ``folder``, named by its hash as well, so that none collide.
+    """A copy of an artifact's files and description in ``folder``; its name holds the hash, so that none collide.
 
-    A copy that an earlier run left there is taken if it is what it should be.
+    A copy that an earlier run left there is used again if it is intact.
 
     Args:
-        described: What was placed there by this run, by file name; the copy is added. Of files of the same bytes and
-            name that are described differently each has a copy of its own, since the description lies beside it.
+        described: The artifacts that this run placed there, by file name; the copy is added. Files of the same bytes
+            and name with different descriptions get a copy each, since the description lies beside the file.
 
     Raises:
-        ModelError: The file is not what it was when it was opened.
+        ModelError: The file has changed since it was opened.
     """
     target = _free_name(artifact, folder, {} if described is None else described)
     format = formats.named(artifact.format)
     copy = format.location(target, Path(artifact.path).name)
     if not _is_there(copy, artifact, format):
-        # Checked against its hash; what an ONNX file keeps in files beside it goes with it.
+        # Checked against its hash; an ONNX file's external data files are copied with it.
         copy = format.store(artifact.read(), target)
     placed = msgspec.structs.replace(artifact, path=str(copy))
     placed.save()
@@ -283,7 +283,7 @@ def place_artifact(artifact: Artifact, folder: Path, described: dict[str, Artifa
 
 
 def _free_name(artifact: Artifact, folder: Path, described: dict[str, Artifact]) -> Path:
-    """Where the copy goes; noted in ``described``."""
+    """The path of the copy; entered in ``described``."""
     source = Path(artifact.path)
     stem = f"{source.stem[:LONGEST_STEM]}-{artifact.sha256[:8]}"
     for number in itertools.count(1):
@@ -305,5 +305,5 @@ def _is_there(copy: Path, artifact: Artifact, format: Format) -> bool:
 
 
 def _descriptions(folder: Path, pattern: str) -> list[Path]:
-    """The files among those that match ``pattern`` which describe what lies beside them."""
+    """The descriptions among the files that match ``pattern``."""
     return [path for path in sorted(folder.glob(pattern)) if path.with_suffix("").exists()]

@@ -1,4 +1,4 @@
-"""Inferences whose times are measured: every sample once, then some of them again until enough time is measured."""
+"""Measured inferences: every sample once, then some of them again until enough time is measured."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from edgerig.targets.base import DeviceRun
 
 Array = NDArray[Any]
 NANOSECOND = 1e-9
-#: Inferences of a cell that run again for their times alone, at most: enough for any statistics.
+#: Largest number of repeated inferences of a cell: enough for any statistics.
 MAX_INFERENCES = 100_000
-#: Times the seconds to measure that repeating the samples may take by the host's clock.
+#: Limit on repeating by the host's clock, as a multiple of the seconds to measure.
 PATIENCE = 5.0
-#: Samples that run again, at most.
+#: Largest number of samples that are repeated.
 REPEATED = 1000
-#: Inferences of a round, at least.
+#: Fewest inferences of a round.
 FEWEST = 30
-#: Samples by whose outputs a round is compared with the first.
+#: Number of samples whose outputs are compared between a round and the first.
 PROBES = 16
 
 
 class Steady(msgspec.Struct, frozen=True):
-    """The measured pass.
+    """Results of the measured pass.
 
     Attributes:
         times_ns: On-device times, shape (m,), m >= n, in order.
         scores: Shape (n, classes).
-        fit: What was counted while the samples were quantized, see `edgerig.datasets.input_fit`.
-        before, after: Host time a sample, before and after the device.
-        pauses: What is to be said of this program itself standing still.
+        fit: Counts taken while the samples were quantized, see `edgerig.datasets.input_fit`.
+        before, after: Host time per sample, before and after the device.
+        pauses: Warnings that this program itself was suspended.
     """
 
     times_ns: NDArray[np.int64]
@@ -56,7 +56,7 @@ class Steady(msgspec.Struct, frozen=True):
 
 
 def first_inputs(samples: EvaluationSamples, artifact: Artifact, count: int = REPEATED) -> Array:
-    """The first ``count`` samples, or as many as are held in memory at once, as the network takes them."""
+    """The first ``count`` samples, or as many as are held in memory at once, in the network's input dtype."""
     spec = the_input(artifact)
     return in_calls(quantize_input(samples.first(artifact, count), spec), spec.batch)
 
@@ -93,7 +93,7 @@ def steady_pass(
         mark = time.perf_counter()
     finite.check(journal.joined("scores"), judged)
     times = [journal.joined("times_ns")]
-    # By the median: one inference of 20 s, over which a laptop slept, is no reason to measure less.
+    # By the median: one inference of 20 s, during which a laptop slept, must not reduce the number.
     left = seconds - _typical(times[0])
     if left > 0:
         repeated = first_inputs(samples, artifact)
@@ -106,10 +106,10 @@ def repeat_until(deployment: Deployment, inputs: Array, seconds: float, most: in
     """Run all of ``inputs`` over and over until ``seconds`` of inference are measured.
 
     Args:
-        deployment: Where.
-        inputs: Shape (n, ...), as the network takes them.
-        seconds: Of inference, by the device's clock.
-        most: Inferences, after which no further repetition is begun.
+        deployment: The deployed network.
+        inputs: Shape (n, ...), in the network's input dtype.
+        seconds: Time of inference to measure, by the device's clock.
+        most: Number of inferences after which no further repetition is begun.
     """
     done, deadline = 0, _deadline(seconds)
     while seconds > 0 and done < most and time.monotonic() < deadline:
@@ -122,9 +122,9 @@ def repeat_until(deployment: Deployment, inputs: Array, seconds: float, most: in
 
 
 def repeat(deployment: Deployment, inputs: Array, count: int, seconds: float) -> Iterator[DeviceRun]:
-    """Run ``count`` inferences of ``inputs``, shape (n, ...), from the first on and over again.
+    """Run ``count`` inferences of ``inputs``, shape (n, ...), from the first one on, cyclically.
 
-    Fewer, but at least `FEWEST`, where the way to the device takes far longer than the ``seconds`` of inference.
+    Fewer, but at least `FEWEST`, where the transport takes far longer than the ``seconds`` of inference.
     """
     done, deadline = 0, _deadline(seconds)
     while done < count and (done < FEWEST or time.monotonic() < deadline):
@@ -136,26 +136,26 @@ def repeat(deployment: Deployment, inputs: Array, count: int, seconds: float) ->
 
 
 def _deadline(seconds: float) -> float:
-    """Until when to repeat: a second of inference over a slow line may be an hour of waiting."""
+    """Deadline for repeating: over a slow line, a second of inference may take an hour of waiting."""
     return time.monotonic() + PATIENCE * max(seconds, 1.0)
 
 
 def scores_of(outputs: Array, spec: TensorSpec, batch: int, count: int) -> NDArray[np.float32]:
-    """Real numbers, shape (n, values), of the judged output of the first ``count`` samples at most."""
+    """Dequantized values, shape (n, values), of the scored output of the first ``count`` samples at most."""
     values = dequantize(from_calls(outputs, batch, count), spec)
     return values.reshape(len(values), -1).astype(np.float32, copy=False)
 
 
 def digest_of(scores: NDArray[np.float32]) -> str:
-    """Equal for equal outputs, shape (n, values)."""
+    """A digest of outputs, shape (n, values): equal for equal outputs."""
     return files.sha256(np.ascontiguousarray(scores).tobytes())
 
 
 def probe_count(samples: EvaluationSamples, artifact: Artifact) -> int:
-    """Of how many first samples the outputs of a round are compared with those of the first."""
+    """Number of first samples whose outputs are compared between a round and the first round."""
     return samples.at_once(artifact, PROBES)
 
 
 def _typical(times_ns: NDArray[np.int64]) -> float:
-    """Seconds that inferences took, by their median."""
+    """Median time of an inference, times their number, in seconds."""
     return float(np.median(times_ns)) * len(times_ns) * NANOSECOND

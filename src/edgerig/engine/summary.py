@@ -1,4 +1,4 @@
-"""What a run says as a whole, beside its cells."""
+"""Warnings of a run as a whole, apart from its cells'."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from edgerig.results.types import CellResult
 
 
 def about_machines(cells: Sequence[CellResult]) -> tuple[str, ...]:
-    """What is to be said of each machine once, not of each of its numbers."""
+    """Warnings about each machine, once per machine instead of at each of its numbers."""
     return tuple(dict.fromkeys(text for cell in cells for text in judge_kind(cell.machine)))

@@ -1,4 +1,4 @@
-"""The rounds of all cells, in turns: A B C, C B A, A B C.. so that what changes over time strikes all of them alike."""
+"""The rounds of all cells, in turns: A B C, C B A, A B C .., so that slow drifts affect all cells alike."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from edgerig.results.missing_rounds import is_complete
 from edgerig.results.types import CellResult
 from edgerig.rig.plan import Cell, Plan
 
-#: What a cell is measured with; raises what prevents it.
+#: Returns the context of a cell, or raises what prevents its measurement.
 ContextOf = Callable[[Cell], CellContext]
 
 
 class Turns:
-    """Measures the cells of a plan that are not finished, round by round. Whatever goes wrong with one ends that one
-    alone; its earlier rounds are kept.
+    """Measures the unfinished cells of a plan, round by round. An error ends only the cell that it occurs in; the
+    cell's earlier rounds are kept.
 
     Args:
-        plan: The cells. bundle: Where their results are kept, those of an earlier run among them.
-        context_of: What each cell is measured with.
-        failures: Hears of what failed.
-        progress: Hears of progress.
+        plan: The cells. bundle: Stores their results, and holds those of an earlier run.
+        context_of: Returns the context of a cell.
+        failures: Receives the errors of cells.
+        progress: Receives progress.
 
     Attributes:
-        results: Of the cells that have a round at least, by id.
+        results: Results by cell id, of the cells with at least one round.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Turns:
         self._context_of = context_of
         self._clock = WallClock()
         self._failed: set[str] = set()
-        #: Cells with rounds of an earlier run, until one of this run has been added.
+        #: Cells whose rounds are all of an earlier run: removed at the first round of this run.
         self._resumed: set[str] = set()
 
     def take_up(self, cell: Cell, result: CellResult, label: str) -> None:
-        """Go on with a cell of which an earlier run has measured ``result``."""
+        """Resume a cell for which an earlier run has measured ``result``."""
         self.results[cell.id] = result
         if is_complete(result):
             self.progress.log(f"{label}: finished before")
@@ -82,12 +82,12 @@ class Turns:
                 task.advance(0, note="")
 
     def label(self, cell: Cell) -> str:
-        """A cell as it is named while it is measured."""
+        """A cell's name in progress messages."""
         cells = self.plan.cells
         return f"[{cells.index(cell) + 1}/{len(cells)}] {cell.id}"
 
     def _wants(self, cell: Cell, turn: int | None = None) -> bool:
-        """Whether a cell lacks rounds, its ``turn``-th among them."""
+        """Whether a cell is incomplete; with ``turn``: and has fewer rounds than that."""
         result = self.results.get(cell.id)
         if cell.id in self._failed or (result is not None and is_complete(result)):
             return False
@@ -104,7 +104,7 @@ class Turns:
             self._failed.add(cell.id)
             rounds = len(self.results[cell.id].rounds) if cell.id in self.results else 0
             why = self.failures.add(cell.id, error, round=rounds + 1)
-            # Of one cell the error of the run tells it; among many it is wanted at once, and told at once alone.
+            # A single cell's error is the error of the run, which is shown at the end; among many it is shown now.
             self.progress.log(f"{label}: FAILED" + (f": {why}" if len(self.plan.cells) > 1 else ""))
             return
         if turn == 1:
@@ -131,7 +131,7 @@ class Turns:
         self.results[cell.id] = self.bundle.write_round(self._noted(result), times_ns)
 
     def _noted(self, result: CellResult) -> CellResult:
-        """``result`` with what is to be said of its last round by the host's clock."""
+        """``result`` with a warning at its last round if the host's clock jumped."""
         jumped = self._clock.jumped()
         if jumped is None:
             return result
@@ -141,10 +141,10 @@ class Turns:
 
 
 def finished_before(bundle: Bundle, cell: Cell, artifact: Artifact | Exception) -> CellResult | None:
-    """What an earlier run measured of a cell, if it can be read, and is of the same network.
+    """The result of an earlier run for a cell, if it can be used and is of the same network.
 
     Raises:
-        StorageError: It is there and cannot be read.
+        StorageError: The result exists and cannot be read.
     """
     result = bundle.read_cell(cell.id)
     if result is None or isinstance(artifact, Exception) or not _same_network(result.artifact, artifact):
@@ -155,7 +155,7 @@ def finished_before(bundle: Bundle, cell: Cell, artifact: Artifact | Exception) 
 
 
 def _same_network(earlier: Artifact, other: Artifact) -> bool:
-    """Whether two are one file that is given the same inputs and judged by the same output."""
+    """Whether two artifacts are the same file with the same inputs and the same scored output."""
     return all(
         getattr(earlier, name) == getattr(other, name)
         for name in ("sha256", "preprocessing", "inputs", "outputs", "judged_output", "classes")
@@ -163,7 +163,7 @@ def _same_network(earlier: Artifact, other: Artifact) -> bool:
 
 
 def headline(result: CellResult) -> str:
-    """What is said of a cell as soon as it is measured."""
+    """A summary of a cell in one line, shown as soon as it is measured."""
     parts = [f"{metric.name} {metric.text}" for metric in result.quality.metrics[:1]]
     steady, counted = result.latency.steady, result.instructions
     if isinstance(steady, Measurement):
