@@ -15,7 +15,16 @@ from edgerig.errors import CompileError, UsageError
 from edgerig.files import sha256
 from edgerig.micro.c_text import includes, prefixed
 from edgerig.micro.emit import model, weights
-from edgerig.micro.emit.manifest import FORMAT, ConstantEntry, Layer, Manifest, MemoryPlan, Placed, SourceFile
+from edgerig.micro.emit.manifest import (
+    FORMAT,
+    ConstantEntry,
+    KernelRefusal,
+    Layer,
+    Manifest,
+    MemoryPlan,
+    Placed,
+    SourceFile,
+)
 from edgerig.micro.emit.model import LayerCode
 from edgerig.micro.emit.source import MANIFEST, Source
 from edgerig.micro.frontend.read import read_program
@@ -73,9 +82,9 @@ def compile_program(
     parameters = sum(value.nbytes for value in _constants(program))
     for run in PASSES:
         run(program)
-    fuse(program, kernels, options)
+    refusals = fuse(program, kernels, options)
     shared = views(program)
-    choices = choose(program, kernels, options, shared)
+    choices = choose(program, kernels, options, shared, refusals)
     layouts = choose_layouts(program, choices, shared)
     layers = _lower(choices, options, layouts)
     sizes = {value: layout_bytes(layouts.get(value, PLAIN), value) for value in _all_values(program, choices)}
@@ -92,7 +101,7 @@ def _lower(choices: Sequence[Choice], options: Options, layouts: dict[Value, str
     for index, choice in enumerate(choices):
         context = Context(choice.node, index, options, layouts)
         lowered = choice.kernel.lower(choice.node, context)
-        layers.append(LayerCode(choice.node, choice.kernel, context, lowered))
+        layers.append(LayerCode(choice.node, choice.kernel, context, lowered, choice.refusals))
     return layers
 
 
@@ -225,4 +234,5 @@ def _layer(index: int, layer: LayerCode) -> Layer:
         outputs=tuple(value.shape for value in node.outputs),
         constant_bytes=sum(constant.nbytes for constant in layer.context.constants),
         scratch_bytes=layer.context.scratch_bytes,
+        refusals=tuple(KernelRefusal(kernel=kernel.name, reason=reason) for kernel, reason in layer.refusals),
     )

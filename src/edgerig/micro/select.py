@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgerig.errors import CompileError
 from edgerig.micro import ir
 from edgerig.micro.ir import Fused, Node, Program, Value
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.layouts import PLAIN
+from edgerig.micro.kernels.refusals import Answer, Refusal
 from edgerig.micro.memory.arena import AliasSets, needs_code
 from edgerig.micro.options import Options
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A node and the kernel that takes it."""
+    """A node, the kernel that takes it, and the better ones that refused it with the reason of each, in their order."""
 
     node: Node
     kernel: Kernel
+    refusals: tuple[tuple[Kernel, str], ...] = ()
 
 
-def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> None:
-    """Fuse the chains that kernels ask for, the best kernel first.
+@dataclass(frozen=True)
+class Refusals:
+    """Which kernels refused which nodes; those of a chain that was to be fused are kept with its first node."""
+
+    reasons: dict[Node, dict[Kernel, str]] = field(default_factory=dict)
+
+    def note(self, node: Node, kernel: Kernel, answer: Answer) -> None:
+        """Keep the reason of a `Refusal`; other answers have none."""
+        if isinstance(answer, Refusal):
+            self.reasons.setdefault(node, {})[kernel] = answer.reason
+
+    def before(self, kernel: Kernel, node: Node, kernels: Sequence[Kernel]) -> tuple[tuple[Kernel, str], ...]:
+        """Reasons of the kernels that stand before ``kernel``, for ``node`` and for what was fused into it."""
+        nodes = (node, *node.parts) if isinstance(node, Fused) else (node,)
+        reasons = {asked: reason for part in nodes for asked, reason in self.reasons.get(part, {}).items()}
+        return tuple((better, reasons[better]) for better in kernels[: kernels.index(kernel)] if better in reasons)
+
+
+def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> Refusals:
+    """Fuse the chains that kernels ask for, the best kernel first; the result says which of them refused, and why.
 
     A chain is fused where each node is the only reader of the one before, whose output is no output of the network.
     The fused node stands where the last of them stood.
     """
+    refusals = Refusals()
     outputs = set(program.outputs)
     for kernel in kernels:
         if kernel.pattern:
@@ -38,10 +59,13 @@ def fuse(program: Program, kernels: Sequence[Kernel], options: Options) -> None:
                 if not chain:
                     continue
                 candidate = Fused.of(*chain)
-                if kernel.accepts(candidate, options):
+                answer = kernel.accepts(candidate, options)
+                refusals.note(node, kernel, answer)
+                if answer:
                     changes.update(dict.fromkeys(chain))
                     changes[chain[-1]] = candidate
             program.replace(changes)
+    return refusals
 
 
 def _chain(
@@ -60,8 +84,10 @@ def _chain(
     return chain
 
 
-def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared: AliasSets) -> list[Choice]:
-    """A kernel for every node that needs code.
+def choose(
+    program: Program, kernels: Sequence[Kernel], options: Options, shared: AliasSets, refusals: Refusals
+) -> list[Choice]:
+    """A kernel for every node that needs code; ``refusals`` are those of `fuse`, to which others are added.
 
     Raises:
         CompileError: There is none for some; names them all, their positions, types, and what would be known.
@@ -71,17 +97,30 @@ def choose(program: Program, kernels: Sequence[Kernel], options: Options, shared
     for node in program.nodes:
         if not needs_code(node, shared):
             continue
-        kernel = next((kernel for kernel in kernels if _takes(kernel, node, options)), None)
-        if kernel is None:
-            missing.append(node)
+        for kernel in kernels:
+            answer = _takes(kernel, node, options)
+            refusals.note(node, kernel, answer)
+            if answer:
+                _note_parts(node, kernel, kernels, options, refusals)
+                choices.append(Choice(node, kernel, refusals.before(kernel, node, kernels)))
+                break
         else:
-            choices.append(Choice(node, kernel))
+            missing.append(node)
     if missing:
         raise _missing(program, missing, kernels)
     return choices
 
 
-def _takes(kernel: Kernel, node: Node, options: Options) -> bool:
+def _note_parts(node: Node, kernel: Kernel, kernels: Sequence[Kernel], options: Options, refusals: Refusals) -> None:
+    """Why better kernels do not run what was fused for ``kernel``: they take one part alone, or not even that."""
+    for part in node.parts if isinstance(node, Fused) else ():
+        for better in kernels[: kernels.index(kernel)]:
+            answer = _takes(better, part, options)
+            alone = Refusal(f"takes {part.label} alone; it was fused with its neighbour for {kernel.name}")
+            refusals.note(part, better, alone if answer else answer)
+
+
+def _takes(kernel: Kernel, node: Node, options: Options) -> Answer:
     if isinstance(node, Fused):
         kinds = kernel.pattern
         if len(kinds) != len(node.parts) or not all(map(isinstance, node.parts, kinds)):

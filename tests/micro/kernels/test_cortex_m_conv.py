@@ -136,7 +136,7 @@ def test_convolutions_take_few_instructions(built: tuple[OperatorBench, dict[str
 def test_weights_that_do_not_fit_in_pairs_are_left_to_others(tmp_path: Path) -> None:
     node = random_conv(np.random.default_rng(1), (4, 4, 4), 2, (1, 1))
     node.weights.array[:] = -128
-    assert ConvPairs().accepts(node, _OPTIONS) is False
+    assert not ConvPairs().accepts(node, _OPTIONS)
     with pytest.raises(CompileError, match="no kernel"):
         OperatorBench(tmp_path).add([node], [ConvPairs()])
 

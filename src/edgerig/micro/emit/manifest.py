@@ -10,6 +10,13 @@ from edgerig.artifact import TensorSpec
 FORMAT = "edgerig-c"
 
 
+class KernelRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A kernel that was asked to run a layer and refused, and why."""
+
+    kernel: str
+    reason: str
+
+
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One layer function.
 
@@ -24,6 +31,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         outputs: Shapes of what it makes.
         constant_bytes: Bytes of its constants in flash.
         scratch_bytes: Bytes of arena that only it uses.
+        refusals: Of the better kernels of its data type, the best first.
     """
 
     index: int
@@ -36,6 +44,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[tuple[int, ...], ...]
     constant_bytes: int
     scratch_bytes: int
+    refusals: tuple[KernelRefusal, ...] = ()
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,12 +80,13 @@ void @P@_run(void);
 
 @dataclass(frozen=True)
 class LayerCode:
-    """A node that became a layer function."""
+    """A node that became a layer function; ``refusals`` of better kernels, with their reasons."""
 
     node: Node
     kernel: Kernel
     context: Context
     lowered: Lowered
+    refusals: tuple[tuple[Kernel, str], ...] = ()
 
 
 def header(program: Program, name: str, layers: int, memory: Memory, version: str) -> str:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from edgerig.errors import CompileError
 from edgerig.micro.ir import Node, Value
 from edgerig.micro.kernels.layouts import PLAIN, layout_bytes
+from edgerig.micro.kernels.refusals import Answer
 from edgerig.micro.options import Options
 
 #: Numpy dtype to C type.
@@ -184,8 +185,11 @@ class Kernel(ABC):
     supports: ClassVar[str] = ""
 
     @abstractmethod
-    def accepts(self, node: Node, options: Options) -> bool:
-        """Whether it can run ``node`` exactly: types, shapes, ranges of weights and bias, speed or size."""
+    def accepts(self, node: Node, options: Options) -> Answer:
+        """Whether it can run ``node`` exactly: types, shapes, ranges of weights and bias, speed or size.
+
+        A kernel that beats others says why not by a `Refusal`.
+        """
 
     @abstractmethod
     def lower(self, node: Node, context: Context) -> Lowered:

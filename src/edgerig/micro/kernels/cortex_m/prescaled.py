@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import Requantization
 from edgerig.micro.ir import DepthwiseConv2D, Weighted
+from edgerig.micro.kernels.refusals import Refusal
 
 Ints = NDArray[np.int64]
 #: Beyond it the zero point, moved left by the shift, leaves too little of 32 bits.
@@ -47,6 +48,12 @@ def floors(requantization: Requantization) -> bool:
     return requantization.once or requantization.low >= requantization.zero_point
 
 
+def left_shift(requantization: Requantization) -> Refusal:
+    """The refusal of scales of 1 and more."""
+    exponents = requantization.exponents
+    return Refusal(f"channel {int(np.argmax(exponents > 0))} of {len(exponents)}: scale asks for a left shift")
+
+
 def sums(node: Weighted) -> tuple[Ints, Ints]:
     """Lowest and highest ``sum(w * x)`` of each output channel for int8 inputs, without the bias."""
     weights = node.weights.array.astype(np.int64)
@@ -63,8 +70,8 @@ def prescaled(
     one_shift: bool = False,
     one_addend: bool = False,
     shift: int | None = None,
-) -> Prescaled | None:
-    """Parameters for sums that come multiplied by ``2**k``, or None where none are exact.
+) -> Prescaled | Refusal:
+    """Parameters for sums that come multiplied by ``2**k``, or why none are exact.
 
     Args:
         requantization: Of the layer.
@@ -75,17 +82,22 @@ def prescaled(
         one_addend: The same addend in all channels; needs one_shift.
         shift: With one_shift, this one; else the largest that is possible.
     """
-    if not floors(requantization) or requantization.shifts_left:
-        return None
+    if not floors(requantization):
+        return Refusal(
+            f"no fused ReLU: outputs go below the zero point, from {requantization.low} to {requantization.zero_point}"
+        )
+    if requantization.shifts_left:
+        return left_shift(requantization)
     channels = [_Channel(requantization, i, int(lowest[i]), int(highest[i]), k, one_addend) for i in range(len(lowest))]
     alive = [channel.shift for channel in channels if not channel.constant] or [MAX_SHIFT]
     common = min(MAX_SHIFT, *alive) if shift is None else shift
     parameters = []
-    for channel in channels:
+    for index, channel in enumerate(channels):
         chosen = common if one_shift else min(channel.shift, MAX_SHIFT)
         fit = channel.fit(chosen)
         if fit is None:
-            return None
+            scaling = f"one scaling with a shift of {chosen}" if one_shift else "one scaling"
+            return Refusal(f"channel {index} of {len(channels)}: {scaling} is not exact")
         parameters.append((*fit, chosen))
     constant = np.array([channel.constant for channel in channels], np.bool_)
     start, multiplier, addend, shifts = (np.array(column, np.int32) for column in zip(*parameters, strict=True))

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import sizes_below, stride_one, whole_words, window_3x3
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, exact, require
 from edgerig.micro.options import Options
 
 #: Bytes of columns that are worth fewer copies.
 _COLUMNS = 2560
-_MOST = (1 << 15) - 1
+_LIMIT = 1 << 15
 #: Steps of the unrolled loop.
 _ROUND = 8
 
@@ -31,7 +33,7 @@ class ConvBlock(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = Conv2D
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         return isinstance(node, Conv2D) and _takes(node) and _pays(node)
 
     def lower(self, node: Node, context: Context) -> Lowered:
@@ -46,18 +48,19 @@ class ConvPool(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     pattern = (Conv2D, MaxPool2D)
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         conv, pool = parts(node)
-        return pools_by_two(pool) and _takes(conv)
+        return conv.input.dtype == "int8" and pools_by_two(pool) and _takes(conv)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         conv, pool = parts(node)
         return _lower(conv, pool.output, context, 2)
 
 
-def pools_by_two(pool: MaxPool2D) -> bool:
+def pools_by_two(pool: MaxPool2D) -> Answer:
     """A 2x2 maximum with stride 2 and nothing else; all its windows lie inside."""
-    return pool.window == (2, 2) and pool.stride == (2, 2) and pool.padding.none and pool.activation == "NONE"
+    plain = pool.window == (2, 2) and pool.stride == (2, 2) and pool.padding.none and pool.activation == "NONE"
+    return require(plain, "the pooling is not 2x2 with stride 2, without padding and activation")
 
 
 def parts(node: Node) -> tuple[Conv2D, MaxPool2D]:
@@ -68,22 +71,27 @@ def parts(node: Node) -> tuple[Conv2D, MaxPool2D]:
     return conv, pool
 
 
-def _takes(node: Conv2D) -> bool:
-    if node.input.dtype != "int8" or node.kernel != (3, 3) or node.stride != (1, 1) or node.dilation != (1, 1):
-        return False
+def _takes(node: Conv2D) -> Answer:
     _, _, width, channels = node.output.shape
-    if width < 2 or channels % 2 or node.input.shape[-1] % 4:
-        return False
-    return max(*node.input.shape, *node.output.shape) <= _MOST and pairs_of(node) is not None
+    return (
+        node.input.dtype == "int8"
+        and window_3x3(node)
+        and stride_one(node)
+        and require(width >= 2, "an output of one column")
+        and require(channels % 2 == 0, f"{channels} output channels, an even number is needed")
+        and whole_words(node.input.shape[-1])
+        and sizes_below((*node.input.shape, *node.output.shape), _LIMIT)
+        and exact(pairs_of(node))
+    )
 
 
-def _pays(node: Conv2D) -> bool:
+def _pays(node: Conv2D) -> Answer:
     """Fewer instructions than conv_pairs: columns that are computed twice against pixels that are copied nine times."""
     _, height, width, outputs = node.output.shape
     channels = node.input.shape[-1]
     waste = (width % 2 * height) * (9 * channels * 0.71 + 9) * outputs
     copies = height * width * channels * 1.4 * (9 - 3)
-    return waste < copies
+    return require(waste < copies, f"the odd last column, computed twice, costs more than is saved at {width} columns")
 
 
 def block_order(node: Conv2D) -> NDArray[np.intp]:
@@ -103,7 +111,7 @@ def _rows(height: int, row_bytes: int, per_row: int) -> int:
 
 def _lower(node: Conv2D, output: Value, context: Context, pooled: int) -> Lowered:
     pairs = pairs_of(node)
-    assert pairs is not None
+    assert isinstance(pairs, Pairs)
     _, height, width, channels = node.input.shape
     _, out_height, out_width, out_channels = output.shape
     row_bytes = 8 * channels

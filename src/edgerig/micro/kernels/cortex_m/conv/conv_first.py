@@ -13,9 +13,11 @@ from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import sizes_below, stride_one, window_3x3
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
 from edgerig.micro.options import Options
 
 _K = 8
@@ -28,19 +30,24 @@ class FirstPool(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     pattern = (Conv2D, MaxPool2D)
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         conv, pool = parts(node)
-        if conv.input.dtype != "int8" or not pools_by_two(pool) or conv.input.shape[-1] != 1:
-            return False
-        if conv.kernel != (3, 3) or conv.stride != (1, 1) or conv.dilation != (1, 1):
-            return False
-        sizes = max(*conv.input.shape, *conv.output.shape[:3]) < 1 << 14 and conv.output.shape[-1] <= 512
-        return sizes and _scale(conv) is not None
+        channels, outputs = conv.input.shape[-1], conv.output.shape[-1]
+        return (
+            conv.input.dtype == "int8"
+            and pools_by_two(pool)
+            and require(channels == 1, f"{channels} input channels, one is needed")
+            and window_3x3(conv)
+            and stride_one(conv)
+            and sizes_below((*conv.input.shape, *conv.output.shape[:3]), 1 << 14)
+            and require(outputs <= 512, f"{outputs} output channels, at most 512")
+            and exact(_scale(conv))
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         conv, pool = parts(node)
         scale = _scale(conv)
-        assert scale is not None
+        assert isinstance(scale, Prescaled)
         _, height, width, _ = conv.input.shape
         _, out_height, out_width, channels = pool.output.shape
         numbers = context.constant("numbers", _numbers(conv, scale), stands_for=conv.inputs[1:])
@@ -63,11 +70,13 @@ class FirstPool(Kernel):
         return calling(body, "er_first_pool.h", "er_first_pool.c", "er_first_pool.inc", generated={f"{name}.S": text})
 
 
-def _scale(node: Conv2D) -> Prescaled | None:
+def _scale(node: Conv2D) -> Prescaled | Refusal:
     """One shift for all channels; only for a ReLU that begins at the lowest output."""
     scale = requantization(node)
     if (scale.low, scale.high, scale.zero_point) != (-128, 127, -128):
-        return None
+        return Refusal(
+            f"zero point {scale.zero_point} and outputs from {scale.low} to {scale.high}: a ReLU from -128 on is needed"
+        )
     return prescaled(scale, *sums(node), _K, True)
 
 

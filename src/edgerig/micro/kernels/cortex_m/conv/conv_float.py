@@ -14,11 +14,13 @@ from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, require
 from edgerig.micro.options import Options
 
-_MOST = (1 << 15) - 1
+_LIMIT = 1 << 15
 _QUAD, _ROUND = 4, 4
 
 
@@ -29,8 +31,11 @@ class FloatConv(Kernel):
     needs = frozenset({"thumb2", "fpu"})
     node = Conv2D
 
-    def accepts(self, node: Node, options: Options) -> bool:
-        return isinstance(node, Conv2D) and _takes(node) and node.output.elements >= 3 * node.output.shape[-1]
+    def accepts(self, node: Node, options: Options) -> Answer:
+        if not isinstance(node, Conv2D):
+            return False
+        pixels = node.output.elements // node.output.shape[-1]
+        return _takes(node) and require(pixels >= 3, f"{pixels} output pixels, at least 3 are needed")
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
@@ -47,18 +52,18 @@ class FloatConvPool(Kernel):
     needs = frozenset({"thumb2", "fpu"})
     pattern = (Conv2D, MaxPool2D)
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         conv, pool = parts(node)
-        return pools_by_two(pool) and _takes(conv)
+        return conv.input.dtype == "float32" and pools_by_two(pool) and _takes(conv)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         conv, pool = parts(node)
         return _lower(conv, pool.output, context, 4, "er_float_conv_pool")
 
 
-def _takes(node: Conv2D) -> bool:
+def _takes(node: Conv2D) -> Answer:
     sizes = (*node.input.shape, *node.weights.shape, *node.output.shape, *node.stride, *node.dilation)
-    return node.input.dtype == "float32" and max(sizes) <= _MOST
+    return node.input.dtype == "float32" and sizes_below(sizes, _LIMIT)
 
 
 def _lower(node: Conv2D, output: Value, context: Context, tile: int, call: str) -> Lowered:

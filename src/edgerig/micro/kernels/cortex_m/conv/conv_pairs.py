@@ -16,13 +16,15 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import source
+from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.refusals import Answer, exact
 from edgerig.micro.options import Options
 
-_MOST = (1 << 15) - 1
+_LIMIT = 1 << 15
 #: Steps of the unrolled loop of er_pairs_full.
 _FULL_ROUND = 4
 #: Words and leftovers of windows for which code is written out.
@@ -40,17 +42,17 @@ class ConvPairs(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = Conv2D
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Conv2D) or node.input.dtype != "int8":
             return False
         window = Window.of(node)
         sizes = (*node.input.shape, *node.weights.shape, *node.output.shape, *node.stride, *node.dilation, window.run)
-        return max(sizes) <= _MOST and pairs_of(node) is not None
+        return sizes_below(sizes, _LIMIT) and exact(pairs_of(node))
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
         pairs = pairs_of(node, usual_shift=True)
-        assert pairs is not None
+        assert isinstance(pairs, Pairs)
         window = Window.of(node)
         generated: dict[str, str] = {}
         _, height, width, channels = node.input.shape

@@ -13,9 +13,11 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import source
+from edgerig.micro.kernels.cortex_m.checks import full_range, stride_one, whole_words, window_3x3
 from edgerig.micro.kernels.cortex_m.conv import winograd_code
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, channel_pairs, pairs_of
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, Refusal, require
 from edgerig.micro.options import Options
 
 #: Twice the G of F(2x2, 3x3).
@@ -29,27 +31,21 @@ class ConvWinograd(Kernel):
     needs = frozenset({"thumb2", "dsp", "fpu"})
     node = Conv2D
 
-    def accepts(self, node: Node, options: Options) -> bool:
-        if options.optimize != "speed" or not isinstance(node, Conv2D) or node.input.dtype != "int8":
+    def accepts(self, node: Node, options: Options) -> Answer:
+        if not isinstance(node, Conv2D) or node.input.dtype != "int8":
             return False
-        if node.kernel != (3, 3) or node.stride != (1, 1) or node.dilation != (1, 1):
-            return False
-        _, _, width, channels = node.input.shape
-        _, out_height, out_width, outputs = node.output.shape
-        if out_height % 2 or out_width % 4 or channels % 4 or outputs % 2 or width % 2:
-            return False
-        if channels > 64 or width > 64 or width * channels > 4095 or outputs > 512:
-            return False
-        padding = node.padding
-        if max(padding.top, padding.left, padding.bottom, padding.right) > 1:
-            return False
-        pairs = pairs_of(node)
-        return pairs is not None and (pairs.scale.low, pairs.scale.high) == (-128, 127)
+        return (
+            require(options.optimize == "speed", "3.6 times the flash, only for speed")
+            and window_3x3(node)
+            and stride_one(node)
+            and _sizes_fit(node)
+            and _exact(node)
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
         pairs = pairs_of(node)
-        assert pairs is not None
+        assert isinstance(pairs, Pairs)
         _, height, width, channels = node.input.shape
         _, out_height, out_width, outputs = node.output.shape
         shift = int(pairs.fast.shift[0]) if pairs.fast else 0
@@ -84,6 +80,29 @@ class ConvWinograd(Kernel):
         names = f"&{shape}, &{job}, {context.read(node.input)}, {context.write(node.output)}, {lines}, {tiles}"
         generated = {f"{function.name}.S": source([function]) for function in functions}
         return calling(f"er_winograd_conv({names});", "er_winograd.h", "er_winograd.c", generated=generated)
+
+
+def _sizes_fit(node: Conv2D) -> Answer:
+    _, _, width, channels = node.input.shape
+    _, out_height, out_width, outputs = node.output.shape
+    padding = node.padding
+    even = out_height % 2 == 0 and out_width % 4 == 0 and width % 2 == 0
+    small = channels <= 64 and width <= 64 and width * channels <= 4095 and outputs <= 512
+    size = f"{width} columns of {channels} channels to {outputs}"
+    return (
+        require(even, f"output {out_height}x{out_width}, even rows and columns in fours are needed")
+        and whole_words(channels)
+        and require(outputs % 2 == 0, f"{outputs} output channels, an even number is needed")
+        and require(small, f"{size}, at most 64 of 64 (4,095 in all) to 512")
+        and require(
+            max(padding.top, padding.left, padding.bottom, padding.right) <= 1, "padding of more than one pixel a side"
+        )
+    )
+
+
+def _exact(node: Conv2D) -> Answer:
+    pairs = pairs_of(node)
+    return pairs if isinstance(pairs, Refusal) else full_range(pairs.scale.low, pairs.scale.high)
 
 
 def _stream(node: Conv2D, pairs: Pairs) -> NDArray[np.int32]:

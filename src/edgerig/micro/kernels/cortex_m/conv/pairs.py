@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from edgerig.micro.arithmetic.requantize import Requantization, requantization, scale_twice
 from edgerig.micro.ir import Conv2D
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import USUAL_SHIFT
-from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, prescaled, sums
+from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, left_shift, prescaled, sums
+from edgerig.micro.kernels.refusals import Answer, Refusal, require
 
 Ints = NDArray[np.int64]
 #: Inputs of one step of the inner loop of er_pointwise and er_pairs_full.
@@ -38,24 +39,25 @@ class Pairs:
     fast: Prescaled | None
 
 
-def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | None:
-    """The convolution, or None if it cannot be exact. ``usual_shift``: try first what other layers have."""
+def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | Refusal:
+    """The convolution, or why it cannot be exact. ``usual_shift``: try first what other layers have."""
     scale = requantization(node)
     lowest, highest = sums(node)
     weights = node.weights.array.astype(np.int64).reshape(node.weights.shape[0], -1)
-    if not _fits(weights):
-        return None
+    if isinstance(unfit := _packs(weights), Refusal):
+        return unfit
     fast = None
     if (scale.low, scale.high) == (-128, 127):
         shifts = (USUAL_SHIFT, None) if usual_shift else (None,)
         tried = (prescaled(scale, lowest, highest, K, True, True, shift) for shift in shifts)
-        fast = next((parameters for parameters in tried if parameters is not None), None)
+        fast = next((parameters for parameters in tried if isinstance(parameters, Prescaled)), None)
     if fast is not None:
         weights[fast.constant] = 0
         return Pairs(weights, scale, fast)
     constant, scale = _settle(scale, lowest, highest)
     weights[constant] = lowest[constant] = highest[constant] = 0
-    return Pairs(weights, scale, None) if _twice_fits(scale, lowest, highest) else None
+    refusal = _twice_fits(scale, lowest, highest)
+    return refusal if isinstance(refusal, Refusal) else Pairs(weights, scale, None)
 
 
 def _settle(scale: Requantization, lowest: Ints, highest: Ints) -> tuple[NDArray[np.bool_], Requantization]:
@@ -86,16 +88,36 @@ def channel_pairs(channels: int) -> list[tuple[int, int]]:
     return pairs + ([(channels - 2, channels - 1)] if channels % 2 else [])
 
 
-def _fits(weights: Ints) -> bool:
+def _packs(weights: Ints) -> Answer:
     """Pairs of neighbours, and of the last two, fit into int16."""
-    return all((256 * weights[a] + weights[b] >= -(1 << 15)).all() for a, b in channel_pairs(len(weights)))
+    for a, b in channel_pairs(len(weights)):
+        if (256 * weights[a] + weights[b] < -(1 << 15)).any():
+            return Refusal(
+                f"channels {a} and {b} of {len(weights)}: a weight of -128 beside a negative one exceeds int16"
+            )
+    return True
 
 
-def _twice_fits(scale: Requantization, lowest: Ints, highest: Ints) -> bool:
+def _twice_fits(scale: Requantization, lowest: Ints, highest: Ints) -> Answer:
     """256 times the accumulator fits into 32 bits, and each scale is below a half."""
     bias = scale.bias.astype(np.int64)
-    reach = np.maximum(np.abs(bias + lowest), np.abs(bias + highest)).max()
-    return bool(reach < 1 << 23) and bool((scale.exponents <= -1).all()) and bool((scale.exponents >= -MAX_SHIFT).all())
+    reach = np.maximum(np.abs(bias + lowest), np.abs(bias + highest))
+    worst, exponents = int(np.argmax(reach)), scale.exponents
+    if (exponents > 0).any():
+        return left_shift(scale)
+    return require(
+        int(reach[worst]) < 1 << 23, f"channel {worst} of {len(reach)}: sums up to {reach[worst]:,}, 23 bits at most"
+    ) and exponents_fit(exponents)
+
+
+def exponents_fit(exponents: NDArray[np.int32]) -> Answer:
+    """Each scale is below a half, and not so small that its shift leaves too little of 32 bits."""
+    large, small = exponents > -1, exponents < -MAX_SHIFT
+    channel = int(np.argmax(large | small))
+    where = f"channel {channel} of {len(exponents)}: the scale"
+    if large.any() or small.any():
+        return Refusal(f"{where} is {'half or more' if large[channel] else f'below 2**-{MAX_SHIFT + 1}'}")
+    return True
 
 
 def stream(pairs: Pairs, order: NDArray[np.intp], chosen: list[tuple[int, int]]) -> NDArray[np.int32]:

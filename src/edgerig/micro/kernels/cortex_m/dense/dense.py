@@ -16,9 +16,11 @@ from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import full_range
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import packs
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
 from edgerig.micro.options import Options
 
 _STEP = 8
@@ -33,17 +35,24 @@ class Dense(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = Weighted
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, FullyConnected | Conv2D) or node.input.dtype != "int8" or node.output.dtype != "int8":
             return False
-        if not is_dense(node) or node.weights.dtype != "int8" or node.weights.elements // _outputs(node) > _MOST:
-            return False
-        return packs(_padded(_matrix(node), 2)) and _parameters(node) is not None
+        inputs = node.weights.elements // _outputs(node)
+        return (
+            is_dense(node)
+            and node.weights.dtype == "int8"
+            and require(inputs <= _MOST, f"{inputs:,} inputs, at most {_MOST:,}")
+            and require(
+                packs(_padded(_matrix(node), 2)), "a weight of -128 beside a negative one, or sums of more than 23 bits"
+            )
+            and exact(_parameters(node))
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Weighted)
         parameters = _parameters(node)
-        assert parameters is not None
+        assert isinstance(parameters, Prescaled)
         matrix = np.where(parameters.constant[:, None], 0, _matrix(node)).astype(np.int8)
         outputs, inputs = matrix.shape
         steps = -(-inputs // _STEP)
@@ -76,11 +85,12 @@ class Dense(Kernel):
         return calling(call, "er_dense.h", "er_dense.c", "er_dense.S")
 
 
-def is_dense(node: FullyConnected | Conv2D) -> bool:
+def is_dense(node: FullyConnected | Conv2D) -> Answer:
     """A convolution or dense layer of one vector: every output sums over all inputs, in their order."""
     if isinstance(node, FullyConnected):
-        return node.rows == 1
-    return node.output.shape[1:3] == (1, 1) and node.weights.shape[1:] == node.input.shape[1:] and node.padding.none
+        return require(node.rows == 1, f"{node.rows} rows, one is needed")
+    whole = node.weights.shape[1:] == node.input.shape[1:] and node.padding.none
+    return node.output.shape[1:3] == (1, 1) and require(whole, "the window is not the whole image")
 
 
 def _outputs(node: Weighted) -> int:
@@ -91,11 +101,10 @@ def _matrix(node: Weighted) -> NDArray[np.int8]:
     return np.asarray(node.weights.array.reshape(_outputs(node), -1), np.int8)
 
 
-def _parameters(node: Weighted) -> Prescaled | None:
+def _parameters(node: Weighted) -> Prescaled | Refusal:
     scales = requantization(node)
-    if (scales.low, scales.high) != (-128, 127):
-        return None
-    return prescaled(scales, *sums(node), 8, one_shift=True, one_addend=True)
+    clamps = full_range(scales.low, scales.high)
+    return clamps if isinstance(clamps, Refusal) else prescaled(scales, *sums(node), 8, one_shift=True, one_addend=True)
 
 
 def _padded(array: NDArray[_Number], to: int = 4) -> NDArray[_Number]:

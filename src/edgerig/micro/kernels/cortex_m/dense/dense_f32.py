@@ -14,6 +14,7 @@ from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.dense.dense import is_dense
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer
 from edgerig.micro.options import Options
 
 
@@ -24,10 +25,11 @@ class DenseFloat(Kernel):
     needs = frozenset({"thumb2", "fpu"})
     node = Weighted
 
-    def accepts(self, node: Node, options: Options) -> bool:
-        if not isinstance(node, FullyConnected | Conv2D) or not is_dense(node):
+    def accepts(self, node: Node, options: Options) -> Answer:
+        if not isinstance(node, FullyConnected | Conv2D):
             return False
-        return all(value.dtype == "float32" for value in (node.input, node.weights, node.output))
+        floats = all(value.dtype == "float32" for value in (node.input, node.weights, node.output))
+        return floats and is_dense(node)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Weighted)

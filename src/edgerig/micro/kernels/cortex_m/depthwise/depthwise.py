@@ -17,6 +17,7 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
+from edgerig.micro.kernels.cortex_m.checks import full_range, sizes_below, window_3x3
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import UNROLLED, USUAL_SHIFT, Shape, depthwise
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import (
     PointwisePart,
@@ -27,6 +28,7 @@ from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import (
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.refusals import Answer, Refusal, by, exact, require
 from edgerig.micro.options import Options
 
 #: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else.
@@ -43,7 +45,7 @@ class Depthwise(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = DepthwiseConv2D
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         return isinstance(node, DepthwiseConv2D) and _depthwise_fits(node)
 
     def lower(self, node: Node, context: Context) -> Lowered:
@@ -64,15 +66,15 @@ class Separable(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     pattern = (DepthwiseConv2D, Conv2D)
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Fused):
             return False
         first, second = node.parts
         return (
             isinstance(first, DepthwiseConv2D)
             and isinstance(second, Conv2D)
-            and pointwise_fits(second)
             and _depthwise_fits(first)
+            and pointwise_fits(second)
         )
 
     def lower(self, node: Node, context: Context) -> Lowered:
@@ -103,7 +105,7 @@ class First:
 
 def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
     parameters = _parameters(node)
-    assert parameters is not None
+    assert isinstance(parameters, Prescaled)
     planar = context.layout(node.input) == PLANAR
     unrolled = UNROLLED[context.options.optimize]
     shape = replace(_shape(node), planar=planar, shift=int(parameters.shift[0]), unrolled=unrolled)
@@ -196,26 +198,37 @@ def _shape(node: DepthwiseConv2D) -> Shape:
     )
 
 
-def _depthwise_fits(node: DepthwiseConv2D) -> bool:
-    square = node.kernel == (3, 3) and node.stride in ((1, 1), (2, 2)) and node.dilation == (1, 1)
+def _depthwise_fits(node: DepthwiseConv2D) -> Answer:
     padding = node.padding
-    usual = node.multiplier == 1 and max(padding.top, padding.left) <= 1 and max(padding.bottom, padding.right) <= 2
-    if not square or not usual or node.input.dtype != "int8" or node.weights.array.min() < -128:
-        return False
+    small = max(padding.top, padding.left) <= 1 and max(padding.bottom, padding.right) <= 2
+    return (
+        node.input.dtype == "int8"
+        and window_3x3(node)
+        and require(node.stride in ((1, 1), (2, 2)), f"stride {by(node.stride)}, 1x1 or 2x2 is needed")
+        and require(node.multiplier == 1, f"{node.multiplier} outputs of each channel, one is needed")
+        and require(small, "padding of more than one pixel at the top or left, or two at the bottom or right")
+        and require(node.weights.array.min() >= -128, "weights below -128")
+        and _sizes_fit(node)
+        and exact(_parameters(node))
+    )
+
+
+def _sizes_fit(node: DepthwiseConv2D) -> Answer:
     shape = _shape(node)
-    sizes = (*node.input.shape, 4 * shape.pitch * (node.input.shape[1] + 6), node.input.shape[2] * node.input.shape[3])
-    return shape.fits() and max(sizes) < 1 << 16 and _parameters(node) is not None
+    _, height, width, channels = node.input.shape
+    plane = 4 * shape.pitch * (height + 6)
+    return (
+        require(shape.fits(), f"rows of {width} pixels, beyond the reach of its instructions")
+        and require(plane < 1 << 16, f"a plane of {height}x{width} pixels takes {plane:,} bytes, less than 65,536 fit")
+        and require(width * channels < 1 << 16, f"rows of {width * channels:,} bytes, less than 65,536 fit")
+        and sizes_below(node.input.shape, 1 << 16)
+    )
 
 
-def _parameters(node: DepthwiseConv2D) -> Prescaled | None:
-    if not _full_range(node):
-        return None
+def _parameters(node: DepthwiseConv2D) -> Prescaled | Refusal:
     scales, (lowest, highest) = requantization(node), sums(node)
-    tries = (prescaled(scales, lowest, highest, 8, True, True, shift) for shift in (USUAL_SHIFT, None))
-    return next((parameters for parameters in tries if parameters is not None), None)
-
-
-def _full_range(node: Weighted) -> bool:
-    """SSAT clamps as the activation does."""
-    scales = requantization(node)
-    return scales.low == -128 and scales.high == 127
+    clamps = full_range(scales.low, scales.high)
+    if isinstance(clamps, Refusal):
+        return clamps
+    usual = prescaled(scales, lowest, highest, 8, True, True, USUAL_SHIFT)
+    return usual if isinstance(usual, Prescaled) else prescaled(scales, lowest, highest, 8, True, True)

@@ -12,8 +12,10 @@ from edgerig.micro.arithmetic.requantize import finite_range
 from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
 from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.refusals import Answer, require
 from edgerig.micro.options import Options
 
 
@@ -24,11 +26,16 @@ class DepthwiseFloat(Kernel):
     needs = frozenset({"thumb2", "fpu"})
     node = DepthwiseConv2D
 
-    def accepts(self, node: Node, options: Options) -> bool:
-        if not isinstance(node, DepthwiseConv2D) or node.multiplier != 1:
+    def accepts(self, node: Node, options: Options) -> Answer:
+        if not isinstance(node, DepthwiseConv2D):
             return False
         floats = all(value.dtype == "float32" for value in (node.input, node.weights, node.output))
-        return floats and max(*node.input.shape, *node.output.shape) < 1 << 15 and _sees_some(node)
+        return (
+            floats
+            and require(node.multiplier == 1, f"{node.multiplier} outputs of each channel, one is needed")
+            and sizes_below((*node.input.shape, *node.output.shape), 1 << 15)
+            and require(_sees_some(node), "padding as large as the window")
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, DepthwiseConv2D)

@@ -17,6 +17,7 @@ from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line_code import Line, d
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import pointwise_fits, stands_for
 from edgerig.micro.kernels.cortex_m.depthwise.taps import taps_fit, taps_scales
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.refusals import Answer, by, require
 from edgerig.micro.options import Options
 
 #: Outputs below which widening the line does not pay.
@@ -30,18 +31,20 @@ class SeparableLine(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     pattern: ClassVar[tuple[type[Node], ...]] = (DepthwiseConv2D, Conv2D)
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Fused):
             return False
         first, second = node.parts
+        if not isinstance(first, DepthwiseConv2D) or not isinstance(second, Conv2D):
+            return False
+        pixels = first.output.elements // first.output.shape[3]
         return (
-            isinstance(first, DepthwiseConv2D)
-            and isinstance(second, Conv2D)
-            and 1 in first.input.shape[1:3]
-            and (first.stride, first.dilation) == ((1, 1), (1, 1))
-            and first.output.elements >= _LEAST * first.output.shape[3]
+            first.input.dtype == "int8"
+            and require(1 in first.input.shape[1:3], f"an image of {by(first.input.shape[1:3])}, no line")
+            and require((first.stride, first.dilation) == ((1, 1), (1, 1)), "stride or dilation of more than 1")
+            and require(pixels >= _LEAST, f"{pixels} output pixels, at least {_LEAST} are needed")
             and taps_fit(first)
-            and _line(first, True).fits()
+            and require(_line(first, True).fits(), "a line or window beyond the reach of its instructions")
             and pointwise_fits(second)
         )
 

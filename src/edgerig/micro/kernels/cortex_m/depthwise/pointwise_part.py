@@ -10,9 +10,10 @@ import numpy as np
 from edgerig.micro.ir import Conv2D, Value, Weighted
 from edgerig.micro.kernels.base import Context
 from edgerig.micro.kernels.cortex_m.assembly import source
-from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
 from edgerig.micro.kernels.cortex_m.sources import sources
+from edgerig.micro.kernels.refusals import Answer, Refusal, require
 
 #: Steps in a round of er_pairs_full.
 _FULL_ROUND = 4
@@ -46,17 +47,27 @@ class PointwisePart:
         return f"{{ {{ {', '.join(map(str, numbers))} }}, {self.low}, {self.high} }}"
 
 
-def pointwise_fits(node: Conv2D) -> bool:
+def pointwise_fits(node: Conv2D) -> Answer:
     """Whether the code is exact for it."""
     pointwise = node.kernel == (1, 1) and node.stride == (1, 1) and node.padding.none and node.input.dtype == "int8"
-    plain = pointwise and node.weights.shape[3] == node.input.shape[3] and node.weights.shape[0] % 2 == 0
-    return plain and pairs_of(node, usual_shift=True) is not None
+    outputs = node.weights.shape[0]
+    return (
+        require(pointwise and node.weights.shape[3] == node.input.shape[3], "no 1x1 convolution of stride 1 follows")
+        and require(outputs % 2 == 0, f"{outputs} output channels of the 1x1 convolution, an even number is needed")
+        and _exact(node)
+    )
+
+
+def _exact(node: Conv2D) -> Answer:
+    """The reason says which of the two operators it is about."""
+    pairs = pairs_of(node, usual_shift=True)
+    return Refusal(f"the 1x1 convolution behind it, {pairs.reason}") if isinstance(pairs, Refusal) else True
 
 
 def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
     """The part for a convolution that fits; adds its constants and the declaration of generated code to the context."""
     pairs = pairs_of(node, usual_shift=True)
-    assert pairs is not None
+    assert isinstance(pairs, Pairs)
     inputs = node.weights.shape[3]
     order = np.arange(-(-inputs // STEP) * STEP).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)
     words = stream(pairs, np.where(order < inputs, order, -1), channel_pairs(node.weights.shape[0]))

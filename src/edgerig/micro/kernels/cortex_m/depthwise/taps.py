@@ -13,7 +13,10 @@ from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import full_range, sizes_below
+from edgerig.micro.kernels.cortex_m.conv.pairs import exponents_fit
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, by, require
 from edgerig.micro.options import Options
 
 
@@ -24,7 +27,7 @@ class DepthwiseTaps(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = DepthwiseConv2D
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         return isinstance(node, DepthwiseConv2D) and taps_fit(node)
 
     def lower(self, node: Node, context: Context) -> Lowered:
@@ -46,16 +49,27 @@ class DepthwiseTaps(Kernel):
         return calling(call, "er_taps.h", "er_taps.c", "er_taps.S")
 
 
-def taps_fit(node: DepthwiseConv2D) -> bool:
+def taps_fit(node: DepthwiseConv2D) -> Answer:
     """A window of one row or one column without padding, with numbers that fit into `taps_scales`."""
-    if node.input.dtype != "int8" or not node.padding.none:
-        return False
+    line = min(node.kernel) == 1 and max(node.kernel) > 1
+    return (
+        node.input.dtype == "int8"
+        and require(line, f"{by(node.kernel)} window, one row or column is needed")
+        and require(node.padding.none, "padding")
+        and require(node.multiplier == 1, f"{node.multiplier} outputs of each channel, one is needed")
+        and sizes_below((*node.input.shape, *node.kernel, *node.output.shape), 1 << 16)
+        and _numbers_fit(node)
+    )
+
+
+def _numbers_fit(node: DepthwiseConv2D) -> Answer:
     scales = requantization(node)
     small = (np.abs(scales.bias.astype(np.int64)) < 1 << 23).all() and 128 * 128 * max(node.kernel) < 1 << 28
-    shifts = (scales.exponents <= -1).all() and (scales.exponents >= -22).all()
-    usual = node.multiplier == 1 and min(node.kernel) == 1 and (scales.low, scales.high) == (-128, 127)
-    sizes = (*node.input.shape, *node.kernel, *node.output.shape)
-    return usual and bool(small and shifts) and max(node.kernel) > 1 and max(sizes) < 1 << 16
+    return (
+        full_range(scales.low, scales.high)
+        and require(bool(small), "sums of more than 23 bits")
+        and exponents_fit(scales.exponents)
+    )
 
 
 def taps_scales(node: DepthwiseConv2D) -> NDArray[np.int32]:

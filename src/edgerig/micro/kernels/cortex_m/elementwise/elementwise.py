@@ -14,6 +14,7 @@ from edgerig.micro.ir import Add, Node, Quantize, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.elementwise.sums import sides
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
 from edgerig.micro.options import Options
 
 _SHIFT = 20
@@ -30,16 +31,20 @@ class AddBytes(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = Add
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Add) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
             return False
         same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
-        return same and not any(value.constant for value in node.inputs) and add_constants(node) is not None
+        return (
+            require(same, "the inputs have different shapes")
+            and require(not any(value.constant for value in node.inputs), "an input is a constant")
+            and exact(add_constants(node))
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Add)
         factors = add_constants(node)
-        assert factors is not None
+        assert not isinstance(factors, Refusal)
         add = context.struct("add", "er_add", initializer(factors))
         x0, x1, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
         body = f"er_add_s8(&{add}, {x0}, {x1}, {y}, {node.output.elements});"
@@ -49,24 +54,24 @@ class AddBytes(Kernel):
         return ((node.output, node.inputs[0]),)
 
 
-def add_constants(node: Add) -> tuple[int, int, int] | None:
-    """Factors of both inputs and the constant, in units of 2**-20 of the output; None if none are exact."""
+def add_constants(node: Add) -> tuple[int, int, int] | Refusal:
+    """Factors of both inputs and the constant, in units of 2**-20 of the output; or why none are exact."""
     wanted = _sums(node)
     if wanted is None:
-        return None
+        return Refusal("the activation clamps within the range of int8")
     ratios = [float(np.float32(value.scale)) / float(np.float32(node.output.scale)) for value in node.inputs[:2]]
     offset = sum(ratio * value.zero_point for ratio, value in zip(ratios, node.inputs, strict=False))
     ideal = round((node.output.zero_point - offset + 0.5) * 2**_SHIFT)
     a, b = (round(ratio * 2**_SHIFT) for ratio in ratios)
     if 128 * (a + b + 6) + abs(ideal) + 1024 >= 1 << 31:
-        return None
+        return Refusal("the factors exceed 32 bits: the output's scale is far below those of the inputs")
     x = np.arange(-128, 128, dtype=np.int64)
     for up, across, more in itertools.product((0, 1, -1), (0, 1, -1), (0, 16, -16, 64, -64, 256, -256)):
         factors = (a + up, b + across, ideal + more)
         results = np.clip((x[:, None] * factors[0] + x[None, :] * factors[1] + factors[2]) >> _SHIFT, -128, 127)
         if np.array_equal(results, wanted):
             return factors
-    return None
+    return Refusal("no two factors are exact for all pairs of bytes")
 
 
 def _sums(node: Add) -> NDArray[np.int64] | None:
@@ -86,7 +91,7 @@ class QuantizeBytes(Kernel):
     needs = frozenset({"thumb2", "dsp", "fpv5"})
     node = Quantize
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         return isinstance(node, Quantize) and node.input.dtype == "float32" and node.output.dtype == "int8"
 
     def lower(self, node: Node, context: Context) -> Lowered:

@@ -13,8 +13,10 @@ from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import sizes_below, whole_words
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.refusals import Answer, by, require
 from edgerig.micro.options import Options
 
 #: Sums of so many int8 fit into 16 bits.
@@ -27,11 +29,11 @@ class _Pool(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     call = ""
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Pool2D) or not isinstance(node, self.node) or node.input.dtype != "int8":
             return False
         sizes = (*node.input.shape, *node.window, *node.stride)
-        return node.input.shape[3] % 4 == 0 and max(sizes) < 1 << 15
+        return whole_words(node.input.shape[3]) and sizes_below(sizes, 1 << 15)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Pool2D)
@@ -64,8 +66,11 @@ class AveragePool(_Pool):
     node = AveragePool2D
     call = "er_average_pool_s8"
 
-    def accepts(self, node: Node, options: Options) -> bool:
-        return super().accepts(node, options) and isinstance(node, Pool2D) and math.prod(node.window) <= _MOST
+    def accepts(self, node: Node, options: Options) -> Answer:
+        answer = super().accepts(node, options)
+        if not answer or not isinstance(node, Pool2D):
+            return answer
+        return require(math.prod(node.window) <= _MOST, f"{by(node.window)} window, at most {_MOST} pixels")
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, AveragePool2D)
@@ -89,12 +94,19 @@ class PixelMean(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = Mean
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Mean) or (node.input.dtype, node.output.dtype) != ("int8", "int8"):
             return False
         shape = node.input.shape
-        image = len(shape) == 4 and node.axes == (1, 2) and shape[3] % 4 == 0 and shape[1] * shape[2] <= _MOST
-        return image and -30 <= mean_multiplier(node)[2] <= -1
+        return (
+            require(
+                len(shape) == 4 and node.axes == (1, 2),
+                f"axes {node.axes} of {len(shape)}, height and width are needed",
+            )
+            and whole_words(shape[3])
+            and require(shape[1] * shape[2] <= _MOST, f"{shape[1] * shape[2]} pixels, at most {_MOST}")
+            and require(-30 <= mean_multiplier(node)[2] <= -1, "scale out of range: a shift of 1 to 30 is needed")
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Mean)

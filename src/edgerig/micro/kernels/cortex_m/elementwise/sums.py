@@ -16,6 +16,7 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Add, Binary, Mul, Node, Sub, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
 from edgerig.micro.options import Options
 
 #: Elements from which on tables of 1 or 2 KiB are worth their flash.
@@ -34,19 +35,23 @@ def sides(node: Binary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return first, second
 
 
-def scaling(node: Binary, scale: tuple[int, int], least: int, most: int) -> tuple[int, int, int] | None:
+def scaling(node: Binary, scale: tuple[int, int], least: int, most: int) -> tuple[int, int, int] | Refusal:
     """Multiplier, offset and shift of the formula above for sums or products from ``least`` to ``most``.
 
-    None where it does not hold, or where the activation clamps more than SSAT does.
+    A refusal where it does not hold, or where the activation clamps more than SSAT does.
     """
     low, high = activation_range(node.activation, node.output)
     multiplier, exponent = scale
-    if not 1 <= -exponent <= _MOST_SHIFT or max(-least, most) >= 1 << 30:
-        return None
+    if exponent > 0:
+        return Refusal("scale asks for a left shift")
+    if not 1 <= -exponent <= _MOST_SHIFT:
+        return Refusal(f"scale asks for a shift of {-exponent}, 1 to {_MOST_SHIFT} are possible")
+    if max(-least, most) >= 1 << 30:
+        return Refusal("sums or products of more than 30 bits")
     ends = (scale_by(scale, np.array([least, most])) + node.output.zero_point).tolist()
     # Beyond SSAT's limits nothing may be clamped that can be reached.
     if max(low, ends[0]) > max(-128, ends[0]) or min(high, ends[1]) < min(127, ends[1]):
-        return None
+        return Refusal(f"the activation clamps to {low}..{high}, within what can be reached")
     return multiplier, (1 << (-exponent - 1)) + (node.output.zero_point << -exponent), -exponent
 
 
@@ -65,16 +70,16 @@ class SumTables(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = Binary
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
             return False
         same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
-        return same and node.output.elements >= _LEAST[options.optimize] and sum_tables(node) is not None
+        return require(same, "the inputs have different shapes") and _pays(node, options) and exact(sum_tables(node))
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Add | Sub)
         tables = sum_tables(node)
-        assert tables is not None
+        assert not isinstance(tables, Refusal)
         names = [context.constant(f"side{index}", table) for index, table in enumerate(tables[:2])]
         layer = context.struct("sum", "er_sum", initializer([*names, *tables[2]]))
         x0, x1, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
@@ -84,13 +89,21 @@ class SumTables(Kernel):
         return tuple((node.output, value) for value in node.inputs)
 
 
-def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], tuple[int, int, int]] | None:
-    """Tables by byte, and multiplier, offset and shift; None where the formula does not hold."""
+def _pays(node: Binary, options: Options) -> Answer:
+    least = _LEAST[options.optimize]
+    return require(
+        node.output.elements >= least,
+        f"{node.output.elements:,} elements: its tables pay for {options.optimize} from {least:,} on",
+    )
+
+
+def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], tuple[int, int, int]] | Refusal:
+    """Tables by byte, and multiplier, offset and shift; or why the formula does not hold."""
     first, second = sides(node)
     second = -second if isinstance(node, Sub) else second
     least, most = int(first.min() + second.min()), int(first.max() + second.max())
     numbers = scaling(node, sum_scales(node).output, least, most)
-    return None if numbers is None else (by_byte(first), by_byte(second), numbers)
+    return numbers if isinstance(numbers, Refusal) else (by_byte(first), by_byte(second), numbers)
 
 
 class ChannelConstants(Kernel):
@@ -103,18 +116,20 @@ class ChannelConstants(Kernel):
     needs = frozenset({"thumb2", "dsp"})
     node = Binary
 
-    def accepts(self, node: Node, options: Options) -> bool:
+    def accepts(self, node: Node, options: Options) -> Answer:
         if not isinstance(node, Add | Sub | Mul) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
             return False
-        if constant_side(node) is None or channel_numbers(node) is None:
-            return False
-        return isinstance(node, Mul) or node.output.elements >= _LEAST[options.optimize]
+        return (
+            require(constant_side(node) is not None, "no input is a constant for each channel")
+            and exact(channel_numbers(node))
+            and (isinstance(node, Mul) or _pays(node, options))
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Binary)
         side, numbers = constant_side(node), channel_numbers(node)
         assert side is not None
-        assert numbers is not None
+        assert not isinstance(numbers, Refusal)
         first, constants, scale = numbers
         channels = node.output.shape[-1]
         names = [context.constant("constants", constants, stands_for=[node.inputs[side]]), *map(str, scale), channels]
@@ -139,8 +154,8 @@ def constant_side(node: Binary) -> int | None:
     return None
 
 
-def channel_numbers(node: Binary) -> tuple[NDArray[np.int32] | int, NDArray[np.int32], tuple[int, int, int]] | None:
-    """Table by byte, or of a product the zero point; the constants; multiplier, offset and shift. None if not exact."""
+def channel_numbers(node: Binary) -> tuple[NDArray[np.int32] | int, NDArray[np.int32], tuple[int, int, int]] | Refusal:
+    """Table by byte, or of a product the zero point; the constants; multiplier, offset and shift; or why not."""
     side = constant_side(node)
     assert side is not None
     constant, other = node.inputs[side], node.inputs[1 - side]
@@ -149,11 +164,11 @@ def channel_numbers(node: Binary) -> tuple[NDArray[np.int32] | int, NDArray[np.i
         factors = stored - constant.zero_point
         ends = np.array([-128, 127])[:, None] - other.zero_point
         numbers = scaling(node, product_scale(node), int((ends * factors).min()), int((ends * factors).max()))
-        return None if numbers is None else (other.zero_point, (2 * factors).astype(np.int32), numbers)
+        return numbers if isinstance(numbers, Refusal) else (other.zero_point, (2 * factors).astype(np.int32), numbers)
     both = list(sides(node))
     if isinstance(node, Sub):
         both[1] = -both[1]
     table, constants = both[1 - side], both[side][stored + 128]
     least, most = int(table.min() + constants.min()), int(table.max() + constants.max())
     numbers = scaling(node, sum_scales(node).output, least, most)
-    return None if numbers is None else (by_byte(table), (2 * constants).astype(np.int32), numbers)
+    return numbers if isinstance(numbers, Refusal) else (by_byte(table), (2 * constants).astype(np.int32), numbers)
