@@ -26,13 +26,16 @@ from edgerig.cli.tables import Column, render_table
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact, Layout
-    from edgerig.compilers.chains import CompiledFile, Failure
+    from edgerig.compilers.chains import Chains, CompiledFile, Failure
     from edgerig.compilers.sizes import SizeRow
     from edgerig.datasets.base import Dataset
     from edgerig.errors import EdgerigError
 
 #: The names that the size table of the STM32 digit project gives to these.
 SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
+
+#: The format whose layers ``--explain`` tells of.
+C_SOURCE = "c-source"
 
 
 @click.command(name="compile")
@@ -67,6 +70,7 @@ SEED_NAMES = {"float32": "none (float32)", "dynamic": "size (dynamic)"}
     show_default=True,
     help="Folder for the compiled files.",
 )
+@click.option("--explain", is_flag=True, help="Of C code: which kernel runs each layer, and why no better one does.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON document.")
 def command(
     model: Path,
@@ -82,6 +86,7 @@ def command(
     optimize: str | None,
     name: str | None,
     out: Path,
+    explain: bool,
     as_json: bool,
 ) -> None:
     """Convert or quantize the file MODEL (.keras, .h5, .tflite, .onnx ..), and say what that saves.
@@ -100,6 +105,7 @@ def command(
       edgerig compile net.keras --to all --dataset mnist
       edgerig compile build/net_int8.tflite --to c-array --option name=digits
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --out build/net
+      edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --explain --out build/net
     """
     from edgerig.cli.signals import stop_on_termination
     from edgerig.compilers.chains import compile_chains, for_dataset, plan_chains
@@ -117,6 +123,8 @@ def command(
     short = {"cpu": cpu, "optimize": optimize, "name": name}
     settings = {key: value for key, value in short.items() if value is not None}
     chains = plan_chains(targets, {**settings, **parse_options(options, "--option")}, source, data)
+    if explain:
+        _check_explained(chains)
     stop_on_termination()
     progress = ConsoleProgress()
     for reason in chains.skipped:
@@ -136,12 +144,14 @@ def command(
         [(SEED_NAMES.get(step.compiler, step.compiler), step.payload) for step in steps],
     )
     if as_json:
-        print_json(_document(source, steps, rows, failures))
+        print_json(_document(source, steps, rows, failures, explain))
     for step in steps:
         echo(f"{step.compiler}: {step.artifact.path}")
     if steps:
         echo()
         echo(_size_text(rows))
+    if explain:
+        _explain(steps)
     if failures:
         raise _error(failures)
 
@@ -157,6 +167,23 @@ def _size_text(rows: list[SizeRow]) -> str:
     return "\n".join(render_table(columns, size_cells(rows), width))
 
 
+def _check_explained(chains: Chains) -> None:
+    from edgerig.errors import UsageError
+
+    if all(chain[-1].makes != C_SOURCE for chain in chains.steps):
+        raise UsageError("--explain tells of kernels of C code, and none is made.", "Add --to c.")
+
+
+def _explain(steps: list[CompiledFile]) -> None:
+    from edgerig.cli.explain_view import explanation, read_manifest
+
+    for step in steps:
+        if step.artifact.format == C_SOURCE:
+            echo()
+            for line in explanation(read_manifest(Path(step.artifact.path).parent), terminal_width(sys.stderr)):
+                echo(line)
+
+
 def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> Dataset | None:
     from edgerig import plugins
     from edgerig.datasets.base import Dataset
@@ -170,8 +197,10 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> D
 
 
 def _document(
-    source: Artifact, steps: list[CompiledFile], rows: list[SizeRow], failures: list[Failure]
+    source: Artifact, steps: list[CompiledFile], rows: list[SizeRow], failures: list[Failure], explain: bool
 ) -> dict[str, Any]:
+    from edgerig.cli.explain_view import read_manifest
+
     return {
         "original": source,
         "artifacts": [
@@ -182,6 +211,11 @@ def _document(
                 "bytes": step.payload,
                 "seconds": step.artifact.origins[-1].seconds,
                 "artifact": step.artifact,
+                **(
+                    {"layers": read_manifest(Path(step.artifact.path).parent).layers}
+                    if explain and step.artifact.format == C_SOURCE
+                    else {}
+                ),
             }
             for step in steps
         ],

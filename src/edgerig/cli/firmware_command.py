@@ -95,21 +95,30 @@ def boards(as_json: bool) -> None:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The firmware's folder.")
 @build_options
+@click.option("--explain", is_flag=True, help="Which kernel runs each layer, and why no better one does.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
-def build(board: str, model: Path, out: Path, as_json: bool, **options: Any) -> None:
+def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **options: Any) -> None:
     """Compile a network to C and build the firmware of a board around it.
 
     Leaves firmware.elf, firmware.bin and firmware.json in the folder --out. What does not fit the board is told with
     a table of what takes how much.
     """
-    firmware = _build(board, model, out, options)
+    import msgspec
+
+    from edgerig.cli.explain_view import explanation, read_manifest
+
+    firmware, network = _build(board, model, out, options)
     if as_json:
-        print_json(firmware)
+        layers = {"layers": read_manifest(Path(network.folder)).layers} if explain else {}
+        print_json(msgspec.to_builtins(firmware) | layers)
         return
     sizes = firmware.sizes
     echo(
         f"{firmware.elf}: flash {sizes.flash:,} of {sizes.flash_limit:,} B, RAM {sizes.ram:,} of {sizes.ram_limit:,} B"
     )
+    if explain:
+        for line in ("", *explanation(read_manifest(Path(network.folder)), terminal_width(sys.stderr))):
+            echo(line)
 
 
 @command.command()
@@ -219,7 +228,7 @@ def _terminal(address: str, model: Path | None, timeout: float, options: dict[st
     board = board_of(address, "unicorn" if scheme == "sim" else "qemu")
     if model is None:
         raise UsageError(f"{address} starts empty: it needs a network.", "Give one: --model net_int8.tflite")
-    firmware = _build(board.name, model, None, options)
+    firmware, _ = _build(board.name, model, None, options)
     if scheme == "sim":
         return terminal.open_simulated(firmware, timeout)
     return terminal.open_emulated(firmware, address, timeout)
@@ -243,7 +252,7 @@ def _refuse_name(board: str) -> NoReturn:
     )
 
 
-def _build(board_name: str, model: Path, out: Path | None, options: dict[str, Any]) -> Firmware:
+def _build(board_name: str, model: Path, out: Path | None, options: dict[str, Any]) -> tuple[Firmware, Network]:
     from edgerig.boards.board import load_board
     from edgerig.boards.build import build_firmware
     from edgerig.boards.firmware import BuildSettings
@@ -258,7 +267,8 @@ def _build(board_name: str, model: Path, out: Path | None, options: dict[str, An
         clock_hz=options["clock_hz"],
         kernels=options["kernels"],
     )
-    return build_firmware(board, _network(model, board, settings), out, settings, echo)
+    network = _network(model, board, settings)
+    return build_firmware(board, network, out, settings, echo), network
 
 
 def _network(model: Path, board: Any, settings: Any) -> Network:

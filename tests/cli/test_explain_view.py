@@ -1,0 +1,92 @@
+"""``--explain``: a row for each layer of generated C, and why no better kernel runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgerig.cli import main
+from edgerig.cli.explain_view import explanation
+from edgerig.micro import Options, compile_model
+from edgerig.testing.networks.known_networks import digits
+from edgerig.testing.networks.random_networks import RandomNetwork
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A convolution of three channels with ReLU, and one of stride 2 without."""
+    network = RandomNetwork("int8", seed=3)
+    x = network.value((1, 8, 8, 3), 0.03)
+    first = network.conv(x, 8)
+    second = network.conv(first, 8, stride=2, activation="NONE")
+    path = tmp_path_factory.mktemp("explain") / "net.tflite"
+    path.write_bytes(network.net.build([x.index], [second.index]))
+    return path
+
+
+def test_the_table_has_a_row_for_each_layer_and_the_reasons(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("compile", net, "--to", "c", "--cpu", "cortex-m7", "--explain", "--out", tmp_path / "c") == 0
+    lines = capsys.readouterr().err.splitlines()
+    rows = [line.split() for line in lines]
+    assert ["0", "CONV_2D", "1x8x8x3", "1x8x8x8", "13,824", "conv-columns"] in rows
+    assert ["1", "CONV_2D", "1x8x8x8", "1x4x4x8", "9,216", "conv-columns"] in rows
+    assert "  layer 0, conv-winograd, conv-3x3: 3 channels, a multiple of 4 is needed" in lines
+    assert "  layer 1, conv-winograd, conv-3x3: stride 2x2, 1x1 is needed" in lines
+    assert any("edgerig bench NET.tflite --target sim:stm32f746" in line for line in lines)
+
+
+def test_json_has_the_layers_only_where_they_are_wanted(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("compile", net, "--to", "c", "--cpu", "cortex-m7", "--out", tmp_path / "c", "--json")
+    assert call(*words) == 0
+    assert "layers" not in json.loads(capsys.readouterr().out)["artifacts"][0]
+    assert call(*words, "--explain") == 0
+    first, second = json.loads(capsys.readouterr().out)["artifacts"][0]["layers"]
+    assert (first["kernel"], first["macs"], first["inputs"]) == ("conv-columns", 13824, [[1, 8, 8, 3]])
+    assert first["refusals"][0] == {"kernel": "conv-winograd", "reason": "3 channels, a multiple of 4 is needed"}
+    assert [refusal["kernel"] for refusal in second["refusals"]] == ["conv-winograd", "conv-3x3"]
+
+
+def test_without_c_code_there_is_nothing_to_explain(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("compile", net, "--to", "c-array", "--explain", "--out", tmp_path / "a") == 2
+    assert "Add --to c." in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_portable_code_says_that_other_cpus_have_faster_kernels(net: Path) -> None:
+    manifest = compile_model(net.read_bytes(), "net", Options()).manifest
+    lines = explanation(manifest, 120)
+    assert any("For the CPU portable there are only portable kernels" in line for line in lines)
+    assert not any(line.startswith("Better kernels") for line in lines)
+
+
+def test_on_a_narrow_terminal_no_figure_is_cut() -> None:
+    manifest = compile_model(digits(), "net", Options(cpu="cortex-m7")).manifest
+    text = "\n".join(explanation(manifest, 40))
+    for layer in manifest.layers:
+        assert f"{layer.macs:,}" in text
+        assert layer.kernel in text
+
+
+@pytest.mark.slow
+def test_a_firmware_s_build_explains_its_network(net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("firmware", "build", "--board", "stm32f746", "--model", net, "--out", tmp_path / "fw", "--explain")
+    assert call(*words) == 0
+    assert "layer 1, conv-winograd, conv-3x3: stride 2x2, 1x1 is needed" in capsys.readouterr().err
+    assert call(*words, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["board"] == "stm32f746"
+    assert [layer["kernel"] for layer in document["layers"]] == ["conv-columns", "conv-columns"]
