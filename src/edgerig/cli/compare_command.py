@@ -32,13 +32,19 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples for quality.  [default: 1000, or all]")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, of rigs and bundles.")
 @click.option(
-    "--margin", type=click.FloatRange(0, 1, min_open=True), default=0.02, show_default=True,
+    "--margin",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.02,
+    show_default=True,
     help="Relative difference of latency that does not matter: 0.02 is 2 %.",
-)  # fmt: skip
+)
 @click.option(
-    "--quality-margin", type=click.FloatRange(0, 1, min_open=True), default=0.005, show_default=True,
+    "--quality-margin",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.005,
+    show_default=True,
     help="Accuracy that B may lose: 0.005 is half a point.",
-)  # fmt: skip
+)
 @click.option("--pairs", type=click.IntRange(4, 20), default=20, show_default=True, help="Pairs at most.")
 @click.option("--live", is_flag=True, help="Measure the networks of two bundles anew, in pairs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to keep what is measured.  [default: runs/compare]")
@@ -101,7 +107,9 @@ def _stored(first: Source, second: Source, given: dict[str, Any], words: str) ->
     assert first.bundle is not None
     assert second.bundle is not None
     options = StoredOptions(
-        margin=given["margin"], quality_margin=given["quality_margin"], only=given["only"],
+        margin=given["margin"],
+        quality_margin=given["quality_margin"],
+        only=given["only"],
         cells=(first.cell, second.cell),
-    )  # fmt: skip
+    )
     return compare_bundles(first.bundle, second.bundle, options, words)

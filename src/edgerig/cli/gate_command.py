@@ -24,18 +24,31 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'int8-*'.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value: --set 'gate.latency=5 %'.")
 @click.option(
-    "--inconclusive", type=click.Choice(["fail", "pass", "retry"]), default="fail", show_default=True,
+    "--inconclusive",
+    type=click.Choice(["fail", "pass", "retry"]),
+    default="fail",
+    show_default=True,
     help="What is not certain: exit with 2, pass, or measure again in pairs and exit with 2 if that does not tell.",
-)  # fmt: skip
+)
 @click.option("--no-confirm", is_flag=True, help="Do not measure in pairs what stored rounds call worse.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table for a pull request to this file.")
 @click.option("--annotations", is_flag=True, help="Print GitHub's annotations.  [default: in GitHub Actions]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 def command(
-    rig: Path, baseline: str, out: Path | None, resume: bool, only: tuple[str, ...], settings: tuple[str, ...],
-    inconclusive: str, no_confirm: bool, junit: Path | None, markdown: Path | None, annotations: bool, as_json: bool,
-) -> None:  # fmt: skip
+    rig: Path,
+    baseline: str,
+    out: Path | None,
+    resume: bool,
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    inconclusive: str,
+    no_confirm: bool,
+    junit: Path | None,
+    markdown: Path | None,
+    annotations: bool,
+    as_json: bool,
+) -> None:
     """Measure the rig file RIG and fail if it has become worse than a baseline.
 
     Exits with 0 if every limit is certainly kept, 1 if one is certainly exceeded, 2 if that cannot be told or nothing
@@ -63,9 +76,12 @@ def command(
         plan = make(rig, only=only, settings=settings)
         stop_on_termination()
         options = GateOptions(
-            out=out if out is not None else Path("runs") / "gate", resume=resume, confirm=not no_confirm,
-            retry=inconclusive == "retry", command=shlex.join(["edgerig", *sys.argv[1:]]),
-        )  # fmt: skip
+            out=out if out is not None else Path("runs") / "gate",
+            resume=resume,
+            confirm=not no_confirm,
+            retry=inconclusive == "retry",
+            command=shlex.join(["edgerig", *sys.argv[1:]]),
+        )
         result = run_gate(plan, History(Path("runs")).baseline(baseline), options, ConsoleProgress())
         _write(result, inconclusive, junit, markdown)
     except Interrupted:

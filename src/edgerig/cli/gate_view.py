@@ -39,6 +39,11 @@ def _row(check: Check) -> list[str]:
         return [check.cell, check.metric, check.limit, "-", "-", "-", check.outcome]
     value = "-" if verdict.value is None else change(verdict, verdict.value)
     return [
-        check.cell, check.metric, check.limit, amount(verdict.a, verdict.unit), amount(verdict.b, verdict.unit),
-        value, check.outcome,
-    ]  # fmt: skip
+        check.cell,
+        check.metric,
+        check.limit,
+        amount(verdict.a, verdict.unit),
+        amount(verdict.b, verdict.unit),
+        value,
+        check.outcome,
+    ]

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from edgerig.results.history.store import History
 
 _FOLDER = click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
     help="The folder of the bundles, and of the index.",
-)  # fmt: skip
+)
 _RIG = click.option("--rig", help="Only runs of the rig of that name.")
 
 
@@ -51,22 +54,39 @@ def list_(runs: Path, rig: str | None, as_json: bool) -> None:
     entries = history.runs(rig)
     if as_json:
         rows = [
-            {"rig": run.rig, "created": run.created, "commit": run.commit, "edgerig": run.edgerig,
-             "dataset": run.dataset, "bundle": run.bundle, "there": Path(run.bundle).is_dir(),
-             "baselines": names.get(run.bundle, [])}
+            {
+                "rig": run.rig,
+                "created": run.created,
+                "commit": run.commit,
+                "edgerig": run.edgerig,
+                "dataset": run.dataset,
+                "bundle": run.bundle,
+                "there": Path(run.bundle).is_dir(),
+                "baselines": names.get(run.bundle, []),
+            }
             for run in entries
-        ]  # fmt: skip
+        ]
         print_json({"runs": rows, "baselines": history.baselines()})
         return
     columns = (
-        Column("rig", right=False), Column("date", right=False), Column("commit", right=False, rank=1),
-        Column("dataset", right=False, rank=2), Column("baseline", right=False), Column("bundle", right=False),
-    )  # fmt: skip
+        Column("rig", right=False),
+        Column("date", right=False),
+        Column("commit", right=False, rank=1),
+        Column("dataset", right=False, rank=2),
+        Column("baseline", right=False),
+        Column("bundle", right=False),
+    )
     cells = [
-        [run.rig, run.created, run.commit[:12] or "-", run.dataset, ", ".join(names.get(run.bundle, [])) or "-",
-         run.bundle + ("" if Path(run.bundle).is_dir() else " (gone)")]
+        [
+            run.rig,
+            run.created,
+            run.commit[:12] or "-",
+            run.dataset,
+            ", ".join(names.get(run.bundle, [])) or "-",
+            run.bundle + ("" if Path(run.bundle).is_dir() else " (gone)"),
+        ]
         for run in entries
-    ]  # fmt: skip
+    ]
     if not cells:
         say(f"No finished run is in {runs} yet.")
         return

@@ -67,9 +67,13 @@ class CellPairs(msgspec.Struct, frozen=True):
 
 
 def measure_cell_pairs(
-    cell: Cell, variants: tuple[Variant, Variant], path: Path, options: LiveOptions, progress: Progress,
+    cell: Cell,
+    variants: tuple[Variant, Variant],
+    path: Path,
+    options: LiveOptions,
+    progress: Progress,
     refused: str | None = None,
-) -> CellPairs:  # fmt: skip
+) -> CellPairs:
     """A against itself, then pairs of A and B, on the cell's device; after each pair all raw times go to ``path``.
 
     Args:
@@ -123,9 +127,14 @@ def _pairs(
 ) -> PairSeries:
     name = f"{variants[0].label} against {variants[1].label}"
     return measure_pairs(
-        target, variants, options.pairs, lambda pairs: stands(pairs, options.margin), progress, name,
+        target,
+        variants,
+        options.pairs,
+        lambda pairs: stands(pairs, options.margin),
+        progress,
+        name,
         lambda pairs: _keep(pairs, path),
-    )  # fmt: skip
+    )
 
 
 def _keep(pairs: list[Pair], path: Path) -> None:

@@ -83,10 +83,13 @@ def judge_run(
         judged.append(each)
         checks += own
     return GateResult(
-        outcome=worst([check.outcome for check in checks]), checks=tuple(checks),
-        comparison=msgspec.structs.replace(comparison, comparisons=tuple(judged)), baseline=str(baseline),
-        bundle=str(options.out), notes=_notes(comparison),
-    )  # fmt: skip
+        outcome=worst([check.outcome for check in checks]),
+        checks=tuple(checks),
+        comparison=msgspec.structs.replace(comparison, comparisons=tuple(judged)),
+        baseline=str(baseline),
+        bundle=str(options.out),
+        notes=_notes(comparison),
+    )
 
 
 def _usual_limits(run: RunResult) -> tuple[Limit, ...]:
@@ -117,9 +120,13 @@ def _again(checks: list[Check], options: GateOptions) -> bool:
 
 
 def _in_pairs(
-    plan: Plan, comparison: CellComparison, cells: tuple[CellResult, CellResult], baseline: Path, options: GateOptions,
+    plan: Plan,
+    comparison: CellComparison,
+    cells: tuple[CellResult, CellResult],
+    baseline: Path,
+    options: GateOptions,
     progress: Progress,
-) -> CellComparison:  # fmt: skip
+) -> CellComparison:
     """The same comparison with times from pairs of the baseline's network and the new one on the current device.
 
     Pairs cannot show that the engine or the device became slower, since both networks run on the same one. Where the

@@ -37,9 +37,13 @@ class LiveSide(msgspec.Struct, frozen=True):
 
 
 def compare_live(
-    sources: tuple[str, str], plans: tuple[Plan, Plan], out: Path, options: LiveOptions, progress: Progress,
+    sources: tuple[str, str],
+    plans: tuple[Plan, Plan],
+    out: Path,
+    options: LiveOptions,
+    progress: Progress,
     command: str = "",
-) -> Comparison:  # fmt: skip
+) -> Comparison:
     """Measure both plans once for quality, size and memory, then their cells in pairs for times.
 
     Writes into ``out`` the two bundles ``a`` and ``b``, the raw times of all pairs (``pairs-<cell>.npz``), and
@@ -61,12 +65,15 @@ def compare_live(
     comparisons = [_compare_cells(a, b, cells, out, options, progress) for cells in matched]
     both = [{cell.id for cell in side} for side in zip(*matched, strict=True)]
     result = Comparison(
-        version=COMPARISON_VERSION, edgerig=__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
-        method="live", comparisons=tuple(comparisons),
+        version=COMPARISON_VERSION,
+        edgerig=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        method="live",
+        comparisons=tuple(comparisons),
         only_a=tuple(cell.id for cell in plans[0].cells if cell.id not in both[0]),
         only_b=tuple(cell.id for cell in plans[1].cells if cell.id not in both[1]),
         commands=(command,) if command else (),
-    )  # fmt: skip
+    )
     files.write_json(out / "comparison.json", result)
     return result
 
@@ -135,9 +142,14 @@ def _compare_cells(
     sides = (side_of(a.source, a.run, results[0]), side_of(b.source, b.run, results[1]))
     notes = (*measured.notes, *series.lost, *differences(*sides), *why)
     return CellComparison(
-        a=sides[0], b=sides[1], metrics=metrics, pairs=len(series.pairs), self_check=measured.check, notes=notes,
+        a=sides[0],
+        b=sides[1],
+        metrics=metrics,
+        pairs=len(series.pairs),
+        self_check=measured.check,
+        notes=notes,
         seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+    )
 
 
 def _untimed(

@@ -35,9 +35,14 @@ class PairSeries(msgspec.Struct):
 
 
 def measure_pairs(
-    target: Target, variants: tuple[Variant, Variant], most: int, stands: Callable[[list[Pair]], bool],
-    progress: Progress, name: str, keep: Callable[[list[Pair]], None] = lambda pairs: None,
-) -> PairSeries:  # fmt: skip
+    target: Target,
+    variants: tuple[Variant, Variant],
+    most: int,
+    stands: Callable[[list[Pair]], bool],
+    progress: Progress,
+    name: str,
+    keep: Callable[[list[Pair]], None] = lambda pairs: None,
+) -> PairSeries:
     """Pairs of the two ``variants``, evaluated after the numbers of pairs in `edgerig.measure.comparison.LOOKS`.
 
     Args:

@@ -18,7 +18,7 @@ from edgerig.measure.comparison import (
     judge_ratio,
     pair_log_ratio,
     smallest_difference,
-)  # fmt: skip
+)
 from edgerig.measure.stats import TAIL_SAMPLES
 from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P50, P99, PEAK_RSS, Metric, judged, undecided
 from edgerig.results.compare.types import MetricVerdict, SelfCheck
@@ -66,9 +66,16 @@ def self_check(series: PairSeries, margin: float) -> SelfCheck | None:
     else:
         sentence = f"This machine, now, cannot tell {asked}: {most} pairs would tell {smallest:.0%}."
     return SelfCheck(
-        sentence=sentence, passed=passed, tells=tells, asked=ASKED, pairs=len(series.pairs), ratio=estimated.ratio,
-        low=estimated.low, high=estimated.high, smallest=smallest,
-    )  # fmt: skip
+        sentence=sentence,
+        passed=passed,
+        tells=tells,
+        asked=ASKED,
+        pairs=len(series.pairs),
+        ratio=estimated.ratio,
+        low=estimated.low,
+        high=estimated.high,
+        smallest=smallest,
+    )
 
 
 def time_verdicts(series: PairSeries, margin: float, refused: str | None) -> dict[str, MetricVerdict]:

@@ -143,9 +143,14 @@ class _Process:
         with self._blamed():
             memory = self.session.memory()
         return Run(
-            tuple(self.chunks), report.load_seconds, self.first_ns, memory, report.clock, report.threads,
+            tuple(self.chunks),
+            report.load_seconds,
+            self.first_ns,
+            memory,
+            report.clock,
+            report.threads,
             report.runtime_version,
-        )  # fmt: skip
+        )
 
     def close(self) -> None:
         with contextlib.suppress(EdgerigError, OSError):

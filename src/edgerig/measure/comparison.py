@@ -109,9 +109,13 @@ def estimate(log_ratios: ArrayLike, level: float = LEVEL, resolution: float = 0.
     spread = float(winsorized.std(ddof=1)) / (1 - 2 * cut / n)
     half = max(t_quantile(1 - level, n - 2 * cut - 1) * spread / math.sqrt(n), math.log1p(resolution))
     return Estimate(
-        ratio=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half), count=x.size, level=level,
+        ratio=math.exp(mean),
+        low=math.exp(mean - half),
+        high=math.exp(mean + half),
+        count=x.size,
+        level=level,
         spread=spread,
-    )  # fmt: skip
+    )
 
 
 def estimate_apart(first: ArrayLike, second: ArrayLike, level: float = LEVEL, resolution: float = 0.0) -> Estimate:
@@ -138,9 +142,13 @@ def estimate_apart(first: ArrayLike, second: ArrayLike, level: float = LEVEL, re
         half = max(half, t_quantile(1 - level, max(1, int(df))) * error)
     mean = float(b.mean() - a.mean())
     return Estimate(
-        ratio=math.exp(mean), low=math.exp(mean - half), high=math.exp(mean + half), count=min(a.size, b.size),
-        level=level, spread=math.sqrt(float(a.var(ddof=1) + b.var(ddof=1))),
-    )  # fmt: skip
+        ratio=math.exp(mean),
+        low=math.exp(mean - half),
+        high=math.exp(mean + half),
+        count=min(a.size, b.size),
+        level=level,
+        spread=math.sqrt(float(a.var(ddof=1) + b.var(ddof=1))),
+    )
 
 
 def judge_ratio(estimated: Estimate, margin: float = MARGIN) -> Verdict:

@@ -42,11 +42,13 @@ def changes_of(series: Series) -> tuple[Change, ...]:
     level = levels(values, indices)
     return tuple(
         Change(
-            series.points[index], show(level[index - 1], series.unit), show(level[index], series.unit),
+            series.points[index],
+            show(level[index - 1], series.unit),
+            show(level[index], series.unit),
             level[index] / level[index - 1] - 1 if level[index - 1] else 0.0,
         )
         for index in indices
-    )  # fmt: skip
+    )
 
 
 def chart_of(series: Series) -> Chart:
@@ -68,9 +70,13 @@ def render_history(series: list[Series]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=_shown_value,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown_value,
+    )
     rigs: dict[str, list[Chart]] = {}
     for each in series:
         rigs.setdefault(each.rig, []).append(chart_of(each))

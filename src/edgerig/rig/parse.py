@@ -155,9 +155,12 @@ class _Reader:
             if not Path(path).exists():
                 self.problem((*where, "file"), f"there is no file {path}")
             return ModelPart(
-                file=path, reference=self.reference(data.get("reference"), where), name=name, ends=ends,
+                file=path,
+                reference=self.reference(data.get("reference"), where),
+                name=name,
+                ends=ends,
                 format=self.format(data.get("format"), path, where),
-            )  # fmt: skip
+            )
         if data.get("format") is not None:
             self.problem((*where, "format"), "is of a model's file; a model named by 'use' has that of its framework")
         part = self.part({"use": use, **options}, "model", ModelWrapper, where)

@@ -55,28 +55,56 @@ _TEXTBOOK = "a textbook convolution that works out every index, 8.3 instructions
 #: All public times of code whose instructions are known. None of them was used to choose a core's costs.
 ANCHORS = (
     Anchor(
-        code="TFLite Micro, float MNIST network", core="cortex-m7", chip="STM32F746", milliseconds=126.31,
-        clock_hz=216_000_000, instructions=28.89e6, modelled=0.905, alike=_TEXTBOOK,
+        code="TFLite Micro, float MNIST network",
+        core="cortex-m7",
+        chip="STM32F746",
+        milliseconds=126.31,
+        clock_hz=216_000_000,
+        instructions=28.89e6,
+        modelled=0.905,
+        alike=_TEXTBOOK,
     ),
     Anchor(
-        code="TFLite Micro 2.1.0, the same network; instructions of the other version", core="cortex-m7",
-        chip="STM32F746", milliseconds=220.5, clock_hz=216_000_000, instructions=28.89e6, modelled=0.905,
+        code="TFLite Micro 2.1.0, the same network; instructions of the other version",
+        core="cortex-m7",
+        chip="STM32F746",
+        milliseconds=220.5,
+        clock_hz=216_000_000,
+        instructions=28.89e6,
+        modelled=0.905,
         alike=_TEXTBOOK,
     ),
     Anchor(
         code="microTVM with CMSIS-NN, keyword spotting int8; instructions of TFLite Micro with CMSIS-NN",
-        core="cortex-m4", chip="STM32L4R5", milliseconds=99.8, clock_hz=120_000_000, instructions=7.64e6,
-        modelled=1.217, alike=_CMSIS,
+        core="cortex-m4",
+        chip="STM32L4R5",
+        milliseconds=99.8,
+        clock_hz=120_000_000,
+        instructions=7.64e6,
+        modelled=1.217,
+        alike=_CMSIS,
     ),
     Anchor(
-        code="microTVM with CMSIS-NN, person detection int8; likewise", core="cortex-m4", chip="STM32L4R5",
-        milliseconds=301.0, clock_hz=120_000_000, instructions=24.03e6, modelled=1.236, alike=_CMSIS,
+        code="microTVM with CMSIS-NN, person detection int8; likewise",
+        core="cortex-m4",
+        chip="STM32L4R5",
+        milliseconds=301.0,
+        clock_hz=120_000_000,
+        instructions=24.03e6,
+        modelled=1.236,
+        alike=_CMSIS,
     ),
     Anchor(
-        code="microTVM with CMSIS-NN, image classification int8; likewise", core="cortex-m4", chip="STM32L4R5",
-        milliseconds=390.0, clock_hz=120_000_000, instructions=30.02e6, modelled=1.276, alike=_CMSIS,
+        code="microTVM with CMSIS-NN, image classification int8; likewise",
+        core="cortex-m4",
+        chip="STM32L4R5",
+        milliseconds=390.0,
+        clock_hz=120_000_000,
+        instructions=30.02e6,
+        modelled=1.276,
+        alike=_CMSIS,
     ),
-)  # fmt: skip
+)
 
 
 def leave_one_out(ratios: Sequence[float]) -> tuple[float, float]:

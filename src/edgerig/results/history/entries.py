@@ -67,9 +67,15 @@ def entry_of(bundle: Path) -> RunEntry:
         raise StorageError(f"{bundle} holds no finished run.", "Give the folder that `edgerig run --out` wrote.")
     run, commit = Bundle(bundle).result(), Bundle(bundle).header().commit
     return RunEntry(
-        bundle=str(bundle.resolve()), stamp=stamp, rig=run.name, created=run.created, commit=commit,
-        edgerig=run.edgerig, dataset=run.dataset.name, figures=tuple(_figures(run)),
-    )  # fmt: skip
+        bundle=str(bundle.resolve()),
+        stamp=stamp,
+        rig=run.name,
+        created=run.created,
+        commit=commit,
+        edgerig=run.edgerig,
+        dataset=run.dataset.name,
+        figures=tuple(_figures(run)),
+    )
 
 
 def _figures(run: RunResult) -> Iterator[FigureEntry]:
@@ -78,14 +84,26 @@ def _figures(run: RunResult) -> Iterator[FigureEntry]:
         for name, quantity in _quantities(cell):
             if isinstance(quantity, Measurement):
                 yield FigureEntry(
-                    cell=cell.id, device=device, metric=name, value=quantity.value, unit=quantity.unit,
-                    kind=quantity.kind, low=quantity.low, high=quantity.high,
-                )  # fmt: skip
+                    cell=cell.id,
+                    device=device,
+                    metric=name,
+                    value=quantity.value,
+                    unit=quantity.unit,
+                    kind=quantity.kind,
+                    low=quantity.low,
+                    high=quantity.high,
+                )
         for metric in cell.quality.metrics:
             yield FigureEntry(
-                cell=cell.id, device=device, metric=metric.name, value=metric.value, unit=metric.unit, kind="measured",
-                low=metric.low, high=metric.high,
-            )  # fmt: skip
+                cell=cell.id,
+                device=device,
+                metric=metric.name,
+                value=metric.value,
+                unit=metric.unit,
+                kind="measured",
+                low=metric.low,
+                high=metric.high,
+            )
         yield FigureEntry(
             cell=cell.id, device=device, metric="size", value=float(cell.artifact.size), unit="B", kind="measured"
         )

@@ -282,5 +282,12 @@ def _transaction(index: sqlite3.Connection) -> Iterator[None]:
 
 def _row(figure: FigureEntry) -> tuple[object, ...]:
     return (
-        figure.cell, figure.device, figure.metric, figure.value, figure.unit, figure.kind, figure.low, figure.high,
-    )  # fmt: skip
+        figure.cell,
+        figure.device,
+        figure.metric,
+        figure.value,
+        figure.unit,
+        figure.kind,
+        figure.low,
+        figure.high,
+    )

@@ -58,9 +58,11 @@ def rows(channels: int, width: int) -> Function:
         code.place(loop)
         for _ in range(2):
             code.add(
-                f"ldr r4, [r12], #{channels}", f"ldr r6, [lr, #{channels * width}]", f"ldr r8, [lr], #{channels}",
+                f"ldr r4, [r12], #{channels}",
+                f"ldr r6, [lr, #{channels * width}]",
+                f"ldr r8, [lr], #{channels}",
                 f"ldr r7, [r11], #{channels}",
-            )  # fmt: skip
+            )
             code.add(*(f"sxtb16 {register}, {register}{rotated}" for register in ("r4", "r6", "r8", "r7")))
             code.add("sadd16 r5, r8, r6", "ssub16 r4, r4, r6", "ssub16 r7, r8, r7", "ssub16 r6, r6, r8")
             code.add("stmia r2!, {r4-r7}")
@@ -180,9 +182,10 @@ def _scale_once(shift: int) -> list[str]:
     lines = ["ldmia lr!, {r0, r1}", "ldr r2, [sp, #268]"]
     for register in (register for pair in _OUT.values() for register in pair):
         lines += [
-            f"add {register}, r0, {register}, lsl #6", f"smmla {register}, {register}, r1, r2",
+            f"add {register}, r0, {register}, lsl #6",
+            f"smmla {register}, {register}, r1, r2",
             f"ssat {register}, #8, {register}, asr #{shift}",
-        ]  # fmt: skip
+        ]
     return lines
 
 
@@ -201,8 +204,11 @@ def _scale_twice(outputs: int, channel: int) -> list[str]:
             lines += ["ldr r12, [sp, #264]", "add lr, lr, r12"]
         for tile, register in enumerate(pair):
             lines += [
-                f"add {register}, r0, {register}, asr #1", f"smmlar r12, {register}, r1, r2",
-                f"add r12, r12, {register}, asr #31", "asr r12, r12, r3", "ssat r12, #8, r12",
+                f"add {register}, r0, {register}, asr #1",
+                f"smmlar r12, {register}, r1, r2",
+                f"add r12, r12, {register}, asr #31",
+                "asr r12, r12, r3",
+                "ssat r12, #8, r12",
                 f"strb r12, [lr, #{(2 * tile + column) * outputs + channel}]",
-            ]  # fmt: skip
+            ]
     return [*lines, "vmov lr, s1"]
