@@ -128,10 +128,16 @@ def test_data_in_a_folder_below_are_taken(apart: Path) -> None:
     assert open_artifact(apart).size > SHAPE["features"] * SHAPE["classes"] * 4
 
 
-@pytest.mark.parametrize(("key", "value", "word"), [
-    ("offset", "-4", "offset"), ("offset", "1e3", "offset"), ("offset", "9" * 30, "offset"), ("length", "7", "7 B"),
-    ("offset", str(2**40), "end before"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("offset", "-4", "offset"),
+        ("offset", "1e3", "offset"),
+        ("offset", "9" * 30, "offset"),
+        ("length", "7", "7 B"),
+        ("offset", str(2**40), "end before"),
+    ],
+)
 def test_places_that_cannot_be_are_refused(key: str, value: str, word: str, apart: Path) -> None:
     edit(apart, **{key: value})
     refused(apart, word)

@@ -168,9 +168,19 @@ def whole_names(tree: ast.AST) -> list[str]:
 #: The rooms of the C compiler: each may import those before it. `reference` judges what the others make, and has
 #: nothing of them but scales and tables.
 CORRIDOR = [
-    "limits", "options", "c_text", "ir", "arithmetic", "frontend", "passes", "kernels", "memory", "select", "emit",
+    "limits",
+    "options",
+    "c_text",
+    "ir",
+    "arithmetic",
+    "frontend",
+    "passes",
+    "kernels",
+    "memory",
+    "select",
+    "emit",
     "pipeline",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

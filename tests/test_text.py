@@ -108,10 +108,15 @@ def test_inspect_shows_names_and_obeys_none(nasty_network, more):
 @pytest.mark.parametrize(
     "words",
     [
-        ("inspect", NASTY.replace("\x00", "") + ".onnx"), (NASTY.replace("\x00", ""),), ("list", "\x1b[2Jx"),
-        ("run", "\x1b[2J.yaml"), ("bench", "\x1b[2J.onnx"), ("report", "\x1b[2J"), ("inspect", "--\x1b[2J"),
+        ("inspect", NASTY.replace("\x00", "") + ".onnx"),
+        (NASTY.replace("\x00", ""),),
+        ("list", "\x1b[2Jx"),
+        ("run", "\x1b[2J.yaml"),
+        ("bench", "\x1b[2J.onnx"),
+        ("report", "\x1b[2J"),
+        ("inspect", "--\x1b[2J"),
     ],
-)  # fmt: skip
+)
 def test_errors_show_what_was_given_and_obey_nothing(words):
     done = run(*words)
     assert done.returncode

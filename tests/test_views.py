@@ -17,7 +17,7 @@ EVERY: tuple[View, ...] = (
     Matrix("m", ("a", "b"), ("a", "b"), ((1, 2), (3, 4)), note="n"),
     Curve("c", Axis("recall", "1"), Axis("precision", "1"), (Line("cat", (0.0, 0.5), (1.0, 0.25), stepped=True),)),
     Gallery("g", ("truth", "says"), (Item(("cat", "dog"), "cGljdHVyZQ==", "bad"), Item(("a", "b"))), total=9),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("view", EVERY, ids=lambda view: type(view).__name__)

@@ -54,9 +54,18 @@ def test_malformed_addresses_are_refused(text):
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False),
-     ("192.168.1.4", False), ("raspberrypi", False), ("localhost.example", False)],
-)  # fmt: skip
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.4", False),
+        ("raspberrypi", False),
+        ("localhost.example", False),
+    ],
+)
 def test_only_loopback_is_taken_for_loopback(host, loopback):
     assert Address(host, 1).loopback is loopback
 

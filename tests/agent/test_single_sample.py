@@ -113,11 +113,16 @@ def test_closed_runtime_runs_nothing(runtime):
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros((0, 3), np.float32), np.float32(3).reshape(()), np.arange(12).reshape(3, 4).T, np.ones((2, 2), bool),
-        np.ones(3, np.float16), np.arange(10, dtype=np.int8)[::2], np.ones((1, 2), np.complex64),
+        np.zeros((0, 3), np.float32),
+        np.float32(3).reshape(()),
+        np.arange(12).reshape(3, 4).T,
+        np.ones((2, 2), bool),
+        np.ones(3, np.float16),
+        np.arange(10, dtype=np.int8)[::2],
+        np.ones((1, 2), np.complex64),
     ],
     ids=lambda array: f"{array.dtype}{array.shape}",
-)  # fmt: skip
+)
 def test_bytes_of_any_array(array):
     view = as_bytes(array)
     assert view.format == "B"

@@ -42,9 +42,17 @@ def test_whole_file_is_one_part(upload):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"total": 2048}, {"total": 512}, {"total": 1023}, {"sha256": "0" * 64}, {"runtime": "other"}, {"format": "onnx"},
-     {"options": {"threads": 2}}, {"name": "other"}],
-)  # fmt: skip
+    [
+        {"total": 2048},
+        {"total": 512},
+        {"total": 1023},
+        {"sha256": "0" * 64},
+        {"runtime": "other"},
+        {"format": "onnx"},
+        {"options": {"threads": 2}},
+        {"name": "other"},
+    ],
+)
 def test_part_of_another_file_is_refused_and_the_first_goes_on(upload, changes):
     add(upload, 0, 100)
     with pytest.raises(ModelError, match="belongs to another file"):

@@ -94,9 +94,18 @@ def test_what_is_not_certain_is_2_unless_it_may_pass(call, tmp_path) -> None:
 def test_times_that_stored_rounds_do_not_decide_are_measured_in_pairs(call, tmp_path: Path) -> None:
     assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
     code, out, err = call(
-        "gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--inconclusive", "retry",
-        "--set", "gate.latency=200 %", "--json",
-    )  # fmt: skip
+        "gate",
+        "rig.yaml",
+        "--baseline",
+        "runs/base",
+        "--out",
+        "runs/g",
+        "--inconclusive",
+        "retry",
+        "--set",
+        "gate.latency=200 %",
+        "--json",
+    )
     document = json.loads(out)
     (comparison,) = document["comparison"]["comparisons"]
     assert comparison["pairs"] >= 4, err
@@ -118,9 +127,18 @@ def test_pairs_do_not_decide_where_the_engine_is_set_otherwise(call, tmp_path: P
     assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
     (tmp_path / "rig.yaml").write_text(RIG.replace("[litert]", "[{use: litert, kernels: reference}]"))
     code, out, err = call(
-        "gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--inconclusive", "retry",
-        "--set", "gate.latency=200 %", "--json",
-    )  # fmt: skip
+        "gate",
+        "rig.yaml",
+        "--baseline",
+        "runs/base",
+        "--out",
+        "runs/g",
+        "--inconclusive",
+        "retry",
+        "--set",
+        "gate.latency=200 %",
+        "--json",
+    )
     (comparison,) = json.loads(out)["comparison"]["comparisons"]
     assert (code, comparison["pairs"]) == (2, 0), err
     assert any("settings of the runtime" in note for note in comparison["notes"])

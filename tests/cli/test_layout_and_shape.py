@@ -59,8 +59,18 @@ def classes_in_order(photos: Path) -> list[str]:
 @pytest.mark.slow
 def test_a_network_of_pytorch_runs_on_a_folder_of_photos(call: Call, photos: Path) -> None:
     torch_like_onnx(Path("net.onnx"), (1, 3, 16, 16))
-    code, out, err = call("bench", "net.onnx", "--layout", "nchw", "--dataset", "folder",
-                          "--dataset-option", "root=photos", "--no-profile", "--json")  # fmt: skip
+    code, out, err = call(
+        "bench",
+        "net.onnx",
+        "--layout",
+        "nchw",
+        "--dataset",
+        "folder",
+        "--dataset-option",
+        "root=photos",
+        "--no-profile",
+        "--json",
+    )
     assert code == 0, err
     (cell,) = cells(out)
     # Classes are b, g, r in the folder's order and r, g, b in the network's: green alone is right.
@@ -73,8 +83,18 @@ def test_a_network_of_pytorch_runs_on_a_folder_of_photos(call: Call, photos: Pat
 
 def test_a_layout_that_cannot_be_is_told(call: Call, photos: Path) -> None:
     torch_like_onnx(Path("net.onnx"), (1, 3, 16, 16))
-    code, _, err = call("bench", "net.onnx", "--layout", "nhwc", "--dataset", "folder",
-                        "--dataset-option", "root=photos", "--dataset-option", "size=16")  # fmt: skip
+    code, _, err = call(
+        "bench",
+        "net.onnx",
+        "--layout",
+        "nhwc",
+        "--dataset",
+        "folder",
+        "--dataset-option",
+        "root=photos",
+        "--dataset-option",
+        "size=16",
+    )
     assert code == 2
     assert "channels last (nhwc)" in err
     assert "Traceback" not in err
@@ -138,8 +158,9 @@ def test_calibration_takes_the_layout_and_the_description_keeps_it(call: Call, p
     assert code == 0, err
     made = Path("build/net_onnx_int8.onnx")
     assert Artifact.load(made.with_name(made.name + ".json")).inputs[0].layout == "nchw"
-    code, out, err = call("bench", str(made), "--dataset", "npz", "--dataset-option", "file=square.npz",
-                          "--no-profile", "--json")  # fmt: skip
+    code, out, err = call(
+        "bench", str(made), "--dataset", "npz", "--dataset-option", "file=square.npz", "--no-profile", "--json"
+    )
     assert code == 0, err
     assert cells(out)[0]["quality"]["metrics"][0]["value"] == 1.0
 
@@ -194,8 +215,19 @@ def test_files_of_both_layouts_run_together(call: Call, photos: Path) -> None:
     """What is declared holds for the file that it fits; the random sample fits both."""
     torch_like_onnx(Path("first.onnx"), (1, 3, 16, 16))
     nhwc_onnx(Path("last.onnx"))
-    code, out, err = call("bench", "first.onnx", "last.onnx", "--layout", "nchw", "--dataset", "folder",
-                          "--dataset-option", "root=photos", "--no-profile", "--json")  # fmt: skip
+    code, out, err = call(
+        "bench",
+        "first.onnx",
+        "last.onnx",
+        "--layout",
+        "nchw",
+        "--dataset",
+        "folder",
+        "--dataset-option",
+        "root=photos",
+        "--no-profile",
+        "--json",
+    )
     assert code == 0, err
     assert [cell["quality"]["confusion"] for cell in cells(out)] == 2 * [[[0, 0, 4], [0, 4, 0], [4, 0, 0]]]
     code, _, err = call("bench", "first.onnx", "last.onnx", "--samples", "3", "--no-profile")
@@ -208,8 +240,20 @@ def test_a_reference_of_the_other_layout_is_compared_rightly(call: Call, photos:
     nhwc_onnx(Path("last.onnx"))
     channel_means_tflite(Path("means.tflite"), (1, 3, 16, 16))
     for reference in ("last.onnx", "means.tflite"):
-        code, out, err = call("bench", "first.onnx", "--layout", "nchw", "--reference", reference, "--dataset",
-                              "folder", "--dataset-option", "root=photos", "--no-profile", "--json")  # fmt: skip
+        code, out, err = call(
+            "bench",
+            "first.onnx",
+            "--layout",
+            "nchw",
+            "--reference",
+            reference,
+            "--dataset",
+            "folder",
+            "--dataset-option",
+            "root=photos",
+            "--no-profile",
+            "--json",
+        )
         assert code == 0, err
         assert cells(out)[0]["agreement"]["same_class"] == 1.0
 

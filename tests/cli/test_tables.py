@@ -76,10 +76,15 @@ def test_a_warning_stands_once_with_the_cells_it_is_about(cells: list[FakeCell],
 
 
 SIZES = Sizes(
-    flash=20_520, ram=7_544, flash_limit=1_048_576, ram_limit=327_680, stack=0,
+    flash=20_520,
+    ram=7_544,
+    flash_limit=1_048_576,
+    ram_limit=327_680,
+    stack=0,
     groups={"flash": {"weights": 7_904, "a group with a long name of its own": 12}, "ram": {"board": 7_544}},
-    code={"weights": 4_970}, symbols=(Symbol("model_l0_blocks_of_a_long_name", "flash", 6_304, "weights"),),
-)  # fmt: skip
+    code={"weights": 4_970},
+    symbols=(Symbol("model_l0_blocks_of_a_long_name", "flash", 6_304, "weights"),),
+)
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 200])
@@ -95,8 +100,12 @@ def test_the_sizes_of_a_firmware_fit_the_terminal_and_no_figure_is_cut(width: in
 def run(words: list[str], folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "edgerig", *words],
-        cwd=folder, env={**os.environ, "COLUMNS": "40"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "40"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 

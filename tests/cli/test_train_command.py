@@ -149,8 +149,11 @@ def test_digits_reach_97_percent_in_the_demo_setting(tmp_path):
     words = ["train", "mnist-cnn", "--dataset", "mnist", "--epochs", "3", "--out", str(tmp_path), "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "edgerig", *words],
-        env={**os.environ, "XLA_FLAGS": ""}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, "XLA_FLAGS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["accuracy"] >= 0.97

@@ -40,8 +40,10 @@ def test_keras_goes_by_way_of_float32_once(keras_net: Artifact, blobs, tmp_path:
     assert failures == []
     assert [one.compiler for one in made] == ["float32", "int8", "c-array"]
     assert {path.name for path in tmp_path.iterdir() if path.suffix != ".json"} == {
-        "net.tflite", "net_int8.tflite", "net.h",
-    }  # fmt: skip
+        "net.tflite",
+        "net_int8.tflite",
+        "net.h",
+    }
     assert made[1].artifact.origins[-1].parent == made[0].artifact.sha256
     assert made[2].payload == made[0].artifact.size < made[2].artifact.size
 

@@ -39,9 +39,14 @@ def test_the_artifact_describes_the_file(keras_net: Artifact, float_net: Artifac
 def test_operators_are_named_by_their_layers(float_net: Artifact) -> None:
     graph = read_graph(Path(float_net.path))
     assert [operator.op for operator in graph.operators] == [
-        "DEPTHWISE_CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED",
+        "DEPTHWISE_CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "MAX_POOL_2D",
+        "RESHAPE",
+        "FULLY_CONNECTED",
+        "FULLY_CONNECTED",
         "SOFTMAX",
-    ]  # fmt: skip
+    ]
     assert not any("jit(" in tensor.name for tensor in graph.tensors)
     assert len({tensor.name for tensor in graph.tensors}) == len(graph.tensors)
 
@@ -83,9 +88,13 @@ def test_transposed_convolutions_agree_with_keras(
     keras = import_keras()
     inputs = keras.Input((8, 6, 3))
     layer = keras.layers.Conv2DTranspose(
-        4, kernel, strides=stride, padding=padding, bias_initializer=keras.initializers.RandomNormal(seed=2),
+        4,
+        kernel,
+        strides=stride,
+        padding=padding,
+        bias_initializer=keras.initializers.RandomNormal(seed=2),
         kernel_initializer=keras.initializers.RandomNormal(seed=1),
-    )  # fmt: skip
+    )
     model = keras.Model(inputs, layer(inputs))
     model.save(tmp_path / "net.keras")
     made = Float32().compile(open_artifact(tmp_path / "net.keras"), tmp_path)

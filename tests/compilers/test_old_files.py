@@ -42,8 +42,9 @@ def logistic() -> bytes:
 def average_pool() -> bytes:
     net = TfliteBuilder()
     x, y = net.tensor("x", (1, 16, 16, 2), "float32"), net.tensor("y", (1, 1, 1, 2), "float32")
-    net.operator("AVERAGE_POOL_2D", [x], [y], "Pool2DOptions", padding=1, strideH=16, strideW=16, filterHeight=16,
-                 filterWidth=16)  # fmt: skip
+    net.operator(
+        "AVERAGE_POOL_2D", [x], [y], "Pool2DOptions", padding=1, strideH=16, strideW=16, filterHeight=16, filterWidth=16
+    )
     return net.build([x], [y])
 
 
@@ -56,8 +57,9 @@ def convolution() -> bytes:
     net.operator("CONV_2D", [x, kernel, bias], [c], "Conv2DOptions", padding=1, strideH=1, strideW=1)
     r, p = net.tensor("r", (1, 6, 6, 4), "float32"), net.tensor("p", (1, 3, 3, 4), "float32")
     net.operator("RELU", [c], [r])
-    net.operator("MAX_POOL_2D", [r], [p], "Pool2DOptions", padding=1, strideH=2, strideW=2, filterHeight=2,
-                 filterWidth=2)  # fmt: skip
+    net.operator(
+        "MAX_POOL_2D", [r], [p], "Pool2DOptions", padding=1, strideH=2, strideW=2, filterHeight=2, filterWidth=2
+    )
     flat, size = net.tensor("f", (1, 36), "float32"), net.tensor("s", (2,), "int32", np.array([1, 36]))
     net.operator("RESHAPE", [p, size], [flat], "ReshapeOptions", newShape=[1, 36])
     d, y = net.tensor("d", (1, 5), "float32"), net.tensor("y", (1, 5), "float32")
@@ -68,9 +70,11 @@ def convolution() -> bytes:
 
 
 NETWORKS: dict[str, tuple[Callable[[], bytes], list[int]]] = {
-    "dense": (dense, [16]), "logistic": (logistic, [16]), "average_pool": (average_pool, [16, 16, 2]),
+    "dense": (dense, [16]),
+    "logistic": (logistic, [16]),
+    "average_pool": (average_pool, [16, 16, 2]),
     "convolution": (convolution, [8, 8, 1]),
-}  # fmt: skip
+}
 #: Greatest error, as a share of the outputs' span.
 TOLERANCE = {"int8": 0.02, "dynamic": 0.02, "float16": 0.002, "int16x8": 0.01}
 
@@ -104,8 +108,10 @@ def test_old_and_new_files_become_the_same(name: str, scheme: str, tmp_path: Pat
 
 def test_old_files_keep_their_operators(tmp_path: Path) -> None:
     new = convolution()
-    graphs = [read_graph(Path(artifact(tmp_path, data, age).path)) for age, data in
-              (("new", new), ("old", as_old_writer(new)))]  # fmt: skip
+    graphs = [
+        read_graph(Path(artifact(tmp_path, data, age).path))
+        for age, data in (("new", new), ("old", as_old_writer(new)))
+    ]
     new_ops, old_ops = ([operator.op for operator in graph.operators] for graph in graphs)
     assert new_ops == old_ops == ["CONV_2D", "RELU", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
 

@@ -165,20 +165,25 @@ def conv_file(path: Path, dtype: type[np.floating[Any]] = np.float32, opset: int
 
     rng = np.random.default_rng(3)
     constants = {
-        "w": rng.normal(size=(4, 1, 3, 3)).astype(dtype), "b": rng.normal(size=4).astype(dtype),
+        "w": rng.normal(size=(4, 1, 3, 3)).astype(dtype),
+        "b": rng.normal(size=4).astype(dtype),
         "m": rng.normal(size=(400, 5)).astype(dtype),
-    }  # fmt: skip
+    }
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     nodes = [
-        helper.make_node("Conv", ["x", "w", "b"], ["c"]), helper.make_node("Relu", ["c"], ["r"]),
-        helper.make_node("Flatten", ["r"], ["f"]), helper.make_node("MatMul", ["f", "m"], ["y"]),
-    ]  # fmt: skip
+        helper.make_node("Conv", ["x", "w", "b"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["f"]),
+        helper.make_node("MatMul", ["f", "m"], ["y"]),
+    ]
     inputs = {"x": (1, 1, 12, 12), **({name: value.shape for name, value in constants.items()} if listed else {})}
     graph = helper.make_graph(
-        nodes, "net", [helper.make_tensor_value_info(name, kind, shape) for name, shape in inputs.items()],
+        nodes,
+        "net",
+        [helper.make_tensor_value_info(name, kind, shape) for name, shape in inputs.items()],
         [helper.make_tensor_value_info("y", kind, (1, 5))],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )  # fmt: skip
+    )
     versions = [helper.make_opsetid("", opset)]
     save(helper.make_model(graph, opset_imports=versions, ir_version=3 if listed else 8), path)
     return path
@@ -207,14 +212,16 @@ def test_the_factors_of_a_resize_are_settings_and_stay_float(blobs: Dataset, tmp
 
     rng = np.random.default_rng(5)
     constants = {
-        "w": rng.normal(0, 1, (4, 1, 3, 3)).astype(np.float32), "factors": np.array([1, 1, 2, 2], np.float32),
+        "w": rng.normal(0, 1, (4, 1, 3, 3)).astype(np.float32),
+        "factors": np.array([1, 1, 2, 2], np.float32),
         "v": rng.normal(0, 1, (2, 4, 1, 1)).astype(np.float32),
-    }  # fmt: skip
+    }
     nodes = [
-        helper.make_node("Conv", ["x", "w"], ["c"], pads=[1] * 4), helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Conv", ["x", "w"], ["c"], pads=[1] * 4),
+        helper.make_node("Relu", ["c"], ["r"]),
         helper.make_node("Resize", ["r", "", "factors"], ["u"], mode="nearest"),
         helper.make_node("Conv", ["u", "v"], ["y"]),
-    ]  # fmt: skip
+    ]
     ends = [("x", (1, 1, 12, 12)), ("y", (1, 2, 24, 24))]
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends]
     graph = helper.make_graph(

@@ -157,15 +157,25 @@ CASES = [
     Case("SELECT_V2", (np.array([True, False, True, True]), "x", "y")),
     Case("SELECT", (rng.random(IMAGE) < 0.5, "x", "y")),
     Case("SHAPE", options={"outType": 2}, kind="int32"),
-]  # fmt: skip
+]
 
 OPTIONS = {
-    "MEAN": "ReducerOptions", "SUM": "ReducerOptions", "REDUCE_MAX": "ReducerOptions", "REDUCE_MIN": "ReducerOptions",
-    "REDUCE_PROD": "ReducerOptions", "MAX_POOL_2D": "Pool2DOptions", "AVERAGE_POOL_2D": "Pool2DOptions",
-    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "CONV_2D": "Conv2DOptions", "PADV2": "PadV2Options",
-    "MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions", "SELECT_V2": "SelectV2Options",
-    "BATCH_MATMUL": "BatchMatMulOptions", "SPLIT_V": "SplitVOptions",
-}  # fmt: skip
+    "MEAN": "ReducerOptions",
+    "SUM": "ReducerOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "REDUCE_MIN": "ReducerOptions",
+    "REDUCE_PROD": "ReducerOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "CONV_2D": "Conv2DOptions",
+    "PADV2": "PadV2Options",
+    "MAXIMUM": "MaximumMinimumOptions",
+    "MINIMUM": "MaximumMinimumOptions",
+    "SELECT_V2": "SelectV2Options",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "SPLIT_V": "SplitVOptions",
+}
 
 
 class Network:

@@ -82,14 +82,17 @@ def test_one_product_becomes_a_convolution_at_the_same_place() -> None:
     assert len(lines) == 4
 
 
-@pytest.mark.parametrize("line", [
-    LINE.format(left="1x5x8", right="1x5x4").replace("[3]", "[2]"),
-    LINE.format(left="1x?x1x8", right="1x?x1x4"),
-    LINE.format(left="1x5x1x8", right="1x5x1x4").replace("[3]", "[2]"),
-    LINE.format(left="1x5x1x8", right="1x5x1x4").replace("8x4x", "8x4x2x"),
-    LINE.format(left="1x5x1x8", right="1x5x1x4").replace("contracting", "batching_dims = [0] x [0], contracting"),
-    LINE.format(left="1x5x1x8", right="1x5x1x4").replace("%cst", "%2"),
-    "    return %4",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE.format(left="1x5x8", right="1x5x4").replace("[3]", "[2]"),
+        LINE.format(left="1x?x1x8", right="1x?x1x4"),
+        LINE.format(left="1x5x1x8", right="1x5x1x4").replace("[3]", "[2]"),
+        LINE.format(left="1x5x1x8", right="1x5x1x4").replace("8x4x", "8x4x2x"),
+        LINE.format(left="1x5x1x8", right="1x5x1x4").replace("contracting", "batching_dims = [0] x [0], contracting"),
+        LINE.format(left="1x5x1x8", right="1x5x1x4").replace("%cst", "%2"),
+        "    return %4",
+    ],
+)
 def test_other_lines_stay(line: str) -> None:
     assert dense_as_convolution(line) == line

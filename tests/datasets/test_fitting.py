@@ -39,10 +39,20 @@ def test_images_are_turned_where_only_channels_first_fits(batch: int) -> None:
 
 @pytest.mark.parametrize(
     ("given", "wanted"),
-    [((5, 7, 3), (5, 7, 3)), ((5, 7, 1), (1, 5, 7)), ((5, 7, 1), (5, 7)), ((5, 7), (1, 5, 7)), ((5, 7), (35,)),
-     ((5, 7, 1), (35,)), ((3, 5, 7), (3, 5, 7)), ((16,), (16,)), ((16,), (1, 16, 1)), ((1, 1, 3), (3, 1, 1)),
-     ((49, 10), (49, 10))],
-)  # fmt: skip
+    [
+        ((5, 7, 3), (5, 7, 3)),
+        ((5, 7, 1), (1, 5, 7)),
+        ((5, 7, 1), (5, 7)),
+        ((5, 7), (1, 5, 7)),
+        ((5, 7), (35,)),
+        ((5, 7, 1), (35,)),
+        ((3, 5, 7), (3, 5, 7)),
+        ((16,), (16,)),
+        ((16,), (1, 16, 1)),
+        ((1, 1, 3), (3, 1, 1)),
+        ((49, 10), (49, 10)),
+    ],
+)
 def test_what_fits_without_turning_keeps_the_order_of_its_values(
     given: tuple[int, ...], wanted: tuple[int, ...]
 ) -> None:
@@ -117,8 +127,10 @@ def test_calls_hold_the_samples_in_order_and_the_filling_is_dropped(count: int, 
         assert calls.shape == (-(-count // batch), batch, 2, 3)
         assert all((row == x[-1]).all() for row in calls.reshape(-1, 2, 3)[count:])
     np.testing.assert_array_equal(from_calls(calls, batch, count), x)
-    np.testing.assert_array_equal(from_calls(calls.reshape(len(calls), -1) if batch > 1 else calls, batch, count)
-                                  .reshape(count, -1), x.reshape(count, -1))  # fmt: skip
+    np.testing.assert_array_equal(
+        from_calls(calls.reshape(len(calls), -1) if batch > 1 else calls, batch, count).reshape(count, -1),
+        x.reshape(count, -1),
+    )
 
 
 def test_outputs_that_do_not_divide_are_refused() -> None:

@@ -22,9 +22,11 @@ LABELS = np.arange(30) % 3
 def arrays(**changes: Any) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     made: dict[str, Any] = {
-        "x_train": rng.integers(0, 256, (30, 6, 5, 1), np.uint8), "y_train": LABELS,
-        "x_test": rng.integers(0, 256, (12, 6, 5, 1), np.uint8), "y_test": LABELS[:12],
-    }  # fmt: skip
+        "x_train": rng.integers(0, 256, (30, 6, 5, 1), np.uint8),
+        "y_train": LABELS,
+        "x_test": rng.integers(0, 256, (12, 6, 5, 1), np.uint8),
+        "y_test": LABELS[:12],
+    }
     made.update(changes)
     return {name: value for name, value in made.items() if value is not None}
 
@@ -104,7 +106,7 @@ def test_class_names_come_from_settings_file_or_numbers(tmp_path: Path) -> None:
         ({"y_test": np.zeros(12, int)}, "classes 1 \\(1\\), 2 \\(2\\) without any sample in test"),
         ({"classes": np.array(["ant", "bee"])}, "labels up to 2, but 2 class names"),
     ],
-)  # fmt: skip
+)
 def test_bad_content_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         npz(save(tmp_path, **arrays(**changes))).prepare()

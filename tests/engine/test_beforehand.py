@@ -55,7 +55,7 @@ CANNOT_WORK: dict[str, dict[str, Any]] = {
         "matrix": [{"runtimes": [{"use": "micro", "threads": 2}], "targets": ["sim:stm32f746"]}],
     },
     "threads of an engine that has one": {"matrix": [{"runtimes": [{"use": "tflm", "threads": 2}]}]},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("why", CANNOT_WORK)

@@ -54,9 +54,11 @@ class Raw(Mnist):
 def rig(*models: Path, dataset: str = "mnist", samples: int = SAMPLES) -> dict[str, Any]:
     measure = {"samples": samples, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
     return {
-        "models": [str(model) for model in models], "dataset": dataset, "matrix": {"runtimes": ["litert"]},
+        "models": [str(model) for model in models],
+        "dataset": dataset,
+        "matrix": {"runtimes": ["litert"]},
         "measure": measure,
-    }  # fmt: skip
+    }
 
 
 def shown(out: Path, cells: tuple[CellResult, ...], capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -222,10 +222,14 @@ def artifact(**changes: Any) -> Artifact:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"sha256": "1" * 64}, {"classes": ("a", "b")}, {"preprocessing": Preprocessing(scale=2)}, {"name": "m"},
-        {"scheme": "int8"}, {"outputs": ()},
+        {"sha256": "1" * 64},
+        {"classes": ("a", "b")},
+        {"preprocessing": Preprocessing(scale=2)},
+        {"name": "m"},
+        {"scheme": "int8"},
+        {"outputs": ()},
     ],
-)  # fmt: skip
+)
 def test_all_that_an_artifact_says_of_itself_counts(changes: dict[str, Any]) -> None:
     assert dependencies.of_artifact(artifact(**changes)) != dependencies.of_artifact(artifact())
     assert dependencies.of_artifact(artifact(path="/b/n")) == dependencies.of_artifact(artifact())
@@ -280,8 +284,11 @@ def test_an_edited_network_is_trained_anew_and_one_that_was_not_is_taken_from_th
         (tmp_path / "sizes.py").write_text(f"FILTERS = {filters}\n")
         done = subprocess.run(
             [sys.executable, "-m", "edgerig", "run", "rig.yaml", "--out", f"out{number}", "--json"],
-            cwd=tmp_path, env={**os.environ, "EDGERIG_CACHE": str(tmp_path / "cache")}, capture_output=True, check=True,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env={**os.environ, "EDGERIG_CACHE": str(tmp_path / "cache")},
+            capture_output=True,
+            check=True,
+        )
         result = json.loads(done.stdout)
         sizes.append((result["stages"]["train tiny_model:Tiny"], result["cells"][0]["artifact"]["size"]))
     assert [built for built, _ in sizes] == ["built", "cached", "built"]

@@ -52,9 +52,16 @@ class Device(Target):
 
 class Dying(Session):
     load_report = LoadReport(
-        inputs=(), outputs=(), load_seconds=0.1, sha256="0" * 64, runtime="faulty", runtime_version="1", clock="c",
-        invoke_method="m", threads=1,
-    )  # fmt: skip
+        inputs=(),
+        outputs=(),
+        load_seconds=0.1,
+        sha256="0" * 64,
+        runtime="faulty",
+        runtime_version="1",
+        clock="c",
+        invoke_method="m",
+        threads=1,
+    )
 
     def __init__(self, device: Device) -> None:
         self.device, self.dead = device, False
@@ -97,9 +104,11 @@ class Dying(Session):
 
 def results(samples: Any) -> DeviceRun:
     return DeviceRun(
-        outputs=(samples * 2,), times_ns=samples[:, 0].astype(np.int64), round_trips_ns=np.ones(1, np.int64),
+        outputs=(samples * 2,),
+        times_ns=samples[:, 0].astype(np.int64),
+        round_trips_ns=np.ones(1, np.int64),
         samples_per_request=np.array([len(samples)]),
-    )  # fmt: skip
+    )
 
 
 class Deaths:

@@ -242,8 +242,12 @@ def test_the_command_leaves_a_report_and_says_by_its_exit_code_that_cells_failed
     for words in (["run", "rig.yaml", "--out", "out"], ["run", "rig.yaml", "--out", "quiet", "-q"]):
         done = subprocess.run(
             [sys.executable, "-m", "edgerig", *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert "2 of 3 cells could not be measured" in done.stderr
         assert "fault of edgerig" not in done.stderr

@@ -51,9 +51,12 @@ def test_arrays_that_no_run_writes_end_the_row(folder: Path) -> None:
     path = folder / "000001.npz"
     whole = {"scores": np.ones((SAMPLES, 4), np.float32), "times_ns": np.arange(SAMPLES), "fit": np.zeros((SAMPLES, 3))}
     for changed in (
-        {"scores": np.float32(1)}, {"times_ns": np.arange(2)}, {"fit": np.zeros((2, 3))}, {"more": np.zeros(2)},
+        {"scores": np.float32(1)},
+        {"times_ns": np.arange(2)},
+        {"fit": np.zeros((2, 3))},
+        {"more": np.zeros(2)},
         {"scores": np.array(["a"] * SAMPLES)},
-    ):  # fmt: skip
+    ):
         np.savez(path, **{**whole, **changed})  # type: ignore[arg-type]
         assert finished(folder) == SAMPLES
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("scores.npy", "w") as to:

@@ -33,10 +33,12 @@ def test_stale_run_is_told_who_has_the_device_and_does_not_wait_for_it(tmp_path:
     stealing.start()
     net = dense_tflite(tmp_path / "net.tflite", 4, 4)
     rig = {
-        "name": "t", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": 2000},
+        "name": "t",
+        "model": {"file": str(net)},
+        "dataset": {"use": "random", "shape": [4], "samples": 2000},
         "matrix": [{"runtimes": [{"use": FAULTY, "seconds": 0.01}], "targets": [str(agent.address)]}],
         "measure": {"samples": 2000, "rounds": 1, "profile": False, "transport_samples": 0, "patience": 600},
-    }  # fmt: skip
+    }
     try:
         with pytest.raises(EdgerigError, match="The device has passed to"):
             edgerig.run(rig, out=tmp_path / "out")

@@ -132,9 +132,14 @@ def test_ctrl_c_in_a_pair_says_that_there_is_no_verdict_and_leaves_no_process(tm
     target = Interrupting()
     with pytest.raises(Interrupted, match="Stopped in pair 2 of t: there is no verdict"):
         measure_pairs(
-            target, (faulty(tmp_path), faulty(tmp_path)), 20, lambda pairs: False, Progress(), "t",
+            target,
+            (faulty(tmp_path), faulty(tmp_path)),
+            20,
+            lambda pairs: False,
+            Progress(),
+            "t",
             lambda pairs: kept.append(len(pairs)),
-        )  # fmt: skip
+        )
     assert kept == [1]
     assert not any(Path(f"/proc/{pid}").exists() for pid in target.pids[:3])
     target.close()

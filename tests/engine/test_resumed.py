@@ -106,14 +106,28 @@ def test_pieces_of_another_engine_or_other_code_are_another_series(
     artifact = open_artifact(path)
     tests = EvaluationSamples(Npz(NpzSettings(file=data["file"])), 50)
     device = LoadReport(
-        inputs=artifact.inputs, outputs=artifact.outputs, load_seconds=0.0, sha256=artifact.sha256, runtime="litert",
-        runtime_version="2.1", clock="c", invoke_method="m", threads=1,
-    )  # fmt: skip
+        inputs=artifact.inputs,
+        outputs=artifact.outputs,
+        load_seconds=0.0,
+        sha256=artifact.sha256,
+        runtime="litert",
+        runtime_version="2.1",
+        clock="c",
+        invoke_method="m",
+        threads=1,
+    )
     anything: Any = None
     context = CellContext(
-        cell=cell, artifact=artifact, samples=tests, target=anything, reference=anything, measure=Measure(),
-        scratch=tmp_path, commands=(), progress=anything,
-    )  # fmt: skip
+        cell=cell,
+        artifact=artifact,
+        samples=tests,
+        target=anything,
+        reference=anything,
+        measure=Measure(),
+        scratch=tmp_path,
+        commands=(),
+        progress=anything,
+    )
     key = context.series(device)
     assert key == context.series(device)
     for changes in ({"runtime_version": "2.2"}, {"threads": 2}, {"clock": "d"}):

@@ -87,8 +87,10 @@ def test_the_raw_times_of_each_round_are_kept_and_the_figures_are_theirs(
         assert cell.latency.distribution is not None
         assert cell.latency.distribution.n == sum(map(len, rounds))
         for name, of in (
-            ("steady", np.median), ("mean", np.mean), ("p90", lambda times: np.quantile(times, 0.9)),
-        ):  # fmt: skip
+            ("steady", np.median),
+            ("mean", np.mean),
+            ("p90", lambda times: np.quantile(times, 0.9)),
+        ):
             expected = round_interval([of(times) for times in rounds])
             figure = number(getattr(cell.latency, name))
             assert (figure.value, figure.high) == pytest.approx((expected.value, expected.high))

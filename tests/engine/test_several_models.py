@@ -36,9 +36,13 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rig(*models: Any, **changes: Any) -> dict[str, Any]:
     measure = {"samples": SAMPLES, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
     return {
-        "name": "several", "models": list(models), "dataset": "mnist", "matrix": [{"runtimes": ["litert"]}],
-        "measure": measure, **changes,
-    }  # fmt: skip
+        "name": "several",
+        "models": list(models),
+        "dataset": "mnist",
+        "matrix": [{"runtimes": ["litert"]}],
+        "measure": measure,
+        **changes,
+    }
 
 
 def test_every_file_keeps_its_name_from_the_plan_to_the_results(nets: Path, tmp_path: Path) -> None:

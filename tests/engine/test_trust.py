@@ -24,12 +24,19 @@ def measure(tmp_path: Path):
 
     def measured(runtime: str, samples: int = 60, **options: Any) -> CellResult:
         rig = {
-            "name": "t", "model": {"file": str(net)}, "dataset": {"use": "random", "shape": [4], "samples": samples},
+            "name": "t",
+            "model": {"file": str(net)},
+            "dataset": {"use": "random", "shape": [4], "samples": samples},
             "matrix": [{"runtimes": [{"use": runtime, **options}], "targets": ["local"]}],
             "measure": {
-                "samples": samples, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0, "patience": 2,
+                "samples": samples,
+                "rounds": 1,
+                "seconds": 0,
+                "profile": False,
+                "transport_samples": 0,
+                "patience": 2,
             },
-        }  # fmt: skip
+        }
         return edgerig.run(rig, out=tmp_path / "out").cells[0]
 
     return measured

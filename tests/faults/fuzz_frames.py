@@ -84,9 +84,13 @@ def one(data: bytes) -> None:
             header = source.ConsumeBytes(source.ConsumeIntInRange(0, 80))
             payload = source.ConsumeBytes(source.ConsumeIntInRange(0, 80))
             parts = encode(
-                source.ConsumeIntInRange(0, 255), source.ConsumeIntInRange(0, 2**32 - 1), header, [memoryview(payload)],
-                checked=source.ConsumeBool(), sequence=source.ConsumeIntInRange(0, 65535),
-            )  # fmt: skip
+                source.ConsumeIntInRange(0, 255),
+                source.ConsumeIntInRange(0, 2**32 - 1),
+                header,
+                [memoryview(payload)],
+                checked=source.ConsumeBool(),
+                sequence=source.ConsumeIntInRange(0, 65535),
+            )
             frame = bytearray(b"".join(bytes(part) for part in parts))
             for _ in range(source.ConsumeIntInRange(0, 2)):
                 frame[source.ConsumeIntInRange(0, len(frame) - 1)] ^= 1 << source.ConsumeIntInRange(0, 7)

@@ -35,8 +35,10 @@ def test_delay_and_loss_cost_time_and_change_no_result(
     net = dense_tflite(tmp_path / "net.tflite", 784, 10)
     agent = subprocess.Popen(
         network.on("far", [sys.executable, "-m", "edgerig", "agent", "--listen", f"{network.far}:7433", "--insecure"]),
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     try:
         assert agent.stdout is not None
         assert "listening" in agent.stdout.readline()

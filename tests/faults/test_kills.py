@@ -61,9 +61,12 @@ class Tormented:
         deadline = time.monotonic() + 30
         while True:
             agent = subprocess.Popen(
-                [*command, "--runtime", FAULTY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                [*command, "--runtime", FAULTY],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
                 start_new_session=True,
-            )  # fmt: skip
+            )
             assert agent.stdout is not None
             if "listening" in agent.stdout.readline():
                 return agent

@@ -134,9 +134,18 @@ def test_log_is_text(client: WireClient) -> None:
 
 @pytest.mark.parametrize(
     ("count", "sizes", "payload"),
-    [(0, [0], 0), (65, [65 * 64], 65 * 64), (1, [63], 63), (1, [64], 63), (2, [64], 64), (1, [64, 1], 65), (1, [], 64),
-     (0xFFFFFFFF, [64], 64), (1 << 26, [0], 0)],
-)  # fmt: skip
+    [
+        (0, [0], 0),
+        (65, [65 * 64], 65 * 64),
+        (1, [63], 63),
+        (1, [64], 63),
+        (2, [64], 64),
+        (1, [64, 1], 65),
+        (1, [], 64),
+        (0xFFFFFFFF, [64], 64),
+        (1 << 26, [0], 0),
+    ],
+)
 def test_tensors_that_do_not_fit(
     device: Callable[..., Any], raw: Callable[..., Any], count: int, sizes: list[int], payload: int
 ) -> None:

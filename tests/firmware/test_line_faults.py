@@ -155,10 +155,15 @@ def test_random_requests_over_tcp(device: Callable[..., Any], raw: Callable[...,
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(
     "faults",
-    [["--flip", "0.001"], ["--drop", "0.001"], ["--insert", "0.001"], ["--repeat", "0.001"],
-     ["--flip", "0.0003", "--drop", "0.0003", "--insert", "0.0003", "--repeat", "0.0003"]],
+    [
+        ["--flip", "0.001"],
+        ["--drop", "0.001"],
+        ["--insert", "0.001"],
+        ["--repeat", "0.001"],
+        ["--flip", "0.0003", "--drop", "0.0003", "--insert", "0.0003", "--repeat", "0.0003"],
+    ],
     ids=lambda words: words[0] if len(words) == 2 else "all",
-)  # fmt: skip
+)
 def test_no_wrong_result_and_nothing_lost_on_a_bad_terminal(
     device: Callable[..., Any], samples: Array, expected: Array, faults: list[str], seed: int
 ) -> None:

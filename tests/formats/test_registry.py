@@ -39,9 +39,15 @@ def test_every_registered_format_is_called_what_it_is_registered_as() -> None:
 
 @pytest.mark.parametrize(
     ("file", "name"),
-    [("a.tflite", "tflite"), ("a.TFLITE", "tflite"), ("a.onnx", "onnx"), ("a.keras", "keras"), ("a.h5", "keras"),
-     ("a.hdf5", "keras")],
-)  # fmt: skip
+    [
+        ("a.tflite", "tflite"),
+        ("a.TFLITE", "tflite"),
+        ("a.onnx", "onnx"),
+        ("a.keras", "keras"),
+        ("a.h5", "keras"),
+        ("a.hdf5", "keras"),
+    ],
+)
 def test_a_suffix_says_the_format(file: str, name: str) -> None:
     assert formats.format_of(Path(file)).name == name
 
@@ -123,7 +129,11 @@ def test_a_class_that_is_defined_anew_replaces_the_one_before(forget: None) -> N
 
 def test_list_formats_names_them(plugin_folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "edgerig", "list", "formats"], capture_output=True, text=True, check=True,
-        env=os.environ, timeout=60,
-    )  # fmt: skip
+        [sys.executable, "-m", "edgerig", "list", "formats"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+        timeout=60,
+    )
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["c-array", "c-source", "keras", "onnx", "tflite"]

@@ -70,9 +70,12 @@ def write_rig(folder: Path, name: str, targets: list[str]) -> Path:
         for kind in ("Odd", "Parted")
     ]
     rig = {
-        "name": "unheard-of", "model": {"file": "digits.tflite"}, "dataset": "mnist",
-        "matrix": [{"runtimes": ["litert"]}, *blocks], "measure": MEASURE,
-    }  # fmt: skip
+        "name": "unheard-of",
+        "model": {"file": "digits.tflite"},
+        "dataset": "mnist",
+        "matrix": [{"runtimes": ["litert"]}, *blocks],
+        "measure": MEASURE,
+    }
     path = folder / name
     path.write_text(yaml.safe_dump(rig))
     return path
@@ -180,9 +183,11 @@ def test_a_compiler_that_returns_no_network_is_told(
     odd_nets: Any, digit_net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for product, error, words in (
-        (None, CompileError, "returned a NoneType"), (tmp_path / "absent.odd", CompileError, "No such file"),
-        (b"", ArtifactCheckError, "not odd at all"), (b"no odd file", ArtifactCheckError, "not odd at all"),
-    ):  # fmt: skip
+        (None, CompileError, "returned a NoneType"),
+        (tmp_path / "absent.odd", CompileError, "No such file"),
+        (b"", ArtifactCheckError, "not odd at all"),
+        (b"no odd file", ArtifactCheckError, "not odd at all"),
+    ):
         monkeypatch.setattr(odd_nets.ToOdd, "_compile", lambda *_, product=product: product)
         with pytest.raises(error, match=words):
             odd_nets.ToOdd().compile(open_artifact(digit_net), tmp_path / "out")
@@ -243,9 +248,10 @@ def test_bench_finds_its_runtime(odd_nets: Any, digit_net: Path, rig_folder: Pat
     (package / "entry_points.txt").write_text("[edgerig.formats]\nparted = odd_nets:Parted\n")
     shutil.copy(rig_folder / "odd_nets.py", tmp_path / "site")
     ways = [
-        (rig_folder, ["--format", "odd_nets:Parted"], {}), (tmp_path, [], {"PYTHONPATH": str(tmp_path / "site")}),
+        (rig_folder, ["--format", "odd_nets:Parted"], {}),
+        (tmp_path, [], {"PYTHONPATH": str(tmp_path / "site")}),
         (rig_folder, ["--runtime", "odd_nets:PartedEngine"], {}),
-    ]  # fmt: skip
+    ]
     for folder, words, variables in ways:
         done = edgerig_command(folder, "bench", parted.path, *words, "--dry-run", **variables)
         assert done.returncode == 0, done.stderr

@@ -99,10 +99,16 @@ def test_a_process_that_is_now_and_then_far_slower_makes_no_more_false_verdicts(
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
-        (1.021, 1.5, "slower"), (1.02, 1.5, "inconclusive"), (1.001, 1.03, "inconclusive"), (0.99, 1.01, "same"),
-        (1 / 1.02, 1.02, "same"), (0.5, 2.0, "inconclusive"), (0.9, 0.98, "faster"), (0.9, 0.99, "inconclusive"),
+        (1.021, 1.5, "slower"),
+        (1.02, 1.5, "inconclusive"),
+        (1.001, 1.03, "inconclusive"),
+        (0.99, 1.01, "same"),
+        (1 / 1.02, 1.02, "same"),
+        (0.5, 2.0, "inconclusive"),
+        (0.9, 0.98, "faster"),
+        (0.9, 0.99, "inconclusive"),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_needs_the_whole_interval_on_one_side_of_the_margin(low: float, high: float, verdict: str) -> None:
     assert judge_ratio(interval(low, high), 0.02) == verdict
 

@@ -29,9 +29,18 @@ def test_a_raspberry_pi_is_described(raspberry_pi: Path) -> None:
 def test_a_machine_that_tells_nothing_is_all_none(tmp_path: Path) -> None:
     state = observe(tmp_path)
     for field in (
-        "memory_bytes", "load_1min", "governor", "frequency_hz", "temperature_c", "throttled", "throttle_events",
-        "on_battery", "virtual", "busy_seconds", "own_seconds",
-    ):  # fmt: skip
+        "memory_bytes",
+        "load_1min",
+        "governor",
+        "frequency_hz",
+        "temperature_c",
+        "throttled",
+        "throttle_events",
+        "on_battery",
+        "virtual",
+        "busy_seconds",
+        "own_seconds",
+    ):
         assert getattr(state, field) is None, field
     assert state.cores >= 1
     assert state.cpu

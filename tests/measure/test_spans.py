@@ -7,9 +7,19 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.spans import one_span
 
 START = MachineState(
-    host="h", system="s", architecture="a", cpu="c", cores=2, cores_total=2, uptime_seconds=100.0, busy_seconds=50.0,
-    stolen_seconds=1.0, own_seconds=5.0, throttle_events=3, temperature_c=50.0,
-)  # fmt: skip
+    host="h",
+    system="s",
+    architecture="a",
+    cpu="c",
+    cores=2,
+    cores_total=2,
+    uptime_seconds=100.0,
+    busy_seconds=50.0,
+    stolen_seconds=1.0,
+    own_seconds=5.0,
+    throttle_events=3,
+    temperature_c=50.0,
+)
 
 
 def stretch(

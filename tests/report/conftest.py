@@ -51,11 +51,14 @@ DEMO: tuple[Row, ...] = (
 )
 #: Operators of the digit network, with their shapes and their share of the time.
 _OPERATORS = (
-    ("CONV_2D", "sequential/conv2d/Relu", (1, 26, 26, 32), 0.24), ("MAX_POOL_2D", "pool", (1, 13, 13, 32), 0.06),
-    ("CONV_2D", "sequential/conv2d_1/Relu", (1, 11, 11, 64), 0.58), ("MAX_POOL_2D", "pool_1", (1, 5, 5, 64), 0.04),
-    ("RESHAPE", "flatten", (1, 1600), 0.004), ("FULLY_CONNECTED", "dense/Relu", (1, 64), 0.064),
+    ("CONV_2D", "sequential/conv2d/Relu", (1, 26, 26, 32), 0.24),
+    ("MAX_POOL_2D", "pool", (1, 13, 13, 32), 0.06),
+    ("CONV_2D", "sequential/conv2d_1/Relu", (1, 11, 11, 64), 0.58),
+    ("MAX_POOL_2D", "pool_1", (1, 5, 5, 64), 0.04),
+    ("RESHAPE", "flatten", (1, 1600), 0.004),
+    ("FULLY_CONNECTED", "dense/Relu", (1, 64), 0.064),
     ("SOFTMAX", "softmax", (1, 10), 0.012),
-)  # fmt: skip
+)
 
 
 def number(value: float, unit: str = "s", *, kind: Kind = "measured", method: str = "m", **more: Any) -> Measurement:
@@ -66,12 +69,22 @@ def number(value: float, unit: str = "s", *, kind: Kind = "measured", method: st
 
 def machine(**changes: Any) -> MachineState:
     state = MachineState(
-        host="workbench", system="Linux 6.1.0-30-amd64", architecture="x86_64",
-        cpu="AMD EPYC 7B13 64-Core Processor", cores=2, memory_bytes=25_276_502_016, memory_free_bytes=19_400_000_000,
-        load_1min=0.31, governor=None, frequency_hz=2.45e9, virtual="kvm", python="3.11.2",
-        packages={"ai-edge-litert": "2.3.0", "onnxruntime": "1.31.1", "numpy": "2.4.6"}, edgerig="0.1.0",
+        host="workbench",
+        system="Linux 6.1.0-30-amd64",
+        architecture="x86_64",
+        cpu="AMD EPYC 7B13 64-Core Processor",
+        cores=2,
+        memory_bytes=25_276_502_016,
+        memory_free_bytes=19_400_000_000,
+        load_1min=0.31,
+        governor=None,
+        frequency_hz=2.45e9,
+        virtual="kvm",
+        python="3.11.2",
+        packages={"ai-edge-litert": "2.3.0", "onnxruntime": "1.31.1", "numpy": "2.4.6"},
+        edgerig="0.1.0",
         time="2026-03-14T09:26:00+00:00",
-    )  # fmt: skip
+    )
     return msgspec.structs.replace(state, **changes)
 
 
@@ -84,12 +97,18 @@ def make_artifact(variant: str, size: int) -> Artifact:
     if variant not in {"float32", "onnx"}:
         origins.append(Origin(variant, {"calibration": 200}, sha256(b"float32"), {"litert-quantizer": "0.11.0"}, 1.9))
     return Artifact(
-        name=f"mnist-cnn-{variant}", format=suffix, sha256=sha256(variant.encode()), size=size,
+        name=f"mnist-cnn-{variant}",
+        format=suffix,
+        sha256=sha256(variant.encode()),
+        size=size,
         inputs=(TensorSpec("image", (1, 28, 28, 1), dtype, quantization),),
         outputs=(TensorSpec("digit", (1, 10), dtype, quantization),),
-        path=f"artifacts/{variant}.{suffix}", preprocessing=Preprocessing(scale=1 / 255), scheme=variant,
-        classes=tuple("0123456789"), origins=tuple(origins),
-    )  # fmt: skip
+        path=f"artifacts/{variant}.{suffix}",
+        preprocessing=Preprocessing(scale=1 / 255),
+        scheme=variant,
+        classes=tuple("0123456789"),
+        origins=tuple(origins),
+    )
 
 
 def make_times(micro: float, n: int, seed: int) -> NDArray[np.int64]:
@@ -117,20 +136,26 @@ def make_quality(accuracy: float, seed: int, samples: int = SAMPLES) -> Quality:
         samples=samples,
         metrics=(
             MetricValue(
-                name="accuracy", value=accuracy, higher_is_better=True,
-                low=max(0.0, accuracy - half), high=min(1.0, accuracy + half),
+                name="accuracy",
+                value=accuracy,
+                higher_is_better=True,
+                low=max(0.0, accuracy - half),
+                high=min(1.0, accuracy + half),
             ),
             MetricValue(name="macro F1", value=float(f1.mean()), higher_is_better=True),
         ),
         classes=tuple(
             ClassQuality(
-                name=str(i), precision=float(precision[i]), recall=float(recall[i]), f1=float(f1[i]),
+                name=str(i),
+                precision=float(precision[i]),
+                recall=float(recall[i]),
+                f1=float(f1[i]),
                 support=int(confusion[i].sum()),
             )
             for i in range(10)
         ),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
-    )  # fmt: skip
+    )
 
 
 def digit_picture(seed: int) -> str:
@@ -158,14 +183,21 @@ def make_agreement(variant: str, count: int, samples: int = SAMPLES) -> Agreemen
         reference, predicted = ((label, wrong), (wrong, label), (wrong, other), (label, other))[place % 4]
         found.append(
             Disagreement(
-                index=int(rng.integers(samples)), label=label, reference=reference, predicted=predicted,
+                index=int(rng.integers(samples)),
+                label=label,
+                reference=reference,
+                predicted=predicted,
                 picture=digit_picture(place),
             )
-        )  # fmt: skip
+        )
     return Agreement(
-        reference="mnist-cnn-float32", samples=samples, same_class=1 - count / samples, max_abs_error=0.031,
-        mean_abs_error=0.0009, disagreements=tuple(found),
-    )  # fmt: skip
+        reference="mnist-cnn-float32",
+        samples=samples,
+        same_class=1 - count / samples,
+        max_abs_error=0.031,
+        mean_abs_error=0.0009,
+        disagreements=tuple(found),
+    )
 
 
 def make_layers(runtime: str, micro: float, kind: Kind) -> tuple[LayerTime, ...] | Unavailable:
@@ -183,9 +215,14 @@ def make_cell(row: Row, *, seed: int = 0, samples: int = SAMPLES, **changes: Any
     times = make_times(micro, samples, seed)
     distribution = summarize(times * 1e-9, resamples=200)
     steady = number(
-        distribution.median, kind=kind, method="median, 95 % bootstrap interval; invoke only", clock="perf_counter_ns",
-        n=samples, low=distribution.low, high=distribution.high,
-    )  # fmt: skip
+        distribution.median,
+        kind=kind,
+        method="median, 95 % bootstrap interval; invoke only",
+        clock="perf_counter_ns",
+        n=samples,
+        low=distribution.low,
+        high=distribution.high,
+    )
     transport: Quantity = Unavailable("no transport: the network runs in a process of this machine")
     if target.startswith("tcp"):
         transport = number(41e-6, method="round trip less inference", n=samples)
@@ -201,33 +238,47 @@ def make_cell(row: Row, *, seed: int = 0, samples: int = SAMPLES, **changes: Any
         memory["arena"] = number(53_412, "B", kind=kind, method="recording allocator")
     cores_warning = "load of 2.1 on 2 cores while measuring" if variant == "dynamic" else ""
     cell = CellResult(
-        id=f"{variant}-{runtime}-{target.split(':')[0]}", variant=variant, runtime=runtime,
+        id=f"{variant}-{runtime}-{target.split(':')[0]}",
+        variant=variant,
+        runtime=runtime,
         runtime_version={"litert": "2.3.0", "onnxruntime": "1.31.1", "tflm": "0.dev20261023"}.get(runtime, "1"),
-        target=target, options={"threads": 1}, artifact=make_artifact(variant, size),
+        target=target,
+        options={"threads": 1},
+        artifact=make_artifact(variant, size),
         quality=make_quality(accuracy, 7, samples),
-        agreement=Unavailable("it is the float model itself") if variant == "float32"
+        agreement=Unavailable("it is the float model itself")
+        if variant == "float32"
         else make_agreement(variant, 12 if "int8" in variant else 2, samples),
         latency=Latency(
             load=number(0.0041, kind=kind, method="file to allocated tensors", clock="perf_counter_ns"),
             first=number(distribution.median * 3.1, kind=kind, method="first inference", clock="perf_counter_ns"),
-            steady=steady, distribution=distribution,
-            throughput=number(1 / distribution.median, "1/s", kind=kind, method="1 / median"), transport=transport,
+            steady=steady,
+            distribution=distribution,
+            throughput=number(1 / distribution.median, "1/s", kind=kind, method="1 / median"),
+            transport=transport,
             preprocessing=number(6.1e-6, method="host, whole batch / n"),
             postprocessing=number(1.9e-6, method="host, whole batch / n"),
         ),
-        memory=memory, layers=make_layers(runtime, micro, kind), machine=machine(),
+        memory=memory,
+        layers=make_layers(runtime, micro, kind),
+        machine=machine(),
         machine_after=machine(load_1min=0.87, memory_free_bytes=19_100_000_000, time="2026-03-14T09:27:00+00:00"),
         warnings=(cores_warning, "wide spread: (p90 - p10) / median is 0.31") if cores_warning else (),
         commands=(f"edgerig run examples/mnist/rig.yaml --only {variant}-{runtime} --out runs/again",),
-        started="2026-03-14T09:26:00+00:00", seconds=3.4, measured_samples=samples, warmup=20,
+        started="2026-03-14T09:26:00+00:00",
+        seconds=3.4,
+        measured_samples=samples,
+        warmup=20,
         clock="perf_counter_ns of the device" if kind == "measured" else "instruction count at 216 MHz",
         method="invoke only; inputs set before, outputs read after",
-    )  # fmt: skip
+    )
     cell = msgspec.structs.replace(cell, **changes)
     arrays = {
-        "times_ns": times, "predictions": np.zeros(samples, np.int64), "labels": np.zeros(samples, np.int64),
+        "times_ns": times,
+        "predictions": np.zeros(samples, np.int64),
+        "labels": np.zeros(samples, np.int64),
         "indices": np.arange(samples),
-    }  # fmt: skip
+    }
     return cell, arrays
 
 
@@ -237,28 +288,44 @@ def make_run(rows: tuple[Row, ...] = DEMO, *, name: str = "mnist", seed: int = 0
     original = 1_152_344
     files = {"original (.keras)": original, **{row[0]: row[5] for row in rows}}
     result = RunResult(
-        name=name, version=BUNDLE_VERSION, edgerig="0.1.0", created="2026-03-14T09:25:00+00:00",
+        name=name,
+        version=BUNDLE_VERSION,
+        edgerig="0.1.0",
+        created="2026-03-14T09:25:00+00:00",
         finished="2026-03-14T09:27:10+00:00",
         model=ModelInfo(
-            name="mnist-cnn", source="trained here", parameters=93_322, macs=2_794_240,
+            name="mnist-cnn",
+            source="trained here",
+            parameters=93_322,
+            macs=2_794_240,
             training={
                 "train_settings": {"epochs": 3, "batch_size": 128, "seed": 0, "train_samples": None},
-                "model": "mnist-cnn", "dataset": "mnist",
-                "train_samples": 9000, "fingerprints": {"train": "c2ac"}, "accuracy": 0.98765,
+                "model": "mnist-cnn",
+                "dataset": "mnist",
+                "train_samples": 9000,
+                "fingerprints": {"train": "c2ac"},
+                "accuracy": 0.98765,
             },
         ),
         dataset=DatasetInfo(
-            name="mnist", task="classification", classes=tuple("0123456789"), test_samples=SAMPLES,
-            train_samples=10_000, fingerprint=sha256(b"mnist"), options={"subset": "bundled"},
+            name="mnist",
+            task="classification",
+            classes=tuple("0123456789"),
+            test_samples=SAMPLES,
+            train_samples=10_000,
+            fingerprint=sha256(b"mnist"),
+            options={"subset": "bundled"},
         ),
-        host=machine(), cells=tuple(cell for cell, _ in made),
+        host=machine(),
+        cells=tuple(cell for cell, _ in made),
         sizes=tuple(
             VariantSize(name=key, bytes=size, ratio=original / size, saving=1 - size / original)
             for key, size in files.items()
         ),
         commands=("edgerig run examples/mnist/rig.yaml --out runs/demo",),
-        stages={"train": "cached", "compile int8": "built"}, planned=tuple(cell.id for cell, _ in made),
-    )  # fmt: skip
+        stages={"train": "cached", "compile int8": "built"},
+        planned=tuple(cell.id for cell, _ in made),
+    )
     result = msgspec.structs.replace(result, **changes)
     return Loaded(Path("runs") / name, result, {cell.id: arrays for cell, arrays in made})
 
@@ -267,10 +334,17 @@ def save(run: Loaded, folder: Path, *, finished: bool = True) -> Path:
     """Write a run as a bundle; unfinished without results.json."""
     result = run.result
     header = {
-        "version": result.version, "name": result.name, "edgerig": result.edgerig, "created": result.created,
-        "plan_hash": "0" * 64, "rig": {}, "cells": result.planned, "commands": result.commands,
-        "model": result.model, "dataset": result.dataset,
-    }  # fmt: skip
+        "version": result.version,
+        "name": result.name,
+        "edgerig": result.edgerig,
+        "created": result.created,
+        "plan_hash": "0" * 64,
+        "rig": {},
+        "cells": result.planned,
+        "commands": result.commands,
+        "model": result.model,
+        "dataset": result.dataset,
+    }
     write_json(folder / "bundle.json", header)
     for cell in result.cells:
         buffer = io.BytesIO()

@@ -20,9 +20,15 @@ pytestmark = pytest.mark.browser
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 #: Text nodes that are visible, with the contrast of their colour against what lies behind them (WCAG 2.1, 1.4.3).
 CONTRAST = """
@@ -254,8 +260,14 @@ def test_a_bubble_opens_its_variant_and_tabs_work_by_keyboard(browser: Any, page
     WebDriverWait(browser, 20).until(lambda page: page.execute_script(opened))
     tabs = browser.find_elements("css selector", "#v-onnx-onnxruntime-local [role=tab]")
     assert [tab.text for tab in tabs] == [
-        "Latency", "Quality", "Against float", "Layers", "Memory, energy", "Machine", "Repeat it",
-    ]  # fmt: skip
+        "Latency",
+        "Quality",
+        "Against float",
+        "Layers",
+        "Memory, energy",
+        "Machine",
+        "Repeat it",
+    ]
     tabs[0].send_keys(Keys.ARROW_RIGHT)
     assert tabs[1].get_attribute("aria-selected") == "true"
     shown = browser.find_elements("css selector", "#v-onnx-onnxruntime-local [role=tabpanel]:not([hidden])")

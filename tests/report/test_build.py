@@ -140,12 +140,16 @@ def gallery(compared: AgreementView) -> Gallery:
 
 def agreement(*pictures: str | None, same: float = 0.99) -> Agreement:
     return Agreement(
-        reference="float", samples=1000, same_class=same, max_abs_error=0.1, mean_abs_error=0.01,
+        reference="float",
+        samples=1000,
+        same_class=same,
+        max_abs_error=0.1,
+        mean_abs_error=0.01,
         disagreements=tuple(
             Disagreement(index=n, label=1, reference=1, predicted=99, picture=picture)
             for n, picture in enumerate(pictures)
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

@@ -165,19 +165,27 @@ def with_rounds(cell: CellResult, medians: tuple[float, ...]) -> CellResult:
     assert cell.latency.distribution
     rounds = tuple(
         Round(
-            number=number, started="", seconds=1.0, series="s", load=cell.latency.load, first=cell.latency.first,
-            steady=msgspec.structs.replace(cell.latency.distribution, median=median), memory={}, machine=cell.machine,
+            number=number,
+            started="",
+            seconds=1.0,
+            series="s",
+            load=cell.latency.load,
+            first=cell.latency.first,
+            steady=msgspec.structs.replace(cell.latency.distribution, median=median),
+            memory={},
+            machine=cell.machine,
             machine_after=cell.machine_after,
         )
         for number, median in enumerate(medians, start=1)
-    )  # fmt: skip
+    )
     repetition = Repetition(planned=3, complete=True, reason="r", within=0.01, between=0.02, half_width=0.05)
     return msgspec.structs.replace(cell, rounds=rounds, repetition=repetition)
 
 
 def test_a_ratio_of_modelled_times_carries_the_error_of_both(make: Any) -> None:
-    float32, int8 = (make.cell((v, "micro", "sim:x", 0.98, m, 1000, "modelled"))[0] for v, m in
-                     (("float32", 400.0), ("int8", 100.0)))  # fmt: skip
+    float32, int8 = (
+        make.cell((v, "micro", "sim:x", 0.98, m, 1000, "modelled"))[0] for v, m in (("float32", 400.0), ("int8", 100.0))
+    )
     band = ModelBand(0.5, 2.0, "m")
     cells = [
         msgspec.structs.replace(

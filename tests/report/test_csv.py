@@ -46,9 +46,15 @@ def test_every_table_is_a_file(demo: Loaded, demo_folder: Path, make: Any, tmp_p
     texts = render_csv_files(report)
     of_the_report = {"variants", "runs", "sizes", *(["errors"] if report.shared else [])}
     of_variants = {
-        "layers", "latency", "memory", "metrics", "most-confused", "by-class",
-        "confusion-rows-are-the-true-class-column", "samples-that-are-judged-differently",
-    }  # fmt: skip
+        "layers",
+        "latency",
+        "memory",
+        "metrics",
+        "most-confused",
+        "by-class",
+        "confusion-rows-are-the-true-class-column",
+        "samples-that-are-judged-differently",
+    }
     assert set(texts) == {f"{name}.csv" for name in of_the_report | of_variants}
     confusion = rows_of(texts["confusion-rows-are-the-true-class-column.csv"])
     counts = [[int(row[str(digit)]) for digit in range(10)] for row in confusion[:10]]

@@ -25,13 +25,18 @@ def counted(value: float, unit: str, kind: Any) -> Measurement:
 
 
 FIRMWARE = FirmwareReport(
-    board="STM32F746-Discovery <1>", build={"compiler": "clang 22", "fpu": "off"}, flash=120_420,
-    flash_limit=1 << 20, ram=13_336, ram_limit=327_680,
+    board="STM32F746-Discovery <1>",
+    build={"compiler": "clang 22", "fpu": "off"},
+    flash=120_420,
+    flash_limit=1 << 20,
+    ram=13_336,
+    ram_limit=327_680,
     groups={"flash": {"weights": 96_120, "network": 12_288, "wire": 0}, "ram": {"stack": 4096}},
     symbols=(
-        SymbolSize("model_l2_weights", "flash", 36_864, "weights"), SymbolSize("arena", "ram", 8_032, "network"),
+        SymbolSize("model_l2_weights", "flash", 36_864, "weights"),
+        SymbolSize("arena", "ram", 8_032, "network"),
     ),
-)  # fmt: skip
+)
 SIZES = {"arena": 8032, "tensor_sum": 37828, "stack_peak": 468, "stack_reserved": 4096, "flash": 120_420}
 
 
@@ -44,12 +49,14 @@ def report(make: Any) -> Report:
         for layer in board.layers
     )
     board = msgspec.structs.replace(
-        board, memory={name: counted(value, "B", "emulated") for name, value in SIZES.items()}, layers=layers,
+        board,
+        memory={name: counted(value, "B", "emulated") for name, value in SIZES.items()},
+        layers=layers,
         firmware=FIRMWARE,
         instructions=counted(2_731_234, "instructions", "emulated"),
         cycles=counted(3_277_480.8, "cycles", "modelled"),
         warnings=("The firmware was built without the board's FPU.",),
-    )  # fmt: skip
+    )
     return build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(*others, board)))])
 
 
@@ -101,9 +108,13 @@ def test_a_bad_build_is_said_at_each_time_and_count_and_few_samples_only_where_t
         cell.latency, steady=msgspec.structs.replace(cell.latency.steady, warnings=(built, few))
     )
     cell = msgspec.structs.replace(
-        cell, warnings=(built, few), latency=latency, machine=make.machine(packages={"fpu": "off"}),
-        instructions=counted(2_731_234, "instructions", "emulated"), cycles=counted(3_277_480.8, "cycles", "modelled"),
-    )  # fmt: skip
+        cell,
+        warnings=(built, few),
+        latency=latency,
+        machine=make.machine(packages={"fpu": "off"}),
+        instructions=counted(2_731_234, "instructions", "emulated"),
+        cycles=counted(3_277_480.8, "cycles", "modelled"),
+    )
     report = build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))])
     (board,) = report.variants
     stages = {stage.name: stage.figure.warnings for stage in board.stages}
@@ -128,10 +139,13 @@ def test_a_bad_build_is_said_at_sizes_that_the_compiler_makes_and_a_wrong_clock_
     (cell,) = run.result.cells
     steady = msgspec.structs.replace(cell.latency.steady, warnings=(debug, clock))
     cell = msgspec.structs.replace(
-        cell, warnings=(debug, clock), machine=machine, firmware=FIRMWARE,
+        cell,
+        warnings=(debug, clock),
+        machine=machine,
+        firmware=FIRMWARE,
         latency=msgspec.structs.replace(cell.latency, steady=steady),
         memory={name: counted(value, "B", "emulated") for name, value in SIZES.items()},
-    )  # fmt: skip
+    )
     report = build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))])
     (board,) = report.variants
     assert {row.name for row in board.memory if row.figure.warnings} == {"flash", "stack peak"}
@@ -184,8 +198,10 @@ def test_firmware_is_told_by_part_and_symbol(report: Report) -> None:
     assert firmware is not None
     assert [(row.name, row.bytes) for row in firmware.totals] == [("flash", 120_420), ("RAM", 13_336)]
     assert [(row.place, row.name) for row in firmware.parts] == [
-        ("flash", "weights"), ("flash", "network"), ("ram", "stack"),
-    ]  # fmt: skip
+        ("flash", "weights"),
+        ("flash", "network"),
+        ("ram", "stack"),
+    ]
     assert firmware.parts[0].share == pytest.approx(96_120 / (1 << 20))
     assert [row.name for row in firmware.symbols] == ["model_l2_weights", "arena"]
     assert firmware.notes == (
@@ -198,9 +214,11 @@ def test_the_plan_of_the_arena_is_drawn_and_what_lies_nowhere_is_left_out(report
     assert "The arena while the network runs" not in render_html(report)
     sound = (ArenaBuffer("input", 0, 784, 0, 1), ArenaBuffer("conv", 784, 64, 1, 2))
     nowhere = (
-        ArenaBuffer("a", -8, 8, 0, 1), ArenaBuffer("b", 0, 8, 2, 1), ArenaBuffer("c", 0, -8, 0, 1),
+        ArenaBuffer("a", -8, 8, 0, 1),
+        ArenaBuffer("b", 0, 8, 2, 1),
+        ArenaBuffer("c", 0, -8, 0, 1),
         ArenaBuffer("d", 0, 8, 0, 10**12),
-    )  # fmt: skip
+    )
     run = make.run((make.DEMO[-1],))
     firmware = msgspec.structs.replace(FIRMWARE, arena=(*nowhere, *sound))
     cell = msgspec.structs.replace(run.result.cells[0], firmware=firmware)
@@ -217,10 +235,17 @@ def test_the_plan_of_the_arena_is_drawn_and_what_lies_nowhere_is_left_out(report
 def test_page_shows_it_all_and_escapes_it(report: Report) -> None:
     text = render_html(report)
     for part in (
-        "2.73 M instructions", "model_l2_weights", "STM32F746-Discovery &lt;1&gt;", "120,420 B", "clang 22",
-        'data-tab="Firmware"', "4.7\xa0times as much", "468\xa0B were used at most",
-        "without the board", ">instructions</th>",
-    ):  # fmt: skip
+        "2.73 M instructions",
+        "model_l2_weights",
+        "STM32F746-Discovery &lt;1&gt;",
+        "120,420 B",
+        "clang 22",
+        'data-tab="Firmware"',
+        "4.7\xa0times as much",
+        "468\xa0B were used at most",
+        "without the board",
+        ">instructions</th>",
+    ):
         assert part in text, part
     assert text.count('data-tab="Firmware"') == 1
     assert "<1>" not in text

@@ -96,9 +96,18 @@ def test_every_number_of_the_table_is_the_results_own(page: Page, demo: Loaded) 
     head, *rows = page.tables[MAIN]
     names = [text for text, _ in head]
     assert names == [
-        "variant", "accuracy", "same as float", "median latency", "times as fast", "p90", "p99", "throughput", "size",
-        "peak RSS", "arena",
-    ]  # fmt: skip
+        "variant",
+        "accuracy",
+        "same as float",
+        "median latency",
+        "times as fast",
+        "p90",
+        "p99",
+        "throughput",
+        "size",
+        "peak RSS",
+        "arena",
+    ]
     assert len(rows) == 8
     for row, cell in zip(rows, demo.result.cells, strict=True):
         shown = dict(zip(names, row, strict=True))
@@ -140,8 +149,11 @@ def test_the_size_table_is_the_results_own(page: Page, demo: Loaded) -> None:
     _, *rows = page.tables["Size of the files"]
     for row, expected in zip(rows, demo.result.sizes, strict=True):
         assert [row[0][0], float(row[1][1] or 0), float(row[3][1] or 0), float(row[4][1] or 0)] == [
-            expected.name, expected.bytes, expected.ratio, expected.saving,
-        ]  # fmt: skip
+            expected.name,
+            expected.bytes,
+            expected.ratio,
+            expected.saving,
+        ]
 
 
 def test_the_first_screen_says_what_where_and_what_follows(page: Page, demo: Loaded) -> None:
@@ -238,7 +250,11 @@ def hostile_run(make: Any) -> Loaded:
     cells = []
     for cell in run.result.cells:
         artifact = msgspec.structs.replace(
-            cell.artifact, name=HOSTILE, scheme=HOSTILE, format=HOSTILE, sha256=HOSTILE,
+            cell.artifact,
+            name=HOSTILE,
+            scheme=HOSTILE,
+            format=HOSTILE,
+            sha256=HOSTILE,
             origins=tuple(
                 msgspec.structs.replace(
                     one, tool=HOSTILE, options={HOSTILE: HOSTILE}, versions={HOSTILE: HOSTILE}, parent=HOSTILE
@@ -246,25 +262,42 @@ def hostile_run(make: Any) -> Loaded:
                 for one in cell.artifact.origins
             ),
             inputs=tuple(msgspec.structs.replace(one, name=HOSTILE) for one in cell.artifact.inputs),
-        )  # fmt: skip
+        )
         steady = msgspec.structs.replace(cell.latency.steady, method=HOSTILE, warnings=(HOSTILE,))
         changed = msgspec.structs.replace(
-            cell, variant=HOSTILE, runtime=HOSTILE, runtime_version=HOSTILE, target=HOSTILE, artifact=artifact,
-            options={HOSTILE: HOSTILE}, warnings=(HOSTILE,), commands=(HOSTILE,), clock=HOSTILE, method=HOSTILE,
+            cell,
+            variant=HOSTILE,
+            runtime=HOSTILE,
+            runtime_version=HOSTILE,
+            target=HOSTILE,
+            artifact=artifact,
+            options={HOSTILE: HOSTILE},
+            warnings=(HOSTILE,),
+            commands=(HOSTILE,),
+            clock=HOSTILE,
+            method=HOSTILE,
             latency=msgspec.structs.replace(cell.latency, steady=steady, load=Unavailable(HOSTILE)),
             layers=tuple(msgspec.structs.replace(one, name=HOSTILE, op=HOSTILE) for one in cell.layers),
             machine=make.machine(host=HOSTILE, cpu=HOSTILE, system=HOSTILE, packages={HOSTILE: HOSTILE}),
             agreement=msgspec.structs.replace(cell.agreement, reference=HOSTILE),
             memory={HOSTILE: Unavailable(HOSTILE)},
-        )  # fmt: skip
+        )
         cells.append(changed)
     result = msgspec.structs.replace(
-        run.result, name=HOSTILE, cells=tuple(cells), created=HOSTILE, edgerig=HOSTILE, warnings=(HOSTILE,),
-        commands=(HOSTILE,), interruptions=(HOSTILE,), stages={HOSTILE: HOSTILE}, failures=(make.failure(HOSTILE),),
+        run.result,
+        name=HOSTILE,
+        cells=tuple(cells),
+        created=HOSTILE,
+        edgerig=HOSTILE,
+        warnings=(HOSTILE,),
+        commands=(HOSTILE,),
+        interruptions=(HOSTILE,),
+        stages={HOSTILE: HOSTILE},
+        failures=(make.failure(HOSTILE),),
         model=msgspec.structs.replace(run.result.model, name=HOSTILE, source=HOSTILE, training={HOSTILE: HOSTILE}),
         dataset=msgspec.structs.replace(run.result.dataset, name=HOSTILE, task=HOSTILE, classes=(HOSTILE,) * 10),
         sizes=tuple(msgspec.structs.replace(one, name=HOSTILE) for one in run.result.sizes),
-    )  # fmt: skip
+    )
     return msgspec.structs.replace(run, result=result)
 
 

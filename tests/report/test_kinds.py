@@ -51,10 +51,12 @@ def test_latencies_of_unlike_kinds_are_never_ranked(one: Kind, other: Kind) -> N
 
 @pytest.mark.parametrize("kind", MADE)
 @given(
-    st.lists(st.tuples(st.floats(1e-4, 1e-1), st.integers(1, 5), st.sampled_from([0.9, 0.95, 0.98])), min_size=2,
-             max_size=8),
-    st.floats(0.3, 1.0), st.floats(1.0, 3.0),
-)  # fmt: skip
+    st.lists(
+        st.tuples(st.floats(1e-4, 1e-1), st.integers(1, 5), st.sampled_from([0.9, 0.95, 0.98])), min_size=2, max_size=8
+    ),
+    st.floats(0.3, 1.0),
+    st.floats(1.0, 3.0),
+)
 @settings(max_examples=60, deadline=None)
 def test_a_model_orders_only_what_its_error_cannot_turn_round(
     kind: Kind, rows: list[tuple[float, int, float]], low: float, high: float
@@ -179,8 +181,9 @@ def test_a_board_without_times_is_emulated_and_never_measured(make: Any) -> None
     run = make.run((make.DEMO[0], make.DEMO[-1]))
     measured, board = run.result.cells
     none = Unavailable("QEMU does not tell which instructions ran")
-    latency = msgspec.structs.replace(board.latency, steady=none, first=none, load=none, throughput=none,
-                                      distribution=None)  # fmt: skip
+    latency = msgspec.structs.replace(
+        board.latency, steady=none, first=none, load=none, throughput=none, distribution=None
+    )
     counted = Measurement(value=1e6, unit="instructions", kind="emulated", method="counted")
     board = msgspec.structs.replace(board, latency=latency, instructions=counted)
     report = build([msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(measured, board)))])

@@ -16,8 +16,11 @@ from edgerig.report.load import Loaded
 CELL = "int8-litert-local"
 SVG = "{http://www.w3.org/2000/svg}"
 OF_A_CELL = (
-    notebook.latency_histogram, notebook.latency_distribution, notebook.latency_series, notebook.layers_plot,
-)  # fmt: skip
+    notebook.latency_histogram,
+    notebook.latency_distribution,
+    notebook.latency_series,
+    notebook.layers_plot,
+)
 
 
 @pytest.mark.parametrize("plot", OF_A_CELL)

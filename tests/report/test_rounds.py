@@ -25,12 +25,19 @@ def in_rounds(cell: CellResult, times: np.ndarray, count: int = COUNT) -> tuple[
     series = [(times * (1 + 0.01 * number)).astype(np.int64) for number in range(count)]
     rounds = tuple(
         Round(
-            number=number, started="2026-03-14T09:26:00+00:00", seconds=1.0, series="s", load=cell.latency.load,
-            first=cell.latency.first, steady=summarize(part * 1e-9), memory=cell.memory, machine=cell.machine,
+            number=number,
+            started="2026-03-14T09:26:00+00:00",
+            seconds=1.0,
+            series="s",
+            load=cell.latency.load,
+            first=cell.latency.first,
+            steady=summarize(part * 1e-9),
+            memory=cell.memory,
+            machine=cell.machine,
             machine_after=cell.machine_after,
         )
         for number, part in enumerate(series, 1)
-    )  # fmt: skip
+    )
     return summed_up(msgspec.structs.replace(cell, rounds=rounds), series, Measure(rounds=count)), series
 
 

@@ -67,10 +67,18 @@ def test_every_form_of_the_report_says_what_is_compared(
 
 def row(**changes: Any) -> Paired:
     values: dict[str, Any] = {
-        "cell": "x", "samples": 2000, "baseline_errors": 100, "errors": 130,
-        "accuracy": 0.935, "low": 0.92, "high": 0.95, "lost": 40, "gained": 10,
-        "ratio": 1.3, "p": 0.00002,
-    }  # fmt: skip
+        "cell": "x",
+        "samples": 2000,
+        "baseline_errors": 100,
+        "errors": 130,
+        "accuracy": 0.935,
+        "low": 0.92,
+        "high": 0.95,
+        "lost": 40,
+        "gained": 10,
+        "ratio": 1.3,
+        "p": 0.00002,
+    }
     return Paired(**{**values, **changes})
 
 

@@ -103,10 +103,16 @@ def test_only_a_real_png_is_a_picture(picture: str | None) -> None:
 @pytest.mark.parametrize(
     ("cell", "unit", "text"),
     [
-        (0.985, "1", "98.5 %"), (12_345, "", "12,345"), (0.00125, "s", "1.25 ms"), (math.nan, "s", "–"),
-        (math.nan, "1", "–"), (math.inf, "", "–"), ("cat", "", "cat"), (2048, "B", "2.05 kB"),
+        (0.985, "1", "98.5 %"),
+        (12_345, "", "12,345"),
+        (0.00125, "s", "1.25 ms"),
+        (math.nan, "s", "–"),
+        (math.nan, "1", "–"),
+        (math.inf, "", "–"),
+        ("cat", "", "cat"),
+        (2048, "B", "2.05 kB"),
     ],
-)  # fmt: skip
+)
 def test_plain_numbers_are_shown_in_the_unit_of_their_column(cell: Any, unit: str, text: str) -> None:
     figure = cell_figure(cell, unit)
     assert figure is not None

@@ -74,10 +74,7 @@ def test_the_model_is_what_the_files_hold(demo_folder: Path) -> None:
 
 def large(make: Any) -> Loaded:
     """80 cells, each with the pictures of 60 disagreements."""
-    rows = [
-        (f"variant{n}", "litert", "local", 0.98, 100.0 + n, 1000 * n + 1, "measured")
-        for n in range(80)
-    ]  # fmt: skip
+    rows = [(f"variant{n}", "litert", "local", 0.98, 100.0 + n, 1000 * n + 1, "measured") for n in range(80)]
     run = make.run(rows=tuple(rows))
     cells = []
     for cell in run.result.cells:

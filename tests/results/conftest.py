@@ -24,13 +24,19 @@ def make_rounds(medians: list[float], seed: int = 0) -> tuple[Round, ...]:
     rng = np.random.default_rng(seed)
     return tuple(
         Round(
-            number=place, started="2026-03-14T09:26:00+00:00", seconds=1.0, series="s",
-            load=number(0.004 * (1 + 0.01 * rng.normal())), first=number(3 * median),
+            number=place,
+            started="2026-03-14T09:26:00+00:00",
+            seconds=1.0,
+            series="s",
+            load=number(0.004 * (1 + 0.01 * rng.normal())),
+            first=number(3 * median),
             steady=summarize(median * (1 + 0.01 * rng.random(SAMPLES)), resamples=10),
-            memory={"peak_rss": number(60e6 + place, "B")}, machine=machine(), machine_after=machine(),
+            memory={"peak_rss": number(60e6 + place, "B")},
+            machine=machine(),
+            machine_after=machine(),
         )
         for place, median in enumerate(medians, 1)
-    )  # fmt: skip
+    )
 
 
 def make_measured(medians: list[float], wrong: int = 10, **changes: Any) -> tuple[CellResult, dict[str, Any]]:
@@ -51,16 +57,26 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         (run, *_) = [make_run(()).result]
         ids = tuple(cell.id for cell, _ in cells)
         run = msgspec.structs.replace(
-            run, name="r", created=name, cells=tuple(cell for cell, _ in cells), planned=ids, version=BUNDLE_VERSION,
+            run,
+            name="r",
+            created=name,
+            cells=tuple(cell for cell, _ in cells),
+            planned=ids,
+            version=BUNDLE_VERSION,
             **changes,
-        )  # fmt: skip
+        )
         assert isinstance(run, RunResult)
         bundle.write_header(
             Header(
-                version=BUNDLE_VERSION, name="r", edgerig=run.edgerig, created=run.created, plan_hash="", rig={},
+                version=BUNDLE_VERSION,
+                name="r",
+                edgerig=run.edgerig,
+                created=run.created,
+                plan_hash="",
+                rig={},
                 cells=ids,
             )
-        )  # fmt: skip
+        )
         for cell, arrays in cells:
             bundle.write_cell(cell, arrays)
         bundle.write_result(run)

@@ -95,8 +95,14 @@ def document(tmp_path: Path, text: str | bytes) -> Path:
 
 
 HEADER = {
-    "version": 1, "name": "n", "edgerig": "0", "created": "", "plan_hash": "", "rig": {}, "cells": [],
-}  # fmt: skip
+    "version": 1,
+    "name": "n",
+    "edgerig": "0",
+    "created": "",
+    "plan_hash": "",
+    "rig": {},
+    "cells": [],
+}
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,10 @@ def test_a_run_and_a_cell_are_a_line_each(result: RunResult) -> None:
     emulated = repr(result.cells[7])
     assert "emulated" in emulated
     none = msgspec.structs.replace(
-        result.cells[0], quality=msgspec.structs.replace(result.cells[0].quality, metrics=()),
+        result.cells[0],
+        quality=msgspec.structs.replace(result.cells[0].quality, metrics=()),
         latency=msgspec.structs.replace(result.cells[0].latency, steady=Unavailable("no clock")),
-    )  # fmt: skip
+    )
     assert "no quality, latency unavailable: no clock" in repr(none)
 
 

@@ -27,8 +27,11 @@ def ids(made: Plan) -> list[str]:
 def test_a_block_is_a_full_matrix() -> None:
     made = plan({"compilers": ["float32", "int8"], "runtimes": ["litert", "tflm"]})
     assert ids(made) == [
-        "float32-litert-local", "float32-tflm-local", "int8-litert-local", "int8-tflm-local",
-    ]  # fmt: skip
+        "float32-litert-local",
+        "float32-tflm-local",
+        "int8-litert-local",
+        "int8-tflm-local",
+    ]
 
 
 def test_a_block_may_have_fewer_samples_of_its_own() -> None:
@@ -54,8 +57,10 @@ def test_what_a_compiler_needs_before_it_is_put_in() -> None:
     made = plan({"compilers": ["onnx-int8"], "runtimes": ["onnxruntime"]})
     assert [part.use for part in made.cells[0].compilers] == ["float32", "onnx", "onnx-int8"]
     assert [[part.use for part in chain] for _, chain in made.chains] == [
-        ["float32"], ["float32", "onnx"], ["float32", "onnx", "onnx-int8"],
-    ]  # fmt: skip
+        ["float32"],
+        ["float32", "onnx"],
+        ["float32", "onnx", "onnx-int8"],
+    ]
 
 
 def test_settings_and_addresses_stand_in_the_id() -> None:
@@ -176,8 +181,12 @@ def test_a_block_chooses_models_by_their_names_and_compiles_each(nets: Path) -> 
         models=["a.tflite", {"file": "b.tflite"}, {"file": "deeper/a.tflite", "name": "net"}],
     )
     assert ids(made) == [
-        "a-int8-litert-local", "a-litert-local", "net-int8-litert-local", "net-litert-local", "b-tflm-local",
-    ]  # fmt: skip
+        "a-int8-litert-local",
+        "a-litert-local",
+        "net-int8-litert-local",
+        "net-litert-local",
+        "b-tflm-local",
+    ]
     assert [(model, [part.use for part in chain]) for model, chain in made.chains] == [
         ("a", ["int8"]),
         ("net", ["int8"]),

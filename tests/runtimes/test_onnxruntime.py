@@ -152,9 +152,10 @@ def test_threads_reach_the_session(float_onnx: Path) -> None:
 def test_a_shape_that_only_the_engine_knows_is_read_from_what_it_made(tmp_path: Path) -> None:
     """Rows of the positive entries: their number differs from sample to sample."""
     nodes = [
-        helper.make_node("NonZero", ["x"], ["places"]), helper.make_node("Cast", ["places"], ["y"], to=1),
+        helper.make_node("NonZero", ["x"], ["places"]),
+        helper.make_node("Cast", ["places"], ["y"], to=1),
         helper.make_node("Relu", ["x"], ["z"]),
-    ]  # fmt: skip
+    ]
     graph = helper.make_graph(nodes, "graph", [value("x", [1, 3])], [value("y", [2, "n"]), value("z", [1, 3])])
     path = tmp_path / "net.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))

@@ -248,7 +248,7 @@ M7 = {
     "sxtb16 r0, r1; sxtb16 r2, r3": 2,  # one of them a cycle
     "sdiv r0, r1, r2": 7,
     "add r0, r1, r2; b here": 1,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", M7)

@@ -224,8 +224,11 @@ def ran(times: Any = None, output: Callable[[bytes], bytes] = bytes, header: Any
 
 
 RAN: dict[str, Twist] = {
-    "a time of -1 ns": ran(-1), "the least time": ran(LEAST), "the largest time": ran(MOST),
-    "no time by a clock of 1 ns": ran(0), "an hour": ran(3_600_000_000_000),
+    "a time of -1 ns": ran(-1),
+    "the least time": ran(LEAST),
+    "the largest time": ran(MOST),
+    "no time by a clock of 1 ns": ran(0),
+    "an hour": ran(3_600_000_000_000),
     "an output twice as long": ran(output=lambda data: data * 2),
     "half an output": ran(output=lambda data: data[: len(data) // 2]),
     "an empty output": ran(output=lambda data: b""),
@@ -237,8 +240,9 @@ RAN: dict[str, Twist] = {
     "two tensors": ran(header=lambda count, size: struct.pack("<IHHII", count, 2, 0, size // 2, size // 2)),
     "65535 tensors": ran(header=lambda count, size: struct.pack("<IHHI", count, 65535, 0, size)),
     "a size of 4 GB": ran(header=lambda count, size: struct.pack("<IHHI", count, 1, 0, 2**32 - 1)),
-    "no header": ran(header=lambda count, size: b""), "a header of 7 B": ran(header=lambda count, size: bytes(7)),
-}  # fmt: skip
+    "no header": ran(header=lambda count, size: b""),
+    "a header of 7 B": ran(header=lambda count, size: bytes(7)),
+}
 
 
 @pytest.mark.parametrize("name", RAN)
@@ -460,11 +464,21 @@ def test_error_4_to_run_means_step_by_step(hostile, faulty):
 @pytest.mark.parametrize(
     ("code", "details"),
     [
-        (2, [NAN]), (2, [-5.0]), (2, [INF]), (2, ["soon"]), (2, [1, 2]), (6, [10**9]), (6, ["x"]), (6, [b"x" * 60_000]),
-        (19, [1, 2, 3]), (19, ["a", "b", [1, None]]), (19, [ESC, ESC, [ESC] * 1000]),
-        (20, [None] * 3), (20, [ESC] * 3),
+        (2, [NAN]),
+        (2, [-5.0]),
+        (2, [INF]),
+        (2, ["soon"]),
+        (2, [1, 2]),
+        (6, [10**9]),
+        (6, ["x"]),
+        (6, [b"x" * 60_000]),
+        (19, [1, 2, 3]),
+        (19, ["a", "b", [1, None]]),
+        (19, [ESC, ESC, [ESC] * 1000]),
+        (20, [None] * 3),
+        (20, [ESC] * 3),
     ],
-)  # fmt: skip
+)
 def test_details_of_errors_are_not_believed_either(hostile, faulty, code, details):
     with pytest.raises(EdgerigError) as caught:
         use(hostile({MODEL: fails(code, "no", None, details)}).address, faulty)
@@ -490,7 +504,8 @@ ORDER: dict[str, Raw] = {
     "an answer twice": Raw(lambda send, _, request, *rest: [send(1, request, *rest) for _ in range(2)]),
     "an error and an answer": Raw(
         lambda send, _, request, *rest: [
-            send(2, request, msgspec.msgpack.encode([27, "no", None, []])), send(1, request, *rest),
+            send(2, request, msgspec.msgpack.encode([27, "no", None, []])),
+            send(1, request, *rest),
         ]
     ),
     "the end": Raw(lambda send, session, *_: session.connection.close()),
@@ -499,7 +514,7 @@ ORDER: dict[str, Raw] = {
     "a frame of 4 GB": Raw(
         lambda send, session, request, *_: session.connection.sendall(announced(request, 2**32 - 1))
     ),
-}  # fmt: skip
+}
 
 
 def announced(request: int, length: int) -> bytes:

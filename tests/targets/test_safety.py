@@ -186,10 +186,12 @@ def test_certificate_of_a_device_lets_nobody_in_as_a_host(start_agent, lab):
 @pytest.mark.parametrize(
     ("device", "words"),
     [
-        ("other/agent-localhost", "not to be trusted"), ("expired-agent", "expired"),
-        ("agent-elsewhere", "not for that name or address"), ("client-desk", "not to be trusted"),
+        ("other/agent-localhost", "not to be trusted"),
+        ("expired-agent", "expired"),
+        ("agent-elsewhere", "not for that name or address"),
+        ("client-desk", "not to be trusted"),
     ],
-)  # fmt: skip
+)
 def test_wrong_certificate_of_a_device_is_refused_by_name(start_agent, lab, device, words):
     with pytest.raises(TargetError, match=words):
         check(secure(start_agent, lab, device), tls=lab / "client-desk")
@@ -329,12 +331,15 @@ def ask(agent: Agent, owner: Owner | None) -> None:
 @pytest.mark.parametrize(
     "owner",
     [
-        None, Owner(""), Owner("", nonce=bytes(32)), Owner("", nonce=bytes(32), proof=bytes(32)),
+        None,
+        Owner(""),
+        Owner("", nonce=bytes(32)),
+        Owner("", nonce=bytes(32), proof=bytes(32)),
         Owner("", nonce=b"", proof=host_proof(TOKEN.encode(), b"", b"", "")),
         # A proof for the nonce of another connection.
         Owner("", nonce=bytes(32), proof=host_proof(TOKEN.encode(), bytes(32), bytes(32), "")),
     ],
-)  # fmt: skip
+)
 def test_proofs_that_are_none_are_refused(start_agent, owner):
     agent = start_agent(token=TOKEN.encode())
     with pytest.raises(TargetError, match="token is wrong"):

@@ -145,10 +145,15 @@ def test_header_of_tensors_lies_as_the_specification_says():
 @pytest.mark.parametrize(
     ("header", "payload"),
     [
-        (b"", 0), (pack_tensors(1, [4])[:-1], 4), (pack_tensors(0, []), 0), (pack_tensors(1, [4]), 5),
-        (pack_tensors(2, [5]), 5), (pack_tensors(1, [4, 4]), 4), (b"\x01\0\0\0\xff\xff\0\0", 0),
+        (b"", 0),
+        (pack_tensors(1, [4])[:-1], 4),
+        (pack_tensors(0, []), 0),
+        (pack_tensors(1, [4]), 5),
+        (pack_tensors(2, [5]), 5),
+        (pack_tensors(1, [4, 4]), 4),
+        (b"\x01\0\0\0\xff\xff\0\0", 0),
     ],
-)  # fmt: skip
+)
 def test_tensors_that_contradict_their_payload_are_refused(header, payload):
     with pytest.raises(WireError):
         unpack_tensors(header, memoryview(bytes(payload)))

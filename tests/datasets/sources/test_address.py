@@ -22,7 +22,7 @@ from edgerig.errors import SpecError, UnknownNameError
         ("npm:some-thing@1.0.2!package/a.json", Address("npm", "some-thing", "1.0.2", "package/a.json")),
         ("npm:@scope/x@1.0.2-rc.1!package/a", Address("npm", "@scope/x", "1.0.2-rc.1", "package/a")),
     ],
-)  # fmt: skip
+)
 def test_addresses_are_parsed(text: str, address: Address) -> None:
     assert parse_address(text) == address
     assert parse_address(str(address)) == address

@@ -42,18 +42,21 @@ def keras_file(path: Path, batch: list[Any], kind: str, **settings: Any) -> Path
 CONV = {"filters": 4, "strides": [1, 1], "padding": "valid"}
 
 
-@pytest.mark.parametrize(("batch", "kind", "settings"), [
-    ([None, -4], "Dense", {"units": 2}),
-    ([None, 10**12], "Dense", {"units": 10**12}),
-    ([None, 4], "Dense", {"units": -3}),
-    ([None, "4"], "Dense", {"units": 3}),
-    ([None, 4.5], "Dense", {"units": 3}),
-    ([None, 4, 4, 1], "Conv2D", {**CONV, "kernel_size": [-3, -3]}),
-    ([None, 4, 4, 1], "Conv2D", {**CONV, "kernel_size": [9, 9]}),
-    ([None, 4, 4, 1], "Conv2D", {**CONV, "kernel_size": [3, 3], "strides": [0, 0]}),
-    ([None, 4, 4, 1], "UpSampling2D", {"size": [10**9, 10**9]}),
-    ([None, 4], "Reshape", {"target_shape": [-1, -1, 0]}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("batch", "kind", "settings"),
+    [
+        ([None, -4], "Dense", {"units": 2}),
+        ([None, 10**12], "Dense", {"units": 10**12}),
+        ([None, 4], "Dense", {"units": -3}),
+        ([None, "4"], "Dense", {"units": 3}),
+        ([None, 4.5], "Dense", {"units": 3}),
+        ([None, 4, 4, 1], "Conv2D", {**CONV, "kernel_size": [-3, -3]}),
+        ([None, 4, 4, 1], "Conv2D", {**CONV, "kernel_size": [9, 9]}),
+        ([None, 4, 4, 1], "Conv2D", {**CONV, "kernel_size": [3, 3], "strides": [0, 0]}),
+        ([None, 4, 4, 1], "UpSampling2D", {"size": [10**9, 10**9]}),
+        ([None, 4], "Reshape", {"target_shape": [-1, -1, 0]}),
+    ],
+)
 def test_in_a_keras_file(batch: list[Any], kind: str, settings: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^net\.keras") as caught:
         open_artifact(keras_file(tmp_path / "net.keras", batch, kind, **settings))

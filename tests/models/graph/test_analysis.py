@@ -28,8 +28,12 @@ def test_each_layer_of_the_mnist_network(mnist_tflite: Path) -> None:
     # A convolution of one channel is the same as a depthwise one, and the converter writes that.
     assert rows[0][0] in ("CONV_2D", "DEPTHWISE_CONV_2D")
     assert [row[1:] for row in rows] == [
-        (320, 194_688), (18_496, 2_230_272), (36_928, 331_776), (36_928, 36_864), (650, 640),
-    ]  # fmt: skip
+        (320, 194_688),
+        (18_496, 2_230_272),
+        (36_928, 331_776),
+        (36_928, 36_864),
+        (650, 640),
+    ]
 
 
 @pytest.mark.parametrize("fixture", ["mnist_keras", "mnist_onnx"])
@@ -70,7 +74,7 @@ def network(
         ("ConvTranspose", [(1, 6, 4, 4), (6, 5, 2, 2), (1, 5, 8, 8)], (0, 1), 4 * 4 * 6 * 5 * 4),
         ("MatMul", [(3, 20), (20, 7), (3, 7)], (0, 1), 3 * 7 * 20),
     ],
-)  # fmt: skip
+)
 def test_macs_as_counted_by_hand(op: str, shapes: list[tuple[int, ...]], inputs: tuple[int, ...], macs: int) -> None:
     graph = network((op, inputs, (2,)), shapes=shapes, constants={1})
     assert analyse(graph).macs == macs

@@ -39,8 +39,9 @@ def test_operators_ends_and_inferred_shapes(tmp_path: Path) -> None:
     assert (logits.name, logits.shape, logits.constant) == ("logits", (1, 4), False)
     inputs, outputs = io_specs(graph)
     assert [(spec.name, spec.shape, spec.dtype) for spec in (*inputs, *outputs)] == [
-        ("x", (1, 8), "float32"), ("y", (1, 4), "float32"),
-    ]  # fmt: skip
+        ("x", (1, 8), "float32"),
+        ("y", (1, 4), "float32"),
+    ]
 
 
 def test_a_free_batch_axis_counts_as_one_and_is_noted(tmp_path: Path) -> None:
@@ -72,9 +73,12 @@ def test_constant_nodes_are_constants_and_no_operators(tmp_path: Path) -> None:
 
 def test_qdq_pairs_give_their_tensors_a_quantization(tmp_path: Path) -> None:
     constants = {
-        "w": np.ones((4, 8), np.int8), "ws": np.float32([0.5, 1, 2, 4]), "wz": np.zeros(4, np.int8),
-        "s": np.float32(0.25).reshape(()), "z": np.int8(3).reshape(()),
-    }  # fmt: skip
+        "w": np.ones((4, 8), np.int8),
+        "ws": np.float32([0.5, 1, 2, 4]),
+        "wz": np.zeros(4, np.int8),
+        "s": np.float32(0.25).reshape(()),
+        "z": np.int8(3).reshape(()),
+    }
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),

@@ -39,8 +39,12 @@ def test_operators_tensors_and_ends_are_read(tiny_tflite: Path) -> None:
     assert [graph.tensors[i].name for i in graph.inputs] == ["x"]
     assert [graph.tensors[i].name for i in graph.outputs] == ["y"]
     assert [(t.name, t.shape, t.constant) for t in graph.tensors] == [
-        ("x", (1, 8), False), ("w", (4, 8), True), ("b", (4,), True), ("logits", (1, 4), False), ("y", (1, 4), False),
-    ]  # fmt: skip
+        ("x", (1, 8), False),
+        ("w", (4, 8), True),
+        ("b", (4,), True),
+        ("logits", (1, 4), False),
+        ("y", (1, 4), False),
+    ]
 
 
 def test_options_have_the_names_of_the_schema(mnist_tflite: Path) -> None:

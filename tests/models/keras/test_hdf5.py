@@ -39,12 +39,30 @@ def norm_weights(name: str, channels: int) -> list[tuple[str, Any]]:
 
 #: Layers behind the input with their weights.
 CONV = layer("Conv2D", "conv", filters=4, kernel_size=[3, 3], **CONVOLUTION)
-DEPTHWISE = layer("DepthwiseConv2D", "depthwise", kernel_size=[3, 3], depth_multiplier=1, **CONVOLUTION,
-                  depthwise_initializer={"class_name": "GlorotUniform", "config": {"seed": None}},
-                  depthwise_regularizer=None, depthwise_constraint=None)  # fmt: skip
-NORM = layer("BatchNormalization", "norm", axis=[3], momentum=0.99, epsilon=0.001, center=True, scale=True, fused=True,
-             renorm=False, beta_initializer={"class_name": "Zeros", "config": {}}, beta_regularizer=None,
-             beta_constraint=None)  # fmt: skip
+DEPTHWISE = layer(
+    "DepthwiseConv2D",
+    "depthwise",
+    kernel_size=[3, 3],
+    depth_multiplier=1,
+    **CONVOLUTION,
+    depthwise_initializer={"class_name": "GlorotUniform", "config": {"seed": None}},
+    depthwise_regularizer=None,
+    depthwise_constraint=None,
+)
+NORM = layer(
+    "BatchNormalization",
+    "norm",
+    axis=[3],
+    momentum=0.99,
+    epsilon=0.001,
+    center=True,
+    scale=True,
+    fused=True,
+    renorm=False,
+    beta_initializer={"class_name": "Zeros", "config": {}},
+    beta_regularizer=None,
+    beta_constraint=None,
+)
 RELU = layer("ReLU", "relu", max_value=6.0, negative_slope=0.0, threshold=0.0)
 POOL = layer("GlobalAveragePooling2D", "pool", data_format="channels_last", keepdims=False)
 DENSE = layer("Dense", "dense", units=CLASSES, activation="softmax")
@@ -52,9 +70,11 @@ LAYERS = [CONV, DEPTHWISE, NORM, RELU, POOL, DENSE]
 WEIGHTS: dict[str, list[tuple[str, Any]]] = {
     "conv": kernel_and_bias("conv", 3, 3, 2, 4, channels=4),
     "depthwise": kernel_and_bias("depthwise", 3, 3, 4, 1, channels=4, kernel="depthwise_kernel"),
-    "norm": norm_weights("norm", 4), "relu": [], "pool": [],
+    "norm": norm_weights("norm", 4),
+    "relu": [],
+    "pool": [],
     "dense": kernel_and_bias("dense", 4, CLASSES, channels=CLASSES),
-}  # fmt: skip
+}
 
 
 def expected(inputs: Any, *, without: str = "") -> Any:
@@ -62,10 +82,13 @@ def expected(inputs: Any, *, without: str = "") -> Any:
     keras = import_keras()
     layers = keras.layers
     chain = [
-        layers.Conv2D(4, 3, padding="same", name="conv"), layers.DepthwiseConv2D(3, padding="same", name="depthwise"),
-        layers.BatchNormalization(name="norm"), layers.ReLU(6.0, name="relu"), layers.GlobalAveragePooling2D(name="p"),
+        layers.Conv2D(4, 3, padding="same", name="conv"),
+        layers.DepthwiseConv2D(3, padding="same", name="depthwise"),
+        layers.BatchNormalization(name="norm"),
+        layers.ReLU(6.0, name="relu"),
+        layers.GlobalAveragePooling2D(name="p"),
         layers.Dense(CLASSES, activation="softmax", name="dense"),
-    ]  # fmt: skip
+    ]
     model = keras.Sequential([keras.Input((8, 8, 2)), *chain])
     for each in chain:
         if WEIGHTS.get(each.name):
@@ -98,9 +121,12 @@ def as_functional(class_name: str) -> Callable[[], dict[str, Any]]:
 
 
 CONFIGS: dict[str, Callable[[], dict[str, Any]]] = {
-    "Sequential": lambda: sequential(INPUT, *LAYERS), "no InputLayer": without_input, "list of layers": as_list,
-    "Functional": as_functional("Functional"), "Model": as_functional("Model"),
-}  # fmt: skip
+    "Sequential": lambda: sequential(INPUT, *LAYERS),
+    "no InputLayer": without_input,
+    "list of layers": as_list,
+    "Functional": as_functional("Functional"),
+    "Model": as_functional("Model"),
+}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -141,8 +167,11 @@ def test_it_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_weights_go_by_name_not_by_place(tmp_path: Path) -> None:
     """Two layers of one shape, in the file in the other order than in the model."""
     size = {"units": 4, "activation": "linear"}
-    chain = [layer("InputLayer", "x", batch_input_shape=[None, 4]), layer("Dense", "a", **size),
-             layer("Dense", "b", **size)]  # fmt: skip
+    chain = [
+        layer("InputLayer", "x", batch_input_shape=[None, 4]),
+        layer("Dense", "a", **size),
+        layer("Dense", "b", **size),
+    ]
     weights = {name: kernel_and_bias(name, 4, 4, channels=4) for name in ("b", "a")}
     path = write_keras2(tmp_path / "net.h5", sequential(*chain), weights)
     inputs = values(3, 4)
@@ -153,8 +182,9 @@ def test_weights_go_by_name_not_by_place(tmp_path: Path) -> None:
 
 def test_models_within_models_get_their_weights_by_name(tmp_path: Path) -> None:
     size = {"units": 4, "activation": "linear"}
-    inner = sequential(layer("InputLayer", "y", batch_input_shape=[None, 4]), layer("Dense", "a", **size),
-                       layer("Dense", "b", **size))  # fmt: skip
+    inner = sequential(
+        layer("InputLayer", "y", batch_input_shape=[None, 4]), layer("Dense", "a", **size), layer("Dense", "b", **size)
+    )
     inner["config"]["name"] = "inner"
     outer = sequential(layer("InputLayer", "x", batch_input_shape=[None, 4]), inner)
     content = [*kernel_and_bias("b", 4, 4, channels=4), *kernel_and_bias("a", 4, 4, channels=4)]
@@ -168,8 +198,12 @@ def test_models_within_models_get_their_weights_by_name(tmp_path: Path) -> None:
 def test_branches_are_followed(tmp_path: Path) -> None:
     size = {"units": 4, "activation": "linear"}
     x = layer("InputLayer", "x", batch_input_shape=[None, 4], sparse=False, ragged=False)
-    nodes = [(x, []), (layer("Dense", "a", **size), ["x"]), (layer("Dense", "b", **size), ["x"]),
-             (layer("Add", "sum"), ["a", "b"])]  # fmt: skip
+    nodes = [
+        (x, []),
+        (layer("Dense", "a", **size), ["x"]),
+        (layer("Dense", "b", **size), ["x"]),
+        (layer("Add", "sum"), ["a", "b"]),
+    ]
     weights = {name: kernel_and_bias(name, 4, 4, channels=4) for name in ("a", "b")}
     path = write_keras2(tmp_path / "net.h5", functional(nodes, ["sum"]), {"x": [], **weights, "sum": []})
     inputs = values(3, 4)
@@ -178,10 +212,13 @@ def test_branches_are_followed(tmp_path: Path) -> None:
     assert [operator.op for operator in read_graph(path).operators] == ["Dense", "Dense", "Add"]
 
 
-@pytest.mark.parametrize(("kind", "shape", "settings"), [
-    ("SeparableConv2D", [(3, 3, 2, 1), (1, 1, 2, 4), (4,)], {"depth_multiplier": 1, "filters": 4}),
-    ("Conv2DTranspose", [(3, 3, 4, 2), (4,)], {"filters": 4, "output_padding": None}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "shape", "settings"),
+    [
+        ("SeparableConv2D", [(3, 3, 2, 1), (1, 1, 2, 4), (4,)], {"depth_multiplier": 1, "filters": 4}),
+        ("Conv2DTranspose", [(3, 3, 4, 2), (4,)], {"filters": 4, "output_padding": None}),
+    ],
+)
 def test_other_convolutions_of_keras_2(kind: str, shape: Any, settings: Any, tmp_path: Path) -> None:
     keras = import_keras()
     config = layer(kind, "conv", kernel_size=[3, 3], **CONVOLUTION, **settings)
@@ -261,13 +298,16 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
         load_keras(path)
 
 
-@pytest.mark.parametrize(("name", "words", "hint"), [
-    ("saved", "saved is a SavedModel of TensorFlow", "from_saved_model"),
-    ("folder", "folder is a folder, not a model file", r"\.keras, \.h5, \.tflite or \.onnx"),
-    ("saved/saved_model.pb", "a graph of TensorFlow", "from_saved_model"),
-    ("net.pt", "a file of PyTorch", r"torch\.onnx\.export"),
-    ("net.txt", "not a model file that edgerig knows", r"\.keras, \.h5, \.tflite or \.onnx"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "words", "hint"),
+    [
+        ("saved", "saved is a SavedModel of TensorFlow", "from_saved_model"),
+        ("folder", "folder is a folder, not a model file", r"\.keras, \.h5, \.tflite or \.onnx"),
+        ("saved/saved_model.pb", "a graph of TensorFlow", "from_saved_model"),
+        ("net.pt", "a file of PyTorch", r"torch\.onnx\.export"),
+        ("net.txt", "not a model file that edgerig knows", r"\.keras, \.h5, \.tflite or \.onnx"),
+    ],
+)
 def test_other_files_are_said_to_be_what_they_are(name: str, words: str, hint: str, tmp_path: Path) -> None:
     for folder in ("saved", "folder"):
         (tmp_path / folder).mkdir()

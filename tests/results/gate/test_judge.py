@@ -42,11 +42,17 @@ def check(write_run: Write) -> Callable[..., list[Check]]:
 @pytest.mark.parametrize(
     ("factor", "limit", "outcome"),
     [
-        (1.0, "5 %", "passed"), (1.2, "5 %", "regressed"), (1.2, "25 %", "passed"), (0.8, "5 %", "passed"),
-        (1.05, "5 %", "inconclusive"), (1.2, "50 us", "passed"), (1.2, "5 us", "regressed"),
-        (1.2, "< 200 us", "passed"), (1.2, "< 50 us", "regressed"),
+        (1.0, "5 %", "passed"),
+        (1.2, "5 %", "regressed"),
+        (1.2, "25 %", "passed"),
+        (0.8, "5 %", "passed"),
+        (1.05, "5 %", "inconclusive"),
+        (1.2, "50 us", "passed"),
+        (1.2, "5 us", "regressed"),
+        (1.2, "< 200 us", "passed"),
+        (1.2, "< 50 us", "regressed"),
     ],
-)  # fmt: skip
+)
 def test_a_time_by_its_interval(check, factor: float, limit: str, outcome: str) -> None:
     now, arrays = make_measured(times(factor))
     steady = number(float(np.mean(times(factor))), low=min(times(factor)), high=max(times(factor)))
@@ -64,11 +70,16 @@ def test_one_round_passes_neither_a_limit_nor_a_budget(check) -> None:
 @pytest.mark.parametrize(
     ("bytes_", "limit", "outcome"),
     [
-        (101_664, 0, "passed"), (101_665, 0, "regressed"), (101_000, 0, "passed"), (102_664, "1 kB", "passed"),
-        (102_665, "1 kB", "regressed"), (101_664 * 21 // 20, "5 %", "passed"), (120_000, "< 110 kB", "regressed"),
+        (101_664, 0, "passed"),
+        (101_665, 0, "regressed"),
+        (101_000, 0, "passed"),
+        (102_664, "1 kB", "passed"),
+        (102_665, "1 kB", "regressed"),
+        (101_664 * 21 // 20, "5 %", "passed"),
+        (120_000, "< 110 kB", "regressed"),
         (100_000, "< 110 kB", "passed"),
     ],
-)  # fmt: skip
+)
 def test_a_size_exactly(check, bytes_: int, limit: str, outcome: str) -> None:
     cell, arrays = make_measured(BASE)
     now = changed(cell, artifact=msgspec.structs.replace(cell.artifact, size=bytes_))
@@ -119,10 +130,13 @@ def test_failures_that_were_not_counted_pass_nothing_and_those_that_were_do_by_t
 @pytest.mark.parametrize(
     ("now", "limit", "outcome"),
     [
-        (0, 0, "passed"), (0, "5 %", "passed"), (100, "1 kB", "passed"), (2000, "1 kB", "regressed"),
+        (0, 0, "passed"),
+        (0, "5 %", "passed"),
+        (100, "1 kB", "passed"),
+        (2000, "1 kB", "regressed"),
         (1, "50 %", "regressed"),
     ],
-)  # fmt: skip
+)
 def test_a_count_of_nothing_in_the_baseline_is_compared_all_the_same(check, now: int, limit: str, outcome: str) -> None:
     cell, arrays = make_measured(BASE)
     before, after = (changed(cell, memory={"constants": number(float(value), "B")}) for value in (0, now))

@@ -7,16 +7,25 @@ from edgerig.results.gate.limits import DEFAULT, Limit, parse_budget, parse_limi
 @pytest.mark.parametrize(
     ("metric", "text", "kind", "value"),
     [
-        ("latency", "5 %", "relative", 0.05), ("latency", "25%", "relative", 0.25),
+        ("latency", "5 %", "relative", 0.05),
+        ("latency", "25%", "relative", 0.25),
         ("latency", "2 ms", "absolute", 2e-3),
-        ("latency", "< 20 ms", "budget", 0.02), ("p99", "<1.5s", "budget", 1.5), ("load", "10 us", "absolute", 1e-5),
-        ("accuracy", "0.5 points", "absolute", 0.005), ("accuracy", "1 point", "absolute", 0.01),
-        ("accuracy", "> 97 %", "budget", 0.97), ("ram", 0, "absolute", 0.0), ("flash", "1 kB", "absolute", 1000.0),
-        ("flash", "< 64 KiB", "budget", 65536.0), ("arena", "10 %", "relative", 0.1), ("size", "0 %", "relative", 0.0),
-        ("instructions", "1000", "absolute", 1000.0), ("instructions", "< 2e6", "budget", 2e6),
+        ("latency", "< 20 ms", "budget", 0.02),
+        ("p99", "<1.5s", "budget", 1.5),
+        ("load", "10 us", "absolute", 1e-5),
+        ("accuracy", "0.5 points", "absolute", 0.005),
+        ("accuracy", "1 point", "absolute", 0.01),
+        ("accuracy", "> 97 %", "budget", 0.97),
+        ("ram", 0, "absolute", 0.0),
+        ("flash", "1 kB", "absolute", 1000.0),
+        ("flash", "< 64 KiB", "budget", 65536.0),
+        ("arena", "10 %", "relative", 0.1),
+        ("size", "0 %", "relative", 0.0),
+        ("instructions", "1000", "absolute", 1000.0),
+        ("instructions", "< 2e6", "budget", 2e6),
         ("failures", "0", "absolute", 0.0),
     ],
-)  # fmt: skip
+)
 def test_a_limit_is_read_in_its_unit(metric: str, text: str | int, kind: str, value: float) -> None:
     found = parse_limit(metric, text)
     assert (found.metric, found.kind) == (metric, kind)
@@ -26,14 +35,24 @@ def test_a_limit_is_read_in_its_unit(metric: str, text: str | int, kind: str, va
 @pytest.mark.parametrize(
     ("metric", "text", "words"),
     [
-        ("latncy", "5 %", "Did you mean 'latency'"), ("latency", "5 parsecs", "no unit 'parsecs'"),
-        ("latency", "5", "in no unit"), ("latency", "1 kB", "in no unit"), ("flash", "5 ms", "in no unit"),
-        ("latency", "> 5 ms", "getting better"), ("accuracy", "< 97 %", "getting better"),
-        ("accuracy", "5 %", "in no unit"), ("latency", "-5 %", "is no limit"), ("latency", "fast", "is no limit"),
-        ("latency", "", "is no limit"), ("latency", None, "is no limit"), ("latency", True, "is no limit"),
-        ("latency", {}, "is no limit"), ("latency", "1e999 s", "is no limit"), ("flash", "nan B", "is no limit"),
+        ("latncy", "5 %", "Did you mean 'latency'"),
+        ("latency", "5 parsecs", "no unit 'parsecs'"),
+        ("latency", "5", "in no unit"),
+        ("latency", "1 kB", "in no unit"),
+        ("flash", "5 ms", "in no unit"),
+        ("latency", "> 5 ms", "getting better"),
+        ("accuracy", "< 97 %", "getting better"),
+        ("accuracy", "5 %", "in no unit"),
+        ("latency", "-5 %", "is no limit"),
+        ("latency", "fast", "is no limit"),
+        ("latency", "", "is no limit"),
+        ("latency", None, "is no limit"),
+        ("latency", True, "is no limit"),
+        ("latency", {}, "is no limit"),
+        ("latency", "1e999 s", "is no limit"),
+        ("flash", "nan B", "is no limit"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_limit_is_refused_with_one_that_would_be(metric: str, text: object, words: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_limit(metric, text)
@@ -43,9 +62,11 @@ def test_what_is_no_limit_is_refused_with_one_that_would_be(metric: str, text: o
 def test_a_section_holds_limits_lists_of_them_and_budgets() -> None:
     found = parse_limits({"latency": ["5 %", "< 20 ms"], "ram": 0, "budgets": ["flash < 64 kB"]})
     assert found == (
-        Limit("latency", "5 %", "relative", 0.05), Limit("latency", "< 20 ms", "budget", 0.02),
-        Limit("ram", "0", "absolute", 0.0), Limit("flash", "< 64 kB", "budget", 64e3),
-    )  # fmt: skip
+        Limit("latency", "5 %", "relative", 0.05),
+        Limit("latency", "< 20 ms", "budget", 0.02),
+        Limit("ram", "0", "absolute", 0.0),
+        Limit("flash", "< 64 kB", "budget", 64e3),
+    )
     assert len(parse_limits(DEFAULT)) == 2
     assert parse_limits({"budgets": "latency<20ms"})[0].value == pytest.approx(0.02)
     for wrong in ([], "latency", None):

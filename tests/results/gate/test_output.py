@@ -14,10 +14,11 @@ def result() -> GateResult:
     checks = tuple(
         Check(cell=cell, metric="latency", limit="< 20 ms", outcome=outcome, sentence=sentence)
         for cell, outcome, sentence in (
-            ("one", "passed", "It is."), ("one", "regressed", HOSTILE),
+            ("one", "passed", "It is."),
+            ("one", "regressed", HOSTILE),
             (HOSTILE, "inconclusive", "100 % unknown, yet."),
         )
-    )  # fmt: skip
+    )
     comparison = Comparison(version=1, edgerig="0", created="now", method="stored", comparisons=())
     return GateResult(
         outcome="regressed",

@@ -111,10 +111,14 @@ class TestUnixFirmware(FirmwareContract):
 @pytest.mark.parametrize(
     "address",
     [
-        "serial:///dev/ttyACM0", "serial:///dev/ttyACM0?baud=9600&rtscts=1&parity=E&stopbits=2&dtr=0", "serial://COM3",
-        "serial://?url=rfc2217://pi:2217", "rfc2217://pi:2217?baud=9600&timeout=3", "socket://pi:4001",
+        "serial:///dev/ttyACM0",
+        "serial:///dev/ttyACM0?baud=9600&rtscts=1&parity=E&stopbits=2&dtr=0",
+        "serial://COM3",
+        "serial://?url=rfc2217://pi:2217",
+        "rfc2217://pi:2217?baud=9600&timeout=3",
+        "socket://pi:4001",
     ],
-)  # fmt: skip
+)
 def test_addresses_of_serial_ports(address):
     assert plugin_of(address).extra == "serial"
 
