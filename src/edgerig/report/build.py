@@ -29,7 +29,7 @@ from edgerig.results.types import CellResult, RunResult
 
 #: Failures that are named before the table of variants, of each run.
 _MOST_FAILURES = 3
-#: Measures of memory, the scarcest first: a board's RAM, an engine's arena, a process.
+#: Kinds of memory, the scarcest first: a board's RAM, an engine's arena, a process's.
 _SCARCE = ("ram", "arena", "peak_rss")
 _KINDS: tuple[Kind, ...] = ("measured", "emulated", "modelled", "estimated")
 
@@ -100,7 +100,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
 
 
 def _names(bundles: Sequence[Loaded]) -> list[str]:
-    """The runs' names; where two are the same, with their folders."""
+    """The runs' names; equal ones are distinguished by their folders."""
     names = [bundle.result.name for bundle in bundles]
     if len(set(names)) == len(names):
         return names
@@ -111,7 +111,7 @@ def _names(bundles: Sequence[Loaded]) -> list[str]:
 
 
 def _memory(cell: CellResult) -> tuple[str, Measurement | None]:
-    """What a cell takes of what its device is short of, and by which measure."""
+    """How much a cell takes of its device's scarcest memory, and the name of that figure."""
     sizes = ((name, cell.memory.get(name)) for name in _SCARCE)
     return next(((name, size) for name, size in sizes if isinstance(size, Measurement)), ("", None))
 
@@ -184,7 +184,7 @@ def _compared_row(label: str, row: Sequence[Variant | None]) -> Compared:
 
 
 def _kinds(table: Sequence[Sequence[Figure | None]], variants: Sequence[Variant]) -> tuple[Kind, ...]:
-    """The kinds of number in the table of variants, and in what stands with each of them."""
+    """The kinds of number in the table of variants and in the sections of these variants."""
     kinds: set[Kind | None] = {figure.kind for column in table for figure in column if figure is not None}
     for variant in variants:
         kinds |= {named.figure.kind for named in (*variant.stages, *variant.memory)}
@@ -225,5 +225,5 @@ def _notes(results: Sequence[RunResult], names: Sequence[str]) -> list[str]:
 
 
 def _first_sentence(message: str) -> str:
-    """The first line of what went wrong; the hint behind it and tables stand in the run's section."""
+    """The first line of an error; its hint and tables are shown in the run's section."""
     return message.strip().partition("\n")[0].rstrip(" :.") + "."

@@ -1,4 +1,4 @@
-"""One run: what was measured on what, and when, as facts."""
+"""One run as facts: which models, dataset and devices, and when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_NAMED = 4
 
 
 def bundle_view(index: int, name: str, bundle: Loaded) -> BundleView:
-    """What was measured on what, and when."""
+    """The facts of one run."""
     result = bundle.result
     return BundleView(
         index=index,
@@ -51,7 +51,7 @@ def _model_facts(result: RunResult) -> list[Fact]:
     if len(models) == 1:
         return _facts_of_model(models[0])
     names = ", ".join(model.name for model in models)
-    # Each of many stands in the table of variants; here they would be a wall of text.
+    # Many models are listed in the table of variants; here they would fill the page.
     facts = [Fact("models", names if len(models) <= _MOST_NAMED else f"{len(models)} models", names)]
     for model in models:
         counts = [
@@ -74,7 +74,7 @@ def _facts_of_model(model: ModelInfo) -> list[Fact]:
 
 
 def _training_facts(training: dict[str, Any]) -> list[Fact]:
-    """What a reader wants to know of how the model was trained; the bundle's result has all of it."""
+    """The main facts about a model's training; the bundle's result has all of them."""
     if not training:
         return []
     nested = training.get("train_settings")
@@ -103,7 +103,7 @@ def _dataset_facts(result: RunResult) -> list[Fact]:
 
 
 def _device_facts(result: RunResult) -> list[Fact]:
-    """Each machine that ran a network once, then how it was reached."""
+    """Each machine that ran a network, once, then its address."""
     facts = [] if result.cells else [Fact("device", "none yet")]
     for host in dict.fromkeys(cell.machine.host for cell in result.cells):
         machine = next(cell.machine for cell in result.cells if cell.machine.host == host)
@@ -128,6 +128,6 @@ def _run_facts(result: RunResult) -> list[Fact]:
 
 
 def so_far(result: RunResult) -> str:
-    """How many cells there are, of how many."""
+    """The number of finished cells of the total."""
     planned = max(len(result.planned), len(result.cells))
     return f"{len(result.cells)} of {planned} cells measured"

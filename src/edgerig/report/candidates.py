@@ -1,10 +1,10 @@
-"""What a recommendation chooses among, and when one candidate is known to beat another.
+"""The candidates of a recommendation, and when one is known to beat another.
 
-Two measured latencies are told apart by the rounds behind them: the whole 95 % interval of their ratio lies beyond
-`MARGIN`, of pairs of rounds where both were measured in turns, else of either's rounds (`edgerig.measure.comparison`).
-Without rounds their intervals must not overlap; latencies without an interval, of a single process, must differ by
-`ONE_PROCESS`. Latencies that a model made are ordered only where its error cannot turn them round: their bounds do not
-overlap. One without bounds is ordered with none.
+Two measured latencies differ if the whole 95 % interval of their ratio lies beyond `MARGIN`; the ratio is taken over
+pairs of rounds where both were measured in turns, else over the rounds of each (`edgerig.measure.comparison`). Without
+rounds their intervals must not overlap; latencies without an interval, of a single process, must differ by
+`ONE_PROCESS`. Modelled latencies are ordered only where the model's error cannot reverse the order: their bounds do not
+overlap. A modelled latency without bounds is not ordered at all.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from edgerig.measure.kinds import Kind
 
 #: Quality that may be given up for speed: one point of a share, one percent of any other metric.
 TOLERANCE = 0.01
-#: Relative difference from which on latencies of one process each are told apart: one file differs by some percent.
+#: Relative difference from which latencies of one process each count as different: runs of one file differ by percents.
 ONE_PROCESS = 0.1
-#: Relative difference of memory that does not matter: processes of one file differ by about so much.
+#: Relative difference of memory that does not matter: processes of one file differ by about this much.
 SAME_MEMORY = 0.02
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the choice depends on. ``group`` holds what must be equal for two candidates to be comparable.
+    """The data that the choice depends on. Two candidates are comparable if their ``group`` is equal.
 
     ``medians`` are the latencies of its rounds; those of two candidates with one ``turns`` were measured in turns.
-    ``memory`` is what it takes by the measure ``memory_name``. ``void`` says why the quality tells nothing of the
-    network, such as ``it is no better than guessing``; empty where it does. ``shared`` if the quality is that of the
-    ``samples`` that all candidates of the group ran.
+    ``memory`` is its size by the figure ``memory_name``. ``void`` says why the quality is meaningless, such as
+    ``it is no better than guessing``; empty where it is not. ``shared`` if the quality is that of the ``samples`` that
+    all candidates of the group ran.
     """
 
     key: str
@@ -62,24 +62,24 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def usable(self) -> bool:
-        """Whether quality and latency are both known, and the quality says something."""
+        """Whether quality and latency are both known, and the quality is meaningful."""
         return known(self.quality) and known(self.latency) and not self.void
 
     @property
     def made(self) -> bool:
-        """Whether a model or a rule made the latency, rather than a clock."""
+        """Whether the latency was computed by a model or a rule, not measured by a clock."""
         return self.kind in ("modelled", "estimated")
 
     @property
     def merit(self) -> float:
-        """Quality with its direction: more is better."""
+        """Quality, negated where lower is better: more is better."""
         return (self.quality or 0.0) * (1 if self.higher_is_better else -1)
 
 
 def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other beats: not worse in quality, latency, size and memory, and better in one of them.
+    """The Pareto front: no other is at least as good in quality, latency, size and memory, and better in one of them.
 
-    Latencies that cannot be told apart beat nothing, and neither does memory that is about the same.
+    Latencies that cannot be told apart count as neither better nor worse, and so does memory of about the same size.
     """
     return [candidate for candidate in candidates if not any(dominates(other, candidate) for other in candidates)]
 
@@ -88,8 +88,8 @@ def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[
     """The choice among comparable, usable candidates.
 
     Returns:
-        The chosen one, the one of best quality, those within the tolerance of it, and those of them that speed
-        cannot tell from the fastest.
+        The chosen one, the one of best quality, those within the tolerance of it, and those of them whose speed
+        cannot be told from the fastest.
     """
     best = max(candidates, key=lambda candidate: (candidate.merit, -latency_of(candidate), -candidate.size))
     near = [candidate for candidate in candidates if candidate.merit >= best.merit - tolerance(best)]
@@ -98,7 +98,7 @@ def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[
     smallest = [candidate for candidate in tied if candidate.size == min(other.size for other in tied)]
     light = [candidate for candidate in smallest if not any(needs_less(other, candidate) for other in smallest)]
     chosen = min(light, key=lambda candidate: (-candidate.merit, latency_of(candidate), candidate.memory or 0.0))
-    # What is passed over once does not come back, so that this ends whatever the intervals say.
+    # A candidate that was passed over does not come back, so that the loop ends whatever the intervals are.
     passed = {id(chosen)}
     while better := [candidate for candidate in near if id(candidate) not in passed and dominates(candidate, chosen)]:
         chosen = min(better, key=lambda candidate: (latency_of(candidate), candidate.size))
@@ -107,7 +107,7 @@ def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[
 
 
 def equals_of(chosen: Candidate, tied: Sequence[Candidate]) -> list[Candidate]:
-    """Those of ``tied`` that nothing tells from ``chosen``: neither quality, speed, size nor memory."""
+    """Those of ``tied`` that equal ``chosen`` in everything: quality, speed, size and memory."""
     return [
         candidate
         for candidate in tied
@@ -119,7 +119,7 @@ def equals_of(chosen: Candidate, tied: Sequence[Candidate]) -> list[Candidate]:
 
 
 def dominates(candidate: Candidate, other: Candidate) -> bool:
-    """Whether ``one`` is known to be better in something, and in nothing worse."""
+    """Whether ``candidate`` is known to be better than ``other`` in something, and worse in nothing."""
     if (candidate.kind, candidate.unit) != (other.kind, other.unit):
         return False
     if (
@@ -141,7 +141,7 @@ def dominates(candidate: Candidate, other: Candidate) -> bool:
 
 
 def is_faster(candidate: Candidate, other: Candidate) -> bool:
-    """Whether ``one`` is known to be the faster of the two; never across kinds, nor within an interval or error."""
+    """Whether ``candidate`` is known to be faster; never across kinds, nor within an interval or error."""
     if (candidate.kind, candidate.unit) != (other.kind, other.unit) or latency_of(candidate) >= latency_of(other):
         return False
     if candidate.made:
@@ -158,7 +158,7 @@ def is_faster(candidate: Candidate, other: Candidate) -> bool:
 
 
 def needs_less(candidate: Candidate, other: Candidate) -> bool:
-    """Whether ``one`` needs less memory, by more than processes of one file differ, and by the same measure."""
+    """Whether ``candidate`` needs less memory by the same figure, and by more than processes of one file differ."""
     if candidate.memory is None or other.memory is None or candidate.memory_name != other.memory_name:
         return False
     return candidate.memory * (1 + SAME_MEMORY) < other.memory

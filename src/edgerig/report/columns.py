@@ -1,7 +1,7 @@
 """Every column of the report's tables, declared once: a new column is a line here.
 
 HTML, Markdown, the terminal and CSV show these lists, and the kinds of number that a report holds are counted from
-them. What a `Column` may say stands in `edgerig.report.tables`; the page ``docs/plugins/report-column.md`` shows how to
+them. The fields of a `Column` are described in `edgerig.report.tables`; ``docs/plugins/report-column.md`` shows how to
 add one.
 """
 
@@ -108,7 +108,7 @@ LAYERS: tuple[Column[Layer], ...] = (
     Column("share", lambda row: row.share),
 )
 
-#: Labels with what stands behind them.
+#: Labels with their values.
 FACTS: tuple[Column[Fact], ...] = (
     Column("", lambda row: row.label, align="left", head=True, key="name"),
     Column("", lambda row: Figure(text=row.value, detail=row.title, kind=row.kind), align="left", key="value"),
@@ -120,7 +120,7 @@ FIGURES: tuple[Column[NamedFigure], ...] = (
     Column("", lambda row: row.figure, align="left", key="value", interval=True),
 )
 
-#: Judged qualities.
+#: Quality metrics.
 METRICS: tuple[Column[Metric], ...] = (
     Column("metric", lambda row: row.name, align="left", head=True),
     Column("value", lambda row: row.figure, interval=True),
@@ -133,7 +133,7 @@ MACHINE: tuple[Column[Change], ...] = (
     Column("after", lambda row: row.after, align="left"),
 )
 
-#: Flash and RAM that a firmware takes, of those that its board has.
+#: Flash and RAM that a firmware takes, against what its board has.
 TOTALS: tuple[Column[SizeShare], ...] = (
     Column("memory", lambda row: row.name, align="left", head=True),
     Column("taken", lambda row: Figure(text=f"{row.bytes:,} B", value=row.bytes, unit="B")),
@@ -148,7 +148,7 @@ BOARDS: tuple[Column[tuple[Variant, FirmwareView]], ...] = (
     *(column for index, name in enumerate(("flash", "RAM")) for column in board_columns(index, name)),
 )
 
-#: What takes how much of a board's flash and RAM.
+#: The parts of a firmware with their flash and RAM.
 PARTS: tuple[Column[SizeShare], ...] = (
     Column("memory", lambda row: row.place, align="left"),
     Column("part", lambda row: row.name, align="left", head=True),
@@ -192,7 +192,7 @@ FAILURES: tuple[Column[Failure], ...] = (
 
 
 def size_columns(rows: Sequence[SizeRow]) -> tuple[Column[SizeRow], ...]:
-    """The sizes of a run's files, with bars beside the largest."""
+    """The sizes of a run's files, with bars relative to the largest."""
     largest = max((row.bytes for row in rows), default=0) or 1
     return (
         Column("file", lambda row: row.name, align="left", head=True),
@@ -246,5 +246,5 @@ def ratio_figure(ratio: float | None) -> Figure | None:
 
 
 def short_hash(sha256: str) -> Figure | None:
-    """The first digits of a hash, the whole of it as a tip."""
+    """The first digits of a hash, with the whole of it in the tooltip."""
     return Figure(text=sha256[:12], detail=sha256) if sha256 else None

@@ -1,4 +1,4 @@
-"""The tables of the report: its model through the declared columns, for whichever writer asks."""
+"""The tables of the report, made from its model by the declared columns, for every output format."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def errors_table(view: SharedView) -> Table:
 
 
 def compared_table(report: Report) -> Table:
-    """The combinations that several runs hold, side by side."""
+    """The combinations that several runs contain, side by side."""
     title = "The same combination in several runs"
     return make_table(compared_columns(report.bundles), report.compared, name="runs", title=title)
 
@@ -72,7 +72,7 @@ def memory_table(variant: Variant) -> Table:
 
 
 def metrics_table(variant: Variant) -> Table:
-    """The qualities of a variant."""
+    """The quality metrics of a variant."""
     title = f"Metrics, {variant.samples:,} samples"
     return make_table(METRICS, variant.metrics, name="metrics", title=title, reasons=True)
 
@@ -83,7 +83,7 @@ def machine_table(variant: Variant) -> Table:
 
 
 def facts_table(facts: Sequence[Fact], warnings: tuple[str, ...] = ()) -> Table:
-    """Facts; ``warnings`` are about those of them that are numbers of some kind."""
+    """Facts; ``warnings`` apply to those of them that are numbers."""
     figures = fill(FACTS, facts)
     for row, fact in enumerate(facts):
         figure = figures[1][row]
@@ -106,7 +106,7 @@ def boards_table(report: Report) -> Table:
 
 
 def parts_table(firmware: FirmwareView) -> Table:
-    """What takes how much of the board's memory."""
+    """The parts of a firmware with the board memory that they take."""
     title = "What takes how much"
     return make_table(PARTS, firmware.parts, name="firmware-parts", title=title, warnings=firmware.warnings)
 
@@ -132,7 +132,7 @@ def failures_table(bundle: BundleView) -> Table:
 
 
 def tables_of(report: Report) -> Iterator[tuple[str, Table]]:
-    """Every table of numbers, with what it is about: the name of a run or of a variant, empty for the whole report."""
+    """Every table of numbers with its owner: the name of a run or of a variant, empty for the whole report."""
     several = len(report.bundles) > 1
     yield "", report.table
     yield from (("" if len(report.shared) < 2 else view.dataset, errors_table(view)) for view in report.shared)

@@ -13,10 +13,10 @@ from edgerig.report.tables import Heading, Table
 from edgerig.report.values import Figure
 from edgerig.text import LONGEST_TEXT, harmless, one_line
 
-#: A text that starts so is a formula to a spreadsheet.
+#: A text that starts with one of these is a formula to a spreadsheet.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
-#: Names and texts of one column of the file.
+#: The name and the texts of one column of the file.
 Series = tuple[str, list[str]]
 
 
@@ -26,7 +26,7 @@ def render_csv(report: Report) -> str:
 
 
 def render_csv_files(report: Report) -> dict[str, str]:
-    """Every table of the report by the name of its file; those of several runs or variants are one file.
+    """Every table of the report by the name of its file; equal tables of several runs or variants share one file.
 
     Their first column, ``of``, then names the run or variant.
     """
@@ -37,7 +37,7 @@ def render_csv_files(report: Report) -> dict[str, str]:
 
 
 def _joined(group: Sequence[tuple[str, Table]]) -> list[Series]:
-    """The tables one below the other; a column that one of them lacks is empty there."""
+    """The tables concatenated by rows; a column that one of them lacks is empty there."""
     parts = [(subject, len(table.lines), dict(_columns(table))) for subject, table in group]
     names = dict.fromkeys(name for _, _, columns in parts for name in columns)
     joined = [
@@ -57,7 +57,7 @@ def _columns(table: Table) -> list[Series]:
 
 
 def _series(heading: Heading, figures: Sequence[Figure | None]) -> Iterator[Series]:
-    """A column of texts as it is; of numbers the value, and bounds, kinds, units and reasons where they tell more."""
+    """A text column as it is; for numbers the value, and columns of bounds, kinds, units and reasons where needed."""
     label = heading.full_label
     there = [figure for figure in figures if figure is not None]
     if all(figure.value is None and figure.reason is None for figure in there):
@@ -89,7 +89,7 @@ def _number(value: float | None) -> str:
 
 
 def _text(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
+    """A text, escaped where a spreadsheet would take it for a formula."""
     text = one_line(text, LONGEST_TEXT)
     return f"'{text}" if _FORMULA.match(text) else text
 

@@ -1,4 +1,4 @@
-"""The report as a plain document: titles, texts, lists, tables and code, for every format that is read as text."""
+"""The report as a plain document of titles, texts, lists, tables and code, for every text format."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from edgerig.report.values import Fact
 from edgerig.report.views import page_table, text_table
 from edgerig.views import Matrix, View
 
-#: A matrix of more columns is too wide to read as text.
+#: A matrix of more columns is too wide for a text format.
 WIDEST_MATRIX = 20
 
 
 class Title(msgspec.Struct, frozen=True):
-    """A heading; ``warnings`` hold for all that stands below it."""
+    """A heading; ``warnings`` apply to everything below it."""
 
     level: int
     text: str
@@ -29,21 +29,21 @@ class Title(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A paragraph, plain or as a whole in another ``style``."""
+    """A paragraph, plain or entirely in another ``style``."""
 
     text: str
     style: Literal["plain", "strong", "emphasis"] = "plain"
 
 
 class Bullets(msgspec.Struct, frozen=True):
-    """A list, with a few words above it where there is a title."""
+    """A list, with an optional title above it."""
 
     items: tuple[str, ...]
     title: str = ""
 
 
 class Code(msgspec.Struct, frozen=True):
-    """Lines that are shown as they are."""
+    """Lines that are shown verbatim."""
 
     lines: tuple[str, ...]
     language: str = "sh"

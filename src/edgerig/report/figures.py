@@ -1,4 +1,4 @@
-"""From quantities to figures: the text, the exact value, the kind, and how it was had."""
+"""From quantities to figures: the text, the exact value, the kind, and the method."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from edgerig.report.units import exact, show, show_interval
 from edgerig.report.values import Figure
 from edgerig.results.types import CellResult, MetricValue
 
-#: What a model or a rule made; nothing measured it.
+#: Kinds of number that were computed by a model or a rule, not measured.
 _COMPUTED: frozenset[Kind] = frozenset({"modelled", "estimated"})
 _NO_TAIL = "a model has no tail: its times differ by the instructions that inputs take, not as measured ones do"
-#: Metrics that are shares of right answers, whose interval follows from the count alone.
+#: Metrics that are shares of correct predictions, whose interval follows from the count alone.
 _SHARES_OF_RIGHT = frozenset({"accuracy", "top1", "top5", "top-1", "top-5"})
 
 
 def build_warnings(cell: CellResult) -> tuple[str, ...]:
-    """What is wrong with how the cell's firmware was built: it holds for all times and counts of the cell, while its
-    other warnings speak of the steady state."""
+    """Warnings about the build of the cell's firmware: they apply to all times and counts of the cell, while its other
+    warnings are about the steady state."""
     return tuple(judge_firmware(cell.machine))
 
 
 def size_warnings(cell: CellResult) -> tuple[str, ...]:
-    """What of it holds for flash, RAM and stack, too."""
+    """Those of the build's warnings that apply to flash, RAM and stack, too."""
     return tuple(judge_build(cell.machine))
 
 
 def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:
-    """A quantity as it is shown, with ``warnings`` besides its own."""
+    """A quantity as a figure, with ``warnings`` besides its own."""
     quantity = with_known_error(quantity)
     if isinstance(quantity, Unavailable):
         return unavailable(quantity.reason)
@@ -51,7 +51,7 @@ def figure(quantity: Quantity, warnings: tuple[str, ...] = ()) -> Figure:
 
 
 def with_known_error(quantity: Quantity) -> Quantity:
-    """``quantity``, or why it is none: what a model made without telling its error is no number."""
+    """``quantity``; unavailable, with a reason, if it comes from a model whose error is unknown."""
     if isinstance(quantity, Unavailable) or quantity.kind not in _COMPUTED:
         return quantity
     if quantity.bounds == "model" and None not in (quantity.low, quantity.high):
@@ -60,13 +60,13 @@ def with_known_error(quantity: Quantity) -> Quantity:
 
 
 def has_samples(cell: CellResult) -> bool:
-    """Whether the cell's single times are such, and have a spread and tails: a clock told them, not a model."""
+    """Whether the cell's times are samples of a clock, with spread and tails, and not computed by a model."""
     steady = cell.latency.steady
     return isinstance(steady, Measurement) and steady.kind not in _COMPUTED
 
 
 def counted(quantity: Quantity | msgspec.UnsetType, warnings: tuple[str, ...] = ()) -> Figure | None:
-    """A quantity that only emulators know as it is shown, or None where nothing was said of it."""
+    """A quantity that only emulators provide, as a figure; None where it was not reported."""
     return None if isinstance(quantity, msgspec.UnsetType) else figure(quantity, warnings)
 
 
@@ -81,7 +81,7 @@ def number(
     detail: str = "",
     warnings: tuple[str, ...] = (),
 ) -> Figure:
-    """A plain number as it is shown; one that is not finite is unavailable."""
+    """A plain number as a figure; one that is not finite is unavailable."""
     if not math.isfinite(value):
         return unavailable(f"the result is {show(value, unit)}")
     bounded = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
@@ -101,20 +101,20 @@ def number(
 
 
 def unavailable(reason: str) -> Figure:
-    """No number, and why."""
+    """A figure without a number, with the reason."""
     return Figure(text="unavailable", reason=reason or "no reason was given")
 
 
 def kind_of(cell: CellResult) -> Kind | None:
-    """What sort of number a cell's latency is, or None if it has none."""
+    """The kind of a cell's latency, or None if it has none."""
     steady = with_known_error(cell.latency.steady)
     return None if isinstance(steady, Unavailable) else steady.kind
 
 
 def metric_figure(metric: MetricValue, cell: CellResult) -> Figure:
-    """A metric with its interval; for a share of right answers Wilson's where the cell has none of its own.
+    """A metric with its interval; for a share of correct predictions without an interval, Wilson's.
 
-    Predictions that an emulator made are emulated, whatever clock was used.
+    Predictions of an emulator have the kind emulated, whatever clock was used.
     """
     low, high, detail = metric.low, metric.high, f"over {cell.quality.samples:,} samples"
     if (low is None or high is None) and metric.name.lower() in _SHARES_OF_RIGHT and cell.quality.samples > 0:
@@ -156,7 +156,7 @@ def percentile(cell: CellResult, name: str, beyond: float) -> Figure:
 
 
 def same_class(cell: CellResult) -> Figure:
-    """The share of samples for which the cell says the same as the float model."""
+    """The share of samples for which the cell predicts the same as the float model."""
     if isinstance(cell.agreement, Unavailable):
         return unavailable(cell.agreement.reason)
     detail = f"same class as {cell.agreement.reference}, over {cell.agreement.samples:,} samples"
@@ -165,12 +165,12 @@ def same_class(cell: CellResult) -> Figure:
 
 
 def _kind_of_predictions(cell: CellResult) -> Kind:
-    """Where there is no hardware, there is an emulator that made them, whatever its times are."""
+    """Without hardware an emulator made the predictions, however the times were computed."""
     return "emulated" if is_emulated(cell) else "measured"
 
 
 def is_emulated(cell: CellResult) -> bool:
-    """Whether no hardware of its own ran the cell: its time is not measured, or its instructions were counted."""
+    """Whether the cell did not run on its hardware: its time is not measured, or its instructions were counted."""
     steady = cell.latency.steady
     counted_ = isinstance(cell.instructions, Measurement) and cell.instructions.kind == "emulated"
     return counted_ or (isinstance(steady, Measurement) and steady.kind != "measured")

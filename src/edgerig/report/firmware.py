@@ -14,13 +14,13 @@ from edgerig.report.units import times
 from edgerig.report.values import Fact
 from edgerig.results.types import CellResult
 
-#: Buffers of an arena that are drawn, and layers; a plan of more would be no picture.
+#: Largest numbers of buffers and of layers for which an arena is drawn; a larger plan would be unreadable.
 MOST_BUFFERS = 2_000
 MOST_LAYERS = 100_000
 
 
 def firmware_view(cell: CellResult) -> FirmwareView | None:
-    """What takes how much flash and RAM, and how it was built; None where edgerig built no firmware."""
+    """The flash and RAM of each part, and how the firmware was built; None where edgerig built no firmware."""
     firmware = cell.firmware
     if isinstance(firmware, msgspec.UnsetType):
         return None
@@ -44,7 +44,7 @@ def firmware_view(cell: CellResult) -> FirmwareView | None:
 
 
 def _is_sound(buffer: ArenaBuffer) -> bool:
-    """Whether a buffer of a bundle lies somewhere: a stranger may have written it."""
+    """Whether a buffer of a bundle has a valid position: the bundle may come from an untrusted source."""
     return buffer.offset >= 0 and buffer.bytes > 0 and 0 <= buffer.first <= buffer.last < MOST_LAYERS
 
 

@@ -12,7 +12,7 @@ from edgerig.report.units import show
 from edgerig.results.history.store import Point, Series
 from edgerig.views import Axis, Curve, Line
 
-#: Change of level that is marked, as a share of the level before.
+#: Smallest change of level that is marked, as a share of the level before.
 LEAST = 0.01
 
 
@@ -26,7 +26,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """One series as it is shown."""
+    """One series as it is drawn."""
 
     series: Series
     drawing: Markup | None

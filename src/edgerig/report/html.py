@@ -37,7 +37,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 def _shown_value(value: Any) -> Any:
-    """What a template shows: texts without what a browser would obey instead of showing it, the rest as it is."""
+    """A value for the template: texts without control characters that a browser would obey, the rest unchanged."""
     if isinstance(value, Markup):
         return Markup(harmless(value))
     return harmless(value) if isinstance(value, str) else value
@@ -82,17 +82,17 @@ def render_html(report: Report) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Keeps numbers and their units on one line."""
+    """Keeps a number and its unit on one line."""
     return re.sub(r"(?<=\d) (?=(?:[nµm]?s|[kMG]?B|%|points?|times)\b|%)", "\N{NO-BREAK SPACE}", text)
 
 
 def _without(text: str, unit: str) -> str:
-    """A figure without its unit, for a column whose heading says it."""
+    """A figure without its unit, for a column whose heading has it."""
     return text.removesuffix(f" {unit}")
 
 
 def _part(name: str) -> str:
-    """A style sheet or script without indentation and without lines that are comments: the page is read by browsers."""
+    """A style sheet or script without indentation and comment lines, which only cost size in the page."""
     text = (_TEMPLATES / name).read_text(encoding="utf-8")
     lines = (line.strip() for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
@@ -112,7 +112,7 @@ def _shown(variant: Variant, series: int) -> Shown:
 
 
 def _heat(count: int, total: int, hit: bool) -> str:
-    """Opacity of a confusion cell. Misses go by the root of their share, or the few that matter would be unseen;
-    neither gets so dark that the number on it could not be read."""
+    """Opacity of a confusion cell. For misses it is the root of their share, or the few that matter would be invisible;
+    hits and misses are limited so that the number on the cell stays readable."""
     share = count / total if total else 0.0
     return f"{0.5 * share:.2f}" if hit else f"{0.12 + 0.5 * math.sqrt(share):.2f}"

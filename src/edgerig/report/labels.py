@@ -16,9 +16,9 @@ from edgerig.results.variant_names import distinct_names
 def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str]]:
     """A full and a short label for each (bundle number, cell); both unique within one bundle.
 
-    The full label is variant, runtime and target. The short one leaves out what is the same everywhere, and
-    ``local``. Where two
-    cells of a bundle still have the same label, the options in which they differ are added, else the cell's id.
+    The full label is variant, runtime and target. The short one leaves out what is equal in all cells, and ``local``.
+    Where two cells of a bundle still have the same label, the options in which they differ are added, else the cell's
+    id.
     """
     targets = {cell.target for _, cell in cells}
     runtimes = {cell.runtime for _, cell in cells}
@@ -39,8 +39,8 @@ def labels(cells: Sequence[tuple[int, CellResult]]) -> tuple[list[str], list[str
 
 
 def with_distinct_names(bundles: Sequence[Loaded]) -> list[tuple[int, CellResult]]:
-    """Every cell with its bundle's number; files of one name that lie in different places are called by the shortest
-    ends of their paths that differ. A file that was measured twice keeps one name, so that its runs stand side by side.
+    """Every cell with its bundle's number; different files of one name are named by the shortest ends of their paths
+    that differ. A file that was measured twice keeps one name, so that its runs are shown side by side.
     """
     sources: dict[str, list[str]] = {}
     known = [{model.name: model.source for model in bundle.result.models} for bundle in bundles]
@@ -64,7 +64,7 @@ def with_distinct_names(bundles: Sequence[Loaded]) -> list[tuple[int, CellResult
 
 
 def short_address(target: str) -> str:
-    """A target without what only its driver needs: ``tcp://pi:7433`` is ``pi:7433``."""
+    """A target without the parts that only its driver needs: ``tcp://pi:7433`` is ``pi:7433``."""
     return re.sub(r"^(tcp|serial)://", "", target).split("?")[0]
 
 

@@ -10,9 +10,9 @@ class Limits(msgspec.Struct, frozen=True):
 
     Attributes:
         points: Points of a time series, and of each line of a curve.
-        picture_bytes: Of base64 pictures, all variants together.
+        picture_bytes: Bytes of base64 pictures, over all variants.
         mismatches: Samples of a gallery.
-        classes: Rows of a view's table, and of a matrix that is shown at all.
+        classes: Rows of a view's table, and largest size of a matrix that is shown.
         layers: Rows of the per-layer table.
     """
 
@@ -24,13 +24,13 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Budget:
-    """Hands out room for pictures until none is left."""
+    """Counts down the bytes that are left for pictures."""
 
     def __init__(self, room: int) -> None:
         self.room = room
 
     def take(self, size: int) -> bool:
-        """Whether ``size`` bytes more fit; takes them if so."""
+        """Whether ``size`` bytes more fit; reserves them if so."""
         if size > self.room:
             return False
         self.room -= size

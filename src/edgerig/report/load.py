@@ -18,13 +18,13 @@ from edgerig.results.types import CellResult, RunResult
 #: Raw samples of one cell: ``times_ns`` (n,) int64 in measurement order, of all its rounds; ``predictions``,
 #: ``labels``, ``indices``.
 Samples = Mapping[str, NDArray[Any]]
-#: Of these, what a report shows.
+#: Those of the arrays that a report reads.
 NEEDED = ("times_ns", "indices", "labels", "predictions")
 _HINT = "Give a folder that `edgerig run --out` or `edgerig bench --out` made."
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A bundle in memory; ``faults`` names what of it cannot be read."""
+    """A bundle in memory; ``faults`` names the parts of it that cannot be read."""
 
     path: Path
     result: RunResult
@@ -35,13 +35,13 @@ class Loaded(msgspec.Struct, frozen=True):
 def load_bundle(path: Path) -> Loaded:
     """The results of a bundle and the raw samples by cell id.
 
-    A bundle whose run has not finished gives the cells that it has, with ``finished`` None. A cell without
-    ``samples.npz`` (a bundle that was shared without its raw samples) is missing from ``samples``, and so is one whose
-    samples cannot be read, or are more than is taken of one bundle (`MAX_SAMPLES`), which a warning says. A cell whose
-    result cannot be read is among the failures.
+    An unfinished bundle gives the cells that it has, with ``finished`` None. ``samples`` lacks cells without
+    ``samples.npz`` (of a bundle that was shared without its raw samples), and those whose samples cannot be read or
+    exceed the limit for one bundle (`MAX_SAMPLES`), with a warning. A cell whose result cannot be read is among the
+    failures.
 
     Raises:
-        StorageError: The folder is not there, is no bundle, is damaged, or was written by another edgerig.
+        StorageError: The folder does not exist, is no bundle, is damaged, or has a format of another edgerig.
     """
     if not path.is_dir():
         raise StorageError(f"{path} is {'a file' if path.exists() else 'not there'}, not a bundle.", _HINT)
@@ -70,7 +70,7 @@ def load_bundle(path: Path) -> Loaded:
 
 
 def _of_all_rounds(arrays: Samples, cell: CellResult, bundle: Bundle, room: int) -> Samples:
-    """``arrays`` with the times of all rounds, one after another."""
+    """``arrays`` with the times of all rounds, concatenated."""
     if len(cell.rounds) < 2:
         return arrays
     times = bundle.round_times(cell, room + arrays["times_ns"].nbytes)

@@ -16,7 +16,7 @@ def machine_changes(before: MachineState, after: MachineState) -> tuple[Change, 
 
 
 def machine_facts(state: MachineState) -> tuple[Fact, ...]:
-    """A machine as rows; what it does not tell says so."""
+    """A machine as rows; a value that it does not report is named as unknown."""
 
     def optional(value: float | None, unit: str) -> str:
         return "not told" if value is None else show(value, unit)
@@ -60,7 +60,7 @@ def measurement_facts(cell: CellResult) -> tuple[Fact, ...]:
 
 
 def _cycle_model(cell: CellResult) -> list[Fact]:
-    """What made modelled cycles out of counts, and how well that fits silicon."""
+    """The model from counts to cycles, and its error against silicon."""
     cycles = cell.cycles
     if not isinstance(cycles, Measurement) or cycles.kind != "modelled":
         return []
@@ -68,7 +68,7 @@ def _cycle_model(cell: CellResult) -> list[Fact]:
 
 
 def version_facts(cell: CellResult) -> tuple[Fact, ...]:
-    """The versions that it takes to repeat the measurement."""
+    """The versions that are needed to repeat the measurement."""
     own = [Fact(cell.runtime, cell.runtime_version), Fact("edgerig", cell.machine.edgerig or "not told")]
     own.append(Fact("python", cell.machine.python or "not told"))
     known = {fact.label for fact in own}

@@ -21,9 +21,9 @@ def render_markdown(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """``text`` with everything that Markdown or HTML would take for markup made harmless, on one line."""
+    """``text`` on one line, with everything escaped that Markdown or HTML would take for markup."""
     escaped = re.sub(r"([\\`*_{}\[\]<>|#~$!])", r"\\\1", " ".join(text.split()).replace("&", "&amp;"))
-    # GitHub makes links of addresses, and messages to people of their names.
+    # GitHub turns addresses into links, and names after @ into mentions.
     return re.sub(r"(?i)\b(www)\.", r"\1&#46;", escaped.replace("://", ":&#47;/").replace("@", "&#64;"))
 
 
@@ -40,7 +40,7 @@ def _block(block: Block) -> str:
 
 
 def _declared(table: Table) -> str:
-    """A declared table; a row that stands out has a star."""
+    """A declared table; a highlighted row has a star."""
     table = table.on("text")
     rows = [
         [
@@ -54,7 +54,7 @@ def _declared(table: Table) -> str:
 
 
 def _value(figure: Figure | None, heading: Heading, reasons: bool) -> str:
-    """A cell; a table without ``reasons`` has many columns, and what is missing or wrong stands with the variant."""
+    """A cell; a table without ``reasons`` has many columns, so reasons and warnings are listed with the variant."""
     if figure is None:
         return heading.absent or "–"
     if figure.reason is not None:
@@ -65,17 +65,17 @@ def _value(figure: Figure | None, heading: Heading, reasons: bool) -> str:
 
 
 def _marks(warnings: Sequence[str]) -> str:
-    """What stands behind a number, or the heading of many, that is not to be trusted."""
+    """The mark behind a number, or a heading, with warnings."""
     return f" ⚠ {escape(' '.join(warnings))}" if warnings else ""
 
 
 def _kind(kind: Kind | None) -> str:
-    """The word behind a number that was not measured."""
+    """The kind of a number that was not measured, as a word behind it."""
     return "" if kind in (None, "measured") else f" *{kind}*"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] = ()) -> str:
-    """A table; ``right`` says which of its columns are aligned to the right, none where it is empty."""
+    """A table; ``right`` tells which columns are right-aligned; none where it is empty."""
     rows = [[_cell(text) for text in row] for row in rows]
     if not rows:
         return ""
@@ -84,7 +84,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[b
 
 
 def _cell(text: str) -> str:
-    """``text`` as one cell, whatever it is: no line break ends its row, and no bar that is not escaped its cell."""
+    """``text`` as one cell: without line breaks, which would end the row, and with bars escaped, which end the cell."""
     return re.sub(
         r"(?<!\\)(\\*)\|", lambda bar: bar[0] if len(bar[1]) % 2 else f"{bar[1]}\\|", " ".join(text.splitlines())
     )

@@ -15,7 +15,7 @@ REPORT_VERSION = 2
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """A judged quality."""
+    """A quality metric."""
 
     name: str
     figure: Figure
@@ -25,7 +25,7 @@ class Metric(msgspec.Struct, frozen=True):
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One operator; ``share`` of the sum over all operators, where its time is known.
 
-    ``instructions`` is None where nothing counts them.
+    ``instructions`` is None where they are not counted.
     """
 
     index: int
@@ -38,7 +38,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperatorTime(msgspec.Struct, frozen=True):
-    """All operators of one type together."""
+    """The sum over all operators of one type."""
 
     op: str
     count: int
@@ -47,7 +47,7 @@ class OperatorTime(msgspec.Struct, frozen=True):
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
-    """The per-operator profile, or the reason why there is none; ``warnings`` hold for all its numbers."""
+    """The per-operator profile, or the reason why there is none; ``warnings`` apply to all its numbers."""
 
     rows: tuple[Layer, ...] = ()
     operators: tuple[OperatorTime, ...] = ()
@@ -58,7 +58,7 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shapes(self) -> bool:
-        """Whether the engine told the shape of any output."""
+        """Whether the engine reported the shape of any output."""
         return any(row.shape for row in self.rows)
 
 
@@ -94,7 +94,7 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """What the latency charts are drawn from. ``ecdf`` are seconds at equally spaced shares from 0 to 1."""
+    """The data of the latency charts. ``ecdf`` are seconds at equally spaced shares from 0 to 1."""
 
     histogram: Histogram
     ecdf: tuple[float, ...]
@@ -102,7 +102,7 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OriginRow(msgspec.Struct, frozen=True):
-    """One step in the making of an artifact."""
+    """One step in the creation of an artifact."""
 
     tool: str
     options: str
@@ -112,7 +112,7 @@ class OriginRow(msgspec.Struct, frozen=True):
 
 
 class SizeShare(msgspec.Struct, frozen=True):
-    """What takes room in a firmware: a part of it or a symbol, ``flash`` or ``ram``, and ``share`` of all there is."""
+    """A part or a symbol of a firmware; ``place`` is ``flash`` or ``ram``, ``share`` that of all there is."""
 
     name: str
     place: str
@@ -124,8 +124,8 @@ class SizeShare(msgspec.Struct, frozen=True):
 class FirmwareView(msgspec.Struct, frozen=True, kw_only=True):
     """The firmware that a network was built into: totals, parts and largest symbols, and what it was built with.
 
-    ``notes`` set the planned arena against the plain sum of all tensors, and the stack against what there is of it;
-    ``warnings`` hold for all its sizes; ``arena`` is the plan of the network's arena, buffer by buffer.
+    ``notes`` compare the planned arena with the plain sum of all tensors, and the used stack with the available one;
+    ``warnings`` apply to all its sizes; ``arena`` is the plan of the network's arena, buffer by buffer.
     """
 
     board: str
@@ -192,7 +192,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SizeRow(msgspec.Struct, frozen=True):
-    """One row of the size table; no ``ratio`` for what takes no bytes."""
+    """One row of the size table; without ``ratio`` where the size is 0."""
 
     name: str
     bytes: int
@@ -211,17 +211,17 @@ class Failure(msgspec.Struct, frozen=True):
 
     @property
     def is_long(self) -> bool:
-        """Whether the message holds more than a sentence and its hint: a table, which must keep its lines."""
+        """Whether the message is longer than a sentence and its hint: a table, whose lines must be kept."""
         return len(self.message.splitlines()) > 2
 
     @property
     def summary(self) -> str:
-        """The class of the error and its message, of a long one the first line."""
+        """The class of the error and its message; the first line of a long one."""
         return f"{self.error}: {self.message.splitlines()[0] if self.is_long else self.message}"
 
 
 class BundleView(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: what was measured on what, and when."""
+    """One run: its models, dataset and devices, and its times."""
 
     index: int
     name: str
@@ -244,14 +244,14 @@ class BundleView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows from the numbers.
+    """The recommendation that follows from the numbers.
 
     Attributes:
         sentences: One for each group of comparable variants (same data, same device, same kind of number).
-        reasons: What stands behind them and what limits them.
+        reasons: Supporting numbers and limitations.
         chosen: Anchors of the recommended variants.
-        fronts: For each group, anchors of the variants that no other of it beats in quality, latency and size.
-        firm: False where there is no recommendation, or the data allow only a provisional one.
+        fronts: For each group, anchors of the variants on its Pareto front of quality, latency and size.
+        firm: False where there is no recommendation, or the data support only a provisional one.
     """
 
     sentences: tuple[str, ...]
@@ -273,8 +273,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SharedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant's accuracy on the ``samples`` that the baseline ran, too: wrong answers of both, those that only it
-    (``lost``) and that only the baseline (``gained``) gives, and p of McNemar's test; ``different`` below 5 %."""
+    """A variant's accuracy on the ``samples`` that the baseline ran, too: errors of both, those that only the variant
+    (``lost``) and that only the baseline (``gained``) makes, and p of McNemar's test; ``different`` below 5 %."""
 
     anchor: str
     label: str
@@ -290,8 +290,8 @@ class SharedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SharedView(msgspec.Struct, frozen=True, kw_only=True):
-    """Variants of one dataset, each compared with ``baseline`` on the samples that both ran; they ran ``fewest`` to
-    ``most``."""
+    """Variants of one dataset, each compared with ``baseline`` on the samples that both ran, whose number is from
+    ``fewest`` to ``most``."""
 
     dataset: str
     fewest: int
@@ -302,7 +302,7 @@ class SharedView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the report shows. ``table`` is the one of variants, a line for each of them."""
+    """All content of the report. ``table`` is the table of variants, one row each."""
 
     version: int
     title: str
@@ -319,5 +319,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mixed(self) -> bool:
-        """Whether numbers of more than one kind stand side by side."""
+        """Whether the report has numbers of more than one kind."""
         return len(self.kinds) > 1

@@ -1,4 +1,4 @@
-"""The report's charts as pictures of their own, for notebooks and files.
+"""The report's charts as separate pictures, for notebooks and files.
 
 >>> from edgerig.report import notebook
 >>> notebook.quality_plot("runs/demo")  # doctest: +SKIP
@@ -20,13 +20,13 @@ from edgerig.report.model import Report, Times, Variant
 from edgerig.report.plot import colours_of, plot_of
 from edgerig.results.types import RunResult
 
-#: A run: what `edgerig.run` returned, or the folder of its bundle, which has the raw samples besides.
+#: A run: the return value of `edgerig.run`, or the folder of its bundle, which also has the raw samples.
 Source = RunResult | Path | str
 _CSS = Path(__file__).parent / "templates" / "report.css"
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """A chart as SVG text that needs nothing besides; a notebook shows it."""
+    """A self-contained chart as SVG text, which a notebook displays."""
 
     svg: str
 
@@ -58,7 +58,7 @@ def quality_plot(source: Source) -> Picture:
 
 
 def latency_histogram(source: Source, cell: str = "") -> Picture:
-    """How the latencies of a cell are distributed; ``cell`` is its id, and may be left out where there is one.
+    """The distribution of a cell's latencies; ``cell`` is its id, which may be omitted if there is only one.
 
     Raises:
         UsageError: There is no such cell, or it has no raw samples.
@@ -81,7 +81,7 @@ def latency_series(source: Source, cell: str = "") -> Picture:
 
 
 def layers_plot(source: Source, cell: str = "") -> Picture:
-    """Where the time of a cell goes, operator by operator.
+    """The time of a cell, operator by operator.
 
     Raises:
         UsageError: There is no such cell, or it has no profile with times.
@@ -96,24 +96,24 @@ def layers_plot(source: Source, cell: str = "") -> Picture:
 
 
 def standalone(drawing: str) -> Picture:
-    """A drawing of the report with its colours in it."""
+    """A drawing of the report with its colours included."""
     style = "\n".join((_palette(), *_rules())).replace(".chart", ".edgerig-chart")
     opening = '<svg xmlns="http://www.w3.org/2000/svg" '
-    # As plain text: `Markup` would escape the style sheet that is put into it.
+    # As plain text: `Markup` would escape the inserted style sheet.
     text = "".join(drawing)
     svg = text.replace("<svg ", opening, 1).replace('class="chart', 'class="edgerig-chart', 1)
     return Picture(re.sub(r"^(<svg [^>]*>)", lambda tag: f"{tag[0]}<style>{style}</style>", svg, count=1))
 
 
 def _palette() -> str:
-    """The colours of the light theme, for the drawing alone."""
+    """The colours of the light theme, restricted to the drawing."""
     root = re.search(r":root \{(.*?)color-scheme", _CSS.read_text(encoding="utf-8"), re.DOTALL)
     colours = " ".join(root[1].split()) if root else ""
     return f".chart {{ {colours} font-family: system-ui, sans-serif; background: #fff; }}"
 
 
 def _rules() -> list[str]:
-    """The rules of the page's style sheet that are about charts and series."""
+    """The rules of the page's style sheet for charts and series."""
     css = _CSS.read_text(encoding="utf-8")
     series = [f".chart {rule}" for rule in re.findall(r"\.s\d \{[^}]*\}", css)]
     return [*re.findall(r"^\.chart[^{]*\{[^}]*\}", css, re.MULTILINE), *series]

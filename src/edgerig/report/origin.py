@@ -1,4 +1,4 @@
-"""Where an artifact came from: its file, the chain of tools that made it, its preprocessing."""
+"""The origin of an artifact: its file, the chain of tools that made it, its preprocessing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgerig.report.values import Fact
 
 
 def artifact_facts(artifact: Artifact) -> tuple[Fact, ...]:
-    """What the deployed file is."""
+    """Facts about the deployed file."""
     return (
         Fact("name", artifact.name),
         Fact("format", artifact.format),

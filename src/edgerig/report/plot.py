@@ -12,7 +12,7 @@ from edgerig.report.model import Report, Variant
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
-    """The plot of quality against latency, drawn for wide and for narrow pages; without quality, of ``speed`` alone."""
+    """The plot of quality against latency, for wide and for narrow pages; without quality ``speed`` alone."""
 
     wide: Markup | None = None
     narrow: Markup | None = None
@@ -23,7 +23,7 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def colours_of(report: Report) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Colour numbers by anchor and what they stand for: the bundle where there are several, else the runtime."""
+    """Colour numbers by anchor, and their legend: the bundle where there are several, else the runtime."""
     if len(report.bundles) > 1:
         return {variant.anchor: variant.bundle % 6 for variant in report.variants}, tuple(
             b.name for b in report.bundles
@@ -57,7 +57,7 @@ def plot_of(report: Report, colours: dict[str, int], legend: tuple[str, ...]) ->
 
 
 def _speed_only(report: Report, colours: dict[str, int], legend: tuple[str, ...]) -> Plot:
-    """Where quality is not known: the latencies of the variants that share the most common unit, as bars."""
+    """Without known quality: the latencies of the variants that share the most common unit, as bars."""
     note = "No variant has both quality and latency."
     timed = [variant for variant in report.variants if variant.steady.value is not None]
     if not timed:

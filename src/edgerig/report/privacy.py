@@ -1,4 +1,4 @@
-"""What a report that is shared must not tell: where files lie on this machine, and so who works on it."""
+"""Removes what a shared report must not reveal: where files lie on this machine, and so who works on it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TypeVar, cast
 
 import msgspec
 
-#: A path stands at the start of a word. What follows a letter, a colon, a bracket or a slash is part of an address
+#: A path starts at the start of a word. After a letter, a colon, a bracket or a slash it is part of an address
 #: (``tcp://host/x``), of a relative path or of a layer's name (``jit(f)/conv1``).
 _START = r"""(?<![\w.:/~…)\]}-])"""
 _PART = r"""[^/\\\s"'`<>|;,=()\[\]]"""
-#: Absolute paths of two parts and more, with the last part in a group; devices and the kernel's own files are the
-#: same on all machines, and stay.
+#: Absolute paths of two parts and more, with the last part in a group. Devices and the kernel's own files are equal on
+#: all machines, and stay.
 _PATH = re.compile(rf"{_START}(?:~|[A-Za-z]:)?[/\\](?!dev/|proc/|sys/)(?:{_PART}+[/\\])+({_PART}*)")
-#: A home folder without anything behind.
+#: A home folder without anything after it.
 _HOME = re.compile(rf"{_START}/(?:home|Users)/{_PART}+/?(?!{_PART}|/)")
-#: Whose run holds a device, as a lease tells it: ``ann@desk, process 4711``. It is looked for where a word begins: from
-#: each of its letters on would take the square of a long word's length.
+#: The run that holds a device, as a lease names it: ``ann@desk, process 4711``. It is searched only at the start of a
+#: word: a search from each letter would take quadratic time in the length of a long word.
 _RUN = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w.-]+, process \d+")
 #: Fields that hold no text: encoded pictures are full of slashes.
 _OPAQUE = frozenset({"picture", "sha256", "fingerprint"})

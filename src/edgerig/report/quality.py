@@ -15,7 +15,7 @@ from edgerig.results.types import Agreement, CellResult, DatasetInfo, Disagreeme
 from edgerig.views import Gallery, Heading, Item, Matrix, Table, Tone, View
 
 _CONFUSED_PAIRS = 8
-#: What the verdict on a mismatch means, in words.
+#: The verdicts on a mismatch, in words.
 VERDICTS = {
     "worse": "became wrong",
     "better": "became right",
@@ -28,7 +28,7 @@ _TONES: dict[str, Tone] = {"worse": "bad", "better": "good"}
 
 
 def primary(quality: Quality) -> MetricValue | None:
-    """The metric that stands for the whole: accuracy, else the first."""
+    """The main metric: accuracy, else the first."""
     for metric in quality.metrics:
         if metric.name.lower() == "accuracy":
             return metric
@@ -36,7 +36,7 @@ def primary(quality: Quality) -> MetricValue | None:
 
 
 def why_void(quality: Quality, dataset: DatasetInfo) -> str:
-    """Why the accuracy tells nothing of the network, for the middle of a sentence; empty where it does."""
+    """Why the accuracy is meaningless, for the middle of a sentence; empty where it is not."""
     if not quality.confusion:
         return ""
     confusion = np.asarray(quality.confusion, np.int64)
@@ -60,7 +60,7 @@ def class_name(index: int, names: Sequence[str]) -> str:
 
 
 def quality_views(quality: Quality, dataset: DatasetInfo) -> tuple[View, ...]:
-    """The most confused pairs, the table of classes and the confusion matrix, as far as there are such."""
+    """The most confused pairs, the table of classes and the confusion matrix, where available."""
     views: list[View] = []
     if quality.confusion:
         matrix = np.asarray(quality.confusion, dtype=np.int64)
@@ -140,7 +140,7 @@ def _agreement_note(agreement: Agreement, dataset: DatasetInfo, total: int) -> s
 
 
 def _labelled(sample: Disagreement, dataset: DatasetInfo) -> bool:
-    """Whether it is known which class the sample is of; labels of random numbers mean nothing."""
+    """Whether the class of the sample is known; labels of random inputs mean nothing."""
     return sample.label >= 0 and dataset.task != "none"
 
 

@@ -1,10 +1,10 @@
 """A recommendation that follows from the numbers: quality against latency, size and memory.
 
 The rule: of the variants within `TOLERANCE` of the best quality, the fastest; where speed cannot tell several apart
-(`edgerig.report.candidates`), the smallest of those, then the one that needs less memory. What nothing tells apart is
-a tie, and named so. Only variants with the same data, device, unit and kind of number are compared. What is
-recommended is never beaten in all by another. What it gives up is said in errors, and where nothing can be recommended,
-which measurement would decide it.
+(`edgerig.report.candidates`), the smallest of those, then the one that needs less memory. Variants that are equal in
+all of these are reported as a tie. Only variants with the same data, device, unit and kind of number are compared. The
+recommended one is on the Pareto front. What it gives up in quality is stated in errors; where there is no
+recommendation, the report names the measurement that would decide it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from edgerig.report.candidates import (
 from edgerig.report.model import Recommendation
 from edgerig.report.units import show, show_interval, times
 
-#: Comparisons of what is not near the best, at most.
+#: Largest number of comparisons with variants that are not near the best.
 SHOWN = 3
 
 
-#: What decides where no quality is known.
+#: The criterion where no quality is known.
 LABELS = "A dataset with labels (--dataset, or 'dataset' of the rig file) would decide it."
 
-#: How one candidate's errors compare with another's, in words, or None where the samples are not known.
+#: Compares one candidate's errors with another's, in words; None where the samples are not known.
 Comparison: TypeAlias = Callable[[Candidate, Candidate], "str | None"]
 
 
@@ -45,8 +45,8 @@ def recommend(
 ) -> Recommendation:
     """One sentence for each group of comparable candidates, with its reasons; see the module's rule.
 
-    Candidates of unlike kinds or units are never in one group, whatever their ``group`` says. ``compare`` says in words
-    how one candidate's errors compare with another's, sample by sample, where that is known.
+    Candidates of different kinds or units are never in one group, whatever their ``group`` is. ``compare`` describes
+    one candidate's errors relative to another's, sample by sample, where that is known.
     """
     groups: dict[tuple[str, ...], list[Candidate]] = {}
     for candidate in candidates:
@@ -122,7 +122,7 @@ def _sentence(
 
 
 def _rank(chosen: Candidate, tied: Sequence[Candidate]) -> str:
-    """What ``chosen`` is among those that speed does not tell from it."""
+    """The rank of ``chosen`` among those whose speed cannot be told from its own."""
     others = [candidate for candidate in tied if candidate is not chosen]
     if all(candidate.size > chosen.size for candidate in others):
         return "the smallest"
@@ -132,7 +132,7 @@ def _rank(chosen: Candidate, tied: Sequence[Candidate]) -> str:
 
 
 def _tie(equals: Sequence[Candidate]) -> str:
-    """Which others are just as good, by all that was measured."""
+    """The others that are equally good in everything measured."""
     if not equals:
         return ""
     names = ", ".join(candidate.label for candidate in equals)
@@ -145,7 +145,7 @@ def _numbers(candidate: Candidate) -> str:
 
 
 def _latency_text(candidate: Candidate) -> str:
-    """The latency with its kind, and with its bounds where a model made it."""
+    """The latency with its kind, and with its bounds if it is modelled."""
     latency = show(candidate.latency or 0, candidate.unit)
     if candidate.kind == "measured":
         return latency
@@ -156,7 +156,7 @@ def _latency_text(candidate: Candidate) -> str:
 
 
 def _than(chosen: Candidate, best: Candidate) -> str:
-    """How the choice compares with the best in quality, in words that hold for the numbers."""
+    """How the choice compares with the best in quality, in words that match the numbers."""
     parts = []
     speed, size = latency_of(best) / max(latency_of(chosen), 1e-300), best.size / max(chosen.size, 1)
     if high_of(chosen) < low_of(best) and speed >= 1.05:
@@ -170,7 +170,7 @@ def _than(chosen: Candidate, best: Candidate) -> str:
 
 
 def _more_errors(chosen: Candidate, best: Candidate) -> str:
-    """What the choice gives up, as errors: a point of 99 % is much, a point of 60 % is not."""
+    """The cost of the choice in errors: a point below 99 % is much, a point below 60 % is not."""
     if best.metric != "accuracy" or best.quality is None or chosen.quality is None or best.quality >= 1:
         return ""
     ratio = (1 - chosen.quality) / (1 - best.quality)
@@ -224,7 +224,7 @@ def _reasons(
 
 
 def _beyond(chosen: Candidate, near: list[Candidate], members: Sequence[Candidate], compare: Comparison) -> list[str]:
-    """What the variants lose that are not near the best quality, in errors; the costliest first."""
+    """The loss of variants that are not near the best quality, in errors; the largest first."""
     far = [candidate for candidate in members if candidate.usable and candidate not in near]
     texts: dict[str, list[str]] = {}
     for candidate in sorted(far, key=lambda candidate: candidate.merit):
@@ -261,7 +261,7 @@ def _single(candidate: Candidate, members: Sequence[Candidate], lead: str, front
 
 
 def _nothing(members: Sequence[Candidate], lead: str) -> str:
-    """What to say where no candidate has both numbers."""
+    """The sentence where no candidate has both numbers."""
     void = list(dict.fromkeys(candidate.void for candidate in members if candidate.void))
     if void:
         reason = "; ".join(void)
@@ -284,14 +284,14 @@ def _none(sentence: str) -> Recommendation:
 
 
 def _too_few(best: Candidate) -> bool:
-    """Whether the interval of the best quality reaches further than the tolerance."""
+    """Whether the interval of the best quality is wider than the tolerance."""
     if best.quality is None or best.quality_low is None or best.quality_high is None:
         return False
     return max(best.quality - best.quality_low, best.quality_high - best.quality) > tolerance(best)
 
 
 def _overlap(candidate: Candidate, other: Candidate) -> bool:
-    """Whether the intervals of quality overlap; without intervals nobody can tell, so yes."""
+    """Whether the intervals of quality overlap; True without intervals, since they cannot be told apart."""
     infinity = math.inf
     low, high = candidate.quality_low, candidate.quality_high
     below = (-infinity if low is None else low) <= (infinity if other.quality_high is None else other.quality_high)
@@ -314,5 +314,5 @@ def _bounds(candidate: Candidate) -> str:
 
 
 def _lead(lead: str, text: str) -> str:
-    """``text`` as a sentence of its own, or after the words that say where it holds."""
+    """``text`` as a sentence, or after ``lead``, the words that say where it applies."""
     return lead + text if lead else text[:1].upper() + text[1:]

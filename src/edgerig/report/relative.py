@@ -1,4 +1,4 @@
-"""One latency against another: as a ratio, or in words, and only where both may be compared."""
+"""Ratios of latencies, as numbers or in words, only where the two are comparable."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SAME_SPEED = 1.02
 
 
 def device_of(cell: CellResult) -> tuple[str, ...]:
-    """What tells whether two cells ran on the same device: the machine, and for an emulator what it emulates."""
+    """The identity of a cell's device: the machine, and for an emulator the emulated device."""
     emulated = (cell.target,) if is_emulated(cell) else ()
     return (cell.machine.host, cell.machine.cpu, *emulated)
 
 
 def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | None:
-    """How many times as fast a cell is as the first float variant of its device, a number of unit ``times``.
+    """The speed of a cell relative to the first float variant of its device, a number of unit ``times``.
 
     None without a float variant of the same device, batch, and kind of number.
     """
@@ -52,8 +52,8 @@ def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | No
 
 
 def _bounds(baseline: CellResult, cell: CellResult, before: Figure, after: Figure) -> tuple[float | None, float | None]:
-    """The interval of the ratio between the rounds, which both took in turns; of modelled latencies the ratios of the
-    ends of both errors, the widest that there are. None where each was measured in one process."""
+    """The interval of the ratio over the rounds, which both took in turns; for modelled latencies the widest ratios
+    that both errors allow. None where each was measured in one process."""
     if after.banded and before.banded:
         return (before.low or 0.0) / (after.high or 1.0), (before.high or 0.0) / (after.low or 1.0)
     ours, theirs = (_round_medians(measured) for measured in (cell, baseline))
@@ -69,12 +69,12 @@ def _round_medians(cell: CellResult) -> NDArray[np.float64]:
 
 
 def if_compared(figures: Sequence[Figure | None]) -> bool:
-    """Show the column where something is compared with a baseline."""
+    """Show the column where a variant is compared with a baseline."""
     return sum(figure is not None for figure in figures) > 1
 
 
 def words_of_change(figures: Sequence[Figure | None]) -> str:
-    """The last latency against the first, in words; only between numbers of one kind and unit."""
+    """The last latency relative to the first, in words; only between numbers of one kind and unit."""
     known = [(figure, figure.value) for figure in figures if figure is not None and figure.value is not None]
     if len(known) < 2:
         return "not comparable: a latency is unavailable"
@@ -101,7 +101,7 @@ def _overlap(first: Figure, last: Figure) -> bool:
 
 
 def _float_variant(cell: CellResult, cells: Sequence[CellResult]) -> CellResult | None:
-    """The first float32 variant of a cell's device, whose latency is of the same kind."""
+    """The first float32 variant of a cell's device with a latency of the same kind."""
     shown = figure(cell.latency.steady)
     candidates = (
         other

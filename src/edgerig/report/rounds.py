@@ -1,4 +1,4 @@
-"""How the rounds of a cell, each a process of its own, are shown: how many, how they differ, and one after another."""
+"""Shows the rounds of a cell, each a separate process: their number, their spread, and their order in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgerig.views import Axis, Curve, Line
 
 
 def round_count(cell: CellResult) -> Figure:
-    """How many rounds a cell has, and why so many; of a bundle of before rounds there is one."""
+    """The number of rounds of a cell, and why it is that; a bundle from before rounds existed has one."""
     count = max(1, len(cell.rounds))
     repetition = _repetition(cell)
     detail = repetition.reason if repetition else "measured before there were rounds"
@@ -29,7 +29,7 @@ def if_several(figures: Sequence[Figure | None]) -> bool:
 
 
 def half_width(cell: CellResult) -> Figure:
-    """Half of the interval between rounds of the median latency, as a share of it."""
+    """Half of the interval between rounds of the median latency, relative to the median."""
     repetition, kind = _repetition(cell), kind_of(cell)
     if kind is None:
         return unavailable("there is no latency")
@@ -40,7 +40,7 @@ def half_width(cell: CellResult) -> Figure:
 
 
 def round_facts(cell: CellResult) -> tuple[Fact, ...]:
-    """How often the cell was measured, and the spread within rounds and between them."""
+    """The number of rounds, and the spread within rounds and between them."""
     repetition = _repetition(cell)
     if repetition is None:
         return ()
@@ -58,7 +58,7 @@ def round_facts(cell: CellResult) -> tuple[Fact, ...]:
 
 
 def round_curve(cell: CellResult) -> Curve | None:
-    """The median latency of each round in the order of time, with the interval of their median; None of one round."""
+    """The median latency of each round in the order of time, with the interval of their median; None for one round."""
     medians = [entry.steady.median for entry in cell.rounds if entry.steady is not None]
     steady = cell.latency.steady
     if len(medians) < 2 or not isinstance(steady, Measurement):

@@ -1,4 +1,4 @@
-"""A row of the table of variants, and what its columns read of it."""
+"""A row of the table of variants, and the values that its columns show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgerig.results.types import CellResult
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What a column of the table of variants may look at.
+    """The data that a column of the table of variants may read.
 
     Attributes:
         cell: The result that the row is about.
@@ -32,12 +32,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def samples_differ(self) -> bool:
-        """Whether the qualities of the run were judged on different numbers of samples."""
+        """Whether the qualities of the run were measured on different numbers of samples."""
         return len({cell.quality.samples for cell in self.cells if cell.quality.metrics}) > 1
 
 
 def quality(row: Row) -> Figure:
-    """The metric that stands for the whole."""
+    """The main metric."""
     metric = primary(row.cell.quality)
     if metric is None:
         return unavailable("the task has no metric, or no labels were given")
@@ -45,18 +45,18 @@ def quality(row: Row) -> Figure:
 
 
 def instructions(row: Row) -> Figure | None:
-    """What an emulator counted; None where nothing counts."""
+    """The instructions that an emulator counted; None without an emulator."""
     return counted(row.cell.instructions, build_warnings(row.cell))
 
 
 def warnings(row: Row) -> Figure:
-    """How many warnings stand with the variant."""
+    """The number of warnings of the variant."""
     count = len(row.cell.warnings)
     return Figure(text=f"{count}" if count else "none", value=count)
 
 
 def memory(name: str) -> Callable[[Row], Quantity]:
-    """A size that the runtime tells, such as ``peak_rss``."""
+    """A size that the runtime reports, such as ``peak_rss``."""
 
     def size(row: Row) -> Quantity:
         return row.cell.memory.get(name) or Unavailable(f"{row.cell.runtime} on {row.cell.target} does not tell it")
@@ -72,35 +72,35 @@ def metric_label(rows: Sequence[Row]) -> str:
 
 
 def terminal_id(name: Figure, row: Row) -> str:
-    """The cell, marked where warnings stand with it."""
+    """The cell, marked if it has warnings."""
     return row.cell.id + (" (!)" if row.cell.warnings else "")
 
 
 def terminal_quality(quality: Figure, row: Row) -> str:
-    """The quality, and of how many samples it is where others ran more or fewer."""
+    """The quality, with the number of samples where others ran more or fewer."""
     if quality.reason is not None:
         return "-"
     return terminal_text(quality) + (f" of {row.cell.quality.samples:,}" if row.samples_differ else "")
 
 
 def terminal_same(same: Figure, row: Row) -> str:
-    """The agreement with the float model, or that it would say nothing."""
+    """The agreement with the float model, or that it would be meaningless."""
     if same.reason is None:
         return terminal_text(same)
     return "vacuous" if same.reason.startswith("vacuous") else "-"
 
 
 def terminal_tail(tail: Figure, row: Row) -> str:
-    """A percentile, where there are enough samples for it."""
+    """A percentile, if there are enough samples for it."""
     return terminal_text(tail) if tail.reason is None else "-"
 
 
 def terminal_median(median: Figure, row: Row) -> str:
-    """A median latency with half the width of its interval between rounds, as a share of it."""
+    """A median latency with half the width of its interval between rounds, relative to it."""
     width = half_width(row.cell).value
     return terminal_text(median) + (f" ±{width:.1%}" if width is not None and median.reason is None else "")
 
 
 def terminal_megabytes(size: Figure, row: Row) -> str:
-    """A size in megabytes, for what no one counts in bytes."""
+    """A size in megabytes, where bytes would be too fine."""
     return f"{size.value / 1e6:,.1f} MB" if size.value is not None else size.text

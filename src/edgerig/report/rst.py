@@ -21,9 +21,9 @@ def render_rst(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """``text`` with everything that reStructuredText would take for markup made harmless, on one line."""
+    """``text`` on one line, with everything escaped that reStructuredText would take for markup."""
     line = re.sub(r"([\\`*_|<>\[\]@])", r"\\\1", " ".join(text.split()))
-    # Addresses would become links; a mark or a number at the beginning makes lists, titles, fields and options.
+    # Addresses would become links; a mark or a number at the start would make lists, titles, fields and options.
     line = re.sub(r"(?i)\b(?=[a-z][a-z0-9.+-]{0,30}:\S)", r"\\", line)
     line = re.sub(r"^(?=[-+=~^\"'#:./;!$%&(){},?•‣⁃])", r"\\", line)
     return re.sub(r"^(\(?\w+)([.)])(?=\s|$)", r"\1\\\2", line).replace("::", ":\\:")

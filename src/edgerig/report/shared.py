@@ -1,4 +1,4 @@
-"""The table of errors on the samples that variants share: what quantization costs, and whether that is chance."""
+"""The table of errors on the samples that variants share: the cost of quantization, and whether it may be chance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgerig.report.recommend import Comparison
 from edgerig.results.comparison import Answers, Paired, answers_of, compare_with, right_answers, shared_samples
 from edgerig.results.types import CellResult
 
-#: What the columns of the table mean.
+#: Explanations of the columns of the table.
 SHARED_LEGEND = (
     "Baseline errors are those of the variant compared with, on the same samples; lost are samples that only that one "
     "is right for, gained are those that only the variant is right for; p is that of McNemar's test over both."
@@ -25,7 +25,7 @@ SHARED_LEGEND = (
 def shared_views(
     cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded], variants: Sequence[Variant]
 ) -> tuple[SharedView, ...]:
-    """One table for each data that two variants at least were judged on."""
+    """One table for each dataset on which at least two variants were scored."""
     groups: dict[tuple[str, str], list[tuple[CellResult, Variant, Answers]]] = {}
     for (index, cell), variant in zip(cells, variants, strict=True):
         answers = _answers(bundles[index], cell, variant.anchor)
@@ -39,8 +39,8 @@ def shared_views(
 def on_shared_samples(
     candidates: Sequence[Candidate], cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded]
 ) -> list[Candidate]:
-    """The candidates with qualities that may be compared: where some of a group ran fewer samples, on those that all
-    of the group ran. Without raw samples, or with another metric than accuracy, they stay as they are."""
+    """The candidates with comparable qualities: where some of a group ran fewer samples, on those that all of the
+    group ran. Without raw samples, or with another metric than accuracy, they are returned unchanged."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for index, candidate in enumerate(candidates):
         if candidate.usable and candidate.metric == "accuracy":
@@ -71,7 +71,7 @@ def on_shared_samples(
 def comparison(
     cells: Sequence[tuple[int, CellResult]], bundles: Sequence[Loaded], anchors: Sequence[str]
 ) -> Comparison:
-    """How one candidate's errors compare with another's, both named by their anchors, on the samples that both ran."""
+    """A function that compares two candidates' errors, both named by their anchors, on the samples that both ran."""
     known = {
         anchor: answers
         for (number, cell), anchor in zip(cells, anchors, strict=True)
@@ -91,7 +91,7 @@ def comparison(
 
 
 def verdict(row: Paired, baseline: bool) -> str:
-    """A row in words: how many errors for one of the baseline's, and whether that may be chance."""
+    """A row in words: its errors relative to the baseline's, and whether the difference may be chance."""
     if baseline:
         return "compared with"
     if not row.lost and not row.gained:
@@ -114,7 +114,7 @@ def _answers(bundle: Loaded, cell: CellResult, key: str) -> Answers | None:
 
 
 def _view(dataset: str, members: Sequence[tuple[CellResult, Variant, Answers]]) -> SharedView | None:
-    """The float variant is what the others are compared with, or else the first."""
+    """The float variant is the baseline of the others, or else the first."""
     if len(members) < 2:
         return None
     floats = [index for index, (cell, _, _) in enumerate(members) if cell.artifact.scheme == "float32"]

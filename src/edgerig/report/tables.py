@@ -15,9 +15,9 @@ from edgerig.report.values import Figure
 
 T = TypeVar("T")
 
-#: What a column may give for a row. A float without a unit is a share of 1; None: the row has no such thing.
+#: The value of a column for a row. A float without a unit is a share of 1; None: not applicable to the row.
 Value: TypeAlias = "Figure | Quantity | msgspec.UnsetType | str | int | float | None"
-#: Where a table is shown. ``text`` is Markdown and reStructuredText.
+#: The output formats that show a table. ``text`` is Markdown and reStructuredText.
 Page = Literal["html", "text", "csv"]
 PAGES: tuple[Page, ...] = ("html", "text", "csv")
 Align = Literal["left", "right"]
@@ -43,14 +43,14 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def full_label(self) -> str:
-        """The label behind that of its group."""
+        """The label, prefixed with that of its group."""
         return f"{self.group}: {self.label}" if self.group else self.label
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A row of a `Table`: a cell for each heading, None where there is no such thing.
+    """A row of a `Table`: a cell for each heading, None where it does not apply.
 
-    ``anchor`` names the variant that the row is about, ``marked`` rows stand out.
+    ``anchor`` is that of the variant that the row is about; ``marked`` rows are highlighted.
     """
 
     cells: tuple[Figure | None, ...]
@@ -59,12 +59,12 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A table as every writer renders it.
+    """A table, for every writer.
 
     Attributes:
-        title: What it shows; ``name`` is short, and names its CSV file.
-        note: A sentence behind the title.
-        warnings: What holds for all its numbers.
+        title: The caption; ``name`` is short, and names its CSV file.
+        note: A sentence after the title.
+        warnings: Warnings that apply to all its numbers.
         reasons: Whether the text formats write the reason of a missing number into its cell.
     """
 
@@ -77,7 +77,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasons: bool = False
 
     def on(self, page: Page) -> Table:
-        """The table with the columns that ``page`` shows."""
+        """The table with only the columns that ``page`` shows."""
         chosen = [index for index, heading in enumerate(self.headings) if page in heading.pages]
         return msgspec.structs.replace(
             self,
@@ -105,7 +105,7 @@ def always(figures: Sequence[Figure | None]) -> bool:
 
 
 def if_any(figures: Sequence[Figure | None]) -> bool:
-    """Show the column where a row has something in it, be it the reason why there is no number."""
+    """Show the column where a row has a value or a reason why there is none."""
     return any(figure is not None for figure in figures)
 
 
@@ -133,17 +133,17 @@ class Column(msgspec.Struct, Generic[T], frozen=True):
     """A column, declared once for all formats.
 
     Attributes:
-        label: The heading, or how to find it from the rows.
-        value: What a row has in this column: a quantity, a figure, a text, a count (int) or a share (float).
+        label: The heading, or a function that derives it from the rows.
+        value: The value of a row: a quantity, a figure, a text, a count (int) or a share (float).
         when: Whether the column is shown, by its own figures: `always`, `if_any`, `if_known`.
         align: Numbers to the right, texts to the left.
         sort: Whether the page sorts by it.
-        key: Its name in the JSON document; the label where none is given.
-        interval: Whether the 95 % interval stands under the number.
+        key: Its name in the JSON document; the label by default.
+        interval: Whether the 95 % interval is shown under the number.
         head: Whether its cells name their rows.
-        shown: Whether the page shows it at first; the reader may choose otherwise.
-        bare: Whether the page leaves out the unit, because the heading says it.
-        absent: What the text formats write where a row has no such thing, and the page as a tip.
+        shown: Whether the page shows it initially; the reader may choose otherwise.
+        bare: Whether the page leaves out the unit, because the heading has it.
+        absent: The text where the column does not apply to a row; the page shows it as a tooltip.
         pages: The formats that show it.
         style: A CSS class of its cells.
         group: A heading over several neighbouring columns.
@@ -196,12 +196,12 @@ class Column(msgspec.Struct, Generic[T], frozen=True):
         )
 
     def figure(self, row: T) -> Figure | None:
-        """What ``row`` has in this column, as it is shown."""
+        """The figure of ``row`` in this column."""
         return as_figure(self.value(row))
 
 
 def as_figure(value: Value) -> Figure | None:
-    """Any value of a column as a figure; None for what is not there."""
+    """Any value of a column as a figure; None for None."""
     if value is None or isinstance(value, msgspec.UnsetType | Figure):
         return None if isinstance(value, msgspec.UnsetType) else value
     if isinstance(value, Measurement | Unavailable):
@@ -220,7 +220,7 @@ def share(value: float) -> Figure:
 
 
 def fill(columns: Sequence[Column[T]], rows: Sequence[T]) -> list[list[Figure | None]]:
-    """The figures of each column, a row after the other: each column's value is asked once a row."""
+    """The figures of each column, row by row: each column's value is computed once per row."""
     return [[column.figure(row) for row in rows] for column in columns]
 
 
@@ -240,16 +240,16 @@ def make_table(
     """The table of ``rows``.
 
     Args:
-        columns: What is shown, in order; those whose ``when`` says no are left out.
-        rows: Whatever the columns read.
+        columns: The columns, in order; those whose ``when`` is False are left out.
+        rows: The objects that the columns read.
         name: A short name, for the CSV file.
         title: The caption.
-        figures: What `fill` gave, where it was called before.
-        note: A sentence behind the caption.
-        warnings: What holds for all numbers of the table.
+        figures: The result of `fill`, if it was called before.
+        note: A sentence after the caption.
+        warnings: Warnings that apply to all numbers of the table.
         reasons: Whether the text formats write reasons into the cells.
         anchors: The variant that each row is about.
-        marked: Anchors of the rows that stand out.
+        marked: Anchors of the rows to highlight.
     """
     figures = fill(columns, rows) if figures is None else figures
     shown = [(column, cells) for column, cells in zip(columns, figures, strict=True) if column.when(cells)]

@@ -13,7 +13,7 @@ from edgerig.results.types import CellResult
 
 
 class TerminalColumn(msgspec.Struct, frozen=True):
-    """A column of texts; those of the highest ``rank`` are left out first where the terminal is narrow."""
+    """A column of texts; in a narrow terminal the columns of the highest ``rank`` are left out first."""
 
     label: str
     right: bool

@@ -1,4 +1,4 @@
-"""Raw latency samples made small enough to draw: histogram, cumulative distribution, time series."""
+"""Raw latency samples reduced for drawing: histogram, cumulative distribution, time series."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SHARES = 120
 
 
 def times_of(times_ns: NDArray[np.int64], points: int) -> Times | None:
-    """What the charts need of ``times_ns``, shape (n,), in measurement order; None if it is empty.
+    """The chart data of ``times_ns``, shape (n,), in measurement order; None if it is empty.
 
     Args:
         times_ns: Nanoseconds of each inference.
-        points: At most so many points in the time series.
+        points: Largest number of points of the time series.
     """
     if times_ns.size == 0:
         return None
-    # The only copy: there may be tens of millions of them.
+    # The only copy: there may be tens of millions of times.
     ordered = times_ns.astype(np.float64)
     ordered *= NANOSECOND
     ordered.sort()
@@ -35,7 +35,7 @@ def times_of(times_ns: NDArray[np.int64], points: int) -> Times | None:
 def _histogram(ordered: NDArray[np.float64]) -> Histogram:
     """Equal bins of times in ascending order, from the minimum to a little above p99.
 
-    Never to outliers: one must not flatten the rest.
+    They do not extend to outliers, which would flatten the rest.
     """
     low, high = ordered_bounds(ordered)
     tail = min(high, ordered_quantile(ordered, 0.99))
@@ -59,7 +59,7 @@ def _ecdf(ordered: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def _series(times_ns: NDArray[np.int64], points: int) -> Series:
-    """All samples, or the smallest and the largest of each of ``points / 2`` equal stretches: no peak is lost."""
+    """All samples, or the smallest and the largest of each of ``points / 2`` equal intervals, so that peaks stay."""
     n = int(times_ns.size)
     if n <= points:
         chosen = np.arange(n)

@@ -1,4 +1,4 @@
-"""Numbers for people: a few significant digits with a fitting unit, and the exact figure beside it."""
+"""Numbers for people: a few significant digits with a suitable unit, and the exact value beside it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-#: Factor to the shown unit and its symbol, from the largest down.
+#: Factor from the SI unit to the displayed unit, and its symbol, from the largest down.
 _TIME = ((1.0, "s"), (1e3, "ms"), (1e6, "µs"), (1e9, "ns"))
 _BYTES = ((1e-9, "GB"), (1e-6, "MB"), (1e-3, "kB"), (1.0, "B"))
 _COUNT = ((1e-9, "G"), (1e-6, "M"), (1.0, ""))
 _SMALL = ((1.0, ""), (1e3, "m"), (1e6, "µ"), (1e9, "n"))
-#: Units of a rate: so many a second.
+#: Units of a rate: per second.
 _RATES = frozenset({"1/s", "/s", "Hz", "inferences/s", "samples/s"})
-#: Units that are counted, and so are written with M and G, never with m.
+#: Units of counts, which take the prefixes M and G, never m.
 _COUNTED = frozenset({"instructions", "cycles", "MACs", "operations", "parameters"})
 
 
@@ -27,7 +27,7 @@ def digits(value: float) -> str:
 
 
 def scale_of(value: float, unit: str) -> tuple[float, str]:
-    """The factor and the symbol with which ``value``, in the SI unit ``unit``, is best read."""
+    """The factor and the symbol that suit ``value``, in the SI unit ``unit``."""
     if unit == "1":
         return 100.0, "%"
     if unit in _RATES:
@@ -60,7 +60,7 @@ def show(value: float, unit: str) -> str:
 
 
 def show_interval(low: float, high: float, unit: str, like: float) -> str:
-    """Bounds in the unit in which ``like`` is shown, such as ``1.21–1.25 ms``."""
+    """Bounds in the unit of ``like``, such as ``1.21–1.25 ms``."""
     factor, symbol = scale_of(like, unit)
     low, high = low * factor, high * factor
     texts = _written(low, symbol), _written(high, symbol)
@@ -72,7 +72,7 @@ def show_interval(low: float, high: float, unit: str, like: float) -> str:
 
 
 def exact(value: float, unit: str) -> str:
-    """The whole figure: all bytes, all decimals."""
+    """The exact value: all bytes, all decimals."""
     if unit == "B":
         return f"{value:,.0f} B"
     if unit == "1":
@@ -86,7 +86,7 @@ def percent(value: float, places: int = 1) -> str:
 
 
 def times(ratio: float) -> str:
-    """How many times, such as ``3.1`` or ``12``."""
+    """A ratio as a multiple, such as ``3.1`` or ``12``."""
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
 
 

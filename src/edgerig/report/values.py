@@ -1,4 +1,4 @@
-"""Figures and facts as they are shown: the smallest parts of the report's model."""
+"""Figures and facts for display: the smallest parts of the report's model."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from edgerig.measure.kinds import Bounds, Kind
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One number as it is shown, or the reason why there is none.
+    """One number for display, or the reason why there is none.
 
     Attributes:
         text: For people, such as ``1.23 ms``; ``unavailable`` where there is none.
-        exact: The whole figure, such as ``0.0012345 s``.
+        exact: The exact value, such as ``0.0012345 s``.
         value: In ``unit``, or None. ``low`` and ``high`` bound it; ``interval`` is their text.
-        bounds: What they are: the 95 % interval of a measurement, or the error of the model that made the number.
+        bounds: Their meaning: the 95 % interval of a measurement, or the error of the model that computed the number.
         kind: None where there is no number.
-        detail: How it was had: method, clock, number of samples.
+        detail: The method: clock, number of samples.
         reason: Why there is none.
-        strong: Whether it stands out among others.
+        strong: Whether it is highlighted.
     """
 
     text: str
@@ -37,23 +37,23 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def banded(self) -> bool:
-        """Whether it must not be shown without its bounds: a model made it."""
+        """Whether it must not be shown without its bounds, since a model computed it."""
         return self.bounds == "model" and self.interval is not None
 
     @property
     def bounds_name(self) -> str:
-        """What its bounds are, in words."""
+        """The meaning of its bounds, in words."""
         return "error of the model" if self.bounds == "model" else "95 % interval"
 
     @property
     def whole(self) -> str:
-        """The number with all that may not be left out: ``8.20 ms``, or ``8.20 ms, modelled, 6.80–12.2 ms``."""
+        """The number with all that belongs to it: ``8.20 ms``, or ``8.20 ms, modelled, 6.80–12.2 ms``."""
         kind = f", {self.kind}" if self.kind not in (None, "measured") else ""
         return f"{self.text}{kind}" + (f", {self.interval}" if self.banded else "")
 
     @property
     def title(self) -> str:
-        """Everything that does not fit into the table, one thing a line."""
+        """Everything that does not fit into the table, one item per line."""
         if self.reason is not None:
             return f"unavailable: {self.reason}"
         lines = [self.exact, *([f"{self.bounds_name} {self.interval}"] if self.interval else [])]
@@ -61,9 +61,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """A label and what stands behind it; ``title`` is the whole of what ``value`` shortens.
+    """A label and its value; ``title`` is the full text where ``value`` is shortened.
 
-    ``kind`` says how a number was had; None for what is no number of the device.
+    ``kind`` is that of a number of the device; None for anything else.
     """
 
     label: str

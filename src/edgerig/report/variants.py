@@ -1,4 +1,4 @@
-"""From the result of a cell to what the report shows of it."""
+"""From the result of a cell to its section of the report."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from edgerig.report.values import Fact, Figure, NamedFigure
 from edgerig.report.views import fit
 from edgerig.results.types import CellResult, DatasetInfo
 
-#: Memory whose size is a matter of how the firmware was compiled; arena and weights are planned before.
+#: Kinds of memory whose size depends on the firmware's compilation; arena and weights are planned before.
 _SET_BY_THE_BUILD = frozenset({"flash", "ram", "stack_peak"})
 
-#: How far the sum of a profile may be from an inference, as a share, without a word about why.
+#: Difference between the sum of a profile and an inference, as a share, from which it is explained.
 CLOSE = 0.1
 
 
@@ -53,7 +53,7 @@ def build_variant(
     limits: Limits,
     budget: Budget,
 ) -> Variant:
-    """Everything that the report shows of one cell; ``figures`` are those of its columns, by their keys."""
+    """The report's view of one cell; ``figures`` are those of its columns, by their keys."""
     cell, main = row.cell, primary(row.cell.quality)
 
     def column(key: str) -> Figure:
@@ -134,7 +134,7 @@ def _no_times(cell: CellResult) -> str:
 
 
 def _energy(cell: CellResult) -> Figure:
-    """Energy of one inference: named in every report, so that nobody takes its absence for an oversight."""
+    """Energy of one inference: listed in every report, so that its absence is no oversight."""
     if kind_of(cell) not in (None, "measured"):
         return unavailable("an emulator uses the host's energy, not the board's")
     return unavailable("no power meter was read during this run")
@@ -143,7 +143,7 @@ def _energy(cell: CellResult) -> Figure:
 def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:
     latency, warnings = cell.latency, build_warnings(cell)
     cold = (("load", latency.load), ("first inference", latency.first))
-    # The steady state has its own warnings, the build's among them.
+    # The steady state has its own warnings, which include the build's.
     unit = "one sample" if cell.batch == 1 else f"one batch of {cell.batch}"
     each = (
         () if isinstance(latency.per_sample, msgspec.UnsetType) else (("steady state, a sample", latency.per_sample),)
@@ -173,7 +173,7 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
         values = ((name, getattr(distribution, name)) for name in names)
         return [Fact(name, show(value, unit), exact(value, unit), kind) for name, value in values]
 
-    # First what a pause in the middle does not move, last what it does.
+    # First the statistics that a pause in the middle does not change, last those that it does.
     rows = facts("median", "minimum", "maximum")
     rows.append(Fact("spread, (p90 − p10) / median", percent(distribution.spread), repr(distribution.spread), kind))
     rows.append(Fact("drift, first to last quarter", percent(distribution.drift), repr(distribution.drift), kind))
@@ -181,7 +181,7 @@ def _spread(cell: CellResult) -> tuple[Fact, ...]:
 
 
 def _against_the_whole(cell: CellResult, total: float) -> str:
-    """How the operators' times together compare with an inference without a profiler."""
+    """The sum of the operators' times compared with an inference without a profiler."""
     steady = with_known_error(cell.latency.steady)
     if isinstance(steady, Unavailable) or steady.value <= 0:
         return ""
@@ -237,7 +237,7 @@ def _layers(cell: CellResult, limits: Limits) -> Layers:
 
 
 def _total(timed: list[Measurement]) -> Figure | None:
-    """The sum of operators' times. A model that is off is off alike for all of them, so that its bounds add up too."""
+    """The sum of operators' times. A model's error has the same sign for all of them, so the bounds add up too."""
     if not timed:
         return None
     first = timed[0]

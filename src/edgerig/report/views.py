@@ -1,4 +1,4 @@
-"""Views made fit for a report: as much of them as there is room for, and tables of texts where they are rendered."""
+"""Views reduced to the limits of a report, and converted to tables for formats without drawings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from edgerig.report.values import Figure
 from edgerig.views import Cell, Curve, Gallery, Heading, Item, Matrix, Table, View
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-#: Points of a curve that are written where it is not drawn.
+#: Points of a curve that are listed where it is not drawn.
 _WRITTEN_POINTS = 11
 
 
 def fit(view: View, limits: Limits, budget: Budget) -> View:
-    """``view`` within the limits of a report; what was left out stands in its note."""
+    """``view`` within the limits of a report; its note says what was left out."""
     if isinstance(view, Table):
         return _fit_table(view, limits.classes)
     if isinstance(view, Matrix):
@@ -80,7 +80,7 @@ def _fit_gallery(view: Gallery, most: int, budget: Budget) -> Gallery:
 
 
 def checked_picture(picture: str | None) -> str | None:
-    """The picture if it really is a PNG in base64; anything else must not reach a page."""
+    """The picture if it is a PNG in base64; anything else must not reach a page."""
     if not picture:
         return None
     try:
@@ -91,7 +91,7 @@ def checked_picture(picture: str | None) -> str | None:
 
 
 def cell_figure(cell: Cell, unit: str) -> Figure | None:
-    """A cell of a view's table as it is shown; plain numbers in the unit of their column."""
+    """A cell of a view's table as a figure; plain numbers take the unit of their column."""
     if cell is None:
         return None
     if isinstance(cell, Measurement | Unavailable):
@@ -108,7 +108,7 @@ def cell_figure(cell: Cell, unit: str) -> Figure | None:
 
 
 def page_table(view: Table) -> PageTable:
-    """A view's table as every writer renders it; columns of texts stand to the left."""
+    """A view's table for the writers; columns of texts are left-aligned."""
 
     def column(index: int, heading: Heading) -> Column[tuple[Cell, ...]]:
         def value(row: tuple[Cell, ...]) -> Figure | None:
@@ -129,7 +129,7 @@ def kinds_of(view: View) -> set[Kind]:
 
 
 def matrix_table(view: Matrix) -> Table:
-    """A matrix as a table, for formats that do not shade."""
+    """A matrix as a table, for formats without shading."""
     corner = Heading(f"{view.row_title} \\ {view.column_title}")
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (name, *counts) for name, counts in zip(view.rows, view.counts, strict=False)
@@ -138,7 +138,7 @@ def matrix_table(view: Matrix) -> Table:
 
 
 def curve_table(view: Curve) -> Table:
-    """A curve as a table of a few of its points, for formats that do not draw."""
+    """A curve as a table of a few of its points, for formats without drawings."""
     rows: list[tuple[Cell, ...]] = []
     for line in view.lines:
         points = _thinned(line.x, line.y, _WRITTEN_POINTS)

@@ -1,4 +1,4 @@
-"""From bundles to a report file, whole or not at all."""
+"""From bundles to a report file, written atomically."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Format = Literal["html", "md", "rst", "csv", "json"]
 Bundles = Path | str | Sequence[Path | str]
 #: The formats of a report, which are also the suffixes of its file.
 FORMATS: tuple[Format, ...] = get_args(Format)
-#: Those that a run leaves in its bundle. The page comes last: of too many cells it cannot be made, and the others can.
+#: Formats that a run writes into its bundle. The page is last: for too many cells it fails, and the others do not.
 _IN_BUNDLES: tuple[Format, ...] = ("json", "md", "html")
-#: A page may not be larger than this.
+#: Largest size of a page.
 MOST_BYTES = 2_500_000
-#: How much is shown, from all down; the first that fits is taken.
+#: Limits from everything down; the first with which the page fits is used.
 _LEVELS = (
     Limits(),
     Limits(points=600, picture_bytes=300_000, mismatches=24, layers=120),
@@ -36,7 +36,7 @@ def write_report(bundles: Bundles, out: Path | str, format: Format | None = None
 
     Args:
         bundles: Folders that `edgerig run` or `edgerig bench` made, or one of them.
-        out: The file to write; its suffix (.html, .md, .rst, .csv, .json) tells the format where ``format`` is None.
+        out: The file to write; its suffix (.html, .md, .rst, .csv, .json) sets the format where ``format`` is None.
             As CSV a file holds the table of variants; a folder, or a path without a suffix, gets a file for each table.
         format: The format, whatever the suffix.
 
@@ -44,7 +44,7 @@ def write_report(bundles: Bundles, out: Path | str, format: Format | None = None
         ``out``, as a path.
 
     Raises:
-        UsageError: No bundle is given, one twice, or the suffix stands for no format.
+        UsageError: No bundle is given, one twice, or the suffix is of no known format.
         StorageError: A folder is no bundle or is damaged, the file cannot be written, or the page would be larger
             than 2.5 MB even without its details.
     """
@@ -84,7 +84,7 @@ def render(bundles: Sequence[Loaded], format: Format = "html") -> str:
     A page that would be larger than 2.5 MB is made with fewer points, pictures and rows, and says so.
 
     Raises:
-        StorageError: Even the least of it is too large.
+        StorageError: Even the smallest version is too large.
     """
     from edgerig.report.csv import render_csv
     from edgerig.report.html import render_html
@@ -108,10 +108,10 @@ def render(bundles: Sequence[Loaded], format: Format = "html") -> str:
 
 
 def format_of(path: Path) -> Format:
-    """The format that a file's suffix stands for.
+    """The format of a file's suffix.
 
     Raises:
-        UsageError: It stands for none.
+        UsageError: The suffix is of no known format.
     """
     suffix = path.suffix.lower().lstrip(".")
     for format in FORMATS:

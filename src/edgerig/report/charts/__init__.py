@@ -1,4 +1,4 @@
-"""Charts as SVG text: drawn here, coloured by the page's CSS variables, so that one drawing serves every theme."""
+"""Charts as SVG text, coloured by the page's CSS variables, so that one drawing serves every theme."""
 
 from edgerig.report.charts.arena import arena
 from edgerig.report.charts.bars import Bar, bars

@@ -1,4 +1,4 @@
-"""The plan of an arena: which bytes hold what while the network runs."""
+"""The plan of an arena: which buffer occupies which bytes during which layers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _COLOURS = 6
 
 
 def arena(buffers: Sequence[ArenaBuffer]) -> Markup | None:
-    """A rectangle for each buffer, over the layers that need it and the bytes that it takes; None without any.
+    """A rectangle for each buffer, over the layers that need it and the bytes that it takes; None without buffers.
 
-    The line above is what all buffers of a layer take together: where it is lower than the rectangles reach, there are
-    gaps that the plan could not fill.
+    The line above is the sum of the buffers of a layer: where the rectangles reach higher, there are gaps that the
+    plan could not fill.
     """
     if not buffers:
         return None

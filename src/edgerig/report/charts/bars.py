@@ -10,12 +10,12 @@ from markupsafe import Markup
 from edgerig.report.charts.svg import Drawing, element, text
 
 _ROW, _CHARACTER, _MOST_CHARACTERS = 24.0, 6.7, 34
-#: Operators are called in capitals, which are wider.
+#: Operator names are upper case, which is wider.
 _CAPITAL = 8.3
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """One bar: its ``value`` makes its length, ``shown`` stands at its end, ``series`` numbers its colour."""
+    """One bar: ``value`` is its length, ``shown`` the text at its end, ``series`` the number of its colour."""
 
     name: str
     value: float
@@ -25,7 +25,7 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 def bars(rows: Sequence[Bar], label: str, width: float = 420.0) -> Markup:
-    """The bars from top to bottom; a long name is shortened, its whole is in the tip."""
+    """The bars from top to bottom; a long name is shortened, with the full name in the tooltip."""
     names = [row.name if len(row.name) <= _MOST_CHARACTERS else row.name[: _MOST_CHARACTERS - 1] + "…" for row in rows]
     left = min(0.45 * width, 16 + max(map(_width, names)))
     right = 14 + _CHARACTER * max(len(row.shown) for row in rows)
@@ -61,7 +61,7 @@ def _width(name: str) -> float:
 
 
 def _shortened(name: str, room: float) -> str:
-    """``name`` cut to so many pixels, at least one character of it."""
+    """``name`` shortened to ``room`` pixels, at least one character of it."""
     if _width(name) <= room + _CHARACTER / 2:
         return name
     while len(name) > 1 and _width(name) + _CHARACTER > room:

@@ -1,4 +1,4 @@
-"""Lines over one another, for whatever a `Curve` shows."""
+"""Several lines in one chart, for any `Curve`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def curve(view: Curve) -> Markup | None:
 
 
 def _finite(line: Line, log_x: bool, log_y: bool) -> list[list[tuple[float, float]]]:
-    """The stretches of a line between points that cannot be drawn."""
+    """The segments of a line between points that cannot be drawn."""
     parts: list[list[tuple[float, float]]] = [[]]
     for x, y in zip(line.x, line.y, strict=False):
         if math.isfinite(x) and math.isfinite(y) and (x > 0 or not log_x) and (y > 0 or not log_y):

@@ -45,7 +45,7 @@ def histogram(data: Histogram, steady: Figure, p90: Figure, p99: Figure) -> Mark
 
 
 def distribution(shares: tuple[float, ...], steady: Figure, p90: Figure, p99: Figure) -> Markup:
-    """The share of samples at or below each latency; the last half percent may run out of the frame."""
+    """The share of samples at or below each latency; the last half percent may lie outside the frame."""
     last = len(shares) - 1
     body = shares[max(0, int(last * 0.99))]
     low, high = shares[0], max(body + 0.25 * (body - shares[0]), shares[0] * 1.0001)
@@ -62,7 +62,7 @@ def distribution(shares: tuple[float, ...], steady: Figure, p90: Figure, p99: Fi
 
 
 def time_series(data: Series, steady: Figure) -> Markup:
-    """Latencies in the order of measurement, a dot for each; outliers stand at the edge, with their number."""
+    """Latencies in the order of measurement, a dot for each; outliers are drawn at the edge, with their number."""
     low, high = robust_bounds(data.seconds)
     slow = [(position, value) for position, value in zip(data.positions, data.seconds, strict=True) if value > high]
     room = 0.06 * (high - low)
@@ -81,7 +81,7 @@ def time_series(data: Series, steady: Figure) -> Markup:
         x_title="sample, in order of measurement",
         y_title=f"latency{beyond}",
     )
-    # A dot is a stroke of no length with round ends: a few bytes each, where an element each would be forty.
+    # A dot is a stroke of zero length with round ends: a few bytes, where an element of its own takes forty.
     dots = "".join(
         f"M{number(x(position))} {number(y(max(value, y.low)))}h0"
         for position, value in zip(data.positions, data.seconds, strict=True)
@@ -98,7 +98,7 @@ def time_series(data: Series, steady: Figure) -> Markup:
 
 
 def _marks(drawing: Drawing, x: Linear, marks: tuple[tuple[str, Figure], ...]) -> None:
-    """Vertical lines with names on two heights, so that near ones do not cover each other."""
+    """Vertical lines with names at two heights, so that near ones do not cover each other."""
     lines, names, taken = [], [], [-1e9, -1e9]
     for name, figure in marks:
         if figure.value is None or figure.unit != "s" or not x.low <= figure.value <= x.high:

@@ -32,7 +32,7 @@ def operators(layers: Layers) -> Markup | None:
 
 
 def _bar(name: str, detail: str, value: float, share: float, total: Figure | None, unit: str) -> Bar:
-    """``total`` tells of which kind the times are; the error of a model is the same share of each of them."""
+    """The bar of one operator; ``total`` gives the kind of the times, and the relative error of a model, if any."""
     shown = f"{show(value, unit)} · {percent(share)}"
     words = shown
     if total is not None and total.banded and total.value:

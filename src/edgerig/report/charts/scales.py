@@ -1,4 +1,4 @@
-"""From numbers to places, and ticks where people expect them."""
+"""Scales from numbers to coordinates, with ticks at round values."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 
 from edgerig.report.units import scale_of
 
-#: Values farther from the middle half than so many times its width are outliers that must not set an axis.
+#: Values farther from the middle half than this many times its width are outliers that must not set an axis.
 _FENCE = 12.0
 
 
 def robust_bounds(values: Sequence[float]) -> tuple[float, float]:
-    """The smallest and the largest of ``values`` that are no outliers: an axis on which the others can be told apart.
+    """The smallest and the largest of ``values`` without outliers, so that an axis can tell the others apart.
 
     An outlier lies farther than `_FENCE` interquartile ranges beyond the quartiles (J. W. Tukey's fences, set wide).
-    Where the middle half is all one value, the range from the 5th to the 95th percentile takes its place; where that is
-    nothing as well, all values count.
+    Where the middle half is all one value, the range from the 5th to the 95th percentile is used instead; where that
+    is empty as well, all values count.
     """
     return ordered_bounds(np.sort(np.asarray(values, np.float64)))
 
 
 def ordered_bounds(ordered: NDArray[np.float64]) -> tuple[float, float]:
-    """`robust_bounds` of values in ascending order, shape (n,), which are not copied: there may be millions."""
+    """`robust_bounds` of values in ascending order, shape (n,); they are not copied, since there may be millions."""
     low, high = float(ordered[0]), float(ordered[-1])
     for share in (0.25, 0.05):
         left, right = ordered_quantile(ordered, share), ordered_quantile(ordered, 1 - share)
@@ -48,7 +48,7 @@ def ordered_quantile(ordered: NDArray[np.float64], share: float) -> float:
 
 
 class Linear:
-    """``low`` to ``high`` onto ``start`` to ``end``."""
+    """Maps ``low`` to ``high`` linearly onto ``start`` to ``end``."""
 
     def __init__(self, low: float, high: float, start: float, end: float, count: int = 5) -> None:
         if high <= low:
@@ -68,7 +68,7 @@ class Linear:
 
 
 class Log:
-    """``low`` to ``high``, both positive, onto ``start`` to ``end`` by their logarithms."""
+    """Maps ``low`` to ``high``, both positive, logarithmically onto ``start`` to ``end``."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
         if high <= low:
@@ -80,7 +80,7 @@ class Log:
         return self._linear(math.log10(max(value, self.low * 1e-3)))
 
     def ticks(self) -> list[float]:
-        """1, 2 and 5 of each decade; where that is too many 1 only, where too few every digit."""
+        """1, 2 and 5 of each decade; only 1 where that is too many, every digit where too few."""
         decades = range(math.floor(math.log10(self.low)) - 1, math.ceil(math.log10(self.high)) + 1)
         ticks: list[float] = []
         for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):

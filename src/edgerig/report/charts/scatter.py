@@ -46,9 +46,9 @@ Rectangle = tuple[float, float, float, float]
 def scatter(
     points: Sequence[Point], *, width: float, height: float, x_unit: str, y_unit: str, y_title: str, class_: str = ""
 ) -> Markup:
-    """The chart. Points on the front (beaten by none) are joined; numbers not measured are drawn dashed.
+    """The chart. Points on the Pareto front are joined; numbers that were not measured are drawn dashed.
 
-    One variant that failed altogether must not press the others together: it stands at the edge, its value by its name.
+    A single outlier of quality must not compress the axis: it is drawn at the edge, its value beside its name.
     """
     box = Box(62, 34, width - 16, height - 46)
     largest = max(point.size for point in points) or 1
@@ -83,7 +83,7 @@ def scatter(
 
 
 def _named_at_the_edge(point: Point, y: Linear, unit: str) -> Point:
-    """A point beyond the axis tells its value with its name."""
+    """A point beyond the axis, with its value added to its name."""
     if y.low <= point.y <= y.high:
         return point
     arrow = "↓" if point.y < y.low else "↑"
@@ -131,7 +131,7 @@ def _whiskers(point: Point, x: Linear | Log, y: Linear) -> str:
 
 
 def _spans(point: Point, x: Linear | Log, y: Linear) -> list[Rectangle]:
-    """The lines of `_whiskers` as rectangles of no width."""
+    """The lines of `_whiskers` as rectangles of zero width."""
     cx, cy = x(point.x), y(point.y)
     spans = []
     if point.y_low is not None and point.y_high is not None:
@@ -158,7 +158,7 @@ def _label(point: Point, spot: Rectangle, centre: tuple[float, float]) -> str:
 
 
 def _leader(spot: Rectangle, centre: tuple[float, float], radius: float) -> str:
-    """A line from the bubble's edge to a label that does not stand right beside it."""
+    """A line from the bubble's edge to a label that is not right beside it."""
     x, y = min(max(centre[0], spot[0]), spot[2]), min(max(centre[1], spot[1]), spot[3])
     reach = math.hypot(x - centre[0], y - centre[1])
     if reach < radius + 9:
@@ -176,9 +176,9 @@ def place_labels(
 ) -> list[Rectangle | None]:
     """A rectangle (left, top, right, bottom) for each name, near its bubble, over no other label or bubble.
 
-    Of the free places around the bubble the one wins that is nearest to it, does not look like a neighbour's, and
-    keeps off ``lines``, the intervals of all bubbles. A name for which there is no room gets None: the tooltip and the
-    table still tell it, and a chart of many variants stays readable.
+    Of the free positions around the bubble it takes the nearest that does not seem to belong to a neighbour and keeps
+    off ``lines``, the intervals of all bubbles. A name without a free position gets None: the tooltip and the table
+    still show it, and a chart of many variants stays readable.
     """
     taken: list[Rectangle] = []
     leaders: list[Rectangle] = []
@@ -210,7 +210,7 @@ def place_labels(
 
 
 def _steps(centre: tuple[float, float], spot: Rectangle) -> list[Rectangle]:
-    """Points on the way from a bubble to its label, as rectangles of no size."""
+    """Points on the way from a bubble to its label, as rectangles of zero size."""
     x, y = min(max(centre[0], spot[0]), spot[2]), min(max(centre[1], spot[1]), spot[3])
     shares = [step / 8 for step in range(1, 8)]
     points = [(centre[0] + (x - centre[0]) * share, centre[1] + (y - centre[1]) * share) for share in shares]
@@ -218,7 +218,7 @@ def _steps(centre: tuple[float, float], spot: Rectangle) -> list[Rectangle]:
 
 
 def _crossed(spot: Rectangle, lines: Sequence[Rectangle]) -> float:
-    """What it costs to stand on the intervals of others: less than a place far away, more than one a bit farther."""
+    """The cost of covering intervals of others: less than a position far away, more than one slightly farther."""
     return sum(22.0 for line in lines if _touch(spot, line))
 
 

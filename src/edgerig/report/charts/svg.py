@@ -1,4 +1,4 @@
-"""A small SVG writer. Every text and attribute is escaped here, so that no name can leave its place."""
+"""A small SVG writer. Every text and attribute is escaped here, so that no name can break out of its element."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Attribute = str | float | int | None
 
 
 def number(value: float) -> str:
-    """A coordinate with one decimal, no more than the eye needs."""
+    """A coordinate with one decimal, which is enough for the eye."""
     text = f"{value:.1f}"
     return text[:-2] if text.endswith(".0") else text
 
@@ -47,7 +47,7 @@ class Drawing:
         self.parts.append(text(content, x, y, **attributes))
 
     def render(self, *, interactive: bool = False) -> Markup:
-        """The drawing. An interactive one is a group whose parts can be reached, others are one picture."""
+        """The drawing. An interactive one is a group whose parts can be focused, others are one picture."""
         head = element(
             "svg",
             "".join(self.parts),
