@@ -298,7 +298,10 @@ def _import_class(name: str) -> object:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise SpecError(f"Cannot import {name!r}: {error}.", "Is it on the Python path?") from error
+        raise SpecError(
+            f"Cannot import {name!r}: {error}.",
+            "Its module lies beside the rig file, in the folder where edgerig was started, or on Python's path.",
+        ) from error
     except Exception as error:  # whatever the user's own code raises while it is imported
         raise SpecError(
             f"Cannot import {name!r}: {type(error).__name__}: {error}.", f"Does `python -c 'import {module}'` work?"

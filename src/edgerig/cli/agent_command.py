@@ -87,7 +87,8 @@ class AgentGroup(click.Group):
     "runtimes",
     multiple=True,
     metavar="NAME",
-    help="A runtime that clients may ask for; may be repeated.  [default: all registered]",
+    help="A runtime that clients may ask for, also my_module:Mine with the module in this folder; may be repeated.  "
+    "[default: all installed]",
 )
 @click.option(
     "--idle",
