@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("run", "Run a rig file: train, compile, deploy, measure, report."),
     "bench": ("bench", "Measure one model file on one target, without a rig file."),
     "compare": ("compare", "Tell whether B is slower, larger or worse than A: in pairs of fresh processes."),
+    "layers": ("layers", "Show what each layer takes, in several variants side by side."),
     "gate": ("gate", "Measure a rig and fail if it has become worse than a baseline."),
     "history": ("history", "List what many runs say over time, and name baselines."),
     "train": ("train", "Train a model on a dataset."),

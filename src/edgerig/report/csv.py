@@ -25,6 +25,11 @@ def render_csv(report: Report) -> str:
     return _written(_columns(report.table))
 
 
+def csv_table(table: Table) -> str:
+    """One table that is of no report, as a CSV file."""
+    return _written(_columns(table))
+
+
 def render_csv_files(report: Report) -> dict[str, str]:
     """Every table of the report by the name of its file; equal tables of several runs or variants share one file.
 

@@ -20,6 +20,11 @@ def render_markdown(report: Report) -> str:
     return harmless("\n\n".join(_block(block) for block in document(report))) + "\n"
 
 
+def markdown_table(table: Table) -> str:
+    """One table that is of no report, as in the report."""
+    return harmless(_declared(table)) + "\n"
+
+
 def escape(text: str) -> str:
     """``text`` on one line, with everything escaped that Markdown or HTML would take for markup."""
     escaped = re.sub(r"([\\`*_{}\[\]<>|#~$!])", r"\\\1", " ".join(text.split()).replace("&", "&amp;"))

@@ -20,6 +20,11 @@ def render_rst(report: Report) -> str:
     return harmless("\n\n".join(_block(block) for block in document(report))) + "\n"
 
 
+def rst_table(table: Table) -> str:
+    """One table that is of no report, as in the report."""
+    return harmless(_table(table)) + "\n"
+
+
 def escape(text: str) -> str:
     """``text`` on one line, with everything escaped that reStructuredText would take for markup."""
     line = re.sub(r"([\\`*_|<>\[\]@])", r"\\\1", " ".join(text.split()))

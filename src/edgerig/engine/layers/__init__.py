@@ -1,0 +1,15 @@
+"""Layers of several measured networks in one table, by the names of the network that they were made from."""
+
+from edgerig.engine.layers.compare import Selection, compare_layers, select_cells
+from edgerig.engine.layers.types import LayerCell, LayerComparison, LayerRow, ProfiledCell, UnmappedOperator
+
+__all__ = [
+    "LayerCell",
+    "LayerComparison",
+    "LayerRow",
+    "ProfiledCell",
+    "Selection",
+    "UnmappedOperator",
+    "compare_layers",
+    "select_cells",
+]

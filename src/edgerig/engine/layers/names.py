@@ -1,0 +1,93 @@
+"""From names in a deployed file to layers of the network that it was made from.
+
+Converters keep the scopes in which a value was computed: ``max;conv/add;conv/conv_general_dilated`` is what the layer
+``conv`` computes, fused with operators that have no scope. Where the source network is at hand, a scope counts only if
+one of its layers has that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from edgerig.engine.layers.types import NameSource
+from edgerig.models.graph.types import Graph, Operator
+
+#: Scopes that a transformation of JAX adds, such as ``jit(<lambda>)``; they are no layers.
+_TRANSFORMED = re.compile(r"\w+\(.*\)")
+
+
+class LayerKey(msgspec.Struct, frozen=True):
+    """The layers that an operator belongs to, or the one tensor that it computes where no layer is known."""
+
+    names: tuple[str, ...]
+    named_by: NameSource
+
+    @property
+    def label(self) -> str:
+        """As it is shown: ``flatten + probabilities``; tensors in brackets."""
+        text = " + ".join(self.names)
+        return f"[{text}]" if self.named_by == "tensor" else text
+
+
+class LayerNames:
+    """Finds the layers that a name in a file tells of.
+
+    Args:
+        layers: Names of the source network's layers, in their order; empty where it is not at hand.
+        ops: The kinds of operator in the file, which ONNX exporters append to names.
+    """
+
+    def __init__(self, layers: Sequence[str], ops: Collection[str] = ()) -> None:
+        self._layers = {tuple(name.split("/")): index for index, name in enumerate(layers)}
+        self._names = tuple(layers)
+        kinds = "|".join(re.escape(op) for op in sorted(ops, key=len, reverse=True))
+        self._op_suffix = re.compile(rf"[/_](?:{kinds})(?:_\d+)?$") if kinds else None
+
+    def key_of(self, name: str) -> LayerKey:
+        """The layers that ``name``, of a tensor or of an ONNX node, belongs to."""
+        base = self._without_ops(name)
+        if self._layers:
+            indices = sorted({index for piece in base.split(";") if (index := self._layer(piece)) is not None})
+            if indices:
+                return LayerKey(tuple(self._names[index] for index in indices), "layer")
+            return LayerKey((base,), "tensor")
+        # Exporters of PyTorch name a node by the path of its module, and a slash before it.
+        is_module = name.startswith("/") and base != name
+        scopes = dict.fromkeys(
+            scope for piece in base.split(";") if (scope := "/".join(_path(piece) if is_module else _path(piece)[:-1]))
+        )
+        return LayerKey(tuple(scopes), "scope") if scopes else LayerKey((base,), "tensor")
+
+    def _without_ops(self, name: str) -> str:
+        while self._op_suffix is not None and (shorter := self._op_suffix.sub("", name)) not in (name, ""):
+            name = shorter
+        return name
+
+    def _layer(self, piece: str) -> int | None:
+        """The outermost layer whose path is a part of that of ``piece``; of those that begin alike the longest."""
+        path = tuple(_path(piece))
+        for start in range(len(path)):
+            for end in range(len(path), start, -1):
+                if path[start:end] in self._layers:
+                    return self._layers[path[start:end]]
+        return None
+
+
+def _path(piece: str) -> list[str]:
+    return [part for part in piece.split("/") if part and not _TRANSFORMED.fullmatch(part)]
+
+
+def keys_of(graph: Graph, layers: Sequence[str]) -> dict[int, LayerKey]:
+    """The layers of each operator of a file, by its index."""
+    ops = {operator.op for operator in graph.operators} if graph.format == "onnx" else set()
+    names = LayerNames(layers, ops)
+    return {operator.index: names.key_of(_name(graph, operator)) for operator in graph.operators}
+
+
+def _name(graph: Graph, operator: Operator) -> str:
+    """The node's own name in ONNX; in other files that of the first output."""
+    outputs = [graph.tensors[index].name for index in operator.outputs if index >= 0]
+    return operator.name if graph.format == "onnx" or not outputs else outputs[0]

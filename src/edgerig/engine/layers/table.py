@@ -1,0 +1,69 @@
+"""A comparison of layers as a table that every writer of reports renders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgerig.engine.layers.sums import sum_of
+from edgerig.engine.layers.types import LayerCell, LayerComparison, LayerRow, ProfiledCell
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.report.tables import Column, Table, Value, if_any, make_table
+
+#: The row of what no layer is known of, so that nothing of a profile is lost from the table.
+OTHERS = "(of no known layer)"
+
+
+def layers_table(comparison: LayerComparison) -> Table:
+    """A row for each layer, and for each cell its time and, where they were counted, its instructions."""
+    columns: list[Column[LayerRow]] = [
+        Column("layer", lambda row: row.name, align="left", head=True),
+        Column("output", lambda row: shape_text(row.shape), if_any, align="left", style="nowrap"),
+        Column("MACs", lambda row: row.macs, if_any, absent="not known"),
+    ]
+    for index, cell in enumerate(comparison.cells):
+        group = cell_label(cell, comparison)
+        columns += [
+            Column("time", _time(index), key=f"{group} time", group=group),
+            Column("instructions", _instructions(index), if_any, key=f"{group} instructions", group=group),
+        ]
+    rows = [*comparison.rows, *_others(comparison)]
+    return make_table(columns, rows, name="layers", title="Layers", note=" ".join(comparison.notes), reasons=True)
+
+
+def cell_label(cell: ProfiledCell, comparison: LayerComparison) -> str:
+    """The id of a cell, behind its bundle where there are several."""
+    several = len({each.bundle for each in comparison.cells}) > 1
+    return f"{cell.bundle}#{cell.id}" if several else cell.id
+
+
+def shape_text(shape: tuple[int, ...] | None) -> str | None:
+    """``1×14×14×8``."""
+    return None if shape is None else "×".join(map(str, shape)) or "scalar"
+
+
+def _time(index: int) -> Callable[[LayerRow], Value]:
+    def time(row: LayerRow) -> Quantity | None:
+        return row.cells[index].time if row.cells[index] is not _NOTHING else None
+
+    return time
+
+
+def _instructions(index: int) -> Callable[[LayerRow], Value]:
+    return lambda row: row.cells[index].instructions
+
+
+_NOTHING = LayerCell(time=Unavailable("all of its operators are of known layers"))
+
+
+def _others(comparison: LayerComparison) -> list[LayerRow]:
+    """One row with the sum of what could not be told, where there is such."""
+    if not comparison.unmapped:
+        return []
+    cells = []
+    for index in range(len(comparison.cells)):
+        rest = [operator for operator in comparison.unmapped if operator.cell == index]
+        names = tuple(operator.op for operator in rest)
+        cells.append(LayerCell(time=sum_of([each.time for each in rest]), operators=names) if rest else _NOTHING)
+    return [
+        LayerRow(name=OTHERS, layers=(), named_by="tensor", shape=None, macs=None, cells=tuple(cells)),
+    ]

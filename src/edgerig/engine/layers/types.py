@@ -1,0 +1,84 @@
+"""What a comparison of layers holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edgerig.measure.kinds import Quantity
+
+LAYERS_VERSION = 1
+#: How an operator of a profile was told to be an operator of the file: by a name that both have, by the index that the
+#: profiler gives, or by order, where operators between two known ones match one by one in number and kind.
+Mapping = Literal["name", "index", "order"]
+#: Where the names of the rows are from: layers of the source network, scopes of names in the file, or tensors of the
+#: file, whose layer is not known.
+NameSource = Literal["layer", "scope", "tensor"]
+
+
+class LayerCell(msgspec.Struct, frozen=True, kw_only=True):
+    """What a layer takes in one cell.
+
+    Attributes:
+        time: Seconds an inference, the sum of its operators; unavailable where one of them has no time.
+        instructions: An inference's, where an emulator counted them.
+        operators: The operators of the profile that make it up, in their order of execution.
+        mapped: How they were told to be this layer's; empty where there are none.
+    """
+
+    time: Quantity
+    instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
+    operators: tuple[str, ...] = ()
+    mapped: tuple[Mapping, ...] = ()
+
+
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer, or several that the file has as one.
+
+    Attributes:
+        name: As it is shown; ``layers`` are the source network's, several where their operators were fused.
+        named_by: Where the names are from.
+        shape: Of its output, of one inference; None where it is not known. ``macs``: Multiply-accumulates, None where
+            they are not known.
+        cells: What it takes in each of the comparison's cells.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    named_by: NameSource
+    shape: tuple[int, ...] | None
+    macs: int | None
+    cells: tuple[LayerCell, ...]
+
+
+class ProfiledCell(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell of a bundle. ``reason`` says why it has no profile, or why its network's names are not known."""
+
+    bundle: str
+    id: str
+    variant: str
+    runtime: str
+    target: str
+    reason: str | None = None
+
+
+class UnmappedOperator(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator of a profile whose layer is not known. ``cell`` is the index of its cell."""
+
+    cell: int
+    index: int
+    op: str
+    name: str
+    time: Quantity
+    reason: str
+
+
+class LayerComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Layers of several cells side by side. ``notes`` say where names, shapes and MACs are from."""
+
+    version: int = LAYERS_VERSION
+    cells: tuple[ProfiledCell, ...]
+    rows: tuple[LayerRow, ...]
+    unmapped: tuple[UnmappedOperator, ...]
+    notes: tuple[str, ...]

@@ -1,0 +1,115 @@
+"""``edgerig layers``: a bundle that was measured, in every format."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgerig.cli import main
+from edgerig.results.bundle import Bundle
+from edgerig.testing.networks import dense_tflite
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dense layer from 784 to 10, measured by LiteRT."""
+    folder = tmp_path_factory.mktemp("layers")
+    dense_tflite(folder / "a.tflite", 784, 10)
+    with pytest.raises(SystemExit) as caught:
+        main(
+            ["bench", str(folder / "a.tflite"), "--samples", "20", "--rounds", "1", "--out", str(folder / "run"), "-q"]
+        )
+    assert not caught.value.code
+    return folder / "run"
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Call:
+    """Runs ``edgerig layers``: exit code, standard output, standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main(["layers", *map(str, arguments)])
+        captured = capfd.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_the_row_of_a_layer_has_the_time_of_its_operators(call: Call, bundle: Path) -> None:
+    code, out, err = call(bundle, "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    (cell,) = Bundle(bundle).result().cells
+    assert [each["id"] for each in document["cells"]] == [cell.id]
+    weighted = [row for row in document["rows"] if row["macs"]]
+    assert [row["macs"] for row in weighted] == [784 * 10]
+    assert weighted[0]["shape"] == [1, 10]
+    assert weighted[0]["cells"][0]["mapped"] == ["order"]
+    operators = [name for row in document["rows"] for name in row["cells"][0].get("operators", [])]
+    assert isinstance(cell.layers, tuple)
+    assert operators == [layer.op for layer in cell.layers]
+    assert not document["unmapped"]
+
+
+def test_every_format_has_the_same_rows(call: Call, bundle: Path, tmp_path: Path) -> None:
+    document = json.loads(call(bundle, "--json")[1])
+    names = [row["name"] for row in document["rows"]]
+    assert [row["layer"] for row in csv.DictReader(io.StringIO(call(bundle, "--format", "csv")[1]))] == names
+    assert call(bundle, "--format", "md")[1].count("\n") == len(names) + 2
+    assert ".. list-table::" in call(bundle, "--format", "rst")[1]
+    text = call(bundle)[1]
+    assert all(name in text for name in names)
+    assert "7,840" in text
+    code, out, _ = call(bundle, "--out", tmp_path / "layers.md", "--json")
+    assert code == 0
+    assert json.loads(out) == document
+    assert (tmp_path / "layers.md").read_text() == call(bundle, "--format", "md")[1]
+
+
+def test_cells_of_two_bundles_stand_side_by_side_each_once(call: Call, bundle: Path, tmp_path: Path) -> None:
+    (cell,) = Bundle(bundle).result().cells
+    shutil.copytree(bundle, tmp_path / "other")
+    document = json.loads(call(f"{bundle}#{cell.id}", tmp_path / "other", bundle, "--json")[1])
+    assert [each["bundle"] for each in document["cells"]] == [str(bundle), str(tmp_path / "other")]
+    assert all(row["cells"][0] == row["cells"][1] for row in document["rows"])
+    text = call(bundle, tmp_path / "other")[1]
+    assert f"B  {tmp_path / 'other'}#{cell.id}: " in text
+
+
+def test_a_network_that_is_gone_leaves_reasons(call: Call, bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    shutil.rmtree(copy / "artifacts")
+    code, out, _ = call(copy, bundle, "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert "does not hold the network" in document["cells"][0]["reason"]
+    assert {row["cells"][0]["time"]["is"] for row in document["rows"]} == {"unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("BUNDLE#nothing",), "nothing"),
+        (("BUNDLE", "--only", "x*"), "None of its cells matches x*"),
+        (("nowhere",), "There is no nowhere"),
+        (("FILE",), "is no bundle"),
+        (("BUNDLE", "--out", "x.txt"), "The format of x.txt is not known"),
+        (("BUNDLE", "--json", "--format", "md"), "both want standard output"),
+        ((), "Missing argument"),
+    ],
+)
+def test_mistakes_get_one_message(call: Call, bundle: Path, arguments: tuple[str, ...], words: str) -> None:
+    file = bundle.parent / "a.tflite"
+    code, out, err = call(*(text.replace("BUNDLE", str(bundle)).replace("FILE", str(file)) for text in arguments))
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err

@@ -1,0 +1,44 @@
+"""Names in files, and the layers that they tell of."""
+
+import pytest
+
+from edgerig.engine.layers.names import LayerKey, LayerNames
+
+SOURCE = ("conv", "block/conv", "block/norm", "flatten", "probabilities")
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("max;conv/add;conv/conv_general_dilated;conv/reshape1", ("conv",)),
+        ("jit(<lambda>)/block/conv/add", ("block/conv",)),
+        ("probabilities/dot_general;flatten/reshape;probabilities/add", ("flatten", "probabilities")),
+        ("net/block/norm/mul1", ("block/norm",)),
+        ("conv/conv_general_dilated_DequantizeLinear", ("conv",)),
+    ],
+)
+def test_a_scope_that_a_layer_bears_is_that_layer(name: str, layers: tuple[str, ...]) -> None:
+    assert LayerNames(SOURCE, {"DequantizeLinear"}).key_of(name) == LayerKey(layers, "layer")
+
+
+@pytest.mark.parametrize("name", ["output", "conv2/add", "max", "jit(conv)/add"])
+def test_a_name_of_no_layer_is_a_tensors(name: str) -> None:
+    key = LayerNames(SOURCE).key_of(name)
+    assert key == LayerKey((name,), "tensor")
+    assert key.label == f"[{name}]"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("jit(<lambda>)/max_pooling2d/reduce_window_max", LayerKey(("max_pooling2d",), "scope")),
+        ("conv/add/Conv", LayerKey(("conv",), "scope")),
+        ("norm/mul1/Mul_QuantizeLinear", LayerKey(("norm",), "scope")),
+        ("/features/conv1/Conv", LayerKey(("features/conv1",), "scope")),
+        ("output/Conv", LayerKey(("output",), "tensor")),
+        ("Conv_0", LayerKey(("Conv_0",), "tensor")),
+        ("dense/dot;flat/reshape", LayerKey(("dense", "flat"), "scope")),
+    ],
+)
+def test_without_the_source_the_scope_stands_as_it_is(name: str, key: LayerKey) -> None:
+    assert LayerNames((), {"Conv", "Mul", "QuantizeLinear"}).key_of(name) == key
