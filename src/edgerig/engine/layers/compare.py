@@ -149,10 +149,10 @@ def _ordered(networks: Sequence[_Network | None], source: _Source | None) -> lis
             last = keys.index(key)
     if source is None:
         return keys
-    places = {name: place for place, name in enumerate(source.layers)}
+    positions = {name: position for position, name in enumerate(source.layers)}
     covered = {name for key in keys for name in key.names}
     keys += [LayerKey((name,), "layer") for name in source.layers if name not in covered]
-    return _sorted(keys, places)
+    return _sorted(keys, positions)
 
 
 def _computed(network: _Network) -> list[LayerKey]:
@@ -165,11 +165,11 @@ def _computed(network: _Network) -> list[LayerKey]:
     ]
 
 
-def _sorted(keys: Sequence[LayerKey], places: MappingOf[str, int]) -> list[LayerKey]:
+def _sorted(keys: Sequence[LayerKey], positions: MappingOf[str, int]) -> list[LayerKey]:
     """Rows in the order of the source's layers; a tensor stays behind the layer that it follows in the file."""
     ranked, last = [], -1
     for position, key in enumerate(keys):
-        last = max(places[name] for name in key.names) if key.named_by == "layer" else last
+        last = max(positions[name] for name in key.names) if key.named_by == "layer" else last
         ranked.append((last, key.named_by == "tensor", position, key))
     return [key for *_, key in sorted(ranked, key=lambda item: item[:3])]
 
