@@ -39,6 +39,11 @@ def exact(result: object) -> Answer:
     return result if isinstance(result, Refusal) else True
 
 
+def counted(count: int, noun: str) -> str:
+    """1 channel, 2 channels."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def by(sizes: tuple[int, ...]) -> str:
     """A window, a stride or a shape in words: 3x3."""
     return "x".join(map(str, sizes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D
-from edgerig.micro.kernels.refusals import Answer, by, require
+from edgerig.micro.kernels.refusals import Answer, by, counted, require
 
 
 def window_3x3(node: Conv2D | DepthwiseConv2D) -> Answer:
@@ -27,7 +27,7 @@ def sizes_below(sizes: Sequence[int], limit: int) -> Answer:
 
 def whole_words(channels: int) -> Answer:
     """Channels in fours."""
-    return require(channels % 4 == 0, f"{channels} channels, a multiple of 4 is needed")
+    return require(channels % 4 == 0, f"{counted(channels, 'channel')}, a multiple of 4 is needed")
 
 
 def full_range(low: int, high: int) -> Answer:

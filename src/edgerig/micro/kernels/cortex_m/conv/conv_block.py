@@ -16,7 +16,7 @@ from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, stride_one, whole_words, window_3x3
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.sources import calling
-from edgerig.micro.kernels.refusals import Answer, exact, require
+from edgerig.micro.kernels.refusals import Answer, counted, exact, require
 from edgerig.micro.options import Options
 
 #: Bytes of columns that are worth fewer copies.
@@ -78,7 +78,7 @@ def _takes(node: Conv2D) -> Answer:
         and window_3x3(node)
         and stride_one(node)
         and require(width >= 2, "an output of one column")
-        and require(channels % 2 == 0, f"{channels} output channels, an even number is needed")
+        and require(channels % 2 == 0, f"{counted(channels, 'output channel')}, an even number is needed")
         and whole_words(node.input.shape[-1])
         and sizes_below((*node.input.shape, *node.output.shape), _LIMIT)
         and exact(pairs_of(node))

@@ -17,7 +17,7 @@ from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.conv.conv_block import parts, pools_by_two
 from edgerig.micro.kernels.cortex_m.sources import calling
-from edgerig.micro.kernels.refusals import Answer, require
+from edgerig.micro.kernels.refusals import Answer, counted, require
 from edgerig.micro.options import Options
 
 _LIMIT = 1 << 15
@@ -35,7 +35,7 @@ class FloatConv(Kernel):
         if not isinstance(node, Conv2D):
             return False
         pixels = node.output.elements // node.output.shape[-1]
-        return _takes(node) and require(pixels >= 3, f"{pixels} output pixels, at least 3 are needed")
+        return _takes(node) and require(pixels >= 3, f"{counted(pixels, 'output pixel')}, at least 3 are needed")
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)

@@ -17,7 +17,7 @@ from edgerig.micro.kernels.cortex_m.checks import full_range, stride_one, whole_
 from edgerig.micro.kernels.cortex_m.conv import winograd_code
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, channel_pairs, pairs_of
 from edgerig.micro.kernels.cortex_m.sources import calling
-from edgerig.micro.kernels.refusals import Answer, Refusal, require
+from edgerig.micro.kernels.refusals import Answer, Refusal, counted, require
 from edgerig.micro.options import Options
 
 #: Twice the G of F(2x2, 3x3).
@@ -92,7 +92,7 @@ def _sizes_fit(node: Conv2D) -> Answer:
     return (
         require(even, f"output {out_height}x{out_width}, even rows and columns in fours are needed")
         and whole_words(channels)
-        and require(outputs % 2 == 0, f"{outputs} output channels, an even number is needed")
+        and require(outputs % 2 == 0, f"{counted(outputs, 'output channel')}, an even number is needed")
         and require(small, f"{size}, at most 64 of 64 (4,095 in all) to 512")
         and require(
             max(padding.top, padding.left, padding.bottom, padding.right) <= 1, "padding of more than one pixel a side"

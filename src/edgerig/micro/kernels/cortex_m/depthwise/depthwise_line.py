@@ -17,7 +17,7 @@ from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line_code import Line, d
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import pointwise_fits, stands_for
 from edgerig.micro.kernels.cortex_m.depthwise.taps import taps_fit, taps_scales
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
-from edgerig.micro.kernels.refusals import Answer, by, require
+from edgerig.micro.kernels.refusals import Answer, by, counted, require
 from edgerig.micro.options import Options
 
 #: Outputs below which widening the line does not pay.
@@ -42,7 +42,7 @@ class SeparableLine(Kernel):
             first.input.dtype == "int8"
             and require(1 in first.input.shape[1:3], f"an image of {by(first.input.shape[1:3])}, no line")
             and require((first.stride, first.dilation) == ((1, 1), (1, 1)), "stride or dilation of more than 1")
-            and require(pixels >= _LEAST, f"{pixels} output pixels, at least {_LEAST} are needed")
+            and require(pixels >= _LEAST, f"{counted(pixels, 'output pixel')}, at least {_LEAST} are needed")
             and taps_fit(first)
             and require(_line(first, True).fits(), "a line or window beyond the reach of its instructions")
             and pointwise_fits(second)

@@ -13,7 +13,7 @@ from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
 from edgerig.micro.kernels.cortex_m.sources import sources
-from edgerig.micro.kernels.refusals import Answer, Refusal, require
+from edgerig.micro.kernels.refusals import Answer, Refusal, counted, require
 
 #: Steps in a round of er_pairs_full.
 _FULL_ROUND = 4
@@ -53,7 +53,7 @@ def pointwise_fits(node: Conv2D) -> Answer:
     outputs = node.weights.shape[0]
     return (
         require(pointwise and node.weights.shape[3] == node.input.shape[3], "no 1x1 convolution of stride 1 follows")
-        and require(outputs % 2 == 0, f"{outputs} output channels of the 1x1 convolution, an even number is needed")
+        and require(outputs % 2 == 0, f"{counted(outputs, 'output channel')} behind it, an even number is needed")
         and _exact(node)
     )
 

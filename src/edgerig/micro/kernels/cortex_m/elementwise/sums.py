@@ -16,7 +16,7 @@ from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Add, Binary, Mul, Node, Sub, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import calling
-from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
+from edgerig.micro.kernels.refusals import Answer, Refusal, counted, exact, require
 from edgerig.micro.options import Options
 
 #: Elements from which on tables of 1 or 2 KiB are worth their flash.
@@ -93,7 +93,7 @@ def _pays(node: Binary, options: Options) -> Answer:
     least = _LEAST[options.optimize]
     return require(
         node.output.elements >= least,
-        f"{node.output.elements:,} elements: its tables pay for {options.optimize} from {least:,} on",
+        f"{counted(node.output.elements, 'element')}: its tables pay for {options.optimize} from {least:,} on",
     )
 
 
