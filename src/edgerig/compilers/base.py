@@ -1,4 +1,4 @@
-"""What a compiler is: artifact in, artifact out, checked."""
+"""The base class of compilers: artifact in, artifact out, checked."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class ModelCompiler(Plugin, ABC):
         scheme: The quantization scheme of what it writes: ``"float32"``, ``"float16"``, ``"dynamic"``, ``"int8"``,
             ``"int16x8"``; None where it keeps the scheme of its input.
         needs_dataset: Whether it calibrates.
-        after: The compiler that the engine runs first where the input is not yet in the format which that one makes.
-        folder: Whether it fills the folder that it is given, and puts nothing else there.
+        after: The compiler that the engine runs first where the input does not have that compiler's output format yet.
+        folder: Whether its output is the whole folder that it is given, with no other files in it.
     """
 
     takes: ClassVar[frozenset[str]]
@@ -64,7 +64,7 @@ class ModelCompiler(Plugin, ABC):
             IncompatibleError: The input's format or scheme is refused.
             MissingExtraError: The engine is not installed.
             CompileError: The engine failed, or calibration data are not usable (NaN).
-            ArtifactCheckError: The result is not what was asked for; names the tensor.
+            ArtifactCheckError: The result is not in the declared scheme; names the tensor.
             StorageError: ``out`` cannot be written; nothing half-written is left.
         """
         progress = progress or Progress()
@@ -91,7 +91,7 @@ class ModelCompiler(Plugin, ABC):
         return compiled
 
     def payload(self, compiled: Artifact, before: int) -> int:
-        """Bytes that the network takes on a device once it is ``made``; ``before`` is what its input takes."""
+        """Bytes that the compiled network takes on a device; ``before`` is the size of its input."""
         return compiled.size
 
     def _refuses(self, format: str, scheme: str) -> str | None:
@@ -110,7 +110,7 @@ class ModelCompiler(Plugin, ABC):
 
 
 def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None) -> None:
-    """Refuse what cannot work, before anything is done.
+    """Refuse a call that cannot work, before anything is done.
 
     Raises:
         UsageError: The compiler calibrates and there is no dataset.
@@ -129,7 +129,7 @@ def check_call(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | N
 
 
 def origin_of(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | None, seconds: float) -> Origin:
-    """What an artifact says of how ``compiler`` made it of ``artifact`` in so many seconds."""
+    """The record of how ``compiler`` made an artifact from ``artifact``, in ``seconds``."""
     return Origin(
         tool=compiler.name,
         options=options_of(compiler.settings, dataset if compiler.needs_dataset else None),
@@ -142,7 +142,7 @@ def origin_of(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | No
 def _compile_checked(
     compiler: ModelCompiler, artifact: Artifact, path: Path, dataset: Dataset | None, progress: Progress
 ) -> tuple[bytes, Artifact]:
-    """What is to become ``path``, inspected, and its description."""
+    """The content of ``path``, inspected, and its description."""
     format, scheme = formats.named(compiler.makes), compiler.scheme or artifact.scheme
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
         data = payload_of(_compile(compiler, artifact, Path(work), dataset, progress), compiler.name, format)

@@ -1,4 +1,4 @@
-"""A model file as a C array, to be linked into a firmware."""
+"""A model file as a C array, to be linked into firmware."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from edgerig.plugins import Settings
 from edgerig.progress import Progress
 
 ROW = 16
-#: Rows that are made text at a time.
+#: Rows that are converted to text at a time.
 _LINES = 1 << 12
-#: Where the rows stand in the template.
+#: Placeholder of the rows in the template.
 _ROWS = "@ROWS@"
-#: Bytes of a file that becomes an array; its text takes six times as much.
+#: Largest file that becomes an array, in bytes; its text takes six times as much.
 LARGEST = 1 << 26
 
-#: Words of C11, C23 and C++20 that cannot name an array.
+#: Keywords of C11, C23 and C++20, which cannot name an array.
 KEYWORDS = frozenset(
     """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl
@@ -87,7 +87,7 @@ class CArraySettings(Settings, frozen=True, kw_only=True):
 
 
 class CArray(ModelCompiler):
-    """A C99 and C++ header with the file's bytes as an aligned, constant array, and their number."""
+    """A C99 and C++ header with the file's bytes as an aligned, constant array, and the array's length."""
 
     name = "c-array"
     summary = "C header with the model as an aligned const array"
@@ -115,12 +115,12 @@ class CArray(ModelCompiler):
 
 
 def c_header(data: bytes, name: str, artifact: Artifact) -> bytes:
-    """The header, in ASCII but for the file's name, that defines ``name`` (uint8_t, aligned) and ``name_len``.
+    """The header, in ASCII except for the file's name, that defines ``name`` (uint8_t, aligned) and ``name_len``.
 
     Args:
         data: The array's bytes.
         name: A C identifier; see `c_identifier`.
-        artifact: What the comment tells about.
+        artifact: Described in the header's comment.
     """
     from edgerig.files import sha256
 
@@ -143,12 +143,12 @@ def c_header(data: bytes, name: str, artifact: Artifact) -> bytes:
 
 
 def c_identifier(text: str) -> str:
-    """``text`` as a name that C and C++ leave to programs: ``net-int8.v2`` becomes ``net_int8_v2``."""
+    """``text`` as an identifier that C and C++ do not reserve: ``net-int8.v2`` becomes ``net_int8_v2``."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_") or "model"
-    # A name in front of which C reserves nothing: no digit first, and no keyword.
+    # The prefix avoids a leading digit, keywords and names that C reserves.
     if name[0].isdigit():
         name = f"model_{name}"
-    # C++ reserves two underscores in a row.
+    # C++ reserves two consecutive underscores.
     name = re.sub(r"__+", "_", name)
     return f"{name}_model" if name in KEYWORDS else name
 

@@ -55,12 +55,12 @@ class CSource(ModelCompiler):
     def compile(
         self, artifact: Artifact, out: Path, dataset: Dataset | None = None, progress: Progress | None = None
     ) -> Artifact:
-        """Write the C code to the folder ``out``, which then holds nothing else; return the artifact of its manifest.
+        """Write the C code to the folder ``out``, which then contains only that; return the artifact of its manifest.
 
         Raises:
             IncompatibleError: The input's format or scheme is refused.
-            UsageError: ``out`` holds something else; the CPU is not known.
-            CompileError: The network uses what the compiler does not know.
+            UsageError: ``out`` contains other files; the CPU is not known.
+            CompileError: The network uses an unsupported operator or form.
             StorageError: ``out`` cannot be written; it is then left as it was.
         """
         from edgerig.micro.pipeline import compile_model

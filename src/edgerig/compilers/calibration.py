@@ -13,7 +13,7 @@ from edgerig.datasets.splits import calibration_indices
 from edgerig.errors import CompileError, IncompatibleError
 
 SEED = 0
-#: Bytes of calibration samples, which are in memory all at once.
+#: Largest size of the calibration samples, in bytes; all of them are in memory at once.
 MOST_BYTES = 2 << 30
 
 
@@ -22,14 +22,14 @@ def calibration_samples(
 ) -> NDArray[np.float32]:
     """Preprocessed samples of the training split, shape (calls, *spec.shape), each with its batch axis; float32.
 
-    Classes are drawn as equal in number as can be, and equally on every machine. There are fewer than ``count``
-    where the split has no more. A network with a fixed batch gets whole batches, the last one filled up.
+    Classes are drawn as evenly as possible, and reproducibly on every machine. There are fewer than ``count`` where
+    the split has no more. A network with a fixed batch gets whole batches, the last one padded.
 
     Args:
-        dataset: Where they come from.
+        dataset: The source of the samples.
         preprocessing: As declared by the artifact.
         spec: The network's input.
-        count: How many.
+        count: Number of samples.
 
     Raises:
         IncompatibleError: The samples do not have the shape of the network's input.

@@ -1,4 +1,4 @@
-"""Several compilers on one model: everything checked before the first one starts, each step done once."""
+"""Runs several compilers on one model: all are checked before the first one starts, and each step runs once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgerig.plugins import convert_settings, describe, find
 from edgerig.progress import Progress
 
 ALL = "all"
-#: The order of ``all``; what a user's plugins add comes behind.
+#: The order of ``all``; compilers of plugins come after these.
 ORDER = ("float32", "float16", "dynamic", "int8", "int16x8", "onnx", "onnx-int8", "c-array", "c")
 
 
@@ -30,7 +30,7 @@ class CompiledFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A compiler that made nothing, and why."""
+    """A compiler that failed, and why."""
 
     compiler: str
     error: str
@@ -39,18 +39,18 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chains(msgspec.Struct, frozen=True):
-    """Steps to each target, and what ``all`` left out with the reason."""
+    """The steps to each target, and what ``all`` left out, with the reason."""
 
     steps: tuple[tuple[ModelCompiler, ...], ...]
     skipped: tuple[str, ...] = ()
 
 
 def plan_chains(targets: Sequence[str], options: dict[str, Any], artifact: Artifact, dataset: Dataset | None) -> Chains:
-    """The compilers to run on ``artifact``, each behind the ones that it builds on.
+    """The compilers to run on ``artifact``, each after the ones whose output it needs.
 
     Args:
         targets: Compiler names; ``all`` stands for every one that is installed and can read the artifact.
-        options: Settings, ``key`` for all of the compilers that have it, or ``compiler.key`` for one.
+        options: Settings, ``key`` for every compiler that has it, or ``compiler.key`` for one.
         artifact: The model.
         dataset: To calibrate with.
 
@@ -97,7 +97,7 @@ def compile_chains(
     A compiler that fails does not stop the others.
 
     Raises:
-        StorageError, Interrupted, ...: Whatever is not the fault of one compiler; files made before are kept.
+        StorageError, Interrupted, ...: Any error that is not of one compiler; files made before it are kept.
     """
     finished: dict[str, CompiledFile] = {}
     failures: dict[str, Failure] = {}
@@ -118,7 +118,7 @@ def compile_chains(
 
 
 def _folder(compiler: ModelCompiler, chains: Chains, artifact: Artifact, out: Path) -> Path:
-    """Where a compiler writes: what fills a folder gets one of its own where other files go to ``out`` too."""
+    """The output folder of a compiler; one that fills a folder gets a subfolder where ``out`` has other files, too."""
     single = [len(chain) for chain in chains.steps] == [1]
     return out / f"{Path(artifact.path).stem}_{compiler.name}" if compiler.folder and not single else out
 
@@ -126,8 +126,8 @@ def _folder(compiler: ModelCompiler, chains: Chains, artifact: Artifact, out: Pa
 def for_dataset(artifact: Artifact, dataset: Dataset) -> Artifact:
     """``artifact`` with the dataset's preprocessing and classes, where it has none of its own.
 
-    A user's file that was never described says nothing about its preprocessing; one that edgerig trained or
-    compiled for a dataset does.
+    A user's file without a description has no preprocessing of its own; one that edgerig trained or compiled for a
+    dataset has.
     """
     brought = not artifact.origins or artifact.origins[0].tool == "file"
     if brought and artifact.preprocessing == Preprocessing():
@@ -167,7 +167,7 @@ def _configure(names: list[str], options: dict[str, Any]) -> dict[str, ModelComp
 
 
 def _chain(compiler: ModelCompiler, artifact: Artifact, makers: dict[str, ModelCompiler]) -> tuple[ModelCompiler, ...]:
-    """``compiler`` behind those that must come before it for this artifact."""
+    """``compiler`` after those that must run before it for this artifact."""
     if compiler.after is None:
         return (compiler,)
     before = makers.get(compiler.after) or find("compiler", compiler.after, ModelCompiler)()

@@ -1,4 +1,4 @@
-"""Is the artifact what was asked for? Judged by its own tensors, not by the word of the compiler."""
+"""Checks that an artifact is in the declared scheme, by its own tensors: the compiler's claim is not trusted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgerig.models.graph.types import Graph, Operator, Tensor
 
 #: Operators of ONNX's form of quantization, which converts around float operators.
 QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
-#: What an activation may be in a full-integer network; 32 and 64 bits are shapes, indices, biases and accumulators.
+#: Types of activations in a full-integer network; 32 and 64 bits are shapes, indices, biases and accumulators.
 INTEGERS = {
     "int8": frozenset({"int8", "uint8", "int32", "int64", "bool"}),
     "int16x8": frozenset({"int16", "int32", "int64", "bool"}),
@@ -23,13 +23,13 @@ INTEGERS = {
 def check_artifact(
     graph: Graph, data: bytes, scheme: str, file: str, *, input_type: str | None = None, output_type: str | None = None
 ) -> None:
-    """Raise unless ``graph``, read from the bytes ``data`` of ``file``, is in ``scheme`` through and through.
+    """Raise unless all of ``graph``, read from the bytes ``data`` of ``file``, is in ``scheme``.
 
     Full-integer schemes (``int8``, ``int16x8``) may have float inputs and outputs only where ``input_type`` and
-    ``output_type`` say ``float32``, and then only right before a QUANTIZE and behind a DEQUANTIZE.
+    ``output_type`` are ``float32``, and then only right before a QUANTIZE and after a DEQUANTIZE.
 
     Raises:
-        ArtifactCheckError: Names the first tensor that is not what it should be, and its operator.
+        ArtifactCheckError: Names the first tensor that is not in the scheme, and its operator.
     """
     for tensor in graph.tensors:
         _check_quantization(tensor, file)

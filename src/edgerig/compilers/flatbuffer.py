@@ -1,4 +1,4 @@
-"""TFLite FlatBuffers, taken apart and put together again: buffers inside and aligned, names that tell something."""
+"""Unpacks and packs TFLite FlatBuffers: with all buffers inside and aligned, and meaningful tensor names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edgerig.errors import ModelError
 from edgerig.models.graph.tflite_check import buffers_outside
 
 IDENTIFIER = b"TFL3"
-#: The schema's ``force_align`` of buffer data, which the Python writer does not honour by itself.
+#: The schema's ``force_align`` of buffer data, which the Python writer ignores.
 ALIGNMENT = 16
 SIGNATURE = "serving_default"
 
 
 def unpack(data: bytes) -> Any:
-    """The file as an object tree (``ModelT``), made whole: with the fields that files of old writers lack, and with
-    everything inside that lay outside the FlatBuffer.
+    """The file as an object tree (``ModelT``), completed: with the fields that old writers left out, and with all
+    content inside that was outside the FlatBuffer.
 
     Raises:
         ModelError: The bytes are no TFLite file.
@@ -44,9 +44,9 @@ def pack(model: Any) -> bytes:
 
 
 def in_one_piece(data: bytes, name: str) -> bytes:
-    """The file as a board can read it in place: all content inside the FlatBuffer, numbers where loads may be.
+    """The file as a board can read it in place: all content inside the FlatBuffer, numbers at aligned addresses.
 
-    ``data`` itself if it is that already.
+    Returns ``data`` itself if it is in this form already.
 
     Raises:
         ModelError: It keeps content in other files, or is corrupt.
@@ -83,7 +83,7 @@ def _operators(model: Any) -> Iterator[Any]:
 
 
 def _is_misaligned(model: Any, tensor: Any, schema: Any) -> bool:
-    """The content of the tensor starts where its numbers cannot be read one by one."""
+    """Whether the tensor's content starts at an address from which its numbers cannot be loaded."""
     kinds = schema.TensorType
     sizes = {kinds.FLOAT32: 4, kinds.INT32: 4, kinds.UINT32: 4, kinds.INT64: 8, kinds.UINT64: 8, kinds.FLOAT64: 8,
              kinds.FLOAT16: 2, kinds.BFLOAT16: 2, kinds.INT16: 2, kinds.UINT16: 2}  # fmt: skip
@@ -96,7 +96,7 @@ def _is_misaligned(model: Any, tensor: Any, schema: Any) -> bool:
 
 
 def rename_tensors(model: Any, rename: Callable[[str], str]) -> None:
-    """Give the tensors of all subgraphs new names, unlike one another."""
+    """Give the tensors of all subgraphs new, unique names."""
     used: set[str] = set()
     numbers: dict[str, int] = {}
     for graph in model.subgraphs:
@@ -110,9 +110,9 @@ def rename_tensors(model: Any, rename: Callable[[str], str]) -> None:
 
 
 def ensure_signature(model: Any) -> list[str]:
-    """Leave one signature for the main subgraph, made if there is none; returns its input names in order.
+    """Keep one signature for the main subgraph, adding it if there is none; returns its input names in order.
 
-    Engines that look tensors up by signature refuse files that were written before signatures came up.
+    Engines that look tensors up by signature refuse files from before signatures existed.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -132,7 +132,7 @@ def _named(schema: Any, graph: Any, index: int) -> Any:
 
 
 def _make_whole(model: Any, schema: Any) -> None:
-    """Fill in what old writers left out, for readers of object trees that look at the newer fields only.
+    """Fill in what old writers left out, for readers of object trees that know the newer fields only.
 
     Old files carry ``deprecated_builtin_code`` alone, from which all operators look like ADD, number 0. LiteRT takes
     the greater of the two codes.
@@ -155,7 +155,7 @@ def _make_whole(model: Any, schema: Any) -> None:
 
 
 def _empty_first_buffer(model: Any, schema: Any) -> None:
-    """Buffer 0 stands for "no content", so that a tensor added later is no constant: see the reader of graphs."""
+    """Buffer 0 means "no content": a tensor that is added later must not become a constant."""
     if not model.buffers:
         model.buffers = [schema.BufferT()]
     model.buffers[0] = schema.BufferT()
@@ -189,7 +189,7 @@ def _aligned_builder(size: int) -> Any:
             if x.dtype != np.uint8:
                 return super().CreateNumpyVector(x)
             self.StartVector(1, x.size, ALIGNMENT)
-            # `head` is private to a FlatBuffer builder by convention only; its own writer does the same.
+            # `head` is private to a FlatBuffer builder by convention only; its own writer sets it, too.
             self.head -= x.size
             self.Bytes[self.head : self.head + x.size] = x.tobytes()
             self.vectorNumElems = x.size

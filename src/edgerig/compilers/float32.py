@@ -21,7 +21,7 @@ TRACE_NAME = "net"
 
 
 class Float32(ModelCompiler):
-    """Float TFLite of a Keras network; a float TFLite file goes through as it is."""
+    """Float TFLite of a Keras network; a float TFLite file is passed through."""
 
     name = "float32"
     summary = "Keras to float32 TFLite (a float TFLite file passes through)"
@@ -45,7 +45,7 @@ def float_tflite(artifact: Artifact) -> bytes:
 
     Raises:
         MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
-        ModelError: The file is gone, changed, corrupt or holds code.
+        ModelError: The file is gone, changed, corrupt or contains code.
         CompileError: The network cannot be converted.
     """
     data = artifact.read()
@@ -62,7 +62,7 @@ def convert_keras(path: Path) -> bytes:
     A single input is called ``input`` and a single output ``output``; several keep the names they have in Keras.
 
     Raises:
-        ModelError: The file is corrupt, or holds code (a Lambda layer).
+        ModelError: The file is corrupt, or contains code (a Lambda layer).
         CompileError: The network has a free axis besides the batch, or an operation that TFLite lacks.
     """
     from edgerig.models.keras.files import load_keras
@@ -117,7 +117,7 @@ def _to_stablehlo(model: Any, file: str) -> tuple[str, tuple[Names, Names]]:
 
 
 def _to_tflite(stablehlo: str, inputs: Names, outputs: Names) -> bytes:
-    # Else the converter's library says on standard error that it uses oneDNN, which it does for folding constants.
+    # Otherwise the converter's library prints on standard error that it uses oneDNN, to fold constants.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     from litert_converter.mlir import ir, passmanager
     from litert_converter.mlir._mlir_libs import converter_api_ext as converter
@@ -143,10 +143,10 @@ def _to_tflite(stablehlo: str, inputs: Names, outputs: Names) -> bytes:
 
 
 def _not_written(module: str) -> CompileError:
-    """The error for a network that the converter could not write; it says nothing itself.
+    """The error for a network that the converter could not write; the converter itself gives no reason.
 
     Args:
-        module: The converted network as text, in which the operations that TFLite lacks still stand.
+        module: The converted network as text, which still contains the operations that TFLite lacks.
     """
     operations = re.findall(r'= "?((?:stablehlo|chlo|mhlo)\.\w+)"?(?: (@[\w.]+))?', module)
     left = sorted({" ".join(filter(None, operation)) for operation in operations})
@@ -163,7 +163,7 @@ def _not_written(module: str) -> CompileError:
 
 
 def _finished(data: bytes, inputs: Names, outputs: Names) -> bytes:
-    """The converter's file with names that people know and paddings that LiteRT takes."""
+    """The converter's file with readable names and with paddings that LiteRT accepts."""
     model = flatbuffer.unpack(data)
     _name_plainly(model, inputs, outputs)
     _mend_transposed_convolutions(model)
@@ -171,7 +171,7 @@ def _finished(data: bytes, inputs: Names, outputs: Names) -> bytes:
 
 
 def _mend_transposed_convolutions(model: Any) -> None:
-    """Where a kernel is one longer than its stride, litert-converter 0.5 says VALID of what is padded SAME."""
+    """litert-converter 0.5 writes VALID for SAME padding where a kernel is one longer than its stride: correct it."""
     from ai_edge_litert import schema_py_generated as schema
 
     graph = model.subgraphs[0]
@@ -193,7 +193,7 @@ def _name_plainly(model: Any, inputs: Names, outputs: Names) -> None:
     """``jit(net)/conv2d/conv_general_dilated`` becomes ``conv2d/conv_general_dilated``, and so on."""
     graph = model.subgraphs[0]
     flatbuffer.rename_tensors(model, lambda name: name.replace(f"jit({TRACE_NAME})/", ""))
-    # By signature, for the converter may have changed the order.
+    # By signature, since the converter may have changed the order.
     (signature,) = model.signatureDefs
     io_names = {*inputs, *outputs}
     for tensor in graph.tensors:
@@ -208,7 +208,7 @@ def _plain(name: str) -> str:
 
 
 def _unlike(names: Names) -> Names:
-    """The same names, a number behind those that came before."""
+    """The same names, with a number appended to repeated ones."""
     seen: list[str] = []
     for name in names:
         seen.append(name if name not in seen else f"{name}_{len(seen)}")

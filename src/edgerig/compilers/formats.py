@@ -1,4 +1,4 @@
-"""The formats that edgerig's compilers make and that it does not read as models: C headers and C code."""
+"""The formats that edgerig's compilers write and that it does not read as models: C headers and C code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CHeader(Format):
 
 
 class CFolder(Format):
-    """A folder of C code, known by its manifest, which names the other files and their hashes."""
+    """A folder of C code, identified by its manifest, which names the other files and their hashes."""
 
     name = "c-source"
     summary = "a folder of C code; made, not read"

@@ -1,4 +1,4 @@
-"""Other input and output types for a full-integer TFLite network, by one operator at each end."""
+"""Changes the input and output types of a full-integer TFLite network, by one operator at each of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from edgerig.compilers import flatbuffer
 
-#: uint8 is int8 with everything, zero point included, moved by 128.
+#: uint8 is int8 with everything, zero point included, shifted by 128.
 UINT8_SHIFT = 128
 
 
@@ -18,9 +18,9 @@ def set_io_types(data: bytes, input_type: str, output_type: str) -> bytes:
         input_type, output_type: The activations' own type (nothing is changed), ``float32``, or ``uint8`` for
             int8 activations.
 
-    A float32 input is quantized by a QUANTIZE operator and a float32 output made by a DEQUANTIZE operator, with
-    the scale and zero point that the integer tensor has; uint8 has the same scale, and the zero point plus 128.
-    Inputs and outputs that are not quantized, such as indices, are left alone.
+    A float32 input is quantized by a QUANTIZE operator and a float32 output produced by a DEQUANTIZE operator, with
+    the scale and zero point of the integer tensor; uint8 has the same scale, and the zero point plus 128. Inputs and
+    outputs that are not quantized, such as indices, stay unchanged.
     """
     model = flatbuffer.unpack(data)
     file = _File(model)
@@ -34,7 +34,7 @@ def set_io_types(data: bytes, input_type: str, output_type: str) -> bytes:
 
 
 class _File:
-    """A model under change."""
+    """A model while it is changed."""
 
     def __init__(self, model: Any) -> None:
         from ai_edge_litert import schema_py_generated as schema
@@ -81,7 +81,7 @@ class _File:
         return 2 if self.type_of(target) == "int16" else 1
 
     def outer_tensor(self, inner: int, dtype: str) -> int:
-        """A tensor like ``inner`` that takes over its name."""
+        """A tensor like ``inner``, which takes its name."""
         schema, source = self.schema, self.graph.tensors[inner]
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.shapeSignature = source.name, source.shape, source.shapeSignature
@@ -118,7 +118,7 @@ class _File:
                 code.version = max(code.version, version)
                 return index
         code = self.schema.OperatorCodeT()
-        # The byte-sized field of old readers; 127 there means "look at the other one".
+        # The one-byte field for old readers; 127 there means that the other field holds the code.
         code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
         self.model.operatorCodes.append(code)
         return len(self.model.operatorCodes) - 1

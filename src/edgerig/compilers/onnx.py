@@ -45,12 +45,12 @@ def refuses_quantized(name: str, format: str, scheme: str) -> str | None:
 
 
 def float_onnx(artifact: Artifact) -> bytes:
-    """Float ONNX bytes of a ``keras``, ``tflite`` or ``onnx`` artifact; the last one goes through as it is.
+    """Float ONNX bytes of a ``keras``, ``tflite`` or ``onnx`` artifact; an ``onnx`` one is passed through.
 
     Raises:
         MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
         ModelError: The file is gone, changed or corrupt.
-        CompileError: It has an operator that cannot be exported; names it, its place and what is supported.
+        CompileError: It has an operator that cannot be exported; names it, its position and what is supported.
     """
     if artifact.format == Onnx.makes:
         return artifact.read()

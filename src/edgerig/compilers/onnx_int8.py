@@ -31,16 +31,16 @@ from edgerig.progress import Progress
 
 Described = msgspec.Meta
 
-#: Scales per channel came with this version of the operator set.
+#: First version of the operator set with scales per channel.
 OLDEST_OPSET = 13
 
-#: From this version of the file format on, constants need not be inputs.
+#: First version of the file format in which constants need not be inputs.
 FIRST_IR_OF_HIDDEN_CONSTANTS = 4
 
-#: Inputs that are no data but settings, by operator: regions and factors stay float, whatever is resized.
+#: Inputs that are parameters and not data, by operator: regions and factors stay float, whatever is resized.
 SETTINGS = {"Resize": (1, 2, 3), "Upsample": (1,)}
 
-#: What ONNX Runtime folds into the operator before it when quantizing.
+#: Operators that ONNX Runtime fuses into their producer when quantizing.
 FOLDED = frozenset({"Relu", "Clip"})
 
 
@@ -100,7 +100,7 @@ def quantize_qdq(
     settings: OnnxInt8Settings,
     advance: Callable[[], object],
 ) -> bytes:
-    """Quantize float ONNX bytes; ranges are the smallest and largest value seen.
+    """Quantize float ONNX bytes; ranges are the minimum and maximum over the samples.
 
     Args:
         model: Float ONNX.
@@ -111,7 +111,7 @@ def quantize_qdq(
         advance: Called after each sample.
 
     Raises:
-        CompileError: ONNX Runtime failed; its words are in the message.
+        CompileError: ONNX Runtime failed; its message is included.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
@@ -140,7 +140,7 @@ def quantize_qdq(
                 activation_type=activations,
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
-                # Otherwise a Transpose or pool right behind the input moves float32, four times the bytes.
+                # Otherwise a Transpose or pool right after the input moves float32, four times the bytes.
                 extra_options={"ForceQuantizeNoInputCheck": True},
             )
     except (OSError, KeyboardInterrupt):
@@ -152,10 +152,10 @@ def quantize_qdq(
 
 
 def unquantized(graph: Graph) -> list[str]:
-    """What in a QDQ graph would be computed in float, one sentence each; empty if all is integer.
+    """Operators of a QDQ graph that would run in float, one sentence each; empty if all run in integers.
 
     An operator is computed in integers if its float inputs come from a DequantizeLinear and its float outputs go
-    to a QuantizeLinear and nowhere else, a Relu or Clip between not counted.
+    to a QuantizeLinear and nowhere else; a Relu or Clip between does not count.
     """
     makers = {output: operator for operator in graph.operators for output in operator.outputs}
     readers: dict[int, list[Operator]] = {}
@@ -214,7 +214,7 @@ def _only_input(artifact: Artifact, model: bytes) -> TensorSpec:
 
 
 def _prepare(model: bytes, work: Path) -> Path:
-    """Shapes inferred and batch normalization folded into convolutions, without which they would stay float."""
+    """Infer shapes, and fold batch normalization into convolutions, which would stay float otherwise."""
     import onnx
     import onnxruntime
 
@@ -225,7 +225,7 @@ def _prepare(model: bytes, work: Path) -> Path:
         loaded = onnx.version_converter.convert_version(loaded, OLDEST_OPSET)
     folded, prepared = work / "folded.onnx", work / "prepared.onnx"
     options = onnxruntime.SessionOptions()
-    # Basic: only what stays within the standard operators.
+    # Basic level: stay within the standard operators.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(folded)
     options.log_severity_level = 3
@@ -254,9 +254,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _constants_are_no_inputs(model: Any) -> None:
-    """Take constants out of the inputs, where files of IR version 3 list them as well; later versions need not.
+    """Remove constants from the inputs, where files of IR version 3 list them as well; later versions need not.
 
-    As an input a constant could be overridden from outside; so nothing would be folded into it, nor it be quantized.
+    A constant that is an input could be overridden at run time; so it would be neither folded nor quantized.
     """
     constants = {proto.name for proto in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]

@@ -31,7 +31,7 @@ Described = msgspec.Meta
 
 
 class Quantizer(ModelCompiler):
-    """Quantizes float TFLite (Keras by way of it). Subclasses give the recipe."""
+    """Quantizes float TFLite (Keras after conversion to it). Subclasses provide the recipe."""
 
     extra = "quantize"
     modules = ("litert_quantizer", "ai_edge_litert")
@@ -46,7 +46,7 @@ class Quantizer(ModelCompiler):
 
     def _compile(self, artifact: Artifact, work: Path, dataset: Dataset | None, progress: Progress) -> bytes:
         model = flatbuffer.unpack(float_tflite(artifact))
-        # The quantizer tells tensors apart by their names.
+        # The quantizer identifies tensors by name.
         flatbuffer.rename_tensors(model, lambda name: name)
         inputs = flatbuffer.ensure_signature(model)
         return self._quantize(artifact, flatbuffer.pack(model), inputs, dataset, progress)
@@ -61,7 +61,7 @@ class Quantizer(ModelCompiler):
 
 
 class Float16(Quantizer):
-    """Weights stored as float16 and made float32 again when the network runs."""
+    """Weights stored as float16 and converted to float32 when the network runs."""
 
     name = "float16"
     summary = "TFLite with float16 weights: half the size, float arithmetic"
@@ -81,7 +81,7 @@ class Float16(Quantizer):
 
 
 class Dynamic(Quantizer):
-    """int8 weights; activations are float32 in memory and quantized while the network runs.
+    """int8 weights; activations are float32 in memory and quantized when the network runs.
 
     Constant matrices of BATCH_MATMUL stay float32.
     """
@@ -181,10 +181,10 @@ class Int16x8(_FullInteger):
 
 
 def _of_matrices(rule: dict[str, Any] | None, bits: int = 8) -> dict[str, Any]:
-    """The rule for constants of BATCH_MATMUL, which bilinear upsampling is made of: ``rule``, but for these.
+    """The rule for constants of BATCH_MATMUL, which bilinear upsampling is made of: ``rule``, adapted to them.
 
-    LiteRT multiplies by nothing where such a constant has a scale for each channel, and takes it only in the type of
-    the other side; one that is int8 beside float32 only on the right. Without ``rule`` they stay as they are.
+    LiteRT computes zeros where such a constant has a scale per channel, and accepts it only in the type of the other
+    operand; int8 beside float32 only as the right operand. Without ``rule`` they stay as they are.
     """
     from litert_quantizer import algorithm_manager, qtyping
 
@@ -205,30 +205,30 @@ def quantize(data: bytes, recipe: Recipe, ranges: dict[str, Any] | None) -> byte
 
     Args:
         data: Float TFLite with one signature.
-        recipe: One of litert_quantizer's.
+        recipe: A recipe of litert_quantizer.
         ranges: Result of `calibrate`, for recipes that quantize activations.
     """
     from litert_quantizer import quantizer
 
-    # Its progress bars for large networks would stand between ours.
+    # The library's own progress bars for large networks would interleave with ours.
     with _no_memory_warning(), contextlib.redirect_stderr(io.StringIO()):
         result = quantizer.Quantizer(data, recipe).quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False
         )
-    # From 256 KiB on the library moves the buffers outside.
+    # From 256 KiB on the library writes the buffers outside the FlatBuffer.
     return flatbuffer.pack(flatbuffer.unpack(bytes(result.quantized_model)))
 
 
 def calibrate(
     data: bytes, recipe: Recipe, name: str, samples: NDArray[np.float32], advance: Any = lambda: None
 ) -> dict[str, Any]:
-    """The least and greatest value that each tensor took over all samples.
+    """The minimum and maximum of each tensor over all samples.
 
     The library's default is a moving average over samples, whose error was five times larger on small networks.
 
     Args:
         data: Float TFLite with the signature ``serving_default``.
-        recipe: One of litert_quantizer's.
+        recipe: A recipe of litert_quantizer.
         name: The input's name in the signature.
         samples: Shape (n, *input shape), float32.
         advance: Called after each sample.
@@ -250,7 +250,7 @@ def calibrate(
 
 @contextlib.contextmanager
 def _no_memory_warning() -> Iterator[None]:
-    """The library keeps all tensors of an interpreter, and warns each time that this takes memory."""
+    """Silences the library's warning, at each call, that keeping all tensors of an interpreter takes memory."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         yield

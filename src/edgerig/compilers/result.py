@@ -1,4 +1,4 @@
-"""What a compiler made: where it goes, what travels of it, how it is read back and described."""
+"""The result of a compiler: its path, its payload, how it is read back and described."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from edgerig.plugins import Settings
 
 
 def output_path(artifact: Artifact, out: Path, compiler: str, format: Format, scheme: str | None) -> Path:
-    """Where the compiled file of ``artifact`` goes in the folder ``out``.
+    """The path of the compiled file of ``artifact`` in the folder ``out``.
 
     A mere change of format keeps the name (``net.keras`` to ``net.tflite``, ``net_int8.tflite`` to
     ``net_int8.h``); everything else adds the compiler's name (``net.tflite`` to ``net_int8.tflite``).
 
     Args:
-        compiler: The compiler's name. format: What it makes. scheme: What it declares; None for that of its input.
+        compiler: The compiler's name. format: Its output format. scheme: Its declared one; None for that of its input.
     """
     stem = Path(artifact.path).stem
     if artifact.format == format.name or scheme not in (None, artifact.scheme):
@@ -36,10 +36,10 @@ def output_path(artifact: Artifact, out: Path, compiler: str, format: Format, sc
 
 
 def payload_of(product: object, compiler: str, format: Format) -> bytes:
-    """What travels of ``product``, the bytes or the path that ``compiler`` returned.
+    """The bytes to deploy of ``product``, the bytes or the path that ``compiler`` returned.
 
     Raises:
-        CompileError: It is neither, or no network of ``format``.
+        CompileError: It is neither, or not a network of ``format``.
     """
     if isinstance(product, bytes):
         return product
@@ -53,7 +53,7 @@ def payload_of(product: object, compiler: str, format: Format) -> bytes:
 
 
 def read_back(stored: Path, compiler: str, format: Format) -> tuple[Graph | None, Specification | None]:
-    """The operators, and inputs and outputs, of what was made, as far as its format tells them.
+    """The operators, and inputs and outputs, of a compiled file, as far as its format provides them.
 
     Raises:
         ArtifactCheckError: It cannot be read.
@@ -71,12 +71,12 @@ def read_back(stored: Path, compiler: str, format: Format) -> tuple[Graph | None
 def describe(
     artifact: Artifact, path: Path, data: bytes, format: Format, scheme: str, specification: Specification | None
 ) -> Artifact:
-    """The artifact that was made of ``artifact`` and is to lie at ``path``.
+    """The artifact that was made from ``artifact`` and will be at ``path``.
 
     Args:
-        data: What travels of it. format: Its format.
-        scheme: What its compiler promises. specification: What was read back; None if that cannot be, and it is taken
-            for what it was made from.
+        data: The bytes to deploy. format: Its format.
+        scheme: The one that its compiler declares. specification: As read back; where that is impossible None, and
+            inputs and outputs are those of the source.
     """
     compiled = msgspec.structs.replace(
         artifact,
@@ -99,14 +99,14 @@ def describe(
 
 
 def with_layouts(inputs: tuple[TensorSpec, ...], before: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-    """``inputs`` with the layouts that those of the network had before it was compiled: compilers keep shapes."""
+    """``inputs`` with the layouts of the network before it was compiled: compilers keep shapes."""
     if [spec.shape for spec in inputs] != [spec.shape for spec in before]:
         return inputs
     return tuple(msgspec.structs.replace(spec, layout=old.layout) for spec, old in zip(inputs, before, strict=True))
 
 
 def options_of(settings: Settings, calibration: Dataset | None) -> dict[str, Any]:
-    """What an artifact says of the settings that it was made with, and of the dataset that it was calibrated on."""
+    """The artifact's record of the settings that it was made with, and of the calibration dataset."""
     options: dict[str, Any] = msgspec.to_builtins(settings)
     if calibration is not None:
         options["calibration"] = {
@@ -118,7 +118,7 @@ def options_of(settings: Settings, calibration: Dataset | None) -> dict[str, Any
 
 
 def versions_of(modules: Sequence[str]) -> dict[str, str]:
-    """What an artifact says of the libraries that it was made with."""
+    """The artifact's record of the library versions that it was made with."""
     versions = {"edgerig": __version__}
     for module in modules:
         name = module.partition(".")[0].replace("_", "-")

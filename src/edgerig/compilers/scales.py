@@ -1,7 +1,7 @@
-"""Operators whose output must have the scale and zero point of their inputs, or certain ones.
+"""Operators whose output must have the scale and zero point of their inputs, or fixed ones.
 
 From the specification of TFLite's 8-bit quantization (ai.google.dev/edge/litert/models/quantization_spec). Kernels of
-these operators move numbers and do not scale them: where the scales differ, the result is wrong and nothing says so.
+these operators move numbers and do not scale them: where the scales differ, the result is wrong without any error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from edgerig.artifact import Quantization
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
-#: Operator to the places of the inputs that share their scale with every output; None for all inputs.
+#: Operator to the positions of the inputs that share their scale with every output; None for all inputs.
 SHARED: dict[str, tuple[int, ...] | None] = {
     **dict.fromkeys(
         (
@@ -38,13 +38,13 @@ FIXED = {
     "LOG_SOFTMAX": {"int8": (16 / 256, 127)},
     "L2_NORMALIZATION": {"int8": (1 / 128, 0)},
 }
-#: Scales are float32; what differs by more is another scale.
+#: Relative tolerance of scales, which are float32.
 _RELATIVE = 1e-6
 _QUANTIZED = frozenset({"int8", "uint8", "int16"})
 
 
 def scale_faults(graph: Graph) -> Iterator[str]:
-    """What is wrong with the scales of a quantized TFLite graph, one clause for each operator."""
+    """Faults in the scales of a quantized TFLite graph, one clause for each operator."""
     for operator in graph.operators:
         fault = _shared_fault(graph, operator) if operator.op in SHARED else _fixed_fault(graph, operator)
         if fault is not None:

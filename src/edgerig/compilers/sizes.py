@@ -1,4 +1,4 @@
-"""The size table: what each variant of a network weighs, beside the file that it came from."""
+"""The size table: the size of each variant of a network, beside the original file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 class SizeRow(msgspec.Struct, frozen=True):
     """One row: bytes, times smaller than the original, and the saving as a share of the original.
 
-    ``ratio`` is 1.0 for the original itself, and None for what takes no bytes, such as a network without constants.
+    ``ratio`` is 1.0 for the original itself, and None for a size of 0, such as a network without constants.
     """
 
     name: str

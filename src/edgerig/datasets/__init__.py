@@ -1,1 +1,1 @@
-"""Datasets, their sources and the metrics that judge predictions."""
+"""Datasets, their sources and the metrics of predictions."""

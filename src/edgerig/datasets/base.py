@@ -14,7 +14,7 @@ from edgerig.errors import DatasetError
 from edgerig.plugins import Plugin
 from edgerig.progress import Progress
 
-#: ``train`` to fit, ``validation`` to choose, ``test`` to judge. Calibration draws from ``train``.
+#: ``train`` to fit, ``validation`` to select, ``test`` to measure. Calibration draws from ``train``.
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -74,14 +74,14 @@ class Dataset(Plugin, ABC):
 
     @property
     def sample_shape(self) -> tuple[int, ...] | None:
-        """The shape of a preprocessed sample, where it is known before anything is fetched or read; else None."""
+        """The shape of a preprocessed sample, where it is known before anything is downloaded or read; else None."""
         return None
 
     def prepare(self, progress: Progress | None = None) -> None:
-        """Fetch and check what is needed; cheap when it is there already.
+        """Download and check the files; cheap if they are there already.
 
         Raises:
-            SourceError: A file could not be had or is not the expected one.
+            SourceError: A file is not available or is not the expected one.
             DatasetError: The data are not usable: corrupt, an empty class, wrong shapes.
         """
         if not self._ready:
@@ -104,7 +104,7 @@ class Dataset(Plugin, ABC):
         return samples
 
     def metrics(self) -> list[Metric]:
-        """Fresh metrics that judge predictions on this dataset, the headline one first."""
+        """New metrics for predictions on this dataset, the main one first."""
         from edgerig.datasets.metrics import classification_metrics
 
         return classification_metrics(self.classes) if self.task == "classification" else []

@@ -1,4 +1,4 @@
-"""Samples in the batches that a network takes at once."""
+"""Converts samples to and from the batches of a network."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from edgerig.errors import InferenceError
 
 
 def in_calls(inputs: NDArray[Any], batch: int) -> NDArray[Any]:
-    """Samples as a network takes them that runs ``batch`` of them an inference.
+    """Samples in the batches of a network that runs ``batch`` of them per inference.
 
     Args:
         inputs: Shape (n, ...).
-        batch: Samples an inference.
+        batch: Samples per inference.
 
     Returns:
-        ``inputs`` themselves for a batch of 1; else shape (calls, batch, ...), the last call filled up with its last
+        ``inputs`` themselves for a batch of 1; else shape (calls, batch, ...), the last call padded with its last
         sample.
     """
     if batch == 1:
@@ -30,12 +30,12 @@ def in_calls(inputs: NDArray[Any], batch: int) -> NDArray[Any]:
 
 
 def from_calls(outputs: NDArray[Any], batch: int, count: int | None = None) -> NDArray[Any]:
-    """The outputs of single samples, shape (n, ...), out of those of calls; what `in_calls` filled up with is dropped.
+    """The outputs of single samples, shape (n, ...), from those of calls; the padding of `in_calls` is dropped.
 
     Args:
         outputs: Shape (n, ...) for a batch of 1, else (calls, batch, ...).
-        batch: Samples an inference.
-        count: How many samples there are; all where None.
+        batch: Samples per inference.
+        count: Number of samples; all if None.
 
     Raises:
         InferenceError: The outputs do not divide into ``batch`` samples.

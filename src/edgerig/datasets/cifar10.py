@@ -1,4 +1,4 @@
-"""CIFAR-10: photographs of ten kinds of things, 32 x 32, RGB (Krizhevsky, 2009)."""
+"""CIFAR-10: photographs of ten kinds of objects, 32 x 32, RGB (Krizhevsky, 2009)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples in the shape that a network takes: its layout, and its batch."""
+"""Fits samples to a network's input: its layout, and its batch."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from edgerig.errors import IncompatibleError
 
 #: Axes of an image: height, width, channels.
 IMAGE_AXES = 3
-#: Channels that images have: grey, colour, and colour with opacity.
+#: Possible numbers of channels: grey, colour, and colour with opacity.
 CHANNELS = frozenset({1, 3, 4})
-#: How the axes of a sample are taken: as they are, or with the channels moved to the front.
+#: Orders of a sample's axes: unchanged, or with the channels moved to the front.
 Order = Literal["as is", "channels first"]
 
 
 def check_size(dataset: Dataset, network: Artifact) -> None:
-    """Refuse a dataset whose samples cannot fit a network's input, before it is fetched.
+    """Refuse a dataset whose samples cannot fit a network's input, before it is downloaded.
 
-    Only the number of values is compared, and only where dataset and network tell it beforehand: how axes are ordered
-    or flattened is a matter of `fit`.
+    Only the number of values is compared, and only where dataset and network state it beforehand: the order of axes and
+    flattening are checked by `fit`.
 
     Raises:
-        IncompatibleError: The number of values a sample differs.
+        IncompatibleError: The number of values per sample differs.
     """
     shape = dataset.sample_shape
     if shape is not None:
@@ -50,16 +50,16 @@ def _unfit(shape: Sequence[int], wanted: Sequence[int], name: str, dataset: str)
 
 
 def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str, *, judged: bool = True) -> NDArray[np.float32]:
-    """``inputs`` in the shape and layout that a network takes.
+    """``inputs`` in the shape and layout of a network's input.
 
-    Images, (H, W, C), are turned to (C, H, W) where the network takes them so: it was declared, or follows from the
-    shape. Axes may be flattened, or of length 1 added or dropped.
+    Images, (H, W, C), are transposed to (C, H, W) where the network's layout, declared or inferred from the shape, is
+    that. Axes may be flattened, and axes of length 1 added or dropped.
 
     Args:
         inputs: Shape (n, ...).
         spec: The network's input.
         dataset: The dataset's name, for messages.
-        judged: Whether it matters which value goes where; it does not with random numbers.
+        judged: Whether the position of a value matters; it does not for random numbers.
 
     Raises:
         IncompatibleError: The shapes do not fit, or both layouts would and none was declared.
@@ -76,7 +76,7 @@ def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str, *, judged: 
 def found_layout(
     sample_shape: tuple[int, ...], spec: TensorSpec, dataset: str, *, judged: bool = True
 ) -> Layout | None:
-    """The layout of a network's input as it was declared, or as it follows from a sample's shape; else None.
+    """The layout of a network's input, as declared or as it follows from a sample's shape; else None.
 
     Raises:
         IncompatibleError: As for `fit`.
@@ -87,7 +87,7 @@ def found_layout(
 
 
 def likely_layout(shape: tuple[int, ...]) -> Layout | None:
-    """What the shape of a batch of images speaks for, by where the channels are; None where it speaks for neither."""
+    """The layout that the shape of a batch of images suggests, by the channel axis; None where it suggests none."""
     if len(shape) != 1 + IMAGE_AXES:
         return None
     first, last = shape[1] in CHANNELS, shape[3] in CHANNELS
@@ -104,10 +104,10 @@ def _declared(spec: TensorSpec) -> Layout | None:
 def _order(
     sample_shape: tuple[int, ...], wanted: tuple[int, ...], layout: Layout | None, name: str, dataset: str, judged: bool
 ) -> Order:
-    """How samples of the shape ``given`` become an input of the shape ``wanted``."""
+    """The order of axes that turns samples of the shape ``given`` into an input of the shape ``wanted``."""
     turned = (sample_shape[-1], *sample_shape[:-1]) if len(sample_shape) == IMAGE_AXES else None
     as_is, first = _fits(sample_shape, wanted), turned is not None and _fits(turned, wanted)
-    # With one channel, or one pixel, turning an image changes nothing.
+    # With one channel, or one pixel, transposing an image changes nothing.
     same = turned is None or sample_shape[-1] == 1 or math.prod(sample_shape[:-1]) == 1
     if layout == "nchw" and turned is not None and not first:
         raise IncompatibleError(
@@ -141,7 +141,7 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 
 def check_fixed(name: str, spec: TensorSpec) -> None:
-    """Refuse an input with axes that the file leaves free; a free batch axis counts as 1 and is none of them.
+    """Refuse an input with axes that the file leaves free, except for the batch axis, which counts as 1.
 
     Raises:
         IncompatibleError: There are such axes; names them.

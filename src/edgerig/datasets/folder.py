@@ -83,7 +83,7 @@ class Folder(ImageFiles):
         return parts if "validation" in parts else {**self._cut(parts["train"], ("validation",)), "test": parts["test"]}
 
     def _cut(self, by_class: Files, splits: tuple[Literal["test", "validation"], ...]) -> dict[SplitName, Files]:
-        """Cut each class into a training part and ``splits``."""
+        """Split each class into a training part and ``splits``."""
         shares = [getattr(self.settings, split) for split in splits]
         needed = 1 + sum(share > 0 for share in shares)
         parts: dict[SplitName, Files] = {"train": {}, "validation": {}, "test": {}}

@@ -23,7 +23,7 @@ def read_idx(data: bytes, name: str) -> NDArray[Any]:
         name: Its name, for errors.
 
     Raises:
-        DatasetError: It is no such file, or its length is not what its header says.
+        DatasetError: It is no such file, or its length contradicts its header.
     """
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != _UNSIGNED_BYTES:
         raise DatasetError(f"{name} is no IDX file of unsigned bytes.")

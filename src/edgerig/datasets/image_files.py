@@ -1,4 +1,4 @@
-"""What datasets of image files share: Pillow, one size to resize to, and classes that are known once prepared."""
+"""The common base of datasets of image files: Pillow, a size to resize to, and classes that are known once prepared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ImageFiles(Dataset):
         return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
 
     def _hold(self, splits: Mapping[SplitName, FileSamples], progress: Progress) -> None:
-        """Take the samples of each split, and see that every file is there and looks like an image."""
+        """Store the samples of each split, and check that every file exists and looks like an image."""
         self._splits = splits
         check_images([path for samples in splits.values() for path in samples.paths], progress)
 

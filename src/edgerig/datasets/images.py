@@ -19,10 +19,10 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 
 
 def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
-    """The pixels of an image file, turned as its EXIF orientation says.
+    """The pixels of an image file, rotated by its EXIF orientation.
 
-    Colour is converted to grey and grey to colour as ``channels`` asks; transparency is dropped; of 16 bits the upper
-    8 are kept; of an animation the first picture is taken.
+    Colour is converted to grey and grey to colour to match ``channels``; transparency is dropped; of 16 bits the upper
+    8 are kept; of an animation the first picture is used.
 
     Args:
         path: The file.
@@ -49,7 +49,7 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
 
 
 def check_images(paths: list[Path], progress: Progress) -> None:
-    """See that each file begins like an image; cheap, decodes nothing.
+    """Check that each file begins like an image; cheap, decodes nothing.
 
     Raises:
         DatasetError: One does not; names it.
@@ -67,14 +67,14 @@ def check_images(paths: list[Path], progress: Progress) -> None:
 
 
 def image_samples(paths: list[Path], labels: ArrayLike, channels: int) -> FileSamples:
-    """Samples out of image files, read when asked for."""
+    """Samples of image files, read on access."""
     return FileSamples(paths, labels, partial(read_image, channels=channels), f"image, {channels} channels")
 
 
 def _failures() -> tuple[type[Exception], ...]:
     from PIL import Image
 
-    # What Pillow's decoders raise on bad files; there is no common base.
+    # The errors of Pillow's decoders on bad files; they have no common base.
     return (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 

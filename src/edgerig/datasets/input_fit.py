@@ -1,4 +1,4 @@
-"""Whether samples fit the scale and zero point of a network's input: counted while they are quantized."""
+"""Whether samples fit the scale and zero point of a network's input, by counts taken while they are quantized."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from edgerig.artifact import TensorSpec
 from edgerig.datasets.preprocess import affine, dequantize
 
 Array = NDArray[Any]
-#: What is counted for each sample, in this order: values below and above the range, those farther from it than one
-#: step; sums of the squared error, of the values and of their squares; least and greatest value; 1 if all are whole.
+#: The counts of each sample, in this order: values below and above the range, those farther from it than one
+#: step; sums of the squared error, of the values and of their squares; minimum and maximum; 1 if all are integers.
 COLUMNS = ("below", "above", "far", "error", "sum", "squares", "least", "greatest", "whole")
-#: Share of values beyond the range from which it is said: calibration on percentiles leaves out far fewer.
+#: Share of values beyond the range from which a warning is given: calibration on percentiles leaves out far fewer.
 CLAMPED = 0.01
-#: Error of quantizing, as a share of the samples' standard deviation, from which it is said. Rounding to 8 bits over
-#: a range of ten standard deviations makes 0.01.
+#: Quantization error, as a share of the samples' standard deviation, from which a warning is given. Rounding to 8 bits
+#: over a range of ten standard deviations makes 0.01.
 ERROR = 0.1
-#: Share of the input's range that samples reach over, from which down it is said. Calibration takes the least and the
-#: greatest value of samples like them; pixels from 0 to 1 reach over half of the range from -1 to 1.
+#: Share of the input's range covered by samples below which a warning is given. Calibration takes the minimum and the
+#: maximum of similar samples; pixels from 0 to 1 cover half of the range from -1 to 1.
 REACH = 0.55
-#: Error of quantizing below which values are taken for integers already.
+#: Quantization error below which values count as integers already.
 EXACT = 1e-3
-#: So many values must have been seen: a few need not reach far.
+#: Fewest values for a warning about coverage: a few need not cover the range.
 LEAST_VALUES = 500
 
 
@@ -33,10 +33,10 @@ class InputFit(msgspec.Struct, frozen=True, kw_only=True):
     """How the samples fit the integers of the input.
 
     Attributes:
-        dtype: Of the input tensor. low, high: the real values that its least and its greatest integer stand for.
-        values: How many there were; ``below`` and ``above`` of them were clamped, ``far`` by more than one step.
+        dtype: Of the input tensor. low, high: the real values of its smallest and its largest integer.
+        values: Number of values; ``below`` and ``above`` of them were clamped, ``far`` by more than one step.
         error: Root mean square error of quantizing, over the standard deviation of the values; None if all are equal.
-        least, greatest: Of the values. whole: whether all are whole numbers.
+        least, greatest: Minimum and maximum of the values. whole: whether all are integers.
     """
 
     dtype: str
@@ -58,22 +58,22 @@ class InputFit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reach(self) -> float:
-        """The share of the range that the values reach over."""
+        """The share of the range that the values cover."""
         return (min(self.greatest, self.high) - max(self.least, self.low)) / (self.high - self.low)
 
     @property
     def calibrated(self) -> bool:
-        """Whether the range speaks of the samples that the network was made for: it has 8 bits, which are used up,
-        where 16 are the same on both sides of 0; and values are rounded, where plain integers are what they are.
+        """Whether the range was calibrated on the samples that the network was made for: it has 8 bits, which are used
+        fully, where a range of 16 bits is symmetric about 0; and values are rounded, where plain integers are not.
         """
         return self.dtype in ("int8", "uint8") and self.error is not None and self.error > EXACT
 
 
 def measure_fit(x: NDArray[np.float32], q: Array, spec: TensorSpec) -> NDArray[np.float64]:
-    """What `summarize_fit` needs of samples ``x``, (n, ...), and the integers ``q`` that they became.
+    """The counts that `summarize_fit` needs of samples ``x``, (n, ...), and their quantized integers ``q``.
 
     Returns:
-        Shape (n, 9), see `COLUMNS`; (n, 0) for an input that is no integer, which clamps nothing.
+        Shape (n, 9), see `COLUMNS`; (n, 0) for an input that is not integer, which clamps nothing.
     """
     dtype = np.dtype(spec.dtype)
     if dtype.kind not in "iu":
@@ -100,7 +100,7 @@ def measure_fit(x: NDArray[np.float32], q: Array, spec: TensorSpec) -> NDArray[n
 
 
 def summarize_fit(counts: NDArray[np.float64], spec: TensorSpec) -> InputFit | None:
-    """The fit of all samples, from what `measure_fit` gave of them; None for an input that is no integer."""
+    """The fit of all samples, from the counts of `measure_fit`; None for an input that is not integer."""
     if counts.shape[1] != len(COLUMNS) or not len(counts):
         return None
     named = dict(zip(COLUMNS, counts.T, strict=True))
@@ -127,11 +127,11 @@ def summarize_fit(counts: NDArray[np.float64], spec: TensorSpec) -> InputFit | N
 
 
 def judge_fit(fit: InputFit | None, *, reach: bool = True) -> list[str]:
-    """What is wrong with how samples fit an input, in sentences; none where they fit.
+    """Warnings about how samples fit an input, in sentences; none where they fit.
 
     Args:
         fit: As `summarize_fit` gives it.
-        reach: Whether the samples are of the sort that the input's range was made for, so that they should fill it.
+        reach: Whether the samples resemble those that the input's range was made for, so that they should cover it.
     """
     if fit is None:
         return []

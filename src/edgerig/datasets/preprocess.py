@@ -24,14 +24,14 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
     Args:
         raw: Samples of one shape, (n, H, W, C) for images and (n, ...) otherwise; or a list of images (H, W, C),
             whose heights and widths may differ where ``preprocessing.resize`` is given.
-        preprocessing: What to do. ``mean`` and ``std`` hold one number, or one for each of the last axis.
+        preprocessing: The steps. ``mean`` and ``std`` have one number, or one per element of the last axis.
 
     Returns:
         Shape (n, ...), float32.
 
     Raises:
-        DatasetError: The samples do not have one shape, or are no images and should be resized.
-        IncompatibleError: ``mean`` or ``std`` is of another length than the last axis, or ``std`` holds a 0.
+        DatasetError: The samples do not have one shape, or are no images and must be resized.
+        IncompatibleError: ``mean`` or ``std`` is of another length than the last axis, or ``std`` contains a 0.
 
     >>> images = np.array([[[[0], [255]]]], np.uint8)  # one image of 1 x 2 pixels in grey
     >>> apply(images, Preprocessing(scale=1 / 255, mean=(0.5,), std=(0.5,))).tolist()
@@ -43,7 +43,7 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
     std = _per_channel("std", preprocessing.std, x)
     if not std.all():
         raise IncompatibleError("The preprocessing divides by a std of 0.", "Give a std above 0.")
-    # In place and only where it changes something: this is the host's share of every measured sample.
+    # In place and only where it changes something: this is part of the host's time of every measured sample.
     if preprocessing.scale != 1.0:
         x *= np.float32(preprocessing.scale)
     if mean.any():
@@ -57,7 +57,7 @@ def resize(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
     """Resize one image by bilinear interpolation, with antialiasing where it shrinks.
 
     The triangle filter of width ``max(1, in / out)``, separable, centres aligned at half pixels, weights normalized
-    at the borders: what Pillow's ``BILINEAR`` does to a float image.
+    at the borders: equal to Pillow's ``BILINEAR`` on a float image.
 
     Args:
         image: Shape (H, W, C), any real dtype.
@@ -90,7 +90,7 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
         x: Preprocessed inputs, any shape; for per-channel quantization, whose axis counts the batch, that of ``spec``.
 
     Raises:
-        DatasetError: ``x`` holds a NaN, which no integer stands for.
+        DatasetError: ``x`` contains a NaN, which no integer can represent.
 
     >>> from edgerig.artifact import Quantization
     >>> spec = TensorSpec("x", (1, 4), "int8", Quantization((0.5,), (-10,)))
@@ -142,7 +142,7 @@ def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:
 
 
 def affine(spec: TensorSpec, ndim: int, dtype: type[np.floating[Any]]) -> tuple[Array, Array | float]:
-    """Scale and zero point of a tensor, in a shape that spreads over ``ndim`` axes.
+    """Scale and zero point of a tensor, in a shape that broadcasts over ``ndim`` axes.
 
     >>> from edgerig.artifact import Quantization
     >>> spec = TensorSpec("w", (2, 3), "int8", Quantization((0.5, 0.25), (0, 0), 0))

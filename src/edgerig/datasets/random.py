@@ -16,7 +16,7 @@ from edgerig.datasets import preprocess
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.progress import Progress
 
-#: Numbers that are made at once; even, for a word of the stream makes two.
+#: Numbers that are generated at once; even, since a word of the stream makes two.
 _PIECE = 1 << 20
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -38,12 +38,12 @@ class RandomSettings(plugins.Settings, frozen=True, kw_only=True):
 
 
 class RandomSamples(Samples):
-    """Samples that are made when asked for; sample i depends on the settings, the stream and i alone.
+    """Samples that are generated on access; sample i depends only on the settings, the stream and i.
 
     Args:
-        settings: What to make.
-        stream: Tells splits of the same settings apart.
-        places: Which samples of the stream, in order, shape (n,).
+        settings: Shape, dtype and seed.
+        stream: Distinguishes splits of the same settings.
+        places: Positions of the samples in the stream, in order, shape (n,).
     """
 
     def __init__(self, settings: RandomSettings, stream: int, places: Sequence[int] | NDArray[np.int64]) -> None:
@@ -74,11 +74,11 @@ class RandomSamples(Samples):
         return RandomSamples(self._settings, self._stream, self._places[indices])
 
     def _label(self, index: int) -> int:
-        # Classes take turns, so that none is empty.
+        # Classes alternate, so that none is empty.
         return index % self._settings.classes if self._settings.classes else -1
 
     def _fractions(self, index: int, count: int) -> NDArray[np.float32]:
-        """``count`` numbers out of the stream of `_bits`, made piece by piece: a sample may be as large as memory."""
+        """``count`` numbers from the stream of `_bits`, generated in chunks: a sample may be large."""
         generator = self._generator(index)
         values = np.empty(count, np.float32)
         for start in range(0, count, _PIECE):
@@ -99,7 +99,7 @@ class RandomSamples(Samples):
 
 
 class Random(Dataset):
-    """Random numbers of any shape. Its labels mean nothing, so nothing is judged."""
+    """Random numbers of any shape. Its labels mean nothing, so that no quality is computed."""
 
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "random numbers of any shape, for speed and smoke tests; nothing is judged"

@@ -1,4 +1,4 @@
-"""Samples that lie in memory, and samples that lie in files."""
+"""Samples in memory, and samples in files."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ class ArraySamples(Samples):
 
 
 class FileSamples(Samples):
-    """Samples in one file each, read when asked for.
+    """Samples in one file each, read on access.
 
     Args:
         paths: The files, n of them.
         labels: Class indices, shape (n,).
-        read: Gives the raw sample of a file, (H, W, C) for images; raises `DatasetError` naming a file that is bad.
-        reading: What ``read`` makes of a file, in words; part of the fingerprint.
+        read: Returns the raw sample of a file, (H, W, C) for images; raises `DatasetError` naming a bad file.
+        reading: A description of what ``read`` does; part of the fingerprint.
 
     Attributes:
         paths: As given.
         fingerprint: SHA-256 over the contents of the files, their order, the labels and ``reading``. Files are read
-            for it once in a process, as long as size, times of change and inode stay the same.
+            for it once per process, as long as size, modification times and inode stay the same.
     """
 
     def __init__(self, paths: Sequence[Path], labels: ArrayLike, read: Callable[[Path], Array], reading: str) -> None:
@@ -98,7 +98,7 @@ class FileSamples(Samples):
         def load(path: Path) -> NDArray[np.float32]:
             return preprocess.apply([self._read(path)], preprocessing).squeeze(0)
 
-        # Decoders and numpy let go of the interpreter's lock; resizing at once keeps only small images in memory.
+        # Decoders and numpy release the interpreter's lock; resizing immediately keeps only small images in memory.
         with ThreadPoolExecutor() as pool:
             images = list(pool.map(load, chosen))
         for path, image in zip(chosen, images, strict=True):

@@ -1,4 +1,4 @@
-"""Choosing samples so that every machine chooses the same: splits and calibration sets."""
+"""Reproducible selection of samples, equal on every machine: splits and calibration sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Indices = NDArray[np.int64]
 
 
 def stable_permutation(n: int, seed: int) -> Indices:
-    """The indices 0 to n - 1 in an order that depends on ``seed`` alone.
+    """The indices 0 to n - 1 in an order that depends only on ``seed``.
 
     Made from the raw stream of PCG64, which numpy promises never to change; it makes no such promise for
     ``Generator.permutation``.
@@ -25,11 +25,11 @@ def stable_permutation(n: int, seed: int) -> Indices:
 
 
 def stratified_split(labels: Indices, share: float, seed: int) -> tuple[Indices, Indices]:
-    """Split samples in two so that each class gives the same share.
+    """Split samples in two parts with the same share of each class.
 
     Args:
         labels: Shape (n,).
-        share: Of each class that goes to the second part, in [0, 1); rounded to whole samples, halves to even.
+        share: Share of each class for the second part, in [0, 1); rounded to whole samples, halves to even.
 
     Returns:
         Indices of the first and of the second part, each ascending.
@@ -45,20 +45,20 @@ def stratified_split(labels: Indices, share: float, seed: int) -> tuple[Indices,
 def split_by_name(names: Sequence[str], shares: Sequence[float]) -> list[Indices]:
     """Split the files of one class by their names.
 
-    Names are ordered by their SHA-256 and cut in that order; so a split depends on the names alone, and adding a
-    file moves few others. Each part with a share above 0 gets one file at least, as long as there are enough.
+    Names are sorted by their SHA-256 and divided in that order; so a split depends only on the names, and adding a
+    file moves few others. Each part with a share above 0 gets at least one file, as long as there are enough.
 
     Args:
         names: The files' names, without the folder in which the dataset lies.
-        shares: Of the parts after the first; the first gets the rest.
+        shares: The shares of all parts but the first, which gets the rest.
 
     Returns:
         Indices for each of the ``len(shares) + 1`` parts, each ascending.
     """
-    # A name on disk is bytes and need not be UTF-8.
+    # A name on disk is a byte string and need not be UTF-8.
     order = sorted(range(len(names)), key=lambda i: files.sha256(names[i].encode(errors="surrogateescape")))
     counts = [max(1, round(len(names) * share)) if share > 0 else 0 for share in shares]
-    # Rounding up several shares of a few files must not leave the first part with none.
+    # Rounding up several shares of a few files must leave at least one file for the first part.
     while sum(counts) >= len(names) and max(counts, default=0) > 1:
         counts[counts.index(max(counts))] -= 1
     parts, start = [], 0
@@ -69,13 +69,13 @@ def split_by_name(names: Sequence[str], shares: Sequence[float]) -> list[Indices
 
 
 def calibration_indices(samples: Samples, count: int, seed: int = 0) -> Indices:
-    """Indices of ``count`` samples to calibrate with, classes as equal in number as can be.
+    """Indices of ``count`` samples for calibration, with classes as evenly represented as possible.
 
-    Classes take turns, each giving its samples in a seeded order; a class that has no more is passed over.
+    Classes alternate, each giving its samples in a seeded order; a class without samples left is skipped.
 
     Args:
         samples: Usually the training split.
-        count: How many; all samples if there are no more.
+        count: Number of samples; all if there are fewer.
         seed: Equal seeds draw equal samples on every machine.
 
     Raises:
@@ -89,5 +89,5 @@ def calibration_indices(samples: Samples, count: int, seed: int = 0) -> Indices:
     for label in np.unique(labels):
         own = labels == label
         turn[own] = np.arange(int(own.sum()))
-    # Stable: within one turn the seeded order decides which class comes first.
+    # A stable sort: within one turn the seeded order decides which class comes first.
     return order[np.argsort(turn, kind="stable")][:count]

@@ -1,4 +1,4 @@
-"""What a model is: how to build and train a network, and how its inputs are made."""
+"""The base class of models: how to build and train a network, and how its inputs are preprocessed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ModelWrapper(Plugin, ABC):
 
 
 class TakesSamples(Protocol):
-    """What takes preprocessed samples of one shape."""
+    """A model that takes preprocessed samples of one shape."""
 
     name: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""What a user declares of a model file because the file does not say it: shapes, layout, the output to judge."""
+"""Declarations of a user about a model file that the file lacks: shapes, layout, the output to score."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from edgerig.datasets.fitting import check_fixed, found_layout
 from edgerig.errors import DatasetError, IncompatibleError, UnknownNameError
 from edgerig.models.files import specification_of
 
-#: Axes of a batch of samples that can have a layout: the batch, and what is more than one number.
+#: Number of axes of a batch of samples that can have a layout.
 LAYOUT_AXES = 2
 #: Classes that are named in a message.
 MOST_NAMES = 5
 
 
 def declare(artifact: Artifact, layout: Layout | None = None, output: str | None = None) -> Artifact:
-    """``artifact`` with the layout of its input and the output that is judged.
+    """``artifact`` with the layout of its input and the output to score.
 
     Args:
         artifact: The model.
-        layout: ``"nchw"`` or ``"nhwc"``; None where it is to be found from the shape.
-        output: The name of an output; None for the first one, or for what the artifact's description says.
+        layout: ``"nchw"`` or ``"nhwc"``; None to infer it from the shape.
+        output: The name of an output; None for the one in the artifact's description, or the first.
 
     Raises:
         IncompatibleError: The input has no axes for a layout, or the output is no tensor of numbers.
@@ -46,7 +46,7 @@ def declare(artifact: Artifact, layout: Layout | None = None, output: str | None
 
 
 def output_index(artifact: Artifact, output: str) -> int:
-    """The place of an output among those of a model, by its name.
+    """The index of an output of a model, by its name.
 
     Raises:
         IncompatibleError: It is no tensor of numbers. UnknownNameError: There is none of that name.
@@ -81,13 +81,13 @@ def with_found_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
 
 
 def check_classes(artifact: Artifact, dataset: Dataset) -> str | None:
-    """Whether a network that knows its classes has those of a dataset, in their order.
+    """Check that a network that knows its classes has those of a dataset, in their order.
 
     Returns:
-        What is to be said where they have other names; None where they are the same, or where one of both has none.
+        A warning where the names differ; None where they are equal, or where one of the two has none.
 
     Raises:
-        IncompatibleError: They are the same in another order, so that right answers would count as wrong ones.
+        IncompatibleError: They are the same in another order, so that correct predictions would count as errors.
     """
     own, wanted = artifact.classes, dataset.classes
     if dataset.task != "classification" or not own or not wanted or own == wanted:
@@ -110,7 +110,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def with_likely_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
-    """As `with_found_layout`, but a dataset that does not fit is no fault yet: not everything needs its samples."""
+    """As `with_found_layout`, but a dataset that does not fit is ignored: not everything needs its samples."""
     try:
         return with_found_layout(artifact, dataset)
     except (IncompatibleError, DatasetError):
@@ -118,15 +118,15 @@ def with_likely_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
 
 
 def with_fixed_shapes(artifact: Artifact, shapes: Mapping[str, Sequence[int]], folder: Path) -> Artifact:
-    """An ONNX file in ``folder`` like ``artifact``, its inputs with the given shapes.
+    """A copy in ``folder`` of the ONNX file ``artifact``, with inputs of the given shapes.
 
     Args:
         artifact: An ONNX file that leaves axes free.
         shapes: A shape, batch axis included, for each input that needs one, by its name.
-        folder: Where the file and its description go.
+        folder: Folder for the file and its description.
 
     Raises:
-        IncompatibleError: It is no ONNX file, or a shape contradicts what the file says.
+        IncompatibleError: It is no ONNX file, or a shape contradicts the file.
         UnknownNameError: There is no such input.
     """
     format = formats.named(artifact.format)

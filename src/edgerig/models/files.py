@@ -20,12 +20,12 @@ def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, cla
     """The artifact of any model file: .keras, .h5, .tflite, .onnx, or of a format that a plugin reads.
 
     If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file, that one is used;
-    otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and ``classes`` go before
-    those of a description.
+    otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and ``classes`` override those
+    of a description.
 
     Raises:
         ModelError: The file is missing, corrupt, or of no known format; or its description is damaged or that of
-            another file, so that nobody knows which preprocessing the network was made for.
+            another file, so that the network's preprocessing is unknown.
         MissingExtraError: Reading this format needs a package that is not installed.
     """
     path = Path(path)
@@ -55,7 +55,7 @@ def _described(path: Path, format: str, digest: str) -> Artifact | None:
 
 
 def _somebody_elses(sidecar: Path) -> bool:
-    """Whether it is sound JSON that never was a description of ours."""
+    """Whether it is valid JSON that is not a description of edgerig's."""
     try:
         content = msgspec.json.decode(sidecar.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -64,14 +64,14 @@ def _somebody_elses(sidecar: Path) -> bool:
 
 
 def specification_of(format: Format, path: Path, graph: Graph | None = None) -> Specification | None:
-    """Inputs, outputs and scheme of a file of a known format, by its own word or else by its operators; None if neither
-    tells.
+    """Inputs, outputs and scheme of a file of a known format, as the format states them or else by its operators; None
+    if neither is available.
 
     Args:
         graph: The operators, where they were read already.
 
     Raises:
-        ModelError: The file is missing or corrupt, or a tensor cannot be.
+        ModelError: The file is missing or corrupt, or has an impossible tensor.
     """
     specification = format.specification(path)
     if specification is not None:

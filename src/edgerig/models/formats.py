@@ -41,7 +41,7 @@ class TFLite(Format):
 
 
 class Onnx(Format):
-    """ONNX; weights that lie in files beside it are put inside where it is read."""
+    """ONNX; weights in external files are merged into it where it is read."""
 
     name = "onnx"
     summary = "ONNX: .onnx, with the external data that it names"
@@ -72,7 +72,7 @@ class Onnx(Format):
 
 
 class Keras(Format):
-    """Keras 3's archives, and HDF5 files of Keras 2 and 3. Layers are not operators as they run."""
+    """Keras 3's archives, and HDF5 files of Keras 2 and 3. Their layers are not the operators that run."""
 
     name = "keras"
     summary = "Keras: .keras, .h5, .hdf5"

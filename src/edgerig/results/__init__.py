@@ -1,1 +1,1 @@
-"""Bundles and what they hold."""
+"""Bundles and their content."""

@@ -6,14 +6,14 @@
     rig.yaml             the rig file as it was given
     artifacts/           the deployed files with their descriptions
     cells/<id>/          result.json and samples.npz once its first round is finished; partial/ until then; the times
-                         of later rounds in rounds/; failure.json where a round failed; the folder is called by the
-                         id, or by `folder_name` of one that cannot be the name of a folder
+                         of later rounds in rounds/; failure.json where a round failed; the folder has the name of the
+                         id, or by `folder_name` where the id cannot be the name of a folder
     results.json         everything, once all cells are finished
     report.html .md .json
 
-``result.json`` is written after each round, last and in one step, so that a run that is killed at any moment loses no
-finished round; a cell is finished when that says so (`is_complete`). What cannot be read costs no more than itself: it
-is named, and the rest is read.
+``result.json`` is written after each round, last and atomically, so that a run that is killed at any moment loses no
+finished round; a cell is finished when its result says so (`is_complete`). A file that cannot be read is reported, and
+the rest of the bundle is read.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OUT_OF_CELLS = "Shown is what the files of the cells hold."
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """``bundle.json``: what the run is, before anything is measured.
+    """``bundle.json``: the description of the run, before anything is measured.
 
     ``plan_hash`` covers rig and cells; only a run with the same one may be resumed. ``model`` and ``dataset`` are
     None until they are prepared. ``data`` is the digest of the test samples as they go into a network; ``references``
@@ -76,14 +76,14 @@ class Bundle:
     """A folder that is, or will be, a bundle.
 
     Args:
-        path: The folder. Where that is a link, what it leads to is the bundle, and the link stays.
+        path: The folder. If it is a link, the bundle is the target, and the link stays.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._lock = FolderLock(self.path)
 
-    # ---- where things lie
+    # ---- paths
 
     @property
     def artifacts(self) -> Path:
@@ -95,7 +95,7 @@ class Bundle:
         return self.path / "cells" / folder_name(identity)
 
     def scratch(self, identity: str) -> Path:
-        """Folder of what one cell has measured so far; gone when the cell is finished."""
+        """Folder of the partial results of one cell; removed when the cell is finished."""
         return self.cell(identity) / "partial"
 
     # ---- state
@@ -112,50 +112,50 @@ class Bundle:
 
     @property
     def begun(self) -> bool:
-        """Whether anything is measured here, be it a whole cell or a part of one."""
+        """Whether anything is measured here, a whole cell or a part of one."""
         return any(self.path.glob("cells/*/result.json")) or any(self.path.glob("cells/*/partial/*"))
 
     def clear(self) -> None:
-        """Take away what a run wrote that measured nothing: header, artifacts, notes of failure and the report of them.
+        """Remove the files of a run that measured nothing: header, artifacts, notes of failure and their report.
 
-        Files that are not the run's own stay, and so does the folder if it holds such.
+        Other files stay, and so does the folder if it has any.
         """
         for name in ("cells", "artifacts"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        # The header last: until then the folder can be seen to be a bundle.
+        # The header last: until then the folder can be recognized as a bundle.
         for name in ("rig.yaml", "report.html", "report.md", "report.json", "bundle.json"):
             (self.path / name).unlink(missing_ok=True)
 
     def lock(self) -> None:
-        """Keep a second run out of this folder until this process ends.
+        """Lock the folder against other runs until this process ends.
 
         Raises:
-            UsageError: Another run is at work here.
+            UsageError: Another run is writing here.
         """
         self._lock.acquire()
 
     def unlock(self) -> None:
-        """Let others in again."""
+        """Release the lock."""
         self._lock.release()
 
     @property
     def locked(self) -> bool:
-        """Whether this object keeps others out."""
+        """Whether this object holds the lock."""
         return self._lock.held
 
     def archive(self) -> Path:
-        """Move a finished bundle aside, to ``<path>.1``, ``.2`` and so on; returns where it went.
+        """Move a finished bundle aside, to ``<path>.1``, ``.2`` and so on; returns its new path.
 
-        Where ``path`` is a link, what it leads to is moved, so that the next run goes to the same disk. The new, empty
-        folder in the old one's place is locked before anybody else can come by.
+        Where ``path`` is a link, its target is moved, so that the next run uses the same disk. The new, empty folder in
+        its place is locked before another process can use it.
 
         Raises:
-            UsageError: Another run is at work here.
+            UsageError: Another run is writing here.
         """
         return self._lock.move_aside()
 
     def put_back(self, old: Path) -> bool:
-        """Undo `archive`, if nothing has come into the folder since, and unlock; tells whether it did."""
+        """Undo `archive`, if nothing was added to the folder since, and unlock; returns whether it was undone."""
         return self._lock.move_back(old)
 
     # ---- content
@@ -168,18 +168,18 @@ class Bundle:
         """Read ``bundle.json``.
 
         Raises:
-            StorageError: There is none, or it is of another version or damaged.
+            StorageError: It is missing, of another version, or damaged.
         """
         return read_document(self.path / "bundle.json", Header, self.path)
 
     def write_cell(self, result: CellResult, arrays: dict[str, NDArray[Any]]) -> CellResult:
-        """Store a cell after its first round: raw samples first, then the result that marks it measured.
+        """Store a cell after its first round: raw samples first, then the result that marks it as measured.
 
         Returns:
-            What was stored: ``result`` without numbers that JSON cannot hold, see `finite`.
+            The stored result: ``result`` without numbers that JSON cannot represent, see `finite`.
 
         Raises:
-            InferenceError: The result holds such a number where nothing can stand for it; nothing is stored.
+            InferenceError: The result has such a number where no replacement is possible; nothing is stored.
             StorageError: The disk is full, or the folder cannot be written.
         """
         result = finite(result)
@@ -206,11 +206,11 @@ class Bundle:
         return result
 
     def round_times(self, cell: CellResult, limit: int | None = None) -> tuple[NDArray[np.int64], ...]:
-        """On-device times in ns of each round's inferences, shape (m,) each, in order; of an older bundle its only one.
+        """On-device times in ns of each round's inferences, shape (m,) each, in order; an older bundle has one round.
 
         Args:
-            cell: The result that tells which rounds there are.
-            limit: Bytes that they may take together.
+            cell: The result with its rounds.
+            limit: Largest size of all of them, in bytes.
 
         Raises:
             StorageError: A file is gone or damaged, or larger than ``limit``.
@@ -226,7 +226,7 @@ class Bundle:
         """A finished cell's result, or None if it is not finished.
 
         Raises:
-            StorageError: It is there and cannot be read.
+            StorageError: It exists and cannot be read.
         """
         path = self.cell(identity) / "result.json"
         if not path.exists():
@@ -238,7 +238,7 @@ class Bundle:
         return result
 
     def read_failure(self, identity: str) -> CellFailure | None:
-        """Why a cell could not be measured, or None if there is no such note that can be read."""
+        """Why a cell could not be measured, or None if there is no readable note."""
         path = self.cell(identity) / "failure.json"
         try:
             return read_document(path, CellFailure, self.path) if path.exists() else None
@@ -246,10 +246,10 @@ class Bundle:
             return None
 
     def read_cells(self, identities: Iterable[str]) -> tuple[list[CellResult], list[CellFailure]]:
-        """The cells that have a round at least, and why others have not all of theirs, as far as that is known.
+        """The cells that have at least one round, and why others lack rounds, as far as that is known.
 
-        A cell whose result cannot be read is among the failures, with the reason. One that lacks rounds says so among
-        its warnings.
+        A cell whose result cannot be read is among the failures, with the reason. A cell that lacks rounds has a
+        warning about it.
         """
         cells, failures = [], []
         for identity in identities:
@@ -271,7 +271,7 @@ class Bundle:
         Args:
             identity: The cell's id.
             names: The arrays to read.
-            limit: Bytes that they may take together, as in `read_arrays`.
+            limit: Largest size of all of them in bytes, as in `read_arrays`.
 
         Raises:
             StorageError: The file is gone or damaged, or would take more memory than any cell's.
@@ -283,9 +283,9 @@ class Bundle:
         files.write_json(self.path / "results.json", result)
 
     def result(self) -> RunResult:
-        """Everything the run produced; what there is so far, with ``finished`` None, if it is not finished.
+        """The whole result of the run; of an unfinished one the result so far, with ``finished`` None.
 
-        If ``results.json`` cannot be read, what the cells' own files hold, with a warning that says so.
+        If ``results.json`` cannot be read, the content of the cells' own files, with a warning about it.
 
         Raises:
             StorageError: This is no bundle, or it is damaged or of another version.
@@ -307,7 +307,7 @@ class Bundle:
         """``results.json``.
 
         Raises:
-            StorageError: There is none, or it cannot be read.
+            StorageError: It is missing, or cannot be read.
         """
         path = self.path / "results.json"
         result = read_document(path, RunResult, self.path, MAX_RESULTS)
@@ -315,7 +315,7 @@ class Bundle:
         return with_honest_intervals(result)
 
     def partial(self) -> RunResult:
-        """A result out of the cells that are finished so far, and of those that failed.
+        """A result of the cells that are finished so far, and of those that failed.
 
         Raises:
             StorageError: This is no bundle, or nothing in it was measured or tried yet.

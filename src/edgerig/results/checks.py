@@ -1,4 +1,4 @@
-"""What must hold between the values of a result that was read from a file, whoever wrote it."""
+"""Consistency checks between the values of a result that was read from a file, which is not trusted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from edgerig.errors import StorageError
 from edgerig.results.types import MAX_ROUNDS, CellResult, RunResult
 
-#: Characters of an id.
+#: Largest length of an id.
 LONGEST_ID = 4000
 
 
@@ -15,7 +15,7 @@ def check_cell(cell: CellResult, path: Path) -> None:
     """Refuse a cell whose values contradict each other.
 
     Raises:
-        StorageError: Something does; names it.
+        StorageError: Names the contradiction.
     """
     fault = _fault(cell)
     if fault is not None:
@@ -23,10 +23,10 @@ def check_cell(cell: CellResult, path: Path) -> None:
 
 
 def check_run(result: RunResult, path: Path) -> None:
-    """Refuse a run with a cell whose values contradict each other, or with two of one id.
+    """Refuse a run with a cell whose values contradict each other, or with two cells of one id.
 
     Raises:
-        StorageError: There is one; names it.
+        StorageError: Names the cell.
     """
     seen: set[str] = set()
     for cell in result.cells:

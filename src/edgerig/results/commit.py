@@ -1,4 +1,4 @@
-"""Which commit of the user's own sources a run was made from."""
+"""The commit of the user's own sources that a run was made from."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 import re
 from pathlib import Path
 
-#: Variables that name the commit under test, in continuous integrations; the first one is for all others.
+#: Variables with the commit under test, set by continuous integrations; the first one serves all others.
 VARIABLES = ("EDGERIG_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION", "GIT_COMMIT")
 _ID = re.compile(r"[0-9a-fA-F]{7,64}")
-#: Bytes of the largest list of packed references that is looked through.
+#: Largest list of packed references that is searched, in bytes.
 _MOST = 16 << 20
 
 
 def current_commit(folder: Path | None = None) -> str:
-    """The commit that an integration says it tests, or that is checked out where ``folder`` lies; empty if neither.
+    """The commit that a continuous integration reports, or that is checked out at ``folder``; empty if neither.
 
-    Reads git's own files, so that git need not be there. Changes that are not committed are not seen.
+    Reads git's own files, so that git need not be installed. Uncommitted changes are not noticed.
 
     Args:
-        folder: Where to look; the working folder by default.
+        folder: The folder to search from; the working folder by default.
     """
     said = next((value for name in VARIABLES if _ID.fullmatch(value := os.environ.get(name, "").strip())), "")
     if said:

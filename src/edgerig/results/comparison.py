@@ -1,4 +1,4 @@
-"""Qualities compared over the samples that both have run, sample by sample."""
+"""Paired comparison of qualities, over the samples that both ran."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """What one cell answered: places of its samples in the test split, labels, predicted classes; each (n,)."""
+    """The predictions of one cell: positions of its samples in the test split, labels, predicted classes; each (n,)."""
 
     cell: str
     indices: Array
@@ -26,14 +26,14 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 class Paired(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell's accuracy on the ``samples`` that it shares with the baseline, and sample by sample against that.
+    """One cell's accuracy on the ``samples`` that it shares with the baseline, and its paired comparison with that.
 
     Attributes:
-        errors, baseline_errors: Wrong answers of either. accuracy, low, high: share of the cell's right ones with
+        errors, baseline_errors: Wrong predictions of either. accuracy, low, high: share of the cell's correct ones with
             Wilson's 95 % interval.
-        lost: Samples that only the baseline is right for; ``gained``: those that only this cell is right for.
-        ratio: Errors for one error of the baseline; None where the baseline makes none.
-        p: Two-sided p of McNemar's test that both are right equally often.
+        lost: Samples that only the baseline predicts correctly; ``gained``: those that only this cell does.
+        ratio: Errors relative to the baseline's; None where the baseline makes none.
+        p: Two-sided p of McNemar's test for equal accuracy.
     """
 
     cell: str
@@ -50,12 +50,12 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def different(self) -> bool:
-        """Whether chance alone would make such a difference less often than once in twenty times."""
+        """Whether the difference is significant at 5 %."""
         return self.p < SIGNIFICANCE
 
 
 def answers_of(cell: str, arrays: Mapping[str, Array]) -> Answers | None:
-    """The labelled answers of a cell, out of its raw arrays; None where there are none, or they do not fit together."""
+    """The labelled predictions of a cell, from its raw arrays; None where there are none, or their shapes differ."""
     try:
         indices, labels, predictions = (np.asarray(arrays[name]) for name in ("indices", "labels", "predictions"))
     except KeyError:
@@ -74,7 +74,7 @@ def answers_of(cell: str, arrays: Mapping[str, Array]) -> Answers | None:
 def compare_with(series: Sequence[Answers], baseline: Answers) -> tuple[Paired, ...]:
     """Each of ``series`` against ``baseline`` on the samples that both ran; those that share none are left out.
 
-    All are answers to samples of one and the same test split.
+    All are predictions for samples of the same test split.
     """
     return tuple(
         _paired(answers, baseline, shared) for answers in series if len(shared := shared_samples([answers, baseline]))
@@ -82,12 +82,12 @@ def compare_with(series: Sequence[Answers], baseline: Answers) -> tuple[Paired, 
 
 
 def shared_samples(series: Sequence[Answers]) -> Array:
-    """The places in the test split of the samples that all of ``series``, at least one, have run, in order."""
+    """The sorted positions in the test split of the samples that all of ``series``, at least one, have run."""
     return reduce(lambda first, other: np.intersect1d(first, other, assume_unique=True), [s.indices for s in series])
 
 
 def right_answers(answers: Answers, places: Array) -> NDArray[np.bool_]:
-    """Whether each of the samples at ``places``, all of them its own, was answered right; shape of ``places``."""
+    """Whether each of the samples at ``places``, all of them its own, is predicted correctly; shape of ``places``."""
     order = np.argsort(answers.indices)
     rows = order[np.searchsorted(answers.indices[order], places)]
     return np.asarray(answers.labels[rows] == answers.predictions[rows])

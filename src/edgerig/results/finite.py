@@ -1,4 +1,4 @@
-"""No number that JSON cannot hold gets into a file: infinity and NaN would be read back as nothing at all."""
+"""Keeps numbers that JSON cannot represent out of files: infinity and NaN would be read back as null."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class _NotFiniteError(Exception):
-    """A number without a place that could say so."""
+    """A number that nothing can replace."""
 
 
 def finite(value: T) -> T:
-    """``value`` with every infinite number and every NaN replaced where its type can say that there is none.
+    """``value`` with every infinite number and every NaN replaced, where its type allows for a missing value.
 
-    The nearest enclosing place decides: one that may be `Unavailable` becomes that, with the reason; one that may be
-    None becomes None; among plain values (settings) the number becomes a text.
+    The nearest enclosing type decides: where it may be `Unavailable`, it becomes that, with the reason; where it may
+    be None, it becomes None; among plain values (settings) the number becomes a text.
 
     Raises:
-        InferenceError: A number has no such place; names the field.
+        InferenceError: A number cannot be replaced; names the field.
     """
     try:
         result: T = _struct(value, "")
@@ -81,7 +81,7 @@ def _inside(value: Any, choices: tuple[Any, ...], where: str) -> Any:
 
 
 def _item(choices: tuple[Any, ...], kinds: tuple[type, ...], index: int) -> Any:
-    """The declared type of what a tuple, list or dict holds; `Any` where it is not declared."""
+    """The declared type of an item of a tuple, list or dict; `Any` where it is not declared."""
     for choice in choices:
         if get_origin(choice) in kinds:
             return get_args(choice)[index]

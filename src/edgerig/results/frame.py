@@ -1,4 +1,4 @@
-"""Results as rows: for data frames, for a notebook, and in a line."""
+"""Results as rows of data frames, in notebooks, and as one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from edgerig.errors import NotInstalledError
 from edgerig.measure.kinds import Measurement, Unavailable, microseconds
 
-#: Fields of a cell that are looked into, and of the last two only these.
+#: Fields of a cell that are expanded, and of the last two only these.
 _PARTS: dict[str, tuple[str, ...]] = {
     "latency": (),
     "quality": (),
@@ -41,9 +41,9 @@ def to_dataframe(cells: Sequence[Any]) -> Any:
 def rows_of(cells: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Every number and name of the cells, and the units of the numbers.
 
-    Whatever the results hold is there without a list of it: ``latency.steady`` becomes ``latency_steady``, the metric
-    ``accuracy`` ``quality_accuracy``, in SI units. A number has columns besides: ``_low`` and ``_high`` where it has
-    bounds, ``_kind`` where it is there, ``_unavailable`` with the reason where it is not.
+    Columns follow from the fields of the results: ``latency.steady`` becomes ``latency_steady``, the metric
+    ``accuracy`` ``quality_accuracy``, in SI units. A number has further columns: ``_low`` and ``_high`` where it has
+    bounds, ``_kind`` where it is available, ``_unavailable`` with the reason where it is not.
     """
     units: dict[str, str] = {}
     rows = [dict(_entries(cell, units)) for cell in cells]
@@ -64,7 +64,7 @@ def _entries(cell: Any, units: dict[str, str]) -> Iterator[tuple[str, Any]]:
 
 
 def _entry(name: str, value: Any, units: dict[str, str]) -> Iterator[tuple[str, Any]]:
-    """A value as columns; nothing for what is no number and no text, such as rounds and layers."""
+    """A value as columns; nothing for values that are neither numbers nor texts, such as rounds and layers."""
     if isinstance(value, Measurement):
         units[name] = value.unit
         yield name, value.value
@@ -90,7 +90,7 @@ def _entry(name: str, value: Any, units: dict[str, str]) -> Iterator[tuple[str, 
 
 
 def cell_words(cell: Any) -> list[str]:
-    """The first quality, the median latency and the size of a cell, as far as they are known."""
+    """The first quality, the median latency and the size of a cell, where known."""
     metric = cell.quality.metrics[0] if cell.quality.metrics else None
     value = (
         "" if metric is None else f"{metric.value:.2%}" if metric.unit == "1" else f"{metric.value:.4g} {metric.unit}"
@@ -113,12 +113,12 @@ def _latency(steady: Measurement) -> str:
 
 
 def cell_repr(cell: Any) -> str:
-    """A cell in a line."""
+    """A cell in one line."""
     return f"<CellResult {cell.id!r}: {', '.join(cell_words(cell))}>"
 
 
 def run_repr(result: Any) -> str:
-    """A run in a line."""
+    """A run in one line."""
     planned = max(len(result.planned), len(result.cells))
     state = "finished" if result.finished else "not finished"
     return f"<RunResult {result.name!r}: {len(result.cells)} of {planned} cells, {state}>"

@@ -1,10 +1,10 @@
 """One run at a time in a folder, also while the folder is moved aside.
 
-Two locks, both of ``flock`` and so gone with the process that holds them:
+Two locks, both of ``flock``, which the system releases when the process ends:
 
-- ``<folder>/.lock`` is held as long as a run writes there. It is a file in the folder, and so moves away with it.
-- ``.<name>.lock`` beside the folder is held for the moment in which a folder is made and locked, moved, or moved back.
-  Whoever wants the folder meanwhile waits, and never finds the gap between the old folder and the new one.
+- ``<folder>/.lock`` is held as long as a run writes there. It is a file in the folder, and so moves with it.
+- ``.<name>.lock`` beside the folder is held while a folder is created and locked, moved, or moved back. Other processes
+  that want the folder wait for it, so that they never see the gap between the old folder and the new one.
 """
 
 from __future__ import annotations
@@ -21,22 +21,21 @@ from edgerig.errors import StorageError, UsageError, storing
 
 #: Name of the lock in the folder.
 LOCK = ".lock"
-#: Seconds in which a folder is moved, even on a slow disk; who has to wait longer is told that it is in use.
+#: Longest time to move a folder in seconds, even on a slow disk; a process that waits longer reports that it is in use.
 LONGEST_MOVE = 10.0
-#: Seconds between two looks whether the move is over.
+#: Seconds between two attempts to lock while a folder is moved.
 PAUSE = 0.01
-#: Times that a run which ends may take the folder or its lock away from under one that wants it.
+#: Attempts to lock a folder that runs remove, or whose lock file they remove, as they end.
 LOCK_TRIES = 5
-#: Characters of a folder's name in that of the lock beside it, so that it fits any file system.
+#: Characters of a folder's name in the name of the lock beside it, so that it fits any file system.
 LONGEST_NAME = 200
 
 
 class FolderLock:
-    """The right of one run to write into a folder.
+    """The lock that allows one run to write into a folder.
 
     Args:
-        path: The folder, which need not exist. Where it is a link, what that leads to is locked and moved; the link
-            stays.
+        path: The folder, which need not exist. If it is a link, the target is locked and moved; the link stays.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,15 +44,15 @@ class FolderLock:
 
     @property
     def held(self) -> bool:
-        """Whether this object keeps others out."""
+        """Whether this object holds the lock."""
         return self._handle is not None
 
     def acquire(self) -> None:
-        """Make the folder, if need be, and keep every other run out of it until `release` or the process' end.
+        """Create the folder, if need be, and lock it until `release` or the end of the process.
 
         Raises:
-            UsageError: Another run is at work here.
-            StorageError: The folder cannot be made, or leads to itself.
+            UsageError: Another run is writing here.
+            StorageError: The folder cannot be created, or is a link to itself.
         """
         if self._handle is not None:
             return
@@ -64,7 +63,7 @@ class FolderLock:
             self._handle = self._lock(folder)
 
     def release(self) -> None:
-        """Let others in again."""
+        """Release the lock."""
         if self._handle is not None:
             (self.path / LOCK).unlink(missing_ok=True)
             os.close(self._handle)
@@ -74,11 +73,11 @@ class FolderLock:
         """Move the folder to ``<path>.1``, ``.2`` and so on, and lock a new, empty one in its place.
 
         Returns:
-            Where the old one is.
+            The new path of the old one.
 
         Raises:
-            UsageError: Another run is at work here.
-            StorageError: It cannot be moved; it is as it was, and locked.
+            UsageError: Another run is writing here.
+            StorageError: It cannot be moved; it is unchanged, and locked.
         """
         self.acquire()
         folder = self.target()
@@ -102,9 +101,9 @@ class FolderLock:
         return old
 
     def move_back(self, old: Path) -> bool:
-        """Undo `move_aside`, if nothing has come into the folder since; tells whether it did.
+        """Undo `move_aside`, if nothing was added to the folder since; returns whether it was undone.
 
-        The folder is not locked any more, in either case.
+        The folder is unlocked in either case.
         """
         folder = self.target()
         with self._moving(folder):
@@ -128,27 +127,27 @@ class FolderLock:
             raise StorageError(f"{self.path} is a link that leads to itself.", "Choose another --out.") from error
 
     def _lock(self, folder: Path) -> int:
-        """Lock ``folder``, which nobody moves meanwhile; returns the file descriptor that holds the lock."""
+        """Lock ``folder``, while the lock beside it is held; returns the file descriptor that holds the lock."""
         for _ in range(LOCK_TRIES):
             with storing(self.path):
                 folder.mkdir(parents=True, exist_ok=True)
                 try:
                     handle = _locked(folder / LOCK)
                 except FileNotFoundError:
-                    continue  # a run that ended just now took the folder away
+                    continue  # a run that is ending has just removed the folder
             if handle is None:
                 break
             if _is_same(handle, folder / LOCK):
                 return handle
-            os.close(handle)  # a run that ended just now took the file away
+            os.close(handle)  # a run that is ending has just removed the file
         raise self._in_use()
 
     @contextlib.contextmanager
     def _moving(self, folder: Path) -> Iterator[None]:
-        """Nobody else makes, locks or moves ``folder`` meanwhile.
+        """Holds the lock beside ``folder``: no other process creates, locks or moves it within the block.
 
         Raises:
-            UsageError: Another process does so for longer than a move takes.
+            UsageError: Another process holds it for longer than a move takes.
         """
         beside = folder.with_name(f".{folder.name[:LONGEST_NAME]}.lock")
         deadline = time.monotonic() + LONGEST_MOVE
@@ -172,7 +171,7 @@ class FolderLock:
 
 
 def _locked(path: Path) -> int | None:
-    """Open and lock the file ``path``, which is made if it is not there; None if another process has it locked.
+    """Open and lock the file ``path``, which is created if missing; None if another process has it locked.
 
     Raises:
         OSError: It cannot be opened or locked.
@@ -189,12 +188,12 @@ def _locked(path: Path) -> int | None:
 
 
 def _locked_beside(path: Path) -> int | None:
-    """The same of a file that its owner unlinks at the end; None also where nobody may make one.
+    """The same for a file that its owner unlinks at the end; None also where the file may not be created.
 
-    Where nobody may write beside a folder, nobody may move it either.
+    A process that may not write beside a folder may not move it either, so that no lock is needed.
 
     Raises:
-        StorageError: It cannot be made for another reason, such as a full disk.
+        StorageError: It cannot be created for another reason, such as a full disk.
     """
     try:
         handle = _locked(path)

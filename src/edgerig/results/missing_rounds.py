@@ -1,4 +1,4 @@
-"""Cells that have some of their rounds, because the run was stopped or one of them failed."""
+"""Cells with only some of their rounds, because the run was stopped or a round failed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from edgerig.results.types import CellFailure, CellResult
 
 
 def is_complete(cell: CellResult) -> bool:
-    """Whether a cell has all its rounds; one of an edgerig without rounds has the only one."""
+    """Whether a cell has all its rounds; always for a bundle from before rounds existed."""
     return isinstance(cell.repetition, msgspec.UnsetType) or cell.repetition.complete
 
 
 def with_missing_rounds(cell: CellResult, failure: CellFailure | None) -> CellResult:
-    """``cell`` as it is, or, where it lacks rounds, with a warning of how many it has and why there are not more."""
+    """``cell`` itself, or, if it lacks rounds, with a warning that says how many it has and why not more."""
     if isinstance(cell.repetition, msgspec.UnsetType) or cell.repetition.complete:
         return cell
     planned = f" of {cell.repetition.planned}" if cell.repetition.planned else ""

@@ -1,4 +1,4 @@
-"""Any text as the name of a folder: the one place where a cell's id becomes a path."""
+"""Any text as the name of a folder: all paths of cells are made from their ids here."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 
 from edgerig import files
 
-#: Longer names do not fit together with what is put before and behind them.
+#: Longest name, so that prefixes and suffixes still fit.
 LONGEST = 100
-#: Names of devices on Windows, whatever comes after a dot.
+#: Reserved device names on Windows, with any suffix.
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._=+,@-]*[A-Za-z0-9_=+,@-])?")
 
 
 def folder_name(text: str) -> str:
-    """A name of one plain folder on any file system, different for texts that differ in more than case.
+    """A valid name of one folder on any file system, different for texts that differ in more than case.
 
-    A text of ASCII letters, digits and ``._=+,@-`` stays as it is. What else there is, is written ``-``, and the first
-    digits of the text's SHA-256 follow, so that names which differ only in what was replaced or cut off stay apart.
-    That no two cells of a plan differ in case alone, which some file systems do not see, is seen to by the plan.
+    A text of ASCII letters, digits and ``._=+,@-`` stays as it is. Other characters are replaced by ``-``, and the
+    first digits of the text's SHA-256 are appended, so that texts that differ only in what was replaced or cut off get
+    different names. The plan ensures that no two cells differ in case alone, which some file systems ignore.
 
     >>> folder_name("int8-litert-local")
     'int8-litert-local'

@@ -1,4 +1,4 @@
-"""Bundles of before there were rounds: each cell was measured in one process, whose interval said nothing of others."""
+"""Bundles from before rounds: each cell was measured in one process, whose interval does not cover other processes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from msgspec.structs import replace
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.types import CellResult, Repetition, RunResult
 
-#: What is said of a cell with a single round.
+#: Warning of a cell with a single round.
 NO_INTERVAL = "Measured in one round: there is no interval between processes, which differ more than it would show."
 #: The first version of a bundle's layout with rounds.
 FIRST_WITH_ROUNDS = 2
 
 
 def with_honest_intervals(result: RunResult) -> RunResult:
-    """``result``; of a layout without rounds, each cell without the interval that only its own process had."""
+    """``result``; for a layout without rounds, without the intervals of cells, which cover only one process."""
     if result.version >= FIRST_WITH_ROUNDS:
         return result
     return replace(result, cells=tuple(_one_round(cell) for cell in result.cells))

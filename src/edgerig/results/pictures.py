@@ -1,4 +1,4 @@
-"""Raw samples as PNG files, small enough to be written by hand."""
+"""Raw samples as PNG files, by a minimal writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a bundle, which may come from a stranger: what they may cost is known before they are read."""
+"""Reads files of a bundle, which may be from an untrusted source: the cost is bounded before anything is read."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from edgerig.results.types import READABLE_VERSIONS
 
 T = TypeVar("T")
 
-#: The most bytes that a document of one cell, or a header, may have; a cell of 1,000 classes takes 10 MB.
+#: Largest document of one cell, or header, in bytes; a cell of 1,000 classes takes 10 MB.
 MAX_DOCUMENT = 64 << 20
-#: The most bytes of ``results.json``, which holds all cells.
+#: Largest ``results.json``, which has all cells, in bytes.
 MAX_RESULTS = 512 << 20
-#: The most bytes of all arrays of one cell, unpacked: 1,000 classes of 100,000 samples.
+#: Largest size of all arrays of one cell, unpacked, in bytes: 1,000 classes of 100,000 samples.
 MAX_ARRAYS = 1 << 30
-#: The most bytes of raw samples that are taken from one bundle: 32 B each of 8 million.
+#: Largest size of the raw samples of one bundle, in bytes: 32 B each of 8 million.
 MAX_SAMPLES = 256 << 20
-#: The most numbers of a document (60 confusion matrices of 1,000 classes), and the most texts, lists and objects, each
-#: of which takes some 60 B: a few bytes of JSON are not to become many times as much.
+#: Most numbers of a document (60 confusion matrices of 1,000 classes), and most texts, lists and objects, each of
+#: which takes some 60 B in memory: a few bytes of JSON must not expand to many times as much.
 MAX_NUMBERS = 60_000_000
 MAX_OBJECTS = 20_000_000
-#: The most bytes of the directory of an archive, which is read as a whole.
+#: Largest directory of an archive in bytes, which is read as a whole.
 MAX_DIRECTORY = 64 << 10
 #: The arrays of a cell, in ``samples.npz``.
 ARRAYS = ("scores", "predictions", "labels", "indices", "times_ns")
-#: Numbers beyond these are no quantity of anything that edgerig measures, and overflow where they are computed with.
+#: Numbers beyond these are not plausible for anything that edgerig measures, and overflow in calculations.
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_REAL = 1e30
 
@@ -42,15 +42,15 @@ _HINT = "Measure again into another folder."
 
 
 class OtherVersionError(StorageError):
-    """A document is sound, and of a layout that this edgerig does not know."""
+    """A valid document, of a layout that this edgerig does not know."""
 
 
 def read_document(path: Path, kind: type[T], bundle: Path, limit: int = MAX_DOCUMENT) -> T:
     """A JSON document of the folder ``bundle`` as ``kind``.
 
     Raises:
-        StorageError: It is missing, larger than ``limit``, of another version, damaged, or not in the bundle (a link
-            that leads out of it).
+        StorageError: It is missing, larger than ``limit``, of another version, damaged, or a link that leads out of
+            the bundle.
     """
     data = read_within(path, bundle, limit)
     if data.count(b",") > MAX_NUMBERS or data.count(b'"') // 2 + data.count(b"[") + data.count(b"{") > MAX_OBJECTS:
@@ -72,10 +72,10 @@ def read_document(path: Path, kind: type[T], bundle: Path, limit: int = MAX_DOCU
 
 
 def read_within(path: Path, bundle: Path, limit: int) -> bytes:
-    """The bytes of a plain file that lies in the folder ``bundle``.
+    """The bytes of a regular file in the folder ``bundle``.
 
     Raises:
-        StorageError: It is missing, no plain file, outside of the bundle, or larger than ``limit``.
+        StorageError: It is missing, no regular file, outside of the bundle, or larger than ``limit``.
     """
     try:
         if not path.resolve(strict=True).is_relative_to(bundle.resolve()):
@@ -104,13 +104,13 @@ def read_arrays(
 
     Args:
         path: The file.
-        bundle: The folder that it must lie in.
+        bundle: The folder that contains it.
         names: The arrays to read.
-        limit: Bytes that these may take together; `MAX_ARRAYS` by default, which holds for all of the file.
-        known: The arrays that the file may hold.
+        limit: Largest size of these in bytes; by default `MAX_ARRAYS`, which applies to the whole file.
+        known: The arrays that the file may contain.
 
     Raises:
-        StorageError: The file is missing, damaged, outside of the bundle, or holds other or larger arrays.
+        StorageError: The file is missing, damaged, outside of the bundle, or contains other or larger arrays.
     """
     try:
         if not path.resolve(strict=True).is_relative_to(bundle.resolve()):
@@ -122,12 +122,12 @@ def read_arrays(
             return {name: _array(archive, name) for name in present}
     except StorageError:
         raise
-    except Exception as error:  # what zipfile and numpy raise on damaged files has no common base
+    except Exception as error:  # the errors of zipfile and numpy for damaged files have no common base
         raise StorageError(f"{path} cannot be read: {error}.", "Measure the cell again.") from error
 
 
 def _open_plain(path: Path) -> Path:
-    """``path`` itself, unless reading it could wait for ever or never end (a pipe, a device)."""
+    """``path`` itself, unless reading it could block or never end (a pipe, a device)."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise StorageError(f"{path} is not a plain file; it is not read.")
     return path
@@ -147,7 +147,7 @@ def _check_directory(path: Path) -> None:
         file.seek(max(0, size - 42))
         tail = file.read()
     end = tail[-22:]
-    # Behind a comment, or in the records for archives of over 4 GB, other sizes could stand.
+    # After a comment, or in the records for archives of over 4 GB, other sizes could be given.
     if end[:4] != b"PK\x05\x06" or tail[:-22].startswith(b"PK\x06\x07"):
         raise StorageError(f"{path} is no archive that edgerig wrote.", "Measure the cell again.")
     if int.from_bytes(end[12:16], "little") > MAX_DIRECTORY:
@@ -170,7 +170,7 @@ def _check_members(
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """One array; its header's shape must be that of the bytes that follow, for numpy makes room by the header."""
+    """One array; the shape in its header must match its bytes, since numpy allocates memory by the header."""
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as file:
         if np.lib.format.read_magic(file) == (1, 0):
@@ -188,7 +188,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 
 def _check_numbers(value: Any, where: str) -> None:
-    """Refuse numbers that nothing measured could be.
+    """Refuse numbers that cannot be measurements.
 
     Raises:
         ValueError: There is one; names where.

@@ -1,4 +1,4 @@
-"""What has to be known to read a cell's numbers rightly, though nothing is wrong with them."""
+"""Remarks that a reader needs to interpret a cell's numbers correctly, and that are no warnings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from edgerig.measure.kinds import Measurement, microseconds
 from edgerig.results.types import CellResult
 
-#: Outputs that are named at most.
+#: Largest number of outputs that are named.
 MOST_NAMES = 5
 
 
 def remarks(cells: Sequence[CellResult]) -> list[str]:
-    """Each remark once, with the cells that it is about where it is not about all of them."""
+    """Each remark once, with its cells where it does not apply to all of them."""
     about: dict[str, list[str]] = {}
     for cell in cells:
         for text in (*_outputs(cell), *_batch(cell), *_layout(cell)):
@@ -21,7 +21,7 @@ def remarks(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _outputs(cell: CellResult) -> list[str]:
-    """Which of several outputs the quality is of."""
+    """Which of several outputs the quality refers to."""
     quality = cell.quality
     if quality.output is None:
         return []
@@ -31,7 +31,7 @@ def _outputs(cell: CellResult) -> list[str]:
 
 
 def _batch(cell: CellResult) -> list[str]:
-    """What a time is of, where an inference takes several samples."""
+    """How many samples a time covers, where an inference takes several."""
     if cell.batch == 1:
         return []
     each = cell.latency.per_sample
@@ -42,7 +42,7 @@ def _batch(cell: CellResult) -> list[str]:
 
 
 def _layout(cell: CellResult) -> list[str]:
-    """Where images were turned."""
+    """Whether images were transposed to the network's layout."""
     if not any(spec.layout == "nchw" for spec in cell.artifact.inputs):
         return []
     return ["The network takes images channels first (nchw); they are turned on the host, as part of preprocessing."]

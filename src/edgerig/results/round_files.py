@@ -1,4 +1,4 @@
-"""The raw times of a cell's rounds: those of the first lie with the cell's other samples, each later one has a file."""
+"""The raw times of a cell's rounds: the first round's are with the cell's samples, each later one has a file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TIMES = ("times_ns",)
 
 
 def round_file(folder: Path, number: int) -> Path:
-    """Where the raw times of round ``number``, from 2, of the cell in ``folder`` lie."""
+    """The path of the raw times of round ``number``, from 2, of the cell in ``folder``."""
     return folder / "rounds" / f"{number:04}.npz"
 
 
 def write_round_times(folder: Path, number: int, times_ns: NDArray[np.int64]) -> None:
-    """Keep the raw times of one round, shape (m,), of the cell in ``folder``."""
+    """Store the raw times of one round, shape (m,), of the cell in ``folder``."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, times_ns=times_ns)
     files.write_bytes(round_file(folder, number), buffer.getvalue())
@@ -34,9 +34,9 @@ def read_round_times(
     """The raw times of rounds by number, shape (m,) each, of the cell in ``folder``.
 
     Args:
-        folder: The cell's folder. bundle: The folder that all must lie in.
+        folder: The cell's folder. bundle: The folder that contains all.
         numbers: The rounds.
-        limit: Bytes that they may take together.
+        limit: Largest size of all of them, in bytes.
 
     Raises:
         StorageError: One is missing or damaged, or they are larger than ``limit``.

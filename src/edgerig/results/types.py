@@ -1,4 +1,4 @@
-"""Results as typed objects: what a bundle holds, what ``--json`` prints, what the report shows."""
+"""Results as typed objects: the content of a bundle, of ``--json``, and of the report."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from edgerig.results import frame
 
 #: Version of the bundle's layout and of the JSON documents in it. 2: cells have rounds.
 BUNDLE_VERSION = 2
-#: Versions that are read; a bundle of version 1 measured each cell in one process.
+#: Readable versions; a bundle of version 1 measured each cell in one process.
 READABLE_VERSIONS = (1, 2)
-#: Rounds of a cell, at most.
+#: Largest number of rounds of a cell.
 MAX_ROUNDS = 1000
 
 
 class MetricValue(msgspec.Struct, frozen=True, kw_only=True):
-    """One judged quality: a share of 1 where ``unit`` is ``"1"``."""
+    """One quality metric: a share of 1 where ``unit`` is ``"1"``."""
 
     name: str
     value: float
@@ -50,11 +50,11 @@ class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """How good the predictions are. ``confusion[i][j]`` counts samples of class i predicted as j.
+    """The quality of the predictions. ``confusion[i][j]`` counts samples of class i predicted as j.
 
-    ``warnings`` say what speaks against the figures: inputs that were clamped, answers that are guesses.
-    ``output`` is the output that is judged, where the network has several; ``others`` are the rest, with the types of
-    those that cannot be judged.
+    ``warnings`` name reasons to doubt the figures: inputs that were clamped, predictions no better than chance.
+    ``output`` is the scored output, where the network has several; ``others`` are the rest, with the types of those
+    that cannot be scored.
     """
 
     samples: int
@@ -67,7 +67,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
-    """A sample whose prediction differs from the reference's. ``index`` is its place in the test split."""
+    """A sample whose prediction differs from the reference's. ``index`` is its position in the test split."""
 
     index: int
     label: int
@@ -80,7 +80,7 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
 class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_field="is"):
     """Sample-by-sample comparison with the reference predictions of the float model it came from.
 
-    There is none where it would say nothing, see `edgerig.engine.caveats`.
+    There is none where it would be meaningless, see `edgerig.engine.caveats`.
     """
 
     reference: str
@@ -93,20 +93,20 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in seconds. Where there were several rounds, each is their median with the 95 % interval between them.
+    """Times in seconds. With several rounds, each is the median over rounds with the 95 % interval between them.
 
     Attributes:
         load: From the file on the device to allocated tensors.
         first: The first inference after loading (cold).
         steady: Median of the measured inferences of a round, median of the rounds; `Bundle.round_times` has the raw
             samples.
-        distribution: Of the inferences of all rounds together. Its ``low`` and ``high`` bound the median of what was
-            measured, not that of the next process: intervals are those of ``steady``, ``mean``, ``p90`` and ``p99``.
-        mean, p90, p99: Of a round's inferences, median of the rounds. Unset in bundles of one process a cell.
-        throughput: Samples a second at the steady median.
-        per_sample: The steady median shared among the samples of a batch, where an inference takes several.
-        transport: What one sample's way to the device and back adds.
-        preprocessing, postprocessing: Host time a sample.
+        distribution: Over the inferences of all rounds. Its ``low`` and ``high`` bound the median of the measured
+            processes, not that of the next one: intervals are those of ``steady``, ``mean``, ``p90`` and ``p99``.
+        mean, p90, p99: Of a round's inferences, median over the rounds. Unset in bundles from before rounds.
+        throughput: Samples per second at the steady median.
+        per_sample: The steady median divided by the batch size, where an inference takes several samples.
+        transport: Additional time of one sample for the way to the device and back.
+        preprocessing, postprocessing: Host time per sample.
     """
 
     load: Quantity
@@ -128,17 +128,17 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: From 1, in the order of time.
-        started: UTC, ISO 8601. ``seconds``: host time that the round took.
-        series: Digest of all that its times depend on: network, engine, device, edgerig's own code. Equal in all
-            rounds of a cell.
+        started: UTC, ISO 8601. ``seconds``: host time of the round.
+        series: Digest of everything that its times depend on: network, engine, device, edgerig's own code. Equal in
+            all rounds of a cell.
         load: From the file on the device to allocated tensors.
         first: The first inference of the process (cold).
-        steady: Of the measured inferences; its ``low`` and ``high`` bound the median of this one process, and say
-            nothing of the next. The raw samples are those of `Bundle.round_times`. None where a model makes the times.
+        steady: Of the measured inferences; its ``low`` and ``high`` bound the median of this process, and say nothing
+            about the next. The raw samples are those of `Bundle.round_times`. None where a model computes the times.
         memory: Bytes by name, as in `CellResult`.
         machine, machine_after: The device's state around the round.
-        threads: Threads that the engine was given.
-        outputs: Digest of the outputs of the first few samples; equal in all rounds of an engine that is deterministic.
+        threads: Number of threads of the engine.
+        outputs: Digest of the outputs of the first few samples; equal in all rounds of a deterministic engine.
         warnings: What makes this round less trustworthy; its interruptions are among them.
     """
 
@@ -161,12 +161,12 @@ class Repetition(msgspec.Struct, frozen=True, kw_only=True):
     """How often a cell was measured, and how much its rounds differ.
 
     Attributes:
-        planned: Rounds that were asked for; None where as many as it takes (``rounds: auto``).
-        complete: Whether there are as many as are wanted.
-        reason: Why there are so many, in a sentence.
-        within: The spread within a round, (p90 - p10) / median, the middle one of all rounds.
-        between: The spread between rounds: standard deviation of their medians / mean of these; None of one round.
-        half_width: Half the width of the 95 % interval of the median latency, as a share of it; None of one round.
+        planned: Requested rounds; None for ``rounds: auto``.
+        complete: Whether there are as many as requested.
+        reason: Why there are this many, in a sentence.
+        within: The spread within a round, (p90 - p10) / median; the median over all rounds.
+        between: The spread between rounds: standard deviation of their medians / mean of these; None for one round.
+        half_width: Half the width of the 95 % interval of the median latency, relative to it; None for one round.
     """
 
     planned: int | None
@@ -182,22 +182,22 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Stable name, such as ``int8-litert-local``.
-        model: The name of the model that it is of.
-        variant: The name of what was deployed: the compiler chain's, such as ``int8``, or the model's own.
-        target: The address as the rig file names it.
-        artifact: What was deployed; ``size`` is its artifact size in bytes.
+        model: The name of its model.
+        variant: The name of the deployed file: the compiler chain's, such as ``int8``, or the model's own.
+        target: The address as in the rig file.
+        artifact: The deployed file; ``size`` is its artifact size in bytes.
         memory: Bytes by name: ``peak_rss``, ``rss_before_load``, ``arena`` ...
         layers: Per-operator profile, or why there is none.
         warnings: What makes the cell less trustworthy.
         commands: The commands that repeat it.
-        seconds: Host time that the cell took.
-        interruptions: What interrupted the pass over the samples; also among the warnings.
-        device: What is under test, in words of the target: whose agent it is, who started it.
+        seconds: Host time of the cell.
+        interruptions: Interruptions of the pass over the samples; also among the warnings.
+        device: A description of the device under test by the target: whose agent it is, who started it.
         input: How the samples fit the integers of the network's input; None where it takes real numbers.
-        instructions, cycles: Of one inference, where an emulator counted them.
-        batch: Samples that one inference takes; times of inferences are of so many.
-        rounds: The processes that the figures are of, in the order of time; none in a bundle of an edgerig that
-            measured each cell in one, without telling more of it.
+        instructions, cycles: Per inference, where an emulator counted them.
+        batch: Samples per inference; times of inferences cover that many.
+        rounds: The processes behind the figures, in the order of time; none in a bundle from before rounds, where each
+            cell was measured in one process.
         repetition: How often the cell was measured, and how much its rounds differ.
         firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
@@ -240,7 +240,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The network as a whole; counts as `edgerig inspect` gives them, of the float network."""
+    """The network as a whole; the counts are those of `edgerig inspect` for the float network."""
 
     name: str
     source: str
@@ -250,7 +250,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The data that judged the cells."""
+    """The test data of the cells."""
 
     name: str
     task: str
@@ -273,8 +273,8 @@ class VariantSize(msgspec.Struct, frozen=True, kw_only=True):
 class CellFailure(msgspec.Struct, frozen=True, kw_only=True):
     """A cell that could not be measured, and why; ``edgerig run --resume`` tries it again.
 
-    ``round`` is the one that failed, where others were measured before: these are kept, and the cell's result is of
-    them.
+    ``round`` is the one that failed, if others were measured before: these are kept, and the cell's result is made
+    from them.
     """
 
     id: str
@@ -288,10 +288,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one run produced; ``results.json`` of a bundle.
 
     Attributes:
-        finished: When the last cell was measured; None for what there is of an unfinished run.
+        finished: When the last cell was measured; None for an unfinished run.
         planned: The ids of all cells of the plan, measured or not.
         stages: Stage name to ``"built"`` or ``"cached"``.
-        model: The first of ``models``, which holds all that the cells are of.
+        model: The first of ``models``, which has all models of the cells.
     """
 
     name: str
@@ -315,8 +315,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     def to_dataframe(self) -> Any:
         """A pandas ``DataFrame`` with a row for each cell, in SI units; ``attrs["units"]`` has them by column.
 
-        Columns are called as the fields of `CellResult`: ``latency_steady``, ``memory_peak_rss``, and
-        ``quality_accuracy`` for a metric; ``_low``, ``_high``, ``_kind`` and ``_unavailable`` say what each number is.
+        Columns are named after the fields of `CellResult`: ``latency_steady``, ``memory_peak_rss``, and
+        ``quality_accuracy`` for a metric; ``_low``, ``_high``, ``_kind`` and ``_unavailable`` describe each number.
 
         Raises:
             NotInstalledError: pandas is not installed.

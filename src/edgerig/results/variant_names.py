@@ -1,4 +1,4 @@
-"""Names for model files that stand side by side: as short as possible, and never two alike."""
+"""Short, unique names for model files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path, PurePath
 
 
 def distinct_names(paths: Sequence[str]) -> list[str]:
-    """A name for each file: its stem, or where several have that, the shortest end of the path that tells them apart.
+    """A name for each file: its stem, or where several have the same, the shortest unique end of the path.
 
     ``a.tflite`` and ``a.onnx`` keep their suffixes; ``x/a.tflite`` and ``y/a.tflite`` are ``x/a`` and ``y/a``. The
-    names differ as parts of cell ids, too, where ``/`` is written ``-``.
+    names are also unique as parts of cell ids, where ``/`` is written ``-``.
 
     Args:
         paths: Different files; the same path twice gets the same name twice.

@@ -1,8 +1,8 @@
 """Float TFLite to ONNX, operator by operator, without TensorFlow.
 
-TFLite keeps images as (batch, height, width, channels), ONNX's convolutions want (batch, channels, height, width).
-Between operators that do not care a tensor stays in the layout in which it was made; a Transpose is put in only
-where somebody needs the other one, once for each tensor. Inputs and outputs keep TFLite's layout, so that the same
+TFLite keeps images as (batch, height, width, channels), ONNX's convolutions need (batch, channels, height, width).
+Between operators that accept both, a tensor keeps its layout; a Transpose is inserted only where an operator needs the
+other layout, once for each tensor. Inputs and outputs keep TFLite's layout, so that the same
 preprocessing serves both files.
 """
 

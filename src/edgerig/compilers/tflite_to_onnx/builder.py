@@ -12,13 +12,13 @@ from edgerig.models.graph.types import Graph, Operator, Tensor
 
 Array = NDArray[Any]
 
-#: Axis of channels-first for each axis of TFLite's layout, and the permutations between them.
+#: The channels-first axis of each axis of TFLite's layout, and the permutations between them.
 TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 AXIS_IN_FIRST = (0, 2, 3, 1)
 
 
 class UnsupportedError(Exception):
-    """A form of an operator that cannot be exported; carries why."""
+    """A form of an operator that cannot be exported; holds the reason."""
 
 
 class Builder:
@@ -59,7 +59,7 @@ class Builder:
         return self.weights[index]
 
     def made_first(self, index: int) -> bool:
-        """Whether the tensor came into being channels first."""
+        """Whether the tensor was produced channels first."""
         return index in self._made_first
 
     def get(self, index: int, first: bool = False) -> str:
@@ -77,20 +77,20 @@ class Builder:
         return name
 
     def get_flat(self, index: int) -> str:
-        """A value whose elements lie in TFLite's order, whatever its shape: for those who reshape it anyway."""
+        """A value with its elements in TFLite's order, of any shape: for callers that reshape it anyway."""
         shape = self.shape(index)
-        # With one pixel or one channel both layouts lie in memory alike, and no Transpose is needed.
+        # With one pixel or one channel both layouts are equal in memory, and no Transpose is needed.
         alike = len(shape) == 4 and (shape[1] * shape[2] == 1 or shape[3] == 1)
         return self.get(index, first=alike and self.made_first(index))
 
     def put(self, index: int, name: str, first: bool = False) -> None:
-        """Say under which name and in which layout a tensor was made."""
+        """Register the name and the layout in which a tensor was produced."""
         self._values[index, first] = name
         if first:
             self._made_first.add(index)
 
     def permuted(self, index: int, axes: tuple[int, ...] | None = None, shape: tuple[int, ...] | None = None) -> str:
-        """A tensor reshaped, then transposed: a constant here and now, any other one by nodes."""
+        """A tensor reshaped, then transposed: a constant at export time, any other one by nodes."""
         key = (index, axes, shape)
         if key not in self._permuted:
             name = self.tensor(index).name or f"tensor_{index}"
@@ -125,7 +125,7 @@ class Builder:
         return name
 
     def integers(self, values: Sequence[int], name: str = "shape") -> str:
-        """Add an int64 vector, as ONNX wants shapes and axes."""
+        """Add an int64 vector, ONNX's type of shapes and axes."""
         return self.constant(np.array(values, np.int64), f"{self.scope}/{name}")
 
     def number(self, value: float) -> str:
@@ -137,7 +137,7 @@ class Builder:
         return self.node("Reshape", [value, self.integers(shape)])
 
     def unique(self, name: str) -> str:
-        """``name``, or with a number behind it if it is taken."""
+        """``name``, with a number appended if it is in use."""
         base, number = name or "value", 1
         name = base
         while name in self._taken:
@@ -146,7 +146,7 @@ class Builder:
         self._taken.add(name)
         return name
 
-    # ---- what many rules need
+    # ---- shared by many rules
 
     def finish(self, operator: Operator, name: str, first: bool = False) -> None:
         """Apply the operator's fused activation to ``name`` and make that its first output."""
@@ -166,7 +166,7 @@ class Builder:
         raise UnsupportedError(f"its fused activation is {kind}")
 
     def prefers_first(self, indices: Sequence[int]) -> bool:
-        """Whether computing on these tensors is better done channels first: one is so, and all can be."""
+        """Whether to compute on these tensors channels first: one of them is so, and all can be."""
         dynamic = [index for index in indices if not self.is_constant(index)]
         return any(map(self.made_first, dynamic)) and all(len(self.shape(index)) == 4 for index in dynamic)
 
@@ -174,7 +174,7 @@ class Builder:
         """A tensor to be broadcast against images in the given layout."""
         if not first or len(self.shape(index)) == 4:
             return self.get(index, first)
-        # Only constants come here; broadcasting aligns last axes, so ones go in front.
+        # Only constants get here; broadcasting aligns the last axes, so ones are prepended.
         missing = 4 - len(self.shape(index))
         return self.permuted(index, TO_FIRST, (1,) * missing + self.shape(index))
 
@@ -183,6 +183,6 @@ CLIPS = {"RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 
 
 
 def axis_of(axis: int, rank: int, first: bool) -> int:
-    """An axis of TFLite's layout, maybe negative, in the given layout."""
+    """An axis of TFLite's layout, possibly negative, in the given layout."""
     axis += rank if axis < 0 else 0
     return AXIS_IN_FIRST[axis] if first else axis

@@ -1,4 +1,4 @@
-"""The rules by operator, and the ONNX model around what they make."""
+"""The export rules by operator, and the ONNX model around their nodes."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def export_onnx(graph: Graph, weights: Mapping[int, Array], name: str) -> bytes:
     Args:
         graph: As `edgerig.models.graph.read_graph` gives it for a TFLite file.
         weights: As `edgerig.models.graph.read_weights` gives them.
-        name: What to call the network, in the model and in messages.
+        name: The network's name, in the model and in messages.
 
     Raises:
-        CompileError: Names every operator that cannot be exported, with its place.
+        CompileError: Names every operator that cannot be exported, with its position.
     """
     _check_known(graph, name)
     builder = Builder(graph, weights)
@@ -139,7 +139,7 @@ def _unique_names(builder: Builder, indices: tuple[int, ...]) -> list[str]:
 
 
 def _name_outputs(builder: Builder, values: list[str], outputs: list[str], inputs: set[str]) -> None:
-    """Give the values that leave the graph their names; what is an input, a constant or leaves twice is copied."""
+    """Name the values that leave the graph; an input, a constant or a value that leaves twice is copied."""
     renamed: dict[str, str] = {}
     for value, output in zip(values, outputs, strict=True):
         if value in inputs or value in builder.initializers or value in renamed:

@@ -14,7 +14,7 @@ Rule = Callable[[Builder, Operator], None]
 
 
 def unary(kind: str) -> Rule:
-    """An operator of one input that ONNX has under another name."""
+    """An operator of one input that ONNX has by another name."""
 
     def rule(b: Builder, op: Operator) -> None:
         first = b.prefers_first(op.inputs[:1])
@@ -24,7 +24,7 @@ def unary(kind: str) -> Rule:
 
 
 def binary(kind: str) -> Rule:
-    """An operator of two inputs with broadcasting, and maybe a fused activation."""
+    """An operator of two inputs with broadcasting, and an optional fused activation."""
 
     def rule(b: Builder, op: Operator) -> None:
         first = b.prefers_first(op.inputs[:2])
@@ -34,14 +34,14 @@ def binary(kind: str) -> Rule:
 
 
 def clip(b: Builder, op: Operator) -> None:
-    """RELU6 and its like."""
+    """RELU6 and other clamps."""
     first = b.prefers_first(op.inputs[:1])
     limits = map(b.number, CLIPS[op.op])
     b.put(op.outputs[0], b.node("Clip", [b.get(op.inputs[0], first), *limits]), first)
 
 
 def leaky_relu(b: Builder, op: Operator) -> None:
-    """With its slope."""
+    """With its slope for negative inputs."""
     first = b.prefers_first(op.inputs[:1])
     value = b.node("LeakyRelu", [b.get(op.inputs[0], first)], alpha=float(op.options["alpha"]))
     b.put(op.outputs[0], value, first)
@@ -100,7 +100,7 @@ def reduction(kind: str) -> Rule:
         rank = len(b.shape(op.inputs[0]))
         axes = sorted({axis % rank for axis in b.content(op.inputs[1], "axes").astype(int).reshape(-1).tolist()})
         keep = bool(op.options.get("keep_dims"))
-        # Channels first only for the usual case, a mean over height and width, where no order is left to mend.
+        # Channels first only for the usual case, a mean over height and width, after which no order is left to restore.
         first = b.prefers_first(op.inputs[:1]) and axes == [1, 2]
         reduced = [axis_of(axis, rank, first) for axis in axes]
         value = b.get(op.inputs[0], first)
@@ -118,7 +118,7 @@ def reduction(kind: str) -> Rule:
 
 
 def arg(kind: str) -> Rule:
-    """ARG_MAX and ARG_MIN; the first of equals wins."""
+    """ARG_MAX and ARG_MIN; the first of equal values wins."""
 
     def rule(b: Builder, op: Operator) -> None:
         from onnx import helper
@@ -132,7 +132,7 @@ def arg(kind: str) -> Rule:
 
 
 def fully_connected(b: Builder, op: Operator) -> None:
-    """Gemm with the kernel (out, in) transposed; leading axes are folded into one before, unfolded behind."""
+    """Gemm with the kernel (out, in) transposed; leading axes are flattened before and restored after it."""
     if op.options.get("weights_format") not in (None, 0, "DEFAULT"):
         raise UnsupportedError("its weights are shuffled")
     data, kernel = op.inputs[:2]
@@ -147,7 +147,7 @@ def fully_connected(b: Builder, op: Operator) -> None:
 
 
 def batch_matmul(b: Builder, op: Operator) -> None:
-    """MatMul, either side transposed in its last two axes if asked."""
+    """MatMul, with the last two axes of either operand transposed on request."""
     sides = []
     for position, flag in ((0, "adj_x"), (1, "adj_y")):
         index = op.inputs[position]
@@ -167,7 +167,7 @@ def cast(b: Builder, op: Operator) -> None:
 
 
 def select(b: Builder, op: Operator) -> None:
-    """Where, with broadcasting; the old SELECT may choose whole rows, which is something else."""
+    """Where, with broadcasting; the old SELECT may select whole rows, which Where cannot."""
     if op.op == "SELECT" and b.shape(op.inputs[0]) not in ((), b.shape(op.inputs[1])):
         raise UnsupportedError("it chooses whole rows")
     first = b.prefers_first(op.inputs[:3])
@@ -175,7 +175,7 @@ def select(b: Builder, op: Operator) -> None:
 
 
 def not_equal(b: Builder, op: Operator) -> None:
-    """ONNX has Equal only."""
+    """Equal, negated: ONNX has no NotEqual."""
     first = b.prefers_first(op.inputs[:2])
     value = b.node("Equal", [b.aligned(index, first) for index in op.inputs[:2]])
     b.put(op.outputs[0], b.node("Not", [value]), first)

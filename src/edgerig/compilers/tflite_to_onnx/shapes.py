@@ -1,4 +1,4 @@
-"""Operators that move numbers without computing: reshape, transpose, join, cut, repeat."""
+"""Operators that move numbers without computing: reshape, transpose, concatenate, slice, repeat."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def transpose(b: Builder, op: Operator) -> None:
 
 
 def concatenation(b: Builder, op: Operator) -> None:
-    """Along an axis, in the layout that most inputs have already."""
+    """Along an axis, in the layout that most inputs are in."""
     first = b.prefers_first(op.inputs)
     axis = axis_of(int(op.options.get("axis", 0)), len(b.shape(op.outputs[0])), first)
     b.finish(op, b.node("Concat", [b.get(index, first) for index in op.inputs], axis=axis), first)
@@ -49,7 +49,7 @@ def pack(b: Builder, op: Operator) -> None:
 
 
 def unpack(b: Builder, op: Operator) -> None:
-    """Take apart along an axis, which goes away."""
+    """Split along an axis, which is removed."""
     axis = int(op.options.get("axis", 0)) % len(b.shape(op.inputs[0]))
     sizes = b.integers([1] * len(op.outputs), "sizes")
     parts = b.nodes_outputs("Split", [b.get(op.inputs[0]), sizes], len(op.outputs), axis=axis)
@@ -58,7 +58,7 @@ def unpack(b: Builder, op: Operator) -> None:
 
 
 def slice_(b: Builder, op: Operator) -> None:
-    """From constant begins, of constant sizes; -1 is up to the end."""
+    """From constant starts, with constant sizes; -1 is up to the end."""
     shape = b.shape(op.inputs[0])
     begins = b.content(op.inputs[1], "begin").astype(int).reshape(-1).tolist()
     sizes = b.content(op.inputs[2], "size").astype(int).reshape(-1).tolist()
@@ -67,7 +67,7 @@ def slice_(b: Builder, op: Operator) -> None:
 
 
 def strided_slice(b: Builder, op: Operator) -> None:
-    """With masks for free begins and ends, and for axes of which one index is taken."""
+    """With masks for open starts and ends, and for axes of which a single index is taken."""
     for mask in ("ellipsis_mask", "new_axis_mask"):
         if op.options.get(mask):
             raise UnsupportedError(f"its {mask} is not 0")
@@ -112,7 +112,7 @@ def broadcast_to(b: Builder, op: Operator) -> None:
 
 
 def tile(b: Builder, op: Operator) -> None:
-    """Repeat as a whole."""
+    """Repeat whole axes."""
     repeats = b.content(op.inputs[1], "multiples").astype(int).reshape(-1).tolist()
     b.put(op.outputs[0], b.node("Tile", [b.get(op.inputs[0]), b.integers(repeats, "repeats")]))
 
@@ -124,7 +124,7 @@ def shape_(b: Builder, op: Operator) -> None:
 
 
 def fill(b: Builder, op: Operator) -> None:
-    """A tensor of one value; small ones only, for it becomes a constant."""
+    """A tensor of one value; small ones only, since it becomes a constant."""
     shape = b.shape(op.outputs[0])
     if math.prod(shape) > 1 << 20:
         raise UnsupportedError("its output is too large to be kept as a constant")

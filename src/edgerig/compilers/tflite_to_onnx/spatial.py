@@ -63,12 +63,12 @@ def transpose_conv(b: Builder, op: Operator) -> None:
 
 
 def max_pool(b: Builder, op: Operator) -> None:
-    """Padding counts as minus infinity in both."""
+    """Padding counts as minus infinity in both formats."""
     _pool(b, op, "MaxPool", {})
 
 
 def average_pool(b: Builder, op: Operator) -> None:
-    """Padding does not count in TFLite's mean."""
+    """Excluding padding, as TFLite's mean does."""
     _pool(b, op, "AveragePool", {"count_include_pad": 0})
 
 
@@ -85,7 +85,7 @@ def pad(b: Builder, op: Operator) -> None:
     widths = b.content(op.inputs[1], "padding").astype(np.int64).reshape(-1, 2)
     first = b.prefers_first(op.inputs[:1])
     if first:
-        # Row i is TFLite's axis i; ONNX wants them in the order of its own axes.
+        # Row i is TFLite's axis i; ONNX needs them in the order of its own axes.
         widths = widths[np.argsort(AXIS_IN_FIRST)]
     inputs = [b.get(op.inputs[0], first), b.integers([*widths[:, 0], *widths[:, 1]], "pads")]
     mode = "constant"
@@ -142,7 +142,7 @@ def _bias(b: Builder, op: Operator, position: int) -> list[str]:
 def _pads(
     op: Operator, shape: tuple[int, ...], window: tuple[int, ...], strides: list[int], dilations: list[int]
 ) -> Pads:
-    """ONNX's pads for TFLite's SAME (odd pixels go behind) or VALID."""
+    """ONNX's pads for TFLite's SAME (an odd pixel is added at the end) or VALID."""
     before, after = [0, 0], [0, 0]
     if op.options.get("padding") == "SAME":
         for axis in (0, 1):

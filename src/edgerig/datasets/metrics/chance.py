@@ -1,4 +1,4 @@
-"""Whether predictions are better than guesses, and whether two networks could agree by chance.
+"""Whether predictions are better than chance, and whether two networks could agree by chance.
 
 A confusion matrix has the shape (classes, classes): row i and column j count samples of class i predicted as j.
 """
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 from edgerig.datasets.metrics.functions import Counts, wilson_interval
 
-#: A difference that chance alone would make less often than this is no chance.
+#: Significance level: a difference with a smaller p is not attributed to chance.
 SIGNIFICANCE = 0.05
 
 
 class Majority(NamedTuple):
-    """The class that most samples are of, and its share of them."""
+    """The most frequent class, and its share of the samples."""
 
     label: int
     share: float
 
 
 def majority(confusion: Counts) -> Majority:
-    """The class of most samples: who always answers it is right for that share; (0, 0.0) without samples.
+    """The most frequent class: always predicting it is correct for that share; (0, 0.0) without samples.
 
     >>> majority(np.array([[3, 1], [2, 4]]))
     Majority(label=1, share=0.6)
@@ -37,11 +37,11 @@ def majority(confusion: Counts) -> Majority:
 
 
 def beats_majority(confusion: Counts) -> bool:
-    """Whether more answers are right than those of someone who always names the class of most samples.
+    """Whether the predictions are better than always predicting the most frequent class.
 
     Either the lower bound of Wilson's 95 % interval of the accuracy lies above that class's share, or the paired
-    comparison over the same samples does (McNemar, 1947; see `sign_test`). All guesses are covered: whoever draws
-    answers at random, by whatever frequencies, is right at most as often, on average.
+    comparison over the same samples shows it (McNemar, 1947; see `sign_test`). This covers all ways of guessing:
+    predictions drawn at random, with whatever frequencies, are correct at most as often, on average.
 
     >>> beats_majority(np.array([[45, 5], [5, 45]])), beats_majority(np.array([[28, 22], [22, 28]]))
     (True, False)
@@ -56,7 +56,7 @@ def beats_majority(confusion: Counts) -> bool:
 
 
 def sign_test(first: int, second: int) -> float:
-    """Two-sided p of McNemar's test: of samples that only one of two is right for, ``first`` and ``second`` of each.
+    """Two-sided p of McNemar's test, of ``first`` and ``second`` samples that only one of the two predicts correctly.
 
     Exact (binomial with one half) for up to 1,000 such samples; the normal approximation with continuity correction
     beyond. 1 where there are none.
@@ -74,10 +74,10 @@ def sign_test(first: int, second: int) -> float:
 
 
 def expected_agreement(first: NDArray[np.integer[Any]], other: NDArray[np.integer[Any]]) -> float:
-    """The share of samples that two series of predictions, each of shape (n,), would have in common by chance.
+    """The agreement of two series of predictions, each of shape (n,), expected by chance, as a share.
 
     ``sum over classes of the share of each class in one times its share in the other`` (Cohen, 1960, Educ. Psychol.
-    Meas. 20, 37); 1 where both always say the same.
+    Meas. 20, 37); 1 where both always predict the same class.
 
     >>> expected_agreement(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     0.5

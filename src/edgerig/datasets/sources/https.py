@@ -16,7 +16,7 @@ _PIECE = 1 << 18
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
-    """Follows no step away from https, not even if a later one led back."""
+    """Refuses every redirect away from https, even if a later one would lead back."""
 
     def redirect_request(self, req: urllib.request.Request, *rest: Any) -> urllib.request.Request | None:
         following = super().redirect_request(req, *rest)
@@ -26,10 +26,10 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
 
 
 def download(url: str, path: Path, progress: Progress) -> None:
-    """Write what ``url`` gives to ``path``.
+    """Download ``url`` to ``path``.
 
     Raises:
-        SourceError: The server cannot be reached, refuses, leads away from https, or breaks off.
+        SourceError: The server cannot be reached, refuses, redirects away from https, or closes the connection early.
         StorageError: ``path`` cannot be written.
     """
     try:

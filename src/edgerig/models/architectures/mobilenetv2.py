@@ -53,7 +53,7 @@ class MobileNetV2Settings(Settings, frozen=True, kw_only=True):
 
 
 class MobileNetV2(KerasModel):
-    """MobileNetV2 (Sandler et al., 2018) with a fresh classifier on top of features that were learnt elsewhere."""
+    """MobileNetV2 (Sandler et al., 2018) with a new classifier on top of pretrained features."""
 
     name = "mobilenetv2"
     summary = "MobileNetV2 with transfer learning, for `folder` and `pet`"
@@ -83,7 +83,7 @@ class MobileNetV2(KerasModel):
 
     @property
     def frozen(self) -> bool:
-        """Whether the features stay as they are in the first phase."""
+        """Whether the features are frozen in the first phase."""
         return self.settings.weights != "none" if self.settings.freeze is None else bool(self.settings.freeze)
 
     def preprocessing(self, dataset: Dataset) -> Preprocessing:
@@ -125,7 +125,7 @@ class MobileNetV2(KerasModel):
         keras = import_keras()
         kind = _kind_of(self.settings.weights)
         try:
-            # Keras tells of its download on standard output, which belongs to --json.
+            # Keras reports its download on standard output, which belongs to --json.
             with contextlib.redirect_stdout(sys.stderr):
                 base = keras.applications.MobileNetV2(
                     input_tensor=keras.Input(self.input_shape, name="image"),

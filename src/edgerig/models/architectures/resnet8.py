@@ -13,7 +13,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.models.keras.base import KerasModel, import_keras
 from edgerig.plugins import Settings
 
-#: Pixels by which `ResNet8.augment` shifts pictures at most.
+#: Largest shift of pictures in `ResNet8.augment`, in pixels.
 SHIFT = 4
 #: Weight decay of the reference training.
 L2 = 1e-4

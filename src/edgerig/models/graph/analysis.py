@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-accumulates, weights and activations in bytes."""
+"""The cost of a network: parameters, multiply-accumulates, weights and activations in bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgerig.models.graph.memory import UNPACKING, ActivationMemory, activation_
 from edgerig.models.graph.scheme import stored_behind
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
-#: Inputs that are no parameters though they are constants: scales, limits, pads.
+#: Constant inputs that are no parameters: scales, limits, pads.
 _SETTINGS = {
     "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "Clip": (1, 2), "Pad": (1, 2, 3), "Resize": (1, 2, 3),
     "QLinearConv": (1, 2, 4, 5, 6, 7), "QLinearMatMul": (1, 2, 4, 5, 6, 7), "PADV2": (1, 2),
@@ -26,7 +26,7 @@ class OperatorCost(msgspec.Struct, frozen=True, kw_only=True):
         macs: Multiply-accumulates.
         macc: The figure of ST's X-CUBE-AI, see `edgerig.models.graph.costs`.
         output_bytes: Size of its outputs.
-        counted: False where the cost is not known and stands as 0.
+        counted: False where the cost is unknown and given as 0.
     """
 
     index: int
@@ -56,7 +56,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def analyse(graph: Graph) -> Analysis:
-    """Count a graph. What is not known counts as 0 and is named in the notes."""
+    """Count a graph. An unknown cost counts as 0 and is named in the notes."""
     notes: list[str] = []
     stored = stored_behind(graph, UNPACKING)
     counted: set[int] = set()
@@ -111,7 +111,7 @@ def _cost(
 
 
 def _parameters(graph: Graph, operator: Operator, behind: dict[int, int], counted: set[int]) -> list[Tensor]:
-    """The stored weights that an operator is the first to use; those of an unpacking belong to who uses the result."""
+    """The stored weights that an operator is the first to use; unpacked weights belong to the operator using them."""
     if operator.op in UNPACKING and all(graph.tensors[i].constant for i in operator.inputs if i >= 0):
         return []
     settings = _SETTINGS.get(operator.op, ())
@@ -127,7 +127,7 @@ def _parameters(graph: Graph, operator: Operator, behind: dict[int, int], counte
 
 
 def _is_weight(tensor: Tensor) -> bool:
-    """Integers without a scale are shapes, axes and the like."""
+    """Whether a constant is a weight: integers without a scale are shapes, axes and the like."""
     if tensor.quantization is not None or tensor.dtype.startswith(("float", "bfloat")):
         return True
     return tensor.dtype in ("int8", "uint8", "int4", "uint4", "int2")

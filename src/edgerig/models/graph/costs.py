@@ -6,7 +6,7 @@ for each input element, kernel element and output channel.
 
 MACC is the figure of ST's X-CUBE-AI: MACs, and 1 for each output of a ReLU, 1 for each element that a pooling
 window looks at, 1 for each bias of a convolution (not of a dense layer), 15 for each element of a softmax. That
-reproduces ST's number for the MNIST network. The other terms follow ST in spirit and are ours: 1 for each output
+reproduces ST's number for the MNIST network. The other terms are edgerig's own extension: 1 for each output
 of other element-wise operators, 10 for each sigmoid or tanh, 1 for each element that a reduction reads.
 """
 
@@ -22,7 +22,7 @@ CURVE_COST = 10
 
 
 class Costs:
-    """The tensors of one operator, at hand for the counting rules."""
+    """The tensors of one operator, for the counting rules."""
 
     def __init__(self, graph: Graph, operator: Operator) -> None:
         self.graph, self.operator = graph, operator
@@ -53,10 +53,10 @@ class Costs:
 
 
 class UncountableError(Exception):
-    """An operator whose cost cannot be told; carries why."""
+    """An operator whose cost cannot be computed; holds the reason."""
 
 
-#: MACs and what MACC has on top.
+#: MACs, and the additional terms of MACC.
 Cost = tuple[int, int]
 Rule = Callable[[Costs], Cost]
 

@@ -1,4 +1,4 @@
-"""Keras files, read without Keras: the configuration in a .keras or .h5 file tells layers and shapes."""
+"""Keras files, read without Keras: layers and shapes come from the configuration in a .keras or .h5 file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from edgerig.models.graph.types import ODD_BITS, Graph, Operator, Tensor
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 MAX_CONFIG_BYTES = 64 << 20
 MAX_NESTING = 16
-#: Calls of layers, those of models within models each time anew: a few kB of these can call one another for ever.
+#: Largest number of layer calls, nested models counted at each call: a few kB of nested models can expand endlessly.
 MAX_CALLS = 200_000
 
-#: Of a layer's configuration, what says how it computes.
+#: Entries of a layer's configuration that affect how it computes.
 IGNORED_OPTIONS = ("name", "trainable", "dtype")
 
 
 def read_keras(data: bytes, path: Path) -> Graph:
     """The layers of the .keras or .h5 file with the content ``data`` as operators; batch size 1.
 
-    Weights come with the shapes that the configuration implies, not with their content. Layers of unknown kinds are
+    Weights have the shapes that the configuration implies, and no content. Layers of unknown kinds are
     named in the metadata under ``unknown_layers``; their weights are not known.
 
     Raises:
@@ -79,7 +79,7 @@ def _zipped_config(data: bytes, path: Path) -> Config:
 
 
 class _Reader:
-    """Collects tensors and operators; models within models are laid open."""
+    """Collects tensors and operators; nested models are expanded."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -179,7 +179,7 @@ class _Reader:
         return inputs, [indices[key] for key in _triples(config["output_layers"])]
 
     def layer(self, layer: Config, inputs: list[int], stated: list[Shape | None], prefix: str, depth: int) -> list[int]:
-        """Add one call of a layer; returns its output tensors. ``stated`` are the shapes that others tell of them."""
+        """Add one call of a layer; returns its output tensors. ``stated`` are their shapes as stated elsewhere."""
         self.calls += 1
         if self.calls > MAX_CALLS:
             raise _corrupt(self.file, f"its layers are called more than {MAX_CALLS:,} times")
@@ -215,7 +215,7 @@ class _Reader:
         return outputs
 
     def layer_weights(self, name: str, kind: str, config: Config, shape: Shape | None) -> list[int]:
-        """The weights of a layer; a layer that is called twice has them once."""
+        """The weights of a layer; a layer that is called twice has them only once."""
         if name not in self.weights:
             sizes = weight_shapes(kind, config, shape) if shape is not None else None
             if sizes is None:

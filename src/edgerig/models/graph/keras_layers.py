@@ -1,4 +1,4 @@
-"""What Keras layers do to shapes and which weights they have, from their configuration alone."""
+"""Output shapes and weights of Keras layers, from their configuration alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 Shape = tuple[int, ...]
 Config = dict[str, Any]
 
-#: Axes of a batch of rows, which have no other axes beside the channels'.
+#: Axes of a batch of rows, whose only other axis is the channels'.
 MATRIX = 2
 #: Layers whose output has the shape of their (first) input.
 SAME_SHAPE = frozenset(
@@ -71,7 +71,7 @@ def output_shape(kind: str, config: Config, inputs: list[Shape]) -> Shape | None
 
 
 def _is_channels_first(config: Config, shape: Shape) -> bool:
-    """Whether a layer takes (batch, channels, ...); the layers that do say so, whatever the default was."""
+    """Whether a layer takes (batch, channels, ...); such layers always state it, whatever the default was."""
     return config.get("data_format") == "channels_first" and len(shape) > MATRIX
 
 

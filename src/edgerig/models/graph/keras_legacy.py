@@ -1,4 +1,4 @@
-"""Keras files in HDF5 (.h5), as Keras 2 wrote them and Keras 3 still can: their configuration, made fit for Keras 3."""
+"""Keras files in HDF5 (.h5) of Keras 2 and 3: their configuration, converted for Keras 3."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from edgerig.errors import MissingExtraError, ModelError
 Config = dict[str, Any]
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SUFFIXES = (".h5", ".hdf5")
-#: What weights are made with at first, and how they are trained: they come out of the file, and stay.
+#: Initializers and training settings of weights, which are not needed: the weights come from the file.
 _ABOUT_TRAINING = ("_initializer", "_regularizer", "_constraint")
-#: Settings that Keras 3 does not have, with the value at which they say nothing.
+#: Settings that Keras 3 does not have, with the value at which they have no effect.
 _GONE: dict[str, dict[str, Any]] = {
     **{
         kind: {"groups": 1}
@@ -29,7 +29,7 @@ _GONE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 #: Settings of Keras 2 that change how something is computed, not what.
 _HOW = ("fused", "implementation", "input_dtype", "input_length")
-#: Layers that are code of TensorFlow, or the user's own.
+#: Layers that are TensorFlow code, or the user's own.
 CODE = frozenset(
     {
         "TFOpLambda",
@@ -50,10 +50,10 @@ def is_hdf5(data: bytes) -> bool:
 
 
 def legacy_config(data: bytes, name: str) -> Config:
-    """The configuration in the .h5 file with the content ``data``, with everything that Keras 3 does not know removed.
+    """The configuration in the .h5 file with the content ``data``, without the settings that Keras 3 does not know.
 
     Raises:
-        ModelError: It is no sound Keras file, holds weights alone, or a layer means something that Keras 3 lacks.
+        ModelError: It is no valid Keras file, has only weights, or a layer has a meaning that Keras 3 lacks.
         MissingExtraError: h5py is not installed.
     """
     try:

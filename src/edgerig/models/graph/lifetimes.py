@@ -1,4 +1,4 @@
-"""What is alive together: spans of operators, and which of them meet, without comparing each with each."""
+"""Lifetimes: spans of operators, and which of them overlap, without comparing every pair."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 
-#: Pairs of spans that overlap up to which plans are compared; beyond, there is `first_gaps`.
+#: Overlapping pairs up to which placement orders are compared; beyond, `first_gaps` is used.
 MOST_OVERLAPS = 1_000_000
 
 
 class Lifetimes:
-    """Spans (first, last), both included, of which some are put in; asks which of these meet another span.
+    """An index of spans (first, last), both included, that finds the inserted spans overlapping a span.
 
-    Starts are numbered in order. A span that is put in stands in the nodes of a binary tree over these numbers that
-    together make it up, and at its start: those that meet another one hold its start, or start within it. A question
-    costs the logarithm of the starts, and the spans that meet.
+    Starts are numbered in order. An inserted span is stored in the nodes of a segment tree over these numbers that
+    together cover it, and at its start: a span that overlaps another contains its start, or starts within it. A query
+    takes the logarithm of the number of starts, and the number of results.
     """
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
@@ -28,7 +28,7 @@ class Lifetimes:
         ]
 
     def put(self, index: int) -> None:
-        """Put in the span ``index`` of those given at the start."""
+        """Insert the span ``index`` of those given to the constructor."""
         first, last = self._numbers[index]
         self._starting[first].append(index)
         low, high = first + self._leaves, last + self._leaves + 1
@@ -42,7 +42,7 @@ class Lifetimes:
             low, high = low >> 1, high >> 1
 
     def overlapping(self, index: int) -> list[int]:
-        """The spans put in so far that meet the span ``index``, each once."""
+        """The inserted spans that overlap the span ``index``, each once."""
         first, last = self._numbers[index]
         overlapping = []
         node = first + self._leaves
@@ -63,11 +63,11 @@ def count_overlaps(spans: Iterable[tuple[int, int]]) -> int:
 
 
 def most_alive(changes: dict[int, int], positions: Iterable[int] | None = None) -> tuple[int, int]:
-    """The largest sum that is reached, and where first.
+    """The largest running sum, and the first position that reaches it.
 
     Args:
-        changes: By how much the sum changes at a position.
-        positions: The positions that count; all at which it changes if not given.
+        changes: The change of the sum at each position.
+        positions: The positions that count; by default all in ``changes``.
     """
     counted = None if positions is None else set(positions)
     alive = best = where = 0
@@ -79,7 +79,7 @@ def most_alive(changes: dict[int, int], positions: Iterable[int] | None = None) 
 
 
 def first_gaps(spans: Sequence[tuple[int, int, int]]) -> list[int]:
-    """Offsets of buffers (first, last, bytes): each in the first gap that is free when it is first needed."""
+    """Offsets of buffers (first, last, bytes): each in the first gap that is free when the buffer is first needed."""
     free = [(0, sum(nbytes for *_, nbytes in spans))]
     ends: list[tuple[int, int, int]] = []
     offsets = [0] * len(spans)
@@ -99,7 +99,7 @@ def first_gaps(spans: Sequence[tuple[int, int, int]]) -> list[int]:
 
 
 def _give_back(free: list[tuple[int, int]], start: int, end: int) -> None:
-    """Put memory back among the gaps, which stay in order and apart."""
+    """Return memory to the gaps, which stay sorted and merged."""
     position = bisect_left(free, (start, end))
     if position < len(free) and free[position][0] == end:
         end = free.pop(position)[1]

@@ -1,4 +1,4 @@
-"""Activation memory: what all activations need together, and what a static plan by liveness needs.
+"""Activation memory: the plain sum of all activations, and the size of a static plan by liveness.
 
 A plan gives each activation an offset in one arena so that no two that are alive at the same operator overlap.
 An activation is alive from the operator that makes it to the last one that reads it; inputs from the start,
@@ -32,15 +32,15 @@ VIEWS = frozenset(
     }
 )
 
-#: Operators that unpack stored weights; what they make of constants is a weight too, not an activation.
+#: Operators that unpack stored weights; their result is a weight too if their input is constant, not an activation.
 UNPACKING = frozenset({"DEQUANTIZE", "DENSIFY", "CAST", "DequantizeLinear", "Cast", "QuantizeLinear", "QUANTIZE"})
 
-#: Effort of the search for a better order, in pairs of tensors compared.
+#: Effort of the search for a better order, in compared pairs of tensors.
 SEARCH = 2_000_000
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """A piece of activation memory: its tensors (views included), bytes, offset, first and last operator alive."""
+    """A buffer of activation memory: its tensors (views included), bytes, offset, first and last operator alive."""
 
     tensors: tuple[int, ...]
     nbytes: int
@@ -50,13 +50,13 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class ActivationMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes of the activations at batch size 1 as the file has it.
+    """Bytes of the activations at the batch size of the file.
 
     Attributes:
-        plain_sum: Inputs and all activations, each in memory of its own.
+        plain_sum: Inputs and all activations, without sharing memory.
         planned: The best static plan found.
-        lower_bound: No static plan needs less: the largest sum of what is alive at one operator.
-        peak_operator: The operator at which that is; None if there is none.
+        lower_bound: A bound for any static plan: the largest sum of the activations alive at one operator.
+        peak_operator: The operator of that sum; None without operators.
         unpacked_weights: Weights that the graph unpacks to another type before use (float16 models), not in the
             figures above.
         placements: The plan.
@@ -87,7 +87,7 @@ def activation_memory(graph: Graph) -> ActivationMemory:
 
 
 def constant_tensors(graph: Graph) -> set[int]:
-    """Constants, and what is unpacked from constants only."""
+    """Constants, and results of unpacking constants only."""
     constants = {tensor.index for tensor in graph.tensors if tensor.constant}
     for operator in graph.operators:
         if operator.op in UNPACKING and all(index in constants for index in operator.inputs if index >= 0):
@@ -140,9 +140,9 @@ def _bound(buffers: Sequence[Placement]) -> tuple[int, int]:
 
 
 def _plan(buffers: Sequence[Placement], bound: int) -> list[Placement]:
-    """The best of some greedy orders, then of moving what stands highest in it forward; repeatable.
+    """The best of several greedy orders, then of moving the buffer with the highest end forward; deterministic.
 
-    Where more than `MOST_OVERLAPS` pairs are alive together, the pieces are only placed one after the other.
+    Where more than `MOST_OVERLAPS` pairs are alive together, the buffers are only placed one after the other.
     """
     if count_overlaps((buffer.first, buffer.last) for buffer in buffers) > MOST_OVERLAPS:
         offsets = first_gaps([(buffer.first, buffer.last, buffer.nbytes) for buffer in buffers])
@@ -178,7 +178,7 @@ def _plan(buffers: Sequence[Placement], bound: int) -> list[Placement]:
 
 
 def _place(order: Sequence[Placement]) -> list[Placement]:
-    """Each piece at the lowest offset that is free during its life, in the given order."""
+    """Each buffer at the lowest offset that is free during its lifetime, in the given order."""
     alive = Lifetimes([(buffer.first, buffer.last) for buffer in order])
     placed: list[Placement] = []
     for index, buffer in enumerate(order):

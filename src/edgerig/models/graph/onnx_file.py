@@ -19,20 +19,20 @@ from edgerig.models.graph.types import Graph, Operator, Tensor
 #: ONNX type names that differ from numpy's.
 TYPES = {"float": "float32", "double": "float64", "float8e4m3fn": "float8_e4m3fn", "float8e5m2": "float8_e5m2"}
 
-#: Attribute content is for reading, not for weights: longer lists are told by their length only.
+#: Attributes are for display: longer lists are reported by their length only.
 LONGEST_OPTION = 64
 
 
 def read_onnx(data: bytes, path: Path) -> Graph:
     """The main graph of the ONNX file ``path`` with the content ``data``, shapes inferred.
 
-    Free dimensions of the inputs are set to 1; the metadata name them under ``free_dimensions``. Inference runs in a
+    Free dimensions of the inputs are set to 1 and listed in the metadata as ``free_dimensions``. Inference runs in a
     bounded process where there is one (`edgerig.bounded`): a file of 3 kB whose functions call one another twice, or
-    whose shapes are computed with, can have it work for ever or take all memory.
+    which computes shapes, can make it run endlessly or take all memory.
 
     Raises:
         MissingExtraError: The onnx package is not installed.
-        ModelError: It is not a valid ONNX model, or its shapes are not inferred within bounds.
+        ModelError: It is not a valid ONNX model, or inferring its shapes exceeds the bounds.
     """
     return isolated(f"Reading {path.name}", ModelError, _read_onnx, data, path)
 
@@ -66,7 +66,7 @@ def read_onnx_weights(data: bytes, path: Path) -> dict[int, NDArray[Any]]:
 
 
 class _Reader:
-    """Names of ONNX values to tensor indices: inputs, then constants, then results in execution order."""
+    """Maps names of ONNX values to tensor indices: inputs, then constants, then results in execution order."""
 
     def __init__(self, model: Any, free: FreeAxes) -> None:
         from onnx import TensorProto
@@ -77,7 +77,7 @@ class _Reader:
         self.values = {
             value.name: value for group in ("value_info", "output", "input") for value in getattr(self.source, group)
         }
-        # A Constant node is a constant like any other; so the graph shows what is computed and nothing else.
+        # A Constant node is treated as an initializer, so that the graph shows only what is computed.
         self.nodes = []
         for node in self.source.node:
             value = next((item.t for item in node.attribute if item.name == "value"), None)
@@ -137,7 +137,7 @@ class _Reader:
         )
 
     def stated(self, name: str) -> tuple[tuple[int, ...] | None, str]:
-        """Shape, with -1 for what is not known of it, and type of a value; what is no tensor has its type in words."""
+        """Shape, with -1 for unknown axes, and type of a value; a value that is no tensor has its type in words."""
         value = self.values.get(name)
         if value is None:
             return None, "variant"
@@ -164,7 +164,7 @@ class _Reader:
         )
 
     def quantizations(self) -> dict[str, Quantization]:
-        """Integer tensors of QDQ pairs: what QuantizeLinear makes and what DequantizeLinear reads."""
+        """Integer tensors of QDQ pairs: outputs of QuantizeLinear and inputs of DequantizeLinear."""
         quantizations = {}
         for node in self.nodes:
             if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
@@ -192,7 +192,7 @@ class _Reader:
 
 
 def _plain(value: Any) -> Any:
-    """An attribute as plain Python: text for bytes, a remark for tensors, graphs and long lists."""
+    """An attribute as plain Python: text for bytes, a placeholder for tensors, graphs and long lists."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, int | float | str):

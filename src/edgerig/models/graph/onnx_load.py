@@ -1,4 +1,4 @@
-"""An ONNX file as the protobuf message of the onnx package, checked where it comes in."""
+"""An ONNX file as the protobuf message of the onnx package, checked on loading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgerig.errors import MissingExtraError, ModelError
 from edgerig.external_data import self_contained
 from edgerig.models.graph.types import check_shape
 
-#: What an exporter writes for an axis that is free; any other negative size is a fault.
+#: Sizes that exporters write for a free axis; any other negative size is a fault.
 FREE = -1
 
 
@@ -19,7 +19,7 @@ def load_onnx(data: bytes, path: Path) -> Any:
 
     Raises:
         MissingExtraError: The onnx package is not installed.
-        ModelError: It is not a valid ONNX model; names what is wrong with it.
+        ModelError: It is not a valid ONNX model; names the fault.
     """
     try:
         import onnx
@@ -39,7 +39,7 @@ def load_onnx(data: bytes, path: Path) -> Any:
 
 
 def corrupt(path: Path, error: Exception) -> ModelError:
-    """What to raise for a file that the onnx package cannot read."""
+    """The error for a file that the onnx package cannot read."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text = lines[0][:200]
     if "No Op registered for" in text or "No opset import for" in text:
@@ -80,7 +80,7 @@ def _check_sizes(graph: Any, path: Path) -> None:
 
 
 def _put_in_order(graph: Any, path: Path) -> None:
-    """Sort the operators so that each comes after those whose results it reads, as the standard demands."""
+    """Sort the operators topologically, as the standard demands."""
     makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
     waits = [{makers[name] for name in _read_by(node) if name in makers} for node in graph.node]
     if all(before < index for index, befores in enumerate(waits) for before in befores):
@@ -109,7 +109,7 @@ def _put_in_order(graph: Any, path: Path) -> None:
 
 
 def _read_by(node: Any) -> Iterable[str]:
-    """Names that an operator reads, those of the graphs within it included."""
+    """Names that an operator reads, including those read by its subgraphs."""
     yield from node.input
     for attribute in node.attribute:
         for inner in [attribute.g, *attribute.graphs] if attribute.HasField("g") else attribute.graphs:
@@ -119,7 +119,7 @@ def _read_by(node: Any) -> Iterable[str]:
 
 
 def _check(model: Any, path: Path) -> None:
-    """The checks of the onnx package, to which an output without a shape is no fault here: the engine knows it."""
+    """The checks of the onnx package, except for outputs without a shape, which are no fault: the engine knows it."""
     import onnx
 
     ends = [*model.graph.input, *model.graph.output]

@@ -13,7 +13,7 @@ FreeAxes = dict[str, tuple[int, ...]]
 
 
 def fix_free_axes(graph: Any) -> FreeAxes:
-    """Set the free axes of the inputs to 1, and those of the same name everywhere else; returns which they were."""
+    """Set the free axes of the inputs to 1, and those of the same name everywhere else; returns the axes."""
     constants = {proto.name for proto in graph.initializer}
     free: FreeAxes = {}
     names = set()
@@ -29,7 +29,7 @@ def fix_free_axes(graph: Any) -> FreeAxes:
         if axes:
             free[value.name] = tuple(axes)
     if free:
-        # Shapes within the graph that the file states were for the free axes; they are inferred afresh.
+        # Stated shapes within the graph were for the free axes; they are inferred again.
         del graph.value_info[:]
     for value in graph.output:
         if value.type.HasField("tensor_type"):
@@ -50,18 +50,18 @@ def _fix(shape: Any, names: set[str], batch: bool) -> None:
 
 
 def inferred(model: Any) -> Any:
-    """The model with the shapes that follow from its inputs; what cannot be inferred stays unknown."""
+    """The model with the shapes that follow from its inputs; shapes that cannot be inferred stay unknown."""
     from onnx import shape_inference
 
     try:
         return shape_inference.infer_shapes(model, data_prop=True)
     except Exception:
-        # A model too odd for inference can still be listed; its shapes stay unknown.
+        # A model for which inference fails can still be listed; its shapes stay unknown.
         return model
 
 
 def type_text(kind: Any) -> str | None:
-    """What is no tensor, in ONNX Runtime's words: ``seq(map(int64,tensor(float)))``; None for what is."""
+    """The type of a value that is no tensor, as ONNX Runtime writes it: ``seq(map(int64,tensor(float)))``; or None."""
     which = kind.WhichOneof("value")
     if which == "sequence_type":
         return f"seq({_inner(kind.sequence_type.elem_type)})"
@@ -88,7 +88,7 @@ def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]], path: Path) ->
     """The ONNX file ``path`` with the content ``data``, whose inputs have the given ``shapes``, by name.
 
     Raises:
-        IncompatibleError: A shape contradicts what the file says.
+        IncompatibleError: A shape contradicts the file.
         ModelError: It is not a valid ONNX model.
     """
     from edgerig.models.graph.onnx_load import load_onnx
@@ -100,7 +100,7 @@ def with_shapes(data: bytes, shapes: Mapping[str, Sequence[int]], path: Path) ->
         if value.name in shapes:
             batches.add(shapes[value.name][0] if shapes[value.name] else 1)
             _set(value, shapes[value.name], sizes)
-    # Shapes within the graph that the file states were for the free axes.
+    # Stated shapes within the graph were for the free axes.
     del model.graph.value_info[:]
     for value in model.graph.output:
         for axis, dimension in enumerate(value.type.tensor_type.shape.dim):

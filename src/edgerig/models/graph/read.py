@@ -37,7 +37,7 @@ def read_graph(path: Path) -> Graph:
 def graph_in(format: Format, path: Path) -> Graph | None:
     """As `read_graph`, of a file of a known format; None where this format does not give its operators."""
     if format.isolated:
-        # By its path, not its content: that would be in memory of both processes.
+        # By its path and not its content, which would be in the memory of both processes.
         graph = isolated(f"Reading {path.name}", ModelError, _graph, type(format), path)
     else:
         graph = _graph(type(format), path)
@@ -66,13 +66,13 @@ def read_weights(path: Path) -> Mapping[int, NDArray[Any]]:
 
 
 def io_specs(graph: Graph) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs of a graph as they stand in an artifact.
+    """Inputs and outputs of a graph as an artifact describes them.
 
     An axis that only the engine knows, or that an ONNX file leaves free, is -1; a free first axis of an
     input is a batch of 1. Outputs that are no tensors of numbers are left out, see `left_out`.
 
     Raises:
-        ModelError: An input has a type that no runtime of ours feeds, or no output one that they read.
+        ModelError: An input has a type that no runtime accepts, or no output has one that can be read.
     """
 
     def spec(index: int) -> TensorSpec:

@@ -1,4 +1,4 @@
-"""Which quantization scheme a graph is in, by what its tensors really are."""
+"""The quantization scheme of a graph, by its actual tensors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WEIGHTED = {
     "QGemm": (0, 3),
 }  # fmt: skip
 
-#: Operators that only change how numbers are stored; a weight is looked for behind them.
+#: Operators that only change how numbers are stored; the weight is the input of their chain.
 CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE", "DequantizeLinear", "QuantizeLinear", "CAST", "Cast", "DENSIFY"})
 
 
 def scheme_of(graph: Graph) -> str:
     """``float32``, ``float16``, ``dynamic``, ``int8`` or ``int16x8``.
 
-    Judged by the operators that have weights (by all activations where there are none). Where they differ, the
+    Determined by the operators that have weights (by all activations where there are none). Where they differ, the
     scheme is the most demanding one among them, in this order: ``dynamic`` (weights of 8 bits or less under float
     activations), ``int16x8`` (16-bit activations), ``int8`` (8-bit activations), ``float16`` (weights stored as
     float16), ``float32``. So a file that says ``int8`` may still hold float operators.
@@ -50,7 +50,7 @@ def _operator_scheme(
     stored = behind.get(weight, weight)
     if not graph.tensors[stored].constant:
         return None
-    # In ONNX's QDQ form an integer tensor stands right before the DequantizeLinear that feeds the operator.
+    # In ONNX's QDQ form the integer tensor is the input of the DequantizeLinear that feeds the operator.
     maker = makers.get(activation)
     if maker is not None and maker.op == "DequantizeLinear":
         activation = maker.inputs[0]
@@ -68,7 +68,7 @@ def _operator_scheme(
 
 
 def stored_behind(graph: Graph, conversions: frozenset[str]) -> dict[int, int]:
-    """For each tensor that operators among ``conversions`` make, the tensor at the beginning of their chain."""
+    """For each tensor that operators among ``conversions`` produce, the tensor at the start of their chain."""
     sources: dict[int, int] = {}
     for operator in graph.operators:
         if operator.op in conversions and operator.inputs[:1] > (-1,):

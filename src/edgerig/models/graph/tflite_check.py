@@ -1,4 +1,4 @@
-"""What a TFLite file must keep to so that engines compute what it says, beyond what its operators show."""
+"""Requirements on a TFLite file for engines to compute it correctly, beyond its operators."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from edgerig.errors import ArtifactCheckError
 
 
 def check_tflite(data: bytes, file: str) -> None:
-    """Raise unless all buffers of ``data``, the content of ``file``, lie inside the FlatBuffer, and LiteRT takes it.
+    """Raise unless all buffers of ``data``, the content of ``file``, are inside the FlatBuffer, and LiteRT loads it.
 
     Raises:
-        ArtifactCheckError: Says which buffer, or what LiteRT says.
+        ArtifactCheckError: Names the buffer, or contains LiteRT's message.
     """
     _check_inside(data, file)
     _check_loads(data, file)
 
 
 def buffers_outside(data: bytes) -> list[int]:
-    """Indices of the buffers whose content lies behind the FlatBuffer: TFLite Micro reads garbage for them."""
+    """Indices of the buffers whose content is after the FlatBuffer: TFLite Micro reads garbage for them."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(data, 0)
-    # 0 and 1 are what writers put there before they know the place.
+    # Writers put 0 and 1 there as placeholders before they know the offset.
     return [index for index in range(model.BuffersLength()) if model.Buffers(index).Offset() > 1]
 
 
@@ -34,7 +34,7 @@ def _check_inside(data: bytes, file: str) -> None:
 
 
 def _check_loads(data: bytes, file: str) -> None:
-    """LiteRT itself checks shapes, versions and the multipliers that follow from the scales."""
+    """Load it with LiteRT, which checks shapes, versions and the multipliers that follow from the scales."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     try:

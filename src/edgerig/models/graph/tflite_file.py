@@ -1,4 +1,4 @@
-"""TFLite files: the FlatBuffer read with bounds checked, for a file may lie about everything in it."""
+"""TFLite files: the FlatBuffer read with all bounds checked, since the file is not trusted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_tflite_weights(data: bytes, name: str, subgraph: int = 0) -> dict[int, 
     """The constant tensors of a subgraph by tensor index, in the tensors' own shapes and dtypes.
 
     int4 and int2 come unpacked as int8. Types that numpy does not have come as flat uint8 of their bytes.
-    Buffers that lie outside the FlatBuffer (by offset and size) are read from there.
+    Buffers that are outside the FlatBuffer (by offset and size) are read from there.
 
     Raises:
         ModelError: It is not a TFLite file, or is corrupt.
@@ -51,7 +51,7 @@ def _guarded(data: bytes, name: str, subgraph: int, read: Callable[[_TfliteFile]
     except ModelError:
         raise
     except Exception as error:
-        # The FlatBuffers library checks no bounds: a wrong offset ends in struct.error, IndexError, TypeError, ...
+        # The FlatBuffers library checks no bounds: a wrong offset raises struct.error, IndexError, TypeError, ...
         raise _corrupt(name, "an offset in it leads nowhere") from error
 
 
@@ -60,7 +60,7 @@ def _corrupt(name: str, why: str) -> ModelError:
 
 
 class _TfliteFile:
-    """One file under the reader's eye."""
+    """A file that is being read."""
 
     def __init__(self, data: bytes, name: str, subgraph: int) -> None:
         from ai_edge_litert import schema_py_generated as schema
@@ -80,14 +80,14 @@ class _TfliteFile:
         return _corrupt(self.name, why)
 
     def count(self, length: int) -> int:
-        """``length``, once it is certain that the file can hold so many."""
+        """``length``, checked against what the file can contain."""
         self.budget -= length
         if length < 0 or self.budget < 0:
             raise self.corrupt("a vector in it is longer than the file")
         return length
 
     def ints(self, vector: Any) -> tuple[int, ...]:
-        """A vector of numbers; FlatBuffers gives 0 for one that is not there."""
+        """A vector of numbers; empty where FlatBuffers returns 0 for a missing one."""
         if isinstance(vector, int):
             return ()
         self.count(len(vector))
@@ -172,7 +172,7 @@ class _TfliteFile:
         return Quantization(scales, zeros, axis if len(scales) > 1 else None)
 
     def quantization_details(self, tensor: Any, index: int) -> str:
-        """What quantizes a tensor in another way than by scales and zero points of its own; empty if nothing does."""
+        """How a tensor is quantized other than by its own scales and zero points; empty if it is not."""
         parameters = tensor.Quantization()
         kind = parameters.DetailsType() if parameters is not None else 0
         if not kind:
@@ -236,7 +236,7 @@ class _TfliteFile:
         return {}
 
     def option(self, key: str, value: Any) -> Any:
-        """An option as plain Python; the numbers of the commonest enumerations by their names."""
+        """An option as plain Python; values of the most common enumerations by name."""
         enumerations = {
             "padding": self.schema.Padding,
             "fused_activation_function": self.schema.ActivationFunctionType,
@@ -257,7 +257,7 @@ class _TfliteFile:
         if not 0 <= index < self.model.BuffersLength():
             raise self.corrupt(f"it names buffer {index} of {self.model.BuffersLength()}")
         raw = self.model.Buffers(index)
-        # 0 and 1 are what writers put there before they know the place.
+        # Writers put 0 and 1 there as placeholders before they know the offset.
         if raw.Offset() > 1:
             if raw.Offset() + raw.Size() > len(self.data):
                 raise self.corrupt(f"buffer {index} lies beyond its end")

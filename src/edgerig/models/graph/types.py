@@ -1,4 +1,4 @@
-"""A network as a list of operators over tensors, whatever file it came from."""
+"""A network as a list of operators over tensors, independent of the file format."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import msgspec
 from edgerig.artifact import ITEM_SIZES, Quantization
 from edgerig.errors import ModelError
 
-#: Elements that a tensor may have. No device that networks run on holds so many; sizes beyond it are damage.
+#: Largest number of elements of a tensor. No device that runs networks holds so many; larger sizes are damage.
 LARGEST_TENSOR = 2**36
-#: Axes that numpy and the engines can count.
+#: Largest number of axes that numpy and the engines support.
 MOST_AXES = 32
 
-#: Bits an element of the types that numpy has no name for.
+#: Bits per element of the types that numpy does not have.
 ODD_BITS = {
     "int4": 4, "uint4": 4, "int2": 2, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8,
     "complex64": 64, "complex128": 128, "string": 0, "resource": 0, "variant": 0,
@@ -25,10 +25,10 @@ ODD_BITS = {
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     """A tensor of the graph. ``constant``: its content is stored in the file (``nbytes`` of weights).
 
-    ``unknown_shape``: the file does not tell the shape and it could not be inferred; ``shape`` is then empty, and
-    ``known_axes`` has what is known of it, with -1 for the rest. ``free_axes`` of an input are the axes that the file
+    ``unknown_shape``: the file does not state the shape and it could not be inferred; ``shape`` is then empty, and
+    ``known_axes`` has the known sizes, with -1 for the rest. ``free_axes`` of an input are the axes that the file
     leaves open; ``shape`` has 1 there.
-    ``quantization_details``: what quantizes it if it is not one scale a tensor or a channel, such as one a block.
+    ``quantization_details``: how it is quantized if not by one scale per tensor or channel, such as one per block.
     """
 
     index: int
@@ -50,13 +50,13 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def nbytes(self) -> int:
-        """Size in bytes, types of less than a byte packed; 0 for strings, handles and what is no tensor."""
+        """Size in bytes, types of less than a byte packed; 0 for strings, handles and values that are no tensors."""
         bits = ODD_BITS.get(self.dtype, 8 * ITEM_SIZES.get(self.dtype, 0))
         return -(-self.elements * bits // 8)
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator in execution order; ``inputs`` and ``outputs`` are tensor indices, -1 for one left out.
+    """An operator in execution order; ``inputs`` and ``outputs`` are tensor indices, -1 for an omitted one.
 
     ``op`` is the file format's own name (``CONV_2D``, ``Conv``); ``options`` its attributes by their own names.
     """

@@ -1,1 +1,1 @@
-"""What every Keras model needs: training, checkpoints, files."""
+"""The common parts of Keras models: training, checkpoints, files."""

@@ -17,7 +17,7 @@ from edgerig.models.keras.phase import Phase
 from edgerig.models.keras.training import train
 from edgerig.progress import Progress
 
-#: What an author of a network needs.
+#: Public names for authors of networks.
 __all__ = ["KerasModel", "Phase", "import_keras"]
 
 

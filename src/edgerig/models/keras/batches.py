@@ -1,4 +1,4 @@
-"""Batches out of a dataset's samples."""
+"""Batches of a dataset's samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Samples
 
-#: Preprocessed splits up to this many bytes are made once and kept; larger ones batch by batch.
+#: Splits up to this many bytes are preprocessed once and kept in memory; larger ones batch by batch.
 KEEP_BYTES = 1 << 30
 
 Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
@@ -21,7 +21,7 @@ class Feed:
     """Batches of one size from ``samples``.
 
     Attributes:
-        batch_size: Samples in every batch: the size that was asked for, or fewer if there are fewer samples.
+        batch_size: Samples in every batch: the requested size, or fewer if there are fewer samples.
         steps: Batches in a pass.
     """
 
@@ -41,8 +41,8 @@ class Feed:
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
         """Inputs and labels of one epoch's batches.
 
-        Each sample is drawn once; the last batch is filled up with those that were drawn first. Order and
-        augmentation depend on ``seed`` and ``epoch`` and on nothing else.
+        Each sample is drawn once; the last batch is padded with those that were drawn first. Order and
+        augmentation depend on ``seed`` and ``epoch`` only.
         """
         rng = np.random.default_rng([seed, epoch])
         order = np.resize(rng.permutation(len(self.samples)), self.steps * self.batch_size)

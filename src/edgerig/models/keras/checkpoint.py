@@ -1,4 +1,4 @@
-"""Checkpoints of a training: everything that the next epoch depends on, in one file that is whole or not there."""
+"""Checkpoints of a training: the complete state before the next epoch, in one file that is written atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one epoch led to. Losses are mean cross-entropies in nats, accuracies shares, ``seconds`` wall clock.
+    """The result of one epoch. Losses are mean cross-entropies in nats, accuracies shares, ``seconds`` wall clock.
 
     ``loss`` and ``accuracy`` are means over the epoch's batches as they were trained; the ``val_`` figures are those
     of the network after the epoch.
@@ -34,7 +34,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be equal for a training to go on from a checkpoint.
+    """Everything that must be equal for a training to resume from a checkpoint.
 
     The order of samples and their augmentation follow from the seed and the epoch's number alone, so that these two
     are the whole state of shuffling.
@@ -75,7 +75,7 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write ``checkpoint`` to ``path``; a kill at any moment leaves the former one.
+    """Write ``checkpoint`` to ``path`` atomically: a kill at any moment leaves the previous one.
 
     Raises:
         StorageError: The file cannot be written.
@@ -98,7 +98,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        ModelError: The file is missing, damaged, or none of ours.
+        ModelError: The file is missing, damaged, or no checkpoint.
     """
     hint = f"Delete {path}, or leave out --resume, to start from the beginning."
     try:

@@ -23,11 +23,11 @@ def import_keras() -> ModuleType:
         UsageError: The user chose another backend.
     """
     os.environ.setdefault("KERAS_BACKEND", BACKEND)
-    # XLA's C++ logs (level 1 is info, 2 warning) would stand between the progress bars.
+    # XLA's C++ logs (level 1 is info, 2 warning) would interleave with the progress bars.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _refuse_backend(os.environ["KERAS_BACKEND"])
     try:
-        import jax  # noqa: F401 - else Keras itself would fail to, with a message of its own
+        import jax  # noqa: F401 - otherwise Keras itself would fail, with a less helpful message
         import keras
     except ImportError as error:
         raise MissingExtraError("Training", "train", error.name or "keras") from error
@@ -48,7 +48,7 @@ def _refuse_backend(name: str) -> None:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Keras draws weights by ``seed`` within the block; the caller's own random state is as before after it."""
+    """Keras initializes weights from ``seed`` within the block; the caller's random state is restored after it."""
     keras = import_keras()
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:

@@ -10,12 +10,12 @@ from typing import Any
 from edgerig.errors import storing
 from edgerig.models.keras.checkpoint import EpochRecord
 
-#: What is written for each epoch, by the names of `EpochRecord`.
+#: The scalars of each epoch, by the names of `EpochRecord`.
 SCALARS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 class EventLog:
-    """Scalars by epoch in the folder ``logdir``, or nothing where there is no folder."""
+    """Writes scalars by epoch to the folder ``logdir``; without a folder does nothing."""
 
     def __init__(self, writer: Any = None) -> None:
         self.writer = writer
@@ -48,7 +48,7 @@ def event_log(logdir: Path | None, epochs_done: int) -> Iterator[EventLog]:
 
     with storing(logdir):
         logdir.mkdir(parents=True, exist_ok=True)
-        # What a killed training wrote beyond its last checkpoint is to be ignored by TensorBoard.
+        # TensorBoard must ignore what a killed training wrote beyond its last checkpoint.
         writer = SummaryWriter(str(logdir), purge_step=epochs_done + 1 if epochs_done else None)
     try:
         yield EventLog(writer)

@@ -1,4 +1,4 @@
-"""Convolutions and poolings whose gradients suit a CPU.
+"""Convolutions and poolings with gradients that are fast on a CPU.
 
 XLA's CPU backend computes the gradient of max pooling by select-and-scatter, that of a kernel by a convolution with a
 huge window, and depthwise convolutions channel by channel; all are slow. Measured on two cores with batches of 64:
@@ -19,7 +19,7 @@ def fast_gradients(model: Any) -> Iterator[None]:
     """While the block runs, calls of ``model`` trace to the gradients of this module; a no-op on GPUs.
 
     Args:
-        model: A Keras model. Its layers are as before after the block.
+        model: A Keras model. Its layers are restored after the block.
     """
     import jax
 
@@ -28,7 +28,7 @@ def fast_gradients(model: Any) -> Iterator[None]:
         if jax.default_backend() == "cpu":
             for layer in model._flatten_layers(include_self=False):
                 for attribute, function in _replacements(layer):
-                    # In the instance's dictionary, because Keras watches ordinary assignments to layers.
+                    # Set in the instance's dictionary, because Keras tracks ordinary assignments to layers.
                     vars(layer)[attribute] = function
                     changed.append((layer, attribute))
         yield
@@ -42,7 +42,7 @@ def _replacements(layer: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
 
     if getattr(layer, "data_format", None) != "channels_last":
         return
-    # Exact types: a subclass may mean something else by these methods.
+    # Exact types: a subclass may define these methods differently.
     if type(layer) is keras.layers.MaxPooling2D:
         height, width = layer.pool_size
         if layer.padding == "valid" and tuple(layer.strides) == (height, width):
@@ -143,7 +143,7 @@ def depthwise_convolution(x: Any, kernel: Any, strides: tuple[int, int], padding
 
 
 def _taps(x: Any, size: tuple[int, int], strides: tuple[int, int], pads: Any) -> list[Any]:
-    """For each place in the kernel, row by row, the inputs (n, oh, ow, c) that it meets."""
+    """For each position in the kernel, row by row, the inputs (n, oh, ow, c) that it is multiplied with."""
     import jax.numpy as jnp
 
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))

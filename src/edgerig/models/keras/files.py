@@ -1,4 +1,4 @@
-"""Files of Keras models, and the tensors that go in and out of one."""
+"""Files of Keras models, and a model's input and output tensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_keras(path: Path) -> Any:
     """The Keras model in a ``.keras`` or ``.h5`` file, uncompiled. Code within the file is never run.
 
     Raises:
-        ModelError: The file is missing, corrupt, or holds something that only runs as code (a Lambda layer).
+        ModelError: The file is missing, corrupt, or contains code (a Lambda layer).
     """
     keras = import_keras()
     if not path.is_file():
@@ -54,7 +54,7 @@ def save_keras(model: Any, path: Path) -> None:
 
 
 def _without_dates(archive: bytes) -> bytes:
-    # Keras stamps the zip's members and metadata.json with the time of saving.
+    # Keras writes the time of saving into the zip's members and metadata.json.
     result = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(result, "w") as target:
         for name in sorted(source.namelist()):

@@ -1,4 +1,4 @@
-"""Keras models out of HDF5 files (.h5), each weight checked to be the one of its name."""
+"""Keras models from HDF5 files (.h5), with each weight assigned by name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from edgerig.models.graph.keras_legacy import legacy_config
 def load_hdf5(keras: Any, data: bytes, path: Path) -> Any:
     """The uncompiled Keras model of the .h5 file ``path`` with the content ``data``.
 
-    Keras fills layers by their order in the file, which need not be the order that it puts the layers of the model in.
-    So weights are set again by their layers' names.
+    Keras assigns layers by their order in the file, which may differ from the order of the layers in the model. So the
+    weights are assigned again, by their layers' names.
 
     Raises:
         ModelError: It is no such file, or its weights do not belong to its layers.
@@ -35,7 +35,7 @@ def load_hdf5(keras: Any, data: bytes, path: Path) -> Any:
             for name in ("training_config", "model_config"):
                 file.attrs.pop(name, None)
             text = json.dumps(config).encode()
-            # Long attributes are kept apart from the object that they belong to.
+            # Long attributes are stored apart from the object that they belong to.
             file.attrs.create("model_config", np.bytes_(text), dtype=h5py.string_dtype("utf-8"))
         model = keras.models.load_model(copy, compile=False, safe_mode=True)
         with h5py.File(copy, "r") as file:
@@ -76,7 +76,7 @@ def _stored(groups: Any, layer: str) -> tuple[list[str], list[Any]]:
 
 
 def _by_name(names: list[str], variables: list[Any]) -> list[Any]:
-    """The variables in the order of ``names``; empty where the names do not tell them apart."""
+    """The variables in the order of ``names``; empty where the names are not unique."""
     known = {_key(variable.path): variable for variable in variables}
     keys = [_key(name) for name in names]
     if len(known) != len(variables) or Counter(keys) != Counter(known.keys()):

@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs with one learning rate and one choice of layers that learn.
+    """Consecutive epochs with one learning rate and one choice of trainable layers.
 
     Attributes:
-        epochs: How many.
-        learning_rate: Of the first of them; it decays by ``learning_rate_decay`` an epoch.
-        learns: Tells of a layer if its weights change in this phase.
-        title: Shown with the progress where there is more than one phase.
+        epochs: Number of epochs.
+        learning_rate: Of the first of them; it decays by ``learning_rate_decay`` per epoch.
+        learns: Whether a layer is trained in this phase.
+        title: Shown with the progress where there are several phases.
     """
 
     epochs: int

@@ -15,7 +15,7 @@ from edgerig.models.keras.engine import import_keras
 
 Batches = Iterable[tuple[NDArray[np.float32], NDArray[np.int32]]]
 
-#: As in Keras: probabilities are kept this far from 0 before the logarithm is taken.
+#: As in Keras: probabilities are clipped this far from 0 before the logarithm is taken.
 EPSILON = 1e-7
 
 
@@ -69,11 +69,11 @@ class Trainer:
         import jax.numpy as jnp
 
         self.optimizer.learning_rate = learning_rate
-        # Copies, because a step consumes its arguments and Keras must not be left with dead arrays.
+        # Copies, because a step donates its arguments, and Keras must not keep deleted arrays.
         self._state = tuple([jnp.array(variable.value) for variable in group] for group in self._groups())
 
     def step(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[Any, Any]:
-        """One step; loss and accuracy of the batch as JAX scalars, which may still be under way."""
+        """One step; loss and accuracy of the batch as JAX scalars, which may still be being computed."""
         self._state, loss, accuracy = self._step(self._state, inputs, labels)
         return loss, accuracy
 
@@ -109,7 +109,7 @@ class Evaluator:
         """Loss and accuracy over all batches; inputs beyond the number of labels are padding.
 
         Raises:
-            ModelError: The network's output is not a number.
+            ModelError: An output of the network is NaN or infinite.
         """
         losses, correct, n = 0.0, 0, 0
         for inputs, labels in batches:

@@ -27,29 +27,29 @@ from edgerig.models.keras.phase import Phase
 from edgerig.models.keras.steps import Evaluator, Score, Trainer, check_losses
 from edgerig.progress import Progress, Task
 
-#: Samples a batch when evaluating.
+#: Samples per batch for evaluation.
 EVALUATION_BATCH = 256
-#: Steps between two looks at the loss. Each look waits for the device.
+#: Steps between two reads of the loss. Each read waits for the device.
 LOOK_EVERY = 16
 
 
 def model_path(out: Path, name: str) -> Path:
-    """Where a training into ``out`` leaves the model."""
+    """The path of the model that a training writes into ``out``."""
     return out / f"{name}.keras"
 
 
 def checkpoint_path(out: Path, name: str) -> Path:
-    """Where a training into ``out`` leaves its checkpoint."""
+    """The path of the checkpoint that a training writes into ``out``."""
     return out / f"{name}.checkpoint.npz"
 
 
 def history_path(out: Path, name: str) -> Path:
-    """Where a training into ``out`` leaves losses and accuracies, epoch by epoch, as JSON."""
+    """The path of the losses and accuracies that a training writes into ``out``, by epoch, as JSON."""
     return out / f"{name}.history.json"
 
 
 class Trainable(TakesSamples, Protocol):
-    """What is trained here: a network that Keras builds, with its settings and its course of training.
+    """A network that Keras builds, with its settings and training phases.
 
     Attributes:
         makes: Name of the format in which it is saved.
@@ -83,8 +83,8 @@ def train(
     Equal settings, dataset, machine and library versions give equal weights, interrupted and resumed or not.
 
     Raises:
-        IncompatibleError: Dataset and network, or checkpoint and settings, do not go together.
-        ModelError: The loss is no number any more; the last checkpoint is damaged.
+        IncompatibleError: Dataset and network, or checkpoint and settings, do not fit.
+        ModelError: The loss became NaN or infinite; the last checkpoint is damaged.
     """
     import_keras()
     files.check_writable(out)
@@ -104,7 +104,7 @@ def train(
 
 
 class _Run:
-    """One training under way."""
+    """One training in progress."""
 
     def __init__(
         self, wrapper: Trainable, dataset: Dataset, settings: TrainSettings, out: Path, progress: Progress
@@ -130,7 +130,7 @@ class _Run:
 
     def _identity(self, train: Samples, validation: Samples) -> Identity:
         train_settings = _plain(self.settings)
-        # More epochs than before are no contradiction, except where another phase follows.
+        # A larger number of epochs is compatible, unless another phase follows.
         if self.plan[0][0] is self.plan[-1][0]:
             del train_settings["epochs"]
         return Identity(
@@ -149,7 +149,7 @@ class _Run:
         return checkpoint_path(self.out, self.wrapper.name)
 
     def restore(self) -> None:
-        """Go back to the last checkpoint, if there is one."""
+        """Restore the last checkpoint, if there is one."""
         if not self.checkpoint.exists():
             return
         stored = checkpoints.load(self.checkpoint)
@@ -176,7 +176,7 @@ class _Run:
             log.write(record)
 
     def _enter_phase(self, phase: Phase) -> None:
-        """Choose the layers that learn, with a fresh optimizer where that is another choice than before."""
+        """Set the trainable layers, with a new optimizer if they differ from those before."""
         if phase is self.phase:
             return
         for layer in self.model.layers:
@@ -328,7 +328,7 @@ def _assign(variables: Any, values: Any) -> None:
 
 
 def _plain(settings: msgspec.Struct) -> dict[str, Any]:
-    """Settings as they look when they come back from a JSON file: tuples are lists."""
+    """Settings as they are after a round trip through JSON: tuples are lists."""
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
     return plain
 

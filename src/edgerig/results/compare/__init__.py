@@ -1,1 +1,1 @@
-"""Two results set against each other: a verdict for each metric, or why there is none."""
+"""Comparison of two results: a verdict for each metric, or why there is none."""

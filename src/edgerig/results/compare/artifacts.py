@@ -1,4 +1,4 @@
-"""The deployed files that a bundle holds, for whoever measures them again."""
+"""The deployed files of a bundle, to be measured again."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edgerig.results.types import CellResult
 
 
 def kept_file(bundle: Path, cell: CellResult) -> Path:
-    """Where the network of ``cell`` lies in its bundle, wherever that has been moved to.
+    """The path of the network of ``cell`` in its bundle, wherever the bundle has been moved to.
 
     Raises:
-        StorageError: It is not there, or is another file.
+        StorageError: It is missing, or is another file.
     """
     path = Bundle(bundle).artifacts / Path(cell.artifact.path).name
     if not path.is_file() or not path.resolve().is_relative_to(Bundle(bundle).artifacts.resolve()):

@@ -1,4 +1,4 @@
-"""Verdicts on what is counted and not measured: sizes, planned memory, instructions of an emulator."""
+"""Verdicts on exact figures: sizes, planned memory, instructions of an emulator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.compare.types import MetricVerdict, Verdict
 from edgerig.results.types import CellResult
 
-#: Memory that is planned or linked, and so the same in every process.
+#: Memory that is planned or linked, and so equal in every process.
 PLANNED = ("arena", "arena_activations", "arena_persistent", "tensor_sum", "constants", "flash", "ram")
 
 
@@ -26,7 +26,7 @@ def exact_verdicts(a: CellResult, b: CellResult) -> dict[str, MetricVerdict]:
 
 
 def exact(a: float, b: float, unit: str, method: str, like: Measurement | None = None) -> MetricVerdict:
-    """More is worse, less is better; there is no margin, for there is no chance in it."""
+    """More is worse, less is better; without a margin, since these figures are not random."""
     verdict: Verdict = "same" if a == b else "worse" if b > a else "better"
     value = b / a if a else None
     change = f"{b - a:+,.0f} {unit}" if a != b else f"{b:,.0f} {unit}"

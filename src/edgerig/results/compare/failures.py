@@ -6,7 +6,7 @@ import math
 
 from edgerig.results.compare.types import MetricVerdict, Verdict
 
-#: A difference that chance alone would make less often than this is no chance.
+#: Significance level: a difference with a smaller p is not attributed to chance.
 SIGNIFICANCE = 0.05
 
 

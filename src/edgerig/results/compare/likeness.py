@@ -1,4 +1,4 @@
-"""What two results must have in common to be compared, and what is to be said where they differ."""
+"""The common properties that make two results comparable, and notes on those in which they differ."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from edgerig.measure.machine import MachineState
 from edgerig.results.compare.types import Side
 from edgerig.results.types import CellResult, RunResult
 
-#: Of a machine, what makes it another one. Its name is none of it: containers have a new one each time.
+#: Properties that identify a machine. Its name is not among them: each container has a new one.
 MACHINE = ("architecture", "cpu", "cores", "memory_bytes")
-#: Bytes of memory by which two runs of one machine may differ, as a share: kernels keep some for themselves.
+#: Difference of memory between two runs on one machine, as a share: kernels reserve some.
 _MEMORY = 0.1
 
 
 def side_of(source: str, run: RunResult, cell: CellResult) -> Side:
-    """What stands in a comparison about one of the two."""
+    """The description of one side of a comparison."""
     machine = cell.machine
     return Side(
         source=source,
@@ -37,7 +37,7 @@ def side_of(source: str, run: RunResult, cell: CellResult) -> Side:
 
 
 def why_not_times(a: CellResult, b: CellResult) -> str | None:
-    """Why no verdict on times can stand between two cells; None where one can."""
+    """Why the times of two cells cannot be compared; None where they can."""
     if (other := _other_machine(a.machine, b.machine)) is not None:
         return f"the devices are not alike: {other}"
     kinds = [time.kind if isinstance(time := cell.latency.steady, Measurement) else None for cell in (a, b)]
@@ -61,21 +61,21 @@ def why_not_times(a: CellResult, b: CellResult) -> str | None:
 
 
 def one_network(a: CellResult, b: CellResult) -> bool:
-    """Whether both are the same file, fed alike, on the same engine."""
+    """Whether both are the same file with the same inputs on the same engine."""
     names = ("sha256", "preprocessing", "judged_output")
     same_file = all(getattr(a.artifact, name) == getattr(b.artifact, name) for name in names)
     return same_file and (a.runtime, a.runtime_version, a.options) == (b.runtime, b.runtime_version, b.options)
 
 
 def why_not_quality(a: RunResult, b: RunResult) -> str | None:
-    """Why no verdict on quality can stand between two runs; None where one can."""
+    """Why the quality of two runs cannot be compared; None where it can."""
     if a.dataset.fingerprint != b.dataset.fingerprint:
         return f"the data are not alike: {a.dataset.name} and {b.dataset.name} hold other test samples"
     return None
 
 
 def differences(a: Side, b: Side) -> Iterator[str]:
-    """What differs between the two and hinders nothing, in sentences."""
+    """Differences between the two that do not prevent the comparison, in sentences."""
     for name, words in (
         ("edgerig", "edgerig"),
         ("runtime", "the runtime"),

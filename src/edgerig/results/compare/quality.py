@@ -11,14 +11,14 @@ from edgerig.measure.shares import paired_difference
 from edgerig.results.compare.types import MetricVerdict, Verdict
 from edgerig.results.comparison import Paired, answers_of, compare_with
 
-#: Points of accuracy, as a share of 1, that B may lose without being called worse.
+#: Accuracy, as a share of 1, that B may lose without being called worse.
 MARGIN = 0.005
 
 
 def accuracy_verdict(
     a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]], margin: float = MARGIN, *, one_network: bool = False
 ) -> MetricVerdict | None:
-    """B's accuracy against A's, out of the raw arrays of both cells; None where either has no labelled answers.
+    """B's accuracy against A's, from the raw arrays of both cells; None where either has no labelled predictions.
 
     ``worse`` or ``better``: McNemar's exact test tells the two apart (p < 5 %), and Tango's interval of the difference
     does not lie within the margin. ``same``: that interval lies within the margin, so that B is neither inferior nor
@@ -26,8 +26,8 @@ def accuracy_verdict(
 
     Args:
         a, b: ``predictions``, ``labels`` and ``indices`` of each, of one and the same test split.
-        one_network: Whether both are the same file on the same engine. Where all their answers are right or wrong
-            alike, there is nothing that other samples could change.
+        one_network: Whether both are the same file on the same engine. If all their predictions then agree in being
+            right or wrong, other samples could not change the verdict.
     """
     first, second = answers_of("a", a), answers_of("b", b)
     if first is None or second is None:

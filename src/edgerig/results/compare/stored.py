@@ -1,4 +1,4 @@
-"""Compare bundles by the rounds that they hold."""
+"""Compare bundles by their stored rounds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P99, PEAK_RSS, M
 from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
 from edgerig.results.types import CellResult, Round, RunResult
 
-#: The fewest rounds of either side that an interval between processes can be made of.
+#: Fewest rounds of either side for an interval between processes.
 FEWEST_ROUNDS = 2
 Number = Callable[[Round], float | None]
 Whole = Quantity | msgspec.UnsetType | None
@@ -34,8 +34,8 @@ class StoredOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to compare bundles.
 
     Attributes:
-        margin: Relative difference of latency that does not matter. quality_margin: of accuracy, a share of 1.
-        only: Patterns of cell ids, as of the shell. cells: one certain cell of A and of B; None for all.
+        margin: Relative difference of latency that does not matter. quality_margin: the same for accuracy, of 1.
+        only: Patterns of cell ids, in the shell's syntax. cells: one cell of A and of B; None for all.
     """
 
     margin: float = MARGIN
@@ -45,7 +45,7 @@ class StoredOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredRun(msgspec.Struct, frozen=True):
-    """A bundle that was read."""
+    """A bundle in memory."""
 
     source: str
     bundle: Bundle
@@ -79,7 +79,7 @@ def compare_bundles(a: Path, b: Path, options: StoredOptions | None = None, comm
 def compare_stored(
     runs: tuple[StoredRun, StoredRun], cells: tuple[CellResult, CellResult], options: StoredOptions
 ) -> CellComparison:
-    """One cell of either run against the other."""
+    """One cell of A against its counterpart of B."""
     a, b = runs
     sides = side_of(a.source, a.run, cells[0]), side_of(b.source, b.run, cells[1])
     same_run = a.run.created == b.run.created and a.run.name == b.run.name
@@ -98,7 +98,7 @@ def compare_stored(
 def _matched(
     runs: tuple[StoredRun, StoredRun], options: StoredOptions
 ) -> tuple[list[tuple[CellResult, CellResult]], tuple[str, ...], tuple[str, ...]]:
-    """Cells that belong together, and those of either run that have no counterpart."""
+    """Corresponding cells, and those of either run without a counterpart."""
     chosen = []
     for stored, wanted in zip(runs, options.cells, strict=True):
         cells = {cell.id: cell for cell in stored.run.cells}
@@ -147,7 +147,7 @@ def _by_rounds(
     tick: float,
     paired: bool,
 ) -> MetricVerdict:
-    """The verdict on one number of each round. ``whole``: that of the cells as they tell it."""
+    """The verdict on one number per round. ``whole`` returns the cells' own value of it."""
     a, b = whole
     if refused is not None:
         return undecided(metric, refused, a, b)

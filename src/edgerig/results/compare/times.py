@@ -1,4 +1,4 @@
-"""Verdicts on times and other measured numbers, out of ratios between processes."""
+"""Verdicts on times and other measured numbers, from ratios between processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: In documents. words: for sentences. unit: SI. margin: the relative change that does not matter.
-        slower: Whether more of it is called slower, as of times, or worse.
+        slower: Whether a larger value is called slower, as for times, or worse.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LATENCY = Metric(name="latency", words="an inference", margin=0.02)
-#: Tails, cold starts and memory differ more from process to process than they matter.
+#: Margin of tails, cold starts and memory: they vary more from process to process.
 P50 = Metric(name="p50", words="the median inference", margin=0.05)
 P99 = Metric(name="p99", words="the 99th percentile", margin=0.25)
 LOAD = Metric(name="load", words="loading", margin=0.25)
@@ -74,7 +74,7 @@ def undecided(
     count: int = 0,
     method: str = "",
 ) -> MetricVerdict:
-    """No verdict, and why; the values are told where there are any, with no interval."""
+    """No verdict, with the reason; with the values where there are any, and no interval."""
     value = b / a if a and b is not None else None
     return MetricVerdict(
         verdict="inconclusive",

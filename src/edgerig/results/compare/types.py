@@ -1,4 +1,4 @@
-"""What a comparison says: a verdict for each metric, with what it stands on."""
+"""The content of a comparison: a verdict for each metric, with the data behind it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from edgerig.measure.kinds import Kind
 
 #: Version of the JSON document of a comparison.
 COMPARISON_VERSION = 1
-#: Times are ``slower`` or ``faster``, all else is ``worse`` or ``better``; ``same`` is within the margin, and what is
-#: ``inconclusive`` has passed nothing. Each is of B, against A.
+#: Times are ``slower`` or ``faster``, all else is ``worse`` or ``better``; ``same`` is within the margin, and
+#: ``inconclusive`` is no pass. Each is about B, relative to A.
 Verdict = Literal["slower", "faster", "worse", "better", "same", "inconclusive"]
 #: Verdicts that say that B is worse than A.
 WORSE = frozenset({"slower", "worse"})
@@ -21,16 +21,16 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of B against A's.
 
     Attributes:
-        verdict: Of B, against A.
-        sentence: It in words, with its numbers; or why there is none.
-        a, b: The two values, in ``unit``; None where one could not be had.
+        verdict: On B, relative to A.
+        sentence: The verdict in words, with its numbers; or why there is none.
+        a, b: The two values, in ``unit``; None where one is missing.
         unit: SI, as of measurements; ``"1"`` for a share.
-        change: What ``value``, ``low`` and ``high`` are: ``ratio`` for B / A, ``difference`` for B - A.
-        value: The change; None where there is none. low, high: its bounds, equal to it for what is exact.
+        change: The meaning of ``value``, ``low`` and ``high``: ``ratio`` for B / A, ``difference`` for B - A.
+        value: The change; None where there is none. low, high: its bounds, equal to it for exact figures.
         margin: The change that does not matter: a share of 1 for ratios, in ``unit`` for differences.
-        count: Pairs, rounds or samples that stand behind it; 0 for what is exact.
-        kind: What sort of numbers these are.
-        method: How it was had.
+        count: Number of pairs, rounds or samples behind it; 0 for exact figures.
+        kind: The kind of these numbers.
+        method: How the verdict was computed.
     """
 
     verdict: Verdict
@@ -49,7 +49,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two that are compared: which cell of what, and what its numbers depend on."""
+    """One side of a comparison: its source and cell, and the conditions of its numbers."""
 
     source: str
     cell: str
@@ -68,19 +68,19 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """Source and cell for people; the source alone where it names one cell itself."""
+        """Source and cell for people; only the source where that names a cell itself."""
         return self.source if "#" in self.source or "/cells/" in self.source else f"{self.source}#{self.cell}"
 
 
 class SelfCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """A against itself, before it is compared with anything: what this machine can tell now.
+    """A against itself, before any comparison: the resolution of this machine now.
 
     Attributes:
         sentence: The result in words.
-        passed: Whether A did not come out different from itself.
-        tells: Whether a slowdown of ``asked`` can be told by the last look.
-        pairs: Pairs of A against A. ratio, low, high: of them.
-        smallest: The slowdown, a share of 1, that the last look finds in more than 90 % of comparisons.
+        passed: Whether no difference between A and itself was found.
+        tells: Whether a slowdown of ``asked`` can be detected by the last evaluation.
+        pairs: Number of pairs of A against A. ratio, low, high: of them.
+        smallest: The slowdown, a share of 1, that the last evaluation detects in more than 90 % of comparisons.
     """
 
     sentence: str
@@ -99,10 +99,10 @@ class CellComparison(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         metrics: By name: ``latency``, ``p50``, ``p99``, ``accuracy``, ``size`` ...
-        pairs: Pairs of fresh processes that were measured for it; 0 for one from stored rounds.
-        self_check: Of a live comparison of times; else None.
+        pairs: Number of pairs of fresh processes that were measured; 0 for a comparison of stored rounds.
+        self_check: That of a live comparison of times; else None.
         notes: What was discarded, what differs between the two, what makes numbers less trustworthy.
-        seconds: Host time that the pairs took.
+        seconds: Host time of the pairs.
     """
 
     a: Side
@@ -118,9 +118,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """The document that ``edgerig compare --json`` prints.
 
     Attributes:
-        method: ``live`` where pairs were measured for it, ``stored`` where rounds of bundles were taken.
-        comparisons: One for each pair of cells. only_a, only_b: cells that have no counterpart.
-        commands: What repeats it.
+        method: ``live`` where pairs were measured for it, ``stored`` where rounds of bundles were used.
+        comparisons: One for each pair of cells. only_a, only_b: cells without a counterpart.
+        commands: The commands that repeat it.
     """
 
     version: int

@@ -1,1 +1,1 @@
-"""A gate: limits on what may get worse, judged on a comparison with a baseline."""
+"""A gate: limits on regressions, checked on a comparison with a baseline."""

@@ -1,4 +1,4 @@
-"""Whether a comparison keeps within limits."""
+"""Checks a comparison against limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgerig.results.gate.limits import SHARES, TIMES, Limit
 from edgerig.results.types import CellResult
 
 Outcome = Literal["passed", "regressed", "inconclusive"]
-#: Rounds of which there is an interval between processes.
+#: Fewest rounds for an interval between processes.
 FEWEST_ROUNDS = 2
 #: Exit codes of ``edgerig gate``.
 EXIT = {"passed": 0, "regressed": 1, "inconclusive": 2}
@@ -23,10 +23,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One limit on one cell.
 
     Attributes:
-        outcome: ``regressed`` where it is certain that the limit is exceeded, ``passed`` where it is certain that it is
-            kept, else ``inconclusive``.
-        sentence: Why, with numbers.
-        verdict: What it was judged on; None where the cell has no such metric.
+        outcome: ``regressed`` where the limit is certainly exceeded, ``passed`` where it is certainly kept, else
+            ``inconclusive``.
+        sentence: The reason, with numbers.
+        verdict: The verdict behind it; None where the cell has no such metric.
     """
 
     cell: str
@@ -38,12 +38,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """All checks of a gate, and what it stands on.
+    """All checks of a gate, and their sources.
 
     Attributes:
         outcome: The worst of the checks'.
-        baseline: What it was compared with. bundle: what was measured.
-        notes: What is to be said beside.
+        baseline: The bundle that was compared with. bundle: the measured one.
+        notes: Additional remarks.
     """
 
     outcome: Outcome
@@ -55,12 +55,12 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether every limit is kept for certain."""
+        """Whether every limit is certainly kept."""
         return self.outcome == "passed"
 
 
 def worst(outcomes: list[Outcome]) -> Outcome:
-    """``regressed`` before ``inconclusive`` before ``passed``; where nothing was checked, nothing has passed."""
+    """``regressed`` before ``inconclusive`` before ``passed``; without checks ``inconclusive``."""
     if "regressed" in outcomes:
         return "regressed"
     return "inconclusive" if "inconclusive" in outcomes or not outcomes else "passed"
@@ -120,7 +120,7 @@ def _has(metric: str, cell: CellResult | None) -> bool:
 
 
 def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
-    """How much worse it has become, against how much it may."""
+    """The change for the worse against its limit."""
     if limit.metric == "failures":
         # Few processes give no interval; what is certain is what the test says.
         if verdict.verdict in ("same", "better"):
@@ -128,7 +128,7 @@ def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
         more = verdict.verdict == "worse" and verdict.value is not None and verdict.value > limit.value
         return ("regressed" if more else "inconclusive"), verdict.sentence
     if limit.metric in SHARES and verdict.low is not None and verdict.high is not None:
-        # Of what is better the larger, a loss is what counts.
+        # Where larger is better, a loss counts.
         if verdict.low >= -limit.value:
             return "passed", verdict.sentence
         return ("regressed" if verdict.high < -limit.value else "inconclusive"), verdict.sentence
@@ -140,12 +140,12 @@ def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
     return ("regressed" if low > limit.value + _ROUNDING else "inconclusive"), verdict.sentence
 
 
-#: Of a share that was divided and multiplied: 1.05 - 1 is a little more than 0.05.
+#: Tolerance of float rounding in shares: 1.05 - 1 is slightly more than 0.05.
 _ROUNDING = 1e-12
 
 
 def _bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, float | None]:
-    """Bounds of the change in what the limit is in: a share, or the metric's own unit."""
+    """Bounds of the change in the limit's unit: a share, or the metric's own unit."""
     if verdict.a == 0 and verdict.b is not None and verdict.method:
         # What is counted has no share of nothing: none stays within any, and anything is beyond all.
         more = verdict.b if limit.kind == "absolute" or verdict.b == 0 else math.inf
@@ -164,7 +164,7 @@ def _bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, float |
 
 
 def _budget(limit: Limit, cell: CellResult | None, verdict: MetricVerdict | None) -> tuple[Outcome, str]:
-    """The new number itself, whatever the baseline's was."""
+    """The new number itself against its limit, independent of the baseline."""
     low, value, high, what = _number(limit.metric, cell)
     if value is None and verdict is not None and verdict.b is not None and verdict.count == 0:
         low = value = high = verdict.b

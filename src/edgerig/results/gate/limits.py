@@ -11,7 +11,7 @@ import msgspec
 
 from edgerig.errors import SpecError, nearest
 
-#: Metrics that can be gated. Of those in `SHARES` more is better; of all others less is.
+#: Metrics that can be gated. For those in `SHARES` more is better; for all others less is.
 METRICS = (
     "latency", "p50", "p99", "load", "first", "peak_rss", "failures", "size", "arena", "flash", "ram", "constants",
     "instructions", "cycles", "accuracy",
@@ -19,7 +19,7 @@ METRICS = (
 SHARES = frozenset({"accuracy"})
 TIMES = frozenset({"latency", "p50", "p99", "load", "first"})
 BYTES = frozenset({"peak_rss", "size", "arena", "flash", "ram", "constants"})
-#: Of a rig without a gate of its own.
+#: Limits of a rig without a gate of its own.
 DEFAULT = {"latency": "5 %", "accuracy": "0.5 points"}
 _UNITS = {
     "s": ("s", 1.0), "ms": ("s", 1e-3), "us": ("s", 1e-6), "µs": ("s", 1e-6), "ns": ("s", 1e-9),
@@ -31,12 +31,12 @@ _BUDGET = re.compile(r"(\w+)\s*([<>].*)")
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """What one metric may be.
+    """A limit on one metric.
 
     Attributes:
         metric: Its name. text: as the user wrote it.
-        kind: ``relative``: so large a share more than the baseline's. ``absolute``: so much more, in SI units.
-            ``budget``: no more than that (no less, of what is better the larger), whatever the baseline's is.
+        kind: ``relative``: an increase by this share of the baseline's. ``absolute``: an increase in SI units.
+            ``budget``: a bound of the number itself (a lower one, where more is better), whatever the baseline's is.
         value: In SI units; a share of 1 for ``relative`` and for points.
     """
 
@@ -49,10 +49,10 @@ class Limit(msgspec.Struct, frozen=True):
 def parse_limits(data: Any) -> tuple[Limit, ...]:
     """The limits of a ``gate`` section: a mapping from metrics to one limit or a list of them.
 
-    The key ``budgets`` holds sentences such as ``latency < 20 ms``; in a metric's own list ``< 20 ms`` says the same.
+    The key ``budgets`` holds sentences such as ``latency < 20 ms``; in a metric's own list ``< 20 ms`` means the same.
 
     Raises:
-        SpecError: With what is wrong, and what would be right.
+        SpecError: Says what is wrong, and what would be valid.
 
     >>> [(limit.metric, limit.kind, limit.value) for limit in parse_limits({"latency": "5 %", "flash": "1 kB"})]
     [('latency', 'relative', 0.05), ('flash', 'absolute', 1000.0)]
@@ -66,7 +66,7 @@ def parse_budget(text: str) -> Limit:
     """A sentence such as ``latency < 20 ms``.
 
     Raises:
-        SpecError: It is none.
+        SpecError: The text is no such sentence.
     """
     match = _BUDGET.fullmatch(text.strip())
     if match is None:
@@ -78,7 +78,7 @@ def parse_limit(metric: str, value: Any) -> Limit:
     """One limit of ``metric``: ``5 %``, ``1 kB``, ``0.5 points``, ``0``, ``< 20 ms`` or ``> 97 %``.
 
     Raises:
-        SpecError: There is no such metric, or its limit cannot be that.
+        SpecError: There is no such metric, or it cannot have this limit.
     """
     if metric not in METRICS:
         near = nearest(metric, METRICS)
@@ -109,7 +109,7 @@ def _of_key(name: str, value: Any) -> Iterator[Limit]:
 
 
 def _check_unit(metric: str, text: str, sign: str | None, number: float, unit: str) -> None:
-    """Refuse what would mean nothing: bytes of a time, a budget in the wrong direction, a share of a share."""
+    """Refuse meaningless limits: bytes for a time, a budget in the wrong direction, a share of a share."""
     if sign is not None and sign != (">" if metric in SHARES else "<"):
         raise SpecError(f"gate: {metric} {text}: that would keep it from getting better.", _examples(metric))
     own = {"s"} if metric in TIMES else {"B"} if metric in BYTES else {"%", "points"} if metric in SHARES else {""}

@@ -1,4 +1,4 @@
-"""What a gate leaves for a pull request and for a CI: Markdown, JUnit XML, annotations."""
+"""A gate's output for a pull request and for a CI: Markdown, JUnit XML, annotations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def gate_markdown(result: GateResult) -> str:
 def gate_junit(result: GateResult, inconclusive_fails: bool) -> str:
     """JUnit XML: a suite for each cell, a case for each limit.
 
-    What has regressed is a failure; what is inconclusive one, too, where ``inconclusive_fails``, else skipped.
+    A regressed check is a failure; an inconclusive one, too, if ``inconclusive_fails``, else skipped.
     """
     root = ElementTree.Element("testsuites", name="edgerig gate")
     for cell in dict.fromkeys(check.cell for check in result.checks):
@@ -70,12 +70,12 @@ def _count(element: ElementTree.Element, cases: list[ElementTree.Element]) -> No
 
 
 def _plain(text: str) -> str:
-    """Without what XML cannot hold."""
+    """The text without characters that XML cannot represent."""
     return "".join(c for c in one_line(text) if c >= " " and c not in "\ufffe\uffff")
 
 
 def _cell(text: str) -> str:
-    """Text in a cell of a Markdown table, that is text and no markup."""
+    """Text escaped for a cell of a Markdown table."""
     for character in "\\`*_[]>|":
         text = text.replace(character, "\\" + character)
     text = text.replace("<", "&lt;")
@@ -95,7 +95,7 @@ def _amount(check: Check, side: str) -> str:
 
 
 def _data(text: str) -> str:
-    """Escaped as the runner reads the message of a command."""
+    """The message of a workflow command, escaped as the runner expects."""
     return one_line(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,1 +1,1 @@
-"""What bundles of many runs say over time: an index of them, which can be made anew at any time."""
+"""The results of many runs over time: an index of their bundles, which can be rebuilt at any time."""

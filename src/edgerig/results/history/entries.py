@@ -1,4 +1,4 @@
-"""What of a bundle goes into the index."""
+"""The entries that the index has of a bundle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import CellResult, RunResult
 
-#: Planned or counted, so that a history of them is worth having.
+#: Planned or counted figures that are indexed.
 _MEMORY = ("peak_rss", "arena", "flash", "ram")
 
 
@@ -33,8 +33,8 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One finished bundle.
 
     Attributes:
-        bundle: Its folder, absolute. stamp: changes whenever its results are written again.
-        commit: Of the user's own sources, where it is known.
+        bundle: Its folder, absolute. stamp: changes whenever its results are written.
+        commit: Of the user's own sources, where known.
     """
 
     bundle: str
@@ -48,7 +48,7 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stamp_of(bundle: Path) -> str | None:
-    """What changes when a bundle's results do; None where it is not finished."""
+    """A text that changes when a bundle's results do; None where it is not finished."""
     try:
         state = (bundle / "results.json").stat()
     except OSError:
@@ -60,7 +60,7 @@ def entry_of(bundle: Path) -> RunEntry:
     """The entry of a finished bundle.
 
     Raises:
-        StorageError: It is none, or cannot be read.
+        StorageError: It is not a finished bundle, or cannot be read.
     """
     stamp = stamp_of(bundle)
     if stamp is None:

@@ -1,7 +1,7 @@
-"""The index: a SQLite file beside the bundles that it is of. It holds nothing that is not in them.
+"""The index: a SQLite file beside the indexed bundles. It has no data that is not in them.
 
-Bundles are found by looking, not by being told: whatever happens to this file, at whatever moment, loses no result.
-Names of baselines lie in a file of their own (``baselines.json``), which is no index and is kept.
+Bundles are found by searching the folder, not by registration: damage to this file at any moment loses no result.
+Names of baselines are in a separate file (``baselines.json``), which is no index and is kept.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from edgerig import files
 from edgerig.errors import StorageError, UnknownNameError, UsageError
 from edgerig.results.history.entries import FigureEntry, RunEntry, entry_of, stamp_of
 
-#: Where bundles are looked for if nobody says.
+#: Default folder of bundles.
 RUNS = Path("runs")
 INDEX, NAMES = "history.sqlite", "baselines.json"
-#: Version of the tables; an index of another one is made anew.
+#: Version of the tables; an index of another version is rebuilt.
 VERSION = 1
 #: Seconds to wait for another process that writes.
 _BUSY = 10.0
@@ -66,7 +66,7 @@ class History:
     """The index of the bundles in one folder.
 
     Args:
-        folder: Where the bundles lie, and the index among them.
+        folder: Folder of the bundles, and of the index.
 
     Raises:
         StorageError: The index cannot be read or written; no bundle is touched.
@@ -81,10 +81,10 @@ class History:
         """Index every finished bundle in the folder that is new or was written again.
 
         Args:
-            say: Hears of bundles that cannot be read; they cost nothing but themselves.
+            say: Receives a message about each bundle that cannot be read; the others are indexed.
 
         Returns:
-            How many were indexed.
+            The number of indexed bundles.
         """
         if not self.folder.is_dir():
             return 0
@@ -96,7 +96,7 @@ class History:
                 if known.get(str(bundle)) == stamp_of(bundle) or stamp_of(bundle) is None:
                     continue
                 if (bundle.parent / "comparison.json").exists():
-                    continue  # measured once, for its quality: its times are in the pairs beside it
+                    continue  # measured once, for its quality: its times are those of the pairs beside it
                 try:
                     self._store(index, entry_of(bundle))
                 except StorageError as error:
@@ -124,7 +124,7 @@ class History:
         return self.update(say)
 
     def add(self, bundle: Path) -> None:
-        """Index one bundle, wherever it lies; again, if it is known."""
+        """Index one bundle, wherever it is; again, if it is indexed already."""
         entry = entry_of(bundle)
         with self._opened() as index:
             self._store(index, entry)
@@ -178,10 +178,10 @@ class History:
             raise StorageError(f"{path} cannot be read: {error}.", "Name the baselines again.") from error
 
     def name(self, name: str, bundle: Path) -> None:
-        """Let ``name`` stand for ``bundle`` from now on.
+        """Assign ``name`` to ``bundle``, replacing a former assignment.
 
         Raises:
-            UsageError: The name could be taken for a folder. StorageError: There is no finished bundle.
+            UsageError: The name could be mistaken for a folder. StorageError: There is no finished bundle.
         """
         if not name or "/" in name or name in (".", "..") or not name.isprintable():
             raise UsageError(f"{name!r} cannot be the name of a baseline.", "Use letters, digits, dots and dashes.")
@@ -190,7 +190,7 @@ class History:
         files.write_json(self.folder / NAMES, self.baselines() | {name: str(bundle.resolve())})
 
     def baseline(self, text: str) -> Path:
-        """The bundle that ``text`` stands for: a folder, or the name of a baseline.
+        """The bundle of ``text``: a folder, or the name of a baseline.
 
         Raises:
             UnknownNameError: It is neither.
@@ -269,7 +269,7 @@ def _make_tables(index: sqlite3.Connection) -> None:
 
 @contextlib.contextmanager
 def _transaction(index: sqlite3.Connection) -> Iterator[None]:
-    """All of the block, or nothing of it."""
+    """Runs the block as a transaction."""
     index.execute("BEGIN IMMEDIATE")
     try:
         yield
