@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.micro import Options, compile_model
 from edgerig.micro.frontend.read import read_program
+from edgerig.micro.ir import RECORDS, Binary
 from edgerig.micro.reference import Machine
 from edgerig.testing.networks.generated import load_all, run_sanitized
 from edgerig.testing.networks.random_operators import CASES, OPERATORS, random_inputs, random_operator
+from edgerig.testing.networks.random_operators.draw import Draw
 from edgerig.testing.networks.reference_runs import Oracle, difference, tolerance
 
 DTYPES = ("int8", "float32")
+BINARY = [name for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary)]
 #: Networks of each operator and type that are compiled to C.
 COMPILED = 4
 
@@ -58,3 +62,23 @@ def test_generated_code_is_clean_under_sanitizers(dtype: str, tmp_path: Path) ->
         for inputs, found in zip(each, outputs, strict=True):
             for expected, one in zip(oracle.run(inputs), found, strict=True):
                 assert difference(expected, one) <= tolerance(expected.dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "op", [name for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary)]
+)
+def test_a_relu_behind_an_operator_on_two_values_limits_it(op: str, dtype: str, tmp_path: Path) -> None:
+    draw = Draw(op, 0, dtype)
+    a, b, y, z = (draw.input((1, 8), name, (0.05, 0)) for name in "abyz")
+    draw.operator([a, b], [y])
+    draw.net.operator("RELU", [y], [z])
+    data = draw.build([a, b], [z])
+    inputs = [np.arange(first, first + 8).reshape(1, 8).astype(dtype) for first in (-4, -6)]
+    (expected,) = Oracle(data).run(inputs)
+    machine = Machine(read_program(data, op))
+    (network,) = load_all([compile_model(data, "net", Options())], tmp_path, ("-O1",))
+    assert [layer.op for layer in network.manifest.layers] == [op]
+    for found in (*machine.run(inputs), *network.run(inputs)):
+        assert difference(expected, found) <= tolerance(expected.dtype)
+    assert expected.min() >= 0

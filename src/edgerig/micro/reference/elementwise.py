@@ -58,14 +58,14 @@ def _sum(node: Binary, inputs: list[Array], sign: int) -> list[Array]:
     return [_clamp(node, scale_by(scales.output, total) + node.output.zero_point)]
 
 
-def maximum(_: Maximum, inputs: list[Array]) -> list[Array]:
+def maximum(node: Maximum, inputs: list[Array]) -> list[Array]:
     """MAXIMUM."""
-    return [np.where(inputs[0] > inputs[1], inputs[0], inputs[1])]
+    return [_clamp(node, np.where(inputs[0] > inputs[1], inputs[0], inputs[1]))]
 
 
-def minimum(_: Minimum, inputs: list[Array]) -> list[Array]:
+def minimum(node: Minimum, inputs: list[Array]) -> list[Array]:
     """MINIMUM."""
-    return [np.where(inputs[0] < inputs[1], inputs[0], inputs[1])]
+    return [_clamp(node, np.where(inputs[0] < inputs[1], inputs[0], inputs[1]))]
 
 
 def _centred(content: Array, value: Value) -> Array:

@@ -3,8 +3,7 @@
 
 static int8_t minimum_s8(const micro_binary_s8 *p, int8_t a, int8_t b)
 {
-    (void)p;
-    return a < b ? a : b;
+    return (int8_t)micro_clamp(a < b ? a : b, p->low, p->high);
 }
 
 static float minimum_f32(float a, float b)
