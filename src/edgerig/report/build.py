@@ -22,7 +22,7 @@ from edgerig.report.row import Row
 from edgerig.report.shared import comparison, on_shared_samples, shared_views
 from edgerig.report.tables import fill, make_table
 from edgerig.report.values import Figure
-from edgerig.report.variants import build_variant
+from edgerig.report.variants import VariantContext, build_variant
 from edgerig.report.views import kinds_of
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, RunResult
@@ -54,15 +54,16 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
     figures = fill(VARIANTS, rows)
     variants = tuple(
         build_variant(
-            row,
-            {column.name: cells[index] for column, cells in zip(VARIANTS, figures, strict=True)},
-            bundles[number].result.dataset,
-            bundles[number].samples.get(row.cell.id),
-            bundle=number,
-            anchor=ids[index],
-            short=short[index],
-            limits=limits,
-            budget=budget,
+            VariantContext(
+                row=row,
+                figures={column.name: cells[index] for column, cells in zip(VARIANTS, figures, strict=True)},
+                loaded=bundles[number],
+                bundle=number,
+                anchor=ids[index],
+                short=short[index],
+                limits=limits,
+                budget=budget,
+            )
         )
         for index, ((number, _), row) in enumerate(zip(cells, rows, strict=True))
     )

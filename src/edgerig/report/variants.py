@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -21,7 +21,7 @@ from edgerig.report.figures import (
 )
 from edgerig.report.firmware import firmware_view
 from edgerig.report.limits import Budget, Limits
-from edgerig.report.load import Samples
+from edgerig.report.load import Loaded, Samples
 from edgerig.report.machines import machine_changes, measurement_facts, version_facts
 from edgerig.report.model import Layer, Layers, Metric, OperatorTime, Variant
 from edgerig.report.origin import artifact_facts, origin_rows, preprocessing_facts
@@ -33,6 +33,7 @@ from edgerig.report.units import compact, exact, percent, show
 from edgerig.report.values import Fact, Figure, NamedFigure
 from edgerig.report.views import fit
 from edgerig.results.types import CellResult, DatasetInfo
+from edgerig.views import View
 
 #: Kinds of memory whose size depends on the firmware's compilation; arena and weights are planned before.
 _SET_BY_THE_BUILD = frozenset({"flash", "ram", "stack_peak"})
@@ -41,37 +42,65 @@ _SET_BY_THE_BUILD = frozenset({"flash", "ram", "stack_peak"})
 CLOSE = 0.1
 
 
-def build_variant(
-    row: Row,
-    figures: Mapping[str, Figure | None],
-    dataset: DatasetInfo,
-    samples: Samples | None,
-    *,
-    bundle: int,
-    anchor: str,
-    short: str,
-    limits: Limits,
-    budget: Budget,
-) -> Variant:
-    """The report's view of one cell; ``figures`` are those of its columns, by their keys."""
+class VariantContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a variant is built from.
+
+    Attributes:
+        row: Its cell, as the table of variants has it.
+        figures: The figures of its row, by the names of their columns.
+        loaded: The bundle that holds the cell.
+        bundle: The index of that bundle in the report.
+        anchor: The anchor of its section.
+        short: Its name where there is little room.
+        limits: How much of it is shown.
+        budget: The room that is left for pictures, shared by all variants of the report.
+    """
+
+    row: Row
+    figures: Mapping[str, Figure | None]
+    loaded: Loaded
+    bundle: int
+    anchor: str
+    short: str
+    limits: Limits
+    budget: Budget
+
+    @property
+    def dataset(self) -> DatasetInfo:
+        """What the cell was measured with."""
+        return self.loaded.result.dataset
+
+    @property
+    def samples(self) -> Samples | None:
+        """The raw samples of the cell; None where the bundle has none."""
+        return self.loaded.samples.get(self.row.cell.id)
+
+    def figure(self, column: str) -> Figure:
+        """The figure in ``column``, unavailable where the cell has none."""
+        return self.figures[column] or unavailable("")
+
+    def fit(self, views: Iterable[View]) -> tuple[View, ...]:
+        """As much of ``views`` as the report has room for."""
+        return tuple(fit(view, self.limits, self.budget) for view in views)
+
+
+def build_variant(context: VariantContext) -> Variant:
+    """The report's view of one cell."""
+    row, samples, column = context.row, context.samples, context.figure
     cell, main = row.cell, primary(row.cell.quality)
-
-    def column(key: str) -> Figure:
-        return figures[key] or unavailable("")
-
     raw = None if samples is None else samples.get("times_ns")
-    agreement = None if isinstance(cell.agreement, Unavailable) else agreement_view(cell, cell.agreement, dataset)
-    views = tuple(fit(view, limits, budget) for view in quality_views(cell.quality, dataset))
-    if agreement is not None:
-        shown = tuple(fit(view, limits, budget) for view in agreement.views)
-        agreement = msgspec.structs.replace(agreement, views=shown)
-    times = None if raw is None or not has_samples(cell) else times_of(raw, limits.points)
+    views = context.fit(quality_views(cell.quality, context.dataset))
+    agreement = None
+    if not isinstance(cell.agreement, Unavailable):
+        agreement = agreement_view(cell, cell.agreement, context.dataset)
+        agreement = msgspec.structs.replace(agreement, views=context.fit(agreement.views))
+    times = None if raw is None or not has_samples(cell) else times_of(raw, context.limits.points)
     return Variant(
-        anchor=anchor,
+        anchor=context.anchor,
         label=row.label,
-        short=short,
+        short=context.short,
         place=row.label.removeprefix(f"{cell.variant} · "),
-        bundle=bundle,
+        bundle=context.bundle,
         id=cell.id,
         variant=cell.variant,
         runtime=f"{cell.runtime} {cell.runtime_version}".strip(),
@@ -107,7 +136,7 @@ def build_variant(
             Metric(metric.name, metric_figure(metric, cell), metric.higher_is_better) for metric in cell.quality.metrics
         ),
         views=views,
-        layers=_layers(cell, limits),
+        layers=_layers(cell, context.limits),
         agreement=agreement,
         agreement_reason=cell.agreement.reason if isinstance(cell.agreement, Unavailable) else "",
         machine=machine_changes(cell.machine, cell.machine_after),
@@ -118,7 +147,7 @@ def build_variant(
         artifact=artifact_facts(cell.artifact),
         origins=origin_rows(cell.artifact),
         preprocessing=preprocessing_facts(cell.artifact.preprocessing),
-        instructions=figures["instructions"],
+        instructions=context.figures["instructions"],
         rounds=round_curve(cell),
         cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
