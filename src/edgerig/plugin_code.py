@@ -75,6 +75,16 @@ def named_files(cls: type) -> dict[str, Path]:
     return entry.named if entry is not None else {}
 
 
+def folder_of(name: str) -> Path | None:
+    """The folder that the loaded ``package.module:Class`` was imported from; None where it is installed, edgerig's own,
+    or not loaded."""
+    top = name.partition(":")[0].partition(".")[0]
+    origin = _origin(top) if top in sys.modules and top not in ("edgerig", "__main__") else None
+    if origin is None or _installed(origin):
+        return None
+    return origin.parent.parent if origin.name.partition(".")[0] == "__init__" else origin.parent
+
+
 def check_loaded(cls: type) -> None:
     """Refuse a class whose source was edited since this process loaded it: what would run is the old code.
 

@@ -117,7 +117,7 @@ def find(noun: str, name: str, base: type[P]) -> type[P]:
         UnknownNameError: There is none of that name.
         SpecError: It is not a plugin of that noun.
     """
-    if ":" in name and "/" not in name:
+    if is_class(name):
         plugin = _import_class(name)
     else:
         point = _point(noun, name)
@@ -269,8 +269,14 @@ def look_again() -> None:
     _points_on.cache_clear()
 
 
-def import_beside(name: str, folder: Path) -> None:
-    """Let ``package.module:Class`` be found in ``folder``, the rig file's own, after everything that is installed.
+def is_class(name: str) -> bool:
+    """Whether ``name`` is a ``package.module:Class``, or an address of a target that looks alike (``sim:BOARD``)."""
+    return ":" in name and "/" not in name
+
+
+def import_beside(name: str, folder: Path) -> bool:
+    """Let ``package.module:Class`` be found in ``folder``, such as the rig file's own, after everything that is
+    installed; whether its module lies there.
 
     Raises:
         SpecError: Another module of that name is loaded already, such as one beside another rig file.
@@ -278,7 +284,7 @@ def import_beside(name: str, folder: Path) -> None:
     top = name.partition(":")[0].partition(".")[0]
     own = next((path for path in (folder / top / "__init__.py", folder / f"{top}.py") if path.is_file()), None)
     if own is None:
-        return
+        return False
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     loaded = getattr(sys.modules.get(top), "__file__", None)
@@ -287,6 +293,7 @@ def import_beside(name: str, folder: Path) -> None:
             f"{name!r} is ambiguous: {own} lies beside the rig file, and {loaded} is loaded under that name already.",
             f"Give {own.name} another name.",
         )
+    return True
 
 
 def _import_class(name: str) -> object:
@@ -300,7 +307,8 @@ def _import_class(name: str) -> object:
     except (ImportError, AttributeError) as error:
         raise SpecError(
             f"Cannot import {name!r}: {error}.",
-            "Its module lies beside the rig file, in the folder where edgerig was started, or on Python's path.",
+            "Its module lies beside the rig file, in one of the rig's plugin_folders, in the folder where edgerig was "
+            "started, or on Python's path.",
         ) from error
     except Exception as error:  # whatever the user's own code raises while it is imported
         raise SpecError(

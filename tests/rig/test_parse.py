@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,8 @@ import yaml
 import edgerig
 from edgerig.errors import SpecError
 from edgerig.rig.document import Document
-from edgerig.rig.parse import parse_rig, rig_to_yaml
+from edgerig.rig.dump import rig_to_yaml
+from edgerig.rig.parse import parse_rig
 from edgerig.rig.types import Rig
 
 
@@ -134,6 +138,46 @@ def test_a_class_in_a_module_beside_the_rig_file_is_taken(tmp_path: Path) -> Non
     (other / "beside_rig_runtime.py").write_text("raise RuntimeError('not this one')\n")
     with pytest.raises(SpecError, match="is ambiguous"):
         parse_rig(Document(data, "rig.yaml", other))
+
+
+def test_the_rig_in_a_bundle_finds_the_classes_that_lay_beside_the_first(tmp_path: Path) -> None:
+    """The folders that it names are neither those of installed modules nor of addresses that look like a class."""
+    beside, bundle = tmp_path / "beside", tmp_path / "bundle"
+    beside.mkdir()
+    bundle.mkdir()
+    module = beside / "left_beside.py"
+    module.write_text("from edgerig.runtimes.litert import LiteRt\nclass Mine(LiteRt):\n    name = 'mine'\n")
+    runtimes = ["left_beside:Mine", "edgerig.testing.faults:Faulty"]
+    data = {
+        "model": "mnist-cnn",
+        "dataset": "mnist",
+        "matrix": {"compilers": ["float32"], "runtimes": runtimes, "targets": ["local"]},
+    }
+    text = rig_to_yaml(parse_rig(Document(data, "rig.yaml", beside)))
+    assert yaml.safe_load(text)["plugin_folders"] == [str(beside)]
+    (bundle / "rig.yaml").write_text(text)
+
+    def dry_run() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "edgerig", "run", str(bundle / "rig.yaml"), "--dry-run", "--only", "*Mine*"]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    ran = dry_run()
+    assert ran.returncode == 0, ran.stderr
+    assert "left_beside:Mine" in ran.stderr
+    module.unlink()
+    ran = dry_run()
+    assert ran.returncode == 2
+    assert "Cannot import 'left_beside:Mine': No module named 'left_beside'" in ran.stderr
+    assert "plugin_folders" in ran.stderr
+    shutil.rmtree(beside)
+    assert f"plugin_folders.0: there is no folder {beside}" in dry_run().stderr
+
+
+@pytest.mark.parametrize("folders", [5, [5], {"a": "b"}])
+def test_plugin_folders_that_are_none_are_a_problem(folders: Any, tmp_path: Path) -> None:
+    data = {"model": "mnist-cnn", "dataset": "mnist", "plugin_folders": folders}
+    with pytest.raises(SpecError, match="plugin_folders: must be a folder"):
+        parse_rig(Document(data, "rig.yaml", tmp_path))
 
 
 @pytest.mark.parametrize("text", ["1/0", "def", "import no_such_module", "raise SystemError('x')"])

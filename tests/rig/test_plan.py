@@ -9,7 +9,8 @@ from edgerig import plugins
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
 from edgerig.install import install_command
 from edgerig.rig.document import Document
-from edgerig.rig.parse import parse_rig, rig_to_yaml
+from edgerig.rig.dump import rig_to_yaml
+from edgerig.rig.parse import parse_rig
 from edgerig.rig.plan import Plan, make_plan
 from edgerig.runtimes.litert import LiteRt
 from edgerig.testing import networks

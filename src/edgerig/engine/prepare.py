@@ -15,7 +15,7 @@ from edgerig.results.bundle import Bundle, Header
 from edgerig.results.commit import current_commit
 from edgerig.results.lock import LOCK
 from edgerig.results.types import BUNDLE_VERSION
-from edgerig.rig.parse import rig_to_builtins, rig_to_yaml
+from edgerig.rig.dump import rig_to_builtins, rig_to_yaml
 from edgerig.rig.plan import Plan
 
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from edgerig import formats
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside
+from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside, is_class
 from edgerig.results.gate.limits import Limit, parse_limits
 from edgerig.results.variant_names import distinct_names, id_part
 from edgerig.rig.document import Document, Location
@@ -21,7 +20,7 @@ from edgerig.rig.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.resolve import plugin_of
 
-KEYS = ("name", "model", "models", "dataset", "matrix", "measure", "gate")
+KEYS = ("name", "model", "models", "dataset", "matrix", "measure", "gate", "plugin_folders")
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__struct_fields__)
 #: Settings that name a file or folder: relative ones start at the rig file's folder.
@@ -57,11 +56,14 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[str] = []
+        #: Where modules of the user's may lie, besides what is installed.
+        self.folders: list[Path] = [document.folder] if document.folder is not None else []
 
     def rig(self, data: dict[str, Any]) -> Rig:
         self.known_keys(data, KEYS, ())
         if data.get("dataset") is None:
             self.problem((), "the key 'dataset' is missing")
+        self.folders += self.plugin_folders(data.get("plugin_folders"))
         name = data.get("name", Path(self.document.name).stem)
         if not isinstance(name, str):
             self.problem(("name",), "must be text")
@@ -78,6 +80,18 @@ class _Reader:
             measure=self.settings(Measure, data.get("measure") or {}, "measure", ("measure",)),
             gate=self.gate(data.get("gate")),
         )
+
+    def plugin_folders(self, data: Any) -> list[Path]:
+        """Folders with modules of classes that the rig names, after its own; one that is gone is a problem."""
+        listed = [] if data is None else data if isinstance(data, list) else [data]
+        if not all(isinstance(item, str) for item in listed):
+            self.problem(("plugin_folders",), "must be a folder, or a list of folders")
+            return []
+        folders = [Path(self.resolve(item)) for item in listed]
+        for index, folder in enumerate(folders):
+            if not folder.is_dir():
+                self.problem(("plugin_folders", index), f"there is no folder {folder}")
+        return [folder.resolve() for folder in folders]
 
     def gate(self, data: Any) -> tuple[Limit, ...] | None:
         """The limits of `edgerig gate`, each with a problem of its own where it is none."""
@@ -129,8 +143,7 @@ class _Reader:
 
     def model(self, data: Any, where: Location) -> ModelPart:
         if isinstance(data, str):
-            is_class = ":" in data and "/" not in data
-            data = {"file": data} if Path(data).suffix and not is_class else {"use": data}
+            data = {"file": data} if Path(data).suffix and not is_class(data) else {"use": data}
         if not isinstance(data, dict):
             self.problem(where, "must be a model's name, or a mapping with 'use' or 'file'")
             return ModelPart()
@@ -179,7 +192,8 @@ class _Reader:
         if reference is None:
             return None
         try:
-            suffixes = formats.load(str(reference), self.document.folder).suffixes
+            self.look_beside(str(reference))
+            suffixes = formats.load(str(reference)).suffixes
             if Path(file).suffix.lower() not in suffixes:
                 self.problem((*where, "format"), f"{reference} reads {', '.join(suffixes)} and not {Path(file).name}")
         except EdgerigError as error:
@@ -277,8 +291,7 @@ class _Reader:
                 options[key] = there if Path(there).exists() else options[key]
         if not (noun == "compiler" and use == AS_IT_IS):
             try:
-                if ":" in use and "/" not in use and self.document.folder is not None:
-                    import_beside(use, self.document.folder)
+                self.look_beside(use)
                 plugin = find(noun, use, base) if base else plugin_of(use)
                 self.settings(plugin.Settings, options, f"{noun} {use!r}", where)
             except EdgerigError as error:
@@ -286,6 +299,13 @@ class _Reader:
         elif options:
             self.problem(where, "'none' deploys the model's file as it is and has no settings")
         return Part(use, options, str(name) if name is not None else None)
+
+    def look_beside(self, name: str) -> None:
+        """Let the class ``name`` be found in the first of the folders that has its module."""
+        if is_class(name):
+            for folder in self.folders:
+                if import_beside(name, folder):
+                    break
 
     def settings(self, kind: type[Settings], options: Any, what: str, where: Location) -> Any:
         if not isinstance(options, dict):
@@ -346,52 +366,3 @@ def _is_name(text: str) -> bool:
     """Whether a text can be shown on one line of a terminal or a page; what becomes a folder's name is another
     matter."""
     return len(text) <= MAX_NAME and text.isprintable()
-
-
-def rig_to_builtins(rig: Rig) -> dict[str, Any]:
-    """Plain values of a rig, for hashing and for the bundle; without its gate, which changes nothing measured."""
-    result: dict[str, Any] = msgspec.to_builtins(rig)
-    del result["gate"]
-    return result
-
-
-def rig_to_yaml(rig: Rig) -> str:
-    """A rig file that describes the same rig, with every ``--set`` applied and every path absolute."""
-    models = [_model_entry(part) for part in rig.models]
-    data = {
-        "name": rig.name,
-        **({"model": models[0]} if len(models) == 1 else {"models": models}),
-        "dataset": _entry(rig.dataset),
-        "matrix": [_block_entry(block) for block in rig.matrix],
-        "measure": msgspec.to_builtins(rig.measure),
-        **({"gate": _gate_entry(rig.gate)} if rig.gate is not None else {}),
-    }
-    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
-    return text
-
-
-def _gate_entry(limits: tuple[Limit, ...]) -> dict[str, list[str]]:
-    entry: dict[str, list[str]] = {}
-    for limit in limits:
-        entry.setdefault(limit.metric, []).append(limit.text)
-    return entry
-
-
-def _model_entry(part: ModelPart) -> dict[str, Any]:
-    keys = ("name", "use", "file", "format", "reference", "train")
-    ends = {key: value for key, value in msgspec.to_builtins(part.ends).items() if value}
-    return {key: value for key in keys if (value := getattr(part, key))} | ends | part.options
-
-
-def _block_entry(block: Block) -> dict[str, Any]:
-    chosen = {"models": list(block.models)} if block.models else {}
-    parts: dict[str, Any] = chosen | {
-        key: [_entry(part) for part in getattr(block, key)] for key in ("compilers", "runtimes", "targets")
-    }
-    return parts | ({"samples": block.samples} if block.samples is not None else {})
-
-
-def _entry(part: Part) -> str | dict[str, Any]:
-    if not part.options and part.name is None:
-        return part.use
-    return {"use": part.use, **({"name": part.name} if part.name else {}), **part.options}

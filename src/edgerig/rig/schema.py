@@ -60,6 +60,10 @@ def rig_schema() -> dict[str, Any]:
             },
             "measure": _settings(Measure),
             "gate": _gate(),
+            "plugin_folders": {
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+                "description": "folders with modules of your own classes, besides the rig file's",
+            },
         },
         "$defs": {**definitions, "block": block},
     }
