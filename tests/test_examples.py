@@ -163,6 +163,10 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
     over_tcp = [cell for cell in cells.values() if cell["target"].startswith("tcp://")]
     assert {cell["target"] for cell in over_tcp} == {"tcp://127.0.0.1:17433"}
     assert (tmp_path / "demo" / "report.html").stat().st_size < 2_500_000
+    layers = json.loads(shell("edgerig layers demo --json", tmp_path).stdout)
+    by_name = {row["name"]: row for row in layers["rows"]}
+    assert [by_name[name]["macs"] for name in ("conv", "depthwise1", "pointwise1")] == [14_112, 14_112, 25_088]
+    assert by_name["conv"]["cells"][-1]["instructions"]["kind"] == "emulated"
     again = shell(f"edgerig run {rig} --out demo {less} --dry-run --json", tmp_path)
     assert len(json.loads(again.stdout)["cells"]) == 12
 

@@ -21,7 +21,14 @@ def test_a_scope_that_a_layer_bears_is_that_layer(name: str, layers: tuple[str, 
     assert LayerNames(SOURCE, {"DequantizeLinear"}).key_of(name) == LayerKey(layers, "layer")
 
 
-@pytest.mark.parametrize("name", ["output", "conv2/add", "max", "jit(conv)/add"])
+def test_an_operator_that_is_called_as_a_layer_is_none() -> None:
+    names = LayerNames(("max", "add", "conv"))
+    assert names.key_of("max;conv/add") == LayerKey(("conv",), "layer")
+    assert names.key_of("add/add") == LayerKey(("add",), "layer")
+    assert names.key_of("max").named_by == "tensor"
+
+
+@pytest.mark.parametrize("name", ["output", "conv2/add", "max", "jit(conv)/add", "conv", "a/b/conv/add"])
 def test_a_name_of_no_layer_is_a_tensors(name: str) -> None:
     key = LayerNames(SOURCE).key_of(name)
     assert key == LayerKey((name,), "tensor")

@@ -67,12 +67,16 @@ class LayerNames:
         return name
 
     def _layer(self, piece: str) -> int | None:
-        """The outermost layer whose path is a part of that of ``piece``; of those that begin alike the longest."""
-        path = tuple(_path(piece))
-        for start in range(len(path)):
-            for end in range(len(path), start, -1):
-                if path[start:end] in self._layers:
-                    return self._layers[path[start:end]]
+        """The layer in whose scope ``piece`` was computed, the innermost that the source tells.
+
+        The last part of a path is the operator itself, which may be called as a layer is. The first may be the name of
+        the whole network.
+        """
+        scope = tuple(_path(piece)[:-1])
+        for start in range(min(2, len(scope))):
+            for end in range(len(scope), start, -1):
+                if scope[start:end] in self._layers:
+                    return self._layers[scope[start:end]]
         return None
 
 
