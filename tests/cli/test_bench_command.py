@@ -177,3 +177,33 @@ def test_rounds_are_measured_as_often_as_asked_for(call):
     assert [entry["number"] for entry in cell["rounds"]] == [1, 2]
     assert cell["repetition"]["planned"] == 2
     assert cell["latency"]["steady"]["low"] <= cell["latency"]["steady"]["value"] <= cell["latency"]["steady"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--scenario", "offline", "--batch", "0"), "batch"),
+        (("--scenario", "offline", "--batch", "-1"), "batch"),
+        (("--scenario", "offline"), "say how many, such as batch: 8"),
+        (("--batch", "4"), "single-stream takes one sample after another"),
+        (("--scenario", "offline", "--batch", "9"), "batch: 9 is larger than the 8 samples"),
+        (("--scenario", "several"), "'single-stream', 'offline'"),
+    ],
+)
+def test_scenarios_that_cannot_be_are_refused(call, tmp_path, arguments, words):
+    code, out, err = call(*arguments)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_offline_scenario_is_in_the_document(call):
+    code, out, err = call("--scenario", "offline", "--batch", "8", "--json")
+    assert code == 0, err
+    (cell,) = json.loads(out)["cells"]
+    offline = cell["offline"]
+    assert (cell["batch"], offline["batch"], offline["inferences"]) == (8, 8, 1)
+    assert offline["throughput"]["unit"] == "1/s"
+    assert offline["throughput"]["value"] * offline["per_batch"]["value"] == pytest.approx(8)
+    assert offline["agreement"]["same_class"] == 1.0

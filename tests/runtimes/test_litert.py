@@ -112,3 +112,30 @@ def test_a_fixed_batch_runs_whole_batches(tmp_path: Path) -> None:
     np.testing.assert_allclose(result.outputs[0].reshape(6, 4), one.run([x]).outputs[0], atol=1e-6)
     with pytest.raises(InferenceError, match="a batch of 3"):
         three.run([x])
+
+
+@pytest.mark.parametrize("kernels", ["xnnpack", "reference"])
+def test_a_batch_that_is_set_gives_each_sample_its_own_result(float_tflite: Path, kernels: Any) -> None:
+    x = np.random.default_rng(3).normal(size=(10, 8)).astype(np.float32)
+    with LiteRt(LiteRtSettings(kernels=kernels)) as single, LiteRt(LiteRtSettings(kernels=kernels, batch=5)) as batched:
+        single.load(float_tflite)
+        batched.load(float_tflite)
+        assert (single.inputs[0].shape, batched.inputs[0].shape) == ((1, 8), (5, 8))
+        assert batched.outputs[0].shape == (5, 4)
+        run = batched.run([x.reshape(2, 5, 8)])
+        assert len(run.times_ns) == 2, "one time a batch"
+        outputs = single.run([x]).outputs[0]
+        np.testing.assert_allclose(run.outputs[0].reshape(10, 4), outputs, rtol=1e-5, atol=1e-6)
+        assert isinstance(batched.profile([x.reshape(2, 5, 8)]), Unavailable)
+
+
+def test_a_batch_that_is_the_files_own_is_no_change(tmp_path: Path) -> None:
+    with LiteRt(LiteRtSettings(batch=3)) as runtime:
+        runtime.load(dense_tflite(tmp_path / "net.tflite", batch=3))
+        assert runtime.inputs[0].shape == (3, 8)
+
+
+def test_a_batch_other_than_the_files_own_is_refused(tmp_path: Path) -> None:
+    net = dense_tflite(tmp_path / "net.tflite", batch=3)
+    with pytest.raises(InferenceError, match=r"batch of the network cannot be set to 4: .*\[3, 8\] in the file"):
+        LiteRt(LiteRtSettings(batch=4)).load(net)

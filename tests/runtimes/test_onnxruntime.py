@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.runtimes.base import Runtime, RuntimeSettings
-from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.runtimes.onnxruntime import OnnxRuntime, OnnxRuntimeSettings
 from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
 from edgerig.testing.networks import dense_onnx
 
@@ -193,3 +193,22 @@ def test_a_fixed_batch_of_an_onnx_file_runs_whole_batches(tmp_path: Path) -> Non
     result = four.run([x.reshape(2, 4, 8)])
     assert result.times_ns.shape == (2,)
     np.testing.assert_allclose(result.outputs[0].reshape(8, 4), one.run([x]).outputs[0], atol=1e-6)
+
+
+def test_a_free_batch_can_be_set_and_gives_each_sample_its_own_result(tmp_path: Path) -> None:
+    net = dense_onnx(tmp_path / "net.onnx", batch="n")
+    x = np.random.default_rng(3).normal(size=(10, 8)).astype(np.float32)
+    with OnnxRuntime() as single, OnnxRuntime(OnnxRuntimeSettings(batch=5)) as batched:
+        single.load(net)
+        batched.load(net)
+        assert (single.inputs[0].shape, batched.inputs[0].shape) == ((1, 8), (5, 8))
+        run = batched.run([x.reshape(2, 5, 8)])
+        assert len(run.times_ns) == 2, "one time a batch"
+        outputs = single.run([x]).outputs[0]
+        np.testing.assert_allclose(run.outputs[0].reshape(10, -1), outputs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_fixed_batch_cannot_be_set_to_another(tmp_path: Path) -> None:
+    net = dense_onnx(tmp_path / "net.onnx", batch=1)
+    with pytest.raises(InferenceError, match=r"batch of the network cannot be set to 4: 'x' has the shape \[1, 8\]"):
+        OnnxRuntime(OnnxRuntimeSettings(batch=4)).load(net)

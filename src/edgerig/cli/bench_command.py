@@ -47,6 +47,14 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads for the engine.")
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
 @click.option(
+    "--scenario",
+    type=click.Choice(["single-stream", "offline"]),
+    default="single-stream",
+    show_default=True,
+    help="How samples come: one by one, or all at once, taken in batches.",
+)
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Samples of a batch, in the scenario offline.")
+@click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before measuring."
 )
 @rounds_option
@@ -86,6 +94,7 @@ def command(
       edgerig bench net.tflite
       edgerig bench net.tflite --dataset mnist --samples 500
       edgerig bench net.tflite net_int8.tflite net.onnx --dataset mnist --out runs/all
+      edgerig bench net.tflite --scenario offline --batch 8 --json
       edgerig bench net.tflite --dataset mnist --target tcp://raspberrypi:7433 --out runs/pi --json
       edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
     """
@@ -141,6 +150,8 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
             "profile": not options["no_profile"],
             **({"samples": options["samples"]} if options["samples"] else {}),
             **({"rounds": options["rounds"]} if options["rounds"] else {}),
+            **({"scenario": options["scenario"]} if options["scenario"] != "single-stream" else {}),
+            **({"batch": options["batch"]} if options["batch"] else {}),
         },
     }
 

@@ -19,6 +19,22 @@ from edgerig.rig.types import Measure
 from edgerig.targets.base import LoadReport, Session, Target
 
 
+class BatchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a batch of the scenario *offline* goes through a network.
+
+    Attributes:
+        batch: Samples of a batch.
+        inferences: Inferences that it takes, one after another. in_turn: Why several, in a sentence.
+        file, cell: The network and the cell at the file's own batch, where another one was set.
+    """
+
+    batch: int
+    inferences: int = 1
+    in_turn: str | None = None
+    file: Artifact | None = None
+    cell: Cell | None = None
+
+
 class CellContext(msgspec.Struct, frozen=True, kw_only=True):
     """A cell and everything that its measurement needs.
 
@@ -29,6 +45,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         scratch: Folder with the partial results of an unfinished first round.
         commands: The commands that repeat it.
         progress: Receives progress.
+        offline: How a batch goes through the network; None where samples come one by one.
     """
 
     cell: Cell
@@ -40,6 +57,12 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
     scratch: Path
     commands: tuple[str, ...]
     progress: Progress
+    offline: BatchPlan | None = None
+
+    @property
+    def file(self) -> Artifact:
+        """What is deployed, as it was compiled: ``artifact`` with the batch of its file."""
+        return self.artifact if self.offline is None or self.offline.file is None else self.offline.file
 
     def check_deployed(self, session: Session) -> None:
         """Check that the device runs the requested file and engine, since every number is reported for those.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,8 +19,13 @@ from edgerig.measure.judge import judge, judge_rounds
 from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.spans import one_span
 from edgerig.measure.stats import Distribution, summarize
+from edgerig.results.scenario import Offline
 from edgerig.results.types import Agreement, CellResult, Latency, Round
 from edgerig.rig.types import Measure
+
+T = TypeVar("T", Latency, Offline)
+#: The figures of `Latency` that are of the steady state.
+STEADY = ("steady", "throughput", "per_sample", "mean", "p90", "p99")
 
 
 def summed_up(
@@ -41,6 +46,7 @@ def summed_up(
         pooled = summarize(np.concatenate(times_ns) * NANOSECOND)
         latency, memory = _latency(result, pooled), _memory(rounds)
         timed = _of_a_typical_round(pooled, rounds)
+    offline = _offline(result.offline, rounds, times_ns, latency) if result.offline else msgspec.UNSET
     repetition = repetition_of(rounds, latency.steady, measure, exact=exact)
     between = [*judge_rounds([entry.steady.median for entry in rounds if entry.steady]), *_unlike_outputs(rounds)]
     machine, machine_after = one_span([(entry.machine, entry.machine_after) for entry in rounds])
@@ -54,6 +60,7 @@ def summed_up(
     return replace(
         result,
         latency=_with_warnings(latency, doubts),
+        offline=_with_warnings(offline, doubts, ("throughput", "per_batch", "per_sample")) if offline else offline,
         memory=memory,
         machine_after=rounds[-1].machine_after,
         seconds=sum(entry.seconds for entry in rounds),
@@ -148,6 +155,55 @@ def times_of(rounds: Sequence[Round], pooled: Distribution, clock: str, method: 
     }
 
 
+def _offline(
+    offline: Offline, rounds: Sequence[Round], times_ns: Sequence[NDArray[np.int64]], latency: Latency
+) -> Offline:
+    """``offline`` with the times of its batches.
+
+    Args:
+        times_ns: The raw times of each round. latency: What was made of them.
+    """
+    steady, batch, count = latency.steady, offline.batch, offline.inferences
+    per_batch: Quantity = steady
+    if isinstance(steady, Measurement) and count > 1:
+        how = f"{count} inferences in turn"
+        if rounds[0].steady is None:
+            per_batch = _scaled(steady, lambda x: x * count, "s", f"{{}} x {how}")
+        else:
+            medians = [float(np.median(batch_times(times, count))) * NANOSECOND for times in times_ns]
+            sums = sum(max(1, len(times) // count) for times in times_ns)
+            _, _, rest = steady.method.partition(";")
+            base = replace(steady, low=None, high=None, method=f"median of sums of {how};{rest}")
+            per_batch = _with_interval(base, round_interval(medians), n=sums)
+    rate: Quantity = Unavailable("the clock is too coarse: the median batch takes no time")
+    if isinstance(per_batch, Unavailable) or per_batch.value > 0:
+        rate = _scaled(per_batch, lambda x: batch / x, "1/s", f"{batch} / {{}}")
+    each = _scaled(per_batch, lambda x: x / batch, "s", f"{{}} / its {batch} samples")
+    return replace(offline, throughput=rate, per_batch=per_batch, per_sample=each)
+
+
+def batch_times(times_ns: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Times of batches that take ``count`` inferences one after another.
+
+    Args:
+        times_ns: Of single inferences in their order, shape (m,), m >= 1.
+
+    Returns:
+        Sums of ``count`` times that follow each other, shape (m // count,); what is left over counts nowhere. Of fewer
+        than ``count`` inferences, one: their sum, scaled up.
+
+    >>> batch_times(np.array([1, 2, 3, 4, 5]), 2).tolist()
+    [3.0, 7.0]
+    >>> batch_times(np.array([1, 2]), 4).tolist()
+    [6.0]
+    """
+    whole = len(times_ns) // count
+    if whole == 0:
+        return np.array([times_ns.sum() * (count / len(times_ns))])
+    sums: NDArray[np.float64] = times_ns[: whole * count].reshape(whole, count).sum(axis=1).astype(np.float64)
+    return sums
+
+
 def _scaled(number: Quantity, of: Callable[[float], float], unit: str, method: str) -> Quantity:
     """A figure derived from a time, such as a rate; ``{}`` in ``method`` is replaced by the method of the time."""
     if isinstance(number, Unavailable):
@@ -201,14 +257,13 @@ def _unlike_outputs(rounds: Sequence[Round]) -> list[str]:
     ]
 
 
-def _with_warnings(latency: Latency, warnings: tuple[str, ...]) -> Latency:
-    """``latency`` with these warnings at its steady state."""
+def _with_warnings(times: T, warnings: tuple[str, ...], names: Sequence[str] = STEADY) -> T:
+    """``times`` with these warnings at those of its figures that are ``names``."""
 
     def warned(quantity: Any) -> Any:
         return replace(quantity, warnings=warnings) if isinstance(quantity, Measurement) else quantity
 
-    names = ("steady", "throughput", "per_sample", "mean", "p90", "p99")
-    return replace(latency, **{name: warned(getattr(latency, name)) for name in names})
+    return replace(times, **{name: warned(getattr(times, name)) for name in names})
 
 
 def _about_agreement(agreement: Agreement | Unavailable) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from edgerig.engine.journal import Journal
 from edgerig.engine.passing import HostTime
 from edgerig.engine.prepare import now
 from edgerig.engine.samples import the_input
+from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
 from edgerig.engine.scoring import compare, judge_quality, tell_output
 from edgerig.engine.session_state import machine_of, memory_of
 from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
@@ -28,6 +29,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
+from edgerig.results.scenario import BatchAgreement, Offline
 from edgerig.results.types import Agreement, CellResult, Latency, Quality, Round
 from edgerig.rig.types import Measure
 from edgerig.targets.base import LoadReport, Session
@@ -74,6 +76,8 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     done = _run(context)
     slept = sleep.slept()
     quality, agreement, fit = _score(context, done.steady)
+    alike = agreement_with_own_batch(context, done.steady.scores)
+    odd = doubts_of(alike, the_input(context.artifact).batch)
     round_ = Round(
         number=1,
         started=started,
@@ -86,7 +90,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         machine_after=done.machine_after,
         threads=done.report.threads,
         outputs=digest_of(done.steady.scores[: probe_count(context.samples, context.artifact)]),
-        warnings=(*done.interruptions, *done.doubts, *([slept] if slept else [])),
+        warnings=(*done.interruptions, *done.doubts, *odd, *([slept] if slept else [])),
     )
     batch = the_input(context.artifact).batch
     latency = _latency(round_, done, batch)
@@ -101,7 +105,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         runtime_version=done.report.runtime_version,
         target=context.target.address,
         options=cell.runtime.options,
-        artifact=context.artifact,
+        artifact=context.file,
         quality=quality,
         agreement=agreement,
         input=fit,
@@ -125,6 +129,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         firmware=done.firmware if done.firmware is not None else msgspec.UNSET,
         batch=batch,
         rounds=(round_,),
+        offline=_offline(context, alike),
     )
     exact = context.target.exact or done.model is not None
     return summed_up(result, [done.steady.times_ns], context.measure, exact=exact), _arrays(done.steady, context)
@@ -239,6 +244,22 @@ def _latency(round_: Round, done: _FirstPass, batch: int) -> Latency:
         postprocessing=_host(done.steady.after, "dequantizing"),
     )
     return latency if done.model is None else as_modelled(latency, done.model)
+
+
+def _offline(context: CellContext, alike: BatchAgreement | Unavailable | None) -> Offline | msgspec.UnsetType:
+    """How batches go through the network; their times are made of the rounds, see `summed_up`."""
+    if context.offline is None:
+        return msgspec.UNSET
+    plan, later = context.offline, Unavailable("no round was summed up")
+    return Offline(
+        batch=plan.batch,
+        inferences=plan.inferences,
+        in_turn=plan.in_turn,
+        throughput=later,
+        per_batch=later,
+        per_sample=later,
+        agreement=alike,
+    )
 
 
 def _host(time_: HostTime, method: str) -> Quantity:

@@ -131,4 +131,5 @@ def inferences_of(result: CellResult, context: CellContext) -> int:
     assert first is not None
     most = max(FEWEST, MAX_INFERENCES // (measure.planned_rounds or FEWEST_ROUNDS))
     wanted = math.ceil(measure.round_seconds / first.median) if first.median > 0 else most
-    return min(max(wanted, FEWEST), most, max(first.n, wanted))
+    in_turn = context.offline.inferences if context.offline else 1
+    return max(min(max(wanted, FEWEST), most, max(first.n, wanted)), in_turn)

@@ -81,6 +81,12 @@ def compare_live(
 def _matched(plans: tuple[Plan, Plan]) -> list[tuple[Cell, Cell]]:
     """Corresponding cells of the two plans, each pair on one device."""
     a, b = plans
+    for plan in plans:
+        if plan.rig.measure.scenario != "single-stream":
+            raise IncompatibleError(
+                f"{plan.rig.name} has the scenario {plan.rig.measure.scenario}: pairs are measured sample by sample.",
+                "Run both rigs, and compare their bundles.",
+            )
     if len(a.cells) == len(b.cells) == 1:
         matched = [(a.cells[0], b.cells[0])]
     else:

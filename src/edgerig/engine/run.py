@@ -22,6 +22,7 @@ from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info, size_rows
 from edgerig.engine.prepare import check_same_plan, claim_bundle, now, open_bundle, take_back
 from edgerig.engine.samples import EvaluationSamples, Reference
+from edgerig.engine.scenario import check_batch, with_batch
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.summary import about_machines
 from edgerig.engine.turns import Turns, finished_before
@@ -142,6 +143,7 @@ class _Run:
             self.shortages = self._shortages()
             tests = EvaluationSamples(self.dataset, self.plan.rig.measure.samples)
             given = {part.label: self.stages.model(part) for part in self.plan.models if part.file}
+            check_batch(self.plan, tests)
             check_networks(given, tests)
             self._open_bundle()
             models = {part.label: given.get(part.label) or self.stages.model(part) for part in self.plan.models}
@@ -259,12 +261,16 @@ class _Run:
     ) -> None:
         """Measure the missing rounds of each cell."""
 
+        contexts: dict[str, CellContext] = {}
+
         def context_of(cell: Cell) -> CellContext:
             artifact = artifacts[chain_key(cell.model, cell.compilers)]
             if isinstance(artifact, Exception):
                 raise artifact
+            if cell.id in contexts:
+                return contexts[cell.id]
             samples, reference = _subset(cell, tests, references[cell.model])
-            return CellContext(
+            context = CellContext(
                 cell=cell,
                 artifact=artifact,
                 target=targets[part_key(cell.target)],
@@ -275,6 +281,7 @@ class _Run:
                 commands=self._commands(cell),
                 progress=self.progress,
             )
+            return contexts.setdefault(cell.id, with_batch(context))
 
         turns = Turns(self.plan, self.bundle, context_of, self.failures, self.progress)
         for cell in self.plan.cells:

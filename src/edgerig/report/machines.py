@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from edgerig.measure.kinds import Measurement
+import msgspec
+
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.report.units import compact, show, when
 from edgerig.report.values import Change, Fact
+from edgerig.results.scenario import BatchAgreement
 from edgerig.results.types import CellResult
 
 
@@ -52,11 +55,30 @@ def measurement_facts(cell: CellResult) -> tuple[Fact, ...]:
         Fact("method", cell.method),
         Fact("measured samples", f"{cell.measured_samples:,}"),
         *([Fact("batch", f"{cell.batch} samples an inference")] if cell.batch > 1 else []),
+        *_scenario(cell),
         Fact("warm-up", f"{cell.warmup:,}"),
         Fact("options", compact(cell.options) or "none"),
         Fact("started", when(cell.started), cell.started),
         Fact("took", show(cell.seconds, "s")),
     )
+
+
+def _scenario(cell: CellResult) -> list[Fact]:
+    """How samples came, where not one by one, and whether a batch changes what is predicted."""
+    offline = cell.offline
+    if isinstance(offline, msgspec.UnsetType):
+        return []
+    turns = "one inference" if offline.inferences == 1 else f"{offline.inferences} inferences in turn"
+    facts = [Fact("scenario", f"offline, batches of {offline.batch} samples, {turns} each")]
+    if offline.in_turn:
+        facts.append(Fact("why in turn", offline.in_turn))
+    if isinstance(offline.agreement, BatchAgreement):
+        same, error = offline.agreement.same_class, offline.agreement.max_abs_error
+        text = f"{same:.2%} of {offline.agreement.samples:,} samples; largest difference of an output {error:.3g}"
+        facts.append(Fact("same as at its own batch", text))
+    elif isinstance(offline.agreement, Unavailable):
+        facts.append(Fact("same as at its own batch", offline.agreement.reason))
+    return facts
 
 
 def _cycle_model(cell: CellResult) -> list[Fact]:

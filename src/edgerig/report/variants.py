@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.report.figures import (
     build_warnings,
     counted,
@@ -180,6 +180,7 @@ def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:
     others = (
         ("steady state (median)", latency.steady),
         *each,
+        *_of_batches(cell),
         (f"transport, {unit}", latency.transport),
         ("preprocessing, one sample", latency.preprocessing),
         ("postprocessing, one sample", latency.postprocessing),
@@ -190,6 +191,18 @@ def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:
         *(NamedFigure(name, figure(value)) for name, value in others),
         *(NamedFigure(name, count) for name, value in counts if (count := counted(value, warnings)) is not None),
     )
+
+
+def _of_batches(cell: CellResult) -> tuple[tuple[str, Quantity], ...]:
+    """The times of batches in the scenario offline; of one inference a batch, those of inferences say the same."""
+    offline = cell.offline
+    if isinstance(offline, msgspec.UnsetType):
+        return ()
+    rate = ("throughput offline, samples", offline.throughput)
+    if offline.inferences == 1:
+        return (rate,)
+    what = f"a batch of {offline.batch}, {offline.inferences} inferences in turn"
+    return ((what, offline.per_batch), (f"{what}, a sample", offline.per_sample), rate)
 
 
 def _spread(cell: CellResult) -> tuple[Fact, ...]:

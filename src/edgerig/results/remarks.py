@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from edgerig.measure.kinds import Measurement, microseconds
 from edgerig.results.types import CellResult
 
@@ -32,13 +34,24 @@ def _outputs(cell: CellResult) -> list[str]:
 
 def _batch(cell: CellResult) -> list[str]:
     """How many samples a time covers, where an inference takes several."""
+    in_turn = _in_turn(cell)
     if cell.batch == 1:
-        return []
+        return in_turn
     each = cell.latency.per_sample
     share = ""
     if isinstance(each, Measurement):
         share = f"; that is {microseconds(each)} a sample in the median"
-    return [f"Times are of an inference, which takes a batch of {cell.batch} samples{share}."]
+    return [*in_turn, f"Times are of an inference, which takes a batch of {cell.batch} samples{share}."]
+
+
+def _in_turn(cell: CellResult) -> list[str]:
+    """Where a batch of the scenario offline takes several inferences."""
+    offline = cell.offline
+    if isinstance(offline, msgspec.UnsetType) or offline.in_turn is None:
+        return []
+    rate = offline.throughput
+    speed = f"; {rate.value:,.0f} samples a second" if isinstance(rate, Measurement) else ""
+    return [f"A batch of {offline.batch} samples is {offline.inferences} inferences in turn{speed}. {offline.in_turn}"]
 
 
 def _layout(cell: CellResult) -> list[str]:

@@ -14,6 +14,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution
 from edgerig.results import frame
+from edgerig.results.scenario import Offline
 
 #: Version of the bundle's layout and of the JSON documents in it. 2: cells have rounds.
 BUNDLE_VERSION = 2
@@ -199,6 +200,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         rounds: The processes behind the figures, in the order of time; none in a bundle from before rounds, where each
             cell was measured in one process.
         repetition: How often the cell was measured, and how much its rounds differ.
+        offline: Batches of samples that are all there, in the scenario of that name; unset where samples come one by
+            one.
         firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
 
@@ -234,6 +237,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 1
     rounds: tuple[Round, ...] = ()
     repetition: Repetition | msgspec.UnsetType = msgspec.UNSET
+    offline: Offline | msgspec.UnsetType = msgspec.UNSET
 
     def __repr__(self) -> str:
         return frame.cell_repr(self)

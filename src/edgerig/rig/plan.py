@@ -183,6 +183,12 @@ class _Expansion:
         if pair not in self._unfit_pairs:
             settings = convert_settings(plugin.Settings, runtime.options, f"runtime {runtime.use!r}")
             assert isinstance(settings, RuntimeSettings)
+            if plugin.resizes_batch and runtime.options.get("batch") is not None:
+                self._unfit_pairs[pair] = (
+                    f"runtime {runtime.label}: a rig sets the batch of its cells together: measure: "
+                    f"{{scenario: offline, batch: {runtime.options['batch']}}}"
+                )
+                return self._unfit_pairs[pair]
             self._unfit_pairs[pair] = plugin_of(address).refuses(address, plugin, settings)
         return self._unfit_pairs[pair]
 

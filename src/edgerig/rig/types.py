@@ -33,6 +33,20 @@ def _share(value: float | str) -> float:
     return share
 
 
+def _check_scenario(scenario: str, batch: int | None, samples: int | None) -> None:
+    """See that a scenario and its batch go together.
+
+    Raises:
+        ValueError: They do not, or the batch is larger than the samples.
+    """
+    if scenario == "offline" and batch is None:
+        raise ValueError("scenario: offline takes samples in batches: say how many, such as batch: 8")
+    if scenario != "offline" and batch is not None:
+        raise ValueError(f"batch: {batch} is of the scenario offline; {scenario} takes one sample after another")
+    if batch is not None and samples is not None and batch > samples:
+        raise ValueError(f"batch: {batch:,} is larger than the {samples:,} samples that are run")
+
+
 class Part(msgspec.Struct, frozen=True):
     """A plugin by name with its settings as plain values; ``name`` is what the user calls it, if anything."""
 
@@ -97,6 +111,19 @@ class Measure(Settings, frozen=True, kw_only=True):
     samples: Annotated[
         Annotated[int, Described(ge=1)] | None, Described(description="test samples to run in each cell; all if null")
     ] = 1000
+    scenario: Annotated[
+        Literal["single-stream", "offline"],
+        Described(
+            description="how samples come: single-stream, one by one; offline, all at once, taken in batches of `batch`"
+        ),
+    ] = "single-stream"
+    batch: Annotated[
+        Annotated[int, Described(ge=1)] | None,
+        Described(
+            description="with `scenario: offline`, samples of a batch; a network whose batch cannot be set runs them "
+            "in turn"
+        ),
+    ] = None
     warmup: Annotated[int, Described(description="inferences before the measured ones", ge=0)] = 20
     rounds: Annotated[
         Annotated[int, Described(ge=1, le=MAX_ROUNDS)] | Literal["auto"],
@@ -136,6 +163,7 @@ class Measure(Settings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "width", _share(self.width))
+        _check_scenario(self.scenario, self.batch, self.samples)
 
     @property
     def wanted_width(self) -> float:

@@ -13,10 +13,10 @@ import numpy as np
 from edgerig.artifact import Quantization, TensorSpec
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
+from edgerig.runtimes.base import Array, Calls, ResizableSettings, Runtime, fixed_batch
 
 
-class LiteRtSettings(RuntimeSettings, frozen=True, kw_only=True):
+class LiteRtSettings(ResizableSettings, frozen=True, kw_only=True):
     """Settings of LiteRT."""
 
     kernels: Annotated[
@@ -35,6 +35,7 @@ class LiteRt(Runtime):
     modules = ("ai_edge_litert.interpreter",)
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     invoke_method = "Interpreter.invoke only; set_tensor before, get_tensor after"
+    resizes_batch = True
     Settings = LiteRtSettings
     settings: LiteRtSettings
 
@@ -53,11 +54,15 @@ class LiteRt(Runtime):
         interpreter = Interpreter(
             model_path=str(path), num_threads=self.settings.threads, experimental_op_resolver_type=resolver
         )
+        if self.settings.batch is not None:
+            _resize(interpreter, self.settings.batch)
         interpreter.allocate_tensors()
         self._path = path
         self._interpreter = interpreter
         self._input_details = interpreter.get_input_details()
         self._output_details = interpreter.get_output_details()
+        if self.settings.batch is not None:
+            _check_outputs(self._output_details, self.settings.batch)
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return tuple(tensor_spec(detail) for detail in self._input_details)
@@ -97,12 +102,50 @@ class LiteRt(Runtime):
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         from edgerig.runtimes.litert_profile import profile
 
+        if self.settings.batch not in (None, 1):
+            return Unavailable("LiteRT's profiler runs the file's own batch, not one that was set")
         if self.settings.kernels != "xnnpack":
             return Unavailable("LiteRT's profiler is had through its compiled model, which runs XNNPACK's kernels only")
         return profile(self._path, self.settings.threads, self._inputs(), batches)
 
     def _close(self) -> None:
         del self._interpreter, self._input_details, self._output_details
+
+
+def _resize(interpreter: Any, batch: int) -> None:
+    """Set the first axis of every input, which is 1 in the file, to ``batch``.
+
+    Raises:
+        InferenceError: An input has another batch, or the interpreter refuses.
+    """
+    for detail in interpreter.get_input_details():
+        shape = [int(size) for size in detail["shape"]]
+        if shape[:1] == [batch]:
+            continue
+        if shape[:1] != [1]:
+            raise fixed_batch(detail["name"], shape, batch, " in the file")
+        # Not strict: converters write a batch of 1 into the signature of networks that take any.
+        interpreter.resize_tensor_input(detail["index"], [batch, *shape[1:]], strict=False)
+    try:
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0]
+        detail = interpreter.get_input_details()[0]
+        raise fixed_batch(
+            detail["name"], [1, *detail["shape"][1:]], batch, f" in the file, and LiteRT says: {first}"
+        ) from error
+
+
+def _check_outputs(details: Sequence[dict[str, Any]], batch: int) -> None:
+    """Refuse a network that takes ``batch`` samples and does not give as many results.
+
+    Raises:
+        InferenceError: An output's first axis does not count samples.
+    """
+    for detail in details:
+        shape = [int(size) for size in detail["shape"]]
+        if shape[:1] != [batch]:
+            raise fixed_batch(detail["name"], shape, batch, ", whatever the input's batch is")
 
 
 def tensor_spec(detail: dict[str, Any]) -> TensorSpec:

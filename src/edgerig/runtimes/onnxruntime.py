@@ -15,7 +15,7 @@ from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.runtimes.base import Array, Calls, Runtime, operator_time
+from edgerig.runtimes.base import Array, Calls, ResizableSettings, Runtime, fixed_batch, operator_time
 
 #: ONNX Runtime's names of tensor types, and numpy's.
 DTYPES = {
@@ -32,6 +32,10 @@ PROFILE_METHOD = (
 )
 
 
+class OnnxRuntimeSettings(ResizableSettings, frozen=True, kw_only=True):
+    """Settings of ONNX Runtime."""
+
+
 class OnnxRuntime(Runtime):
     """ONNX files on ONNX Runtime's CPU execution provider."""
 
@@ -40,6 +44,9 @@ class OnnxRuntime(Runtime):
     extra = "onnx"
     modules = ("onnxruntime",)
     formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
+    resizes_batch = True
+    Settings = OnnxRuntimeSettings
+    settings: OnnxRuntimeSettings
     invoke_method = "InferenceSession.run_with_iobinding only; inputs copied into bound buffers before, outputs after"
 
     @classmethod
@@ -54,7 +61,8 @@ class OnnxRuntime(Runtime):
         self._path = path
         self._session = self._open(self._options())
         inputs = self._session.get_inputs()
-        self._input_specs = tuple(_input(node) for node in inputs)
+        batch = self.settings.batch
+        self._input_specs = tuple(_input(node, batch) for node in inputs)
         batches = {node.shape[0] for node in inputs if node.shape and not isinstance(node.shape[0], int)}
         # Sequences, maps and texts are not requested: they cannot be compared.
         numeric = [node for node in self._session.get_outputs() if node.type in DTYPES]
@@ -63,7 +71,7 @@ class OnnxRuntime(Runtime):
                 f"No output is a tensor of numbers: {', '.join(n.type for n in self._session.get_outputs())}.",
                 "Cut the network before them: a classifier of scikit-learn is exported with the option zipmap=False.",
             )
-        self._output_specs = tuple(_output(node, batches) for node in numeric)
+        self._output_specs = tuple(_output(node, batches, batch or 1) for node in numeric)
         self._peak: Quantity = Unavailable("ONNX Runtime tells its peak memory only while it profiles: profile first")
 
     def _options(self) -> Any:
@@ -193,11 +201,11 @@ def _reader(binding: Any, results: Sequence[Array | None]) -> Callable[[], Seque
     return get_outputs
 
 
-def _input(node: Any) -> TensorSpec:
-    """An input as ONNX Runtime describes it; a free first axis becomes a batch of 1.
+def _input(node: Any, batch: int | None = None) -> TensorSpec:
+    """An input as ONNX Runtime describes it; a free first axis becomes ``batch``, or 1.
 
     Raises:
-        InferenceError: It is no dense tensor of numbers, or another axis is free.
+        InferenceError: It is no dense tensor of numbers, or another axis is free, or the first is not ``batch``.
     """
     dtype = DTYPES.get(node.type)
     if dtype is None:
@@ -207,7 +215,9 @@ def _input(node: Any) -> TensorSpec:
         )
     shape = list(node.shape)
     if shape and not isinstance(shape[0], int):
-        shape[0] = 1
+        shape[0] = batch or 1
+    elif batch is not None and shape[:1] != [batch]:
+        raise fixed_batch(node.name, shape, batch, " in the file")
     if not all(isinstance(size, int) for size in shape):
         raise InferenceError(
             f"Input {node.name!r} has the shape {node.shape}: only the batch axis may be free.",
@@ -216,15 +226,17 @@ def _input(node: Any) -> TensorSpec:
     return TensorSpec(name=node.name, shape=tuple(shape), dtype=dtype)
 
 
-def _output(node: Any, batches: set[str | None]) -> TensorSpec:
+def _output(node: Any, batches: set[str | None], batch: int = 1) -> TensorSpec:
     """An output as ONNX Runtime describes it, -1 for axes that only the engine knows.
 
     Args:
         node: What ONNX Runtime says of it.
-        batches: Names of the free batch axes of the inputs, which are 1 here as there; None for one without a name.
+        batches: Names of the free batch axes of the inputs, which are ``batch`` here as there; None for one without
+            a name.
+        batch: Samples an inference.
     """
     shape = [
-        size if isinstance(size, int) else 1 if axis == 0 and size in batches else -1
+        size if isinstance(size, int) else batch if axis == 0 and size in batches else -1
         for axis, size in enumerate(node.shape)
     ]
     # A shape that is not stated at all looks like that of a scalar.

@@ -1,0 +1,168 @@
+"""The scenario *offline*: how a batch of samples goes through the network of a cell, found out before measuring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact, TensorSpec
+from edgerig.datasets.batches import in_calls
+from edgerig.datasets.preprocess import quantize_input
+from edgerig.engine.context import BatchPlan, CellContext
+from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.engine.steady import first_inputs, scores_of
+from edgerig.errors import IncompatibleError, InferenceError, TargetError
+from edgerig.measure.kinds import Unavailable
+from edgerig.plugins import find
+from edgerig.results.scenario import BatchAgreement
+from edgerig.rig.plan import Plan
+from edgerig.runtimes.base import Runtime
+
+
+def check_batch(plan: Plan, tests: EvaluationSamples) -> None:
+    """Refuse a batch that is larger than the samples of some cell.
+
+    Raises:
+        IncompatibleError: It is; names the cell.
+    """
+    batch = plan.rig.measure.batch
+    if batch is None:
+        return
+    for cell in plan.cells:
+        count = min(cell.samples or len(tests), len(tests))
+        if batch > count:
+            raise IncompatibleError(
+                f"A batch of {batch:,} samples was asked for, and {cell.id} runs {count:,}.",
+                "Choose a smaller batch, or more samples.",
+            )
+
+
+def with_batch(context: CellContext) -> CellContext:
+    """``context`` as its scenario has it: with the network at the batch that was asked for, where that can be set;
+    else with how many inferences in turn a batch takes. Says which, before anything is measured.
+
+    Raises:
+        IncompatibleError: The network's own batch is fixed, and no part of the batch that was asked for.
+    """
+    batch = context.measure.batch
+    if batch is None:
+        return context
+    own = the_input(context.artifact).batch
+    if batch == own:
+        return replace(context, offline=BatchPlan(batch=batch))
+    why = _why_fixed(context, batch)
+    if why is None:
+        _log(context, f"batches of {batch} samples, one inference each")
+        return _resized(context, batch)
+    if batch % own:
+        raise IncompatibleError(
+            f"{context.artifact.name} runs {own} samples an inference, which is no part of a batch of {batch}: {why}.",
+            f"Choose a batch that is a multiple of {own}.",
+        )
+    count = batch // own
+    _log(context, f"batches of {batch} samples as {count} inferences in turn: {why}")
+    return replace(context, offline=BatchPlan(batch=batch, inferences=count, in_turn=f"{why[:1].upper()}{why[1:]}."))
+
+
+def agreement_with_own_batch(context: CellContext, scores: NDArray[np.float32]) -> BatchAgreement | Unavailable | None:
+    """Hold ``scores``, shape (n, values), against what the same file gives at its own batch on the same device.
+
+    Returns:
+        None where the batch is the file's own, so that there is nothing to compare. A device that fails over this costs
+        the comparison alone.
+    """
+    if context.offline is None or context.offline.file is None:
+        return None
+    try:
+        single = _scores_of_file(context, context.offline.file)
+    except (TargetError, InferenceError) as error:
+        return Unavailable(f"the network could not be run at its own batch: {error.message.rstrip('.')}")
+    if single.shape != scores.shape:
+        return Unavailable(
+            f"it gives {single.shape[1]} values a sample at its own batch, and {scores.shape[1]} at this"
+        )
+    difference = np.abs(scores.astype(np.float64) - single)
+    return BatchAgreement(
+        samples=len(scores),
+        same_class=float((scores.argmax(axis=1) == single.argmax(axis=1)).mean()),
+        max_abs_error=float(difference.max()),
+        mean_abs_error=float(difference.mean()),
+    )
+
+
+def doubts_of(agreement: BatchAgreement | Unavailable | None, batch: int) -> tuple[str, ...]:
+    """What is to be said of a network that predicts something else in a batch."""
+    if not isinstance(agreement, BatchAgreement) or agreement.same_class == 1.0:
+        return ()
+    other = round((1 - agreement.same_class) * agreement.samples)
+    return (
+        f"In batches of {batch} the network predicts another class than at its own batch for {other:,} of "
+        f"{agreement.samples:,} samples.",
+    )
+
+
+def _why_fixed(context: CellContext, batch: int) -> str | None:
+    """Why the batch cannot be set, by the engine's own words; None if an inference of ``batch`` samples works.
+
+    Raises:
+        TargetError: The device is not there.
+    """
+    runtime, name = find("runtime", context.cell.runtime.use, Runtime), context.artifact.name
+    if not runtime.resizes_batch:
+        return f"runtime {runtime.name!r} cannot set the batch of a network"
+    trial = _resized(context, batch)
+    judged, options = trial.artifact.judged_output, trial.cell.runtime.options
+    inputs = first_inputs(trial.samples, trial.artifact, batch)
+    try:
+        with trial.target.open(trial.artifact, runtime.name, options) as session:
+            run = session.run([inputs[:1]])
+            scores = scores_of(run.outputs[judged], session.load_report.outputs[judged], batch, batch)
+    except InferenceError as error:
+        return error.message.rstrip(".")
+    return None if len(scores) == batch else f"{name} gives {len(scores)} results for {batch} samples"
+
+
+def _resized(context: CellContext, batch: int) -> CellContext:
+    """``context`` with a network, and an engine, at ``batch`` samples an inference."""
+    artifact, cell = context.artifact, context.cell
+    own = the_input(artifact).batch
+    larger = replace(
+        artifact,
+        inputs=tuple(_at_batch(spec, own, batch) for spec in artifact.inputs),
+        outputs=tuple(_at_batch(spec, own, batch) for spec in artifact.outputs),
+    )
+    options: dict[str, Any] = {**cell.runtime.options, "batch": batch}
+    return replace(
+        context,
+        artifact=larger,
+        cell=replace(cell, runtime=replace(cell.runtime, options=options)),
+        offline=BatchPlan(batch=batch, file=artifact, cell=cell),
+    )
+
+
+def _at_batch(spec: TensorSpec, own: int, batch: int) -> TensorSpec:
+    return replace(spec, shape=(batch, *spec.shape[1:])) if spec.batch == own and spec.shape else spec
+
+
+def _scores_of_file(context: CellContext, file: Artifact) -> NDArray[np.float32]:
+    """What the device gives for all samples at the file's own batch, shape (n, values)."""
+    assert context.offline is not None
+    assert context.offline.cell is not None
+    runtime, spec, parts = context.offline.cell.runtime, the_input(file), list[NDArray[np.float32]]()
+    with (
+        context.progress.task(f"{context.cell.id} at its own batch", len(context.samples)) as task,
+        context.target.open(file, runtime.use, runtime.options) as session,
+    ):
+        judged = session.load_report.outputs[file.judged_output]
+        for _, inputs in context.samples.chunks(file):
+            run = session.run([in_calls(quantize_input(inputs, spec), spec.batch)])
+            parts.append(scores_of(run.outputs[file.judged_output], judged, spec.batch, len(inputs)))
+            task.advance(len(inputs))
+    return np.concatenate(parts)
+
+
+def _log(context: CellContext, text: str) -> None:
+    context.progress.log(f"{context.cell.id}: offline, {text}")
