@@ -191,7 +191,7 @@ def test_rounds_are_measured_as_often_as_asked_for(call):
     ],
 )
 def test_scenarios_that_cannot_be_are_refused(call, tmp_path, arguments, words):
-    code, out, err = call(*arguments)
+    code, _, err = call(*arguments)
     assert code == 2
     assert words in err
     assert "Traceback" not in err

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 
 import edgerig
+from edgerig.agent.address import Address
+from edgerig.agent.server import Agent
 from edgerig.engine.figures import batch_times
 from edgerig.errors import EdgerigError, IncompatibleError, SpecError
 from edgerig.measure.kinds import Measurement, Quantity
@@ -138,6 +142,28 @@ def test_a_runtime_that_cannot_set_a_batch_says_so_before_it_measures(
     assert isinstance(cell.offline, Offline)
     assert (cell.batch, cell.offline.inferences) == (1, 8)
     check_figures(cell, cell.offline, Bundle(out).samples(cell.id)["times_ns"])
+
+
+@pytest.fixture
+def agent() -> Iterator[Agent]:
+    running = Agent(Address("127.0.0.1", 0), runtimes=("litert",))
+    thread = Thread(target=running.serve)
+    thread.start()
+    yield running
+    running.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_an_agent_sets_the_batch_as_this_machine_does(agent: Agent, vectors: Path, tmp_path: Path) -> None:
+    given = rig(dense_tflite(tmp_path / "net.tflite"), vectors, "litert", scenario="offline", batch=8)
+    given["matrix"] = [{"runtimes": ["litert"], "targets": [str(agent.address)]}]
+    (cell,) = edgerig.run(given, out=tmp_path / "out").cells
+    assert isinstance(cell.offline, Offline)
+    assert (cell.batch, cell.offline.inferences, cell.quality.metrics[0].value) == (8, 1, 1.0)
+    assert isinstance(cell.offline.agreement, BatchAgreement)
+    assert (cell.offline.agreement.samples, cell.offline.agreement.same_class) == (SAMPLES, 1.0)
+    check_figures(cell, cell.offline, Bundle(tmp_path / "out").samples(cell.id)["times_ns"])
 
 
 def test_intervals_of_batches_are_between_rounds(vectors: Path, tmp_path: Path) -> None:

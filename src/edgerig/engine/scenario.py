@@ -121,7 +121,7 @@ def _why_fixed(context: CellContext, batch: int) -> str | None:
             run = session.run([inputs[:1]])
             scores = scores_of(run.outputs[judged], session.load_report.outputs[judged], batch, batch)
     except InferenceError as error:
-        return error.message.rstrip(".")
+        return error.message.rstrip(".").replace("The batch", "the batch", 1)
     return None if len(scores) == batch else f"{name} gives {len(scores)} results for {batch} samples"
 
 

@@ -343,7 +343,8 @@ def fixed_batch(name: str, shape: Sequence[int], batch: int, why: str) -> Infere
         why: What stands in the way, after the tensor's shape.
     """
     return InferenceError(
-        f"the batch of the network cannot be set to {batch}: {name!r} has the shape {[int(size) for size in shape]}{why}",
+        f"The batch of the network cannot be set to {batch}: "
+        f"{name!r} has the shape {[int(size) for size in shape]}{why}.",
         "Export the network with a free batch axis, or leave `batch` out.",
     )
 

@@ -129,7 +129,7 @@ def _resize(interpreter: Any, batch: int) -> None:
     try:
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
+        first = str(error).strip().partition("\n")[0].rstrip(".")
         detail = interpreter.get_input_details()[0]
         raise fixed_batch(
             detail["name"], [1, *detail["shape"][1:]], batch, f" in the file, and LiteRT says: {first}"
