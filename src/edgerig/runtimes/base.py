@@ -38,18 +38,6 @@ class RuntimeSettings(Settings, frozen=True, kw_only=True):
     threads: Annotated[int, msgspec.Meta(description="threads that the engine may use", ge=1)] = 1
 
 
-class ResizableSettings(RuntimeSettings, frozen=True, kw_only=True):
-    """Settings of a runtime that can set the batch of a network whose file leaves it free, or has 1 there."""
-
-    batch: Annotated[
-        Annotated[int, msgspec.Meta(ge=1)] | None,
-        msgspec.Meta(
-            description="samples an inference, where the network lets it be set; a rig says it for all of its cells: "
-            "`measure: {scenario: offline, batch: 8}`"
-        ),
-    ] = None
-
-
 class RunResult(msgspec.Struct, frozen=True):
     """Outputs, one array (n, ...) for each output tensor, and the n inference times in ns, shape (n,), int64."""
 
@@ -332,21 +320,6 @@ class Runtime(Plugin, ABC):
             whole = np.ascontiguousarray(array)
             batches.append(whole[:, None] if spec.batch == 1 else whole)
         return batches
-
-
-def fixed_batch(name: str, shape: Sequence[int], batch: int, why: str) -> InferenceError:
-    """The error of a network whose batch was to be set and cannot be.
-
-    Args:
-        name: Of the tensor that stands in the way. shape: its own.
-        batch: What was asked for.
-        why: What stands in the way, after the tensor's shape.
-    """
-    return InferenceError(
-        f"The batch of the network cannot be set to {batch}: "
-        f"{name!r} has the shape {[int(size) for size in shape]}{why}.",
-        "Export the network with a free batch axis, or leave `batch` out.",
-    )
 
 
 def operator_time(seconds: float, method: str, clock: str, n: int) -> Quantity:

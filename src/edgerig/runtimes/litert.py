@@ -13,7 +13,8 @@ import numpy as np
 from edgerig.artifact import Quantization, TensorSpec
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.runtimes.base import Array, Calls, ResizableSettings, Runtime, fixed_batch
+from edgerig.runtimes.base import Array, Calls, Runtime
+from edgerig.runtimes.batch import ResizableSettings, fixed_batch
 
 
 class LiteRtSettings(ResizableSettings, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.runtimes.base import Array, Calls, ResizableSettings, Runtime, fixed_batch, operator_time
+from edgerig.runtimes.base import Array, Calls, Runtime, operator_time
+from edgerig.runtimes.batch import ResizableSettings, fixed_batch
 
 #: ONNX Runtime's names of tensor types, and numpy's.
 DTYPES = {

@@ -1,0 +1,38 @@
+"""Runtimes that can set the batch of a network: their setting, and the error where a network's batch is fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from edgerig.errors import InferenceError
+from edgerig.runtimes.base import RuntimeSettings
+
+
+class ResizableSettings(RuntimeSettings, frozen=True, kw_only=True):
+    """Settings of a runtime that can set the batch of a network whose file leaves it free, or has 1 there."""
+
+    batch: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(
+            description="samples an inference, where the network lets it be set; a rig says it for all of its cells: "
+            "`measure: {scenario: offline, batch: 8}`"
+        ),
+    ] = None
+
+
+def fixed_batch(name: str, shape: Sequence[int], batch: int, why: str) -> InferenceError:
+    """The error of a network whose batch was to be set and cannot be.
+
+    Args:
+        name: Of the tensor that stands in the way. shape: its own.
+        batch: What was asked for.
+        why: What stands in the way, after the tensor's shape.
+    """
+    return InferenceError(
+        f"The batch of the network cannot be set to {batch}: "
+        f"{name!r} has the shape {[int(size) for size in shape]}{why}.",
+        "Export the network with a free batch axis, or leave `batch` out.",
+    )
