@@ -1,5 +1,7 @@
 """Operators of profiles beside those of files: only what is certain."""
 
+import msgspec
+
 from edgerig.engine.layers.mapping import map_profile
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.profile import LayerTime
@@ -73,6 +75,18 @@ def test_rows_that_litert_has_added_up_leave_no_delegated_row_certain() -> None:
     network = graph("CONV_2D", "MUL", "ADD", "CONV_2D", "MUL", "ADD", "SOFTMAX")
     assert mapped(rows, network) == [(0, "index"), (None, None), (None, None), (3, "index"), (6, "index")]
     assert all("one by one" in row.reason for row in map_profile(rows, network)[1:3])
+
+
+def test_a_row_that_ran_more_often_than_others_is_of_several_operators() -> None:
+    """The reshape of XNNPACK's own before the last operator is in the row of the first part's."""
+    rows = profile(
+        ("Delegate:0", "Static Reshape (NC)"), ("Builtin:1", "TANH"), ("Delegate:1", "Fully Connected (NC, F32) GEMM")
+    )
+    network = graph("RESHAPE", "TANH", "FULLY_CONNECTED")
+    assert mapped(rows, network) == [(0, "order"), (1, "index"), (2, "order")]
+    assert isinstance(rows[0].time, Measurement)
+    rows[0] = msgspec.structs.replace(rows[0], time=msgspec.structs.replace(rows[0].time, n=2))
+    assert mapped(rows, network) == [(None, None), (1, "index"), (None, None)]
 
 
 def test_an_index_of_another_kind_of_operator_is_not_believed() -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from edgerig.engine.layers.types import Mapping
 from edgerig.engine.layers.xnnpack import match_in_order
+from edgerig.measure.kinds import Measurement
 from edgerig.measure.profile import LayerTime
 from edgerig.models.graph.memory import UNPACKING, constant_tensors
 from edgerig.models.graph.types import Graph, Operator
@@ -65,6 +66,9 @@ def _by_index(layers: Sequence[LayerTime], graph: Graph) -> list[MappedRow]:
     anchors = _anchors(layers, graph)
     for row, index in anchors:
         rows[row] = MappedRow(index, "index")
+    # A row of several operators has been called several times as often.
+    if len({layer.time.n for layer in layers if isinstance(layer.time, Measurement)}) > 1:
+        return rows
     if sorted(index for _, index in anchors) != [index for _, index in anchors]:
         return rows
     bounds = [(-1, -1), *anchors, (len(layers), len(graph.operators))]
