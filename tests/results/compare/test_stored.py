@@ -86,6 +86,17 @@ def test_quality_is_compared_sample_by_sample(write_run: Write) -> None:
     assert "2.5 times as many" in found.sentence
 
 
+def test_one_file_is_exactly_as_good_as_itself_on_one_machine_only(write_run: Write) -> None:
+    """Engines have other kernels for other processors, which may round to other answers."""
+    cell, arrays = make_measured(FAST)
+    a, same = write_run("a", (cell, arrays)), write_run("same", (cell, arrays))
+    b = write_run("b", (msgspec.structs.replace(cell, machine=machine(architecture="aarch64", cpu="A76")), arrays))
+    accuracies = [verdicts(a, other)["accuracy"] for other in (same, b)]
+    assert [accuracy.verdict for accuracy in accuracies] == ["same", "inconclusive"]
+    assert accuracies[1].low is not None
+    assert accuracies[1].low < 0
+
+
 def test_two_cells_of_one_run_are_compared_round_by_round(write_run: Write) -> None:
     # Both rounds of a kind are far apart from each other, and alike within a round.
     cell, arrays = make_measured([50e-6, 100e-6, 150e-6, 200e-6])

@@ -61,9 +61,14 @@ def why_not_times(a: CellResult, b: CellResult) -> str | None:
 
 
 def one_network(a: CellResult, b: CellResult) -> bool:
-    """Whether both are the same file with the same inputs on the same engine."""
+    """Whether both are the same file with the same inputs on the same engine and machine.
+
+    Engines have other kernels for other processors.
+    """
     names = ("sha256", "preprocessing", "judged_output")
     same_file = all(getattr(a.artifact, name) == getattr(b.artifact, name) for name in names)
+    if _other_machine(a.machine, b.machine) is not None:
+        return False
     return same_file and (a.runtime, a.runtime_version, a.options) == (b.runtime, b.runtime_version, b.options)
 
 
