@@ -43,6 +43,16 @@ def test_what_cannot_be_compared_is_told(call, arguments, words) -> None:
 
 
 @pytest.mark.slow
+def test_a_network_that_cannot_be_measured_is_told_with_what_compare_can_do(call, tmp_path) -> None:
+    """A comparison begins anew: it has no --resume."""
+    dense_tflite(tmp_path / "nan.tflite", 784, 10, gain=float("nan"))
+    code, out, err = call("a.tflite", "nan.tflite", "--samples", "20")
+    assert (code, out) == (1, "")
+    assert "is inf or NaN in 20 of 20 samples" in err
+    assert "--resume" not in err
+
+
+@pytest.mark.slow
 def test_two_files_have_a_verdict_for_each_metric(call, tmp_path) -> None:
     code, out, err = call(
         "a.tflite", "b.tflite", "--dataset", "mnist", "--samples", "200", "--pairs", "4", "--json", "--out", "kept"

@@ -114,6 +114,18 @@ def test_times_that_stored_rounds_do_not_decide_are_measured_in_pairs(call, tmp_
 
 
 @pytest.mark.slow
+def test_pairs_with_the_baseline_are_not_measured_for_a_budget(call) -> None:
+    """They say nothing of the new number itself."""
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    code, out, _ = call(
+        "gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--inconclusive", "retry",
+        "--set", "gate.budgets=[latency < 1 ns]", "--json",
+    )  # fmt: skip
+    (comparison,) = json.loads(out)["comparison"]["comparisons"]
+    assert (code, comparison["pairs"]) == (2, 0)
+
+
+@pytest.mark.slow
 def test_a_rig_without_limits_and_without_labels_is_held_to_its_latency_alone(call, tmp_path) -> None:
     (tmp_path / "rig.yaml").write_text(RIG.replace("gate: {size: 0, budgets: [size < 1 MB]}", ""))
     assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0

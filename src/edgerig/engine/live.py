@@ -13,7 +13,7 @@ from edgerig import __version__, files
 from edgerig.engine.cell_pairs import CellPairs, LiveOptions, measure_cell_pairs, variant_of
 from edgerig.engine.pair_series import PairSeries
 from edgerig.engine.run import Options, execute
-from edgerig.errors import IncompatibleError, storing
+from edgerig.errors import EdgerigError, IncompatibleError, storing
 from edgerig.measure.kinds import Measurement
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
@@ -112,7 +112,13 @@ def _measured(source: str, plan: Plan, out: Path, progress: Progress) -> LiveSid
     once = msgspec.structs.replace(rig.measure, rounds=1, seconds=0.0, profile=False, transport_samples=0, pictures=0)
     plan = msgspec.structs.replace(plan, rig=msgspec.structs.replace(rig, measure=once))
     _set_aside(out, progress)
-    run = execute(plan, Options(out=out), progress)
+    try:
+        run = execute(plan, Options(out=out), progress)
+    except EdgerigError as error:
+        # A run goes on with --resume; a comparison has no such option.
+        hint = (error.hint or "").replace("; go on with --resume.", ".").replace("Go on with --resume.", "")
+        error.hint = hint.strip() or None
+        raise
     return LiveSide(source, plan, run, Bundle(out))
 
 

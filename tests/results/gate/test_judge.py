@@ -153,6 +153,13 @@ def test_accuracy_has_regressed_where_its_whole_interval_lies_beyond_the_limit(c
     assert outcomes == ["regressed", "inconclusive"]
 
 
+def test_a_budget_says_bytes_one_by_one(check) -> None:
+    cell, arrays = make_measured(BASE)
+    now = changed(cell, memory={"peak_rss": number(54_239_177.0, "B", low=54_000_000.0, high=55_000_000.0)})
+    (found,) = check((cell, arrays), (now, arrays), {"peak_rss": "< 1 GB"})
+    assert "54,239,177 B" in found.sentence
+
+
 def test_the_worst_of_all_checks_decides_and_none_passes_nothing() -> None:
     assert worst(["passed", "passed"]) == "passed"
     assert worst(["passed", "inconclusive"]) == "inconclusive"

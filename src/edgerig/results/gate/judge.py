@@ -174,7 +174,8 @@ def _budget(limit: Limit, cell: CellResult | None, verdict: MetricVerdict | None
         low, high, bound = (-each if each is not None else None for each in (high, low, limit.value))
         shown = f"{value:.2%}"
     else:
-        bound, shown = limit.value, f"{value * 1e3:.4g} ms" if what == "s" else f"{value:,.6g} {what}".strip()
+        digits = ",.0f" if what in ("B", "instructions", "cycles") else ",.6g"
+        bound, shown = limit.value, f"{value * 1e3:.4g} ms" if what == "s" else f"{value:{digits}} {what}".strip()
     if low is None or high is None or bound is None:
         return "inconclusive", f"{limit.metric} is {shown}, of one process: there is no interval between processes."
     outcome: Outcome = "passed" if high < bound else "regressed" if low >= bound else "inconclusive"
