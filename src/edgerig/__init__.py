@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # Deferred: importing edgerig must not pull numpy in, or `edgerig --help` would wait for it.
+    # Deferred: importing edgerig must not import numpy, which would slow down `edgerig --help`.
     if name == "run":
         from edgerig.api import run
 

@@ -1,4 +1,4 @@
-"""``edgerig.run``: measure, and leave the report beside what was measured."""
+"""``edgerig.run``: measure, and write the report beside the results."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def run(
     progress: Progress | None = None,
     command: str = "",
 ) -> RunResult:
-    """Train, compile, deploy and measure what a rig names; leave a bundle with its report.
+    """Train, compile, deploy and measure what a rig names; write a bundle with its report.
 
     Args:
         spec: A rig file's path, its content as a dict, or a `Plan`.
         out: The bundle's folder; ``runs/<name of the rig>`` by default.
-        resume: Go on with the unfinished run in ``out``.
-        only: Patterns of cell ids, as of the shell.
+        resume: Resume the unfinished run in ``out``.
+        only: Patterns of cell ids, in the shell's syntax (``*``, ``?``).
         settings: Assignments such as ``"measure.samples=200"``.
-        progress: Hears of progress; silent by default.
+        progress: Receives progress; silent by default.
         command: The command line to name in the bundle.
 
     Returns:
@@ -56,6 +56,6 @@ def run(
     try:
         write_reports(folder)
     except StorageError as error:
-        # What was measured is not lost over a page that could not be made of it.
+        # An error of the report must not lose the measurements.
         (progress or Progress()).log(f"The report is not whole: {error.message}")
     return result

@@ -1,4 +1,4 @@
-"""The thing that travels: a deployable file with its tensors, its preprocessing and where it came from."""
+"""The artifact: a deployable file with its tensors, its preprocessing and its origin."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From a raw sample (H, W, C) as the dataset yields it to the network's real-valued input.
 
     ``x = (raw * scale - mean) / std`` per channel, after resizing to ``resize`` (height, width) where given.
-    It is stored with the artifact and hashed, so that host and device cannot differ. Quantizing the result to
-    an integer input is not part of it: that follows from the input's `Quantization`.
+    It is stored with the artifact and hashed, so that host and device cannot differ. Quantization to an integer input
+    is not part of it: that follows from the input's `Quantization`.
     """
 
     scale: float = 1.0
@@ -51,7 +51,7 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What made an artifact: the compiler, its options, the parent's SHA-256 and the library versions."""
+    """How an artifact was made: the compiler, its options, the parent's SHA-256 and the library versions."""
 
     tool: str
     options: dict[str, Any] = {}
@@ -61,14 +61,14 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """A deployable network: one file, several, or a folder, as its format has it.
+    """A deployable network: one file, several, or a folder, depending on its format.
 
-    ``path`` tells where this copy lies (of several files the one that names the others) and is no part of its identity.
-    ``sha256`` is the digest of what travels (`edgerig.formats.Format.payload`), of one file its own; ``size`` the bytes
-    of all files.
+    ``path`` is the location of this copy (of several files the one that names the others) and no part of its identity.
+    ``sha256`` is the digest of the payload (`edgerig.formats.Format.payload`), for one file its own; ``size`` is the
+    total of all files, in bytes.
 
     ``left_out`` names outputs that are no tensors of numbers, with their types: they are neither read nor compared.
-    ``judged_output`` is the place of the one among ``outputs`` that is judged.
+    ``judged_output`` is the index in ``outputs`` of the output that is scored.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Artifact(msgspec.Struct, frozen=True):
     judged_output: int = 0
 
     def read(self) -> bytes:
-        """What travels, checked against its hash: the bytes of the file, or of several files in one.
+        """The payload, checked against its hash: the bytes of the file, or of several files in one.
 
         Raises:
             ModelError: A file is gone, or changed since the artifact was made.
@@ -108,7 +108,7 @@ class Artifact(msgspec.Struct, frozen=True):
         """Read a description written by `save`.
 
         Raises:
-            ModelError: The description is missing or not one of ours.
+            ModelError: The description is missing or not one of edgerig's.
         """
         try:
             artifact = msgspec.json.decode(sidecar.read_bytes(), type=Artifact)
@@ -120,5 +120,5 @@ class Artifact(msgspec.Struct, frozen=True):
 
 
 def sidecar_path(path: Path) -> Path:
-    """Where the description of the artifact file ``path`` lies."""
+    """The path of the description of the artifact file ``path``."""
     return path.with_name(path.name + ".json")

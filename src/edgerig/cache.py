@@ -1,4 +1,4 @@
-"""Content-addressed stages: the same inputs, options and versions are built once, and what is kept is checked."""
+"""Content-addressed stages: built once for equal inputs, options and versions, and checked when used again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgerig.errors import storing
 
 _logger = logging.getLogger(__name__)
 
-#: Lies in each stage and says what else does.
+#: Name of the file in each stage that lists the others.
 MANIFEST = ".stage.json"
 
 
@@ -35,9 +35,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class StageCache:
     """A folder of finished stages, each under the hash of everything it depends on.
 
-    A stage is a folder. It appears by one rename, so it is whole or not there, and two processes that build the
-    same stage at once do no harm. Its manifest holds a checksum of every file; a stage that is not as it was written
-    (a file changed, gone, or more than there were) is built anew.
+    A stage is a folder. It is created by one rename, so it is never incomplete, and two processes may build the
+    same stage at once. Its manifest has a checksum of every file; a stage that differs from it (a file changed,
+    missing or added) is built again.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -49,7 +49,7 @@ class StageCache:
         return files.digest({"kind": kind, **depends_on})
 
     def folder(self, key: str) -> Path:
-        """Where the stage of that key lies, or would lie."""
+        """The path of the stage of that key, whether it exists or not."""
         return self.root / key[:2] / key
 
     def get_or_build(
@@ -60,13 +60,13 @@ class StageCache:
         resumable: bool = False,
         damaged: Callable[[str], None] = lambda reason: None,
     ) -> tuple[Path, bool]:
-        """The stage's folder, every file of it checked, and whether it was there already.
+        """The stage's folder, every file of it checked, and whether it existed already.
 
         Args:
             key: From `key`.
-            build: Fills the folder that it is given. If it raises, nothing of it is kept, unless ``resumable``.
-            resumable: Keep what an interrupted build left, and give it to the next one.
-            damaged: Hears why a stage that is there is not what was written; it is built anew.
+            build: Fills the folder that is passed to it. If it raises, its files are removed, unless ``resumable``.
+            resumable: Keep the files of an interrupted build, and pass them to the next one.
+            damaged: Called with the fault of an existing stage that is damaged; it is built again.
 
         Raises:
             StorageError: The cache cannot be written, or the disk is full.
@@ -77,7 +77,7 @@ class StageCache:
             return final, True
         _logger.debug("%s is not there, or not whole: it is built", final)
         with self._lock(key):
-            # Another process may have built or mended it meanwhile.
+            # Another process may have built or repaired it meanwhile.
             if os.path.lexists(final):
                 fault = self.fault(key)
                 if fault is None:
@@ -94,7 +94,7 @@ class StageCache:
         return final, False
 
     def fault(self, key: str) -> str | None:
-        """What is wrong with a stage that is there, in words; None if every file is as it was written."""
+        """The fault of an existing stage, in words; None if every file is as it was written."""
         folder = self.folder(key)
         try:
             manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
@@ -116,7 +116,7 @@ class StageCache:
         return None
 
     def _take_away(self, final: Path) -> None:
-        """Move a stage out of the way in one step, so that nobody finds half of it, then delete it."""
+        """Rename a stage, so that no process finds half of it, then delete it."""
         with storing(final):
             aside = Path(tempfile.mkdtemp(prefix="tmp-", dir=self.root))
             final.rename(aside / "damaged")
@@ -139,7 +139,7 @@ class StageCache:
 
     @contextlib.contextmanager
     def _lock(self, key: str) -> Iterator[None]:
-        """One builder a stage at a time; others wait and then find it built."""
+        """Allows one builder per stage at a time; others wait and then find it built."""
         with storing(self.root):
             (self.root / "locks").mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root / "locks" / key, os.O_CREAT | os.O_RDWR, 0o666)
@@ -152,7 +152,7 @@ class StageCache:
 
 @contextlib.contextmanager
 def _full_disk_told(where: Path) -> Iterator[None]:
-    """Turn what a full disk makes of any write in a build into a `StorageError`; other errors are the build's own."""
+    """Turn the errors that a full disk causes in a build into a `StorageError`; other errors are the build's own."""
     try:
         yield
     except OSError as error:
@@ -163,7 +163,7 @@ def _full_disk_told(where: Path) -> Iterator[None]:
 
 
 def _seal(folder: Path, key: str) -> None:
-    """Write all to disk, and the manifest of it."""
+    """Flush all files to disk, and write their manifest."""
     sums = {}
     for path in _contents(folder):
         name = str(path.relative_to(folder))
@@ -176,7 +176,7 @@ def _seal(folder: Path, key: str) -> None:
 
 
 def _contents(folder: Path) -> list[Path]:
-    """Everything below a folder that is no folder, links among it, in order."""
+    """All files below a folder, links among them, sorted."""
     return sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
 
 

@@ -1,7 +1,7 @@
-"""Log records on their way from a child process to its parent.
+"""Log records that are sent from a child process to its parent.
 
-A child logs as any process does. `forward` gives its records to whatever carries them, `replay` logs them in the parent
-as if they had been logged there: under the same name and with the time at which they came about.
+A child logs as any process does. `forward` passes its records to a sender, `replay` logs them in the parent as if they
+had been logged there: under the same name and with their original time.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import msgspec
 from edgerig.logs import LONGEST_MESSAGE, Levels, is_ours, text_of
 from edgerig.text import one_line
 
-#: Bytes of a record as JSON, and records of one child, that are taken.
+#: Limits on the bytes of a record as JSON, and on the records of one child.
 LONGEST_RECORD, MOST_RECORDS = 64 * 1024, 100_000
 LONGEST_NAME = 200
-#: Carries a record: level, name of the logger, text, seconds since 1970.
+#: Sends a record: level, name of the logger, text, seconds since 1970.
 Sender = Callable[[int, str, str, float], None]
 
 
 def levels() -> Levels:
-    """What this process wants of its children: of libraries nothing, unless it asks for more than their warnings."""
+    """The levels that this process wants of its children; nothing of libraries, unless it shows their details."""
     libraries = logging.getLogger().getEffectiveLevel()
     ours = logging.getLogger("edgerig").getEffectiveLevel()
     return Levels(ours, libraries if libraries <= logging.INFO else logging.CRITICAL)
@@ -40,13 +40,13 @@ class _Forwarder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         wanted = self.wanted.ours if is_ours(record.name) else self.wanted.libraries
         if record.levelno >= wanted:
-            # Without its parent a child has nobody to tell.
+            # Without its parent a child cannot report anything.
             with contextlib.suppress(OSError):
                 self.send(record.levelno, record.name, text_of(record), record.created)
 
 
 def forward(send: Sender, wanted: Levels) -> None:
-    """Let ``send`` carry the records of this process to its parent, from the levels ``wanted`` on."""
+    """Send the records of this process to its parent through ``send``, from the levels ``wanted`` on."""
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Forwarder)]:
         root.removeHandler(handler)
@@ -57,7 +57,7 @@ def forward(send: Sender, wanted: Levels) -> None:
 
 
 def replay(level: int, name: str, text: str, created: float, process: int | None = None) -> None:
-    """Log what a child has logged. The child is not trusted: its text stays on one line, and makes no new loggers."""
+    """Log a child's record. The child is not trusted: its text stays on one line, and creates no new loggers."""
     logger = logging.getLogger("edgerig" if is_ours(name) else None)
     if logger.isEnabledFor(level):
         record = logger.makeRecord(one_line(name, LONGEST_NAME), level, "", 0, "%s", (text,), None)
@@ -77,7 +77,7 @@ class _Record(msgspec.Struct, frozen=True, array_like=True):
 
 
 def forward_to_pipe(number: int, wanted: Levels) -> None:
-    """As `forward`, as lines of JSON into the file descriptor ``number``; `PipeReader` reads them."""
+    """Like `forward`, as lines of JSON to the file descriptor ``number``; `PipeReader` reads them."""
     lock = threading.Lock()
     pipe = os.fdopen(number, "wb", buffering=0)
 
@@ -90,11 +90,11 @@ def forward_to_pipe(number: int, wanted: Levels) -> None:
 
 
 class PipeReader(threading.Thread):
-    """Replays what a child writes into a pipe, until it closes the other end.
+    """Replays the records that a child writes to a pipe, until the child closes it.
 
     Args:
-        pipe: Our end, which is closed at the end.
-        process: The child's id; told later, as `process`, if it is not there yet.
+        pipe: This process' end, which is closed at the end.
+        process: The child's id; may be set later, as `process`.
     """
 
     def __init__(self, pipe: BinaryIO, process: int | None = None) -> None:
@@ -103,7 +103,7 @@ class PipeReader(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Read lines; what is no record, too long or too much is passed over."""
+        """Read lines; ignore lines that are no records or too long, and all beyond the limit."""
         count = 0
         with self.pipe, contextlib.suppress(OSError, ValueError):
             while line := self.pipe.readline(LONGEST_RECORD):

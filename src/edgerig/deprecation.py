@@ -1,8 +1,8 @@
-"""What still works and will end, each with the version in which it does.
+"""Deprecated features, each with the version that removes it.
 
 A function or class is marked by a decorator, a setting by its struct, an option of the command line by another
 decorator in `edgerig.cli.options`. All of them are in `DEPRECATIONS` once their module is imported; a test of edgerig
-imports every module, and fails as soon as the project's version has reached the end of one that is still there.
+imports every module, and fails as soon as the project's version has reached the end of one that still exists.
 
 >>> @deprecated(since="0.2", ends="0.4", instead="edgerig.run")
 ... def measure() -> int:
@@ -34,13 +34,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Deprecation(msgspec.Struct, frozen=True):
-    """Something that will end.
+    """A deprecated feature.
 
     Attributes:
         what: Its name, as its users write it.
         since: The version that deprecated it.
         ends: The first version without it.
-        instead: What to use; None where there is nothing.
+        instead: The replacement; None where there is none.
     """
 
     what: str
@@ -54,19 +54,19 @@ class Deprecation(msgspec.Struct, frozen=True):
 
 
 class EdgerigDeprecationWarning(FutureWarning):
-    """Warns of a function or class that will end. It is shown by default, as users of edgerig are meant."""
+    """Warns of a deprecated function or class. It is shown by default, since it is meant for users of edgerig."""
 
 
-#: Everything that was declared so far, by `declare`.
+#: All deprecations so far, added by `declare`.
 DEPRECATIONS: list[Deprecation] = []
 _said: set[Deprecation] = set()
 
 
 def declare(what: str, *, since: str, ends: str, instead: str | None = None) -> Deprecation:
-    """Note that something will end.
+    """Register a deprecation.
 
     Raises:
-        ValueError: A version is not one, or it would end before there was time to change.
+        ValueError: A version is not valid, or there would be too little time before the end.
     """
     entry = Deprecation(what, since, ends, instead)
     if release(ends) <= release(since):
@@ -76,13 +76,13 @@ def declare(what: str, *, since: str, ends: str, instead: str | None = None) -> 
 
 
 def deprecated(*, since: str, ends: str, instead: str | None = None) -> Callable[[F], F]:
-    """Decorate a function, method or class that will end: each use warns with `EdgerigDeprecationWarning`."""
+    """Decorate a deprecated function, method or class: each use warns with `EdgerigDeprecationWarning`."""
 
     def decorate(target: F) -> F:
         entry = declare(f"{target.__module__}.{target.__qualname__}", since=since, ends=ends, instead=instead)
         marked: Any = target
         if isinstance(target, type):
-            # Its constructor, so that what derives from it warns, too.
+            # Its constructor, so that subclasses warn, too.
             marked.__init__ = _warning(marked.__init__, entry)
         else:
             marked = _warning(target, entry)
@@ -102,14 +102,14 @@ def _warning(function: Callable[..., Any], entry: Deprecation) -> Callable[..., 
 
 
 def say(entry: Deprecation) -> None:
-    """Log that a setting or an option will end, once a process."""
+    """Log the deprecation of a setting or an option, once per process."""
     if entry not in _said:
         _said.add(entry)
         logging.getLogger(__name__).warning("%s", one_line(str(entry), 500))
 
 
 def release(version: str) -> tuple[int, ...]:
-    """The numbers of a version, without what follows them and without zeros at the end.
+    """The numbers of a version, without suffixes and trailing zeros.
 
     >>> release("0.4.0") == release("0.4"), release("0.10") > release("0.9.3"), release("1.0rc1")
     (True, True, (1,))
@@ -127,5 +127,5 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def overdue(version: str, entries: Iterable[Deprecation] = DEPRECATIONS) -> list[Deprecation]:
-    """Those of ``entries`` that ``version`` must not have any more."""
+    """Those of ``entries`` that must be gone in ``version``."""
     return [entry for entry in entries if release(entry.ends) <= release(version)]

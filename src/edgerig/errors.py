@@ -43,7 +43,7 @@ class EdgerigError(Exception):
         hint: What the user can do about it.
 
     Attributes:
-        bundle: The folder with what a run left that failed only in part; None where there is none.
+        bundle: The folder with the results of a run that failed only in part; None where there is none.
     """
 
     exit_code = 1
@@ -73,8 +73,8 @@ class UnknownNameError(UsageError):
 
     Args:
         what: The noun, such as ``"dataset"`` or ``"key in 'dataset'"``.
-        name: The name that was asked for.
-        known: The names that would have worked.
+        name: The unknown name.
+        known: The valid names.
     """
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
@@ -88,19 +88,19 @@ class UnknownNameError(UsageError):
 
 
 class NotInstalledError(UsageError):
-    """Something that a part of edgerig needs is not on this machine."""
+    """A requirement of a part of edgerig is not installed on this machine."""
 
 
 class MissingProgramError(NotInstalledError):
-    """A program of the system is not installed, such as a C compiler."""
+    """A system program is not installed, such as a C compiler."""
 
 
 class MissingExtraError(NotInstalledError):
     """An optional engine is not installed.
 
     Args:
-        what: What needs it, such as ``"runtime 'onnxruntime'"``.
-        extra: The extra that brings it, such as ``"onnx"``.
+        what: The part that needs it, such as ``"runtime 'onnxruntime'"``.
+        extra: The extra that installs it, such as ``"onnx"``.
         package: The module that could not be imported.
     """
 
@@ -121,7 +121,7 @@ class DatasetError(EdgerigError):
 
 
 class SourceError(DatasetError):
-    """A file could not be had, or is not the one that was expected."""
+    """A file is not available, or is not the expected one."""
 
 
 class ModelError(EdgerigError):
@@ -133,7 +133,7 @@ class CompileError(EdgerigError):
 
 
 class ArtifactCheckError(CompileError):
-    """The artifact is not what was asked for."""
+    """The artifact is not in the declared scheme."""
 
 
 class InferenceError(EdgerigError):
@@ -145,14 +145,14 @@ class TargetError(EdgerigError):
 
 
 class WireError(TargetError):
-    """Bytes on the wire that are no valid message."""
+    """Bytes on the wire that are not a valid message."""
 
 
 class LeaseError(TargetError):
     """Another run owns the device.
 
     Args:
-        retry_after: Seconds after which it may be free; None if it was ours and is not any more.
+        retry_after: Seconds after which it may be free; None if this run held it and lost it.
     """
 
     def __init__(self, message: str, hint: str | None = None, retry_after: float | None = None) -> None:
@@ -161,7 +161,7 @@ class LeaseError(TargetError):
 
 
 class AnswerError(TargetError):
-    """A device that is there refuses a request or answers what cannot be; asking again does not help."""
+    """A device that is there refuses a request or gives an impossible answer; asking again does not help."""
 
 
 class StorageError(EdgerigError):
@@ -175,7 +175,7 @@ class Interrupted(EdgerigError):  # noqa: N818 - it is a request, not a fault
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like ``name``, or None where nothing is near."""
+    """The known name most similar to ``name``, or None where none is."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None
 

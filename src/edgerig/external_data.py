@@ -1,6 +1,6 @@
-"""ONNX files whose weights lie in files beside them, made whole.
+"""Merges external weights into ONNX files.
 
-What travels, what is hashed and what is kept in a bundle is one file; so the weights are put into it where it is read.
+The payload that is hashed, sent and stored in a bundle is one file; so external data are merged when a file is read.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 from edgerig.errors import MissingExtraError, ModelError
 
-#: The largest message that Protocol Buffers can hold, in bytes.
+#: Largest message of Protocol Buffers, in bytes.
 LARGEST_FILE = 2**31 - 1
-#: A file whose tensors lie elsewhere says so by this key.
+#: Every file with external tensors contains this key.
 MARK = b"location"
 
 
 def self_contained(data: bytes, path: Path) -> bytes:
-    """The ONNX file ``path`` with the content ``data``, its external data put inside; ``data`` itself if it has none.
+    """The ONNX file ``path`` with the content ``data``, with external data merged; ``data`` itself if it has none.
 
     Raises:
-        ModelError: A file of external data is missing, too short, or not in the folder of ``path``; or all together
-            are larger than an ONNX file can be.
+        ModelError: A file of external data is missing, too short, or not in the folder of ``path``; or the result
+            would exceed the largest ONNX file.
         MissingExtraError: There may be external data, and the onnx package is not installed.
     """
     if MARK not in data:
@@ -38,7 +38,7 @@ def self_contained(data: bytes, path: Path) -> bytes:
     try:
         model.ParseFromString(data)
     except Exception:
-        return data  # whoever reads it says what is wrong with it
+        return data  # its reader reports the fault
     tensors = [tensor for tensor in _tensors(model) if tensor.data_location == onnx.TensorProto.EXTERNAL]
     if not tensors:
         return data
@@ -79,7 +79,7 @@ def _tensors(model: Any) -> Iterator[Any]:
 
 
 def _size(tensor: Any, path: Path) -> int:
-    """Bytes that a tensor's content has by its shape and type."""
+    """Size of a tensor's content in bytes, by its shape and type."""
     from onnx import TensorProto
 
     kind = TensorProto.DataType.Name(tensor.data_type) if tensor.data_type in TensorProto.DataType.values() else "?"
@@ -95,7 +95,7 @@ def _size(tensor: Any, path: Path) -> int:
 
 
 def _bits(kind: str) -> int | None:
-    """Bits of an element of an ONNX type; None for types that have no fixed size."""
+    """Bits per element of an ONNX type; None for types without a fixed size."""
     known = {"FLOAT": 32, "DOUBLE": 64, "BOOL": 8, "COMPLEX64": 64, "COMPLEX128": 128}
     if kind in known:
         return known[kind]
@@ -108,7 +108,7 @@ def _bits(kind: str) -> int | None:
 
 
 def _content(tensor: Any, size: int, path: Path) -> bytes:
-    """The bytes of a tensor, out of its file."""
+    """The bytes of a tensor, read from its file."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     file = _file(entries.get("location", ""), tensor.name, path)
     offset, length = (_number(entries.get(key, ""), key, tensor.name, path) for key in ("offset", "length"))
@@ -122,7 +122,7 @@ def _content(tensor: Any, size: int, path: Path) -> bytes:
         if not file.is_file():
             raise FileNotFoundError(errno.ENOENT, "No such file")
         with file.open("rb") as stream:
-            # The size is looked at first: a reader makes room for all that it is asked for.
+            # Check the size first: reading allocates memory for all requested bytes.
             enough = start + size <= os.fstat(stream.fileno()).st_size
             stream.seek(start if enough else 0)
             content = stream.read(size) if enough else b""
@@ -142,7 +142,7 @@ def _content(tensor: Any, size: int, path: Path) -> bytes:
 
 
 def _file(location: str, name: str, path: Path) -> Path:
-    """Where external data lie: in the folder of the file, or below, whatever links there are."""
+    """The path of external data: in the folder of the file, or below, with links resolved."""
     folder = path.parent.resolve()
     target = path.parent / location
     inside = location and "\0" not in location and not Path(location).is_absolute()

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes, hashes, JSON."""
+"""Atomic writes, hashes, and JSON."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def sha256(data: bytes | memoryview) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file, read in pieces."""
+    """Hex SHA-256 of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON bytes that are equal for equal values: sorted keys, no spaces. The base of every key and hash."""
+    """JSON bytes that are equal for equal values: sorted keys, no spaces. All keys and hashes are made from it."""
     return msgspec.json.encode(msgspec.to_builtins(value), order="sorted")
 
 
@@ -43,8 +43,8 @@ def atomic_path(path: Path, mode: int | None = None) -> Iterator[Path]:
     """A temporary path beside ``path`` that becomes ``path`` when the block ends without an exception.
 
     Args:
-        path: Where the file is to be.
-        mode: Its permissions; as the user's umask has it by default. Until it is whole only its owner may read it.
+        path: The final path.
+        mode: Its permissions; by default those of the user's umask. Until it is complete only its owner may read it.
 
     Raises:
         StorageError: The folder cannot be written or the disk is full; nothing half-written is left.
@@ -78,10 +78,10 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any, mode: int | None = None) -> None:
     """Write ``value`` as indented JSON to ``path`` atomically and durably, with permissions as in `atomic_path`.
 
-    What a terminal would obey stands in it as JSON's own escapes, for whoever looks at the file with `cat`.
+    Characters that a terminal would obey are escaped as JSON, for users who look at the file with `cat`.
 
     Raises:
-        StorageError: It holds an infinite number or NaN, which JSON has not and which would be read back as nothing.
+        StorageError: ``value`` contains an infinite number or NaN, which JSON lacks: they would be read back as null.
     """
     bad = _not_finite(value, "")
     if bad is not None:
@@ -91,7 +91,7 @@ def write_json(path: Path, value: Any, mode: int | None = None) -> None:
 
 
 def _not_finite(value: Any, where: str) -> str | None:
-    """Where in ``value`` an infinite number or a NaN stands, in words; None if nowhere."""
+    """The position of an infinite number or a NaN in ``value``, in words; None if there is none."""
     if isinstance(value, float):
         return None if math.isfinite(value) else f"{where.lstrip('.')} is {value}"
     items: Iterable[tuple[Any, Any]] = ()
@@ -110,10 +110,10 @@ def _not_finite(value: Any, where: str) -> str | None:
 
 
 def check_writable(folder: Path) -> None:
-    """See, without leaving a trace, whether files could be written into ``folder``, which need not be there yet.
+    """Check, without leaving files, whether ``folder``, which need not exist, can be written to.
 
     Raises:
-        StorageError: They could not.
+        StorageError: It cannot.
     """
     there = folder.absolute()
     while not there.exists() and there != there.parent:
@@ -123,14 +123,14 @@ def check_writable(folder: Path) -> None:
 
 
 def _umask() -> int:
-    # There is no way to read the mask without setting it.
+    # The mask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def cache_folder() -> Path:
-    """Where fetched files and built stages are kept: ``$EDGERIG_CACHE``, or ``edgerig`` in the user's cache folder."""
+    """The folder of downloads and built stages: ``$EDGERIG_CACHE``, or ``edgerig`` in the user's cache folder."""
     own = os.environ.get("EDGERIG_CACHE")
     if own:
         return Path(own).expanduser()

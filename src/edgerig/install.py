@@ -1,4 +1,4 @@
-"""How this copy of edgerig was installed, and the command that adds to it."""
+"""How this copy of edgerig was installed, and the command that adds extras to it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NAME = "edgerig"
 
 
 def install_command(*extras: str, search: Sequence[str] | None = None) -> str:
-    """The pip command that brings ``extras`` to this installation.
+    """The pip command that adds ``extras`` to this installation.
 
-    It names what edgerig was installed from: the checkout, the wheel, or the package index. pip writes the first two
-    down in ``direct_url.json`` (PEP 610).
+    It names the source that edgerig was installed from: the checkout, the wheel, or the package index. pip records the
+    first two in ``direct_url.json`` (PEP 610).
 
     Args:
-        extras: Names of extras; none installs edgerig alone.
+        extras: Names of extras; without any, edgerig alone is installed.
         search: Folders to look for the installation in; those of ``sys.path`` by default.
     """
     brackets = f"[{','.join(extras)}]" if extras else ""
@@ -32,7 +32,7 @@ def install_command(*extras: str, search: Sequence[str] | None = None) -> str:
 
 
 def _source(search: Sequence[str] | None) -> tuple[Path | None, bool]:
-    """The folder or file that edgerig was installed from, None if it was an index; and if it is used in place."""
+    """The folder or file that edgerig was installed from, None for an index; and whether it is an editable install."""
     distributions = (
         metadata.distributions(name=NAME) if search is None else metadata.distributions(name=NAME, path=[*search])
     )

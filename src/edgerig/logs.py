@@ -1,8 +1,8 @@
 """Log lines with time and level: on standard error, and in a file.
 
 Every module logs through Python's `logging` under its own name, which is below ``edgerig``. A program that uses edgerig
-as a library sets `logging` up as it likes. The command line does it with `configure`; what a child process logs goes to
-its parent, and is handled there as if it had been logged there (`edgerig.child_logs`).
+as a library configures `logging` itself. The command line does it with `configure`; the records of a child process are
+sent to its parent, and handled there as if they had been logged there (`edgerig.child_logs`).
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ import msgspec
 from edgerig.errors import StorageError
 from edgerig.text import one_line
 
-#: How much is said: errors only, warnings, what is done, every detail, and every detail of the libraries.
+#: Verbosity: errors only, warnings, normal, every detail, and every detail of the libraries.
 QUIET, NORMAL, VERBOSE, DETAILED, EVERYTHING = range(-1, 4)
 _OURS = {QUIET: logging.ERROR, NORMAL: logging.WARNING, VERBOSE: logging.INFO}
 _LIBRARIES = {QUIET: logging.ERROR, NORMAL: logging.WARNING, VERBOSE: logging.WARNING, DETAILED: logging.INFO}
-#: Characters of a message that are kept.
+#: Longest message, in characters; the rest is cut off.
 LONGEST_MESSAGE = 8000
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (DEBUG|INFO|WARNING|ERROR|CRITICAL) +(.*)")
 
 
 class Levels(msgspec.Struct, frozen=True):
-    """From which level on records are wanted: those of edgerig, and those of everybody else."""
+    """The lowest levels that are wanted: of edgerig's records, and of all others."""
 
     ours: int
     libraries: int
 
 
 def is_ours(name: str) -> bool:
-    """Whether the logger called ``name`` is one of edgerig's."""
+    """Whether the logger called ``name`` is edgerig's."""
     return name == "edgerig" or name.startswith("edgerig.")
 
 
 def text_of(record: logging.LogRecord) -> str:
-    """The message on one line, so that nothing in it passes for a line of its own; a traceback below it, indented."""
+    """The message on one line, so that it cannot forge another log line; a traceback below it, indented."""
     try:
         text = one_line(record.getMessage(), LONGEST_MESSAGE)
-    except Exception as error:  # a library's arguments that do not fit its own message
+    except Exception as error:  # a library's arguments that do not match its own format string
         text = one_line(f"{record.msg!r} ({error})", LONGEST_MESSAGE)
     if record.exc_info and record.exc_info[1] is not None:
         trace = "".join(traceback.format_exception(record.exc_info[1]))
@@ -54,7 +54,7 @@ def text_of(record: logging.LogRecord) -> str:
 
 
 class _Console(logging.Handler):
-    """Log lines on standard error, as it is at that time: a progress display may stand in for it."""
+    """Log lines on the current standard error, which a progress display may replace."""
 
     def __init__(self, verbosity: int) -> None:
         super().__init__()
@@ -66,17 +66,17 @@ class _Console(logging.Handler):
             return
         origin = f"{record.name}: " if self.verbosity >= DETAILED or not is_ours(record.name) else ""
         when = datetime.fromtimestamp(record.created).strftime("%Y-%m-%d %H:%M:%S")
-        # Where standard error is closed or full nobody can be told.
+        # Where standard error is closed or full, there is no way to report it.
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"{when} {record.levelname:<7} {origin}{text_of(record)}\n")
 
 
 class _File(logging.Handler):
-    """Log lines at the end of a file, each written at once."""
+    """Log lines appended to a file, each flushed immediately."""
 
     def __init__(self, path: Path, verbosity: int) -> None:
         super().__init__()
-        # Kept also where little is shown, as it is looked at when something was wrong.
+        # Detailed even where little is shown, since the file is read when something went wrong.
         self.wanted = levels_of(max(verbosity, VERBOSE))
         self.path = path
         try:
@@ -111,16 +111,16 @@ _file: _File | None = None
 
 
 def levels_of(verbosity: int) -> Levels:
-    """The levels that belong to a verbosity between `QUIET` and `EVERYTHING`."""
+    """The levels of a verbosity between `QUIET` and `EVERYTHING`."""
     return Levels(_OURS.get(verbosity, logging.DEBUG), _LIBRARIES.get(verbosity, logging.DEBUG))
 
 
 def configure(verbosity: int = NORMAL, path: Path | None = None) -> None:
-    """Show log lines on standard error, and write them to the end of the file ``path``; instead of as before.
+    """Show log lines on standard error, and append them to the file ``path``; replaces the former configuration.
 
     Args:
         verbosity: `QUIET` to `EVERYTHING`.
-        path: The log file; its folder is made. It gets what `VERBOSE` shows, or as much as is shown if that is more.
+        path: The log file; its folder is created. It gets the lines of `VERBOSE`, or of ``verbosity`` if that is more.
 
     Raises:
         StorageError: It cannot be written.
@@ -161,12 +161,12 @@ def shows(level: int) -> bool:
 
 
 def quiet() -> bool:
-    """Whether nothing but errors is to be shown."""
+    """Whether only errors are shown."""
     return _console is not None and _console.verbosity <= QUIET
 
 
 def parsed(line: str) -> tuple[int, str]:
-    """Level and message of a line that a program of edgerig has written on its standard error; INFO for any other."""
+    """Level and message of a line that a program of edgerig wrote to its standard error; INFO for any other line."""
     match = _LINE.fullmatch(line.rstrip())
     if match is None:
         return logging.INFO, line.rstrip()

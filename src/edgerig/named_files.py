@@ -1,7 +1,7 @@
-"""Files that Python code names in its text: the table beside a module, the script that it runs, what it opens here.
+"""Files that Python code names in string constants: a table beside a module, a script that it runs, a file it opens.
 
-A path counts as far as it is written down: a text with a dot or a slash that is the name of a file, and the constant
-end of a path that is put together, as in ``Path(__file__).parent / "tables" / "widths.json"``.
+A path counts as far as it is a constant: a text with a dot or a slash that is the name of a file, and the constant
+end of a path that is computed, as in ``Path(__file__).parent / "tables" / "widths.json"``.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-#: Longer texts name no file.
+#: Longer texts are not names of files.
 LONGEST = 400
-#: Calls that put paths together, besides the operator ``/``.
+#: Calls that join paths, besides the operator ``/``.
 JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
 
 
 def named_in(tree: ast.Module, folder: Path) -> dict[str, Path]:
-    """The files that a module in ``folder`` names: by the name, where each lies, beside it or in the working folder.
+    """The files that a module in ``folder`` names: path by name, beside the module or in the working folder.
 
-    Imported modules, which are named otherwise, are not among them.
+    Imported modules are not among them.
     """
     files: dict[str, Path] = {}
     for text in sorted(_texts(tree)):
@@ -44,7 +44,7 @@ def _texts(tree: ast.Module) -> set[str]:
         else:
             continue
         text = "/".join(str(part.value) for part in parts if isinstance(part.value, str))
-        # A plain word names no file often enough to look for each of them.
+        # Plain words are skipped: they are too rarely names of files to look for each of them.
         if 0 < len(text) <= LONGEST and text.isprintable() and not text.isspace() and ("." in text or "/" in text):
             texts.add(text)
     return texts

@@ -1,9 +1,9 @@
-"""The code that a plugin's results depend on: its module, what that imports, and the versions of what is installed.
+"""The code that a plugin's results depend on: its module, the modules it imports, and versions of installed packages.
 
-A user's plugin is edited and run again; whatever was built with the code before must not be taken for the new one's. So
-the source of the plugin's module, of its package and of every module of the user's that these import is hashed, when
-the plugin is looked up: that is the code that was loaded. So are the files that this code names, see
-`edgerig.named_files`. What is installed is named by its version.
+A user's plugin is edited and run again; results of the earlier code must not be taken for those of the new one. So the
+source of the plugin's module, of its package and of every module of the user's that these import is hashed when the
+plugin is looked up: that is the code that was loaded. So are the files that this code names, see
+`edgerig.named_files`. Installed packages are identified by version.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from edgerig import __version__, files
 from edgerig.errors import SpecError
 from edgerig.named_files import named_in
 
-#: Parts of edgerig that no built stage depends on.
+#: Parts of edgerig that do not affect any built stage.
 ASIDE = frozenset({"cli", "report", "results", "rig", "suites", "testing", "data", "__pycache__"})
-#: Suffixes of code, in a package of the user's.
+#: Suffixes of code in a user's package.
 CODE = (".py", ".so", ".pyd")
-#: A file that was changed so shortly before it was compiled may have been changed again within the clock's step.
+#: A file that was changed this shortly before it was compiled may have changed again within the clock's resolution.
 RACY_SECONDS = 3.0
 
 
 class Code(msgspec.Struct, frozen=True):
-    """What a plugin is made of.
+    """The sources of a plugin.
 
     Attributes:
         files: SHA-256 of the user's source files, by module or path below the package.
@@ -48,7 +48,7 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class _Loaded(msgspec.Struct, frozen=True):
-    """What a class was made of when it was loaded; SHA-256 of its sources by path; paths of files that they name."""
+    """The sources of a class as loaded: their SHA-256 by path; and the paths of files that they name."""
 
     code: Code
     sources: dict[str, str]
@@ -59,8 +59,8 @@ _loaded: dict[type, _Loaded | None] = {}
 
 
 def code_of(cls: type) -> Code | None:
-    """What ``cls`` was made of when it was loaded; None where there is no source to look at (a class that was typed
-    into an interpreter). Empty for a class of edgerig's own: `own_code` tells of those.
+    """The sources of ``cls`` as loaded; None where there is no source (a class that was typed into an interpreter).
+    Empty for a class of edgerig's own, see `own_code`.
     """
     if cls not in _loaded:
         _loaded[cls] = _look_at(cls)
@@ -69,7 +69,7 @@ def code_of(cls: type) -> Code | None:
 
 
 def named_files(cls: type) -> dict[str, Path]:
-    """Where the files lie that the sources of ``cls`` name, by that name: such as the table that it reads."""
+    """The paths of the files that the sources of ``cls`` name, by that name: such as a table that it reads."""
     code_of(cls)
     entry = _loaded[cls]
     return entry.named if entry is not None else {}
@@ -86,10 +86,10 @@ def folder_of(name: str) -> Path | None:
 
 
 def check_loaded(cls: type) -> None:
-    """Refuse a class whose source was edited since this process loaded it: what would run is the old code.
+    """Refuse a class whose source was edited since this process loaded it: the old code would run.
 
     Raises:
-        SpecError: It was; names the file.
+        SpecError: The source was edited; names the file.
     """
     code_of(cls)
     entry = _loaded[cls]
@@ -103,9 +103,9 @@ def check_loaded(cls: type) -> None:
 
 
 def drop_racy_bytecode(module: str) -> None:
-    """Have Python compile ``module`` and what lies beside it anew, where it could not see that a file was edited.
+    """Make Python compile ``module`` and the modules beside it again, where it could miss that a file was edited.
 
-    Python tells by size and by the second of the last change; two edits within one second can leave both the same.
+    Python compares the size and the second of the last change; two edits within one second can leave both equal.
     """
     origin = _origin(module.partition(".")[0])
     if origin is None or _installed(origin):
@@ -120,8 +120,8 @@ def drop_racy_bytecode(module: str) -> None:
 
 @lru_cache(maxsize=1)
 def own_code() -> str:
-    """Digest of edgerig's own code that stages depend on. The version alone does not tell: from a checkout it stays
-    the same through many changes."""
+    """Digest of edgerig's own code that stages depend on. The version is not enough: in a checkout it stays the same
+    through many changes."""
     root = Path(__file__).parent
     paths = sorted(
         path
@@ -152,7 +152,7 @@ def _look_at(cls: type) -> _Loaded | None:
             continue
         if _installed(origin):
             installed.add(top)
-            # Of the plugin's own package the files as well: its version may stay while it is worked on.
+            # Also the files of the plugin's own package: its version may stay while it is developed.
             if top != first:
                 continue
         for name, path in _sources(top, origin):
@@ -188,7 +188,7 @@ def _origin(top: str) -> Path | None:
 
 
 def _sources(top: str, origin: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a module or of the whole package, by a name that does not depend on where it lies."""
+    """The files of a module or of the whole package, by a name that does not depend on its location."""
     if origin.name.partition(".")[0] != "__init__":
         yield top, origin
         return
@@ -208,9 +208,9 @@ def _parsed(source: bytes) -> ast.Module | None:
 
 
 def _imports(tree: ast.Module, folder: Path) -> list[str]:
-    """The top-level names that a module in ``folder`` imports, anywhere in it, as far as its text says them.
+    """The top-level names that a module in ``folder`` imports, anywhere in it, as far as they are constants.
 
-    Where it imports what is worked out, they are those of all modules of its folder that are loaded.
+    If it imports a computed name, all modules of its folder that are loaded count.
     """
     names = []
     for node in ast.walk(tree):
@@ -254,7 +254,7 @@ def _versions(tops: set[str]) -> dict[str, str]:
 
 
 def _claims(compiled: Path, source: Path) -> bool:
-    """Whether a compiled file would be taken for that of ``source`` as it is (PEP 552: flags, time, size)."""
+    """Whether Python would use a compiled file for the current ``source`` (PEP 552: flags, time, size)."""
     header = compiled.read_bytes()[:16]
     if len(header) < 16:
         return False

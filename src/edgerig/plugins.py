@@ -1,6 +1,6 @@
-"""Plugins: named parts with declared settings, found through entry points when they are named.
+"""Plugins: named parts with declared settings, loaded through entry points when they are used.
 
-A plugin is a class with a ``Settings`` struct. That one struct feeds the rig file, its JSON Schema,
+A plugin is a class with a ``Settings`` struct. That one struct defines the keys of the rig file, its JSON Schema,
 ``--set key=value`` and the help text. Built-in plugins and a user's own are found in the same way: by entry
 point name in the groups ``edgerig.<nouns>``, or as ``package.module:Class``.
 """
@@ -28,30 +28,30 @@ NOUNS = ("dataset", "model", "format", "compiler", "runtime", "target")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of a plugin's settings: every field has a default, or is required, and a described meaning.
+    """Base of a plugin's settings: every field has a description, and a default unless it is required.
 
     Describe a field with ``Annotated[int, msgspec.Meta(description="...", ge=1)]``.
     """
 
-    #: Keys of earlier versions, with what became of them: ``{"rate": renamed("rate", "hz", ...)}``.
+    #: Keys of earlier versions, with their replacements: ``{"rate": renamed("rate", "hz", ...)}``.
     old_names: ClassVar[Mapping[str, OldName]] = {}
 
 
 class OldName(msgspec.Struct, frozen=True):
-    """A key of earlier versions: the field that took its place, None where it means nothing any more."""
+    """A key of earlier versions: the field that replaced it, None where it has no effect any more."""
 
     field: str | None
     deprecation: Deprecation
 
 
 def renamed(old: str, field: str | None, *, since: str, ends: str) -> OldName:
-    """What became of the setting ``old``; for `Settings.old_names`.
+    """The replacement of the setting ``old``; for `Settings.old_names`.
 
     Args:
-        old: The key as it was.
-        field: The field that it is now; None if it is read and ignored.
+        old: The former key.
+        field: The field that replaced it; None if it is read and ignored.
         since: The version that deprecated it.
-        ends: The first version that does not know it.
+        ends: The first version that refuses it.
     """
     what = f"The setting {old!r}"
     return OldName(field, declare(what, since=since, ends=ends, instead=repr(field) if field else None))
@@ -63,14 +63,14 @@ class Plugin:
     Class attributes:
         name: The entry point's name.
         summary: One line for ``edgerig list``.
-        extra: The extra that brings the engine, or None if the base install does.
+        extra: The extra that installs the engine, or None if the base install does.
         modules: The modules that must be importable for the plugin to work.
         Settings: The settings struct.
 
-    What edgerig builds with a plugin is kept under its settings (of a file or folder that one names, its content), its
-    module's source, the source of the modules of yours that this imports, the files whose names stand in these, and the
-    versions of installed packages. Other files that its results depend on, such as those whose names it works out, are
-    named by `reads`.
+    The cache key of anything built with a plugin covers its settings (of a file or folder that one names, its content),
+    its module's source, the source of your modules that this imports, the files whose names are constants in these, and
+    the versions of installed packages. Other files that its results depend on, such as those with computed names, must
+    be returned by `reads`.
     """
 
     name: ClassVar[str]
@@ -83,7 +83,7 @@ class Plugin:
         self.settings: Any = settings if settings is not None else self.Settings()
 
     def reads(self) -> tuple[Path, ...]:
-        """Files that the plugin's results depend on and that neither a setting nor the text of its module names."""
+        """Files that the plugin's results depend on and that neither a setting nor a constant in its module names."""
         return ()
 
     @classmethod
@@ -114,7 +114,7 @@ def find(noun: str, name: str, base: type[P]) -> type[P]:
     """The plugin class called ``name``: an entry point, or ``package.module:Class``.
 
     Raises:
-        UnknownNameError: There is none of that name.
+        UnknownNameError: There is no plugin of that name.
         SpecError: It is not a plugin of that noun.
     """
     if is_class(name):
@@ -141,7 +141,7 @@ def make(noun: str, name: str, base: type[P], options: dict[str, Any] | None = N
 
 
 def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) -> Settings:
-    """Typed settings out of plain values.
+    """Typed settings from plain values.
 
     Raises:
         UnknownNameError: A key is unknown; names the nearest one.
@@ -155,14 +155,14 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
         if not _finite(options[key]):
             raise SpecError(f"{where}: {key}: {options[key]!r} is not a finite number.")
     try:
-        # Lax: values of --set and of YAML may come as strings.
+        # Lax conversion: values of --set and of YAML may be strings.
         return msgspec.convert({key: _listed(value, key, kind) for key, value in options.items()}, kind, strict=False)
     except msgspec.ValidationError as error:
         raise SpecError(f"{where}: {_readable(error, kind)}.") from error
 
 
 def _with_new_names(kind: type[Settings], options: dict[str, Any], where: str) -> dict[str, Any]:
-    """``options`` with the keys of earlier versions under what they are called now.
+    """``options`` with the keys of earlier versions replaced by the current ones.
 
     Raises:
         SpecError: A setting is given under both of its names.
@@ -184,7 +184,7 @@ def _with_new_names(kind: type[Settings], options: dict[str, Any], where: str) -
 
 
 def _listed(value: Any, key: str, kind: type[Settings]) -> Any:
-    """A list that was written without brackets on a command line: ``32,32,3``, ``32x32x3``, or one number alone."""
+    """A list from a command line without brackets: ``32,32,3``, ``32x32x3``, or a single number."""
     hint = _hints(kind).get(key)
     if not any(get_origin(hint_part) in (tuple, list) for hint_part in (hint, *get_args(hint))):
         return value
@@ -201,8 +201,8 @@ def _hints(kind: type[Settings]) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> bool:
-    """Whether no number in it is infinite or NaN, neither as a float nor in words: JSON, and so every hash and file
-    that settings go into, has no such numbers."""
+    """Whether no number in it is infinite or NaN, as a float or as text: JSON, and so every hash and file that
+    settings go into, cannot represent these."""
     if isinstance(value, dict):
         return all(map(_finite, value.values()))
     if isinstance(value, list | tuple):
@@ -211,7 +211,7 @@ def _finite(value: Any) -> bool:
 
 
 def _readable(error: msgspec.ValidationError, kind: type[Settings]) -> str:
-    """What msgspec found, as ``samples: expected `int` >= 1``, with the values that would do where they are few."""
+    """msgspec's error, as ``samples: expected `int` >= 1``, with the valid values where they are few."""
     text, _, where = str(error).partition(" - at `$.")
     if text.startswith("Object missing required field "):
         name = text.split("`")[1]
@@ -246,26 +246,26 @@ def _points(noun: str) -> tuple[EntryPoint, ...]:
 
 
 def points(group: str) -> tuple[EntryPoint, ...]:
-    """The entry points of a group, of all installed packages; nothing of them is imported."""
+    """The entry points of a group, of all installed packages; none of them is imported."""
     return _points_on(group, tuple(sys.path))
 
 
 @lru_cache(maxsize=64)
 def _points_on(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """The entry points on ``path``, read once: reading those of every installed distribution takes milliseconds, and a
-    plan of thousands of cells asks thousands of times."""
+    plan of thousands of cells needs them thousands of times."""
     return tuple(entry_points(group=group))
 
 
 def _remember(plugin: type) -> None:
-    """Note the code that was loaded, right after it was: what is built with it is kept under that."""
+    """Record the code of a plugin right after it was loaded: results built with it are cached under that."""
     from edgerig.plugin_code import code_of
 
     code_of(plugin)
 
 
 def look_again() -> None:
-    """Forget what was read of installed plugins: one that is not known may have been installed meanwhile."""
+    """Clear the cached entry points: an unknown plugin may have been installed meanwhile."""
     _points_on.cache_clear()
 
 
@@ -310,7 +310,7 @@ def _import_class(name: str) -> object:
             "Its module lies beside the rig file, in one of the rig's plugin_folders, in the folder where edgerig was "
             "started, or on Python's path.",
         ) from error
-    except Exception as error:  # whatever the user's own code raises while it is imported
+    except Exception as error:  # any error that the user's own code raises on import
         raise SpecError(
             f"Cannot import {name!r}: {type(error).__name__}: {error}.", f"Does `python -c 'import {module}'` work?"
         ) from error

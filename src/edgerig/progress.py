@@ -1,4 +1,4 @@
-"""Progress on long work, told by whoever works to whoever watches."""
+"""Progress of long work, reported by the code that does it to the front end that shows it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ _logger = logging.getLogger(__name__)
 
 
 class Progress:
-    """Progress that is logged and not shown; a front end subclasses it to show something."""
+    """Progress that is only logged; a front end subclasses it to show something."""
 
-    #: Whether somebody reads what is logged when it is logged.
+    #: Whether log messages are shown to the user immediately.
     shown = False
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
-        """Announce a piece of work of ``total`` steps (None if unknown) for the length of the block."""
+        """Announce a task of ``total`` steps (None if unknown) for the duration of the block."""
         yield Task(name, total)
 
     def log(self, message: str) -> None:
-        """Say something worth keeping: it goes to Python's `logging`."""
+        """Log a message through Python's `logging`."""
         _logger.info("%s", message)
 
 
 class Task:
-    """One piece of work under way."""
+    """One task in progress."""
 
     def __init__(self, name: str, total: int | None) -> None:
         self.name, self.total, self.done, self.note = name, total, 0, ""
 
     def advance(self, steps: int = 1, note: str | None = None) -> None:
-        """``steps`` more are done; ``note`` is a short text to show beside, such as the loss."""
+        """Report ``steps`` more as done; ``note`` is a short text to show beside, such as the loss."""
         self.done += steps
         if note is not None:
             self.note = note

@@ -1,4 +1,4 @@
-"""Tensors as they go in and out of a network: shape, type and quantization."""
+"""Input and output tensors of a network: shape, type and quantization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgerig.errors import ModelError
 
 T = TypeVar("T")
 
-#: Bytes an element of each type that a network's input or output may have.
+#: Bytes per element of each type that a network's input or output may have.
 ITEM_SIZES = {
     "float32": 4, "float16": 2, "float64": 8, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2,
     "int32": 4, "uint32": 4, "int64": 8, "uint64": 8, "bool": 1,
@@ -25,9 +25,9 @@ Layout = Literal["nhwc", "nchw"]
 class Quantization(msgspec.Struct, frozen=True):
     """Affine quantization, ``real = scale * (q - zero_point)``, per tensor or per channel of ``axis``.
 
-    As TFLite's quantization specification has it (ai.google.dev/edge/litert/models/quantization_spec). Who needs one
-    scale asks for `scale` and `zero_point`, which refuse a tensor that has one a channel; who knows channels takes
-    `scales` and `zero_points` as wholes, spread over the tensor's axes by `spread`.
+    As in TFLite's quantization specification (ai.google.dev/edge/litert/models/quantization_spec). Code for per-tensor
+    quantization uses `scale` and `zero_point`, which refuse a per-channel tensor; code for per-channel quantization
+    uses `scales` and `zero_points`, broadcast over the tensor's axes by `spread`.
 
     Attributes:
         scales: One, or one for each channel; above 0.
@@ -53,19 +53,19 @@ class Quantization(msgspec.Struct, frozen=True):
 
     @property
     def scale(self) -> float:
-        """The scale of a tensor that is quantized as a whole.
+        """The scale of a tensor with per-tensor quantization.
 
         Raises:
-            ModelError: There is one a channel, or none.
+            ModelError: There is one per channel, or none.
         """
         return _only(self.scales, "scale")
 
     @property
     def zero_point(self) -> int:
-        """The zero point of a tensor that is quantized as a whole.
+        """The zero point of a tensor with per-tensor quantization.
 
         Raises:
-            ModelError: There is one a channel, or none.
+            ModelError: There is one per channel, or none.
         """
         return _only(self.zero_points, "zero point")
 
@@ -99,9 +99,9 @@ def _only(values: tuple[T, ...], what: str) -> T:
 class TensorSpec(msgspec.Struct, frozen=True):
     """An input or output tensor: name, shape (batch included), numpy dtype name and quantization.
 
-    An axis of size -1 is one that only the engine knows, or that is still to be set. ``layout`` of an input for images
-    is ``"nhwc"`` (channels last, as datasets give them) or ``"nchw"`` (channels first); it is left out where nobody
-    said it and it does not follow from the shape.
+    An axis of size -1 is known only to the engine, or still to be set. ``layout`` of an input for images is ``"nhwc"``
+    (channels last, as datasets provide them) or ``"nchw"`` (channels first); it is missing where it was neither
+    declared nor follows from the shape.
 
     >>> image = TensorSpec("image", (1, 28, 28, 1), "float32")
     >>> image.batch, image.elements, image.nbytes, image.call_shape
@@ -123,12 +123,12 @@ class TensorSpec(msgspec.Struct, frozen=True):
 
     @property
     def batch(self) -> int:
-        """Samples that one inference takes: the first axis."""
+        """Samples per inference: the first axis."""
         return self.shape[0] if self.shape else 1
 
     @property
     def call_shape(self) -> tuple[int, ...]:
-        """What of the shape belongs to one inference as it is counted and sent: all but a batch axis of 1."""
+        """The shape of one inference as it is counted and sent: all but a batch axis of 1."""
         return self.shape[1:] if self.shape[:1] == (1,) else self.shape
 
     @property

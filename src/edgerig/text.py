@@ -1,18 +1,18 @@
-"""Texts from elsewhere, made fit for a terminal, a page or a log.
+"""Makes untrusted texts safe for a terminal, a page or a log.
 
-Names, messages and logs come from devices, model files, datasets and bundles. What a terminal or a browser would obey
-instead of showing is written out as an escape (``\\x1b``): control characters of C0 and C1, which move the cursor or
-rename the window, marks that turn the direction of writing around, which make ``gpj.exe`` out of ``exe.jpg``, line
-separators, and characters that are no text at all. Cleaning twice does no more than cleaning once.
+Names, messages and logs come from devices, model files, datasets and bundles. Characters that a terminal or a browser
+would obey instead of showing are written as escapes (``\\x1b``): control characters of C0 and C1, which move the cursor
+or rename the window, direction marks, which make ``gpj.exe`` look like ``exe.jpg``, line separators, and characters
+that are no text at all. Cleaning twice has the same result as cleaning once.
 """
 
 from __future__ import annotations
 
 import re
 
-#: Longest name or message that is shown, in characters.
+#: Longest displayed name or message, in characters.
 LONGEST_LINE = 500
-#: Longest text of several lines that is shown, in characters.
+#: Longest displayed text of several lines, in characters.
 LONGEST_TEXT = 8000
 
 #: C0, DEL, C1; soft hyphen and zero-width characters; separators and direction marks; surrogates, specials, tags.
@@ -28,30 +28,30 @@ _CLEAN_JSON = re.compile(f"(?![\x00-\x1f])[{_HARMFUL}]")
 
 
 def one_line(text: object, longest: int = LONGEST_LINE) -> str:
-    """``text`` on one line: line breaks and tabs become blanks, what is harmful an escape, the rest is cut."""
-    # Split, not one pattern with the blanks around the break: that one tries anew at each blank of a long row.
+    """``text`` on one line: line breaks and tabs become blanks, harmful characters escapes, and the rest is cut off."""
+    # Split instead of one pattern with the blanks around the break, which would take quadratic time in long runs.
     joined = " ".join(part.strip(" ") for part in _BREAKS.split(str(text))).strip()
     return cut(_CLEAN.sub(_escape, joined), longest)
 
 
 def lines(text: object, longest: int = LONGEST_TEXT) -> str:
-    """``text`` with its line breaks and tabs, and without what is harmful; the end is cut off where it is too long."""
+    """``text`` with its line breaks and tabs, harmful characters escaped; the end is cut off where it is too long."""
     whole = str(text).replace("\r\n", "\n")
     return cut(_CLEAN_LINES.sub(_escape, whole), longest)
 
 
 def harmless(text: str) -> str:
-    """``text`` whole, with its line breaks and tabs, and without what is harmful."""
+    """The whole ``text``, with its line breaks and tabs, harmful characters escaped."""
     return _CLEAN_LINES.sub(_escape, text)
 
 
 def harmless_json(document: str) -> str:
-    """The same JSON document, with what a terminal would obey as JSON's own escapes."""
+    """The same JSON document, with characters that a terminal would obey as JSON's own escapes."""
     return _CLEAN_JSON.sub(_json_escape, document)
 
 
 def cut(text: str, longest: int) -> str:
-    """``text``, or as much of its beginning as fits with a word about the rest."""
+    """``text``, or its beginning that fits, with a note about the rest."""
     if len(text) <= longest:
         return text
     rest = f"… ({len(text):,} characters)"

@@ -1,7 +1,7 @@
-"""What a task wants shown of its results: tables, matrices, curves and galleries, which know no task.
+"""Task-independent views of results: tables, matrices, curves and galleries.
 
-Who judges makes views, the report renders them. In the order of packages they stand above both, right below the kinds
-of number, so that neither has to import the other; and they are plain data, so that a bundle can hold them.
+Metrics of a task create views, the report renders them. In the order of packages they stand above both, right below the
+kinds of number, so that neither has to import the other; and they are plain data, so that a bundle can store them.
 
 >>> from edgerig.views import Heading, Table
 >>> table = Table("By class", (Heading("class"), Heading("recall", "1"), Heading("samples")), (("cat", 0.75, 40),))
@@ -18,14 +18,14 @@ import msgspec
 from edgerig.measure.kinds import Measurement, Unavailable
 
 #: A cell of a table: a number with its kind and method, the reason why there is none, a text, or a plain number in the
-#: unit of its column. None: there is no such thing.
+#: unit of its column. None: not applicable.
 Cell = Measurement | Unavailable | str | int | float | None
-#: Whether what a picture shows is good or bad news.
+#: Whether the content of a picture is good or bad news.
 Tone = Literal["good", "bad", "neutral"]
 
 
 class Heading(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A column of a `Table`; ``unit`` is that of its plain numbers, in SI: ``"1"`` is a share, none is a count."""
+    """A column of a `Table`; ``unit`` is the SI unit of its plain numbers: ``"1"`` for a share, none for a count."""
 
     label: str
     unit: str = ""
@@ -35,12 +35,12 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True, tag="table", tag_fi
     """Rows of cells, one for each heading; the first column names the row.
 
     Attributes:
-        title: What it shows.
+        title: The caption.
         headings: The columns.
         rows: Each as long as ``headings``.
-        note: What a reader must know.
-        order: Row numbers, the most telling first: those that are left where there is no room for all.
-        ordered_by: What that order is, such as ``classes of lowest F1``.
+        note: An explanation that the reader needs.
+        order: Row numbers, the most important first: the rows that are kept where there is no room for all.
+        ordered_by: A description of that order, such as ``classes of lowest F1``.
     """
 
     title: str
@@ -55,14 +55,14 @@ class Matrix(msgspec.Struct, frozen=True, omit_defaults=True, tag="matrix", tag_
     """Counts of two things together, such as true class and prediction; shaded by their share of the row.
 
     Attributes:
-        title: What it shows.
+        title: The caption.
         rows: The names of the rows.
         columns: The names of the columns; a cell whose row and column have one name is a hit.
         counts: ``counts[i][j]`` belongs to row i and column j.
-        row_title: What the rows are.
-        column_title: What the columns are.
+        row_title: A title for the rows.
+        column_title: A title for the columns.
         relation: The words between a row's name and a column's: ``cat taken for dog``.
-        note: What a reader must know.
+        note: An explanation that the reader needs.
     """
 
     title: str
@@ -86,8 +86,8 @@ class Axis(msgspec.Struct, frozen=True, omit_defaults=True):
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of a `Curve`: ``x`` and ``y`` are equally long, in the units of the axes.
 
-    Between two points it is straight, or holds the first one's value where it is ``stepped``. Where a value is not
-    finite the line is broken.
+    Between two points it is straight, or holds the first one's value where it is ``stepped``. At a value that is not
+    finite the line is interrupted.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Curve(msgspec.Struct, frozen=True, omit_defaults=True, tag="curve", tag_field="view"):
-    """One or several lines over one another, such as precision over recall."""
+    """One or several lines in one chart, such as precision over recall."""
 
     title: str
     x: Axis
@@ -118,11 +118,11 @@ class Gallery(msgspec.Struct, frozen=True, omit_defaults=True, tag="gallery", ta
     """Samples with their pictures and a few words to each.
 
     Attributes:
-        title: What it shows.
-        labels: What the texts of each item are, such as truth, prediction; the first stands out.
-        items: The most telling first, for there may not be room for all.
-        total: How many there are in all, where ``items`` are the first of them.
-        note: What a reader must know.
+        title: The caption.
+        labels: Titles for the texts of each item, such as truth, prediction; the first is highlighted.
+        items: The most important first, since there may not be room for all.
+        total: The total number, where ``items`` are the first of them.
+        note: An explanation that the reader needs.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The program's side of the child's questions about progress and datasets."""
+"""The program's side of the child's requests for progress and datasets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgerig.progress import Task
 
 
 class Answers:
-    """Answers what a child asks while it does one piece of work.
+    """Answers a child's requests during one call.
 
     Args:
-        kept: The objects that stayed with the program; more samples are added to them as the child chooses some.
+        objects: The objects that stay in the program; samples that the child selects are appended to them.
     """
 
     def __init__(self, objects: list[Any]) -> None:
@@ -35,7 +35,7 @@ class Answers:
         return self._known[question](*arguments)
 
     def close(self) -> None:
-        """End the tasks that the child did not end."""
+        """Close the tasks that the child left open."""
         while self._tasks:
             self._tasks.pop()[0].close()
 

@@ -1,4 +1,4 @@
-"""Calls that are made in a child process within the block of `bounded`, and at once elsewhere."""
+"""Calls that are made in a child process within the block of `bounded`, and directly elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 _limits: ContextVar[Limits | None] = ContextVar("limits", default=None)
-#: One child serves a program: the libraries that it imports, Keras and the quantizer, take seconds.
+#: One child serves a program, since the libraries that it imports, Keras and the quantizer, take seconds to load.
 _shared: Worker | None = None
 _busy = threading.Lock()
 
@@ -29,7 +29,7 @@ def bounded(limits: Limits | None = None) -> Iterator[None]:
     """Within the block `isolated` calls are made in a child process.
 
     Args:
-        limits: What each may take; by default what the block around this one says, or the environment.
+        limits: The limits of each call; by default those of the enclosing block, or of the environment.
     """
     token = _limits.set(limits or _limits.get() or limits_of_environment())
     try:
@@ -41,17 +41,17 @@ def bounded(limits: Limits | None = None) -> Iterator[None]:
 def isolated(
     what: str, failed: type[EdgerigError], function: Callable[[*Arguments], Result], *arguments: *Arguments
 ) -> Result:
-    """``function(*arguments)``, in a child process if a block of `bounded` is around this call.
+    """``function(*arguments)``, in a child process within a block of `bounded`.
 
     Args:
         what: The work, for messages: ``"Compiling net to int8"``.
-        failed: The error if it does not end by itself.
+        failed: The error if the call has to be killed.
         function: A function that can be imported.
-        arguments: What can be pickled; of datasets and progress a stand-in arrives there.
+        arguments: Picklable values; datasets and progress are replaced by proxies.
 
     Raises:
-        EdgerigError: Whatever the function raises on purpose; ``failed`` if it told no progress for too long, took too
-            much memory, or its process died.
+        EdgerigError: The function's own; ``failed`` if it reported no progress for too long, took too much memory, or
+            its process died.
         RuntimeError: The function raised something else.
     """
     limits = _limits.get()
@@ -72,7 +72,7 @@ def isolated(
 
 
 def _worker() -> Worker:
-    """The child of this program, started anew if it is gone."""
+    """The child of this program, restarted if it is gone."""
     global _shared
     from edgerig.bounded.worker import Worker
 

@@ -1,7 +1,7 @@
-"""Messages between a program and its child: pickled, with their length in front.
+"""Messages between a program and its child: pickled, prefixed with their length.
 
-What the child sends is not trusted, since the engine in it has read a stranger's file: only plain values, arrays and
-edgerig's own classes are taken from it.
+The child's messages are not trusted, since the engine in it has read an untrusted file: only plain values, arrays and
+edgerig's own classes are accepted from it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 _LENGTH = struct.Struct("<Q")
-#: Pieces that are read at once.
+#: Bytes per read.
 _PIECE = 1 << 20
-#: Bytes of the longest message that is taken; a compiled network is one.
+#: Longest message in bytes; a compiled network is one message.
 LARGEST = 1 << 36
-#: Functions that numpy's arrays are put together with.
+#: Functions that numpy's arrays are unpickled with.
 _ARRAYS = frozenset({"_reconstruct", "_frombuffer", "scalar", "ndarray", "dtype"})
 _PLAIN = {
     "pathlib": ("PosixPath", "Path", "PurePosixPath"),
@@ -49,7 +49,7 @@ class Channel:
         """The next message.
 
         Raises:
-            EOFError: The other end is closed, or sends what is no message.
+            EOFError: The other end is closed, or sends an invalid message.
         """
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > LARGEST:
@@ -68,7 +68,7 @@ class Channel:
 
 
 class _Careful(pickle.Unpickler):
-    """Makes nothing but plain values, arrays and instances of edgerig's classes."""
+    """Unpickles only plain values, arrays and instances of edgerig's classes."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module.partition(".")[0] == "numpy" and name in _ARRAYS:
@@ -83,9 +83,9 @@ class _Careful(pickle.Unpickler):
 
 
 def careful_loads(content: bytes) -> Any:
-    """The message ``content`` of an untrusted peer.
+    """Unpickle the message ``content`` of an untrusted peer.
 
     Raises:
-        pickle.UnpicklingError: It holds something that no answer holds.
+        pickle.UnpicklingError: It contains an object of any other class.
     """
     return _Careful(io.BytesIO(content)).load()

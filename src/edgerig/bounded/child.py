@@ -1,7 +1,6 @@
 """The child process: ``python -m edgerig.bounded.child FD PARENT``.
 
-It does one piece of work after another, each of which comes as a pickled call, until the program closes the socket FD
-or is gone.
+It serves one pickled call after another, until the program closes the socket FD or is gone.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from edgerig.bounded.channel import Channel
 from edgerig.bounded.remote import RequestUnpickler
 from edgerig.errors import EdgerigError
 
-#: Kinds of messages to the program: the result, an error on purpose, a fault, a question, a log record.
+#: Kinds of messages to the program: the result, an `EdgerigError`, another exception, a request, a log record.
 DONE, ERROR, FAULT, QUESTION, LOG = range(5)
 _PR_SET_PDEATHSIG = 1
 
 
 def serve(channel: Channel) -> None:
-    """Work until the other end closes the connection."""
+    """Serve calls until the other end closes the connection."""
 
-    # Any thread may log, also while another one asks.
+    # Any thread may log, also while another one waits for an answer.
     lock = threading.Lock()
 
     def send(message: bytes) -> None:
@@ -85,7 +84,7 @@ def flattened(error: EdgerigError) -> tuple[str, str, dict[str, Any]]:
 
 
 def revived(module: str, name: str, attributes: dict[str, Any]) -> EdgerigError:
-    """The error out of `flattened`; a plain `EdgerigError` where its class is not one of edgerig's."""
+    """The error from `flattened`; a plain `EdgerigError` where its class is not one of edgerig's."""
     import edgerig.errors
 
     member = getattr(edgerig.errors, name, None) if module == "edgerig.errors" else None
@@ -97,10 +96,10 @@ def revived(module: str, name: str, attributes: dict[str, Any]) -> EdgerigError:
 
 
 def die_with(parent: int) -> None:
-    """Let the kernel end this process when the thread that started it ends, even in the middle of native code."""
+    """Let the kernel kill this process when the thread that started it ends, even in the middle of native code."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        # If memory becomes scarce, it is this process that shall go.
+        # If memory runs out, the kernel should kill this process first.
         with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - one line, at once
             file.write("1000")
     if os.getppid() != parent:
@@ -109,7 +108,7 @@ def die_with(parent: int) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """``FD PARENT``."""
-    # Ctrl-C in the program's terminal is the program's business; it ends us.
+    # Ctrl-C in the terminal is handled by the program, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(int(arguments[1]))
     serve(Channel(socket.socket(fileno=int(arguments[0]))))

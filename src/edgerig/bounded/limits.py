@@ -1,4 +1,4 @@
-"""What a piece of work may take."""
+"""The limits of a call in the child process."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from edgerig.errors import UsageError
 
 TIMEOUT_VARIABLE = "EDGERIG_STAGE_TIMEOUT"
 MEMORY_VARIABLE = "EDGERIG_STAGE_MEMORY"
-#: Seconds without progress. The slowest step of a sound network that tells no progress, converting one of Keras with
+#: Seconds without progress. The slowest step of a valid network that reports no progress, converting one of Keras with
 #: a hundred layers, takes some twenty on two cores.
 SILENCE = 120.0
-#: Share of the memory that is available when the work begins.
+#: Share of the memory that is available when the call begins.
 MEMORY_SHARE = 0.75
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a piece of work may take.
+    """The limits of a call.
 
     Attributes:
-        silence: Seconds without progress (a sample calibrated, a message, an answer) after which it is given up.
+        silence: Seconds without progress (a sample calibrated, a message, an answer) after which it is killed.
         memory: Bytes of resident memory, or None for three quarters of what is available when it begins.
     """
 
@@ -29,17 +29,17 @@ class Limits(msgspec.Struct, frozen=True):
     memory: int | None = None
 
     def memory_bytes(self) -> int:
-        """The limit of memory in bytes for work that begins now."""
+        """The limit of memory in bytes for a call that begins now."""
         import psutil
 
         return self.memory if self.memory is not None else int(MEMORY_SHARE * psutil.virtual_memory().available)
 
 
 def limits_of_environment() -> Limits:
-    """The limits that the environment asks for (``EDGERIG_STAGE_TIMEOUT`` in s, ``EDGERIG_STAGE_MEMORY`` in bytes).
+    """The limits set by the environment (``EDGERIG_STAGE_TIMEOUT`` in s, ``EDGERIG_STAGE_MEMORY`` in bytes).
 
     Raises:
-        UsageError: A variable is no positive number.
+        UsageError: A variable is not a positive number.
     """
     silence, memory = _positive(TIMEOUT_VARIABLE), _positive(MEMORY_VARIABLE)
     return Limits(SILENCE if silence is None else silence, None if memory is None else int(memory))

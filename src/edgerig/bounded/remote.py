@@ -1,4 +1,4 @@
-"""Progress and datasets as the child sees them: they stay with the program, which is asked for what is needed."""
+"""Proxies of progress and datasets in the child: the objects stay in the program, which answers requests about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.progress import Progress, Task
 
-#: Asks the program: the name of a question and its arguments give the answer.
+#: Sends a request, its name and arguments, to the program and returns the answer.
 Ask = Callable[..., Any]
 
 
@@ -28,7 +28,7 @@ class RequestPickler(pickle.Pickler):
         self.kept: list[Any] = []
 
     def persistent_id(self, obj: Any) -> Any:
-        """What stands for an object that stays here."""
+        """The reference that replaces an object that stays in the program."""
         if isinstance(obj, Progress):
             return "progress", self._keep(obj)
         if isinstance(obj, Dataset):
@@ -50,14 +50,14 @@ class RequestPickler(pickle.Pickler):
 
 
 class RequestUnpickler(pickle.Unpickler):
-    """The same call in the child."""
+    """Unpickles the call in the child."""
 
     def __init__(self, file: io.BytesIO, ask: Ask) -> None:
         super().__init__(file)
         self._ask = ask
 
     def persistent_load(self, pid: Any) -> Any:
-        """The stand-in for an object that stayed with the program."""
+        """The proxy of an object that stayed in the program."""
         kind, key, *about = pid
         if kind == "progress":
             return RemoteProgress(self._ask, key)
@@ -67,7 +67,7 @@ class RequestUnpickler(pickle.Unpickler):
 
 
 class RemoteProgress(Progress):
-    """Tells the program's progress."""
+    """Reports progress to the program."""
 
     def __init__(self, ask: Ask, key: int) -> None:
         self._ask, self._key = ask, key
@@ -91,7 +91,7 @@ class RemoteProgress(Progress):
 
 
 class RemoteSamples(Samples):
-    """Samples that the program holds."""
+    """Samples that stay in the program."""
 
     def __init__(self, ask: Ask, key: int, labels: NDArray[np.int64]) -> None:
         self._ask, self._key, self.labels = ask, key, labels
@@ -113,7 +113,7 @@ class RemoteSamples(Samples):
 
 
 class RemoteDataset(Dataset):
-    """A dataset that the program holds."""
+    """A dataset that stays in the program."""
 
     def __init__(self, ask: Ask, key: int, about: dict[str, Any]) -> None:
         super().__init__(about["settings"])

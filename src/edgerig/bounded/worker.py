@@ -1,4 +1,4 @@
-"""A child process that is watched while it works."""
+"""A child process that is monitored while it works."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from edgerig.bounded.limits import MEMORY_VARIABLE, TIMEOUT_VARIABLE, Limits
 from edgerig.bounded.remote import RequestPickler
 from edgerig.errors import EdgerigError
 
-#: Seconds between two looks at a working child.
+#: Seconds between two checks of a working child.
 TICK = 0.1
-#: Seconds that it gets to end by itself.
+#: Seconds that it gets to exit by itself.
 GRACE = 2.0
 _logger = logging.getLogger(__name__)
-#: Bytes that are kept of what engines print.
+#: Bytes that are kept of the engines' output.
 MOST_WORDS = 1 << 20
 _LAST_LINES = 3
 
 
 class Worker:
-    """A child process, ready for one piece of work after another. Whatever is amiss with it ends it."""
+    """A child process that serves one call after another. Any fault of it ends it."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         command = [sys.executable, "-P", "-m", "edgerig.bounded.child", str(theirs.fileno()), str(os.getpid())]
-        # Warnings of libraries in the child are nobody's business, and neither is what engines print.
+        # Warnings of libraries in the child and the output of engines are of no use to the user.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
         try:
             self.process = subprocess.Popen(
@@ -65,7 +65,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be given work."""
+        """Whether it can serve a call."""
         return self.owner == os.getpid() and self.process.poll() is None
 
     def call(
@@ -76,14 +76,14 @@ class Worker:
         what: str,
         failed: type[EdgerigError],
     ) -> Any:
-        """What ``function(*arguments)`` gives there.
+        """The result of ``function(*arguments)`` in the child.
 
         Args:
             function: A function that can be imported.
-            arguments: What can be pickled; progress, datasets and samples stay here and are asked from there.
-            limits: What it may take.
+            arguments: Picklable values; progress, datasets and samples stay here and are replaced by proxies.
+            limits: The limits of the call.
             what: The work, for messages: ``"Compiling net to int8"``.
-            failed: The error for work that did not end by itself.
+            failed: The error if the call has to be killed.
         """
         _logger.debug("%s: process %d", what, self.process.pid)
         file = io.BytesIO()
@@ -119,7 +119,7 @@ class Worker:
         return content[0]
 
     def close(self) -> None:
-        """Let it end, or end it."""
+        """Let it exit, or kill it."""
         self._channel.socket.close()
         try:
             self.process.wait(GRACE)
@@ -129,16 +129,16 @@ class Worker:
         self._words.close()
 
     def kill(self) -> None:
-        """End it now."""
+        """Kill it."""
         self.process.kill()
         self.process.wait()
         self._channel.socket.close()
         self._words.close()
 
-    # ---- while it works
+    # ---- during a call
 
     def _converse(self, answers: Answers) -> tuple[int, tuple[Any, ...]]:
-        """Answer questions until the work is done."""
+        """Answer requests until the call ends."""
         while True:
             self._deadline = time.monotonic() + self._limits.silence
             kind, *content = self._receive()
@@ -152,7 +152,7 @@ class Worker:
             self._channel.send(pickle.dumps(answer, protocol=5))
 
     def _receive(self) -> Any:
-        """The next message but log records, which are no progress: who only logs is given up all the same."""
+        """The next message except for log records, which are no progress: a child that only logs is killed, too."""
         while True:
             kind, *content = careful_loads(self._channel.receive())
             if kind != LOG:
@@ -161,7 +161,7 @@ class Worker:
             child_logs.replay(int(level), str(name), str(text), float(created), self.process.pid)
 
     def _watch(self) -> None:
-        """Wait for something to read, and look at what the child takes meanwhile."""
+        """Wait for something to read, and check the child's limits meanwhile."""
         readable = select.poll()
         readable.register(self._channel.socket, select.POLLIN)
         while True:
@@ -207,7 +207,7 @@ class Worker:
 
 
 class _GivenUpError(Exception):
-    """The child was over a limit; carries what to do about it."""
+    """The child exceeded a limit; holds what to do about it."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)

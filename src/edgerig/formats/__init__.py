@@ -1,8 +1,8 @@
-"""Formats of networks: how their files are told apart, read, hashed and sent, and what runs them.
+"""Formats of networks: how their files are recognized, read, hashed and sent, and what runs them.
 
-A format is a plugin like any other. It is known by its name where an installed package registers it in the entry point
-group ``edgerig.formats``, or once the module is loaded that defines its class; so a compiler or a runtime brings its
-format along. A file's format is found by its suffix: of installed formats by the entry point of that name in
+A format is a plugin like any other. It is known by its name if an installed package registers it in the entry point
+group ``edgerig.formats``, or once the module that defines its class is loaded; so a compiler or a runtime can bring its
+own format. A file's format is found by its suffix: for installed formats by the entry point of that name in
 ``edgerig.formats`` or, for further suffixes, in ``edgerig.suffixes``.
 """
 

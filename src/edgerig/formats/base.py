@@ -1,4 +1,4 @@
-"""What a format of networks is: its suffixes, how its files are read, hashed and sent, and what usually runs them."""
+"""The base class of formats of networks: suffixes, how files are read, hashed and sent, and the default runtime."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Predictor = Callable[[Array], Sequence[Array]]
 
 
 class Specification(msgspec.Struct, frozen=True, kw_only=True):
-    """What a network's files say of it.
+    """What a network's files state about it.
 
     Attributes:
-        inputs, outputs: Its tensors in the order in which runtimes take and give them, batch axis included.
+        inputs, outputs: Its tensors in the order in which runtimes take and return them, batch axis included.
         scheme: ``float32``, ``float16``, ``dynamic``, ``int8`` or ``int16x8``.
         left_out: Outputs that are no tensors of numbers, as ``name: type``; they are neither read nor compared.
     """
@@ -39,20 +39,20 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Format(Plugin, ABC):
-    """A kind of file, or of files, that holds a network. Subclasses declare what it is and fill in how it is read.
+    """A kind of file, or of files, with a network. Subclasses declare its properties and implement reading.
 
     Class attributes:
-        name: What artifacts, compilers (``takes``, ``makes``) and runtimes (``formats``) call it.
-        suffixes: What its files or folders end in, lower case, with the dot; new ones end in the first.
+        name: Its name in artifacts, compilers (``takes``, ``makes``) and runtimes (``formats``).
+        suffixes: Suffixes of its files or folders, lower case, with the dot; new ones get the first.
         storage: ``"file"``: one file. ``"files"``: a file and those that `_files` names, all in one folder or below it.
             ``"folder"``: a folder with everything in it.
-        runtime: The runtime that usually runs it: a registered name, or ``package.module:Class``. None if none does.
-        compiler: The compiler that first makes of it what a runtime takes, where no runtime takes it as it is.
-        is_model: Whether a network in it can be given to edgerig; not so where it is only made, such as C code.
+        runtime: The default runtime: a registered name, or ``package.module:Class``; None if there is none.
+        compiler: The compiler that makes a deployable file of it, where no runtime loads it directly.
+        is_model: Whether edgerig accepts it as a model; False where it is only an output, such as C code.
         free_axes: Whether its files may leave axes of inputs free; `_fix_axes` then sets them.
         isolated: Whether files are read in a process of its own: where a library that reads them may crash or take all
             memory on a damaged file.
-        executable: Whether `_graph` gives the operators as they run, so that counting them tells what a network costs.
+        executable: Whether `_graph` returns the operators as they run, so that counting them gives a network's cost.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
@@ -69,7 +69,7 @@ class Format(Plugin, ABC):
         if "name" in cls.__dict__:
             LOADED[f"{cls.__module__}:{cls.__qualname__}"] = cls
 
-    # ---- what edgerig calls
+    # ---- called by edgerig
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """All files of the network ``path``, itself first where it is a file; of a folder those within, sorted.
@@ -91,7 +91,7 @@ class Format(Plugin, ABC):
         return members
 
     def payload(self, path: Path) -> bytes:
-        """What is hashed and travels, whole: the content of the file, or several files in one, see `payload`.
+        """The bytes that are hashed and sent: the content of the file, or several files in one, see `payload`.
 
         Called whenever an artifact is opened, compiled, copied into a bundle or sent to a device.
 
@@ -109,7 +109,7 @@ class Format(Plugin, ABC):
         return len(data) if self.storage == "file" else payload.content_size(data)
 
     def specification(self, path: Path) -> Specification | None:
-        """What the file says of its inputs and outputs, see `_specification`."""
+        """What the file states about its inputs and outputs, see `_specification`."""
         with self._reading(path):
             return self._specification(path)
 
@@ -124,12 +124,12 @@ class Format(Plugin, ABC):
             return self._weights(path)
 
     def check(self, path: Path) -> None:
-        """See that a network that a compiler made is sound, see `_check`."""
+        """Check a network that a compiler made, see `_check`."""
         with self._reading(path):
             self._check(path)
 
     def details(self, path: Path) -> Mapping[str, str]:
-        """What else is worth knowing about the file, see `_details`."""
+        """Further information about the file, see `_details`."""
         with self._reading(path):
             return self._details(path)
 
@@ -140,7 +140,7 @@ class Format(Plugin, ABC):
 
     @property
     def predicts(self) -> bool:
-        """Whether `predictor` gives something."""
+        """Whether `predictor` is available."""
         return type(self)._predictor is not Format._predictor
 
     def predictor(self, path: Path) -> Predictor:
@@ -149,18 +149,18 @@ class Format(Plugin, ABC):
             return self._predictor(path)
 
     def location(self, target: Path, main: str) -> Path:
-        """Where the network is opened that `store` writes to ``target``; ``main`` is the name of the first of several
-        files."""
+        """The path to open for the network that `store` writes to ``target``; ``main`` is the name of the first of
+        several files."""
         return target.with_suffix("") / main if self.storage == "files" else target
 
     def store(self, data: bytes, target: Path) -> Path:
-        """Write the network whose `payload` is ``data`` to ``target``, whole or not at all; returns its `location`.
+        """Write the network whose `payload` is ``data`` to ``target`` atomically; returns its `location`.
 
-        Several files keep their names, and go into a folder of their own, named as ``target`` without its suffix.
+        Several files keep their names, and go into a separate folder, named as ``target`` without its suffix.
 
         Raises:
-            StorageError: It cannot be written. ModelError: ``data`` are no such payload.
-            UsageError: A folder of that name is there and holds something else.
+            StorageError: It cannot be written. ModelError: ``data`` is no such payload.
+            UsageError: A folder of that name exists and contains something else.
         """
         if self.storage == "file":
             files.write_bytes(target, data)
@@ -168,7 +168,7 @@ class Format(Plugin, ABC):
         return self._unpack(io.BytesIO(data), target)
 
     def receive(self, part: Path, target: Path) -> Path:
-        """As `store`, of a payload that lies in the file ``part``, which is then gone. Called on the device."""
+        """Like `store`, for a payload in the file ``part``, which is removed. Called on the device."""
         if self.storage == "file":
             part.replace(target)
             return target
@@ -178,31 +178,31 @@ class Format(Plugin, ABC):
         finally:
             part.unlink(missing_ok=True)
 
-    # ---- what a subclass fills in
+    # ---- for subclasses
 
     def _files(self, path: Path) -> Sequence[Path]:
-        """Of ``storage = "files"``: the files beside ``path`` that belong to it, in the same order each time.
+        """For ``storage = "files"``: the files beside ``path`` that belong to it, always in the same order.
 
         Called for the payload, so for the hash, the bundle and what is sent.
         """
         return ()
 
     def _payload(self, path: Path) -> bytes:
-        """Of ``storage = "file"``: what travels, where that is not simply the content of the file."""
+        """For ``storage = "file"``: the payload, where it is not simply the content of the file."""
         data = path.read_bytes()
         if not data:
             raise ModelError(f"{path} is empty.", "Make or fetch it again.")
         return data
 
     def _specification(self, path: Path) -> Specification | None:
-        """Inputs, outputs and scheme as the file says them, such as to open it, to check what a compiler made and to
-        plan a run. None (the default): they follow from `_graph`; where that gives nothing either, the description
-        beside the file (``<file>.json``) or the network that it was compiled from must tell them.
+        """Inputs, outputs and scheme as the file states them, used to open it, to check a compiler's output and to
+        plan a run. None (the default): they follow from `_graph`; where that is not available either, they must be in
+        the description beside the file (``<file>.json``) or follow from the network that it was compiled from.
         """
         return None
 
     def _graph(self, path: Path) -> object | None:
-        """The operators, as an `edgerig.models.graph.types.Graph`; None (the default) if they are not to be had.
+        """The operators, as an `edgerig.models.graph.types.Graph`; None (the default) if they are not available.
 
         Called by ``edgerig inspect``, by the check of what a compiler made, and for parameters and MACs in the report.
         """
@@ -215,30 +215,30 @@ class Format(Plugin, ABC):
         )
 
     def _check(self, path: Path) -> None:
-        """Raise `edgerig.errors.ArtifactCheckError` unless the file is sound beyond what its operators show: that its
-        engine takes it. Called of each network that a compiler made, before it is written.
+        """Raise `edgerig.errors.ArtifactCheckError` unless the file is valid beyond its operators: its engine must load
+        it. Called for each network that a compiler made, before it is written.
         """
 
     def _details(self, path: Path) -> Mapping[str, str]:
-        """Lines for ``edgerig inspect``, by what they are about."""
+        """Lines for ``edgerig inspect``, by their labels."""
         return {}
 
     def _fix_axes(self, data: bytes, shapes: Mapping[str, Sequence[int]], path: Path) -> bytes:
-        """Of ``free_axes``: the payload ``data`` with the ``shapes`` of inputs by name. Called for ``--shape``."""
+        """For ``free_axes``: the payload ``data`` with the ``shapes`` of inputs by name. Called for ``--shape``."""
         raise NotImplementedError
 
     def _predictor(self, path: Path) -> Predictor:
-        """The network as a function, run by the framework that it comes from, for formats that no runtime takes.
+        """The network as a function, run by the framework that it comes from, for formats that no runtime loads.
 
-        Called for the float predictions that deployed networks are compared with, in a process of its own.
+        Called for the float predictions that deployed networks are compared with, in a separate process.
         """
         raise NotImplementedError
 
-    # ---- within
+    # ---- internal
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[None]:
-        """What goes wrong with a file, whatever the plugin raises, as an error that names the file."""
+        """Turn any error of the plugin while it reads a file into one that names the file."""
         try:
             yield
         except (EdgerigError, MemoryError):
@@ -255,7 +255,7 @@ class Format(Plugin, ABC):
             ) from error
 
     def _check_member(self, item: Path, path: Path) -> None:
-        """See that a file of the network is there, and lies where it can travel from: no link out of the folder."""
+        """Check that a file of the network exists, and is inside its folder: no link may lead out of it."""
         root = path if self.storage == "folder" else path.parent
         item.stat()
         if not item.is_file():
@@ -272,5 +272,5 @@ class Format(Plugin, ABC):
         return self.location(target, entries[0].name)
 
 
-#: Classes of formats that were defined so far, by ``module:Class``: one that is defined anew replaces the one before.
+#: Classes of formats that were defined so far, by ``module:Class``: a redefinition replaces the former class.
 LOADED: dict[str, type[Format]] = {}

@@ -1,8 +1,8 @@
-"""Several files as one run of bytes, for networks that are more than one file: this is what is hashed and what travels.
+"""Packs several files into one byte string, for networks of more than one file: this is what is hashed and sent.
 
 The layout: `MAGIC`; the length of the index, 4 bytes, little-endian; the index, JSON ``[[name, size], ...]``; the
 contents in that order. Equal files give equal bytes, whatever their dates, owners and permissions. Names are relative,
-with ``/`` between folders. An index that comes from outside is checked before anything is written.
+with ``/`` between folders. An index from outside is checked before anything is written.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import msgspec
 from edgerig.errors import ModelError, UsageError, storing
 
 MAGIC = b"edgerig files 1\n"
-#: Bytes that an index may have, and files that may stand in it.
+#: Largest index in bytes, and largest number of files in it.
 LARGEST_INDEX = 1 << 20
 MOST_FILES = 10_000
-#: Bytes that a payload has at most beside its contents.
+#: Largest overhead of a payload beside its contents, in bytes.
 OVERHEAD = len(MAGIC) + 4 + LARGEST_INDEX
-#: Bytes of one part of a name, as file systems have it.
+#: Longest part of a name in bytes, as in common file systems.
 LONGEST_PART = 255
-#: Bytes that are copied at once.
+#: Bytes that are copied in one step.
 _BLOCK = 1 << 20
 _LENGTH = struct.Struct("<I")
 
@@ -40,10 +40,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 def pack(members: Iterable[tuple[str, Path]]) -> bytes:
-    """The payload of files, by relative name, in the order in which they come.
+    """The payload of files, by relative name, in the order given.
 
     Raises:
-        ModelError: A name cannot travel, or there are too many. OSError: A file cannot be read.
+        ModelError: A name is not valid in a payload, or there are too many. OSError: A file cannot be read.
 
     >>> import io, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -63,10 +63,10 @@ def pack(members: Iterable[tuple[str, Path]]) -> bytes:
 
 
 def read_index(stream: BinaryIO) -> list[Entry]:
-    """The files of the payload that begins where ``stream`` stands; leaves it at the first content.
+    """The files of the payload that begins at the position of ``stream``; leaves it at the first content.
 
     Raises:
-        ModelError: It is none, or its index is not sound.
+        ModelError: It is no payload, or its index is not valid.
     """
     head = stream.read(len(MAGIC) + _LENGTH.size)
     if len(head) < len(MAGIC) + _LENGTH.size or not head.startswith(MAGIC):
@@ -83,13 +83,13 @@ def read_index(stream: BinaryIO) -> list[Entry]:
 
 
 def unpack(stream: BinaryIO, folder: Path) -> list[Entry]:
-    """Write the files of a payload to ``folder``, which appears whole or not at all; returns what they are.
+    """Write the files of a payload to ``folder`` atomically; returns their entries.
 
-    A folder that is there is replaced if it holds no other files than these, and their description.
+    An existing folder is replaced if it contains no other files than these, and their description.
 
     Raises:
-        ModelError: The payload is not sound, or ends before its contents do.
-        UsageError: ``folder`` holds something else. StorageError: It cannot be written.
+        ModelError: The payload is not valid, or truncated.
+        UsageError: ``folder`` contains something else. StorageError: It cannot be written.
     """
     with storing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def _write(stream: BinaryIO, folder: Path) -> list[Entry]:
 
 
 def _check_replaceable(folder: Path, names: set[str]) -> None:
-    """Nothing is deleted that was not made by storing the same network before."""
+    """Refuse to delete anything that was not written by storing the same network before."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is a file, where a folder for the network should be.", "Choose another --out.")
     known = names | {f"{name}.json" for name in names}
@@ -168,7 +168,7 @@ def _check(entries: list[Entry], length: int) -> None:
 
 
 def _is_plain(part: str) -> bool:
-    """Whether a part of a name can be a file's or a folder's on any system, and leads nowhere else."""
+    """Whether a part of a name is a valid file or folder name on any system, and is no ``..`` or the like."""
     return (
         part not in ("", ".", "..")
         and part.isprintable()

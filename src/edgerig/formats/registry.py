@@ -1,4 +1,4 @@
-"""Formats by name and by suffix. Nothing is imported to find out what it is: only what a name stands for is loaded."""
+"""Formats by name and by suffix. Only the requested format is imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgerig import plugins
 from edgerig.errors import ModelError, SpecError, UnknownNameError
 from edgerig.formats.base import LOADED, Format
 
-#: The group of suffixes, without the dot, that are not their format's name.
+#: The group of suffixes, without the dot, that differ from their format's name.
 SUFFIX_GROUP = "edgerig.suffixes"
 _ANOTHER = (
     "A format of your own is a plugin (docs/plugins/format.md): name it by --format, or by the key 'format' of the "
@@ -19,7 +19,7 @@ _FROM_SAVED_MODEL = (
     "With TensorFlow installed, export it to TFLite: python -c \"import tensorflow as tf; open('model.tflite', 'wb')"
     ".write(tf.lite.TFLiteConverter.from_saved_model('{path}').convert())\""
 )
-#: What files with other suffixes usually are, and how to come by one that edgerig takes.
+#: The usual content of files with other suffixes, and how to get a file that edgerig accepts.
 _OTHERS = {
     ".pb": (
         "a graph of TensorFlow, which edgerig does not read",
@@ -39,10 +39,10 @@ _OTHERS = {
 def named(name: str) -> Format:
     """The format called ``name``: registered by an installed package, or defined by a module that is loaded.
 
-    A name out of a file or a message is only looked up: no module is imported because it is written there.
+    A name from a file or a message is only looked up: no module is imported because of it.
 
     Raises:
-        UnknownNameError: There is none of that name. SpecError: There are two.
+        UnknownNameError: There is no format of that name. SpecError: There are two.
     """
     classes = _called(name)
     if not classes:
@@ -61,10 +61,10 @@ def _called(name: str) -> list[type[Format]]:
 
 
 def load(reference: str, folder: Path | None = None) -> Format:
-    """The format that a user names: a registered name, or ``package.module:Class``, also of a module in ``folder``.
+    """The format that a user names: a registered name, or ``package.module:Class``, also from a module in ``folder``.
 
     Raises:
-        UnknownNameError, SpecError: There is none, or it cannot be imported.
+        UnknownNameError, SpecError: It does not exist, or cannot be imported.
     """
     if ":" not in reference:
         return named(reference)
@@ -74,11 +74,11 @@ def load(reference: str, folder: Path | None = None) -> Format:
 
 
 def format_of(path: Path) -> Format:
-    """The format that a file's or a folder's suffix stands for.
+    """The format of a file's or a folder's suffix.
 
     Raises:
-        ModelError: The suffix stands for none; says what it is where that is known, and how to come by one that does.
-        SpecError: It stands for two.
+        ModelError: The suffix is of no format; says what it usually is, and how to get a file that edgerig accepts.
+        SpecError: It is of two formats.
     """
     format = with_suffix(path.suffix)
     if format is not None and (format.storage == "folder" or not path.is_dir()):

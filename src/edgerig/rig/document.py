@@ -1,4 +1,4 @@
-"""A YAML document with the line of every key, so that an error can point at it."""
+"""A YAML document with the line of every key, so that an error can refer to it."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from edgerig.formats import with_suffix
 
 Location = tuple[str | int, ...]
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
-#: Bounds of a rig file: 10,000 blocks of one cell each take about a third of the first two.
+#: Limits of a rig file: 10,000 blocks of one cell each take about a third of the first two.
 MAX_BYTES = 8 << 20
 MAX_VALUES = 250_000
 MAX_DEPTH = 32
-#: Characters of a number. YAML 1.1 has ``1:30:00`` for one, and reading it takes the square of its length.
+#: Longest number in characters. YAML 1.1 also reads ``1:30:00`` as a number, in quadratic time.
 MAX_NUMBER = 100
 NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-#: With libyaml where it is there: ten times as fast, and the same values.
+#: Uses libyaml where available: ten times as fast, and the same values.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-#: What a rig is called that is given as values: by Python, or made of a command's options.
+#: Name of a rig that is given as values: by Python, or made from a command's options.
 NO_FILE = "the rig"
 
 
 class Document:
-    """Plain values of a YAML file; ``line(location)`` tells where a key or item stands.
+    """Plain values of a YAML file; ``line(location)`` returns the line of a key or item.
 
     Attributes:
         data: Nested dicts, lists and scalars.
-        name: What to call the document in errors.
-        folder: The folder that relative paths in it start from, or None.
+        name: The name of the document in errors.
+        folder: The base folder of relative paths in it, or None.
     """
 
     def __init__(self, data: Any, name: str, folder: Path | None = None, lines: dict[Location, int] | None = None):
@@ -43,18 +43,18 @@ class Document:
         self._lines = lines or {}
 
     def line(self, location: Location) -> int | None:
-        """The line, from 1, of the nearest enclosing key that stands in the file."""
+        """The line, from 1, of the nearest enclosing key in the file."""
         while location and location not in self._lines:
             location = location[:-1]
         return self._lines.get(location)
 
     @property
     def is_file(self) -> bool:
-        """Whether it was read from a file, whose name is worth telling."""
+        """Whether it was read from a file, so that its name is useful in a message."""
         return self.name != NO_FILE
 
     def where(self, location: Location) -> str:
-        """``rig.yaml:12: matrix.0.runtimes`` for error messages; ``matrix.0.runtimes`` of what is no file."""
+        """``rig.yaml:12: matrix.0.runtimes`` for error messages; ``matrix.0.runtimes`` where there is no file."""
         path = ".".join(str(part) for part in location)
         if not self.is_file:
             return path
@@ -67,8 +67,8 @@ def read_document(path: Path) -> Document:
     """Read a YAML file.
 
     Raises:
-        SpecError: It cannot be read, is not YAML, has a key twice, is no mapping, or is beyond the bounds of a rig
-            file: `MAX_BYTES`, `MAX_VALUES` once every alias stands for what it refers to, `MAX_DEPTH`.
+        SpecError: It cannot be read, is not YAML, has a key twice, is no mapping, or exceeds the limits of a rig
+            file: `MAX_BYTES`, `MAX_VALUES` once every alias is expanded, `MAX_DEPTH`.
     """
     try:
         with path.open("rb") as file:
@@ -88,7 +88,7 @@ def read_document(path: Path) -> Document:
 
 
 def _hint_for(path: Path) -> str:
-    """What to give instead of a file that cannot be read as a rig."""
+    """A hint for a file that cannot be read as a rig."""
     if path.is_dir():
         return "Name the rig file itself, such as examples/mnist/rig.yaml."
     if path.exists() and with_suffix(path.suffix) is not None:
@@ -106,10 +106,10 @@ def parse_scalar(text: str) -> Any:
 
 
 def plain_copy(data: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a rig that was given as a dict, within the bounds of a rig file.
+    """A copy of a rig that was given as a dict, checked against the limits of a rig file.
 
     Raises:
-        SpecError: It is nested too deep (or holds itself), or holds too many values.
+        SpecError: It is nested too deep (or contains itself), or has too many values.
     """
     left = MAX_VALUES
 
@@ -129,10 +129,10 @@ def plain_copy(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_value(document: Document, assignment: str) -> None:
-    """Apply one ``key.path=value`` of ``--set``; list items go by number, from 0.
+    """Apply one ``key.path=value`` of ``--set``; list items are numbered from 0.
 
     Raises:
-        SpecError: The assignment has no ``=``, or its path leads through something that has no keys.
+        SpecError: The assignment has no ``=``, or its path goes through a value without keys.
     """
     path, equals, text = assignment.partition("=")
     if not equals or not path:
@@ -148,7 +148,7 @@ def set_value(document: Document, assignment: str) -> None:
             if last:
                 holder[index] = parse_scalar(text)
             elif isinstance(holder[index], str):
-                # `litert` is short for `{use: litert}`; setting something inside needs the long form.
+                # `litert` is short for `{use: litert}`; setting a key inside needs the long form.
                 holder[index] = {"use": holder[index]}
             holder = holder[index]
         elif isinstance(holder, dict):
@@ -162,9 +162,9 @@ def set_value(document: Document, assignment: str) -> None:
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
-    """The nodes of a YAML text, which share what aliases refer to.
+    """The nodes of a YAML text, with aliases as shared nodes.
 
-    Depth is bounded before they are made: the composers go down by recursion, the one in C without a look at its stack.
+    Depth is checked before they are created: the composers are recursive, the one in C without a check of its stack.
     """
     try:
         depth = 0
@@ -187,12 +187,12 @@ def _compose(text: str, name: str) -> yaml.Node | None:
 
 
 def _bound(root: yaml.Node, name: str) -> None:
-    """Refuse what its aliases would make too large or too deep, in time that grows with the text alone."""
+    """Refuse a document that is too large or too deep with its aliases expanded, in time linear in the text."""
     sizes: dict[int, tuple[int, int]] = {}
     under_way: set[int] = set()
 
     def measure(node: yaml.Node) -> tuple[int, int]:
-        """Values and levels of a node, every alias counted as what it refers to."""
+        """Values and levels of a node, with every alias expanded."""
         if isinstance(node, yaml.ScalarNode):
             return 1, 0
         key = id(node)
@@ -221,7 +221,7 @@ def _bound(root: yaml.Node, name: str) -> None:
 
 
 class _Plain:
-    """Turns nodes into plain values and notes the line of each."""
+    """Converts nodes to plain values and records the line of each."""
 
     def __init__(self, name: str, lines: dict[Location, int]) -> None:
         self.name, self.lines = name, lines
@@ -253,7 +253,7 @@ class _Plain:
         try:
             value = self._scalars.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError) as error:
-            # A date that there is not, a number of thousands of digits, a tag of Python's.
+            # An impossible date, a number of thousands of digits, a tag of Python's.
             reason = getattr(error, "problem", None) or str(error)
             raise SpecError(f"{self.name}:{line}: not valid YAML: {reason}.") from error
         if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""From a document to a `Rig`: every problem is collected, so that one reading mends them all."""
+"""From a document to a `Rig`: all problems are collected and reported at once."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from edgerig.targets.resolve import plugin_of
 KEYS = ("name", "model", "models", "dataset", "matrix", "measure", "gate", "plugin_folders")
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__struct_fields__)
-#: Settings that name a file or folder: relative ones start at the rig file's folder.
+#: Settings that name a file or folder: relative ones are resolved against the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
-#: The compiler entry that deploys the model's own file as it is.
+#: The compiler entry that deploys the model's own file unchanged.
 AS_IT_IS = "none"
-#: Characters of a name, an address included.
+#: Longest name in characters, addresses included.
 MAX_NAME = 1000
-#: How many problems one message lists.
+#: Largest number of problems in one message.
 MAX_PROBLEMS = 50
 
 
 def parse_rig(document: Document) -> Rig:
-    """The rig that a document describes.
+    """The rig of a document.
 
     Raises:
-        SpecError: With every problem found, one a line, each with its place in the file.
+        SpecError: Lists every problem, one per line, each with its position in the file.
     """
     reader = _Reader(document)
     rig = reader.rig(document.data)
@@ -94,7 +94,7 @@ class _Reader:
         return [folder.resolve() for folder in folders]
 
     def gate(self, data: Any) -> tuple[Limit, ...] | None:
-        """The limits of `edgerig gate`, each with a problem of its own where it is none."""
+        """The limits of `edgerig gate`; a problem is added for each invalid one."""
         if data is None:
             return None
         if not isinstance(data, dict):
@@ -109,7 +109,7 @@ class _Reader:
         return tuple(limits)
 
     def models(self, data: dict[str, Any]) -> tuple[ModelPart, ...]:
-        """What `model` names, or `models` as a list; each gets a name of its own."""
+        """The models of `model`, or of `models` as a list; each gets a unique name."""
         listed = data.get("models")
         if (listed is None) == (data.get("model") is None):
             what = "both 'model' and 'models' are given: put all into 'models'"
@@ -124,7 +124,7 @@ class _Reader:
         return self.named(parts)
 
     def named(self, parts: list[ModelPart]) -> tuple[ModelPart, ...]:
-        """The models with names that tell them apart; those that the user gave stay."""
+        """The models with unique names; those that the user gave stay."""
         files = [part.file for part in parts if part.file and not part.name]
         names = dict(zip(files, distinct_names(files), strict=True))
         labelled = [
@@ -188,7 +188,7 @@ class _Reader:
         )
 
     def format(self, reference: Any, file: str, where: Location) -> str | None:
-        """The plugin that reads ``file``, loaded, so that its suffix is known from now on."""
+        """The plugin that reads ``file``, loaded so that its suffix is known."""
         if reference is None:
             return None
         try:
@@ -209,8 +209,8 @@ class _Reader:
         return path
 
     def usual_matrix(self, models: tuple[ModelPart, ...]) -> tuple[Block, ...]:
-        """Without a matrix: each model on the usual runtime of its format, on this machine; one that no runtime takes
-        as it is, such as Keras, behind the compiler that its format names."""
+        """The default matrix: each model on the default runtime of its format, on this machine; a model that no runtime
+        loads directly, such as Keras, after the compiler that its format names."""
         blocks = []
         for model in models:
             if not model.use and not model.file:
@@ -254,7 +254,7 @@ class _Reader:
         )
 
     def chosen_models(self, data: Any, models: list[str], where: Location) -> tuple[str, ...]:
-        """The models of a block, by name; none means all."""
+        """The models of a block, by name; empty means all."""
         if data is None:
             return ()
         wanted = data if isinstance(data, list) else [data]
@@ -287,7 +287,7 @@ class _Reader:
         for key in PATH_SETTINGS & options.keys():
             if isinstance(options[key], str):
                 there = self.resolve(options[key])
-                # `weights: imagenet` is a name, not a file; only what exists is taken for a path.
+                # `weights: imagenet` is a name, not a file; only a path that exists is resolved.
                 options[key] = there if Path(there).exists() else options[key]
         if not (noun == "compiler" and use == AS_IT_IS):
             try:
@@ -316,7 +316,7 @@ class _Reader:
         except UnknownNameError as error:
             self.add((*where, error.name), error)
         except EdgerigError as error:
-            # The place says already what it is about.
+            # The location already names the part.
             self.problem(where, " ".join(str(error).removeprefix(f"{what}: ").split()))
         return None
 
@@ -339,10 +339,10 @@ class _Reader:
 
 
 def format_of_model(part: ModelPart) -> formats.Format:
-    """The format of a model before any compiler: of its file, or of what its framework saves.
+    """The format of a model before any compiler: of its file, or the one that its framework saves.
 
     Raises:
-        ModelError: No format is known whose files end so. UnknownNameError: There is no such model.
+        ModelError: No known format has the file's suffix. UnknownNameError: There is no such model.
     """
     if part.use:
         return formats.named(find("model", part.use, ModelWrapper).makes)
@@ -353,7 +353,7 @@ def usual_way(format: formats.Format) -> tuple[str, str]:
     """The compiler and the runtime for a model of a format, where a rig names none.
 
     Raises:
-        SpecError: There is no usual runtime.
+        SpecError: There is no default runtime.
     """
     compiler = format.compiler or AS_IT_IS
     compiled = formats.named(find("compiler", format.compiler, ModelCompiler).makes) if format.compiler else format
@@ -363,6 +363,5 @@ def usual_way(format: formats.Format) -> tuple[str, str]:
 
 
 def _is_name(text: str) -> bool:
-    """Whether a text can be shown on one line of a terminal or a page; what becomes a folder's name is another
-    matter."""
+    """Whether a text can be shown on one line of a terminal or a page; names of folders are checked elsewhere."""
     return len(text) <= MAX_NAME and text.isprintable()

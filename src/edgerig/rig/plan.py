@@ -1,4 +1,4 @@
-"""From a rig to a plan: which stages, which cells, and whether every combination can work at all."""
+"""From a rig to a plan: its stages, its cells, and checks that every combination can work."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from edgerig.rig.types import Block, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.targets.resolve import default_runtime, plugin_of
 
-#: More than a year of cells of five minutes each.
+#: Largest number of cells: at five minutes each they take more than a year.
 MAX_CELLS = 100_000
-#: How many reasons, or names, one message lists.
+#: Largest number of reasons, or names, in one message.
 MAX_REASONS = 50
 
 
@@ -32,7 +32,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One combination to measure.
 
     ``model`` is the label of one of the rig's models. ``compilers`` is the whole chain, first to last; empty for the
-    file as it is. ``samples`` are fewer than the rig's.
+    unchanged file. ``samples`` is set where it is fewer than the rig's.
     """
 
     id: str
@@ -45,20 +45,20 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run will do, in order."""
+    """The steps of a run, in order."""
 
     rig: Rig
     cells: tuple[Cell, ...]
 
     @property
     def models(self) -> tuple[ModelPart, ...]:
-        """The models that some cell needs, in the rig's order."""
+        """The models that the cells need, in the rig's order."""
         needed = {cell.model for cell in self.cells}
         return tuple(part for part in self.rig.models if part.label in needed)
 
     @property
     def chains(self) -> tuple[tuple[str, tuple[Part, ...]], ...]:
-        """Every compiler chain that some cell needs, with its model's label, its own beginnings before it."""
+        """Every compiler chain that the cells need, with its model's label; its prefixes come before it."""
         chains: dict[str, tuple[str, tuple[Part, ...]]] = {}
         for cell in self.cells:
             for end in range(1, len(cell.compilers) + 1):
@@ -68,32 +68,32 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def part_key(part: Part) -> str:
-    """Equal for parts that do the same, whatever they are called."""
+    """Equal for parts with the same effect, whatever their names are."""
     return f"{part.use}:{files.canonical_json(part.options).decode()}" if part.options else part.use
 
 
 def chain_key(model: str, chain: tuple[Part, ...]) -> str:
-    """Equal for chains that make the same out of the model labelled ``model``."""
+    """Equal for chains with the same result for the model labelled ``model``."""
     return "\n".join([model, *map(part_key, chain)])
 
 
 def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
-    """Expand the matrix, refuse what cannot work, and find what is not installed.
+    """Expand the matrix, refuse what cannot work, and report what is not installed.
 
     Args:
         rig: The rig.
-        only: Patterns of cell ids as of the shell; none means all.
+        only: Patterns of cell ids in the shell's syntax; empty means all.
 
     Raises:
         IncompatibleError: Combinations that cannot work, each with its reason.
-        MissingExtraError, SpecError: Engines that are not installed, all at once.
+        MissingExtraError, SpecError: Engines that are not installed, all in one error.
         UnknownNameError: ``only`` matches no cell.
     """
     expansion = _Expansion(rig)
     for block in rig.matrix:
         expansion.block(block)
     if expansion.refused:
-        # What is said of settings says itself what to do.
+        # Errors about settings already have a hint.
         hint = None if expansion.refused.keys() <= expansion.unfit else _remedy(rig)
         raise IncompatibleError("These combinations cannot work:\n" + _listed(list(expansion.refused)), hint)
     chosen = _choose(expansion.cells, only)
@@ -102,10 +102,10 @@ def make_plan(rig: Rig, only: tuple[str, ...] = ()) -> Plan:
 
 
 class _Expansion:
-    """The cells of a matrix. What depends on one part alone is asked for once, not once a cell.
+    """The cells of a matrix. Checks that depend on one part alone are made once, not once per cell.
 
     Attributes:
-        cells: By id. refused: Why combinations cannot work, each reason once, in order. unfit: Those of them that are
+        cells: By id. refused: Why combinations cannot work, each reason once, in order. unfit: Those reasons that are
             about an engine's settings.
     """
 
@@ -169,8 +169,8 @@ class _Expansion:
                         self.refused[said] = None
 
     def _own_case(self, identity: str) -> str:
-        """``identity``, numbered where an earlier one differs in the case of letters alone: ids name folders, and not
-        every file system tells case apart."""
+        """``identity``, numbered where an earlier one differs only in the case of letters: ids name folders, and some
+        file systems ignore case."""
         number, numbered = 1, identity
         while self._cases.setdefault(numbered.casefold(), identity) != identity:
             number += 1
@@ -178,7 +178,7 @@ class _Expansion:
         return numbered
 
     def _refuses(self, runtime: Part, plugin: type[Runtime], address: str) -> str | None:
-        """Why an engine's settings cannot be had on a target; asked for once a pair."""
+        """Why a target does not support an engine's settings; computed once per pair."""
         pair = (runtime.label, address)
         if pair not in self._unfit_pairs:
             settings = convert_settings(plugin.Settings, runtime.options, f"runtime {runtime.use!r}")
@@ -223,7 +223,7 @@ def _start(part: ModelPart) -> tuple[str, str]:
 
 
 def _chain(start: str, scheme: str, compiler: Part) -> tuple[tuple[Part, ...], str, str]:
-    """The chain that ends in ``compiler``, and the format and scheme it yields."""
+    """The chain that ends in ``compiler``, and its output format and scheme."""
     if compiler.use == AS_IT_IS:
         return (), start, scheme
     names = [compiler.use]
@@ -250,7 +250,7 @@ def _scheme_of_file(path: Path) -> str:
 
 
 def _variant(model: str, compiler: Part, several: bool) -> str:
-    """What a network is called after ``compiler``; one that is deployed as it is keeps its own name."""
+    """The name of a network after ``compiler``; one that is deployed unchanged keeps its own name."""
     if compiler.use == AS_IT_IS and not compiler.name:
         return model
     return f"{model}-{compiler.label}" if several else compiler.label

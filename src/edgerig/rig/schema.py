@@ -1,4 +1,4 @@
-"""The JSON Schema of rig files, made from the same structs that read them."""
+"""The JSON Schema of rig files, generated from the structs that read them."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _model() -> dict[str, Any]:
 
 
 def _settings(kind: type[Settings]) -> dict[str, Any]:
-    """The schema of a settings struct, with what it refers to put in place."""
+    """The schema of a settings struct, with its references resolved inline."""
     schema = msgspec.json.schema(kind)
     definitions = schema.pop("$defs", {})
 

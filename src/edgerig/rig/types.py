@@ -11,17 +11,17 @@ from edgerig.plugins import Settings
 from edgerig.results.gate.limits import Limit
 from edgerig.results.types import MAX_ROUNDS
 
-#: Rounds that `rounds: auto` measures at least: of fewer an interval says little.
+#: Fewest rounds of `rounds: auto`: an interval over fewer says little.
 FEWEST_ROUNDS = 5
 
 Described = msgspec.Meta
 
 
 def _share(value: float | str) -> float:
-    """A share of 1 out of ``0.02``, ``"0.02"`` or ``"2 %"``.
+    """A share of 1 from ``0.02``, ``"0.02"`` or ``"2 %"``.
 
     Raises:
-        ValueError: It is none above 0.
+        ValueError: It is no share above 0.
     """
     text = str(value).strip()
     try:
@@ -48,7 +48,7 @@ def _check_scenario(scenario: str, batch: int | None, samples: int | None) -> No
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A plugin by name with its settings as plain values; ``name`` is what the user calls it, if anything."""
+    """A plugin by name with its settings as plain values; ``name`` is the user's name for it, if any."""
 
     use: str
     options: dict[str, Any] = {}
@@ -64,7 +64,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Ends(Settings, frozen=True, kw_only=True):
-    """What a model's file does not say of its inputs and outputs."""
+    """Declarations about a model's inputs and outputs that its file lacks."""
 
     layout: Annotated[
         Layout | None,
@@ -86,8 +86,8 @@ class ModelPart(msgspec.Struct, frozen=True):
     """Either a registered model (``use``) that is trained, or a file that the user brings.
 
     ``reference`` is the float model file that predictions are compared with; by default the model itself. ``name`` is
-    what its variants are called by, if the user gave one or the file's own name is not enough to tell it from others.
-    ``format`` is the plugin that reads the file, where it is not installed.
+    the base name of its variants, if the user gave one or the file's own name is not unique. ``format`` is the plugin
+    that reads the file, where it is not installed.
     """
 
     use: str | None = None
@@ -173,19 +173,19 @@ class Measure(Settings, frozen=True, kw_only=True):
 
     @property
     def planned_rounds(self) -> int | None:
-        """How many rounds a cell has; None for as many as it takes."""
+        """The number of rounds of a cell; None for ``auto``."""
         return self.rounds if isinstance(self.rounds, int) else None
 
     @property
     def round_seconds(self) -> float:
-        """Seconds of inference that a round measures: its part of ``seconds``."""
+        """Seconds of inference that a round measures: its share of ``seconds``."""
         return self.seconds / (self.planned_rounds or FEWEST_ROUNDS)
 
 
 class Block(msgspec.Struct, frozen=True):
     """A full matrix: every compiler with every runtime on every target, for each of ``models`` by name, or all.
 
-    ``samples``: test samples of these cells, out of those of `Measure.samples`, where that is too many.
+    ``samples``: number of test samples of these cells, where that of `Measure.samples` is too large.
     """
 
     compilers: tuple[Part, ...]

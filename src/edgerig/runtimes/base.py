@@ -1,4 +1,4 @@
-"""What a runtime is: it loads a network on this machine and runs it, one inference at a time, by the clock."""
+"""The base class of runtimes: an engine that loads a network on this machine and times single inferences."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin, Settings
 
-#: Samples that a profile takes at most.
+#: Largest number of samples of a profile.
 PROFILE_SAMPLES = 200
-#: Engines cut an operator's time to whole microseconds. A mean below half of one says only that it was short.
+#: Engines truncate an operator's time to whole microseconds: a mean below half of one only says that it was short.
 SHORTEST_OPERATOR = 0.5e-6
-#: Profiled operators that add up to more than this many times an inference do not tell where its time goes.
+#: A profile whose operators add up to more than this multiple of an inference does not show where its time goes.
 PROFILE_STRETCH = 1.5
 
 Array = NDArray[Any]
@@ -54,7 +54,7 @@ class Runtime(Plugin, ABC):
     Class attributes:
         formats: Names of the formats it loads. One of your own is known once its class is: define or import the class
             (`edgerig.formats.Format`) in the runtime's module.
-        invoke_method: What exactly lies between the two clock readings of an inference.
+        invoke_method: What exactly happens between the two clock readings of an inference.
         one_thread: Whether it cannot use more than one thread.
         resizes_batch: Whether it can set the batch of a network; its settings are `ResizableSettings` then.
     """
@@ -68,7 +68,7 @@ class Runtime(Plugin, ABC):
 
     load_seconds: float = 0.0
     _loaded = False
-    #: The inputs, and the hot loop's calls once they are needed: both cost more than a small network.
+    #: The inputs, and the hot loop's calls, computed on first use: both take longer than a small network.
     _specs: tuple[TensorSpec, ...] = ()
     _bound: Calls | None = None
 
@@ -102,7 +102,7 @@ class Runtime(Plugin, ABC):
 
         Raises:
             MissingExtraError: The engine is not installed.
-            InferenceError: The engine refuses the file; its own words are in the message.
+            InferenceError: The engine refuses the file; its own message is included.
         """
         self.require()
         self.close()
@@ -171,7 +171,7 @@ class Runtime(Plugin, ABC):
         keep, clock = results.append, time.perf_counter_ns
         set_inputs, invoke, get_outputs = self._bound or self._bind_calls()
         try:
-            # The loop that everything is judged by: two clock readings and three calls a sample, nothing else.
+            # The timed loop, kept minimal: two clock readings and three calls per sample, nothing else.
             for index, sample in enumerate(zip(*batches, strict=True)):
                 set_inputs(sample)
                 start = clock()
@@ -185,13 +185,13 @@ class Runtime(Plugin, ABC):
         return RunResult(self._join(results), times)
 
     def run_one(self, sample: Sequence[Array]) -> tuple[int, Sequence[Array]]:
-        """Run one sample that is known to fit: what `run` does without its checks, which take longer than the rest.
+        """Run one sample that is known to fit: `run` without its checks, which take longer than the rest.
 
         Args:
             sample: For each input tensor an array of exactly its shape and dtype, contiguous.
 
         Returns:
-            The inference time in ns, and for each output tensor an array as the engine gives it, batch axis included.
+            The inference time in ns, and for each output tensor an array as the engine returns it, with the batch axis.
 
         Raises:
             InferenceError: The engine failed, or no network is loaded.
@@ -215,10 +215,10 @@ class Runtime(Plugin, ABC):
         return self._bound
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
-        """Seconds an inference for each operator, over the first `PROFILE_SAMPLES` of the samples.
+        """Seconds per inference of each operator, over the first `PROFILE_SAMPLES` of the samples.
 
-        It is a pass of its own, apart from `run`, because profiling slows an engine down. An operator's time is a
-        mean: engines tell whole microseconds, and a mean of many is finer than that.
+        It is a pass of its own, separate from `run`, because profiling slows an engine down. An operator's time is a
+        mean: engines report whole microseconds, and a mean of many is finer than that.
         """
         self._need_loaded("profile")
         some = [array[:PROFILE_SAMPLES] for array in inputs]
@@ -231,12 +231,12 @@ class Runtime(Plugin, ABC):
             return Unavailable(f"{self.name} failed while profiling: {_first_line(error)}")
 
     def memory(self) -> dict[str, Quantity]:
-        """What the engine itself knows about its memory in bytes, by name (``arena``, ``peak``)."""
+        """The engine's own figures of its memory in bytes, by name (``arena``, ``peak``)."""
         self._need_loaded("memory")
         return self._memory()
 
     def close(self) -> None:
-        """Let go of the network."""
+        """Release the network."""
         if self._loaded:
             self._loaded, self._bound = False, None
             self._close()
@@ -247,10 +247,10 @@ class Runtime(Plugin, ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # ---- what a subclass fills in
+    # ---- for subclasses
 
     def _prepare(self, path: Path) -> None:
-        """What comes before the network and is no part of its load time: import the engine, look at the file."""
+        """The steps before loading that do not count as load time: import the engine, check the file."""
 
     @abstractmethod
     def _load(self, path: Path) -> None: ...
@@ -281,7 +281,7 @@ class Runtime(Plugin, ABC):
             raise InferenceError(f"{type(self).__name__}.{what}: no network is loaded.", "Call load() first.")
 
     def _join(self, results: list[Sequence[Array]]) -> tuple[Array, ...]:
-        """One array (n, ...) for each output out of n lists of outputs."""
+        """One array (n, ...) for each output from n lists of outputs."""
         if len(results) == 1:
             return tuple(array if array.shape[:1] == (1,) else array[None] for array in results[0])
         joined = []
@@ -323,7 +323,7 @@ class Runtime(Plugin, ABC):
 
 
 def operator_time(seconds: float, method: str, clock: str, n: int) -> Quantity:
-    """An operator's mean time out of ``n`` that the engine cut to whole microseconds each."""
+    """An operator's mean time over ``n`` times that the engine truncated to whole microseconds each."""
     if seconds < SHORTEST_OPERATOR:
         return Unavailable("shorter than the profiler's resolution of 1 us")
     method += "; single times are whole microseconds"
@@ -332,7 +332,7 @@ def operator_time(seconds: float, method: str, clock: str, n: int) -> Quantity:
 
 @lru_cache(64)
 def _dtype_name(dtype: np.dtype[Any]) -> str:
-    """A dtype's name, which numpy puts together anew each time."""
+    """A dtype's name, cached because numpy composes it at each access."""
     return dtype.name
 
 

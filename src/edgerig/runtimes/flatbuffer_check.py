@@ -1,7 +1,7 @@
-"""Looks through a TFLite file before an engine that would die of a corrupt one gets to see it.
+"""Checks a TFLite file before it is passed to an engine that crashes on a corrupt one.
 
-It does so in a process of its own (``python -m edgerig.runtimes.flatbuffer_check``): the memory and the time that it
-takes are no part of the engine's.
+It runs in a separate process (``python -m edgerig.runtimes.flatbuffer_check``), so that its memory and time do not
+count as the engine's.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from edgerig.errors import InferenceError
 
 IDENTIFIER = b"TFL3"
 HINT = "The file is corrupt or was cut short: copy it again, or make it anew."
-#: Seconds after which the child is given up.
+#: Seconds after which the child is ended.
 TIMEOUT = 120.0
-#: Where QuantizationParameters keep their ``quantized_dimension`` in the schema (4 + 2 * its number).
+#: Offset of ``quantized_dimension`` in the vtable of QuantizationParameters (4 + 2 * its number in the schema).
 _AXIS_FIELD = 16
 
 
@@ -55,16 +55,16 @@ def check_file(path: Path, schema: str) -> tuple[list[str], list[str]]:
 
 
 def verify_with_litert(data: bytes, model: Any) -> None:
-    """Let LiteRT, where it is installed, verify the file ``data`` and work out its shapes.
+    """Let LiteRT, where it is installed, verify the file ``data`` and compute its shapes.
 
-    It is exact where a reader in Python is lenient, and it computes the shapes that TFLite Micro believes unseen.
+    It is strict where a reader in Python is lenient, and it computes the shapes that TFLite Micro trusts unchecked.
 
     Args:
         data: The content of the file.
-        model: What `check_tflite` made of it.
+        model: The result of `check_tflite`.
 
     Raises:
-        InferenceError: LiteRT finds it invalid, or a tensor's shape is not what its operator makes.
+        InferenceError: LiteRT finds it invalid, or a tensor's shape differs from the one that its operator computes.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -76,13 +76,13 @@ def verify_with_litert(data: bytes, model: Any) -> None:
         interpreter.allocate_tensors()
         details = interpreter.get_tensor_details()
     except (ValueError, RuntimeError) as error:
-        # Operators of TFLite Micro alone, such as those for audio, are custom ones for LiteRT.
+        # Operators that only TFLite Micro has, such as those for audio, are custom ones for LiteRT.
         if "custom op" in str(error):
             return
         raise InferenceError(f"It is a damaged TFLite file: {str(error).splitlines()[0]}.", HINT) from error
     tensors = model.subgraphs[0].tensors
     for detail in details:
-        # LiteRT's kernels add scratch tensors behind those of the file.
+        # LiteRT's kernels append scratch tensors to those of the file.
         if detail["index"] < len(tensors):
             shape = [int(size) for size in _list(tensors[detail["index"]].shape)]
             built = [int(size) for size in detail["shape"]]
@@ -95,7 +95,7 @@ def verify_with_litert(data: bytes, model: Any) -> None:
 
 
 def with_axes_of_vectors(data: bytes) -> bytes:
-    """The file with 0 as the axis along which vectors are quantized: they have no other.
+    """The file with 0 as the quantized axis of vectors, the only one that they have.
 
     Some converters gave a bias the axis of the weights that it belongs to. LiteRT refuses such a file; TFLite Micro
     never looks at the axis of a bias.
@@ -114,7 +114,7 @@ def with_axes_of_vectors(data: bytes) -> bytes:
 
 
 def check_tflite(data: bytes, schema: Any) -> Any:
-    """Read every table of the file ``data`` and see that its indices and sizes fit.
+    """Read every table of the file ``data`` and check that its indices and sizes fit.
 
     Args:
         data: The content of the file.
@@ -131,7 +131,7 @@ def check_tflite(data: bytes, schema: Any) -> Any:
     try:
         model = schema.ModelT.InitFromPackedBuf(data, 0)
     except Exception as error:
-        # The generated reader has no errors of its own: struct.error, IndexError, UnicodeDecodeError, MemoryError ...
+        # The generated reader has no error class: struct.error, IndexError, UnicodeDecodeError, MemoryError ...
         raise InferenceError(f"It is a damaged TFLite file: {error or type(error).__name__}.", HINT) from error
     fault = _fault(model, schema)
     if fault is not None:
@@ -143,7 +143,7 @@ def _fault(model: Any, schema: Any) -> str | None:
     if not model.subgraphs or not model.buffers or not model.operatorCodes:
         return "it has no graph, no buffers or no operator codes"
     for index, buffer in enumerate(model.buffers):
-        # Offset and size are set where the content lies behind the flatbuffer, as LiteRT allows for large files.
+        # Offset and size are set where the content is after the flatbuffer, which LiteRT allows for large files.
         if buffer is not None and (getattr(buffer, "offset", 0) > 1 or getattr(buffer, "size", 0) > 1):
             return f"buffer {index} lies outside of the flatbuffer, where this engine does not look"
     sizes = _item_sizes(schema)
@@ -177,7 +177,7 @@ def _tensor_fault(tensor: Any, buffers: list[Any], sizes: dict[int, float]) -> s
         return f"has the shape {shape}"
     buffer = buffers[tensor.buffer]
     content = None if buffer is None else buffer.data
-    # Sparse tensors, and types of no fixed size such as strings, hold what their shape does not tell.
+    # The shape of sparse tensors, and of types without a fixed size such as strings, does not determine their size.
     if content is None or len(content) == 0 or tensor.sparsity is not None or tensor.type not in sizes:
         return None
     needed = math.ceil(math.prod(shape) * sizes[tensor.type])

@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite), by its interpreter."""
+"""LiteRT (formerly TensorFlow Lite), through its interpreter."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _check_outputs(details: Sequence[dict[str, Any]], batch: int) -> None:
 
 
 def tensor_spec(detail: dict[str, Any]) -> TensorSpec:
-    """A tensor as the interpreters of TensorFlow Lite's family describe it."""
+    """A tensor from its description by the interpreters of TensorFlow Lite's family."""
     return TensorSpec(
         name=detail.get("name", ""),
         shape=tuple(int(size) for size in detail["shape"]),

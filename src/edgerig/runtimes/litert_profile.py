@@ -1,7 +1,7 @@
-"""LiteRT's per-operator profile, by the C interface of the library in its wheel.
+"""LiteRT's per-operator profile, through the C interface of the library in its wheel.
 
 LiteRT's Python interface has no profiler, but ``libLiteRt.so`` does. Its C interface is not stable and a wrong call
-ends the process, so that this runs in a process of its own (``python -m edgerig.runtimes.litert_profile``) and only
+ends the process, so that this runs in a separate process (``python -m edgerig.runtimes.litert_profile``) and only
 with versions of the wheel whose interface is known.
 """
 
@@ -26,9 +26,9 @@ from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, operator_time
 
-#: Versions of ai-edge-litert that the calls below were tried with.
+#: Versions of ai-edge-litert for which the calls below were tested.
 KNOWN_VERSIONS = ("2.3.0",)
-#: Seconds after which the child is given up.
+#: Seconds after which the child is ended.
 TIMEOUT = 120.0
 WARM_UP = 5
 METHOD = (
@@ -38,7 +38,7 @@ METHOD = (
 
 _CPU = 1
 _LOCK_WRITE = 1
-#: Room for a LiteRtRankedTensorType, which is smaller.
+#: Size reserved for a LiteRtRankedTensorType, which is smaller.
 _TYPE_BYTES = 512
 
 #: A row of the profile's first table: type, start, first, average in ms, share, cumulated share, memory, calls, name.
@@ -83,7 +83,7 @@ def profile(
 
 
 def parse_summary(text: str) -> list[LayerTime] | Unavailable:
-    """The operators in LiteRT's text table, in the order in which they ran."""
+    """The operators in LiteRT's text table, in the order of execution."""
     table = text.partition("Run Order")[2].partition("Top by Computation Time")[0]
     rows = [match for match in map(_ROW.match, table.splitlines()) if match]
     if not rows:
@@ -110,7 +110,7 @@ def _time(row: re.Match[str], total_us: float | None) -> Quantity:
     return operator_time(us * 1e-6, METHOD, "LiteRT's steady clock", calls)
 
 
-# ---- what runs in the child
+# ---- executed in the child
 
 
 class _Library:
@@ -128,14 +128,14 @@ class _Library:
             raise RuntimeError(f"{name} gave status {status}")
 
     def make(self, name: str, *arguments: Any) -> ctypes.c_void_p:
-        """Call a function whose last argument takes what it made."""
+        """Call a function whose last argument receives the created object."""
         handle = ctypes.c_void_p()
         self(name, *arguments, ctypes.byref(handle))
         return handle
 
 
 def summary(path: Path, threads: int, names: Sequence[str], samples: Sequence[Array]) -> str:
-    """LiteRT's text tables for one run a sample. May end the process."""
+    """LiteRT's text tables for one run per sample. May crash the process."""
     call = _Library()
     content = path.read_bytes()
     memory = ctypes.create_string_buffer(content, len(content))
@@ -145,7 +145,7 @@ def summary(path: Path, threads: int, names: Sequence[str], samples: Sequence[Ar
     signature = call.make("LiteRtGetModelSignature", model, ctypes.c_size_t(0))
     inputs, input_names = _buffers(call, environment, compiled, signature, "Input")
     outputs, _ = _buffers(call, environment, compiled, signature, "Output")
-    # A signature may name the inputs in another order than the graph.
+    # The order of the inputs in a signature may differ from the graph's.
     order = [names.index(name) for name in input_names] if sorted(names) == sorted(input_names) else range(len(names))
     zero, counts = ctypes.c_size_t(0), (ctypes.c_size_t(len(inputs)), ctypes.c_size_t(len(outputs)))
 
@@ -175,7 +175,7 @@ def _options(call: _Library, threads: int) -> ctypes.c_void_p:
         (b"runtime_options_string", b"enable_profiling = true\n"),
         (b"xnnpack", b"num_threads = %d\n" % threads),
     ):
-        # The library frees the text by the function that comes with it.
+        # The library provides the function that frees the text.
         text = ctypes.c_void_p(libc.strdup(toml))
         opaque = call.make("LiteRtCreateOpaqueOptions", name, text, ctypes.cast(libc.free, ctypes.c_void_p))
         call("LiteRtAddOpaqueOptions", options, opaque)

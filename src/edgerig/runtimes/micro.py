@@ -1,4 +1,4 @@
-"""Networks as plain C made by edgerig's own compiler: on boards a part of the firmware, on this machine a library."""
+"""Networks as plain C of edgerig's own compiler: on boards a part of the firmware, on this machine a library."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 
-#: Seconds that the C compiler may take.
+#: Time limit of the C compiler, in seconds.
 PATIENCE = 300.0
 _PREFIX = "model"
 _METHOD = "as the compiler planned it; the same on every processor"
 
 
 class MicroSettings(RuntimeSettings, frozen=True, kw_only=True):
-    """Settings of edgerig's own C. On boards the target's settings say how the firmware is built, and not these."""
+    """Settings of edgerig's own C. On boards the target's settings, not these, define how the firmware is built."""
 
     level: Annotated[
         Literal["0", "1", "2", "3", "s"],
@@ -56,7 +56,7 @@ class Micro(Runtime):
     """C made by edgerig, with no interpreter.
 
     On the targets ``sim:``, ``qemu:`` and ``serial:`` it is built into a board's firmware. On this machine the portable
-    kernels are compiled with its C compiler, and called: the outputs are those of every board.
+    kernels are compiled with its C compiler, and called: the outputs equal those of every board.
     """
 
     name = "micro"
@@ -83,7 +83,7 @@ class Micro(Runtime):
         return __version__
 
     def _prepare(self, path: Path) -> None:
-        """Compile to C, and that to a library: the part that a board has behind it when its firmware is built."""
+        """Compile to C, and that to a library: on a board, this happens when its firmware is built."""
         from edgerig.micro import Options, compile_model
 
         try:
@@ -94,7 +94,7 @@ class Micro(Runtime):
         work = Path(self._folder.name)
         source.write(work / "c")
         self._manifest = source.manifest
-        # A name of its own, or a second network in this process would be the first one.
+        # A unique name: otherwise a second network in this process would be the first one again.
         self._file = work / "network.so"
         build_library(sorted((work / "c").rglob("*.c")), self._file, self.settings.level)
 
@@ -182,7 +182,7 @@ def build_library(sources: Sequence[Path], output: Path, level: str) -> None:
 
     Raises:
         MissingProgramError: There is no C compiler.
-        InferenceError: It fails.
+        InferenceError: The compiler fails.
     """
     words = c_compiler()
     if words is None:
@@ -212,7 +212,7 @@ def _no_compiler() -> MissingProgramError:
 
 
 def c_compiler() -> list[str] | None:
-    """The command of a C compiler for this machine: its own, else ziglang's; None if there is none."""
+    """The command of a C compiler for this machine: the system's, else ziglang's; None if there is none."""
     for name in ("cc", "gcc", "clang"):
         program = shutil.which(name)
         if program is not None:

@@ -25,7 +25,7 @@ DTYPES = {
     "tensor(int32)": "int32", "tensor(uint32)": "uint32", "tensor(int64)": "int64", "tensor(uint64)": "uint64",
 }  # fmt: skip
 
-#: Share of the sorted samples left out at each end of an operator's mean.
+#: Share of the sorted samples that is left out at each end of an operator's mean.
 TRIM = 0.05
 PROFILE_METHOD = (
     "ONNX Runtime's own profiler in a session of its own; mean without the 5 % shortest and longest; about 1.5 us of "
@@ -81,14 +81,14 @@ class OnnxRuntime(Runtime):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.settings.threads
         options.inter_op_num_threads = 1
-        # Warnings about optimizations that did not apply would drown what a user needs to see.
+        # Warnings about optimizations that did not apply would hide those that matter to a user.
         options.log_severity_level = 3
         return options
 
     def _open(self, options: Any) -> Any:
         import onnxruntime
 
-        # With a fallback, a file that is refused is tried twice, and the first refusal goes to standard output.
+        # With a fallback, a refused file is tried twice, and the first error goes to standard output.
         return onnxruntime.InferenceSession(
             str(self._path), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
@@ -106,7 +106,7 @@ class OnnxRuntime(Runtime):
         """The hot loop's calls; the buffers live as long as the calls do."""
         binding = session.io_binding()
         places = [np.zeros(spec.shape, spec.dtype) for spec in self._input_specs]
-        # None for an output whose shape only the engine knows: it makes room for that itself.
+        # None for an output whose shape only the engine knows: the engine allocates it.
         results = [None if -1 in spec.shape else np.zeros(spec.shape, spec.dtype) for spec in self._output_specs]
         free = [spec.name for spec, buffer in zip(self._output_specs, results, strict=True) if buffer is None]
         for spec, buffer in zip(self._input_specs, places, strict=True):
@@ -155,7 +155,7 @@ class OnnxRuntime(Runtime):
 def _fixed(
     places: Sequence[Array], results: Sequence[Array]
 ) -> tuple[Callable[[Sequence[Array]], object], Callable[[], Sequence[Array]]]:
-    """What sets the inputs and gets the outputs where all shapes are known."""
+    """The functions that set the inputs and get the outputs where all shapes are known."""
     if len(places) == 1 and len(results) == 1:
         (target,), (result,) = places, results
 
@@ -178,12 +178,12 @@ def _fixed(
 
 
 def _general(binding: Any, places: Sequence[Array], free: Sequence[str]) -> Callable[[Sequence[Array]], object]:
-    """What sets the inputs where ``free`` outputs have shapes that only the engine knows."""
+    """The function that sets the inputs where ``free`` outputs have shapes that only the engine knows."""
 
     def set_inputs(sample: Sequence[Array]) -> None:
         for target, value in zip(places, sample, strict=True):
             target[...] = value
-        # What the engine made for the last sample would be used again, whatever the shape is now.
+        # Otherwise the engine would reuse the output of the last sample, whatever the shape is now.
         for name in free:
             binding.bind_output(name, "cpu")
 
@@ -191,7 +191,7 @@ def _general(binding: Any, places: Sequence[Array], free: Sequence[str]) -> Call
 
 
 def _reader(binding: Any, results: Sequence[Array | None]) -> Callable[[], Sequence[Array]]:
-    """What gets the outputs, those without a buffer from the engine."""
+    """The function that gets the outputs, those without a buffer from the engine."""
 
     def get_outputs() -> Sequence[Array]:
         values = binding.get_outputs()
@@ -240,12 +240,12 @@ def _output(node: Any, batches: set[str | None], batch: int = 1) -> TensorSpec:
         size if isinstance(size, int) else batch if axis == 0 and size in batches else -1
         for axis, size in enumerate(node.shape)
     ]
-    # A shape that is not stated at all looks like that of a scalar.
+    # A missing shape looks like that of a scalar.
     return TensorSpec(name=node.name, shape=tuple(shape) or (-1,), dtype=DTYPES[node.type])
 
 
 def _layers(nodes: list[dict[str, Any]], skip: int) -> list[LayerTime]:
-    """Operators in the order in which they ran first, with their times but for the first ``skip`` runs."""
+    """Operators in the order of their first execution, with their times except for the first ``skip`` runs."""
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for event in nodes:
         runs.setdefault((event["args"].get("node_index", ""), event["name"]), []).append(event)

@@ -1,4 +1,4 @@
-"""What native code writes to file descriptor 2."""
+"""Captures output of native code on file descriptor 2."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def captured_stderr() -> Iterator[Callable[[], str]]:
-    """Catch what native code writes to file descriptor 2; the function tells it after the block.
+    """Capture what native code writes to file descriptor 2; the function returns it after the block.
 
-    The descriptor belongs to the whole process: other threads' words are caught, too.
+    The descriptor belongs to the whole process: output of other threads is captured, too.
     """
     with tempfile.TemporaryFile() as file:
         caught = ""

@@ -1,4 +1,4 @@
-"""TFLite Micro on the host: the reference kernels that boards run, with the arena that they would need."""
+"""TFLite Micro on the host: the reference kernels that boards run, with the arena size that they would need."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from edgerig.runtimes.litert import tensor_spec
 from edgerig.runtimes.stderr import captured_stderr
 from edgerig.runtimes.tflm_arena import arena_for, reason
 
-#: The arena to begin with, in bytes.
+#: Initial size of the arena, in bytes.
 FIRST_ARENA = 1 << 18
-#: No microcontroller has more, and a host may run out.
+#: Largest arena in bytes: no microcontroller has more, and a host could run out of memory.
 LARGEST_ARENA = 1 << 31
 #: The reader of TFLite files in the wheel.
 SCHEMA = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
@@ -70,10 +70,10 @@ class Tflm(Runtime):
             raise _refused(path.name, error.message.rstrip(".")) from error
 
     def _load(self, path: Path) -> None:
-        # The interpreter reads the weights where they lie.
+        # The interpreter reads the weights in place.
         self._data = path.read_bytes()
         self._interpreter = _interpreter(self._data, path.name, self._arena)
-        # An index beyond these ends the process.
+        # An index beyond these crashes the process.
         self._input_specs, self._output_specs = (
             tuple(msgspec.structs.replace(tensor_spec(details(index)), name=name) for index, name in enumerate(names))
             for names, details in zip(

@@ -1,7 +1,7 @@
-"""Tries in a process of its own which arena a network needs (``python -m edgerig.runtimes.tflm_arena``).
+"""Finds the arena size of a network in a separate process (``python -m edgerig.runtimes.tflm_arena``).
 
-Kernels of TFLite Micro do not all look whether they were given memory: an arena that is a little too small ends the
-process. One that is far too small is an error, and says so in words.
+Not all kernels of TFLite Micro check whether they got memory: an arena that is slightly too small crashes the process.
+One that is far too small gives an error message.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from edgerig.errors import InferenceError
 from edgerig.runtimes.stderr import captured_stderr
 
-#: Seconds after which a child is given up.
+#: Seconds after which a child is ended.
 TIMEOUT = 120.0
-#: What TFLite Micro says where the arena was too small; anything else is not mended by a larger one.
+#: TFLite Micro's message for an arena that is too small; a larger arena does not help with any other error.
 TOO_SMALL = re.compile(r"Failed to (allocate|resize buffer)|Too many buffers|missing: \d+")
 
 
@@ -27,7 +27,7 @@ def arena_for(path: Path, first: int, largest: int) -> int:
     """The size in bytes of an arena in which the network ``path`` fits: ``first``, doubled as often as necessary.
 
     Raises:
-        InferenceError: TFLite Micro refuses the network, or none up to ``largest`` bytes is enough; in its words.
+        InferenceError: TFLite Micro refuses the network, or up to ``largest`` bytes are not enough; in its words.
     """
     size = first
     while True:
@@ -42,7 +42,7 @@ def arena_for(path: Path, first: int, largest: int) -> int:
             return int(last["fits"])
         if "refused" in last:
             raise InferenceError(last["refused"])
-        # The child died of the size that it told last.
+        # The child crashed with the size that it reported last.
         tried = int(last.get("try", size))
         if done.returncode >= 0 or not lines:
             words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
@@ -53,7 +53,7 @@ def arena_for(path: Path, first: int, largest: int) -> int:
 
 
 def attempts(data: bytes, first: int, largest: int, tell: Any) -> None:
-    """Give TFLite Micro larger and larger arenas for the file ``data``; ``tell`` hears of each before it is tried."""
+    """Try larger and larger arenas for the file ``data``; ``tell`` is called with each size before it is tried."""
     from tflite_micro import runtime
 
     size = first
@@ -73,13 +73,13 @@ def attempts(data: bytes, first: int, largest: int, tell: Any) -> None:
 
 
 def reason(words: str) -> str:
-    """The first line that says why, without the place in TFLite Micro's sources."""
+    """The first line with the reason, without the position in TFLite Micro's sources."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return re.sub(r"^tensorflow/\S+?\.cc:?\d*\s*", "", lines[0]).rstrip(".") if lines else ""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """``PATH FIRST LARGEST``: one JSON object a line, the last of which is the answer."""
+    """``PATH FIRST LARGEST``: one JSON object per line, the last of which is the answer."""
     path, first, largest = arguments
 
     def tell(what: dict[str, Any]) -> None:

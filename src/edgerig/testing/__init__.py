@@ -1,4 +1,4 @@
-"""Contract tests for plugin authors: subclass one, give its fixture, and your plugin proves itself.
+"""Contract tests for plugin authors: subclass one and provide its fixtures to test your plugin.
 
 They need pytest, which is no dependency of edgerig.
 """

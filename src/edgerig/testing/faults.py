@@ -1,4 +1,4 @@
-"""A runtime that goes wrong on request: for tests of whatever stands around a runtime.
+"""A runtime that fails on request, to test the code around a runtime.
 
 It is named as ``edgerig.testing.faults:Faulty``, takes any file as a network, and doubles its input of shape (1, 4).
 """
@@ -27,7 +27,7 @@ Y = TensorSpec("y", (1, 4), "float32")
 
 
 class FaultySettings(RuntimeSettings, frozen=True, kw_only=True):
-    """What goes wrong, and when."""
+    """The fault, and when it occurs."""
 
     fault: Annotated[
         Literal["none", "abort", "exit", "hang", "raise", "nan", "stop", "vary"],
@@ -47,7 +47,7 @@ class FaultySettings(RuntimeSettings, frozen=True, kw_only=True):
 
 
 class Faulty(Runtime):
-    """Doubles its input, until it goes wrong."""
+    """Doubles its input, until its fault occurs."""
 
     name = "faulty"
     summary = "goes wrong on request"
@@ -68,7 +68,7 @@ class Faulty(Runtime):
             self._go_wrong()
 
     def _counted(self) -> bool:
-        """Whether this process, the latest of those that are counted, is to go wrong."""
+        """Whether this process, the latest of those that are counted, is to fail."""
         if not self.settings.counter:
             return True
         path = Path(self.settings.counter)
@@ -119,14 +119,14 @@ class Faulty(Runtime):
 
 
 class MisclockedSettings(FaultySettings, frozen=True, kw_only=True):
-    """What its clock tells."""
+    """The fault of its clock."""
 
     factor: Annotated[float, msgspec.Meta(description="times told for each that passed", gt=0)] = 1.0
     processor: Annotated[bool, msgspec.Meta(description="tell the processor's time only")] = False
 
 
 class Misclocked(Faulty):
-    """Doubles its input, by a clock that runs too fast, or too slow, or while it works only."""
+    """Doubles its input, with a clock that runs too fast, or too slow, or only while it works."""
 
     name = "misclocked"
     Settings = MisclockedSettings

@@ -1,4 +1,4 @@
-"""A pytest plugin: the fixture and the marker ``edgerig_gate`` hold a rig against a baseline within a test.
+"""A pytest plugin: the fixture and the marker ``edgerig_gate`` check a rig against a baseline within a test.
 
 ::
 
@@ -21,20 +21,20 @@ MARKER = (
     "edgerig_gate(rig, baseline, out=None, only=(), settings=(), inconclusive='fail'): what the fixture edgerig_gate "
     "measures and compares; inconclusive is fail, pass, skip or retry"
 )
-#: What becomes of a test whose gate is not certain.
+#: The outcome of a test whose gate is inconclusive.
 WAYS = ("fail", "pass", "skip", "retry")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", MARKER)
 
 
 class GateRunner:
-    """Runs gates for one test; what its marker says stands where a call says nothing.
+    """Runs gates for one test; arguments that a call lacks are taken from the marker.
 
     Args:
-        root: Where relative paths begin. out: where to measure to, if nobody says. given: the marker's arguments.
+        root: Base folder of relative paths. out: default folder to measure into. given: the marker's arguments.
     """
 
     def __init__(self, root: Path, out: Path, given: dict[str, Any]) -> None:
@@ -44,14 +44,14 @@ class GateRunner:
         """Measure ``rig`` and compare it with a baseline.
 
         Args:
-            rig: The rig file. options: ``baseline``, a bundle's folder; ``out``, where to measure to; ``only``,
+            rig: The rig file. options: ``baseline``, a bundle's folder; ``out``, the folder to measure into; ``only``,
                 patterns of cell ids; ``settings``, such as ``"gate.latency=25 %"``; ``inconclusive``.
 
         Returns:
-            All checks, if every limit is kept, or what is not certain may pass.
+            All checks, if every limit is kept, or inconclusive ones may pass.
 
         Raises:
-            pytest.fail.Exception: A limit is exceeded, or that is not certain; the message is the table.
+            pytest.fail.Exception: A limit is exceeded, or a check is inconclusive; the message is the table.
             EdgerigError: Nothing could be measured.
         """
         from edgerig.engine.api import plan
@@ -77,7 +77,7 @@ class GateRunner:
 
 @pytest.fixture
 def edgerig_gate(request: pytest.FixtureRequest, tmp_path: Path) -> GateRunner:
-    """Call it to hold the marker's rig against its baseline; it fails the test if that has become worse."""
+    """Call it to check the marker's rig against its baseline; it fails the test after a regression."""
     marker = request.node.get_closest_marker("edgerig_gate")
     given = dict(marker.kwargs) if marker is not None else {}
     if marker is not None and marker.args:

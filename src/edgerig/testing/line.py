@@ -1,4 +1,4 @@
-"""A serial line that is not there: a pseudo-terminal at each end, and a thread between them that spoils bytes.
+"""A simulated serial line: a pseudo-terminal at each end, and a thread between them that corrupts bytes.
 
 ::
 
@@ -23,12 +23,12 @@ _CHUNK = 4096
 
 
 class Line:
-    """Two pseudo-terminals, and a thread that passes bytes on between them.
+    """Two pseudo-terminals, and a thread that relays bytes between them.
 
     Args:
-        to: The path of a terminal that is there already and is to be the device's end.
+        to: The path of an existing terminal to use as the device's end.
         flip, drop, insert, double: Probabilities that a byte has one bit flipped, is lost, is followed by a random
-            byte, comes twice.
+            byte, is repeated.
         seed: Of the faults.
 
     Attributes:
@@ -59,11 +59,11 @@ class Line:
 
     @property
     def tried(self) -> int:
-        """Faults so far."""
+        """Number of faults so far."""
         return sum(self.counts.values())
 
     def unplug(self) -> None:
-        """What the host sees when the cable is pulled out of its port."""
+        """Simulate that the cable is pulled out of the host's port."""
         self.close()
 
     def inject(self, data: bytes) -> None:
@@ -89,7 +89,7 @@ class Line:
         ours, theirs = os.openpty()
         tty.setraw(theirs)
         os.set_blocking(ours, False)
-        # Kept open: a terminal that nobody has open gives an error instead of nothing.
+        # Kept open: reading from a terminal that no process has open fails.
         self._kept.append(theirs)
         return ours, os.ttyname(theirs)
 
@@ -99,7 +99,7 @@ class Line:
         poll = select.poll()
         while not self._stopping.is_set():
             for fd in other:
-                # Nothing is read for an end that takes nothing: so flow control reaches the sender.
+                # Nothing is read for an end that accepts nothing, so that flow control reaches the sender.
                 poll.register(fd, (select.POLLOUT if waiting[fd] else 0) | (0 if waiting[other[fd]] else select.POLLIN))
             for fd, event in poll.poll(100):
                 with contextlib.suppress(BlockingIOError):

@@ -1,6 +1,6 @@
-"""The promises of a compiler, as tests.
+"""The contract of a compiler, as tests.
 
-A plugin author subclasses `CompilerContract` in a test file and gives three fixtures::
+A plugin author subclasses `CompilerContract` in a test file and provides three fixtures::
 
     class TestMyCompiler(CompilerContract):
         @pytest.fixture(scope="class")
@@ -38,7 +38,7 @@ SCHEMES = {None, "float32", "float16", "dynamic", "int8", "int16x8"}
 
 
 class _Stopped(Progress):
-    """The user presses Ctrl-C as soon as something is under way."""
+    """The user presses Ctrl-C as soon as a task has begun."""
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
@@ -76,7 +76,7 @@ class CompilerContract:
         dataset: Dataset | None,
         tmp_path_factory: pytest.TempPathFactory,
     ) -> Artifact:
-        """What it makes, shared by the tests."""
+        """Its output, shared by the tests."""
         return compiler.compile(artifact, tmp_path_factory.mktemp("compiled"), dataset)
 
     def test_compiler_says_what_it_is(self, compiler: ModelCompiler) -> None:

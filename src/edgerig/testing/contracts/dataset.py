@@ -1,4 +1,4 @@
-"""The contract of a dataset: subclass `DatasetContract` and give the fixture ``dataset``.
+"""The contract of a dataset: subclass `DatasetContract` and provide the fixture ``dataset``.
 
 ::
 
@@ -20,7 +20,7 @@ from edgerig.plugins import Settings, describe
 
 
 class DatasetContract:
-    """What every dataset promises."""
+    """Tests that every dataset passes."""
 
     @pytest.fixture
     def dataset(self) -> Dataset:

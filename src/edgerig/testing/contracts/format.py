@@ -1,4 +1,4 @@
-"""The contract of a format: subclass `FormatContract`, give its fixtures, and pytest proves your format.
+"""The contract of a format: subclass `FormatContract` and provide its fixtures to test your format.
 
 ::
 
@@ -39,7 +39,7 @@ def _reason(path: Path) -> str | None:
 
 
 class FormatContract:
-    """What every format keeps to. A subclass gives the fixtures ``format`` and ``network``."""
+    """Tests that every format passes. A subclass provides the fixtures ``format`` and ``network``."""
 
     @pytest.fixture
     def format(self) -> Format:
@@ -157,7 +157,7 @@ class FormatContract:
         assert open_artifact(copy) == artifact, "the description is no part of the network"
 
     def test_what_is_cut_short_is_refused_in_words(self, format: Format, copy: Path) -> None:
-        """Whatever a damaged file makes of the reader, the user hears of an error of edgerig's that names the file."""
+        """Whatever error a damaged file causes in the reader, the user gets an edgerig error that names the file."""
         for member in format.files(copy):
             content = member.read_bytes()
             for size in (0, 1, len(content) // 2):

@@ -1,6 +1,6 @@
-"""The promises of a model, as tests.
+"""The contract of a model, as tests.
 
-A plugin author subclasses `ModelContract` in a test file and gives two fixtures::
+A plugin author subclasses `ModelContract` in a test file and provides two fixtures::
 
     class TestMyNet(ModelContract):
         @pytest.fixture(scope="class")
@@ -25,7 +25,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.plugins import Settings, describe
 
-#: Enough to see that weights move; few enough for a test.
+#: Enough epochs to change the weights; few enough for a test.
 BRIEF = TrainSettings(epochs=1, batch_size=8, train_samples=24)
 
 

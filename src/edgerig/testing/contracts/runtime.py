@@ -1,4 +1,4 @@
-"""The contract of a runtime: subclass `RuntimeContract`, give its fixtures, and pytest proves your runtime."""
+"""The contract of a runtime: subclass `RuntimeContract` and provide its fixtures to test your runtime."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def samples_for(specs: Sequence[TensorSpec], count: int, seed: int = 0) -> list[
 
 
 class RuntimeContract:
-    """What every runtime keeps to.
+    """Tests that every runtime passes.
 
-    A subclass gives the fixtures ``runtime`` (a fresh, empty one), ``network`` (a file it runs) and
-    ``wrong_network`` (a file of its format that is broken), and `reference`, which runs samples by the engine's own
+    A subclass provides the fixtures ``runtime`` (a new one without a network), ``network`` (a file it runs) and
+    ``wrong_network`` (a broken file of its format), and `reference`, which runs samples through the engine's own
     interface.
     """
 
@@ -59,7 +59,7 @@ class RuntimeContract:
         raise NotImplementedError
 
     def reference(self, path: Path, inputs: Sequence[Array]) -> list[Array]:
-        """The outputs, each (n, ...), of the samples by the engine's own interface."""
+        """The outputs, each (n, ...), of the samples from the engine's own interface."""
         raise NotImplementedError
 
     def test_the_class_declares_what_it_is(self, runtime: Runtime) -> None:

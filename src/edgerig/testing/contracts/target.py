@@ -1,6 +1,6 @@
-"""The promises of a target, as tests.
+"""The contract of a target, as tests.
 
-A plugin author subclasses `TargetContract` in a test file and gives two fixtures::
+A plugin author subclasses `TargetContract` in a test file and provides two fixtures::
 
     class TestMyBoard(TargetContract):
         @pytest.fixture(scope="class")
@@ -11,7 +11,7 @@ A plugin author subclasses `TargetContract` in a test file and gives two fixture
         @classmethod
         def deployment(cls): return Deployment(artifact, "my-runtime", {}, model)
 
-``deployment`` holds a network, how to run it, and a function that computes its outputs independently.
+``deployment`` has a network, how to run it, and a function that computes its outputs independently.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Deployment(msgspec.Struct):
     Attributes:
         artifact: Its file.
         runtime: The runtime's name; ``options`` are its settings.
-        outputs: From inputs, one array (n, ...) for each input tensor, to the outputs as they should be.
-        tolerance: How far outputs may be off.
+        outputs: From inputs, one array (n, ...) for each input tensor, to the expected outputs.
+        tolerance: Largest error of outputs.
     """
 
     artifact: Artifact

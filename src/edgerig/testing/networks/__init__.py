@@ -1,4 +1,4 @@
-"""Tiny networks, written directly as flatbuffers: to prove runtimes with, and to time loops with.
+"""Tiny networks, written directly as flatbuffers, to test runtimes and to time loops.
 
 They need ``flatbuffers`` and the schema inside the LiteRT wheel, both of the base install; `dense_onnx` needs onnx.
 """
@@ -54,7 +54,7 @@ def dense_tflite_int8(
 ) -> Path:
     """An int8 TFLite network ``W x + b``, quantized per tensor: int8 input (1, features), int8 output (1, classes).
 
-    Another ``input_quantization`` than that which the weights were made for gives a file that clamps its inputs.
+    An ``input_quantization`` other than the one that the weights were made for gives a file that clamps its inputs.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -92,7 +92,7 @@ def two_input_tflite(path: Path, features: int = 8, classes: int = 4, seed: int 
 
 
 def two_output_tflite(path: Path, features: int = 8, sizes: tuple[int, int] = (4, 3), seed: int = 0) -> Path:
-    """A float32 TFLite network of the outputs ``a`` and ``b``: dense layers of (1, features), by the seed and the next.
+    """A float32 TFLite network of the outputs ``a`` and ``b``: dense layers of (1, features), by ``seed`` and the next.
 
     Their sizes are ``sizes``.
     """
@@ -112,7 +112,7 @@ def two_output_tflite(path: Path, features: int = 8, sizes: tuple[int, int] = (4
 
 
 def channel_means_tflite(path: Path, shape: tuple[int, ...] = (1, 3, 5, 7)) -> Path:
-    """A float32 TFLite network of channels first: the mean of each channel, which says which one is brightest."""
+    """A float32 TFLite network with channels first: the mean of each channel, which shows the brightest one."""
     from ai_edge_litert import schema_py_generated as schema
 
     net = _TfliteNetwork(schema)

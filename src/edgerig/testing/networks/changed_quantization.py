@@ -1,4 +1,4 @@
-"""TFLite files with weights stored in another type, or with quantization that is not as it was: sound and unsound."""
+"""TFLite files with weights stored in another type, or with changed quantization: valid and invalid ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 Rng = np.random.Generator
 
-#: What a float constant may be stored as, and what DEQUANTIZE then reads.
+#: Storage types of a float constant, which DEQUANTIZE then reads.
 STORED = ("int8", "int8", "int8", "uint8", "float16")
 
 
 def dequantize_constants(data: bytes, seed: int) -> bytes:
-    """The float network ``data`` with its float constants stored as int8, uint8 or float16 behind a DEQUANTIZE each.
+    """The float network ``data`` with its float constants stored as int8, uint8 or float16, each before a DEQUANTIZE.
 
     int8 and uint8 get a scale for the whole tensor or one for each channel of any axis; zero points are 0, one for
-    all, or differ. The stored integers are random: the network computes something else than before.
+    all, or differ. The stored integers are random: the network computes other outputs than before.
     """
     from edgerig.compilers import flatbuffer
 
@@ -50,7 +50,7 @@ def dequantize_constants(data: bytes, seed: int) -> bytes:
 
 
 def change_quantization(data: bytes, seed: int) -> bytes:
-    """The file ``data`` with the scales, zero points, axis or shape of one or two tensors changed, soundly or not."""
+    """The file ``data`` with the scales, zero points, axis or shape of one or two tensors changed, validly or not."""
     from edgerig.compilers import flatbuffer
 
     rng = np.random.default_rng(seed)
@@ -107,7 +107,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _count(tensor: Any, rng: Rng) -> None:
-    """As many scales and zero points as some axis is long, or as none is."""
+    """As many scales and zero points as the length of some axis, or of none."""
     parameters = _parameters(tensor)
     shape = [int(size) for size in _listed(tensor.shape)]
     axis = int(rng.integers(max(len(shape), 1)))

@@ -1,4 +1,4 @@
-"""Sound TFLite files that no engine comes to an end with."""
+"""Valid TFLite files whose inference never ends."""
 
 from __future__ import annotations
 

@@ -60,14 +60,14 @@ class GeneratedNetwork:
         self.manifest, self.loaded = manifest, library
         name = manifest.name
         self._init = getattr(library, f"{name}_init")
-        #: One inference on the inputs of the last `run`, as far as it left them; for clocks.
+        #: One inference on the inputs of the last `run`, unless that overwrote them; for timing.
         self.invoke = getattr(library, f"{name}_run")
         self._input, self._output = getattr(library, f"{name}_input"), getattr(library, f"{name}_output")
         self._input.restype = self._output.restype = ctypes.c_void_p
         self.reset()
 
     def reset(self) -> None:
-        """Forget all state."""
+        """Reset all state."""
         self._init()
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -77,20 +77,20 @@ class GeneratedNetwork:
         return self.outputs()
 
     def set_inputs(self, inputs: Sequence[Array]) -> None:
-        """Write a sample to where the network reads it."""
+        """Write a sample to the network's input buffers."""
         for index, (array, spec) in enumerate(zip(inputs, self.manifest.inputs, strict=True)):
             data = np.ascontiguousarray(array, spec.dtype).tobytes()
             ctypes.memmove(self.address(index), data, spec.nbytes)
 
     def outputs(self) -> list[Array]:
-        """What the last inference made."""
+        """The outputs of the last inference."""
         return [
             np.frombuffer(ctypes.string_at(self._output(index), spec.nbytes), spec.dtype).reshape(spec.shape)
             for index, spec in enumerate(self.manifest.outputs)
         ]
 
     def address(self, index: int) -> int:
-        """Where an input lies."""
+        """The address of an input."""
         return int(self._input(index))
 
 
@@ -119,10 +119,10 @@ def run_sanitized(sources: Sequence[Source], samples: Sequence[Sequence[Sequence
     Args:
         sources: Networks of different names.
         samples: For each network its samples, each a list of inputs.
-        folder: Where to write and build.
+        folder: Folder to write and build in.
 
     Raises:
-        CompileError: The C compiler refuses the code or warns, or a sanitizer found something.
+        CompileError: The C compiler refuses the code or warns, or a sanitizer reports a fault.
     """
     names = [source.manifest.name for source in sources]
     calls = "".join(CALL.replace("@PU@", name.upper()).replace("@P@", name) for name in names)
@@ -142,7 +142,7 @@ def run_sanitized(sources: Sequence[Source], samples: Sequence[Sequence[Sequence
 
 
 def write_all(sources: Sequence[Source], folder: Path) -> list[Path]:
-    """Write the networks to folders of their names; the files to compile, each kernel once."""
+    """Write the networks to folders named after them; returns the files to compile, each kernel once."""
     units: dict[str, Path] = {}
     for source in sources:
         home = folder / source.manifest.name

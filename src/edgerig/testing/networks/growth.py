@@ -1,4 +1,4 @@
-"""How the work of a function grows with its input, in steps and not in seconds."""
+"""Measures how the work of a function grows with its input, in steps instead of seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = str(Path(__file__).parents[2])
 
 
 def steps(function: Callable[[], object]) -> int:
-    """Lines of edgerig's own code that ``function`` runs; each turn of a loop or comprehension counts."""
+    """Lines of edgerig's own code that ``function`` runs; each iteration of a loop or comprehension counts."""
     count = 0
 
     def local(frame: FrameType, event: str, argument: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Files as Keras 2 wrote them (model.save("x.h5")): configuration and weights put together by hand."""
+"""Files as Keras 2 wrote them (model.save("x.h5")), composed from configuration and weights."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def write_keras2(path: Path, config: dict[str, Any], weights: Weights, version: 
     """A .h5 file of Keras 2.
 
     Args:
-        path: Where to.
+        path: The path to write to.
         config: ``{"class_name": "Sequential", "config": ...}``.
         weights: For each layer, in the order of the file, names such as ``conv/kernel:0`` and values.
-        version: The version of Keras that it shall claim.
+        version: The version of Keras that the file states.
     """
     import h5py
 

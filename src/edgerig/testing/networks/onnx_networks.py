@@ -1,6 +1,6 @@
-"""ONNX networks as PyTorch's and scikit-learn's exporters write them, whose right answers are known.
+"""ONNX networks as PyTorch's and scikit-learn's exporters write them, with known correct outputs.
 
-They need the onnx package. `colour_images` are the samples that `torch_like_onnx` tells apart.
+They need the onnx package. `colour_images` are the samples that `torch_like_onnx` classifies.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Axes of an image batch as PyTorch has them, as names for those that are free.
+#: Axes of an image batch in PyTorch's order, with names for the free ones.
 Axes = tuple[int | str, int | str, int | str, int | str]
-#: Brightness that the colour of an image's class has over the others.
+#: How much brighter the colour of an image's class is than the others.
 CONTRAST = 100
 
 
 def colour_images(count: int, size: tuple[int, int], seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (n, height, width, 3) of noise with one brighter channel, and which: their class."""
+    """Images (n, height, width, 3) of noise with one brighter channel, and its index, which is their class."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     images = rng.integers(0, 256 - CONTRAST, (count, *size, 3), np.uint8)
@@ -28,7 +28,7 @@ def colour_images(count: int, size: tuple[int, int], seed: int = 0) -> tuple[NDA
 
 
 def torch_like_onnx(path: Path, axes: Axes = (1, 3, 5, 7), opset: int = 17, ir: int = 8) -> Path:
-    """A network that says which of three channels is brightest, in the form of PyTorch's exporter.
+    """A network that finds the brightest of three channels, in the form of PyTorch's exporter.
 
     Channels first, names such as ``input.1`` and ``onnx::Conv_12``, a Constant node, int64 arithmetic on shapes, an
     Identity before the output. A first axis that is a name is a free batch; other names are free axes.

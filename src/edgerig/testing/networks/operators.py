@@ -1,4 +1,4 @@
-"""Single operators for the C compiler: made from a seed, compiled with chosen kernels, run on a simulated Cortex-M7.
+"""Single operators for the C compiler: generated from a seed, compiled with chosen kernels, simulated on a Cortex-M7.
 
 ::
 
@@ -54,7 +54,7 @@ SECTIONS {
 
 @dataclass(frozen=True)
 class Case:
-    """Nodes that were compiled; ``reference`` runs them in numpy."""
+    """Compiled nodes; ``reference`` runs them in numpy."""
 
     name: str
     program: Program
@@ -66,9 +66,9 @@ class OperatorBench:
     """Programs of a few nodes each, built into one firmware for an STM32F746.
 
     Args:
-        folder: For C and objects.
-        compiler: Which C compiler.
-        cpu: What it compiles for, ``cortex-m4`` or ``cortex-m7``; the simulated processor runs both.
+        folder: Folder for C and objects.
+        compiler: The C compiler to use.
+        cpu: The target CPU, ``cortex-m4`` or ``cortex-m7``; the simulated processor runs both.
     """
 
     def __init__(self, folder: Path, compiler: Choice = "auto", cpu: str = "cortex-m7") -> None:
@@ -81,7 +81,7 @@ class OperatorBench:
         """Compile a chain of nodes.
 
         Raises:
-            CompileError: None of the kernels takes some node.
+            CompileError: No kernel accepts some node.
         """
         options = options or Options(cpu=self._cpu)
         name = f"case{len(self._cases)}"
@@ -112,7 +112,7 @@ class OperatorBench:
         return case
 
     def run(self, case: Case, *inputs: Array, fresh: bool = True) -> tuple[list[Array], int]:
-        """Outputs and instructions of one inference on the board; state is forgotten before if ``fresh``."""
+        """Outputs and instructions of one inference on the board; the state is reset before if ``fresh``."""
         board = self._board()
         if fresh:
             board.call(f"{case.name}_init")
@@ -126,7 +126,7 @@ class OperatorBench:
         return outputs, instructions
 
     def compare(self, case: Case, rng: np.random.Generator) -> int:
-        """Run on random input, assert that it is what the reference makes of it; the instructions.
+        """Run on random input, assert that the outputs equal the reference's; returns the instructions.
 
         int8 must be equal, float32 within 1e-5 of the largest output.
         """
@@ -165,7 +165,7 @@ class OperatorBench:
             f"-isystem{common / 'freestanding'}",
         )
         strict = (*flags, "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
-        # All constants in one go: half of the files.
+        # All constants in one file, which halves the number of files.
         everything = "".join(f'#include "{case.name}/weights.c"\n' for case in self._cases)
         (self._folder / "constants.c").write_text(everything)
         jobs = []
@@ -207,7 +207,7 @@ def random_conv(
     zero_points: tuple[int, int] = (-128, -128),
     depthwise: bool = False,
 ) -> Conv2D | DepthwiseConv2D:
-    """An int8 convolution whose outputs use most of their range.
+    """An int8 convolution whose outputs cover most of their range.
 
     Args:
         rng: Source of weights, bias and scales.
@@ -259,7 +259,7 @@ def in_float(node: Conv2D, rng: np.random.Generator) -> Conv2D:
 
 
 def pool_behind(node: Node) -> MaxPool2D:
-    """A 2x2 maximum, stride 2, of what ``node`` makes."""
+    """A 2x2 maximum, stride 2, of the output of ``node``."""
     _, height, width, channels = node.output.shape
     output = Value("z", (1, height // 2, width // 2, channels), node.output.dtype, node.output.quantization)
     return MaxPool2D("pool", 1, [node.output], [output], (2, 2), (2, 2))

@@ -1,4 +1,4 @@
-"""Networks run with garbage wherever the memory plan keeps nothing: the plan and the kernels put to the proof."""
+"""Runs networks with garbage in all unused memory of the plan, to test the plan and the kernels."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class _Layer(ctypes.Structure):
 
 
 class PoisonedNetwork:
-    """Runs a network layer by layer. Before each, all memory that holds nothing then is filled with garbage.
+    """Runs a network layer by layer. Before each, all memory that is unused then is filled with garbage.
 
-    A layer that reads what was never written, or is not kept any more, then gives another result; one that writes where
-    something else is kept is caught.
+    A layer that reads memory that was never written, or is no longer in use, gives another result; one that writes
+    outside of its buffers is detected.
     """
 
     def __init__(self, network: GeneratedNetwork) -> None:
@@ -39,16 +39,16 @@ class PoisonedNetwork:
         self._holds = [self._bytes(lambda piece, i=i: piece.first < i <= piece.last) for i in range(count)]  # type: ignore[misc]
         self._alive = [self._bytes(lambda piece, i=i: piece.first <= i <= piece.last) for i in range(count)]  # type: ignore[misc]
         if count:
-            # State, and inputs, are there before the first layer.
+            # State and inputs are live before the first layer.
             self._holds[0] |= self._bytes(lambda piece: piece.first == 0 and piece.last >= count)
             for start, spec in zip(plan.inputs, network.manifest.inputs, strict=True):
                 self._holds[0][start : start + spec.nbytes] = True
 
     def run(self, inputs: Sequence[Array], seed: int) -> list[Array]:
-        """One inference; ``seed`` makes the garbage.
+        """One inference; ``seed`` generates the garbage.
 
         Raises:
-            CompileError: A layer wrote where something else is kept.
+            CompileError: A layer wrote to memory of another buffer.
         """
         rng = np.random.default_rng(seed)
         self.network.set_inputs(inputs)

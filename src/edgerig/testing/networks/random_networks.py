@@ -1,4 +1,4 @@
-"""Small networks of well-known shapes with random weights: a ResNet, a MobileNetV2, a U-Net; int8 or float32."""
+"""Small networks of well-known architectures with random weights: a ResNet, a MobileNetV2, a U-Net; int8 or float32."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLAMPS = {"NONE": 0, "RELU": 1, "RELU6": 3}
 
 @dataclass(frozen=True)
 class Node:
-    """A tensor of the network that is put together: its index, shape and scale."""
+    """A tensor of the network under construction: its index, shape and scale."""
 
     index: int
     shape: tuple[int, ...]
@@ -28,7 +28,7 @@ class Node:
 
 
 class RandomNetwork:
-    """Layers by short calls; every activation gets a scale that its values fill."""
+    """Adds layers by short calls; every activation gets a scale that matches its range."""
 
     def __init__(self, dtype: str, seed: int = 0) -> None:
         self.net, self.dtype = TfliteBuilder(), dtype
@@ -143,7 +143,7 @@ class RandomNetwork:
         return y
 
     def join(self, x: Node, other: Node) -> Node:
-        """CONCATENATION of channels, behind a QUANTIZE that gives both one scale."""
+        """CONCATENATION of channels, after a QUANTIZE that gives both the same scale."""
         if self.dtype == "int8":
             same = self._like(other, x.shape)
             self.net.operator("QUANTIZE", [x.index], [same.index])
@@ -174,7 +174,7 @@ class RandomNetwork:
         return y
 
     def function(self, x: Node, op: str) -> Node:
-        """A function of one value: RELU, RELU6, TANH, LOGISTIC; the scale may stay for the first two."""
+        """A function of one value: RELU, RELU6, TANH, LOGISTIC; the first two may keep the scale."""
         scale, zero = {"TANH": (1 / 128, 0), "LOGISTIC": (1 / 256, -128)}.get(op, (0.03, None))
         y = self._like(x, x.shape) if zero is None and self.rng.integers(2) else self.value(x.shape, scale, zero)
         self.net.operator(op, [x.index], [y.index])
@@ -244,13 +244,13 @@ def random_network(name: str, dtype: str = "int8", side: int = 16, seed: int = 0
 
 
 def random_graph(seed: int, dtype: str = "int8") -> bytes:
-    """A network of 2 to 12 random layers with branches that join again, several outputs, some in the midst of it."""
+    """A network of 2 to 12 random layers with branches that join again, and several outputs, some of inner layers."""
     net = RandomNetwork(dtype, seed)
     rng = net.rng
     x = net.value((1, 8, 8, 4), 1 / 32)
     nodes, read = [x], {x.index}
     for _ in range(int(rng.integers(2, 13))):
-        # Mostly the newest, so that chains grow.
+        # Mostly the newest tensor, so that chains grow.
         source = nodes[-1] if rng.random() < 0.6 else nodes[int(rng.integers(len(nodes)))]
         read.add(source.index)
         like = [node for node in nodes if node.shape == source.shape and node is not source]

@@ -1,4 +1,4 @@
-"""What LiteRT's reference kernels say: the oracle of the C compiler."""
+"""LiteRT's reference kernels, the oracle of the C compiler."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Oracle:
 
 
 def difference(expected: Array, actual: Array) -> float:
-    """Largest difference: of integers in steps, of floats as a share of the largest value, or of 1 if that is more."""
+    """Largest difference: of integers in steps, of floats relative to the largest value, or to 1 if that is more."""
     gap = float(np.abs(expected.astype(np.float64) - actual.astype(np.float64)).max())
     if expected.dtype.kind != "f":
         return gap
@@ -43,16 +43,16 @@ def difference(expected: Array, actual: Array) -> float:
 
 
 def tolerance(dtype: Any) -> float:
-    """What `difference` may be: nothing for integers, 1e-5 for floats."""
+    """Largest allowed `difference`: 0 for integers, 1e-5 for floats."""
     return 1e-5 if np.dtype(dtype).kind == "f" else 0.0
 
 
 class RefusedError(Exception):
-    """LiteRT refuses a file, or dies of it."""
+    """LiteRT refuses a file, or crashes on it."""
 
 
 class RemoteOracle:
-    """`Oracle` in a process of its own, for files of which LiteRT may die."""
+    """`Oracle` in a separate process, for files on which LiteRT may crash."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
@@ -68,7 +68,7 @@ class RemoteOracle:
         """The outputs of the network ``data`` for each sample.
 
         Raises:
-            RefusedError: LiteRT takes no such file.
+            RefusedError: LiteRT does not accept the file.
         """
         try:
             self._here.send((data, samples))

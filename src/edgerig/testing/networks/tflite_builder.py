@@ -1,4 +1,4 @@
-"""TFLite files put together operator by operator, for tests that need an exact shape, scale or mistake."""
+"""Builds TFLite files operator by operator, for tests that need an exact shape, scale or fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Subgraph:
 
 
 class TfliteBuilder:
-    """Collects tensors and operators; `build` gives the file (schema.fbs of TensorFlow Lite, version 3).
+    """Collects tensors and operators; `build` returns the file (schema.fbs of TensorFlow Lite, version 3).
 
     >>> net = TfliteBuilder()
     >>> x, y = net.tensor("x", (1, 4), "int8", scale=0.5), net.tensor("y", (1, 4), "int8", scale=0.5)
@@ -40,17 +40,17 @@ class TfliteBuilder:
         self._current = 0
 
     def subgraph(self) -> int:
-        """Begin another subgraph; what is added next goes there. Returns its index."""
+        """Begin another subgraph, to which everything that follows is added. Returns its index."""
         self._graphs.append(_Subgraph())
         self._current = len(self._graphs) - 1
         return self._current
 
     def main(self) -> None:
-        """Go back to the main subgraph."""
+        """Return to the main subgraph."""
         self._current = 0
 
     def ends(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
-        """Say which tensors of the current subgraph, which is not the main one, are its inputs and outputs."""
+        """Set the inputs and outputs of the current subgraph, which is not the main one."""
         graph = self._graphs[self._current]
         graph.inputs, graph.outputs = list(inputs), list(outputs)
 
@@ -64,7 +64,7 @@ class TfliteBuilder:
         zero_point: int | Sequence[int] = 0,
         axis: int = 0,
     ) -> int:
-        """A tensor; ``data`` makes it constant; several scales, with one zero point or as many, go along ``axis``.
+        """A tensor; ``data`` makes it constant; several scales, with one zero point or as many, are along ``axis``.
 
         Returns its index.
         """
@@ -94,7 +94,7 @@ class TfliteBuilder:
         tensors[target].quantization = tensors[source].quantization
 
     def like(self, name: str, shape: Sequence[int], dtype: str, quantization: Quantization | None) -> int:
-        """A tensor with the scales of an IR value."""
+        """A tensor with the quantization of an IR value."""
         if quantization is None:
             return self.tensor(name, shape, dtype)
         return self.tensor(
@@ -177,14 +177,14 @@ def as_old_writer(data: bytes) -> bytes:
         graph.name = None
         for tensor in graph.tensors:
             if tensor.buffer == 0:
-                # They gave each activation an empty buffer of its own.
+                # Such converters gave each activation an empty buffer of its own.
                 model.buffers.append(schema.BufferT())
                 tensor.buffer = len(model.buffers) - 1
     return packed(model)
 
 
 def packed(model: Any) -> bytes:
-    """The bytes of a ``ModelT`` as it is."""
+    """The bytes of a ``ModelT``, unchanged."""
     import flatbuffers
 
     builder = flatbuffers.Builder(4096)
@@ -193,7 +193,7 @@ def packed(model: Any) -> bytes:
 
 
 def counting_network() -> bytes:
-    """A network with a state, which CALL_ONCE fills with zeros: y = s + x, and then s becomes y. Four float32."""
+    """A network with a state, which CALL_ONCE fills with zeros: y = s + x, and then s is set to y. Four float32."""
     net = TfliteBuilder()
     x, y = net.tensor("x", (1, 4), "float32"), net.tensor("y", (1, 4), "float32")
     held = [net.tensor("handle", (), "resource"), net.tensor("state", (1, 4), "float32")]

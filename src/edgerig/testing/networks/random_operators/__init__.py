@@ -1,7 +1,7 @@
 """Single operators with odd shapes, strides, paddings, dilations, scales and zero points, as TFLite files.
 
-Each operator that the C compiler has a record of has a generator here, by its name; the families lie in files of their
-own. Where a test fails on a seed, ``random_operator(op, seed, dtype)`` makes the same file again.
+Each operator that the C compiler has a record of has a generator here, by its name; the families are in separate
+files. Where a test fails on a seed, ``random_operator(op, seed, dtype)`` generates the same file again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from edgerig.testing.networks.random_operators import data_movement, elementwise, images, weighted
 from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
-#: By TFLite's name; operators that stand in networks together share one.
+#: By TFLite's name; operators that occur together in networks share a generator.
 GENERATORS: dict[str, Generator] = {
     **weighted.GENERATORS,
     **images.GENERATORS,
@@ -21,16 +21,16 @@ GENERATORS: dict[str, Generator] = {
     **data_movement.GENERATORS,
 }
 
-#: LiteRT has no int8 kernel of them: there is nothing to hold ours to.
+#: LiteRT has no int8 kernel of these, so that there is no reference.
 FLOAT_ONLY = frozenset({"RELU_N1_TO_1"})
 
-#: One operator a generator's network: the others of the same network would be the same test again.
+#: Operators that are part of another operator's network: a test of their own would be the same.
 _SHARED = frozenset({"VAR_HANDLE", "CALL_ONCE", "ASSIGN_VARIABLE", "SHAPE"})
 
 #: Operators whose networks differ.
 OPERATORS = tuple(op for op in GENERATORS if op not in _SHARED)
 
-#: All that can be drawn: operator and type.
+#: All combinations that can be generated: operator and type.
 CASES = tuple(
     (op, dtype) for op in OPERATORS for dtype in ("int8", "float32") if dtype != "int8" or op not in FLOAT_ONLY
 )
@@ -39,13 +39,13 @@ CASES = tuple(
 def random_operator(op: str, seed: int, dtype: str) -> bytes:
     """A TFLite file with the operator ``op`` of `GENERATORS`; ``dtype`` is int8 or float32.
 
-    int8 of an operator that LiteRT knows only with float32 gives that.
+    An operator that LiteRT has only in float32 is generated in float32 even for int8.
     """
     return GENERATORS[op](Draw(op, seed, "float32" if op in FLOAT_ONLY else dtype))
 
 
 def random_inputs(specs: Any, count: int, seed: int) -> list[list[Any]]:
-    """``count`` samples for inputs given as things with shape and dtype."""
+    """``count`` samples for inputs, given as objects with shape and dtype."""
     rng = np.random.default_rng(seed)
     return [[_content(rng, spec, (0.1, 1.0, 3.0)[index % 3]) for spec in specs] for index in range(count)]
 

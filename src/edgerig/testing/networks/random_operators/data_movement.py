@@ -10,7 +10,7 @@ from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
 
 def reshape(draw: Draw) -> bytes:
-    """RESHAPE, SQUEEZE, EXPAND_DIMS of what a RELU made, for a network of reshapes alone is all views."""
+    """RESHAPE, SQUEEZE, EXPAND_DIMS of the output of a RELU, since a network of reshapes alone has only views."""
     shape, like = draw.image(5), draw.quantization()
     x, z = draw.input(shape, like=like), draw.input(shape, "z", like)
     draw.net.operator("RELU", [x], [z])
@@ -87,7 +87,7 @@ def slice_(draw: Draw) -> bytes:
 
 
 def strided_slice(draw: Draw) -> bytes:
-    """STRIDED_SLICE with steps of both signs and masks that leave out begin, end or an axis."""
+    """STRIDED_SLICE with steps of both signs and masks that omit begin, end or an axis."""
     shape, like = draw.image(6), draw.quantization()
     x = draw.input(shape, like=like)
     begin = [draw.whole(0, size - 1) for size in shape]
@@ -114,7 +114,7 @@ def _mask(draw: Draw) -> int:
 
 
 def _end(draw: Draw, begin: int, step: int, full: int) -> int:
-    """An end behind ``begin`` in the direction of the step."""
+    """An end after ``begin`` in the direction of the step."""
     if step > 0:
         return draw.whole(begin + 1, full)
     return draw.whole(-full - 1, -full + begin - 1) if begin else -full - 1
@@ -160,9 +160,9 @@ def shape_arithmetic(draw: Draw) -> bytes:
 
 
 def state(draw: Draw) -> bytes:
-    """VAR_HANDLE, CALL_ONCE, READ_VARIABLE, ASSIGN_VARIABLE: a window over a sequence that comes piece by piece.
+    """VAR_HANDLE, CALL_ONCE, READ_VARIABLE, ASSIGN_VARIABLE: a window over a sequence that arrives in chunks.
 
-    The oldest piece leaves at the front, the new one stands at the end; or the output is the state of before.
+    The oldest chunk is dropped at the front, the new one is appended; or the output is the previous state.
     """
     depth, new, old, like = draw.whole(1, 4), draw.whole(1, 3), draw.whole(1, 4), draw.quantization()
     shapes = {"x": (1, new, depth), "old": (1, old, depth), "window": (1, new + old, depth), "next": (1, old, depth)}

@@ -1,4 +1,4 @@
-"""Random choices for one operator, and the network that they become."""
+"""Random choices for one operator, and the network that is built from them."""
 
 from __future__ import annotations
 
@@ -90,21 +90,21 @@ class Draw:
         return self.net.tensor("b", (channels,), "int32", data, scale=scales if several else scales[:1])
 
     def output_scale(self, source: float, scales: list[float], count: int) -> float:
-        """One that the results fill well, or badly; 0 for float32."""
+        """A scale that suits the range of the results, or does not; 0 for float32."""
         if not self.quantized:
             return 0.0
         typical = 70 * 60 * np.sqrt(count) * source * float(np.median(scales)) / 100
         return float(typical * self.rng.choice([0.3, 1, 1, 3]))
 
     def operator(self, inputs: list[int], outputs: list[int], **options: Any) -> None:
-        """The operator itself, with the table of options that its record names."""
+        """The operator itself, with the options table that its record names."""
         self.net.operator(self.op, inputs, outputs, RECORDS[self.op].options or None, **options)
 
     def build(self, inputs: list[int], outputs: list[int]) -> bytes:
         return self.net.build(inputs, outputs)
 
 
-#: Makes a network of one operator, that of the draw.
+#: Generates a network of one operator, that of the draw.
 Generator = Callable[[Draw], bytes]
 
 
@@ -123,5 +123,5 @@ def windows(
 
 
 def window_count(size: int, kernel: int, stride: int, dilation: int, padding: int) -> int:
-    """Windows along an axis."""
+    """Number of windows along an axis."""
     return -(-size // stride) if padding == SAME else -(-(size - (kernel - 1) * dilation) // stride)

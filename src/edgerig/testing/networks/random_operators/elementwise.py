@@ -7,7 +7,7 @@ from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
 
 def binary(draw: Draw) -> bytes:
-    """Every operator of the family `Binary`; the second side may be broadcast or constant."""
+    """Every operator of the family `Binary`; the second operand may be broadcast or constant."""
     shape = draw.image(6)
     other = tuple(int(draw.rng.choice([1, size])) for size in shape) if draw.whole(0, 1) else shape
     if draw.whole(0, 3) == 0:
@@ -27,13 +27,13 @@ def binary(draw: Draw) -> bytes:
 
 
 def _scales(draw: Draw) -> tuple[tuple[float, int], ...]:
-    """Scale and zero point of both sides and of the output."""
+    """Scale and zero point of both operands and of the output."""
     first, node = draw.quantization(), RECORDS[draw.op].node
     assert node is not None
     assert issubclass(node, Binary)
     if node.one_scale:
         return first, first, first
-    # LiteRT wants the scales of a sum to be not too far apart.
+    # LiteRT requires the scales of a sum not to differ too much.
     second = (first[0] * draw.scale(0.2, 5), draw.zero())
     product, total = 60 * first[0] * second[0], first[0] + second[0]
     target = product * draw.scale(0.5, 3) if draw.op == "MUL" else total * draw.scale(0.4, 2)

@@ -69,7 +69,7 @@ def dense(draw: Draw) -> bytes:
 
 
 def matmul(draw: Draw) -> bytes:
-    """BATCH_MATMUL; one side may be constant, or a single matrix for a batch."""
+    """BATCH_MATMUL; one operand may be constant, or a single matrix for a batch."""
     rows, depth, columns = draw.whole(1, 6), draw.whole(1, 12), draw.whole(1, 6)
     transposed = bool(draw.whole(0, 1)), bool(draw.whole(0, 1))
     batch = (draw.whole(1, 3),)
