@@ -83,9 +83,9 @@ class StageCache:
                 if fault is None:
                     return final, True
                 damaged(fault)
-                self._take_away(final)
+                self._remove(final)
             with self._workspace(key, resumable) as work:
-                with _full_disk_told(final):
+                with _full_disk_as_storage_error(final):
                     build(work)
                 with storing(final):
                     _seal(work, key)
@@ -115,7 +115,7 @@ class StageCache:
                 return f"{name} cannot be read: {error.strerror}"
         return None
 
-    def _take_away(self, final: Path) -> None:
+    def _remove(self, final: Path) -> None:
         """Rename a stage, so that no process finds half of it, then delete it."""
         with storing(final):
             aside = Path(tempfile.mkdtemp(prefix="tmp-", dir=self.root))
@@ -151,7 +151,7 @@ class StageCache:
 
 
 @contextlib.contextmanager
-def _full_disk_told(where: Path) -> Iterator[None]:
+def _full_disk_as_storage_error(where: Path) -> Iterator[None]:
     """Turn the errors that a full disk causes in a build into a `StorageError`; other errors are the build's own."""
     try:
         yield

@@ -223,7 +223,7 @@ class Deployment:
             self.progress.log(
                 f"{self.cell.id}: {error.message} Waiting up to {self.measure.patience:g} s for it to come back."
             )
-            self._opened = self._come_back(error)
+            self._opened = self._reopened(error)
             if self._warmup is None:
                 break
             try:
@@ -244,7 +244,7 @@ class Deployment:
         if len(losses) >= CHANCES or losses[-1] - losses[0] > self.measure.patience:
             raise TargetError(f"{error.message} That was loss {len(losses)} {where}.", error.hint) from error
 
-    def _come_back(self, error: TargetError) -> Session:
+    def _reopened(self, error: TargetError) -> Session:
         """A new session with a device that was lost with ``error``."""
         start, refusals = time.monotonic(), 0
         with contextlib.suppress(EdgerigError, OSError):

@@ -51,7 +51,7 @@ def summed_up(
     between = [*judge_rounds([entry.steady.median for entry in rounds if entry.steady]), *_unlike_outputs(rounds)]
     machine, machine_after = one_span([(entry.machine, entry.machine_after) for entry in rounds])
     doubts = (
-        *_said_of_rounds(rounds),
+        *_round_warnings(rounds),
         *(text for text in (drift_between([e.steady.median for e in rounds if e.steady]),) if text is not None),
         *between,
         *short_of(repetition),
@@ -65,7 +65,7 @@ def summed_up(
         machine_after=rounds[-1].machine_after,
         seconds=sum(entry.seconds for entry in rounds),
         repetition=repetition,
-        warnings=tuple(dict.fromkeys((*doubts, *result.quality.warnings, *_about_agreement(result.agreement)))),
+        warnings=tuple(dict.fromkeys((*doubts, *result.quality.warnings, *_agreement_warnings(result.agreement)))),
     )
 
 
@@ -238,7 +238,7 @@ def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distri
     )
 
 
-def _said_of_rounds(rounds: Sequence[Round]) -> list[str]:
+def _round_warnings(rounds: Sequence[Round]) -> list[str]:
     """The warnings of single rounds; of several, with the round's number."""
     if len(rounds) == 1:
         return list(rounds[0].warnings)
@@ -266,7 +266,7 @@ def _with_warnings(times: T, warnings: tuple[str, ...], names: Sequence[str] = S
     return replace(times, **{name: warned(getattr(times, name)) for name in names})
 
 
-def _about_agreement(agreement: Agreement | Unavailable) -> tuple[str, ...]:
+def _agreement_warnings(agreement: Agreement | Unavailable) -> tuple[str, ...]:
     """Warnings of the comparison with the float model; a missing comparison is no warning by itself."""
     if isinstance(agreement, Unavailable):
         return (f"Same as float is {agreement.reason}.",) if agreement.reason.startswith(VACUOUS) else ()

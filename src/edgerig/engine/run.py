@@ -157,7 +157,7 @@ class _Run:
             references = self.stages.references(self.plan.models, models | beside, tests)
             self._note_references(references, artifacts)
             self._measure(targets, artifacts, tests, references)
-            self._tell_failed_references()
+            self._report_failed_references()
         if self.failures.notes:
             # The results.json of an earlier run without failures would hide that.
             (self.bundle.path / "results.json").unlink(missing_ok=True)
@@ -292,7 +292,7 @@ class _Run:
         turns.measure()
         self.done = [turns.results[cell.id] for cell in self.plan.cells if cell.id in turns.results]
 
-    def _tell_failed_references(self) -> None:
+    def _report_failed_references(self) -> None:
         """Report why a reference could not be run, unless a cell failed for the same reason and reports it."""
         for name, reason in self.stages.failed_references:
             if not any(reason in note.message for note in self.failures.notes):

@@ -43,7 +43,7 @@ def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, cla
 def _described(path: Path, format: str, digest: str) -> Artifact | None:
     sidecar = sidecar_path(path)
     hint = f"Make {path.name} again with its description, or remove {sidecar.name} and let the file speak for itself."
-    if not sidecar.is_file() or _somebody_elses(sidecar):
+    if not sidecar.is_file() or _is_foreign_json(sidecar):
         return None
     try:
         artifact = Artifact.load(sidecar)
@@ -54,7 +54,7 @@ def _described(path: Path, format: str, digest: str) -> Artifact | None:
     return msgspec.structs.replace(artifact, path=str(path))
 
 
-def _somebody_elses(sidecar: Path) -> bool:
+def _is_foreign_json(sidecar: Path) -> bool:
     """Whether it is valid JSON that is not a description of edgerig's."""
     try:
         content = msgspec.json.decode(sidecar.read_bytes())

@@ -27,7 +27,7 @@ def distinct_names(paths: Sequence[str]) -> list[str]:
         groups.setdefault(id_part(path.stem), []).append(path)
     names: dict[Path, str] = {}
     for group in groups.values():
-        names |= dict(zip(group, _told_apart(group), strict=True))
+        names |= dict(zip(group, _unique_path_ends(group), strict=True))
     taken: set[str] = set()
     for path, name in names.items():
         number = 1
@@ -43,7 +43,7 @@ def id_part(name: str) -> str:
     return re.sub(r"[/\\]+", "-", name)
 
 
-def _told_apart(group: list[Path]) -> list[str]:
+def _unique_path_ends(group: list[Path]) -> list[str]:
     """Names for different files that share their stem."""
     if len(group) == 1:
         return [group[0].stem]

@@ -82,7 +82,7 @@ def _ensure(wanted: list[tuple[Address, str | None]], progress: Progress) -> Non
             except _WrongSumError:
                 raise
             except SourceError as error:
-                raise _with_way_out(error, missing) from error
+                raise _with_manual_paths(error, missing) from error
 
 
 def _fetch_missing(missing: list[tuple[Address, str | None]], work: Path, progress: Progress) -> None:
@@ -117,13 +117,13 @@ def _missing(wanted: list[tuple[Address, str | None]], progress: Progress) -> li
         path = cached_path(address)
         if not path.is_file():
             missing.append((address, expected))
-        elif not _as_it_was(path, expected):
+        elif not _is_intact(path, expected):
             progress.log(f"{path} is not the file that it should be; fetching it again")
             missing.append((address, expected))
     return missing
 
 
-def _as_it_was(path: Path, expected: str | None) -> bool:
+def _is_intact(path: Path, expected: str | None) -> bool:
     """Whether a cached file has the expected sum, or, if none is given, the sum that it was fetched with.
 
     A file without a sum was put there by the user; its sum is stored, so that a later change is detected.
@@ -163,7 +163,7 @@ def _wrong_sum(what: str, expected: str, digest: str) -> _WrongSumError:
     )
 
 
-def _with_way_out(error: SourceError, missing: list[tuple[Address, str | None]]) -> EdgerigError:
+def _with_manual_paths(error: SourceError, missing: list[tuple[Address, str | None]]) -> EdgerigError:
     """The error, with the paths where the user may put files obtained in another way."""
     places = " and ".join(str(cached_path(address)) for address, _ in missing)
     way = f"Without a network: fetch it on another machine and put it at {places}."
