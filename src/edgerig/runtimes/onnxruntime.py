@@ -47,7 +47,6 @@ class OnnxRuntime(Runtime):
     formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
     resizes_batch = True
     Settings = OnnxRuntimeSettings
-    settings: OnnxRuntimeSettings
     invoke_method = "InferenceSession.run_with_iobinding only; inputs copied into bound buffers before, outputs after"
 
     @classmethod
@@ -62,7 +61,8 @@ class OnnxRuntime(Runtime):
         self._path = path
         self._session = self._open(self._options())
         inputs = self._session.get_inputs()
-        batch = self.settings.batch
+        # The settings of every runtime do, too: they leave the batch as it is.
+        batch = self.settings.batch if isinstance(self.settings, ResizableSettings) else None
         self._input_specs = tuple(_input(node, batch) for node in inputs)
         batches = {node.shape[0] for node in inputs if node.shape and not isinstance(node.shape[0], int)}
         # Sequences, maps and texts are not requested: they cannot be compared.
