@@ -159,6 +159,8 @@ class Worker:
                 return (kind, *content)
             level, name, text, created = content
             child_logs.replay(int(level), str(name), str(text), float(created), self.process.pid)
+            # `_watch` sees a child that never stops logging as ready each time.
+            self._check_silence()
 
     def _watch(self) -> None:
         """Wait for something to read, and check the child's limits meanwhile."""
@@ -173,11 +175,14 @@ class Worker:
                 self._cut_words()
             if ready:
                 return
-            if now > self._deadline:
-                raise _GivenUpError(
-                    f"was given up: it told no progress for {self._limits.silence:g} s.",
-                    f"Does the network have a loop without an end? If it is only slow: {TIMEOUT_VARIABLE}=SECONDS.",
-                )
+            self._check_silence()
+
+    def _check_silence(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise _GivenUpError(
+                f"was given up: it told no progress for {self._limits.silence:g} s.",
+                f"Does the network have a loop without an end? If it is only slow: {TIMEOUT_VARIABLE}=SECONDS.",
+            )
 
     def _check_memory(self) -> None:
         used = resident_bytes(self.process.pid)
