@@ -272,17 +272,18 @@ def test_garbage_before_a_frame_is_skipped(pair, client):
 
 
 def test_ten_gigabytes_cannot_even_be_announced_and_two_are_refused_before_they_are_allocated(pair):
-    import resource
     from zlib import crc32
 
+    from edgerig.measure.memory import peak_rss, reset_peak
     from edgerig.wire.frame import _COVERED, _CRC, SYNC
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reset_peak()
+    before = peak_rss().value
     covered = _COVERED.pack(SYNC, VERSION, Kind.MODEL, 0, 1, 0, 0, 2 * 1024**3, 0, 0)
     pair.sendall(covered + _CRC.pack(crc32(covered)))
     frame = FrameReader(PairLink(pair)).read()
     assert "2147483648 B was announced" in messages.unpack(frame.header, Failure).message
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024
+    assert peak_rss().value - before < 500e6
 
 
 def test_memory_tells_the_process_before_the_network_and_at_its_peak(client, header, content):

@@ -144,11 +144,11 @@ def test_name_with_dots_writes_nothing_outside_the_folder(start_agent, tmp_path,
     artifact = faults.any_artifact(tmp_path)
     named = tmp_path / "..%2f..%2fevil.tflite"
     Path(artifact.path).rename(named)
-    artifact = msgspec.structs.replace(artifact, path=str(named), format="../../evil", name="../../evil")
+    artifact = msgspec.structs.replace(artifact, path=str(named), name="../../evil")
     with target.open(artifact, faults.NAME, {}) as session:
         own = ("stderr", "held", "agent.lock", "leases.json")
         files = [p for p in (tmp_path / "device").rglob("*") if p.is_file() and p.name not in own]
-        assert [p.name for p in files] == [f"{artifact.sha256}.bin"]
+        assert [p.name for p in files] == [f"{artifact.sha256}.tflite"]
         assert files[0].parent.parent == agent_folder
         assert len(session.run(x).times_ns) == 5
     assert eventually(lambda: not [p for p in agent_folder.iterdir() if p.name not in own])
