@@ -29,7 +29,7 @@ API = {
     "formats": tuple(f"edgerig.formats.{name}" for name in ("base", "registry", "payload")),
     "plugins": ("edgerig.plugins",),
     "datasets": tuple(f"edgerig.datasets.{name}" for name in ("base", "samples", "preprocess", "sources.cache")),
-    "metrics": tuple(f"edgerig.datasets.metrics.{name}" for name in ("functions", "objects", "chance")),
+    "metrics": tuple(f"edgerig.tasks.metrics.{name}" for name in ("functions", "objects", "chance")),
     "models": ("edgerig.models.base", "edgerig.models.keras.base"),
     "compilers": ("edgerig.compilers.base", "edgerig.compilers.chains"),
     "runtimes": ("edgerig.runtimes.base",),

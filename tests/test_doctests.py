@@ -12,9 +12,9 @@ WITH_EXAMPLES = sorted(path for path in SOURCE.rglob("*.py") if ">>> " in path.r
 
 #: Modules of formulas: every public function in them, and every public class that computes, shows how it is used.
 FORMULAS = (
-    "datasets/metrics/chance.py",
-    "datasets/metrics/functions.py",
-    "datasets/metrics/objects.py",
+    "tasks/metrics/chance.py",
+    "tasks/metrics/functions.py",
+    "tasks/metrics/objects.py",
     "datasets/preprocess.py",
     "measure/comparison.py",
     "measure/intervals.py",

@@ -22,7 +22,6 @@ import pytest
 from edgerig import errors
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset, Samples
-from edgerig.datasets.metrics import Metric
 from edgerig.formats import Format
 from edgerig.models.base import ModelWrapper
 from edgerig.models.keras.base import KerasModel
@@ -30,6 +29,7 @@ from edgerig.plugins import NOUNS, Plugin
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.base import WiredTarget
+from edgerig.tasks.metrics import Metric
 from edgerig.wire.link import Link
 from edgerig.wire.protocol import RuntimeProtocol
 

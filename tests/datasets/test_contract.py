@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset, SplitName
-from edgerig.datasets.metrics import Metric
 from edgerig.datasets.samples import ArraySamples
 from edgerig.progress import Progress
+from edgerig.tasks.metrics import Metric
 from edgerig.testing.contracts.dataset import DatasetContract
 
 

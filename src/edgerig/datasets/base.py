@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
-from edgerig.datasets.metrics import Metric
 from edgerig.errors import DatasetError
 from edgerig.plugins import Plugin
 from edgerig.progress import Progress
+from edgerig.tasks.metrics import Metric
 
 #: ``train`` to fit, ``validation`` to select, ``test`` to measure. Calibration draws from ``train``.
 SplitName = Literal["train", "validation", "test"]
@@ -105,7 +105,7 @@ class Dataset(Plugin, ABC):
 
     def metrics(self) -> list[Metric]:
         """New metrics for predictions on this dataset, the main one first."""
-        from edgerig.datasets.metrics import classification_metrics
+        from edgerig.tasks.metrics import classification_metrics
 
         return classification_metrics(self.classes) if self.task == "classification" else []
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.datasets.base import Samples
-from edgerig.datasets.metrics.chance import beats_majority, expected_agreement, majority
-from edgerig.datasets.metrics.functions import Counts
+from edgerig.tasks.metrics.chance import beats_majority, expected_agreement, majority
+from edgerig.tasks.metrics.functions import Counts
 
 Scores = NDArray[np.float32]
 #: Outputs whose range is below this share of the largest value count as independent of the input.

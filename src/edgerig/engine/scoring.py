@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset, Samples
-from edgerig.datasets.metrics import ConfusionMatrix, PrecisionRecallF1
 from edgerig.engine.caveats import judge_agreement, judge_answers, judge_outputs, why_vacuous
 from edgerig.measure.kinds import Unavailable
 from edgerig.results.pictures import picture_of
 from edgerig.results.types import Agreement, ClassQuality, Disagreement, MetricValue, Quality
+from edgerig.tasks.metrics import ConfusionMatrix, PrecisionRecallF1
 
 Scores = NDArray[np.float32]
 

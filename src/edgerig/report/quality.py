@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.datasets.metrics.chance import beats_majority, majority
 from edgerig.report.figures import same_class
 from edgerig.report.model import AgreementView
 from edgerig.results.types import Agreement, CellResult, DatasetInfo, Disagreement, MetricValue, Quality
+from edgerig.tasks.metrics.chance import beats_majority, majority
 from edgerig.views import Gallery, Heading, Item, Matrix, Table, Tone, View
 
 _CONFUSED_PAIRS = 8

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgerig.datasets.metrics.functions import wilson_interval
 from edgerig.report.candidates import Candidate
 from edgerig.report.figures import number
 from edgerig.report.load import Loaded
@@ -14,6 +13,7 @@ from edgerig.report.model import SharedRow, SharedView, Variant
 from edgerig.report.recommend import Comparison
 from edgerig.results.comparison import Answers, Paired, answers_of, compare_with, right_answers, shared_samples
 from edgerig.results.types import CellResult
+from edgerig.tasks.metrics.functions import wilson_interval
 
 #: Explanations of the columns of the table.
 SHARED_LEGEND = (

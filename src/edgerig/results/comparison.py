@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.datasets.metrics.chance import SIGNIFICANCE, sign_test
-from edgerig.datasets.metrics.functions import wilson_interval
+from edgerig.tasks.metrics.chance import SIGNIFICANCE, sign_test
+from edgerig.tasks.metrics.functions import wilson_interval
 
 Array = NDArray[Any]
 

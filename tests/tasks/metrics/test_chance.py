@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgerig.datasets.metrics import chance
-from edgerig.datasets.metrics.chance import beats_majority, expected_agreement, majority, sign_test
+from edgerig.tasks.metrics import chance
+from edgerig.tasks.metrics.chance import beats_majority, expected_agreement, majority, sign_test
 
 
 def matrix(labels: list[int], answers: list[int], classes: int = 10) -> np.ndarray:

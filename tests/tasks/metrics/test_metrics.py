@@ -12,7 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edgerig.datasets import metrics
-from edgerig.datasets.metrics import (
+from edgerig.errors import IncompatibleError, InferenceError
+from edgerig.tasks.metrics import (
     Accuracy,
     Auc,
     ConfusionMatrix,
@@ -23,8 +24,7 @@ from edgerig.datasets.metrics import (
     classification_metrics,
     wilson_interval,
 )
-from edgerig.datasets.metrics.functions import mean_ranks
-from edgerig.errors import IncompatibleError, InferenceError
+from edgerig.tasks.metrics.functions import mean_ranks
 
 Case = tuple[np.ndarray, np.ndarray]
 

@@ -1,6 +1,6 @@
 """Metrics: pure functions of scores and labels, mirrored by objects that update and compute."""
 
-from edgerig.datasets.metrics.functions import (
+from edgerig.tasks.metrics.functions import (
     PerClass,
     accuracy,
     auc,
@@ -10,7 +10,7 @@ from edgerig.datasets.metrics.functions import (
     top_k_accuracy,
     wilson_interval,
 )
-from edgerig.datasets.metrics.objects import (
+from edgerig.tasks.metrics.objects import (
     Accuracy,
     Auc,
     ConfusionMatrix,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.datasets.metrics.functions import Counts, wilson_interval
+from edgerig.tasks.metrics.functions import Counts, wilson_interval
 
 #: Significance level: a difference with a smaller p is not attributed to chance.
 SIGNIFICANCE = 0.05

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.datasets.metrics import functions
-from edgerig.datasets.metrics.functions import Counts, Labels, PerClass, Scores
 from edgerig.errors import IncompatibleError, InferenceError
+from edgerig.tasks.metrics import functions
+from edgerig.tasks.metrics.functions import Counts, Labels, PerClass, Scores
 
 
 class _Accumulator(ABC):
