@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from edgerig.datasets import metrics
 from edgerig.errors import IncompatibleError, InferenceError
+from edgerig.tasks import metrics
 from edgerig.tasks.metrics import (
     Accuracy,
     Auc,
