@@ -24,7 +24,7 @@ import msgspec
 from edgerig.deprecation import Deprecation, declare, say
 from edgerig.errors import MissingExtraError, NotInstalledError, SpecError, UnknownNameError, UsageError
 
-NOUNS = ("dataset", "model", "format", "compiler", "runtime", "target")
+NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,14 +12,15 @@ from edgerig.cli.finish import show_cells
 from edgerig.datasets.base import SPLITS
 from edgerig.datasets.mnist import Mnist
 from edgerig.datasets.samples import ArraySamples
-from edgerig.engine.caveats import VACUOUS, is_constant, judge_agreement, judge_answers, judge_outputs, why_vacuous
-from edgerig.engine.scoring import compare
 from edgerig.measure import Unavailable
 from edgerig.progress import Progress
 from edgerig.report import build_report
 from edgerig.report.html import render_html
 from edgerig.report.markdown import render_markdown
-from edgerig.results.types import Agreement, CellResult
+from edgerig.results.types import CellResult
+from edgerig.tasks.caveats import VACUOUS, is_constant, judge_agreement, judge_answers, judge_outputs, why_vacuous
+from edgerig.tasks.classification import compare
+from edgerig.tasks.judgement import Agreement
 from edgerig.testing import networks
 from edgerig.views import Gallery
 

@@ -15,13 +15,13 @@ import edgerig
 from edgerig.compilers.base import ModelCompiler
 from edgerig.compilers.quantize import Float16
 from edgerig.datasets.base import Dataset
-from edgerig.engine.scoring import judge_quality
 from edgerig.errors import CompileError, InferenceError, Interrupted, TargetError
 from edgerig.plugins import make
 from edgerig.report import load_bundle
 from edgerig.results.bundle import Bundle
 from edgerig.runtimes.litert import LiteRt
 from edgerig.targets.local import Local
+from edgerig.tasks.classification import judge_quality
 
 SAMPLES = 20
 
@@ -172,7 +172,9 @@ def test_outputs_that_are_no_numbers_cost_no_other_cell_and_no_file_holds_them(d
 
 def test_nan_predicts_no_class() -> None:
     scores = np.array([[0.1, 0.9], [math.nan, 0.2], [0.8, 0.2]], np.float32)
-    quality = judge_quality(make("dataset", "mnist", Dataset), np.pad(scores, ((0, 0), (0, 8))), np.array([1, 0, 0]))
+    mnist = make("dataset", "mnist", Dataset)
+    padded = np.pad(scores, ((0, 0), (0, 8)))
+    quality = judge_quality(mnist.metrics(), mnist.classes, padded, np.array([1, 0, 0]))
     assert not quality.metrics
     assert not quality.confusion
     assert any("not finite" in text for text in quality.warnings)

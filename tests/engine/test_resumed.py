@@ -58,7 +58,7 @@ def test_host_time_that_an_earlier_session_took_is_no_zero(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(first_round, "judge_quality", stopped)
+        patch.setattr(first_round, "tell_output", stopped)
         with pytest.raises(Interrupted):
             run(model, data, out)
     result = run(model, data, out, resume=True)

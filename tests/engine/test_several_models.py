@@ -16,8 +16,8 @@ from edgerig.measure import Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.report import build_report
 from edgerig.results.bundle import Bundle
-from edgerig.results.types import Agreement
 from edgerig.rig.types import ModelPart
+from edgerig.tasks.judgement import Agreement
 from edgerig.testing import networks
 
 SAMPLES = 40

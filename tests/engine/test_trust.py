@@ -97,7 +97,7 @@ def test_results_of_an_earlier_session_are_looked_at_too() -> None:
 
 
 def test_a_reference_that_is_no_number_is_compared_with_nothing() -> None:
-    from edgerig.engine.scoring import compare
+    from edgerig.tasks.classification import compare
 
     scores = np.zeros((3, 2), np.float32)
     reference = np.array([[0, 1], [np.inf, 1], [2, 3]], np.float32)

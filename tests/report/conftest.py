@@ -19,22 +19,18 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
 from edgerig.report.load import Loaded
-from edgerig.results.pictures import picture_of
 from edgerig.results.types import (
     BUNDLE_VERSION,
-    Agreement,
     CellFailure,
     CellResult,
-    ClassQuality,
     DatasetInfo,
-    Disagreement,
     Latency,
-    MetricValue,
     ModelInfo,
-    Quality,
     RunResult,
     VariantSize,
 )
+from edgerig.tasks.judgement import Agreement, ClassQuality, Disagreement, MetricValue, Quality
+from edgerig.tasks.pictures import picture_of
 
 SAMPLES = 2000
 #: A run: variant, runtime, target, accuracy, microseconds, bytes, kind.

@@ -15,7 +15,7 @@ from edgerig.report.limits import Limits
 from edgerig.report.load import Loaded
 from edgerig.report.model import AgreementView
 from edgerig.report.timing import times_of
-from edgerig.results.types import Agreement, Disagreement, MetricValue, Quality
+from edgerig.tasks.judgement import Agreement, Disagreement, MetricValue, Quality
 from edgerig.views import Gallery, Matrix, Table
 
 

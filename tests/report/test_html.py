@@ -10,7 +10,7 @@ import pytest
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.report import render
 from edgerig.report.load import Loaded
-from edgerig.results.types import Quality
+from edgerig.tasks.judgement import Quality
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "circle", "line", "rect", "path"}
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror=alert(2)>"'`{{7*7}}"""

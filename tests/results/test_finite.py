@@ -9,7 +9,8 @@ from edgerig import files
 from edgerig.errors import InferenceError, StorageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.results.finite import finite
-from edgerig.results.types import MetricValue, ModelInfo
+from edgerig.results.types import ModelInfo
+from edgerig.tasks.judgement import MetricValue
 
 NOT_FINITE = [math.inf, -math.inf, math.nan]
 

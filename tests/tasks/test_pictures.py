@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgerig.results.pictures import picture_of
+from edgerig.tasks.pictures import picture_of
 
 
 def decode(png: bytes) -> np.ndarray:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
 from edgerig.errors import DatasetError
-from edgerig.plugins import Plugin
+from edgerig.plugins import Plugin, convert_settings, find
 from edgerig.progress import Progress
-from edgerig.tasks.metrics import Metric
+from edgerig.tasks.base import Task
+from edgerig.tasks.metrics import Metric, classification_metrics
 
 #: ``train`` to fit, ``validation`` to select, ``test`` to measure. Calibration draws from ``train``.
 SplitName = Literal["train", "validation", "test"]
@@ -45,6 +47,17 @@ class Samples(ABC):
             DatasetError: A sample cannot be read or does not have the shape of the others.
         """
 
+    def truth(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[Any]:
+        """What is right for samples, shape (n, ...), in the form that the dataset's task takes; by default `labels`.
+
+        Args:
+            preprocessing: That of their inputs, which a mask has to follow in size.
+
+        Raises:
+            DatasetError: It cannot be read or does not fit its sample.
+        """
+        return self.labels[indices]
+
     @abstractmethod
     def take(self, indices: NDArray[np.int64]) -> Samples:
         """The samples at ``indices``, in that order."""
@@ -56,10 +69,12 @@ class Dataset(Plugin, ABC):
     Subclasses fill in `_prepare` and `_split`; callers use `prepare` and `split`.
 
     Class attributes:
-        task: ``"classification"``, or ``"none"`` where labels mean nothing (random data).
+        task: The task that its labels are for, a plugin's name: ``"none"`` where they mean nothing (random data). A rig
+            sets another one on the instance. task_options: Its settings.
     """
 
-    task: ClassVar[Literal["classification", "none"]] = "classification"
+    task: str = "classification"
+    task_options: Mapping[str, Any] = {}
     _ready = False
 
     @property
@@ -104,10 +119,18 @@ class Dataset(Plugin, ABC):
         return samples
 
     def metrics(self) -> list[Metric]:
-        """New metrics for predictions on this dataset, the main one first."""
-        from edgerig.tasks.metrics import classification_metrics
-
+        """New metrics for predictions on this dataset, the main one first; for classification only."""
         return classification_metrics(self.classes) if self.task == "classification" else []
+
+    def make_task(self) -> Task:
+        """The task that judges networks on this dataset. Call `prepare` before, where the classes depend on the data.
+
+        Raises:
+            UnknownNameError: There is no task of the name ``task``. SpecError: it has no such settings.
+        """
+        cls = find("task", self.task, Task)
+        settings = convert_settings(cls.Settings, dict(self.task_options), f"task {self.task!r}")
+        return cls(settings, classes=self.classes, metrics=self.metrics, dataset=self.name)
 
     @abstractmethod
     def _prepare(self, progress: Progress) -> None: ...

@@ -103,7 +103,7 @@ class Random(Dataset):
 
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "random numbers of any shape, for speed and smoke tests; nothing is judged"
-    task: ClassVar[Literal["classification", "none"]] = "none"
+    task: str = "none"
     Settings: ClassVar[type[plugins.Settings]] = RandomSettings
 
     settings: RandomSettings

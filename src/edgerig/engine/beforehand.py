@@ -9,7 +9,6 @@ from pathlib import Path
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size, fit
-from edgerig.engine.columns import check_columns, columns_of
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
@@ -51,11 +50,9 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
                 sample = tests.samples.inputs(slice(0, 1), network.preprocessing)
             except EdgerigError:
                 continue
-            fit(sample, spec, tests.dataset.name, judged=tests.dataset.task != "none")
+            fit(sample, spec, tests.dataset.name, judged=tests.task.judged)
             if network.outputs:
-                columns = columns_of(network.outputs[network.judged_output], spec.batch)
-                if columns is not None:
-                    check_columns(columns, network, tests)
+                tests.task.check(network.outputs, network.judged_output, spec.batch, network.left_out)
 
 
 #: TFLite operators that keep state between inferences. ONNX has none: its LSTM starts from its initial state each time.

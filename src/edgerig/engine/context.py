@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 
 from edgerig.artifact import Artifact
-from edgerig.engine.columns import check_columns, columns_of
 from edgerig.engine.dependencies import of_samples
-from edgerig.engine.samples import EvaluationSamples, Reference, the_input
+from edgerig.engine.samples import EvaluationSamples, FloatReference, the_input
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
@@ -52,7 +51,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
     artifact: Artifact
     target: Target
     samples: EvaluationSamples
-    reference: Reference
+    reference: FloatReference
     measure: Measure
     scratch: Path
     commands: tuple[str, ...]
@@ -83,9 +82,8 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
                 f"The device tells of {len(report.outputs)} outputs; output {artifact.judged_output + 1} is to be "
                 "judged."
             )
-        columns = columns_of(report.outputs[artifact.judged_output], the_input(artifact).batch)
-        if columns is not None:
-            check_columns(columns, artifact, self.samples)
+        batch = the_input(artifact).batch
+        self.samples.task.check(report.outputs, artifact.judged_output, batch, artifact.left_out)
 
     def series(self, device: LoadReport) -> str:
         """Digest of everything that a series of results may depend on. A change of the engine, or of the code that
@@ -98,4 +96,6 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         ends = [artifact.inputs, artifact.judged_output]
         data = [self.samples.fingerprint, of_samples(self.samples.samples, artifact.preprocessing)]
         identity = [artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device]
-        return digest([*identity, own_code()])
+        task = self.samples.task
+        judge = [task.name, task.settings, None if self.reference.identity == "" else self.reference.identity]
+        return digest([*identity, judge, own_code()])

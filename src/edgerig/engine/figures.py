@@ -10,7 +10,6 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from edgerig.engine.caveats import VACUOUS
 from edgerig.engine.repetition import repetition_of, short_of
 from edgerig.engine.steady import NANOSECOND
 from edgerig.measure.drift import drift_between
@@ -20,8 +19,10 @@ from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavai
 from edgerig.measure.spans import one_span
 from edgerig.measure.stats import Distribution, summarize
 from edgerig.results.scenario import Offline
-from edgerig.results.types import Agreement, CellResult, Latency, Round
+from edgerig.results.types import CellResult, Latency, Round
 from edgerig.rig.types import Measure
+from edgerig.tasks.caveats import VACUOUS
+from edgerig.tasks.judgement import Agreement
 
 T = TypeVar("T", Latency, Offline)
 #: The figures of `Latency` that are of the steady state.

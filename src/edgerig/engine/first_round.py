@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from edgerig.artifact import Artifact
 from edgerig.datasets.input_fit import InputFit, judge_fit, summarize_fit
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
@@ -19,7 +19,6 @@ from edgerig.engine.passing import HostTime
 from edgerig.engine.prepare import now
 from edgerig.engine.samples import the_input
 from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
-from edgerig.engine.scoring import compare, judge_quality, tell_output
 from edgerig.engine.session_state import machine_of, memory_of
 from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
 from edgerig.errors import AnswerError, InferenceError
@@ -29,10 +28,13 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
+from edgerig.results.reading import ARRAYS, KEPT
 from edgerig.results.scenario import BatchAgreement, Offline
-from edgerig.results.types import Agreement, CellResult, Latency, Quality, Round
+from edgerig.results.types import CellResult, Latency, Round
 from edgerig.rig.types import Measure
 from edgerig.targets.base import LoadReport, Session
+from edgerig.tasks.base import Reference
+from edgerig.tasks.judgement import Agreement, Quality
 
 Array = NDArray[Any]
 Layers = tuple[LayerTime, ...] | Unavailable
@@ -64,19 +66,19 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     where it stopped.
 
     Returns:
-        The result with its first round, and the raw arrays that belong to it: ``scores``, ``predictions``, ``labels``
-        and ``indices`` of the n samples, and ``times_ns`` of all m >= n measured inferences.
+        The result with its first round, and the raw arrays that belong to it: those that the task stores and the
+        ``indices`` of the n samples, and ``times_ns`` of all m >= n measured inferences.
 
     Raises:
         TargetError: The device is not there, did not come back, or ran another file than it was sent.
         InferenceError: Its engine refused the network or failed.
         IncompatibleError: Dataset and network do not fit.
     """
-    started, begin, sleep = now(), time.perf_counter(), SleepWatch()
+    started, begin, sleep, artifact = now(), time.perf_counter(), SleepWatch(), context.artifact
     done = _run(context)
     slept = sleep.slept()
     quality, agreement, fit = _score(context, done.steady)
-    alike = agreement_with_own_batch(context, done.steady.scores)
+    alike = agreement_with_own_batch(context, done.steady.kept.get("scores"))
     odd = doubts_of(alike, the_input(context.artifact).batch)
     round_ = Round(
         number=1,
@@ -89,7 +91,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         machine=done.machine,
         machine_after=done.machine_after,
         threads=done.report.threads,
-        outputs=digest_of(done.steady.scores[: probe_count(context.samples, context.artifact)]),
+        outputs=digest_of(done.steady.kept[context.samples.task.identity][: probe_count(context.samples, artifact)]),
         warnings=(*done.interruptions, *done.doubts, *odd, *([slept] if slept else [])),
     )
     batch = the_input(context.artifact).batch
@@ -155,7 +157,7 @@ def _run(context: CellContext) -> _FirstPass:
         context.cell, artifact, context.target, measure, context.progress, context.check_deployed
     ) as deployment:
         series = context.series(deployment.identity)
-        journal = Journal(context.scratch, series, the_input(artifact).batch)
+        journal = Journal(context.scratch, series, the_input(artifact).batch, samples.task.kept)
         journal.load()
         resumed = journal.samples
         machine = deployment.ask("before the first inference", machine_of)
@@ -164,7 +166,8 @@ def _run(context: CellContext) -> _FirstPass:
         report = deployment.session.load_report
         deployment.warm_up(inputs)
         with context.progress.task(context.cell.id, len(samples)) as task:
-            steady = steady_pass(deployment, journal, samples, measure.round_seconds, task.advance)
+            reference = context.reference.of_samples
+            steady = steady_pass(deployment, journal, samples, reference, measure.round_seconds, task.advance)
         waiting = waited(deployment.longest_wait)
         counts, firmware = deployment.session.counts(), deployment.session.firmware()
         model = deployment.session.time_model()
@@ -223,16 +226,28 @@ def _score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | U
     """Quality of the outputs against the labels, and agreement with the float model."""
     samples, reference = context.samples, context.reference
     fit = summarize_fit(steady.fit, the_input(context.artifact))
-    quality = judge_quality(samples.dataset, steady.scores, samples.samples.labels, samples.samples)
-    quality = tell_output(quality, context.artifact)
-    pictures = context.measure.pictures
-    agreement = compare(steady.scores, reference.scores, reference.source, samples.samples, pictures)
+    quality = tell_output(samples.task.judge(steady.kept, samples.samples), context.artifact)
+    agreement: Agreement | Unavailable
+    if isinstance(reference.predictions, Unavailable):
+        agreement = reference.predictions
+    else:
+        known = Reference(reference.source, reference.predictions)
+        agreement = samples.task.compare(steady.kept, known, samples.samples, context.measure.pictures)
     unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
     if quality.metrics:
         quality = replace(quality, warnings=(*unfit, *quality.warnings))
     if isinstance(agreement, Agreement):
         agreement = replace(agreement, warnings=(*unfit, *agreement.warnings))
     return quality, agreement, fit
+
+
+def tell_output(quality: Quality, artifact: Artifact) -> Quality:
+    """``quality`` with the name of the scored output, where the network has several."""
+    names = [spec.name for spec in artifact.outputs]
+    others = [name for index, name in enumerate(names) if index != artifact.judged_output]
+    if not others and not artifact.left_out:
+        return quality
+    return replace(quality, output=names[artifact.judged_output], others=(*others, *artifact.left_out))
 
 
 def _latency(round_: Round, done: _FirstPass, batch: int) -> Latency:
@@ -277,11 +292,9 @@ def _host(time_: HostTime, method: str) -> Quantity:
 
 
 def _arrays(steady: Steady, context: CellContext) -> dict[str, Array]:
+    stored = context.samples.task.stored(steady.kept, context.samples.samples)
     return {
         "times_ns": steady.times_ns,
-        "scores": steady.scores,
-        # A NaN output predicts no class.
-        "predictions": np.where(np.isnan(steady.scores).any(axis=1), -1, steady.scores.argmax(axis=1)).astype(np.int64),
-        "labels": context.samples.samples.labels,
+        **{name if name in ARRAYS else KEPT + name: array for name, array in stored.items()},
         "indices": context.samples.indices,
     }

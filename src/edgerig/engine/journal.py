@@ -13,8 +13,9 @@ from edgerig import files
 from edgerig.errors import StorageError, storing
 from edgerig.results.reading import read_arrays
 
-#: The arrays of a portion.
-PIECE = ("scores", "times_ns", "fit")
+#: The arrays of a portion, besides those that the task keeps: times of its inferences (m,), counts of how the samples
+#: fit the input (n, counts), and whether each sample's judged output was finite (n,).
+OWN = ("times_ns", "fit", "finite")
 
 
 class Journal:
@@ -24,16 +25,18 @@ class Journal:
         folder: Folder of the portions, one file each.
         key: Hash of everything that the results depend on; portions with another key are not used.
         batch: Samples per inference.
+        kept: Names of the arrays that the task keeps.
     """
 
-    def __init__(self, folder: Path, key: str, batch: int = 1) -> None:
+    def __init__(self, folder: Path, key: str, batch: int = 1, kept: tuple[str, ...] = ("scores",)) -> None:
         self.folder, self.key, self.batch = folder, key, batch
+        self.kept, self.names = kept, (*OWN, *kept)
         self._pieces: list[dict[str, NDArray[Any]]] = []
 
     @property
     def samples(self) -> int:
         """How many samples are finished."""
-        return sum(len(piece["scores"]) for piece in self._pieces)
+        return sum(len(piece["fit"]) for piece in self._pieces)
 
     def load(self) -> None:
         """Read the portions of an earlier run; the first damaged one and all after it are ignored."""
@@ -45,7 +48,7 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def append(self, **arrays: NDArray[Any]) -> None:
-        """Store a portion: ``scores`` (n, classes), ``fit`` (n, counts), and ``times_ns`` of their inferences."""
+        """Store a portion of n samples: the arrays of `OWN`, and those that the task keeps, each (n, ...)."""
         with storing(self.folder):
             if not self._pieces:
                 files.write_text(self.folder / "key", self.key)
@@ -66,11 +69,13 @@ class Journal:
 
     def _read(self, path: Path) -> dict[str, NDArray[Any]] | None:
         try:
-            piece = read_arrays(path, self.folder, PIECE, known=PIECE)
+            piece = read_arrays(path, self.folder, self.names, known=self.names)
         except StorageError:
             return None
-        if len(piece) < len(PIECE) or not all(array.ndim for array in piece.values()):
+        if len(piece) < len(self.names) or not all(array.ndim for array in piece.values()):
             return None
-        inferences = -(-len(piece["scores"]) // self.batch)
-        sound = inferences == len(piece["times_ns"]) and len(piece["scores"]) == len(piece["fit"])
+        samples = len(piece["fit"])
+        sound = len(piece["times_ns"]) == -(-samples // self.batch) and all(
+            len(piece[name]) == samples for name in self.names if name != "times_ns"
+        )
         return piece if sound else None

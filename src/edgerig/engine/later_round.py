@@ -14,6 +14,7 @@ from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import summed_up
 from edgerig.engine.first_round import cold_times
+from edgerig.engine.outputs import Dequantized
 from edgerig.engine.prepare import now
 from edgerig.engine.samples import the_input
 from edgerig.engine.session_state import machine_of, memory_of
@@ -25,7 +26,6 @@ from edgerig.engine.steady import (
     first_inputs,
     probe_count,
     repeat,
-    scores_of,
 )
 from edgerig.errors import EdgerigError
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
@@ -115,14 +115,16 @@ def _repeat(
     """The times of the inferences that fit the round's seconds, and the digest of the first outputs."""
     artifact, measure = context.artifact, context.measure
     judged, batch = artifact.judged_output, the_input(artifact).batch
-    spec = deployment.session.load_report.outputs[judged]
-    probes, times, scores = probe_count(context.samples, artifact), [], list[NDArray[np.float32]]()
+    specs, task, samples = deployment.session.load_report.outputs, context.samples.task, context.samples.samples
+    probes, times, identities = probe_count(context.samples, artifact), [], list[Array]()
     for run in repeat(deployment, inputs, inferences_of(result, context), measure.round_seconds):
-        missing = probes - sum(map(len, scores))
-        if missing > 0:
-            scores.append(scores_of(run.outputs[judged], spec, batch, missing))
+        done = sum(map(len, identities))
+        if done < probes:
+            predictions = task.decode(Dequantized(run.outputs, specs, batch, probes - done), judged)
+            truth = samples.truth(slice(done, done + len(predictions)), artifact.preprocessing)
+            identities.append(task.keep(predictions, truth, None)[task.identity])
         times.append(run.times_ns)
-    return np.concatenate(times), digest_of(np.concatenate(scores))
+    return np.concatenate(times), digest_of(np.concatenate(identities))
 
 
 def inferences_of(result: CellResult, context: CellContext) -> int:

@@ -74,18 +74,18 @@ class Finite:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 self._bad[index] += int((~np.isfinite(array.reshape(len(array), -1)).all(axis=1)).sum())
 
-    def check(self, scores: Array | None = None, judged: int = 0) -> None:
+    def check(self, finite: Array | None = None, judged: int = 0) -> None:
         """Check that all outputs were finite.
 
         Args:
-            scores: The stored values of output ``judged``, of all samples, those of an earlier session included.
+            finite: Whether output ``judged`` was, for all samples, those of an earlier session included; shape (n,).
 
         Raises:
             InferenceError: Some were not; the message names the output and the numbers of samples.
         """
-        if scores is not None:
-            self._samples = len(scores)
-            self._bad[judged] = int((~np.isfinite(scores).all(axis=1)).sum())
+        if finite is not None:
+            self._samples = len(finite)
+            self._bad[judged] = int((~finite).sum())
         for spec, bad in zip(self._specs, self._bad, strict=True):
             if bad:
                 raise InferenceError(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
-from edgerig.datasets.batches import from_calls, in_calls
+from edgerig.datasets.batches import in_calls
+from edgerig.engine.outputs import Dequantized
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
@@ -30,23 +31,22 @@ def why_no_reference(artifact: Artifact) -> str | None:
     return None
 
 
-def reference_scores(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[np.float32]:
-    """The scores of a float model on all test samples, shape (n, classes), float32.
+def reference_predictions(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
+    """The predictions of a float model for all test samples, as their task decodes them, shape (n, ...).
 
     It is run by the default runtime of its format, or, as for Keras, by the framework that it comes from; either in a
     separate process.
     """
     runtime = formats.named(artifact.format).runtime
     if runtime is not None:
-        scores = _engine_scores(artifact, runtime, tests, progress)
-    else:
-        what = f"Running {Path(artifact.path).name} for its float predictions"
-        scores = isolated(what, InferenceError, framework_scores, artifact, tests, progress)
-    return scores.reshape(len(scores), -1).astype(np.float32)
+        return _by_engine(artifact, runtime, tests, progress)
+    what = f"Running {Path(artifact.path).name} for its float predictions"
+    predictions: NDArray[Any] = isolated(what, InferenceError, framework_predictions, artifact, tests, progress)
+    return predictions
 
 
-def framework_scores(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
-    """What the network's own framework predicts for all test samples, shape (n, ...)."""
+def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
+    """`reference_predictions` by the network's own framework."""
     predict = formats.named(artifact.format).predictor(Path(artifact.path))
     fixed = the_input(artifact).batch
     batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, the_input(artifact).nbytes)))
@@ -56,12 +56,13 @@ def framework_scores(artifact: Artifact, tests: EvaluationSamples, progress: Pro
             for start in range(0, len(inputs), batch):
                 piece = inputs[start : start + batch]
                 outputs = predict(piece if fixed == 1 else in_calls(piece, fixed)[0])
-                parts.append(np.asarray(outputs[artifact.judged_output])[: len(piece)])
+                arrays = [np.asarray(output)[: len(piece)] for output in outputs]
+                parts.append(tests.task.decode(arrays, artifact.judged_output))
                 task.advance(len(piece))
     return np.concatenate(parts)
 
 
-def _engine_scores(artifact: Artifact, runtime: str, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
+def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
     from edgerig.targets.resolve import target_for
 
     parts, batch = [], the_input(artifact).batch
@@ -72,7 +73,8 @@ def _engine_scores(artifact: Artifact, runtime: str, tests: EvaluationSamples, p
     ):
         for _, inputs in tests.chunks(artifact):
             run = session.run([in_calls(inputs, batch)], lambda calls: task.advance(calls * batch))
-            parts.append(from_calls(run.outputs[artifact.judged_output], batch, len(inputs)))
+            outputs = Dequantized(run.outputs, session.load_report.outputs, batch, len(inputs))
+            parts.append(tests.task.decode(outputs, artifact.judged_output))
     return np.concatenate(parts)
 
 

@@ -21,7 +21,7 @@ from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info, size_rows
 from edgerig.engine.prepare import check_same_plan, claim_bundle, now, open_bundle, take_back
-from edgerig.engine.samples import EvaluationSamples, Reference
+from edgerig.engine.samples import EvaluationSamples, FloatReference
 from edgerig.engine.scenario import check_batch, with_batch
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.summary import about_machines
@@ -239,7 +239,9 @@ class _Run:
         self.header = msgspec.structs.replace(self.header, host=observe(), data=data)
         self.bundle.write_header(self.header)
 
-    def _note_references(self, references: dict[str, Reference], artifacts: dict[str, Artifact | Exception]) -> None:
+    def _note_references(
+        self, references: dict[str, FloatReference], artifacts: dict[str, Artifact | Exception]
+    ) -> None:
         """Store the references; all cells of one bundle are compared with the same ones."""
         identities = {label: reference.identity for label, reference in references.items()}
         before = self.header.references or identities
@@ -257,7 +259,7 @@ class _Run:
         targets: dict[str, Target],
         artifacts: dict[str, Artifact | Exception],
         tests: EvaluationSamples,
-        references: dict[str, Reference],
+        references: dict[str, FloatReference],
     ) -> None:
         """Measure the missing rounds of each cell."""
 
@@ -357,12 +359,14 @@ class _Run:
         return (base, f"edgerig run {self.bundle.path}/rig.yaml --only {only} --out again")
 
 
-def _subset(cell: Cell, tests: EvaluationSamples, reference: Reference) -> tuple[EvaluationSamples, Reference]:
-    """The samples of a cell that runs only some, and the reference's scores of those."""
+def _subset(
+    cell: Cell, tests: EvaluationSamples, reference: FloatReference
+) -> tuple[EvaluationSamples, FloatReference]:
+    """The samples of a cell that runs only some, and the reference's predictions for those."""
     if cell.samples is None or cell.samples >= len(tests):
         return tests, reference
     some, places = tests.part(cell.samples)
-    scores = reference.scores
-    return some, reference if isinstance(scores, Unavailable) else msgspec.structs.replace(
-        reference, scores=scores[places]
+    predictions = reference.predictions
+    return some, reference if isinstance(predictions, Unavailable) else msgspec.structs.replace(
+        reference, predictions=predictions[places]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,15 +24,18 @@ LARGEST_INPUT = 1 << 30
 #: Fewest axes of an input: the batch axis, and one for the values.
 MOST_SIMPLE = 2
 
-Scores = NDArray[np.float32]
 
-
-class Reference(msgspec.Struct, frozen=True):
-    """Scores of the float model, shape (n, classes), what made them, and a digest of which model that is."""
+class FloatReference(msgspec.Struct, frozen=True):
+    """The float model's predictions, as the task decodes them, what made them, and a digest of which model that is."""
 
     source: str
-    scores: Scores | Unavailable
+    predictions: NDArray[Any] | Unavailable
     identity: str = ""
+
+    @property
+    def of_samples(self) -> NDArray[Any] | None:
+        """The predictions, shape (n, ...), where there are any."""
+        return None if isinstance(self.predictions, Unavailable) else self.predictions
 
 
 class EvaluationSamples:
@@ -40,7 +44,8 @@ class EvaluationSamples:
     Shuffled, because files often lie sorted by class: the first few would all be of one class.
 
     Attributes:
-        samples: The chosen samples. indices: their positions in the test split, shape (n,), int64.
+        samples: The chosen samples. task: What judges them.
+        indices: Positions of the samples in the test split, shape (n,), int64.
         fingerprint: Equal for equal samples in equal order.
     """
 
@@ -51,6 +56,7 @@ class EvaluationSamples:
         total = len(everything)
         order = np.random.default_rng(0).permutation(total) if count is not None and count < total else np.arange(total)
         self.dataset = dataset
+        self.task = dataset.make_task()
         self.indices: NDArray[np.int64] = np.sort(order[: count or total]).astype(np.int64)
         self.samples: Samples = everything.take(self.indices)
         self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist()])
@@ -86,7 +92,7 @@ class EvaluationSamples:
 
     def _inputs(self, part: slice, artifact: Artifact) -> NDArray[np.float32]:
         inputs = self.samples.inputs(part, artifact.preprocessing)
-        return fit(inputs, the_input(artifact), self.dataset.name, judged=self.dataset.task != "none")
+        return fit(inputs, the_input(artifact), self.dataset.name, judged=self.task.judged)
 
 
 def _chunk_samples(spec: TensorSpec) -> int:

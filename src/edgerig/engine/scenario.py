@@ -67,8 +67,13 @@ def with_batch(context: CellContext) -> CellContext:
     return replace(context, offline=BatchPlan(batch=batch, inferences=count, in_turn=f"{why[:1].upper()}{why[1:]}."))
 
 
-def agreement_with_own_batch(context: CellContext, scores: NDArray[np.float32]) -> BatchAgreement | Unavailable | None:
-    """Hold ``scores``, shape (n, values), against what the same file gives at its own batch on the same device.
+def agreement_with_own_batch(
+    context: CellContext, scores: NDArray[np.float32] | None
+) -> BatchAgreement | Unavailable | None:
+    """Hold outputs against what the same file gives at its own batch on the same device.
+
+    Args:
+        scores: Shape (n, values); None where the task keeps no outputs.
 
     Returns:
         None where the batch is the file's own, so that there is nothing to compare. A device that fails over this costs
@@ -76,6 +81,8 @@ def agreement_with_own_batch(context: CellContext, scores: NDArray[np.float32]) 
     """
     if context.offline is None or context.offline.file is None:
         return None
+    if scores is None:
+        return Unavailable(f"task {context.samples.task.name!r} keeps no outputs to compare")
     try:
         single = _scores_of_file(context, context.offline.file)
     except (TargetError, InferenceError) as error:

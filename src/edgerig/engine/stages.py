@@ -17,9 +17,9 @@ from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
-from edgerig.engine.reference import reference_scores, why_no_reference
+from edgerig.engine.reference import reference_predictions, why_no_reference
 from edgerig.engine.references import choose_references
-from edgerig.engine.samples import EvaluationSamples, Reference
+from edgerig.engine.samples import EvaluationSamples, FloatReference
 from edgerig.errors import EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.formats import Format
 from edgerig.measure.kinds import Unavailable
@@ -120,17 +120,17 @@ class Stages:
 
     def references(
         self, parts: Sequence[ModelPart], models: Mapping[str, Artifact], tests: EvaluationSamples
-    ) -> dict[str, Reference]:
+    ) -> dict[str, FloatReference]:
         """The reference of each model, by the model's label; see `choose_references`."""
-        known: dict[str, Reference] = {}
-        by_key: dict[str, Reference] = {}
+        known: dict[str, FloatReference] = {}
+        by_key: dict[str, FloatReference] = {}
         choices = choose_references(parts, models)
         for part in parts:
             choice = choices[part.label]
             if choice.label is None and not part.reference:
                 own = models[part.label]
                 self.progress.log(choice.why)
-                known[part.label] = Reference(f"{own.name} ({own.scheme} {own.format})", Unavailable(choice.why))
+                known[part.label] = FloatReference(f"{own.name} ({own.scheme} {own.format})", Unavailable(choice.why))
                 continue
             if choice.why:
                 self.progress.log(choice.why)
@@ -147,7 +147,7 @@ class Stages:
             known[part.label] = by_key[key]
         return known
 
-    def _reference(self, artifact: Artifact, tests: EvaluationSamples) -> Reference:
+    def _reference(self, artifact: Artifact, tests: EvaluationSamples) -> FloatReference:
         """`reference`; a float model that cannot be run costs only the comparison with it."""
         try:
             return self.reference(artifact, tests)
@@ -157,14 +157,14 @@ class Stages:
             source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
             self.failed_references.append((artifact.name, error.message))
             self.progress.log(f"reference {artifact.name}: FAILED")
-            return Reference(source, Unavailable(f"{source} could not be run for comparison: {error.message}"))
+            return FloatReference(source, Unavailable(f"{source} could not be run for comparison: {error.message}"))
 
-    def reference(self, artifact: Artifact, tests: EvaluationSamples) -> Reference:
-        """The scores of a float model on the test samples, or why there are none."""
+    def reference(self, artifact: Artifact, tests: EvaluationSamples) -> FloatReference:
+        """The predictions of a float model for the test samples, or why there are none."""
         source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
         reason = why_no_reference(artifact)
         if reason:
-            return Reference(source, Unavailable(reason))
+            return FloatReference(source, Unavailable(reason))
         key = StageCache.key(
             "reference",
             surroundings=dependencies.surroundings(),
@@ -175,16 +175,17 @@ class Stages:
             data=[tests.fingerprint, dependencies.of_samples(tests.samples, artifact.preprocessing)],
             preprocessing=artifact.preprocessing,
             judged=artifact.judged_output,
+            task=[dependencies.of_plugin(tests.task), tests.task.classes],
             by=dependencies.of_format(artifact.format),
         )
 
         def build(work: Path) -> None:
             buffer = io.BytesIO()
-            np.save(buffer, reference_scores(artifact, tests, self.progress), allow_pickle=False)
-            files.write_bytes(work / "scores.npy", buffer.getbuffer())
+            np.save(buffer, reference_predictions(artifact, tests, self.progress), allow_pickle=False)
+            files.write_bytes(work / "predictions.npy", buffer.getbuffer())
 
         folder = self._stage(f"reference {artifact.name}", key, build)
-        return Reference(source, np.load(folder / "scores.npy", allow_pickle=False))
+        return FloatReference(source, np.load(folder / "predictions.npy", mmap_mode="r", allow_pickle=False))
 
     def _compiled_with(self, compiler: ModelCompiler, artifact: Artifact) -> dict[str, Any] | None:
         """The parts of the dataset that a compiler may read; a third-party one may read it without declaring so."""

@@ -15,9 +15,9 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.batches import from_calls, in_calls
 from edgerig.datasets.input_fit import measure_fit
 from edgerig.datasets.preprocess import dequantize, quantize_input
-from edgerig.engine.columns import check_columns
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
+from edgerig.engine.outputs import Dequantized
 from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.targets.base import DeviceRun
@@ -41,14 +41,14 @@ class Steady(msgspec.Struct, frozen=True):
 
     Attributes:
         times_ns: On-device times, shape (m,), m >= n, in order.
-        scores: Shape (n, classes).
+        kept: What the task keeps of the n samples.
         fit: Counts taken while the samples were quantized, see `edgerig.datasets.input_fit`.
         before, after: Host time per sample, before and after the device.
         pauses: Warnings that this program itself was suspended.
     """
 
     times_ns: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    kept: dict[str, Array]
     fit: NDArray[np.float64]
     before: HostTime
     after: HostTime
@@ -62,7 +62,12 @@ def first_inputs(samples: EvaluationSamples, artifact: Artifact, count: int = RE
 
 
 def steady_pass(
-    deployment: Deployment, journal: Journal, samples: EvaluationSamples, seconds: float, advance: Callable[[int], None]
+    deployment: Deployment,
+    journal: Journal,
+    samples: EvaluationSamples,
+    reference: Array | None,
+    seconds: float,
+    advance: Callable[[int], None],
 ) -> Steady:
     """Every sample once, for the predictions; then some again until ``seconds`` of inference are measured.
 
@@ -70,28 +75,33 @@ def steady_pass(
     """
     artifact = deployment.artifact
     judged, batch = artifact.judged_output, journal.batch
-    spec = deployment.session.load_report.outputs[judged]
+    specs, task = deployment.session.load_report.outputs, samples.task
     advance(journal.samples)
     before, after = HostTime("reading samples"), HostTime("taking results")
-    finite = Finite(deployment.session.load_report.outputs)
+    finite = Finite(specs)
     mark = time.perf_counter()
     for part, inputs in samples.chunks(artifact, journal.samples):
         quantized = quantize_input(inputs, the_input(artifact))
         before.add(time.perf_counter() - mark, len(inputs))
         fit = measure_fit(inputs, quantized, the_input(artifact))
-        waiting = len(inputs)
+        first, waiting = part.start, len(inputs)
         for run in deployment.batches(in_calls(quantized, batch), part.start // batch, lambda _: None):
             mark = time.perf_counter()
             finite.look(run.outputs)
-            values = scores_of(run.outputs[judged], spec, batch, waiting)
-            after.add(time.perf_counter() - mark, len(values))
-            check_columns(values.shape[1], artifact, samples)
-            journal.append(scores=values, times_ns=run.times_ns, fit=fit[: len(values)])
-            fit = fit[len(values) :]
-            waiting -= len(values)
-            advance(len(values))
+            outputs = Dequantized(run.outputs, specs, batch, waiting)
+            sound = outputs.finite(judged)
+            count = len(sound)
+            chosen = slice(first, first + count)
+            predictions = task.decode(outputs, judged)
+            after.add(time.perf_counter() - mark, count)
+            truth = samples.samples.truth(chosen, artifact.preprocessing)
+            kept = task.keep(predictions, truth, None if reference is None else reference[chosen])
+            journal.append(**kept, times_ns=run.times_ns, fit=fit[:count], finite=sound)
+            fit = fit[count:]
+            first, waiting = first + count, waiting - count
+            advance(count)
         mark = time.perf_counter()
-    finite.check(journal.joined("scores"), judged)
+    finite.check(journal.joined("finite"), judged)
     times = [journal.joined("times_ns")]
     # By the median: one inference of 20 s, during which a laptop slept, must not reduce the number.
     left = seconds - _typical(times[0])
@@ -99,7 +109,8 @@ def steady_pass(
         repeated = first_inputs(samples, artifact)
         times += [run.times_ns for run in repeat_until(deployment, repeated, left, MAX_INFERENCES - len(times[0]))]
     pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
-    return Steady(np.concatenate(times), journal.joined("scores"), journal.joined("fit"), before, after, pauses)
+    kept = {name: journal.joined(name) for name in journal.kept}
+    return Steady(np.concatenate(times), kept, journal.joined("fit"), before, after, pauses)
 
 
 def repeat_until(deployment: Deployment, inputs: Array, seconds: float, most: int) -> Iterator[DeviceRun]:
@@ -146,9 +157,9 @@ def scores_of(outputs: Array, spec: TensorSpec, batch: int, count: int) -> NDArr
     return values.reshape(len(values), -1).astype(np.float32, copy=False)
 
 
-def digest_of(scores: NDArray[np.float32]) -> str:
-    """A digest of outputs, shape (n, values): equal for equal outputs."""
-    return files.sha256(np.ascontiguousarray(scores).tobytes())
+def digest_of(identity: Array) -> str:
+    """A digest of what identifies the outputs of n samples, shape (n, ...): equal for equal outputs."""
+    return files.sha256(np.ascontiguousarray(identity).tobytes())
 
 
 def probe_count(samples: EvaluationSamples, artifact: Artifact) -> int:

@@ -200,11 +200,7 @@ def _against_float(variant: Variant) -> list[Block]:
     title, agreement = Title(4, "Against the float model"), variant.agreement
     if agreement is None:
         return [title, Text(f"Not compared: {variant.agreement_reason}.")]
-    text = (
-        f"{agreement.same.text} of {agreement.samples:,} predictions are those of {agreement.reference}. "
-        f"{agreement.note} Largest difference of an output {agreement.max_abs_error:.3g}, "
-        f"mean {agreement.mean_abs_error:.3g}."
-    )
+    text = " ".join(part for part in (agreement.same.text, agreement.what, agreement.note, agreement.errors) if part)
     return [title, Text(text), *_views(agreement.views)]
 
 

@@ -11,7 +11,8 @@ from edgerig.measure.kinds import Bounds, Kind, Measurement, Quantity, Unavailab
 from edgerig.measure.stats import TAIL_SAMPLES
 from edgerig.report.units import exact, show, show_interval
 from edgerig.report.values import Figure
-from edgerig.results.types import CellResult, MetricValue
+from edgerig.results.types import CellResult
+from edgerig.tasks.judgement import MetricValue
 
 #: Kinds of number that were computed by a model or a rule, not measured.
 _COMPUTED: frozenset[Kind] = frozenset({"modelled", "estimated"})
@@ -156,10 +157,10 @@ def percentile(cell: CellResult, name: str, beyond: float) -> Figure:
 
 
 def same_class(cell: CellResult) -> Figure:
-    """The share of samples for which the cell predicts the same as the float model."""
+    """The share of predictions that are the same as the float model's."""
     if isinstance(cell.agreement, Unavailable):
         return unavailable(cell.agreement.reason)
-    detail = f"same class as {cell.agreement.reference}, over {cell.agreement.samples:,} samples"
+    detail = f"{cell.agreement.alike} as {cell.agreement.reference}, over {cell.agreement.samples:,} samples"
     kind = _kind_of_predictions(cell)
     return number(cell.agreement.same_class, "1", kind=kind, detail=detail, warnings=cell.agreement.warnings)
 

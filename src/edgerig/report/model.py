@@ -63,14 +63,16 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgreementView(msgspec.Struct, frozen=True, kw_only=True):
-    """Sample-by-sample comparison with the float model."""
+    """Sample-by-sample comparison with the float model; ``what`` is said of the share ``same``, ``errors`` last."""
 
     reference: str
     samples: int
     same: Figure
-    max_abs_error: float
-    mean_abs_error: float
+    what: str
+    max_abs_error: float | None
+    mean_abs_error: float | None
     note: str
+    errors: str = ""
     views: tuple[View, ...] = ()
 
 

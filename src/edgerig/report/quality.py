@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edgerig.report.figures import same_class
 from edgerig.report.model import AgreementView
-from edgerig.results.types import Agreement, CellResult, DatasetInfo, Disagreement, MetricValue, Quality
+from edgerig.results.types import CellResult, DatasetInfo
+from edgerig.tasks.judgement import BY_CLASS, Agreement, Disagreement, MetricValue, Quality
 from edgerig.tasks.metrics.chance import beats_majority, majority
 from edgerig.views import Gallery, Heading, Item, Matrix, Table, Tone, View
 
@@ -60,7 +61,9 @@ def class_name(index: int, names: Sequence[str]) -> str:
 
 
 def quality_views(quality: Quality, dataset: DatasetInfo) -> tuple[View, ...]:
-    """The most confused pairs, the table of classes and the confusion matrix, where available."""
+    """What the task shows, or for classes the most confused pairs, their table and the confusion matrix."""
+    if quality.views:
+        return quality.views
     views: list[View] = []
     if quality.confusion:
         matrix = np.asarray(quality.confusion, dtype=np.int64)
@@ -98,6 +101,18 @@ def _most_confused(matrix: NDArray[np.int64], names: Sequence[str]) -> Table:
 
 def agreement_view(cell: CellResult, agreement: Agreement, dataset: DatasetInfo) -> AgreementView:
     """The comparison with the float model."""
+    if agreement.alike != BY_CLASS:
+        return AgreementView(
+            reference=agreement.reference,
+            samples=agreement.samples,
+            same=same_class(cell),
+            what=f"{agreement.alike}, against {agreement.reference}, over {agreement.samples:,} samples.",
+            max_abs_error=agreement.max_abs_error,
+            mean_abs_error=agreement.mean_abs_error,
+            note="",
+            errors=_errors(agreement),
+            views=agreement.views,
+        )
     total = max(round((1 - agreement.same_class) * agreement.samples), len(agreement.disagreements))
     labels = ("truth", "float says", "this says", "verdict", "sample")
     items = tuple(_item(sample, dataset) for sample in agreement.disagreements)
@@ -107,9 +122,18 @@ def agreement_view(cell: CellResult, agreement: Agreement, dataset: DatasetInfo)
         same=same_class(cell),
         max_abs_error=agreement.max_abs_error,
         mean_abs_error=agreement.mean_abs_error,
+        what=f"of {agreement.samples:,} predictions are those of {agreement.reference}.",
         note=_agreement_note(agreement, dataset, total),
+        errors=_errors(agreement),
         views=(Gallery("Samples that are judged differently", labels, items, total),) if items else (),
     )
+
+
+def _errors(agreement: Agreement) -> str:
+    largest, mean = agreement.max_abs_error, agreement.mean_abs_error
+    if largest is None or mean is None:
+        return ""
+    return f"Largest difference of an output {largest:.3g}, mean {mean:.3g}."
 
 
 def _item(sample: Disagreement, dataset: DatasetInfo) -> Item:

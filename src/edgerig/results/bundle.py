@@ -37,7 +37,7 @@ from edgerig.results.lock import FolderLock
 from edgerig.results.missing_rounds import is_complete, with_missing_rounds
 from edgerig.results.naming import folder_name
 from edgerig.results.one_round import with_honest_intervals
-from edgerig.results.reading import ARRAYS, MAX_RESULTS, OtherVersionError, read_arrays, read_document
+from edgerig.results.reading import MAX_RESULTS, OtherVersionError, read_arrays, read_document
 from edgerig.results.round_files import read_round_times, write_round_times
 from edgerig.results.types import CellFailure, CellResult, DatasetInfo, ModelInfo, RunResult
 
@@ -264,13 +264,14 @@ class Bundle:
         return cells, failures
 
     def samples(
-        self, identity: str, names: tuple[str, ...] = ARRAYS, limit: int | None = None
+        self, identity: str, names: tuple[str, ...] | None = None, limit: int | None = None
     ) -> dict[str, NDArray[Any]]:
-        """A finished cell's raw arrays: ``times_ns``, ``predictions``, ``labels``, ``indices``, ``scores``.
+        """A finished cell's raw arrays: ``times_ns`` and ``indices``, of a classifier ``predictions``, ``labels`` and
+        ``scores``; what other tasks keep has names that begin with ``kept_``.
 
         Args:
             identity: The cell's id.
-            names: The arrays to read.
+            names: The arrays to read; by default all.
             limit: Largest size of all of them in bytes, as in `read_arrays`.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -32,8 +33,11 @@ MAX_NUMBERS = 60_000_000
 MAX_OBJECTS = 20_000_000
 #: Largest directory of an archive in bytes, which is read as a whole.
 MAX_DIRECTORY = 64 << 10
-#: The arrays of a cell, in ``samples.npz``.
+#: The arrays of a cell, in ``samples.npz``. Other tasks than classification keep others, whose names begin with `KEPT`.
 ARRAYS = ("scores", "predictions", "labels", "indices", "times_ns")
+KEPT = "kept_"
+#: How such a name looks, and most of them in a cell.
+KEPT_NAME, MOST_KEPT = re.compile(rf"{KEPT}[a-z][a-z0-9_]{{0,40}}"), 16
 #: Numbers beyond these are not plausible for anything that edgerig measures, and overflow in calculations.
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_REAL = 1e30
@@ -96,18 +100,18 @@ def read_within(path: Path, bundle: Path, limit: int) -> bytes:
 def read_arrays(
     path: Path,
     bundle: Path,
-    names: tuple[str, ...] = ARRAYS,
+    names: tuple[str, ...] | None = None,
     limit: int | None = None,
     known: tuple[str, ...] = ARRAYS,
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of a cell, those of ``names``; sizes are checked before anything is unpacked.
+    """The arrays of a cell, all or those of ``names``; sizes are checked before anything is unpacked.
 
     Args:
         path: The file.
         bundle: The folder that contains it.
         names: The arrays to read.
         limit: Largest size of these in bytes; by default `MAX_ARRAYS`, which applies to the whole file.
-        known: The arrays that the file may contain.
+        known: The arrays that the file may contain, besides those that a task keeps.
 
     Raises:
         StorageError: The file is missing, damaged, outside of the bundle, or contains other or larger arrays.
@@ -118,7 +122,8 @@ def read_arrays(
         _check_directory(_open_plain(path))
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path, names, limit, known)
-            present = [name for name in names if f"{name}.npy" in archive.namelist()]
+            within = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+            present = within if names is None else [name for name in names if name in within]
             return {name: _array(archive, name) for name in present}
     except StorageError:
         raise
@@ -155,16 +160,17 @@ def _check_directory(path: Path) -> None:
 
 
 def _check_members(
-    archive: zipfile.ZipFile, path: Path, names: tuple[str, ...], limit: int | None, known: tuple[str, ...]
+    archive: zipfile.ZipFile, path: Path, names: tuple[str, ...] | None, limit: int | None, known: tuple[str, ...]
 ) -> None:
     infos = archive.infolist()
-    strange = [info.filename for info in infos if info.filename.removesuffix(".npy") not in known]
-    if strange or len(infos) > len(known):
+    within = [info.filename.removesuffix(".npy") for info in infos]
+    strange = [name for name in within if name not in known and not KEPT_NAME.fullmatch(name)]
+    if strange or len(set(within)) < len(within) or len(within) > len(known) + MOST_KEPT:
         raise StorageError(f"{path} holds {strange[:1] or 'arrays twice'}, which is none of {', '.join(known)}.")
     total = sum(info.file_size for info in infos)
     if total > MAX_ARRAYS:
         raise StorageError(f"{path} would unpack to {total:,} B, more than the {MAX_ARRAYS:,} B of any cell.")
-    wanted = sum(info.file_size for info in infos if info.filename.removesuffix(".npy") in names)
+    wanted = sum(info.file_size for info in infos if names is None or info.filename.removesuffix(".npy") in names)
     if limit is not None and wanted > limit:
         raise StorageError(f"{path} would unpack to {wanted:,} B, and {limit:,} B are left of what is taken at once.")
 

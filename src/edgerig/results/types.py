@@ -15,6 +15,7 @@ from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution
 from edgerig.results import frame
 from edgerig.results.scenario import Offline
+from edgerig.tasks.judgement import Agreement, Quality
 
 #: Version of the bundle's layout and of the JSON documents in it. 2: cells have rounds.
 BUNDLE_VERSION = 2
@@ -22,75 +23,6 @@ BUNDLE_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 #: Largest number of rounds of a cell.
 MAX_ROUNDS = 1000
-
-
-class MetricValue(msgspec.Struct, frozen=True, kw_only=True):
-    """One quality metric: a share of 1 where ``unit`` is ``"1"``."""
-
-    name: str
-    value: float
-    higher_is_better: bool
-    unit: str = "1"
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def text(self) -> str:
-        """A share as percent, any other number with its unit."""
-        return f"{self.value:.2%}" if self.unit == "1" else f"{self.value:.3g} {self.unit}"
-
-
-class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """Quality of one class; ``support`` counts its samples."""
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """The quality of the predictions. ``confusion[i][j]`` counts samples of class i predicted as j.
-
-    ``warnings`` name reasons to doubt the figures: inputs that were clamped, predictions no better than chance.
-    ``output`` is the scored output, where the network has several; ``others`` are the rest, with the types of those
-    that cannot be scored.
-    """
-
-    samples: int
-    metrics: tuple[MetricValue, ...] = ()
-    classes: tuple[ClassQuality, ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
-    warnings: tuple[str, ...] = ()
-    output: str | None = None
-    others: tuple[str, ...] = ()
-
-
-class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
-    """A sample whose prediction differs from the reference's. ``index`` is its position in the test split."""
-
-    index: int
-    label: int
-    reference: int
-    predicted: int
-    picture: str | None = None
-    """A PNG of the raw sample, base64."""
-
-
-class Agreement(msgspec.Struct, frozen=True, kw_only=True, tag="agreement", tag_field="is"):
-    """Sample-by-sample comparison with the reference predictions of the float model it came from.
-
-    There is none where it would be meaningless, see `edgerig.engine.caveats`.
-    """
-
-    reference: str
-    samples: int
-    same_class: float
-    max_abs_error: float
-    mean_abs_error: float
-    disagreements: tuple[Disagreement, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.datasets.base import Samples
 from edgerig.tasks.metrics.chance import beats_majority, expected_agreement, majority
 from edgerig.tasks.metrics.functions import Counts
+from edgerig.tasks.samples import LabelledSamples
 
 Scores = NDArray[np.float32]
 #: Outputs whose range is below this share of the largest value count as independent of the input.
@@ -20,7 +20,7 @@ BY_CHANCE = 0.9
 VACUOUS = "vacuous: "
 
 
-def judge_outputs(scores: Scores, samples: Samples | None = None) -> list[str]:
+def judge_outputs(scores: Scores, samples: LabelledSamples | None = None) -> list[str]:
     """Faults of outputs, shape (n, values), of ``samples`` that show without labels."""
     bad = not_finite(scores)
     if bad:
@@ -58,7 +58,7 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
     return doubts
 
 
-def why_vacuous(ours: Scores, theirs: Scores, samples: Samples | None = None) -> str | None:
+def why_vacuous(ours: Scores, theirs: Scores, samples: LabelledSamples | None = None) -> str | None:
     """Why equal predictions of two networks on ``samples`` prove nothing, or None; outputs of shape (n, classes)."""
     n = len(ours)
     both = (("this network", ours), ("the float model", theirs))
@@ -101,7 +101,7 @@ def is_constant(scores: Scores) -> bool:
     )
 
 
-def are_identical(samples: Samples) -> bool:
+def are_identical(samples: LabelledSamples) -> bool:
     """Whether all of several samples are equal, before preprocessing; stops reading at the first that differs."""
     if len(samples) < 2:
         return False

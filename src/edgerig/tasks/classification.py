@@ -1,57 +1,78 @@
-"""From a device's raw outputs to quality metrics, and to the comparison with the float model."""
+"""Classification: one of several classes a sample, by the highest of its scores."""
 
 from __future__ import annotations
 
 import base64
-import math
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact
-from edgerig.datasets.base import Dataset, Samples
-from edgerig.engine.caveats import judge_agreement, judge_answers, judge_outputs, why_vacuous
+from edgerig.artifact import TensorSpec
 from edgerig.measure.kinds import Unavailable
-from edgerig.results.pictures import picture_of
-from edgerig.results.types import Agreement, ClassQuality, Disagreement, MetricValue, Quality
-from edgerig.tasks.metrics import ConfusionMatrix, PrecisionRecallF1
+from edgerig.tasks.base import Array, Kept, Reference, Task
+from edgerig.tasks.caveats import judge_agreement, judge_answers, judge_outputs, why_vacuous
+from edgerig.tasks.judgement import Agreement, ClassQuality, Disagreement, Quality
+from edgerig.tasks.metrics import ConfusionMatrix, Metric, PrecisionRecallF1, classification_metrics
+from edgerig.tasks.outputs import check_columns, columns_of
+from edgerig.tasks.pictures import picture_of
+from edgerig.tasks.samples import LabelledSamples
+from edgerig.tasks.values import values_of
 
 Scores = NDArray[np.float32]
 
 
+class Classification(Task):
+    """One label a sample. Kept are the scores, shape (n, classes)."""
+
+    name: ClassVar[str] = "classification"
+    summary: ClassVar[str] = "one class a sample, by the highest of the network's scores"
+
+    def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
+        columns = columns_of(outputs[judged], batch)
+        if columns is not None:
+            check_columns(columns, outputs, judged, batch, len(self.classes), self.dataset, left_out)
+
+    def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
+        metrics = self._metrics() if self._metrics else classification_metrics(self.classes)
+        return judge_quality(metrics, self.classes, kept["scores"], samples.labels, samples)
+
+    def compare(
+        self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
+    ) -> Agreement | Unavailable:
+        return compare(kept["scores"], reference.predictions, reference.source, samples, pictures)
+
+    def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
+        return arrays_of(kept["scores"], samples)
+
+
+def arrays_of(scores: Scores, samples: LabelledSamples) -> dict[str, Array]:
+    """The arrays that a bundle stores of n samples with ``scores``, shape (n, classes)."""
+    # A NaN output predicts no class.
+    predictions = np.where(np.isnan(scores).any(axis=1), -1, scores.argmax(axis=1)).astype(np.int64)
+    return {"scores": scores, "predictions": predictions, "labels": samples.labels}
+
+
 def judge_quality(
-    dataset: Dataset, scores: Scores, labels: NDArray[np.int64], samples: Samples | None = None
+    metrics: Sequence[Metric],
+    names: Sequence[str],
+    scores: Scores,
+    labels: NDArray[np.int64],
+    samples: LabelledSamples | None = None,
 ) -> Quality:
     """Quality of ``scores``, shape (n, classes), against ``labels``, shape (n,), of ``samples``.
 
     Unavailable where an output is NaN: NaN has no order, so it predicts no class. Where only some samples have a label,
     the quality is that of those.
     """
-    metrics = dataset.metrics()
     warnings = judge_outputs(scores, samples)
     known = labels >= 0
     if not metrics or np.isnan(scores).any() or not known.any():
         return Quality(samples=len(labels), warnings=tuple(warnings))
     scores, labels = scores[known], labels[known]
-    values = []
-    for metric in metrics:
-        metric.update(scores, labels)
-        value = metric.compute()
-        if value is None or not math.isfinite(value):
-            continue  # such as the AUC when all samples are of one class
-        low, high = metric.interval() or (None, None)
-        values.append(
-            MetricValue(
-                name=metric.name,
-                value=value,
-                higher_is_better=metric.higher_is_better,
-                unit=metric.unit,
-                low=low,
-                high=high,
-            )
-        )
-    count = len(dataset.classes)
+    values = values_of(metrics, scores, labels)
+    count = len(names)
     confusion = ConfusionMatrix(count)
     each = PrecisionRecallF1(count)
     confusion.update(scores, labels)
@@ -65,34 +86,21 @@ def judge_quality(
             f1=float(columns.f1[i]),
             support=int(columns.support[i]),
         )
-        for i, name in enumerate(dataset.classes)
+        for i, name in enumerate(names)
     )
     counts = confusion.compute()
     matrix = tuple(tuple(int(v) for v in row) for row in counts)
-    warnings += judge_answers(counts, dataset.classes)
-    return Quality(
-        samples=len(labels), metrics=tuple(values), classes=classes, confusion=matrix, warnings=tuple(warnings)
-    )
-
-
-def tell_output(quality: Quality, artifact: Artifact) -> Quality:
-    """``quality`` with the name of the scored output, where the network has several."""
-    names = [spec.name for spec in artifact.outputs]
-    others = [name for index, name in enumerate(names) if index != artifact.judged_output]
-    if not others and not artifact.left_out:
-        return quality
-    return replace(quality, output=names[artifact.judged_output], others=(*others, *artifact.left_out))
+    warnings += judge_answers(counts, names)
+    return Quality(samples=len(labels), metrics=values, classes=classes, confusion=matrix, warnings=tuple(warnings))
 
 
 def compare(
-    scores: Scores, reference: Scores | Unavailable, source: str, samples: Samples, pictures: int
+    scores: Scores, reference: Scores, source: str, samples: LabelledSamples, pictures: int
 ) -> Agreement | Unavailable:
     """Sample-by-sample comparison of ``scores`` with the reference's, both of shape (n, classes).
 
     Pictures of the first ``pictures`` disagreements are stored with it.
     """
-    if isinstance(reference, Unavailable):
-        return reference
     wrong = int((~np.isfinite(reference).all(axis=1)).sum())
     if wrong:
         return Unavailable(f"the outputs of {source} are inf or NaN in {wrong:,} of {len(reference):,} samples")
@@ -124,6 +132,6 @@ def compare(
     )
 
 
-def _picture(samples: Samples, index: int) -> str | None:
+def _picture(samples: LabelledSamples, index: int) -> str | None:
     data = picture_of(samples.raw(index))
     return base64.b64encode(data).decode() if data is not None else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from edgerig.artifact import Artifact, TensorSpec
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.artifact import TensorSpec
 from edgerig.errors import IncompatibleError
 
 
@@ -31,44 +31,44 @@ def columns_of(spec: TensorSpec, batch: int) -> int | None:
     return values // batch
 
 
-def check_columns(columns: int, artifact: Artifact, tests: EvaluationSamples) -> None:
-    """Check that there are as many values per sample (``columns``) as classes.
+def check_columns(
+    columns: int,
+    outputs: Sequence[TensorSpec],
+    judged: int,
+    batch: int,
+    classes: int,
+    dataset: str,
+    left_out: Sequence[str] = (),
+) -> None:
+    """Check that there are as many values per sample (``columns``) of output ``judged`` as classes.
 
     Raises:
         IncompatibleError: The numbers differ; the message names an output that would fit.
     """
-    classes = len(tests.dataset.classes)
-    if tests.dataset.task != "classification" or columns == classes:
+    if columns == classes:
         return
-    batch = the_input(artifact).batch
     fitting = [
         spec.name
-        for spec in artifact.outputs
+        for spec in outputs
         if all(size > 0 for size in spec.shape) and math.prod(spec.shape) == classes * batch
     ]
-    judged, dtype = artifact.outputs[artifact.judged_output].name, artifact.outputs[artifact.judged_output].dtype
-    several = (
-        f"The output {judged!r}, which is judged,"
-        if len(artifact.outputs) + len(artifact.left_out) > 1
-        else "The network"
-    )
+    name, dtype = outputs[judged].name, outputs[judged].dtype
+    several = f"The output {name!r}, which is judged," if len(outputs) + len(left_out) > 1 else "The network"
     hint = "Choose the dataset that the network was trained for, or `random` to measure speed alone."
-    if artifact.left_out:
+    if left_out:
         hint = (
-            f"It also gives {', '.join(artifact.left_out)}, which cannot be judged: export it as a tensor, which for "
+            f"It also gives {', '.join(left_out)}, which cannot be judged: export it as a tensor, which for "
             "scikit-learn is the option zipmap=False."
         )
     if fitting:
         hint = f"Judge the output that has as many: --output {fitting[0]}; in a rig file, the model's 'output'."
     if columns == 1 and dtype in ("int32", "int64"):
-        if not fitting and not artifact.left_out:
+        if not fitting and not left_out:
             hint = "Export the scores of the classes as an output, too, or choose `random` to measure speed alone."
         raise IncompatibleError(
             f"{several} gives a label ({dtype}) a sample, not a score for each of the {classes} classes of dataset "
-            f"{tests.dataset.name!r}.",
+            f"{dataset!r}.",
             hint,
         )
     values = "1 value" if columns == 1 else f"{columns} values"
-    raise IncompatibleError(
-        f"{several} gives {values} a sample, dataset {tests.dataset.name!r} has {classes} classes.", hint
-    )
+    raise IncompatibleError(f"{several} gives {values} a sample, dataset {dataset!r} has {classes} classes.", hint)

@@ -1,0 +1,125 @@
+"""What a task is: how outputs become predictions, what of them is kept, and how it is judged and compared.
+
+For each portion of n samples that a device has run, the engine calls `Task.decode` and `Task.keep`, and stores what
+they return; after the last one it calls `Task.judge` and `Task.compare` on all of it. Neither the engine nor the report
+knows more of a task.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.measure.kinds import Unavailable
+from edgerig.plugins import Plugin
+from edgerig.tasks.judgement import Agreement, Quality
+from edgerig.tasks.metrics import Metric
+from edgerig.tasks.samples import LabelledSamples
+
+Array = NDArray[Any]
+#: What is kept of n samples: arrays by name, each of shape (n, ...).
+Kept = Mapping[str, Array]
+
+
+class Reference:
+    """What the float model predicts for the samples that are judged.
+
+    Attributes:
+        source: What made it, for sentences. predictions: As `Task.decode` returned them, shape (n, ...).
+    """
+
+    def __init__(self, source: str, predictions: Array) -> None:
+        self.source, self.predictions = source, predictions
+
+
+class Task(Plugin, ABC):
+    """What a network is for.
+
+    Args:
+        settings: The task's settings.
+        classes: The dataset's class names, in the order of labels; empty where it has none.
+        metrics: Makes the metrics of a dataset that has its own.
+        dataset: The dataset's name, for messages.
+
+    Class attributes:
+        judged: Whether labels mean something, so that there is a quality.
+        kept: Names of the arrays that `keep` returns; lower-case letters and underscores.
+        identity: The one of these that is equal for equal outputs.
+    """
+
+    judged: ClassVar[bool] = True
+    kept: ClassVar[tuple[str, ...]] = ("scores",)
+    identity: ClassVar[str] = "scores"
+
+    def __init__(
+        self,
+        settings: Any = None,
+        *,
+        classes: Sequence[str] = (),
+        metrics: Callable[[], list[Metric]] | None = None,
+        dataset: str = "",
+    ) -> None:
+        super().__init__(settings)
+        self.classes, self.dataset = tuple(classes), dataset
+        self._metrics = metrics
+
+    def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
+        """Check, before the device is bothered, that a network's outputs fit the dataset.
+
+        Args:
+            outputs: All outputs of the network; an axis of unknown size is -1.
+            judged: Which of them is judged.
+            batch: Samples of an inference.
+            left_out: Outputs that are no tensors, with their types.
+
+        Raises:
+            IncompatibleError: They do not fit.
+        """
+
+    def decode(self, outputs: Sequence[Array], judged: int) -> Array:
+        """The predictions for n samples, shape (n, ...).
+
+        Args:
+            outputs: All outputs of the network for these samples, dequantized, each of shape (n, ...).
+            judged: Which of them is judged.
+        """
+        values = outputs[judged]
+        return values.reshape(len(values), -1).astype(np.float32, copy=False)
+
+    def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
+        """What is kept of n samples, and stored in the bundle: the arrays named in `kept`, each of shape (n, ...).
+
+        Large predictions, such as class maps, are reduced to counts here.
+
+        Args:
+            predictions: From `decode`.
+            truth: What the dataset says is right, shape (n, ...).
+            reference: The float model's predictions for these samples, where there is one.
+        """
+        return {"scores": predictions}
+
+    @abstractmethod
+    def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
+        """The quality of the predictions."""
+
+    @abstractmethod
+    def compare(
+        self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
+    ) -> Agreement | Unavailable:
+        """The predictions against the float model's, sample by sample, or why there is no comparison.
+
+        Args:
+            kept: What was kept of the n samples.
+            reference: The float model's predictions for the same samples.
+            samples: The samples.
+            pictures: Number of samples whose pictures are stored with it.
+        """
+
+    def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
+        """The arrays of n samples that the bundle stores; by default what was kept."""
+        return dict(kept)

@@ -1,0 +1,23 @@
+"""What a task sees of the samples that were run; `edgerig.datasets.base.Samples` is such."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class LabelledSamples(Protocol):
+    """An ordered set of samples with labels.
+
+    Attributes:
+        labels: Class indices, shape (n,), int64; -1 where there is no label, and for tasks whose truth is no class.
+    """
+
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+
+    def raw(self, index: int) -> NDArray[Any]:
+        """One sample as stored, (H, W, C) for images."""
