@@ -29,6 +29,7 @@ from edgerig.plugins import NOUNS, Plugin
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.base import WiredTarget
+from edgerig.tasks.base import Task
 from edgerig.tasks.metrics import Metric
 from edgerig.wire.link import Link
 from edgerig.wire.protocol import RuntimeProtocol
@@ -42,6 +43,7 @@ BASES: dict[str, tuple[type, ...]] = {
     "compiler": (ModelCompiler,),
     "dataset": (Dataset, Samples),
     "metric": (Metric,),
+    "task": (Task,),
     "model": (ModelWrapper, KerasModel),
     "runtime": (Runtime,),
     "runtime-protocol": (Link, WiredTarget, RuntimeProtocol),

@@ -128,7 +128,9 @@ def test_clamped_inputs_are_counted_once_in_a_run_that_went_on(tmp_path: Path, f
     whole = edgerig.run(rig(net), out=tmp_path / "whole").cells[0]
     journal = Journal(tmp_path / "partial", "key")
     counts = np.ones((3, 9))
-    journal.append(scores=np.zeros((3, 10), np.float32), times_ns=np.ones(3, np.int64), fit=counts)
+    journal.append(
+        scores=np.zeros((3, 10), np.float32), times_ns=np.ones(3, np.int64), fit=counts, finite=np.ones(3, np.uint8)
+    )
     again = Journal(tmp_path / "partial", "key")
     again.load()
     assert (again.joined("fit") == counts).all()

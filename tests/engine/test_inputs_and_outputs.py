@@ -244,7 +244,8 @@ def test_a_journal_of_batches_goes_on_after_whole_inferences(tmp_path: Path) -> 
     journal = Journal(tmp_path / "j", "key", batch=4)
     for samples, inferences in ((8, 2), (4, 1), (3, 1)):
         scores, fit = np.zeros((samples, 2), np.float32), np.zeros((samples, 0))
-        journal.append(scores=scores, times_ns=np.ones(inferences, np.int64), fit=fit)
+        finite = np.ones(len(scores), np.uint8)
+        journal.append(scores=scores, times_ns=np.ones(inferences, np.int64), fit=fit, finite=finite)
     again = Journal(tmp_path / "j", "key", batch=4)
     again.load()
     assert again.samples == 15
@@ -252,3 +253,18 @@ def test_a_journal_of_batches_goes_on_after_whole_inferences(tmp_path: Path) -> 
     other = Journal(tmp_path / "j", "key", batch=1)
     other.load()
     assert other.samples == 0, "two times do not belong to eight samples one by one"
+
+
+def test_a_rig_may_judge_nothing(tmp_path: Path) -> None:
+    """With another number of outputs than the dataset has classes."""
+    rng = np.random.default_rng(0)
+    data = npz(tmp_path / "data.npz", rng.random((30, 8), np.float32), np.arange(30) % 3)
+    dataset = {"use": "npz", "file": str(data)}
+    rig = {"model": {"file": str(dense_tflite(tmp_path / "n.tflite", 8, 7))}, "dataset": dataset, "measure": QUICK}
+    with pytest.raises(EdgerigError, match="7 values a sample, dataset 'npz' has 3 classes"):
+        edgerig.run(rig, out=tmp_path / "judged")
+    (cell,) = edgerig.run(rig | {"task": "none"}, out=tmp_path / "out").cells
+    assert cell.quality.metrics == ()
+    assert Bundle(tmp_path / "out").samples(cell.id)["scores"].shape == (30, 7)
+    (again,) = edgerig.run(tmp_path / "out" / "rig.yaml", out=tmp_path / "again").cells
+    assert again.quality.metrics == ()

@@ -256,7 +256,8 @@ def test_a_network_that_crashes_its_engine_is_not_tried_for_ever(net: Path, tmp_
 def test_a_journal_is_read_up_to_its_first_damaged_piece(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", "key")
     for number in range(3):
-        journal.append(scores=np.full((2, 4), number, np.float32), times_ns=np.array([1, 2]), fit=np.zeros((2, 1)))
+        scores = np.full((2, 4), number, np.float32)
+        journal.append(scores=scores, times_ns=np.array([1, 2]), fit=np.zeros((2, 1)), finite=np.ones(2, np.uint8))
     (tmp_path / "j" / "000001.npz").write_bytes(b"PK half a file")
     again = Journal(tmp_path / "j", "key")
     again.load()

@@ -19,7 +19,10 @@ def folder(tmp_path: Path) -> Path:
     journal = Journal(tmp_path / "partial", "key")
     for _ in range(PIECES):
         journal.append(
-            scores=np.ones((SAMPLES, 4), np.float32), times_ns=np.arange(SAMPLES), fit=np.zeros((SAMPLES, 3), np.int64)
+            scores=np.ones((SAMPLES, 4), np.float32),
+            times_ns=np.arange(SAMPLES),
+            fit=np.zeros((SAMPLES, 3), np.int64),
+            finite=np.ones(SAMPLES, np.uint8),
         )
     return tmp_path / "partial"
 
@@ -49,11 +52,19 @@ def test_one_flipped_byte_anywhere_costs_a_piece_and_no_more(folder: Path) -> No
 
 def test_arrays_that_no_run_writes_end_the_row(folder: Path) -> None:
     path = folder / "000001.npz"
-    whole = {"scores": np.ones((SAMPLES, 4), np.float32), "times_ns": np.arange(SAMPLES), "fit": np.zeros((SAMPLES, 3))}
+    whole = {
+        "scores": np.ones((SAMPLES, 4), np.float32),
+        "times_ns": np.arange(SAMPLES),
+        "fit": np.zeros((SAMPLES, 3)),
+        "finite": np.ones(SAMPLES, np.uint8),
+    }
+    np.savez(path, **whole)  # type: ignore[arg-type]
+    assert finished(folder) == PIECES * SAMPLES
     for changed in (
         {"scores": np.float32(1)},
         {"times_ns": np.arange(2)},
         {"fit": np.zeros((2, 3))},
+        {"finite": np.ones(2, np.uint8)},
         {"more": np.zeros(2)},
         {"scores": np.array(["a"] * SAMPLES)},
     ):

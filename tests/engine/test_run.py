@@ -129,7 +129,7 @@ def test_a_second_run_measures_anew_and_builds_nothing(digit_net: Path, tmp_path
 def test_what_was_damaged_in_the_cache_is_built_anew_and_said(digit_net: Path, tmp_path: Path, heard: Any) -> None:
     data = rig(digit_net, matrix=[{"compilers": ["int8"], "runtimes": ["litert"]}])
     first = edgerig.run(data, out=tmp_path / "out")
-    kept = {path: path.read_bytes() for path in (files.cache_folder() / "stages").rglob("scores.npy")}
+    kept = {path: path.read_bytes() for path in (files.cache_folder() / "stages").rglob("predictions.npy")}
     for path, content in kept.items():
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 0x80]))
     network = first.cells[0].artifact.sha256

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before measuring."
 )
+@click.option("--task", metavar="NAME", help="What judges, instead of the dataset's own task: none for speed alone.")
 @rounds_option
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
 @format_option
@@ -101,7 +102,7 @@ def command(
     from edgerig.cli.plan_view import plan_rows, show_plan
     from edgerig.engine.api import plan as make
 
-    find_here(options["dataset"], *options["runtimes"], *options["targets"])
+    find_here(options["dataset"], options["task"] or "", *options["runtimes"], *options["targets"])
     load_format(format_)
     load_plugins("runtime", options["runtimes"])
     plan = make(bench_rig(models, options), only=only)
@@ -144,6 +145,7 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
         "name": _run_name(models),
         **({"model": parts[0]} if len(parts) == 1 else {"models": parts}),
         "dataset": dataset,
+        **({"task": options["task"]} if options.get("task") else {}),
         "matrix": _matrix(named, options),
         "measure": {
             "warmup": options["warmup"],

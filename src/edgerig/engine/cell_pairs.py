@@ -10,16 +10,15 @@ import numpy as np
 
 from edgerig import files
 from edgerig.artifact import Artifact
-from edgerig.datasets.base import Dataset
 from edgerig.datasets.batches import in_calls
 from edgerig.datasets.preprocess import quantize_input
 from edgerig.engine.pair_series import PairSeries, measure_pairs
 from edgerig.engine.pair_verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
 from edgerig.engine.pairs import Pair, Variant
+from edgerig.engine.prepare import dataset_of
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.measure.comparison import LOOKS, MARGIN
 from edgerig.measure.judge import judge_machine
-from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.compare.failures import failure_verdict
 from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
@@ -102,7 +101,7 @@ def measure_cell_pairs(
 
 def variant_of(label: str, plan: Plan, cell: Cell, artifact: Artifact) -> Variant:
     """The network of a cell with inputs converted to its own dtype."""
-    dataset = make("dataset", plan.rig.dataset.use, Dataset, plan.rig.dataset.options)
+    dataset = dataset_of(plan.rig)
     tests = EvaluationSamples(dataset, plan.rig.measure.samples)
     _, inputs = next(tests.chunks(artifact))
     spec = the_input(artifact)

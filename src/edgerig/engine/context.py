@@ -97,5 +97,5 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         data = [self.samples.fingerprint, of_samples(self.samples.samples, artifact.preprocessing)]
         identity = [artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device]
         task = self.samples.task
-        judge = [task.name, task.settings, None if self.reference.identity == "" else self.reference.identity]
+        judge = [task.name, task.settings, self.reference.identity]
         return digest([*identity, judge, own_code()])

@@ -14,7 +14,7 @@ from edgerig.errors import StorageError, storing
 from edgerig.results.reading import read_arrays
 
 #: The arrays of a portion, besides those that the task keeps: times of its inferences (m,), counts of how the samples
-#: fit the input (n, counts), and whether each sample's judged output was finite (n,).
+#: fit the input (n, counts), and whether each sample's judged output was finite (n,), 1 or 0.
 OWN = ("times_ns", "fit", "finite")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
@@ -39,6 +40,14 @@ class Dequantized(Sequence[Array]):
         if isinstance(index, slice):
             return [self[number] for number in range(len(self))[index]]
         return dequantize(from_calls(self._outputs[index], self._batch, self._count), self._specs[index])
+
+    def as_given(self) -> list[TensorSpec]:
+        """The specifications with the shapes that the outputs have, the batch in front."""
+        given = zip(self._specs, self._outputs, strict=True)
+        return [
+            replace(spec, shape=(self._batch, *from_calls(raw, self._batch, self._count).shape[1:]))
+            for spec, raw in given
+        ]
 
     def finite(self, index: int) -> NDArray[np.bool_]:
         """Whether each sample's output ``index`` is finite, shape (n,); integers are."""

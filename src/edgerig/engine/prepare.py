@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 
 from edgerig import __version__, files
+from edgerig.datasets.base import Dataset
 from edgerig.errors import StorageError, UsageError
+from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
 from edgerig.results.commit import current_commit
@@ -17,6 +19,15 @@ from edgerig.results.lock import LOCK
 from edgerig.results.types import BUNDLE_VERSION
 from edgerig.rig.dump import rig_to_builtins, rig_to_yaml
 from edgerig.rig.plan import Plan
+from edgerig.rig.types import Rig
+
+
+def dataset_of(rig: Rig) -> Dataset:
+    """A rig's dataset, judged by the rig's task if it names one."""
+    dataset = make("dataset", rig.dataset.use, Dataset, rig.dataset.options)
+    if rig.task is not None:
+        dataset.task, dataset.task_options = rig.task.use, rig.task.options
+    return dataset
 
 
 def claim_bundle(bundle: Bundle, plan: Plan, *, resume: bool) -> None:

@@ -20,7 +20,7 @@ from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info, size_rows
-from edgerig.engine.prepare import check_same_plan, claim_bundle, now, open_bundle, take_back
+from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
 from edgerig.engine.samples import EvaluationSamples, FloatReference
 from edgerig.engine.scenario import check_batch, with_batch
 from edgerig.engine.stages import Stages, place_artifact
@@ -29,7 +29,6 @@ from edgerig.engine.turns import Turns, finished_before
 from edgerig.errors import EdgerigError, Interrupted, StorageError, UsageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.machine import observe
-from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
 from edgerig.results.missing_rounds import is_complete
@@ -69,7 +68,7 @@ def execute(plan: Plan, options: Options, progress: Progress | None = None) -> R
     """
     progress = progress or Progress()
     bundle = Bundle(options.out)
-    dataset = make("dataset", plan.rig.dataset.use, Dataset, plan.rig.dataset.options)
+    dataset = dataset_of(plan.rig)
     check_sizes(plan.models, dataset)
     if options.resume and bundle.exists and bundle.finished:
         check_same_plan(bundle, plan)

@@ -6,7 +6,7 @@ import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -33,6 +33,10 @@ from edgerig.rig.types import ModelPart, Part
 
 #: Characters kept of a file's name, so that the copy's name fits any file system.
 LONGEST_STEM = 100
+
+
+#: Bytes of reference predictions, such as class maps, from which on they stay on the disk.
+MAPPED = 64 << 20
 
 
 class Stages:
@@ -185,7 +189,9 @@ class Stages:
             files.write_bytes(work / "predictions.npy", buffer.getbuffer())
 
         folder = self._stage(f"reference {artifact.name}", key, build)
-        return FloatReference(source, np.load(folder / "predictions.npy", mmap_mode="r", allow_pickle=False))
+        path = folder / "predictions.npy"
+        mode: Literal["r"] | None = "r" if path.stat().st_size > MAPPED else None
+        return FloatReference(source, np.load(path, mmap_mode=mode, allow_pickle=False))
 
     def _compiled_with(self, compiler: ModelCompiler, artifact: Artifact) -> dict[str, Any] | None:
         """The parts of the dataset that a compiler may read; a third-party one may read it without declaring so."""

@@ -33,6 +33,7 @@ def rig_to_yaml(rig: Rig) -> str:
         **({"plugin_folders": folders} if folders else {}),
         **({"model": models[0]} if len(models) == 1 else {"models": models}),
         "dataset": _entry(rig.dataset),
+        **({"task": _entry(rig.task)} if rig.task is not None else {}),
         "matrix": [_block_entry(block) for block in rig.matrix],
         "measure": msgspec.to_builtins(rig.measure),
         **({"gate": _gate_entry(rig.gate)} if rig.gate is not None else {}),
@@ -44,6 +45,7 @@ def rig_to_yaml(rig: Rig) -> str:
 def _plugin_folders(rig: Rig) -> list[str]:
     parts = [
         rig.dataset,
+        *([rig.task] if rig.task is not None else []),
         *(part for block in rig.matrix for part in (*block.compilers, *block.runtimes, *block.targets)),
     ]
     names = {part.use for part in parts} | {part.use or part.format or "" for part in rig.models}

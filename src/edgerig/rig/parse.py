@@ -19,8 +19,9 @@ from edgerig.rig.document import Document, Location
 from edgerig.rig.types import Block, Ends, Measure, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.resolve import plugin_of
+from edgerig.tasks.base import Task
 
-KEYS = ("name", "model", "models", "dataset", "matrix", "measure", "gate", "plugin_folders")
+KEYS = ("name", "model", "models", "dataset", "task", "matrix", "measure", "gate", "plugin_folders")
 BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__struct_fields__)
 #: Settings that name a file or folder: relative ones are resolved against the rig file's folder.
@@ -74,6 +75,7 @@ class _Reader:
             name=str(name),
             models=models,
             dataset=self.part(data.get("dataset"), "dataset", Dataset, ("dataset",)),
+            task=self.part(data["task"], "task", Task, ("task",)) if data.get("task") is not None else None,
             matrix=self.usual_matrix(models)
             if data.get("matrix") is None
             else self.matrix(data["matrix"], [model.label for model in models]),

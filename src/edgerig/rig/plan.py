@@ -21,6 +21,7 @@ from edgerig.rig.parse import AS_IT_IS, format_of_model
 from edgerig.rig.types import Block, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.targets.resolve import default_runtime, plugin_of
+from edgerig.tasks.base import Task
 
 #: Largest number of cells: at five minutes each they take more than a year.
 MAX_CELLS = 100_000
@@ -271,6 +272,7 @@ def _choose(cells: dict[str, Cell], only: tuple[str, ...]) -> tuple[Cell, ...]:
 
 def _require_engines(rig: Rig, cells: tuple[Cell, ...]) -> None:
     plugins: list[type[Plugin]] = [find("dataset", rig.dataset.use, Dataset)]
+    plugins += [find("task", rig.task.use, Task)] if rig.task is not None else []
     plugins += [find("model", part.use, ModelWrapper) for part in rig.models if part.use]
     compilers = dict.fromkeys(part.use for cell in cells for part in cell.compilers)
     plugins += [find("compiler", name, ModelCompiler) for name in compilers]

@@ -16,7 +16,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 def rig_schema() -> dict[str, Any]:
     """The schema (JSON Schema 2020-12), with every registered plugin's settings."""
-    definitions = {noun: _part(noun) for noun in ("dataset", "compiler", "runtime")}
+    definitions = {noun: _part(noun) for noun in ("dataset", "task", "compiler", "runtime")}
     definitions["target"] = _target()
     definitions["model"] = _model()
     entry = {"type": "array", "minItems": 1}
@@ -51,6 +51,10 @@ def rig_schema() -> dict[str, Any]:
             "model": {"$ref": "#/$defs/model"},
             "models": {**entry, "items": {"$ref": "#/$defs/model"}, "description": "several, instead of one"},
             "dataset": {"$ref": "#/$defs/dataset"},
+            "task": {
+                "anyOf": [{"$ref": "#/$defs/task"}],
+                "description": "what judges instead of the dataset's own task; none for speed alone",
+            },
             "matrix": {
                 "description": (
                     "every compiler with every runtime on every target, block by block; default: the model as it is, "

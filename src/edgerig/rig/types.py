@@ -196,7 +196,10 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Rig(msgspec.Struct, frozen=True):
-    """A rig file; the labels of ``models`` are unique. ``gate``: its limits, None where it has none of its own."""
+    """A rig file; the labels of ``models`` are unique.
+
+    ``gate`` are its limits, None where it has none of its own; ``task`` judges instead of the dataset's own.
+    """
 
     name: str
     models: tuple[ModelPart, ...]
@@ -204,6 +207,7 @@ class Rig(msgspec.Struct, frozen=True):
     matrix: tuple[Block, ...]
     measure: Measure = Measure()
     gate: tuple[Limit, ...] | None = None
+    task: Part | None = None
 
     @property
     def model(self) -> ModelPart:

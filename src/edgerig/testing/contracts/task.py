@@ -1,0 +1,121 @@
+"""The contract of a task: subclass `TaskContract`, provide the fixtures ``task``, ``specs``, ``samples``, ``outputs``.
+
+::
+
+    class TestMine(TaskContract):
+        @pytest.fixture
+        def task(self):
+            return Mine(classes=("no", "yes"))
+
+        ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgerig.artifact import Preprocessing, TensorSpec
+from edgerig.datasets.base import Samples
+from edgerig.measure.kinds import Unavailable
+from edgerig.plugins import Settings, describe
+from edgerig.results.reading import KEPT, KEPT_NAME
+from edgerig.tasks.base import Reference, Task
+from edgerig.tasks.judgement import Agreement, Quality
+
+Array = NDArray[Any]
+
+
+class TaskContract:
+    """Tests that every task passes."""
+
+    @pytest.fixture
+    def task(self) -> Task:
+        """A task with the classes of ``samples``."""
+        raise NotImplementedError("give a fixture 'task'")
+
+    @pytest.fixture
+    def specs(self) -> Sequence[TensorSpec]:
+        """The outputs of a network that fits, for one sample an inference; the first of them is judged."""
+        raise NotImplementedError("give a fixture 'specs'")
+
+    @pytest.fixture
+    def samples(self) -> Samples:
+        """At least 8 samples, not all of them alike."""
+        raise NotImplementedError("give a fixture 'samples'")
+
+    @pytest.fixture
+    def outputs(self) -> Sequence[Array]:
+        """What that network answers for all of ``samples``, each of shape (n, ...); not the same for all."""
+        raise NotImplementedError("give a fixture 'outputs'")
+
+    def test_is_described(self, task: Task) -> None:
+        assert task.name
+        assert task.summary
+        assert issubclass(type(task).Settings, Settings)
+        for name, _, text in describe(type(task).Settings):
+            assert text, f"setting {name} has no description"
+
+    def test_outputs_that_fit_are_accepted(self, task: Task, specs: Sequence[TensorSpec]) -> None:
+        task.check(specs, 0, 1)
+
+    def test_what_is_kept_is_what_it_names(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
+        kept = _keep(task, samples, outputs, len(samples))
+        assert set(kept) == set(task.kept)
+        assert task.identity in kept
+        for name, array in kept.items():
+            assert len(array) == len(samples), name
+            assert KEPT_NAME.fullmatch(KEPT + name), f"{name} cannot be the name of an array"
+            assert array.dtype.kind in "iuf", f"{name} holds no numbers"
+
+    @pytest.mark.parametrize("portion", [1, 3])
+    def test_portions_add_up(self, task: Task, samples: Samples, outputs: Sequence[Array], portion: int) -> None:
+        whole, parts = _keep(task, samples, outputs, len(samples)), _keep(task, samples, outputs, portion)
+        for name, array in whole.items():
+            np.testing.assert_array_equal(array, parts[name], name)
+
+    def test_equal_outputs_have_equal_identities(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
+        first, second = (_keep(task, samples, outputs, len(samples))[task.identity] for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+        turned = [np.roll(output, 1, axis=0) for output in outputs]
+        assert not np.array_equal(first, _keep(task, samples, turned, len(samples))[task.identity])
+
+    def test_its_quality_can_be_stored(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
+        quality = task.judge(_keep(task, samples, outputs, len(samples)), samples)
+        assert 0 <= quality.samples <= len(samples)
+        assert msgspec.json.decode(msgspec.json.encode(quality), type=Quality) == quality
+        names = [metric.name for metric in quality.metrics]
+        assert len(set(names)) == len(names)
+        assert bool(names) == task.judged
+        for metric in quality.metrics:
+            assert np.isfinite(metric.value), metric.name
+            if metric.low is not None and metric.high is not None:
+                assert metric.low <= metric.value <= metric.high, metric.name
+
+    def test_a_network_agrees_with_itself(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
+        reference = Reference("itself", task.decode(outputs, 0))
+        agreement = task.compare(_keep(task, samples, outputs, len(samples)), reference, samples, 1)
+        if not isinstance(agreement, Unavailable):
+            assert agreement.same_class == 1.0
+            assert agreement.max_abs_error in (None, 0.0)
+            assert msgspec.json.decode(msgspec.json.encode(agreement), type=Agreement) == agreement
+
+    def test_what_is_stored_is_of_all_samples(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
+        stored = task.stored(_keep(task, samples, outputs, len(samples)), samples)
+        assert all(len(array) == len(samples) for array in stored.values())
+
+
+def _keep(task: Task, samples: Samples, outputs: Sequence[Array], portion: int) -> dict[str, Array]:
+    """What is kept of all samples, taken in portions, with the outputs themselves as reference."""
+    parts = []
+    for start in range(0, len(samples), portion):
+        chosen = slice(start, start + portion)
+        predictions = task.decode([output[chosen] for output in outputs], 0)
+        truth = samples.truth(np.arange(len(samples))[chosen], Preprocessing())
+        parts.append(task.keep(predictions, truth, predictions))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
