@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgerig.engine.layers.names import LayerKey, LayerNames
+from edgerig.models.graph.layer_names import LayerKey, LayerNames
 
 SOURCE = ("conv", "block/conv", "block/norm", "flatten", "probabilities")
 

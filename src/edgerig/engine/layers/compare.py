@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from edgerig.engine.layers.mapping import map_profile
-from edgerig.engine.layers.names import LayerKey, keys_of
 from edgerig.engine.layers.sums import sum_of
 from edgerig.engine.layers.types import LayerCell, LayerComparison, LayerRow, Mapping, ProfiledCell, UnmappedOperator
 from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
@@ -18,6 +17,7 @@ from edgerig.files import sha256_file
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.models.graph.analysis import OperatorCost, analyse
+from edgerig.models.graph.layer_names import LayerKey, keys_of
 from edgerig.models.graph.memory import constant_tensors
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.types import Graph

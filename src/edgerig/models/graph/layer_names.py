@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 import msgspec
 
-from edgerig.engine.layers.types import NameSource
 from edgerig.models.graph.types import Graph, Operator
 
+#: Where the names of the rows are from: layers of the source network, scopes of names in the file, or tensors of the
+#: file, whose layer is not known.
+NameSource = Literal["layer", "scope", "tensor"]
 #: Scopes that a transformation of JAX adds, such as ``jit(<lambda>)``; they are no layers.
 _TRANSFORMED = re.compile(r"\w+\(.*\)")
 
