@@ -113,3 +113,13 @@ def test_mistakes_get_one_message(call: Call, bundle: Path, arguments: tuple[str
     assert (code, out) == (2, "")
     assert words in err
     assert "Traceback" not in err
+
+
+def test_a_float_network_has_no_errors_and_says_why(call: Call, bundle: Path) -> None:
+    code, out, err = call(bundle, "--errors", "--json")
+    assert code == 0, err
+    reasons = {row["cells"][0]["error"]["reason"] for row in json.loads(out)["rows"]}
+    assert reasons == {"it is a float network itself"}
+    code, out, _ = call(bundle, "--errors")
+    assert code == 0
+    assert "unavailable: it is a float network itself" in out

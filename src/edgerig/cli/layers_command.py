@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgerig.cli.console import echo, print_json, say_raw
+from edgerig.cli.console import ConsoleProgress, echo, print_json, say_raw
 
 if TYPE_CHECKING:
     from edgerig.engine.layers import Selection
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, metavar="A [B ...]")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, of whole bundles.")
 @click.option(
+    "--errors",
+    is_flag=True,
+    help="How far each layer is from the float network: measured on 32 samples of the run, and kept in the bundle.",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "md", "rst", "csv"]),
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one JSON document.")
 def command(
-    sources: tuple[str, ...], only: tuple[str, ...], format_: str | None, out: Path | None, as_json: bool
+    sources: tuple[str, ...], only: tuple[str, ...], errors: bool, format_: str | None, out: Path | None, as_json: bool
 ) -> None:
     """Show what each layer takes, in several cells side by side.
 
@@ -34,9 +39,13 @@ def command(
     emulator counts them. Where it is not certain which layer an operator of a profile belongs to, it stands below, and
     what a profiler does not tell is unavailable, with the reason.
 
+    --errors adds each layer's signal to noise against the float network (SQNR, in dB; higher is better), that of the
+    layer alone on the float network's values (own SQNR), and the largest absolute error.
+
     \b
     Examples:
       edgerig layers runs/demo
+      edgerig layers runs/demo --errors
       edgerig layers runs/demo --only '*onnx*'
       edgerig layers runs/demo#float32-litert-local runs/demo#int8-micro-sim-stm32f746
       edgerig layers runs/demo --format md --out layers.md
@@ -49,7 +58,8 @@ def command(
     from edgerig.report.rst import rst_table
 
     chosen = _format(format_, out, as_json)
-    comparison = compare_layers([selection for text in sources for selection in _selections(text, only)])
+    selections = [selection for text in sources for selection in _selections(text, only)]
+    comparison = compare_layers(selections, errors, ConsoleProgress())
     if chosen != "text":
         render = {"md": markdown_table, "rst": rst_table, "csv": csv_table}[chosen]
         text = render(layers_table(comparison))

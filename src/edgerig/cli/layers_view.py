@@ -9,11 +9,15 @@ import msgspec
 
 from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
-from edgerig.engine.layers import LayerComparison
+from edgerig.engine.layers import LayerComparison, ProfiledCell
 from edgerig.engine.layers.table import OTHERS, cell_label, layers_table
 from edgerig.measure.kinds import Measurement
+from edgerig.measure.layer_error import LayerErrors
 from edgerig.report.tables import Heading
 from edgerig.report.values import Figure
+
+#: What stands over a column, where that is shorter than its name.
+SHORT = {"time": "us", "instructions": "instr.", "SQNR": "dB", "own SQNR": "own dB", "largest error": "max err"}
 
 
 class _Cell(msgspec.Struct, frozen=True):
@@ -34,7 +38,7 @@ def show_layers(comparison: LayerComparison) -> None:
     for label, cell in cells.items():
         say(f"{cell.letter}  {label}: {_kind(comparison, cell)}")
     say()
-    absent = {label for label, cell in cells.items() if comparison.cells[cell.index].reason is not None}
+    absent = {label for label, cell in cells.items() if _is_absent(comparison.cells[cell.index])}
     shown = [index for index, heading in enumerate(table.headings) if heading.group not in absent]
     headings = [table.headings[index] for index in shown]
     footnotes: dict[str, int] = {}
@@ -50,10 +54,22 @@ def show_layers(comparison: LayerComparison) -> None:
     _notes(comparison)
 
 
+def _is_absent(cell: ProfiledCell) -> bool:
+    """Whether nothing is known of a cell: neither times nor errors."""
+    return cell.reason is not None and not isinstance(cell.errors, LayerErrors)
+
+
 def _notes(comparison: LayerComparison) -> None:
     say()
     for note in comparison.notes:
         say(note)
+    for index, cell in enumerate(comparison.cells):
+        if isinstance(cell.errors, LayerErrors):
+            errors = cell.errors
+            say(
+                f"{letter_of(index)}: errors against {errors.reference} on {errors.samples} samples, {errors.engine}. "
+                + " ".join(errors.notes)
+            )
     warnings = dict.fromkeys(
         (index, warning)
         for row in comparison.rows
@@ -109,7 +125,8 @@ def _column(heading: Heading, cells: dict[str, _Cell]) -> Column:
     if not heading.group:
         return Column(heading.label, heading.align == "right", 0 if heading.label in ("layer", "MACs") else 1)
     cell = cells[heading.group]
-    return Column(f"{cell.letter} {'us' if heading.label == 'time' else 'instr.'}", True, 2 + cell.index)
+    label = SHORT.get(heading.label, heading.label)
+    return Column(f"{cell.letter} {label}", True, 2 + cell.index)
 
 
 def _text(figure: Figure | None, heading: Heading, cells: dict[str, _Cell], footnotes: dict[str, int]) -> str:
@@ -120,6 +137,8 @@ def _text(figure: Figure | None, heading: Heading, cells: dict[str, _Cell], foot
     if figure.value is None:
         return figure.text
     mark = "*" if figure.warnings else ""
+    if figure.unit in ("dB", ""):
+        return f"{figure.value:.1f}" if figure.unit else f"{figure.value:.3g}"
     if figure.unit != "s":
         return f"{figure.value:,.0f}{mark}"
     text = _microseconds(figure.value)

@@ -7,7 +7,9 @@ import pytest
 
 from edgerig.api import run
 from edgerig.engine.layers import LayerComparison, LayerRow, compare_layers, select_cells
+from edgerig.files import sha256_file
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.layer_error import LayerError, LayerErrors
 from edgerig.results.bundle import Bundle
 
 CELLS = ("float32-litert-local", "int8-litert-local", "int8-micro-local", "onnx-onnxruntime-local")
@@ -110,3 +112,38 @@ def test_without_the_source_the_names_are_the_files(bundle: Path, tmp_path: Path
     assert [row.named_by for row in comparison.rows] == ["scope"] * 5 + ["tensor"]
     assert row_of(comparison, "first").macs == 26 * 26 * 4 * 9
     assert comparison.notes[0].startswith("The source network is not in the bundle")
+
+
+@pytest.mark.slow
+def test_errors_are_those_of_the_file_that_was_deployed(bundle: Path) -> None:
+    int8 = select_cells(bundle, None, ["int8-*"])
+    comparison = compare_layers(int8, errors=True)
+    litert, micro = (cell.errors for cell in comparison.cells)
+    assert isinstance(litert, LayerErrors)
+    assert isinstance(micro, LayerErrors)
+    assert litert.samples == micro.samples == 20
+    assert micro.notes == ("Its outputs are, bit by bit, those on local by micro.",)
+    for row in comparison.rows:
+        if row.name in ("first", "norm", "classes"):
+            errors = [cell.error for cell in row.cells]
+            assert all(isinstance(error, LayerError) for error in errors), errors
+            assert all(isinstance(error.own_sqnr, Measurement) for error in errors if isinstance(error, LayerError))
+    folders = [Bundle(bundle).cell(selection.cell.id) for selection in int8]
+    stamps = [(folder / "layer_errors.json").stat().st_mtime_ns for folder in folders]
+    assert compare_layers(int8, errors=True) == comparison
+    assert [(folder / "layer_errors.json").stat().st_mtime_ns for folder in folders] == stamps, "read, not measured"
+
+
+@pytest.mark.slow
+def test_errors_of_a_format_whose_float_network_is_not_there_are_unavailable(bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle, tmp_path / "run")
+    (selection,) = select_cells(tmp_path / "run", "int8-litert-local")
+    parent = selection.cell.artifact.origins[-1].parent
+    for path in (tmp_path / "run" / "artifacts").glob("*.tflite"):
+        if sha256_file(path) == parent:
+            path.unlink()
+    (tmp_path / "run" / "cells" / "int8-litert-local" / "layer_errors.json").unlink(missing_ok=True)
+    comparison = compare_layers([selection], errors=True)
+    errors = comparison.cells[0].errors
+    assert isinstance(errors, Unavailable)
+    assert "does not hold the float tflite network" in errors.reason

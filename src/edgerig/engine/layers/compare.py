@@ -9,18 +9,21 @@ from pathlib import Path
 
 import msgspec
 
+from edgerig.engine.layers.errors import Selection, cell_errors
 from edgerig.engine.layers.mapping import map_profile
 from edgerig.engine.layers.sums import sum_of
 from edgerig.engine.layers.types import LayerCell, LayerComparison, LayerRow, Mapping, ProfiledCell, UnmappedOperator
 from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
 from edgerig.files import sha256_file
 from edgerig.measure.kinds import Unavailable
+from edgerig.measure.layer_error import LayerErrors
 from edgerig.measure.profile import LayerTime
 from edgerig.models.graph.analysis import OperatorCost, analyse
 from edgerig.models.graph.layer_names import LayerKey, keys_of
 from edgerig.models.graph.memory import constant_tensors
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.types import Graph
+from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.types import CellResult
@@ -30,13 +33,6 @@ ABSENT = "no operator of the file bears its name: it was folded into another lay
 NO_TENSOR = "no operator of the file computes it"
 NO_ROW = "no operator of the profile is known to be its"
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
-
-
-class Selection(msgspec.Struct, frozen=True):
-    """A cell of a bundle."""
-
-    bundle: Path
-    cell: CellResult
 
 
 class _Network(msgspec.Struct, frozen=True):
@@ -73,8 +69,13 @@ def select_cells(bundle: Path, cell: str | None, only: Sequence[str] = ()) -> li
     return [Selection(bundle, result) for result in chosen]
 
 
-def compare_layers(selections: Sequence[Selection]) -> LayerComparison:
+def compare_layers(
+    selections: Sequence[Selection], errors: bool = False, progress: Progress | None = None
+) -> LayerComparison:
     """The layers of several cells, aligned by name; rows in the order of the source network, else of the files.
+
+    With ``errors`` each layer's error against the float network as well, which is measured where the bundle does not
+    hold it yet, and kept there.
 
     A layer that a cell's profile does not tell is `Unavailable` there, with the reason. A cell that is there twice is
     shown once.
@@ -87,12 +88,14 @@ def compare_layers(selections: Sequence[Selection]) -> LayerComparison:
         network, reason = _network(selection, source)
         networks.append(network)
         layers = selection.cell.layers
+        names = tuple(source.layers) if source else ()
+        measured = cell_errors(selection, network.graph, names, progress or Progress()) if errors and network else None
         reason = layers.reason if isinstance(layers, Unavailable) else reason
-        infos.append(_info(selection, reason))
+        infos.append(_info(selection, reason, measured))
     keys = _ordered(networks, source)
     unmapped: list[UnmappedOperator] = []
     columns = [
-        _column(index, selection.cell, network, info.reason, keys, unmapped)
+        _with_errors(_column(index, selection.cell, network, info.reason, keys, unmapped), keys, info)
         for index, (selection, network, info) in enumerate(zip(selections, networks, infos, strict=True))
     ]
     known = [network for network in networks if network is not None]
@@ -102,7 +105,20 @@ def compare_layers(selections: Sequence[Selection]) -> LayerComparison:
     return LayerComparison(cells=tuple(infos), rows=rows, unmapped=tuple(unmapped), notes=_notes(source))
 
 
-def _info(selection: Selection, reason: str | None) -> ProfiledCell:
+def _with_errors(column: Sequence[LayerCell], keys: Sequence[LayerKey], info: ProfiledCell) -> list[LayerCell]:
+    """The cells of one column with the errors of their layers, where these were asked for."""
+    if isinstance(info.errors, msgspec.UnsetType):
+        return list(column)
+    if isinstance(info.errors, Unavailable):
+        return [msgspec.structs.replace(cell, error=info.errors) for cell in column]
+    by_name = {layer.name: layer for layer in info.errors.layers}
+    return [
+        msgspec.structs.replace(cell, error=by_name.get(key.label, Unavailable(ABSENT)))
+        for cell, key in zip(column, keys, strict=True)
+    ]
+
+
+def _info(selection: Selection, reason: str | None, errors: LayerErrors | Unavailable | None) -> ProfiledCell:
     cell = selection.cell
     return ProfiledCell(
         bundle=str(selection.bundle),
@@ -111,6 +127,7 @@ def _info(selection: Selection, reason: str | None) -> ProfiledCell:
         runtime=cell.runtime,
         target=cell.target,
         reason=reason,
+        errors=msgspec.UNSET if errors is None else errors,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from edgerig.engine.layers.sums import sum_of
 from edgerig.engine.layers.types import LayerCell, LayerComparison, LayerRow, ProfiledCell
 from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.layer_error import LayerError
 from edgerig.report.tables import Column, Table, Value, if_any, make_table
 
 #: The row of what no layer is known of, so that nothing of a profile is lost from the table.
@@ -25,6 +27,9 @@ def layers_table(comparison: LayerComparison) -> Table:
         columns += [
             Column("time", _time(index), key=f"{group} time", group=group),
             Column("instructions", _instructions(index), if_any, key=f"{group} instructions", group=group),
+            Column("SQNR", _error(index, "sqnr"), if_any, key=f"{group} SQNR", group=group),
+            Column("own SQNR", _error(index, "own_sqnr"), if_any, key=f"{group} own SQNR", group=group),
+            Column("largest error", _error(index, "largest"), if_any, key=f"{group} largest error", group=group),
         ]
     rows = [*comparison.rows, *_others(comparison)]
     return make_table(columns, rows, name="layers", title="Layers", note=" ".join(comparison.notes), reasons=True)
@@ -50,6 +55,16 @@ def _time(index: int) -> Callable[[LayerRow], Value]:
 
 def _instructions(index: int) -> Callable[[LayerRow], Value]:
     return lambda row: row.cells[index].instructions
+
+
+def _error(index: int, figure: Literal["sqnr", "own_sqnr", "largest"]) -> Callable[[LayerRow], Value]:
+    def number(row: LayerRow) -> Value:
+        error = row.cells[index].error
+        if not isinstance(error, LayerError):
+            return error
+        return {"sqnr": error.sqnr, "own_sqnr": error.own_sqnr, "largest": error.largest}[figure]
+
+    return number
 
 
 _NOTHING = LayerCell(time=Unavailable("all of its operators are of known layers"))

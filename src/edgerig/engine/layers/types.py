@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from edgerig.measure.kinds import Quantity
+from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.layer_error import LayerError, LayerErrors
 from edgerig.models.graph.layer_names import NameSource
 
 LAYERS_VERSION = 1
@@ -23,12 +24,14 @@ class LayerCell(msgspec.Struct, frozen=True, kw_only=True):
         instructions: An inference's, where an emulator counted them.
         operators: The operators of the profile that make it up, in their order of execution.
         mapped: How they were told to be this layer's; empty where there are none.
+        error: How far it is from the float network, where that was asked for.
     """
 
     time: Quantity
     instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
     operators: tuple[str, ...] = ()
     mapped: tuple[Mapping, ...] = ()
+    error: LayerError | Unavailable | msgspec.UnsetType = msgspec.UNSET
 
 
 class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +54,9 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfiledCell(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell of a bundle. ``reason`` says why it has no profile, or why its network's names are not known."""
+    """A cell of a bundle. ``reason`` says why it has no profile, or why its network's names are not known;
+    ``errors`` are those of its layers, where they were asked for.
+    """
 
     bundle: str
     id: str
@@ -59,6 +64,7 @@ class ProfiledCell(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str
     target: str
     reason: str | None = None
+    errors: LayerErrors | Unavailable | msgspec.UnsetType = msgspec.UNSET
 
 
 class UnmappedOperator(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,187 @@
+"""The errors of a cell's layers against the float network, on some of the run's samples; kept in the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Artifact
+from edgerig.bounded import isolated
+from edgerig.compilers.layer_errors import NetworkFile, layer_errors, layer_groups
+from edgerig.compilers.layer_errors.measure import LayerResults
+from edgerig.datasets.base import Dataset
+from edgerig.datasets.batches import in_calls
+from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.errors import EdgerigError, InferenceError, Interrupted
+from edgerig.measure.kinds import Unavailable
+from edgerig.measure.layer_error import LAYER_ERRORS_VERSION, LayerErrors
+from edgerig.models.graph.types import Graph
+from edgerig.plugins import make
+from edgerig.progress import Progress
+from edgerig.results.bundle import Bundle
+from edgerig.results.compare.artifacts import kept_file
+from edgerig.results.layer_errors import read_layer_errors, write_layer_errors
+from edgerig.results.types import CellResult
+
+#: Test samples on which the errors are measured: each has thousands of values a layer.
+SAMPLES = 32
+#: Runtimes whose results LiteRT's reference kernels define for int8 networks.
+EXACT_RUNTIMES = frozenset({"micro", "tflm"})
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """A cell of a bundle."""
+
+    bundle: Path
+    cell: CellResult
+
+
+def cell_errors(
+    selection: Selection, graph: Graph, names: Sequence[str], progress: Progress
+) -> LayerErrors | Unavailable:
+    """The errors of a cell's layers: out of the bundle, or measured and then kept there; or why there are none.
+
+    Args:
+        graph: Of the cell's file. names: Layers of the source network, empty where it is not at hand.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    cell = selection.cell
+    groups = layer_groups(graph, names)
+    stored = read_layer_errors(selection.bundle, cell)
+    wanted = [(group.key.label, group.operators) for group in groups]
+    if (
+        stored is not None
+        and stored.version == LAYER_ERRORS_VERSION
+        and [(layer.name, layer.operators) for layer in stored.layers] == wanted
+    ):
+        return stored
+    reference = _reference(selection)
+    if isinstance(reference, Unavailable):
+        return reference
+    try:
+        measured = _measured(selection, reference, names, progress)
+    except Interrupted:
+        raise
+    except EdgerigError as error:
+        return Unavailable(error.message)
+    write_layer_errors(selection.bundle, cell, measured)
+    return measured
+
+
+def _reference(selection: Selection) -> Artifact | Unavailable:
+    """The float network of the same format, in the bundle, that the cell's was made from: the nearest before it."""
+    artifact = selection.cell.artifact
+    parents = [origin.parent for origin in artifact.origins if origin.parent is not None]
+    if artifact.scheme == "float32":
+        return Unavailable("it is a float network itself")
+    descriptions = sorted(Bundle(selection.bundle).artifacts.glob("*.json"))
+    candidates = {}
+    for path in descriptions:
+        other = Artifact.load(path)
+        if other.scheme == "float32" and other.format == artifact.format and Path(other.path).is_file():
+            candidates[other.sha256] = other
+    for parent in reversed(parents):
+        if parent in candidates:
+            candidates[parent].read()
+            return candidates[parent]
+    return Unavailable(
+        f"the bundle does not hold the float {artifact.format} network that it was made from: run that variant, too"
+    )
+
+
+def _measured(selection: Selection, reference: Artifact, names: Sequence[str], progress: Progress) -> LayerErrors:
+    cell, bundle = selection.cell, Bundle(selection.bundle)
+    samples = _samples(bundle, cell, progress)
+    part, positions = samples.part(SAMPLES)
+    spec = the_input(cell.artifact)
+    inputs = part.first(cell.artifact, SAMPLES)
+    calls = inputs[:, None] if spec.batch == 1 else in_calls(inputs, spec.batch)
+    exact = cell.runtime in EXACT_RUNTIMES and cell.artifact.scheme == "int8"
+    results = isolated(
+        f"Running the layers of {cell.id}",
+        InferenceError,
+        _run,
+        kept_file(selection.bundle, cell),
+        Path(reference.path),
+        tuple(names),
+        np.ascontiguousarray(calls),
+        exact,
+        progress,
+    )
+    outputs = results.outputs[cell.artifact.judged_output]
+    note = _likeness(bundle, cell, outputs.reshape(len(outputs), -1), positions[: len(inputs)], samples)
+    kernels = "LiteRT's reference kernels" if exact else "LiteRT's own kernels, since XNNPACK keeps no tensors"
+    engine = "ONNX Runtime, with the tensors between layers as outputs"
+    return LayerErrors(
+        where="host",
+        engine=f"on this machine, by {engine if cell.artifact.format == 'onnx' else kernels}",
+        samples=len(inputs),
+        reference=Path(reference.path).name,
+        artifact=cell.artifact.sha256,
+        data=part.fingerprint,
+        layers=results.layers,
+        notes=(note,),
+    )
+
+
+def _run(
+    deployed: Path, reference: Path, names: tuple[str, ...], calls: NDArray[Any], exact: bool, progress: Progress
+) -> LayerResults:
+    network = NetworkFile.read(deployed, exact)
+    groups = layer_groups(network.graph, names)
+    return layer_errors(network, NetworkFile.read(reference), groups, list(calls), progress)
+
+
+def _samples(bundle: Bundle, cell: CellResult, progress: Progress) -> EvaluationSamples:
+    """The test samples of the cell.
+
+    Raises:
+        InferenceError: The dataset is not what it was.
+    """
+    header = bundle.header()
+    part = header.rig["dataset"]
+    dataset = make("dataset", part["use"], Dataset, part["options"])
+    dataset.prepare(progress)
+    samples = EvaluationSamples(dataset, header.rig["measure"]["samples"])
+    known = bundle.samples(cell.id, ("indices", "labels"))
+    count = len(known["indices"])
+    if count < len(samples):
+        samples, _ = samples.part(count)
+    if not np.array_equal(samples.indices, known["indices"]) or not np.array_equal(
+        samples.samples.labels, known["labels"]
+    ):
+        raise InferenceError(
+            f"The test samples of {part['use']} are not those that {cell.id} ran.", "Measure it again."
+        )
+    return samples
+
+
+def _likeness(
+    bundle: Bundle,
+    cell: CellResult,
+    outputs: NDArray[np.float64],
+    positions: NDArray[np.int64],
+    samples: EvaluationSamples,
+) -> str:
+    """Whether the outputs are those that the cell gave for the same samples when it was measured."""
+    scores = bundle.samples(cell.id, ("scores",)).get("scores")
+    where = f"on {cell.target} by {cell.runtime}"
+    if scores is None or len(scores) != len(samples):
+        return f"Whether its outputs are those {where} is not known: the bundle does not hold them."
+    before = np.asarray(scores)[positions].reshape(len(positions), -1)
+    rows = outputs.reshape(len(positions), -1) if outputs.size == before.size else None
+    if rows is None:
+        return f"Whether its outputs are those {where} is not known: they have another shape."
+    same = int((rows.astype(np.float32) == before.astype(np.float32)).all(axis=1).sum())
+    if same == len(positions):
+        return f"Its outputs are, bit by bit, those {where}."
+    largest = float(np.abs(rows - before).max())
+    count = f"{same} of {len(positions)} samples"
+    return f"Its outputs are those {where} for {count}; the largest difference is {largest:.3g}."
