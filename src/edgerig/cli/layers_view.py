@@ -10,14 +10,14 @@ import msgspec
 from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.engine.layers import LayerComparison, ProfiledCell
-from edgerig.engine.layers.table import OTHERS, cell_label, layers_table
+from edgerig.engine.layers.table import LARGEST, OTHERS, cell_label, layers_table
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.layer_error import LayerErrors
 from edgerig.report.tables import Heading
 from edgerig.report.values import Figure
 
 #: What stands over a column, where that is shorter than its name.
-SHORT = {"time": "us", "instructions": "instr.", "SQNR": "dB", "own SQNR": "own dB", "largest error": "max err"}
+SHORT = {"time": "us", "instructions": "instr.", "SQNR": "dB", "own SQNR": "own dB", LARGEST: "max err"}
 
 
 class _Cell(msgspec.Struct, frozen=True):
@@ -137,8 +137,10 @@ def _text(figure: Figure | None, heading: Heading, cells: dict[str, _Cell], foot
     if figure.value is None:
         return figure.text
     mark = "*" if figure.warnings else ""
-    if figure.unit in ("dB", ""):
-        return f"{figure.value:.1f}" if figure.unit else f"{figure.value:.3g}"
+    if figure.unit == "dB":
+        return f"{figure.value:.1f}"
+    if heading.label == LARGEST:
+        return f"{figure.value:.3g}"
     if figure.unit != "s":
         return f"{figure.value:,.0f}{mark}"
     text = _microseconds(figure.value)

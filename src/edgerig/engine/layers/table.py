@@ -13,6 +13,8 @@ from edgerig.report.tables import Column, Table, Value, if_any, make_table
 
 #: The row of what no layer is known of, so that nothing of a profile is lost from the table.
 OTHERS = "(of no known layer)"
+#: The column of largest absolute errors.
+LARGEST = "largest error"
 
 
 def layers_table(comparison: LayerComparison) -> Table:
@@ -29,7 +31,7 @@ def layers_table(comparison: LayerComparison) -> Table:
             Column("instructions", _instructions(index), if_any, key=f"{group} instructions", group=group),
             Column("SQNR", _error(index, "sqnr"), if_any, key=f"{group} SQNR", group=group),
             Column("own SQNR", _error(index, "own_sqnr"), if_any, key=f"{group} own SQNR", group=group),
-            Column("largest error", _error(index, "largest"), if_any, key=f"{group} largest error", group=group),
+            Column(LARGEST, _error(index, "largest"), if_any, key=f"{group} {LARGEST}", group=group),
         ]
     rows = [*comparison.rows, *_others(comparison)]
     return make_table(columns, rows, name="layers", title="Layers", note=" ".join(comparison.notes), reasons=True)
