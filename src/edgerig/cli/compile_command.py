@@ -62,6 +62,7 @@ C_SOURCE = "c-source"
 @shape_option
 @click.option("--cpu", metavar="CPU", help="Of C code: the CPU whose kernels are used, such as cortex-m7.")
 @click.option("--optimize", metavar="GOAL", help="Of C code: speed or size.")
+@click.option("--budget", metavar="TEXT", help="Of mixed: what may be lost, such as 'accuracy 0.5 points'.")
 @click.option("--name", metavar="NAME", help="Of C code and C arrays: the name in C.")
 @click.option(
     "--out",
@@ -84,6 +85,7 @@ def command(
     shape: tuple[str, ...],
     cpu: str | None,
     optimize: str | None,
+    budget: str | None,
     name: str | None,
     out: Path,
     explain: bool,
@@ -103,6 +105,7 @@ def command(
       edgerig compile net.tflite --to int8 --dataset mnist --out build/
       edgerig compile net.tflite --to int8 --dataset mnist --option input_type=uint8 --option output_type=float32
       edgerig compile net.keras --to all --dataset mnist
+      edgerig compile net.tflite --to mixed --budget "accuracy 0.5 points" --dataset mnist
       edgerig compile build/net_int8.tflite --to c-array --option name=digits
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --out build/net
       edgerig compile build/net_int8.tflite --to c --cpu cortex-m7 --explain --out build/net
@@ -120,7 +123,7 @@ def command(
     data = _dataset(dataset, dataset_option, dataset_root)
     source = declare(open_artifact(model), layout)
     shapes = parse_shapes(shape, [source.inputs])
-    short = {"cpu": cpu, "optimize": optimize, "name": name}
+    short = {"cpu": cpu, "optimize": optimize, "budget": budget, "name": name}
     settings = {key: value for key, value in short.items() if value is not None}
     chains = plan_chains(targets, {**settings, **parse_options(options, "--option")}, source, data)
     if explain:
@@ -150,10 +153,20 @@ def command(
     if steps:
         echo()
         echo(_size_text(rows))
+    _show_fronts(steps)
     if explain:
         _explain(steps)
     if failures:
         raise _error(failures)
+
+
+def _show_fronts(steps: list[CompiledFile]) -> None:
+    """What the searches among ``steps`` went through."""
+    from edgerig.cli.front_view import front_lines
+
+    for step in steps:
+        for line in front_lines(step.artifact.origins[-1].options, terminal_width(sys.stderr)):
+            echo(line)
 
 
 def _size_text(rows: list[SizeRow]) -> str:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -14,7 +14,7 @@ from edgerig import formats
 from edgerig.artifact import Artifact, Origin
 from edgerig.bounded import isolated
 from edgerig.compilers.result import describe, options_of, output_path, payload_of, read_back, versions_of
-from edgerig.datasets.base import Dataset
+from edgerig.datasets.base import Dataset, SplitName
 from edgerig.errors import (
     ArtifactCheckError,
     CompileError,
@@ -38,6 +38,7 @@ class ModelCompiler(Plugin, ABC):
         scheme: The quantization scheme of what it writes: ``"float32"``, ``"float16"``, ``"dynamic"``, ``"int8"``,
             ``"int16x8"``; None where it keeps the scheme of its input.
         needs_dataset: Whether it calibrates.
+        splits: The splits of the dataset that it reads, where it needs one.
         after: The compiler that the engine runs first where the input does not have that compiler's output format yet.
         folder: Whether its output is the whole folder that it is given, with no other files in it.
     """
@@ -46,6 +47,7 @@ class ModelCompiler(Plugin, ABC):
     makes: ClassVar[str]
     scheme: ClassVar[str | None] = None
     needs_dataset: ClassVar[bool] = False
+    splits: ClassVar[tuple[SplitName, ...]] = ("train",)
     after: ClassVar[str | None] = None
     folder: ClassVar[bool] = False
 
@@ -78,8 +80,11 @@ class ModelCompiler(Plugin, ABC):
         started = time.perf_counter()
         with progress.task(f"compile {artifact.name} to {self.name}"):
             what = f"Compiling {Path(artifact.path).name} to {self.name}"
-            data, compiled = isolated(what, CompileError, _compile_checked, self, artifact, path, dataset, progress)
+            data, compiled, record = isolated(
+                what, CompileError, _compile_checked, self, artifact, path, dataset, progress
+            )
         origin = origin_of(self, artifact, dataset, time.perf_counter() - started)
+        origin = msgspec.structs.replace(origin, options={**origin.options, **record})
         stored = format.store(data, path)
         compiled = msgspec.structs.replace(compiled, path=str(stored), origins=(*artifact.origins, origin))
         compiled.save()
@@ -93,6 +98,10 @@ class ModelCompiler(Plugin, ABC):
     def payload(self, compiled: Artifact, before: int) -> int:
         """Bytes that the compiled network takes on a device; ``before`` is the size of its input."""
         return compiled.size
+
+    def _record(self) -> dict[str, Any]:
+        """What the artifact's record of options holds besides the settings; asked for after `_compile`."""
+        return {}
 
     def _refuses(self, format: str, scheme: str) -> str | None:
         return None
@@ -141,8 +150,8 @@ def origin_of(compiler: ModelCompiler, artifact: Artifact, dataset: Dataset | No
 
 def _compile_checked(
     compiler: ModelCompiler, artifact: Artifact, path: Path, dataset: Dataset | None, progress: Progress
-) -> tuple[bytes, Artifact]:
-    """The content of ``path``, inspected, and its description."""
+) -> tuple[bytes, Artifact, dict[str, Any]]:
+    """The content of ``path``, inspected, its description, and what its record holds besides the settings."""
     format, scheme = formats.named(compiler.makes), compiler.scheme or artifact.scheme
     with storing("temporary files"), tempfile.TemporaryDirectory(prefix="edgerig-compile-") as work:
         data = payload_of(_compile(compiler, artifact, Path(work), dataset, progress), compiler.name, format)
@@ -157,7 +166,7 @@ def _compile_checked(
                 f"Compiler {compiler.name!r} and the format {format.name!r} must say the same.",
             )
         format.check(stored)
-    return data, describe(artifact, path, data, format, scheme, specification)
+    return data, describe(artifact, path, data, format, scheme, specification), compiler._record()
 
 
 def _compile(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from edgerig.artifact import Quantization
 from edgerig.compilers.scales import scale_faults
 from edgerig.errors import ArtifactCheckError
+from edgerig.models.graph.memory import constant_tensors
 from edgerig.models.graph.scheme import CONVERSIONS, FLOATS, INT8S, WEIGHTED, scheme_of
 from edgerig.models.graph.types import Graph, Operator, Tensor
 
@@ -48,6 +49,31 @@ def check_artifact(
         raise ArtifactCheckError(
             f"{file} should be {scheme} and is {actual}.", "Does the network have an operator that can be quantized?"
         )
+
+
+def check_mixed(graph: Graph, float_tensors: Collection[str], file: str) -> None:
+    """Raise unless the operators that give ``float_tensors`` read and give float32, and all others int8.
+
+    Raises:
+        ArtifactCheckError: Names the first tensor that is not, and its operator.
+    """
+    for tensor in graph.tensors:
+        _check_quantization(tensor, file)
+    missing = set(float_tensors)
+    constants = constant_tensors(graph)
+    for operator in graph.operators:
+        if operator.op in CONVERSIONS or all(index in constants for index in operator.inputs):
+            continue
+        names = {graph.tensors[index].name for index in operator.outputs}
+        wanted = "float32" if names & missing else "int8"
+        allowed = frozenset({"float32", "int32", "int64", "bool"}) if wanted == "float32" else INTEGERS["int8"]
+        for index in (*operator.inputs, *operator.outputs):
+            if index >= 0 and graph.tensors[index].dtype not in allowed:
+                raise _still(graph.tensors[index], operator, wanted, file)
+        missing -= names
+    if missing:
+        raise ArtifactCheckError(f"{file} has no operator that gives {sorted(missing)[0]!r}, which should be float32.")
+    _check_scales(graph, file)
 
 
 def _check_quantization(tensor: Tensor, file: str) -> None:

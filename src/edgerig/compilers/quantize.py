@@ -122,7 +122,7 @@ class Int16x8Settings(CalibrationSettings, frozen=True, kw_only=True):
     output_type: Annotated[Literal["int16", "float32"], Described(description="type of the network's output")] = "int16"
 
 
-class _FullInteger(Quantizer):
+class FullInteger(Quantizer):
     """Weights and activations as integers; calibrated."""
 
     needs_dataset = True
@@ -150,7 +150,7 @@ class _FullInteger(Quantizer):
         check_artifact(graph, data, scheme, file, input_type=settings.input_type, output_type=settings.output_type)
 
 
-class Int8(_FullInteger):
+class Int8(FullInteger):
     """Weights and activations of 8 bits, weights per channel."""
 
     name = "int8"
@@ -165,7 +165,7 @@ class Int8(_FullInteger):
         return [*rules, _of_matrices(rules[0], bits=8)]
 
 
-class Int16x8(_FullInteger):
+class Int16x8(FullInteger):
     """Weights of 8 bits, activations of 16; constant matrices of BATCH_MATMUL have 16, too."""
 
     name = "int16x8"

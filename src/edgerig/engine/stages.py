@@ -196,7 +196,7 @@ class Stages:
     def _compiled_with(self, compiler: ModelCompiler, artifact: Artifact) -> dict[str, Any] | None:
         """The parts of the dataset that a compiler may read; a third-party one may read it without declaring so."""
         if compiler.needs_dataset:
-            splits: Sequence[SplitName] = ("train",)
+            splits: Sequence[SplitName] = compiler.splits
         elif not type(compiler).__module__.startswith("edgerig."):
             splits = SPLITS
         else:
