@@ -187,7 +187,12 @@ def test_rounds_are_measured_as_often_as_asked_for(call):
         (("--scenario", "offline"), "say how many, such as batch: 8"),
         (("--batch", "4"), "single-stream takes one sample after another"),
         (("--scenario", "offline", "--batch", "9"), "batch: 9 is larger than the 8 samples"),
-        (("--scenario", "several"), "'single-stream', 'offline'"),
+        (("--scenario", "several"), "'single-stream', 'offline', 'streams', 'server'"),
+        (("--scenario", "streams"), "say how many, such as streams: 4"),
+        (("--scenario", "server"), "needs a rate of arrivals"),
+        (("--scenario", "server", "--rate", "0"), "not above 0"),
+        (("--scenario", "server", "--latency-bound", "soon"), "no time, such as 50 ms"),
+        (("--streams", "2"), "this one is single-stream"),
     ],
 )
 def test_scenarios_that_cannot_be_are_refused(call, tmp_path, arguments, words):
@@ -207,3 +212,14 @@ def test_the_offline_scenario_is_in_the_document(call):
     assert offline["throughput"]["unit"] == "1/s"
     assert offline["throughput"]["value"] * offline["per_batch"]["value"] == pytest.approx(8)
     assert offline["agreement"]["same_class"] == 1.0
+
+
+def test_streams_are_in_the_document_and_on_the_terminal(call):
+    code, out, err = call("--scenario", "streams", "--streams", "2", "--rounds", "1", "--load-seconds", "0.1", "--json")
+    assert code == 0, err
+    (cell,) = json.loads(out)["cells"]
+    load = cell["under_load"]
+    assert (load["scenario"], load["streams"], len(load["rounds"])) == ("streams", 2, 1)
+    assert load["throughput"]["unit"] == "1/s"
+    assert load["latency"]["p50"]["clock"] == "host perf_counter_ns"
+    assert "Under load, 2 sessions at once" in err

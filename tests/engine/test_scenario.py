@@ -196,7 +196,7 @@ def test_a_batch_that_the_files_own_does_not_divide_is_refused(colours: Path, tm
         ({"scenario": "offline"}, "say how many, such as batch: 8"),
         ({"batch": 8}, "single-stream takes one sample after another"),
         ({"scenario": "offline", "batch": 8, "samples": 7}, "batch: 8 is larger than the 7 samples"),
-        ({"scenario": "server"}, "single-stream"),
+        ({"scenario": "burst"}, "single-stream"),
     ],
 )
 def test_what_cannot_be_is_refused(measure: dict[str, Any], words: str, vectors: Path, tmp_path: Path) -> None:

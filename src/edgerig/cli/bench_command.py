@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import print_json
+from edgerig.cli.load_options import LOAD_OPTIONS, load_options
 from edgerig.cli.options import (
     dataset_settings,
     find_here,
@@ -48,12 +49,13 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(min=1), help="Test samples to run.  [default: 1000, or all]")
 @click.option(
     "--scenario",
-    type=click.Choice(["single-stream", "offline"]),
+    type=click.Choice(["single-stream", "offline", "streams", "server"]),
     default="single-stream",
     show_default=True,
-    help="How samples come: one by one, or all at once, taken in batches.",
+    help="How samples come: one by one; all there, in batches; one by one on several sessions; at random times.",
 )
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Samples of a batch, in the scenario offline.")
+@load_options
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before measuring."
 )
@@ -96,6 +98,8 @@ def command(
       edgerig bench net.tflite --dataset mnist --samples 500
       edgerig bench net.tflite net_int8.tflite net.onnx --dataset mnist --out runs/all
       edgerig bench net.tflite --scenario offline --batch 8 --json
+      edgerig bench net.tflite --scenario streams --streams 4
+      edgerig bench net.tflite --scenario server --latency-bound "50 ms"
       edgerig bench net.tflite --dataset mnist --target tcp://raspberrypi:7433 --out runs/pi --json
       edgerig bench net_int8.tflite --dataset mnist --runtime litert --runtime tflm --reference net.tflite
     """
@@ -154,6 +158,7 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
             **({"rounds": options["rounds"]} if options["rounds"] else {}),
             **({"scenario": options["scenario"]} if options["scenario"] != "single-stream" else {}),
             **({"batch": options["batch"]} if options["batch"] else {}),
+            **{name: options[name] for name in LOAD_OPTIONS if options[name] is not None},
         },
     }
 

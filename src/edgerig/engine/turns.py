@@ -12,6 +12,7 @@ from edgerig.engine.context import CellContext
 from edgerig.engine.failures import Failures
 from edgerig.engine.first_round import measure_first
 from edgerig.engine.later_round import SeriesChangedError, measure_again
+from edgerig.engine.load.measure import UnderLoadRound, measure_load, with_load
 from edgerig.errors import Interrupted
 from edgerig.measure.kinds import Measurement, microseconds
 from edgerig.measure.pauses import WallClock
@@ -113,11 +114,14 @@ class Turns:
     def _measure_round(self, cell: Cell) -> None:
         context, result = self._context_of(cell), self.results.get(cell.id)
         if result is None:
+            load = measure_load(context, None)
             result, arrays = measure_first(context)
+            result = self._under_load(result, load, context)
             self.results[cell.id] = self.bundle.write_cell(self._noted(result), arrays)
             return
         earlier = self.bundle.round_times(result)
         try:
+            load = measure_load(context, result)
             result, times_ns = measure_again(context, result, earlier)
         except SeriesChangedError as error:
             if cell.id not in self._resumed:
@@ -128,7 +132,14 @@ class Turns:
             self._measure_round(cell)
             return
         self._resumed.discard(cell.id)
+        result = self._under_load(result, load, context)
         self.results[cell.id] = self.bundle.write_round(self._noted(result), times_ns)
+
+    def _under_load(self, result: CellResult, load: UnderLoadRound | None, context: CellContext) -> CellResult:
+        """``result`` with its latest round under load, whose raw times are stored."""
+        if load is not None:
+            self.bundle.write_load(result.id, load.round.number, load.arrays)
+        return with_load(result, load, context)
 
     def _noted(self, result: CellResult) -> CellResult:
         """``result`` with a warning at its last round if the host's clock jumped."""

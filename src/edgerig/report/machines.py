@@ -6,6 +6,7 @@ import msgspec
 
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.machine import MachineState
+from edgerig.report.under_load import load_facts
 from edgerig.report.units import compact, show, when
 from edgerig.report.values import Change, Fact
 from edgerig.results.scenario import BatchAgreement
@@ -67,7 +68,7 @@ def _scenario(cell: CellResult) -> list[Fact]:
     """How samples came, where not one by one, and whether a batch changes what is predicted."""
     offline = cell.offline
     if isinstance(offline, msgspec.UnsetType):
-        return []
+        return load_facts(cell)
     turns = "one inference" if offline.inferences == 1 else f"{offline.inferences} inferences in turn"
     facts = [Fact("scenario", f"offline, batches of {offline.batch} samples, {turns} each")]
     if offline.in_turn:

@@ -29,6 +29,7 @@ from edgerig.report.quality import agreement_view, primary, quality_views
 from edgerig.report.rounds import round_curve, round_facts
 from edgerig.report.row import Row
 from edgerig.report.timing import times_of
+from edgerig.report.under_load import load_quantities
 from edgerig.report.units import compact, exact, percent, show
 from edgerig.report.values import Fact, Figure, NamedFigure
 from edgerig.report.views import fit
@@ -164,6 +165,8 @@ def _no_times(cell: CellResult) -> str:
 
 def _energy(cell: CellResult) -> Figure:
     """Energy of one inference: listed in every report, so that its absence is no oversight."""
+    if cell.under_load:
+        return figure(cell.under_load.energy)
     if kind_of(cell) not in (None, "measured"):
         return unavailable("an emulator uses the host's energy, not the board's")
     return unavailable("no power meter was read during this run")
@@ -181,6 +184,7 @@ def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:
         ("steady state (median)", latency.steady),
         *each,
         *_of_batches(cell),
+        *load_quantities(cell),
         (f"transport, {unit}", latency.transport),
         ("preprocessing, one sample", latency.preprocessing),
         ("postprocessing, one sample", latency.postprocessing),

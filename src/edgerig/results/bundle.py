@@ -38,7 +38,7 @@ from edgerig.results.missing_rounds import is_complete, with_missing_rounds
 from edgerig.results.naming import folder_name
 from edgerig.results.one_round import with_honest_intervals
 from edgerig.results.reading import MAX_RESULTS, OtherVersionError, read_arrays, read_document
-from edgerig.results.round_files import read_round_times, write_round_times
+from edgerig.results.round_files import read_round_times, write_load_times, write_round_times
 from edgerig.results.types import CellFailure, CellResult, DatasetInfo, ModelInfo, RunResult
 
 #: How the warning ends that `Bundle.result` gives where ``results.json`` cannot be read.
@@ -204,6 +204,10 @@ class Bundle:
         files.write_json(folder / "result.json", result)
         (folder / "failure.json").unlink(missing_ok=True)
         return result
+
+    def write_load(self, identity: str, number: int, arrays: dict[str, NDArray[np.int64]]) -> None:
+        """Store the raw times under load of round ``number`` of a cell, before the round itself is written."""
+        write_load_times(self.cell(identity), number, arrays)
 
     def round_times(self, cell: CellResult, limit: int | None = None) -> tuple[NDArray[np.int64], ...]:
         """On-device times in ns of each round's inferences, shape (m,) each, in order; an older bundle has one round.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgerig.measure.kinds import Measurement, microseconds
+from edgerig.measure.kinds import Measurement, Unavailable, microseconds
 from edgerig.results.types import CellResult
 
 #: Largest number of outputs that are named.
@@ -17,7 +17,7 @@ def remarks(cells: Sequence[CellResult]) -> list[str]:
     """Each remark once, with its cells where it does not apply to all of them."""
     about: dict[str, list[str]] = {}
     for cell in cells:
-        for text in (*_outputs(cell), *_batch(cell), *_layout(cell)):
+        for text in (*_outputs(cell), *_batch(cell), *_under_load(cell), *_layout(cell)):
             about.setdefault(text, []).append(cell.id)
     return [text if len(ids) == len(cells) else f"{', '.join(ids)}: {text}" for text, ids in about.items()]
 
@@ -52,6 +52,34 @@ def _in_turn(cell: CellResult) -> list[str]:
     rate = offline.throughput
     speed = f"; {rate.value:,.0f} samples a second" if isinstance(rate, Measurement) else ""
     return [f"A batch of {offline.batch} samples is {offline.inferences} inferences in turn{speed}. {offline.in_turn}"]
+
+
+def _under_load(cell: CellResult) -> list[str]:
+    """What the device did with several requests under way."""
+    load = cell.under_load
+    if isinstance(load, msgspec.UnsetType):
+        return []
+    sessions = "1 session" if load.streams == 1 else f"{load.streams} sessions"
+    rate, throughput, tail = load.rate, load.throughput, load.latency
+    if isinstance(rate, Unavailable):
+        return [f"Under load, {sessions}: {rate.reason}."]
+    texts = [f"p50 {microseconds(tail.p50)}"] if isinstance(tail.p50, Measurement) else []
+    texts += [f"p99 {microseconds(tail.p99)}"] if isinstance(tail.p99, Measurement) else []
+    latency = f"; latency {', '.join(texts)} by the host's clock" if texts else ""
+    if isinstance(rate, Measurement):
+        what = f"Poisson arrivals at {rate.value:,.4g} a second"
+        if load.bound is not None:
+            bound = f"{load.bound * 1e3:g} ms at p{load.percentile:g}"
+            verdict = f"the highest rate that holds {bound}" if load.searched else _verdict(load.holds, bound)
+            what += f", {verdict}"
+        return [f"Under load, {sessions}: {what}{latency}."]
+    if isinstance(throughput, Measurement):
+        return [f"Under load, {sessions} at once: {throughput.value:,.4g} requests a second{latency}."]
+    return []
+
+
+def _verdict(holds: bool | None, bound: str) -> str:
+    return f"which hold {bound}" if holds else f"which do not hold {bound}"
 
 
 def _layout(cell: CellResult) -> list[str]:

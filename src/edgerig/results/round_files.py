@@ -28,6 +28,13 @@ def write_round_times(folder: Path, number: int, times_ns: NDArray[np.int64]) ->
     files.write_bytes(round_file(folder, number), buffer.getvalue())
 
 
+def write_load_times(folder: Path, number: int, arrays: dict[str, NDArray[np.int64]]) -> None:
+    """Store the raw times under load of one round, an array of shape (requests,) each, of the cell in ``folder``."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    files.write_bytes(folder / "load" / f"{number:04}.npz", buffer.getvalue())
+
+
 def read_round_times(
     folder: Path, numbers: Sequence[int], bundle: Path, limit: int | None = None
 ) -> tuple[NDArray[np.int64], ...]:

@@ -15,6 +15,7 @@ from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution
 from edgerig.results import frame
 from edgerig.results.scenario import Offline
+from edgerig.results.under_load import UnderLoad
 from edgerig.tasks.judgement import Agreement, Quality
 
 #: Version of the bundle's layout and of the JSON documents in it. 2: cells have rounds.
@@ -134,6 +135,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         repetition: How often the cell was measured, and how much its rounds differ.
         offline: Batches of samples that are all there, in the scenario of that name; unset where samples come one by
             one.
+        under_load: Several requests under way, in the scenarios streams and server; unset in the others.
         firmware: What the network is built into, where this machine built it: flash and RAM by symbol, build flags.
     """
 
@@ -170,6 +172,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     rounds: tuple[Round, ...] = ()
     repetition: Repetition | msgspec.UnsetType = msgspec.UNSET
     offline: Offline | msgspec.UnsetType = msgspec.UNSET
+    under_load: UnderLoad | msgspec.UnsetType = msgspec.UNSET
 
     def __repr__(self) -> str:
         return frame.cell_repr(self)

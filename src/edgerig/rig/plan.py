@@ -17,6 +17,7 @@ from edgerig.models.base import ModelWrapper
 from edgerig.plugin_code import check_loaded
 from edgerig.plugins import Plugin, convert_settings, find
 from edgerig.results.variant_names import id_part
+from edgerig.rig.load import refuses_load
 from edgerig.rig.parse import AS_IT_IS, format_of_model
 from edgerig.rig.types import Block, ModelPart, Part, Rig
 from edgerig.runtimes.base import Runtime, RuntimeSettings
@@ -114,6 +115,7 @@ class _Expansion:
         self.refused: dict[str, None] = {}
         self.cells: dict[str, Cell] = {}
         self._several = len(rig.models) > 1
+        self._measure = rig.measure
         self._starts = {part.label: _start(part) for part in rig.models}
         self._only: dict[str, str | None] = {}
         self.unfit: set[str] = set()
@@ -190,7 +192,10 @@ class _Expansion:
                     f"{{scenario: offline, batch: {runtime.options['batch']}}}"
                 )
                 return self._unfit_pairs[pair]
-            self._unfit_pairs[pair] = plugin_of(address).refuses(address, plugin, settings)
+            target = plugin_of(address)
+            self._unfit_pairs[pair] = refuses_load(
+                target, address, self._measure.scenario, self._measure.streams or 1
+            ) or target.refuses(address, plugin, settings)
         return self._unfit_pairs[pair]
 
     def _only_runtime(self, address: str) -> str | None:

@@ -10,6 +10,7 @@ from edgerig.artifact import Layout
 from edgerig.plugins import Settings
 from edgerig.results.gate.limits import Limit
 from edgerig.results.types import MAX_ROUNDS
+from edgerig.rig.load import MAX_STREAMS, check_load, parse_seconds
 
 #: Fewest rounds of `rounds: auto`: an interval over fewer says little.
 FEWEST_ROUNDS = 5
@@ -33,7 +34,7 @@ def _share(value: float | str) -> float:
     return share
 
 
-def _check_scenario(scenario: str, batch: int | None, samples: int | None) -> None:
+def _check_batch(scenario: str, batch: int | None, samples: int | None) -> None:
     """See that a scenario and its batch go together.
 
     Raises:
@@ -112,9 +113,11 @@ class Measure(Settings, frozen=True, kw_only=True):
         Annotated[int, Described(ge=1)] | None, Described(description="test samples to run in each cell; all if null")
     ] = 1000
     scenario: Annotated[
-        Literal["single-stream", "offline"],
+        Literal["single-stream", "offline", "streams", "server"],
         Described(
-            description="how samples come: single-stream, one by one; offline, all at once, taken in batches of `batch`"
+            description="how samples come: single-stream, one by one; offline, all at once, taken in batches of "
+            "`batch`; streams, one by one on each of `streams` sessions; server, at random times (Poisson), at `rate` "
+            "or at the highest rate that holds `latency_bound`"
         ),
     ] = "single-stream"
     batch: Annotated[
@@ -124,6 +127,36 @@ class Measure(Settings, frozen=True, kw_only=True):
             "in turn"
         ),
     ] = None
+    streams: Annotated[
+        Annotated[int, Described(ge=1, le=MAX_STREAMS)] | None,
+        Described(
+            description="with `scenario: streams` or `server`, sessions on the device, each a process of its own; "
+            "server has 1 by default"
+        ),
+    ] = None
+    rate: Annotated[
+        float | None,
+        Described(description="with `scenario: server`, requests a second; the highest that holds the bound if null"),
+    ] = None
+    latency_bound: Annotated[
+        float | str | None,
+        Described(description="with `scenario: server`, the longest latency, in seconds or as 50 ms"),
+    ] = None
+    percentile: Annotated[
+        float, Described(description="percentile of the latency that is held against `latency_bound`", ge=50, lt=100)
+    ] = 99.0
+    load_seconds: Annotated[
+        float,
+        Described(
+            description="with `scenario: streams` or `server`, seconds under load of a round, and of each rate that is "
+            "tried; longer where the percentile needs more requests",
+            gt=0,
+            le=3600,
+        ),
+    ] = 3.0
+    arrival_seed: Annotated[
+        int, Described(description="with `scenario: server`, seed of the random arrivals", ge=0)
+    ] = 0
     warmup: Annotated[int, Described(description="inferences before the measured ones", ge=0)] = 20
     rounds: Annotated[
         Annotated[int, Described(ge=1, le=MAX_ROUNDS)] | Literal["auto"],
@@ -163,7 +196,16 @@ class Measure(Settings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "width", _share(self.width))
-        _check_scenario(self.scenario, self.batch, self.samples)
+        _check_batch(self.scenario, self.batch, self.samples)
+        if self.latency_bound is not None:
+            msgspec.structs.force_setattr(self, "latency_bound", parse_seconds(self.latency_bound, "latency_bound"))
+        check_load(self.scenario, self.streams, self.rate, self.latency_bound)
+
+    @property
+    def bound_seconds(self) -> float | None:
+        """``latency_bound`` in seconds."""
+        assert not isinstance(self.latency_bound, str)
+        return self.latency_bound
 
     @property
     def wanted_width(self) -> float:
