@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgerig import plugins
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset, SplitName
+from edgerig.datasets.masks import USUAL_IGNORE, MaskedSamples, check_classes, read_masks
 from edgerig.datasets.samples import ArraySamples
 from edgerig.datasets.sources import fetch
 from edgerig.datasets.splits import stratified_split
@@ -26,6 +27,8 @@ Array = NDArray[Any]
 
 FORM = "It holds x_train, y_train, x_test and y_test (and perhaps x_validation, y_validation), or x and y to be split."
 SHARED = ("classes",)
+#: Axes of masks, and of grey images: (n, H, W).
+MASK_AXES = 3
 #: The errors of numpy and zipfile on damaged files.
 _DAMAGED = (
     OSError,
@@ -58,10 +61,16 @@ class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
     ] = (1.0,)
     validation: Annotated[float, msgspec.Meta(description="share of train to validate with", ge=0, lt=1)] = 0.1
     test: Annotated[float, msgspec.Meta(description="share of x and y to test with", gt=0, lt=1)] = 0.2
+    ignore: Annotated[
+        int | None, msgspec.Meta(description="value of a mask's pixels that are not judged; masks only")
+    ] = USUAL_IGNORE
 
 
 class Npz(Dataset):
-    """Arrays in an npz file. Grey images (n, H, W) of dtype uint8 get a channel axis."""
+    """Arrays in an npz file. Grey images (n, H, W) of dtype uint8 get a channel axis.
+
+    Labels (n, H, W) are masks: class maps of the images, for segmentation.
+    """
 
     name: ClassVar[str] = "npz"
     summary: ClassVar[str] = "your own arrays: x_train, y_train, x_test, y_test, or x and y, in an npz file"
@@ -97,8 +106,10 @@ class Npz(Dataset):
                     f"{path}: samples of {split} have the shape {list(shape)}, those of train {list(shapes['train'])}."
                 )
         self._classes = self._class_names(arrays, parts, path)
-        for split in ("train", "test"):
-            _refuse_empty_class(parts[split], self._classes, split, path)
+        for split, samples in parts.items():
+            _check_classes(samples, self._classes, split, path)
+        if self.task == Dataset.task and isinstance(parts["test"], MaskedSamples):
+            self.task = "segmentation"
         for split, samples in parts.items():
             _tell_not_finite(samples.array, f"{path}, {split}", progress)
         self._splits = parts
@@ -110,20 +121,27 @@ class Npz(Dataset):
         test_share, validation_share = self.settings.test, self.settings.validation
         parts: dict[SplitName, ArraySamples] = {}
         if "x" in arrays:
-            train, test = _cut(_samples(arrays, "", path), test_share)
+            train, test = _cut(self._samples(arrays, "", path), test_share)
         else:
-            train, test = _samples(arrays, "_train", path), _samples(arrays, "_test", path)
+            train, test = self._samples(arrays, "_train", path), self._samples(arrays, "_test", path)
         if "x_validation" in arrays:
-            validation = _samples(arrays, "_validation", path)
+            validation = self._samples(arrays, "_validation", path)
         else:
             train, validation = _cut(train, validation_share)
+        if len({type(part) for part in (train, validation, test)}) > 1:
+            raise DatasetError(f"{path} holds masks for some splits and labels for others.", "Save one kind.")
         parts["train"], parts["validation"], parts["test"] = train, validation, test
         return parts
+
+    def _samples(self, arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
+        if arrays[f"y{part}"].ndim == MASK_AXES:
+            return _masked(arrays, part, path, self.settings.ignore)
+        return _samples(arrays, part, path)
 
     def _class_names(
         self, arrays: dict[str, Array], parts: dict[SplitName, ArraySamples], path: Path
     ) -> tuple[str, ...]:
-        count = 1 + max(int(samples.labels.max(initial=-1)) for samples in parts.values())
+        count = 1 + max(int(_classes_of(samples).max(initial=-1)) for samples in parts.values())
         names = self.settings.classes or tuple(str(name) for name in arrays.get("classes", ()))
         if names and len(names) < count:
             raise DatasetError(
@@ -187,11 +205,7 @@ def _refuse_wrong_names(names: list[str], path: Path) -> None:
 
 def _samples(arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
     """Checked samples and labels from ``x<part>`` and ``y<part>``."""
-    x, y = arrays[f"x{part}"], arrays[f"y{part}"]
-    if x.ndim < 2 or x.dtype.kind not in "fiub" or x.size == 0:
-        raise DatasetError(
-            f"{path}: x{part} is {x.dtype.name} of shape {list(x.shape)}; it must be numbers of shape (n, ...)."
-        )
+    x, y = _inputs(arrays, part, path), arrays[f"y{part}"]
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or y.dtype.kind not in "iu":
@@ -203,9 +217,33 @@ def _samples(arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
         raise DatasetError(f"{path}: x{part} has {len(x)} samples, y{part} has {len(y)} labels.")
     if y.min() < 0 or y.max() > 1_000_000:
         raise DatasetError(f"{path}: y{part} holds {y.min()} to {y.max()}; labels count classes from 0.")
-    if x.dtype == np.uint8 and x.ndim == 3:
-        x = x[..., None]
     return ArraySamples(x, y.astype(np.int64))
+
+
+def _masked(arrays: dict[str, Array], part: str, path: Path, ignore: int | None) -> MaskedSamples:
+    """Checked images and masks from ``x<part>`` and ``y<part>``."""
+    x = _inputs(arrays, part, path)
+    return MaskedSamples(x, read_masks(x, arrays[f"y{part}"], ignore, f"{path}, y{part}"))
+
+
+def _inputs(arrays: dict[str, Array], part: str, path: Path) -> Array:
+    x = arrays[f"x{part}"]
+    if x.ndim < 2 or x.dtype.kind not in "fiub" or x.size == 0:
+        raise DatasetError(
+            f"{path}: x{part} is {x.dtype.name} of shape {list(x.shape)}; it must be numbers of shape (n, ...)."
+        )
+    return x[..., None] if x.dtype == np.uint8 and x.ndim == MASK_AXES else x
+
+
+def _classes_of(samples: ArraySamples) -> NDArray[Any]:
+    return samples.masks if isinstance(samples, MaskedSamples) else samples.labels
+
+
+def _check_classes(samples: ArraySamples, classes: tuple[str, ...], split: str, path: Path) -> None:
+    if isinstance(samples, MaskedSamples):
+        check_classes(samples.masks, classes, f"{path}, {split}", all_there=split != "validation")
+    elif split != "validation":
+        _refuse_empty_class(samples, classes, split, path)
 
 
 def _cut(samples: ArraySamples, share: float) -> tuple[ArraySamples, ArraySamples]:

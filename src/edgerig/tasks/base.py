@@ -81,6 +81,17 @@ class Task(Plugin, ABC):
             IncompatibleError: They do not fit.
         """
 
+    def check_truth(self, outputs: Sequence[TensorSpec], judged: int, truth: Array) -> None:
+        """Check, before the device is bothered, that outputs fit what the dataset says is right.
+
+        Args:
+            outputs, judged: As for `check`, which has accepted them.
+            truth: Of one sample, shape (1, ...).
+
+        Raises:
+            IncompatibleError: They do not fit.
+        """
+
     def decode(self, outputs: Sequence[Array], judged: int) -> Array:
         """The predictions for n samples, shape (n, ...).
 
