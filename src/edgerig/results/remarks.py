@@ -67,15 +67,20 @@ def _under_load(cell: CellResult) -> list[str]:
     texts += [f"p99 {microseconds(tail.p99)}"] if isinstance(tail.p99, Measurement) else []
     latency = f"; latency {', '.join(texts)} by the host's clock" if texts else ""
     if isinstance(rate, Measurement):
-        what = f"Poisson arrivals at {rate.value:,.4g} a second"
+        what = f"Poisson arrivals at {_count(rate.value)} a second"
         if load.bound is not None:
             bound = f"{load.bound * 1e3:g} ms at p{load.percentile:g}"
             verdict = f"the highest rate that holds {bound}" if load.searched else _verdict(load.holds, bound)
             what += f", {verdict}"
         return [f"Under load, {sessions}: {what}{latency}."]
     if isinstance(throughput, Measurement):
-        return [f"Under load, {sessions} at once: {throughput.value:,.4g} requests a second{latency}."]
+        return [f"Under load, {sessions} at once: {_count(throughput.value)} requests a second{latency}."]
     return []
+
+
+def _count(value: float) -> str:
+    """A rate without a power of ten: four figures, or the whole number where it has more."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _verdict(holds: bool | None, bound: str) -> str:
