@@ -155,6 +155,11 @@ def test_a_rate_beyond_the_sessions_is_said_to_be_that(net: Path, tmp_path: Path
     assert not trial.kept_up
     assert any("did not keep up" in text for text in cell.warnings)
     assert value(load.throughput) < 1e6
+    assert trial.answered < trial.requests
+    for quantity in (load.latency.p50, load.queueing.p50):
+        assert isinstance(quantity, Unavailable)
+        assert f"{trial.requests - trial.answered:,} of {trial.requests:,} requests were given up" in quantity.reason
+    assert isinstance(load.inference.p50, Measurement)
 
 
 def test_a_bound_below_one_request_alone_is_refused(net: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ METHODS = {
     "transport": "from sending to answer under load, without the inference on the device's clock",
 }
 
+UNKNOWN = Percentiles(p50=None, p90=None, p99=None)
 UNSCHEDULED = Unavailable("a stream sends its next request when the last is answered: none waits or is late")
 
 
@@ -68,8 +69,9 @@ def load_round(
         requests=len(answers.done),
         seconds=seconds,
         throughput=float(inside.sum()) / seconds,
-        latency=percentiles(answers.latency),
-        queueing=percentiles(answers.queueing),
+        # Those that were given up waited longest: percentiles of the others would flatter.
+        latency=UNKNOWN if answers.unanswered else percentiles(answers.latency),
+        queueing=UNKNOWN if answers.unanswered else percentiles(answers.queueing),
         inference=percentiles(answers.inference),
         transport=percentiles(answers.transport),
         late=percentiles(answers.late),
@@ -150,6 +152,8 @@ def _percentile(rounds: Sequence[LoadRound], name: str, which: str, clock: str, 
     figures: list[Quantity] = []
     for entry in rounds:
         value = getattr(getattr(entry, name), which)
+        if value is None and name in ("latency", "queueing") and (missing := _given_up(entry)) is not None:
+            return missing
         if value is None:
             few = f"a round of {entry.requests:,} requests is too short for {which}: load_seconds makes it longer"
             return Unavailable(few)
@@ -159,6 +163,15 @@ def _percentile(rounds: Sequence[LoadRound], name: str, which: str, clock: str, 
             )
         )
     return between_rounds(figures)
+
+
+def _given_up(entry: LoadRound) -> Unavailable | None:
+    """Why a round has no latency: requests were given up; None where all were answered."""
+    for trial in entry.trials:
+        if trial.rate == entry.rate and trial.answered < trial.requests:
+            missing = trial.requests - trial.answered
+            return Unavailable(f"{missing:,} of {trial.requests:,} requests were given up after waiting too long")
+    return None
 
 
 def _no_rate(rounds: Sequence[LoadRound], measure: Measure) -> Unavailable:
