@@ -29,6 +29,7 @@ class Answers:
             "fingerprint": lambda key: self._kept[key].fingerprint,
             "raw": lambda key, index: self._kept[key].raw(index),
             "inputs": lambda key, indices, preprocessing: self._kept[key].inputs(indices, preprocessing),
+            "truth": lambda key, indices, preprocessing: self._kept[key].truth(indices, preprocessing),
         }
 
     def __call__(self, question: str, *arguments: Any) -> Any:

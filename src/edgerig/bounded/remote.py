@@ -108,6 +108,10 @@ class RemoteSamples(Samples):
         batch: NDArray[np.float32] = self._ask("inputs", self._key, indices, preprocessing)
         return batch
 
+    def truth(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[Any]:
+        right: NDArray[Any] = self._ask("truth", self._key, indices, preprocessing)
+        return right
+
     def take(self, indices: NDArray[np.int64]) -> Samples:
         return RemoteSamples(self._ask, *self._ask("take", self._key, indices))
 

@@ -15,6 +15,7 @@ from edgerig.plugins import Plugin, convert_settings, find
 from edgerig.progress import Progress
 from edgerig.tasks.base import Task
 from edgerig.tasks.metrics import Metric, classification_metrics
+from edgerig.tasks.samples import TargetVariable
 
 #: ``train`` to fit, ``validation`` to select, ``test`` to measure. Calibration draws from ``train``.
 SplitName = Literal["train", "validation", "test"]
@@ -88,6 +89,11 @@ class Dataset(Plugin, ABC):
         """The preprocessing that networks for this dataset use if they declare none of their own."""
 
     @property
+    def targets(self) -> tuple[TargetVariable, ...]:
+        """The real values that a regression on it predicts, in the order of `Samples.truth`; empty for other tasks."""
+        return ()
+
+    @property
     def sample_shape(self) -> tuple[int, ...] | None:
         """The shape of a preprocessed sample, where it is known before anything is downloaded or read; else None."""
         return None
@@ -130,7 +136,7 @@ class Dataset(Plugin, ABC):
         """
         cls = find("task", self.task, Task)
         settings = convert_settings(cls.Settings, dict(self.task_options), f"task {self.task!r}")
-        return cls(settings, classes=self.classes, metrics=self.metrics, dataset=self.name)
+        return cls(settings, classes=self.classes, metrics=self.metrics, dataset=self.name, targets=self.targets)
 
     @abstractmethod
     def _prepare(self, progress: Progress) -> None: ...

@@ -17,11 +17,13 @@ from edgerig import plugins
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.datasets.masks import USUAL_IGNORE, MaskedSamples, check_classes, read_masks
+from edgerig.datasets.real_targets import checked_targets, variables_of
 from edgerig.datasets.samples import ArraySamples
 from edgerig.datasets.sources import fetch
 from edgerig.datasets.splits import stratified_split
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress
+from edgerig.tasks.samples import TargetVariable
 
 Array = NDArray[Any]
 
@@ -50,6 +52,12 @@ class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
     classes: Annotated[
         tuple[str, ...], msgspec.Meta(description="class names in label order; else from the file's array 'classes'")
     ] = ()
+    targets: Annotated[
+        tuple[str, ...], msgspec.Meta(description="names of a regression's targets, in the order of y's columns")
+    ] = ()
+    units: Annotated[
+        tuple[str, ...], msgspec.Meta(description="their units: one for all, or one for each; for task regression")
+    ] = ()
     scale: Annotated[
         float | None, msgspec.Meta(description="factor on raw values; 1/255 for uint8 and 1 otherwise if not given")
     ] = None
@@ -69,7 +77,7 @@ class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
 class Npz(Dataset):
     """Arrays in an npz file. Grey images (n, H, W) of dtype uint8 get a channel axis.
 
-    Labels (n, H, W) are masks: class maps of the images, for segmentation.
+    Labels (n, H, W) are masks: class maps of the images, for segmentation. With task ``regression`` they are real.
     """
 
     name: ClassVar[str] = "npz"
@@ -78,12 +86,18 @@ class Npz(Dataset):
 
     settings: NpzSettings
     _classes: tuple[str, ...] = ()
+    _targets: tuple[TargetVariable, ...] = ()
     _uint8 = False
 
     @property
     def classes(self) -> tuple[str, ...]:
         self.prepare()
         return self._classes
+
+    @property
+    def targets(self) -> tuple[TargetVariable, ...]:
+        self.prepare()
+        return self._targets
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -105,9 +119,13 @@ class Npz(Dataset):
                 raise DatasetError(
                     f"{path}: samples of {split} have the shape {list(shape)}, those of train {list(shapes['train'])}."
                 )
-        self._classes = self._class_names(arrays, parts, path)
+        if self.task == "regression":
+            self._targets = self._target_variables(parts, path)
+        else:
+            self._classes = self._class_names(arrays, parts, path)
         for split, samples in parts.items():
-            _check_classes(samples, self._classes, split, path)
+            if self._classes:
+                _check_classes(samples, self._classes, split, path)
         if self.task == Dataset.task and isinstance(parts["test"], MaskedSamples):
             self.task = "segmentation"
         for split, samples in parts.items():
@@ -134,9 +152,21 @@ class Npz(Dataset):
         return parts
 
     def _samples(self, arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
+        if self.task == "regression":
+            x = _inputs(arrays, part, path)
+            return ArraySamples(x, None, checked_targets(arrays[f"y{part}"], f"{path}: y{part}", len(x)))
         if arrays[f"y{part}"].ndim == MASK_AXES:
             return _masked(arrays, part, path, self.settings.ignore)
         return _samples(arrays, part, path)
+
+    def _target_variables(self, parts: dict[SplitName, ArraySamples], path: Path) -> tuple[TargetVariable, ...]:
+        counts = {split: _target_count(samples) for split, samples in parts.items()}
+        for split, count in counts.items():
+            if count != counts["train"]:
+                raise DatasetError(
+                    f"{path}: samples of {split} have {count} targets, those of train {counts['train']}."
+                )
+        return variables_of(counts["train"], self.settings.targets, self.settings.units, str(path))
 
     def _class_names(
         self, arrays: dict[str, Array], parts: dict[SplitName, ArraySamples], path: Path
@@ -211,7 +241,8 @@ def _samples(arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise DatasetError(
             f"{path}: y{part} is {y.dtype.name} of shape {list(y.shape)}; it must be integers of shape (n,).",
-            "Save class indices: one-hot labels with y.argmax(axis=1), others with y.astype('int64').",
+            "Save class indices: one-hot labels with y.argmax(axis=1), others with y.astype('int64'). Real values to "
+            "predict are read with --task regression; in a rig file, 'task: regression'.",
         )
     if len(x) != len(y):
         raise DatasetError(f"{path}: x{part} has {len(x)} samples, y{part} has {len(y)} labels.")
@@ -244,6 +275,10 @@ def _check_classes(samples: ArraySamples, classes: tuple[str, ...], split: str, 
         check_classes(samples.masks, classes, f"{path}, {split}", all_there=split != "validation")
     elif split != "validation":
         _refuse_empty_class(samples, classes, split, path)
+
+
+def _target_count(samples: ArraySamples) -> int:
+    return 0 if samples.targets is None else samples.targets.shape[1]
 
 
 def _cut(samples: ArraySamples, share: float) -> tuple[ArraySamples, ArraySamples]:

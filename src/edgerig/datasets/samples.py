@@ -28,25 +28,28 @@ class ArraySamples(Samples):
     Args:
         array: Shape (n, ...), any dtype; (n, H, W, C) for images.
         labels: Class indices, shape (n,); -1 for all where not given.
+        targets: Real values that are right, shape (n, targets), for a regression; NaN where not known.
 
     Attributes:
         array: As given; do not change it.
-        fingerprint: SHA-256 over dtype, shape and bytes of array and labels.
+        fingerprint: SHA-256 over dtype, shape and bytes of array, labels and targets.
 
     Raises:
-        DatasetError: Array and labels differ in length.
+        DatasetError: Array, labels and targets differ in length.
     """
 
-    def __init__(self, array: Array, labels: ArrayLike | None = None) -> None:
-        self.array = array
+    def __init__(self, array: Array, labels: ArrayLike | None = None, targets: Array | None = None) -> None:
+        self.array, self.targets = array, targets
         self.labels = np.full(len(array), -1, np.int64) if labels is None else np.asarray(labels, np.int64)
         if self.labels.shape != (len(array),):
             raise DatasetError(f"{len(array)} samples have labels of shape {list(self.labels.shape)}.")
+        if targets is not None and (targets.ndim != 2 or len(targets) != len(array)):
+            raise DatasetError(f"{len(array)} samples have targets of shape {list(targets.shape)}.")
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]  # computed when asked for, kept from then on
         state = hashlib.sha256()
-        for part in (self.array, self.labels):
+        for part in (self.array, self.labels, *([] if self.targets is None else [self.targets])):
             state.update(f"{part.dtype.str} {part.shape};".encode())
             state.update(np.ascontiguousarray(part).view(np.uint8).reshape(-1).data)
         return state.hexdigest()
@@ -57,8 +60,12 @@ class ArraySamples(Samples):
     def inputs(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[np.float32]:
         return preprocess.apply(self.array[indices], preprocessing)
 
+    def truth(self, indices: Indices, preprocessing: Preprocessing) -> Array:
+        return self.labels[indices] if self.targets is None else self.targets[indices]
+
     def take(self, indices: NDArray[np.int64]) -> ArraySamples:
-        return ArraySamples(self.array[indices], self.labels[indices])
+        targets = None if self.targets is None else self.targets[indices]
+        return ArraySamples(self.array[indices], self.labels[indices], targets)
 
 
 class FileSamples(Samples):

@@ -17,6 +17,8 @@ _SMALL = ((1.0, ""), (1e3, "m"), (1e6, "µ"), (1e9, "n"))
 _RATES = frozenset({"1/s", "/s", "Hz", "inferences/s", "samples/s"})
 #: Units of counts, which take the prefixes M and G, never m.
 _COUNTED = frozenset({"instructions", "cycles", "MACs", "operations", "parameters"})
+#: Characters of the symbols that take a prefix, such as J, W and Pa.
+LONGEST_SYMBOL = 2
 
 
 def digits(value: float) -> str:
@@ -33,6 +35,9 @@ def scale_of(value: float, unit: str) -> tuple[float, str]:
     if unit in _RATES:
         return 1.0, "/s"
     if unit == "times":
+        return 1.0, unit
+    # A unit of a dataset's own, such as years or mmHg, takes no prefix.
+    if not unit or (len(unit) > LONGEST_SYMBOL and unit not in _COUNTED):
         return 1.0, unit
     table: Iterable[tuple[float, str]]
     if unit == "s":
@@ -110,7 +115,8 @@ def _written(value: float, symbol: str) -> str:
         return f"{value:,.0f}"
     if symbol == "times" and abs(value) < 0.1:
         return f"{value:.2g}"
-    return digits(value)
+    # Without a prefix that makes it large, a small number keeps three figures.
+    return f"{value:.3g}" if 0 < abs(value) < 0.1 else digits(value)
 
 
 def compact(values: dict[str, Any]) -> str:

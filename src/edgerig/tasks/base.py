@@ -19,7 +19,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Plugin
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.metrics import Metric
-from edgerig.tasks.samples import LabelledSamples
+from edgerig.tasks.samples import LabelledSamples, TargetVariable
 
 Array = NDArray[Any]
 #: What is kept of n samples: arrays by name, each of shape (n, ...).
@@ -45,6 +45,7 @@ class Task(Plugin, ABC):
         classes: The dataset's class names, in the order of labels; empty where it has none.
         metrics: Makes the metrics of a dataset that has its own.
         dataset: The dataset's name, for messages.
+        targets: What a regression predicts, in the order of `Samples.truth`; empty where that is not known.
 
     Class attributes:
         judged: Whether labels mean something, so that there is a quality.
@@ -63,9 +64,10 @@ class Task(Plugin, ABC):
         classes: Sequence[str] = (),
         metrics: Callable[[], list[Metric]] | None = None,
         dataset: str = "",
+        targets: Sequence[TargetVariable] = (),
     ) -> None:
         super().__init__(settings)
-        self.classes, self.dataset = tuple(classes), dataset
+        self.classes, self.dataset, self.targets = tuple(classes), dataset, tuple(targets)
         self._metrics = metrics
 
     def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:

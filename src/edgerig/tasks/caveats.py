@@ -60,6 +60,19 @@ def judge_answers(confusion: Counts, names: Sequence[str]) -> list[str]:
 
 def why_vacuous(ours: Scores, theirs: Scores, samples: LabelledSamples | None = None) -> str | None:
     """Why equal predictions of two networks on ``samples`` prove nothing, or None; outputs of shape (n, classes)."""
+    reason = why_incomparable(ours, theirs, samples)
+    if reason:
+        return reason
+    if ours.shape[1] == 1:
+        largest = float(np.abs(ours - theirs).max())
+        return f"one value a sample is no choice between classes; the largest difference is {largest:.3g}"
+    if len(np.unique(theirs.argmax(axis=1))) == 1:
+        return f"{VACUOUS}the float model predicts the same class for all {len(ours):,} samples"
+    return None
+
+
+def why_incomparable(ours: Scores, theirs: Scores, samples: LabelledSamples | None = None) -> str | None:
+    """Why equal values of two networks prove nothing, whatever they mean, or None; outputs of shape (n, values)."""
     n = len(ours)
     both = (("this network", ours), ("the float model", theirs))
     for whose, scores in both:
@@ -74,13 +87,8 @@ def why_vacuous(ours: Scores, theirs: Scores, samples: LabelledSamples | None = 
                 f"{VACUOUS}the output of {whose} does not depend on its input, it is the same for all {n:,} samples, "
                 "so that any comparison with it is perfect or means nothing"
             )
-    if ours.shape[1] == 1:
-        largest = float(np.abs(ours - theirs).max())
-        return f"one value a sample is no choice between classes; the largest difference is {largest:.3g}"
     if n == 1:
         return f"{VACUOUS}a single sample was run"
-    if len(np.unique(theirs.argmax(axis=1))) == 1:
-        return f"{VACUOUS}the float model predicts the same class for all {n:,} samples"
     return None
 
 

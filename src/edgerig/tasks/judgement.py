@@ -23,7 +23,7 @@ class MetricValue(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """A share as percent, any other number with its unit."""
-        return f"{self.value:.2%}" if self.unit == "1" else f"{self.value:.3g} {self.unit}"
+        return f"{self.value:.2%}" if self.unit == "1" else f"{self.value:.3g} {self.unit}".strip()
 
 
 class ClassQuality(msgspec.Struct, frozen=True, kw_only=True):

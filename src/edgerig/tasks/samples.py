@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+
+class TargetVariable(msgspec.Struct, frozen=True):
+    """A real value that a regression predicts: its name, and its unit where it has one."""
+
+    name: str
+    unit: str = ""
 
 
 class LabelledSamples(Protocol):
