@@ -115,4 +115,4 @@ def check_classes(masks: NDArray[np.int16], classes: tuple[str, ...], where: str
 
 def _nearest(old: int, new: int) -> NDArray[np.int64]:
     """The pixel of an axis of ``old`` pixels for each of ``new``."""
-    return np.asarray(((np.arange(new) + 0.5) * old / new).astype(np.int64))
+    return np.asarray((2 * np.arange(new) + 1) * old // (2 * new))
