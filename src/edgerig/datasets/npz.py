@@ -29,6 +29,8 @@ Array = NDArray[Any]
 
 FORM = "It holds x_train, y_train, x_test and y_test (and perhaps x_validation, y_validation), or x and y to be split."
 SHARED = ("classes",)
+#: Names of the labels 0 and 1 where the task is to find what is anomalous.
+ANOMALY_CLASSES = ("normal", "anomalous")
 #: Axes of masks, and of grey images: (n, H, W).
 MASK_AXES = 3
 #: The errors of numpy and zipfile on damaged files.
@@ -124,7 +126,8 @@ class Npz(Dataset):
         else:
             self._classes = self._class_names(arrays, parts, path)
         for split, samples in parts.items():
-            if self._classes:
+            # What is anomalous is rarely trained on.
+            if self._classes and self.task != "anomaly":
                 _check_classes(samples, self._classes, split, path)
         if self.task == Dataset.task and isinstance(parts["test"], MaskedSamples):
             self.task = "segmentation"
@@ -173,6 +176,8 @@ class Npz(Dataset):
     ) -> tuple[str, ...]:
         count = 1 + max(int(_classes_of(samples).max(initial=-1)) for samples in parts.values())
         names = self.settings.classes or tuple(str(name) for name in arrays.get("classes", ()))
+        if self.task == "anomaly" and not names:
+            names = ANOMALY_CLASSES
         if names and len(names) < count:
             raise DatasetError(
                 f"{path} has labels up to {count - 1}, but {len(names)} class names are given.",

@@ -53,6 +53,7 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
             fit(sample, spec, tests.dataset.name, judged=tests.task.judged)
             if network.outputs:
                 tests.task.check(network.outputs, network.judged_output, spec.batch, network.left_out)
+                tests.task.check_with_input(network.outputs, network.judged_output, spec)
                 truth = tests.samples.truth(slice(0, 1), network.preprocessing)
                 tests.task.check_truth(network.outputs, network.judged_output, truth)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from edgerig.artifact import TensorSpec
+from edgerig.datasets.batches import from_calls
+from edgerig.datasets.preprocess import dequantize
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import summed_up
@@ -120,11 +124,18 @@ def _repeat(
     for run in repeat(deployment, inputs, inferences_of(result, context), measure.round_seconds):
         done = sum(map(len, identities))
         if done < probes:
-            predictions = task.decode(Dequantized(run.outputs, specs, batch, probes - done), judged)
+            outputs = Dequantized(run.outputs, specs, batch, probes - done)
+            fed = partial(_fed, inputs, the_input(artifact), done, min(probes - done, len(run.times_ns) * batch))
+            predictions = task.predictions(outputs, judged, fed)
             truth = samples.truth(slice(done, done + len(predictions)), artifact.preprocessing)
             identities.append(task.keep(predictions, truth, None)[task.identity])
         times.append(run.times_ns)
     return np.concatenate(times), digest_of(np.concatenate(identities))
+
+
+def _fed(inputs: Array, spec: TensorSpec, first: int, count: int) -> Array:
+    """What ``count`` samples from the ``first`` on were fed, dequantized; ``inputs`` are those of all inferences."""
+    return dequantize(from_calls(inputs, spec.batch, first + count)[first:], spec)
 
 
 def inferences_of(result: CellResult, context: CellContext) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress
                 piece = inputs[start : start + batch]
                 outputs = predict(piece if fixed == 1 else in_calls(piece, fixed)[0])
                 arrays = [np.asarray(output)[: len(piece)] for output in outputs]
-                parts.append(tests.task.decode(arrays, artifact.judged_output))
+                parts.append(tests.task.predictions(arrays, artifact.judged_output, partial(np.asarray, piece)))
                 task.advance(len(piece))
     return np.concatenate(parts)
 
@@ -74,7 +75,7 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, progr
         for _, inputs in tests.chunks(artifact):
             run = session.run([in_calls(inputs, batch)], lambda calls: task.advance(calls * batch))
             outputs = Dequantized(run.outputs, session.load_report.outputs, batch, len(inputs))
-            parts.append(tests.task.decode(outputs, artifact.judged_output))
+            parts.append(tests.task.predictions(outputs, artifact.judged_output, partial(np.asarray, inputs)))
     return np.concatenate(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -97,7 +98,8 @@ def steady_pass(
             if unknown:
                 task.check(outputs.as_given(), judged, batch, artifact.left_out)
                 unknown = False
-            predictions = task.decode(outputs, judged)
+            fed = quantized[len(inputs) - waiting :][:count]
+            predictions = task.predictions(outputs, judged, partial(dequantize, fed, the_input(artifact)))
             after.add(time.perf_counter() - mark, count)
             truth = samples.samples.truth(chosen, artifact.preprocessing)
             kept = task.keep(predictions, truth, None if reference is None else reference[chosen])

@@ -51,11 +51,14 @@ class Task(Plugin, ABC):
         judged: Whether labels mean something, so that there is a quality.
         kept: Names of the arrays that `keep` returns; lower-case letters and underscores.
         identity: The one of these that is equal for equal outputs.
+        needs_inputs: Whether predictions depend on the inputs, too, as a reconstruction's error does; they are
+            dequantized only then.
     """
 
     judged: ClassVar[bool] = True
     kept: ClassVar[tuple[str, ...]] = ("scores",)
     identity: ClassVar[str] = "scores"
+    needs_inputs: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -94,6 +97,17 @@ class Task(Plugin, ABC):
             IncompatibleError: They do not fit.
         """
 
+    def check_with_input(self, outputs: Sequence[TensorSpec], judged: int, given: TensorSpec) -> None:
+        """Check, beside `check`, that outputs fit what the network is fed; for tasks that `needs_inputs`.
+
+        Args:
+            outputs, judged: As for `check`.
+            given: The network's input; its first axis counts the samples of an inference.
+
+        Raises:
+            IncompatibleError: They do not fit.
+        """
+
     def decode(self, outputs: Sequence[Array], judged: int) -> Array:
         """The predictions for n samples, shape (n, ...).
 
@@ -103,6 +117,25 @@ class Task(Plugin, ABC):
         """
         values = outputs[judged]
         return values.reshape(len(values), -1).astype(np.float32, copy=False)
+
+    def decode_with_inputs(self, outputs: Sequence[Array], judged: int, inputs: Array) -> Array:
+        """`decode` of a task that `needs_inputs`; the engine calls this one then.
+
+        Args:
+            outputs, judged: As for `decode`.
+            inputs: What the network was fed, shape (n, ...), in its layout and dequantized: with the error that
+                quantizing its input made.
+        """
+        return self.decode(outputs, judged)
+
+    def predictions(self, outputs: Sequence[Array], judged: int, inputs: Callable[[], Array]) -> Array:
+        """The predictions for n samples, by that one of the two which the task wants.
+
+        Args:
+            outputs, judged: As for `decode`.
+            inputs: Makes those of `decode_with_inputs`.
+        """
+        return self.decode_with_inputs(outputs, judged, inputs()) if self.needs_inputs else self.decode(outputs, judged)
 
     def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
         """What is kept of n samples, and stored in the bundle: the arrays named in `kept`, each of shape (n, ...).

@@ -1,0 +1,201 @@
+"""Anomaly detection: a score a sample, out of the network or from how badly it reconstructs its input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import DatasetError, IncompatibleError
+from edgerig.measure.kinds import Unavailable
+from edgerig.plugins import Settings
+from edgerig.tasks.base import Array, Kept, Reference, Task
+from edgerig.tasks.caveats import judge_outputs, why_incomparable
+from edgerig.tasks.judgement import Agreement, MetricValue, Quality
+from edgerig.tasks.metrics import wilson_interval
+from edgerig.tasks.metrics.detection_curves import area_under_roc, partial_area, precision_recall, roc
+from edgerig.tasks.outputs import columns_of
+from edgerig.tasks.samples import LabelledSamples
+from edgerig.views import Axis, Curve, Line, Matrix, View
+
+#: False positive rate up to which the partial area is taken.
+MAX_FPR = 0.1
+#: Difference from the float model's scores that counts as alike, as a share of their standard deviation.
+TOLERANCE = 0.01
+#: Bins of a histogram, and most points of a curve.
+BINS, MOST_POINTS = 40, 400
+NAMES = ("normal", "anomalous")
+
+
+class AnomalySettings(Settings, frozen=True, kw_only=True):
+    """Settings of ``anomaly``."""
+
+    score: Annotated[
+        Literal["auto", "output", "reconstruction"],
+        msgspec.Meta(
+            description="output: the network's only value; reconstruction: the mean squared difference of output and "
+            "input; auto: whichever the size of the output fits"
+        ),
+    ] = "auto"
+    threshold: Annotated[
+        float | None,
+        msgspec.Meta(description="score from which on a sample is reported; without it no precision, recall and F1"),
+    ] = None
+
+
+class Anomaly(Task):
+    """Normal (label 0) or anomalous (label 1). Kept are scores and labels, each of shape (n,)."""
+
+    name: ClassVar[str] = "anomaly"
+    summary: ClassVar[str] = "normal or anomalous, by the network's score or by how badly it reconstructs its input"
+    Settings: ClassVar[type[Settings]] = AnomalySettings
+    kept: ClassVar[tuple[str, ...]] = ("anomaly", "anomalous")
+    identity: ClassVar[str] = "anomaly"
+    needs_inputs: ClassVar[bool] = True
+
+    settings: AnomalySettings
+
+    def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
+        columns = columns_of(outputs[judged], batch)
+        if columns is not None and columns > 1 and self.settings.score == "output":
+            raise IncompatibleError(
+                f"The network gives {columns} values a sample, and one is to be the score.",
+                "Set score to reconstruction, or judge another output: --output NAME.",
+            )
+
+    def check_with_input(self, outputs: Sequence[TensorSpec], judged: int, given: TensorSpec) -> None:
+        columns = columns_of(outputs[judged], given.batch)
+        wanted = given.elements // max(given.batch, 1)
+        by_output = columns == 1 and self.settings.score != "reconstruction"
+        if columns not in (None, wanted) and not by_output:
+            raise _neither(columns or 0, wanted)
+
+    def decode_with_inputs(self, outputs: Sequence[Array], judged: int, inputs: Array) -> Array:
+        values = super().decode(outputs, judged).astype(np.float64)
+        wanted = inputs.reshape(len(inputs), -1)
+        by_output = self.settings.score == "output" or (self.settings.score == "auto" and values.shape[1] == 1)
+        if by_output:
+            if values.shape[1] != 1:
+                raise IncompatibleError(f"The network gives {values.shape[1]} values a sample, and one is the score.")
+            return values
+        if values.shape != wanted.shape:
+            raise _neither(values.shape[1], wanted.shape[1])
+        return np.asarray(((values - wanted.astype(np.float64)) ** 2).mean(axis=1, keepdims=True))
+
+    def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
+        labels = np.asarray(truth, np.int64)
+        if labels.max(initial=0) > 1:
+            raise DatasetError(
+                f"Dataset {self.dataset!r} has the label {labels.max()}; task anomaly takes 0 for normal and 1 for "
+                "anomalous.",
+                "Relabel the samples, or choose another task.",
+            )
+        return {"anomaly": predictions.reshape(-1), "anomalous": labels}
+
+    def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
+        scores, labels = kept["anomaly"], kept["anomalous"]
+        warnings = judge_outputs(scores[:, None], samples)
+        known = np.asarray((labels >= 0) & np.isfinite(scores))
+        scores, anomalous = scores[known], labels[known] == 1
+        if anomalous.all() or not anomalous.any():
+            kind = "anomalous" if anomalous.any() else "normal"
+            none = f"All {len(scores):,} samples are {kind}: no threshold can be judged." if len(scores) else ""
+            return Quality(samples=len(scores), warnings=(*warnings, none or "No sample has a label."))
+        auc = area_under_roc(scores, anomalous)
+        metrics = [
+            MetricValue(name="auc", value=auc, higher_is_better=True),
+            MetricValue(name="partial_auc", value=partial_area(scores, anomalous, MAX_FPR), higher_is_better=True),
+        ]
+        if auc <= 0.5:
+            warnings.append(f"The scores do not tell anomalous samples from normal ones (AUC {auc:.3f}).")
+        views = _curves(scores, anomalous)
+        threshold = self.settings.threshold
+        if threshold is None:
+            warnings.append(
+                "No threshold was set, so that there is no precision, recall and F1: "
+                "task: {use: anomaly, threshold: ..}."
+            )
+        else:
+            counts = _confusion(scores >= threshold, anomalous)
+            metrics += _at_threshold(counts, warnings)
+            title = f"Reported at the threshold {threshold:.4g}, which was set"
+            views = (Matrix(title, NAMES, NAMES, counts, column_title="reported as"), *views)
+        return Quality(samples=len(scores), metrics=tuple(metrics), warnings=tuple(warnings), views=views)
+
+    def compare(
+        self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
+    ) -> Agreement | Unavailable:
+        ours, theirs = kept["anomaly"].reshape(-1, 1), reference.predictions.reshape(-1, 1)
+        reason = why_incomparable(ours, theirs, samples)
+        if reason:
+            return Unavailable(reason)
+        difference = np.abs(ours - theirs)
+        threshold = self.settings.threshold
+        if threshold is None:
+            same = difference <= TOLERANCE * theirs.std()
+            alike = f"scores within {TOLERANCE:g} standard deviations of the float model's"
+        else:
+            same = (ours >= threshold) == (theirs >= threshold)
+            alike = f"samples on the same side of the threshold {threshold:.4g}"
+        return Agreement(
+            reference=reference.source,
+            samples=len(ours),
+            same_class=float(same.mean()),
+            max_abs_error=float(difference.max()),
+            mean_abs_error=float(difference.mean()),
+            alike=alike,
+        )
+
+
+def _neither(values: int, wanted: int) -> IncompatibleError:
+    return IncompatibleError(
+        f"The network gives {values} values for the {wanted} of a sample: "
+        "that is neither a score nor a reconstruction.",
+        "Use an autoencoder, or a network with one output value; --task none measures speed alone.",
+    )
+
+
+def _confusion(reported: NDArray[np.bool_], anomalous: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int((reported[anomalous == kind] == answer).sum()) for answer in (0, 1)) for kind in (0, 1))
+
+
+def _at_threshold(counts: tuple[tuple[int, ...], ...], warnings: list[str]) -> list[MetricValue]:
+    (_, false), (missed, true) = counts
+    metrics = []
+    if true + false:
+        metrics.append(_share("precision", true, true + false))
+    else:
+        warnings.append("No sample reaches the threshold: the precision is not defined.")
+    metrics.append(_share("recall", true, true + missed))
+    f1 = 2 * true / (2 * true + false + missed)
+    return [*metrics, MetricValue(name="f1", value=f1, higher_is_better=True)]
+
+
+def _share(name: str, part: int, whole: int) -> MetricValue:
+    low, high = wilson_interval(part, whole)
+    value = part / whole
+    return MetricValue(name=name, value=value, higher_is_better=True, low=min(low, value), high=max(high, value))
+
+
+def _curves(scores: Array, anomalous: NDArray[np.bool_]) -> tuple[View, ...]:
+    false, true = roc(scores, anomalous)
+    precision, recall = precision_recall(scores, anomalous)
+    edges = np.histogram_bin_edges(scores, BINS)
+    histograms = []
+    for name, chosen in zip(NAMES, (~anomalous, anomalous), strict=True):
+        shares = np.histogram(scores[chosen], edges)[0] / int(chosen.sum())
+        histograms.append(_line(name, edges, np.append(shares, 0.0), stepped=True))
+    return (
+        Curve("ROC", Axis("false positive rate", "1"), Axis("true positive rate", "1"), (_line("ROC", false, true),)),
+        Curve("Precision over recall", Axis("recall", "1"), Axis("precision", "1"), (_line("", recall, precision),)),
+        Curve("Scores", Axis("score"), Axis("samples of the kind", "1"), tuple(histograms)),
+    )
+
+
+def _line(name: str, x: Array, y: Array, *, stepped: bool = False) -> Line:
+    points = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(np.int64))
+    return Line(name or "precision", tuple(map(float, x[points])), tuple(map(float, y[points])), stepped)

@@ -1,0 +1,79 @@
+"""How well scores tell anomalous samples from normal ones, over all thresholds.
+
+Everywhere ``scores`` has the shape (n,), higher meaning more anomalous, and ``anomalous`` the shape (n,), bool, with
+samples of both kinds. A sample is reported where its score is at or above the threshold.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class Rates(NamedTuple):
+    """Reported samples at each threshold, the highest first: each of shape (thresholds,)."""
+
+    thresholds: Floats
+    true: Floats
+    false: Floats
+
+
+def counts_at_thresholds(scores: NDArray[Any], anomalous: Flags) -> Rates:
+    """Numbers of anomalous (``true``) and normal (``false``) samples that are reported, at each score that occurs.
+
+    Scores that tie are one threshold: no threshold tells them apart.
+
+    >>> counts_at_thresholds(np.array([0.1, 0.9, 0.9]), np.array([False, True, False])).true.tolist()
+    [1.0, 1.0]
+    """
+    order = np.argsort(-scores, kind="stable")
+    ordered, flags = scores[order].astype(np.float64), anomalous[order]
+    last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
+    true = np.cumsum(flags)[last].astype(np.float64)
+    return Rates(ordered[last], true, last + 1.0 - true)
+
+
+def roc(scores: NDArray[Any], anomalous: Flags) -> tuple[Floats, Floats]:
+    """The receiver operating characteristic: false and true positive rate, from (0, 0) to (1, 1)."""
+    rates = counts_at_thresholds(scores, anomalous)
+    false, true = (np.concatenate([[0.0], counts]) for counts in (rates.false, rates.true))
+    return false / false[-1], true / true[-1]
+
+
+def area_under_roc(scores: NDArray[Any], anomalous: Flags) -> float:
+    """The area under `roc`: the probability that an anomalous sample scores above a normal one, ties counting half.
+
+    >>> area_under_roc(np.array([0.1, 0.5, 0.5, 0.9]), np.array([False, False, True, True]))
+    0.875
+    """
+    false, true = roc(scores, anomalous)
+    return _trapezoid(true, false)
+
+
+def partial_area(scores: NDArray[Any], anomalous: Flags, max_fpr: float) -> float:
+    """The area under `roc` up to the false positive rate ``max_fpr``, scaled so that 0.5 is chance and 1 is perfect.
+
+    ``(1 + (A - m) / (M - m)) / 2`` with the area A, that of chance m = max_fpr^2 / 2, and the largest, M = max_fpr
+    (McClish, 1989, Analyzing a portion of the ROC curve).
+    """
+    false, true = roc(scores, anomalous)
+    stop = int(np.searchsorted(false, max_fpr, side="right"))
+    end = float(np.interp(max_fpr, false[stop - 1 : stop + 1], true[stop - 1 : stop + 1]))
+    area = _trapezoid(np.append(true[:stop], end), np.append(false[:stop], max_fpr))
+    chance = max_fpr**2 / 2
+    return float(0.5 * (1 + (area - chance) / (max_fpr - chance)))
+
+
+def precision_recall(scores: NDArray[Any], anomalous: Flags) -> tuple[Floats, Floats]:
+    """Precision and recall at each threshold, the highest first."""
+    rates = counts_at_thresholds(scores, anomalous)
+    return rates.true / (rates.true + rates.false), rates.true / rates.true[-1]
+
+
+def _trapezoid(y: Floats, x: Floats) -> float:
+    return float(((y[1:] + y[:-1]) / 2 * np.diff(x)).sum())
