@@ -26,7 +26,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.declared import check_classes, declare, with_fixed_shapes, with_found_layout
 from edgerig.models.files import open_artifact
-from edgerig.models.keras import checkpoint as checkpoints
+from edgerig.models.training import checkpoint as checkpoints
 from edgerig.plugins import convert_settings, make
 from edgerig.progress import Progress
 from edgerig.rig.types import ModelPart, Part

@@ -35,7 +35,7 @@ class TrainSettings(Settings, frozen=True, kw_only=True):
 class ModelWrapper(Plugin, ABC):
     """A network of a known architecture, built and trained in one framework.
 
-    Subclasses fill in `build`; `edgerig.models.keras.training` trains and saves what it returns.
+    Subclasses fill in `build`; `edgerig.models.training.loop` trains and saves what it returns.
 
     Class attributes:
         makes: Name of the format in which `train` saves it.

@@ -14,7 +14,7 @@ from edgerig.artifact import Artifact, Preprocessing
 from edgerig.errors import DatasetError, IncompatibleError, Interrupted, ModelError, SpecError, StorageError
 from edgerig.models.base import TrainSettings
 from edgerig.models.keras.files import load_keras
-from edgerig.models.keras.phase import Phase
+from edgerig.models.training.phase import Phase
 from edgerig.plugins import convert_settings, describe
 from edgerig.progress import Progress, Task
 
@@ -342,7 +342,7 @@ def with_rate(phase, rate):
 
 
 def test_splits_too_large_to_keep_train_to_the_same_weights(straight, tiny_net, patterns, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgerig.models.keras.batches.KEEP_BYTES", 0)
+    monkeypatch.setattr("edgerig.models.training.batches.KEEP_BYTES", 0)
     tiny_net.train(patterns, TWO, tmp_path)
     assert_equal_trainings(straight[0], tmp_path)
 

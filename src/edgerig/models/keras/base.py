@@ -13,8 +13,8 @@ from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.keras.engine import import_keras
-from edgerig.models.keras.phase import Phase
-from edgerig.models.keras.training import train
+from edgerig.models.training.loop import train
+from edgerig.models.training.phase import Phase
 from edgerig.progress import Progress
 
 #: Public names for authors of networks.

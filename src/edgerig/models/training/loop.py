@@ -16,15 +16,15 @@ from edgerig.artifact import Artifact, Origin
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.errors import DatasetError, IncompatibleError, Interrupted
 from edgerig.models.base import TakesSamples, TrainSettings, check_input, check_trainable
-from edgerig.models.keras import checkpoint as checkpoints
-from edgerig.models.keras.batches import Feed
-from edgerig.models.keras.checkpoint import Checkpoint, EpochRecord, Identity
 from edgerig.models.keras.engine import import_keras, seeded
-from edgerig.models.keras.event_log import EventLog, event_log
 from edgerig.models.keras.fast_gradients import fast_gradients
 from edgerig.models.keras.files import save_keras, tensor_specs
-from edgerig.models.keras.phase import Phase
 from edgerig.models.keras.steps import Evaluator, Score, Trainer, check_losses
+from edgerig.models.training import checkpoint as checkpoints
+from edgerig.models.training.batches import Feed
+from edgerig.models.training.checkpoint import Checkpoint, EpochRecord, Identity
+from edgerig.models.training.event_log import EventLog, event_log
+from edgerig.models.training.phase import Phase
 from edgerig.progress import Progress, Task
 
 #: Samples per batch for evaluation.

@@ -5,7 +5,7 @@ import pytest
 
 from edgerig.artifact import Preprocessing
 from edgerig.models.keras import batches as feeds
-from edgerig.models.keras.batches import Feed
+from edgerig.models.training.batches import Feed
 
 PLAIN = Preprocessing()
 

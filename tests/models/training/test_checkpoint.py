@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edgerig.errors import IncompatibleError, ModelError, StorageError
-from edgerig.models.keras.checkpoint import Checkpoint, EpochRecord, Identity, check_identity, load, save
+from edgerig.models.training.checkpoint import Checkpoint, EpochRecord, Identity, check_identity, load, save
 
 IDENTITY = Identity(
     model="net",

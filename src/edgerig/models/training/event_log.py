@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerig.errors import storing
-from edgerig.models.keras.checkpoint import EpochRecord
+from edgerig.models.training.checkpoint import EpochRecord
 
 #: The scalars of each epoch, by the names of `EpochRecord`.
 SCALARS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
