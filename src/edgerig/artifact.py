@@ -13,6 +13,7 @@ from edgerig.tensors import ITEM_SIZES, Layout, Quantization, TensorSpec
 
 __all__ = [
     "ITEM_SIZES",
+    "UNTRAINED",
     "Artifact",
     "Layout",
     "Origin",
@@ -21,6 +22,10 @@ __all__ = [
     "TensorSpec",
     "sidecar_path",
 ]
+
+
+#: Option of a training's `Origin` where it had no epoch: the weights are those that the network was built with.
+UNTRAINED = "untrained"
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +89,11 @@ class Artifact(msgspec.Struct, frozen=True):
     origins: tuple[Origin, ...] = ()
     left_out: tuple[str, ...] = ()
     judged_output: int = 0
+
+    @property
+    def untrained(self) -> bool:
+        """Whether it comes from a training without an epoch, so that its answers mean nothing."""
+        return any(origin.options.get(UNTRAINED) is True for origin in self.origins)
 
     def read(self) -> bytes:
         """The payload, checked against its hash: the bytes of the file, or of several files in one.

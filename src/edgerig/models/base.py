@@ -20,7 +20,7 @@ Described = msgspec.Meta
 class TrainSettings(Settings, frozen=True, kw_only=True):
     """How to train."""
 
-    epochs: Annotated[int, Described(description="passes over the training split", ge=1)] = 3
+    epochs: Annotated[int, Described(description="passes over the training split; 0: none", ge=0)] = 3
     batch_size: Annotated[int, Described(description="samples a step", ge=1)] = 32
     learning_rate: Annotated[float, Described(description="step size of Adam", gt=0)] = 0.001
     learning_rate_decay: Annotated[

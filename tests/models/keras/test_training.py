@@ -355,7 +355,7 @@ def test_preprocessing_travels_with_the_artifact(straight):
 def test_training_settings_come_from_text_and_are_checked():
     settings = convert_settings(TrainSettings, {"epochs": "5", "train_samples": "10"}, "here")
     assert settings == TrainSettings(epochs=5, train_samples=10)
-    for wrong in ({"train_samples": 0}, {"epochs": 0}, {"learning_rate": 0}, {"learning_rate_decay": 1.5}):
+    for wrong in ({"train_samples": 0}, {"epochs": -1}, {"learning_rate": 0}, {"learning_rate_decay": 1.5}):
         with pytest.raises(SpecError, match=next(iter(wrong))):
             convert_settings(TrainSettings, wrong, "here")
     assert all(text for _, _, text in describe(TrainSettings))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Preprocessing
-from edgerig.models.keras import batches as feeds
+from edgerig.models.training import batches as feeds
 from edgerig.models.training.batches import Feed
 
 PLAIN = Preprocessing()

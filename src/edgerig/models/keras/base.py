@@ -13,6 +13,7 @@ from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.keras.engine import import_keras
+from edgerig.models.keras.learner import KerasLearner
 from edgerig.models.training.loop import train
 from edgerig.models.training.phase import Phase
 from edgerig.progress import Progress
@@ -47,6 +48,10 @@ class KerasModel(ModelWrapper):
     def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
         """The phases of a training, in order."""
         return (Phase(settings.epochs, settings.learning_rate),)
+
+    def learner(self, classes: int, seed: int) -> KerasLearner:
+        """The network with its optimizer, for the loop of the training."""
+        return KerasLearner(self, classes, seed)
 
     def train(
         self,

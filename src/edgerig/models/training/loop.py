@@ -1,4 +1,4 @@
-"""Training of a Keras model on a dataset: epochs, checkpoints, logs, and the artifact at the end."""
+"""Training of a network on a dataset: epochs, checkpoints, logs, and the artifact at the end."""
 
 from __future__ import annotations
 
@@ -11,31 +11,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig import __version__, files
-from edgerig.artifact import Artifact, Origin
+from edgerig import __version__, files, formats
+from edgerig.artifact import UNTRAINED, Artifact, Origin
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.errors import DatasetError, IncompatibleError, Interrupted
 from edgerig.models.base import TakesSamples, TrainSettings, check_input, check_trainable
-from edgerig.models.keras.engine import import_keras, seeded
-from edgerig.models.keras.fast_gradients import fast_gradients
-from edgerig.models.keras.files import save_keras, tensor_specs
-from edgerig.models.keras.steps import Evaluator, Score, Trainer, check_losses
 from edgerig.models.training import checkpoint as checkpoints
 from edgerig.models.training.batches import Feed
 from edgerig.models.training.checkpoint import Checkpoint, EpochRecord, Identity
 from edgerig.models.training.event_log import EventLog, event_log
+from edgerig.models.training.learner import Learner
 from edgerig.models.training.phase import Phase
+from edgerig.models.training.scores import Score, check_losses, score_of
 from edgerig.progress import Progress, Task
 
 #: Samples per batch for evaluation.
 EVALUATION_BATCH = 256
 #: Steps between two reads of the loss. Each read waits for the device.
 LOOK_EVERY = 16
-
-
-def model_path(out: Path, name: str) -> Path:
-    """The path of the model that a training writes into ``out``."""
-    return out / f"{name}.keras"
 
 
 def checkpoint_path(out: Path, name: str) -> Path:
@@ -49,7 +42,7 @@ def history_path(out: Path, name: str) -> Path:
 
 
 class Trainable(TakesSamples, Protocol):
-    """A network that Keras builds, with its settings and training phases.
+    """A network that one framework builds, with its settings and training phases.
 
     Attributes:
         makes: Name of the format in which it is saved.
@@ -58,8 +51,8 @@ class Trainable(TakesSamples, Protocol):
     makes: ClassVar[str]
     settings: Any
 
-    def build(self, classes: int) -> Any:
-        """A fresh, uncompiled Keras model with ``classes`` softmax outputs."""
+    def learner(self, classes: int, seed: int) -> Learner:
+        """A fresh network with ``classes`` outputs, whose weights follow from ``seed``, within its framework."""
 
     def augment(self, batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """A changed copy of a training batch, shape (n, ...)."""
@@ -86,7 +79,6 @@ def train(
         IncompatibleError: Dataset and network, or checkpoint and settings, do not fit.
         ModelError: The loss became NaN or infinite; the last checkpoint is damaged.
     """
-    import_keras()
     files.check_writable(out)
     check_trainable(wrapper, dataset)
     dataset.prepare(progress)
@@ -94,10 +86,10 @@ def train(
     if resume:
         run.restore()
     try:
-        with fast_gradients(run.model):
+        with run.learner.session():
             with event_log(logdir, len(run.history)) as log:
                 run.train(log)
-            score = run.evaluate()
+            score = run.evaluate() if run.plan else None
         return run.save(score)
     except KeyboardInterrupt:
         raise _interrupted(run) from None
@@ -121,17 +113,14 @@ class _Run:
         check_input(wrapper, dataset, self.train_feed.shape)
         self.validation_feed = Feed(validation, self.preprocessing, EVALUATION_BATCH)
         self.identity = self._identity(train, validation)
-        with seeded(settings.seed):
-            self.model = wrapper.build(len(dataset.classes))
-        self.evaluator: Evaluator | None = None
-        self.trainer: Trainer | None = None
+        self.learner = wrapper.learner(len(dataset.classes), settings.seed)
         self.phase: Phase | None = None
         self.history: tuple[EpochRecord, ...] = ()
 
     def _identity(self, train: Samples, validation: Samples) -> Identity:
         train_settings = _plain(self.settings)
         # A larger number of epochs is compatible, unless another phase follows.
-        if self.plan[0][0] is self.plan[-1][0]:
+        if len({id(phase) for phase, _ in self.plan}) <= 1:
             del train_settings["epochs"]
         return Identity(
             model=self.wrapper.name,
@@ -161,14 +150,11 @@ class _Run:
                 f"Ask for --epochs {done} or more, or leave out --resume to start from the beginning.",
             )
         self._enter_phase(self.plan[done - 1][0])
-        assert self.trainer is not None
-        _assign(self.model.variables, stored.model)
-        _assign(self.trainer.optimizer.variables, stored.optimizer)
+        self.learner.restore(stored.model, stored.optimizer)
         self.history = stored.history
         self.progress.log(f"Resuming after epoch {done} of {len(self.plan)}.")
 
     def train(self, log: EventLog) -> None:
-        self.evaluator = Evaluator(self.model)
         for epoch in range(len(self.history), len(self.plan)):
             record = self._epoch(epoch)
             self.history = (*self.history, record)
@@ -179,12 +165,10 @@ class _Run:
         """Set the trainable layers, with a new optimizer if they differ from those before."""
         if phase is self.phase:
             return
-        for layer in self.model.layers:
-            layer.trainable = phase.learns(layer)
-        self.phase, self.trainer = phase, Trainer(self.model)
+        self.phase = phase
+        self.learner.enter(phase)
 
     def _epoch(self, epoch: int) -> EpochRecord:
-        assert self.evaluator is not None
         started = time.monotonic()
         phase, rate = self.plan[epoch]
         self._enter_phase(phase)
@@ -192,7 +176,7 @@ class _Run:
         name = f"Training {self.wrapper.name}, epoch {epoch + 1} of {len(self.plan)}{title}"
         with self.progress.task(name, self.train_feed.steps) as task:
             trained = self._steps(epoch, rate, task)
-            validated = self.evaluator.score(self.validation_feed.in_order())
+            validated = score_of(self.learner.predict, self.validation_feed.in_order())
             record = EpochRecord(
                 epoch=epoch + 1,
                 loss=trained.loss,
@@ -206,7 +190,6 @@ class _Run:
         return record
 
     def _steps(self, epoch: int, rate: float, task: Task) -> Score:
-        assert self.trainer is not None
         losses: list[float] = []
         accuracies: list[float] = []
         waiting: list[tuple[Any, Any]] = []
@@ -219,40 +202,34 @@ class _Run:
             check_losses(losses[first - 1 :], first, epoch + 1, rate)
             task.advance(len(losses) + 1 - first, _note(_mean(losses, accuracies)))
 
-        self.trainer.start(rate)
+        self.learner.start(rate, epoch)
         for inputs, labels in self.train_feed.shuffled(self.settings.seed, epoch, self.wrapper.augment):
-            waiting.append(self.trainer.step(inputs, labels))
+            waiting.append(self.learner.step(inputs, labels))
             if len(waiting) == LOOK_EVERY:
                 look()
         look()
-        self.trainer.finish()
+        self.learner.finish()
         return _mean(losses, accuracies)
 
     def _keep(self) -> None:
-        assert self.trainer is not None
-        state = Checkpoint(
-            identity=self.identity,
-            history=self.history,
-            model=[np.asarray(variable.value) for variable in self.model.variables],
-            optimizer=[np.asarray(variable.value) for variable in self.trainer.optimizer.variables],
-        )
+        network, optimizer = self.learner.state()
+        state = Checkpoint(identity=self.identity, history=self.history, model=network, optimizer=optimizer)
         checkpoints.save(state, self.checkpoint)
         files.write_json(history_path(self.out, self.wrapper.name), {"identity": self.identity, "epochs": self.history})
 
     def evaluate(self) -> Score:
         """Evaluate on the test split."""
-        assert self.evaluator is not None
         test = self.dataset.split("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
-            score = self.evaluator.score(Feed(test, self.preprocessing, EVALUATION_BATCH).in_order())
+            score = score_of(self.learner.predict, Feed(test, self.preprocessing, EVALUATION_BATCH).in_order())
             task.advance(0, f"accuracy {score.accuracy:.2%}")
         return score
 
-    def save(self, score: Score) -> Artifact:
-        """Write the model with its description."""
-        path = model_path(self.out, self.wrapper.name)
-        save_keras(self.model, path)
-        inputs, outputs = tensor_specs(self.model)
+    def save(self, score: Score | None) -> Artifact:
+        """Write the model with its description; ``score``: None where it was not trained."""
+        path = self.out / f"{self.wrapper.name}{formats.named(self.wrapper.makes).suffixes[0]}"
+        self.learner.save(path)
+        inputs, outputs = self.learner.specs()
         artifact = Artifact(
             name=self.wrapper.name,
             format=self.wrapper.makes,
@@ -268,9 +245,8 @@ class _Run:
         artifact.save()
         return artifact
 
-    def _origin(self, score: Score) -> Origin:
-        last = self.history[-1]
-        options = {
+    def _origin(self, score: Score | None) -> Origin:
+        options: dict[str, Any] = {
             "model": self.wrapper.name,
             "model_settings": self.identity.model_settings,
             "train_settings": _plain(self.settings),
@@ -282,14 +258,20 @@ class _Run:
                 "validation": self.identity.validation_fingerprint,
                 "test": self.dataset.split("test").fingerprint,
             },
-            "parameters": int(self.model.count_params()),
-            "accuracy": score.accuracy,
-            "loss": score.loss,
-            "test_samples": score.n,
-            "val_accuracy": last.val_accuracy,
-            "val_loss": last.val_loss,
+            "parameters": self.learner.parameters,
         }
-        packages = {name: version(name) for name in ("keras", "jax", "numpy")}
+        if score is None:
+            options[UNTRAINED] = True
+        else:
+            last = self.history[-1]
+            options |= {
+                "accuracy": score.accuracy,
+                "loss": score.loss,
+                "test_samples": score.n,
+                "val_accuracy": last.val_accuracy,
+                "val_loss": last.val_loss,
+            }
+        packages = {name: version(name) for name in self.learner.packages}
         return Origin(
             tool="train",
             options=options,
@@ -320,11 +302,6 @@ def _check_labels(dataset: Dataset, *splits: Samples) -> None:
                 f"which is none of its {len(dataset.classes)} classes.",
                 "Correct the labels; they count from 0.",
             )
-
-
-def _assign(variables: Any, values: Any) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
 
 
 def _plain(settings: msgspec.Struct) -> dict[str, Any]:
