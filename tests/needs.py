@@ -43,3 +43,10 @@ def _lack(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{reason} (must be there where CI is set)")
     pytest.skip(reason)
+
+
+def need_torch(module: str = "torch") -> None:
+    """Skip, in CI too, unless PyTorch or what belongs to it is installed: it is too large for the extra `dev`."""
+    extra = "litert-torch" if module == "litert_torch" else "torch"
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed: pip install '.[{extra}]'", allow_module_level=True)

@@ -25,7 +25,11 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--dataset", required=True, help="What to learn; `edgerig list datasets` names them.")
 @dataset_settings
 @click.option("--model-option", multiple=True, metavar="KEY=VALUE", help="A setting of the model.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training split.  [default: 3]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=0),
+    help="Passes over the training split; 0: an untrained network.  [default: 3]",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples a step.  [default: 32]")
 @click.option("--learning-rate", type=POSITIVE, help="Step size of Adam.  [default: 0.001]")
 @click.option(
@@ -63,7 +67,7 @@ def command(
 
     \b
     It leaves in --out:
-      MODEL.keras            the network, and MODEL.keras.json, its description
+      MODEL.keras or .pt2    the network, and beside it .json, its description
       MODEL.history.json     losses and accuracies, epoch by epoch
       MODEL.checkpoint.npz   what --resume goes on from; written after each epoch
 
@@ -105,7 +109,8 @@ def _summary(artifact: Artifact) -> dict[str, Any]:
     return {
         "path": str(path),
         "description": str(sidecar_path(path)),
-        **{key: origin.options[key] for key in RESULTS},
+        **{key: origin.options[key] for key in RESULTS if key in origin.options},
+        "untrained": artifact.untrained,
         "seconds": origin.seconds,
         "artifact": artifact,
     }
@@ -118,7 +123,10 @@ def _tell(
     path = Path(artifact.path)
     result = artifact.origins[-1].options
     echo(f"Model:    {path} ({result['parameters']:,} parameters, {artifact.size:,} B)")
-    echo(f"Accuracy: {result['accuracy']:.2%} on {result['test_samples']:,} test samples that it never saw")
+    if artifact.untrained:
+        echo("Accuracy: none, the network was not trained: good for speed, size and memory alone")
+    else:
+        echo(f"Accuracy: {result['accuracy']:.2%} on {result['test_samples']:,} test samples that it never saw")
     if logdir is not None:
         echo(f"Curves:   tensorboard --logdir {shlex.quote(str(logdir))}")
     words = ["edgerig", "compile", str(path), "--to", "int8", "--dataset", dataset]

@@ -24,10 +24,10 @@ class Float32(ModelCompiler):
     """Float TFLite of a Keras network; a float TFLite file is passed through."""
 
     name = "float32"
-    summary = "Keras to float32 TFLite (a float TFLite file passes through)"
+    summary = "Keras or PyTorch to float32 TFLite (a float TFLite file passes through)"
     extra = "convert"
     modules = ("keras", "jax", "litert_converter")
-    takes = frozenset({"keras", "tflite"})
+    takes = frozenset({"keras", "tflite", "torch"})
     makes = "tflite"
     scheme = "float32"
 
@@ -41,7 +41,7 @@ class Float32(ModelCompiler):
 
 
 def float_tflite(artifact: Artifact) -> bytes:
-    """Float TFLite bytes of a ``keras`` or ``tflite`` artifact, all buffers inside the FlatBuffer.
+    """Float TFLite bytes of a ``keras``, ``torch`` or ``tflite`` artifact, all buffers inside the FlatBuffer.
 
     Raises:
         MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
@@ -49,6 +49,10 @@ def float_tflite(artifact: Artifact) -> bytes:
         CompileError: The network cannot be converted.
     """
     data = artifact.read()
+    if artifact.format == "torch":
+        from edgerig.compilers.torch_to_tflite import convert_torch
+
+        return convert_torch(Path(artifact.path))
     if artifact.format != Float32.makes:
         del data
         Float32.require()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from edgerig.artifact import Artifact
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
+from edgerig.errors import MissingExtraError
 from edgerig.progress import Progress
 
 
 class Onnx(ModelCompiler):
-    """Float ONNX of a float TFLite or Keras network; inputs keep their shape, channels last."""
+    """Float ONNX of a float TFLite, Keras or PyTorch network; inputs keep their shape and layout."""
 
     name = "onnx"
-    summary = "float32 ONNX of a TFLite or Keras network"
+    summary = "float32 ONNX of a TFLite, Keras or PyTorch network"
     extra = "onnx"
     modules = ("onnx",)
-    takes = frozenset({"keras", "tflite", "onnx"})
+    takes = frozenset({"keras", "tflite", "onnx", "torch"})
     makes = "onnx"
     after = "float32"
     scheme = "float32"
@@ -45,7 +47,7 @@ def refuses_quantized(name: str, format: str, scheme: str) -> str | None:
 
 
 def float_onnx(artifact: Artifact) -> bytes:
-    """Float ONNX bytes of a ``keras``, ``tflite`` or ``onnx`` artifact; an ``onnx`` one is passed through.
+    """Float ONNX bytes of a ``keras``, ``tflite``, ``torch`` or ``onnx`` artifact; an ``onnx`` one is passed through.
 
     Raises:
         MissingExtraError: It is a Keras file, and Keras or the converter is not installed.
@@ -54,6 +56,14 @@ def float_onnx(artifact: Artifact) -> bytes:
     """
     if artifact.format == Onnx.makes:
         return artifact.read()
+    if artifact.format == "torch":
+        from edgerig.models.torch.files import onnx_of
+
+        for module in ("torch", "onnxscript"):
+            if find_spec(module) is None:
+                raise MissingExtraError("Export from PyTorch to ONNX", "torch", module)
+        artifact.read()
+        return onnx_of(Path(artifact.path))
     from edgerig.compilers.float32 import float_tflite
     from edgerig.compilers.tflite_to_onnx import export_onnx
     from edgerig.models.graph.tflite_file import read_tflite, read_tflite_weights

@@ -39,6 +39,12 @@ from edgerig.tasks.judgement import Agreement, Quality
 Array = NDArray[Any]
 Layers = tuple[LayerTime, ...] | Unavailable
 
+#: Instead of a quality, of a network that was built and not trained.
+NOT_TRAINED = (
+    "The network was not trained (epochs: 0): its answers mean nothing, so no quality is told. Times, size and memory "
+    "are those of a trained one."
+)
+
 
 class _FirstPass(msgspec.Struct, frozen=True, kw_only=True):
     """All measurements of one session."""
@@ -238,6 +244,8 @@ def _score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | U
         quality = replace(quality, warnings=(*unfit, *quality.warnings))
     if isinstance(agreement, Agreement):
         agreement = replace(agreement, warnings=(*unfit, *agreement.warnings))
+    if context.artifact.untrained:
+        quality = Quality(samples=quality.samples, warnings=(NOT_TRAINED,))
     return quality, agreement, fit
 
 

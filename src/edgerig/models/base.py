@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import Dataset
@@ -35,7 +37,7 @@ class TrainSettings(Settings, frozen=True, kw_only=True):
 class ModelWrapper(Plugin, ABC):
     """A network of a known architecture, built and trained in one framework.
 
-    Subclasses fill in `build`; `edgerig.models.training.loop` trains and saves what it returns.
+    Subclasses for Keras and PyTorch derive from `KerasModel` and `TorchModel`, which train and save what they build.
 
     Class attributes:
         makes: Name of the format in which `train` saves it.
@@ -54,7 +56,11 @@ class ModelWrapper(Plugin, ABC):
 
     @abstractmethod
     def build(self, classes: int) -> Any:
-        """A fresh, uncompiled Keras model with ``classes`` softmax outputs."""
+        """A fresh network with ``classes`` outputs in its framework, such as an uncompiled Keras model."""
+
+    def predict(self, network: Any, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What ``network``, as `build` gives it, answers to preprocessed samples (n, *input_shape): (n, classes)."""
+        return np.asarray(network(batch))
 
     @abstractmethod
     def train(
@@ -67,13 +73,13 @@ class ModelWrapper(Plugin, ABC):
         logdir: Path | None = None,
         progress: Progress | None = None,
     ) -> Artifact:
-        """Train on ``dataset`` and save ``<name>.keras`` with its description to the folder ``out``.
+        """Train on ``dataset`` and save the network, in the format `makes`, with its description to ``out``.
 
         Checkpoints are written to ``out``; with ``resume`` training goes on from the last one. Event files that
         TensorBoard reads go to ``logdir``.
 
         Raises:
-            MissingExtraError: Keras or JAX is not installed.
+            MissingExtraError: The framework is not installed.
             DatasetError: The dataset does not fit the network.
             Interrupted: The user stopped it; the last checkpoint is kept.
         """

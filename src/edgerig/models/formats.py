@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.external_data import self_contained
-from edgerig.formats import Format, Predictor
+from edgerig.formats import Format, Predictor, Specification
 from edgerig.models.graph.types import Graph
 
 Array = NDArray[Any]
@@ -95,3 +95,19 @@ class Keras(Format):
             return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
         return predict
+
+
+class Torch(Format):
+    """Programs of torch.export: tensors and a graph, no code. Their operators are not those that a device runs."""
+
+    name = "torch"
+    summary = "PyTorch: .pt2, .pt, programs of torch.export"
+    suffixes = (".pt2", ".pt")
+    runtime = "torch"
+    compiler = "onnx"
+    executable = False
+
+    def _specification(self, path: Path) -> Specification:
+        from edgerig.models.torch.archive import Archive
+
+        return Archive(self.payload(path), path.name).specification()

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
 from edgerig.models.base import ModelWrapper, TrainSettings
@@ -65,7 +66,7 @@ class ModelContract:
 
     def test_network_has_the_declared_input_and_one_probability_a_class(self, wrapper: ModelWrapper) -> None:
         model = wrapper.build(7)
-        outputs = np.asarray(model(np.zeros((2, *wrapper.input_shape), np.float32)))
+        outputs = wrapper.predict(model, np.zeros((2, *wrapper.input_shape), np.float32))
         assert outputs.shape == (2, 7)
         assert np.allclose(outputs.sum(axis=1), 1, atol=1e-5)
         assert (outputs >= 0).all()
@@ -74,12 +75,15 @@ class ModelContract:
         self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact
     ) -> None:
         path = Path(trained.path)
-        assert path.name == f"{wrapper.name}.keras"
+        assert path.name == f"{wrapper.name}{formats.named(wrapper.makes).suffixes[0]}"
         assert len(trained.read()) == trained.size
         assert Artifact.load(path.with_name(path.name + ".json")) == trained
         assert trained.format == wrapper.makes
         assert trained.scheme == "float32"
-        assert [spec.shape for spec in trained.inputs] == [(1, *wrapper.input_shape)]
+        (spec,) = trained.inputs
+        first = spec.layout == "nchw"
+        channels = (wrapper.input_shape[-1], *wrapper.input_shape[:-1])
+        assert spec.shape == (1, *(channels if first else wrapper.input_shape))
         assert [spec.shape for spec in trained.outputs] == [(1, len(dataset.classes))]
         assert trained.classes == dataset.classes
         assert trained.preprocessing == wrapper.preprocessing(dataset)

@@ -1,0 +1,147 @@
+"""A PyTorch network as the loop of a training sees it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import ModelError
+from edgerig.models.torch.archive import Archive
+from edgerig.models.torch.engine import deterministic, import_torch
+from edgerig.models.torch.files import program_of, save_program
+from edgerig.models.training.learner import Array, State
+from edgerig.models.training.phase import Phase
+
+#: What Adam keeps of each parameter, with the number of its steps.
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+class Builds(Protocol):
+    """Builds a PyTorch network."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, without the batch axis, channels last."""
+
+    def build(self, classes: int) -> Any:
+        """A fresh module that gives logits, shape (n, classes)."""
+
+
+class TorchLearner:
+    """See `edgerig.models.training.learner.Learner`. It trains logits; what it saves ends in a softmax."""
+
+    packages = ("torch", "numpy")
+
+    def __init__(self, wrapper: Builds, classes: int, seed: int) -> None:
+        with deterministic(seed):
+            self.network = wrapper.build(classes)
+        self.seed = seed
+        self.input_shape = channels_first(np.zeros((1, *wrapper.input_shape), np.float32)).shape
+        self.frozen: list[Any] = []
+        self.optimizer: Any = None
+        self._specs: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]] | None = None
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def session(self) -> AbstractContextManager[None]:
+        return deterministic()
+
+    def enter(self, phase: Phase) -> None:
+        torch = import_torch()
+        self.frozen = []
+        for module in self.network.modules():
+            own = list(module.parameters(recurse=False))
+            learns = phase.learns(module)
+            if own and not learns:
+                self.frozen.append(module)
+            for parameter in own:
+                parameter.requires_grad_(learns)
+        self.learning = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(self.learning, eps=1e-7)
+
+    def start(self, learning_rate: float, epoch: int) -> None:
+        torch = import_torch()
+        # Random layers draw by seed and epoch alone, so that a training that resumes draws the same.
+        torch.manual_seed(int(np.random.default_rng([self.seed, epoch]).integers(2**62)))
+        self.network.train()
+        for module in self.frozen:
+            module.eval()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+
+    def step(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[Any, Any]:
+        torch = import_torch()
+        truth = torch.from_numpy(labels.astype(np.int64))
+        self.optimizer.zero_grad()
+        logits = self.network(torch.from_numpy(channels_first(inputs)))
+        loss = torch.nn.functional.cross_entropy(logits, truth)
+        loss.backward()
+        try:
+            self.optimizer.step()
+        except RuntimeError as error:
+            rate = self.optimizer.param_groups[0]["lr"]
+            raise ModelError(
+                f"PyTorch cannot take a step of the learning rate {rate:g}: {str(error).splitlines()[0]}.",
+                f"Try a learning rate below {rate:g}.",
+            ) from error
+        return loss.detach(), (logits.argmax(-1) == truth).float().mean()
+
+    def finish(self) -> None:
+        self.network.eval()
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        torch = import_torch()
+        self.network.eval()
+        with torch.no_grad():
+            outputs = torch.softmax(self.network(torch.from_numpy(channels_first(inputs))), -1)
+        result: NDArray[np.float32] = outputs.numpy()
+        return result
+
+    def state(self) -> State:
+        moments = []
+        for parameter in self.learning:
+            state = self.optimizer.state.get(parameter, {})
+            empty = {"step": np.zeros((), np.float32)}
+            for key in MOMENTS:
+                value = state.get(key)
+                zeros = empty.get(key, np.zeros(tuple(parameter.shape), np.float32))
+                moments.append(zeros if value is None else value.numpy().copy())
+        return [value.numpy().copy() for value in self.network.state_dict().values()], moments
+
+    def restore(self, network: list[Array], optimizer: list[Array]) -> None:
+        torch = import_torch()
+        names = self.network.state_dict().keys()
+        self.network.load_state_dict(
+            {name: torch.from_numpy(value) for name, value in zip(names, network, strict=True)}
+        )
+        # Writable copies, each of its own shape: numpy makes those without axes into scalars.
+        values = iter([torch.from_numpy(np.array(value)) for value in optimizer])
+        for parameter in self.learning:
+            self.optimizer.state[parameter] = {key: next(values) for key in MOMENTS}
+
+    def save(self, path: Path) -> None:
+        save_program(program_of(with_softmax(self.network), self.input_shape), path)
+        specification = Archive(path.read_bytes(), path.name).specification()
+        self._specs = specification.inputs, specification.outputs
+
+    def specs(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+        assert self._specs is not None, "the network is saved first"
+        return self._specs
+
+
+def channels_first(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Samples (n, ..., C) as PyTorch takes them, (n, C, ...); those of one axis, (n, values), as they are."""
+    return np.ascontiguousarray(np.moveaxis(samples, -1, 1)) if samples.ndim > 2 else np.ascontiguousarray(samples)
+
+
+def with_softmax(network: Any) -> Any:
+    """The module with a softmax over the last axis behind it; its input is called ``input``."""
+    torch = import_torch()
+    return torch.nn.Sequential(network, torch.nn.Softmax(-1))

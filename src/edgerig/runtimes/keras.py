@@ -1,0 +1,83 @@
+"""Keras on JAX on the CPU: the network as its framework runs it, compiled by XLA."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgerig.errors import InferenceError, ModelError
+from edgerig.models.keras.engine import import_keras
+from edgerig.models.keras.files import load_keras, tensor_specs
+from edgerig.runtimes.base import Array, Calls, Runtime
+from edgerig.tensors import TensorSpec
+
+
+class Keras(Runtime):
+    """Keras files, compiled by XLA. Its threads are XLA's own and cannot be set once it runs."""
+
+    name = "keras"
+    summary = "Keras on JAX: .keras and .h5 files on the CPU"
+    extra = "train"
+    modules = ("keras", "jax")
+    formats: ClassVar[frozenset[str]] = frozenset({"keras"})
+    invoke_method = "the compiled call, waited for; inputs copied to JAX before, outputs copied after"
+
+    @classmethod
+    def version(cls) -> str:
+        cls.require()
+        return f"{version('keras')} on JAX {version('jax')}"
+
+    def _prepare(self, path: Path) -> None:
+        import_keras()
+
+    def _load(self, path: Path) -> None:
+        import jax
+
+        try:
+            model = load_keras(path)
+        except ModelError as error:
+            raise InferenceError(error.message, error.hint) from error
+        if not getattr(model, "inputs", None):
+            raise InferenceError(f"{path.name} does not tell what its inputs are.", "Build it with keras.Input layers.")
+        self._input_specs, self._output_specs = tensor_specs(model)
+        trainable = [variable.value for variable in model.trainable_variables]
+        fixed = [variable.value for variable in model.non_trainable_variables]
+
+        def call(inputs: list[Array]) -> list[Array]:
+            fed = inputs[0] if len(inputs) == 1 else inputs
+            return list(jax.tree.leaves(model.stateless_call(trainable, fixed, fed, training=False)[0]))
+
+        # Compiled here, and not within the first inference that is measured.
+        self._network = jax.jit(call).lower([np.zeros(spec.shape, spec.dtype) for spec in self._input_specs]).compile()
+
+    def _inputs(self) -> tuple[TensorSpec, ...]:
+        return self._input_specs
+
+    def _outputs(self) -> tuple[TensorSpec, ...]:
+        return self._output_specs
+
+    def _calls(self) -> Calls:
+        import jax
+
+        network = self._network
+        wait: Any = jax.block_until_ready
+        arrays: list[Any] = []
+        results: list[Any] = []
+
+        def set_inputs(sample: Sequence[Array]) -> None:
+            arrays[:] = [jax.numpy.array(value) for value in sample]
+
+        def invoke() -> None:
+            results[:] = wait(network(arrays))
+
+        def get_outputs() -> Sequence[Array]:
+            return [np.array(value) for value in results]
+
+        return set_inputs, invoke, get_outputs
+
+    def _close(self) -> None:
+        del self._network
