@@ -1,9 +1,11 @@
 """The house rules that a program can check."""
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -141,10 +143,16 @@ def test_help_imports_no_engine_and_not_even_numpy() -> None:
     assert "LOADED []" in done.stdout
 
 
-def test_no_tensorflow_and_no_pytorch_are_named_as_dependencies() -> None:
-    text = (SOURCE.parent.parent / "pyproject.toml").read_text()
-    assert '"tensorflow' not in text
-    assert '"torch' not in text
+def test_tensorflow_is_no_dependency_and_pytorch_only_of_the_extras_that_are_named_after_it() -> None:
+    project = tomllib.loads((SOURCE.parent.parent / "pyproject.toml").read_text())["project"]
+    extras = {"": project["dependencies"], **project["optional-dependencies"]}
+    named = {name: [re.split(r"[^\w-]", entry)[0] for entry in entries] for name, entries in extras.items()}
+    assert not any(entry.startswith("tensorflow") for entries in named.values() for entry in entries)
+    heavy = {name for name, entries in named.items() if any("torch" in entry for entry in entries)}
+    assert heavy == {"torch", "litert-torch"}
+    # Extras name each other, too: none that is installed without being asked for may bring PyTorch.
+    for name in set(extras) - heavy:
+        assert not any("torch" in entry for entry in extras[name]), name
 
 
 def test_commands_print_through_the_console_module_which_cleans_what_it_prints() -> None:

@@ -24,7 +24,7 @@ class Keras(Runtime):
     extra = "train"
     modules = ("keras", "jax")
     formats: ClassVar[frozenset[str]] = frozenset({"keras"})
-    invoke_method = "the compiled call, waited for; inputs copied to JAX before, outputs copied after"
+    invoke_method = "the compiled call, waited for, on as many threads as XLA takes; inputs and outputs copied outside"
 
     @classmethod
     def version(cls) -> str:
