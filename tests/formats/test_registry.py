@@ -136,4 +136,11 @@ def test_list_formats_names_them(plugin_folder: Path) -> None:
         env=os.environ,
         timeout=60,
     )
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["c-array", "c-source", "keras", "onnx", "tflite"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "c-array",
+        "c-source",
+        "keras",
+        "onnx",
+        "tflite",
+        "torch",
+    ]

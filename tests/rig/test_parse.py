@@ -42,7 +42,7 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
         ({"dataset": {"use": "mnist", "full": "perhaps"}}, "full: expected `bool`"),
         ({"dataset": 3}, "must be a dataset's name"),
         ({"model": {"use": "mnist-cnn", "train": {"epoch": 3}}}, "Did you mean 'epochs'?"),
-        ({"model": {"use": "mnist-cnn", "train": {"epochs": 0}}}, "model.train: epochs: expected `int` >= 1"),
+        ({"model": {"use": "mnist-cnn", "train": {"epochs": -1}}}, "model.train: epochs: expected `int` >= 0"),
         ({"model": {"use": "mnist-cnn", "file": "a.tflite"}}, "needs either 'use'"),
         ({"model": {}}, "needs either 'use'"),
         ({"model": {"file": "/nowhere/a.tflite"}}, "there is no file /nowhere/a.tflite"),

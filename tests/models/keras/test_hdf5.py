@@ -304,7 +304,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
         ("saved", "saved is a SavedModel of TensorFlow", "from_saved_model"),
         ("folder", "folder is a folder, not a model file", r"\.keras, \.h5, \.tflite or \.onnx"),
         ("saved/saved_model.pb", "a graph of TensorFlow", "from_saved_model"),
-        ("net.pt", "a file of PyTorch", r"torch\.onnx\.export"),
+        ("net.pt", "not a program that PyTorch can read", r"torch\.export\.save"),
         ("net.txt", "not a model file that edgerig knows", r"\.keras, \.h5, \.tflite or \.onnx"),
     ],
 )
