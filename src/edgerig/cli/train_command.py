@@ -90,7 +90,7 @@ def command(
     find_here(model, dataset)
     wrapper = plugins.make("model", model, ModelWrapper, parse_options(model_option, "--model-option"))
     data = plugins.make("dataset", dataset, Dataset, data_options)
-    chosen = {key: value for key, value in settings.items() if value is not None}
+    chosen = {**wrapper.usual, **{key: value for key, value in settings.items() if value is not None}}
     training = plugins.convert_settings(TrainSettings, chosen, "edgerig train")
     assert isinstance(training, TrainSettings)
     stop_on_termination()

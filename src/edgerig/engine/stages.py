@@ -86,7 +86,7 @@ class Stages:
             self.note(check_classes(artifact, self.dataset))
             return msgspec.structs.replace(artifact, classes=self.dataset.classes or artifact.classes)
         wrapper = make("model", part.use or "", ModelWrapper, part.options)
-        settings = convert_settings(TrainSettings, part.train, "model.train")
+        settings = convert_settings(TrainSettings, {**wrapper.usual, **part.train}, "model.train")
         assert isinstance(settings, TrainSettings)
         key = StageCache.key(
             "train",

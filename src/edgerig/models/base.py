@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
@@ -41,9 +42,13 @@ class ModelWrapper(Plugin, ABC):
 
     Class attributes:
         makes: Name of the format in which `train` saves it.
+        usual: Settings of training that suit it better than the defaults of `TrainSettings`; a user's come first.
     """
 
     makes: ClassVar[str] = "keras"
+    #: Whether it learns a class for each pixel, from masks, and not one for each sample.
+    per_pixel: ClassVar[bool] = False
+    usual: ClassVar[Mapping[str, Any]] = {}
 
     @property
     @abstractmethod

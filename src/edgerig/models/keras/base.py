@@ -25,7 +25,8 @@ __all__ = ["KerasModel", "Phase", "import_keras"]
 class KerasModel(ModelWrapper):
     """A network built with Keras 3 and trained on JAX.
 
-    Subclasses fill in `input_shape`, `preprocessing` and `build`, and may override `augment` and `phases`.
+    Subclasses fill in `input_shape`, `preprocessing` and `build`, and may override `augment` and `phases`; those that
+    learn a class for each pixel set ``per_pixel``, and may override `augment_masked` and `class_weights`.
     """
 
     extra: ClassVar[str | None] = "train"
@@ -44,6 +45,17 @@ class KerasModel(ModelWrapper):
     def augment(self, batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """A changed copy of a training batch, shape (n, ...), such as shifted pictures; by default ``batch``."""
         return batch
+
+    def augment_masked(
+        self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Changed copies of a batch of images, (n, H, W, C), and of their masks, (n, H, W), moved alike."""
+        return batch, masks
+
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        """Weight of each class's pixels in the loss; empty for 1 each."""
+        return ()
 
     def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
         """The phases of a training, in order."""

@@ -21,6 +21,10 @@ from edgerig.models.training.phase import Phase
 class Builds(Protocol):
     """Builds a Keras model."""
 
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        """Weight of each class's pixels in the loss; empty for 1 each."""
+
     def build(self, classes: int) -> Any:
         """A fresh, uncompiled Keras model with ``classes`` softmax outputs."""
 
@@ -32,6 +36,7 @@ class KerasLearner:
 
     def __init__(self, wrapper: Builds, classes: int, seed: int) -> None:
         import_keras()
+        self.class_weights = wrapper.class_weights
         with seeded(seed):
             self.model = wrapper.build(classes)
         self.evaluator = Evaluator(self.model)
@@ -47,7 +52,7 @@ class KerasLearner:
     def enter(self, phase: Phase) -> None:
         for layer in self.model.layers:
             layer.trainable = phase.learns(layer)
-        self.trainer = Trainer(self.model)
+        self.trainer = Trainer(self.model, self.class_weights)
 
     def start(self, learning_rate: float, epoch: int) -> None:
         self._entered.start(learning_rate)

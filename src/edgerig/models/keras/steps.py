@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,21 @@ from numpy.typing import NDArray
 
 from edgerig.models.keras.engine import import_keras
 
+#: Sum of a batch's weights below which its loss is no longer their mean: all of its pixels are ignored.
+SMALLEST_WEIGHT = 1e-6
+
 
 class Trainer:
     """Trains the variables of a Keras model with Adam on sparse categorical cross-entropy.
 
+    Labels have the shape (n,), or (n, H, W) for masks, whose negative pixels are ignored and whose others count by
+    ``weights``, one for each class, where given.
+
     The state lives in JAX arrays between `start` and `finish`, and in the model's variables outside of them.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, weights: Sequence[float] = ()) -> None:
+        self.model, self.weights = model, tuple(weights)
         self.optimizer = import_keras().optimizers.Adam()
         self.optimizer.build(model.trainable_variables)
         self._state: Any = None
@@ -27,15 +34,28 @@ class Trainer:
         import jax
         import jax.numpy as jnp
 
-        model, optimizer = self.model, self.optimizer
+        model, optimizer, weights = self.model, self.optimizer, self.weights
         keras = import_keras()
+
+        def mean_loss(labels: Any, outputs: Any) -> Any:
+            if labels.ndim == 1:
+                return jnp.mean(keras.losses.sparse_categorical_crossentropy(labels, outputs))
+            classes = jnp.maximum(labels, 0)
+            share = jnp.asarray(weights)[classes] if weights else jnp.ones(labels.shape)
+            share = jnp.where(labels >= 0, share, 0.0)
+            losses = keras.losses.sparse_categorical_crossentropy(classes, outputs)
+            return jnp.sum(share * losses) / jnp.maximum(jnp.sum(share), SMALLEST_WEIGHT)
+
+        def share_right(labels: Any, outputs: Any) -> Any:
+            right = jnp.argmax(outputs, -1) == labels
+            return jnp.mean(right) if labels.ndim == 1 else jnp.sum(right) / jnp.maximum(jnp.sum(labels >= 0), 1)
 
         def loss_of(trainable: Any, fixed: Any, inputs: Any, labels: Any) -> tuple[Any, Any]:
             outputs, fixed, penalties = model.stateless_call(
                 trainable, fixed, inputs, training=True, return_losses=True
             )
-            losses = keras.losses.sparse_categorical_crossentropy(labels, outputs)
-            return jnp.mean(losses) + sum(penalties), (fixed, jnp.mean(losses), outputs)
+            loss = mean_loss(labels, outputs)
+            return loss + sum(penalties), (fixed, loss, outputs)
 
         def step(state: Any, inputs: Any, labels: Any) -> tuple[Any, Any, Any]:
             trainable, fixed, moments = state
@@ -43,7 +63,7 @@ class Trainer:
                 trainable, fixed, inputs, labels
             )
             trainable, moments = optimizer.stateless_apply(moments, gradients, trainable)
-            return (trainable, fixed, moments), loss, jnp.mean(jnp.argmax(outputs, -1) == labels)
+            return (trainable, fixed, moments), loss, share_right(labels, outputs)
 
         return jax.jit(step, donate_argnums=0)
 

@@ -48,6 +48,12 @@ class TorchModel(ModelWrapper):
         """A changed copy of a training batch, shape (n, ..., C), channels last; by default ``batch``."""
         return batch
 
+    def augment_masked(
+        self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Not called: PyTorch networks learn one class a sample."""
+        return batch, masks
+
     def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
         """The phases of a training, in order; ``learns`` is asked of each module with weights of its own."""
         return (Phase(settings.epochs, settings.learning_rate),)

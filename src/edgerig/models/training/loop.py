@@ -27,8 +27,12 @@ from edgerig.progress import Progress, Task
 
 #: Samples per batch for evaluation.
 EVALUATION_BATCH = 256
+#: The same for networks that give a class for each pixel, whose activations are large.
+MASKS_AT_ONCE = 16
 #: Steps between two reads of the loss. Each read waits for the device.
 LOOK_EVERY = 16
+#: Axes of masks: (n, H, W).
+MASK_AXES = 3
 
 
 def checkpoint_path(out: Path, name: str) -> Path:
@@ -46,9 +50,11 @@ class Trainable(TakesSamples, Protocol):
 
     Attributes:
         makes: Name of the format in which it is saved.
+        per_pixel: Whether it learns a class for each pixel, from masks.
     """
 
     makes: ClassVar[str]
+    per_pixel: ClassVar[bool]
     settings: Any
 
     def learner(self, classes: int, seed: int) -> Learner:
@@ -56,6 +62,15 @@ class Trainable(TakesSamples, Protocol):
 
     def augment(self, batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """A changed copy of a training batch, shape (n, ...)."""
+
+    def augment_masked(
+        self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Changed copies of a batch of images and of their masks, moved alike."""
+
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        """Weight of each class's pixels in the loss; empty for 1 each."""
 
     def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
         """The phases of a training, in order."""
@@ -108,10 +123,14 @@ class _Run:
         train, validation = dataset.split("train"), dataset.split("validation")
         if settings.train_samples is not None:
             train = train.take(np.arange(min(settings.train_samples, len(train))))
-        _check_labels(dataset, train, validation)
-        self.train_feed = Feed(train, self.preprocessing, settings.batch_size)
+        masked = wrapper.per_pixel
+        _check_form(wrapper, dataset, train.truth(slice(0, 1), self.preprocessing).ndim)
+        if not masked:
+            _check_labels(dataset, train, validation)
+        self.train_feed = Feed(train, self.preprocessing, settings.batch_size, masked=masked)
         check_input(wrapper, dataset, self.train_feed.shape)
-        self.validation_feed = Feed(validation, self.preprocessing, EVALUATION_BATCH)
+        self.evaluation_batch = MASKS_AT_ONCE if masked else EVALUATION_BATCH
+        self.validation_feed = Feed(validation, self.preprocessing, self.evaluation_batch, masked=masked)
         self.identity = self._identity(train, validation)
         self.learner = wrapper.learner(len(dataset.classes), settings.seed)
         self.phase: Phase | None = None
@@ -203,7 +222,8 @@ class _Run:
             task.advance(len(losses) + 1 - first, _note(_mean(losses, accuracies)))
 
         self.learner.start(rate, epoch)
-        for inputs, labels in self.train_feed.shuffled(self.settings.seed, epoch, self.wrapper.augment):
+        together = self.wrapper.augment_masked if self.wrapper.per_pixel else None
+        for inputs, labels in self.train_feed.shuffled(self.settings.seed, epoch, self.wrapper.augment, together):
             waiting.append(self.learner.step(inputs, labels))
             if len(waiting) == LOOK_EVERY:
                 look()
@@ -221,7 +241,8 @@ class _Run:
         """Evaluate on the test split."""
         test = self.dataset.split("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
-            score = score_of(self.learner.predict, Feed(test, self.preprocessing, EVALUATION_BATCH).in_order())
+            feed = Feed(test, self.preprocessing, self.evaluation_batch, masked=self.wrapper.per_pixel)
+            score = score_of(self.learner.predict, feed.in_order())
             task.advance(0, f"accuracy {score.accuracy:.2%}")
         return score
 
@@ -287,6 +308,24 @@ def _plan(wrapper: Trainable, settings: TrainSettings) -> tuple[tuple[Phase, flo
         for phase in wrapper.phases(settings)
         for epoch in range(phase.epochs)
     )
+
+
+def _check_form(wrapper: Trainable, dataset: Dataset, axes: int) -> None:
+    """Check that there are masks for a network of class maps, and labels for others; ``axes`` of what is right."""
+    if wrapper.per_pixel != (axes == MASK_AXES):
+        has = "masks" if axes == MASK_AXES else "one label a sample"
+        learns = "a class for each pixel" if wrapper.per_pixel else "one class a sample"
+        raise IncompatibleError(
+            f"Model {wrapper.name!r} learns {learns}, dataset {dataset.name!r} has {has}.",
+            "Choose a model and a dataset for the same task: edgerig list datasets, edgerig list models.",
+        )
+    weights, count = wrapper.class_weights, len(dataset.classes)
+    if weights and (len(weights) != count or not any(weights)):
+        raise IncompatibleError(
+            f"Model {wrapper.name!r} has {len(weights)} class weights for the {count} classes of dataset "
+            f"{dataset.name!r}.",
+            "Give one weight for each class, not all of them 0.",
+        )
 
 
 def _check_labels(dataset: Dataset, *splits: Samples) -> None:

@@ -18,7 +18,7 @@ EPSILON = 1e-7
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Mean cross-entropy in nats and share of correct predictions over ``n`` samples."""
+    """Mean cross-entropy in nats and share of correct predictions over ``n`` samples, or pixels of masks."""
 
     loss: float
     accuracy: float
@@ -40,6 +40,9 @@ def score_of(predict: Callable[[NDArray[np.float32]], NDArray[np.float32]], batc
         outputs = predict(inputs)[: len(labels)]
         if not np.isfinite(outputs).all():
             raise ModelError(f"The network's output is not a number for sample {n} or one soon after it.")
+        if labels.ndim > 1:
+            known = labels >= 0
+            outputs, labels = outputs[known], labels[known]
         chosen = outputs[np.arange(len(labels)), labels].astype(np.float64)
         losses -= float(np.log(np.clip(chosen, EPSILON, 1.0)).sum())
         correct += int((outputs.argmax(-1) == labels).sum())

@@ -1,0 +1,131 @@
+"""The U-Net (Ronneberger, Fischer and Brox, 2015) for segmentation, with a depth and width of choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import Preprocessing
+from edgerig.datasets.base import Dataset
+from edgerig.errors import SpecError
+from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.plugins import Settings
+
+
+class UNetSettings(Settings, frozen=True, kw_only=True):
+    """Settings of ``unet``."""
+
+    height: Annotated[int, msgspec.Meta(description="height of the input; a multiple of 2 to the depth", ge=1)] = 128
+    width: Annotated[int, msgspec.Meta(description="width of the input; a multiple of 2 to the depth", ge=1)] = 128
+    channels: Annotated[int, msgspec.Meta(description="channels of the input: 1 for grey, 3 for RGB", ge=1)] = 1
+    filters: Annotated[
+        int, msgspec.Meta(description="filters of the first level; each level has twice as many", ge=1)
+    ] = 8
+    depth: Annotated[int, msgspec.Meta(description="levels below the first", ge=1, le=6)] = 3
+    class_weights: Annotated[
+        tuple[Annotated[float, msgspec.Meta(ge=0)], ...],
+        msgspec.Meta(description="weight of each class's pixels in the loss; 1 each if not given"),
+    ] = ()
+    augment: Annotated[bool, msgspec.Meta(description="mirror, turn and shift training images and masks at random")] = (
+        True
+    )
+
+
+class UNet(KerasModel):
+    """A U-Net: at each level two 3x3 convolutions with batch normalization, down by pooling, up by 2x2 convolutions.
+
+    With 8 filters and a depth of 3: 121,746 parameters for 1 channel and 2 classes.
+    """
+
+    name = "unet"
+    summary = "U-Net for segmentation, 121,746 parameters with 8 filters and a depth of 3"
+    usual: ClassVar[Mapping[str, Any]] = {"batch_size": 8, "learning_rate": 0.003, "learning_rate_decay": 0.5}
+    per_pixel: ClassVar[bool] = True
+    Settings = UNetSettings
+    settings: UNetSettings
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.settings.height, self.settings.width, self.settings.channels)
+
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        return self.settings.class_weights
+
+    def preprocessing(self, dataset: Dataset) -> Preprocessing:
+        return dataset.preprocessing
+
+    def augment_masked(
+        self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        return moved_together(batch, masks, rng) if self.settings.augment else (batch, masks)
+
+    def build(self, classes: int) -> Any:
+        keras, settings = import_keras(), self.settings
+        _check_multiple(settings)
+        inputs = keras.Input(self.input_shape, name="image")
+        x, levels = inputs, []
+        for level in range(settings.depth):
+            x = _two_convolutions(x, settings.filters << level, f"down{level}")
+            levels.append(x)
+            x = keras.layers.MaxPooling2D(2, name=f"down{level}_pool")(x)
+        x = _two_convolutions(x, settings.filters << settings.depth, "bottom")
+        for level in reversed(range(settings.depth)):
+            filters = settings.filters << level
+            x = keras.layers.Conv2DTranspose(filters, 2, strides=2, name=f"up{level}_grow")(x)
+            x = keras.layers.Concatenate(name=f"up{level}_join")([x, levels[level]])
+            x = _two_convolutions(x, filters, f"up{level}")
+        outputs = keras.layers.Conv2D(classes, 1, activation="softmax", name="classes")(x)
+        return keras.Model(inputs, outputs, name="unet")
+
+
+def moved_together(
+    images: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Images (n, H, W, C) and their masks (n, H, W), each pair mirrored, turned and shifted at random.
+
+    Turned by multiples of 90 degrees, of 180 where height and width differ; shifted by up to an eighth, around the
+    border by reflection.
+    """
+    height, width = masks.shape[1:]
+    turned_images, turned_masks = np.empty_like(images), np.empty_like(masks)
+    for index, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        turns = int(rng.integers(4)) if height == width else 2 * int(rng.integers(2))
+        image, mask = np.rot90(image, turns), np.rot90(mask, turns)
+        if rng.random() < 0.5:
+            image, mask = image[:, ::-1], mask[:, ::-1]
+        rows, columns = (_reflected(size, int(rng.integers(-(size // 8), size // 8 + 1))) for size in (height, width))
+        turned_images[index] = image[rows[:, None], columns]
+        turned_masks[index] = mask[rows[:, None], columns]
+    return turned_images, turned_masks
+
+
+def _reflected(size: int, shift: int) -> NDArray[np.int64]:
+    """The indices 0 to size - 1 shifted, reflected at the ends."""
+    indices = np.abs(np.arange(size) + shift)
+    return np.asarray(np.minimum(indices, 2 * (size - 1) - indices))
+
+
+def _two_convolutions(x: Any, filters: int, name: str) -> Any:
+    layers = import_keras().layers
+    for number in (1, 2):
+        x = layers.Conv2D(
+            filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv{number}"
+        )(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm{number}")(x)
+        x = layers.ReLU(name=f"{name}_relu{number}")(x)
+    return x
+
+
+def _check_multiple(settings: UNetSettings) -> None:
+    step = 1 << settings.depth
+    if settings.height % step or settings.width % step:
+        raise SpecError(
+            f"Model 'unet' halves its input {settings.depth} times, which {settings.height}x{settings.width} does not "
+            "allow.",
+            f"Give a height and a width that are multiples of {step}, or a smaller depth.",
+        )

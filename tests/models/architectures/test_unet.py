@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgerig.datasets.base import Dataset
+from edgerig.datasets.npz import Npz, NpzSettings
+from edgerig.errors import IncompatibleError, SpecError
+from edgerig.models.architectures.mnist_cnn import MnistCnn
+from edgerig.models.architectures.unet import UNet, UNetSettings, moved_together
+from edgerig.models.base import TrainSettings
+from edgerig.models.keras.steps import Evaluator, Trainer
+from edgerig.plugins import make
+
+SMALL = UNetSettings(height=16, width=16, filters=2, depth=2)
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Npz:
+    """Noisy pictures whose bright squares are of class 1; the first row is ignored."""
+    rng = np.random.default_rng(0)
+    masks = np.zeros((48, 16, 16), np.uint8)
+    for mask in masks:
+        y, x = rng.integers(1, 10, 2)
+        mask[y : y + 5, x : x + 5] = 1
+    images = np.clip(masks * 100 + rng.normal(100, 30, masks.shape), 0, 255).astype(np.uint8)
+    masks[:, 0] = 255
+    np.savez(tmp_path / "d.npz", x=images, y=masks)
+    return Npz(NpzSettings(file=str(tmp_path / "d.npz"), test=0.3, validation=0.2))
+
+
+@pytest.mark.slow
+def test_it_has_the_parameters_that_it_tells() -> None:
+    model = UNet().build(2)
+    assert model.count_params() == 121_746
+    assert model.output_shape == (None, 128, 128, 2)
+    assert UNet(UNetSettings(height=32, width=48, channels=3, filters=4, depth=4)).build(5).output_shape[1:] == (
+        32,
+        48,
+        5,
+    )
+
+
+def test_a_size_that_cannot_be_halved_so_often_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"halves its input 3 times, which 100x128 does not allow"):
+        UNet(UNetSettings(height=100)).build(2)
+
+
+def test_image_and_mask_move_alike() -> None:
+    """Where each pixel's mask is its own value, it still is after any move."""
+    rng = np.random.default_rng(0)
+    for height, width in ((8, 8), (8, 16)):
+        masks = rng.permutation(4 * height * width).reshape(4, height, width).astype(np.int32)
+        images = masks[..., None].astype(np.float32)
+        moved_images, moved_masks = moved_together(images, masks, rng)
+        np.testing.assert_array_equal(moved_images[..., 0], moved_masks)
+        assert not np.array_equal(moved_masks, masks)
+        np.testing.assert_array_equal(masks, images[..., 0])
+
+
+@pytest.mark.slow
+def test_it_learns_squares_and_tells_the_accuracy_of_judged_pixels(squares: Npz, tmp_path: Path) -> None:
+    network = UNet(UNetSettings(height=16, width=16, filters=8, depth=2))
+    artifact = network.train(
+        squares, TrainSettings(epochs=30, batch_size=4, learning_rate=0.01), tmp_path / "out", resume=False
+    )
+    assert artifact.origins[0].options["accuracy"] > 0.95
+    assert artifact.outputs[0].shape[1:] == (16, 16, 2)
+
+
+@pytest.mark.slow
+def test_ignored_pixels_and_weights_of_0_change_nothing() -> None:
+    """The step and its loss are the same whatever ignored pixels hold, and whatever a class of weight 0 answers."""
+    from edgerig.models.keras.engine import seeded
+
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(2, 16, 16, 1)).astype(np.float32)
+    labels = rng.integers(0, 2, (2, 16, 16)).astype(np.int32)
+    losses = []
+    for form in (labels, np.where(labels == 1, -1, labels)):
+        for weights in ((), (1.0, 0.0)):
+            with seeded(1):
+                trainer = Trainer(UNet(SMALL).build(2), weights)
+            trainer.start(0.01)
+            losses.append(float(trainer.step(inputs, form)[0]))
+    every, first, ignored, both = losses
+    assert first == pytest.approx(ignored, rel=1e-6) == pytest.approx(both, rel=1e-6)
+    assert every != pytest.approx(first, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_the_score_is_that_of_judged_pixels() -> None:
+    model = UNet(SMALL).build(2)
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(3, 16, 16, 1)).astype(np.float32)
+    labels = rng.integers(-1, 2, (3, 16, 16)).astype(np.int32)
+    evaluator = Evaluator(model)
+    outputs = evaluator.predict(inputs)
+    known = labels >= 0
+    score = evaluator.score([(inputs, labels)])
+    chosen = np.take_along_axis(outputs, np.maximum(labels, 0)[..., None], -1)[..., 0][known]
+    assert score.n == known.sum()
+    assert score.accuracy == pytest.approx((outputs.argmax(-1) == labels)[known].mean(), abs=1e-9)
+    assert score.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+
+
+def test_labels_for_masks_masks_for_labels_and_wrong_weights_are_refused(squares: Npz, tmp_path: Path) -> None:
+    random = make("dataset", "mnist", Dataset, {})
+    with pytest.raises(IncompatibleError, match="learns a class for each pixel, dataset 'mnist' has one label"):
+        UNet(UNetSettings(height=28, width=28, depth=2)).train(random, TrainSettings(), tmp_path / "a")
+    with pytest.raises(IncompatibleError, match="has 3 class weights for the 2 classes"):
+        UNet(UNetSettings(height=16, width=16, class_weights=(1, 1, 1))).train(squares, TrainSettings(), tmp_path / "b")
+
+
+def test_masks_for_a_network_of_labels_are_refused(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (8, 28, 28)).astype(np.uint8)
+    np.savez(tmp_path / "d.npz", x=images, y=(images > 127).astype(np.uint8))
+    with pytest.raises(IncompatibleError, match="learns one class a sample, dataset 'npz' has masks"):
+        MnistCnn().train(Npz(NpzSettings(file=str(tmp_path / "d.npz"))), TrainSettings(), tmp_path / "out")
