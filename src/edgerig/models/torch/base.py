@@ -54,6 +54,11 @@ class TorchModel(ModelWrapper):
         """Not called: PyTorch networks learn one class a sample."""
         return batch, masks
 
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        """None: PyTorch networks learn one class a sample."""
+        return ()
+
     def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
         """The phases of a training, in order; ``learns`` is asked of each module with weights of its own."""
         return (Phase(settings.epochs, settings.learning_rate),)
