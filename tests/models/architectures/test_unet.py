@@ -12,6 +12,7 @@ from edgerig.models.architectures.mnist_cnn import MnistCnn
 from edgerig.models.architectures.unet import UNet, UNetSettings, moved_together
 from edgerig.models.base import TrainSettings
 from edgerig.models.keras.steps import Evaluator, Trainer
+from edgerig.models.training.scores import score_of
 from edgerig.plugins import make
 
 SMALL = UNetSettings(height=16, width=16, filters=2, depth=2)
@@ -99,7 +100,7 @@ def test_the_score_is_that_of_judged_pixels() -> None:
     evaluator = Evaluator(model)
     outputs = evaluator.predict(inputs)
     known = labels >= 0
-    score = evaluator.score([(inputs, labels)])
+    score = score_of(evaluator.predict, [(inputs, labels)])
     chosen = np.take_along_axis(outputs, np.maximum(labels, 0)[..., None], -1)[..., 0][known]
     assert score.n == known.sum()
     assert score.accuracy == pytest.approx((outputs.argmax(-1) == labels)[known].mean(), abs=1e-9)
