@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,15 @@ SCHEMA = ROOT / "examples" / "rig.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"
 TUTORIAL = ROOT / "examples" / "mnist" / "tutorial.py"
 NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
+
+
+def check_installed() -> None:
+    """Refuse to leave out plugins: those of pyproject.toml that came after the last installation are not found."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for noun in NOUNS:
+        missing = set(project["entry-points"].get(f"edgerig.{noun}s", {})) - set(names(noun))
+        if missing:
+            raise SystemExit(f"{noun} {', '.join(sorted(missing))} is not installed: pip install -e . first")
 
 
 def schema_text() -> str:
@@ -117,6 +127,7 @@ def _section(name: str, summary: str, settings: type[Settings], level: int) -> I
 
 
 if __name__ == "__main__":
+    check_installed()
     SCHEMA.write_text(schema_text())
     REFERENCE.write_text(reference_text())
     wanted = notebook_text()
