@@ -1,0 +1,70 @@
+"""Boxes of objects in images: how far they overlap, and which of many that overlap are left out.
+
+A box is ``(x, y, width, height)``, as in COCO's files: its left, its top, and its sides, all in one unit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def overlaps(boxes: NDArray[Any], others: NDArray[Any], crowd: Flags | None = None) -> Floats:
+    """Intersection over union of each box with each other one.
+
+    In double precision and in the order of operations of COCO's own tools, so that a value at a threshold falls on the
+    same side of it as theirs.
+
+    Args:
+        boxes: Shape (n, 4).
+        others: Shape (m, 4).
+        crowd: Shape (m,): which of ``others`` stand for a group of objects, whose overlap with a box is the
+            intersection over the area of that box alone.
+
+    Returns:
+        Shape (n, m), from 0 to 1; 0 where both boxes are empty.
+
+    >>> overlaps(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 2, 2], [0, 0, 4, 4]]), np.array([False, True])).tolist()
+    [[0.3333333333333333, 1.0]]
+    """
+    ours, theirs = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
+    far = np.minimum(ours[..., :2] + ours[..., 2:], theirs[..., :2] + theirs[..., 2:])
+    sides = np.maximum(far - np.maximum(ours[..., :2], theirs[..., :2]), 0.0)
+    shared = sides[..., 0] * sides[..., 1]
+    area, other_area = (each[..., 2] * each[..., 3] for each in (ours, theirs))
+    union = area + other_area - shared
+    if crowd is not None:
+        union = np.where(crowd[None], np.broadcast_to(area, shared.shape), union)
+    return np.asarray(np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0))
+
+
+def suppress(boxes: NDArray[Any], scores: NDArray[Any], classes: NDArray[Any], limit: float) -> NDArray[np.int64]:
+    """Greedy non-maximum suppression within each class.
+
+    Of two boxes of one class whose intersection over union is above ``limit``, the one of the lower score is left out,
+    of equal scores the later one.
+
+    Args:
+        boxes: Shape (n, 4). scores: Shape (n,). classes: Shape (n,), class indices.
+        limit: The largest overlap of two boxes that both stay.
+
+    Returns:
+        Indices of the boxes that stay, by falling score.
+
+    >>> boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 3], [0, 0, 4, 4], [9, 9, 4, 4]])
+    >>> suppress(boxes, np.array([0.6, 0.9, 0.8, 0.7]), np.array([0, 0, 1, 0]), 0.5).tolist()
+    [1, 2, 3]
+    """
+    order = np.argsort(-scores, kind="stable")
+    remaining, chosen = order, []
+    while remaining.size:
+        best, rest = remaining[0], remaining[1:]
+        chosen.append(int(best))
+        same = classes[rest] == classes[best]
+        remaining = rest[~same | (overlaps(boxes[best][None], boxes[rest])[0] <= limit)]
+    return np.asarray(chosen, np.int64)
