@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -46,8 +46,6 @@ class ModelWrapper(Plugin, ABC):
     """
 
     makes: ClassVar[str] = "keras"
-    #: Whether it learns a class for each pixel, from masks, and not one for each sample.
-    per_pixel: ClassVar[bool] = False
     usual: ClassVar[Mapping[str, Any]] = {}
 
     @property
@@ -90,20 +88,7 @@ class ModelWrapper(Plugin, ABC):
         """
 
 
-class TakesSamples(Protocol):
-    """A model that takes preprocessed samples of one shape."""
-
-    name: ClassVar[str]
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input, without the batch axis."""
-
-    def preprocessing(self, dataset: Dataset) -> Preprocessing:
-        """The preprocessing with which it takes samples of ``dataset``."""
-
-
-def check_trainable(model: TakesSamples, dataset: Dataset) -> None:
+def check_trainable(model: ModelWrapper, dataset: Dataset) -> None:
     """Refuse a dataset whose samples a model does not take, before they are fetched, where their shape is known.
 
     Raises:
@@ -114,7 +99,7 @@ def check_trainable(model: TakesSamples, dataset: Dataset) -> None:
         check_input(model, dataset, model.preprocessing(dataset).shape_of(shape))
 
 
-def check_input(model: TakesSamples, dataset: Dataset, shape: tuple[int, ...]) -> None:
+def check_input(model: ModelWrapper, dataset: Dataset, shape: tuple[int, ...]) -> None:
     """Refuse preprocessed samples of another shape than a model takes.
 
     Raises:

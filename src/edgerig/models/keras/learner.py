@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,9 @@ from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.models.keras.fast_gradients import fast_gradients
 from edgerig.models.keras.files import save_keras, tensor_specs
 from edgerig.models.keras.steps import Evaluator, Trainer
+from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.learner import Array, State
 from edgerig.models.training.phase import Phase
-
-
-class Builds(Protocol):
-    """Builds a Keras model."""
-
-    @property
-    def class_weights(self) -> tuple[float, ...]:
-        """Weight of each class's pixels in the loss; empty for 1 each."""
-
-    def build(self, classes: int) -> Any:
-        """A fresh, uncompiled Keras model with ``classes`` softmax outputs."""
 
 
 class KerasLearner:
@@ -34,7 +24,7 @@ class KerasLearner:
 
     packages = ("keras", "jax", "numpy")
 
-    def __init__(self, wrapper: Builds, classes: int, seed: int) -> None:
+    def __init__(self, wrapper: TrainingHooks, classes: int, seed: int) -> None:
         import_keras()
         self.class_weights = wrapper.class_weights
         with seeded(seed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from edgerig.errors import ModelError
 from edgerig.models.torch.archive import Archive
 from edgerig.models.torch.engine import deterministic, import_torch
 from edgerig.models.torch.files import program_of, save_program
+from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.learner import Array, State
 from edgerig.models.training.phase import Phase
 
@@ -21,23 +22,12 @@ from edgerig.models.training.phase import Phase
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
-class Builds(Protocol):
-    """Builds a PyTorch network."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one sample, without the batch axis, channels last."""
-
-    def build(self, classes: int) -> Any:
-        """A fresh module that gives logits, shape (n, classes)."""
-
-
 class TorchLearner:
     """See `edgerig.models.training.learner.Learner`. It trains logits; what it saves ends in a softmax."""
 
     packages = ("torch", "numpy")
 
-    def __init__(self, wrapper: Builds, classes: int, seed: int) -> None:
+    def __init__(self, wrapper: TrainingHooks, classes: int, seed: int) -> None:
         with deterministic(seed):
             self.network = wrapper.build(classes)
         self.seed = seed

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from edgerig import __version__, files, formats
-from edgerig.artifact import UNTRAINED, Artifact, Origin
+from edgerig import files
+from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset, Samples
-from edgerig.errors import DatasetError, IncompatibleError, Interrupted
-from edgerig.models.base import TakesSamples, TrainSettings, check_input, check_trainable
+from edgerig.errors import IncompatibleError, Interrupted
+from edgerig.models.base import TrainSettings, check_input, check_trainable
 from edgerig.models.training import checkpoint as checkpoints
+from edgerig.models.training import result
 from edgerig.models.training.batches import Feed
-from edgerig.models.training.checkpoint import Checkpoint, EpochRecord, Identity
+from edgerig.models.training.checkpoint import Checkpoint, EpochRecord
 from edgerig.models.training.event_log import EventLog, event_log
-from edgerig.models.training.learner import Learner
+from edgerig.models.training.hooks import TrainingHooks
+from edgerig.models.training.job import Job
 from edgerig.models.training.phase import Phase
 from edgerig.models.training.scores import Score, check_losses, score_of
 from edgerig.progress import Progress, Task
@@ -31,8 +30,6 @@ EVALUATION_BATCH = 256
 MASKS_AT_ONCE = 16
 #: Steps between two reads of the loss. Each read waits for the device.
 LOOK_EVERY = 16
-#: Axes of masks: (n, H, W).
-MASK_AXES = 3
 
 
 def checkpoint_path(out: Path, name: str) -> Path:
@@ -45,39 +42,8 @@ def history_path(out: Path, name: str) -> Path:
     return out / f"{name}.history.json"
 
 
-class Trainable(TakesSamples, Protocol):
-    """A network that one framework builds, with its settings and training phases.
-
-    Attributes:
-        makes: Name of the format in which it is saved.
-        per_pixel: Whether it learns a class for each pixel, from masks.
-    """
-
-    makes: ClassVar[str]
-    per_pixel: ClassVar[bool]
-    settings: Any
-
-    def learner(self, classes: int, seed: int) -> Learner:
-        """A fresh network with ``classes`` outputs, whose weights follow from ``seed``, within its framework."""
-
-    def augment(self, batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        """A changed copy of a training batch, shape (n, ...)."""
-
-    def augment_masked(
-        self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Changed copies of a batch of images and of their masks, moved alike."""
-
-    @property
-    def class_weights(self) -> tuple[float, ...]:
-        """Weight of each class's pixels in the loss; empty for 1 each."""
-
-    def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
-        """The phases of a training, in order."""
-
-
 def train(
-    wrapper: Trainable,
+    wrapper: TrainingHooks,
     dataset: Dataset,
     settings: TrainSettings,
     out: Path,
@@ -97,7 +63,7 @@ def train(
     files.check_writable(out)
     check_trainable(wrapper, dataset)
     dataset.prepare(progress)
-    run = _Run(wrapper, dataset, settings, out, progress)
+    run = _Run(Job(wrapper, dataset, settings), out, progress)
     if resume:
         run.restore()
     try:
@@ -105,7 +71,7 @@ def train(
             with event_log(logdir, len(run.history)) as log:
                 run.train(log)
             score = run.evaluate() if run.plan else None
-        return run.save(score)
+        return result.save(run.job, run.learner, run.history, score, out)
     except KeyboardInterrupt:
         raise _interrupted(run) from None
 
@@ -113,44 +79,19 @@ def train(
 class _Run:
     """One training in progress."""
 
-    def __init__(
-        self, wrapper: Trainable, dataset: Dataset, settings: TrainSettings, out: Path, progress: Progress
-    ) -> None:
-        self.wrapper, self.dataset, self.settings = wrapper, dataset, settings
-        self.out, self.progress = out, progress
-        self.preprocessing = wrapper.preprocessing(dataset)
-        self.plan = _plan(wrapper, settings)
-        train, validation = dataset.split("train"), dataset.split("validation")
-        if settings.train_samples is not None:
-            train = train.take(np.arange(min(settings.train_samples, len(train))))
-        masked = wrapper.per_pixel
-        _check_form(wrapper, dataset, train.truth(slice(0, 1), self.preprocessing).ndim)
-        if not masked:
-            _check_labels(dataset, train, validation)
-        self.train_feed = Feed(train, self.preprocessing, settings.batch_size, masked=masked)
-        check_input(wrapper, dataset, self.train_feed.shape)
-        self.evaluation_batch = MASKS_AT_ONCE if masked else EVALUATION_BATCH
-        self.validation_feed = Feed(validation, self.preprocessing, self.evaluation_batch, masked=masked)
-        self.identity = self._identity(train, validation)
-        self.learner = wrapper.learner(len(dataset.classes), settings.seed)
+    def __init__(self, job: Job, out: Path, progress: Progress) -> None:
+        self.job, self.out, self.progress = job, out, progress
+        self.wrapper, self.plan = job.wrapper, job.plan
+        self.evaluation_batch = MASKS_AT_ONCE if self.wrapper.per_pixel else EVALUATION_BATCH
+        self.train_feed = self._feed(job.samples, job.settings.batch_size)
+        check_input(self.wrapper, job.dataset, self.train_feed.shape)
+        self.validation_feed = self._feed(job.validation, self.evaluation_batch)
+        self.learner = self.wrapper.learner(len(job.dataset.classes), job.settings.seed)
         self.phase: Phase | None = None
         self.history: tuple[EpochRecord, ...] = ()
 
-    def _identity(self, train: Samples, validation: Samples) -> Identity:
-        train_settings = _plain(self.settings)
-        # A larger number of epochs is compatible, unless another phase follows.
-        if len({id(phase) for phase, _ in self.plan}) <= 1:
-            del train_settings["epochs"]
-        return Identity(
-            model=self.wrapper.name,
-            model_settings=_plain(self.wrapper.settings),
-            train_settings=train_settings,
-            dataset=self.dataset.name,
-            classes=self.dataset.classes,
-            train_fingerprint=train.fingerprint,
-            validation_fingerprint=validation.fingerprint,
-            preprocessing=self.preprocessing.hash,
-        )
+    def _feed(self, samples: Samples, batch_size: int) -> Feed:
+        return Feed(samples, self.job.preprocessing, batch_size, masked=self.wrapper.per_pixel)
 
     @property
     def checkpoint(self) -> Path:
@@ -161,7 +102,7 @@ class _Run:
         if not self.checkpoint.exists():
             return
         stored = checkpoints.load(self.checkpoint)
-        checkpoints.check_identity(stored.identity, self.identity, self.checkpoint)
+        checkpoints.check_identity(stored.identity, self.job.identity, self.checkpoint)
         done = len(stored.history)
         if done > len(self.plan):
             raise IncompatibleError(
@@ -223,7 +164,7 @@ class _Run:
 
         self.learner.start(rate, epoch)
         together = self.wrapper.augment_masked if self.wrapper.per_pixel else None
-        for inputs, labels in self.train_feed.shuffled(self.settings.seed, epoch, self.wrapper.augment, together):
+        for inputs, labels in self.train_feed.shuffled(self.job.settings.seed, epoch, self.wrapper.augment, together):
             waiting.append(self.learner.step(inputs, labels))
             if len(waiting) == LOOK_EVERY:
                 look()
@@ -233,120 +174,19 @@ class _Run:
 
     def _keep(self) -> None:
         network, optimizer = self.learner.state()
-        state = Checkpoint(identity=self.identity, history=self.history, model=network, optimizer=optimizer)
+        state = Checkpoint(identity=self.job.identity, history=self.history, model=network, optimizer=optimizer)
         checkpoints.save(state, self.checkpoint)
-        files.write_json(history_path(self.out, self.wrapper.name), {"identity": self.identity, "epochs": self.history})
+        files.write_json(
+            history_path(self.out, self.wrapper.name), {"identity": self.job.identity, "epochs": self.history}
+        )
 
     def evaluate(self) -> Score:
         """Evaluate on the test split."""
-        test = self.dataset.split("test")
+        test = self.job.dataset.split("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
-            feed = Feed(test, self.preprocessing, self.evaluation_batch, masked=self.wrapper.per_pixel)
-            score = score_of(self.learner.predict, feed.in_order())
+            score = score_of(self.learner.predict, self._feed(test, self.evaluation_batch).in_order())
             task.advance(0, f"accuracy {score.accuracy:.2%}")
         return score
-
-    def save(self, score: Score | None) -> Artifact:
-        """Write the model with its description; ``score``: None where it was not trained."""
-        path = self.out / f"{self.wrapper.name}{formats.named(self.wrapper.makes).suffixes[0]}"
-        self.learner.save(path)
-        inputs, outputs = self.learner.specs()
-        artifact = Artifact(
-            name=self.wrapper.name,
-            format=self.wrapper.makes,
-            sha256=files.sha256_file(path),
-            size=path.stat().st_size,
-            inputs=inputs,
-            outputs=outputs,
-            path=str(path),
-            preprocessing=self.preprocessing,
-            classes=self.dataset.classes,
-            origins=(self._origin(score),),
-        )
-        artifact.save()
-        return artifact
-
-    def _origin(self, score: Score | None) -> Origin:
-        options: dict[str, Any] = {
-            "model": self.wrapper.name,
-            "model_settings": self.identity.model_settings,
-            "train_settings": _plain(self.settings),
-            "dataset": self.dataset.name,
-            "dataset_settings": _plain(self.dataset.settings),
-            "train_samples": len(self.train_feed.samples),
-            "fingerprints": {
-                "train": self.identity.train_fingerprint,
-                "validation": self.identity.validation_fingerprint,
-                "test": self.dataset.split("test").fingerprint,
-            },
-            "parameters": self.learner.parameters,
-        }
-        if score is None:
-            options[UNTRAINED] = True
-        else:
-            last = self.history[-1]
-            options |= {
-                "accuracy": score.accuracy,
-                "loss": score.loss,
-                "test_samples": score.n,
-                "val_accuracy": last.val_accuracy,
-                "val_loss": last.val_loss,
-            }
-        packages = {name: version(name) for name in self.learner.packages}
-        return Origin(
-            tool="train",
-            options=options,
-            versions={"edgerig": __version__, **packages},
-            seconds=round(sum(record.seconds for record in self.history), 3),
-        )
-
-
-def _plan(wrapper: Trainable, settings: TrainSettings) -> tuple[tuple[Phase, float], ...]:
-    """Phase and learning rate of each epoch."""
-    return tuple(
-        (phase, float(phase.learning_rate * settings.learning_rate_decay**epoch))
-        for phase in wrapper.phases(settings)
-        for epoch in range(phase.epochs)
-    )
-
-
-def _check_form(wrapper: Trainable, dataset: Dataset, axes: int) -> None:
-    """Check that there are masks for a network of class maps, and labels for others; ``axes`` of what is right."""
-    if wrapper.per_pixel != (axes == MASK_AXES):
-        has = "masks" if axes == MASK_AXES else "one label a sample"
-        learns = "a class for each pixel" if wrapper.per_pixel else "one class a sample"
-        raise IncompatibleError(
-            f"Model {wrapper.name!r} learns {learns}, dataset {dataset.name!r} has {has}.",
-            "Choose a model and a dataset for the same task: edgerig list datasets, edgerig list models.",
-        )
-    weights, count = wrapper.class_weights, len(dataset.classes)
-    if weights and (len(weights) != count or not any(weights)):
-        raise IncompatibleError(
-            f"Model {wrapper.name!r} has {len(weights)} class weights for the {count} classes of dataset "
-            f"{dataset.name!r}.",
-            "Give one weight for each class, not all of them 0.",
-        )
-
-
-def _check_labels(dataset: Dataset, *splits: Samples) -> None:
-    if not dataset.classes:
-        raise IncompatibleError(
-            f"Dataset {dataset.name!r} has no classes to learn.", "Train on a dataset for classification."
-        )
-    for samples in splits:
-        bad = np.flatnonzero((samples.labels < 0) | (samples.labels >= len(dataset.classes)))
-        if bad.size:
-            raise DatasetError(
-                f"Sample {bad[0]} of dataset {dataset.name!r} has the label {samples.labels[bad[0]]}, "
-                f"which is none of its {len(dataset.classes)} classes.",
-                "Correct the labels; they count from 0.",
-            )
-
-
-def _plain(settings: msgspec.Struct) -> dict[str, Any]:
-    """Settings as they are after a round trip through JSON: tuples are lists."""
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
-    return plain
 
 
 def _mean(losses: list[float], accuracies: list[float]) -> Score:

@@ -1,0 +1,46 @@
+"""What the loop of a training asks of a network, whatever its framework."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.models.base import ModelWrapper, TrainSettings
+from edgerig.models.training.learner import Learner
+from edgerig.models.training.phase import Phase
+
+
+class TrainingHooks(ModelWrapper):
+    """A network with what the loop of a training asks of it; `TrainedModel` beside this module calls the loop.
+
+    Class attributes:
+        per_pixel: Whether it learns a class for each pixel, from masks, and not one for each sample.
+    """
+
+    per_pixel: ClassVar[bool] = False
+
+    @abstractmethod
+    def learner(self, classes: int, seed: int) -> Learner:
+        """A fresh network with ``classes`` outputs, whose weights follow from ``seed``, and what trains it."""
+
+    def augment(self, batch: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """A changed copy of a training batch, shape (n, ..., C), such as shifted pictures; by default ``batch``."""
+        return batch
+
+    def augment_masked(
+        self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Changed copies of a batch of images, (n, H, W, C), and of their masks, (n, H, W), moved alike."""
+        return batch, masks
+
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        """Weight of each class's pixels in the loss; empty for 1 each."""
+        return ()
+
+    def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
+        """The phases of a training, in order; ``learns`` is asked of each of the network's layers."""
+        return (Phase(settings.epochs, settings.learning_rate),)

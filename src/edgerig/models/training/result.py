@@ -1,0 +1,74 @@
+"""What a training leaves: the network's file, and its description."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edgerig import __version__, files, formats
+from edgerig.artifact import UNTRAINED, Artifact, Origin
+from edgerig.models.training.checkpoint import EpochRecord
+from edgerig.models.training.job import Job, plain
+from edgerig.models.training.learner import Learner
+from edgerig.models.training.scores import Score
+
+
+def save(job: Job, learner: Learner, history: tuple[EpochRecord, ...], score: Score | None, out: Path) -> Artifact:
+    """Write the network with its description to ``out``; ``score``: on the test split, None where it was not trained.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    wrapper = job.wrapper
+    path = out / f"{wrapper.name}{formats.named(wrapper.makes).suffixes[0]}"
+    learner.save(path)
+    inputs, outputs = learner.specs()
+    artifact = Artifact(
+        name=wrapper.name,
+        format=wrapper.makes,
+        sha256=files.sha256_file(path),
+        size=path.stat().st_size,
+        inputs=inputs,
+        outputs=outputs,
+        path=str(path),
+        preprocessing=job.preprocessing,
+        classes=job.dataset.classes,
+        origins=(_origin(job, learner, history, score),),
+    )
+    artifact.save()
+    return artifact
+
+
+def _origin(job: Job, learner: Learner, history: tuple[EpochRecord, ...], score: Score | None) -> Origin:
+    options: dict[str, Any] = {
+        "model": job.wrapper.name,
+        "model_settings": job.identity.model_settings,
+        "train_settings": plain(job.settings),
+        "dataset": job.dataset.name,
+        "dataset_settings": plain(job.dataset.settings),
+        "train_samples": len(job.samples),
+        "fingerprints": {
+            "train": job.identity.train_fingerprint,
+            "validation": job.identity.validation_fingerprint,
+            "test": job.dataset.split("test").fingerprint,
+        },
+        "parameters": learner.parameters,
+    }
+    if score is None:
+        options[UNTRAINED] = True
+    else:
+        last = history[-1]
+        options |= {
+            "accuracy": score.accuracy,
+            "loss": score.loss,
+            "test_samples": score.n,
+            "val_accuracy": last.val_accuracy,
+            "val_loss": last.val_loss,
+        }
+    return Origin(
+        tool="train",
+        options=options,
+        versions={"edgerig": __version__, **{name: version(name) for name in learner.packages}},
+        seconds=round(sum(record.seconds for record in history), 3),
+    )
