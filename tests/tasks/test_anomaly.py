@@ -92,6 +92,37 @@ def test_without_a_threshold_that_is_said() -> None:
     assert any("No threshold was set" in text for text in quality.warnings)
 
 
+def test_a_threshold_is_the_quantile_of_normal_scores_without_labels_and_numbers_that_are_none() -> None:
+    scores, labels = np.array([3.0, 1.0, 2.0, 99.0, np.nan, 50.0]), np.array([0, 0, 0, 1, 0, -1])
+    choice = task_of(quantile=0.5).choose(scores[:, None], labels)
+    assert choice == {"threshold": 2.0, "samples": 4.0}
+    quality = judged(task_of(quantile=0.5).with_choice(choice), np.array([1.0, 2.0, 2.5]), np.array([0, 0, 1]))
+    assert [metric.value for metric in quality.metrics if metric.name == "precision"] == [0.5]
+    assert isinstance(quality.views[0], Matrix)
+    assert quality.views[0].note == (
+        "Threshold 2.0: the 0.5 quantile of normal scores among 4 validation samples of the float model."
+    )
+
+
+def test_a_threshold_that_is_set_asks_for_none_on_the_validation_split() -> None:
+    assert task_of().chooses
+    assert not task_of(threshold=0.0).chooses
+    with_choice = task_of(threshold=0.5).with_choice({"threshold": 5.0, "samples": 4.0})
+    quality = judged(with_choice, np.array([0.1, 0.9]), np.array([0, 1]))
+    assert {metric.name: metric.value for metric in quality.metrics}["recall"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rule", "labels", "lacking"),
+    [("quantile", [1, 1], "no normal"), ("best-f1", [0, 0], "no anomalous"), ("best-f1", [-1, -1], "no normal and no")],
+)
+def test_a_validation_split_that_lacks_what_the_rule_takes_is_refused(
+    rule: str, labels: list[int], lacking: str
+) -> None:
+    with pytest.raises(DatasetError, match=lacking):
+        task_of(rule=rule).choose(np.array([[1.0], [2.0]]), np.array(labels))
+
+
 @pytest.mark.parametrize(("label", "kind"), [(0, "normal"), (1, "anomalous")])
 def test_samples_of_one_kind_have_no_quality(label: int, kind: str) -> None:
     quality = judged(task_of(threshold=0.5), np.array([0.1, 0.2, 0.9]), np.full(3, label))
@@ -127,8 +158,13 @@ def waves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     test = flat[200:] + labels[:, None] * rng.normal(0, 0.3, (100, NUMBERS))
     folder = tmp_path_factory.mktemp("waves")
     path = folder / "waves.npz"
+    marked = (np.arange(80) % 3 == 0).astype(np.int64)
+    # Not quite in the plane, so that a quantile of normal scores is more than rounding.
+    noise = np.where(marked == 1, 0.3, 0.05)[:, None] * rng.normal(size=(80, NUMBERS))
+    validation = (rng.normal(size=(80, 2)) @ plane.T + noise).astype(np.float32)
     train, test = flat[:200].astype(np.float32), test.astype(np.float32)
-    np.savez(path, x_train=train, y_train=np.zeros(200, np.int64), x_test=test, y_test=labels)
+    arrays = {"x_train": train, "y_train": np.zeros(200, np.int64), "x_test": test, "y_test": labels}
+    np.savez(path, **arrays, x_validation=validation, y_validation=marked)
     linear_tflite(
         folder / "net.tflite", np.ascontiguousarray(plane @ plane.T, np.float32), np.zeros(NUMBERS, np.float32)
     )
@@ -151,9 +187,7 @@ def run(waves: Path, model: Path, out: Path, compilers: list[str], **task: Any) 
 def test_reconstructions_are_scored_against_what_was_fed(waves: Path, tmp_path: Path) -> None:
     (cell,) = run(waves, waves.parent / "net.tflite", tmp_path / "out", [], threshold=0.01).cells
     arrays, data = Bundle(tmp_path / "out").samples(cell.id), np.load(waves)
-    x = data["x_test"].astype(np.float64)
-    plane = np.linalg.svd(data["x_train"], full_matrices=False)[2][:2]
-    wanted = ((x @ plane.T @ plane - x) ** 2).mean(axis=1)
+    wanted = score_of(data["x_test"], data["x_train"])
     np.testing.assert_allclose(arrays["kept_anomaly"], wanted, rtol=1e-3, atol=1e-10)
     named = {metric.name: metric.value for metric in cell.quality.metrics}
     assert named["auc"] == pytest.approx(metrics.roc_auc_score(data["y_test"], wanted), abs=1e-9)
@@ -161,6 +195,40 @@ def test_reconstructions_are_scored_against_what_was_fed(waves: Path, tmp_path: 
     assert isinstance(cell.agreement, Agreement)
     assert cell.agreement.same_class == 1.0
     assert len({round_.outputs for round_ in cell.rounds}) == 1
+
+
+def score_of(x: Array, train: Array) -> Array:
+    """Mean squared distance from the plane of ``train``."""
+    plane = np.linalg.svd(train, full_matrices=False)[2][:2]
+    x = x.astype(np.float64)
+    return np.asarray(((x @ plane.T @ plane - x) ** 2).mean(axis=1))
+
+
+@pytest.mark.parametrize("rule", ["quantile", pytest.param("best-f1", marks=pytest.mark.slow)])
+def test_the_float_model_chooses_the_threshold_on_the_validation_split_for_all(
+    rule: str, waves: Path, tmp_path: Path
+) -> None:
+    """The oracle: scikit-learn at the threshold out of a plain loop over the validation samples."""
+    cells = run(waves, waves.parent / "net.tflite", tmp_path / "out", ["float32", "int8"], rule=rule).cells
+    data = np.load(waves)
+    scores, marked = score_of(data["x_validation"], data["x_train"]), data["y_validation"]
+    if rule == "quantile":
+        wanted = float(np.quantile(scores[marked == 0], 0.95))
+    else:
+        wanted = max(sorted(scores, reverse=True), key=lambda score: metrics.f1_score(marked, scores >= score))
+    for cell in cells:
+        matrix = cell.quality.views[0]
+        assert isinstance(matrix, Matrix)
+        assert "among 80 validation samples of the float model" in matrix.note
+        threshold = float(matrix.note.split()[1].rstrip(":"))
+        assert threshold == pytest.approx(wanted, rel=1e-3)
+        reported = Bundle(tmp_path / "out").samples(cell.id)["kept_anomaly"] >= threshold
+        named = {metric.name: metric.value for metric in cell.quality.metrics}
+        assert named["f1"] == pytest.approx(metrics.f1_score(data["y_test"], reported), abs=1e-9)
+        assert isinstance(cell.agreement, Agreement)
+        assert cell.agreement.alike.startswith("samples on the same side")
+    first, second = (cell.quality.views[0].note for cell in cells)  # type: ignore[union-attr]
+    assert first == second
 
 
 @pytest.mark.slow

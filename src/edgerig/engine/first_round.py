@@ -231,14 +231,15 @@ def _transport(session: Session, inputs: Array, measure: Measure) -> Quantity:
 def _score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Unavailable, InputFit | None]:
     """Quality of the outputs against the labels, and agreement with the float model."""
     samples, reference = context.samples, context.reference
+    task = samples.task.with_choice(reference.choice)
     fit = summarize_fit(steady.fit, the_input(context.artifact))
-    quality = tell_output(samples.task.judge(steady.kept, samples.samples), context.artifact)
+    quality = tell_output(task.judge(steady.kept, samples.samples), context.artifact)
     agreement: Agreement | Unavailable
     if isinstance(reference.predictions, Unavailable):
         agreement = reference.predictions
     else:
         known = Reference(reference.source, reference.predictions)
-        agreement = samples.task.compare(steady.kept, known, samples.samples, context.measure.pictures)
+        agreement = task.compare(steady.kept, known, samples.samples, context.measure.pictures)
     unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
     if quality.metrics:
         quality = replace(quality, warnings=(*unfit, *quality.warnings))

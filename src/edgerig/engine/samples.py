@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgerig import files
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.datasets.base import Dataset, Samples
+from edgerig.datasets.base import Dataset, Samples, SplitName
 from edgerig.datasets.fitting import check_fixed, fit
 from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
@@ -26,11 +26,18 @@ MOST_SIMPLE = 2
 
 
 class FloatReference(msgspec.Struct, frozen=True):
-    """The float model's predictions, as the task decodes them, what made them, and a digest of which model that is."""
+    """The float model's predictions for the test samples, as the task decodes them.
+
+    Attributes:
+        source: What made them. predictions: Shape (n, ...), or why there are none.
+        identity: A digest of which model that is, and of ``choice``.
+        choice: What the task chose by its predictions for the validation split, see `Task.choose`.
+    """
 
     source: str
     predictions: NDArray[Any] | Unavailable
     identity: str = ""
+    choice: Mapping[str, float] = {}
 
     @property
     def of_samples(self) -> NDArray[Any] | None:
@@ -39,20 +46,20 @@ class FloatReference(msgspec.Struct, frozen=True):
 
 
 class EvaluationSamples:
-    """The first ``count`` test samples of a dataset, in the order of a seeded shuffle.
+    """The first ``count`` test samples of a dataset, or of another split, in the order of a seeded shuffle.
 
     Shuffled, because files often lie sorted by class: the first few would all be of one class.
 
     Attributes:
         samples: The chosen samples. task: What judges them.
-        indices: Positions of the samples in the test split, shape (n,), int64.
+        indices: Positions of the samples in the split, shape (n,), int64.
         fingerprint: Equal for equal samples in equal order.
     """
 
     __test__ = False  # pytest must not take it for a test class
 
-    def __init__(self, dataset: Dataset, count: int | None) -> None:
-        everything = dataset.split("test")
+    def __init__(self, dataset: Dataset, count: int | None, split: SplitName = "test") -> None:
+        everything = dataset.split(split)
         total = len(everything)
         order = np.random.default_rng(0).permutation(total) if count is not None and count < total else np.arange(total)
         self.dataset = dataset

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig import files, formats
 from edgerig.artifact import Artifact
@@ -20,7 +21,7 @@ from edgerig.engine import dependencies
 from edgerig.engine.reference import reference_predictions, why_no_reference
 from edgerig.engine.references import choose_references
 from edgerig.engine.samples import EvaluationSamples, FloatReference
-from edgerig.errors import EdgerigError, Interrupted, ModelError, StorageError
+from edgerig.errors import DatasetError, EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.formats import Format
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.base import ModelWrapper, TrainSettings
@@ -147,7 +148,9 @@ class Stages:
             # The key names the output and the network. The layout follows from the shape, or was declared for all.
             key = files.digest([source.sha256, source.judged_output, source.inputs, source.preprocessing])
             if key not in by_key:
-                by_key[key] = msgspec.structs.replace(self._reference(source, tests), identity=key)
+                reference = self._reference(source, tests)
+                identity = files.digest([key, reference.choice]) if reference.choice else key
+                by_key[key] = msgspec.structs.replace(reference, identity=identity)
             known[part.label] = by_key[key]
         return known
 
@@ -164,11 +167,27 @@ class Stages:
             return FloatReference(source, Unavailable(f"{source} could not be run for comparison: {error.message}"))
 
     def reference(self, artifact: Artifact, tests: EvaluationSamples) -> FloatReference:
-        """The predictions of a float model for the test samples, or why there are none."""
+        """The predictions of a float model for the test samples, or why there are none; what the task chose by it."""
         source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
         reason = why_no_reference(artifact)
         if reason:
             return FloatReference(source, Unavailable(reason))
+        predictions = self._predictions(f"reference {artifact.name}", artifact, tests)
+        return FloatReference(source, predictions, choice=self._choice(artifact, tests))
+
+    def _choice(self, artifact: Artifact, tests: EvaluationSamples) -> dict[str, float]:
+        """What the task chooses by a float model's predictions for the validation split; empty where it cannot."""
+        if not tests.task.chooses:
+            return {}
+        try:
+            validation = EvaluationSamples(self.dataset, None, "validation")
+            predictions = self._predictions(f"validation of {artifact.name}", artifact, validation)
+            return tests.task.choose(predictions, validation.samples.truth(slice(None), artifact.preprocessing))
+        except DatasetError as error:
+            self.note(f"Nothing was chosen on the validation split: {error.message}")
+            return {}
+
+    def _predictions(self, stage: str, artifact: Artifact, tests: EvaluationSamples) -> NDArray[Any]:
         key = StageCache.key(
             "reference",
             surroundings=dependencies.surroundings(),
@@ -188,10 +207,11 @@ class Stages:
             np.save(buffer, reference_predictions(artifact, tests, self.progress), allow_pickle=False)
             files.write_bytes(work / "predictions.npy", buffer.getbuffer())
 
-        folder = self._stage(f"reference {artifact.name}", key, build)
+        folder = self._stage(stage, key, build)
         path = folder / "predictions.npy"
         mode: Literal["r"] | None = "r" if path.stat().st_size > MAPPED else None
-        return FloatReference(source, np.load(path, mmap_mode=mode, allow_pickle=False))
+        predictions: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
+        return predictions
 
     def _compiled_with(self, compiler: ModelCompiler, artifact: Artifact) -> dict[str, Any] | None:
         """The parts of the dataset that a compiler may read; a third-party one may read it without declaring so."""

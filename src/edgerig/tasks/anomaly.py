@@ -17,7 +17,13 @@ from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs, why_incomparable
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
-from edgerig.tasks.metrics.detection_curves import area_under_roc, partial_area, precision_recall, roc
+from edgerig.tasks.metrics.detection_curves import (
+    area_under_roc,
+    best_f1_threshold,
+    partial_area,
+    precision_recall,
+    roc,
+)
 from edgerig.tasks.outputs import columns_of
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.views import Axis, Curve, Line, Matrix, View
@@ -43,8 +49,21 @@ class AnomalySettings(Settings, frozen=True, kw_only=True):
     ] = "auto"
     threshold: Annotated[
         float | None,
-        msgspec.Meta(description="score from which on a sample is reported; without it no precision, recall and F1"),
+        msgspec.Meta(
+            description="score from which on a sample is reported; without it the float model's scores on the "
+            "validation split choose one, by rule"
+        ),
     ] = None
+    rule: Annotated[
+        Literal["quantile", "best-f1"],
+        msgspec.Meta(
+            description="quantile: that of the validation split's normal scores; best-f1: the score with the highest "
+            "F1 there, which takes anomalous samples, too"
+        ),
+    ] = "quantile"
+    quantile: Annotated[
+        float, msgspec.Meta(description="share of normal validation samples to be below the threshold", gt=0, lt=1)
+    ] = 0.95
 
 
 class Anomaly(Task):
@@ -87,6 +106,32 @@ class Anomaly(Task):
         return np.asarray(((values - wanted.astype(np.float64)) ** 2).mean(axis=1, keepdims=True))
 
     def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
+        labels = self._labels(truth)
+        return {"anomaly": predictions.reshape(-1), "anomalous": labels}
+
+    @property
+    def chooses(self) -> bool:
+        return self.settings.threshold is None
+
+    def choose(self, predictions: Array, truth: Array) -> dict[str, float]:
+        scores, labels = predictions.reshape(-1).astype(np.float64), self._labels(truth)
+        known = (labels >= 0) & np.isfinite(scores)
+        scores, anomalous = scores[known], labels[known] == 1
+        lacking = [name for kind, name in enumerate(NAMES) if not (anomalous == kind).any()]
+        if "normal" in lacking or (lacking and self.settings.rule == "best-f1"):
+            raise DatasetError(
+                f"the validation split of {self.dataset!r} has no {' and no '.join(lacking)} sample, which the rule "
+                f"{self.settings.rule} takes.",
+                "Set a threshold, or another rule: task: {use: anomaly, threshold: ..}.",
+            )
+        if self.settings.rule == "best-f1":
+            threshold = best_f1_threshold(scores, anomalous)
+        else:
+            threshold = float(np.quantile(scores[~anomalous], self.settings.quantile))
+        return {"threshold": threshold, "samples": float(len(scores))}
+
+    def _labels(self, truth: Array) -> NDArray[np.int64]:
+        """Labels of 0 and 1, negative where there is none; others are refused."""
         labels = np.asarray(truth, np.int64)
         if labels.max(initial=0) > 1:
             raise DatasetError(
@@ -94,7 +139,24 @@ class Anomaly(Task):
                 "anomalous.",
                 "Relabel the samples, or choose another task.",
             )
-        return {"anomaly": predictions.reshape(-1), "anomalous": labels}
+        return labels
+
+    @property
+    def _threshold(self) -> float | None:
+        """The score from which on a sample is reported: that which was set, else that which was chosen."""
+        return self.settings.threshold if self.settings.threshold is not None else self.chosen.get("threshold")
+
+    @property
+    def _origin(self) -> str:
+        """Where the threshold comes from."""
+        if self.settings.threshold is not None:
+            return "set in the settings of the task"
+        rule = (
+            "the score with the best F1"
+            if self.settings.rule == "best-f1"
+            else f"the {self.settings.quantile:g} quantile of normal scores"
+        )
+        return f"{rule} among {self.chosen['samples']:,.0f} validation samples of the float model"
 
     def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
         scores, labels = kept["anomaly"], kept["anomalous"]
@@ -113,17 +175,17 @@ class Anomaly(Task):
         if auc <= 0.5:
             warnings.append(f"The scores do not tell anomalous samples from normal ones (AUC {auc:.3f}).")
         views = _curves(scores, anomalous)
-        threshold = self.settings.threshold
+        threshold = self._threshold
         if threshold is None:
             warnings.append(
-                "No threshold was set, so that there is no precision, recall and F1: "
-                "task: {use: anomaly, threshold: ..}."
+                "No threshold was set, and no float model chose one on a validation split, so that there is no "
+                "precision, recall and F1: task: {use: anomaly, threshold: ..}."
             )
         else:
             counts = _confusion(scores >= threshold, anomalous)
             metrics += _at_threshold(counts, warnings)
-            title = f"Reported at the threshold {threshold:.4g}, which was set"
-            views = (Matrix(title, NAMES, NAMES, counts, column_title="reported as"), *views)
+            title, note = f"Reported at the threshold {threshold:.4g}", f"Threshold {threshold!r}: {self._origin}."
+            views = (Matrix(title, NAMES, NAMES, counts, column_title="reported as", note=note), *views)
         return Quality(samples=len(scores), metrics=tuple(metrics), warnings=tuple(warnings), views=views)
 
     def compare(
@@ -134,7 +196,7 @@ class Anomaly(Task):
         if reason:
             return Unavailable(reason)
         difference = np.abs(ours - theirs)
-        threshold = self.settings.threshold
+        threshold = self._threshold
         if threshold is None:
             same = difference <= TOLERANCE * theirs.std()
             alike = f"scores within {TOLERANCE:g} standard deviations of the float model's"

@@ -7,9 +7,10 @@ knows more of a task.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,9 @@ class Task(Plugin, ABC):
         identity: The one of these that is equal for equal outputs.
         needs_inputs: Whether predictions depend on the inputs, too, as a reconstruction's error does; they are
             dequantized only then.
+
+    Attributes:
+        chosen: What `choose` returned for the float model; empty before, and where nothing was chosen.
     """
 
     judged: ClassVar[bool] = True
@@ -72,6 +76,7 @@ class Task(Plugin, ABC):
         super().__init__(settings)
         self.classes, self.dataset, self.targets = tuple(classes), dataset, tuple(targets)
         self._metrics = metrics
+        self.chosen: Mapping[str, float] = {}
 
     def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
         """Check, before the device is bothered, that a network's outputs fit the dataset.
@@ -148,6 +153,31 @@ class Task(Plugin, ABC):
             reference: The float model's predictions for these samples, where there is one.
         """
         return {"scores": predictions}
+
+    @property
+    def chooses(self) -> bool:
+        """Whether `choose` is to be called: predictions for the validation split are made only then."""
+        return False
+
+    def choose(self, predictions: Array, truth: Array) -> dict[str, float]:
+        """What the float model's predictions for the validation split decide, such as a threshold.
+
+        All networks that are compared with that model are judged by it; see `with_choice`.
+
+        Args:
+            predictions: The float model's for the whole validation split, shape (n, ...), as from `decode`.
+            truth: What is right, shape (n, ...).
+
+        Raises:
+            DatasetError: The validation split does not allow a choice. It is reported, and nothing is chosen.
+        """
+        return {}
+
+    def with_choice(self, choice: Mapping[str, float]) -> Self:
+        """This task with ``choice``, which `choose` made, as its ``chosen``."""
+        other = copy.copy(self)
+        other.chosen = choice
+        return other
 
     @abstractmethod
     def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from edgerig.tasks.metrics.detection_curves import area_under_roc, partial_area, precision_recall, roc
+from edgerig.tasks.metrics.detection_curves import (
+    area_under_roc,
+    best_f1_threshold,
+    partial_area,
+    precision_recall,
+    roc,
+)
 
 
 def case(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:
@@ -34,6 +40,17 @@ def test_curves_are_those_of_scikit_learn(seed: int, decimals: int) -> None:
     precision, recall, _ = metrics.precision_recall_curve(anomalous, scores)
     # Theirs runs the other way, and ends with a point (1, 0) that belongs to no threshold.
     np.testing.assert_allclose(precision_recall(scores, anomalous), (precision[-2::-1], recall[-2::-1]), atol=1e-9)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 6])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_f1_is_that_of_scikit_learn_over_all_scores(seed: int, decimals: int) -> None:
+    scores, anomalous = case(seed, decimals)
+    by_score = {float(score): metrics.f1_score(anomalous, scores >= score) for score in np.unique(scores)}
+    threshold = best_f1_threshold(scores, anomalous)
+    best = max(by_score.values())
+    assert by_score[threshold] == pytest.approx(best, abs=1e-9)
+    assert not any(score > threshold and f1 > best - 1e-12 for score, f1 in by_score.items())
 
 
 def test_scores_that_all_tie_are_chance() -> None:

@@ -75,5 +75,16 @@ def precision_recall(scores: NDArray[Any], anomalous: Flags) -> tuple[Floats, Fl
     return rates.true / (rates.true + rates.false), rates.true / rates.true[-1]
 
 
+def best_f1_threshold(scores: NDArray[Any], anomalous: Flags) -> float:
+    """The score at which ``F1 = 2 TP / (TP + FP + anomalous samples)`` is highest; of several the highest score.
+
+    >>> best_f1_threshold(np.array([0.1, 0.5, 0.7, 0.9]), np.array([False, True, False, True]))
+    0.5
+    """
+    rates = counts_at_thresholds(scores, anomalous)
+    f1 = 2 * rates.true / (rates.true + rates.false + rates.true[-1])
+    return float(rates.thresholds[int(f1.argmax())])
+
+
 def _trapezoid(y: Floats, x: Floats) -> float:
     return float(((y[1:] + y[:-1]) / 2 * np.diff(x)).sum())
