@@ -73,6 +73,7 @@ def test_two_files_have_a_verdict_for_each_metric(call, tmp_path) -> None:
     assert metrics["accuracy"]["count"] == 200
     assert metrics["latency"]["count"] == 4
     assert comparison["self_check"]["pairs"] == 4
+    assert "b.tflite against a.tflite" in (tmp_path / "kept/comparison.html").read_text()
     assert document == json.loads((tmp_path / "kept" / "comparison.json").read_text())
     # The same two, of the bundles that it left: one round each, which passes nothing.
     code, out, err = call("kept/a", "kept/b", "--json")

@@ -60,6 +60,7 @@ def test_a_gate_says_by_its_exit_code_what_has_become_of_the_network(call, tmp_p
     assert "net-litert-local" in summary.read_text()
     assert json.loads((tmp_path / "runs/g/gate.json").read_text())["outcome"] == "passed"
     assert (tmp_path / "runs/g/report.html").exists()
+    assert "All limits are kept" in (tmp_path / "runs/g/gate.html").read_text()
 
     dense_tflite(tmp_path / "net.tflite", 64, 6)
     code, out, _ = call(*gate, "--junit", "gate.xml", "--markdown", "gate.md", "--annotations")

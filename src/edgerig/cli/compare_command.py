@@ -48,8 +48,9 @@ if TYPE_CHECKING:
 @click.option("--pairs", type=click.IntRange(4, 20), default=20, show_default=True, help="Pairs at most.")
 @click.option("--live", is_flag=True, help="Measure the networks of two bundles anew, in pairs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to keep what is measured.  [default: runs/compare]")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write the comparison as a page to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one JSON document.")
-def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, **given: Any) -> None:
+def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: Path | None, **given: Any) -> None:
     """Tell whether B is slower, larger or worse than A.
 
     A and B are network files (.tflite, .onnx), rig files, bundles, or cells of bundles (BUNDLE#CELL). Files and rigs
@@ -63,7 +64,7 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, **given
     Examples:
       edgerig compare a.tflite b.tflite --dataset mnist
       edgerig compare old.tflite new.tflite --target tcp://raspberrypi:7433 --json
-      edgerig compare runs/old runs/new
+      edgerig compare runs/old runs/new --html comparison.html
       edgerig compare runs/demo#float32-litert-local runs/demo#int8-litert-local
     """
     from edgerig.cli.compare_sources import read_source
@@ -78,6 +79,8 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, **given
         result = _live(first, second, given, folder, words)
     else:
         result = _stored(first, second, given, words)
+    if page is not None:
+        _write_page(page, result)
     if as_json:
         print_json(result)
         return
@@ -92,7 +95,16 @@ def _live(first: Source, second: Source, given: dict[str, Any], folder: Path, wo
     options = LiveOptions(margin=given["margin"], quality_margin=given["quality_margin"], pairs=given["pairs"])
     result = compare_live((first.name, second.name), plans, folder, options, ConsoleProgress(), words)
     echo(f"Raw times: {folder}")
+    _write_page(folder / "comparison.html", result)
     return result
+
+
+def _write_page(path: Path, result: Comparison) -> None:
+    from edgerig.files import write_text
+    from edgerig.report.comparison import render_comparison
+
+    write_text(path, render_comparison(result))
+    echo(f"Page: {path}")
 
 
 def _plan(source: Source, given: dict[str, Any]) -> Plan:

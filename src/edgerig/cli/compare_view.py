@@ -7,6 +7,7 @@ from typing import Any
 
 from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
+from edgerig.results.compare.texts import amount_text, change_text, interval_text
 from edgerig.results.compare.types import WORSE, CellComparison, Comparison, MetricVerdict, Side
 
 COLUMNS = (
@@ -17,7 +18,6 @@ COLUMNS = (
     Column("95 % interval", rank=1),
     Column("verdict", right=False),
 )
-_SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
 def show_comparison(result: Comparison) -> None:
@@ -47,30 +47,9 @@ def _show(comparison: CellComparison) -> None:
 
 def row(name: str, metric: MetricVerdict) -> list[str]:
     """Cells of the table for one metric."""
-    bounds = "-"
-    if metric.low is not None and metric.high is not None and metric.count:
-        bounds = f"{change(metric, metric.low)} to {change(metric, metric.high)}"
-    value = "-" if metric.value is None else change(metric, metric.value)
-    return [name, amount(metric.a, metric.unit), amount(metric.b, metric.unit), value, bounds, metric.verdict]
-
-
-def change(metric: MetricVerdict, value: float) -> str:
-    """A ratio as a signed percentage, a difference of shares in points."""
-    if metric.change == "difference":
-        return f"{round(value * 100, 2) + 0.0:+.2f} points"
-    return f"{round((value - 1) * 100, 1) + 0.0:+.1f} %"
-
-
-def amount(value: float | None, unit: str) -> str:
-    """A value for people, with its unit."""
-    if value is None:
-        return "-"
-    if unit == "s":
-        scale, name = next(((s, n) for s, n in _SCALES if abs(value) >= s), _SCALES[-1])
-        return f"{value / scale:.4g} {name}"
-    if unit == "1":
-        return f"{value:.2%}"
-    return f"{value:,.0f} {unit}"
+    sides = [amount_text(value, metric.unit) for value in (metric.a, metric.b)]
+    value = "-" if metric.value is None else change_text(metric, metric.value)
+    return [name, *sides, value, interval_text(metric), metric.verdict]
 
 
 def _of(side: Side) -> str:

@@ -106,6 +106,7 @@ def _write(result: GateResult, inconclusive: str, junit: Path | None, markdown: 
     from edgerig.errors import storing
     from edgerig.files import write_text
     from edgerig.report import write_reports
+    from edgerig.report.comparison import render_gate
     from edgerig.results.gate.output import gate_junit, gate_markdown
 
     if junit is not None:
@@ -117,6 +118,7 @@ def _write(result: GateResult, inconclusive: str, junit: Path | None, markdown: 
         with storing(summary), Path(summary).open("a") as file:
             file.write(gate_markdown(result))
     write_reports(Path(result.bundle))
+    write_text(Path(result.bundle) / "gate.html", render_gate(result))
 
 
 def _show(result: GateResult, as_json: bool, annotate: bool) -> None:
@@ -127,6 +129,7 @@ def _show(result: GateResult, as_json: bool, annotate: bool) -> None:
         print_json(result)
     else:
         show_gate(result)
+        echo(f"Page: {Path(result.bundle) / 'gate.html'}")
         echo(f"Report: {Path(result.bundle) / 'report.html'}")
     if annotate:
         for line in gate_annotations(result):

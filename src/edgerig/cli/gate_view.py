@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from edgerig.cli.compare_view import amount, change
 from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
+from edgerig.results.compare.texts import amount_text, change_text
 from edgerig.results.gate.judge import Check, GateResult
 
 COLUMNS = (
@@ -37,13 +37,13 @@ def _row(check: Check) -> list[str]:
     verdict = check.verdict
     if verdict is None:
         return [check.cell, check.metric, check.limit, "-", "-", "-", check.outcome]
-    value = "-" if verdict.value is None else change(verdict, verdict.value)
+    value = "-" if verdict.value is None else change_text(verdict, verdict.value)
     return [
         check.cell,
         check.metric,
         check.limit,
-        amount(verdict.a, verdict.unit),
-        amount(verdict.b, verdict.unit),
+        amount_text(verdict.a, verdict.unit),
+        amount_text(verdict.b, verdict.unit),
         value,
         check.outcome,
     ]

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from edgerig.measure.changes import change_points, levels
 from edgerig.report.charts import curve
-from edgerig.report.html import _TEMPLATES, _part, _shown_value
+from edgerig.report.page import page_css, page_environment
 from edgerig.report.units import show
 from edgerig.results.history.store import Point, Series
 from edgerig.views import Axis, Curve, Line
@@ -67,18 +67,8 @@ def chart_of(series: Series) -> Chart:
 
 def render_history(series: list[Series]) -> str:
     """The page. Names are escaped; a content policy forbids scripts and requests."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown_value,
-    )
     rigs: dict[str, list[Chart]] = {}
     for each in series:
         rigs.setdefault(each.rig, []).append(chart_of(each))
-    context = {"rigs": rigs, "css": Markup(_part("report.css"))}
-    return environment.get_template("history.html.j2").render(context)
+    context = {"rigs": rigs, "css": page_css()}
+    return page_environment().get_template("history.html.j2").render(context)

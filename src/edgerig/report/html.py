@@ -6,7 +6,6 @@ import base64
 import hashlib
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,13 +14,11 @@ from markupsafe import Markup
 from edgerig.report import contents
 from edgerig.report.charts import arena, curve, distribution, histogram, operators, time_series
 from edgerig.report.model import Report, Variant
+from edgerig.report.page import asset, page_environment
 from edgerig.report.plot import colours_of, plot_of
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
 from edgerig.report.views import page_table
-from edgerig.text import harmless
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -36,25 +33,9 @@ class Shown(msgspec.Struct, frozen=True):
     arena: Markup | None
 
 
-def _shown_value(value: Any) -> Any:
-    """A value for the template: texts without control characters that a browser would obey, the rest unchanged."""
-    if isinstance(value, Markup):
-        return Markup(harmless(value))
-    return harmless(value) if isinstance(value, str) else value
-
-
 def render_html(report: Report) -> str:
     """The whole page. Names and messages are escaped; a content policy forbids any other script and any request."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown_value,
-    )
+    environment = page_environment()
     environment.filters["percent"] = percent
     environment.filters["unbroken"] = _unbroken
     environment.filters["without"] = _without
@@ -63,7 +44,7 @@ def render_html(report: Report) -> str:
     environment.filters["drawn"] = curve
     environment.globals["zip"] = zip
     environment.globals["heat"] = _heat
-    css, js = _part("report.css"), _part("report.js") + _part("tools.js")
+    css, js = asset("report.css"), asset("report.js") + asset("tools.js")
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     colours, legend = colours_of(report)
     context: dict[str, Any] = {
@@ -89,13 +70,6 @@ def _unbroken(text: str) -> str:
 def _without(text: str, unit: str) -> str:
     """A figure without its unit, for a column whose heading has it."""
     return text.removesuffix(f" {unit}")
-
-
-def _part(name: str) -> str:
-    """A style sheet or script without indentation and comment lines, which only cost size in the page."""
-    text = (_TEMPLATES / name).read_text(encoding="utf-8")
-    lines = (line.strip() for line in text.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 def _shown(variant: Variant, series: int) -> Shown:

@@ -34,7 +34,7 @@ def shorten_paths(text: str) -> str:
 
 
 def anonymous(value: T) -> T:
-    """The same text, struct or tuple with every text in it through `shorten_paths`; pictures and hashes stay."""
+    """The same text, struct, tuple or dict with every text in it through `shorten_paths`; pictures and hashes stay."""
     return cast(T, _anonymous(value))
 
 
@@ -43,6 +43,8 @@ def _anonymous(value: object) -> object:
         return shorten_paths(value)
     if isinstance(value, tuple):
         return tuple(_anonymous(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _anonymous(item) for key, item in value.items()}
     if isinstance(value, msgspec.Struct):
         names = [name for name in value.__struct_fields__ if name not in _OPAQUE]
         return msgspec.structs.replace(value, **{name: _anonymous(getattr(value, name)) for name in names})

@@ -60,6 +60,11 @@ def test_a_time_by_its_interval(check, factor: float, limit: str, outcome: str) 
     (found,) = check(make_measured(times(1.0)), (now, arrays), {"latency": limit})
     assert found.outcome == outcome
     assert found.limit == limit
+    if not limit.startswith("<"):
+        # The limit is what was judged by; the comparison's own margin of 2 % is another number.
+        words = {"passed": "within", "regressed": "beyond", "inconclusive": "not certainly within"}[outcome]
+        assert found.sentence.endswith(f"): {words} the limit of {limit}.")
+        assert "2 %" not in found.sentence.replace(limit, "")
 
 
 def test_one_round_passes_neither_a_limit_nor_a_budget(check) -> None:

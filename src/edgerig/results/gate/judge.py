@@ -136,8 +136,18 @@ def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
     if low is None or high is None:
         return "inconclusive", verdict.sentence
     if high <= limit.value + _ROUNDING:
-        return "passed", verdict.sentence
-    return ("regressed" if low > limit.value + _ROUNDING else "inconclusive"), verdict.sentence
+        return "passed", _against(limit, verdict, "within")
+    if low > limit.value + _ROUNDING:
+        return "regressed", _against(limit, verdict, "beyond")
+    return "inconclusive", _against(limit, verdict, "not certainly within")
+
+
+def _against(limit: Limit, verdict: MetricVerdict, words: str) -> str:
+    """The interval against the limit. The verdict's own sentence is about its margin, which is another number."""
+    if verdict.change != "ratio" or not verdict.count or verdict.value is None:
+        return verdict.sentence
+    interval = f"{verdict.low:.3f} to {verdict.high:.3f}"
+    return f"{verdict.value:.3f} times the baseline's ({interval}): {words} the limit of {limit.text}."
 
 
 #: Tolerance of float rounding in shares: 1.05 - 1 is slightly more than 0.05.

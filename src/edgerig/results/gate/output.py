@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from edgerig.results.compare.texts import amount_text
 from edgerig.results.gate.judge import Check, GateResult
 from edgerig.text import one_line
 
 _SIGNS = {"passed": "✅", "regressed": "❌", "inconclusive": "❓"}
-_TITLES = {
+TITLES = {
     "passed": "All limits are kept",
     "regressed": "Something has become worse",
     "inconclusive": "Not certain: nothing has passed",
@@ -18,10 +19,10 @@ _TITLES = {
 
 def gate_markdown(result: GateResult) -> str:
     """A table of all checks for the summary of a pull request."""
-    lines = [f"### {_SIGNS[result.outcome]} {_TITLES[result.outcome]}", "", f"Against `{_cell(result.baseline)}`.", ""]
+    lines = [f"### {_SIGNS[result.outcome]} {TITLES[result.outcome]}", "", f"Against `{_cell(result.baseline)}`.", ""]
     lines += ["| | cell | metric | limit | baseline | now | |", "|---|---|---|---|---|---|---|"]
     for check in result.checks:
-        a, b = (_amount(check, side) for side in ("a", "b"))
+        a, b = sides_of(check)
         row = (_SIGNS[check.outcome], check.cell, check.metric, check.limit, a, b, check.sentence)
         lines.append("| " + " | ".join(_cell(text) for text in row) + " |")
     lines += ["", *(f"- {_cell(note)}" for note in result.notes)]
@@ -62,6 +63,14 @@ def gate_annotations(result: GateResult) -> Iterator[str]:
             yield f"::{level} title={_property(title)}::{_data(f'{check.limit}: {check.sentence}')}"
 
 
+def sides_of(check: Check) -> tuple[str, str]:
+    """The baseline's value and the new one as text."""
+    verdict = check.verdict
+    return (
+        ("-", "-") if verdict is None else (amount_text(verdict.a, verdict.unit), amount_text(verdict.b, verdict.unit))
+    )
+
+
 def _count(element: ElementTree.Element, cases: list[ElementTree.Element]) -> None:
     element.set("tests", str(len(cases)))
     element.set("failures", str(sum(case.find("failure") is not None for case in cases)))
@@ -80,18 +89,6 @@ def _cell(text: str) -> str:
         text = text.replace(character, "\\" + character)
     text = text.replace("<", "&lt;")
     return one_line(text)
-
-
-def _amount(check: Check, side: str) -> str:
-    verdict = check.verdict
-    value = getattr(verdict, side, None)
-    if verdict is None or value is None:
-        return "-"
-    if verdict.unit == "1":
-        return f"{value:.2%}"
-    if verdict.unit == "s":
-        return f"{value * 1e3:.4g} ms"
-    return f"{value:,.0f} {verdict.unit}"
 
 
 def _data(text: str) -> str:
