@@ -10,7 +10,7 @@ import pytest
 from edgerig.agent.loading import errors_name
 from edgerig.agent.worker import Worker
 from edgerig.errors import InferenceError, ModelError, SpecError, StorageError, TargetError, UnknownNameError, WireError
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.testing import faults
 from edgerig.wire import messages
 from edgerig.wire.client import WireClient
@@ -358,3 +358,24 @@ def test_an_answer_beyond_the_limit_of_messages_is_refused_before_it_is_made(fol
         thread.join(20)
         theirs.close()
     assert not thread.is_alive()
+
+
+def test_utilisation_is_sampled_from_begin_to_end_and_only_then(client, header, content):
+    client.upload_model(header(), content)
+    assert "anew" in client.utilisation("end").reason
+    assert isinstance(client.utilisation("begin"), Unavailable)
+    client.run(view(SAMPLE, SAMPLE), 2)
+    utilisation = client.utilisation("end")
+    assert utilisation.inferences == 2
+    assert len(utilisation.seconds) >= 2
+    assert {series.name for series in utilisation.series} >= {"CPU load of the process", "memory"}
+    assert 0 < utilisation.cpu_seconds <= utilisation.sampling_seconds + 0.01
+    assert client.download_statistics().utilisation is None
+    assert "anew" in client.utilisation("end").reason
+
+
+def test_network_that_is_replaced_ends_the_sampling(client, header, content):
+    client.upload_model(header(), content)
+    client.utilisation("begin")
+    client.upload_model(header(), content)
+    assert "anew" in client.utilisation("end").reason

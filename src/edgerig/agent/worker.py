@@ -24,6 +24,7 @@ import numpy as np
 from edgerig import child_logs, plugins
 from edgerig.agent.greeting import answer_hello
 from edgerig.agent.loading import errors_name, import_engine, network_memory, unknown_runtime
+from edgerig.agent.sampling import Sampling
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.agent.upload import Upload
 from edgerig.agent.watch import watch
@@ -84,6 +85,7 @@ class Worker:
         self._inputs: list[Array] | None = None
         self._result: RunResult | None = None
         self._single: SingleSampleRunner | None = None
+        self._sampling = Sampling()
         self._inferences = self._last_ns = 0
         self._memory: dict[str, Quantity] = {}
         self._specification: Loaded | None = None
@@ -110,6 +112,7 @@ class Worker:
             while True:
                 frame = self._reader.read()
                 self._answer(frame)
+                self._sampling.tick(self._inferences)
                 # A reference to a large payload would keep it in memory during the measurement.
                 del frame
         except ConnectionError:
@@ -205,6 +208,7 @@ class Worker:
         """Unload the network, and begin to count anew."""
         if self.runtime is not None:
             self.runtime.close()
+        self._sampling.forget()
         self.runtime = self._specification = self._inputs = self._result = self._single = None
         self._inferences = self._last_ns = 0
         self._memory = {}
@@ -257,6 +261,7 @@ class Worker:
             machine,
             current_rss() if header.machine or header.sensors else None,
             sensors() if header.sensors else None,
+            self._sampling.answer(header.utilisation, self._inferences),
         )
         return b"", [memoryview(pack(statistics))]
 

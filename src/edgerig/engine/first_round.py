@@ -19,7 +19,7 @@ from edgerig.engine.passing import HostTime
 from edgerig.engine.prepare import now
 from edgerig.engine.samples import the_input
 from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
-from edgerig.engine.session_state import machine_of, memory_of
+from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
 from edgerig.errors import AnswerError, InferenceError
 from edgerig.measure.firmware import Counts, FirmwareReport
@@ -28,6 +28,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
+from edgerig.measure.utilisation import Utilisation
 from edgerig.results.reading import ARRAYS, KEPT
 from edgerig.results.scenario import BatchAgreement, Offline
 from edgerig.results.types import CellResult, Latency, Round
@@ -55,6 +56,7 @@ class _FirstPass(msgspec.Struct, frozen=True, kw_only=True):
     machine_after: MachineState
     first_ns: int
     steady: Steady
+    utilisation: Utilisation | Unavailable
     counts: Counts | None
     firmware: FirmwareReport | None
     model: ModelBand | Unavailable | None
@@ -97,6 +99,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         machine=done.machine,
         machine_after=done.machine_after,
         threads=done.report.threads,
+        utilisation=done.utilisation,
         outputs=digest_of(done.steady.kept[context.samples.task.identity][: probe_count(context.samples, artifact)]),
         warnings=(*done.interruptions, *done.doubts, *odd, *([slept] if slept else [])),
     )
@@ -171,9 +174,11 @@ def _run(context: CellContext) -> _FirstPass:
         first_ns = deployment.first(inputs)
         report = deployment.session.load_report
         deployment.warm_up(inputs)
+        deployment.ask("before the samples", begin_utilisation)
         with context.progress.task(context.cell.id, len(samples)) as task:
             reference = context.reference.of_samples
             steady = steady_pass(deployment, journal, samples, reference, measure.round_seconds, task.advance)
+        utilisation = deployment.ask("after the samples", utilisation_of)
         waiting = waited(deployment.longest_wait)
         counts, firmware = deployment.session.counts(), deployment.session.firmware()
         model = deployment.session.time_model()
@@ -195,6 +200,7 @@ def _run(context: CellContext) -> _FirstPass:
         machine_after=machine_after,
         first_ns=first_ns,
         steady=steady,
+        utilisation=utilisation,
         counts=counts,
         firmware=firmware,
         model=model,

@@ -21,7 +21,7 @@ from edgerig.engine.first_round import cold_times
 from edgerig.engine.outputs import Dequantized
 from edgerig.engine.prepare import now
 from edgerig.engine.samples import the_input
-from edgerig.engine.session_state import machine_of, memory_of
+from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import (
     FEWEST,
     MAX_INFERENCES,
@@ -89,7 +89,9 @@ def _run(context: CellContext, result: CellResult) -> tuple[Round, NDArray[np.in
         first_ns = deployment.first(inputs)
         report = deployment.session.load_report
         deployment.warm_up(inputs)
+        deployment.ask("before the samples", begin_utilisation)
         times_ns, outputs = _repeat(deployment, inputs, context, result)
+        utilisation = deployment.ask("after the samples", utilisation_of)
         waiting = waited(deployment.longest_wait)
         memory = deployment.ask("while its memory was read", memory_of)
         machine_after = deployment.ask("at the end", machine_of)
@@ -107,6 +109,7 @@ def _run(context: CellContext, result: CellResult) -> tuple[Round, NDArray[np.in
         machine=replace(machine, packages={}),
         machine_after=replace(machine_after, packages={}),
         threads=report.threads,
+        utilisation=utilisation,
         outputs=outputs,
         warnings=(*interruptions, *(text for text in doubts if text is not None)),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from edgerig.errors import AnswerError
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
+from edgerig.measure.utilisation import Utilisation
 from edgerig.targets.base import Session
 from edgerig.text import one_line
 
@@ -23,3 +26,17 @@ def machine_of(session: Session) -> MachineState:
         return session.machine()
     except AnswerError as error:
         return unknown_machine(one_line(error.message, 200))
+
+
+def begin_utilisation(session: Session) -> None:
+    """Let the device sample itself; one that cannot says so at the end."""
+    with contextlib.suppress(AnswerError):
+        session.begin_utilisation()
+
+
+def utilisation_of(session: Session) -> Utilisation | Unavailable:
+    """The samples since `begin_utilisation`; unavailable if there are none or the answer is impossible."""
+    try:
+        return session.end_utilisation()
+    except AnswerError as error:
+        return Unavailable(error.message.rstrip("."))

@@ -73,6 +73,11 @@ def cores(root: Path) -> int:
     return max(1, min(count, math.floor(quota + 0.5))) if quota else count
 
 
+def cores_total() -> int | None:
+    """Cores of the machine, whoever may use them."""
+    return os.cpu_count()
+
+
 def _cpu_quota(root: Path) -> float | None:
     """Cores' worth of time that the control group and its parents may use."""
     quotas = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -30,8 +30,23 @@ def sensors(root: Path = Path("/")) -> dict[str, Quantity]:
     Without a sensor, ``power`` and ``temperature`` are `Unavailable` with a reason; never 0.
     Takes some milliseconds, with an NVIDIA GPU and without NVML's Python module some more; raises nothing.
     """
+    return _named((*_kernel(root), *_nvidia(root)))
+
+
+def kernel_sensors(root: Path = Path("/")) -> dict[str, Quantity]:
+    """As `sensors`, without GPUs, whose driver takes too long to be asked several times a second."""
+    return _named(_kernel(root))
+
+
+def _kernel(root: Path) -> Iterator[tuple[str, Quantity]]:
+    for source in (_hwmon, _iio, _thermal, _rapl):
+        yield from source(root)
+
+
+def _named(readings: Iterable[tuple[str, Quantity]]) -> dict[str, Quantity]:
+    """Sensors by unique names, and why there is no power or temperature where there is none."""
     quantities: dict[str, Quantity] = {}
-    for name, quantity in (*_hwmon(root), *_iio(root), *_thermal(root), *_rapl(root), *_nvidia(root)):
+    for name, quantity in readings:
         unique, number = name, 2
         while unique in quantities:  # two sensors of one name
             unique, number = f"{name} ({number})", number + 1

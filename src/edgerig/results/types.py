@@ -13,6 +13,7 @@ from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import Distribution
+from edgerig.measure.utilisation import Utilisation
 from edgerig.results import frame
 from edgerig.results.scenario import Offline
 from edgerig.results.under_load import UnderLoad
@@ -73,6 +74,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         machine, machine_after: The device's state around the round.
         threads: Number of threads of the engine.
         outputs: Digest of the outputs of the first few samples; equal in all rounds of a deterministic engine.
+        utilisation: Load, memory, temperature and power of the device over the measured inferences, with the raw
+            samples; or why there are none. Unset in bundles from before it was sampled.
         warnings: What makes this round less trustworthy; its interruptions are among them.
     """
 
@@ -88,6 +91,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     machine_after: MachineState
     threads: int = 1
     outputs: str = ""
+    utilisation: Utilisation | Unavailable | msgspec.UnsetType = msgspec.UNSET
     warnings: tuple[str, ...] = ()
 
 

@@ -15,6 +15,7 @@ from edgerig.measure.firmware import Counts, FirmwareReport
 from edgerig.measure.kinds import ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
+from edgerig.measure.utilisation import Utilisation
 from edgerig.plugins import Plugin
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 
@@ -106,6 +107,14 @@ class Session(ABC):
     def check_clock(self, inputs: Sequence[Array]) -> str | None:
         """How the device's clock disagrees with the host's, in a sentence; None if it does not."""
         return None
+
+    def begin_utilisation(self) -> bool:
+        """Let the device sample its load, memory, temperature and power between requests from now on; if it can."""
+        return False
+
+    def end_utilisation(self) -> Utilisation | Unavailable:
+        """Stop sampling: the samples since `begin_utilisation`, or why there are none."""
+        return Unavailable(f"{type(self).__name__} does not sample the device")
 
     def counts(self) -> Counts | None:
         """Instruction and cycle counts over all samples so far, if an emulator runs the network."""

@@ -24,6 +24,7 @@ from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.text import lines, one_line
 from edgerig.wire.frame import Frame
 from edgerig.wire.messages import Hello, Loaded, Statistics, unpack, unpack_tensors
+from edgerig.wire.utilisation import checked_utilisation
 
 #: Plausibility limits: no device has more tensors, dimensions, elements, threads or bytes.
 MOST_TENSORS, MOST_DIMENSIONS, MOST_ELEMENTS = 256, 16, 2**40
@@ -241,6 +242,8 @@ def checked_statistics(statistics: Statistics, who: str) -> Statistics:
         changes["memory"] = checked_quantity(statistics.memory, who, "B")
     if statistics.sensors is not None:
         changes["sensors"] = checked_quantities(statistics.sensors, who, None)
+    if statistics.utilisation is not None:
+        changes["utilisation"] = checked_utilisation(statistics.utilisation, who)
     return replace(statistics, **changes)
 
 

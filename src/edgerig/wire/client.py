@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from edgerig import __version__
 from edgerig.errors import TargetError
-from edgerig.measure.kinds import Quantity
+from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
+from edgerig.measure.utilisation import Utilisation
 from edgerig.wire import answers, messages
 from edgerig.wire.exchange import Exchange
 from edgerig.wire.frame import VERSION, Frame, Kind
@@ -92,6 +93,13 @@ class WireClient(Exchange, RuntimeProtocol):
     def download_statistics(self, machine: bool = False, sensors: bool = False) -> Statistics:
         frame = self.request(Kind.STATS, messages.pack(StatsHeader(machine, sensors)))
         return answers.checked_statistics(answers.decoded(frame.payload, Statistics, "STATS", self.who), self.who)
+
+    def utilisation(self, step: Literal["begin", "end"]) -> Utilisation | Unavailable:
+        """Begin to sample the device between requests, or end it: the samples, or why there are none."""
+        frame = self.request(Kind.STATS, messages.pack(StatsHeader(utilisation=step)))
+        statistics = answers.decoded(frame.payload, Statistics, "STATS", self.who)
+        answer = answers.checked_statistics(statistics, self.who).utilisation
+        return answer or Unavailable(f"{self.who} does not sample its utilisation")
 
     # ---- sessions, streams and reports
 

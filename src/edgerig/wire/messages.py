@@ -18,8 +18,9 @@ import msgspec
 from edgerig import errors
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, WireError
-from edgerig.measure.kinds import Quantity
+from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.machine import MachineState
+from edgerig.measure.utilisation import Utilisation
 from edgerig.text import lines, one_line
 from edgerig.wire.ownership import Grant, Owner
 
@@ -99,18 +100,21 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 class StatsHeader(msgspec.Struct, frozen=True, array_like=True):
     """Ask for statistics; with ``machine`` also for the state of the machine, which takes milliseconds.
 
-    With ``sensors`` also for power, energy and temperature, which may take more.
+    With ``sensors`` also for power, energy and temperature, which may take more. ``utilisation`` is ``begin`` or
+    ``end``: sample the device between requests from now on; or stop that, and answer with the samples.
     """
 
     machine: bool = False
     sensors: bool = False
+    utilisation: str = ""
 
 
 class Statistics(msgspec.Struct, frozen=True, array_like=True):
     """The answer to STATS: the last inference in ns on the device's clock, and how many there were since loading.
 
     ``cpu_ns`` is the processor time that the process has used. ``machine``, ``memory`` (bytes that the process has now)
-    and ``sensors`` (as `edgerig.measure.power.sensors`) are None unless they were asked for.
+    and ``sensors`` (as `edgerig.measure.power.sensors`) are None unless they were asked for; so is ``utilisation``,
+    which is unavailable right after its beginning.
     """
 
     last_inference_ns: int
@@ -119,6 +123,7 @@ class Statistics(msgspec.Struct, frozen=True, array_like=True):
     machine: MachineState | None = None
     memory: Quantity | None = None
     sensors: dict[str, Quantity] | None = None
+    utilisation: Utilisation | Unavailable | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

@@ -18,6 +18,7 @@ from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
+from edgerig.measure.utilisation import Utilisation
 from edgerig.targets.base import Array, DeviceRun, LoadReport, Session
 from edgerig.targets.remote.arrivals import ArrivedResults, Output, as_bytes
 from edgerig.targets.remote.clock_check import TimedRequests, check_clock
@@ -183,6 +184,17 @@ class WireSession(Session):
         if sensors is None:
             return {"power": Unavailable(f"{self.client.who} tells of no sensors")}
         return sensors
+
+    def begin_utilisation(self) -> bool:
+        if self.client.device.network:
+            return False
+        self.client.utilisation("begin")
+        return True
+
+    def end_utilisation(self) -> Utilisation | Unavailable:
+        if self.client.device.network:
+            return Unavailable("a board runs nothing beside the network that could be sampled")
+        return self.client.utilisation("end")
 
     def close(self) -> None:
         if not self._closed:

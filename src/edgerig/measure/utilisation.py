@@ -1,0 +1,224 @@
+"""Utilisation of a device over time: load, memory, clock frequency, temperature and power while a network runs.
+
+The process that runs the network samples itself, between two requests and never within one, so that no timed inference
+shares its core with the sampler. Its cost is bounded (`SHARE`) and part of the result. Loads are differences of
+counters, so they cover all the time between two samples, however far apart these are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from edgerig.measure import linux
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.memory import current_rss
+from edgerig.measure.power import energy_counters, kernel_sensors
+
+#: Seconds between two samples at first; the sampler slows down where a sample is dear or the round is long.
+FASTEST = 0.2
+#: Largest share of the time that sampling may take.
+SHARE = 0.01
+#: Samples that are kept: at this number every second one is dropped, and the interval doubles.
+MOST_SAMPLES = 256
+PROCESS, MACHINE, MEMORY, FREQUENCY = "CPU load of the process", "CPU load of the machine", "memory", "clock frequency"
+#: Least CPU time, in seconds, after which a machine's counter that has not moved is taken to be broken.
+_NOTICEABLE = 0.1
+
+
+class Series(msgspec.Struct, frozen=True):
+    """One quantity over time: ``values`` in ``unit``, one for each of `Utilisation.seconds`; None where there is none.
+
+    Loads (unit ``1``) are over the time since the sample before: of the process in cores (2 = two cores fully), of the
+    machine as a share of all its cores.
+    """
+
+    name: str
+    unit: str
+    values: tuple[float | None, ...]
+
+
+class Utilisation(msgspec.Struct, frozen=True, kw_only=True, tag="utilisation", tag_field="is"):
+    """What a device did while it ran a network.
+
+    Attributes:
+        seconds: When each sample was taken, since the first; increasing.
+        series: By name: the loads, ``memory``, ``clock frequency``, ``temperature/NAME``, ``power/NAME``.
+        unavailable: Name to reason, for what the device does not tell.
+        sampling_seconds: Time that all samples together took, outside of timed inferences.
+        cpu_seconds: CPU time of the sampling thread for them.
+        interval: Seconds between samples that the sampler aimed at in the end.
+        inferences: Inferences from the first sample to the last.
+        joules: Energy from the first sample to the last, by rail. Rails may overlap; they are not to be added up.
+    """
+
+    seconds: tuple[float, ...]
+    series: tuple[Series, ...]
+    unavailable: dict[str, str] = {}
+    sampling_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    interval: float = FASTEST
+    inferences: int = 0
+    joules: dict[str, float] = {}
+
+
+class _Sample(msgspec.Struct, frozen=True):
+    """Raw readings of one moment; counters where the result has rates."""
+
+    time: float
+    inferences: int
+    process: float
+    machine: float | None
+    levels: dict[str, tuple[str, float]]
+    joules: dict[str, float]
+
+
+class Sampler:
+    """Samples this process and this machine whenever `tick` is called and a sample is due.
+
+    Args:
+        inferences: How many there were up to now.
+        root: ``/``, or a folder that a test filled with the files of some other machine.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self, inferences: int = 0, root: Path = Path("/"), clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._root, self._clock = root, clock
+        self._samples: list[_Sample] = []
+        self._spent = self._cpu = 0.0
+        self._interval, self._due = FASTEST, 0.0
+        self._unavailable: dict[str, str] = {}
+        self._wraps: dict[str, float | None] = {}
+        self.tick(inferences, force=True)
+
+    def tick(self, inferences: int, *, force: bool = False) -> bool:
+        """Take a sample if one is due; whether it was. ``inferences``: how many there were up to now."""
+        begin = self._clock()
+        if begin < self._due and not force:
+            return False
+        cpu = time.thread_time()
+        self._samples.append(self._read(begin, inferences))
+        if len(self._samples) >= MOST_SAMPLES:
+            del self._samples[1::2]
+            self._interval *= 2
+        end = self._clock()
+        self._spent += end - begin
+        self._cpu += time.thread_time() - cpu
+        self._interval = max(self._interval, (end - begin) / SHARE)
+        self._due = end + self._interval
+        return True
+
+    def finish(self, inferences: int) -> Utilisation:
+        """A last sample, and all of them."""
+        self.tick(inferences, force=True)
+        samples = self._samples
+        start = samples[0]
+        names = {name: unit for sample in samples for name, (unit, _) in sample.levels.items()}
+        levels = [Series(name, unit, tuple(_level(sample, name) for sample in samples)) for name, unit in names.items()]
+        series = [Series(PROCESS, "1", self._rates(lambda sample: sample.process)), *self._machine(), *levels]
+        joules, power = self._energy({entry.name: entry for entry in levels})
+        series += power
+        shown = {entry.name.partition("/")[0] for entry in series}
+        missing = {name: reason for name, reason in self._unavailable.items() if name not in shown}
+        return Utilisation(
+            seconds=tuple(sample.time - start.time for sample in samples),
+            series=tuple(series),
+            unavailable=missing,
+            sampling_seconds=self._spent,
+            cpu_seconds=self._cpu,
+            interval=self._interval,
+            inferences=inferences - start.inferences,
+            joules=joules,
+        )
+
+    def _read(self, now: float, inferences: int) -> _Sample:
+        levels: dict[str, tuple[str, float]] = {}
+        memory = current_rss(self._root)
+        if isinstance(memory, Measurement):
+            levels[MEMORY] = ("B", memory.value)
+        else:
+            self._unavailable[MEMORY] = memory.reason
+        frequency = linux.frequency_hz(self._root)
+        if frequency is not None:
+            levels[FREQUENCY] = ("Hz", frequency)
+        else:
+            self._unavailable[FREQUENCY] = "the machine has no cpufreq that tells the current frequency"
+        for name, quantity in kernel_sensors(self._root).items():
+            if isinstance(quantity, Unavailable):
+                self._unavailable[name] = quantity.reason
+            elif not name.startswith("energy/"):
+                levels[name] = (quantity.unit, quantity.value)
+        counters = energy_counters(self._root)
+        self._wraps |= {name: counter.wraps_at for name, counter in counters.items()}
+        joules = {name: counter.joules for name, counter in counters.items()}
+        busy, _ = linux.busy_seconds(self._root)
+        return _Sample(now, inferences, time.process_time(), busy, levels, joules)
+
+    def _rates(self, counter: Callable[[_Sample], float | None]) -> tuple[float | None, ...]:
+        """The increase of a counter per second, over the time up to each sample; None for the first."""
+        rates: list[float | None] = [None]
+        for before, after in zip(self._samples, self._samples[1:], strict=False):
+            low, high, span = counter(before), counter(after), after.time - before.time
+            rates.append((high - low) / span if low is not None and high is not None and span > 0 else None)
+        return tuple(rates)
+
+    def _machine(self) -> list[Series]:
+        """The load of the machine, if its counter is one: a sandbox may show a ``/proc/stat`` that stands still."""
+        first, last = self._samples[0], self._samples[-1]
+        if first.machine is None or last.machine is None:
+            self._unavailable[MACHINE] = "the machine has no /proc/stat that tells the time its cores worked"
+            return []
+        own = last.process - first.process
+        if last.machine - first.machine < own / 2 and own > _NOTICEABLE:
+            self._unavailable[MACHINE] = "/proc/stat shows less work than this process alone did"
+            return []
+        cores = linux.cores_total() or 1
+        values = tuple(None if rate is None else rate / cores for rate in self._rates(lambda sample: sample.machine))
+        return [Series(MACHINE, "1", values)]
+
+    def _energy(self, levels: dict[str, Series]) -> tuple[dict[str, float], list[Series]]:
+        """Joules by rail, and the power of rails that have a counter instead of a meter."""
+        joules: dict[str, float] = {}
+        series = []
+        times = [sample.time for sample in self._samples]
+        for name in dict.fromkeys(name for sample in self._samples for name in sample.joules):
+            steps = [self._step(name, *pair) for pair in zip(self._samples, self._samples[1:], strict=False)]
+            known = [step for step in steps if step is not None]
+            if known and len(known) == len(steps):
+                joules[name] = sum(known)
+            spans = [after - before for before, after in pairwise(times)]
+            watts = [s / t if s is not None and t > 0 else None for s, t in zip(steps, spans, strict=True)]
+            series.append(Series(f"power/{name}", "W", (None, *watts)))
+        for name, entry in levels.items():
+            if name.startswith("power/") and len(times) > 1 and None not in entry.values:
+                joules[name.removeprefix("power/")] = _integral(times, [value or 0.0 for value in entry.values])
+        return joules, series
+
+    def _step(self, name: str, before: _Sample, after: _Sample) -> float | None:
+        """Joules between two samples; a counter may wrap around once."""
+        if name not in before.joules or name not in after.joules:
+            return None
+        used, wraps_at = after.joules[name] - before.joules[name], self._wraps[name]
+        if used < 0 and wraps_at:
+            used += wraps_at
+        return used if used >= 0 else None
+
+
+def _level(sample: _Sample, name: str) -> float | None:
+    return sample.levels[name][1] if name in sample.levels else None
+
+
+def _integral(times: list[float], values: list[float]) -> float:
+    """Trapezoidal rule: joules out of watts.
+
+    >>> _integral([0.0, 1.0, 3.0], [2.0, 4.0, 4.0])
+    11.0
+    """
+    pairs = zip(zip(times, values, strict=True), zip(times[1:], values[1:], strict=True), strict=False)
+    return sum((right - left) * (low + high) / 2 for (left, low), (right, high) in pairs)

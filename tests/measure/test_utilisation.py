@@ -1,0 +1,107 @@
+from itertools import count
+
+import pytest
+
+from edgerig.measure.utilisation import FASTEST, MACHINE, MOST_SAMPLES, SHARE, Sampler
+
+
+class Clock:
+    """Seconds that a test sets; each reading within a sample costs ``cost``."""
+
+    def __init__(self, cost=0.0):
+        self.now, self.cost = 100.0, cost
+
+    def __call__(self):
+        self.now += self.cost
+        return self.now
+
+
+def by_name(utilisation):
+    return {series.name: series for series in utilisation.series}
+
+
+def test_machine_that_tells_nothing_has_reasons_and_no_zeros(tmp_path):
+    utilisation = Sampler(root=tmp_path, clock=Clock()).finish(3)
+    assert set(by_name(utilisation)) == {"CPU load of the process"}
+    assert set(utilisation.unavailable) >= {MACHINE, "memory", "clock frequency", "power", "temperature"}
+    assert all(utilisation.unavailable.values())
+    assert utilisation.joules == {}
+
+
+def test_samples_follow_the_sensors_and_energy_is_the_integral_of_power(put, tmp_path):
+    clock = Clock()
+    put("sys/class/hwmon/hwmon0/name", "ina219")
+    put("sys/class/hwmon/hwmon0/power1_input", "2000000")
+    put("sys/class/hwmon/hwmon0/temp1_input", "40000")
+    put("proc/self/status", "VmRSS:\t 100 kB\n")
+    sampler = Sampler(10, tmp_path, clock)
+    clock.now += 1.0
+    put("sys/class/hwmon/hwmon0/power1_input", "4000000")
+    assert sampler.tick(60)
+    clock.now += 2.0
+    utilisation = sampler.finish(110)
+    series = by_name(utilisation)
+    assert utilisation.seconds == (0.0, 1.0, 3.0)
+    assert series["power/ina219 power1"].values == (2.0, 4.0, 4.0)
+    assert series["temperature/ina219 temp1"].values == (40.0,) * 3
+    assert series["memory"].values == (102400.0,) * 3
+    assert utilisation.joules == {"ina219 power1": 3.0 + 8.0}
+    assert utilisation.inferences == 100
+
+
+def test_rapl_counter_gives_power_and_energy_over_a_wrap_around(put, tmp_path):
+    clock = Clock()
+    zone = "sys/class/powercap/intel-rapl:0/"
+    put(zone + "name", "package-0")
+    put(zone + "max_energy_range_uj", "10000000")
+    put(zone + "energy_uj", "9000000")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    clock.now += 2.0
+    put(zone + "energy_uj", "1000000")
+    utilisation = sampler.finish(4)
+    assert utilisation.joules == {"package-0": 2.0}
+    assert by_name(utilisation)["power/package-0"].values == (None, 1.0)
+    assert "power" not in utilisation.unavailable
+
+
+def test_load_of_the_machine_is_a_share_of_all_its_cores(put, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("time.process_time", count(0.0, 0.01).__next__)
+    clock = Clock()
+    put("proc/stat", "cpu 0 0 0 0 0 0 0 0 0 0\n")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    clock.now += 1.0
+    put("proc/stat", "cpu 200 0 0 0 0 0 0 0 0 0\n")  # 2 s of work in 1 s
+    assert by_name(sampler.finish(1))[MACHINE].values == (None, pytest.approx(0.5))
+
+
+def test_counter_of_the_machine_that_stands_still_is_no_load_of_0(put, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.process_time", count(0.0, 1.0).__next__)
+    put("proc/stat", "cpu 0 0 0 0 0 0 0 0 0 0\n")
+    utilisation = Sampler(root=tmp_path, clock=Clock()).finish(1)
+    assert MACHINE not in by_name(utilisation)
+    assert "less work than this process alone" in utilisation.unavailable[MACHINE]
+
+
+def test_sampler_that_is_dear_waits_so_long_that_it_keeps_to_its_share(tmp_path):
+    clock = Clock(cost=0.05)  # what a sample takes: one step from its begin to its end
+    sampler = Sampler(root=tmp_path, clock=clock)
+    clock.cost, samples = 0.0, 0
+    for _ in range(1000):
+        clock.now += 0.1
+        samples += sampler.tick(0)
+    assert samples == 100 // (0.05 / SHARE)
+    assert sampler.finish(0).interval == pytest.approx(0.05 / SHARE)
+
+
+def test_long_round_is_thinned_out_and_sampled_more_slowly(tmp_path):
+    clock = Clock()
+    sampler = Sampler(root=tmp_path, clock=clock)
+    for _ in range(4 * MOST_SAMPLES):
+        clock.now += FASTEST
+        sampler.tick(0)
+    utilisation = sampler.finish(0)
+    assert len(utilisation.seconds) <= MOST_SAMPLES
+    assert utilisation.interval >= 4 * FASTEST
+    assert utilisation.seconds[0] == 0.0
+    assert utilisation.seconds[-1] == pytest.approx(4 * MOST_SAMPLES * FASTEST)
