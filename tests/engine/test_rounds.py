@@ -18,6 +18,7 @@ from edgerig.engine import context
 from edgerig.errors import InferenceError, Interrupted, UsageError
 from edgerig.measure.intervals import round_interval
 from edgerig.measure.kinds import Measurement
+from edgerig.measure.utilisation import Utilisation
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import CellResult, RunResult
 from edgerig.testing import networks
@@ -99,6 +100,16 @@ def test_the_raw_times_of_each_round_are_kept_and_the_figures_are_theirs(
         steady = number(cell.latency.steady)
         assert rate.value == pytest.approx(1 / steady.value)
         assert rate.high is None or rate.high == pytest.approx(1 / (steady.low or 0))
+
+
+def test_each_round_has_the_samples_of_its_own_process(three: tuple[RunResult, Bundle, list[Path]]) -> None:
+    for cell in three[1].result().cells:
+        for entry in cell.rounds:
+            assert isinstance(entry.utilisation, Utilisation), entry.utilisation
+            assert entry.steady is not None
+            assert entry.utilisation.inferences == entry.steady.n
+            assert len(entry.utilisation.seconds) >= 2
+            assert entry.utilisation.seconds[-1] <= entry.seconds
 
 
 def test_load_first_inference_and_memory_are_distributions_too(three: tuple[RunResult, Bundle, list[Path]]) -> None:

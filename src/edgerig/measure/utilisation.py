@@ -20,7 +20,7 @@ from edgerig.measure.memory import current_rss
 from edgerig.measure.power import energy_counters, kernel_sensors
 
 #: Seconds between two samples at first; the sampler slows down where a sample is dear or the round is long.
-FASTEST = 0.2
+FASTEST = 0.1
 #: Largest share of the time that sampling may take.
 SHARE = 0.01
 #: Samples that are kept: at this number every second one is dropped, and the interval doubles.

@@ -46,6 +46,7 @@ from edgerig.report.row import (
     warnings,
 )
 from edgerig.report.tables import Column, if_any, if_known
+from edgerig.report.utilisation import energy_of
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
 
 
@@ -94,6 +95,7 @@ VARIANTS: tuple[Column[Row], ...] = (
     Column("size", lambda row: number(row.cell.artifact.size, "B", detail="size of the deployed file"), rank=1),
     Column("peak RSS", memory("peak_rss"), key="peak_rss", rank=4, terminal=terminal_megabytes),
     Column("arena", memory("arena"), if_known),
+    Column("energy", lambda row: energy_of(row.cell), if_known),
     Column("warnings", warnings, pages=("text", "csv")),
 )
 

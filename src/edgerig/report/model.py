@@ -191,6 +191,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     cycles: Figure | None = None
     firmware: FirmwareView | None = None
     rounds: Curve | None = None
+    utilisation: tuple[View, ...] = ()
+    utilisation_notes: tuple[str, ...] = ()
 
 
 class SizeRow(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ from edgerig.report.row import Row
 from edgerig.report.timing import times_of
 from edgerig.report.under_load import load_quantities
 from edgerig.report.units import compact, exact, percent, show
+from edgerig.report.utilisation import energy_of, utilisation_notes, utilisation_views
 from edgerig.report.values import Fact, Figure, NamedFigure
 from edgerig.report.views import fit
 from edgerig.results.types import CellResult, DatasetInfo
@@ -132,7 +133,7 @@ def build_variant(context: VariantContext) -> Variant:
             )
             for name, value in cell.memory.items()
         ),
-        energy=_energy(cell),
+        energy=figure(energy_of(cell)),
         metrics=tuple(
             Metric(metric.name, metric_figure(metric, cell), metric.higher_is_better) for metric in cell.quality.metrics
         ),
@@ -150,6 +151,8 @@ def build_variant(context: VariantContext) -> Variant:
         preprocessing=preprocessing_facts(cell.artifact.preprocessing),
         instructions=context.figures["instructions"],
         rounds=round_curve(cell),
+        utilisation=context.fit(utilisation_views(cell)),
+        utilisation_notes=utilisation_notes(cell),
         cycles=counted(cell.cycles, build_warnings(cell)),
         firmware=firmware_view(cell),
     )
@@ -161,15 +164,6 @@ def _no_times(cell: CellResult) -> str:
     if not has_samples(cell):
         return "a model tells one time for the code that ran, not a spread of measured ones"
     return "the bundle holds no raw samples of this cell"
-
-
-def _energy(cell: CellResult) -> Figure:
-    """Energy of one inference: listed in every report, so that its absence is no oversight."""
-    if cell.under_load:
-        return figure(cell.under_load.energy)
-    if kind_of(cell) not in (None, "measured"):
-        return unavailable("an emulator uses the host's energy, not the board's")
-    return unavailable("no power meter was read during this run")
 
 
 def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:

@@ -1,0 +1,130 @@
+"""The device's load, memory and power over time in the report, and the energy of an inference."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from edgerig.engine.figures import summed_up
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.stats import summarize
+from edgerig.measure.utilisation import Series, Utilisation
+from edgerig.report import build_report, render
+from edgerig.report.load import load_bundle
+from edgerig.report.utilisation import energy_of, utilisation_notes, utilisation_views
+from edgerig.results.types import CellResult, Round
+from edgerig.rig.types import Measure
+
+HOSTILE = "<script>alert(1)</script>"
+SECONDS = (0.0, 0.1, 0.2, 0.3, 0.4)
+
+
+def sampled(joules: float = 2.0, **changes: Any) -> Utilisation:
+    whole = Utilisation(
+        seconds=SECONDS,
+        series=(
+            Series("CPU load of the process", "1", (None, 1.0, 1.0, 1.0, 1.0)),
+            Series("memory", "B", (1e6,) * 5),
+            Series("power/VDD_IN", "W", (5.0,) * 5),
+        ),
+        unavailable={"temperature": "no sensor tells the temperature"},
+        sampling_seconds=0.004,
+        cpu_seconds=0.003,
+        inferences=100,
+        joules={"VDD_IN": joules, "VDD_CPU": joules / 4},
+    )
+    return replace(whole, **changes)
+
+
+@pytest.fixture
+def with_rounds(make: Any) -> Any:
+    """A bundle's loaded run whose first cell has a round for each utilisation."""
+
+    def build(*entries: Any) -> Any:
+        run = make.run(rows=make.DEMO[:1])
+        cell = run.result.cells[0]
+        times = run.samples[cell.id]["times_ns"]
+        rounds = tuple(
+            Round(
+                number=number,
+                started="2026-03-14T09:26:00+00:00",
+                seconds=1.0,
+                series="s",
+                load=cell.latency.load,
+                first=cell.latency.first,
+                steady=summarize(times * 1e-9),
+                memory=cell.memory,
+                machine=cell.machine,
+                machine_after=cell.machine_after,
+                utilisation=entry,
+            )
+            for number, entry in enumerate(entries, 1)
+        )
+        cell = summed_up(replace(cell, rounds=rounds), [times] * len(rounds), Measure(rounds=len(rounds)))
+        return msgspec.structs.replace(run, result=msgspec.structs.replace(run.result, cells=(cell,)))
+
+    return build
+
+
+def cell_of(run: Any) -> CellResult:
+    cell: CellResult = run.result.cells[0]
+    return cell
+
+
+def test_a_chart_for_each_unit_and_a_line_for_each_round(with_rounds: Any) -> None:
+    views = utilisation_views(cell_of(with_rounds(sampled(), sampled())))
+    assert [view.y.unit for view in views] == ["1", "B", "W"]
+    assert [line.name for line in views[1].lines] == ["memory, round 1", "memory, round 2"]
+    assert views[1].lines[0].x == SECONDS
+
+
+def test_notes_tell_the_cost_and_what_is_not_told(with_rounds: Any) -> None:
+    cost, missing = utilisation_notes(cell_of(with_rounds(sampled(), sampled())))
+    assert "10 samples" in cost
+    assert "1.00% of the time" in cost
+    assert missing == "No temperature: no sensor tells the temperature."
+
+
+def test_energy_is_that_of_the_outermost_rail_by_its_inferences_with_the_interval_between_rounds(
+    with_rounds: Any,
+) -> None:
+    energy = energy_of(cell_of(with_rounds(sampled(2.0), sampled(2.2), sampled(2.1))))
+    assert isinstance(energy, Measurement)
+    assert (energy.value, energy.unit, energy.n) == (pytest.approx(0.021), "J", 3)
+    assert energy.low is not None
+    assert energy.high is not None
+    assert energy.low < 0.021 < energy.high
+    assert "VDD_IN" in energy.method
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (sampled(joules=2.0, seconds=(0.0, 0.1), series=()), "too short"),
+        (sampled(inferences=0), "no inference"),
+        (replace(sampled(), joules={}, unavailable={"power": "no sensor tells the power"}), "no sensor tells"),
+        (Unavailable("a board has none"), "a board has none"),
+        (msgspec.UNSET, "no power meter was read"),
+    ],
+)
+def test_without_energy_there_is_a_reason_and_no_zero(with_rounds: Any, entry: Any, reason: str) -> None:
+    energy = energy_of(cell_of(with_rounds(entry)))
+    assert isinstance(energy, Unavailable)
+    assert reason in energy.reason
+
+
+def test_a_round_without_samples_does_not_stand_for_the_others(with_rounds: Any) -> None:
+    cell = cell_of(with_rounds(sampled(), Unavailable("it was lost")))
+    assert "No utilisation: it was lost." in utilisation_notes(cell)
+    assert isinstance(energy_of(cell), Measurement)
+
+
+def test_page_has_the_charts_and_the_column_and_escapes_names(with_rounds: Any, make: Any, tmp_path: Any) -> None:
+    entry = sampled(series=(Series(HOSTILE, "B", (1e6,) * 5),), unavailable={HOSTILE: HOSTILE})
+    saved = make.save(with_rounds(entry), tmp_path / "bundle")
+    report = build_report([saved])
+    page = render([load_bundle(saved)], "html")
+    assert "Memory over time" in page
+    assert HOSTILE not in page
+    assert "energy" in [heading.label for heading in report.table.headings]
