@@ -21,7 +21,7 @@ from edgerig.measure.power import energy_counters, kernel_sensors
 
 #: Seconds between two samples at first; the sampler slows down where a sample is dear or the round is long.
 FASTEST = 0.1
-#: Largest share of the time that sampling may take.
+#: Largest share of the time that sampling may take, beside the first and the last sample, which are always taken.
 SHARE = 0.01
 #: Samples that are kept: at this number every second one is dropped, and the interval doubles.
 MOST_SAMPLES = 256
