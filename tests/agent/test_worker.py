@@ -368,7 +368,7 @@ def test_utilisation_is_sampled_from_begin_to_end_and_only_then(client, header, 
     utilisation = client.utilisation("end")
     assert utilisation.inferences == 2
     assert len(utilisation.seconds) >= 2
-    assert {series.name for series in utilisation.series} >= {"CPU load of the process", "memory"}
+    assert {series.name for series in utilisation.series} >= {"CPU load of the process", "memory of the process"}
     assert 0 < utilisation.cpu_seconds <= utilisation.sampling_seconds + 0.01
     assert client.download_statistics().utilisation is None
     assert "anew" in client.utilisation("end").reason

@@ -11,7 +11,7 @@ import edgerig
 from edgerig.artifact import Origin, Preprocessing
 from edgerig.datasets.npz import Npz, NpzSettings
 from edgerig.engine import context as contexts
-from edgerig.engine import first_round
+from edgerig.engine import score
 from edgerig.engine.api import plan
 from edgerig.engine.context import CellContext
 from edgerig.engine.samples import EvaluationSamples, FloatReference
@@ -58,7 +58,7 @@ def test_host_time_that_an_earlier_session_took_is_no_zero(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(first_round, "tell_output", stopped)
+        patch.setattr(score, "tell_output", stopped)
         with pytest.raises(Interrupted):
             run(model, data, out)
     result = run(model, data, out, resume=True)

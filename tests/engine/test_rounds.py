@@ -17,10 +17,11 @@ import edgerig
 from edgerig.engine import context
 from edgerig.errors import InferenceError, Interrupted, UsageError
 from edgerig.measure.intervals import round_interval
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.utilisation import Utilisation
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import CellResult, RunResult
+from edgerig.targets.remote.session import WireSession
 from edgerig.testing import networks
 from edgerig.testing.faults import NAME as FAULTY
 
@@ -110,6 +111,18 @@ def test_each_round_has_the_samples_of_its_own_process(three: tuple[RunResult, B
             assert entry.utilisation.inferences == entry.steady.n
             assert len(entry.utilisation.seconds) >= 2
             assert entry.utilisation.seconds[-1] <= entry.seconds
+
+
+def test_without_utilisation_the_device_is_not_asked_and_the_rounds_say_so(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(WireSession, "begin_utilisation", asked.append)
+    result = edgerig.run(rig(net, rounds=2, utilisation=False), out=tmp_path / "out")
+    for entry in result.cells[0].rounds:
+        assert isinstance(entry.utilisation, Unavailable)
+        assert "`measure: {utilisation: false}`" in entry.utilisation.reason
+    assert asked == []
 
 
 def test_load_first_inference_and_memory_are_distributions_too(three: tuple[RunResult, Bundle, list[Path]]) -> None:

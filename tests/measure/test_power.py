@@ -4,7 +4,15 @@ import pytest
 
 from edgerig.measure import power
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.measure.power import Counter, energy_between, energy_counters, parse_nvidia_smi, sensors
+from edgerig.measure.power import (
+    Counter,
+    energy_counters,
+    joules_between,
+    kernel_sensors,
+    of_graphics,
+    parse_nvidia_smi,
+    sensors,
+)
 
 
 def watts(found):
@@ -118,15 +126,27 @@ def test_energy_between_two_moments_survives_the_counters_new_beginning(put, tmp
     rapl(put, "9000000", "1000000", wrap="10000000")
     before = energy_counters(tmp_path)
     rapl(put, "2000000", "4000000", wrap="10000000")
-    used = energy_between(before, energy_counters(tmp_path))
-    assert used["energy/package-0"].value == pytest.approx(3.0)
-    assert used["energy/package-0/core"].value == pytest.approx(3.0)
+    after = energy_counters(tmp_path)
+    assert joules_between(before["package-0"], after["package-0"]) == pytest.approx(3.0)
+    assert joules_between(before["package-0/core"], after["package-0/core"]) == pytest.approx(3.0)
 
 
 def test_counter_that_goes_backwards_without_saying_why_is_unavailable():
-    used = energy_between({"x": Counter(5.0, None)}, {"x": Counter(4.0, None), "new": Counter(1.0, None)})
-    assert isinstance(used["energy/x"], Unavailable)
-    assert "energy/new" not in used
+    assert isinstance(joules_between(Counter(5.0, None), Counter(4.0, None)), Unavailable)
+    assert joules_between(Counter(4.0, None), Counter(5.0, None)) == 1.0
+
+
+def test_power_of_a_graphics_card_is_told_apart(put, tmp_path):
+    put("sys/class/hwmon/hwmon0/name", "amdgpu")
+    put("sys/class/hwmon/hwmon0/power1_average", "30000000")
+    put("sys/class/hwmon/hwmon0/power1_label", "PPT")
+    put("sys/class/hwmon/hwmon1/name", "ina219")
+    put("sys/class/hwmon/hwmon1/power1_input", "5000000")
+    known = kernel_sensors(tmp_path)
+    assert {name: of_graphics(quantity) for name, quantity in known.items() if name.startswith("power/")} == {
+        "power/PPT": True,
+        "power/ina219 power1": False,
+    }
 
 
 def test_rapl_that_only_root_may_read_says_so(put, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@ from itertools import count
 
 import pytest
 
-from edgerig.measure.utilisation import FASTEST, MACHINE, MOST_SAMPLES, SHARE, Sampler
+from edgerig.measure.utilisation import FASTEST, FREQUENCY, MACHINE, MEMORY, MOST_SAMPLES, SHARE, Sampler
 
 
 class Clock:
@@ -23,7 +23,7 @@ def by_name(utilisation):
 def test_machine_that_tells_nothing_has_reasons_and_no_zeros(tmp_path):
     utilisation = Sampler(root=tmp_path, clock=Clock()).finish(3)
     assert set(by_name(utilisation)) == {"CPU load of the process"}
-    assert set(utilisation.unavailable) >= {MACHINE, "memory", "clock frequency", "power", "temperature"}
+    assert set(utilisation.unavailable) >= {MACHINE, MEMORY, FREQUENCY, "power", "temperature"}
     assert all(utilisation.unavailable.values())
     assert utilisation.joules == {}
 
@@ -44,7 +44,7 @@ def test_samples_follow_the_sensors_and_energy_is_the_integral_of_power(put, tmp
     assert utilisation.seconds == (0.0, 1.0, 3.0)
     assert series["power/ina219 power1"].values == (2.0, 4.0, 4.0)
     assert series["temperature/ina219 temp1"].values == (40.0,) * 3
-    assert series["memory"].values == (102400.0,) * 3
+    assert series[MEMORY].values == (102400.0,) * 3
     assert utilisation.joules == {"ina219 power1": 3.0 + 8.0}
     assert utilisation.inferences == 100
 
@@ -53,14 +53,14 @@ def test_rapl_counter_gives_power_and_energy_over_a_wrap_around(put, tmp_path):
     clock = Clock()
     zone = "sys/class/powercap/intel-rapl:0/"
     put(zone + "name", "package-0")
-    put(zone + "max_energy_range_uj", "10000000")
-    put(zone + "energy_uj", "9000000")
+    put(zone + "max_energy_range_uj", "10000000000")
+    put(zone + "energy_uj", "9999000000")
     sampler = Sampler(root=tmp_path, clock=clock)
     clock.now += 2.0
     put(zone + "energy_uj", "1000000")
     utilisation = sampler.finish(4)
-    assert utilisation.joules == {"package-0": 2.0}
-    assert by_name(utilisation)["power/package-0"].values == (None, 1.0)
+    assert utilisation.joules == {"package-0": pytest.approx(2.0)}
+    assert by_name(utilisation)["power/package-0"].values == (None, pytest.approx(1.0))
     assert "power" not in utilisation.unavailable
 
 
@@ -100,8 +100,57 @@ def test_long_round_is_thinned_out_and_sampled_more_slowly(tmp_path):
     for _ in range(4 * MOST_SAMPLES):
         clock.now += FASTEST
         sampler.tick(0)
+    clock.now += FASTEST / 2
     utilisation = sampler.finish(0)
     assert len(utilisation.seconds) <= MOST_SAMPLES
     assert utilisation.interval >= 4 * FASTEST
     assert utilisation.seconds[0] == 0.0
-    assert utilisation.seconds[-1] == pytest.approx(4 * MOST_SAMPLES * FASTEST)
+    assert utilisation.seconds[-1] == pytest.approx((4 * MOST_SAMPLES + 0.5) * FASTEST)
+
+
+@pytest.mark.parametrize("ticks", range(MOST_SAMPLES - 3, MOST_SAMPLES + 2))
+def test_last_sample_ends_the_energy_as_it_ends_the_inferences(put, tmp_path, ticks):
+    """Whatever is thinned out, the window of both is the same. Every second sample alone would tell
+    no power, or twice as much."""
+    clock = Clock()
+    power = "sys/class/hwmon/hwmon0/power1_input"
+    put("sys/class/hwmon/hwmon0/name", "ina219")
+    put(power, "0")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    for number in range(1, ticks + 1):
+        clock.now += 1.0
+        put(power, "2000000" if number % 2 else "0")
+        assert sampler.tick(number)
+    clock.now += 1.0
+    put(power, "2000000" if ticks % 2 == 0 else "0")
+    utilisation = sampler.finish(ticks + 1)
+    assert utilisation.seconds[-1] == pytest.approx(ticks + 1)
+    assert utilisation.inferences == ticks + 1
+    assert utilisation.joules == {"ina219 power1": pytest.approx(ticks + 1)}
+
+
+def test_sensor_that_vanishes_in_the_middle_leaves_a_gap_and_no_energy(put, tmp_path):
+    clock = Clock()
+    put("sys/class/hwmon/hwmon0/name", "ina219")
+    put("sys/class/hwmon/hwmon0/power1_input", "2000000")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    clock.now += 1.0
+    (tmp_path / "sys/class/hwmon/hwmon0/power1_input").unlink()
+    sampler.tick(1)
+    clock.now += 1.0
+    put("sys/class/hwmon/hwmon0/power1_input", "2000000")
+    utilisation = sampler.finish(2)
+    assert by_name(utilisation)["power/ina219 power1"].values == (2.0, None, 2.0)
+    assert utilisation.joules == {}
+    assert "did not answer" in utilisation.unavailable["energy/ina219 power1"]
+
+
+def test_power_of_a_graphics_card_is_shown_and_is_no_energy_of_an_inference(put, tmp_path):
+    clock = Clock()
+    put("sys/class/hwmon/hwmon0/name", "amdgpu")
+    put("sys/class/hwmon/hwmon0/power1_average", "30000000")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    clock.now += 1.0
+    utilisation = sampler.finish(2)
+    assert by_name(utilisation)["power/amdgpu power1"].values == (30.0, 30.0)
+    assert utilisation.joules == {}

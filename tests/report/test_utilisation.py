@@ -12,7 +12,8 @@ from edgerig.measure.stats import summarize
 from edgerig.measure.utilisation import Series, Utilisation
 from edgerig.report import build_report, render
 from edgerig.report.load import load_bundle
-from edgerig.report.utilisation import energy_of, utilisation_notes, utilisation_views
+from edgerig.report.utilisation import utilisation_notes, utilisation_views
+from edgerig.results.energy import energy_of
 from edgerig.results.types import CellResult, Round
 from edgerig.rig.types import Measure
 
@@ -104,6 +105,7 @@ def test_energy_is_that_of_the_outermost_rail_by_its_inferences_with_the_interva
         (sampled(joules=2.0, seconds=(0.0, 0.1), series=()), "too short"),
         (sampled(inferences=0), "no inference"),
         (replace(sampled(), joules={}, unavailable={"power": "no sensor tells the power"}), "no sensor tells"),
+        (replace(sampled(), joules={}, unavailable={"energy/VDD_IN": "it was lost"}), "VDD_IN: it was lost"),
         (Unavailable("a board has none"), "a board has none"),
         (msgspec.UNSET, "no power meter was read"),
     ],

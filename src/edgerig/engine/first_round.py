@@ -9,8 +9,6 @@ import msgspec
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact
-from edgerig.datasets.input_fit import InputFit, judge_fit, summarize_fit
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import as_modelled, summed_up, times_of
@@ -19,6 +17,7 @@ from edgerig.engine.passing import HostTime
 from edgerig.engine.prepare import now
 from edgerig.engine.samples import the_input
 from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
+from edgerig.engine.score import score
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import NANOSECOND, Steady, digest_of, first_inputs, probe_count, steady_pass
 from edgerig.errors import AnswerError, InferenceError
@@ -34,17 +33,9 @@ from edgerig.results.scenario import BatchAgreement, Offline
 from edgerig.results.types import CellResult, Latency, Round
 from edgerig.rig.types import Measure
 from edgerig.targets.base import LoadReport, Session
-from edgerig.tasks.base import Reference
-from edgerig.tasks.judgement import Agreement, Quality
 
 Array = NDArray[Any]
 Layers = tuple[LayerTime, ...] | Unavailable
-
-#: Instead of a quality, of a network that was built and not trained.
-NOT_TRAINED = (
-    "The network was not trained (epochs: 0): its answers mean nothing, so no quality is told. Times, size and memory "
-    "are those of a trained one."
-)
 
 
 class _FirstPass(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +76,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     started, begin, sleep, artifact = now(), time.perf_counter(), SleepWatch(), context.artifact
     done = _run(context)
     slept = sleep.slept()
-    quality, agreement, fit = _score(context, done.steady)
+    quality, agreement, fit = score(context, done.steady)
     alike = agreement_with_own_batch(context, done.steady.kept.get("scores"))
     odd = doubts_of(alike, the_input(context.artifact).batch)
     round_ = Round(
@@ -174,11 +165,11 @@ def _run(context: CellContext) -> _FirstPass:
         first_ns = deployment.first(inputs)
         report = deployment.session.load_report
         deployment.warm_up(inputs)
-        deployment.ask("before the samples", begin_utilisation)
+        deployment.ask("before the samples", lambda session: begin_utilisation(session, measure.utilisation))
         with context.progress.task(context.cell.id, len(samples)) as task:
             reference = context.reference.of_samples
             steady = steady_pass(deployment, journal, samples, reference, measure.round_seconds, task.advance)
-        utilisation = deployment.ask("after the samples", utilisation_of)
+        utilisation = deployment.ask("after the samples", lambda session: utilisation_of(session, measure.utilisation))
         waiting = waited(deployment.longest_wait)
         counts, firmware = deployment.session.counts(), deployment.session.firmware()
         model = deployment.session.time_model()
@@ -232,37 +223,6 @@ def _transport(session: Session, inputs: Array, measure: Measure) -> Quantity:
     if not measure.transport_samples:
         return Unavailable("measuring the transport was switched off")
     return session.transport([inputs], measure.transport_samples)
-
-
-def _score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Unavailable, InputFit | None]:
-    """Quality of the outputs against the labels, and agreement with the float model."""
-    samples, reference = context.samples, context.reference
-    task = samples.task.with_choice(reference.choice)
-    fit = summarize_fit(steady.fit, the_input(context.artifact))
-    quality = tell_output(task.judge(steady.kept, samples.samples), context.artifact)
-    agreement: Agreement | Unavailable
-    if isinstance(reference.predictions, Unavailable):
-        agreement = reference.predictions
-    else:
-        known = Reference(reference.source, reference.predictions)
-        agreement = task.compare(steady.kept, known, samples.samples, context.measure.pictures)
-    unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
-    if quality.metrics:
-        quality = replace(quality, warnings=(*unfit, *quality.warnings))
-    if isinstance(agreement, Agreement):
-        agreement = replace(agreement, warnings=(*unfit, *agreement.warnings))
-    if context.artifact.untrained:
-        quality = Quality(samples=quality.samples, warnings=(NOT_TRAINED,))
-    return quality, agreement, fit
-
-
-def tell_output(quality: Quality, artifact: Artifact) -> Quality:
-    """``quality`` with the name of the scored output, where the network has several."""
-    names = [spec.name for spec in artifact.outputs]
-    others = [name for index, name in enumerate(names) if index != artifact.judged_output]
-    if not others and not artifact.left_out:
-        return quality
-    return replace(quality, output=names[artifact.judged_output], others=(*others, *artifact.left_out))
 
 
 def _latency(round_: Round, done: _FirstPass, batch: int) -> Latency:

@@ -89,9 +89,9 @@ def _run(context: CellContext, result: CellResult) -> tuple[Round, NDArray[np.in
         first_ns = deployment.first(inputs)
         report = deployment.session.load_report
         deployment.warm_up(inputs)
-        deployment.ask("before the samples", begin_utilisation)
+        deployment.ask("before the samples", lambda session: begin_utilisation(session, measure.utilisation))
         times_ns, outputs = _repeat(deployment, inputs, context, result)
-        utilisation = deployment.ask("after the samples", utilisation_of)
+        utilisation = deployment.ask("after the samples", lambda session: utilisation_of(session, measure.utilisation))
         waiting = waited(deployment.longest_wait)
         memory = deployment.ask("while its memory was read", memory_of)
         machine_after = deployment.ask("at the end", machine_of)

@@ -11,6 +11,9 @@ from edgerig.measure.utilisation import Utilisation
 from edgerig.targets.base import Session
 from edgerig.text import one_line
 
+#: Instead of samples, where the user wants none.
+NOT_SAMPLED = Unavailable("sampling was switched off (`measure: {utilisation: false}`)")
+
 
 def memory_of(session: Session) -> dict[str, Quantity]:
     """Bytes by name, or why there are none."""
@@ -28,14 +31,17 @@ def machine_of(session: Session) -> MachineState:
         return unknown_machine(one_line(error.message, 200))
 
 
-def begin_utilisation(session: Session) -> None:
-    """Let the device sample itself; one that cannot says so at the end."""
-    with contextlib.suppress(AnswerError):
-        session.begin_utilisation()
+def begin_utilisation(session: Session, wanted: bool) -> None:
+    """Let the device sample itself, if that is wanted; one that cannot says so at the end."""
+    if wanted:
+        with contextlib.suppress(AnswerError):
+            session.begin_utilisation()
 
 
-def utilisation_of(session: Session) -> Utilisation | Unavailable:
+def utilisation_of(session: Session, wanted: bool) -> Utilisation | Unavailable:
     """The samples since `begin_utilisation`; unavailable if there are none or the answer is impossible."""
+    if not wanted:
+        return NOT_SAMPLED
     try:
         return session.end_utilisation()
     except AnswerError as error:

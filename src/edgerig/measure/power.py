@@ -22,6 +22,8 @@ from edgerig.measure.linux import PLAUSIBLE_C, read, read_int
 MICRO, MILLI = 1e-6, 1e-3
 _SMI_FIELDS = "index,name,power.draw,temperature.gpu"
 _SMI_SECONDS = 5.0
+#: Chips of hwmon that are drivers of graphics cards.
+_GRAPHICS = ("amdgpu", "nouveau", "i915", "xe")
 
 
 def sensors(root: Path = Path("/")) -> dict[str, Quantity]:
@@ -77,21 +79,23 @@ def energy_counters(root: Path = Path("/")) -> dict[str, Counter]:
     return counters
 
 
-def energy_between(before: dict[str, Counter], after: dict[str, Counter]) -> dict[str, Quantity]:
-    """Joules from ``before`` to ``after``; one wrap-around of a counter is taken into account."""
-    quantities: dict[str, Quantity] = {}
-    for name, now in after.items():
-        if name not in before:
-            continue
-        used = now.joules - before[name].joules
-        if used < 0 and now.wraps_at:
-            used += now.wraps_at
-        quantities[f"energy/{name}"] = (
-            _measured(used, "J", "difference of RAPL's energy_uj")
-            if used >= 0
-            else Unavailable("the counter went backwards, and does not say where it begins again")
-        )
-    return quantities
+def joules_between(before: Counter, after: Counter) -> float | Unavailable:
+    """Joules from ``before`` to ``after`` of one counter; one wrap-around is taken into account.
+
+    >>> joules_between(Counter(9.0, 10.0), Counter(1.0, 10.0))
+    2.0
+    """
+    used = after.joules - before.joules
+    if used < 0 and after.wraps_at:
+        used += after.wraps_at
+    if used < 0:
+        return Unavailable("its counter went backwards, and does not say where it begins again")
+    return used
+
+
+def of_graphics(quantity: Measurement) -> bool:
+    """Whether a power is that of a graphics card, which is no part of what a processor's inference takes."""
+    return quantity.method.split(" ")[1:2] in ([chip] for chip in _GRAPHICS)
 
 
 def _hwmon(root: Path) -> Iterator[tuple[str, Quantity]]:

@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 
 from edgerig.measure import linux
+from edgerig.measure.energy import EnergyMeter, rails_of
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.memory import current_rss
-from edgerig.measure.power import energy_counters, kernel_sensors
+from edgerig.measure.power import energy_counters, kernel_sensors, of_graphics
 
 #: Seconds between two samples at first; the sampler slows down where a sample is dear or the round is long.
 FASTEST = 0.1
@@ -25,7 +26,8 @@ FASTEST = 0.1
 SHARE = 0.01
 #: Samples that are kept: at this number every second one is dropped, and the interval doubles.
 MOST_SAMPLES = 256
-PROCESS, MACHINE, MEMORY, FREQUENCY = "CPU load of the process", "CPU load of the machine", "memory", "clock frequency"
+PROCESS, MACHINE = "CPU load of the process", "CPU load of the machine"
+MEMORY, FREQUENCY = "memory of the process", "clock of the first core"
 #: Least CPU time, in seconds, after which a machine's counter that has not moved is taken to be broken.
 _NOTICEABLE = 0.1
 
@@ -47,13 +49,13 @@ class Utilisation(msgspec.Struct, frozen=True, kw_only=True, tag="utilisation", 
 
     Attributes:
         seconds: When each sample was taken, since the first; increasing.
-        series: By name: the loads, ``memory``, ``clock frequency``, ``temperature/NAME``, ``power/NAME``.
-        unavailable: Name to reason, for what the device does not tell.
+        series: By name: the loads, the process's memory, the first core's clock, ``temperature/NAME``, ``power/NAME``.
+        unavailable: Name to reason, for what the device does not tell; ``energy/RAIL`` where that was lost.
         sampling_seconds: Time that all samples together took, outside of timed inferences.
         cpu_seconds: CPU time of the sampling thread for them.
         interval: Seconds between samples that the sampler aimed at in the end.
         inferences: Inferences from the first sample to the last.
-        joules: Energy from the first sample to the last, by rail. Rails may overlap; they are not to be added up.
+        joules: Energy from the first sample to the last, by rail as `edgerig.measure.energy.rails_of` has them.
     """
 
     seconds: tuple[float, ...]
@@ -67,7 +69,7 @@ class Utilisation(msgspec.Struct, frozen=True, kw_only=True, tag="utilisation", 
 
 
 class _Sample(msgspec.Struct, frozen=True):
-    """Raw readings of one moment; counters where the result has rates."""
+    """Raw readings of one moment; counters where the result has rates. ``joules``: since the first sample, by rail."""
 
     time: float
     inferences: int
@@ -94,7 +96,8 @@ class Sampler:
         self._spent = self._cpu = 0.0
         self._interval, self._due = FASTEST, 0.0
         self._unavailable: dict[str, str] = {}
-        self._wraps: dict[str, float | None] = {}
+        self._meter = EnergyMeter()
+        self._counted: dict[str, None] = {}
         self.tick(inferences, force=True)
 
     def tick(self, inferences: int, *, force: bool = False) -> bool:
@@ -103,10 +106,11 @@ class Sampler:
         if begin < self._due and not force:
             return False
         cpu = time.thread_time()
-        self._samples.append(self._read(begin, inferences))
+        # Thinned out before it grows, so that the last sample, where energy and inferences end, always stays.
         if len(self._samples) >= MOST_SAMPLES:
             del self._samples[1::2]
             self._interval *= 2
+        self._samples.append(self._read(begin, inferences))
         end = self._clock()
         self._spent += end - begin
         self._cpu += time.thread_time() - cpu
@@ -119,22 +123,25 @@ class Sampler:
         self.tick(inferences, force=True)
         samples = self._samples
         start = samples[0]
-        names = {name: unit for sample in samples for name, (unit, _) in sample.levels.items()}
-        levels = [Series(name, unit, tuple(_level(sample, name) for sample in samples)) for name, unit in names.items()]
-        series = [Series(PROCESS, "1", self._rates(lambda sample: sample.process)), *self._machine(), *levels]
-        joules, power = self._energy({entry.name: entry for entry in levels})
-        series += power
+        levels = {name: unit for sample in samples for name, (unit, _) in sample.levels.items()}
+        series = (
+            Series(PROCESS, "1", self._rates(lambda sample: sample.process)),
+            *self._machine(),
+            *(Series(name, unit, tuple(_level(sample, name) for sample in samples)) for name, unit in levels.items()),
+            *(Series(f"power/{rail}", "W", self._power(rail)) for rail in self._counted),
+        )
         shown = {entry.name.partition("/")[0] for entry in series}
         missing = {name: reason for name, reason in self._unavailable.items() if name not in shown}
+        missing |= {f"energy/{rail}": reason for rail, reason in self._meter.lost.items()}
         return Utilisation(
             seconds=tuple(sample.time - start.time for sample in samples),
-            series=tuple(series),
+            series=series,
             unavailable=missing,
             sampling_seconds=self._spent,
             cpu_seconds=self._cpu,
             interval=self._interval,
             inferences=inferences - start.inferences,
-            joules=joules,
+            joules=rails_of(self._meter.joules, self._meter.lost),
         )
 
     def _read(self, now: float, inferences: int) -> _Sample:
@@ -149,21 +156,29 @@ class Sampler:
             levels[FREQUENCY] = ("Hz", frequency)
         else:
             self._unavailable[FREQUENCY] = "the machine has no cpufreq that tells the current frequency"
+        watts: dict[str, float] = {}
         for name, quantity in kernel_sensors(self._root).items():
+            kind, _, rail = name.partition("/")
             if isinstance(quantity, Unavailable):
                 self._unavailable[name] = quantity.reason
-            elif not name.startswith("energy/"):
+            elif kind != "energy":
                 levels[name] = (quantity.unit, quantity.value)
+                if kind == "power" and not of_graphics(quantity):
+                    watts[rail] = quantity.value
         counters = energy_counters(self._root)
-        self._wraps |= {name: counter.wraps_at for name, counter in counters.items()}
-        joules = {name: counter.joules for name, counter in counters.items()}
+        self._counted |= dict.fromkeys(rail for rail in counters if f"power/{rail}" not in levels)
+        self._meter.read(now, counters, watts)
         busy, _ = linux.busy_seconds(self._root)
-        return _Sample(now, inferences, time.process_time(), busy, levels, joules)
+        return _Sample(now, inferences, time.process_time(), busy, levels, self._meter.joules)
+
+    def _power(self, rail: str) -> tuple[float | None, ...]:
+        """Watts of a rail that counts joules."""
+        return self._rates(lambda sample: sample.joules.get(rail))
 
     def _rates(self, counter: Callable[[_Sample], float | None]) -> tuple[float | None, ...]:
         """The increase of a counter per second, over the time up to each sample; None for the first."""
         rates: list[float | None] = [None]
-        for before, after in zip(self._samples, self._samples[1:], strict=False):
+        for before, after in pairwise(self._samples):
             low, high, span = counter(before), counter(after), after.time - before.time
             rates.append((high - low) / span if low is not None and high is not None and span > 0 else None)
         return tuple(rates)
@@ -182,43 +197,6 @@ class Sampler:
         values = tuple(None if rate is None else rate / cores for rate in self._rates(lambda sample: sample.machine))
         return [Series(MACHINE, "1", values)]
 
-    def _energy(self, levels: dict[str, Series]) -> tuple[dict[str, float], list[Series]]:
-        """Joules by rail, and the power of rails that have a counter instead of a meter."""
-        joules: dict[str, float] = {}
-        series = []
-        times = [sample.time for sample in self._samples]
-        for name in dict.fromkeys(name for sample in self._samples for name in sample.joules):
-            steps = [self._step(name, *pair) for pair in zip(self._samples, self._samples[1:], strict=False)]
-            known = [step for step in steps if step is not None]
-            if known and len(known) == len(steps):
-                joules[name] = sum(known)
-            spans = [after - before for before, after in pairwise(times)]
-            watts = [s / t if s is not None and t > 0 else None for s, t in zip(steps, spans, strict=True)]
-            series.append(Series(f"power/{name}", "W", (None, *watts)))
-        for name, entry in levels.items():
-            if name.startswith("power/") and len(times) > 1 and None not in entry.values:
-                joules[name.removeprefix("power/")] = _integral(times, [value or 0.0 for value in entry.values])
-        return joules, series
-
-    def _step(self, name: str, before: _Sample, after: _Sample) -> float | None:
-        """Joules between two samples; a counter may wrap around once."""
-        if name not in before.joules or name not in after.joules:
-            return None
-        used, wraps_at = after.joules[name] - before.joules[name], self._wraps[name]
-        if used < 0 and wraps_at:
-            used += wraps_at
-        return used if used >= 0 else None
-
 
 def _level(sample: _Sample, name: str) -> float | None:
     return sample.levels[name][1] if name in sample.levels else None
-
-
-def _integral(times: list[float], values: list[float]) -> float:
-    """Trapezoidal rule: joules out of watts.
-
-    >>> _integral([0.0, 1.0, 3.0], [2.0, 4.0, 4.0])
-    11.0
-    """
-    pairs = zip(zip(times, values, strict=True), zip(times[1:], values[1:], strict=True), strict=False)
-    return sum((right - left) * (low + high) / 2 for (left, low), (right, high) in pairs)

@@ -46,8 +46,8 @@ from edgerig.report.row import (
     warnings,
 )
 from edgerig.report.tables import Column, if_any, if_known
-from edgerig.report.utilisation import energy_of
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
+from edgerig.results.energy import energy_of
 
 
 def board_columns(index: int, name: str) -> tuple[Column[tuple[Variant, FirmwareView]], ...]:

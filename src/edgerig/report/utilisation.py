@@ -1,20 +1,13 @@
-"""Shows what the device did while a cell ran: load, memory, clock, temperature and power over time, and energy."""
+"""Shows what the device did while a cell ran: load, memory, clock, temperature and power over time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import msgspec
-
-from edgerig.measure.intervals import round_interval
-from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.measure.utilisation import Utilisation
+from edgerig.measure.kinds import Unavailable
 from edgerig.report.units import show
+from edgerig.results.energy import sampled_rounds
 from edgerig.results.types import CellResult
 from edgerig.views import Axis, Curve, Line
 
-#: Least samples of a round from which its energy is made: fewer tell the power of a moment.
-FEWEST = 5
 #: Title of the chart, and of its axis, by unit.
 _CHARTS = {
     "1": ("Load over time", "load"),
@@ -27,7 +20,7 @@ _CHARTS = {
 
 def utilisation_views(cell: CellResult) -> tuple[Curve, ...]:
     """A chart for each unit, with a line for each quantity and round; without samples, none."""
-    sampled = list(_sampled(cell))
+    sampled = sampled_rounds(cell)
     views = []
     for unit, (title, axis) in _CHARTS.items():
         lines = [
@@ -55,7 +48,7 @@ _NOTES = {
 
 def utilisation_notes(cell: CellResult) -> tuple[str, ...]:
     """What sampling cost, and what could not be sampled, in sentences; empty for a bundle from before."""
-    sampled = list(_sampled(cell))
+    sampled = sampled_rounds(cell)
     reasons = dict.fromkeys(
         f"No utilisation: {entry.utilisation.reason}."
         for entry in cell.rounds
@@ -75,48 +68,3 @@ def utilisation_notes(cell: CellResult) -> tuple[str, ...]:
         f"{show(cpu, 's')} of CPU time."
     )
     return (cost, *reasons)
-
-
-def energy_of(cell: CellResult) -> Quantity:
-    """Joules per inference: energy of the rail that tells most / inferences; median of the rounds with its interval.
-
-    Rails overlap; the one with most energy feeds the others. What else the machine does is in it, as is the time
-    between the inferences.
-    """
-    if cell.under_load:
-        return cell.under_load.energy
-    steady = cell.latency.steady
-    if isinstance(steady, Measurement) and steady.kind != "measured":
-        return Unavailable("an emulator uses the host's energy, not the board's")
-    sampled = [utilisation for _, utilisation in _sampled(cell)]
-    if not sampled:
-        reasons = [entry.utilisation.reason for entry in cell.rounds if isinstance(entry.utilisation, Unavailable)]
-        return Unavailable(reasons[0] if reasons else "no power meter was read during this run")
-    rails = [rail for rail in sampled[0].joules if all(rail in utilisation.joules for utilisation in sampled)]
-    if not rails:
-        return Unavailable(sampled[0].unavailable.get("power", "no sensor told its power in all rounds"))
-    if any(len(utilisation.seconds) < FEWEST for utilisation in sampled):
-        return Unavailable(
-            f"a round was too short for its power: fewer than {FEWEST} samples; a longer `measure.seconds` has more"
-        )
-    rail = max(rails, key=lambda name: sum(utilisation.joules[name] for utilisation in sampled))
-    each = [utilisation.joules[rail] / utilisation.inferences for utilisation in sampled if utilisation.inferences]
-    if not each:
-        return Unavailable("no inference ran while the power was sampled")
-    interval = round_interval(each)
-    return Measurement(
-        value=interval.value,
-        unit="J",
-        kind="measured",
-        n=len(each),
-        low=None if interval.low is None else max(0.0, interval.low),
-        high=interval.high,
-        method=f"energy of {rail} over the measured inferences / their number, whatever else it feeds",
-    )
-
-
-def _sampled(cell: CellResult) -> Iterator[tuple[int, Utilisation]]:
-    """Round numbers with their samples."""
-    for entry in cell.rounds:
-        if not isinstance(entry.utilisation, Unavailable | msgspec.UnsetType):
-            yield entry.number, entry.utilisation

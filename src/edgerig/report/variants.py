@@ -31,9 +31,10 @@ from edgerig.report.row import Row
 from edgerig.report.timing import times_of
 from edgerig.report.under_load import load_quantities
 from edgerig.report.units import compact, exact, percent, show
-from edgerig.report.utilisation import energy_of, utilisation_notes, utilisation_views
+from edgerig.report.utilisation import utilisation_notes, utilisation_views
 from edgerig.report.values import Fact, Figure, NamedFigure
 from edgerig.report.views import fit
+from edgerig.results.energy import energy_of
 from edgerig.results.types import CellResult, DatasetInfo
 from edgerig.views import View
 

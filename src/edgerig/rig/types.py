@@ -189,6 +189,13 @@ class Measure(Settings, frozen=True, kw_only=True):
     transport_samples: Annotated[
         int, Described(description="single round trips that measure the transport; 0 for none", ge=0)
     ] = 50
+    utilisation: Annotated[
+        bool,
+        Described(
+            description="have the device sample its load, memory, clock, temperature and power between inferences; it "
+            "takes at most 1 % of the time"
+        ),
+    ] = True
     patience: Annotated[
         float, Described(description="seconds to wait for a device that went away in mid-run; 0 for not at all", ge=0)
     ] = 30.0

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from edgerig.engine.load.energy import energy_per_inference
 from edgerig.engine.load.figures import load_round, percentiles, under_load_of, window_of
 from edgerig.engine.load.generator import Answers
 from edgerig.engine.load.warnings import doubts_about
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.measure.power import Counter
 from edgerig.results.under_load import LoadRound, Percentiles, Trial
 from edgerig.rig.types import Measure
 
@@ -63,16 +61,6 @@ def test_rounds_without_a_rate_have_no_figures_and_say_why() -> None:
     load = under_load_of([server(None), server(40.0), server(44.0)], measure, 1, "ticks")
     assert isinstance(load.rate, Measurement)
     assert (load.rate.value, load.holds) == (42.0, False)
-
-
-def test_energy_is_that_of_all_packages_through_a_wrap_around() -> None:
-    before = {"package-0": Counter(90.0, 100.0), "package-1": Counter(5.0, 100.0), "package-0/core": Counter(0, None)}
-    after = {"package-0": Counter(10.0, 100.0), "package-1": Counter(15.0, 100.0), "package-0/core": Counter(9, None)}
-    energy = energy_per_inference(before, after, 10)
-    assert isinstance(energy, Measurement)
-    assert (energy.value, energy.unit) == (3.0, "J")
-    assert isinstance(energy_per_inference({}, {}, 10), Unavailable)
-    assert isinstance(energy_per_inference(before, after, 0), Unavailable)
 
 
 def tail(seconds: float) -> Percentiles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import CHANCES, Deployment
 from edgerig.engine.later_round import SeriesChangedError
-from edgerig.engine.load.energy import energy_per_inference
 from edgerig.engine.load.figures import NANOSECOND, load_round, under_load_of, window_of
 from edgerig.engine.load.generator import MOST_REQUESTS, Answers, Send, closed_loop, open_loop
 from edgerig.engine.load.schedule import fewest_for, percentile_of, poisson_arrivals, rank_of
@@ -24,6 +24,7 @@ from edgerig.engine.samples import the_input
 from edgerig.engine.session_state import machine_of
 from edgerig.engine.steady import first_inputs
 from edgerig.errors import AnswerError, IncompatibleError, LeaseError, TargetError
+from edgerig.measure.energy import EnergyMeter, energy_per_inference, rails_of
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.pauses import SleepWatch
 from edgerig.measure.power import energy_counters
@@ -37,6 +38,8 @@ ALONE = 30
 FIRST_GUESS = 0.7
 #: Queue that the last arrivals of a trial may leave, as a share of its time, and in latencies of an idle session.
 LEFT_SHARE, LEFT_LATENCIES = 0.05, 4
+
+NO_COUNTER = "this machine has no energy counter of its processor that may be read (RAPL)"
 
 
 class UnderLoadRound(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,10 +118,10 @@ class _Load:
     def streams(self, number: int, alone: float) -> tuple[LoadRound, Answers]:
         """All sessions as fast as they answer."""
         count = len(self.sends)
-        before = energy_counters()
+        meter = _energy_meter()
         with self.context.progress.task(f"{self.context.cell.id} under load of {count} streams") as task:
             answers = closed_loop(self.sends, self.measure.load_seconds, ALONE * count, task.advance)
-        energy = self._energy(energy_per_inference(before, energy_counters(), len(answers.done)))
+        energy = self._energy(meter, len(answers.done))
         window = window_of(answers, count)
         return load_round(answers, count, window, number=number, alone=alone, energy=energy), answers
 
@@ -153,11 +156,11 @@ class _Load:
             over += bound is not None and latency > bound / NANOSECOND
             return measure.rate is None and over > allowed
 
-        before = energy_counters()
+        meter = _energy_meter()
         with self.context.progress.task(f"{self.context.cell.id} at {rate:.4g} arrivals a second", count) as task:
             patience = max(measure.load_seconds, 4 * (bound or 0.0))
             answers = open_loop(self.sends, arrivals, patience, hopeless, task.advance)
-        energy = self._energy(energy_per_inference(before, energy_counters(), len(answers.done)))
+        energy = self._energy(meter, len(answers.done))
         span, left = int(arrivals[-1]), int(answers.done.max() - arrivals[-1])
         kept_up = not answers.unanswered and left <= LEFT_SHARE * span + LEFT_LATENCIES * alone / NANOSECOND
         if bound is not None:
@@ -184,10 +187,20 @@ class _Load:
         tail = f", p{self.measure.percentile:g} {trial.tail:.4g} s" if trial.tail is not None else ""
         self.context.progress.log(f"{self.context.cell.id}: {trial.rate:.4g} arrivals a second: {verdict}{tail}")
 
-    def _energy(self, energy: Quantity) -> Quantity:
+    def _energy(self, meter: EnergyMeter, inferences: int) -> Quantity:
+        """Joules of an inference since ``meter`` began: of the processor's packages, on this machine."""
         if self.sessions[0].session.pid is None:
             return Unavailable("the power of a device elsewhere is not read during a run")
-        return energy
+        meter.read(time.perf_counter(), energy_counters(), {})
+        missing = next(iter(meter.lost.values()), "")
+        reason = f"of this machine's processor (RAPL), {missing}" if missing else NO_COUNTER
+        return energy_per_inference([(rails_of(meter.joules, meter.lost), inferences)], reason, "the time under load")
+
+
+def _energy_meter() -> EnergyMeter:
+    meter = EnergyMeter()
+    meter.read(time.perf_counter(), energy_counters(), {})
+    return meter
 
 
 @contextlib.contextmanager

@@ -1,0 +1,51 @@
+"""Judges what a cell's network answered: quality by the labels, agreement with its float model, fit of the input."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from edgerig.artifact import Artifact
+from edgerig.datasets.input_fit import InputFit, judge_fit, summarize_fit
+from edgerig.engine.context import CellContext
+from edgerig.engine.samples import the_input
+from edgerig.engine.steady import Steady
+from edgerig.measure.kinds import Unavailable
+from edgerig.tasks.base import Reference
+from edgerig.tasks.judgement import Agreement, Quality
+
+#: Instead of a quality, of a network that was built and not trained.
+NOT_TRAINED = (
+    "The network was not trained (epochs: 0): its answers mean nothing, so no quality is told. Times, size and memory "
+    "are those of a trained one."
+)
+
+
+def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Unavailable, InputFit | None]:
+    """Quality of the outputs against the labels, and agreement with the float model."""
+    samples, reference = context.samples, context.reference
+    task = samples.task.with_choice(reference.choice)
+    fit = summarize_fit(steady.fit, the_input(context.artifact))
+    quality = tell_output(task.judge(steady.kept, samples.samples), context.artifact)
+    agreement: Agreement | Unavailable
+    if isinstance(reference.predictions, Unavailable):
+        agreement = reference.predictions
+    else:
+        known = Reference(reference.source, reference.predictions)
+        agreement = task.compare(steady.kept, known, samples.samples, context.measure.pictures)
+    unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
+    if quality.metrics:
+        quality = replace(quality, warnings=(*unfit, *quality.warnings))
+    if isinstance(agreement, Agreement):
+        agreement = replace(agreement, warnings=(*unfit, *agreement.warnings))
+    if context.artifact.untrained:
+        quality = Quality(samples=quality.samples, warnings=(NOT_TRAINED,))
+    return quality, agreement, fit
+
+
+def tell_output(quality: Quality, artifact: Artifact) -> Quality:
+    """``quality`` with the name of the scored output, where the network has several."""
+    names = [spec.name for spec in artifact.outputs]
+    others = [name for index, name in enumerate(names) if index != artifact.judged_output]
+    if not others and not artifact.left_out:
+        return quality
+    return replace(quality, output=names[artifact.judged_output], others=(*others, *artifact.left_out))

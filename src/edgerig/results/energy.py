@@ -1,0 +1,53 @@
+"""Energy of an inference of a cell, where its device told its power."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgerig.measure.energy import energy_per_inference
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.measure.utilisation import Utilisation
+from edgerig.results.types import CellResult
+
+#: Least samples of a round from which its energy is made: fewer tell the power of a moment.
+FEWEST = 5
+
+
+def energy_of(cell: CellResult) -> Quantity:
+    """Joules of an inference: energy over the measured window / inferences in it; median of rounds, with its interval.
+
+    Under load it is that of the time under load. Rounds without samples do not count; if others have some, those stand
+    for the cell. What an emulator's host takes is no energy of the board.
+    """
+    if cell.under_load:
+        return cell.under_load.energy
+    steady = cell.latency.steady
+    if isinstance(steady, Measurement) and steady.kind != "measured":
+        return Unavailable("an emulator uses the host's energy, not the board's")
+    sampled = [utilisation for _, utilisation in sampled_rounds(cell)]
+    if not sampled:
+        reasons = [entry.utilisation.reason for entry in cell.rounds if isinstance(entry.utilisation, Unavailable)]
+        return Unavailable(reasons[0] if reasons else "no power meter was read during this run")
+    if any(utilisation.joules and len(utilisation.seconds) < FEWEST for utilisation in sampled):
+        return Unavailable(
+            f"a round was too short for its power: fewer than {FEWEST} samples; a longer `measure.seconds` has more"
+        )
+    return energy_per_inference([(entry.joules, entry.inferences) for entry in sampled], _missing(sampled))
+
+
+def sampled_rounds(cell: CellResult) -> list[tuple[int, Utilisation]]:
+    """The rounds, by number, in which the device was sampled."""
+    return [
+        (entry.number, entry.utilisation)
+        for entry in cell.rounds
+        if not isinstance(entry.utilisation, Unavailable | msgspec.UnsetType)
+    ]
+
+
+def _missing(sampled: list[Utilisation]) -> str:
+    """Why no rail told its energy in all rounds: one that was lost or may not be read, else that there is no sensor."""
+    reasons = {name: reason for utilisation in sampled for name, reason in utilisation.unavailable.items()}
+    for name, reason in reasons.items():
+        if name.startswith("energy/"):
+            return f"{name.removeprefix('energy/')}: {reason}"
+    return reasons.get("power", "no sensor told its power in all rounds")
