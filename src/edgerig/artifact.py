@@ -73,7 +73,8 @@ class Artifact(msgspec.Struct, frozen=True):
     total of all files, in bytes.
 
     ``left_out`` names outputs that are no tensors of numbers, with their types: they are neither read nor compared.
-    ``judged_output`` is the index in ``outputs`` of the output that is scored.
+    ``judged_output`` is the index in ``outputs`` of the output that is scored; ``output_named`` says whether
+    the user named it.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Artifact(msgspec.Struct, frozen=True):
     origins: tuple[Origin, ...] = ()
     left_out: tuple[str, ...] = ()
     judged_output: int = 0
+    output_named: bool = False
 
     @property
     def untrained(self) -> bool:

@@ -11,16 +11,21 @@ import pytest
 from onnx import TensorProto, helper
 
 import edgerig
+from edgerig.artifact import Preprocessing
+from edgerig.datasets.base import Dataset
 from edgerig.engine.journal import Journal
 from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
 from edgerig.measure.kinds import Measurement
+from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
 from edgerig.results.types import RunResult
+from edgerig.tasks.judgement import Agreement
 from edgerig.testing.networks import channel_means_tflite, dense_tflite, dense_weights, two_output_tflite
 from edgerig.testing.networks.onnx_networks import Axes, colour_images, torch_like_onnx, tree_onnx
 
 SIZE = (5, 7)
+NOTHING = Preprocessing()
 QUICK = {"samples": None, "warmup": 1, "rounds": 1, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
 
 
@@ -148,7 +153,7 @@ def test_a_batch_without_an_axis_for_it_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_judged_output_is_the_first_or_the_one_that_is_named(tmp_path: Path) -> None:
+def test_the_judged_output_is_the_one_that_is_named(tmp_path: Path) -> None:
     net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 3))
     x = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
     for place, (name, other, classes) in enumerate((("a", "b", 4), ("b", "a", 3))):
@@ -156,15 +161,18 @@ def test_the_judged_output_is_the_first_or_the_one_that_is_named(tmp_path: Path)
         best = (x @ weights.T + bias).argmax(1)
         best[:classes] = np.arange(classes)  # every class must be there
         data = npz(tmp_path / f"{name}.npz", x, best)
-        said = {"output": name} if place else {}
-        result = run({"file": str(net), **said}, data, tmp_path / name, "litert")
+        result = run({"file": str(net), "output": name}, data, tmp_path / name, "litert")
         right = (best == (x @ weights.T + bias).argmax(1)).mean()
         assert accuracy(result) == pytest.approx(right)
         assert (result.cells[0].quality.output, result.cells[0].quality.others) == (name, (other,))
         assert f"output {name!r} alone" in remarks(result.cells)[0]
     with pytest.raises(IncompatibleError, match="'a', which is judged, gives 4 values") as caught:
+        run({"file": str(net), "output": "a"}, tmp_path / "b.npz", tmp_path / "out", "litert")
+    assert "--output b" in str(caught.value)
+    with pytest.raises(IncompatibleError, match=r"has 2 outputs \(a, b\), and task 'classification' judges") as caught:
         run({"file": str(net)}, tmp_path / "b.npz", tmp_path / "out", "litert")
     assert "--output b" in str(caught.value)
+    assert not (tmp_path / "out").exists()
     with pytest.raises(UnknownNameError, match="bb"):
         run({"file": str(net), "output": "bb"}, tmp_path / "b.npz", tmp_path / "out", "litert")
 
@@ -178,6 +186,31 @@ def test_a_named_output_of_a_reference_is_the_same_output(tmp_path: Path) -> Non
     assert cell.agreement.max_abs_error == 0.0  # type: ignore[union-attr]
 
 
+def test_all_outputs_are_kept_and_compared_where_nothing_is_judged(tmp_path: Path) -> None:
+    net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 3))
+    other = two_output_tflite(tmp_path / "other.tflite", sizes=(4, 3), seed=12)
+    data = {"use": "random", "shape": [8], "samples": 40}
+    (cell,) = run({"file": str(net), "reference": str(other)}, data, tmp_path / "out", "litert").cells
+    scores = Bundle(tmp_path / "out").samples(cell.id)["scores"]
+    samples = make("dataset", "random", Dataset, {"shape": [8], "samples": 40}).split("test")
+    x = samples.inputs(slice(0, 40), NOTHING)
+    ours, theirs = (
+        np.concatenate(
+            [x @ weights.T + bias for weights, bias in (dense_weights(8, 4, s), dense_weights(8, 3, s + 1))], 1
+        )
+        for s in (0, 12)
+    )
+    np.testing.assert_allclose(scores, ours, atol=1e-5)
+    agreement = cell.agreement
+    assert isinstance(agreement, Agreement)
+    assert agreement.max_abs_error == pytest.approx(np.abs(ours - theirs).max(), rel=1e-4)
+    assert agreement.same_class == pytest.approx((ours.argmax(1) == theirs.argmax(1)).mean())
+    assert cell.quality.output is None
+    (cell,) = run({"file": str(net), "output": "b"}, data, tmp_path / "b", "litert").cells
+    np.testing.assert_allclose(Bundle(tmp_path / "b").samples(cell.id)["scores"], ours[:, 4:], atol=1e-5)
+    assert (cell.quality.output, cell.quality.others) == ("b", ("a",))
+
+
 def test_a_tree_of_scikit_learn_is_judged_by_its_probabilities(tmp_path: Path) -> None:
     x = np.random.default_rng(0).random((30, 4), np.float32)
     y = np.where(x[:, 0] <= 0.5, 0, 2)
@@ -185,6 +218,9 @@ def test_a_tree_of_scikit_learn_is_judged_by_its_probabilities(tmp_path: Path) -
     data = npz(tmp_path / "d.npz", x, y)
     net = tree_onnx(tmp_path / "tree.onnx", zipmap=False)
     with pytest.raises(IncompatibleError, match=r"'output_label', which is judged, gives a label \(int64\)") as caught:
+        run({"file": str(net), "output": "output_label"}, data, tmp_path / "out")
+    assert "--output probabilities" in str(caught.value)
+    with pytest.raises(IncompatibleError, match=r"has 2 outputs \(output_label, probabilities\)") as caught:
         run({"file": str(net)}, data, tmp_path / "out")
     assert "--output probabilities" in str(caught.value)
     result = run({"file": str(net), "output": "probabilities"}, data, tmp_path / "out")

@@ -18,6 +18,7 @@ from edgerig.tasks.classification import Classification
 from edgerig.tasks.judgement import MetricValue, Quality
 from edgerig.tasks.none import MOST_VALUES, NoTask
 from edgerig.tasks.samples import LabelledSamples
+from edgerig.tasks.tensors import NamedArrays
 from edgerig.testing.contracts.task import TaskContract
 
 COUNT, CLASSES = 40, 4
@@ -65,6 +66,29 @@ class TestNone(_Scores):
         assert kept[1, -1] == 59_999
 
 
+class TestNoneOfSeveralOutputs(_Scores):
+    """Values of all outputs are kept, in the network's order."""
+
+    @pytest.fixture
+    def task(self) -> NoTask:
+        return NoTask()
+
+    @pytest.fixture
+    def specs(self) -> list[TensorSpec]:
+        return [TensorSpec("boxes", (1, 2, 4), "float32"), TensorSpec("scores", (1, CLASSES), "float32")]
+
+    @pytest.fixture
+    def outputs(self, samples: ArraySamples) -> list[Array]:
+        rng = np.random.default_rng(1)
+        return [rng.random((COUNT, 2, 4), np.float32), rng.random((COUNT, CLASSES), np.float32)]
+
+    def test_all_values_are_kept_one_output_after_another(self, task: NoTask, answers: NamedArrays) -> None:
+        kept = task.keep(task.decode(answers, 0), np.zeros(COUNT), None)["scores"]
+        assert kept.shape == (COUNT, 8 + CLASSES)
+        np.testing.assert_array_equal(kept[:, :8], answers["boxes"].reshape(COUNT, 8))
+        np.testing.assert_array_equal(kept[:, 8:], answers["scores"])
+
+
 class _Forgetful(Classification):
     """Keeps the scores of the portion before, too."""
 
@@ -89,7 +113,7 @@ class _Wild(Classification):
 def test_the_contract_notices(broken: type[Classification], test: str) -> None:
     suite = TestClassification()
     samples = ArraySamples(np.random.default_rng(0).random((COUNT, 3), np.float32), np.arange(COUNT) % CLASSES)
-    outputs = [np.random.default_rng(1).random((COUNT, CLASSES), np.float32)]
+    outputs = NamedArrays([np.random.default_rng(1).random((COUNT, CLASSES), np.float32)], ["y"])
     arguments = {"portion": 3} if test == "test_portions_add_up" else {}
     with pytest.raises(AssertionError):
         getattr(suite, test)(broken(classes=tuple("abcd")), samples, outputs, **arguments)

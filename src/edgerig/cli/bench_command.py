@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 @format_option
 @layout_option
 @shape_option
-@click.option("--output", metavar="NAME", help="The output to judge, of a network that has several.  [default: first]")
+@click.option("--output", metavar="NAME", help="The output to judge, of a network that has several.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'a-*'.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--no-profile", is_flag=True, help="Take no per-operator profile.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size, fit
+from edgerig.engine.outputs import check_outputs
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
@@ -52,10 +53,11 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
                 continue
             fit(sample, spec, tests.dataset.name, judged=tests.task.judged)
             if network.outputs:
-                tests.task.check(network.outputs, network.judged_output, spec.batch, network.left_out)
-                tests.task.check_with_input(network.outputs, network.judged_output, spec)
+                judged = check_outputs(tests.task, network, network.outputs, spec.batch)
+                outputs = judged.of(network.outputs)
+                tests.task.check_with_input(outputs, judged.position, spec)
                 truth = tests.samples.truth(slice(0, 1), network.preprocessing)
-                tests.task.check_truth(network.outputs, network.judged_output, truth)
+                tests.task.check_truth(outputs, judged.position, truth)
 
 
 #: TFLite operators that keep state between inferences. ONNX has none: its LSTM starts from its initial state each time.

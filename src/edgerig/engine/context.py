@@ -8,6 +8,7 @@ import msgspec
 
 from edgerig.artifact import Artifact
 from edgerig.engine.dependencies import of_samples
+from edgerig.engine.outputs import check_outputs
 from edgerig.engine.samples import EvaluationSamples, FloatReference, the_input
 from edgerig.errors import TargetError
 from edgerig.files import digest
@@ -83,7 +84,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
                 "judged."
             )
         batch = the_input(artifact).batch
-        self.samples.task.check(report.outputs, artifact.judged_output, batch, artifact.left_out)
+        check_outputs(self.samples.task, artifact, report.outputs, batch)
 
     def series(self, device: LoadReport) -> str:
         """Digest of everything that a series of results may depend on. A change of the engine, or of the code that
@@ -93,7 +94,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
             device: What the device reported when it loaded the network, as `Deployment.identity` gives it.
         """
         artifact, cell = self.artifact, self.cell
-        ends = [artifact.inputs, artifact.judged_output]
+        ends = [artifact.inputs, artifact.judged_output, artifact.output_named]
         data = [self.samples.fingerprint, of_samples(self.samples.samples, artifact.preprocessing)]
         identity = [artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device]
         task = self.samples.task

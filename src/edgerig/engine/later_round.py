@@ -18,7 +18,7 @@ from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import summed_up
 from edgerig.engine.first_round import cold_times
-from edgerig.engine.outputs import Dequantized
+from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.prepare import now
 from edgerig.engine.samples import the_input
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
@@ -121,15 +121,17 @@ def _repeat(
 ) -> tuple[NDArray[np.int64], str]:
     """The times of the inferences that fit the round's seconds, and the digest of the first outputs."""
     artifact, measure = context.artifact, context.measure
-    judged, batch = artifact.judged_output, the_input(artifact).batch
-    specs, task, samples = deployment.session.load_report.outputs, context.samples.task, context.samples.samples
+    everything, batch = deployment.session.load_report.outputs, the_input(artifact).batch
+    task, samples = context.samples.task, context.samples.samples
+    judged = judged_outputs(artifact, task, len(everything))
+    specs = judged.of(everything)
     probes, times, identities = probe_count(context.samples, artifact), [], list[Array]()
     for run in repeat(deployment, inputs, inferences_of(result, context), measure.round_seconds):
         done = sum(map(len, identities))
         if done < probes:
-            outputs = Dequantized(run.outputs, specs, batch, probes - done)
+            outputs = Dequantized(judged.of(run.outputs), specs, batch, probes - done)
             fed = partial(_fed, inputs, the_input(artifact), done, min(probes - done, len(run.times_ns) * batch))
-            predictions = task.predictions(outputs, judged, fed)
+            predictions = task.predictions(outputs, judged.position, fed)
             truth = samples.truth(slice(done, done + len(predictions)), artifact.preprocessing)
             identities.append(task.keep(predictions, truth, None)[task.identity])
         times.append(run.times_ns)

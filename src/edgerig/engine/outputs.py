@@ -2,21 +2,92 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from edgerig.artifact import TensorSpec
+from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.batches import from_calls
 from edgerig.datasets.preprocess import dequantize
+from edgerig.errors import IncompatibleError
+from edgerig.tasks.base import Task
+from edgerig.tasks.tensors import NamedArrays
 
 Array = NDArray[Any]
+Entry = TypeVar("Entry")
 
 
-class Dequantized(Sequence[Array]):
+class Judged(msgspec.Struct, frozen=True):
+    """The outputs of a network that a task gets.
+
+    Attributes:
+        indices: Their positions among the network's outputs. position: Which of them is judged, as tasks take it.
+        alone: Whether it is judged alone, and the others are not looked at.
+    """
+
+    indices: tuple[int, ...]
+    position: int
+    alone: bool
+
+    def of(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries that belong to these outputs, out of one for each output of the network."""
+        return [entries[index] for index in self.indices]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Of the outputs that the predictions depend on, among those that the task gets."""
+        return (self.position,) if self.alone else tuple(range(len(self.indices)))
+
+    @property
+    def watched(self) -> tuple[int, ...]:
+        """The same, among the network's outputs."""
+        return tuple(self.indices[position] for position in self.positions)
+
+
+def judged_outputs(artifact: Artifact, task: Task, count: int) -> Judged:
+    """Of the ``count`` outputs of a network: all for a task that judges one; else all, or the one that was named."""
+    everything = tuple(range(count))
+    if task.one_output:
+        return Judged(everything, artifact.judged_output, alone=True)
+    if artifact.output_named:
+        return Judged((artifact.judged_output,), 0, alone=True)
+    return Judged(everything, 0, alone=len(everything) == 1)
+
+
+def check_outputs(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec], batch: int) -> Judged:
+    """Check that a network's outputs fit the task; which of them it gets.
+
+    Raises:
+        IncompatibleError: They do not fit, or there are several, of which the task judges one and none was named.
+    """
+    judged = judged_outputs(artifact, task, len(outputs))
+    if task.one_output and len(outputs) > 1 and not artifact.output_named:
+        raise _unnamed(task, artifact, outputs, batch)
+    task.check(judged.of(outputs), judged.position, batch, artifact.left_out)
+    return judged
+
+
+def _unnamed(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec], batch: int) -> IncompatibleError:
+    names = [spec.name for spec in outputs]
+    fitting = []
+    for position, name in enumerate(names):
+        with contextlib.suppress(IncompatibleError):
+            task.check(outputs, position, batch, artifact.left_out)
+            fitting.append(name)
+    option = f"--output {fitting[0] if fitting else 'NAME'}; in a rig file, the model's 'output'"
+    which = f" {', '.join(fitting)} would fit." if fitting else " None of them fits."
+    return IncompatibleError(
+        f"{artifact.name} has {len(names)} outputs ({', '.join(names)}), and task {task.name!r} judges one of them.",
+        f"Say which: {option}.{which}",
+    )
+
+
+class Dequantized(NamedArrays):
     """The outputs of n samples, each of shape (n, ...); one that no task reads costs nothing.
 
     Args:
@@ -27,31 +98,27 @@ class Dequantized(Sequence[Array]):
     """
 
     def __init__(self, outputs: Sequence[Array], specs: Sequence[TensorSpec], batch: int, count: int) -> None:
-        self._outputs, self._specs, self._batch, self._count = outputs, specs, batch, count
+        super().__init__(outputs, [spec.name for spec in specs])
+        self._specs, self._batch, self._count = specs, batch, count
 
-    def __len__(self) -> int:
-        return len(self._outputs)
-
-    @overload
-    def __getitem__(self, index: int) -> Array: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Array]: ...
-    def __getitem__(self, index: int | slice) -> Array | list[Array]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(len(self))[index]]
-        return dequantize(from_calls(self._outputs[index], self._batch, self._count), self._specs[index])
+    def _array(self, position: int) -> Array:
+        return dequantize(from_calls(self._arrays[position], self._batch, self._count), self._specs[position])
 
     def as_given(self) -> list[TensorSpec]:
         """The specifications with the shapes that the outputs have, the batch in front."""
-        given = zip(self._specs, self._outputs, strict=True)
+        given = zip(self._specs, self._arrays, strict=True)
         return [
             replace(spec, shape=(self._batch, *from_calls(raw, self._batch, self._count).shape[1:]))
             for spec, raw in given
         ]
 
-    def finite(self, index: int) -> NDArray[np.bool_]:
-        """Whether each sample's output ``index`` is finite, shape (n,); integers are."""
-        raw = from_calls(self._outputs[index], self._batch, self._count)
-        if raw.dtype.kind != "f":
-            return np.ones(len(raw), np.bool_)
-        return np.asarray(np.isfinite(raw.reshape(len(raw), -1)).all(axis=1))
+    def finite(self, positions: Sequence[int]) -> NDArray[np.bool_]:
+        """Whether each sample's outputs at ``positions`` are finite, shape (n,); integers are."""
+        sound: NDArray[np.bool_] | None = None
+        for position in positions:
+            raw = from_calls(self._arrays[position], self._batch, self._count)
+            whole = raw.dtype.kind != "f"
+            rows = np.ones(len(raw), np.bool_) if whole else np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
+            sound = rows if sound is None else sound & rows
+        assert sound is not None
+        return sound

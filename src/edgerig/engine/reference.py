@@ -13,10 +13,11 @@ from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import in_calls
-from edgerig.engine.outputs import Dequantized
+from edgerig.engine.outputs import Dequantized, Judged, judged_outputs
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
+from edgerig.tasks.tensors import NamedArrays
 
 #: Samples that a framework predicts in one call, and bytes of their inputs: activations need several times as much.
 BATCH, BATCH_BYTES = 256, 16 << 20
@@ -57,8 +58,10 @@ def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress
             for start in range(0, len(inputs), batch):
                 piece = inputs[start : start + batch]
                 outputs = predict(piece if fixed == 1 else in_calls(piece, fixed)[0])
-                arrays = [np.asarray(output)[: len(piece)] for output in outputs]
-                parts.append(tests.task.predictions(arrays, artifact.judged_output, partial(np.asarray, piece)))
+                judged = judged_outputs(artifact, tests.task, len(outputs))
+                arrays = [np.asarray(output)[: len(piece)] for output in judged.of(outputs)]
+                named = NamedArrays(arrays, _names(artifact, judged))
+                parts.append(tests.task.predictions(named, judged.position, partial(np.asarray, piece)))
                 task.advance(len(piece))
     return np.concatenate(parts)
 
@@ -74,9 +77,17 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, progr
     ):
         for _, inputs in tests.chunks(artifact):
             run = session.run([in_calls(inputs, batch)], lambda calls: task.advance(calls * batch))
-            outputs = Dequantized(run.outputs, session.load_report.outputs, batch, len(inputs))
-            parts.append(tests.task.predictions(outputs, artifact.judged_output, partial(np.asarray, inputs)))
+            everything = session.load_report.outputs
+            judged = judged_outputs(artifact, tests.task, len(everything))
+            outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, len(inputs))
+            parts.append(tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs)))
     return np.concatenate(parts)
+
+
+def _names(artifact: Artifact, judged: Judged) -> list[str]:
+    """Names of the outputs that a task gets; their numbers where the file does not tell them."""
+    names = [spec.name for spec in artifact.outputs]
+    return [names[index] if index < len(names) else str(index) for index in judged.indices]
 
 
 def _title(artifact: Artifact) -> str:

@@ -25,7 +25,9 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
     samples, reference = context.samples, context.reference
     task = samples.task.with_choice(reference.choice)
     fit = summarize_fit(steady.fit, the_input(context.artifact))
-    quality = tell_output(task.judge(steady.kept, samples.samples), context.artifact)
+    quality = task.judge(steady.kept, samples.samples)
+    if task.one_output or context.artifact.output_named or len(context.artifact.outputs) == 1:
+        quality = tell_output(quality, context.artifact)
     agreement: Agreement | Unavailable
     if isinstance(reference.predictions, Unavailable):
         agreement = reference.predictions

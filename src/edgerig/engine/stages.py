@@ -146,7 +146,8 @@ class Stages:
                     "each is given its own."
                 )
             # The key names the output and the network. The layout follows from the shape, or was declared for all.
-            key = files.digest([source.sha256, source.judged_output, source.inputs, source.preprocessing])
+            ends = [source.judged_output, source.output_named, source.inputs]
+            key = files.digest([source.sha256, ends, source.preprocessing])
             if key not in by_key:
                 reference = self._reference(source, tests)
                 identity = files.digest([key, reference.choice]) if reference.choice else key
@@ -197,7 +198,7 @@ class Stages:
             dataset=dependencies.of_plugin(self.dataset, folders=False),
             data=[tests.fingerprint, dependencies.of_samples(tests.samples, artifact.preprocessing)],
             preprocessing=artifact.preprocessing,
-            judged=artifact.judged_output,
+            judged=[artifact.judged_output, artifact.output_named],
             task=[dependencies.of_plugin(tests.task), tests.task.classes],
             by=dependencies.of_format(artifact.format),
         )
@@ -241,7 +242,7 @@ class Stages:
         names = [spec.name for spec in artifact.outputs]
         judged = model.outputs[model.judged_output].name
         position = names.index(judged) if judged in names else min(model.judged_output, len(names) - 1)
-        artifact = msgspec.structs.replace(artifact, judged_output=position)
+        artifact = msgspec.structs.replace(artifact, judged_output=position, output_named=model.output_named)
         if part.ends.shapes and any(-1 in spec.shape for spec in artifact.inputs):
             artifact = self._with_shapes(artifact, part)
         return with_found_layout(artifact, self.dataset)

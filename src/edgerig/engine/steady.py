@@ -18,7 +18,7 @@ from edgerig.datasets.input_fit import measure_fit
 from edgerig.datasets.preprocess import dequantize, quantize_input
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
-from edgerig.engine.outputs import Dequantized
+from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.targets.base import DeviceRun
@@ -75,13 +75,15 @@ def steady_pass(
     A fast network runs a thousand samples in a few hundredths of a second, which one burst of other work can spoil.
     """
     artifact = deployment.artifact
-    judged, batch = artifact.judged_output, journal.batch
-    specs, task = deployment.session.load_report.outputs, samples.task
+    batch, task = journal.batch, samples.task
+    everything = deployment.session.load_report.outputs
+    judged = judged_outputs(artifact, task, len(everything))
+    specs = judged.of(everything)
     advance(journal.samples)
     before, after = HostTime("reading samples"), HostTime("taking results")
-    finite = Finite(specs)
+    finite = Finite(everything)
     # Some shapes only the engine knows, once it has run.
-    unknown = any(size < 1 for size in specs[judged].shape)
+    unknown = any(size < 1 for position in judged.positions for size in specs[position].shape)
     mark = time.perf_counter()
     for part, inputs in samples.chunks(artifact, journal.samples):
         quantized = quantize_input(inputs, the_input(artifact))
@@ -91,15 +93,15 @@ def steady_pass(
         for run in deployment.batches(in_calls(quantized, batch), part.start // batch, lambda _: None):
             mark = time.perf_counter()
             finite.look(run.outputs)
-            outputs = Dequantized(run.outputs, specs, batch, waiting)
-            sound = outputs.finite(judged)
+            outputs = Dequantized(judged.of(run.outputs), specs, batch, waiting)
+            sound = outputs.finite(judged.positions)
             count = len(sound)
             chosen = slice(first, first + count)
             if unknown:
-                task.check(outputs.as_given(), judged, batch, artifact.left_out)
+                task.check(outputs.as_given(), judged.position, batch, artifact.left_out)
                 unknown = False
             fed = quantized[len(inputs) - waiting :][:count]
-            predictions = task.predictions(outputs, judged, partial(dequantize, fed, the_input(artifact)))
+            predictions = task.predictions(outputs, judged.position, partial(dequantize, fed, the_input(artifact)))
             after.add(time.perf_counter() - mark, count)
             truth = samples.samples.truth(chosen, artifact.preprocessing)
             kept = task.keep(predictions, truth, None if reference is None else reference[chosen])
@@ -108,7 +110,7 @@ def steady_pass(
             first, waiting = first + count, waiting - count
             advance(count)
         mark = time.perf_counter()
-    finite.check(journal.joined("finite") > 0, judged)
+    finite.check(journal.joined("finite") > 0, judged.watched)
     times = [journal.joined("times_ns")]
     # By the median: one inference of 20 s, during which a laptop slept, must not reduce the number.
     left = seconds - _typical(times[0])

@@ -26,7 +26,7 @@ def declare(artifact: Artifact, layout: Layout | None = None, output: str | None
     Args:
         artifact: The model.
         layout: ``"nchw"`` or ``"nhwc"``; None to infer it from the shape.
-        output: The name of an output; None for the one in the artifact's description, or the first.
+        output: The name of an output; None for the one that the artifact's description names, if it does.
 
     Raises:
         IncompatibleError: The input has no axes for a layout, or the output is no tensor of numbers.
@@ -41,7 +41,8 @@ def declare(artifact: Artifact, layout: Layout | None = None, output: str | None
         inputs = tuple(msgspec.structs.replace(spec, layout=layout) for spec in artifact.inputs)
         artifact = msgspec.structs.replace(artifact, inputs=inputs)
     if output is not None:
-        artifact = msgspec.structs.replace(artifact, judged_output=output_index(artifact, output))
+        index = output_index(artifact, output)
+        artifact = msgspec.structs.replace(artifact, judged_output=index, output_named=True)
     return artifact
 
 

@@ -75,7 +75,7 @@ class Ends(Settings, frozen=True, kw_only=True):
         ),
     ] = None
     output: Annotated[
-        str | None, Described(description="name of the output that is judged, where there are several; the first one")
+        str | None, Described(description="name of the output that is judged, where there are several")
     ] = None
     shapes: Annotated[
         dict[str, Annotated[tuple[Annotated[int, Described(ge=1)], ...], Described(min_length=1)]],

@@ -26,6 +26,7 @@ from edgerig.tasks.metrics.detection_curves import (
 )
 from edgerig.tasks.outputs import columns_of
 from edgerig.tasks.samples import LabelledSamples
+from edgerig.tasks.tensors import NamedArrays
 from edgerig.views import Axis, Curve, Line, Matrix, View
 
 #: False positive rate up to which the partial area is taken.
@@ -93,7 +94,7 @@ class Anomaly(Task):
         if columns not in (None, wanted) and not by_output:
             raise _neither(columns or 0, wanted)
 
-    def decode_with_inputs(self, outputs: Sequence[Array], judged: int, inputs: Array) -> Array:
+    def decode_with_inputs(self, outputs: NamedArrays, judged: int, inputs: Array) -> Array:
         values = super().decode(outputs, judged).astype(np.float64)
         wanted = inputs.reshape(len(inputs), -1)
         by_output = self.settings.score == "output" or (self.settings.score == "auto" and values.shape[1] == 1)

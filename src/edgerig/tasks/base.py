@@ -21,6 +21,7 @@ from edgerig.plugins import Plugin
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.metrics import Metric
 from edgerig.tasks.samples import LabelledSamples, TargetVariable
+from edgerig.tasks.tensors import NamedArrays
 
 Array = NDArray[Any]
 #: What is kept of n samples: arrays by name, each of shape (n, ...).
@@ -54,6 +55,8 @@ class Task(Plugin, ABC):
         identity: The one of these that is equal for equal outputs.
         needs_inputs: Whether predictions depend on the inputs, too, as a reconstruction's error does; they are
             dequantized only then.
+        one_output: Whether it judges one output, which the user has to name where a network has several. A task that
+            judges several gets all of them, or the named one alone.
 
     Attributes:
         chosen: What `choose` returned for the float model; empty before, and where nothing was chosen.
@@ -63,6 +66,7 @@ class Task(Plugin, ABC):
     kept: ClassVar[tuple[str, ...]] = ("scores",)
     identity: ClassVar[str] = "scores"
     needs_inputs: ClassVar[bool] = False
+    one_output: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -113,17 +117,18 @@ class Task(Plugin, ABC):
             IncompatibleError: They do not fit.
         """
 
-    def decode(self, outputs: Sequence[Array], judged: int) -> Array:
+    def decode(self, outputs: NamedArrays, judged: int) -> Array:
         """The predictions for n samples, shape (n, ...).
 
         Args:
-            outputs: All outputs of the network for these samples, dequantized, each of shape (n, ...).
-            judged: Which of them is judged.
+            outputs: All outputs of the network for these samples, dequantized, each of shape (n, ...), by
+                position or name: ``outputs[judged]``, ``outputs["scores"]``. One that is not read costs nothing.
+            judged: Which of them is judged, for a task that judges `one_output`.
         """
         values = outputs[judged]
         return values.reshape(len(values), -1).astype(np.float32, copy=False)
 
-    def decode_with_inputs(self, outputs: Sequence[Array], judged: int, inputs: Array) -> Array:
+    def decode_with_inputs(self, outputs: NamedArrays, judged: int, inputs: Array) -> Array:
         """`decode` of a task that `needs_inputs`; the engine calls this one then.
 
         Args:
@@ -133,7 +138,7 @@ class Task(Plugin, ABC):
         """
         return self.decode(outputs, judged)
 
-    def predictions(self, outputs: Sequence[Array], judged: int, inputs: Callable[[], Array]) -> Array:
+    def predictions(self, outputs: NamedArrays, judged: int, inputs: Callable[[], Array]) -> Array:
         """The predictions for n samples, by that one of the two which the task wants.
 
         Args:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.base import Array, Kept, Reference, Task
@@ -13,20 +13,28 @@ from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.classification import arrays_of, compare
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.samples import LabelledSamples
+from edgerig.tasks.tensors import NamedArrays
 
 #: Most values of an output that are kept of a sample: of a larger one, so many at equal steps.
 MOST_VALUES = 4096
+#: What two answers of several outputs have to share.
+BY_LARGEST = "samples whose largest value is at the same place"
 
 
 class NoTask(Task):
-    """Labels mean nothing. Kept are values of the output, at most `MOST_VALUES` a sample."""
+    """Labels mean nothing. Kept of a sample are at most `MOST_VALUES` values of each output, one after another."""
 
     name: ClassVar[str] = "none"
     summary: ClassVar[str] = "nothing is judged: speed alone, of any network"
     judged: ClassVar[bool] = False
+    one_output: ClassVar[bool] = False
 
-    def decode(self, outputs: Sequence[Array], judged: int) -> Array:
-        values = super().decode(outputs, judged)
+    def decode(self, outputs: NamedArrays, judged: int) -> Array:
+        parts = [self._values(output) for output in outputs]
+        return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+
+    def _values(self, output: Array) -> Array:
+        values = output.reshape(len(output), -1).astype(np.float32, copy=False)
         if values.shape[1] <= MOST_VALUES:
             return values
         return values[:, np.linspace(0, values.shape[1] - 1, MOST_VALUES).astype(np.int64)]
@@ -37,7 +45,11 @@ class NoTask(Task):
     def compare(
         self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
     ) -> Agreement | Unavailable:
-        return compare(kept["scores"], reference.predictions, reference.source, samples, pictures)
+        agreement = compare(kept["scores"], reference.predictions, reference.source, samples, pictures)
+        if isinstance(agreement, Unavailable) or kept["scores"].shape[1] == len(self.classes):
+            return agreement
+        # The place of the largest value is no class.
+        return replace(agreement, alike=BY_LARGEST, disagreements=())
 
     def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
         return arrays_of(kept["scores"], samples)

@@ -21,6 +21,7 @@ from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import segmentation as metrics
 from edgerig.tasks.metrics.segmentation import Counts, Floats
 from edgerig.tasks.samples import LabelledSamples
+from edgerig.tasks.tensors import NamedArrays
 from edgerig.views import Heading, Matrix, Table, View
 
 #: What two class maps have to share.
@@ -71,7 +72,7 @@ class Segmentation(Task):
         spec = outputs[judged]
         check_size(spec, map_size(spec.shape, self._axis(spec.shape)), truth.shape[1:], self.dataset)
 
-    def decode(self, outputs: Sequence[Array], judged: int) -> Array:
+    def decode(self, outputs: NamedArrays, judged: int) -> Array:
         values = outputs[judged]
         return decode_scores(values, self._axis(values.shape), self.settings.threshold)
 

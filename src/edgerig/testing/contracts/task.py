@@ -27,6 +27,7 @@ from edgerig.plugins import Settings, describe
 from edgerig.results.reading import KEPT, KEPT_NAME
 from edgerig.tasks.base import Reference, Task
 from edgerig.tasks.judgement import Agreement, Quality
+from edgerig.tasks.tensors import NamedArrays
 
 Array = NDArray[Any]
 
@@ -54,6 +55,11 @@ class TaskContract:
         """What that network answers for all of ``samples``, each of shape (n, ...); not the same for all."""
         raise NotImplementedError("give a fixture 'outputs'")
 
+    @pytest.fixture
+    def answers(self, specs: Sequence[TensorSpec], outputs: Sequence[Array]) -> NamedArrays:
+        """``outputs`` by name, as the engine hands them over."""
+        return NamedArrays(outputs, [spec.name for spec in specs])
+
     def test_is_described(self, task: Task) -> None:
         assert task.name
         assert task.summary
@@ -64,8 +70,8 @@ class TaskContract:
     def test_outputs_that_fit_are_accepted(self, task: Task, specs: Sequence[TensorSpec]) -> None:
         task.check(specs, 0, 1)
 
-    def test_what_is_kept_is_what_it_names(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
-        kept = _keep(task, samples, outputs, len(samples))
+    def test_what_is_kept_is_what_it_names(self, task: Task, samples: Samples, answers: NamedArrays) -> None:
+        kept = _keep(task, samples, answers, len(samples))
         assert set(kept) == set(task.kept)
         assert task.identity in kept
         for name, array in kept.items():
@@ -74,19 +80,19 @@ class TaskContract:
             assert array.dtype.kind in "iuf", f"{name} holds no numbers"
 
     @pytest.mark.parametrize("portion", [1, 3])
-    def test_portions_add_up(self, task: Task, samples: Samples, outputs: Sequence[Array], portion: int) -> None:
-        whole, parts = _keep(task, samples, outputs, len(samples)), _keep(task, samples, outputs, portion)
+    def test_portions_add_up(self, task: Task, samples: Samples, answers: NamedArrays, portion: int) -> None:
+        whole, parts = _keep(task, samples, answers, len(samples)), _keep(task, samples, answers, portion)
         for name, array in whole.items():
             np.testing.assert_array_equal(array, parts[name], name)
 
-    def test_equal_outputs_have_equal_identities(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
-        first, second = (_keep(task, samples, outputs, len(samples))[task.identity] for _ in range(2))
+    def test_equal_outputs_have_equal_identities(self, task: Task, samples: Samples, answers: NamedArrays) -> None:
+        first, second = (_keep(task, samples, answers, len(samples))[task.identity] for _ in range(2))
         np.testing.assert_array_equal(first, second)
-        turned = [np.roll(output, 1, axis=0) for output in outputs]
+        turned = NamedArrays([np.roll(output, 1, axis=0) for output in answers], answers.names)
         assert not np.array_equal(first, _keep(task, samples, turned, len(samples))[task.identity])
 
-    def test_its_quality_can_be_stored(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
-        quality = task.judge(_keep(task, samples, outputs, len(samples)), samples)
+    def test_its_quality_can_be_stored(self, task: Task, samples: Samples, answers: NamedArrays) -> None:
+        quality = task.judge(_keep(task, samples, answers, len(samples)), samples)
         assert 0 <= quality.samples <= len(samples)
         assert msgspec.json.decode(msgspec.json.encode(quality), type=Quality) == quality
         names = [metric.name for metric in quality.metrics]
@@ -97,25 +103,26 @@ class TaskContract:
             if metric.low is not None and metric.high is not None:
                 assert metric.low <= metric.value <= metric.high, metric.name
 
-    def test_a_network_agrees_with_itself(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
-        reference = Reference("itself", task.decode(outputs, 0))
-        agreement = task.compare(_keep(task, samples, outputs, len(samples)), reference, samples, 1)
+    def test_a_network_agrees_with_itself(self, task: Task, samples: Samples, answers: NamedArrays) -> None:
+        reference = Reference("itself", task.decode(answers, 0))
+        agreement = task.compare(_keep(task, samples, answers, len(samples)), reference, samples, 1)
         if not isinstance(agreement, Unavailable):
             assert agreement.same_class == 1.0
             assert agreement.max_abs_error in (None, 0.0)
             assert msgspec.json.decode(msgspec.json.encode(agreement), type=Agreement) == agreement
 
-    def test_what_is_stored_is_of_all_samples(self, task: Task, samples: Samples, outputs: Sequence[Array]) -> None:
-        stored = task.stored(_keep(task, samples, outputs, len(samples)), samples)
+    def test_what_is_stored_is_of_all_samples(self, task: Task, samples: Samples, answers: NamedArrays) -> None:
+        stored = task.stored(_keep(task, samples, answers, len(samples)), samples)
         assert all(len(array) == len(samples) for array in stored.values())
 
 
-def _keep(task: Task, samples: Samples, outputs: Sequence[Array], portion: int) -> dict[str, Array]:
+def _keep(task: Task, samples: Samples, answers: NamedArrays, portion: int) -> dict[str, Array]:
     """What is kept of all samples, taken in portions, with the outputs themselves as reference."""
     parts = []
     for start in range(0, len(samples), portion):
         chosen = slice(start, start + portion)
-        predictions = task.decode([output[chosen] for output in outputs], 0)
+        portion_of = NamedArrays([output[chosen] for output in answers], answers.names)
+        predictions = task.decode(portion_of, 0)
         truth = samples.truth(np.arange(len(samples))[chosen], Preprocessing())
         parts.append(task.keep(predictions, truth, predictions))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
