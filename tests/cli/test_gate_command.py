@@ -8,7 +8,7 @@ import pytest
 
 from edgerig.cli import main
 from edgerig.cli.gate_command import exit_code
-from edgerig.testing.networks import dense_tflite
+from edgerig.testing.networks import dense_tflite, dense_tflite_int8
 
 RIG = """\
 name: g
@@ -164,3 +164,23 @@ def test_only_what_may_pass_passes() -> None:
     assert [exit_code(Result, way) for way in ("fail", "pass", "retry")] == [2, 0, 2]  # type: ignore[arg-type]
     Result.outcome = "regressed"
     assert exit_code(Result, "pass") == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_latency_of_a_simulated_board_is_gated_by_its_exact_count(call, tmp_path: Path) -> None:
+    board = RIG.replace("runtimes: [litert], targets: [local]", 'runtimes: [micro], targets: ["sim:stm32f746"]')
+    board = board.replace("gate: {size: 0, budgets: [size < 1 MB]}", "gate: {latency: 25 %}").replace("40", "4")
+    (tmp_path / "rig.yaml").write_text(board)
+    dense_tflite_int8(tmp_path / "net.tflite", 64, 4)
+    assert call("run", "rig.yaml", "--out", "runs/base")[0] == 0
+    gate = ("gate", "rig.yaml", "--baseline", "runs/base", "--out", "runs/g", "--junit", "gate.xml")
+    code, out, err = call(*gate)
+    assert code == 0, out + err
+    assert "latency, by instructions" in out
+    assert "1.000 times the baseline's instructions" in (tmp_path / "gate.xml").read_text()
+    dense_tflite_int8(tmp_path / "net.tflite", 64, 8)
+    code, out, err = call(*gate, "--json")
+    (check,) = json.loads(out)["checks"]
+    assert (code, check["outcome"], check["judged_by"]) == (1, "regressed", "instructions"), err
+    assert check["verdict"]["kind"] == "emulated"
+    assert 1.25 < check["verdict"]["value"] < 2

@@ -27,7 +27,7 @@ def show_gate(result: GateResult) -> None:
         say(line)
     for check in result.checks:
         if check.outcome != "passed":
-            say(f"{check.cell}: {check.metric} {check.outcome}: {check.sentence}", fg=_COLOURS[check.outcome])
+            say(f"{check.cell}: {check.title} {check.outcome}: {check.sentence}", fg=_COLOURS[check.outcome])
     for note in result.notes:
         say(f"(!) {note}")
     say(f"{result.outcome}, against {result.baseline}", fg=_COLOURS[result.outcome])
@@ -36,11 +36,11 @@ def show_gate(result: GateResult) -> None:
 def _row(check: Check) -> list[str]:
     verdict = check.verdict
     if verdict is None:
-        return [check.cell, check.metric, check.limit, "-", "-", "-", check.outcome]
+        return [check.cell, check.title, check.limit, "-", "-", "-", check.outcome]
     value = "-" if verdict.value is None else change_text(verdict, verdict.value)
     return [
         check.cell,
-        check.metric,
+        check.title,
         check.limit,
         amount_text(verdict.a, verdict.unit),
         amount_text(verdict.b, verdict.unit),

@@ -115,7 +115,7 @@ def _again(checks: list[Check], options: GateOptions) -> bool:
     wanted |= {"inconclusive"} if options.retry else set()
     # A budget is on the new number itself, of which pairs with another network say nothing.
     changes = [check for check in checks if check.limit[:1] not in ("<", ">")]
-    timed = [check for check in changes if check.metric in TIMES and check.verdict is not None]
+    timed = [c for c in changes if c.metric in TIMES and c.verdict is not None and not c.judged_by]
     # Failures are counted in pairs and nowhere else.
     timed += [check for check in changes if check.metric == "failures" and check.verdict is None]
     return any(check.outcome in wanted for check in timed)

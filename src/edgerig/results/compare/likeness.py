@@ -50,6 +50,25 @@ def why_not_times(a: CellResult, b: CellResult) -> str | None:
     clocks = [cell.clock.partition(",")[0] for cell in (a, b)]
     if clocks[0] != clocks[1]:
         return f"the clocks are not alike: {clocks[0]} and {clocks[1]}"
+    return _other_work(a, b)
+
+
+def why_not_counts(a: CellResult, b: CellResult) -> str | None:
+    """Why the instructions of two emulated cells cannot be compared; None where they can."""
+    if (other := _other_machine(a.machine, b.machine)) is not None:
+        return f"the boards are not alike: {other}"
+    counts = [count.kind if isinstance(count := cell.instructions, Measurement) else None for cell in (a, b)]
+    if None in counts:
+        return "one of the two has no count of instructions"
+    if counts[0] != counts[1]:
+        return f"A's instructions are {counts[0]}, B's {counts[1]}"
+    if a.device != b.device:
+        return f"the boards are not alike: {a.device} and {b.device}"
+    return _other_work(a, b)
+
+
+def _other_work(a: CellResult, b: CellResult) -> str | None:
+    """How an inference of one is other work than that of the other, apart from the network; None if it is not."""
     if a.batch != b.batch:
         return f"an inference of A takes {a.batch} samples, one of B {b.batch}"
     builds = [cell.firmware.build if hasattr(cell.firmware, "build") else {} for cell in (a, b)]

@@ -9,6 +9,7 @@ import msgspec
 
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.compare.types import CellComparison, Comparison, MetricVerdict
+from edgerig.results.gate.counted import INSTRUCTIONS, count_verdict, falls_on_count
 from edgerig.results.gate.limits import SHARES, TIMES, Limit
 from edgerig.results.types import CellResult
 
@@ -27,6 +28,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
             ``inconclusive``.
         sentence: The reason, with numbers.
         verdict: The verdict behind it; None where the cell has no such metric.
+        judged_by: The metric that was looked at; empty for ``metric`` itself. ``instructions`` where a limit on the
+            latency of an emulated cell fell on its exact count.
     """
 
     cell: str
@@ -35,6 +38,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     sentence: str
     verdict: MetricVerdict | None = None
+    judged_by: str = ""
+
+    @property
+    def title(self) -> str:
+        """The metric in a table: with the one that it was judged by, where that is another."""
+        return f"{self.metric}, by {self.judged_by}" if self.judged_by else self.metric
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,10 +81,14 @@ def check_cell(
     """Every limit on one cell. ``cell``: the new result, ``before``: the baseline's; None where there is none.
 
     A metric that neither of the two has, such as flash on a laptop, is no check; one that only one of them has is
-    inconclusive, and so are failures that nobody counted.
+    inconclusive, and so are failures that nobody counted. Of emulated cells a limit on the latency falls on the
+    instructions: `edgerig.results.gate.counted`.
     """
     checks = []
     for limit in limits:
+        if before is not None and cell is not None and falls_on_count(limit, (before, cell)):
+            checks.append(_by_count(limit, comparison, (before, cell)))
+            continue
         verdict = comparison.metrics.get(limit.metric)
         if verdict is None and limit.metric == "p50":
             # By stored rounds a latency is the median itself.
@@ -100,6 +113,30 @@ def check_cell(
             )
         )
     return checks
+
+
+def _by_count(limit: Limit, comparison: CellComparison, cells: tuple[CellResult, CellResult]) -> Check:
+    """A limit on the latency of an emulated cell, on its instructions."""
+    verdict = count_verdict(limit, comparison, cells)
+    outcome: Outcome = "inconclusive"
+    if isinstance(verdict, str):
+        sentence = verdict
+    else:
+        outcome, _ = _change(limit, verdict)
+        words = "within" if outcome == "passed" else "beyond"
+        sentence = (
+            f"{verdict.value or 0:.3f} times the baseline's instructions, which are exact: {words} the limit of "
+            f"{limit.text}. It falls on them because no time of an emulated cell is measured."
+        )
+    return Check(
+        cell=comparison.b.cell,
+        metric=limit.metric,
+        limit=limit.text,
+        outcome=outcome,
+        sentence=sentence,
+        verdict=None if isinstance(verdict, str) else verdict,
+        judged_by=INSTRUCTIONS,
+    )
 
 
 def _absent(metric: str, comparison: CellComparison, before: CellResult | None, now: CellResult | None) -> str | None:

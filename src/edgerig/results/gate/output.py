@@ -23,7 +23,7 @@ def gate_markdown(result: GateResult) -> str:
     lines += ["| | cell | metric | limit | baseline | now | |", "|---|---|---|---|---|---|---|"]
     for check in result.checks:
         a, b = sides_of(check)
-        row = (_SIGNS[check.outcome], check.cell, check.metric, check.limit, a, b, check.sentence)
+        row = (_SIGNS[check.outcome], check.cell, check.title, check.limit, a, b, check.sentence)
         lines.append("| " + " | ".join(_cell(text) for text in row) + " |")
     lines += ["", *(f"- {_cell(note)}" for note in result.notes)]
     return "\n".join(lines).rstrip() + "\n"
@@ -39,7 +39,7 @@ def gate_junit(result: GateResult, inconclusive_fails: bool) -> str:
         checks = [check for check in result.checks if check.cell == cell]
         suite = ElementTree.SubElement(root, "testsuite", name=_plain(cell))
         for check in checks:
-            name = f"{check.metric} {check.limit}"
+            name = f"{check.title} {check.limit}"
             case = ElementTree.SubElement(suite, "testcase", classname=f"edgerig.{_plain(cell)}", name=_plain(name))
             if check.outcome == "regressed" or (check.outcome == "inconclusive" and inconclusive_fails):
                 failure = ElementTree.SubElement(case, "failure", type=check.outcome, message=_plain(check.sentence))
@@ -59,7 +59,7 @@ def gate_annotations(result: GateResult) -> Iterator[str]:
     for check in result.checks:
         if check.outcome != "passed":
             level = "error" if check.outcome == "regressed" else "warning"
-            title = f"{check.cell}: {check.metric} {check.outcome}"
+            title = f"{check.cell}: {check.title} {check.outcome}"
             yield f"::{level} title={_property(title)}::{_data(f'{check.limit}: {check.sentence}')}"
 
 
