@@ -1,13 +1,8 @@
-"""COCO's average precision and average recall (Lin et al., 2014, Microsoft COCO), out of `box_matching.Matches`.
-
-Precision of a class at a threshold is interpolated: at a recall r it is the highest precision at any recall >= r, and
-its average is taken over 101 recalls, 0.00, 0.01, .. 1.00. What is not defined is NaN: a class without an object that
-has to be found has no precision and no recall.
-"""
+"""COCO's average precision and average recall (Lin et al., 2014, Microsoft COCO), out of `box_matching.Matches`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +10,21 @@ from numpy.typing import NDArray
 
 from edgerig.tasks.metrics.box_matching import AREAS, MOST_DETECTIONS, THRESHOLDS, Matches
 from edgerig.tasks.metrics.boxes import Floats
+from edgerig.tasks.metrics.precision_recall import (
+    ClassMatches,
+    class_matches,
+    final_recall,
+    interpolated_precision,
+    weighted_precision,
+    weighted_recall,
+)
 
-#: Recalls at which precision is averaged.
-RECALLS: Floats = np.linspace(0.0, 1.0, 101)
 #: COCO's numbers of detections of an image and class, for average recall.
 FEW_DETECTIONS = (1, 10)
-#: Resamples of the bootstrap, fewest of them, and detections that are weighed in all of them together: a bound on time.
-RESAMPLES, FEWEST_RESAMPLES, WEIGHED = 1000, 200, 40_000_000
+#: Resamples of the bootstrap, and fewest of them.
+RESAMPLES, FEWEST_RESAMPLES = 1000, 200
+#: Detections times thresholds that are weighed in all resamples together, which bounds time, and at once: memory.
+WEIGHED, AT_ONCE = 200_000_000, 2_000_000
 #: Percentiles of the 95 % interval.
 TAILS = (2.5, 97.5)
 #: Where each threshold that has a metric of its own lies in `THRESHOLDS`.
@@ -45,53 +48,55 @@ class AveragePrecision:
 
     def __init__(self, matches: Matches, classes: int) -> None:
         self.matches, self.classes = matches, classes
-        self._parts: dict[tuple[int, int, int], _ClassPart] = {}
+        self._parts: dict[tuple[int, int, int], ClassMatches] = {}
 
-    def curves(self, area: int = 0, most: int = MOST_DETECTIONS, weights: NDArray[Any] | None = None) -> Curves:
+    def curves(self, area: int = 0, most: int = MOST_DETECTIONS) -> Curves:
         """Interpolated precision, and recall after the last detection, of each class at each threshold.
 
         Args:
             area: Which of `AREAS`.
             most: Detections of an image and class that are judged.
-            weights: How often each image counts, (images,); once each if not given.
         """
-        thresholds = self.matches.matched.shape[1]
-        precision = np.full((self.classes, thresholds, len(RECALLS)), np.nan)
-        recall = np.full((self.classes, thresholds), np.nan)
-        for label in range(self.classes):
-            part = self._part(area, most, label)
-            total = part.objects(weights)
-            if total:
-                recall[label], precision[label] = part.curve(total, weights)
-        return Curves(precision, recall)
+        parts = [self._part(area, most, label) for label in range(self.classes)]
+        return Curves(
+            np.stack([interpolated_precision(part) for part in parts]), np.stack([final_recall(part) for part in parts])
+        )
 
     def by_class(self) -> Floats:
         """Of each class, over all areas: mean precision over thresholds, at 0.5 and at 0.75; (classes, 3)."""
         precision = self.curves().precision
         return np.stack([precision.mean((1, 2)), precision[:, _AT_50].mean(-1), precision[:, _AT_75].mean(-1)], axis=-1)
 
-    def summary(self, weights: NDArray[Any] | None = None) -> dict[str, float]:
+    def summary(self) -> dict[str, float]:
         """COCO's twelve numbers, by name; NaN where none of the classes has an object that has to be found.
 
         ``map`` is the mean of precision over classes, recalls and thresholds from 0.50 to 0.95; ``map_50`` and
         ``map_75`` that at one threshold; ``map_small`` .. that of objects in a range of areas; ``mar_1`` .. the mean
         over classes and thresholds of the recall with so many detections of an image and class.
+        """
+        once = np.ones((1, 1 + self._last_image()))
+        return {name: float(values[0]) for name, values in self.weighted(once).items()}
+
+    def weighted(self, weights: NDArray[Any]) -> dict[str, Floats]:
+        """The numbers of `summary` for images that count several times or not at all.
 
         Args:
-            weights: How often each image counts, (images,); once each if not given.
+            weights: How often each image counts, (resamples, images).
+
+        Returns:
+            By name, (resamples,) each.
         """
-        values: dict[str, float] = {}
-        recalls: dict[str, float] = {}
+        values: dict[str, Floats] = {}
+        recalls: dict[str, Floats] = {}
         for area, name in enumerate(AREAS):
-            of_area = self.curves(area, weights=weights)
             end = "" if name == "all" else f"_{name}"
-            values[f"map{end}"] = _mean(of_area.precision)
+            precision = self._of_classes(weighted_precision, area, MOST_DETECTIONS, weights)
+            values[f"map{end}"] = _mean(precision)
             if name == "all":
-                values["map_50"] = _mean(of_area.precision[:, _AT_50])
-                values["map_75"] = _mean(of_area.precision[:, _AT_75])
-                for most in FEW_DETECTIONS:
-                    recalls[f"mar_{most}"] = _mean(self.curves(area, most, weights).recall)
-            recalls[f"mar{end or f'_{MOST_DETECTIONS}'}"] = _mean(of_area.recall)
+                values["map_50"] = _mean(precision[:, :, _AT_50 : _AT_50 + 1])
+                values["map_75"] = _mean(precision[:, :, _AT_75 : _AT_75 + 1])
+            for most in (*(FEW_DETECTIONS if name == "all" else ()), MOST_DETECTIONS):
+                recalls[f"mar{end or f'_{most}'}"] = _mean(self._of_classes(weighted_recall, area, most, weights))
         return {**values, **recalls}
 
     def intervals(self, images: int, seed: int = 0) -> dict[str, tuple[float, float]]:
@@ -109,73 +114,51 @@ class AveragePrecision:
         """
         if images < 2:
             return {}
-        drawn: dict[str, list[float]] = {}
+        drawn: dict[str, list[Floats]] = {}
         for weights in _resamples(len(self.matches.image) * len(THRESHOLDS), images, seed):
-            for name, value in self.summary(weights).items():
-                drawn.setdefault(name, []).append(value)
+            for name, values in self.weighted(weights).items():
+                drawn.setdefault(name, []).append(values)
         intervals = {}
-        for name, values in drawn.items():
-            known = np.asarray(values)[np.isfinite(values)]
+        for name, parts in drawn.items():
+            values = np.concatenate(parts)
+            known = values[np.isfinite(values)]
             if len(known) >= 0.95 * len(values):
                 low, high = np.percentile(known, TAILS)
                 intervals[name] = float(low), float(high)
         return intervals
 
-    def _part(self, area: int, most: int, label: int) -> _ClassPart:
-        """Sorted once: a bootstrap asks for it a thousand times."""
+    def _of_classes(
+        self, metric: Callable[[ClassMatches, NDArray[Any]], Floats], area: int, most: int, weights: NDArray[Any]
+    ) -> Floats:
+        """Shape (resamples, classes, thresholds)."""
+        parts = [self._part(area, most, label) for label in range(self.classes)]
+        return np.stack([metric(part, weights) for part in parts], axis=1)
+
+    def _part(self, area: int, most: int, label: int) -> ClassMatches:
+        """Sorted once: a bootstrap asks for it many times."""
         key = area, most, label
         if key not in self._parts:
-            self._parts[key] = _part_of(self.matches, *key)
+            self._parts[key] = class_matches(self.matches, *key)
         return self._parts[key]
 
-
-class _ClassPart(NamedTuple):
-    """The detections of one class by falling score, (d,); right and wrong, (thresholds, d); its objects, (g,)."""
-
-    image: NDArray[np.int64]
-    right: Floats
-    wrong: Floats
-    object_image: NDArray[np.int64]
-
-    def objects(self, weights: NDArray[Any] | None) -> float:
-        return float(len(self.object_image) if weights is None else weights[self.object_image].sum())
-
-    def curve(self, total: float, weights: NDArray[Any] | None) -> tuple[Floats, Floats]:
-        """Recall (thresholds,), and precision (thresholds, 101)."""
-        share = 1.0 if weights is None else weights[self.image].astype(np.float64)
-        right, wrong = (np.cumsum(flags * share, axis=1) for flags in (self.right, self.wrong))
-        recall = right / total
-        precision = right / np.maximum(right + wrong, np.spacing(1))
-        highest = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        interpolated = np.zeros((len(recall), len(RECALLS)))
-        for row, reached in enumerate(recall):
-            at = np.searchsorted(reached, RECALLS, side="left")
-            known = at < reached.size
-            interpolated[row, known] = highest[row, at[known]]
-        return (recall[:, -1] if recall.shape[1] else np.zeros(len(recall))), interpolated
-
-
-def _part_of(matches: Matches, area: int, most: int, label: int) -> _ClassPart:
-    chosen = np.flatnonzero((matches.label == label) & (matches.rank < most))
-    chosen = chosen[np.argsort(-matches.score[chosen], kind="stable")]
-    matched, judged = matches.matched[area][:, chosen], ~matches.ignored[area][:, chosen]
-    wanted = (matches.object_label == label) & ~matches.object_ignored[area]
-    return _ClassPart(
-        matches.image[chosen],
-        (matched & judged).astype(np.float64),
-        (~matched & judged).astype(np.float64),
-        matches.object_image[wanted],
-    )
+    def _last_image(self) -> int:
+        return int(max(self.matches.image.max(initial=0), self.matches.object_image.max(initial=0)))
 
 
 def _resamples(cost: int, images: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each image is drawn, (images,), in each resample; fewer of them the more each one costs."""
-    count = int(np.clip(WEIGHED // max(1, cost), FEWEST_RESAMPLES, RESAMPLES))
+    """How often each image is drawn, (some resamples, images); fewer resamples the more each one costs."""
+    left = int(np.clip(WEIGHED // max(1, cost), FEWEST_RESAMPLES, RESAMPLES))
+    at_once = int(np.clip(AT_ONCE // max(1, cost), 1, left))
     rng = np.random.Generator(np.random.PCG64(seed))
-    for _ in range(count):
-        yield np.bincount(rng.integers(0, images, images), minlength=images)
+    while left > 0:
+        count = min(left, at_once)
+        yield np.stack([np.bincount(rng.integers(0, images, images), minlength=images) for _ in range(count)])
+        left -= count
 
 
-def _mean(values: Floats) -> float:
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if defined.size else float("nan")
+def _mean(values: Floats) -> Floats:
+    """Over classes and thresholds of (resamples, classes, thresholds), where they are defined."""
+    defined = np.isfinite(values)
+    count = defined.sum((1, 2))
+    total = np.where(defined, values, 0.0).sum((1, 2))
+    return np.asarray(np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0))
