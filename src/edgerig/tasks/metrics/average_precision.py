@@ -23,8 +23,10 @@ from edgerig.tasks.metrics.precision_recall import (
 FEW_DETECTIONS = (1, 10)
 #: Resamples of the bootstrap, and fewest of them.
 RESAMPLES, FEWEST_RESAMPLES = 1000, 200
-#: Detections times thresholds that are weighed in all resamples together, which bounds time, and at once: memory.
-WEIGHED, AT_ONCE = 200_000_000, 2_000_000
+#: Detections, and objects at each threshold, that are weighed in all resamples together: a bound on time.
+WEIGHED = 200_000_000
+#: Numbers held for the resamples of one class that are computed at once: a bound on memory.
+AT_ONCE = 2_000_000
 #: Percentiles of the 95 % interval.
 TAILS = (2.5, 97.5)
 #: Where each threshold that has a metric of its own lies in `THRESHOLDS`.
@@ -115,7 +117,9 @@ class AveragePrecision:
         if images < 2:
             return {}
         drawn: dict[str, list[Floats]] = {}
-        for weights in _resamples(len(self.matches.image) * len(THRESHOLDS), images, seed):
+        cost = len(self.matches.image) + len(THRESHOLDS) * len(self.matches.object_image)
+        largest = max(images, int(np.bincount(self.matches.label, minlength=1).max()))
+        for weights in _resamples(cost, largest, images, seed):
             for name, values in self.weighted(weights).items():
                 drawn.setdefault(name, []).append(values)
         intervals = {}
@@ -145,10 +149,15 @@ class AveragePrecision:
         return int(max(self.matches.image.max(initial=0), self.matches.object_image.max(initial=0)))
 
 
-def _resamples(cost: int, images: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each image is drawn, (some resamples, images); fewer resamples the more each one costs."""
+def _resamples(cost: int, held: int, images: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each image is drawn, (some resamples, images).
+
+    Args:
+        cost: Of a resample: the more, the fewer of them. held: Numbers held for each that is computed at once.
+        images: Number of images. seed: Of the drawing.
+    """
     left = int(np.clip(WEIGHED // max(1, cost), FEWEST_RESAMPLES, RESAMPLES))
-    at_once = int(np.clip(AT_ONCE // max(1, cost), 1, left))
+    at_once = int(np.clip(AT_ONCE // max(1, held), 1, left))
     rng = np.random.Generator(np.random.PCG64(seed))
     while left > 0:
         count = min(left, at_once)

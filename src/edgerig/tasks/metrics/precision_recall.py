@@ -39,6 +39,8 @@ def class_matches(matches: Matches, area: int, most: int, label: int) -> ClassMa
     """The part of ``matches`` that is of class ``label`` and a range of areas; ``most`` detections an image of it."""
     chosen = np.flatnonzero((matches.label == label) & (matches.rank < most))
     chosen = chosen[np.argsort(-matches.score[chosen], kind="stable")]
+    # What is ignored at every threshold is left out: of a narrow range of areas that is most of it.
+    chosen = chosen[~matches.ignored[area][:, chosen].all(axis=0)]
     matched, judged = matches.matched[area][:, chosen], ~matches.ignored[area][:, chosen]
     wanted = (matches.object_label == label) & ~matches.object_ignored[area]
     return ClassMatches(
@@ -92,20 +94,27 @@ def weighted_precision(part: ClassMatches, weights: NDArray[Any]) -> Floats:
     """
     total = weights[:, part.object_image].sum(axis=1, dtype=np.float64)[:, None]
     share = weights[:, part.image].astype(np.float64)
+    running = np.cumsum(share, axis=1)
     means = np.zeros((len(weights), len(part.right)))
     for row, (right, wrong) in enumerate(zip(part.right, part.wrong, strict=True)):
         at = np.flatnonzero(right)
         if not at.size:
             continue
         hits = np.cumsum(share[:, at], axis=1)
-        misses = np.cumsum(share * wrong, axis=1)[:, at]
-        precision = hits / (hits + misses + _TINY)
+        judged = running[:, at] - _before(share, np.flatnonzero(~(right | wrong)), at)
+        precision = hits / (judged + _TINY)
         highest = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         recall = np.divide(hits, total, out=np.zeros(hits.shape), where=total > 0)
-        reached = np.searchsorted(RECALLS, recall, side="right")
-        gained = np.diff(reached, axis=1, prepend=0)
+        gained = np.diff(np.searchsorted(RECALLS, recall, side="right"), axis=1, prepend=0)
         means[:, row] = (highest * gained).sum(axis=1) / len(RECALLS)
     return np.where(total > 0, means, np.nan)
+
+
+def _before(share: Floats, chosen: NDArray[np.int64], at: NDArray[np.int64]) -> Floats:
+    """The sum over the columns ``chosen`` before each of the columns ``at``, both rising; (resamples, at)."""
+    sums = np.cumsum(share[:, chosen], axis=1)
+    sums = np.concatenate([np.zeros((len(share), 1)), sums], axis=1)
+    return np.asarray(sums[:, np.searchsorted(chosen, at)])
 
 
 def _last(part: ClassMatches) -> int:
