@@ -43,7 +43,9 @@ def overlaps(boxes: NDArray[Any], others: NDArray[Any], crowd: Flags | None = No
     return np.asarray(np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0))
 
 
-def suppress(boxes: NDArray[Any], scores: NDArray[Any], classes: NDArray[Any], limit: float) -> NDArray[np.int64]:
+def suppress(
+    boxes: NDArray[Any], scores: NDArray[Any], classes: NDArray[Any], limit: float, most: int | None = None
+) -> NDArray[np.int64]:
     """Greedy non-maximum suppression within each class.
 
     Of two boxes of one class whose intersection over union is above ``limit``, the one of the lower score is left out,
@@ -52,6 +54,7 @@ def suppress(boxes: NDArray[Any], scores: NDArray[Any], classes: NDArray[Any], l
     Args:
         boxes: Shape (n, 4). scores: Shape (n,). classes: Shape (n,), class indices.
         limit: The largest overlap of two boxes that both stay.
+        most: Boxes that stay at most; all if not given.
 
     Returns:
         Indices of the boxes that stay, by falling score.
@@ -62,7 +65,7 @@ def suppress(boxes: NDArray[Any], scores: NDArray[Any], classes: NDArray[Any], l
     """
     order = np.argsort(-scores, kind="stable")
     remaining, chosen = order, []
-    while remaining.size:
+    while remaining.size and (most is None or len(chosen) < most):
         best, rest = remaining[0], remaining[1:]
         chosen.append(int(best))
         same = classes[rest] == classes[best]

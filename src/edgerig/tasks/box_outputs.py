@@ -1,0 +1,126 @@
+"""From a network's outputs to detections: the usual heads, and non-maximum suppression on the host.
+
+A detection is a row of `COLUMNS` numbers: left, top, width, height as the network has them, score, class. Rows without
+a detection have the class -1 and are 0 otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import IncompatibleError
+from edgerig.tasks.metrics.boxes import suppress
+
+Array = NDArray[Any]
+#: ``yolo``: a row a candidate: centre, width, height, and a score for each class. ``yolo_objectness``: with a score
+#: before them that they are multiplied by. ``boxes``: left, top, right, bottom, score, class; suppressed already.
+Head = Literal["yolo", "yolo_objectness", "boxes"]
+#: Where the numbers of a candidate lie: ``rows`` for the last axis, ``columns`` for the one after the batch; the other
+#: axes, one or two, count candidates.
+Layout = Literal["rows", "columns"]
+COLUMNS = 6
+#: Candidates that are looked at, of the highest scores, as many as the authors of YOLO take.
+MOST_CANDIDATES = 30_000
+#: Numbers of a box, before the scores.
+BOX = 4
+
+
+class Form(NamedTuple):
+    """What one output holds, and how it lies."""
+
+    head: Head
+    layout: Layout
+
+
+def form_of(spec: TensorSpec, classes: int, head: Head | None, layout: Layout | None) -> Form:
+    """The form of an output, recognized by its shape as far as it is not told.
+
+    Args:
+        spec: The output, the batch in front; an axis of unknown size is -1.
+        classes: Number of classes.
+        head, layout: Where they are told.
+
+    Raises:
+        IncompatibleError: No form fits, or several do.
+    """
+    widths = _widths(classes)
+    axes: dict[Layout, int] = {"rows": -1, "columns": 1}
+    fitting = [
+        Form(name, order)
+        for name, width in widths.items()
+        for order, axis in axes.items()
+        if len(spec.shape) in (3, 4) and spec.shape[axis] == width and head in (None, name) and layout in (None, order)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = {form.head for form in fitting}
+    if len(names) > 1:
+        raise IncompatibleError(
+            f"The output {spec.name!r} of shape {list(spec.shape)} may be any of {', '.join(sorted(names))}, with "
+            f"{classes} classes.",
+            "Say which: the setting 'head' of the task detection.",
+        )
+    if fitting:
+        raise IncompatibleError(
+            f"The output {spec.name!r} of shape {list(spec.shape)} may hold its candidates in rows or in columns.",
+            "Say which: the setting 'layout' of the task detection.",
+        )
+    raise IncompatibleError(
+        f"The output {spec.name!r} of shape {list(spec.shape)} holds no detections of {classes} classes that are known: "
+        f"(batch, candidates, {widths['yolo']}), with objectness (batch, candidates, {widths['yolo_objectness']}), or "
+        f"(batch, boxes, {COLUMNS}).",
+        "Judge another output, --output NAME, or give the dataset that the network was trained for.",
+    )
+
+
+def rows_of(values: Array, form: Form, classes: int) -> Array:
+    """An output of n samples, (n, ...), with a row for each candidate: (n, candidates, numbers)."""
+    width = _widths(classes)[form.head]
+    if form.layout == "rows":
+        return values.reshape(len(values), -1, width)
+    return values.reshape(len(values), width, -1).swapaxes(1, 2)
+
+
+def detect(rows: Array, head: Head, *, threshold: float, overlap: float, most: int) -> NDArray[np.float32]:
+    """The detections of one sample, (most, `COLUMNS`), by falling score.
+
+    Every class of a candidate whose score reaches ``threshold`` is a detection of its own.
+
+    Args:
+        rows: From `rows_of`, (candidates, numbers).
+        head: What they hold.
+        threshold: Lowest score.
+        overlap: Largest intersection over union of two detections of one class that both stay.
+        most: Detections that stay at most.
+    """
+    if head == "boxes":
+        chosen = np.flatnonzero((rows[:, 4] >= threshold) & (rows[:, 5] >= 0))
+        boxes = np.concatenate([rows[chosen, :2], np.maximum(rows[chosen, 2:4] - rows[chosen, :2], 0)], axis=1)
+        scores, labels = rows[chosen, 4], np.rint(rows[chosen, 5]).astype(np.int64)
+        stay = np.argsort(-scores, kind="stable")[:most]
+    else:
+        scored = rows[:, BOX:] if head == "yolo" else rows[:, BOX + 1 :] * rows[:, BOX : BOX + 1]
+        candidates, labels = np.nonzero(scored >= threshold)
+        scores = scored[candidates, labels]
+        order = np.argsort(-scores, kind="stable")[:MOST_CANDIDATES]
+        candidates, labels, scores = candidates[order], labels[order], scores[order]
+        sides = np.maximum(rows[candidates, 2:BOX], 0)
+        boxes = np.concatenate([rows[candidates, :2] - sides / 2, sides], axis=1)
+        stay = suppress(boxes, scores, labels, overlap, most)
+    return _padded(boxes[stay], scores[stay], labels[stay], most)
+
+
+def _widths(classes: int) -> dict[Head, int]:
+    """Numbers of a candidate."""
+    return {"yolo": BOX + classes, "yolo_objectness": BOX + 1 + classes, "boxes": COLUMNS}
+
+
+def _padded(boxes: Array, scores: Array, labels: Array, most: int) -> NDArray[np.float32]:
+    padded = np.zeros((most, COLUMNS), np.float32)
+    padded[:, 5] = -1
+    padded[: len(boxes), :BOX], padded[: len(boxes), 4], padded[: len(boxes), 5] = boxes, scores, labels
+    return padded
