@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing, TensorSpec
 from edgerig.errors import DatasetError, IncompatibleError
+from edgerig.tasks.box_truth import Frame
 
 Array = NDArray[Any]
 
@@ -51,6 +52,16 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
     if (std != 1).any():
         x /= std
     return x
+
+
+def frame_of(preprocessing: Preprocessing, height: int, width: int) -> Frame:
+    """Where an image of ``height`` by ``width`` pixels lies in the network's input, for boxes to move with it.
+
+    >>> frame_of(Preprocessing(resize=(96, 128)), 192, 192)[:4]
+    (0.6666666666666666, 0.5, 0.0, 0.0)
+    """
+    new_height, new_width = preprocessing.resize or (height, width)
+    return Frame(new_width / width, new_height / height, 0.0, 0.0, new_width, new_height, width, height)
 
 
 def resize(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
 from edgerig.errors import IncompatibleError
+from edgerig.tasks.metrics.box_matching import Detections
 from edgerig.tasks.metrics.boxes import suppress
 
 Array = NDArray[Any]
@@ -53,7 +54,10 @@ def form_of(spec: TensorSpec, classes: int, head: Head | None, layout: Layout | 
         Form(name, order)
         for name, width in widths.items()
         for order, axis in axes.items()
-        if len(spec.shape) in (3, 4) and spec.shape[axis] == width and head in (None, name) and layout in (None, order)
+        if len(spec.shape) in ((3,) if name == "boxes" else (3, 4))
+        and spec.shape[axis] == width
+        and head in (None, name)
+        and layout in (None, order)
     ]
     if len(fitting) == 1:
         return fitting[0]
@@ -70,9 +74,9 @@ def form_of(spec: TensorSpec, classes: int, head: Head | None, layout: Layout | 
             "Say which: the setting 'layout' of the task detection.",
         )
     raise IncompatibleError(
-        f"The output {spec.name!r} of shape {list(spec.shape)} holds no detections of {classes} classes that are known: "
-        f"(batch, candidates, {widths['yolo']}), with objectness (batch, candidates, {widths['yolo_objectness']}), or "
-        f"(batch, boxes, {COLUMNS}).",
+        f"The output {spec.name!r} of shape {list(spec.shape)} holds no detections of {classes} classes in a known "
+        f"form: (batch, candidates, {widths['yolo']}), with objectness (batch, candidates, "
+        f"{widths['yolo_objectness']}), or (batch, boxes, {COLUMNS}).",
         "Judge another output, --output NAME, or give the dataset that the network was trained for.",
     )
 
@@ -112,6 +116,13 @@ def detect(rows: Array, head: Head, *, threshold: float, overlap: float, most: i
         boxes = np.concatenate([rows[candidates, :2] - sides / 2, sides], axis=1)
         stay = suppress(boxes, scores, labels, overlap, most)
     return _padded(boxes[stay], scores[stay], labels[stay], most)
+
+
+def detections_of(rows: Array) -> Detections:
+    """Detections of n images, (n, most, `COLUMNS`), in one list, without the rows that hold none."""
+    image, row = np.nonzero(rows[..., 5] >= 0)
+    chosen = rows[image, row].astype(np.float64)
+    return Detections(image.astype(np.int64), chosen[:, 5].astype(np.int64), chosen[:, 4], chosen[:, :BOX])
 
 
 def _widths(classes: int) -> dict[Head, int]:

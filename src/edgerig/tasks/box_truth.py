@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.tasks.metrics.box_matching import Objects
+
 Floats = NDArray[np.float64]
 #: Numbers of a row: of the first, a `Frame`; of each other a box, its class, whether it is a crowd, its area, and 1.
 ROW = 8
@@ -80,6 +82,19 @@ def pack(frames: Sequence[Frame], boxes: Sequence[ImageBoxes], most: int) -> Flo
     return packed
 
 
+def objects_of(rows: Floats) -> Objects:
+    """The boxes of n images, (n, most, `ROW`), in one list."""
+    image, row = np.nonzero(rows[..., THERE] > 0)
+    chosen = rows[image, row]
+    return Objects(
+        image.astype(np.int64),
+        chosen[:, LABEL].astype(np.int64),
+        chosen[:, :LABEL],
+        chosen[:, CROWD] > 0,
+        chosen[:, AREA],
+    )
+
+
 def to_image(boxes: NDArray[Any], frames: Floats, *, relative: bool) -> Floats:
     """Boxes in a network's input, moved back into the image and cut at its borders.
 
@@ -95,7 +110,9 @@ def to_image(boxes: NDArray[Any], frames: Floats, *, relative: bool) -> Floats:
     >>> to_image(np.array([[[0.5, 0.5, 0.6, 0.25]]]), frame, relative=True).tolist()
     [[[100.0, 80.0, 100.0, 50.0]]]
     """
-    scale, offset, size, image = (frames[:, None, part] for part in (slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)))
+    scale, offset, size, image = (
+        frames[:, None, part] for part in (slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8))
+    )
     near = boxes[..., :2].astype(np.float64)
     far = near + boxes[..., 2:]
     if relative:
@@ -105,6 +122,6 @@ def to_image(boxes: NDArray[Any], frames: Floats, *, relative: bool) -> Floats:
 
 
 def to_input(boxes: NDArray[Any], frames: Floats) -> Floats:
-    """Boxes in an image, shape (n, m, 4), where they lie in the network's input; in its pixels. Undone by `to_image`."""
+    """Boxes in an image, shape (n, m, 4), moved to where they lie in a network's input, in its pixels."""
     scale, offset = frames[:, None, 0:2], frames[:, None, 2:4]
     return np.concatenate([boxes[..., :2] * scale + offset, boxes[..., 2:] * scale], axis=-1)

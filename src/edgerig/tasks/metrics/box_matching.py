@@ -35,6 +35,10 @@ class Detections(NamedTuple):
     score: Floats
     box: Floats
 
+    def select(self, flags: Flags) -> Detections:
+        """Those where ``flags``, (d,), says so."""
+        return Detections(self.image[flags], self.label[flags], self.score[flags], self.box[flags])
+
 
 class Objects(NamedTuple):
     """Objects in all images together: image, class, box, whether it is a crowd, area; (g,) each, boxes (g, 4)."""
@@ -57,6 +61,7 @@ class Matches(NamedTuple):
         ignored: Whether it counts neither as right nor as wrong, (areas, thresholds, d).
         object_image, object_label: Of each object, (g,).
         object_ignored: Whether it need not be found, (areas, g).
+        object_matched: Whether a detection found it, (areas, thresholds, g).
     """
 
     image: NDArray[np.int64]
@@ -69,6 +74,7 @@ class Matches(NamedTuple):
     object_image: NDArray[np.int64]
     object_label: NDArray[np.int64]
     object_ignored: Flags
+    object_matched: Flags
 
 
 def match(
@@ -95,14 +101,15 @@ def match(
     object_ignored = objects.crowd | (objects.area < areas[:, :1]) | (objects.area > areas[:, 1:])
     matched = np.zeros((len(areas), len(thresholds), len(order)), bool)
     ignored = np.broadcast_to(outside[:, None], matched.shape).copy()
+    object_matched = np.zeros((len(areas), len(thresholds), len(objects.label)), bool)
     rows_of = _groups(objects.image, objects.label)
     for key, chosen in _groups(image, label).items():
         rows = rows_of.get(key)
         if rows is None:
             continue
         overlap = overlaps(box[chosen], objects.box[rows], objects.crowd[rows])
-        hits, forgiven = _take(overlap, objects.crowd[rows], object_ignored[:, rows], thresholds)
-        matched[..., chosen] = hits
+        hits, forgiven, reached = _take(overlap, objects.crowd[rows], object_ignored[:, rows], thresholds)
+        matched[..., chosen], object_matched[..., rows] = hits, reached
         ignored[..., chosen] = np.where(hits, forgiven, ignored[..., chosen])
     return Matches(
         image,
@@ -115,11 +122,14 @@ def match(
         objects.image,
         objects.label,
         object_ignored,
+        object_matched,
     )
 
 
-def _take(overlap: Floats, crowd: Flags, ignored: Flags, thresholds: Floats) -> tuple[Flags, Flags]:
-    """Which detections find an object, and which of these an ignored one, (areas, thresholds, detections) each.
+def _take(overlap: Floats, crowd: Flags, ignored: Flags, thresholds: Floats) -> tuple[Flags, Flags, Flags]:
+    """Which detections find an object, which of these an ignored one, and which objects are found.
+
+    Each has the shape (areas, thresholds, detections or objects).
 
     Args:
         overlap: Of one image and class, (detections, objects), the detections by falling score.
@@ -132,6 +142,7 @@ def _take(overlap: Floats, crowd: Flags, ignored: Flags, thresholds: Floats) -> 
     shape = (len(ignored), len(limits), len(overlap))
     matched, forgiven = np.zeros(shape, bool), np.zeros(shape, bool)
     free = np.ones((*shape[:2], count), bool)
+    reached_objects = np.zeros_like(free)
     area, threshold = np.indices(shape[:2])
     # Most detections reach no object at all; those are done.
     for row in np.flatnonzero(overlap.max(axis=1) >= limits.min()):
@@ -144,8 +155,9 @@ def _take(overlap: Floats, crowd: Flags, ignored: Flags, thresholds: Floats) -> 
         matched[..., row] = hit
         forgiven[..., row] = hit & ignored[area, best]
         free[area[hit], threshold[hit], best[hit]] = False
+        reached_objects |= ~free
         free |= crowd
-    return matched, forgiven
+    return matched, forgiven, reached_objects
 
 
 def _groups(image: NDArray[np.int64], label: NDArray[np.int64]) -> dict[tuple[int, int], NDArray[np.int64]]:

@@ -64,7 +64,8 @@ def suppress(
     [1, 2, 3]
     """
     order = np.argsort(-scores, kind="stable")
-    remaining, chosen = order, []
+    remaining = order
+    chosen: list[int] = []
     while remaining.size and (most is None or len(chosen) < most):
         best, rest = remaining[0], remaining[1:]
         chosen.append(int(best))

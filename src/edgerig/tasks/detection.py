@@ -1,0 +1,220 @@
+"""Detection: boxes of objects in images, each with a class and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+import numpy as np
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import DatasetError, IncompatibleError
+from edgerig.measure.kinds import Unavailable
+from edgerig.plugins import Settings
+from edgerig.tasks.base import Array, Kept, Reference, Task
+from edgerig.tasks.box_outputs import Form, Head, Layout, detect, detections_of, form_of, rows_of
+from edgerig.tasks.box_truth import ROW, THERE, objects_of, to_image
+from edgerig.tasks.box_views import Shown, quality_views
+from edgerig.tasks.caveats import VACUOUS, are_identical
+from edgerig.tasks.judgement import Agreement, MetricValue, Quality
+from edgerig.tasks.metrics.average_precision import AveragePrecision
+from edgerig.tasks.metrics.box_matching import AREA_RANGES, MOST_DETECTIONS, Objects, match
+from edgerig.tasks.samples import LabelledSamples
+
+#: The numbers of COCO's twelve that are listed as metrics, the main one first.
+LISTED = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100")
+#: Overlap from which two detections of one class are alike, and from which a picture shows an object as found.
+ALIKE = 0.5
+#: Sides, in pixels of a network's input, below which all boxes are taken for shares of it.
+SUSPICIOUS_SIDE = 2.0
+
+
+class DetectionSettings(Settings, frozen=True, kw_only=True):
+    """Settings of ``detection``."""
+
+    head: Annotated[
+        Head | None,
+        msgspec.Meta(
+            description="what the output holds: yolo (centre, sides, a score a class), yolo_objectness (with one score "
+            "before them) or boxes (two corners, score, class); recognized by its shape if not given"
+        ),
+    ] = None
+    layout: Annotated[
+        Layout | None, msgspec.Meta(description="rows or columns, where either axis may hold the candidates")
+    ] = None
+    coordinates: Annotated[
+        Literal["pixels", "relative"],
+        msgspec.Meta(description="unit of boxes: pixels of the network's input, or shares of its sides (relative)"),
+    ] = "pixels"
+    threshold: Annotated[float, msgspec.Meta(description="lowest score of a detection", ge=0, le=1)] = 0.001
+    overlap: Annotated[
+        float,
+        msgspec.Meta(
+            description="of two boxes of a class that overlap more, the better stays (suppression)", ge=0, le=1
+        ),
+    ] = 0.7
+    most: Annotated[int, msgspec.Meta(description="detections of an image at most", ge=1, le=1000)] = MOST_DETECTIONS
+    confidence: Annotated[
+        float,
+        msgspec.Meta(description="lowest score in pictures and in the comparison with the float model", ge=0, le=1),
+    ] = 0.5
+
+
+class Detection(Task):
+    """Boxes in an image: predictions are (n, most, 6), what is right is packed by `edgerig.tasks.box_truth`.
+
+    Kept of an image are its detections, at most as many as the setting ``most``, and its annotated boxes; both in
+    pixels of the image as it was annotated.
+    """
+
+    name: ClassVar[str] = "detection"
+    summary: ClassVar[str] = "boxes of objects, each with a class and a score; judged by COCO's average precision"
+    kept: ClassVar[tuple[str, ...]] = ("detections", "objects", "frames")
+    identity: ClassVar[str] = "detections"
+    Settings: ClassVar[type[Settings]] = DetectionSettings
+
+    settings: DetectionSettings
+
+    def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
+        if not self.classes:
+            raise IncompatibleError(
+                f"Dataset {self.dataset!r} has no classes; detection takes one at least.",
+                "Use a dataset with boxes: edgerig list datasets.",
+            )
+        if any(size < 1 for size in outputs[judged].shape[1:]):
+            return
+        self._form(outputs[judged])
+
+    def check_truth(self, outputs: Sequence[TensorSpec], judged: int, truth: Array) -> None:
+        self._check_packed(truth)
+
+    def decode(self, outputs: Sequence[Array], judged: int) -> Array:
+        values, settings = outputs[judged], self.settings
+        form = self._form(TensorSpec(name="output", shape=values.shape, dtype="float32"))
+        rows = rows_of(values, form, len(self.classes))
+        return np.stack(
+            [
+                detect(
+                    row,
+                    form.head,
+                    threshold=settings.threshold,
+                    overlap=settings.overlap,
+                    most=settings.most,
+                )
+                for row in rows
+            ]
+        )
+
+    def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
+        self._check_packed(truth)
+        relative = self.settings.coordinates == "relative"
+        frames, objects = truth[:, 0], truth[:, 1:]
+        detections = predictions.astype(np.float32)
+        there = predictions[..., 5:] >= 0
+        detections[..., :4] = np.where(there, to_image(predictions[..., :4], frames, relative=relative), 0)
+        return {"detections": detections, "objects": objects.copy(), "frames": frames.copy()}
+
+    def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
+        detections, objects = detections_of(kept["detections"]), objects_of(kept["objects"])
+        if not (~objects.crowd).any():
+            return Quality(samples=len(samples), warnings=("No image has a box: there is nothing to judge by.",))
+        measured = AveragePrecision(match(detections, objects), len(self.classes))
+        values, intervals = measured.summary(), measured.intervals(len(samples))
+        metrics = tuple(_value(name, values[name], intervals.get(name)) for name in LISTED if np.isfinite(values[name]))
+        shown = Shown(self.classes, samples, kept["detections"], kept["objects"], self.settings.confidence)
+        return Quality(
+            samples=len(samples),
+            metrics=metrics,
+            warnings=tuple(self._doubts(kept, objects, samples)),
+            views=quality_views(shown, measured, values),
+        )
+
+    def compare(
+        self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
+    ) -> Agreement | Unavailable:
+        relative = self.settings.coordinates == "relative"
+        theirs = reference.predictions.astype(np.float32)
+        there = theirs[..., 5:] >= 0
+        theirs[..., :4] = np.where(there, to_image(theirs[..., :4], kept["frames"], relative=relative), 0)
+        ours, theirs = (self._confident(rows) for rows in (kept["detections"], theirs))
+        mine, wanted = detections_of(ours), detections_of(theirs)
+        total = len(mine.score) + len(wanted.score)
+        if not total:
+            return Unavailable(
+                f"{VACUOUS}neither network detects anything with a score of {self.settings.confidence:g} or more"
+            )
+        doubts = _constant(kept["detections"], samples)
+        if doubts:
+            return Unavailable(f"{VACUOUS}{doubts[0]}")
+        none = np.zeros(len(wanted.label), bool)
+        as_objects = Objects(wanted.image, wanted.label, wanted.box, none, np.prod(wanted.box[:, 2:], axis=1))
+        alike = match(mine, as_objects, np.array([ALIKE]), AREA_RANGES[:1], self.settings.most)
+        share = 2 * int(alike.matched.sum()) / total
+        return Agreement(
+            reference=reference.source,
+            samples=len(samples),
+            same_class=share,
+            max_abs_error=None,
+            mean_abs_error=None,
+            alike=f"detections of score {self.settings.confidence:g} or more, of the same class and overlapping by "
+            f"{ALIKE:g} or more",
+        )
+
+    def _form(self, spec: TensorSpec) -> Form:
+        return form_of(spec, len(self.classes), self.settings.head, self.settings.layout)
+
+    def _confident(self, rows: Array) -> Array:
+        """Detections, (n, most, 6), without those of a lower score than the setting ``confidence``."""
+        rows = rows.copy()
+        rows[rows[..., 4] < self.settings.confidence, 5] = -1
+        return rows
+
+    def _check_packed(self, truth: Array) -> None:
+        if truth.ndim != 3 or truth.shape[-1] != ROW:
+            raise IncompatibleError(
+                f"Dataset {self.dataset!r} has no boxes: what is right is of shape {list(truth.shape[1:])} a sample.",
+                "Use a dataset with boxes: edgerig list datasets.",
+            )
+        labels = truth[:, 1:, 4][truth[:, 1:, THERE] > 0]
+        if labels.size and not 0 <= labels.min() <= labels.max() < len(self.classes):
+            raise DatasetError(
+                f"A box of dataset {self.dataset!r} is of class {labels.max():g}, none of its {len(self.classes)}."
+            )
+
+    def _doubts(self, kept: Kept, objects: Objects, samples: LabelledSamples) -> list[str]:
+        doubts = list(_constant(kept["detections"], samples))
+        there = kept["detections"][..., 5] >= 0
+        if not there.any():
+            doubts.append(f"The network detects nothing with a score of {self.settings.threshold:g} or more.")
+        elif self.settings.coordinates == "pixels":
+            scale = kept["frames"][:, None, 0:2]
+            if (kept["detections"][..., 2:4] * scale)[there].max() < SUSPICIOUS_SIDE:
+                doubts.append(
+                    f"No detected box is wider or higher than {SUSPICIOUS_SIDE:g} pixels of the network's input: if it "
+                    "gives shares of its sides, set coordinates of the task detection to relative."
+                )
+        count = np.bincount(objects.label[~objects.crowd], minlength=len(self.classes))
+        missing = [name for name, boxes in zip(self.classes, count, strict=True) if not boxes]
+        if missing:
+            doubts.append(f"No box is of class {', '.join(map(repr, missing[:10]))}: it is left out of all means.")
+        return doubts
+
+
+def _value(name: str, value: float, bounds: tuple[float, float] | None) -> MetricValue:
+    low, high = bounds or (None, None)
+    # Resampling repeats images, which can move all resamples to one side of the value.
+    if low is not None and high is not None:
+        low, high = min(low, value), max(high, value)
+    return MetricValue(name=name, value=value, higher_is_better=True, low=low, high=high)
+
+
+def _constant(detections: Array, samples: LabelledSamples) -> tuple[str, ...]:
+    """That all of several images have the same detections, though they differ themselves."""
+    if len(detections) < 2 or (detections != detections[0]).any() or (detections[..., 5] < 0).all():
+        return ()
+    if are_identical(samples):
+        return (f"All {len(samples):,} samples are identical: what the network does with others is not known.",)
+    return (
+        f"The network's detections do not depend on its input: they are the same for all {len(samples):,} samples.",
+    )
