@@ -14,7 +14,8 @@ from edgerig.engine import context as contexts
 from edgerig.engine import score
 from edgerig.engine.api import plan
 from edgerig.engine.context import CellContext
-from edgerig.engine.samples import EvaluationSamples, FloatReference
+from edgerig.engine.references import ReferenceRun
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import Interrupted, UsageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.files import open_artifact
@@ -122,7 +123,7 @@ def test_pieces_of_another_engine_or_other_code_are_another_series(
         artifact=artifact,
         samples=tests,
         target=anything,
-        reference=FloatReference("none", Unavailable("none was given")),
+        reference=ReferenceRun(Unavailable("none was given")),
         measure=Measure(),
         scratch=tmp_path,
         commands=(),

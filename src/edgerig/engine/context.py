@@ -9,7 +9,8 @@ import msgspec
 from edgerig.artifact import Artifact
 from edgerig.engine.dependencies import of_samples
 from edgerig.engine.outputs import check_outputs
-from edgerig.engine.samples import EvaluationSamples, FloatReference, the_input
+from edgerig.engine.references import ReferenceRun
+from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
@@ -52,7 +53,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
     artifact: Artifact
     target: Target
     samples: EvaluationSamples
-    reference: FloatReference
+    reference: ReferenceRun
     measure: Measure
     scratch: Path
     commands: tuple[str, ...]

@@ -167,7 +167,7 @@ def _run(context: CellContext) -> _FirstPass:
         deployment.warm_up(inputs)
         deployment.ask("before the samples", lambda session: begin_utilisation(session, measure.utilisation))
         with context.progress.task(context.cell.id, len(samples)) as task:
-            reference = context.reference.of_samples
+            reference = context.reference.predictions
             steady = steady_pass(deployment, journal, samples, reference, measure.round_seconds, task.advance)
         utilisation = deployment.ask("after the samples", lambda session: utilisation_of(session, measure.utilisation))
         waiting = waited(deployment.longest_wait)

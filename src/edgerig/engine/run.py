@@ -21,13 +21,13 @@ from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info, size_rows
 from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
-from edgerig.engine.samples import EvaluationSamples, FloatReference
+from edgerig.engine.references import ReferenceRun
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.scenario import check_batch, with_batch
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.summary import about_machines
 from edgerig.engine.turns import Turns, finished_before
 from edgerig.errors import EdgerigError, Interrupted, StorageError, UsageError
-from edgerig.measure.kinds import Unavailable
 from edgerig.measure.machine import observe
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle, Header
@@ -238,9 +238,7 @@ class _Run:
         self.header = msgspec.structs.replace(self.header, host=observe(), data=data)
         self.bundle.write_header(self.header)
 
-    def _note_references(
-        self, references: dict[str, FloatReference], artifacts: dict[str, Artifact | Exception]
-    ) -> None:
+    def _note_references(self, references: dict[str, ReferenceRun], artifacts: dict[str, Artifact | Exception]) -> None:
         """Store the references; all cells of one bundle are compared with the same ones."""
         identities = {label: reference.identity for label, reference in references.items()}
         before = self.header.references or identities
@@ -258,7 +256,7 @@ class _Run:
         targets: dict[str, Target],
         artifacts: dict[str, Artifact | Exception],
         tests: EvaluationSamples,
-        references: dict[str, FloatReference],
+        references: dict[str, ReferenceRun],
     ) -> None:
         """Measure the missing rounds of each cell."""
 
@@ -358,14 +356,9 @@ class _Run:
         return (base, f"edgerig run {self.bundle.path}/rig.yaml --only {only} --out again")
 
 
-def _subset(
-    cell: Cell, tests: EvaluationSamples, reference: FloatReference
-) -> tuple[EvaluationSamples, FloatReference]:
+def _subset(cell: Cell, tests: EvaluationSamples, reference: ReferenceRun) -> tuple[EvaluationSamples, ReferenceRun]:
     """The samples of a cell that runs only some, and the reference's predictions for those."""
     if cell.samples is None or cell.samples >= len(tests):
         return tests, reference
-    some, places = tests.part(cell.samples)
-    predictions = reference.predictions
-    return some, reference if isinstance(predictions, Unavailable) else msgspec.structs.replace(
-        reference, predictions=predictions[places]
-    )
+    some, positions = tests.part(cell.samples)
+    return some, reference.of_part(positions)

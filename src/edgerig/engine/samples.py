@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +12,6 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.base import Dataset, Samples, SplitName
 from edgerig.datasets.fitting import check_fixed, fit
 from edgerig.errors import IncompatibleError
-from edgerig.measure.kinds import Unavailable
 
 #: Number of preprocessed inputs held in memory at once.
 CHUNK_BYTES = 64 << 20
@@ -23,26 +20,6 @@ LARGEST_INPUT = 1 << 30
 
 #: Fewest axes of an input: the batch axis, and one for the values.
 MOST_SIMPLE = 2
-
-
-class FloatReference(msgspec.Struct, frozen=True):
-    """The float model's predictions for the test samples, as the task decodes them.
-
-    Attributes:
-        source: What made them. predictions: Shape (n, ...), or why there are none.
-        identity: A digest of which model that is, and of ``choice``.
-        choice: What the task chose by its predictions for the validation split, see `Task.choose`.
-    """
-
-    source: str
-    predictions: NDArray[Any] | Unavailable
-    identity: str = ""
-    choice: Mapping[str, float] = {}
-
-    @property
-    def of_samples(self) -> NDArray[Any] | None:
-        """The predictions, shape (n, ...), where there are any."""
-        return None if isinstance(self.predictions, Unavailable) else self.predictions
 
 
 class EvaluationSamples:

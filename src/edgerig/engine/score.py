@@ -10,7 +10,6 @@ from edgerig.engine.context import CellContext
 from edgerig.engine.samples import the_input
 from edgerig.engine.steady import Steady
 from edgerig.measure.kinds import Unavailable
-from edgerig.tasks.base import Reference
 from edgerig.tasks.judgement import Agreement, Quality
 
 #: Instead of a quality, of a network that was built and not trained.
@@ -22,18 +21,17 @@ NOT_TRAINED = (
 
 def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Unavailable, InputFit | None]:
     """Quality of the outputs against the labels, and agreement with the float model."""
-    samples, reference = context.samples, context.reference
-    task = samples.task.with_choice(reference.choice)
+    samples, reference = context.samples, context.reference.reference
+    task = samples.task.with_choice(context.reference.choice)
     fit = summarize_fit(steady.fit, the_input(context.artifact))
     quality = task.judge(steady.kept, samples.samples)
     if task.one_output or context.artifact.output_named or len(context.artifact.outputs) == 1:
         quality = tell_output(quality, context.artifact)
     agreement: Agreement | Unavailable
-    if isinstance(reference.predictions, Unavailable):
-        agreement = reference.predictions
+    if isinstance(reference, Unavailable):
+        agreement = reference
     else:
-        known = Reference(reference.source, reference.predictions)
-        agreement = task.compare(steady.kept, known, samples.samples, context.measure.pictures)
+        agreement = task.compare(steady.kept, reference, samples.samples, context.measure.pictures)
     unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
     if quality.metrics:
         quality = replace(quality, warnings=(*unfit, *quality.warnings))

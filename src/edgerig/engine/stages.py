@@ -19,8 +19,8 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
 from edgerig.engine.reference import reference_predictions, why_no_reference
-from edgerig.engine.references import choose_references
-from edgerig.engine.samples import EvaluationSamples, FloatReference
+from edgerig.engine.references import ReferenceRun, choose_references
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import DatasetError, EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.formats import Format
 from edgerig.measure.kinds import Unavailable
@@ -31,6 +31,7 @@ from edgerig.models.training import checkpoint as checkpoints
 from edgerig.plugins import convert_settings, make
 from edgerig.progress import Progress
 from edgerig.rig.types import ModelPart, Part
+from edgerig.tasks.base import Reference
 
 #: Characters kept of a file's name, so that the copy's name fits any file system.
 LONGEST_STEM = 100
@@ -125,17 +126,16 @@ class Stages:
 
     def references(
         self, parts: Sequence[ModelPart], models: Mapping[str, Artifact], tests: EvaluationSamples
-    ) -> dict[str, FloatReference]:
+    ) -> dict[str, ReferenceRun]:
         """The reference of each model, by the model's label; see `choose_references`."""
-        known: dict[str, FloatReference] = {}
-        by_key: dict[str, FloatReference] = {}
+        known: dict[str, ReferenceRun] = {}
+        by_key: dict[str, ReferenceRun] = {}
         choices = choose_references(parts, models)
         for part in parts:
             choice = choices[part.label]
             if choice.label is None and not part.reference:
-                own = models[part.label]
                 self.progress.log(choice.why)
-                known[part.label] = FloatReference(f"{own.name} ({own.scheme} {own.format})", Unavailable(choice.why))
+                known[part.label] = ReferenceRun(Unavailable(choice.why))
                 continue
             if choice.why:
                 self.progress.log(choice.why)
@@ -155,7 +155,7 @@ class Stages:
             known[part.label] = by_key[key]
         return known
 
-    def _reference(self, artifact: Artifact, tests: EvaluationSamples) -> FloatReference:
+    def _reference(self, artifact: Artifact, tests: EvaluationSamples) -> ReferenceRun:
         """`reference`; a float model that cannot be run costs only the comparison with it."""
         try:
             return self.reference(artifact, tests)
@@ -165,16 +165,16 @@ class Stages:
             source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
             self.failed_references.append((artifact.name, error.message))
             self.progress.log(f"reference {artifact.name}: FAILED")
-            return FloatReference(source, Unavailable(f"{source} could not be run for comparison: {error.message}"))
+            return ReferenceRun(Unavailable(f"{source} could not be run for comparison: {error.message}"))
 
-    def reference(self, artifact: Artifact, tests: EvaluationSamples) -> FloatReference:
+    def reference(self, artifact: Artifact, tests: EvaluationSamples) -> ReferenceRun:
         """The predictions of a float model for the test samples, or why there are none; what the task chose by it."""
         source = f"{artifact.name} ({artifact.scheme} {artifact.format})"
         reason = why_no_reference(artifact)
         if reason:
-            return FloatReference(source, Unavailable(reason))
+            return ReferenceRun(Unavailable(reason))
         predictions = self._predictions(f"reference {artifact.name}", artifact, tests)
-        return FloatReference(source, predictions, choice=self._choice(artifact, tests))
+        return ReferenceRun(Reference(source, predictions), choice=self._choice(artifact, tests))
 
     def _choice(self, artifact: Artifact, tests: EvaluationSamples) -> dict[str, float]:
         """What the task chooses by a float model's predictions for the validation split; empty where it cannot."""
