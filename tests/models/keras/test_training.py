@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import signal
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -11,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Artifact, Preprocessing
-from edgerig.errors import DatasetError, IncompatibleError, Interrupted, ModelError, SpecError, StorageError
+from edgerig.errors import DatasetError, IncompatibleError, ModelError, SpecError, StorageError
 from edgerig.models.base import TrainSettings
 from edgerig.models.keras.files import load_keras
 from edgerig.models.training.phase import Phase
@@ -54,84 +51,11 @@ class Recorded(Progress):
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory, make_tiny_net, make_patterns):
-    """Two epochs, undisturbed: the yardstick for everything that is interrupted."""
+    """Two epochs, undisturbed."""
     out = tmp_path_factory.mktemp("straight")
     progress = Recorded()
     artifact = make_tiny_net().train(make_patterns(), TWO, out, progress=progress, logdir=out / "logs")
     return out, artifact, progress
-
-
-def test_two_epochs_are_equal_to_one_and_one_more_after_resuming(straight, tiny_net, patterns, tmp_path):
-    tiny_net.train(patterns, ONE, tmp_path)
-    artifact = tiny_net.train(patterns, TWO, tmp_path, resume=True)
-    assert_equal_trainings(straight[0], tmp_path)
-    assert artifact.sha256 == straight[1].sha256
-
-
-KILLED = """
-import os, signal, sys
-sys.path.insert(0, {tests!r})
-from conftest import Patterns, TinyNet
-from pathlib import Path
-from edgerig.models.base import TrainSettings
-
-calls = 0
-def die_at(number, function):
-    def call(*args):
-        global calls
-        calls += 1
-        if calls == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args)
-    return call
-
-if {where!r} == "in the second epoch":
-    TinyNet.augment = die_at(5, TinyNet.augment)
-else:
-    # Each epoch syncs two files to the disk before it renames them: the checkpoint and the history.
-    os.fsync = die_at(3, os.fsync)
-TinyNet().train(Patterns(), TrainSettings(epochs=2, batch_size=64), Path({out!r}))
-"""
-
-
-@pytest.mark.parametrize("where", ["in the second epoch", "while writing the second checkpoint"])
-def test_a_killed_training_resumes_to_the_same_weights(where, straight, tiny_net, patterns, tmp_path):
-    code = KILLED.format(tests=str(Path(__file__).parent.parent), where=where, out=str(tmp_path))
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    assert not (tmp_path / "tiny-net.keras").exists()
-    progress = Recorded()
-    tiny_net.train(patterns, TWO, tmp_path, resume=True, progress=progress)
-    assert progress.tasks[0].name.startswith("Training tiny-net, epoch 2 of 2")
-    assert_equal_trainings(straight[0], tmp_path)
-
-
-def test_resuming_a_finished_training_trains_nothing_and_writes_the_same_file(straight, tiny_net, patterns, tmp_path):
-    tiny_net.train(patterns, TWO, tmp_path)
-    progress = Recorded()
-    artifact = tiny_net.train(patterns, TWO, tmp_path, resume=True, progress=progress)
-    assert [task.name.split()[0] for task in progress.tasks] == ["Evaluating"]
-    assert artifact.sha256 == straight[1].sha256
-
-
-def test_resuming_without_a_checkpoint_starts_from_the_beginning(straight, tiny_net, patterns, tmp_path):
-    assert tiny_net.train(patterns, TWO, tmp_path, resume=True).sha256 == straight[1].sha256
-
-
-def test_resuming_with_other_settings_is_refused_and_changes_nothing(tiny_net, patterns, tmp_path):
-    tiny_net.train(patterns, ONE, tmp_path)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(IncompatibleError, match="batch_size was 64, is 32"):
-        tiny_net.train(patterns, TrainSettings(epochs=2, batch_size=32), tmp_path, resume=True)
-    with pytest.raises(IncompatibleError, match="train fingerprint was"):
-        tiny_net.train(type(patterns)(patterns.Settings(seed=5)), TWO, tmp_path, resume=True)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_resuming_to_fewer_epochs_than_there_are_is_refused(tiny_net, patterns, tmp_path):
-    tiny_net.train(patterns, TWO, tmp_path)
-    with pytest.raises(IncompatibleError, match="2 epochs old, more than the 1"):
-        tiny_net.train(patterns, ONE, tmp_path, resume=True)
 
 
 def test_training_again_without_resume_starts_anew_and_replaces_the_model(tiny_net, patterns, tmp_path):
@@ -216,37 +140,6 @@ def test_only_so_many_training_samples_are_used(tiny_net, patterns, tmp_path):
     assert progress.tasks[0].total == 2
 
 
-def make_stop(batches):
-    calls = 0
-
-    def augment(self, batch, rng):
-        nonlocal calls
-        calls += 1
-        if calls == batches:
-            raise KeyboardInterrupt
-        return batch + rng.normal(0, 0.05, batch.shape).astype(np.float32)
-
-    return augment
-
-
-def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(straight, tiny_net, patterns, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(type(tiny_net), "augment", make_stop(5))
-        with pytest.raises(Interrupted, match="after epoch 1 of 2") as caught:
-            tiny_net.train(patterns, TWO, tmp_path)
-    assert "--resume" in caught.value.hint
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-net.checkpoint.npz", "tiny-net.history.json"]
-    tiny_net.train(patterns, TWO, tmp_path, resume=True)
-    assert_equal_trainings(straight[0], tmp_path)
-
-
-def test_ctrl_c_in_the_first_epoch_leaves_nothing(tiny_net, patterns, tmp_path, monkeypatch):
-    monkeypatch.setattr(type(tiny_net), "augment", make_stop(2))
-    with pytest.raises(Interrupted, match="before the end of its first epoch"):
-        tiny_net.train(patterns, TWO, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_loss_that_is_no_number_names_the_step_and_keeps_the_checkpoint(tiny_net, patterns, tmp_path, monkeypatch):
     tiny_net.train(patterns, ONE, tmp_path)
     kept = (tmp_path / "tiny-net.checkpoint.npz").read_bytes()
@@ -296,29 +189,6 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tiny_net, patterns, 
         tiny_net.train(patterns, ONE, tmp_path / "file" / "out")
     with pytest.raises(StorageError):
         tiny_net.train(patterns, ONE, tmp_path / "out", logdir=tmp_path / "file" / "logs")
-
-
-def make_two_phases(settings):
-    return (
-        Phase(1, 0.01, learns=lambda layer: layer.name == "probabilities", title="head only"),
-        Phase(2, 0.001, title="all"),
-    )
-
-
-def test_phases_train_only_their_layers_and_resume_across_the_border(tiny_net, patterns, tmp_path, monkeypatch):
-    monkeypatch.setattr(tiny_net, "phases", make_two_phases)
-    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    progress = Recorded()
-    tiny_net.train(patterns, ONE, straight, progress=progress)
-    assert progress.tasks[0].name.endswith("epoch 1 of 3 (head only)")
-    assert [record["learning_rate"] for record in history(straight)] == [0.01, 0.001, 0.001]
-    for batches in (5, 4):  # in epoch 2, the first of its phase, then in epoch 3
-        with monkeypatch.context() as patch:
-            patch.setattr(type(tiny_net), "augment", make_stop(batches))
-            with pytest.raises(Interrupted):
-                tiny_net.train(patterns, ONE, stopped, resume=True)
-    tiny_net.train(patterns, ONE, stopped, resume=True)
-    assert_equal_trainings(straight, stopped)
 
 
 def test_frozen_layers_stay_as_they_were(tiny_net, patterns, tmp_path, monkeypatch):
