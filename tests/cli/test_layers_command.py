@@ -84,10 +84,20 @@ def test_cells_of_two_bundles_stand_side_by_side_each_once(call: Call, bundle: P
     assert f"B  {tmp_path / 'other'}#{cell.id}: " in text
 
 
-def test_a_network_that_is_gone_leaves_reasons(call: Call, bundle: Path, tmp_path: Path) -> None:
+def test_a_network_that_is_gone_leaves_its_layers(call: Call, bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    before = json.loads(call(copy, "--json")[1])
+    shutil.rmtree(copy / "artifacts")
+    assert json.loads(call(copy, "--json")[1]) == before
+
+
+def test_a_network_that_is_gone_and_was_never_read_leaves_reasons(call: Call, bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(bundle, copy)
     shutil.rmtree(copy / "artifacts")
+    for path in copy.glob("cells/*/layer_map.json"):
+        path.unlink()
     code, out, _ = call(copy, bundle, "--json")
     assert code == 0
     document = json.loads(out)

@@ -19,6 +19,8 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
 from edgerig.report.load import Loaded
+from edgerig.results.layers.layer_map import FileOperator, LayerMap, MappedRow, write_layer_map
+from edgerig.results.layers.types import LayerKey
 from edgerig.results.types import (
     BUNDLE_VERSION,
     CellFailure,
@@ -205,6 +207,28 @@ def make_layers(runtime: str, micro: float, kind: Kind) -> tuple[LayerTime, ...]
     )
 
 
+def make_layer_map(cell: CellResult) -> LayerMap | None:
+    """The operators of a cell's profile as those of its file, each of the layer that its name tells."""
+    if isinstance(cell.layers, Unavailable):
+        return None
+    return LayerMap(
+        artifact=cell.artifact.sha256,
+        source=None,
+        operators=tuple(
+            FileOperator(
+                index=layer.index,
+                op=layer.op,
+                scope=LayerKey((layer.name.removeprefix("sequential/").split("/")[0],), "scope"),
+                layer=None,
+                shape=layer.output_shape,
+                macs=None,
+            )
+            for layer in cell.layers
+        ),
+        profile=tuple(MappedRow(name=layer.name, operator=layer.index, mapped="order") for layer in cell.layers),
+    )
+
+
 def make_cell(row: Row, *, seed: int = 0, samples: int = SAMPLES, **changes: Any) -> tuple[CellResult, dict[str, Any]]:
     """One cell and its raw arrays."""
     variant, runtime, target, accuracy, micro, size, kind = row
@@ -323,7 +347,8 @@ def make_run(rows: tuple[Row, ...] = DEMO, *, name: str = "mnist", seed: int = 0
         planned=tuple(cell.id for cell, _ in made),
     )
     result = msgspec.structs.replace(result, **changes)
-    return Loaded(Path("runs") / name, result, {cell.id: arrays for cell, arrays in made})
+    maps = {cell.id: layer_map for cell, _ in made if (layer_map := make_layer_map(cell)) is not None}
+    return Loaded(Path("runs") / name, result, {cell.id: arrays for cell, arrays in made}, layer_maps=maps)
 
 
 def save(run: Loaded, folder: Path, *, finished: bool = True) -> Path:
@@ -347,6 +372,8 @@ def save(run: Loaded, folder: Path, *, finished: bool = True) -> Path:
         np.savez_compressed(buffer, **run.samples[cell.id])
         write_bytes(folder / "cells" / cell.id / "samples.npz", buffer.getvalue())
         write_json(folder / "cells" / cell.id / "result.json", cell)
+        if cell.id in run.layer_maps:
+            write_layer_map(folder, cell, run.layer_maps[cell.id])
     for failure in result.failures:
         write_json(folder / "cells" / failure.id / "failure.json", failure)
     if finished:
@@ -371,7 +398,7 @@ class Maker:
         staticmethod(machine),
         staticmethod(make_quality),
     )
-    picture, layers = staticmethod(digit_picture), staticmethod(make_layers)
+    picture, layers, layer_map = staticmethod(digit_picture), staticmethod(make_layers), staticmethod(make_layer_map)
 
 
 @pytest.fixture(scope="session")

@@ -52,8 +52,8 @@ def command(
       edgerig layers runs/demo --json | jq '.rows[] | {name, macs}'
     """
     from edgerig.engine.layers import compare_layers
-    from edgerig.engine.layers.table import layers_table
     from edgerig.report.csv import csv_table
+    from edgerig.report.layer_table import layers_table
     from edgerig.report.markdown import markdown_table
     from edgerig.report.rst import rst_table
 

@@ -10,9 +10,9 @@ import msgspec
 from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.engine.layers import LayerComparison, ProfiledCell
-from edgerig.engine.layers.table import LARGEST, OTHERS, cell_label, layers_table
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.layer_error import LayerErrors
+from edgerig.report.layer_table import LARGEST, OTHERS, cell_label, layers_table
 from edgerig.report.tables import Heading
 from edgerig.report.values import Figure
 

@@ -41,8 +41,11 @@ def command(bundles: tuple[Path, ...], out: Path | None, format_: str | None, op
       edgerig report runs/demo --format csv --out tables
       edgerig report runs/demo --json | jq .recommendation
     """
+    from edgerig.engine.layers import keep_layer_maps
     from edgerig.report import FORMATS, build_report, format_of, load_bundle, write_report
 
+    for bundle in bundles:
+        keep_layer_maps(bundle)
     chosen = next((name for name in FORMATS if name == format_), None)
     if out is not None or not as_json:
         file = out or _default(bundles, chosen or "html")

@@ -11,6 +11,7 @@ from edgerig.report.candidates import Candidate
 from edgerig.report.columns import VARIANTS
 from edgerig.report.figures import is_emulated, metric_figure, with_known_error
 from edgerig.report.labels import anchors, labels, short_address, with_distinct_names
+from edgerig.report.layers import layer_views
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.load import Loaded
 from edgerig.report.model import REPORT_VERSION, Compared, Report, Variant
@@ -74,6 +75,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
     candidates = on_shared_samples(candidates, cells, bundles)
     finished = all(bundle.result.finished is not None for bundle in bundles)
     recommendation = recommend(candidates, finished=finished, compare=comparison(cells, bundles, ids))
+    layers, unlayered = layer_views(cells, bundles, names, ids, limits)
     views = tuple(bundle_view(number, names[number], bundle) for number, bundle in enumerate(bundles))
     report = Report(
         version=REPORT_VERSION,
@@ -96,6 +98,8 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
             marked=recommendation.chosen,
         ),
         shared=shared_views(cells, bundles, variants),
+        layers=layers,
+        unlayered=unlayered,
     )
     return anonymous(report)
 

@@ -65,6 +65,7 @@ def document(report: Report) -> list[Block]:
         Text(_legend(report)),
         *_shared(report),
         *_compared(report),
+        *_layers_compared(report),
     ]
     for bundle in report.bundles:
         if bundle.sizes:
@@ -131,6 +132,17 @@ def _compared(report: Report) -> list[Block]:
         return []
     none = "" if report.compared else "The runs share no combination of variant, runtime and target."
     return [Title(2, "Side by side"), Text(none), contents.compared_table(report)]
+
+
+def _layers_compared(report: Report) -> Iterator[Block]:
+    """The layers of all variants, and why some have none there."""
+    if report.layers or report.unlayered:
+        yield Title(2, "Layers")
+    for view in report.layers:
+        yield Text(view.table.title if len(report.layers) > 1 else "", "strong")
+        yield view.table
+        yield Text(view.table.note)
+    yield Bullets(tuple(f"{variant.label}: {variant.reason}" for variant in report.unlayered))
 
 
 def _variant(variant: Variant, report: Report) -> list[Block]:

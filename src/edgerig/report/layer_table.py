@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from edgerig.engine.layers.sums import sum_of
-from edgerig.engine.layers.types import LayerCell, LayerComparison, LayerRow, ProfiledCell
+import msgspec
+
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.layer_error import LayerError
-from edgerig.report.tables import Column, Table, Value, if_any, make_table
+from edgerig.report.tables import Column, Table, Value, always, if_any, make_table
+from edgerig.results.layers.sums import sum_of
+from edgerig.results.layers.types import LayerCell, LayerComparison, LayerRow, ProfiledCell
 
 #: The row of what no layer is known of, so that nothing of a profile is lost from the table.
 OTHERS = "(of no known layer)"
@@ -17,24 +19,38 @@ OTHERS = "(of no known layer)"
 LARGEST = "largest error"
 
 
-def layers_table(comparison: LayerComparison) -> Table:
-    """A row for each layer, and for each cell its time and, where they were counted, its instructions."""
+def layers_table(
+    comparison: LayerComparison, labels: Sequence[str] | None = None, anchors: Sequence[str] | None = None
+) -> Table:
+    """A row for each layer, and for each cell its time and, where they were counted, its instructions.
+
+    Args:
+        labels: Headings of the cells; by default `cell_label`.
+        anchors: The variants of a report that the cells are.
+    """
     columns: list[Column[LayerRow]] = [
         Column("layer", lambda row: row.name, align="left", head=True),
         Column("output", lambda row: shape_text(row.shape), if_any, align="left", style="nowrap"),
         Column("MACs", lambda row: row.macs, if_any, absent="not known"),
     ]
     for index, cell in enumerate(comparison.cells):
-        group = cell_label(cell, comparison)
+        group = cell_label(cell, comparison) if labels is None else labels[index]
+        anchor = "" if anchors is None else anchors[index]
         columns += [
-            Column("time", _time(index), key=f"{group} time", group=group),
-            Column("instructions", _instructions(index), if_any, key=f"{group} instructions", group=group),
-            Column("SQNR", _error(index, "sqnr"), if_any, key=f"{group} SQNR", group=group),
-            Column("own SQNR", _error(index, "own_sqnr"), if_any, key=f"{group} own SQNR", group=group),
-            Column(LARGEST, _error(index, "largest"), if_any, key=f"{group} {LARGEST}", group=group),
+            Column(label, value, when, key=f"{group} {label}", group=group, of=anchor)
+            for label, value, when in (
+                ("time", _time(index), always),
+                ("instructions", _instructions(index), if_any),
+                ("SQNR", _error(index, "sqnr"), if_any),
+                ("own SQNR", _error(index, "own_sqnr"), if_any),
+                (LARGEST, _error(index, "largest"), if_any),
+            )
         ]
     rows = [*comparison.rows, *_others(comparison)]
-    return make_table(columns, rows, name="layers", title="Layers", note=" ".join(comparison.notes), reasons=True)
+    table = make_table(columns, rows, name="layers", title="Layers", note=" ".join(comparison.notes), reasons=True)
+    known = len(comparison.rows)
+    others = [msgspec.structs.replace(line, apart=True) for line in table.lines[known:]]
+    return msgspec.structs.replace(table, lines=(*table.lines[:known], *others))
 
 
 def cell_label(cell: ProfiledCell, comparison: LayerComparison) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import StorageError
 from edgerig.results.bundle import OUT_OF_CELLS, Bundle
+from edgerig.results.layers.layer_map import LayerMap, read_layer_map
 from edgerig.results.reading import MAX_SAMPLES
 from edgerig.results.types import CellResult, RunResult
 
@@ -24,12 +25,14 @@ _HINT = "Give a folder that `edgerig run --out` or `edgerig bench --out` made."
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A bundle in memory; ``faults`` names the parts of it that cannot be read."""
+    """A bundle in memory; ``faults`` names the parts of it that cannot be read. ``layer_maps`` are there for the cells
+    whose operators' layers the bundle tells."""
 
     path: Path
     result: RunResult
     samples: dict[str, Samples]
     faults: tuple[str, ...] = ()
+    layer_maps: dict[str, LayerMap] = {}
 
 
 def load_bundle(path: Path) -> Loaded:
@@ -66,7 +69,8 @@ def load_bundle(path: Path) -> Loaded:
     unread += [f"{note.id}: {note.message}" for note in result.failures if note.error == "StorageError"]
     if lost:
         result = msgspec.structs.replace(result, warnings=(*result.warnings, *lost))
-    return Loaded(path, result, samples, (*unread, *lost))
+    maps = {cell.id: layer_map for cell in result.cells if (layer_map := read_layer_map(path, cell)) is not None}
+    return Loaded(path, result, samples, (*unread, *lost), maps)
 
 
 def _of_all_rounds(arrays: Samples, cell: CellResult, bundle: Bundle, room: int) -> Samples:

@@ -305,8 +305,24 @@ class SharedView(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[SharedRow, ...]
 
 
+class LayersView(msgspec.Struct, frozen=True):
+    """The layers of all variants that were made from one network: numbers in one row are of the same layer."""
+
+    anchors: tuple[str, ...]
+    table: Table
+
+
+class Unlayered(msgspec.Struct, frozen=True):
+    """A variant whose layers stand in no table, and why."""
+
+    anchor: str
+    label: str
+    reason: str
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All content of the report. ``table`` is the table of variants, one row each."""
+    """All content of the report. ``table`` is the table of variants, one row each; ``layers`` are compared in tables
+    of their own, one for each network that variants were made from."""
 
     version: int
     title: str
@@ -320,6 +336,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     table: Table
     shared: tuple[SharedView, ...] = ()
+    layers: tuple[LayersView, ...] = ()
+    unlayered: tuple[Unlayered, ...] = ()
 
     @property
     def mixed(self) -> bool:

@@ -39,6 +39,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     absent: str = ""
     style: str = ""
     group: str = ""
+    of: str = ""
     pages: tuple[Page, ...] = PAGES
 
     @property
@@ -50,12 +51,14 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row of a `Table`: a cell for each heading, None where it does not apply.
 
-    ``anchor`` is that of the variant that the row is about; ``marked`` rows are highlighted.
+    ``anchor`` is that of the variant that the row is about; ``marked`` rows are highlighted. The numbers of a row
+    ``apart`` are of unlike things, and not compared with one another.
     """
 
     cells: tuple[Figure | None, ...]
     anchor: str = ""
     marked: bool = False
+    apart: bool = False
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,6 +150,7 @@ class Column(msgspec.Struct, Generic[T], frozen=True):
         pages: The formats that show it.
         style: A CSS class of its cells.
         group: A heading over several neighbouring columns.
+        of: The anchor of the variant that the column is about.
         rank: The terminal leaves out columns of high rank first, and shows none of rank None.
         short: The heading in the terminal, where it differs.
         terminal: The text in the terminal, from figure and row.
@@ -166,6 +170,7 @@ class Column(msgspec.Struct, Generic[T], frozen=True):
     pages: tuple[Page, ...] = PAGES
     style: str = ""
     group: str = ""
+    of: str = ""
     rank: int | None = None
     short: str = ""
     terminal: Callable[[Figure, T], str] = terminal_text
@@ -192,6 +197,7 @@ class Column(msgspec.Struct, Generic[T], frozen=True):
             absent=self.absent,
             style=self.style,
             group=self.group,
+            of=self.of,
             pages=self.pages,
         )
 

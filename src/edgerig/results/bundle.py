@@ -6,8 +6,9 @@
     rig.yaml             the rig file as it was given
     artifacts/           the deployed files with their descriptions
     cells/<id>/          result.json and samples.npz once its first round is finished; partial/ until then; the times
-                         of later rounds in rounds/; failure.json where a round failed; the folder has the name of the
-                         id, or by `folder_name` where the id cannot be the name of a folder
+                         of later rounds in rounds/; failure.json where a round failed; layer_map.json and
+                         layer_errors.json by `edgerig.results.layers`; the folder has the name of the id, or by
+                         `folder_name` where the id cannot be the name of a folder
     results.json         everything, once all cells are finished
     report.html .md .json
 

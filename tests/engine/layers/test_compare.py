@@ -107,7 +107,10 @@ def test_without_the_source_the_names_are_the_files(bundle: Path, tmp_path: Path
     shutil.copytree(bundle, tmp_path / "run")
     for path in (tmp_path / "run" / "artifacts").glob("*.keras"):
         path.write_bytes(b"another file")
-    comparison = compare_layers(select_cells(tmp_path / "run", "int8-micro-local"))
+    selections = select_cells(tmp_path / "run", "int8-micro-local")
+    assert [row.named_by for row in compare_layers(selections).rows] == ["layer"] * 5 + ["tensor"], "as the run kept it"
+    (tmp_path / "run" / "cells" / "int8-micro-local" / "layer_map.json").unlink()
+    comparison = compare_layers(selections)
     assert [row.name for row in comparison.rows] == [name for name, *_ in LAYERS]
     assert [row.named_by for row in comparison.rows] == ["scope"] * 5 + ["tensor"]
     assert row_of(comparison, "first").macs == 26 * 26 * 4 * 9

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from edgerig.engine.layers.sums import sum_of
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.results.layers.sums import sum_of
 
 
 def time(value: float, **more: Any) -> Measurement:

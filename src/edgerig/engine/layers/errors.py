@@ -19,13 +19,13 @@ from edgerig.datasets.batches import in_calls
 from edgerig.engine.samples import EvaluationSamples, the_input
 from edgerig.errors import EdgerigError, InferenceError, Interrupted
 from edgerig.measure.kinds import Unavailable
-from edgerig.measure.layer_error import LAYER_ERRORS_VERSION, LayerErrors
-from edgerig.models.graph.types import Graph
+from edgerig.measure.layer_error import LayerErrors
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
-from edgerig.results.layer_errors import read_layer_errors, write_layer_errors
+from edgerig.results.layers.layer_map import LayerMap
+from edgerig.results.layers.stored_errors import read_layer_errors, write_layer_errors
 from edgerig.results.types import CellResult
 
 #: Test samples on which the errors are measured: each has thousands of values a layer.
@@ -41,38 +41,37 @@ class Selection(msgspec.Struct, frozen=True):
     cell: CellResult
 
 
-def cell_errors(
-    selection: Selection, graph: Graph, names: Sequence[str], progress: Progress
-) -> LayerErrors | Unavailable:
+def cell_errors(selection: Selection, layer_map: LayerMap, progress: Progress) -> LayerErrors | Unavailable:
     """The errors of a cell's layers: out of the bundle, or measured and then kept there; or why there are none.
-
-    Args:
-        graph: Of the cell's file. names: Layers of the source network, empty where it is not at hand.
 
     Raises:
         Interrupted: Ctrl-C.
     """
-    cell = selection.cell
-    groups = layer_groups(graph, names)
-    stored = read_layer_errors(selection.bundle, cell)
-    wanted = [(group.key.label, group.operators) for group in groups]
-    if (
-        stored is not None
-        and stored.version == LAYER_ERRORS_VERSION
-        and [(layer.name, layer.operators) for layer in stored.layers] == wanted
-    ):
+    stored = stored_errors(selection, layer_map)
+    if stored is not None:
         return stored
     reference = _reference(selection)
     if isinstance(reference, Unavailable):
         return reference
     try:
+        names = [layer.name for layer in layer_map.source.layers] if layer_map.source is not None else []
         measured = _measured(selection, reference, names, progress)
     except Interrupted:
         raise
     except EdgerigError as error:
         return Unavailable(error.message)
-    write_layer_errors(selection.bundle, cell, measured)
+    write_layer_errors(selection.bundle, selection.cell, measured)
     return measured
+
+
+def stored_errors(selection: Selection, layer_map: LayerMap) -> LayerErrors | None:
+    """The errors that the bundle holds; None where there are none, or others than those of the layers of the file."""
+    stored = read_layer_errors(selection.bundle, selection.cell)
+    operators = {operator.index for operator in layer_map.operators}
+    if stored is None or any(index not in operators for layer in stored.layers for index in layer.operators):
+        return None
+    names = {operator.index: (operator.layer or operator.scope).label for operator in layer_map.operators}
+    return stored if all(names[index] == layer.name for layer in stored.layers for index in layer.operators) else None
 
 
 def _reference(selection: Selection) -> Artifact | Unavailable:

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import msgspec
 
-from edgerig.engine.layers.types import Mapping
 from edgerig.engine.layers.xnnpack import match_in_order
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.profile import LayerTime
 from edgerig.models.graph.memory import UNPACKING, constant_tensors
 from edgerig.models.graph.types import Graph, Operator
+from edgerig.results.layers.types import Mapping
 
 #: What ONNX Runtime's optimizer appends to the name of a node that it rewrites.
 _REWRITTEN = re.compile(r"_(?:token_\d+|nchwc|mul|add)$")

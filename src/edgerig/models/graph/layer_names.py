@@ -9,30 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Literal
-
-import msgspec
 
 from edgerig.models.graph.types import Graph, Operator
+from edgerig.results.layers.types import LayerKey
 
-#: Where the names of the rows are from: layers of the source network, scopes of names in the file, or tensors of the
-#: file, whose layer is not known.
-NameSource = Literal["layer", "scope", "tensor"]
 #: Scopes that a transformation of JAX adds, such as ``jit(<lambda>)``; they are no layers.
 _TRANSFORMED = re.compile(r"\w+\(.*\)")
-
-
-class LayerKey(msgspec.Struct, frozen=True):
-    """The layers that an operator belongs to, or the one tensor that it computes where no layer is known."""
-
-    names: tuple[str, ...]
-    named_by: NameSource
-
-    @property
-    def label(self) -> str:
-        """As it is shown: ``flatten + probabilities``; tensors in brackets."""
-        text = " + ".join(self.names)
-        return f"[{text}]" if self.named_by == "tensor" else text
 
 
 class LayerNames:

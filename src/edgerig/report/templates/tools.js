@@ -142,7 +142,7 @@
     })));
   }
 
-  // Two variants side by side: their figures, and their operators in order, alike ones in one row.
+  // Two variants side by side: their figures, and their layers as the tables of layers pair them.
   const variants = [...main.tBodies[0].rows].map((row) => ({
     row, title: name(row.cells[0]), anchor: row.cells[0].querySelector("a").getAttribute("href").slice(1),
   }));
@@ -165,35 +165,32 @@
     return [make("tr", {}, make("th", { scope: "row", textContent: th.dataset.label }), ...cells.map(shownCell),
       make("td", { className: "n", textContent: change }))];
   });
-  const layersOf = (variant) => {
-    const table = document.querySelector(`#${CSS.escape(variant.anchor)} table[data-name="layers"]`);
-    if (!table) return [];
-    const place = Object.fromEntries(all("thead th", table).map((th, index) => [th.dataset.label, index]));
-    return [...table.tBodies[0].rows].map((row) => ({
-      index: Number(words(row.cells[place["#"]])), op: words(row.cells[place.operator]), time: row.cells[place.time],
-    })).sort((one, other) => one.index - other.index);
+  // A row of a table of layers is one layer in all of its columns. No other row has a ratio: neither one of several
+  // things, nor one that a variant has no number in, nor numbers of unlike kinds.
+  const whyNot = (row, cells, titles) => {
+    if ("apart" in row.dataset) return "operators of no known layer";
+    const missing = cells.flatMap((cell, index) => {
+      const none = cell.querySelector(".none");
+      return none ? [`${titles[index]}: ${none.dataset.tip.replace(/^unavailable: /, "")}`] : [];
+    });
+    if (missing.length) return missing.join("; ");
+    return kind(cells[0]) === kind(cells[1]) ? "no time" : "unlike kinds of number";
   };
-  // Engines call one operator by several names, and run a convolution of 1 x 1 as a product of matrices.
-  const FAMILIES = [
-    [/depthwise|dwconv/, "depthwise"], [/conv|fully|gemm|dense|matmul/, "convolution"], [/softmax/, "softmax"],
-    [/max.*pool/, "maximum"], [/average|mean/, "average"], [/reshape|flatten/, "reshape"], [/^mul/, "mul"], [/^add/, "add"],
-  ];
-  const family = (op) => FAMILIES.find(([pattern]) => pattern.test(op.toLowerCase()))?.[1] ?? op.toLowerCase();
-  // The longest common row of operators (Wagner and Fischer, 1974): what one of both lacks stands alone.
-  const aligned = (a, b) => {
-    const best = Array.from({ length: a.length + 1 }, () => new Uint32Array(b.length + 1));
-    const alike = (i, j) => family(a[i].op) === family(b[j].op);
-    for (let i = a.length - 1; i >= 0; i--)
-      for (let j = b.length - 1; j >= 0; j--)
-        best[i][j] = alike(i, j) ? best[i + 1][j + 1] + 1 : Math.max(best[i + 1][j], best[i][j + 1]);
-    const pairs = [];
-    let i = 0, j = 0;
-    while (i < a.length || j < b.length) {
-      if (i < a.length && j < b.length && alike(i, j)) pairs.push([a[i++], b[j++]]);
-      else if (j >= b.length || (i < a.length && best[i + 1][j] >= best[i][j + 1])) pairs.push([a[i++], null]);
-      else pairs.push([null, b[j++]]);
+  const layersOf = (variants) => {
+    const reasons = variants.flatMap((variant) => {
+      const reason = document.querySelector(`[data-unlayered="${CSS.escape(variant.anchor)}"]`);
+      return reason ? [`${variant.title}: ${words(reason)}`] : [];
+    });
+    if (reasons.length) return { rows: [], reason: reasons.join("; ") };
+    for (const table of all("table[data-name='layers-compared']")) {
+      const columns = [...[...table.tHead.rows].at(-1).cells];
+      const places = variants.map(({ anchor }) =>
+        columns.findIndex((th) => th.dataset.of === anchor && words(th) === "time"));
+      if (places.includes(-1)) continue;
+      const rows = [...table.tBodies[0].rows].map((row) => ({ row, cells: places.map((index) => row.cells[index]) }));
+      return { rows: rows.filter(({ cells }) => cells.some((cell) => cell.dataset.v !== undefined)) };
     }
-    return pairs;
+    return { rows: [], reason: "they were not made from one network, or run batches of other sizes" };
   };
   const section = document.getElementById("pair");
   if (variants.length < 2) return;
@@ -218,14 +215,19 @@
   };
   const draw = () => {
     const [a, b] = selects.map((element) => variants[Number(element.value)]);
-    const layers = aligned(layersOf(a), layersOf(b)).map(([first, second]) => make("tr", {},
-      make("th", { scope: "row", textContent: [...new Set([first, second].filter(Boolean).map((layer) => layer.op))].join(" · ") }),
-      shownCell(first?.time), shownCell(second?.time),
-      make("td", { className: "n", textContent: first && second ? ratio(first.time, second.time) : "–" })));
+    const { rows, reason } = layersOf([a, b]);
+    const layers = rows.map(({ row, cells }) => {
+      const change = "apart" in row.dataset ? "–" : ratio(...cells);
+      const why = change === "–" ? [make("span", { className: "reason", textContent: whyNot(row, cells, ["first", "second"]) })] : [];
+      return make("tr", {}, make("th", { scope: "row", textContent: name(row.cells[0]) }), ...cells.map(shownCell),
+        make("td", { className: "n" }, change, " ", ...why));
+    });
     const titles = ["", a.title, b.title, "second / first"];
     const tables = [table("Figures", titles, figuresOf(a, b))];
-    if (layers.length) tables.push(table("Layers", ["operator", ...titles.slice(1)], layers));
-    place.replaceChildren(...tables.map((one) => make("div", {}, make("div", { className: "scroll" }, one))));
+    if (layers.length) tables.push(table("Layers", ["layer", ...titles.slice(1)], layers));
+    const note = reason ? [make("p", { className: "muted", textContent: `No layers are compared: ${reason}.` })] : [];
+    place.replaceChildren(
+      ...tables.map((element) => make("div", {}, make("div", { className: "scroll" }, element))), ...note);
     all("table", place).forEach(addCsv);
   };
   selects.forEach((element) => element.addEventListener("change", draw));

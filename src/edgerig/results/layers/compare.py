@@ -1,227 +1,189 @@
-"""Cells of bundles as one table of layers."""
+"""Measured cells as one table of layers, of what their bundles hold.
+
+A layer of one cell is set beside a layer of another by its name in the source network, and only where both do the same
+work; never by its place in a list. Engines fuse, insert and leave out operators as they like, so places mean nothing.
+"""
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
-from edgerig.engine.layers.errors import Selection, cell_errors
-from edgerig.engine.layers.mapping import map_profile
-from edgerig.engine.layers.sums import sum_of
-from edgerig.engine.layers.types import LayerCell, LayerComparison, LayerRow, Mapping, ProfiledCell, UnmappedOperator
-from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
-from edgerig.files import sha256_file
 from edgerig.measure.kinds import Unavailable
-from edgerig.measure.layer_error import LayerErrors
+from edgerig.measure.layer_error import LayerError, LayerErrors
 from edgerig.measure.profile import LayerTime
-from edgerig.models.graph.analysis import OperatorCost, analyse
-from edgerig.models.graph.layer_names import LayerKey, keys_of
-from edgerig.models.graph.memory import constant_tensors
-from edgerig.models.graph.read import read_graph
-from edgerig.models.graph.types import Graph
-from edgerig.progress import Progress
-from edgerig.results.bundle import Bundle
-from edgerig.results.compare.artifacts import kept_file
+from edgerig.results.layers.layer_map import LayerMap, SourceNetwork
+from edgerig.results.layers.named_file import LayerWork, NamedFile
+from edgerig.results.layers.sums import sum_of
+from edgerig.results.layers.types import (
+    LayerCell,
+    LayerComparison,
+    LayerKey,
+    LayerRow,
+    Mapping,
+    ProfiledCell,
+    UnmappedOperator,
+)
 from edgerig.results.types import CellResult
 
 NOT_OF_THE_INPUT = "it computes nothing of the input, and the file does not tell its layer"
 ABSENT = "no operator of the file bears its name: it was folded into another layer, or left out"
 NO_TENSOR = "no operator of the file computes it"
 NO_ROW = "no operator of the profile is known to be its"
-KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+OTHER_WORK = "what the file calls so does other work: the size of its output or its MACs are not the same"
+NO_PROFILE = "it has no profile"
+SEVERAL_ERRORS = "its error was measured of parts of it alone"
 
 
-class _Network(msgspec.Struct, frozen=True):
-    """A deployed file: its graph and the layers of its operators."""
+class MappedCell(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell of a bundle, and the layers of its operators or why they are not known; ``errors`` where wanted."""
 
-    graph: Graph
-    keys: dict[int, LayerKey]
-
-
-class _Source(msgspec.Struct, frozen=True):
-    """The network that the cells were made from: the cost of its layers, by name, in order."""
-
-    file: str
-    layers: dict[str, OperatorCost]
+    bundle: str
+    cell: CellResult
+    layer_map: LayerMap | Unavailable
+    errors: LayerErrors | Unavailable | msgspec.UnsetType = msgspec.UNSET
 
 
-def select_cells(bundle: Path, cell: str | None, only: Sequence[str] = ()) -> list[Selection]:
-    """One cell of a bundle, or all of them that match a pattern of ``only``, where there are such.
-
-    Raises:
-        StorageError: The folder is no bundle, or cannot be read.
-        UnknownNameError: It has no such cell.
-        IncompatibleError: No cell is measured, or none matches.
-    """
-    cells = {result.id: result for result in Bundle(bundle).result().cells}
-    if cell is not None and cell not in cells:
-        raise UnknownNameError(f"cell of {bundle}", cell, cells)
-    chosen = [cells[cell]] if cell is not None else list(cells.values())
-    if only and cell is None:
-        chosen = [result for result in chosen if any(fnmatch.fnmatchcase(result.id, pattern) for pattern in only)]
-    if not chosen:
-        what = f"None of its cells matches {', '.join(only)}" if cells else "No cell of it is measured"
-        raise IncompatibleError(f"{bundle} has nothing to show. {what}.", f"It has {', '.join(cells) or 'none'}.")
-    return [Selection(bundle, result) for result in chosen]
-
-
-def compare_layers(
-    selections: Sequence[Selection], errors: bool = False, progress: Progress | None = None
-) -> LayerComparison:
+def compare_mapped(cells: Sequence[MappedCell]) -> LayerComparison:
     """The layers of several cells, aligned by name; rows in the order of the source network, else of the files.
 
-    With ``errors`` each layer's error against the float network as well, which is measured where the bundle does not
-    hold it yet, and kept there.
-
-    A layer that a cell's profile does not tell is `Unavailable` there, with the reason. A cell that is there twice is
-    shown once.
+    Numbers in one row are of layers of one name that do the same work, as far as that is known: a layer of the same
+    name with another output or other MACs has a row of its own. What a cell's profile does not tell is `Unavailable`
+    there, with the reason.
     """
-    selections = list({(each.bundle, each.cell.id): each for each in selections}.values())
-    source = _source(selections)
-    networks: list[_Network | None] = []
-    infos: list[ProfiledCell] = []
-    for selection in selections:
-        network, reason = _network(selection, source)
-        networks.append(network)
-        layers = selection.cell.layers
-        names = tuple(source.layers) if source else ()
-        measured = cell_errors(selection, network.graph, names, progress or Progress()) if errors and network else None
-        reason = layers.reason if isinstance(layers, Unavailable) else reason
-        infos.append(_info(selection, reason, measured))
-    keys = _ordered(networks, source)
+    maps = [each.layer_map for each in cells if isinstance(each.layer_map, LayerMap)]
+    source = shared_source(maps)
+    files = [NamedFile(each.layer_map, source) if isinstance(each.layer_map, LayerMap) else None for each in cells]
+    rows = _rows(files, source)
+    infos = [_info(each) for each in cells]
     unmapped: list[UnmappedOperator] = []
     columns = [
-        _with_errors(_column(index, selection.cell, network, info.reason, keys, unmapped), keys, info)
-        for index, (selection, network, info) in enumerate(zip(selections, networks, infos, strict=True))
+        _with_errors(_column(index, each.cell, file, info.reason, rows, unmapped), rows, file, each.errors)
+        for index, (each, file, info) in enumerate(zip(cells, files, infos, strict=True))
     ]
-    known = [network for network in networks if network is not None]
-    rows = tuple(
-        _row(key, source, known, tuple(column[position] for column in columns)) for position, key in enumerate(keys)
+    return LayerComparison(
+        cells=tuple(infos),
+        rows=tuple(
+            LayerRow(
+                name=row.key.label,
+                layers=row.key.names,
+                named_by=row.key.named_by,
+                shape=row.shape,
+                macs=row.macs,
+                cells=tuple(column[position] for column in columns),
+            )
+            for position, row in enumerate(rows)
+        ),
+        unmapped=tuple(unmapped),
+        notes=_notes(source, any(each.source is not None for each in maps)),
     )
-    return LayerComparison(cells=tuple(infos), rows=rows, unmapped=tuple(unmapped), notes=_notes(source))
 
 
-def _with_errors(column: Sequence[LayerCell], keys: Sequence[LayerKey], info: ProfiledCell) -> list[LayerCell]:
-    """The cells of one column with the errors of their layers, where these were asked for."""
-    if isinstance(info.errors, msgspec.UnsetType):
-        return list(column)
-    if isinstance(info.errors, Unavailable):
-        return [msgspec.structs.replace(cell, error=info.errors) for cell in column]
-    by_name = {layer.name: layer for layer in info.errors.layers}
-    return [
-        msgspec.structs.replace(cell, error=by_name.get(key.label, Unavailable(ABSENT)))
-        for cell, key in zip(column, keys, strict=True)
+def shared_source(maps: Sequence[LayerMap]) -> SourceNetwork | None:
+    """The network that all files were made from, or the first of several that have the same layers; else None."""
+    sources = [each.source for each in maps]
+    first = sources[0] if sources else None
+    if first is None or any(each is None or each.layers != first.layers for each in sources):
+        return None
+    return first
+
+
+class _Slot:
+    """A row that is being made, of the layers that are one."""
+
+    def __init__(self, layer: LayerWork) -> None:
+        self.layer = layer
+
+
+def _rows(files: Sequence[NamedFile | None], source: SourceNetwork | None) -> list[LayerWork]:
+    """All rows: each file's in its order, those that an earlier file lacks behind their predecessor in their own."""
+    slots: list[_Slot] = []
+    by_key: dict[LayerKey, list[_Slot]] = {}
+    for file in files:
+        last = -1
+        for layer in file.layers if file is not None else ():
+            alike = by_key.setdefault(layer.key, [])
+            slot = next((slot for slot in alike if slot.layer.is_same(layer)), None)
+            if slot is None:
+                slot = _Slot(layer)
+                slots.insert(max([last, *map(slots.index, alike)]) + 1, slot)
+                alike.append(slot)
+            slot.layer = slot.layer.joined(layer)
+            last = slots.index(slot)
+    rows = [slot.layer for slot in slots]
+    if source is None:
+        return rows
+    covered = {name for row in rows for name in row.key.names}
+    rows += [
+        LayerWork(LayerKey((layer.name,), "layer"), layer.shape, layer.macs)
+        for layer in source.layers
+        if layer.name not in covered
     ]
+    return _sorted(rows, {layer.name: position for position, layer in enumerate(source.layers)})
 
 
-def _info(selection: Selection, reason: str | None, errors: LayerErrors | Unavailable | None) -> ProfiledCell:
-    cell = selection.cell
+def _sorted(rows: Sequence[LayerWork], positions: dict[str, int]) -> list[LayerWork]:
+    """Rows in the order of the source's layers; a tensor stays behind the layer that it follows in the file."""
+    ranked, last = [], -1
+    for position, row in enumerate(rows):
+        if row.key.named_by == "layer":
+            last = max((positions.get(name, last) for name in row.key.names), default=last)
+        ranked.append((last, row.key.named_by == "tensor", position, row))
+    return [row for *_, row in sorted(ranked, key=lambda item: item[:3])]
+
+
+def _info(mapped: MappedCell) -> ProfiledCell:
+    cell, reason = mapped.cell, None
+    if isinstance(cell.layers, Unavailable):
+        reason = cell.layers.reason
+    elif isinstance(mapped.layer_map, Unavailable):
+        reason = mapped.layer_map.reason
     return ProfiledCell(
-        bundle=str(selection.bundle),
+        bundle=mapped.bundle,
         id=cell.id,
         variant=cell.variant,
         runtime=cell.runtime,
         target=cell.target,
         reason=reason,
-        errors=msgspec.UNSET if errors is None else errors,
+        errors=mapped.errors,
     )
-
-
-def _source(selections: Sequence[Selection]) -> _Source | None:
-    """The Keras network in a bundle that all cells were made from, by its SHA-256; None where there is none."""
-    parents = [{origin.parent for origin in each.cell.artifact.origins} - {None} for each in selections]
-    shared = set.intersection(*parents) if parents else set()
-    for folder in dict.fromkeys(Bundle(each.bundle).artifacts for each in selections):
-        for path in sorted(folder.glob("*")):
-            inside = path.resolve().is_relative_to(folder.resolve())
-            if path.suffix in KERAS_SUFFIXES and inside and path.is_file() and sha256_file(path) in shared:
-                try:
-                    graph = read_graph(path)
-                except EdgerigError:
-                    continue
-                return _Source(path.name, {cost.name: cost for cost in analyse(graph).operators})
-    return None
-
-
-def _network(selection: Selection, source: _Source | None) -> tuple[_Network | None, str | None]:
-    try:
-        graph = read_graph(kept_file(selection.bundle, selection.cell))
-    except EdgerigError as error:
-        return None, f"its network cannot be read: {error.message}"
-    return _Network(graph, keys_of(graph, tuple(source.layers) if source else ())), None
-
-
-def _ordered(networks: Sequence[_Network | None], source: _Source | None) -> list[LayerKey]:
-    """All rows: each file's in its order, those that an earlier file lacks behind their predecessor in their own."""
-    keys: list[LayerKey] = []
-    for network in networks:
-        last = -1
-        for key in _computed(network) if network is not None else ():
-            if key not in keys:
-                keys.insert(last + 1, key)
-            last = keys.index(key)
-    if source is None:
-        return keys
-    positions = {name: position for position, name in enumerate(source.layers)}
-    covered = {name for key in keys for name in key.names}
-    keys += [LayerKey((name,), "layer") for name in source.layers if name not in covered]
-    return _sorted(keys, positions)
-
-
-def _computed(network: _Network) -> list[LayerKey]:
-    """The layers of a file in its order, without operators that compute nothing of the input: unpacked weights."""
-    constants = constant_tensors(network.graph)
-    return [
-        network.keys[operator.index]
-        for operator in network.graph.operators
-        if not operator.inputs or any(index >= 0 and index not in constants for index in operator.inputs)
-    ]
-
-
-def _sorted(keys: Sequence[LayerKey], positions: MappingOf[str, int]) -> list[LayerKey]:
-    """Rows in the order of the source's layers; a tensor stays behind the layer that it follows in the file."""
-    ranked, last = [], -1
-    for position, key in enumerate(keys):
-        last = max(positions[name] for name in key.names) if key.named_by == "layer" else last
-        ranked.append((last, key.named_by == "tensor", position, key))
-    return [key for *_, key in sorted(ranked, key=lambda item: item[:3])]
 
 
 def _column(
     index: int,
     cell: CellResult,
-    network: _Network | None,
+    file: NamedFile | None,
     reason: str | None,
-    keys: Sequence[LayerKey],
+    rows: Sequence[LayerWork],
     unmapped: list[UnmappedOperator],
 ) -> list[LayerCell]:
     """What each row takes in one cell; appends what could not be told to ``unmapped``."""
-    if isinstance(cell.layers, Unavailable) or network is None:
-        return [LayerCell(time=Unavailable(reason or "it has no profile"))] * len(keys)
-    rows = map_profile(cell.layers, network.graph)
-    members: dict[LayerKey, list[tuple[LayerTime, Mapping]]] = {key: [] for key in keys}
-    for layer, row in zip(cell.layers, rows, strict=True):
+    if isinstance(cell.layers, Unavailable) or file is None:
+        return [LayerCell(time=Unavailable(reason or NO_PROFILE))] * len(rows)
+    members: dict[LayerKey, list[tuple[LayerTime, Mapping]]] = {layer.key: [] for layer in file.layers}
+    for layer, row in zip(cell.layers, file.layer_map.profile, strict=True):
         if row.operator is None or row.mapped is None:
             unmapped.append(_unmapped(index, layer, row.reason))
-        elif (key := network.keys[row.operator]) in members:
+        elif (key := file.keys[row.operator]) in members:
             members[key].append((layer, row.mapped))
         else:
             unmapped.append(_unmapped(index, layer, NOT_OF_THE_INPUT))
-    return [_cell(members[key], _why_missing(key, network)) for key in keys]
+    return [_cell(members[row.key] if file.has(row) else [], _why_missing(row, file)) for row in rows]
 
 
-def _why_missing(key: LayerKey, network: _Network) -> str:
-    present = set(network.keys.values())
-    if key in present:
+def _why_missing(row: LayerWork, file: NamedFile) -> str:
+    key = row.key
+    if file.has(row):
         return NO_ROW
+    if any(layer.key == key for layer in file.layers):
+        return OTHER_WORK
     if key.named_by == "tensor":
         return NO_TENSOR
     others = sorted(
-        other.label for other in present if other.named_by == key.named_by and {*other.names} & {*key.names}
+        layer.key.label
+        for layer in file.layers
+        if layer.key.named_by == key.named_by and {*layer.key.names} & {*key.names}
     )
     return f"the file has it elsewhere: {', '.join(others)}" if others else ABSENT
 
@@ -244,29 +206,38 @@ def _cell(members: Sequence[tuple[LayerTime, Mapping]], reason: str) -> LayerCel
     )
 
 
-def _row(key: LayerKey, source: _Source | None, networks: Sequence[_Network], cells: tuple[LayerCell, ...]) -> LayerRow:
-    shape, macs = _cost(key, source, networks)
-    return LayerRow(name=key.label, layers=key.names, named_by=key.named_by, shape=shape, macs=macs, cells=cells)
+def _with_errors(
+    column: Sequence[LayerCell],
+    rows: Sequence[LayerWork],
+    file: NamedFile | None,
+    errors: LayerErrors | Unavailable | msgspec.UnsetType,
+) -> list[LayerCell]:
+    """The cells of one column with the errors of their layers, where these are wanted."""
+    if isinstance(errors, msgspec.UnsetType):
+        return list(column)
+    if isinstance(errors, Unavailable) or file is None:
+        reason = errors if isinstance(errors, Unavailable) else Unavailable(NO_PROFILE)
+        return [msgspec.structs.replace(cell, error=reason) for cell in column]
+    return [
+        msgspec.structs.replace(cell, error=_error(row, file, errors)) for cell, row in zip(column, rows, strict=True)
+    ]
 
 
-def _cost(
-    key: LayerKey, source: _Source | None, networks: Sequence[_Network]
-) -> tuple[tuple[int, ...] | None, int | None]:
-    """Shape and MACs of a row: of the source's layers where they are its, else of the first file that has it."""
-    if source is not None and key.named_by == "layer":
-        costs = [source.layers[name] for name in key.names]
-    else:
-        network = next(network for network in networks if key in network.keys.values())
-        costs = [cost for cost in analyse(network.graph).operators if network.keys[cost.index] == key]
-    shapes = costs[-1].output_shapes
-    return (shapes[0] if shapes else None), sum(cost.macs for cost in costs) if all(
-        cost.counted for cost in costs
-    ) else None
+def _error(row: LayerWork, file: NamedFile, errors: LayerErrors) -> LayerError | Unavailable:
+    """The error of the one layer that was measured of the operators of a row, whatever it was called then."""
+    if not file.has(row):
+        return Unavailable(_why_missing(row, file))
+    parts = [layer for layer in errors.layers if any(file.keys.get(index) == row.key for index in layer.operators)]
+    if len(parts) == 1 and all(file.keys.get(index) == row.key for index in parts[0].operators):
+        return parts[0]
+    return Unavailable(SEVERAL_ERRORS if parts else ABSENT)
 
 
-def _notes(source: _Source | None) -> tuple[str, ...]:
+def _notes(source: SourceNetwork | None, known: bool) -> tuple[str, ...]:
     if source is not None:
         origin = f"Names, shapes and MACs of layers are those of {source.file}."
+    elif known:
+        origin = "The files are not of one source network: names are the scopes of the files' own names."
     else:
         origin = "The source network is not in the bundle: names are the scopes of the files' own names."
     return (

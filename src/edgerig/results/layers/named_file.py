@@ -1,0 +1,81 @@
+"""The layers of a deployed file, in its order, under the names that a comparison uses."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgerig.results.layers.layer_map import (
+    FileOperator,
+    LayerMap,
+    SourceLayer,
+    SourceNetwork,
+    Work,
+    total_macs,
+    work_of,
+)
+from edgerig.results.layers.types import LayerKey
+
+
+class LayerWork(msgspec.Struct, frozen=True):
+    """A layer and what it does in one inference: its output's shape and its MACs, None where they are not known."""
+
+    key: LayerKey
+    shape: tuple[int, ...] | None
+    macs: int | None
+
+    @property
+    def work(self) -> Work:
+        """What is compared of it."""
+        return work_of(self.shape, self.macs)
+
+    def is_same(self, other: LayerWork) -> bool:
+        """Whether both are one layer: the same name, and no work that is known to differ."""
+        return self.key == other.key and self.work.agrees(other.work)
+
+    def joined(self, other: LayerWork) -> LayerWork:
+        """The layer with what only ``other`` knows of it."""
+        shape = other.shape if self.shape is None else self.shape
+        return LayerWork(self.key, shape, other.macs if self.macs is None else self.macs)
+
+
+class NamedFile:
+    """A deployed file's operators by layer.
+
+    Args:
+        layer_map: Of the file.
+        source: The network whose layers the names are; None for scopes of the file's own names.
+
+    Attributes:
+        keys: The layer of each operator, by its index in the file.
+        layers: Those that compute something of the input, in the order of the file.
+    """
+
+    def __init__(self, layer_map: LayerMap, source: SourceNetwork | None) -> None:
+        self.layer_map = layer_map
+        self.keys: dict[int, LayerKey] = {
+            operator.index: (operator.layer if source is not None else None) or operator.scope
+            for operator in layer_map.operators
+        }
+        sources = {} if source is None else {layer.name: layer for layer in source.layers}
+        members: dict[LayerKey, list[FileOperator]] = {}
+        for operator in layer_map.operators:
+            members.setdefault(self.keys[operator.index], []).append(operator)
+        self.layers = tuple(
+            _layer(key, operators, sources)
+            for key, operators in members.items()
+            if any(operator.computes for operator in operators)
+        )
+        self._by_key = {layer.key: layer for layer in self.layers}
+
+    def has(self, row: LayerWork) -> bool:
+        """Whether the file has this layer."""
+        layer = self._by_key.get(row.key)
+        return layer is not None and layer.is_same(row)
+
+
+def _layer(key: LayerKey, operators: list[FileOperator], sources: dict[str, SourceLayer]) -> LayerWork:
+    """A layer with its work: that of the source's layers where they are its, else that of the file's operators."""
+    parts = [sources[name] for name in key.names if name in sources]
+    if key.named_by == "layer" and len(parts) == len(key.names) > 0:
+        return LayerWork(key, parts[-1].shape, total_macs([layer.macs for layer in parts]))
+    return LayerWork(key, operators[-1].shape, total_macs([operator.macs for operator in operators]))
