@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -141,8 +142,27 @@ def test_one_outlier_leaves_the_other_samples_apart() -> None:
     assert len({step.split()[0] for step in path[1:].split("L")}) > 30, "the curve must not be one vertical line"
     series = parsed(time_series(times.series, steady))
     assert "up to 20.0 s at the top edge" in "".join(series.itertext())
-    dots = {one.get("class"): one.get("d", "").count("M") for one in series.iter("path")}
+    dots = {one.get("class"): one.get("d", "").count("h0") for one in series.iter("path")}
     assert dots == {"dots": 60, "dots beyond": 1}
+
+
+def test_dots_do_not_drift_along_their_path() -> None:
+    """Each is drawn relative to the one before; their sums are the samples' own places, to a tenth of a point."""
+    values = np.random.default_rng(1).normal(1e6, 1e4, 1500).astype(np.int64)
+    times = times_of(values, 2000)
+    assert times
+    series = parsed(time_series(times.series, number(1e-3, "s")))
+    path = next(each for each in series.iter("path") if each.get("class") == "dots").get("d", "")
+    steps = np.array(
+        [[float(part) for part in re.findall(r"-?\d*\.?\d+", step)] for step in re.split("[Mm]", path)[1:]]
+    )
+    assert np.all(steps[:, 2] == 0)
+    x, y = np.cumsum(steps[:, 0]), np.cumsum(steps[:, 1])
+    assert np.allclose(x, np.linspace(58, 390, len(times.series.positions))[: len(x)], atol=0.06)
+    seconds = np.array(times.series.seconds)
+    assert len(y) == len(seconds)
+    slope, start = np.polyfit(seconds, y, 1)
+    assert np.allclose(y, slope * seconds + start, atol=0.12)
 
 
 @pytest.mark.parametrize(

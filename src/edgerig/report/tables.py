@@ -91,6 +91,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     @property
+    def grouped(self) -> bool:
+        """Whether some of its columns stand under a heading of their own."""
+        return any(heading.group for heading in self.headings)
+
+    @property
     def groups(self) -> tuple[tuple[str, int], ...]:
         """Neighbouring headings of one group, with their number."""
         runs: list[tuple[str, int]] = []
