@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.report import write_report
 from edgerig.report.build import build
 from edgerig.report.csv import render_csv, render_csv_files
@@ -44,7 +44,7 @@ def test_what_is_not_known_is_empty_with_its_reason(demo: Loaded) -> None:
 def test_every_table_is_a_file(demo: Loaded, demo_folder: Path, make: Any, tmp_path: Path) -> None:
     report = build([demo, make.run(rows=make.DEMO[3:4], name="b1", seed=50)])
     texts = render_csv_files(report)
-    of_the_report = {"variants", "runs", "sizes", *(["errors"] if report.shared else [])}
+    of_the_report = {"variants", "runs", "sizes", "layers-compared", *(["errors"] if report.shared else [])}
     of_variants = {
         "layers",
         "latency",
@@ -61,6 +61,12 @@ def test_every_table_is_a_file(demo: Loaded, demo_folder: Path, make: Any, tmp_p
     assert counts == [list(row) for row in demo.result.cells[0].quality.confusion]
     layers = rows_of(texts["layers.csv"])
     assert len(layers) == sum(len(variant.layers.rows) for variant in report.variants)
+    compared = rows_of(texts["layers-compared.csv"])
+    assert [row["layer"] for row in compared][:3] == ["conv2d", "pool", "conv2d_1"]
+    heading = "float32 · litert · local of mnist: time (s)"
+    first = demo.result.cells[0].layers
+    assert not isinstance(first, Unavailable)
+    assert [float(row[heading]) for row in compared] == [layer.time.value for layer in first]  # type: ignore[union-attr]
     assert {row["of"] for row in layers} <= {variant.anchor for variant in report.variants}
     assert {row["of"] for row in rows_of(texts["sizes.csv"])} == {"mnist", "b1"}
     folder = write_report(demo_folder, tmp_path / "tables", "csv")

@@ -141,7 +141,7 @@ def tables_of(report: Report) -> Iterator[tuple[str, Table]]:
     yield from ((bundle.name, sizes_table(bundle, several)) for bundle in report.bundles if bundle.sizes)
     if any(variant.firmware is not None for variant in report.variants):
         yield "", boards_table(report)
-    yield from (("", view.table) for view in report.layers)
+    yield from (("" if len(report.layers) < 2 else view.table.title, view.table) for view in report.layers)
     for variant in report.variants:
         for table in _tables_of(variant):
             yield variant.anchor, table

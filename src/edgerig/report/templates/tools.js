@@ -188,7 +188,9 @@
         columns.findIndex((th) => th.dataset.of === anchor && words(th) === "time"));
       if (places.includes(-1)) continue;
       const rows = [...table.tBodies[0].rows].map((row) => ({ row, cells: places.map((index) => row.cells[index]) }));
-      return { rows: rows.filter(({ cells }) => cells.some((cell) => cell.dataset.v !== undefined)) };
+      const timed = rows.filter(({ cells }) => cells.some((cell) => cell.dataset.v !== undefined));
+      const rest = rows.filter((row) => !timed.includes(row) && !("apart" in row.row.dataset));
+      return { rows: timed, untimed: rest.map(({ row }) => name(row.cells[0])) };
     }
     return { rows: [], reason: "they were not made from one network, or run batches of other sizes" };
   };
@@ -215,7 +217,7 @@
   };
   const draw = () => {
     const [a, b] = selects.map((element) => variants[Number(element.value)]);
-    const { rows, reason } = layersOf([a, b]);
+    const { rows, reason, untimed = [] } = layersOf([a, b]);
     const layers = rows.map(({ row, cells }) => {
       const change = "apart" in row.dataset ? "–" : ratio(...cells);
       const why = change === "–" ? [make("span", { className: "reason", textContent: whyNot(row, cells, ["first", "second"]) })] : [];
@@ -225,9 +227,12 @@
     const titles = ["", a.title, b.title, "second / first"];
     const tables = [table("Figures", titles, figuresOf(a, b))];
     if (layers.length) tables.push(table("Layers", ["layer", ...titles.slice(1)], layers));
-    const note = reason ? [make("p", { className: "muted", textContent: `No layers are compared: ${reason}.` })] : [];
+    const notes = [
+      ...(reason ? [`No layers are compared: ${reason}.`] : []),
+      ...(untimed.length ? [`Without a time in either: ${untimed.join(", ")}. The table of layers says why.`] : []),
+    ].map((textContent) => make("p", { className: "muted", textContent }));
     place.replaceChildren(
-      ...tables.map((element) => make("div", {}, make("div", { className: "scroll" }, element))), ...note);
+      ...tables.map((element) => make("div", {}, make("div", { className: "scroll" }, element))), ...notes);
     all("table", place).forEach(addCsv);
   };
   selects.forEach((element) => element.addEventListener("change", draw));
