@@ -279,7 +279,7 @@ STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes",
 def test_c_of_the_boards_compiles_without_a_warning(name: str, compiler: str, network: Network, tmp_path: Path) -> None:
     settings = settings_with(compiler)
     board, tool = load_board(name), find_toolchain(compiler)  # type: ignore[arg-type]
-    write_config(tmp_path / "board_config.h", board, network, settings, {"a": 'quoted "\\?', "b": "ü"})
+    write_config(tmp_path, board, network, settings, {"a": 'quoted "\\?', "b": "ü"})
     write_sample(tmp_path / "sample.h", network)
     flags = (*compile_flags(board, network, settings, tool, tmp_path), *STRICT, "-O1")
     common = sorted((firmware_folder() / "boards" / "common").glob("*.c")) if name == "stm32f746" else []

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Made from board.toml and the options of the build: names, clock, addresses, manifest. */
+/* Made from board.toml and the options of the build: names, clock, addresses. What also depends on the network is in build_config.h. */
 #include "board_config.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))

@@ -1,6 +1,7 @@
 #include "machine.h"
 
 #include "board.h"
+#include "build_config.h"
 
 /* Made by the build: BOARD_BUILD is a list of pairs. */
 static const er_pair build[] = { BOARD_BUILD };

@@ -3,6 +3,7 @@
 
 #include "../../core/er_core.h"
 #include "board.h"
+#include "build_config.h"
 #include "clock.h"
 #include "console.h"
 #include "cortex_m.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "board.h"
+#include "build_config.h"
 #include "clock.h"
 
 static er_tensor inputs[MODEL_INPUTS], outputs[MODEL_OUTPUTS];

@@ -1,5 +1,6 @@
 /* From reset to main, and what happens when the processor can go no further. */
 #include "board.h"
+#include "build_config.h"
 #include "cortex_m.h"
 
 enum { PAINT = 0x5AA5C33C, CLEARANCE = 64 };

@@ -109,7 +109,7 @@ def _compile_all(
     with storing(work):
         objects.mkdir()
         include.mkdir()
-    write_config(include / "board_config.h", board, network, settings, build)
+    write_config(include, board, network, settings, build)
     write_sample(include / "sample.h", network)
     flags = compile_flags(board, network, settings, toolchain, include)
     jobs = [

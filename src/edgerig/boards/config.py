@@ -25,12 +25,14 @@ def write_memory(path: Path, board: Board, network: Network, flash: int, ram: in
     )
 
 
-def write_config(path: Path, board: Board, network: Network, settings: BuildSettings, build: dict[str, str]) -> None:
-    """``board_config.h``: the board's description and the build's manifest, for C."""
+def write_config(folder: Path, board: Board, network: Network, settings: BuildSettings, build: dict[str, str]) -> None:
+    """``board_config.h``, the board's description, and ``build_config.h``, the network's and the build's, for C.
+
+    Files that include the first alone are the same in every firmware for a board.
+    """
     clock = settings.clock_hz or board.clock_hz
     wire, console = board.lines.wire, board.lines.console
-    pairs = ", ".join(f"{{{_quoted(name)}, {_quoted(value)}}}" for name, value in build.items())
-    values = {
+    described: dict[str, str | int] = {
         "BOARD_NAME": _quoted(board.name),
         "BOARD_TITLE": _quoted(board.title),
         "BOARD_CPU": _quoted(board.cpu.replace("cortex-m", "Cortex-M")),
@@ -45,15 +47,24 @@ def write_config(path: Path, board: Board, network: Network, settings: BuildSett
         "BOARD_WIRE_BAUD": wire.baud,
         "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
         "BOARD_CONSOLE_BAUD": console.baud,
+        "BOARD_VERSION": _quoted(__version__),
+        "BOARD_SOFTWARE": _quoted(f"edgerig-firmware {__version__}"),
+    }
+    pairs = ", ".join(f"{{{_quoted(name)}, {_quoted(value)}}}" for name, value in build.items())
+    built: dict[str, str | int] = {
         "BOARD_SHAPE_WORDS": max(1, network.shape_words),
         "BOARD_TENSOR_SUM": network.tensor_sum,
         "BOARD_BOOT_SEED": f"0x{network.sha256[:8]}u",
-        "BOARD_VERSION": _quoted(__version__),
-        "BOARD_SOFTWARE": _quoted(f"edgerig-firmware {__version__}"),
         "BOARD_BUILD": pairs,
     }
-    lines = "".join(f"#define {name} {value}\n" for name, value in values.items())
-    files.write_text(path, f"#ifndef BOARD_CONFIG_H\n#define BOARD_CONFIG_H\n{lines}#endif\n")
+    _write_header(folder / "board_config.h", described)
+    _write_header(folder / "build_config.h", built)
+
+
+def _write_header(path: Path, macros: dict[str, str | int]) -> None:
+    guard = path.name.upper().replace(".", "_")
+    lines = "".join(f"#define {name} {value}\n" for name, value in macros.items())
+    files.write_text(path, f"#ifndef {guard}\n#define {guard}\n{lines}#endif\n")
 
 
 def write_sample(path: Path, network: Network) -> None:

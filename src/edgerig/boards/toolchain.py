@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from edgerig.boards.objects import object_key, store_object, stored_object
 from edgerig.boards.programs import call
 from edgerig.errors import CompileError, UsageError
 from edgerig.install import install_command
@@ -20,6 +22,8 @@ Choice = Literal["auto", "ziglang", "gcc"]
 GCC = "arm-none-eabi-gcc"
 #: Seconds that one file may take.
 PATIENCE = 180.0
+#: Any target but this machine, whose C library zig would look for before it tells its version.
+_ZIG_TARGET = ("-target", "thumb-freestanding-eabi")
 #: Names of the cores in zig, without and with FPU.
 _ZIG_CPUS = {
     "cortex-m3": ("cortex_m3", "cortex_m3"),
@@ -64,16 +68,25 @@ class Toolchain(msgspec.Struct, frozen=True):
         return flag, "-Xclang", "-O1" if level == "g" else flag
 
     def compile(self, source: Path, output: Path, flags: tuple[str, ...], where: Path) -> None:
-        """Make the object file ``output`` of one C or assembly file.
+        """Make the object file ``output`` of one C or assembly file, or take it from the cache.
 
         Raises:
             CompileError: The compiler refused it; its own words are in the message.
+            StorageError: The cache cannot be written.
         """
+        if not any(flag.startswith("-g") for flag in flags):
+            # zig adds debug information unasked, and with it the paths of this machine.
+            flags = (*flags, "-g0")
+        key = object_key(source, flags, f"{self.version} {shlex.join(self.words)}")
+        if key is not None and stored_object(key, output):
+            return
         done = self.run((*flags, "-c", str(source), "-o", str(output)), where)
         if done.returncode != 0:
             raise CompileError(
                 f"{self.version} cannot compile {source.name}:\n{_words(done.stderr)}", "This is a fault of edgerig."
             )
+        if key is not None:
+            store_object(key, output)
 
     def link(self, objects: list[Path], output: Path, flags: tuple[str, ...], where: Path) -> str:
         """Link; the linker's error messages, empty if there are none. ``where`` holds the linker script."""
@@ -104,11 +117,10 @@ def find_toolchain(choice: Choice = "auto") -> Toolchain:
     Raises:
         UsageError: It is not installed; says how to install it.
     """
-    ziglang = importlib.util.find_spec("ziglang") is not None
+    zig = zig_compiler()
     gcc = shutil.which(GCC)
-    if choice != "gcc" and ziglang:
-        words = (sys.executable, "-m", "ziglang", "cc")
-        return Toolchain("ziglang", words, _version(words, "ziglang"))
+    if choice != "gcc" and zig is not None:
+        return Toolchain("ziglang", zig, _version((*zig, *_ZIG_TARGET), "ziglang"))
     if choice != "ziglang" and gcc:
         return Toolchain("gcc", (gcc,), _version((gcc,), GCC))
     what = {"auto": "a C compiler for Cortex-M", "ziglang": "ziglang", "gcc": GCC}[choice]
@@ -118,9 +130,21 @@ def find_toolchain(choice: Choice = "auto") -> Toolchain:
     )
 
 
+def zig_compiler() -> tuple[str, ...] | None:
+    """The command of ziglang's C compiler; None if it is not installed.
+
+    The program itself: ``python -m ziglang`` would start a Python for each file, which takes longer than compiling it.
+    """
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    program = Path(spec.submodule_search_locations[0], "zig.exe" if sys.platform == "win32" else "zig")
+    return (str(program), "cc") if program.exists() else (sys.executable, "-m", "ziglang", "cc")
+
+
 def toolchain_installed() -> bool:
     """Whether a compiler is installed; does not start one."""
-    return importlib.util.find_spec("ziglang") is not None or shutil.which(GCC) is not None
+    return zig_compiler() is not None or shutil.which(GCC) is not None
 
 
 _VERSION_SECONDS = 60.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerig import files
+from edgerig.boards.toolchain import zig_compiler
 from edgerig.cache import StageCache
 
 _HERE = Path(__file__).parent
@@ -74,7 +74,8 @@ def address_of(function: Any) -> ctypes.c_void_p:
 
 
 def _compile(source: Path, output: Path) -> None:
-    compilers = [[sys.executable, "-m", "ziglang", "cc"]] if importlib.util.find_spec("ziglang") else []
+    zig = zig_compiler()
+    compilers = [] if zig is None else [[*zig]]
     compilers += [[program] for name in ("cc", "gcc", "clang") if (program := shutil.which(name))]
     flags = ["-O2", "-std=c99", "-shared", "-fPIC", "-nostdlib", "-ffreestanding", "-fno-stack-protector"]
     for words in compilers:
