@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgerig.artifact import Artifact
 
 #: Results in the ``options`` of a training's origin; see `edgerig.testing.contracts.model.ModelContract`.
-RESULTS = ("accuracy", "loss", "test_samples", "parameters")
+RESULTS = ("accuracy", "mae", "loss", "test_samples", "parameters")
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
@@ -126,7 +126,12 @@ def _tell(
     if artifact.untrained:
         echo("Accuracy: none, the network was not trained: good for speed, size and memory alone")
     else:
-        echo(f"Accuracy: {result['accuracy']:.2%} on {result['test_samples']:,} test samples that it never saw")
+        figure = (
+            f"Accuracy: {result['accuracy']:.2%}"
+            if "accuracy" in result
+            else f"Error:    {result['mae']:.4g} (mean absolute error)"
+        )
+        echo(f"{figure} on {result['test_samples']:,} test samples that it never saw")
     if logdir is not None:
         echo(f"Curves:   tensorboard --logdir {shlex.quote(str(logdir))}")
     words = ["edgerig", "compile", str(path), "--to", "int8", "--dataset", dataset]

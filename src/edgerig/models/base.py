@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -18,6 +18,9 @@ from edgerig.plugins import Plugin, Settings
 from edgerig.progress import Progress
 
 Described = msgspec.Meta
+#: What a network learns: ``class``, one class a sample; ``pixels``, a class for each pixel, from masks; ``targets``,
+#: the real values of a regression; ``reconstruction``, its own input, as an autoencoder does.
+Objective = Literal["class", "pixels", "targets", "reconstruction"]
 
 
 class TrainSettings(Settings, frozen=True, kw_only=True):
@@ -42,10 +45,12 @@ class ModelWrapper(Plugin, ABC):
 
     Class attributes:
         makes: Name of the format in which `train` saves it.
+        objective: What it learns, see `Objective`.
         usual: Settings of training that suit it better than the defaults of `TrainSettings`; a user's come first.
     """
 
     makes: ClassVar[str] = "keras"
+    objective: ClassVar[Objective] = "class"
     usual: ClassVar[Mapping[str, Any]] = {}
 
     @property
@@ -59,10 +64,14 @@ class ModelWrapper(Plugin, ABC):
 
     @abstractmethod
     def build(self, classes: int) -> Any:
-        """A fresh network with ``classes`` outputs in its framework, such as an uncompiled Keras model."""
+        """A fresh network with ``classes`` outputs in its framework, such as an uncompiled Keras model.
+
+        For the objective ``targets`` that is the number of targets, for ``reconstruction`` the number of a sample's
+        values.
+        """
 
     def predict(self, network: Any, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What ``network``, as `build` gives it, answers to preprocessed samples (n, *input_shape): (n, classes)."""
+        """What ``network``, as `build` gives it, answers to preprocessed samples (n, *input_shape): (n, ...)."""
         return np.asarray(network(batch))
 
     @abstractmethod

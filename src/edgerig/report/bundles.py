@@ -83,7 +83,7 @@ def _training_facts(training: dict[str, Any]) -> list[Fact]:
     facts = [Fact("trained with", compact(options))] if options else []
     if "train_samples" in training:
         facts.append(Fact("trained on", f"{training['train_samples']:,} samples of {training.get('dataset', '?')}"))
-    scores = {key: training[key] for key in ("accuracy", "loss") if isinstance(training.get(key), float)}
+    scores = {key: training[key] for key in ("accuracy", "mae", "loss") if isinstance(training.get(key), float)}
     if scores:
         facts.append(Fact("after training", compact({key: float(f"{value:.4g}") for key, value in scores.items()})))
     return facts

@@ -103,7 +103,7 @@ def test_the_score_is_that_of_judged_pixels() -> None:
     score = score_of(evaluator.predict, [(inputs, labels)])
     chosen = np.take_along_axis(outputs, np.maximum(labels, 0)[..., None], -1)[..., 0][known]
     assert score.n == known.sum()
-    assert score.accuracy == pytest.approx((outputs.argmax(-1) == labels)[known].mean(), abs=1e-9)
+    assert score.value == pytest.approx((outputs.argmax(-1) == labels)[known].mean(), abs=1e-9)
     assert score.loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
 
 

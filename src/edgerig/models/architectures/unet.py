@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError
+from edgerig.models.base import Objective
 from edgerig.models.keras.base import KerasModel, import_keras
 from edgerig.plugins import Settings
 
@@ -44,7 +45,7 @@ class UNet(KerasModel):
     name = "unet"
     summary = "U-Net for segmentation, 121,746 parameters with 8 filters and a depth of 3"
     usual: ClassVar[Mapping[str, Any]] = {"batch_size": 8, "learning_rate": 0.003, "learning_rate_decay": 0.5}
-    per_pixel: ClassVar[bool] = True
+    objective: ClassVar[Objective] = "pixels"
     Settings = UNetSettings
     settings: UNetSettings
 

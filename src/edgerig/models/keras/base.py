@@ -17,7 +17,8 @@ class KerasModel(TrainedModel):
     """A network built with Keras 3 and trained on JAX.
 
     Subclasses fill in `input_shape`, `preprocessing` and `build`, and may override `augment` and `phases`; those that
-    learn a class for each pixel set ``per_pixel``, and may override `augment_masked` and `class_weights`.
+    learn something else than one class a sample set ``objective``. Those that learn a class for each pixel may override
+    `augment_masked` and `class_weights`.
     """
 
     extra: ClassVar[str | None] = "train"

@@ -47,8 +47,8 @@ class KerasLearner:
     def start(self, learning_rate: float, epoch: int) -> None:
         self._entered.start(learning_rate)
 
-    def step(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[Any, Any]:
-        return self._entered.step(inputs, labels)
+    def step(self, inputs: NDArray[np.float32], truth: Array) -> tuple[Any, Any]:
+        return self._entered.step(inputs, truth)
 
     def finish(self) -> None:
         self._entered.finish()

@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.models.keras.engine import import_keras
+from edgerig.models.training.objectives import check_values
 
 #: Sum of a batch's weights below which its loss is no longer their mean: all of its pixels are ignored.
 SMALLEST_WEIGHT = 1e-6
 
 
 class Trainer:
-    """Trains the variables of a Keras model with Adam on sparse categorical cross-entropy.
+    """Trains the variables of a Keras model with Adam, on sparse categorical cross-entropy or on mean squared error.
 
-    Labels have the shape (n,), or (n, H, W) for masks, whose negative pixels are ignored and whose others count by
-    ``weights``, one for each class, where given.
+    The first is for classes: integers of shape (n,), or (n, H, W) for masks, whose negative pixels are ignored and
+    whose others count by ``weights``, one for each class, where given. The second is for real values, float32, as many
+    a sample as the network gives; NaN where not known.
 
     The state lives in JAX arrays between `start` and `finish`, and in the model's variables outside of them.
     """
@@ -35,35 +37,22 @@ class Trainer:
         import jax.numpy as jnp
 
         model, optimizer, weights = self.model, self.optimizer, self.weights
-        keras = import_keras()
 
-        def mean_loss(labels: Any, outputs: Any) -> Any:
-            if labels.ndim == 1:
-                return jnp.mean(keras.losses.sparse_categorical_crossentropy(labels, outputs))
-            classes = jnp.maximum(labels, 0)
-            share = jnp.asarray(weights)[classes] if weights else jnp.ones(labels.shape)
-            share = jnp.where(labels >= 0, share, 0.0)
-            losses = keras.losses.sparse_categorical_crossentropy(classes, outputs)
-            return jnp.sum(share * losses) / jnp.maximum(jnp.sum(share), SMALLEST_WEIGHT)
-
-        def share_right(labels: Any, outputs: Any) -> Any:
-            right = jnp.argmax(outputs, -1) == labels
-            return jnp.mean(right) if labels.ndim == 1 else jnp.sum(right) / jnp.maximum(jnp.sum(labels >= 0), 1)
-
-        def loss_of(trainable: Any, fixed: Any, inputs: Any, labels: Any) -> tuple[Any, Any]:
+        def loss_of(trainable: Any, fixed: Any, inputs: Any, truth: Any) -> tuple[Any, Any]:
             outputs, fixed, penalties = model.stateless_call(
                 trainable, fixed, inputs, training=True, return_losses=True
             )
-            loss = mean_loss(labels, outputs)
-            return loss + sum(penalties), (fixed, loss, outputs)
+            real = jnp.issubdtype(truth.dtype, jnp.floating)
+            loss, metric = _mean_errors(truth, outputs) if real else _of_classes(truth, outputs, weights)
+            return loss + sum(penalties), (fixed, loss, metric)
 
-        def step(state: Any, inputs: Any, labels: Any) -> tuple[Any, Any, Any]:
+        def step(state: Any, inputs: Any, truth: Any) -> tuple[Any, Any, Any]:
             trainable, fixed, moments = state
-            (_, (fixed, loss, outputs)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
-                trainable, fixed, inputs, labels
+            (_, (fixed, loss, metric)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+                trainable, fixed, inputs, truth
             )
             trainable, moments = optimizer.stateless_apply(moments, gradients, trainable)
-            return (trainable, fixed, moments), loss, share_right(labels, outputs)
+            return (trainable, fixed, moments), loss, metric
 
         return jax.jit(step, donate_argnums=0)
 
@@ -75,10 +64,13 @@ class Trainer:
         # Copies, because a step donates its arguments, and Keras must not keep deleted arrays.
         self._state = tuple([jnp.array(variable.value) for variable in group] for group in self._groups())
 
-    def step(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[Any, Any]:
-        """One step; loss and accuracy of the batch as JAX scalars, which may still be being computed."""
-        self._state, loss, accuracy = self._step(self._state, inputs, labels)
-        return loss, accuracy
+    def step(self, inputs: NDArray[np.float32], truth: NDArray[Any]) -> tuple[Any, Any]:
+        """One step; loss and metric of the batch as JAX scalars, which may still be being computed.
+
+        The metric is the share of right classes, or the mean absolute error.
+        """
+        self._state, loss, metric = self._step(self._state, inputs, truth)
+        return loss, metric
 
     def finish(self) -> None:
         """Put the state back into the model."""
@@ -89,6 +81,33 @@ class Trainer:
 
     def _groups(self) -> tuple[Any, Any, Any]:
         return self.model.trainable_variables, self.model.non_trainable_variables, self.optimizer.variables
+
+
+def _of_classes(labels: Any, outputs: Any, weights: Sequence[float]) -> tuple[Any, Any]:
+    """Mean cross-entropy of probabilities, and the share of right classes."""
+    import jax.numpy as jnp
+
+    losses = import_keras().losses.sparse_categorical_crossentropy
+    right = jnp.argmax(outputs, -1) == labels
+    if labels.ndim == 1:
+        return jnp.mean(losses(labels, outputs)), jnp.mean(right)
+    classes = jnp.maximum(labels, 0)
+    share = jnp.asarray(weights)[classes] if weights else jnp.ones(labels.shape)
+    share = jnp.where(labels >= 0, share, 0.0)
+    loss = jnp.sum(share * losses(classes, outputs)) / jnp.maximum(jnp.sum(share), SMALLEST_WEIGHT)
+    return loss, jnp.sum(right) / jnp.maximum(jnp.sum(labels >= 0), 1)
+
+
+def _mean_errors(truth: Any, outputs: Any) -> tuple[Any, Any]:
+    """Mean squared and mean absolute error over the values that are known."""
+    import jax.numpy as jnp
+
+    check_values(outputs.shape, truth.shape)
+    known = jnp.isfinite(truth)
+    # Where nothing is known the error has to be a number, too: its gradient is multiplied by zero.
+    errors = jnp.where(known, outputs.reshape(truth.shape) - jnp.where(known, truth, 0.0), 0.0)
+    count = jnp.maximum(jnp.sum(known), 1)
+    return jnp.sum(errors**2) / count, jnp.sum(jnp.abs(errors)) / count
 
 
 class Evaluator:
@@ -103,7 +122,7 @@ class Evaluator:
         )
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs, shape (n, classes), float32, for inputs of shape (n, ...)."""
+        """Outputs, shape (n, ...), float32, for inputs of shape (n, ...)."""
         trainable = [variable.value for variable in self.model.trainable_variables]
         fixed = [variable.value for variable in self.model.non_trainable_variables]
         return np.asarray(self._call(trainable, fixed, inputs))

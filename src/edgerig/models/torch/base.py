@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.models.torch.engine import import_torch
-from edgerig.models.torch.learner import TorchLearner, channels_first, with_softmax
+from edgerig.models.torch.learner import TorchLearner, channels_first, with_head
 from edgerig.models.training.base import TrainedModel
 from edgerig.models.training.phase import Phase
 
@@ -34,7 +34,7 @@ class TorchModel(TrainedModel):
 
     @abstractmethod
     def build(self, classes: int) -> Any:
-        """A fresh ``torch.nn.Module`` from (n, C, H, W) to logits, shape (n, classes)."""
+        """A fresh ``torch.nn.Module`` from (n, C, H, W) to logits, shape (n, classes), or to real values."""
 
     def learner(self, classes: int, seed: int) -> TorchLearner:
         return TorchLearner(self, classes, seed)
@@ -42,6 +42,6 @@ class TorchModel(TrainedModel):
     def predict(self, network: Any, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         torch = import_torch()
         with torch.no_grad():
-            outputs = with_softmax(network).eval()(torch.from_numpy(channels_first(batch)))
+            outputs = with_head(network, self.objective).eval()(torch.from_numpy(channels_first(batch)))
         result: NDArray[np.float32] = outputs.numpy()
         return result

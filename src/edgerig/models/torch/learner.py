@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
 from edgerig.errors import ModelError
+from edgerig.models.base import Objective
 from edgerig.models.torch.archive import Archive
 from edgerig.models.torch.engine import deterministic, import_torch
 from edgerig.models.torch.files import program_of, save_program
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.learner import Array, State
+from edgerig.models.training.objectives import REAL, check_values
 from edgerig.models.training.phase import Phase
 
 #: What Adam keeps of each parameter, with the number of its steps.
@@ -23,14 +25,14 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class TorchLearner:
-    """See `edgerig.models.training.learner.Learner`. It trains logits; what it saves ends in a softmax."""
+    """See `edgerig.models.training.learner.Learner`. Of classes it trains logits; what it saves ends in a softmax."""
 
     packages = ("torch", "numpy")
 
     def __init__(self, wrapper: TrainingHooks, classes: int, seed: int) -> None:
         with deterministic(seed):
             self.network = wrapper.build(classes)
-        self.seed = seed
+        self.seed, self.objective = seed, wrapper.objective
         self.input_shape = channels_first(np.zeros((1, *wrapper.input_shape), np.float32)).shape
         self.frozen: list[Any] = []
         self.optimizer: Any = None
@@ -66,12 +68,11 @@ class TorchLearner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
 
-    def step(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[Any, Any]:
+    def step(self, inputs: NDArray[np.float32], truth: Array) -> tuple[Any, Any]:
         torch = import_torch()
-        truth = torch.from_numpy(labels.astype(np.int64))
         self.optimizer.zero_grad()
-        logits = self.network(torch.from_numpy(channels_first(inputs)))
-        loss = torch.nn.functional.cross_entropy(logits, truth)
+        outputs = self.network(torch.from_numpy(channels_first(inputs)))
+        loss, metric = (_mean_errors if self.objective in REAL else _of_classes)(outputs, truth)
         loss.backward()
         try:
             self.optimizer.step()
@@ -81,7 +82,7 @@ class TorchLearner:
                 f"PyTorch cannot take a step of the learning rate {rate:g}: {str(error).splitlines()[0]}.",
                 f"Try a learning rate below {rate:g}.",
             ) from error
-        return loss.detach(), (logits.argmax(-1) == truth).float().mean()
+        return loss.detach(), metric
 
     def finish(self) -> None:
         self.network.eval()
@@ -90,8 +91,10 @@ class TorchLearner:
         torch = import_torch()
         self.network.eval()
         with torch.no_grad():
-            outputs = torch.softmax(self.network(torch.from_numpy(channels_first(inputs))), -1)
+            outputs = with_head(self.network, self.objective)(torch.from_numpy(channels_first(inputs)))
         result: NDArray[np.float32] = outputs.numpy()
+        if self.objective == "reconstruction":
+            return np.moveaxis(result.reshape(len(inputs), *self.input_shape[1:]), 1, -1)
         return result
 
     def state(self) -> State:
@@ -117,7 +120,7 @@ class TorchLearner:
             self.optimizer.state[parameter] = {key: next(values) for key in MOMENTS}
 
     def save(self, path: Path) -> None:
-        save_program(program_of(with_softmax(self.network), self.input_shape), path)
+        save_program(program_of(with_head(self.network, self.objective), self.input_shape), path)
         specification = Archive(path.read_bytes(), path.name).specification()
         self._specs = specification.inputs, specification.outputs
 
@@ -131,7 +134,24 @@ def channels_first(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.moveaxis(samples, -1, 1)) if samples.ndim > 2 else np.ascontiguousarray(samples)
 
 
-def with_softmax(network: Any) -> Any:
-    """The module with a softmax over the last axis behind it; its input is called ``input``."""
+def with_head(network: Any, objective: Objective) -> Any:
+    """The module with a softmax over the last axis behind it, if it learns classes; its input is called ``input``."""
     torch = import_torch()
-    return torch.nn.Sequential(network, torch.nn.Softmax(-1))
+    return torch.nn.Sequential(network, *([] if objective in REAL else [torch.nn.Softmax(-1)]))
+
+
+def _of_classes(logits: Any, labels: Array) -> tuple[Any, Any]:
+    """Mean cross-entropy, and the share of right classes."""
+    torch = import_torch()
+    truth = torch.from_numpy(labels.astype(np.int64))
+    return torch.nn.functional.cross_entropy(logits, truth), (logits.argmax(-1) == truth).float().mean()
+
+
+def _mean_errors(outputs: Any, values: Array) -> tuple[Any, Any]:
+    """Mean squared and mean absolute error over the values that are known."""
+    torch = import_torch()
+    truth = torch.from_numpy(channels_first(values))
+    check_values(tuple(outputs.shape), tuple(truth.shape))
+    errors = (outputs.reshape(truth.shape) - truth)[torch.isfinite(truth)]
+    count = max(errors.numel(), 1)
+    return (errors**2).sum() / count, errors.detach().abs().sum() / count

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Samples
+from edgerig.models.base import Objective
 
 #: Splits up to this many bytes are preprocessed once and kept in memory; larger ones batch by batch.
 KEEP_BYTES = 1 << 30
@@ -19,6 +21,8 @@ Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float3
 AugmentMasked = Callable[
     [NDArray[np.float32], NDArray[np.int32], np.random.Generator], tuple[NDArray[np.float32], NDArray[np.int32]]
 ]
+#: Inputs, shape (n, ...), and what is right for them, see `Feed`.
+Batch = tuple[NDArray[np.float32], NDArray[Any]]
 
 
 class Feed:
@@ -27,13 +31,15 @@ class Feed:
     Attributes:
         batch_size: Samples in every batch: the requested size, or fewer if there are fewer samples.
         steps: Batches in a pass.
-        masked: Whether the labels are masks, shape (n, H, W), negative where a pixel is ignored; else they are (n,).
+        objective: What is learned. By it each batch of inputs comes with labels, (n,), int32; with masks, (n, H, W),
+            int32, negative where a pixel is ignored; with targets, (n, targets), float32, NaN where not known; or with
+            the inputs themselves.
     """
 
     def __init__(
-        self, samples: Samples, preprocessing: Preprocessing, batch_size: int, *, masked: bool = False
+        self, samples: Samples, preprocessing: Preprocessing, batch_size: int, objective: Objective = "class"
     ) -> None:
-        self.samples, self.preprocessing, self.masked = samples, preprocessing, masked
+        self.samples, self.preprocessing, self.objective = samples, preprocessing, objective
         self.batch_size = min(batch_size, len(samples))
         self.steps = math.ceil(len(samples) / self.batch_size)
         first = self._read(np.arange(1))
@@ -44,8 +50,8 @@ class Feed:
 
     def shuffled(
         self, seed: int, epoch: int, augment: Augment, augment_masked: AugmentMasked | None = None
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
-        """Inputs and labels of one epoch's batches.
+    ) -> Iterator[Batch]:
+        """Inputs of one epoch's batches, and what is right for each.
 
         Each sample is drawn once; the last batch is padded with those that were drawn first. Order and
         augmentation depend on ``seed`` and ``epoch`` only.
@@ -53,22 +59,27 @@ class Feed:
         rng = np.random.default_rng([seed, epoch])
         order = np.resize(rng.permutation(len(self.samples)), self.steps * self.batch_size)
         for indices in order.reshape(self.steps, self.batch_size):
-            inputs, labels = self._inputs(indices), self._labels(indices)
-            if augment_masked is None:
-                yield augment(inputs, rng), labels
+            inputs = self._inputs(indices)
+            if self.objective == "reconstruction":
+                changed = augment(inputs, rng)
+                yield changed, changed
+            elif augment_masked is None:
+                yield augment(inputs, rng), self._truth(indices)
             else:
-                yield augment_masked(inputs, labels, rng)
+                yield augment_masked(inputs, self._truth(indices), rng)
 
-    def in_order(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
-        """Inputs and labels in order. Inputs are padded to whole batches, labels are not."""
+    def in_order(self) -> Iterator[Batch]:
+        """Inputs in order, and what is right. Inputs are padded to whole batches, what is right is not."""
         for start in range(0, len(self.samples), self.batch_size):
             indices = np.arange(start, min(start + self.batch_size, len(self.samples)))
-            yield self._inputs(np.resize(indices, self.batch_size)), self._labels(indices)
+            inputs = self._inputs(np.resize(indices, self.batch_size))
+            yield inputs, inputs[: len(indices)] if self.objective == "reconstruction" else self._truth(indices)
 
-    def _labels(self, indices: NDArray[np.int64]) -> NDArray[np.int32]:
-        if self.masked:
-            return np.asarray(self.samples.truth(indices, self.preprocessing), np.int32)
-        return self.samples.labels[indices].astype(np.int32)
+    def _truth(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        if self.objective == "class":
+            return self.samples.labels[indices].astype(np.int32)
+        dtype = np.int32 if self.objective == "pixels" else np.float32
+        return np.asarray(self.samples.truth(indices, self.preprocessing), dtype)
 
     def _inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         if not self._keep:

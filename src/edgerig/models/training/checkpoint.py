@@ -18,19 +18,22 @@ VERSION = 1
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one epoch. Losses are mean cross-entropies in nats, accuracies shares, ``seconds`` wall clock.
+    """The result of one epoch; ``seconds`` are wall clock.
 
-    ``loss`` and ``accuracy`` are means over the epoch's batches as they were trained; the ``val_`` figures are those
-    of the network after the epoch.
+    Of classes losses are mean cross-entropies in nats, and accuracies shares; of real values losses are mean squared
+    errors, and ``mae`` is the mean absolute error. Those without ``val_`` are means over the epoch's batches as they
+    were trained; the others are those of the network after the epoch.
     """
 
     epoch: int
     loss: float
-    accuracy: float
     val_loss: float
-    val_accuracy: float
     learning_rate: float
     seconds: float
+    accuracy: float | msgspec.UnsetType = msgspec.UNSET
+    val_accuracy: float | msgspec.UnsetType = msgspec.UNSET
+    mae: float | msgspec.UnsetType = msgspec.UNSET
+    val_mae: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edgerig.errors import storing
 from edgerig.models.training.checkpoint import EpochRecord
 
-#: The scalars of each epoch, by the names of `EpochRecord`.
-SCALARS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+#: The scalars of each epoch, by the names of `EpochRecord`; those that an epoch has.
+SCALARS = ("loss", "accuracy", "mae", "val_loss", "val_accuracy", "val_mae", "learning_rate")
 
 
 class EventLog:
@@ -30,7 +32,9 @@ class EventLog:
             return
         with storing(self.writer.logdir):
             for name in SCALARS:
-                self.writer.add_scalar(name, getattr(record, name), record.epoch)
+                value = getattr(record, name)
+                if value is not msgspec.UNSET:
+                    self.writer.add_scalar(name, value, record.epoch)
             self.writer.flush()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,7 @@ from edgerig.models.training.phase import Phase
 
 
 class TrainingHooks(ModelWrapper):
-    """A network with what the loop of a training asks of it; `TrainedModel` beside this module calls the loop.
-
-    Class attributes:
-        per_pixel: Whether it learns a class for each pixel, from masks, and not one for each sample.
-    """
-
-    per_pixel: ClassVar[bool] = False
+    """A network with what the loop of a training asks of it; `TrainedModel` beside this module calls the loop."""
 
     @abstractmethod
     def learner(self, classes: int, seed: int) -> Learner:

@@ -6,16 +6,21 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from edgerig.datasets.base import Dataset, Samples
+from edgerig.datasets.base import Dataset, Samples, SplitName
 from edgerig.errors import DatasetError, IncompatibleError
-from edgerig.models.base import TrainSettings
+from edgerig.models.base import Objective, TrainSettings
 from edgerig.models.training.checkpoint import Identity
 from edgerig.models.training.hooks import TrainingHooks
+from edgerig.models.training.objectives import learnt_from, outputs_for
 from edgerig.models.training.phase import Phase
 
 #: Axes of masks: (n, H, W).
 MASK_AXES = 3
+#: What networks learn, and what datasets have for it, for messages.
+LEARNS = {"class": "one class a sample", "pixels": "a class for each pixel", "targets": "real values"}
+HAS = {"class": "one label a sample", "pixels": "masks", "targets": "real values"}
 
 
 class Job:
@@ -25,6 +30,7 @@ class Job:
         plan: Phase and learning rate of each epoch.
         samples: The samples of the training split that it learns from.
         validation: Those of the validation split.
+        outputs: Values that the network is to give, see `TrainingHooks.build`.
         identity: What must be equal for a training to go on from a checkpoint.
 
     Raises:
@@ -36,13 +42,19 @@ class Job:
         self.wrapper, self.dataset, self.settings = wrapper, dataset, settings
         self.preprocessing = wrapper.preprocessing(dataset)
         self.plan = _plan(wrapper, settings)
-        self.samples, self.validation = dataset.split("train"), dataset.split("validation")
+        self.samples, self.validation = self.learnt_from("train"), self.learnt_from("validation")
         if settings.train_samples is not None:
             self.samples = self.samples.take(np.arange(min(settings.train_samples, len(self.samples))))
-        _check_form(wrapper, dataset, self.samples.truth(slice(0, 1), self.preprocessing).ndim)
-        if not wrapper.per_pixel:
+        truth = self.samples.truth(slice(0, 1), self.preprocessing)
+        _check_form(wrapper, dataset, truth)
+        if wrapper.objective == "class":
             _check_labels(dataset, self.samples, self.validation)
+        self.outputs = outputs_for(wrapper.objective, dataset, wrapper.input_shape, truth)
         self.identity = self._identity()
+
+    def learnt_from(self, split: SplitName) -> Samples:
+        """The samples of a split that count: all, but of anomaly detection the normal ones for an autoencoder."""
+        return learnt_from(self.dataset.split(split), self.dataset, self.wrapper.objective)
 
     def _identity(self) -> Identity:
         train_settings = plain(self.settings)
@@ -75,13 +87,15 @@ def _plan(wrapper: TrainingHooks, settings: TrainSettings) -> tuple[tuple[Phase,
     )
 
 
-def _check_form(wrapper: TrainingHooks, dataset: Dataset, axes: int) -> None:
-    """Check that there are masks for a network of class maps, and labels for others; ``axes`` of what is right."""
-    if wrapper.per_pixel != (axes == MASK_AXES):
-        has = "masks" if axes == MASK_AXES else "one label a sample"
-        learns = "a class for each pixel" if wrapper.per_pixel else "one class a sample"
+def _check_form(wrapper: TrainingHooks, dataset: Dataset, truth: NDArray[Any]) -> None:
+    """Check that there is what a network learns; ``truth`` is what is right for one sample.
+
+    An autoencoder learns from inputs alone, whatever is right for them.
+    """
+    has: Objective = "pixels" if truth.ndim == MASK_AXES else "targets" if truth.dtype.kind == "f" else "class"
+    if wrapper.objective not in (has, "reconstruction"):
         raise IncompatibleError(
-            f"Model {wrapper.name!r} learns {learns}, dataset {dataset.name!r} has {has}.",
+            f"Model {wrapper.name!r} learns {LEARNS[wrapper.objective]}, dataset {dataset.name!r} has {HAS[has]}.",
             "Choose a model and a dataset for the same task: edgerig list datasets, edgerig list models.",
         )
     weights, count = wrapper.class_weights, len(dataset.classes)

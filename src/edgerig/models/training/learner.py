@@ -37,14 +37,18 @@ class Learner(Protocol):
     def start(self, learning_rate: float, epoch: int) -> None:
         """Before the steps of an epoch, counted from 0."""
 
-    def step(self, inputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[Any, Any]:
-        """One step; loss and accuracy of the batch, as anything that ``float`` waits for."""
+    def step(self, inputs: NDArray[np.float32], truth: Array) -> tuple[Any, Any]:
+        """One step; loss and metric of the batch, see `Score`, as anything that ``float`` waits for.
+
+        Args:
+            inputs: Preprocessed samples, shape (n, ...). truth: What is right for them, see `Feed`.
+        """
 
     def finish(self) -> None:
         """After the steps of an epoch."""
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities, shape (n, classes), for preprocessed samples of shape (n, ...)."""
+        """Probabilities, (n, classes) or (n, H, W, classes), or real values, for preprocessed samples (n, ...)."""
 
     def state(self) -> State:
         """Copies of all variables; those of random layers included."""

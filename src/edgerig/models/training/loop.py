@@ -20,6 +20,7 @@ from edgerig.models.training.checkpoint import Checkpoint, EpochRecord
 from edgerig.models.training.event_log import EventLog, event_log
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.job import Job
+from edgerig.models.training.objectives import metric_of, told
 from edgerig.models.training.phase import Phase
 from edgerig.models.training.scores import Score, check_losses, score_of
 from edgerig.progress import Progress, Task
@@ -38,7 +39,7 @@ def checkpoint_path(out: Path, name: str) -> Path:
 
 
 def history_path(out: Path, name: str) -> Path:
-    """The path of the losses and accuracies that a training writes into ``out``, by epoch, as JSON."""
+    """The path of the losses and metrics that a training writes into ``out``, by epoch, as JSON."""
     return out / f"{name}.history.json"
 
 
@@ -82,16 +83,17 @@ class _Run:
     def __init__(self, job: Job, out: Path, progress: Progress) -> None:
         self.job, self.out, self.progress = job, out, progress
         self.wrapper, self.plan = job.wrapper, job.plan
-        self.evaluation_batch = MASKS_AT_ONCE if self.wrapper.per_pixel else EVALUATION_BATCH
+        self.evaluation_batch = MASKS_AT_ONCE if self.wrapper.objective == "pixels" else EVALUATION_BATCH
         self.train_feed = self._feed(job.samples, job.settings.batch_size)
         check_input(self.wrapper, job.dataset, self.train_feed.shape)
         self.validation_feed = self._feed(job.validation, self.evaluation_batch)
-        self.learner = self.wrapper.learner(len(job.dataset.classes), job.settings.seed)
+        self.learner = self.wrapper.learner(job.outputs, job.settings.seed)
+        self.metric = metric_of(self.wrapper.objective)
         self.phase: Phase | None = None
         self.history: tuple[EpochRecord, ...] = ()
 
     def _feed(self, samples: Samples, batch_size: int) -> Feed:
-        return Feed(samples, self.job.preprocessing, batch_size, masked=self.wrapper.per_pixel)
+        return Feed(samples, self.job.preprocessing, batch_size, self.wrapper.objective)
 
     @property
     def checkpoint(self) -> Path:
@@ -140,37 +142,39 @@ class _Run:
             record = EpochRecord(
                 epoch=epoch + 1,
                 loss=trained.loss,
-                accuracy=trained.accuracy,
                 val_loss=validated.loss,
-                val_accuracy=validated.accuracy,
                 learning_rate=rate,
                 seconds=round(time.monotonic() - started, 3),
+                **{self.metric: trained.value, f"val_{self.metric}": validated.value},
             )
-            task.advance(0, _note(trained) + f", validation accuracy {validated.accuracy:.2%}")
+            task.advance(0, _note(trained) + f", validation {told(self.metric, validated.value)}")
         return record
 
     def _steps(self, epoch: int, rate: float, task: Task) -> Score:
         losses: list[float] = []
-        accuracies: list[float] = []
+        values: list[float] = []
         waiting: list[tuple[Any, Any]] = []
 
         def look() -> None:
             first = len(losses) + 1
             losses.extend(float(loss) for loss, _ in waiting)
-            accuracies.extend(float(accuracy) for _, accuracy in waiting)
+            values.extend(float(value) for _, value in waiting)
             waiting.clear()
             check_losses(losses[first - 1 :], first, epoch + 1, rate)
-            task.advance(len(losses) + 1 - first, _note(_mean(losses, accuracies)))
+            task.advance(len(losses) + 1 - first, _note(self._mean(losses, values)))
 
         self.learner.start(rate, epoch)
-        together = self.wrapper.augment_masked if self.wrapper.per_pixel else None
-        for inputs, labels in self.train_feed.shuffled(self.job.settings.seed, epoch, self.wrapper.augment, together):
-            waiting.append(self.learner.step(inputs, labels))
+        together = self.wrapper.augment_masked if self.wrapper.objective == "pixels" else None
+        for inputs, truth in self.train_feed.shuffled(self.job.settings.seed, epoch, self.wrapper.augment, together):
+            waiting.append(self.learner.step(inputs, truth))
             if len(waiting) == LOOK_EVERY:
                 look()
         look()
         self.learner.finish()
-        return _mean(losses, accuracies)
+        return self._mean(losses, values)
+
+    def _mean(self, losses: list[float], values: list[float]) -> Score:
+        return Score(float(np.mean(losses)), float(np.mean(values)), len(losses), self.metric)
 
     def _keep(self) -> None:
         network, optimizer = self.learner.state()
@@ -182,19 +186,15 @@ class _Run:
 
     def evaluate(self) -> Score:
         """Evaluate on the test split."""
-        test = self.job.dataset.split("test")
+        test = self.job.learnt_from("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
             score = score_of(self.learner.predict, self._feed(test, self.evaluation_batch).in_order())
-            task.advance(0, f"accuracy {score.accuracy:.2%}")
+            task.advance(0, told(score.metric, score.value))
         return score
 
 
-def _mean(losses: list[float], accuracies: list[float]) -> Score:
-    return Score(float(np.mean(losses)), float(np.mean(accuracies)), len(losses))
-
-
 def _note(score: Score) -> str:
-    return f"loss {score.loss:.4f}, accuracy {score.accuracy:.2%}"
+    return f"loss {score.loss:.4f}, {told(score.metric, score.value)}"
 
 
 def _interrupted(run: _Run) -> Interrupted:

@@ -60,10 +60,10 @@ def _origin(job: Job, learner: Learner, history: tuple[EpochRecord, ...], score:
     else:
         last = history[-1]
         options |= {
-            "accuracy": score.accuracy,
+            score.metric: score.value,
             "loss": score.loss,
-            "test_samples": score.n,
-            "val_accuracy": last.val_accuracy,
+            "test_samples": len(job.learnt_from("test")),
+            f"val_{score.metric}": getattr(last, f"val_{score.metric}"),
             "val_loss": last.val_loss,
         }
     return Origin(

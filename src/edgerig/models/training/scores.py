@@ -1,53 +1,81 @@
-"""Losses and accuracies over batches."""
+"""Losses over batches, and what is told beside them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.errors import ModelError
+from edgerig.errors import DatasetError, ModelError
+from edgerig.models.training.objectives import check_values
 
-Batches = Iterable[tuple[NDArray[np.float32], NDArray[np.int32]]]
+Batches = Iterable[tuple[NDArray[np.float32], NDArray[Any]]]
 
 #: As in Keras: probabilities are clipped this far from 0 before the logarithm is taken.
 EPSILON = 1e-7
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Mean cross-entropy in nats and share of correct predictions over ``n`` samples, or pixels of masks."""
+    """Means over ``n`` samples, pixels of masks, or real values: ``value`` is that of ``metric``.
+
+    Of classes the loss is the cross-entropy in nats, and the metric the accuracy, the share of correct predictions; of
+    real values they are the squared and the absolute error (``mae``).
+    """
 
     loss: float
-    accuracy: float
+    value: float
     n: int
+    metric: str = "accuracy"
 
 
 def score_of(predict: Callable[[NDArray[np.float32]], NDArray[np.float32]], batches: Batches) -> Score:
-    """Loss and accuracy of probabilities over all batches; inputs beyond the number of labels are padding.
+    """Loss and metric over all batches; inputs beyond what is right are padding.
 
     Args:
-        predict: Probabilities, shape (n, classes), for inputs of shape (n, ...).
-        batches: Inputs and labels.
+        predict: Probabilities, shape (n, classes) or of pixels (n, H, W, classes), or real values, for inputs (n, ...).
+        batches: Inputs, and what is right: classes where it is integers, else real values, NaN where not known.
 
     Raises:
         ModelError: An output of the network is NaN or infinite.
+        IncompatibleError: It gives more or fewer real values than there are.
+        DatasetError: Nothing is known that is right.
     """
-    losses, correct, n = 0.0, 0, 0
-    for inputs, labels in batches:
-        outputs = predict(inputs)[: len(labels)]
+    losses, gains, n, metric = 0.0, 0.0, 0, "accuracy"
+    for inputs, truth in batches:
+        outputs = predict(inputs)[: len(truth)]
         if not np.isfinite(outputs).all():
             raise ModelError(f"The network's output is not a number for sample {n} or one soon after it.")
-        if labels.ndim > 1:
-            known = labels >= 0
-            outputs, labels = outputs[known], labels[known]
-        chosen = outputs[np.arange(len(labels)), labels].astype(np.float64)
-        losses -= float(np.log(np.clip(chosen, EPSILON, 1.0)).sum())
-        correct += int((outputs.argmax(-1) == labels).sum())
-        n += len(labels)
-    return Score(losses / n, correct / n, n)
+        if truth.dtype.kind == "f":
+            metric = "mae"
+            sums = _errors(outputs, truth)
+        else:
+            sums = _classes(outputs, truth)
+        losses, gains, n = losses + sums[0], gains + sums[1], n + sums[2]
+    if not n:
+        raise DatasetError("Nothing is known that is right for any sample, so that the network cannot be judged.")
+    return Score(losses / n, gains / n, n, metric)
+
+
+def _classes(outputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, float, int]:
+    """Sums of cross-entropy and of right answers, and their number."""
+    if labels.ndim > 1:
+        known = labels >= 0
+        outputs, labels = outputs[known], labels[known]
+    chosen = outputs[np.arange(len(labels)), labels].astype(np.float64)
+    losses = -float(np.log(np.clip(chosen, EPSILON, 1.0)).sum())
+    return losses, float((outputs.argmax(-1) == labels).sum()), len(labels)
+
+
+def _errors(outputs: NDArray[np.float32], truth: NDArray[np.float32]) -> tuple[float, float, int]:
+    """Sums of squared and of absolute errors, and the number of values that are known."""
+    check_values(outputs.shape, truth.shape)
+    errors = outputs.reshape(len(truth), -1).astype(np.float64) - truth.reshape(len(truth), -1)
+    errors = errors[np.isfinite(errors)]
+    return float((errors**2).sum()), float(np.abs(errors).sum()), errors.size
 
 
 def check_losses(losses: Iterable[float], first_step: int, epoch: int, learning_rate: float) -> None:

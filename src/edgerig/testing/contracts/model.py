@@ -14,6 +14,7 @@ A plugin author subclasses `ModelContract` in a test file and provides two fixtu
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -64,11 +65,17 @@ class ModelContract:
         assert inputs.shape[1:] == wrapper.input_shape
         assert inputs.dtype == np.float32
 
-    def test_network_has_the_declared_input_and_one_probability_a_class(self, wrapper: ModelWrapper) -> None:
-        model = wrapper.build(7)
+    def test_network_has_the_declared_input_and_the_outputs_of_its_objective(self, wrapper: ModelWrapper) -> None:
+        """One probability a class, of a sample or of a pixel; or as many real values as were asked for."""
+        count = math.prod(wrapper.input_shape) if wrapper.objective == "reconstruction" else 7
+        model = wrapper.build(count)
         outputs = wrapper.predict(model, np.zeros((2, *wrapper.input_shape), np.float32))
-        assert outputs.shape == (2, 7)
-        assert np.allclose(outputs.sum(axis=1), 1, atol=1e-5)
+        if wrapper.objective in ("targets", "reconstruction"):
+            assert outputs.reshape(2, -1).shape == (2, count)
+            assert np.isfinite(outputs).all()
+            return
+        assert outputs.shape == ((2, 7) if wrapper.objective == "class" else (2, *wrapper.input_shape[:2], 7))
+        assert np.allclose(outputs.sum(axis=-1), 1, atol=1e-5)
         assert (outputs >= 0).all()
 
     def test_artifact_describes_the_file_that_was_trained(
@@ -84,19 +91,33 @@ class ModelContract:
         first = spec.layout == "nchw"
         channels = (wrapper.input_shape[-1], *wrapper.input_shape[:-1])
         assert spec.shape == (1, *(channels if first else wrapper.input_shape))
-        assert [spec.shape for spec in trained.outputs] == [(1, len(dataset.classes))]
+        (output,) = trained.outputs
+        if wrapper.objective == "class":
+            assert output.shape == (1, len(dataset.classes))
+        elif wrapper.objective == "targets":
+            assert output.elements == dataset.split("test").truth(slice(0, 1), trained.preprocessing).size
+        elif wrapper.objective == "reconstruction":
+            assert output.elements == spec.elements
         assert trained.classes == dataset.classes
         assert trained.preprocessing == wrapper.preprocessing(dataset)
 
-    def test_origin_tells_how_it_was_trained_and_what_came_out(self, dataset: Dataset, trained: Artifact) -> None:
+    def test_origin_tells_how_it_was_trained_and_what_came_out(
+        self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact
+    ) -> None:
         origin = trained.origins[-1]
         assert origin.tool == "train"
         assert origin.versions
         assert origin.seconds is not None
-        assert 0 <= origin.options["accuracy"] <= 1
+        if wrapper.objective in ("targets", "reconstruction"):
+            assert origin.options["mae"] >= 0
+        else:
+            assert 0 <= origin.options["accuracy"] <= 1
         assert origin.options["loss"] >= 0
         assert origin.options["parameters"] > 0
-        assert origin.options["test_samples"] == len(dataset.split("test"))
+        test = dataset.split("test")
+        # An autoencoder is judged on normal samples while it is trained.
+        normal = wrapper.objective == "reconstruction" and dataset.task == "anomaly"
+        assert origin.options["test_samples"] == (int((test.labels != 1).sum()) if normal else len(test))
 
     def test_equal_seeds_give_equal_files(
         self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact, tmp_path: Path
