@@ -87,13 +87,14 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of a `Curve`: ``x`` and ``y`` are equally long, in the units of the axes.
 
     Between two points it is straight, or holds the first one's value where it is ``stepped``. At a value that is not
-    finite the line is interrupted.
+    finite the line is interrupted. Lines of one ``group`` have one colour and, in the legend, the group's name.
     """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
     stepped: bool = False
+    group: str = ""
 
 
 class Curve(msgspec.Struct, frozen=True, omit_defaults=True, tag="curve", tag_field="view"):

@@ -75,6 +75,18 @@ def test_load_of_the_machine_is_a_share_of_all_its_cores(put, tmp_path, monkeypa
     assert by_name(sampler.finish(1))[MACHINE].values == (None, pytest.approx(0.5))
 
 
+def test_load_of_the_machine_is_never_more_than_all_its_cores(put, tmp_path, monkeypatch):
+    """The counter ticks each 10 ms: over a tenth of a second it may show 11 of them."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("time.process_time", count(0.0, 0.01).__next__)
+    clock = Clock()
+    put("proc/stat", "cpu 0 0 0 0 0 0 0 0 0 0\n")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    clock.now += 0.1
+    put("proc/stat", "cpu 11 0 0 0 0 0 0 0 0 0\n")
+    assert by_name(sampler.finish(1))[MACHINE].values == (None, 1.0)
+
+
 def test_counter_of_the_machine_that_stands_still_is_no_load_of_0(put, tmp_path, monkeypatch):
     monkeypatch.setattr("time.process_time", count(0.0, 1.0).__next__)
     put("proc/stat", "cpu 0 0 0 0 0 0 0 0 0 0\n")

@@ -15,10 +15,12 @@ from tests.report.test_columns import with_rounds
 
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
+from edgerig.measure.utilisation import Series, Utilisation
 from edgerig.report import write_report
 from edgerig.report.load import Loaded
 from edgerig.results.layers.layer_map import FileOperator, LayerMap, MappedRow
 from edgerig.results.layers.types import LayerKey
+from edgerig.results.types import CellResult
 
 pytestmark = pytest.mark.browser
 
@@ -94,7 +96,10 @@ def pages(demo_folder: Path, demo: Loaded, make: Any, tmp_path_factory: pytest.T
     wide = make.save(make.run(rows=rows, name=long), folder / "wide")
     cells = tuple(with_rounds(cell, (1.0e-3, 1.1e-3, 1.05e-3)) for cell in demo.result.cells)
     several = msgspec.structs.replace(demo, result=msgspec.structs.replace(demo.result, cells=cells))
+    watched = tuple(replace_rounds(cell) for cell in several.result.cells)
+    watching = msgspec.structs.replace(demo, result=msgspec.structs.replace(demo.result, cells=watched))
     bundles = {
+        "utilisation": [make.save(watching, folder / "utilisation")],
         "demo": [demo_folder],
         "rounds": [make.save(several, folder / "rounds")],
         "two": [demo_folder, other],
@@ -103,6 +108,62 @@ def pages(demo_folder: Path, demo: Loaded, make: Any, tmp_path_factory: pytest.T
         "long two": [demo_folder, wide],
     }
     return {name: write_report(paths, folder / f"{name}.html").as_uri() for name, paths in bundles.items()}
+
+
+def replace_rounds(cell: CellResult) -> CellResult:
+    """``cell`` with rounds whose device was sampled: each unit, more sensors than colours, gaps."""
+    seconds = tuple(0.1 * n for n in range(30))
+    waves = [tuple(None if 8 < n < 14 and k == 3 else 1 + k + 0.2 * (n % 5) for n in range(30)) for k in range(9)]
+    series = (
+        Series("CPU load of the process", "1", waves[0]),
+        Series("memory of the process", "B", tuple(55e6 + 1e4 * n for n in range(30))),
+        Series("clock of the first core", "Hz", (2.596e9,) * 30),
+        *(Series(f"temperature/thermal zone {k}", "°C", waves[k]) for k in range(9)),
+        *(Series(f"power/VDD_{k}_IN", "W", waves[k]) for k in range(3)),
+    )
+    watched = Utilisation(seconds=seconds, series=series, inferences=100, joules={"VDD_0_IN": 3.0})
+    rounds = tuple(msgspec.structs.replace(entry, utilisation=watched) for entry in cell.rounds)
+    return msgspec.structs.replace(cell, rounds=rounds)
+
+
+#: Pairs of texts of a drawing that overlap, and texts that leave their figure.
+CROWDED = """
+const out = [], inside = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2
+  && b.top < a.bottom - 2;
+let charts = 0;
+for (const figure of document.querySelectorAll('figure')) {
+  if (!/over time/.test(figure.textContent) || !figure.checkVisibility()) continue;
+  charts++;
+  const texts = [...figure.querySelectorAll('svg text, figcaption span span')].map(e => [e.textContent.trim(),
+    e.getBoundingClientRect()]).filter(([t]) => t);
+  const frame = figure.getBoundingClientRect();
+  texts.forEach(([name, box], i) => {
+    if (box.left < frame.left - 2 || box.right > frame.right + 2) out.push([name, 'leaves its figure']);
+    texts.slice(i + 1).forEach(([other, its]) => { if (inside(box, its)) out.push([name, other]); });
+  });
+}
+return [charts, out];
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_curves_over_time_have_room_for_their_texts(
+    browser: Any, pages: dict[str, str], width: int, dark: bool
+) -> None:
+    load(browser, pages["utilisation"], width=width, dark=dark)
+    browser.execute_script(SHOW_ALL)
+    charts, crowded = browser.execute_script(CROWDED)
+    assert charts >= 5
+    assert crowded == []
+    units = browser.execute_script(
+        "return [...document.querySelectorAll('figure')].filter(f => /over time/.test(f.textContent)).slice(0, 5)"
+        ".map(f => [...f.querySelectorAll('.ticks text')].at(0).textContent.split(' ').at(-1))"
+    )
+    assert units == ["%", "MB", "GHz", "°C", "W"]
+    seen, bad = browser.execute_script(CONTRAST)
+    assert seen > 100
+    assert bad == []
 
 
 def load(browser: Any, url: str, *, width: int = 1280, dark: bool = False) -> None:

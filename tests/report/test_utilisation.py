@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -78,6 +79,33 @@ def test_a_chart_for_each_unit_and_a_line_for_each_round(with_rounds: Any) -> No
     assert [view.y.unit for view in views] == ["1", "B", "W"]
     assert [line.name for line in views[1].lines] == ["memory, round 1", "memory, round 2"]
     assert views[1].lines[0].x == SECONDS
+    assert {line.group for view in views for line in view.lines} == {"CPU load of the process", "memory", "VDD_IN"}
+
+
+def test_a_load_holds_over_the_time_up_to_its_sample(with_rounds: Any) -> None:
+    series = (Series("CPU load of the process", "1", (None, 0.5, 1.0, None, 0.25)),)
+    (view,) = utilisation_views(cell_of(with_rounds(sampled(series=series))))
+    (line,) = view.lines
+    assert line.stepped
+    np.testing.assert_array_equal(line.y, [0.5, 1.0, np.nan, 0.25, 0.25])
+
+
+def test_a_sensor_that_was_silent_leaves_a_gap_and_one_that_never_told_has_no_line(with_rounds: Any) -> None:
+    series = (
+        Series("temperature/cpu", "°C", (40.0, None, None, 42.0, 43.0)),
+        Series("temperature/dead", "°C", (None,) * 5),
+        Series("power/dead", "W", (None,) * 5),
+    )
+    (view,) = utilisation_views(cell_of(with_rounds(sampled(series=series))))
+    assert [line.name for line in view.lines] == ["cpu"]
+    np.testing.assert_array_equal(view.lines[0].y, [40.0, np.nan, np.nan, 42.0, 43.0])
+
+
+def test_of_many_sensors_the_highest_are_shown_and_the_others_counted(with_rounds: Any) -> None:
+    series = tuple(Series(f"temperature/t{n}", "°C", (20.0 + n,) * 5) for n in range(9))
+    (view,) = utilisation_views(cell_of(with_rounds(sampled(series=series))))
+    assert {line.name for line in view.lines} == {"t3", "t4", "t5", "t6", "t7", "t8"}
+    assert "6 highest of 9" in view.note
 
 
 def test_notes_tell_the_cost_and_what_is_not_told(with_rounds: Any) -> None:

@@ -11,7 +11,7 @@ from tests.report.test_html import Page
 from tests.test_views import EVERY
 
 from edgerig.report.build import build
-from edgerig.report.charts import curve
+from edgerig.report.charts import curve, legend_of
 from edgerig.report.html import render_html
 from edgerig.report.limits import Budget, Limits
 from edgerig.report.markdown import render_markdown
@@ -145,6 +145,40 @@ def test_a_logarithmic_axis_draws_what_is_positive() -> None:
     drawing = curve(Curve("c", Axis("x", log=True), Axis("y"), (Line("l", (0, 1, 100), (0, 1, 2)),)))
     assert drawing is not None
     assert "nan" not in drawing
+
+
+def test_lines_of_one_group_have_one_colour_and_one_entry_in_the_legend() -> None:
+    lines = tuple(Line(f"{name}, round {n}", (0, 1), (n, n + 1), group=name) for n in (1, 2) for name in "ab")
+    view = Curve("c", Axis("x"), Axis("y"), lines)
+    assert legend_of(view) == ["a", "b"]
+    drawing = str(curve(view))
+    assert (drawing.count('class="line s0"'), drawing.count('class="line s1"')) == (2, 2)
+    assert 'data-tip="a, round 2"' in drawing
+
+
+def test_a_point_between_two_gaps_is_drawn() -> None:
+    drawing = curve(Curve("c", Axis("x"), Axis("y"), (Line("l", (0, 1, 2), (1.0, math.nan, 2.0)),)))
+    assert len(re.findall(r"M[\d.]+ [\d.]+h4", str(drawing))) == 2
+
+
+def test_no_line_lies_on_the_frame_but_at_a_natural_bound() -> None:
+    """The frame ends at y = 28 and 206."""
+
+    def ends(*values: float) -> list[float]:
+        drawing = str(curve(Curve("c", Axis("x"), Axis("y", "B"), (Line("l", (0, 1), values),))))
+        return [float(y) for _, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", drawing)]
+
+    assert ends(0.0, 1.0) == [206, 28]
+    low, high = ends(53e6, 55e6)
+    assert 28 < high < low < 206
+
+
+def test_a_curve_that_is_thinned_keeps_its_gaps() -> None:
+    y = tuple(math.nan if 501 <= n <= 503 else 1.0 for n in range(1000))
+    thin = fit(Curve("c", Axis("x"), Axis("y"), (Line("l", tuple(range(1000)), y),)), Limits(points=50), Budget(0))
+    assert isinstance(thin, Curve)
+    assert any(math.isnan(value) for value in thin.lines[0].y)
+    assert len(thin.lines[0].y) <= 51
 
 
 def test_what_is_written_of_a_curve_holds_its_ends() -> None:

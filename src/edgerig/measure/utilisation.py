@@ -194,7 +194,9 @@ class Sampler:
             self._unavailable[MACHINE] = "/proc/stat shows less work than this process alone did"
             return []
         cores = linux.cores_total() or 1
-        values = tuple(None if rate is None else rate / cores for rate in self._rates(lambda sample: sample.machine))
+        rates = self._rates(lambda sample: sample.machine)
+        # The counter ticks each 10 ms: over a short time it shows up to a tenth more than all cores can do.
+        values = tuple(None if rate is None else min(1.0, rate / cores) for rate in rates)
         return [Series(MACHINE, "1", values)]
 
 

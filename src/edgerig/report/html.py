@@ -12,7 +12,7 @@ import msgspec
 from markupsafe import Markup
 
 from edgerig.report import contents
-from edgerig.report.charts import arena, curve, distribution, histogram, operators, time_series
+from edgerig.report.charts import arena, curve, distribution, histogram, legend_of, operators, time_series
 from edgerig.report.model import Report, Variant
 from edgerig.report.page import asset, page_environment
 from edgerig.report.plot import colours_of, plot_of
@@ -42,6 +42,7 @@ def render_html(report: Report) -> str:
     environment.filters["kind"] = lambda view: type(view).__name__
     environment.filters["page_table"] = page_table
     environment.filters["drawn"] = curve
+    environment.filters["legend"] = legend_of
     environment.globals["zip"] = zip
     environment.globals["heat"] = _heat
     css, js = asset("report.css"), asset("report.js") + asset("tools.js")

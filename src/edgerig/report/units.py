@@ -14,9 +14,10 @@ _BYTES = ((1e-9, "GB"), (1e-6, "MB"), (1e-3, "kB"), (1.0, "B"))
 _COUNT = ((1e-9, "G"), (1e-6, "M"), (1.0, ""))
 _SMALL = ((1.0, ""), (1e3, "m"), (1e6, "µ"), (1e9, "n"))
 #: Units of a rate: per second.
-_RATES = frozenset({"1/s", "/s", "Hz", "inferences/s", "samples/s"})
+_RATES = frozenset({"1/s", "/s", "inferences/s", "samples/s"})
 #: Units of counts, which take the prefixes M and G, never m.
 _COUNTED = frozenset({"instructions", "cycles", "MACs", "operations", "parameters"})
+_FREQUENCY = ((1e-9, "GHz"), (1e-6, "MHz"), (1e-3, "kHz"), (1.0, "Hz"))
 #: Characters of the symbols that take a prefix, such as J, W and Pa.
 LONGEST_SYMBOL = 2
 
@@ -44,6 +45,10 @@ def scale_of(value: float, unit: str) -> tuple[float, str]:
         table = _TIME
     elif unit == "B":
         table = _BYTES
+    elif unit == "Hz":
+        table = _FREQUENCY
+    elif unit == "°C":
+        return 1.0, unit
     elif unit in _COUNTED:
         table = tuple((factor, f"{prefix} {unit}".strip()) for factor, prefix in _COUNT)
     else:

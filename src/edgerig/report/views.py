@@ -57,11 +57,13 @@ def _fit_matrix(view: Matrix, most: int) -> Matrix:
 
 
 def _thinned(x: Sequence[float], y: Sequence[float], most: int) -> dict[str, tuple[float, ...]]:
-    """At most ``most`` points at equal steps, the first and the last among them."""
+    """About ``most`` points at equal steps, the first and the last among them, and the first of each gap."""
     count = min(len(x), len(y))
     if count <= most or most < 2:
         return {"x": tuple(x[:count]), "y": tuple(y[:count])}
-    chosen = sorted({round(index * (count - 1) / (most - 1)) for index in range(most)})
+    steps = {round(index * (count - 1) / (most - 1)) for index in range(most)}
+    gaps = {index for index in range(1, count) if math.isfinite(y[index - 1]) and not math.isfinite(y[index])}
+    chosen = sorted(steps | gaps)
     return {"x": tuple(x[index] for index in chosen), "y": tuple(y[index] for index in chosen)}
 
 

@@ -14,6 +14,10 @@ from edgerig.views import Axis, Curve, Line
 
 WIDTH, HEIGHT = 400.0, 250.0
 _BOX = Box(58, 28, 390, 206)
+#: Room above and below lines that end at no natural bound, so that none lies on the frame.
+_ROOM = 0.05
+#: Length of a point that stands alone.
+_DASH = 4.0
 
 
 def curve(view: Curve) -> Markup | None:
@@ -23,13 +27,19 @@ def curve(view: Curve) -> Markup | None:
     if not points:
         return None
     x = _scale(view.x, [point[0] for point in points], _BOX.left, _BOX.right)
-    y = _scale(view.y, [point[1] for point in points], _BOX.bottom, _BOX.top)
+    y = _scale(view.y, [point[1] for point in points], _BOX.bottom, _BOX.top, _ROOM)
+    groups = legend_of(view)
     drawing = Drawing(WIDTH, HEIGHT, f"{view.title}: {view.y.title} over {view.x.title}")
     axes(drawing, _BOX, x, y, x_unit=view.x.unit, y_unit=view.y.unit, x_title=view.x.title, y_title=view.y.title)
-    for series, (line, parts) in enumerate(zip(view.lines, lines, strict=True)):
+    for line, parts in zip(view.lines, lines, strict=True):
         drawn = "".join(_path(part, x, y, line.stepped) for part in parts)
-        drawing.add("path", d=drawn, class_=f"line s{series % 6}", data_tip=line.name)
+        drawing.add("path", d=drawn, class_=f"line s{groups.index(line.group or line.name) % 6}", data_tip=line.name)
     return drawing.render()
+
+
+def legend_of(view: Curve) -> list[str]:
+    """What the colours of a curve stand for, in their order."""
+    return list(dict.fromkeys(line.group or line.name for line in view.lines))
 
 
 def _finite(line: Line, log_x: bool, log_y: bool) -> list[list[tuple[float, float]]]:
@@ -43,17 +53,23 @@ def _finite(line: Line, log_x: bool, log_y: bool) -> list[list[tuple[float, floa
     return [part for part in parts if part]
 
 
-def _scale(axis: Axis, values: list[float], start: float, end: float) -> Linear | Log:
+def _scale(axis: Axis, values: list[float], start: float, end: float, room: float = 0.0) -> Linear | Log:
+    """The axis; ``room`` beyond the values, as a share of their range, where they do not end at a natural bound."""
     low, high = min(values), max(values)
     if axis.log:
         return Log(low, high, start, end)
     if 0 < low < 0.5 * high:
         low = 0.0
+    room *= high - low
+    low, high = low - (room if low not in (0.0, 1.0) else 0.0), high + (room if high not in (0.0, 1.0) else 0.0)
     return Linear(low, high, start, end, 4)
 
 
 def _path(points: list[tuple[float, float]], x: Linear | Log, y: Linear | Log, stepped: bool) -> str:
     placed = [(x(a), y(b)) for a, b in points]
+    if len(placed) == 1:
+        # A point between two gaps is seen, too.
+        return f"M{number(placed[0][0] - _DASH / 2)} {number(placed[0][1])}h{number(_DASH)}"
     if not stepped:
         return "M" + "L".join(f"{number(a)} {number(b)}" for a, b in placed)
     steps = "".join(f"H{number(right[0])}V{number(right[1])}" for _, right in pairwise(placed))
