@@ -17,8 +17,9 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.cli import main
 from edgerig.cli.options import parse_shapes
 from edgerig.errors import UsageError
-from edgerig.testing.networks import channel_means_tflite, two_input_tflite, two_output_tflite
+from edgerig.testing.networks import channel_means_tflite, two_output_tflite
 from edgerig.testing.networks.onnx_networks import colour_images, torch_like_onnx, tree_onnx
+from edgerig.testing.networks.several_ends import SCALES, integers_onnx, two_in_three_out_tflite
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -113,6 +114,11 @@ def test_free_axes_ask_for_a_shape_and_random_samples_follow_it(call: Call) -> N
     assert "batch of 2 samples" in err
 
 
+def rig_of(folder: str) -> Any:
+    """The rig of the bundle in ``folder``."""
+    return json.loads((Path(folder) / "bundle.json").read_text())["rig"]
+
+
 def scalar_onnx(path: Path) -> None:
     """``y = x + 1`` of a single number."""
     number = [helper.make_tensor_value_info(name, TensorProto.FLOAT, []) for name in "xy"]
@@ -121,13 +127,44 @@ def scalar_onnx(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-def test_inputs_that_no_dataset_feeds_are_refused_once_and_by_name(call: Call) -> None:
+def test_a_single_number_is_refused_once_and_by_name(call: Call) -> None:
     scalar_onnx(Path("scalar.onnx"))
-    two_input_tflite(Path("two.tflite"))
-    for file, said in (("scalar.onnx", "takes a single number, 'x'"), ("two.tflite", "two has 2 inputs (")):
-        code, _, err = call("bench", file, "--samples", "5", "--no-profile")
-        assert (code, err.count(said), "FAILED" in err) == (2, 1, False), err
+    code, _, err = call("bench", "scalar.onnx", "--samples", "5", "--no-profile")
+    said = "takes a single number, 'x'"
+    assert (code, err.count(said), "FAILED" in err) == (2, 1, False), err
     assert not Path("runs").exists()
+
+
+def test_several_inputs_are_fed_with_random_numbers_by_name(call: Call) -> None:
+    two_in_three_out_tflite(Path("net.tflite"), int8=True)
+    code, out, err = call("bench", "net.tflite", "--task", "none", "--samples", "20", "--json")
+    assert code == 0, err
+    (cell,) = cells(out)
+    assert [spec["name"] for spec in cell["artifact"]["inputs"]] == ["left", "right"]
+    assert [spec["name"] for spec in cell["artifact"]["outputs"]] == ["first", "second", "third"]
+    assert not any("clamped" in text or "coarse for them" in text for text in cell["warnings"])
+    for name, (scale, zero_point) in {name: SCALES[name] for name in ("left", "right")}.items():
+        about = rig_of("runs/bench-net")["dataset"]["options"]["inputs"][name]
+        assert about["low"] == pytest.approx(scale * (-128 - zero_point))
+        assert about["high"] == pytest.approx(scale * (127 - zero_point))
+
+
+def test_integers_have_a_range_that_can_be_named(call: Call) -> None:
+    integers_onnx(Path("net.onnx"), "N")
+    quick = ("bench", "net.onnx", "--task", "none", "--samples", "20", "--no-profile", "--json")
+    code, _, err = call(*quick)
+    assert code == 0, err
+    inputs = rig_of("runs/bench-net")["dataset"]["options"]["inputs"]
+    assert inputs == {"ids": {"shape": [5], "dtype": "int64"}, "flags": {"shape": [4], "dtype": "bool"}}
+    code, out, err = call(*quick, "--range", "ids=0,9", "--shape", "ids=2,5", "--shape", "flags=2,4")
+    assert code == 0, err
+    assert cells(out)[0]["batch"] == 2
+    for wrong, said in (("ids=9", "NAME=LOW,HIGH"), ("0,9", "of which input"), ("words=0,9", "no such input")):
+        code, _, err = call(*quick, "--range", wrong)
+        assert (code, said in err) == (2, True), err
+    two_in_three_out_tflite(Path("other.tflite"))
+    code, _, err = call("bench", "net.onnx", "other.tflite", "--samples", "5")
+    assert (code, "no random sample fits both" in err) == (2, True), err
 
 
 @pytest.mark.slow

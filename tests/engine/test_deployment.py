@@ -147,7 +147,7 @@ WARM = -1 - np.arange(WARMUP, dtype=np.float32)[:, None]
 def measured(deployed: Deployment) -> tuple[list[float], int]:
     """The samples whose results came, and how many were told to be done."""
     told: list[int] = []
-    runs = list(deployed.batches(SAMPLES, 0, told.append))
+    runs = list(deployed.batches([SAMPLES], 0, told.append))
     assert all(np.array_equal(run.outputs[0][:, 0], run.times_ns * 2) for run in runs)
     return [float(x) for run in runs for x in run.times_ns], sum(told)
 
@@ -155,7 +155,7 @@ def measured(deployed: Deployment) -> tuple[list[float], int]:
 def test_undisturbed_every_sample_runs_once(deploy: Callable[..., Deployment]) -> None:
     device = Device()
     deployed = deploy(device)
-    deployed.warm_up(WARM)
+    deployed.warm_up([WARM])
     assert measured(deployed) == (list(range(300)), 300)
     assert device.ran == [[*WARM[:, 0], *range(300)]]
     assert not deployed.interruptions
@@ -164,7 +164,7 @@ def test_undisturbed_every_sample_runs_once(deploy: Callable[..., Deployment]) -
 def test_it_goes_on_with_the_first_sample_whose_result_had_not_arrived(deploy: Callable[..., Deployment]) -> None:
     device = Device(Deaths(37))
     deployed = deploy(device)
-    deployed.warm_up(WARM)
+    deployed.warm_up([WARM])
     assert measured(deployed) == (list(range(300)), 300)
     # The message of 30 to 39 was not answered.
     assert device.ran == [[*WARM[:, 0], *range(37)], [*WARM[:, 0], *range(30, 300)]]
@@ -194,7 +194,7 @@ def test_another_device_at_the_same_address_does_not_go_on(
 def test_two_losses_at_different_samples_of_one_piece_are_survived(deploy: Callable[..., Deployment]) -> None:
     device = Device(Deaths(21, 42), message=1)
     deployed = deploy(device)
-    deployed.warm_up(WARM)
+    deployed.warm_up([WARM])
     assert measured(deployed) == (list(range(300)), 300)
     assert [run[WARMUP] for run in device.ran] == [0, 21, 42]
     assert [text.split("after ")[1].split(" (")[0] for text in deployed.interruptions] == ["sample 21", "sample 42"]
@@ -213,7 +213,7 @@ def test_a_sample_that_always_ends_the_device_is_closed_in_on_and_told(
     deployed = deploy(device)
     told: list[int] = []
     with pytest.raises(TargetError, match=f"loss {CHANCES} after sample 200"):
-        list(deployed.batches(SAMPLES, 0, told.append))
+        list(deployed.batches([SAMPLES], 0, told.append))
     assert sum(told) == 200, "what had arrived is kept"
     assert device.opened <= CHANCES + 8  # by halves: log2(300) tries at most
 
@@ -221,7 +221,7 @@ def test_a_sample_that_always_ends_the_device_is_closed_in_on_and_told(
 def test_a_device_that_dies_in_the_warm_up_is_warmed_up_again(deploy: Callable[..., Deployment]) -> None:
     device = Device(Deaths(-2))
     deployed = deploy(device)
-    deployed.warm_up(WARM)
+    deployed.warm_up([WARM])
     assert measured(deployed) == (list(range(300)), 300)
     assert device.ran == [[-1], [*WARM[:, 0], *range(300)]]
     assert "in the warm-up" in deployed.interruptions[0]
@@ -231,7 +231,7 @@ def test_a_device_that_dies_in_the_warm_up_after_a_loss_too_comes_back(deploy: C
     device = Device(Deaths(100, -2, -3), message=1)
     deployed = deploy(device)
     device.dies, deaths = (lambda _: False), device.dies
-    deployed.warm_up(WARM)
+    deployed.warm_up([WARM])
     device.dies = deaths
     assert measured(deployed) == (list(range(300)), 300)
     assert len(deployed.interruptions) == 1
@@ -244,7 +244,7 @@ def test_without_a_warm_up_the_first_inference_of_a_new_session_is_still_none_of
     device = Device(Deaths(40), message=1)
     deployed = deploy(device)
     deployed.measure = Measure(warmup=0)
-    deployed.warm_up(WARM)
+    deployed.warm_up([WARM])
     assert measured(deployed) == (list(range(300)), 300)
     assert device.ran == [list(range(40)), [-1, *range(40, 300)]]
 
@@ -274,16 +274,16 @@ def test_a_question_is_not_repeated_for_longer_than_patience_lasts(
 
 def test_the_first_inference_is_repeated_in_a_new_session(deploy: Callable[..., Deployment]) -> None:
     deployed = deploy(Device(Deaths(7)))
-    assert deployed.first(SAMPLES[7:]) == 7
+    assert deployed.first([SAMPLES[7:]]) == 7
     with pytest.raises(TargetError, match=f"loss {CHANCES} in the first inference"):
-        deploy(Device(lambda _: True)).first(SAMPLES)
+        deploy(Device(lambda _: True)).first([SAMPLES])
 
 
 def test_without_patience_the_first_loss_is_the_end(deploy: Callable[..., Deployment]) -> None:
     device = Device(Deaths(10), message=1)
     deployed = deploy(device, patience=0)
     with pytest.raises(TargetError, match=r"^it went away\.$"):
-        list(deployed.batches(SAMPLES, 0, lambda _: None))
+        list(deployed.batches([SAMPLES], 0, lambda _: None))
     assert device.opened == 1
 
 
@@ -312,7 +312,7 @@ def test_a_device_that_stays_away_is_told_with_how_long_it_was_waited_for(deploy
     device.there = False
     device.refuses = [TargetError("nobody is there.")] * 1_000_000
     with pytest.raises(TargetError, match=r"it went away\. It was waited for, 0\.05 s in vain"):
-        list(deployed.batches(SAMPLES, 0, lambda _: None))
+        list(deployed.batches([SAMPLES], 0, lambda _: None))
 
 
 def test_a_device_that_has_passed_to_another_run_is_not_waited_for(deploy: Callable[..., Deployment]) -> None:
@@ -320,7 +320,7 @@ def test_a_device_that_has_passed_to_another_run_is_not_waited_for(deploy: Calla
     deployed = deploy(device)
     device.refuses = [LeaseError("It has passed to bob.")]
     with pytest.raises(LeaseError, match="bob"):
-        list(deployed.batches(SAMPLES, 0, lambda _: None))
+        list(deployed.batches([SAMPLES], 0, lambda _: None))
 
 
 def test_a_device_that_is_busy_from_the_start_is_not_waited_for(deploy: Callable[..., Deployment]) -> None:
@@ -349,7 +349,7 @@ def test_a_warm_up_takes_no_more_memory_than_a_piece(
     monkeypatch.setattr(module, "PIECE_BYTES", 3 * 4)
     run = deployment.session.run
     monkeypatch.setattr(deployment.session, "run", lambda given: (sent.append(len(given[0])), run(given))[1])
-    deployment.warm_up(np.arange(5, dtype=np.float32)[:, None])
+    deployment.warm_up([np.arange(5, dtype=np.float32)[:, None]])
     assert sum(sent) == WARMUP
     assert max(sent) == 3
     assert device.ran[-1] == [float(place % 3) for place in range(WARMUP)]

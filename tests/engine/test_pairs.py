@@ -31,7 +31,7 @@ def local():
 
 def faulty(folder: Path, runtime: str = FAULTY, **options: object) -> Variant:
     name = "-".join(map(str, options.values())) or "good"
-    return Variant(name, any_artifact(folder), Part(runtime, dict(options)), INPUTS)
+    return Variant(name, any_artifact(folder), Part(runtime, dict(options)), (INPUTS,))
 
 
 def test_both_processes_are_fresh_take_turns_and_are_held_on_one_core(local, tmp_path, monkeypatch) -> None:

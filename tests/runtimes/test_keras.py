@@ -36,6 +36,19 @@ class TestKeras(RuntimeContract):
         return keras_file
 
     @pytest.fixture
+    def network_of_several(self, tmp_path):
+        from edgerig.models.keras.engine import import_keras, seeded
+        from edgerig.models.keras.files import save_keras
+
+        keras, path = import_keras(), tmp_path / "several.keras"
+        with seeded(1):
+            inputs = [keras.Input((size,), name=name) for name, size in (("left", 8), ("right", 6))]
+            joined = keras.layers.Concatenate()(inputs)
+            outputs = [keras.layers.Dense(size, name=name)(joined) for size, name in ((5, "first"), (2, "second"))]
+            save_keras(keras.Model(inputs, outputs), path)
+        return path
+
+    @pytest.fixture
     def wrong_network(self, tmp_path):
         path = tmp_path / "wrong.keras"
         path.write_bytes(b"PK\x03\x04 not a network")
@@ -47,6 +60,7 @@ class TestKeras(RuntimeContract):
         from edgerig.models.keras.files import load_keras
 
         model = load_keras(path)
-        call = jax.jit(lambda x: model(x, training=False))
-        rows = [[np.asarray(output) for output in call(sample[None])] for sample in inputs[0]]
+        call = jax.jit(lambda x: model(x[0] if len(x) == 1 else x, training=False))
+        samples = zip(*inputs, strict=True)
+        rows = [[np.asarray(output) for output in call([value[None] for value in sample])] for sample in samples]
         return [np.concatenate(column) for column in zip(*rows, strict=True)]

@@ -16,6 +16,7 @@ from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.runtimes.onnxruntime import OnnxRuntime, OnnxRuntimeSettings
 from edgerig.testing.contracts.runtime import RuntimeContract, samples_for
 from edgerig.testing.networks import dense_onnx
+from edgerig.testing.networks.several_ends import two_in_three_out_onnx
 
 
 def write(path: Path, node: Any, inputs: list[Any], outputs: list[Any]) -> Path:
@@ -47,6 +48,10 @@ class TestOnnxRuntimeContract(RuntimeContract):
     @pytest.fixture(params=[1, "batch"])
     def network(self, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         return dense_onnx(tmp_path / "net.onnx", batch=request.param)
+
+    @pytest.fixture
+    def network_of_several(self, tmp_path: Path) -> Path:
+        return two_in_three_out_onnx(tmp_path / "several.onnx")
 
     @pytest.fixture
     def wrong_network(self, tmp_path: Path) -> Path:

@@ -37,6 +37,25 @@ class TestTorch(RuntimeContract):
         return torch_program
 
     @pytest.fixture
+    def network_of_several(self, tmp_path):
+        import torch
+        from torch import nn
+
+        from edgerig.models.torch.files import save_program
+
+        class Several(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.second = nn.Linear(14, 5), nn.Linear(6, 2)
+
+            def forward(self, left, right):
+                return self.first(torch.cat([left, right], dim=1)), self.second(right)
+
+        path = tmp_path / "several.pt2"
+        save_program(torch.export.export(Several(), (torch.zeros(1, 8), torch.zeros(1, 6))), path)
+        return path
+
+    @pytest.fixture
     def wrong_network(self, tmp_path):
         path = tmp_path / "wrong.pt2"
         path.write_bytes(b"PK\x03\x04 not a program")
@@ -46,6 +65,9 @@ class TestTorch(RuntimeContract):
         import torch
 
         module = torch.export.load(path).module()
-        (samples,) = inputs
+        rows = []
         with torch.no_grad():
-            return [np.concatenate([module(torch.from_numpy(sample[None])).numpy() for sample in samples])]
+            for sample in zip(*inputs, strict=True):
+                answer = module(*(torch.from_numpy(value[None]) for value in sample))
+                rows.append([output.numpy() for output in (answer if isinstance(answer, tuple) else (answer,))])
+        return [np.concatenate(column) for column in zip(*rows, strict=True)]

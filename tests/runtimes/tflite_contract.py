@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgerig.testing.contracts.runtime import RuntimeContract
+from edgerig.testing.networks.several_ends import two_in_three_out_tflite
 
 
 class TFLiteRuntimeContract(RuntimeContract):
@@ -13,6 +14,10 @@ class TFLiteRuntimeContract(RuntimeContract):
     @pytest.fixture(params=["float_tflite", "int8_tflite", "two_input_tflite"])
     def network(self, request: pytest.FixtureRequest) -> Path:
         return request.getfixturevalue(request.param)
+
+    @pytest.fixture(params=[False, True])
+    def network_of_several(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+        return two_in_three_out_tflite(tmp_path / "several.tflite", int8=request.param)
 
     @pytest.fixture
     def wrong_network(self, broken_tflite: Path) -> Path:

@@ -29,6 +29,8 @@ class Answers:
             "fingerprint": lambda key: self._kept[key].fingerprint,
             "raw": lambda key, index: self._kept[key].raw(index),
             "inputs": lambda key, indices, preprocessing: self._kept[key].inputs(indices, preprocessing),
+            "names": lambda key: self._kept[key].names,
+            "named_inputs": lambda key, indices, how: dict(self._kept[key].named_inputs(indices, how)),
             "truth": lambda key, indices, preprocessing: self._kept[key].truth(indices, preprocessing),
         }
 

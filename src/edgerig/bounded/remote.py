@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -106,6 +106,16 @@ class RemoteSamples(Samples):
 
     def inputs(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[np.float32]:
         batch: NDArray[np.float32] = self._ask("inputs", self._key, indices, preprocessing)
+        return batch
+
+    @property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]  # asked for when needed
+        return tuple(self._ask("names", self._key))
+
+    def named_inputs(
+        self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing
+    ) -> Mapping[str, NDArray[Any]]:
+        batch: Mapping[str, NDArray[Any]] = self._ask("named_inputs", self._key, indices, preprocessing)
         return batch
 
     def truth(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[Any]:

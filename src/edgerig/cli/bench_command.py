@@ -19,6 +19,7 @@ from edgerig.cli.options import (
     load_plugins,
     parse_dataset_settings,
     parse_options,
+    parse_ranges,
     parse_shapes,
     rounds_option,
     shape_option,
@@ -65,6 +66,13 @@ if TYPE_CHECKING:
 @format_option
 @layout_option
 @shape_option
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="[INPUT=]LOW,HIGH",
+    help="Range of a random input, such as the indices of a table: ids=0,29999; may be repeated.",
+)
 @click.option("--output", metavar="NAME", help="The output to judge, of a network that has several.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'a-*'.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -123,7 +131,7 @@ def command(
 
 def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
-    from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, one_shape, sample_shape
+    from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, random_settings
     from edgerig.models.files import open_artifact
     from edgerig.results.variant_names import distinct_names
 
@@ -133,8 +141,9 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
     settings = parse_dataset_settings(options["dataset_option"], options["dataset_root"])
     dataset = {"use": options["dataset"], **settings}
     if dataset["use"] == "random":
-        sizes = [sample_shape(artifact, shapes, layouts[index]) for index, artifact in enumerate(artifacts)]
-        dataset.setdefault("shape", one_shape(models, sizes))
+        ranges = parse_ranges(options["ranges"], [artifact.inputs for artifact in artifacts])
+        if not {"shape", "inputs"} & dataset.keys():
+            dataset |= random_settings(models, artifacts, shapes, layouts, ranges)
         dataset.setdefault("samples", options["samples"] or 1000)
     elif (size := image_size(artifacts, shapes, layouts)) is not None and has_size(dataset["use"]):
         dataset.setdefault("size", size)

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.base import Dataset
-from edgerig.datasets.fitting import IMAGE_AXES, check_fixed, likely_layout
-from edgerig.errors import IncompatibleError
+from edgerig.datasets.fitting import IMAGE_AXES, likely_layout
+from edgerig.datasets.network_inputs import NetworkInputs, inputs_of, matched
+from edgerig.datasets.preprocess import affine
+from edgerig.errors import IncompatibleError, UsageError
 from edgerig.formats import named
 from edgerig.plugins import describe, find
 
@@ -39,25 +42,79 @@ def ends_of(
     return {key: value for key, value in declared.items() if value}
 
 
-def sample_shape(artifact: Artifact, shapes: dict[str, list[int]], layout: str | None) -> list[int]:
-    """The shape of one sample of a network's first input, channels last where the network has them first."""
+Ranges = dict[str, tuple[float, float]]
 
-    if not artifact.inputs:
-        raise IncompatibleError(f"{artifact.name} has no input: there is nothing to feed.")
-    spec = artifact.inputs[0]
-    spec = msgspec.structs.replace(spec, shape=tuple(shapes.get(spec.name, spec.shape)))
-    check_fixed(artifact.name, spec)
-    if not spec.shape:
-        raise IncompatibleError(
-            f"{artifact.name} takes a single number, {spec.name!r}, which has no axis for the samples of a batch.",
-            "Export the model with a batch axis in front, of 1 or of as many samples as it runs at once.",
-        )
-    if len(artifact.inputs) > 1:
-        names = ", ".join(spec.name for spec in artifact.inputs)
-        raise IncompatibleError(f"{artifact.name} has {len(artifact.inputs)} inputs ({names}); a dataset feeds one.")
-    sample = list(spec.shape[1:])
-    first = (layout or spec.layout) == "nchw" and len(sample) == IMAGE_AXES
-    return [*sample[1:], sample[0]] if first else sample
+
+def random_settings(
+    models: Sequence[Path],
+    artifacts: Sequence[Artifact],
+    shapes: dict[str, list[int]],
+    layouts: Sequence[str | None],
+    ranges: Ranges,
+) -> dict[str, Any]:
+    """The settings of random samples that fit all the networks: ``shape``, or ``inputs`` by name.
+
+    Several inputs, and integers without a scale, are given by name, each within the range of its tensor, or of
+    ``ranges``.
+
+    Raises:
+        IncompatibleError: No samples fit all of them. UsageError: A range is of no input.
+    """
+    networks = [_with_shapes(artifact, shapes) for artifact in artifacts]
+    samples = [
+        {spec.name: _sample(spec, layout, ranges) for spec in network.specs}
+        for network, layout in zip(networks, layouts, strict=True)
+    ]
+    for name in ranges:
+        if not any(name in sample for sample in samples):
+            raise UsageError(f"--range {name}: there is no such input.", f"Inputs: {', '.join(samples[0])}.")
+    if not ranges and all(len(network.specs) == 1 and _is_plain(network.specs[0]) for network in networks):
+        return {"shape": one_shape(models, [next(iter(sample.values()))["shape"] for sample in samples])}
+    for model, sample in zip(models, samples, strict=True):
+        if len(sample) != len(samples[0]):
+            raise _no_sample(models[0], list(samples[0]), model, list(sample))
+        try:
+            sources = matched(list(sample), list(samples[0]), models[0].name)
+        except IncompatibleError as error:
+            raise _no_sample(models[0], list(samples[0]), model, list(sample)) from error
+        for name, source in zip(sample, sources, strict=True):
+            one_shape([models[0], model], [samples[0][source]["shape"], sample[name]["shape"]])
+    return {"inputs": samples[0]}
+
+
+def _with_shapes(artifact: Artifact, shapes: dict[str, list[int]]) -> NetworkInputs:
+    """The inputs of a network with the shapes that were asked for."""
+    specs = [msgspec.structs.replace(spec, shape=tuple(shapes.get(spec.name, spec.shape))) for spec in artifact.inputs]
+    for spec in specs:
+        if not spec.shape:
+            raise IncompatibleError(
+                f"{artifact.name} takes a single number, {spec.name!r}, which has no axis for the samples of a batch.",
+                "Export the model with a batch axis in front, of 1 or of as many samples as it runs at once.",
+            )
+    return inputs_of(msgspec.structs.replace(artifact, inputs=tuple(specs)))
+
+
+def _is_plain(spec: TensorSpec) -> bool:
+    """Whether an input takes real numbers, quantized or not."""
+    return np.dtype(spec.dtype).kind == "f" or spec.quantization is not None
+
+
+def _sample(spec: TensorSpec, layout: str | None, ranges: Ranges) -> dict[str, Any]:
+    """What a random sample of an input is, channels last where the network has them first."""
+    shape = list(spec.shape[1:])
+    if (layout or spec.layout) == "nchw" and len(shape) == IMAGE_AXES:
+        shape = [*shape[1:], shape[0]]
+    result: dict[str, Any] = {"shape": shape}
+    if not _is_plain(spec):
+        result["dtype"] = spec.dtype
+    if spec.name in ranges:
+        return result | dict(zip(("low", "high"), ranges[spec.name], strict=True))
+    if spec.quantization is not None and np.dtype(spec.dtype).kind in "iu":
+        limits = np.iinfo(np.dtype(spec.dtype))
+        scale, zero_point = affine(spec, len(spec.shape), np.float64)
+        result["low"] = float(np.min(scale * (limits.min - zero_point)))
+        result["high"] = float(np.max(scale * (limits.max - zero_point)))
+    return result
 
 
 def image_size(
@@ -90,7 +147,11 @@ def one_shape(models: Sequence[Path], shapes: Sequence[list[int]]) -> list[int]:
         if all(shape in (base, [*base[-1:], *base[:-1]]) for shape in shapes):
             return base
     model, other = next((m, shape) for m, shape in zip(models, shapes, strict=True) if shape != shapes[0])
-    raise IncompatibleError(
-        f"{models[0]} takes {shapes[0]} and {model} takes {other}: no random sample fits both.",
+    raise _no_sample(models[0], shapes[0], model, other)
+
+
+def _no_sample(first: Path, its: object, model: Path, other: object) -> IncompatibleError:
+    return IncompatibleError(
+        f"{first} takes {its} and {model} takes {other}: no random sample fits both.",
         "Measure them apart, or give a --dataset that both were made for.",
     )

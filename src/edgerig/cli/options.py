@@ -153,6 +153,36 @@ def parse_options(assignments: Sequence[str], option: str) -> dict[str, Any]:
     return result
 
 
+def parse_ranges(assignments: Sequence[str], models: Sequence[Sequence[TensorSpec]]) -> dict[str, tuple[float, float]]:
+    """Ranges by input, out of texts like ``ids=0,29999``; the name may be left out where a network has one input.
+
+    Args:
+        assignments: The texts. models: the inputs of each network.
+
+    Raises:
+        UsageError: One is no range, or does not say of which input.
+    """
+    result: dict[str, tuple[float, float]] = {}
+    for text in assignments:
+        name, _, numbers = text.rpartition("=")
+        try:
+            low, high = (float(number) for number in numbers.split(","))
+        except ValueError as error:
+            raise UsageError(f"--range {text!r}: write it as NAME=LOW,HIGH, such as ids=0,29999.") from error
+        for each in _inputs_meant(name, numbers, "--range", text, models):
+            result[each] = low, high
+    return result
+
+
+def _inputs_meant(name: str, value: str, option: str, text: str, models: Sequence[Sequence[TensorSpec]]) -> set[str]:
+    """The inputs that an assignment is for: the named one, or the only one of each network."""
+    if name:
+        return {name}
+    if any(len(inputs) != 1 for inputs in models):
+        raise UsageError(f"{option} {text!r}: say of which input: NAME={value}.")
+    return {inputs[0].name for inputs in models}
+
+
 def parse_shapes(assignments: Sequence[str], models: Sequence[Sequence[TensorSpec]]) -> dict[str, list[int]]:
     """Shapes by input, out of texts like ``x=1,3,32,32``; the name may be left out where a network has one input.
 
@@ -170,11 +200,5 @@ def parse_shapes(assignments: Sequence[str], models: Sequence[Sequence[TensorSpe
             raise UsageError(
                 f"--shape {text!r}: write it as NAME=1,3,224,224, with a number of 1 or more for each axis."
             )
-        if name:
-            names = {name}
-        else:
-            names = {inputs[0].name for inputs in models if inputs}
-            if any(len(inputs) != 1 for inputs in models):
-                raise UsageError(f"--shape {text!r}: say of which input: NAME={sizes}.")
-        result |= {each: list(map(int, numbers)) for each in names}
+        result |= {each: list(map(int, numbers)) for each in _inputs_meant(name, sizes, "--shape", text, models)}
     return result

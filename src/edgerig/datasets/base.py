@@ -28,10 +28,12 @@ class Samples(ABC):
     Attributes:
         labels: Class indices, shape (n,), int64; -1 where there is no label.
         fingerprint: SHA-256 over content and order; equal fingerprints mean equal samples.
+        names: Names of the inputs that a sample has, where they are several or named; empty for a single, unnamed one.
     """
 
     labels: NDArray[np.int64]
     fingerprint: str
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +49,17 @@ class Samples(ABC):
         Raises:
             DatasetError: A sample cannot be read or does not have the shape of the others.
         """
+
+    def named_inputs(
+        self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing
+    ) -> Mapping[str, NDArray[Any]]:
+        """What a network is fed, by the names of `names`, each of shape (n, ...): float32 after preprocessing, or
+        integers and booleans for inputs that take such; by default `inputs` under the name ``""``.
+
+        Raises:
+            DatasetError: As for `inputs`.
+        """
+        return {"": self.inputs(indices, preprocessing)}
 
     def truth(self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing) -> NDArray[Any]:
         """What is right for samples, shape (n, ...), in the form that the dataset's task takes; by default `labels`.

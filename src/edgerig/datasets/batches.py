@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import InferenceError
+
+
+def rows(arrays: Sequence[NDArray[Any]], first: int, count: int) -> list[NDArray[Any]]:
+    """``count`` entries from the ``first`` on of each of several arrays (n, ...)."""
+    return [array[first : first + count] for array in arrays]
 
 
 def in_calls(inputs: NDArray[Any], batch: int) -> NDArray[Any]:

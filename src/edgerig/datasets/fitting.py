@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -49,7 +49,7 @@ def _unfit(shape: Sequence[int], wanted: Sequence[int], name: str, dataset: str)
     )
 
 
-def fit(inputs: NDArray[np.float32], spec: TensorSpec, dataset: str, *, judged: bool = True) -> NDArray[np.float32]:
+def fit(inputs: NDArray[Any], spec: TensorSpec, dataset: str, *, judged: bool = True) -> NDArray[Any]:
     """``inputs`` in the shape and layout of a network's input.
 
     Images, (H, W, C), are transposed to (C, H, W) where the network's layout, declared or inferred from the shape, is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -69,7 +70,7 @@ class InputFit(msgspec.Struct, frozen=True, kw_only=True):
         return self.dtype in ("int8", "uint8") and self.error is not None and self.error > EXACT
 
 
-def measure_fit(x: NDArray[np.float32], q: Array, spec: TensorSpec) -> NDArray[np.float64]:
+def measure_fit(x: Array, q: Array, spec: TensorSpec) -> NDArray[np.float64]:
     """The counts that `summarize_fit` needs of samples ``x``, (n, ...), and their quantized integers ``q``.
 
     Returns:
@@ -124,6 +125,24 @@ def summarize_fit(counts: NDArray[np.float64], spec: TensorSpec) -> InputFit | N
         greatest=_finite(named["greatest"].max()),
         whole=bool(named["whole"].all()),
     )
+
+
+def fits_of(counts: NDArray[np.float64], specs: Sequence[TensorSpec]) -> list[InputFit | None]:
+    """`summarize_fit` of each input, from the counts of `measure_fit` one input after another, shape (n, counts)."""
+    fits, first = [], 0
+    for spec in specs:
+        width = len(COLUMNS) if np.dtype(spec.dtype).kind in "iu" else 0
+        fits.append(summarize_fit(counts[:, first : first + width], spec))
+        first += width
+    return fits
+
+
+def judge_fits(fits: Sequence[InputFit | None], names: Sequence[str], *, reach: bool = True) -> list[str]:
+    """`judge_fit` of each input, with its name where there are several."""
+    if len(fits) == 1:
+        return judge_fit(fits[0], reach=reach)
+    named = zip(names, fits, strict=True)
+    return [f"Input {name!r}: {text}" for name, fit in named for text in judge_fit(fit, reach=reach)]
 
 
 def judge_fit(fit: InputFit | None, *, reach: bool = True) -> list[str]:

@@ -90,18 +90,19 @@ def resize(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
     return np.ascontiguousarray(x)
 
 
-def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
+def quantize_input(x: Array, spec: TensorSpec) -> Array:
     """``x`` in the dtype of the input tensor ``spec``.
 
     ``q = round(x / scale) + zero_point`` in float32, rounded to the nearest integer with halves away from zero, then
     clamped to the dtype's range: TFLite's reference QUANTIZE operator. An integer tensor without quantization takes
-    the rounded, clamped values themselves.
+    the rounded, clamped values themselves, and integers exactly.
 
     Args:
-        x: Preprocessed inputs, any shape; for per-channel quantization, whose axis counts the batch, that of ``spec``.
+        x: Preprocessed inputs, float32, or integers and booleans, any shape; for per-channel quantization, whose axis
+            counts the batch, that of ``spec``.
 
     Raises:
-        DatasetError: ``x`` contains a NaN, which no integer can represent.
+        DatasetError: ``x`` contains a NaN, which no integer can represent, or integers beyond those of the input.
 
     >>> from edgerig.artifact import Quantization
     >>> spec = TensorSpec("x", (1, 4), "int8", Quantization((0.5,), (-10,)))
@@ -113,6 +114,10 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
         return x.astype(dtype, copy=False)
     if dtype.kind == "b":
         return x.astype(np.bool_)
+    if x.dtype.kind in "iub":
+        if spec.quantization is None:
+            return _integers(x, spec)
+        x = x.astype(np.float32)
     if np.isnan(x).any():
         raise DatasetError(
             f"The input for {spec.name!r} holds NaN, which cannot be quantized to {spec.dtype}.",
@@ -129,6 +134,18 @@ def quantize_input(x: NDArray[np.float32], spec: TensorSpec) -> Array:
     wide = q if dtype.itemsize <= 2 else q.astype(np.float64)
     wide = np.clip(wide, limits.min - zero_point, limits.max - zero_point)
     return np.asarray(wide + zero_point, dtype)
+
+
+def _integers(x: Array, spec: TensorSpec) -> Array:
+    """Integers of a dataset for an integer input without a scale, such as indices of words: exactly these."""
+    limits = np.iinfo(np.dtype(spec.dtype))
+    if x.size and (int(x.min()) < limits.min or int(x.max()) > limits.max):
+        raise DatasetError(
+            f"The input {spec.name!r} takes {spec.dtype}, {limits.min} to {limits.max}; the samples hold "
+            f"{int(x.min())} to {int(x.max())}.",
+            "Use a dataset that the network was made for.",
+        )
+    return x.astype(spec.dtype)
 
 
 def dequantize(y: Array, spec: TensorSpec) -> NDArray[np.float32]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
-from edgerig.datasets.fitting import check_size, fit
+from edgerig.datasets.fitting import check_size
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.outputs import check_outputs
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
 from edgerig.models.files import open_artifact
@@ -46,16 +47,16 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
     """
     for label, network in networks.items():
         with _named(label, len(networks) > 1):
-            spec = the_input(network)
+            inputs = inputs_of(network)
             try:
-                sample = tests.samples.inputs(slice(0, 1), network.preprocessing)
+                sample = tests.samples.named_inputs(slice(0, 1), network.preprocessing)
             except EdgerigError:
                 continue
-            fit(sample, spec, tests.dataset.name, judged=tests.task.judged)
+            inputs.quantized(inputs.fitted(sample, tests.dataset.name, judged=tests.task.judged))
             if network.outputs:
-                judged = check_outputs(tests.task, network, network.outputs, spec.batch)
+                judged = check_outputs(tests.task, network, network.outputs, inputs.batch)
                 outputs = judged.of(network.outputs)
-                tests.task.check_with_input(outputs, judged.position, spec)
+                tests.task.check_with_input(outputs, judged.position, inputs.specs[0])
                 truth = tests.samples.truth(slice(0, 1), network.preprocessing)
                 tests.task.check_truth(outputs, judged.position, truth)
 

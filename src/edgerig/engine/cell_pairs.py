@@ -10,13 +10,13 @@ import numpy as np
 
 from edgerig import files
 from edgerig.artifact import Artifact
-from edgerig.datasets.batches import in_calls
-from edgerig.datasets.preprocess import quantize_input
+from edgerig.datasets.batches import rows
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.pair_series import PairSeries, measure_pairs
 from edgerig.engine.pair_verdicts import CHECK_PAIRS, self_check, stands, time_verdicts
 from edgerig.engine.pairs import Pair, Variant
 from edgerig.engine.prepare import dataset_of
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.measure.comparison import LOOKS, MARGIN
 from edgerig.measure.judge import judge_machine
 from edgerig.progress import Progress
@@ -104,9 +104,9 @@ def variant_of(label: str, plan: Plan, cell: Cell, artifact: Artifact) -> Varian
     dataset = dataset_of(plan.rig)
     tests = EvaluationSamples(dataset, plan.rig.measure.samples)
     _, inputs = next(tests.chunks(artifact))
-    spec = the_input(artifact)
-    calls = in_calls(quantize_input(inputs[: INPUTS * spec.batch], spec), spec.batch)
-    return Variant(label, artifact, cell.runtime, calls)
+    network = inputs_of(artifact)
+    calls = network.calls(network.quantized(rows(inputs, 0, INPUTS * network.batch)))
+    return Variant(label, artifact, cell.runtime, tuple(calls))
 
 
 def _check_itself(

@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 
 from edgerig.artifact import Artifact
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.dependencies import of_samples
 from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references import ReferenceRun
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
@@ -84,7 +85,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
                 f"The device tells of {len(report.outputs)} outputs; output {artifact.judged_output + 1} is to be "
                 "judged."
             )
-        batch = the_input(artifact).batch
+        batch = inputs_of(artifact).batch
         check_outputs(self.samples.task, artifact, report.outputs, batch)
 
     def series(self, device: LoadReport) -> str:

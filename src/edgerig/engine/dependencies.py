@@ -125,9 +125,10 @@ def of_samples(samples: Samples, preprocessing: Preprocessing) -> list[str]:
     probes = []
     # One at a time: a single sample may be large.
     for index in probed:
-        inputs = np.ascontiguousarray(samples.inputs(np.array([index]), preprocessing))
-        content = files.sha256(inputs.view(np.uint8).reshape(-1).data)
-        probes.append(f"{inputs.dtype.str} {inputs.shape} {content}")
+        for name, values in samples.named_inputs(np.array([index]), preprocessing).items():
+            inputs = np.ascontiguousarray(values)
+            content = files.sha256(inputs.view(np.uint8).reshape(-1).data)
+            probes.append(f"{name}{inputs.dtype.str} {inputs.shape} {content}")
     return [samples.fingerprint, files.sha256(labels.tobytes()), *probes]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
+from edgerig.datasets.batches import rows
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.errors import AnswerError, EdgerigError, LeaseError, TargetError
 from edgerig.progress import Progress
 from edgerig.rig.plan import Cell
@@ -61,7 +63,7 @@ class Deployment:
         self.interruptions: list[str] = []
         self._check = check
         self._piece = FIRST_PIECE
-        self._warmup: Array | None = None
+        self._warmup: Sequence[Array] | None = None
         #: Number of times the device was lost since something last finished, by the request that it was lost in.
         self._losses: dict[str, list[float]] = {}
         self._opened: Session | None = None
@@ -109,12 +111,12 @@ class Deployment:
             self._losses.clear()
             return answer
 
-    def first(self, inputs: Array) -> int:
-        """On-device time in ns of the first inference since the network was deployed, of ``inputs[0]``."""
-        return self.ask("in the first inference", lambda session: int(session.run([inputs[:1]]).times_ns[0]))
+    def first(self, inputs: Sequence[Array]) -> int:
+        """On-device time in ns of the first inference since the network was deployed, of the first of ``inputs``."""
+        return self.ask("in the first inference", lambda session: int(session.run(rows(inputs, 0, 1)).times_ns[0]))
 
-    def warm_up(self, inputs: Array) -> None:
-        """Run ``measure.warmup`` samples of ``inputs``, (n, ...); the same again after every interruption.
+    def warm_up(self, inputs: Sequence[Array]) -> None:
+        """Run ``measure.warmup`` samples of ``inputs``, each (n, ...); the same again after every interruption.
 
         Without a warm-up, one sample is run after an interruption, so that no first inference is among the measured.
         """
@@ -127,17 +129,17 @@ class Deployment:
         self._warmup = inputs
         self._losses.clear()
 
-    def _run_again(self, session: Session, inputs: Array) -> None:
+    def _run_again(self, session: Session, inputs: Sequence[Array]) -> None:
         """The warm-up, in messages of at most `PIECE_BYTES`, or one sample."""
         left = max(1, self.measure.warmup)
-        most = max(1, PIECE_BYTES // max(1, inputs[:1].nbytes))
+        most = max(1, PIECE_BYTES // max(1, sum(array.nbytes for array in rows(inputs, 0, 1))))
         while left:
             count = min(left, most)
-            session.run([np.resize(inputs[:most], (count, *inputs.shape[1:]))])
+            session.run([np.resize(array[:most], (count, *array.shape[1:])) for array in inputs])
             left -= count
 
-    def batches(self, inputs: Array, first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
-        """Run ``inputs``, (n, ...), one per inference, in portions; yields the results of each, without gaps.
+    def batches(self, inputs: Sequence[Array], first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
+        """Run ``inputs``, each (n, ...), one per inference, in portions; yields the results of each, without gaps.
 
         After an interruption it continues with the first sample whose result had not arrived.
 
@@ -149,14 +151,14 @@ class Deployment:
         Raises:
             TargetError: The device did not come back, or was lost at the same sample again and again.
         """
-        position = 0
-        while position < len(inputs):
-            count = min(self._piece, len(inputs) - position)
+        position, total = 0, len(inputs[0])
+        while position < total:
+            count = min(self._piece, total - position)
             start = time.monotonic()
             lost: TargetError | None = None
             run: DeviceRun | None
             try:
-                run = self.session.run([inputs[position : position + count]])
+                run = self.session.run(rows(inputs, position, count))
             except TargetError as error:
                 run, lost = self.session.arrived, error
             seconds = max(time.monotonic() - start, 1e-6)
@@ -172,7 +174,7 @@ class Deployment:
             # Many results arrive at once. If one sample kills the device, each attempt at least halves the distance to
             # it, since portions double from 1.
             self._piece = 1
-            where = f"after sample {((first or 0) + position) * self.artifact.inputs[0].batch}"
+            where = f"after sample {((first or 0) + position) * inputs_of(self.artifact).batch}"
             self._recover(lost, where if first is not None else f"{where} of a repetition")
 
     def close(self) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from edgerig.datasets.batches import rows
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import as_modelled, summed_up, times_of
 from edgerig.engine.journal import Journal
 from edgerig.engine.passing import HostTime
 from edgerig.engine.prepare import now
-from edgerig.engine.samples import the_input
 from edgerig.engine.scenario import agreement_with_own_batch, doubts_of
 from edgerig.engine.score import score
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
@@ -78,7 +80,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     slept = sleep.slept()
     quality, agreement, fit = score(context, done.steady)
     alike = agreement_with_own_batch(context, done.steady.kept.get("scores"))
-    odd = doubts_of(alike, the_input(context.artifact).batch)
+    odd = doubts_of(alike, inputs_of(context.artifact).batch)
     round_ = Round(
         number=1,
         started=started,
@@ -94,7 +96,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         outputs=digest_of(done.steady.kept[context.samples.task.identity][: probe_count(context.samples, artifact)]),
         warnings=(*done.interruptions, *done.doubts, *odd, *([slept] if slept else [])),
     )
-    batch = the_input(context.artifact).batch
+    batch = inputs_of(context.artifact).batch
     latency = _latency(round_, done, batch)
     if done.model is not None:
         round_ = replace(round_, load=latency.load, first=latency.first, steady=None)
@@ -157,7 +159,7 @@ def _run(context: CellContext) -> _FirstPass:
         context.cell, artifact, context.target, measure, context.progress, context.check_deployed
     ) as deployment:
         series = context.series(deployment.identity)
-        journal = Journal(context.scratch, series, the_input(artifact).batch, samples.task.kept)
+        journal = Journal(context.scratch, series, inputs_of(artifact).batch, samples.task.kept)
         journal.load()
         resumed = journal.samples
         machine = deployment.ask("before the first inference", machine_of)
@@ -178,7 +180,7 @@ def _run(context: CellContext) -> _FirstPass:
         transport = deployment.ask(
             "while the transport was measured", lambda session: _transport(session, inputs, measure)
         )
-        clock = deployment.ask("while its clock was checked", lambda session: session.check_clock([inputs]))
+        clock = deployment.ask("while its clock was checked", lambda session: session.check_clock(inputs))
         machine_after = deployment.ask("at the end", machine_of)
     interruptions = tuple(deployment.interruptions)
     if resumed:
@@ -203,12 +205,12 @@ def _run(context: CellContext) -> _FirstPass:
     )
 
 
-def _profile(session: Session, inputs: Array, measure: Measure) -> tuple[Layers, dict[str, Quantity]]:
+def _profile(session: Session, inputs: Sequence[Array], measure: Measure) -> tuple[Layers, dict[str, Quantity]]:
     """The profile, and the memory that the same session reports after it."""
     if not measure.profile:
         return Unavailable("the per-operator profile was switched off"), memory_of(session)
     try:
-        layers = session.profile([inputs[: measure.profile_samples]])
+        layers = session.profile(rows(inputs, 0, measure.profile_samples))
     except (AnswerError, InferenceError) as error:
         layers = Unavailable(error.message.rstrip("."))
     return layers if isinstance(layers, Unavailable) else tuple(layers), memory_of(session)
@@ -219,10 +221,10 @@ def _with_memory_of_profile(before: dict[str, Quantity], after: dict[str, Quanti
     return {name: after.get(name, own) if isinstance(own, Unavailable) else own for name, own in before.items()}
 
 
-def _transport(session: Session, inputs: Array, measure: Measure) -> Quantity:
+def _transport(session: Session, inputs: Sequence[Array], measure: Measure) -> Quantity:
     if not measure.transport_samples:
         return Unavailable("measuring the transport was switched off")
-    return session.transport([inputs], measure.transport_samples)
+    return session.transport(inputs, measure.transport_samples)
 
 
 def _latency(round_: Round, done: _FirstPass, batch: int) -> Latency:

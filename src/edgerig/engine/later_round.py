@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
 from edgerig.datasets.batches import from_calls
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.preprocess import dequantize
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
@@ -20,7 +22,6 @@ from edgerig.engine.figures import summed_up
 from edgerig.engine.first_round import cold_times
 from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.prepare import now
-from edgerig.engine.samples import the_input
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import (
     FEWEST,
@@ -117,11 +118,11 @@ def _run(context: CellContext, result: CellResult) -> tuple[Round, NDArray[np.in
 
 
 def _repeat(
-    deployment: Deployment, inputs: Array, context: CellContext, result: CellResult
+    deployment: Deployment, inputs: Sequence[Array], context: CellContext, result: CellResult
 ) -> tuple[NDArray[np.int64], str]:
     """The times of the inferences that fit the round's seconds, and the digest of the first outputs."""
     artifact, measure = context.artifact, context.measure
-    everything, batch = deployment.session.load_report.outputs, the_input(artifact).batch
+    everything, batch = deployment.session.load_report.outputs, inputs_of(artifact).batch
     task, samples = context.samples.task, context.samples.samples
     judged = judged_outputs(artifact, task, len(everything))
     specs = judged.of(everything)
@@ -130,7 +131,9 @@ def _repeat(
         done = sum(map(len, identities))
         if done < probes:
             outputs = Dequantized(judged.of(run.outputs), specs, batch, probes - done)
-            fed = partial(_fed, inputs, the_input(artifact), done, min(probes - done, len(run.times_ns) * batch))
+            fed = partial(
+                _fed, inputs[0], inputs_of(artifact).specs[0], done, min(probes - done, len(run.times_ns) * batch)
+            )
             predictions = task.predictions(outputs, judged.position, fed)
             truth = samples.truth(slice(done, done + len(predictions)), artifact.preprocessing)
             identities.append(task.keep(predictions, truth, None)[task.identity])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
+from edgerig.datasets.batches import rows
 from edgerig.errors import AnswerError, EdgerigError, LeaseError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.pauses import SleepWatch
@@ -34,12 +35,12 @@ WARMUP, WARMUP_SECONDS = 20, 1.0
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """One side of a comparison: a network, its engine, and inputs in the network's own dtype, shape (n, ...)."""
+    """One side of a comparison: a network, its engine, and an array (n, ...) for each input, in its dtype."""
 
     label: str
     artifact: Artifact
     runtime: Part
-    inputs: Array
+    inputs: tuple[Array, ...]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -117,7 +118,7 @@ class _Process:
         try:
             with self._blamed():
                 self.check()
-                self.first_ns = int(self.session.run([variant.inputs[:1]]).times_ns[0])
+                self.first_ns = int(self.session.run(rows(variant.inputs, 0, 1)).times_ns[0])
         except BaseException:
             self.close()
             raise
@@ -129,8 +130,8 @@ class _Process:
 
     def run(self, count: int) -> NDArray[np.int64]:
         with self._blamed():
-            inputs = self.variant.inputs
-            return self.session.run([np.resize(inputs, (count, *inputs.shape[1:]))]).times_ns
+            inputs = [np.resize(array, (count, *array.shape[1:])) for array in self.variant.inputs]
+            return self.session.run(inputs).times_ns
 
     def warm_up(self) -> NDArray[np.int64]:
         return self.run(int(np.clip(WARMUP_SECONDS * 1e9 / max(self.first_ns, 1), 2, WARMUP)))

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
-from edgerig.datasets.batches import in_calls
+from edgerig.datasets.batches import rows
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.outputs import Dequantized, Judged, judged_outputs
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
 from edgerig.tasks.tensors import NamedArrays
@@ -50,37 +51,41 @@ def reference_predictions(artifact: Artifact, tests: EvaluationSamples, progress
 def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
     """`reference_predictions` by the network's own framework."""
     predict = formats.named(artifact.format).predictor(Path(artifact.path))
-    fixed = the_input(artifact).batch
-    batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, the_input(artifact).nbytes)))
+    network = inputs_of(artifact)
+    fixed = network.batch
+    batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, network.nbytes)))
     parts = []
     with progress.task(_title(artifact), len(tests)) as task:
-        for _, inputs in tests.chunks(artifact):
-            for start in range(0, len(inputs), batch):
-                piece = inputs[start : start + batch]
-                outputs = predict(piece if fixed == 1 else in_calls(piece, fixed)[0])
+        for part, inputs in tests.chunks(artifact):
+            total, values = part.stop - part.start, network.quantized(inputs)
+            for start in range(0, total, batch):
+                piece, count = rows(values, start, batch), min(batch, total - start)
+                whole = piece if fixed == 1 else [call[0] for call in network.calls(piece)]
+                outputs = predict(whole[0] if len(whole) == 1 else whole)
                 judged = judged_outputs(artifact, tests.task, len(outputs))
-                arrays = [np.asarray(output)[: len(piece)] for output in judged.of(outputs)]
+                arrays = [np.asarray(output)[:count] for output in judged.of(outputs)]
                 named = NamedArrays(arrays, _names(artifact, judged))
-                parts.append(tests.task.predictions(named, judged.position, partial(np.asarray, piece)))
-                task.advance(len(piece))
+                parts.append(tests.task.predictions(named, judged.position, partial(np.asarray, piece[0])))
+                task.advance(count)
     return np.concatenate(parts)
 
 
 def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
     from edgerig.targets.resolve import target_for
 
-    parts, batch = [], the_input(artifact).batch
+    parts, network = [], inputs_of(artifact)
+    batch = network.batch
     target = target_for("local", {})
     with (
         progress.task(_title(artifact), len(tests)) as task,
         target.open(artifact, runtime, {}) as session,
     ):
-        for _, inputs in tests.chunks(artifact):
-            run = session.run([in_calls(inputs, batch)], lambda calls: task.advance(calls * batch))
+        for part, inputs in tests.chunks(artifact):
+            run = session.run(network.calls(network.quantized(inputs)), lambda calls: task.advance(calls * batch))
             everything = session.load_report.outputs
             judged = judged_outputs(artifact, tests.task, len(everything))
-            outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, len(inputs))
-            parts.append(tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs)))
+            outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, part.stop - part.start)
+            parts.append(tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs[0])))
     return np.concatenate(parts)
 
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig import files
-from edgerig.artifact import Artifact, TensorSpec
+from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset, Samples, SplitName
-from edgerig.datasets.fitting import check_fixed, fit
-from edgerig.errors import IncompatibleError
+from edgerig.datasets.network_inputs import NetworkInputs, inputs_of
 
 #: Number of preprocessed inputs held in memory at once.
 CHUNK_BYTES = 64 << 20
-#: Largest size of a network's input as float32, in bytes: preprocessing and messages need several times as much.
-LARGEST_INPUT = 1 << 30
-
-#: Fewest axes of an input: the batch axis, and one for the values.
-MOST_SIMPLE = 2
 
 
 class EvaluationSamples:
@@ -55,55 +50,31 @@ class EvaluationSamples:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def first(self, artifact: Artifact, count: int) -> NDArray[np.float32]:
+    def first(self, artifact: Artifact, count: int) -> list[NDArray[Any]]:
         """Preprocessed inputs of the first ``count`` samples, or of as many as a chunk holds; see `chunks`."""
         return self._inputs(slice(0, self.at_once(artifact, count)), artifact)
 
     def at_once(self, artifact: Artifact, count: int) -> int:
         """Number of samples that `first` returns for a request of ``count``."""
-        return min(count, len(self), _chunk_samples(the_input(artifact)))
+        return min(count, len(self), _chunk_samples(inputs_of(artifact)))
 
-    def chunks(self, artifact: Artifact, start: int = 0) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Preprocessed inputs (n, *input shape without batch), float32, in chunks, from sample ``start`` on.
+    def chunks(self, artifact: Artifact, start: int = 0) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+        """Preprocessed inputs, in chunks, from sample ``start`` on: for each input of the network an array
+        (n, *input shape without batch), float32, or integers and booleans where the dataset gives such.
 
         Raises:
-            IncompatibleError: The dataset does not fit the network's input.
+            IncompatibleError: The dataset does not give an input, or does not fit it.
         """
-        size = _chunk_samples(the_input(artifact))
+        size = _chunk_samples(inputs_of(artifact))
         for first in range(start, len(self), size):
             part = slice(first, min(first + size, len(self)))
             yield part, self._inputs(part, artifact)
 
-    def _inputs(self, part: slice, artifact: Artifact) -> NDArray[np.float32]:
-        inputs = self.samples.inputs(part, artifact.preprocessing)
-        return fit(inputs, the_input(artifact), self.dataset.name, judged=self.task.judged)
+    def _inputs(self, part: slice, artifact: Artifact) -> list[NDArray[Any]]:
+        values = self.samples.named_inputs(part, artifact.preprocessing)
+        return inputs_of(artifact).fitted(values, self.dataset.name, judged=self.task.judged)
 
 
-def _chunk_samples(spec: TensorSpec) -> int:
+def _chunk_samples(network: NetworkInputs) -> int:
     """Samples per chunk: whole batches, so that only the very last batch is padded."""
-    return spec.batch * max(1, CHUNK_BYTES // max(1, 4 * spec.elements))
-
-
-def the_input(artifact: Artifact) -> TensorSpec:
-    """The only input of a network; its first axis counts the samples of an inference.
-
-    Raises:
-        IncompatibleError: The network has several inputs, no batch axis, or axes of unknown size.
-    """
-    if len(artifact.inputs) != 1:
-        names = ", ".join(spec.name for spec in artifact.inputs)
-        raise IncompatibleError(f"{artifact.name} has {len(artifact.inputs)} inputs ({names}); a dataset feeds one.")
-    spec = artifact.inputs[0]
-    check_fixed(artifact.name, spec)
-    if 4 * spec.elements > LARGEST_INPUT:
-        raise IncompatibleError(
-            f"{artifact.name} takes {4 * spec.elements:,} B of float32 an inference; "
-            f"edgerig feeds at most {LARGEST_INPUT:,} B.",
-            "Cut the network's input into smaller ones.",
-        )
-    if len(spec.shape) < MOST_SIMPLE and spec.batch != 1:
-        raise IncompatibleError(
-            f"{artifact.name} takes {list(spec.shape)}, which has no axis for the samples of a batch.",
-            "Export the model with a batch axis in front, of 1 or of as many samples as it runs at once.",
-        )
-    return spec
+    return network.batch * max(1, CHUNK_BYTES // max(1, 4 * network.elements))

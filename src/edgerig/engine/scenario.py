@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.datasets.batches import in_calls
-from edgerig.datasets.preprocess import quantize_input
+from edgerig.datasets.batches import rows
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import BatchPlan, CellContext
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.engine.outputs import Dequantized, judged_outputs
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.steady import first_inputs, scores_of
 from edgerig.errors import IncompatibleError, InferenceError, TargetError
 from edgerig.measure.kinds import Unavailable
@@ -50,7 +52,7 @@ def with_batch(context: CellContext) -> CellContext:
     batch = context.measure.batch
     if batch is None:
         return context
-    own = the_input(context.artifact).batch
+    own = inputs_of(context.artifact).batch
     if batch == own:
         return replace(context, offline=BatchPlan(batch=batch))
     why = _why_fixed(context, batch)
@@ -125,7 +127,7 @@ def _why_fixed(context: CellContext, batch: int) -> str | None:
     inputs = first_inputs(trial.samples, trial.artifact, batch)
     try:
         with trial.target.open(trial.artifact, runtime.name, options) as session:
-            run = session.run([inputs[:1]])
+            run = session.run(rows(inputs, 0, 1))
             scores = scores_of(run.outputs[judged], session.load_report.outputs[judged], batch, batch)
     except InferenceError as error:
         return error.message.rstrip(".").replace("The batch", "the batch", 1)
@@ -135,7 +137,7 @@ def _why_fixed(context: CellContext, batch: int) -> str | None:
 def _resized(context: CellContext, batch: int) -> CellContext:
     """``context`` with a network, and an engine, at ``batch`` samples an inference."""
     artifact, cell = context.artifact, context.cell
-    own = the_input(artifact).batch
+    own = inputs_of(artifact).batch
     larger = replace(
         artifact,
         inputs=tuple(_at_batch(spec, own, batch) for spec in artifact.inputs),
@@ -154,20 +156,24 @@ def _at_batch(spec: TensorSpec, own: int, batch: int) -> TensorSpec:
     return replace(spec, shape=(batch, *spec.shape[1:])) if spec.batch == own and spec.shape else spec
 
 
-def _scores_of_file(context: CellContext, file: Artifact) -> NDArray[np.float32]:
-    """What the device gives for all samples at the file's own batch, shape (n, values)."""
+def _scores_of_file(context: CellContext, file: Artifact) -> NDArray[Any]:
+    """The predictions for all samples at the file's own batch, shape (n, values)."""
     assert context.offline is not None
     assert context.offline.cell is not None
-    runtime, spec, parts = context.offline.cell.runtime, the_input(file), list[NDArray[np.float32]]()
+    runtime, network, parts = context.offline.cell.runtime, inputs_of(file), list[NDArray[Any]]()
     with (
         context.progress.task(f"{context.cell.id} at its own batch", len(context.samples)) as task,
         context.target.open(file, runtime.use, runtime.options) as session,
     ):
-        judged = session.load_report.outputs[file.judged_output]
-        for _, inputs in context.samples.chunks(file):
-            run = session.run([in_calls(quantize_input(inputs, spec), spec.batch)])
-            parts.append(scores_of(run.outputs[file.judged_output], judged, spec.batch, len(inputs)))
-            task.advance(len(inputs))
+        everything = session.load_report.outputs
+        judged = judged_outputs(file, context.samples.task, len(everything))
+        specs = judged.of(everything)
+        for part, inputs in context.samples.chunks(file):
+            run, count = session.run(network.calls(network.quantized(inputs))), part.stop - part.start
+            outputs = Dequantized(judged.of(run.outputs), specs, network.batch, count)
+            fed = partial(np.asarray, inputs[0])
+            parts.append(context.samples.task.predictions(outputs, judged.position, fed))
+            task.advance(count)
     return np.concatenate(parts)
 
 

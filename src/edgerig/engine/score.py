@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from edgerig.artifact import Artifact
-from edgerig.datasets.input_fit import InputFit, judge_fit, summarize_fit
+from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import CellContext
-from edgerig.engine.samples import the_input
 from edgerig.engine.steady import Steady
 from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.judgement import Agreement, Quality
@@ -23,7 +23,8 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
     """Quality of the outputs against the labels, and agreement with the float model."""
     samples, reference = context.samples, context.reference.reference
     task = samples.task.with_choice(context.reference.choice)
-    fit = summarize_fit(steady.fit, the_input(context.artifact))
+    network = inputs_of(context.artifact)
+    fits = fits_of(steady.fit, network.specs)
     quality = task.judge(steady.kept, samples.samples)
     if task.one_output or context.artifact.output_named or len(context.artifact.outputs) == 1:
         quality = tell_output(quality, context.artifact)
@@ -32,14 +33,14 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
         agreement = reference
     else:
         agreement = task.compare(steady.kept, reference, samples.samples, context.measure.pictures)
-    unfit = tuple(judge_fit(fit, reach=bool(quality.metrics)))
+    unfit = tuple(judge_fits(fits, network.names, reach=bool(quality.metrics)))
     if quality.metrics:
         quality = replace(quality, warnings=(*unfit, *quality.warnings))
     if isinstance(agreement, Agreement):
         agreement = replace(agreement, warnings=(*unfit, *agreement.warnings))
     if context.artifact.untrained:
         quality = Quality(samples=quality.samples, warnings=(NOT_TRAINED,))
-    return quality, agreement, fit
+    return quality, agreement, fits[0] if len(fits) == 1 else None
 
 
 def tell_output(quality: Quality, artifact: Artifact) -> Quality:

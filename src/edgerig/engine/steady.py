@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from edgerig import files
 from edgerig.artifact import Artifact, TensorSpec
-from edgerig.datasets.batches import from_calls, in_calls
-from edgerig.datasets.input_fit import measure_fit
-from edgerig.datasets.preprocess import dequantize, quantize_input
+from edgerig.datasets.batches import from_calls
+from edgerig.datasets.network_inputs import inputs_of
+from edgerig.datasets.preprocess import dequantize
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
 from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.passing import Finite, HostTime
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.targets.base import DeviceRun
 
 Array = NDArray[Any]
@@ -56,10 +56,10 @@ class Steady(msgspec.Struct, frozen=True):
     pauses: tuple[str, ...] = ()
 
 
-def first_inputs(samples: EvaluationSamples, artifact: Artifact, count: int = REPEATED) -> Array:
-    """The first ``count`` samples, or as many as are held in memory at once, in the network's input dtype."""
-    spec = the_input(artifact)
-    return in_calls(quantize_input(samples.first(artifact, count), spec), spec.batch)
+def first_inputs(samples: EvaluationSamples, artifact: Artifact, count: int = REPEATED) -> list[Array]:
+    """The first ``count`` samples, or as many as are held in memory at once, as the network takes them."""
+    network = inputs_of(artifact)
+    return network.calls(network.quantized(samples.first(artifact, count)))
 
 
 def steady_pass(
@@ -74,7 +74,7 @@ def steady_pass(
 
     A fast network runs a thousand samples in a few hundredths of a second, which one burst of other work can spoil.
     """
-    artifact = deployment.artifact
+    artifact, network = deployment.artifact, inputs_of(deployment.artifact)
     batch, task = journal.batch, samples.task
     everything = deployment.session.load_report.outputs
     judged = judged_outputs(artifact, task, len(everything))
@@ -86,11 +86,11 @@ def steady_pass(
     unknown = any(size < 1 for position in judged.positions for size in specs[position].shape)
     mark = time.perf_counter()
     for part, inputs in samples.chunks(artifact, journal.samples):
-        quantized = quantize_input(inputs, the_input(artifact))
-        before.add(time.perf_counter() - mark, len(inputs))
-        fit = measure_fit(inputs, quantized, the_input(artifact))
-        first, waiting = part.start, len(inputs)
-        for run in deployment.batches(in_calls(quantized, batch), part.start // batch, lambda _: None):
+        quantized, total = network.quantized(inputs), part.stop - part.start
+        before.add(time.perf_counter() - mark, total)
+        fit = network.fit_counts(inputs, quantized)
+        first, waiting = part.start, total
+        for run in deployment.batches(network.calls(quantized), part.start // batch, lambda _: None):
             mark = time.perf_counter()
             finite.look(run.outputs)
             outputs = Dequantized(judged.of(run.outputs), specs, batch, waiting)
@@ -100,8 +100,8 @@ def steady_pass(
             if unknown:
                 task.check(outputs.as_given(), judged.position, batch, artifact.left_out)
                 unknown = False
-            fed = quantized[len(inputs) - waiting :][:count]
-            predictions = task.predictions(outputs, judged.position, partial(dequantize, fed, the_input(artifact)))
+            fed = partial(dequantize, quantized[0][total - waiting :][:count], network.specs[0])
+            predictions = task.predictions(outputs, judged.position, fed)
             after.add(time.perf_counter() - mark, count)
             truth = samples.samples.truth(chosen, artifact.preprocessing)
             kept = task.keep(predictions, truth, None if reference is None else reference[chosen])
@@ -122,12 +122,12 @@ def steady_pass(
     return Steady(np.concatenate(times), kept, journal.joined("fit"), before, after, pauses)
 
 
-def repeat_until(deployment: Deployment, inputs: Array, seconds: float, most: int) -> Iterator[DeviceRun]:
+def repeat_until(deployment: Deployment, inputs: Sequence[Array], seconds: float, most: int) -> Iterator[DeviceRun]:
     """Run all of ``inputs`` over and over until ``seconds`` of inference are measured.
 
     Args:
         deployment: The deployed network.
-        inputs: Shape (n, ...), in the network's input dtype.
+        inputs: For each input of the network an array (n, ...), in its dtype.
         seconds: Time of inference to measure, by the device's clock.
         most: Number of inferences after which no further repetition is begun.
     """
@@ -141,14 +141,14 @@ def repeat_until(deployment: Deployment, inputs: Array, seconds: float, most: in
                 break
 
 
-def repeat(deployment: Deployment, inputs: Array, count: int, seconds: float) -> Iterator[DeviceRun]:
-    """Run ``count`` inferences of ``inputs``, shape (n, ...), from the first one on, cyclically.
+def repeat(deployment: Deployment, inputs: Sequence[Array], count: int, seconds: float) -> Iterator[DeviceRun]:
+    """Run ``count`` inferences of ``inputs``, each of shape (n, ...), from the first one on, cyclically.
 
     Fewer, but at least `FEWEST`, where the transport takes far longer than the ``seconds`` of inference.
     """
     done, deadline = 0, _deadline(seconds)
     while done < count and (done < FEWEST or time.monotonic() < deadline):
-        for run in deployment.batches(inputs[: count - done], None, lambda _: None):
+        for run in deployment.batches([array[: count - done] for array in inputs], None, lambda _: None):
             done += len(run.times_ns)
             yield run
             if done >= FEWEST and time.monotonic() > deadline:

@@ -19,8 +19,9 @@ from edgerig.plugins import Plugin
 from edgerig.tensors import TensorSpec
 
 Array = NDArray[Any]
-#: Runs a network on a batch of its input, shape (n, ...), and returns each of its outputs, shape (n, ...).
-Predictor = Callable[[Array], Sequence[Array]]
+#: Runs a network on a batch of its input, shape (n, ...), or on a list of these for several inputs, and returns each of
+#: its outputs, shape (n, ...).
+Predictor = Callable[[Any], Sequence[Array]]
 
 
 class Specification(msgspec.Struct, frozen=True, kw_only=True):

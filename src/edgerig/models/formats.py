@@ -90,7 +90,7 @@ class Keras(Format):
 
         network = load_keras(path)
 
-        def predict(batch: Array) -> list[Array]:
+        def predict(batch: Array | list[Array]) -> list[Array]:
             outputs = network.predict_on_batch(batch)
             return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 

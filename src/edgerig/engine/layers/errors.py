@@ -16,7 +16,8 @@ from edgerig.compilers.layer_errors import NetworkFile, layer_errors, layer_grou
 from edgerig.compilers.layer_errors.measure import LayerResults
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.batches import in_calls
-from edgerig.engine.samples import EvaluationSamples, the_input
+from edgerig.datasets.network_inputs import inputs_of
+from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import EdgerigError, InferenceError, Interrupted
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.layer_error import LayerErrors
@@ -99,9 +100,11 @@ def _measured(selection: Selection, reference: Artifact, names: Sequence[str], p
     cell, bundle = selection.cell, Bundle(selection.bundle)
     samples = _samples(bundle, cell, progress)
     part, positions = samples.part(SAMPLES)
-    spec = the_input(cell.artifact)
-    inputs = part.first(cell.artifact, SAMPLES)
-    calls = inputs[:, None] if spec.batch == 1 else in_calls(inputs, spec.batch)
+    if len(cell.artifact.inputs) > 1:
+        raise InferenceError("The errors of layers are measured of networks with one input.")
+    batch = inputs_of(cell.artifact).batch
+    (inputs,) = part.first(cell.artifact, SAMPLES)
+    calls = inputs[:, None] if batch == 1 else in_calls(inputs, batch)
     exact = cell.runtime in EXACT_RUNTIMES and cell.artifact.scheme == "int8"
     results = isolated(
         f"Running the layers of {cell.id}",

@@ -12,6 +12,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from edgerig.datasets.batches import rows
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import CHANCES, Deployment
 from edgerig.engine.later_round import SeriesChangedError
@@ -20,7 +22,6 @@ from edgerig.engine.load.generator import MOST_REQUESTS, Answers, Send, closed_l
 from edgerig.engine.load.schedule import fewest_for, percentile_of, poisson_arrivals, rank_of
 from edgerig.engine.load.search import best_of, highest_rate
 from edgerig.engine.load.warnings import doubts_about
-from edgerig.engine.samples import the_input
 from edgerig.engine.session_state import machine_of
 from edgerig.engine.steady import first_inputs
 from edgerig.errors import AnswerError, IncompatibleError, LeaseError, TargetError
@@ -84,7 +85,7 @@ def with_load(result: CellResult, measured: UnderLoadRound | None, context: Cell
     if measured is None:
         return result
     earlier = result.under_load.rounds if result.under_load else ()
-    batch = the_input(context.artifact).batch
+    batch = inputs_of(context.artifact).batch
     under_load = under_load_of((*earlier, measured.round), context.measure, batch, measured.clock)
     warnings = tuple(dict.fromkeys((*result.warnings, *under_load.warnings)))
     return replace(result, under_load=under_load, warnings=warnings)
@@ -105,8 +106,7 @@ class _Load:
         session, inputs = deployment.session, self.inputs
 
         def send(number: int) -> int:
-            position = number % len(inputs)
-            return int(session.run([inputs[position : position + 1]]).times_ns[0])
+            return int(session.run(rows(inputs, number % len(inputs[0]), 1)).times_ns[0])
 
         return send
 

@@ -38,9 +38,9 @@ def samples_for(specs: Sequence[TensorSpec], count: int, seed: int = 0) -> list[
 class RuntimeContract:
     """Tests that every runtime passes.
 
-    A subclass provides the fixtures ``runtime`` (a new one without a network), ``network`` (a file it runs) and
-    ``wrong_network`` (a broken file of its format), and `reference`, which runs samples through the engine's own
-    interface.
+    A subclass provides the fixtures ``runtime`` (a new one without a network), ``network`` (a file it runs),
+    ``wrong_network`` (a broken file of its format) and, where the engine takes such, ``network_of_several`` (a network
+    of several inputs), and `reference`, which runs samples through the engine's own interface.
     """
 
     @pytest.fixture
@@ -57,6 +57,11 @@ class RuntimeContract:
     def wrong_network(self) -> Path:
         """A file that the engine must refuse."""
         raise NotImplementedError
+
+    @pytest.fixture
+    def network_of_several(self) -> Path | None:
+        """A network of at least two inputs that differ in shape; None where the engine has none such."""
+        return None
 
     def reference(self, path: Path, inputs: Sequence[Array]) -> list[Array]:
         """The outputs, each (n, ...), of the samples from the engine's own interface."""
@@ -178,6 +183,27 @@ class RuntimeContract:
             runtime.run([array[:0] for array in good])
         with pytest.raises(InferenceError, match="inputs"):
             runtime.run([*good, good[0]])
+
+    def test_several_inputs_get_their_own_arrays(self, runtime: Runtime, network_of_several: Path | None) -> None:
+        if network_of_several is None:
+            pytest.skip("the fixture network_of_several gives no network")
+        runtime.load(network_of_several)
+        specs = runtime.inputs
+        assert len(specs) > 1
+        assert len({spec.name for spec in specs}) == len(specs)
+        inputs = samples_for(specs, 5)
+        result = runtime.run(inputs)
+        expected = self.reference(network_of_several, inputs)
+        assert len(result.outputs) == len(expected) == len(runtime.outputs)
+        for spec, got, want in zip(runtime.outputs, result.outputs, expected, strict=True):
+            assert got.dtype.name == spec.dtype
+            np.testing.assert_array_equal(got, want)
+        with pytest.raises(InferenceError, match=specs[0].name):
+            runtime.run(list(reversed(inputs)))
+        with pytest.raises(InferenceError, match="inputs"):
+            runtime.run(inputs[:-1])
+        with pytest.raises(InferenceError, match="same number of samples"):
+            runtime.run([inputs[0], *(array[:-1] for array in inputs[1:])])
 
     def test_two_networks_one_after_another(self, runtime: Runtime, network: Path) -> None:
         runtime.load(network)

@@ -1,0 +1,159 @@
+"""Networks of several inputs and outputs through a whole run, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import edgerig
+from edgerig.agent.server import Address, Agent
+from edgerig.artifact import Preprocessing
+from edgerig.datasets.base import Dataset
+from edgerig.errors import IncompatibleError
+from edgerig.plugins import make
+from edgerig.results.bundle import Bundle
+from edgerig.results.types import CellResult
+from edgerig.tasks.judgement import Agreement
+from edgerig.testing.networks.several_ends import (
+    SCALES,
+    integers_onnx,
+    integers_table,
+    two_in_three_out,
+    two_in_three_out_tflite,
+)
+
+QUICK = {"warmup": 1, "rounds": 2, "seconds": 0, "profile_samples": 2, "transport_samples": 2}
+BOTH = {"left": {"shape": [8], "low": -1, "high": 1}, "right": {"shape": [6], "low": -1, "high": 1}}
+
+
+def run(model: dict[str, Any], dataset: dict[str, Any], out: Path, **block: Any) -> CellResult:
+    rig = {"name": "t", "model": model, "dataset": dataset, "matrix": [block], "measure": QUICK}
+    (cell,) = edgerig.run(rig, out=out).cells
+    return cell
+
+
+def fed(dataset: dict[str, Any]) -> dict[str, NDArray[Any]]:
+    samples = make("dataset", "random", Dataset, {k: v for k, v in dataset.items() if k != "use"}).split("test")
+    return dict(samples.named_inputs(slice(0, len(samples)), Preprocessing()))
+
+
+def check_scores(out: Path, cell: CellResult, dataset: dict[str, Any], tolerance: float) -> None:
+    inputs = fed(dataset)
+    expected = np.concatenate(two_in_three_out(inputs["left"], inputs["right"]), axis=1)
+    np.testing.assert_allclose(Bundle(out).samples(cell.id)["scores"], expected, atol=tolerance)
+
+
+def test_each_input_gets_its_own_array_and_all_outputs_come_back(tmp_path: Path) -> None:
+    dataset = {"use": "random", "inputs": BOTH, "samples": 50}
+    net = two_in_three_out_tflite(tmp_path / "net.tflite")
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["litert"])
+    check_scores(tmp_path / "out", cell, dataset, 1e-5)
+    assert isinstance(cell.agreement, Agreement)
+    assert cell.agreement.max_abs_error == 0.0
+    assert len({round_.outputs for round_ in cell.rounds}) == 1, "later rounds feed the same samples"
+
+
+def test_the_order_in_which_the_dataset_names_its_arrays_does_not_matter(tmp_path: Path) -> None:
+    dataset = {"use": "random", "inputs": dict(reversed(BOTH.items())), "samples": 20}
+    net = two_in_three_out_tflite(tmp_path / "net.tflite")
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["litert"])
+    check_scores(tmp_path / "out", cell, dataset, 1e-5)
+
+
+def test_every_input_and_output_has_a_scale_of_its_own(tmp_path: Path) -> None:
+    dataset = {"use": "random", "inputs": BOTH, "samples": 50}
+    net = two_in_three_out_tflite(tmp_path / "net.tflite", int8=True)
+    float_net = two_in_three_out_tflite(tmp_path / "float.tflite")
+    model = {"file": str(net), "reference": str(float_net)}
+    cell = run(model, dataset, tmp_path / "out", runtimes=["litert"])
+    inputs = fed(dataset)
+    scores = Bundle(tmp_path / "out").samples(cell.id)["scores"]
+    parts = np.split(scores, np.cumsum([4, 3])[:2], axis=1)
+    for name, ours, wanted in zip(list(SCALES)[2:], parts, two_in_three_out(**inputs), strict=True):
+        # Half a step of the output, and what quantizing eight inputs and weights of up to 1 makes.
+        assert np.abs(ours - wanted).max() < SCALES[name][0] / 2 + 0.15, name
+        steps = ours / SCALES[name][0]
+        np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
+    assert isinstance(cell.agreement, Agreement)
+    assert cell.agreement.max_abs_error is not None
+    assert 0 < cell.agreement.max_abs_error < 0.3
+
+
+def test_a_fixed_batch_of_several_inputs(tmp_path: Path) -> None:
+    dataset = {"use": "random", "inputs": BOTH, "samples": 10}
+    net = two_in_three_out_tflite(tmp_path / "net.tflite", batch=4)
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["litert"])
+    check_scores(tmp_path / "out", cell, dataset, 1e-5)
+    assert (cell.batch, len(Bundle(tmp_path / "out").samples(cell.id)["times_ns"])) == (4, 3)
+
+
+def test_integers_and_truth_values_arrive_exactly(tmp_path: Path) -> None:
+    ids = {"shape": [5], "dtype": "int64", "high": 9}
+    dataset = {"use": "random", "inputs": {"ids": ids, "flags": {"shape": [4], "dtype": "bool"}}, "samples": 40}
+    net = integers_onnx(tmp_path / "net.onnx")
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["onnxruntime"])
+    inputs = fed(dataset)
+    assert set(inputs["ids"].reshape(-1).tolist()) == set(range(10))
+    words = integers_table()[inputs["ids"]]
+    chosen = np.where(inputs["flags"], words[:, 0], -1)
+    expected = np.concatenate([words.reshape(40, -1), chosen, ~inputs["flags"]], axis=1)
+    np.testing.assert_array_equal(Bundle(tmp_path / "out").samples(cell.id)["scores"], expected)
+
+
+@pytest.mark.parametrize("runtime", ["micro", "tflm"])
+@pytest.mark.parametrize("int8", [False, True])
+def test_engines_for_microcontrollers_answer_the_same(runtime: str, int8: bool, tmp_path: Path) -> None:
+    dataset = {"use": "random", "inputs": BOTH, "samples": 20}
+    net = two_in_three_out_tflite(tmp_path / "net.tflite", int8=int8)
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", runtimes=[runtime])
+    check_scores(tmp_path / "out", cell, dataset, 0.25 if int8 else 1e-5)
+
+
+@pytest.fixture
+def agent() -> Iterator[Agent]:
+    agent = Agent(Address("127.0.0.1", 0))
+    thread = Thread(target=agent.serve)
+    thread.start()
+    yield agent
+    agent.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_an_agent_runs_them(agent: Agent, tmp_path: Path) -> None:
+    dataset = {"use": "random", "inputs": BOTH, "samples": 20}
+    net = two_in_three_out_tflite(tmp_path / "net.tflite")
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["litert"], targets=[str(agent.address)])
+    check_scores(tmp_path / "out", cell, dataset, 1e-5)
+
+
+@pytest.mark.slow
+def test_a_simulated_board_runs_them(tmp_path: Path) -> None:
+    dataset = {"use": "random", "inputs": BOTH, "samples": 5}
+    net = two_in_three_out_tflite(tmp_path / "net.tflite", int8=True)
+    cell = run({"file": str(net)}, dataset, tmp_path / "out", targets=["sim:stm32f746"], runtimes=["micro"])
+    check_scores(tmp_path / "out", cell, dataset, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"left": BOTH["left"]}, "takes 'left', 'right', and dataset 'random' gives 'left': nothing .* for 'right'"),
+        (BOTH | {"right": {"shape": [5]}}, r"samples of shape \[5\], but the network's input 'right' takes \[6\]"),
+        ({}, r"has 2 inputs \(left, right\), and dataset 'random' gives one"),
+    ],
+)
+def test_an_input_that_is_missing_or_does_not_fit_is_told_before_the_device(
+    inputs: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    net = two_in_three_out_tflite(tmp_path / "net.tflite")
+    dataset = {"use": "random", "samples": 4, **({"inputs": inputs} if inputs else {"shape": [8]})}
+    with pytest.raises(IncompatibleError, match=message):
+        run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["litert"])
+    assert not (tmp_path / "out").exists()
