@@ -14,8 +14,11 @@ import edgerig
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.engine.journal import Journal
+from edgerig.engine.references import compared_output
 from edgerig.errors import EdgerigError, IncompatibleError, UnknownNameError
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.models.declared import declare
+from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
@@ -184,6 +187,41 @@ def test_a_named_output_of_a_reference_is_the_same_output(tmp_path: Path) -> Non
     model = {"file": str(net), "output": "b", "reference": str(two_output_tflite(tmp_path / "r.tflite", sizes=(4, 4)))}
     (cell,) = run(model, data, tmp_path / "out", "litert").cells
     assert cell.agreement.max_abs_error == 0.0  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_an_output_of_a_reference_is_told_by_its_name_and_not_by_its_place(tmp_path: Path) -> None:
+    """The reference has ``b`` first, with the weights that the network's own ``b`` has."""
+    net = two_output_tflite(tmp_path / "net.tflite", sizes=(4, 4))
+    other = two_output_tflite(tmp_path / "other.tflite", sizes=(4, 4), seed=1, names=("b", "a"))
+    data = {"use": "random", "shape": [8], "samples": 12}
+    (cell,) = run({"file": str(net), "output": "b", "reference": str(other)}, data, tmp_path / "b", "litert").cells
+    assert cell.agreement.max_abs_error == 0.0  # type: ignore[union-attr]
+    (cell,) = run({"file": str(net), "reference": str(other)}, data, tmp_path / "all", "litert").cells
+    assert isinstance(cell.agreement, Unavailable)
+    assert "outputs in another order (b, a) than net (a, b)" in cell.agreement.reason
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "position", "words"),
+    [
+        (("a", "b"), (4, 4), 1, ""),
+        (("b", "a"), (4, 4), 0, ""),
+        (("x", "y"), (4, 3), 0, "the only output of its size"),
+        (("x", "y"), (4, 4), None, "none is called 'b'"),
+    ],
+)
+def test_which_output_of_a_reference_is_compared(
+    names: tuple[str, str], sizes: tuple[int, int], position: int | None, words: str, tmp_path: Path
+) -> None:
+    own = declare(open_artifact(two_output_tflite(tmp_path / "net.tflite", sizes=(4, 4))), None, output="b")
+    compared = compared_output(own, open_artifact(two_output_tflite(tmp_path / "r.tflite", sizes=sizes, names=names)))
+    if isinstance(compared, Unavailable):
+        assert position is None
+        assert words in compared.reason
+    else:
+        assert compared.position == position
+        assert words in compared.note
 
 
 def test_all_outputs_are_kept_and_compared_where_nothing_is_judged(tmp_path: Path) -> None:

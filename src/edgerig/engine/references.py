@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact
+from edgerig.artifact import Artifact, TensorSpec
 from edgerig.measure.kinds import Unavailable
 from edgerig.rig.types import ModelPart
 from edgerig.tasks.base import Reference
@@ -96,5 +96,62 @@ def _alike(network: Artifact, other: Artifact) -> bool:
 
 def _values(model: Artifact) -> float:
     """Values per sample of the scored output."""
-    batch = model.inputs[0].batch if model.inputs else 1
-    return model.outputs[model.judged_output].elements / max(batch, 1)
+    return _per_sample(model, model.outputs[model.judged_output])
+
+
+class ComparedOutput(msgspec.Struct, frozen=True):
+    """Which output of a reference is compared with the judged one, and what the reader is told where that is no matter
+    of course."""
+
+    position: int
+    note: str = ""
+
+
+def compared_output(own: Artifact, reference: Artifact) -> ComparedOutput | Unavailable:
+    """The output of a reference file that is the judged one of ``own``: told by its name, or the only one that can be.
+
+    Places say nothing: exporters list outputs in orders of their own.
+    """
+    names = [spec.name for spec in reference.outputs]
+    judged = own.outputs[own.judged_output]
+    if not own.output_named and len(own.outputs) > 1:
+        return _all_outputs(own, reference)
+    if judged.name in names:
+        return ComparedOutput(names.index(judged.name))
+    fitting = [
+        place
+        for place, spec in enumerate(reference.outputs)
+        if _per_sample(reference, spec) == _per_sample(own, judged)
+    ]
+    if len(names) == 1:
+        return ComparedOutput(0)
+    if len(fitting) == 1:
+        name = names[fitting[0]]
+        return ComparedOutput(
+            fitting[0],
+            f"{own.name}: {judged.name!r} is compared with {name!r} of {reference.name}, the only output of its size.",
+        )
+    return Unavailable(
+        f"{reference.name} has {len(names)} outputs ({', '.join(names)}), and none is called {judged.name!r}: which of "
+        "them is to be compared is not known. Export it with the same names"
+    )
+
+
+def _all_outputs(own: Artifact, reference: Artifact) -> ComparedOutput | Unavailable:
+    """Whether all outputs of two files can be compared one by one."""
+    ours, theirs = [spec.name for spec in own.outputs], [spec.name for spec in reference.outputs]
+    if ours == theirs:
+        return ComparedOutput(0)
+    if sorted(ours) == sorted(theirs):
+        return Unavailable(
+            f"{reference.name} has its outputs in another order ({', '.join(theirs)}) than {own.name} "
+            f"({', '.join(ours)}). Export it with the same order, or say which output is compared (--output)"
+        )
+    return ComparedOutput(
+        0,
+        f"{own.name} and {reference.name} call their outputs differently: they are compared in the order of the files.",
+    )
+
+
+def _per_sample(artifact: Artifact, spec: TensorSpec) -> float:
+    return spec.elements / max(artifact.inputs[0].batch if artifact.inputs else 1, 1)

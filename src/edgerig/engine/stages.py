@@ -19,7 +19,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
 from edgerig.engine.reference import reference_predictions, why_no_reference
-from edgerig.engine.references import ReferenceRun, choose_references
+from edgerig.engine.references import ReferenceRun, choose_references, compared_output
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import DatasetError, EdgerigError, Interrupted, ModelError, StorageError
 from edgerig.formats import Format
@@ -140,6 +140,10 @@ class Stages:
             if choice.why:
                 self.progress.log(choice.why)
             source = models[choice.label] if choice.label else self._reference_file(part, models[part.label])
+            if isinstance(source, Unavailable):
+                self.progress.log(f"{part.label} is not compared: {source.reason}")
+                known[part.label] = ReferenceRun(source)
+                continue
             if source.preprocessing != models[part.label].preprocessing:
                 self.note(
                     f"{part.label} and {source.name}, with which it is compared, were made for other preprocessing: "
@@ -233,16 +237,19 @@ class Stages:
                 self.progress.log(f"training begins anew: {error.message}")
                 path.unlink(missing_ok=True)
 
-    def _reference_file(self, part: ModelPart, model: Artifact) -> Artifact:
-        """The file that ``model`` is compared with; the model's declarations apply to it where they fit."""
+    def _reference_file(self, part: ModelPart, model: Artifact) -> Artifact | Unavailable:
+        """The file that ``model`` is compared with; the model's declarations apply to it where they fit. Unavailable
+        where nothing tells which of its outputs is the judged one."""
         artifact = self._own_file(Path(part.reference or ""))
         # A float file in another layout, such as a TFLite file beside ONNX, must not get the model's declared layout.
         alike = [spec.shape[1:] for spec in artifact.inputs] == [spec.shape[1:] for spec in model.inputs]
         artifact = declare(artifact, part.ends.layout if alike else None)
-        names = [spec.name for spec in artifact.outputs]
-        judged = model.outputs[model.judged_output].name
-        position = names.index(judged) if judged in names else min(model.judged_output, len(names) - 1)
-        artifact = msgspec.structs.replace(artifact, judged_output=position, output_named=model.output_named)
+        compared = compared_output(model, artifact)
+        if isinstance(compared, Unavailable):
+            return compared
+        if compared.note:
+            self.note(compared.note)
+        artifact = msgspec.structs.replace(artifact, judged_output=compared.position, output_named=model.output_named)
         if part.ends.shapes and any(-1 in spec.shape for spec in artifact.inputs):
             artifact = self._with_shapes(artifact, part)
         return with_found_layout(artifact, self.dataset)

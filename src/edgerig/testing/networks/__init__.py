@@ -104,8 +104,10 @@ def two_input_tflite(path: Path, features: int = 8, classes: int = 4, seed: int 
     return net.write(path, [first, second], [total, y])
 
 
-def two_output_tflite(path: Path, features: int = 8, sizes: tuple[int, int] = (4, 3), seed: int = 0) -> Path:
-    """A float32 TFLite network of the outputs ``a`` and ``b``: dense layers of (1, features), by ``seed`` and the next.
+def two_output_tflite(
+    path: Path, features: int = 8, sizes: tuple[int, int] = (4, 3), seed: int = 0, names: tuple[str, str] = ("a", "b")
+) -> Path:
+    """A float32 TFLite network of the outputs ``names``: dense layers of (1, features), by ``seed`` and the next.
 
     Their sizes are ``sizes``.
     """
@@ -115,7 +117,7 @@ def two_output_tflite(path: Path, features: int = 8, sizes: tuple[int, int] = (4
     net = _TfliteNetwork(schema)
     x = net.tensor("x", (1, features), float32)
     outputs = []
-    for position, (name, classes) in enumerate(zip("ab", sizes, strict=True)):
+    for position, (name, classes) in enumerate(zip(names, sizes, strict=True)):
         weights, bias = dense_weights(features, classes, seed + position)
         w = net.tensor(f"w_{name}", weights.shape, float32, weights)
         c = net.tensor(f"c_{name}", bias.shape, float32, bias)
