@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Artifact
+from edgerig.cli.front_view import front_lines
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.c_source import CSource
 from edgerig.compilers.checks import check_mixed
 from edgerig.compilers.mixed import Mixed, MixedSettings, budget_of
 from edgerig.compilers.mixed_search import Search, Step, int8_share
 from edgerig.compilers.quantize import Int8
+from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.preprocess import quantize_input
 from edgerig.errors import ArtifactCheckError, IncompatibleError, SpecError
@@ -68,6 +70,25 @@ def test_a_budget_ends_the_search_where_it_is_met(float_net: Artifact, blobs: Da
     assert steps[-1].change >= -0.01
     assert all(step.change < -0.01 for step in steps[:-1])
     assert {step.samples for step in steps} == {100}
+
+
+def test_a_mixture_that_is_larger_than_the_float_network_says_so(
+    float_net: Artifact, blobs: Dataset, tmp_path: Path
+) -> None:
+    """Where nearly all layers are float32, the conversions between the types come on top."""
+    made = Mixed(MixedSettings(budget="accuracy 1 points", validation_samples=100)).compile(float_net, tmp_path, blobs)
+    record = made.origins[-1].options
+    assert record["float_bytes"] == float_net.size
+    assert made.size > float_net.size, "else this test says nothing"
+    note = about_mixed_size(made)
+    assert f"is larger than the float network: {made.size:,} B against {float_net.size:,} B" in note
+    assert f"{len(record['float_layers'])} of its layers are float32" in note
+    assert note in list(front_lines(made, 120))[-1]
+    smaller = msgspec.structs.replace(made, size=float_net.size - 1)
+    assert about_mixed_size(smaller) == ""
+    assert not any("larger" in line for line in front_lines(smaller, 120))
+    assert "as large as" in about_mixed_size(msgspec.structs.replace(made, size=float_net.size))
+    assert about_mixed_size(float_net) == ""
 
 
 def test_the_test_split_is_never_read(float_net: Artifact, blobs: Dataset, tmp_path: Path, monkeypatch: Any) -> None:

@@ -165,7 +165,7 @@ def _show_fronts(steps: list[CompiledFile]) -> None:
     from edgerig.cli.front_view import front_lines
 
     for step in steps:
-        for line in front_lines(step.artifact.origins[-1].options, terminal_width(sys.stderr)):
+        for line in front_lines(step.artifact, terminal_width(sys.stderr)):
             echo(line)
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import msgspec
 
+from edgerig.artifact import Artifact
 from edgerig.cli.tables import Column, render_table
 from edgerig.compilers.mixed_search import Step
+from edgerig.compilers.sizes import about_mixed_size
 
 
-def front_lines(options: dict[str, Any], width: int) -> Iterator[str]:
+def front_lines(artifact: Artifact, width: int) -> Iterator[str]:
     """The steps of a search, out of an artifact's record; nothing where it was made without one."""
+    options: dict[str, Any] = artifact.origins[-1].options
     if "front" not in options:
         return
     steps = msgspec.convert(options["front"], tuple[Step, ...])
@@ -38,3 +41,6 @@ def front_lines(options: dict[str, Any], width: int) -> Iterator[str]:
     yield from render_table(columns, rows, width)
     if -steps[-1].low > float(options["margin"]):
         yield "The interval reaches beyond the budget: more samples (--option mixed.validation_samples=N) would tell."
+    note = about_mixed_size(artifact)
+    if note:
+        yield f"(!) {note}"

@@ -48,6 +48,7 @@ class Mixed(FullInteger):
         super().__init__(settings)
         self._margin = budget_of(self.settings.budget)
         self._mixture: Mixture | None = None
+        self._float_bytes = 0
 
     def _recipe(self) -> Recipe:
         return Int8()._recipe()
@@ -64,6 +65,7 @@ class Mixed(FullInteger):
             )
         if len(inputs) != 1:
             raise IncompatibleError(f"{artifact.name} has {len(inputs)} inputs; calibration feeds one.")
+        self._float_bytes = artifact.size if artifact.format == "tflite" else len(data)
         search = Search(artifact, data, inputs[0], self._recipe(), dataset, settings, progress)
         self._mixture = search.run(self._margin, settings.budget)
         return set_io_types(self._mixture.data, settings.input_type, settings.output_type)
@@ -79,6 +81,7 @@ class Mixed(FullInteger):
             "float_layers": list(self._mixture.float_layers),
             "float_accuracy": self._mixture.float_accuracy,
             "margin": self._margin,
+            "float_bytes": self._float_bytes,
         }
 
 

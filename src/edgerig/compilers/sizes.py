@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from edgerig.artifact import Artifact
+
 
 class SizeRow(msgspec.Struct, frozen=True):
     """One row: bytes, times smaller than the original, and the saving as a share of the original.
@@ -48,3 +50,21 @@ def render_size_table(rows: list[SizeRow]) -> str:
     width = max(len(row.name) for row in rows)
     lines = [HEADINGS, *size_cells(rows)]
     return "\n".join(f"{a:{width}}  {b:>12}  {c:>6}  {d:>8}" for a, b, c, d in lines)
+
+
+def about_mixed_size(artifact: Artifact) -> str:
+    """What the reader is told of a mixed network that is not smaller than the float one; empty for any other."""
+    record = artifact.origins[-1].options if artifact.origins else {}
+    before, layers = record.get("float_bytes"), record.get("float_layers")
+    if not isinstance(before, int) or not isinstance(layers, list) or artifact.size < before or before <= 0:
+        return ""
+    than = "as large as" if artifact.size == before else "larger than"
+    if layers:
+        those = "1 of its layers is" if len(layers) == 1 else f"{len(layers)} of its layers are"
+        cause = f"{those} float32 and as large as before, and conversions between the types come on top"
+    else:
+        cause = "it has few weights, and the scales that every int8 tensor has take more than these save"
+    return (
+        f"{artifact.name} is {than} the float network: {artifact.size:,} B against {before:,} B "
+        f"({artifact.size / before - 1:+.1%}); {cause}. It saves no memory: take it only if it is faster."
+    )

@@ -13,6 +13,7 @@ from edgerig import __version__, files
 from edgerig.artifact import Artifact
 from edgerig.bounded import bounded
 from edgerig.cache import StageCache
+from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
 from edgerig.engine.beforehand import about_state, check_networks, check_sizes
@@ -228,6 +229,7 @@ class _Run:
         for artifact in artifacts.values():
             if isinstance(artifact, Artifact):
                 self.stages.note(about_state(artifact))
+                self.stages.note(about_mixed_size(artifact) or None)
         infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
         self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=self._dataset_info())
         data = files.digest(dependencies.of_samples(tests.samples, self.dataset.preprocessing))
