@@ -119,8 +119,8 @@ def compared_output(own: Artifact, reference: Artifact) -> ComparedOutput | Unav
     if judged.name in names:
         return ComparedOutput(names.index(judged.name))
     fitting = [
-        place
-        for place, spec in enumerate(reference.outputs)
+        position
+        for position, spec in enumerate(reference.outputs)
         if _per_sample(reference, spec) == _per_sample(own, judged)
     ]
     if len(names) == 1:
