@@ -172,6 +172,45 @@ def test_the_example_rig_runs_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_anomaly_example_runs_whole(tmp_path: Path) -> None:
+    """As its page has it, with less time a cell. Its figures are those of scikit-learn on the scores that were kept."""
+    import numpy as np
+    from sklearn import metrics
+
+    run = next(c for c in commands_of(ROOT / "examples" / "anomaly" / "README.md") if " run " in c)
+    less = " --rounds 2 --set measure.seconds=0 --set matrix.3.samples=300 --json > result.json"
+    done = shell(run.replace("examples/", f"{ROOT}/examples/") + less, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "autoencoder, trained 60 epochs" in done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    cells = {cell["id"]: cell for cell in result["cells"]}
+    assert len(cells) == 5
+    assert not result["failures"]
+    notes = {cell["quality"]["views"][0]["note"] for cell in cells.values()}
+    assert len(notes) == 1
+    (note,) = notes
+    assert "among 1,500 validation samples" in note
+    threshold, aucs = float(note.split()[1].rstrip(":")), {}
+    for name, cell in cells.items():
+        arrays = np.load(tmp_path / "runs" / "anomaly" / "cells" / name / "samples.npz")
+        scores, labels = arrays["kept_anomaly"], arrays["kept_anomalous"]
+        named = {metric["name"]: metric["value"] for metric in cell["quality"]["metrics"]}
+        aucs[name] = named["auc"]
+        wanted = {
+            "auc": metrics.roc_auc_score(labels, scores),
+            "partial_auc": metrics.roc_auc_score(labels, scores, max_fpr=0.1),
+            "precision": metrics.precision_score(labels, scores >= threshold),
+            "recall": metrics.recall_score(labels, scores >= threshold),
+            "f1": metrics.f1_score(labels, scores >= threshold),
+        }
+        assert named == pytest.approx(wanted, abs=1e-9), name
+        assert cell["agreement"]["same_class"] > 0.99
+    assert aucs["float32-litert-local"] > 0.99
+    assert aucs["int8-litert-local"] == pytest.approx(aucs["float32-litert-local"], abs=0.002)
+    assert aucs["int8-micro-local"] == pytest.approx(aucs["int8-litert-local"], abs=1e-3)
+
+
+@pytest.mark.slow
 def test_the_tutorial_runs_from_top_to_bottom(tmp_path: Path) -> None:
     done = shell(f"{sys.executable} {ROOT / 'examples' / 'mnist' / 'tutorial.py'} {tmp_path}", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -7,6 +7,8 @@ from typing import Any
 
 from edgerig.cli.console import echo, terminal_width
 from edgerig.cli.tables import Column, render_table
+from edgerig.models.base import ModelWrapper, TrainSettings
+from edgerig.plugins import find
 from edgerig.rig.plan import Plan
 from edgerig.rig.types import ModelPart
 
@@ -57,4 +59,8 @@ def show_plan(plan: Plan) -> None:
 
 
 def _with_training(part: ModelPart) -> str:
-    return f"{part.label}, trained {part.train.get('epochs', 3)} epochs" if part.use else part.label
+    if not part.use:
+        return part.label
+    usual = find("model", part.use, ModelWrapper).usual
+    epochs = {"epochs": TrainSettings().epochs, **usual, **part.train}["epochs"]
+    return f"{part.label}, trained {epochs} epochs"
