@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import mean_absolute_error
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 import edgerig
 from edgerig.artifact import TensorSpec
@@ -16,6 +16,7 @@ from edgerig.datasets.samples import ArraySamples
 from edgerig.errors import DatasetError, IncompatibleError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import make
+from edgerig.results.bundle import Bundle
 from edgerig.results.types import RunResult
 from edgerig.tasks.base import Array, Reference
 from edgerig.tasks.judgement import Agreement
@@ -170,8 +171,6 @@ def test_a_regression_goes_through_the_device(linear: Path, tmp_path: Path) -> N
     named = {metric.name: metric for metric in cell.quality.metrics}
     dataset = make("dataset", "friedman", Friedman)
     test = dataset.split("test")
-    from edgerig.results.bundle import Bundle
-
     arrays = Bundle(tmp_path / "out").samples(cell.id)
     right = test.truth(slice(None), dataset.preprocessing)
     np.testing.assert_array_equal(arrays["kept_targets"], right)
@@ -181,6 +180,43 @@ def test_a_regression_goes_through_the_device(linear: Path, tmp_path: Path) -> N
     assert named["mae"].low is not None
     assert isinstance(cell.agreement, Agreement)
     assert cell.agreement.same_class == 1.0
+
+
+@pytest.mark.slow
+def test_a_regression_is_trained_quantized_and_measured(tmp_path: Path) -> None:
+    """Figures are those of scikit-learn on the values that were kept; int8 costs little, and more than nothing."""
+    model = {"use": "mlp", "widths": [32, 32], "train": {"epochs": 15}}
+    matrix = [
+        {"compilers": ["float32", "int8"], "runtimes": ["litert"]},
+        {"compilers": ["int8"], "runtimes": ["micro"]},
+    ]
+    cells = edgerig.run(
+        {"name": "t", "model": model, "dataset": "friedman", "matrix": matrix, "measure": QUICK}, out=tmp_path / "out"
+    ).cells
+    figures = {}
+    for cell in cells:
+        arrays = Bundle(tmp_path / "out").samples(cell.id)
+        right, values = arrays["kept_targets"], arrays["kept_values"].astype(np.float64)
+        assert len(right) == 1000
+        named = {metric.name: metric for metric in cell.quality.metrics}
+        wanted = {
+            "mae": mean_absolute_error(right, values),
+            "rmse": root_mean_squared_error(right, values),
+            "r2": r2_score(right, values),
+        }
+        assert {name: metric.value for name, metric in named.items()} == pytest.approx(wanted, abs=1e-9)
+        for metric in named.values():
+            assert metric.low is not None
+            assert metric.high is not None
+            assert metric.low < metric.value < metric.high
+        figures[cell.id] = wanted
+    exact, int8, micro = (figures[f"{name}-local"] for name in ("float32-litert", "int8-litert", "int8-micro"))
+    # Noise of standard deviation 1 alone leaves an RMSE of 1 and an R2 of 0.96.
+    assert 1.0 < exact["rmse"] < 1.6
+    assert exact["r2"] > 0.9
+    assert exact["rmse"] != int8["rmse"]
+    assert int8["rmse"] == pytest.approx(exact["rmse"], rel=0.05)
+    assert micro["rmse"] == pytest.approx(int8["rmse"], rel=0.01)
 
 
 def test_a_network_of_another_number_of_values_never_reaches_the_device(tmp_path: Path) -> None:
