@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgerig.measure.intervals import t_interval
-from edgerig.report.candidates import TOLERANCE, Candidate, choose, is_faster, pareto
+from edgerig.report.candidates import TOLERANCE, Candidate, choose, is_faster, pareto, with_common_energy
 from edgerig.report.recommend import recommend
 
 
@@ -309,6 +309,88 @@ def test_the_choice_is_near_the_best_beaten_by_none_and_the_order_does_not_matte
     assert (again.quality, again.latency, again.size) == (chosen.quality, chosen.latency, chosen.size)
     made = recommend(group)
     assert set(made.chosen) <= set(made.fronts[0])
+
+
+def powered(label: str, latency: float, joules: float | None, *, rail: str = "VDD_IN", **more: Any) -> Candidate:
+    """A candidate of equal quality and size that takes ``joules`` an inference, known to 3 %."""
+    bounds = {"energy_low": joules * 0.97, "energy_high": joules * 1.03} if joules is not None else {}
+    return candidate(label, 0.98, latency, energy=joules, rail=rail, **(bounds | more))
+
+
+def test_who_takes_less_energy_is_on_the_front_though_it_is_slower() -> None:
+    group = [powered("fast", 50, 2e-3), powered("thrifty", 80, 1e-3), powered("neither", 90, 1.5e-3)]
+    made = recommend(group)
+    assert made.fronts == (("fast", "thrifty"),)
+    assert made.chosen == ("fast",)
+    assert "2.00 mJ an inference" in made.sentences[0]
+    assert "If energy matters more: thrifty takes 1.00 mJ an inference at 80.0 µs." in made.reasons
+
+
+def test_energy_breaks_a_tie_of_all_else() -> None:
+    made = recommend([powered("a", 100, 2e-3), powered("b", 100, 1e-3)])
+    assert (made.chosen, made.fronts) == (("b",), (("b",),))
+    tie = recommend([powered("a", 100, 2e-3), powered("b", 100, 2e-3)])
+    assert set(tie.chosen) == {"a", "b"}
+    assert "neither quality, speed, size, energy nor memory" in tie.sentences[0]
+
+
+def test_energy_within_the_interval_or_two_percent_is_no_difference() -> None:
+    assert recommend([powered("fast", 50, 2e-3), powered("slow", 80, 1.95e-3)]).fronts == (("fast",),)
+    close = {"energy_low": 1.0e-3, "energy_high": 1.0e-3}
+    near = {"energy_low": 1.01e-3, "energy_high": 1.01e-3}
+    group = [powered("fast", 50, 1.01e-3, **near), powered("slow", 80, 1.0e-3, **close)]
+    assert recommend(group).fronts == (("fast",),)
+
+
+def test_energies_of_one_round_must_differ_by_a_tenth() -> None:
+    none = {"energy_low": None, "energy_high": None}
+    for joules, front in ((1.85e-3, ("fast",)), (1.8e-3, ("fast", "slow"))):
+        group = [powered("fast", 50, 2e-3, **none), powered("slow", 80, joules, **none)]
+        assert recommend(group).fronts == (front,)
+
+
+def test_energy_counts_only_where_all_of_a_device_have_it_by_one_rail() -> None:
+    group = [powered("fast", 50, 2e-3), powered("thrifty", 80, 1e-3), powered("dark", 60, None, rail="")]
+    made = recommend(group)
+    assert made.fronts == (("fast",),)
+    assert "Energy does not count here: dark has none." in made.reasons
+    assert "mJ" not in made.sentences[0]
+    group = [powered("fast", 50, 2e-3), powered("thrifty", 80, 1e-3, rail="VDD_CPU")]
+    made = recommend(group)
+    assert made.fronts == (("fast",),)
+    assert "Energy does not count here: it was not measured by one rail for all." in made.reasons
+
+
+def test_energy_of_another_device_is_neither_needed_nor_compared() -> None:
+    here = [powered("fast", 50, 2e-3, group=("here",)), powered("thrifty", 80, 1e-3, group=("here",))]
+    there = [powered("other", 500, 1e-9, group=("there",)), powered("dark", 600, None, rail="", group=("there",))]
+    made = recommend([*here, *there])
+    assert made.fronts == (("fast", "thrifty"), ("other",))
+
+
+def test_energy_beside_a_latency_that_was_not_measured_does_not_count() -> None:
+    group = [powered("a", 50, 2e-3, kind="modelled"), powered("b", 80, 1e-3, kind="modelled")]
+    assert all(one.energy is None for one in with_common_energy(group))
+
+
+def test_variants_left_out_for_their_quality_need_no_energy() -> None:
+    guesser = powered("guess", 10, None, rail="", void="it is no better than guessing")
+    made = recommend([powered("fast", 50, 2e-3), powered("thrifty", 80, 1e-3), guesser])
+    assert made.fronts == (("fast", "thrifty"),)
+
+
+@settings(max_examples=200, deadline=None)
+@given(candidates, st.lists(st.sampled_from([1e-3, 1.02e-3, 2e-3]), min_size=8, max_size=8))
+def test_with_energy_the_choice_is_beaten_by_none_and_the_order_does_not_matter(
+    group: list[Candidate], joules: list[float]
+) -> None:
+    fields = [{"energy": j, "energy_low": j * 0.999, "energy_high": j * 1.001, "rail": "r"} for j in joules]
+    group = [msgspec.structs.replace(one, **more) for one, more in zip(group, fields, strict=False)]
+    chosen, *_ = choose(group)
+    assert chosen in pareto(group)
+    made, again = recommend(group), recommend(list(reversed(group)))
+    assert set(made.chosen) <= set(made.fronts[0])
+    assert set(made.fronts[0]) == set(again.fronts[0])
 
 
 def test_what_a_variant_loses_is_told_sample_by_sample_where_that_is_known() -> None:

@@ -157,4 +157,5 @@ def test_page_has_the_charts_and_the_column_and_escapes_names(with_rounds: Any, 
     page = render([load_bundle(saved)], "html")
     assert "Memory over time" in page
     assert HOSTILE not in page
+    assert "20.0 mJ an inference" in report.recommendation.sentences[0]
     assert "energy" in [heading.label for heading in report.table.headings]

@@ -25,6 +25,7 @@ from edgerig.report.tables import fill, make_table
 from edgerig.report.values import Figure
 from edgerig.report.variants import VariantContext, build_variant
 from edgerig.report.views import kinds_of
+from edgerig.results.energy import energy_of
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, RunResult
 
@@ -129,6 +130,8 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
     kind = number_.kind if number_ else "emulated" if is_emulated(cell) else "measured"
     unit = number_.unit if number_ else "s"
     memory_name, memory = _memory(cell)
+    joules = energy_of(cell)
+    energy = joules if isinstance(joules, Measurement) and joules.kind == "measured" else None
     return Candidate(
         key=variant.anchor,
         label=f"{variant.short} of {bundle}" if bundle else variant.short,
@@ -143,6 +146,10 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         turns=f"{result.name} {result.created}",
         memory=memory.value if memory else None,
         memory_name=memory_name,
+        energy=energy.value if energy else None,
+        energy_low=energy.low if energy else None,
+        energy_high=energy.high if energy else None,
+        rail=energy.method if energy else "",
         group=(
             result.dataset.name,
             result.dataset.fingerprint,

@@ -30,9 +30,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The data that the choice depends on. Two candidates are comparable if their ``group`` is equal.
 
     ``medians`` are the latencies of its rounds; those of two candidates with one ``turns`` were measured in turns.
-    ``memory`` is its size by the figure ``memory_name``. ``void`` says why the quality is meaningless, such as
-    ``it is no better than guessing``; empty where it is not. ``shared`` if the quality is that of the ``samples`` that
-    all candidates of the group ran.
+    ``memory`` is its size by the figure ``memory_name``; ``energy`` the measured joules of an inference, of the
+    ``rail`` and window that its method names. ``void`` says why the quality is meaningless, such as
+    ``it is no better than guessing``; empty where it is not. ``shared`` if the quality is that of the ``samples``
+    that all candidates of the group ran.
     """
 
     key: str
@@ -48,6 +49,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     turns: str = ""
     memory: float | None = None
     memory_name: str = ""
+    energy: float | None = None
+    energy_low: float | None = None
+    energy_high: float | None = None
+    rail: str = ""
     group: tuple[str, ...] = ()
     place: str = ""
     kind: Kind = "measured"
@@ -77,11 +82,25 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The Pareto front: no other is at least as good in quality, latency, size and memory, and better in one of them.
+    """The Pareto front: no other is at least as good in quality, latency, size, memory and energy, and better in one.
 
-    Latencies that cannot be told apart count as neither better nor worse, and so does memory of about the same size.
+    Latencies that cannot be told apart count as neither better nor worse, and so do memory and energy of about the same
+    size. Energy counts where `with_common_energy` leaves it.
     """
     return [candidate for candidate in candidates if not any(dominates(other, candidate) for other in candidates)]
+
+
+def with_common_energy(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """``candidates`` with their energy if all of them have one, by the same rail and of measured latency; else without.
+
+    One without a sensor would be neither beaten nor beat by it, and two rails feed unlike parts of a device.
+    """
+    rails = {candidate.rail for candidate in candidates}
+    common = len(rails) == 1 and all(known(c.energy) and c.kind == "measured" for c in candidates)
+    if common:
+        return list(candidates)
+    bare = {"energy": None, "energy_low": None, "energy_high": None}
+    return [msgspec.structs.replace(candidate, **bare) for candidate in candidates]
 
 
 def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[Candidate], list[Candidate]]:
@@ -107,7 +126,7 @@ def choose(candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate, list[
 
 
 def equals_of(chosen: Candidate, tied: Sequence[Candidate]) -> list[Candidate]:
-    """Those of ``tied`` that equal ``chosen`` in everything: quality, speed, size and memory."""
+    """Those of ``tied`` that equal ``chosen`` in everything: quality, speed, size, memory and energy."""
     return [
         candidate
         for candidate in tied
@@ -115,6 +134,7 @@ def equals_of(chosen: Candidate, tied: Sequence[Candidate]) -> list[Candidate]:
         and (candidate.merit, candidate.size) == (chosen.merit, chosen.size)
         and not (is_faster(candidate, chosen) or is_faster(chosen, candidate))
         and not (needs_less(candidate, chosen) or needs_less(chosen, candidate))
+        and not (uses_less(candidate, chosen) or uses_less(chosen, candidate))
     ]
 
 
@@ -127,6 +147,7 @@ def dominates(candidate: Candidate, other: Candidate) -> bool:
         or candidate.size > other.size
         or is_faster(other, candidate)
         or needs_less(other, candidate)
+        or uses_less(other, candidate)
     ):
         return False
     # Modelled latencies whose errors overlap are not known to be no worse.
@@ -137,6 +158,7 @@ def dominates(candidate: Candidate, other: Candidate) -> bool:
         or candidate.size < other.size
         or is_faster(candidate, other)
         or needs_less(candidate, other)
+        or uses_less(candidate, other)
     )
 
 
@@ -162,6 +184,18 @@ def needs_less(candidate: Candidate, other: Candidate) -> bool:
     if candidate.memory is None or other.memory is None or candidate.memory_name != other.memory_name:
         return False
     return candidate.memory * (1 + SAME_MEMORY) < other.memory
+
+
+def uses_less(candidate: Candidate, other: Candidate) -> bool:
+    """Whether ``candidate`` is known to take less energy by the same rail: beyond either's interval, and by `MARGIN`.
+
+    Energies of one round each, which have no interval, must differ by `ONE_PROCESS`.
+    """
+    if candidate.energy is None or other.energy is None or candidate.rail != other.rail:
+        return False
+    if candidate.energy_high is None or other.energy_low is None:
+        return candidate.energy * (1 + ONE_PROCESS) < other.energy
+    return candidate.energy_high < other.energy_low and candidate.energy * (1 + MARGIN) < other.energy
 
 
 def tolerance(best: Candidate) -> float:

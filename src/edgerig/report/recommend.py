@@ -1,8 +1,9 @@
-"""A recommendation that follows from the numbers: quality against latency, size and memory.
+"""A recommendation that follows from the numbers: quality against latency, size, memory and energy.
 
 The rule: of the variants within `TOLERANCE` of the best quality, the fastest; where speed cannot tell several apart
 (`edgerig.report.candidates`), the smallest of those, then the one that needs less memory. Variants that are equal in
-all of these are reported as a tie. Only variants with the same data, device, unit and kind of number are compared. The
+all of these are reported as a tie. Energy counts on the Pareto front where it was measured for all variants of a
+device, by one rail. Only variants with the same data, device, unit and kind of number are compared. The
 recommended one is on the Pareto front. What it gives up in quality is stated in errors; where there is no
 recommendation, the report names the measurement that would decide it.
 """
@@ -17,17 +18,24 @@ from edgerig.report.candidates import (
     Candidate,
     choose,
     equals_of,
-    high_of,
     is_faster,
     known,
     latency_of,
-    low_of,
-    needs_less,
     pareto,
     tolerance,
+    uses_less,
+    with_common_energy,
 )
 from edgerig.report.model import Recommendation
-from edgerig.report.units import show, show_interval, times
+from edgerig.report.recommend_words import (
+    latency_text,
+    margin_text,
+    numbers_text,
+    quality_bounds,
+    sentence_of,
+    tie_text,
+)
+from edgerig.report.units import show
 
 #: Largest number of comparisons with variants that are not near the best.
 SHOWN = 3
@@ -80,101 +88,32 @@ def _group(members: Sequence[Candidate], compare: Comparison, *, several: bool) 
     usable = [candidate for candidate in members if candidate.usable]
     if not usable:
         return _none(_nothing(members, lead))
+    without = _without_energy(usable)
+    usable = with_common_energy(usable)
+    members = [*usable, *(candidate for candidate in members if not candidate.usable)]
     front = tuple(candidate.key for candidate in pareto(usable))
     if len(usable) == 1:
         return _single(usable[0], members, lead, front)
     chosen, best, near, tied = choose(usable)
     equals = [candidate for candidate in equals_of(chosen, tied) if candidate.key in front]
     return Recommendation(
-        sentences=(lead + _sentence(chosen, best, near, tied, usable) + _tie(equals),),
-        reasons=tuple(_reasons(chosen, best, near, tied, members, compare)),
+        sentences=(lead + sentence_of(chosen, best, near, tied, usable) + tie_text(equals),),
+        reasons=(*_reasons(chosen, best, near, tied, members, compare), *without),
         chosen=(chosen.key, *(candidate.key for candidate in equals)),
         fronts=(front,),
         firm=not _too_few(best) and chosen.warnings == 0 and not _of_one_process(chosen),
     )
 
 
-def _sentence(
-    chosen: Candidate, best: Candidate, near: list[Candidate], tied: list[Candidate], usable: list[Candidate]
-) -> str:
-    numbers = _numbers(chosen)
-    margin = _margin(best)
-    if len(near) == 1:
-        quicker = min(usable, key=latency_of)
-        faster = is_faster(quicker, chosen)
-        rest = f"; {quicker.label} is faster, but reaches only {_quality(quicker)}" if faster else ""
-        return f"{chosen.label} is the only variant within {margin} of the best {best.metric}: {numbers}{rest}."
-    than = _than(chosen, best)
-    alike = "are not told apart by the model's latencies" if chosen.made else "are about equally fast"
-    if chosen is best:
-        also = "the most accurate" if best.metric == "accuracy" else f"the best in {best.metric}"
-        if any(other is not best and other.quality == best.quality for other in near):
-            also = "as accurate as any" if best.metric == "accuracy" else f"as good in {best.metric} as any"
-        if len(tied) == 1:
-            return f"{chosen.label} is both {also} and the fastest of the {len(near)} variants near it: {numbers}."
-        rank = _rank(chosen, tied)
-        return f"{chosen.label} is {also} and {rank} of the {len(tied)} variants near it that {alike}: {numbers}."
-    if len(tied) == 1:
-        what = f"{chosen.label} is the fastest of the {len(near)} variants"
-    else:
-        what = f"{chosen.label} is {_rank(chosen, tied)} of the {len(tied)} variants that {alike} and"
-    return f"{what} within {margin} of the best {best.metric}: {numbers}{than}."
-
-
-def _rank(chosen: Candidate, tied: Sequence[Candidate]) -> str:
-    """The rank of ``chosen`` among those whose speed cannot be told from its own."""
-    others = [candidate for candidate in tied if candidate is not chosen]
-    if all(candidate.size > chosen.size for candidate in others):
-        return "the smallest"
-    if all(needs_less(chosen, candidate) for candidate in others if candidate.size == chosen.size):
-        return "the one that needs least memory among the smallest"
-    return "among the smallest"
-
-
-def _tie(equals: Sequence[Candidate]) -> str:
-    """The others that are equally good in everything measured."""
-    if not equals:
-        return ""
-    names = ", ".join(candidate.label for candidate in equals)
-    return f" It is a tie with {names}: neither quality, speed, size nor memory tells them apart."
-
-
-def _numbers(candidate: Candidate) -> str:
-    quality = f"{_quality(candidate)} {candidate.metric}"
-    return f"{quality}, {_latency_text(candidate)} median latency, {show(candidate.size, 'B')}"
-
-
-def _latency_text(candidate: Candidate) -> str:
-    """The latency with its kind, and with its bounds if it is modelled."""
-    latency = show(candidate.latency or 0, candidate.unit)
-    if candidate.kind == "measured":
-        return latency
-    if not candidate.made or candidate.latency_low is None or candidate.latency_high is None:
-        return f"{latency} ({candidate.kind})"
-    low, high = candidate.latency_low, candidate.latency_high
-    return f"{latency} ({candidate.kind}, {show_interval(low, high, candidate.unit, candidate.latency or 0)})"
-
-
-def _than(chosen: Candidate, best: Candidate) -> str:
-    """How the choice compares with the best in quality, in words that match the numbers."""
-    parts = []
-    speed, size = latency_of(best) / max(latency_of(chosen), 1e-300), best.size / max(chosen.size, 1)
-    if high_of(chosen) < low_of(best) and speed >= 1.05:
-        parts.append(f"{times(speed)} times as fast")
-    if size >= 1.05:
-        parts.append(f"{times(size)} times smaller")
-    if not parts:
-        return ""
-    than = "than" if size >= 1.05 else "as"
-    return f"; {' and '.join(parts)} {than} {best.label} ({_quality(best)}){_more_errors(chosen, best)}"
-
-
-def _more_errors(chosen: Candidate, best: Candidate) -> str:
-    """The cost of the choice in errors: a point below 99 % is much, a point below 60 % is not."""
-    if best.metric != "accuracy" or best.quality is None or chosen.quality is None or best.quality >= 1:
-        return ""
-    ratio = (1 - chosen.quality) / (1 - best.quality)
-    return f", with errors {ratio:.1f} times as many" if ratio >= 1.05 else ""
+def _without_energy(usable: Sequence[Candidate]) -> list[str]:
+    """Why energy does not count although some have one."""
+    measured = [candidate for candidate in usable if known(candidate.energy)]
+    if not measured or known(with_common_energy(usable)[0].energy):
+        return []
+    lacking = [candidate.label for candidate in usable if not known(candidate.energy)]
+    if lacking:
+        return [f"Energy does not count here: {', '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} none."]
+    return ["Energy does not count here: it was not measured by one rail for all."]
 
 
 def _of_one_process(candidate: Candidate) -> bool:
@@ -196,7 +135,7 @@ def _reasons(
     if _too_few(best):
         reasons.append(
             f"Provisional: with {best.samples:,} samples the best {best.metric} is known only as "
-            f"{_bounds(best)}, so a difference of {_margin(best)} may be chance."
+            f"{quality_bounds(best)}, so a difference of {margin_text(best)} may be chance."
         )
     if chosen.warnings:
         many = "a warning" if chosen.warnings == 1 else f"{chosen.warnings} warnings"
@@ -218,7 +157,13 @@ def _reasons(
     smallest = min(near, key=lambda candidate: (candidate.size, latency_of(candidate)))
     if smallest.size < chosen.size:
         reasons.append(
-            f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at {_latency_text(smallest)}."
+            f"If size matters more: {smallest.label} needs {show(smallest.size, 'B')} at {latency_text(smallest)}."
+        )
+    thriftiest = min(near, key=lambda candidate: (candidate.energy or 0.0, latency_of(candidate)))
+    if uses_less(thriftiest, chosen):
+        reasons.append(
+            f"If energy matters more: {thriftiest.label} takes {show(thriftiest.energy or 0, 'J')} an inference at "
+            f"{latency_text(thriftiest)}."
         )
     return reasons + _left_out(members)
 
@@ -248,15 +193,17 @@ def _left_out(members: Sequence[Candidate]) -> list[str]:
 def _single(candidate: Candidate, members: Sequence[Candidate], lead: str, front: tuple[str, ...]) -> Recommendation:
     others = len(members) - 1
     if any(other.void for other in members):
-        text = f"only {candidate.label} has a quality that says something: {_numbers(candidate)}."
+        text = f"only {candidate.label} has a quality that says something: {numbers_text(candidate)}."
         reasons = tuple(_left_out(members))
         return Recommendation(sentences=(_lead(lead, text),), reasons=reasons, chosen=(), fronts=(front,), firm=False)
     if others:
         rest = "the other one lacks them" if others == 1 else f"the other {others} lack them"
         known_of = f"only {candidate.label} has both quality and latency, {rest}"
-        text = f"{known_of}; there is nothing to compare: {_numbers(candidate)}."
+        text = f"{known_of}; there is nothing to compare: {numbers_text(candidate)}."
     else:
-        text = f"only {candidate.label} was measured, so there is nothing to compare it with: {_numbers(candidate)}."
+        text = (
+            f"only {candidate.label} was measured, so there is nothing to compare it with: {numbers_text(candidate)}."
+        )
     return Recommendation(sentences=(_lead(lead, text),), reasons=(), chosen=(), fronts=(front,), firm=False)
 
 
@@ -273,7 +220,7 @@ def _nothing(members: Sequence[Candidate], lead: str) -> str:
         text = "nothing can be recommended, because quality was not measured; "
         if quick.made and not all(candidate is quick or is_faster(quick, candidate) for candidate in timed):
             return _lead(lead, f"{text}nor can the model tell which is the fastest. {LABELS}")
-        return _lead(lead, f"{text}the fastest is {quick.label} with {_latency_text(quick)} median latency. {LABELS}")
+        return _lead(lead, f"{text}the fastest is {quick.label} with {latency_text(quick)} median latency. {LABELS}")
     lacking = "latency" if any(known(candidate.quality) for candidate in members) else "quality"
     decides = LABELS if lacking == "quality" else "A device that tells times would decide it."
     return _lead(lead, f"nothing can be recommended, because {lacking} was not measured. {decides}")
@@ -297,20 +244,6 @@ def _overlap(candidate: Candidate, other: Candidate) -> bool:
     below = (-infinity if low is None else low) <= (infinity if other.quality_high is None else other.quality_high)
     above = (-infinity if other.quality_low is None else other.quality_low) <= (infinity if high is None else high)
     return below and above
-
-
-def _margin(best: Candidate) -> str:
-    return "1 point" if best.metric_unit == "1" else "1 %"
-
-
-def _quality(candidate: Candidate) -> str:
-    return show(candidate.quality or 0, candidate.metric_unit)
-
-
-def _bounds(candidate: Candidate) -> str:
-    return show_interval(
-        candidate.quality_low or 0, candidate.quality_high or 0, candidate.metric_unit, candidate.quality or 0
-    )
 
 
 def _lead(lead: str, text: str) -> str:
