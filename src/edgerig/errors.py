@@ -29,6 +29,7 @@ Each carries a ``message`` (what is wrong) and, where there is one, a ``hint`` (
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -178,6 +179,22 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most similar to ``name``, or None where none is."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+class ForeignTraceback(Exception):  # noqa: N818 - shown as the cause of an error, never raised
+    """The traceback of an error in another process, as text: the ``__cause__`` of the error raised here."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def foreign_trace(error: BaseException) -> str | None:
+    """The traceback that another process should get of ``error``: None of an error that was raised on purpose, and
+    whose causes were, too."""
+    cause: BaseException | None = error
+    while isinstance(cause, EdgerigError):
+        cause = cause.__cause__
+    return None if cause is None else "".join(traceback.format_exception(error))
 
 
 @contextmanager

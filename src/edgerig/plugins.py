@@ -23,6 +23,7 @@ import msgspec
 
 from edgerig.deprecation import Deprecation, declare, say
 from edgerig.errors import MissingExtraError, NotInstalledError, SpecError, UnknownNameError, UsageError
+from edgerig.text import cause_of
 
 NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target")
 
@@ -312,7 +313,7 @@ def _import_class(name: str) -> object:
         ) from error
     except Exception as error:  # any error that the user's own code raises on import
         raise SpecError(
-            f"Cannot import {name!r}: {type(error).__name__}: {error}.", f"Does `python -c 'import {module}'` work?"
+            f"Cannot import {name!r}: {cause_of(error)}.", f"Does `python -c 'import {module}'` work?"
         ) from error
 
 

@@ -34,6 +34,20 @@ def one_line(text: object, longest: int = LONGEST_LINE) -> str:
     return cut(_CLEAN.sub(_escape, joined), longest)
 
 
+def cause_of(error: BaseException, longest: int = 300) -> str:
+    """An exception of a plugin or an engine in a message: its type and the first line of what it says.
+
+    The type is always named: the text of a `KeyError` is the key alone.
+
+    >>> cause_of(KeyError(-1))
+    'KeyError: -1'
+    >>> cause_of(ZeroDivisionError())
+    'ZeroDivisionError'
+    """
+    first = one_line(str(error).strip().partition("\n")[0], longest).rstrip(" .:")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 def lines(text: object, longest: int = LONGEST_TEXT) -> str:
     """``text`` with its line breaks and tabs, harmful characters escaped; the end is cut off where it is too long."""
     whole = str(text).replace("\r\n", "\n")

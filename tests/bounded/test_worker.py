@@ -97,6 +97,15 @@ def test_a_fault_tells_where_it_happened(worker: Worker) -> None:
     assert worker.alive
 
 
+def test_an_error_because_of_a_fault_brings_where_the_fault_happened(worker: Worker) -> None:
+    with pytest.raises(ModelError, match="ZeroDivisionError: by nought") as caught:
+        call(worker, work.convert)
+    assert "in stumble" in str(caught.value.__cause__)
+    with pytest.raises(ModelError) as caught:
+        call(worker, work.refuse)
+    assert caught.value.__cause__ is None
+
+
 def test_a_crash_is_an_error_with_the_last_words(worker: Worker) -> None:
     with pytest.raises(CompileError, match=r"The work failed: its process died of SIGSEGV; its last words: .*alas"):
         call(worker, work.die, "alas\n")

@@ -36,6 +36,13 @@ def refuse() -> None:
     raise ModelError("It is no network.", "Take another.")
 
 
+def convert() -> None:
+    try:
+        stumble()
+    except ZeroDivisionError as error:
+        raise ModelError("It cannot be converted: ZeroDivisionError: by nought.") from error
+
+
 def stumble() -> None:
     raise ZeroDivisionError("by nought")
 

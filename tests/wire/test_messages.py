@@ -48,6 +48,36 @@ def test_error_that_is_none_of_ours_becomes_a_target_error_that_names_it():
     assert "ZeroDivisionError: division by zero" in told.message
 
 
+def test_the_traceback_of_a_plugin_that_failed_travels_with_its_error():
+    def load():
+        {}["bias"]
+
+    try:
+        try:
+            load()
+        except KeyError as error:
+            raise errors.InferenceError("mine cannot load net: KeyError: 'bias'") from error
+    except errors.InferenceError as error:
+        sent = pack(failure_of(error))
+    received = error_of(unpack(sent, messages.TracedFailure))
+    assert type(received) is errors.InferenceError
+    assert "in load" in str(received.__cause__)
+    # An older host takes the same error without it.
+    assert error_of(unpack(sent, Failure)).message == received.message
+
+
+def test_an_error_that_was_raised_on_purpose_sends_no_traceback():
+    assert type(failure_of(errors.InferenceError("no"))) is Failure
+    assert error_of(failure_of(errors.InferenceError("no"))).__cause__ is None
+
+
+def test_a_traceback_that_no_header_has_room_for_is_left_out():
+    wide = errors.InferenceError("\U0001f600" * 8000, "\U0001f600" * 8000)
+    wide.__cause__ = KeyError("\U0001f600" * 8000)
+    assert len(pack(failure_of(wide))) <= 0xFFFF
+    assert type(failure_of(wide)) is Failure
+
+
 def test_subclass_of_a_plugin_is_told_as_the_class_that_both_sides_know():
     class Mine(errors.InferenceError):
         pass

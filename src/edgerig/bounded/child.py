@@ -20,7 +20,7 @@ from typing import Any
 from edgerig import child_logs
 from edgerig.bounded.channel import Channel
 from edgerig.bounded.remote import RequestUnpickler
-from edgerig.errors import EdgerigError
+from edgerig.errors import EdgerigError, ForeignTraceback, foreign_trace
 
 #: Kinds of messages to the program: the result, an `EdgerigError`, another exception, a request, a log record.
 DONE, ERROR, FAULT, QUESTION, LOG = range(5)
@@ -70,7 +70,7 @@ def _answer(request: bytes, ask: Any, log: child_logs.Sender) -> bytes:
         function, arguments = RequestUnpickler(io.BytesIO(call), ask).load()
         return pickle.dumps((DONE, function(*arguments)), protocol=5)
     except EdgerigError as error:
-        return pickle.dumps((ERROR, *flattened(error)), protocol=5)
+        return pickle.dumps((ERROR, *flattened(error), foreign_trace(error)), protocol=5)
     except MemoryError:
         return pickle.dumps((FAULT, "MemoryError", "it ran out of memory", ""), protocol=5)
     except Exception as error:
@@ -83,8 +83,12 @@ def flattened(error: EdgerigError) -> tuple[str, str, dict[str, Any]]:
     return type(error).__module__, type(error).__qualname__, vars(error)
 
 
-def revived(module: str, name: str, attributes: dict[str, Any]) -> EdgerigError:
-    """The error from `flattened`; a plain `EdgerigError` where its class is not one of edgerig's."""
+def revived(module: str, name: str, attributes: dict[str, Any], trace: str | None = None) -> EdgerigError:
+    """The error from `flattened`; a plain `EdgerigError` where its class is not one of edgerig's.
+
+    Args:
+        trace: The traceback in the child, of an error that it did not raise on purpose.
+    """
     import edgerig.errors
 
     member = getattr(edgerig.errors, name, None) if module == "edgerig.errors" else None
@@ -92,6 +96,8 @@ def revived(module: str, name: str, attributes: dict[str, Any]) -> EdgerigError:
     error = kind.__new__(kind, attributes["message"])
     error.args = (attributes["message"],)
     vars(error).update(attributes)
+    if trace is not None:
+        error.__cause__ = ForeignTraceback(trace)
     return error
 
 

@@ -24,7 +24,7 @@ from edgerig.bounded.channel import Channel, careful_loads
 from edgerig.bounded.child import DONE, ERROR, FAULT, LOG, flattened, revived
 from edgerig.bounded.limits import MEMORY_VARIABLE, TIMEOUT_VARIABLE, Limits
 from edgerig.bounded.remote import RequestPickler
-from edgerig.errors import EdgerigError
+from edgerig.errors import EdgerigError, ForeignTraceback
 
 #: Seconds between two checks of a working child.
 TICK = 0.1
@@ -115,7 +115,7 @@ class Worker:
             raise revived(*content)
         if kind == FAULT:
             name, text, trace = content
-            raise RuntimeError(f"{name}: {text}") from RuntimeError(f"in the child process:\n{trace}")
+            raise RuntimeError(f"{name}: {text}") from ForeignTraceback(trace)
         return content[0]
 
     def close(self) -> None:

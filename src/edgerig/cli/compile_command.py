@@ -246,9 +246,14 @@ def _description(artifact: Artifact) -> Path:
 
 
 def _error(failures: list[Failure]) -> EdgerigError:
-    from edgerig.errors import CompileError
+    from edgerig.errors import CompileError, ForeignTraceback
 
     if len(failures) == 1:
-        return CompileError(failures[0].message, failures[0].hint)
-    lines = "\n".join(f"  - {failure.compiler}: {failure.message}" for failure in failures)
-    return CompileError(f"{len(failures)} compilers failed:\n{lines}", "What the others made is kept.")
+        error = CompileError(failures[0].message, failures[0].hint)
+    else:
+        lines = "\n".join(f"  - {failure.compiler}: {failure.message}" for failure in failures)
+        error = CompileError(f"{len(failures)} compilers failed:\n{lines}", "What the others made is kept.")
+    traces = [failure.trace for failure in failures if failure.trace is not None]
+    if traces:
+        error.__cause__ = ForeignTraceback("\n".join(traces))
+    return error

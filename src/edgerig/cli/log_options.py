@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from edgerig import logs
-from edgerig.errors import UsageError
+from edgerig.errors import UsageError, foreign_trace
 
 _KEY = "edgerig.log_options"
 _logger = logging.getLogger(__name__)
@@ -118,5 +118,5 @@ def log_failure(error: BaseException) -> None:
         _logger.error("%s", error.format_message(), extra=shown)
     else:
         text = " ".join(part for part in (getattr(error, "message", str(error)), getattr(error, "hint", "")) if part)
-        trace = error if not hasattr(error, "hint") else None
+        trace = error if foreign_trace(error) else None
         _logger.error("%s", text or type(error).__name__, exc_info=trace, extra=shown)

@@ -26,6 +26,7 @@ from edgerig.errors import (
 from edgerig.models.graph.types import Graph
 from edgerig.plugins import Plugin
 from edgerig.progress import Progress
+from edgerig.text import cause_of
 
 
 class ModelCompiler(Plugin, ABC):
@@ -177,8 +178,7 @@ def _compile(
     except (EdgerigError, OSError):
         raise
     except Exception as error:
-        text = (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
         raise CompileError(
-            f"Compiler {compiler.name!r} failed on {artifact.name}: {text}.",
-            "Does the network use an operator that the compiler does not know?",
+            f"Compiler {compiler.name!r} failed on {artifact.name}: {cause_of(error)}.",
+            "Does the network use an operator that the compiler does not know? `edgerig --debug` shows the line.",
         ) from error

@@ -12,7 +12,7 @@ from edgerig import plugins
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
-from edgerig.errors import CompileError, EdgerigError, IncompatibleError, UnknownNameError, UsageError
+from edgerig.errors import CompileError, EdgerigError, IncompatibleError, UnknownNameError, UsageError, foreign_trace
 from edgerig.plugins import convert_settings, describe, find
 from edgerig.progress import Progress
 
@@ -39,6 +39,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     message: str
     hint: str | None
+    #: Where an engine or a plugin raised what it should not have.
+    trace: str | None = None
 
 
 class Chains(msgspec.Struct, frozen=True):
@@ -194,4 +196,10 @@ def _changes_nothing(compiler: ModelCompiler, artifact: Artifact) -> bool:
 
 
 def _failure(compiler: ModelCompiler, error: EdgerigError) -> Failure:
-    return Failure(compiler=compiler.name, error=type(error).__name__, message=error.message, hint=error.hint)
+    return Failure(
+        compiler=compiler.name,
+        error=type(error).__name__,
+        message=error.message,
+        hint=error.hint,
+        trace=foreign_trace(error),
+    )

@@ -15,6 +15,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.errors import CompileError, EdgerigError
 from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.progress import Progress
+from edgerig.text import cause_of
 
 #: Name of the traced function; JAX puts it, as ``jit(net)/``, before the name of every operator.
 TRACE_NAME = "net"
@@ -80,7 +81,7 @@ def convert_keras(path: Path) -> bytes:
         raise
     except Exception as error:
         raise CompileError(
-            f"{path.name} cannot be converted to TFLite: {_first_line(error)}.",
+            f"{path.name} cannot be converted to TFLite: {cause_of(error)}.",
             "Does it use an operation that TFLite does not have?",
         ) from error
 
@@ -217,8 +218,3 @@ def _unlike(names: Names) -> Names:
     for name in names:
         seen.append(name if name not in seen else f"{name}_{len(seen)}")
     return tuple(seen)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300].rstrip(".")

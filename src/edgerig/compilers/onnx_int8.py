@@ -28,6 +28,7 @@ from edgerig.models.graph.scheme import FLOATS
 from edgerig.models.graph.types import Graph, Operator
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
+from edgerig.text import cause_of
 
 Described = msgspec.Meta
 
@@ -146,8 +147,7 @@ def quantize_qdq(
     except (OSError, KeyboardInterrupt):
         raise
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
-        raise CompileError(f"ONNX Runtime cannot quantize the network: {first}.") from error
+        raise CompileError(f"ONNX Runtime cannot quantize the network: {cause_of(error)}.") from error
     return (work / "quantized.onnx").read_bytes()
 
 

@@ -13,6 +13,7 @@ from edgerig.errors import CompileError, EdgerigError, MissingExtraError
 from edgerig.models.torch.archive import Archive
 from edgerig.models.torch.engine import import_torch, quiet
 from edgerig.models.torch.files import load_program
+from edgerig.text import cause_of
 
 
 def convert_torch(path: Path) -> bytes:
@@ -42,9 +43,8 @@ def convert_torch(path: Path) -> bytes:
     except EdgerigError:
         raise
     except Exception as error:
-        text = (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
         raise CompileError(
-            f"{path.name} cannot be converted to TFLite: {text}.",
+            f"{path.name} cannot be converted to TFLite: {cause_of(error)}.",
             "Does it use an operation that TFLite does not have? Compiler onnx may take it.",
         ) from error
     graph = model.subgraphs[0]

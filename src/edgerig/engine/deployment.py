@@ -19,7 +19,7 @@ from edgerig.progress import Progress
 from edgerig.rig.plan import Cell
 from edgerig.rig.types import Measure
 from edgerig.targets.base import DeviceRun, LoadReport, Session, Target
-from edgerig.text import one_line
+from edgerig.text import cause_of, one_line
 
 Array = NDArray[Any]
 Answer = TypeVar("Answer")
@@ -189,7 +189,7 @@ class Deployment:
         try:
             self.close()
         except Exception as error:
-            self.progress.log(f"{self.cell.id}: ending the session failed: {error}")
+            self.progress.log(f"{self.cell.id}: ending the session failed: {cause_of(error)}")
 
     def _open(self) -> Session:
         session = self.target.open(self.artifact, self.cell.runtime.use, self.cell.runtime.options)

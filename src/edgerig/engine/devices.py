@@ -11,6 +11,7 @@ from edgerig.progress import Progress
 from edgerig.rig.plan import Plan, part_key
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
+from edgerig.text import cause_of
 
 
 @contextlib.contextmanager
@@ -42,7 +43,7 @@ def _check(target: Target, address: str) -> MachineState:
         raise
     except Exception as error:
         raise TargetError(
-            f"{address} cannot be asked for its state: unexpected {type(error).__name__}: {error}.",
+            f"{address} cannot be asked for its state: unexpected {cause_of(error)}.",
             "Is it an agent of this version of edgerig?",
         ) from error
 
@@ -52,4 +53,4 @@ def _close(target: Target, progress: Progress) -> None:
     try:
         target.close()
     except Exception as error:
-        progress.log(f"target {target.address}: closing it failed: {error}")
+        progress.log(f"target {target.address}: closing it failed: {cause_of(error)}")

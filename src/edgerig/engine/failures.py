@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-
 from edgerig import files
 from edgerig.engine.prepare import now
 from edgerig.errors import (
@@ -15,9 +13,11 @@ from edgerig.errors import (
     ModelError,
     StorageError,
     TargetError,
+    foreign_trace,
 )
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import CellFailure
+from edgerig.text import LONGEST_TEXT, cause_of
 
 #: Errors that a run raises as such if every failed cell failed with one; otherwise it raises `InferenceError`.
 KINDS = (TargetError, InferenceError, IncompatibleError, DatasetError, ModelError, CompileError, StorageError)
@@ -44,14 +44,13 @@ class Failures:
         Raises:
             StorageError: The note cannot be written.
         """
-        expected = isinstance(error, EdgerigError)
-        message = str(error) if expected else f"Unexpected {type(error).__name__}: {error}"
+        message = str(error) if isinstance(error, EdgerigError) else f"Unexpected {cause_of(error, LONGEST_TEXT)}"
         where = f"Round {round} failed: " if round > 1 else ""
         message = where + message
         note = CellFailure(id=cell, error=type(error).__name__, message=message, time=now(), round=round)
-        if not expected:
-            text = "".join(traceback.format_exception(error))
-            files.write_text(self.bundle.cell(cell) / "traceback.txt", text)
+        trace = foreign_trace(error)
+        if trace is not None:
+            files.write_text(self.bundle.cell(cell) / "traceback.txt", trace)
         self.bundle.write_failure(note)
         self.notes.append(note)
         self._errors.append(error)
@@ -81,6 +80,9 @@ class Failures:
         message = f"{len(self.notes)} of {cells} cells could not be measured{why}:\n" + "\n".join(lines)
         error = kind(message, " ".join(hints) or None)
         error.bundle = str(self.bundle.path)
+        # For --debug and the log file: each reason once.
+        causes = list(dict(zip(self._briefs, self._errors, strict=True)).values())
+        error.__cause__ = causes[0] if len(causes) == 1 else BaseExceptionGroup("cells that failed", causes)
         return error
 
 

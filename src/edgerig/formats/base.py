@@ -17,6 +17,7 @@ from edgerig.errors import EdgerigError, ModelError
 from edgerig.formats import payload
 from edgerig.plugins import Plugin
 from edgerig.tensors import TensorSpec
+from edgerig.text import cause_of
 
 Array = NDArray[Any]
 #: Runs a network on a batch of its input, shape (n, ...), or on a list of these for several inputs, and returns each of
@@ -249,9 +250,8 @@ class Format(Plugin, ABC):
                 f"Cannot read {error.filename or path}: {error.strerror}.", "Is the path right?"
             ) from error
         except Exception as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ModelError(
-                f"{path.name} cannot be read as {self.name}: {lines[0][:300].rstrip('.')}.",
+                f"{path.name} cannot be read as {self.name}: {cause_of(error)}.",
                 "Is it complete, and of that format? Make or fetch it again.",
             ) from error
 

@@ -19,6 +19,7 @@ from edgerig.install import install_command
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin, Settings
+from edgerig.text import cause_of
 
 #: Largest number of samples of a profile.
 PROFILE_SAMPLES = 200
@@ -120,13 +121,14 @@ class Runtime(Plugin, ABC):
             raise
         except ImportError as error:
             raise InferenceError(
-                f"The engine of runtime {self.name!r} is installed but cannot be imported: {_first_line(error)}.",
+                f"The engine of runtime {self.name!r} is installed but cannot be imported: {cause_of(error)}.",
                 f"Install it again, with --force-reinstall: {install_command(*filter(None, [self.extra]))}",
             ) from error
         except Exception as error:
             raise InferenceError(
-                f"{self.name} cannot load {path.name}: {_first_line(error)}",
-                "The file may be corrupt, or use an operator that this engine lacks: try `edgerig inspect` on it.",
+                f"{self.name} cannot load {path.name}: {cause_of(error)}",
+                "The file may be corrupt, or use an operator that this engine lacks: try `edgerig inspect` on it; "
+                "`edgerig --debug` shows where it failed.",
             ) from error
         self._loaded = True
         try:
@@ -181,7 +183,7 @@ class Runtime(Plugin, ABC):
         except InferenceError:
             raise
         except Exception as error:
-            raise InferenceError(f"{self.name} failed while running: {_first_line(error)}") from error
+            raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
         return RunResult(self._join(results), times)
 
     def run_one(self, sample: Sequence[Array]) -> tuple[int, Sequence[Array]]:
@@ -208,7 +210,7 @@ class Runtime(Plugin, ABC):
         except InferenceError:
             raise
         except Exception as error:
-            raise InferenceError(f"{self.name} failed while running: {_first_line(error)}") from error
+            raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
 
     def _bind_calls(self) -> Calls:
         self._bound = self._calls()
@@ -228,7 +230,7 @@ class Runtime(Plugin, ABC):
         except InferenceError:
             raise
         except Exception as error:
-            return Unavailable(f"{self.name} failed while profiling: {_first_line(error)}")
+            return Unavailable(f"{self.name} failed while profiling: {cause_of(error)}")
 
     def memory(self) -> dict[str, Quantity]:
         """The engine's own figures of its memory in bytes, by name (``arena``, ``peak``)."""
@@ -367,8 +369,3 @@ def _unit(spec: TensorSpec) -> str:
 
 def _some(shapes: set[tuple[int, ...]]) -> str:
     return ", ".join(str(list(shape)) for shape in sorted(shapes)[:3])
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -10,7 +10,7 @@ from edgerig.wire import answers, messages
 from edgerig.wire.frame import VERSION, Frame, FrameReader, FrameWriter, Kind, Limits
 from edgerig.wire.link import Buffers, DeadlineLink, Link
 from edgerig.wire.lost import gone, no_hello
-from edgerig.wire.messages import Failure, Hello
+from edgerig.wire.messages import Hello, TracedFailure
 from edgerig.wire.protocol import Answer
 
 OK, ERROR = int(Kind.OK), int(Kind.ERROR)
@@ -173,7 +173,7 @@ class Exchange:
 
     def reported_error(self, frame: Frame) -> EdgerigError:
         """The error that the device reported in ``frame``, with its own message."""
-        failure = answers.decoded(frame.header, Failure, "ERROR", self.who)
+        failure = answers.decoded(frame.header, TracedFailure, "ERROR", self.who)
         return messages.error_of(failure, self._speaker, answer=frame.request != 0)
 
     def _nonsense(self, what: str) -> WireError:

@@ -30,6 +30,8 @@ _TENSORS = struct.Struct("<IHH")
 _SHORT_HEADER = 256
 #: Longest message and hint that an error carries over the wire, in characters.
 _TEXT = 8000
+#: Longest header of a message, in bytes: what its preamble can say.
+LONGEST_HEADER = 0xFFFF
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True):
@@ -135,6 +137,12 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
     details: tuple[Any, ...] = ()
 
 
+class TracedFailure(Failure, frozen=True, array_like=True):
+    """A `Failure` with the traceback on the device, where a plugin or an engine raised what it should not have."""
+
+    trace: str | None = None
+
+
 #: Error codes that are about the protocol or the program itself.
 INTERNAL, BUSY, BAD_FRAME, UNSUPPORTED = 1, 2, 3, 4
 #: A request is not the next one; the first detail is the sequence number that is, or 0 if HELLO must come first.
@@ -179,6 +187,16 @@ _CODE_OF = {cls: code for code, cls in sorted(CODES.items(), reverse=True) if co
 
 def failure_of(error: BaseException) -> Failure:
     """An error as a `Failure` message; an exception that is not edgerig's becomes INTERNAL."""
+    failure, trace = _failure_of(error), errors.foreign_trace(error)
+    if trace is not None:
+        # Its end names the line that raised it.
+        traced = TracedFailure(failure.code, failure.message, failure.hint, failure.details, trace[-_TEXT:])
+        if len(pack(traced)) <= LONGEST_HEADER:
+            return traced
+    return failure
+
+
+def _failure_of(error: BaseException) -> Failure:
     if not isinstance(error, EdgerigError):
         text = f"The device's program failed: {type(error).__name__}: {error}"
         return Failure(INTERNAL, text[:_TEXT], "This is a fault of edgerig or of a plugin; please report it.")
@@ -223,6 +241,14 @@ def error_of(failure: Failure, who: str = "", *, answer: bool = False) -> Edgeri
         cls = Unsupported
     elif answer and cls is errors.TargetError and failure.code != UNAUTHORIZED:
         cls = errors.AnswerError
+    error = _error_of_class(cls, failure)
+    trace = getattr(failure, "trace", None)
+    if trace is not None:
+        error.__cause__ = errors.ForeignTraceback(lines(trace, _TEXT))
+    return error
+
+
+def _error_of_class(cls: type[EdgerigError], failure: Failure) -> EdgerigError:
     error: EdgerigError
     try:
         if cls is errors.UnknownNameError:

@@ -20,6 +20,7 @@ from edgerig.measure.layer_error import LayerError
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.types import Graph
 from edgerig.progress import Progress
+from edgerig.text import cause_of
 
 #: Formats whose engines give the tensors between layers.
 FORMATS = ("tflite", "onnx")
@@ -178,8 +179,7 @@ class _AloneRuns:
             try:
                 self._runs.append((layer, _Alone(deployed, cutter, layer)))
             except Exception as error:  # an engine refuses a part of a network with errors of many classes
-                first = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
-                layer.not_alone = f"the engine does not run it alone: {first}"
+                layer.not_alone = f"the engine does not run it alone: {cause_of(error, 200)}"
 
     def run(self, theirs: Probe) -> None:
         for layer, alone in self._runs:

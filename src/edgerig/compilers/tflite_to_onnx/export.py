@@ -12,6 +12,7 @@ from edgerig.compilers.tflite_to_onnx import pointwise, shapes, spatial
 from edgerig.compilers.tflite_to_onnx.builder import Array, Builder, UnsupportedError
 from edgerig.errors import CompileError
 from edgerig.models.graph.types import Graph
+from edgerig.text import cause_of
 
 #: Old enough for every runtime in use, new enough for per-channel QDQ (13) and HardSwish (14).
 OPSET, IR_VERSION = 17, 8
@@ -184,7 +185,6 @@ def _model(builder: Builder, inputs: list[str], outputs: list[str], name: str) -
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CompileError(f"{name}: the exported ONNX model is not valid: {first}.") from error
+        raise CompileError(f"{name}: the exported ONNX model is not valid: {cause_of(error)}.") from error
     data: bytes = model.SerializeToString()
     return data

@@ -19,6 +19,7 @@ from edgerig.models.base import TrainSettings
 from edgerig.models.keras.base import KerasModel, Phase, import_keras
 from edgerig.models.keras.files import load_keras
 from edgerig.plugins import Settings
+from edgerig.text import cause_of
 
 Described = msgspec.Meta
 
@@ -138,7 +139,7 @@ class MobileNetV2(KerasModel):
             if kind != "imagenet":
                 raise
             raise SourceError(
-                f"The ImageNet weights could not be downloaded: {error}",
+                f"The ImageNet weights could not be downloaded: {cause_of(error)}.",
                 "Check the network; or give the path of a .h5 or .keras file as weights; or train without: "
                 "weights=none.",
             ) from error
@@ -179,9 +180,7 @@ def _load_features(base: Any, path: Path) -> None:
         with warnings.catch_warnings(action="ignore", category=UserWarning):
             base.load_weights(path)
     except Exception as error:
-        raise ModelError(
-            f"{path} does not hold weights for this MobileNetV2: {str(error).splitlines()[0][:300]}", hint
-        ) from error
+        raise ModelError(f"{path} does not hold weights for this MobileNetV2: {cause_of(error)}", hint) from error
     for variable in base.variables:
         if np.isnan(np.asarray(variable.value)).any():
             raise ModelError(f"{path} does not hold weights for this MobileNetV2: {variable.path} is missing.", hint)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgerig.errors import MissingExtraError, ModelError
+from edgerig.text import cause_of
 
 Config = dict[str, Any]
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -65,7 +66,7 @@ def legacy_config(data: bytes, name: str) -> Config:
             content, version = file.attrs.get("model_config"), file.attrs.get("keras_version", b"2")
             weights = "layer_names" in file.attrs
     except Exception as error:
-        raise ModelError(f"{name} is no sound HDF5 file: {_first_line(error)}.", "Was it copied whole?") from error
+        raise ModelError(f"{name} is no sound HDF5 file: {cause_of(error)}.", "Was it copied whole?") from error
     if content is None:
         what = "weights, but not the network that they belong to" if weights else "no Keras model"
         raise ModelError(f"{name} holds {what}.", "Save the whole model: model.save('x.keras').")
@@ -147,8 +148,3 @@ def _refuse_other_meanings(config: Config, where: str) -> None:
 
 def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:200].rstrip(".")

@@ -9,6 +9,7 @@ from typing import Any
 from edgerig.errors import MissingExtraError, ModelError
 from edgerig.external_data import self_contained
 from edgerig.models.graph.types import check_shape
+from edgerig.text import cause_of
 
 #: Sizes that exporters write for a free axis; any other negative size is a fault.
 FREE = -1
@@ -40,8 +41,7 @@ def load_onnx(data: bytes, path: Path) -> Any:
 
 def corrupt(path: Path, error: Exception) -> ModelError:
     """The error for a file that the onnx package cannot read."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = lines[0][:200]
+    text = cause_of(error, 200)
     if "No Op registered for" in text or "No opset import for" in text:
         return ModelError(
             f"{path.name} has an operator that is not known: {text}",

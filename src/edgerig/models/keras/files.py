@@ -15,6 +15,7 @@ from edgerig.errors import EdgerigError, ModelError
 from edgerig.models.graph.keras_legacy import is_hdf5
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.hdf5 import load_hdf5
+from edgerig.text import cause_of
 
 
 def load_keras(path: Path) -> Any:
@@ -39,7 +40,7 @@ def load_keras(path: Path) -> Any:
             hint = "It holds a Lambda layer, which is code. Replace it by a layer of Keras and save the model again."
         else:
             hint = "Is it complete, and saved by Keras 3 as .keras?"
-        raise ModelError(f"{path.name} is not a model that Keras can read: {_first_line(error)}", hint) from error
+        raise ModelError(f"{path.name} is not a model that Keras can read: {cause_of(error)}", hint) from error
 
 
 def save_keras(model: Any, path: Path) -> None:
@@ -80,8 +81,3 @@ def tensor_specs(model: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, 
 
 def _spec(tensor: Any, name: str) -> TensorSpec:
     return TensorSpec(name, (1, *(int(size) for size in tensor.shape[1:])), str(tensor.dtype))
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

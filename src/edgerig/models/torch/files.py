@@ -10,6 +10,7 @@ from edgerig import files
 from edgerig.errors import EdgerigError, ModelError
 from edgerig.models.torch.archive import HINT, Archive
 from edgerig.models.torch.engine import import_torch, quiet
+from edgerig.text import cause_of
 
 #: Operator set of exported ONNX files.
 OPSET = 18
@@ -27,7 +28,7 @@ def program_of(network: Any, shape: tuple[int, ...]) -> Any:
             return torch.export.export(network.eval(), (torch.zeros(shape),))
     except Exception as error:
         raise ModelError(
-            f"torch.export cannot follow the network for an input of {list(shape)}: {_first_line(error)}.",
+            f"torch.export cannot follow the network for an input of {list(shape)}: {cause_of(error)}.",
             "Does its `forward` branch on values, or expect another shape?",
         ) from error
 
@@ -68,7 +69,7 @@ def load_program(path: Path) -> Any:
     except EdgerigError:
         raise
     except Exception as error:
-        raise ModelError(f"{path.name} is not a program that PyTorch can read: {_first_line(error)}.", HINT) from error
+        raise ModelError(f"{path.name} is not a program that PyTorch can read: {cause_of(error)}.", HINT) from error
 
 
 def onnx_of(path: Path) -> bytes:
@@ -99,8 +100,3 @@ def onnx_of(path: Path) -> bytes:
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300].rstrip(".")

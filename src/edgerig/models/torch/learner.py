@@ -19,6 +19,7 @@ from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.learner import Array, State
 from edgerig.models.training.objectives import REAL, check_values
 from edgerig.models.training.phase import Phase
+from edgerig.text import cause_of
 
 #: What Adam keeps of each parameter, with the number of its steps.
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -79,7 +80,7 @@ class TorchLearner:
         except RuntimeError as error:
             rate = self.optimizer.param_groups[0]["lr"]
             raise ModelError(
-                f"PyTorch cannot take a step of the learning rate {rate:g}: {str(error).splitlines()[0]}.",
+                f"PyTorch cannot take a step of the learning rate {rate:g}: {cause_of(error)}.",
                 f"Try a learning rate below {rate:g}.",
             ) from error
         return loss.detach(), metric
