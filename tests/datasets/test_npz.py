@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from edgerig import files
 from edgerig.datasets.base import Dataset
-from edgerig.datasets.npz import Npz, NpzSettings, read_npz
+from edgerig.datasets.npz import Npz, NpzSettings
+from edgerig.datasets.npz_file import read_npz
 from edgerig.errors import DatasetError, SourceError
 from edgerig.plugins import make
 from edgerig.progress import Progress
@@ -203,3 +204,79 @@ def test_splits_that_one_scale_cannot_fit_are_refused(tmp_path: Path, train: str
     np.savez(tmp_path / "d.npz", x_train=x.astype(train), y_train=y, x_test=x.astype(test), y_test=y)
     with pytest.raises(DatasetError, match=f"samples of test are {test}, those of train {train}"):
         Npz(NpzSettings(file=str(tmp_path / "d.npz"))).prepare()
+
+
+def several(**changes: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    values = {
+        "x_picture": rng.integers(0, 256, (30, 4, 4, 3), np.uint8),
+        "x_age": rng.normal(size=30).astype(np.float64),
+        "x_ids": rng.integers(0, 2**40, (30, 5)),
+        "y": np.arange(30) % 2,
+    }
+    return values | changes
+
+
+class TestSeveralInputs(DatasetContract):
+    @pytest.fixture
+    def dataset(self, tmp_path: Path) -> Npz:
+        return npz(save(tmp_path, **several()), mean=(0.5,), std=(0.5,))
+
+
+def test_several_inputs_by_name_whole_and_in_splits(tmp_path: Path) -> None:
+    values = several()
+    split = {f"{name}_{part}": array for name, array in values.items() for part in ("train", "test")}
+    for folder in ("whole", "split"):
+        (tmp_path / folder).mkdir()
+    whole, parts = npz(save(tmp_path / "whole", **values)), npz(save(tmp_path / "split", **split))
+    for dataset, count in ((whole, 6), (parts, 30)):
+        samples = dataset.split("test")
+        assert (samples.names, len(samples)) == (("picture", "age", "ids"), count)
+    inputs = parts.split("test").named_inputs(slice(None), parts.preprocessing)
+    np.testing.assert_array_equal(inputs["picture"], values["x_picture"].astype(np.float32) * np.float32(1 / 255))
+    np.testing.assert_array_equal(inputs["age"], values["x_age"].astype(np.float32))
+    np.testing.assert_array_equal(inputs["ids"], values["x_ids"])
+    assert inputs["ids"].dtype == np.int64
+    np.testing.assert_array_equal(parts.split("test").raw(3), values["x_picture"][3])
+
+
+def test_a_validation_split_beside_a_whole_of_several_inputs(tmp_path: Path) -> None:
+    values = several()
+    dataset = npz(save(tmp_path, **values, **{f"{name}_validation": array[:8] for name, array in values.items()}))
+    assert [len(dataset.split(name)) for name in ("train", "validation", "test")] == [24, 8, 6]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_age": np.zeros(29)}, "inputs differ in length: x_picture 30, x_age 29, x_ids 30"),
+        ({"y": np.arange(29) % 2}, "x has 30 samples, y has 29 labels"),
+        ({"x_age": np.array(["a"] * 30)}, "x_age is str"),
+        ({"y": np.zeros((30, 4, 4), np.int64)}, "masks, which go with one input"),
+        ({"x_train": np.zeros((3, 2))}, "holds both y and x_train"),
+    ],
+)
+def test_several_inputs_that_cannot_be_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        npz(save(tmp_path, **several(**changes))).prepare()
+
+
+def test_several_inputs_lack_one_in_a_split(tmp_path: Path) -> None:
+    values = {f"{name}_{part}": array for name, array in several().items() for part in ("train", "test")}
+    del values["x_age_test"]
+    with pytest.raises(DatasetError, match="lacks x_age_test"):
+        npz(save(tmp_path, **values)).prepare()
+
+
+def test_a_scale_without_pictures_is_refused(tmp_path: Path) -> None:
+    values = several()
+    del values["x_picture"]
+    path = save(tmp_path, **values)
+    npz(path).prepare()
+    with pytest.raises(DatasetError, match="none of them pictures"):
+        npz(path, scale=2.0).prepare()
+
+
+def test_an_array_x_is_the_only_input_whatever_else_is_called_so(tmp_path: Path) -> None:
+    samples = npz(save(tmp_path, x=np.zeros((30, 2)), x_raw=np.zeros((30, 3)), y=np.arange(30) % 2)).split("test")
+    assert samples.names == ()

@@ -8,8 +8,11 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from msgspec import UNSET
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 import edgerig
 from edgerig.agent.server import Address, Agent
@@ -20,6 +23,7 @@ from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import CellResult
 from edgerig.tasks.judgement import Agreement
+from edgerig.testing.networks.onnx_networks import colour_images
 from edgerig.testing.networks.several_ends import (
     SCALES,
     integers_onnx,
@@ -157,3 +161,61 @@ def test_an_input_that_is_missing_or_does_not_fit_is_told_before_the_device(
     with pytest.raises(IncompatibleError, match=message):
         run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["litert"])
     assert not (tmp_path / "out").exists()
+
+
+def labelled(path: Path, **arrays: NDArray[Any]) -> dict[str, Any]:
+    """A dataset of these arrays, test and training alike."""
+    np.savez(path, **{f"{name}_{part}": array for name, array in arrays.items() for part in ("train", "test")})
+    return {"use": "npz", "file": str(path)}
+
+
+def test_a_dataset_gives_each_input_by_its_name_and_the_named_output_is_judged(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(60, 8)).astype(np.float32), rng.normal(size=(60, 6)).astype(np.float32)
+    answers = two_in_three_out(left, right)[1].argmax(axis=1)
+    labels = np.where(np.arange(60) % 4 == 0, np.arange(60) % 3, answers)
+    dataset = labelled(tmp_path / "d.npz", x_right=right, x_left=left, y=labels)
+    model = {"file": str(two_in_three_out_tflite(tmp_path / "net.tflite")), "output": "second"}
+    cell = run(model, dataset, tmp_path / "out", runtimes=["litert"])
+    assert cell.quality.metrics[0].value == pytest.approx((labels == answers).mean())
+    assert (cell.quality.output, cell.quality.others) == ("second", ("first", "third"))
+    with pytest.raises(IncompatibleError, match=r"has 3 outputs \(first, second, third\), and task 'classification'"):
+        run({"file": model["file"]}, dataset, tmp_path / "unnamed", runtimes=["litert"])
+    missing = labelled(tmp_path / "m.npz", x_left=left, x_wrong=right, y=labels)
+    with pytest.raises(IncompatibleError, match="nothing is there for 'right'"):
+        run(model, missing, tmp_path / "missing", runtimes=["litert"])
+
+
+def brightest_onnx(path: Path, size: tuple[int, int] = (5, 7)) -> Path:
+    """Which of three channels is the brightest, of ``image`` (1, 3, *size), with ``bonus`` (1, 3) added to each."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("Add", ["flat", "bonus"], ["scores"]),
+    ]
+    ends = {"image": [1, 3, *size], "bonus": [1, 3], "scores": [1, 3]}
+    image, bonus, scores = (helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in ends.items())
+    graph = helper.make_graph(nodes, "brightest", [image, bonus], [scores])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("layout", [None, "nchw"])
+def test_of_several_inputs_the_image_is_turned_to_channels_first(layout: str | None, tmp_path: Path) -> None:
+    images, _ = colour_images(30, (5, 7))
+    bonus = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
+    labels = (images.mean(axis=(1, 2)) / 255 + bonus).argmax(axis=1)
+    dataset = labelled(tmp_path / "d.npz", x_image=images, x_bonus=bonus, y=labels)
+    model = {"file": str(brightest_onnx(tmp_path / "net.onnx")), **({"layout": layout} if layout else {})}
+    cell = run(model, dataset, tmp_path / "out", runtimes=["onnxruntime"])
+    assert cell.quality.metrics[0].value == 1.0
+    assert [spec.layout for spec in cell.artifact.inputs] == ["nchw", UNSET]
+
+
+def test_a_layout_that_would_fit_both_ways_is_asked_for_beside_another_input(tmp_path: Path) -> None:
+    images, _ = colour_images(30, (3, 3))
+    bonus = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
+    dataset = labelled(tmp_path / "d.npz", x_image=images, x_bonus=bonus, y=np.arange(30) % 3)
+    net = brightest_onnx(tmp_path / "net.onnx", (3, 3))
+    with pytest.raises(IncompatibleError, match=r"'image' takes .*both channels last and channels first"):
+        run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["onnxruntime"])

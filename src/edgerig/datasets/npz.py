@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -17,6 +14,8 @@ from edgerig import plugins
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset, SplitName
 from edgerig.datasets.masks import USUAL_IGNORE, MaskedSamples, check_classes, read_masks
+from edgerig.datasets.named_samples import PICTURE_AXES, NamedArraySamples
+from edgerig.datasets.npz_file import Names, read_npz
 from edgerig.datasets.real_targets import checked_targets, variables_of
 from edgerig.datasets.samples import ArraySamples
 from edgerig.datasets.sources import fetch
@@ -26,24 +25,12 @@ from edgerig.progress import Progress
 from edgerig.tasks.samples import TargetVariable
 
 Array = NDArray[Any]
+NpzSamples = ArraySamples | NamedArraySamples
 
-FORM = "It holds x_train, y_train, x_test and y_test (and perhaps x_validation, y_validation), or x and y to be split."
-SHARED = ("classes",)
 #: Names of the labels 0 and 1 where the task is to find what is anomalous.
 ANOMALY_CLASSES = ("normal", "anomalous")
 #: Axes of masks, and of grey images: (n, H, W).
 MASK_AXES = 3
-#: The errors of numpy and zipfile on damaged files.
-_DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
@@ -77,7 +64,7 @@ class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
 
 
 class Npz(Dataset):
-    """Arrays in an npz file. Grey images (n, H, W) of dtype uint8 get a channel axis.
+    """Arrays in an npz file, of one input or of several by name. Images (n, H, W) of dtype uint8 get a channel axis.
 
     Labels (n, H, W) are masks: class maps of the images, for segmentation. With task ``regression`` they are real.
     """
@@ -111,16 +98,14 @@ class Npz(Dataset):
 
     def _prepare(self, progress: Progress) -> None:
         path = fetch(self.settings.file, self.settings.sha256, progress)
-        arrays = read_npz(path)
-        parts = self._parts(arrays, path)
-        self._uint8 = parts["train"].array.dtype == np.uint8
-        _refuse_other_types(parts, path)
-        shapes = {split: samples.array.shape[1:] for split, samples in parts.items()}
-        for split, shape in shapes.items():
-            if shape != shapes["train"]:
-                raise DatasetError(
-                    f"{path}: samples of {split} have the shape {list(shape)}, those of train {list(shapes['train'])}."
-                )
+        names, arrays = read_npz(path)
+        parts = self._parts(names, arrays, path)
+        self._uint8 = any(_is_scaled(values, name) for name, values in inputs_in(parts["train"]).items())
+        if names.inputs != ("",) and not self._uint8:
+            self._refuse_scale(path)
+        for name in names.inputs:
+            inputs = {split: inputs_in(samples)[name] for split, samples in parts.items()}
+            _refuse_other_types(inputs, name, path)
         if self.task == "regression":
             self._targets = self._target_variables(parts, path)
         else:
@@ -132,37 +117,51 @@ class Npz(Dataset):
         if self.task == Dataset.task and isinstance(parts["test"], MaskedSamples):
             self.task = "segmentation"
         for split, samples in parts.items():
-            _tell_not_finite(samples.array, f"{path}, {split}", progress)
+            for name, values in inputs_in(samples).items():
+                _tell_not_finite(values, f"{path}, {split}{name and f', {name}'}", progress)
         self._splits = parts
 
-    def _split(self, name: SplitName) -> ArraySamples:
+    def _split(self, name: SplitName) -> NpzSamples:
         return self._splits[name]
 
-    def _parts(self, arrays: dict[str, Array], path: Path) -> dict[SplitName, ArraySamples]:
-        test_share, validation_share = self.settings.test, self.settings.validation
-        parts: dict[SplitName, ArraySamples] = {}
-        if "x" in arrays:
-            train, test = _cut(self._samples(arrays, "", path), test_share)
+    def _refuse_scale(self, path: Path) -> None:
+        settings = self.settings
+        if (settings.scale, settings.mean, settings.std) != (None, (0.0,), (1.0,)):
+            raise DatasetError(
+                f"{path} holds several inputs, none of them pictures of uint8, which scale, mean and std are for.",
+                "Leave them out, and save the values as the network takes them.",
+            )
+
+    def _parts(self, names: Names, arrays: dict[str, Array], path: Path) -> dict[SplitName, NpzSamples]:
+        whole: dict[str, NpzSamples] = {part: self._samples(names, arrays, part, path) for part in names.parts}
+        train, test = (whole["_train"], whole["_test"]) if "_train" in whole else _cut(whole[""], self.settings.test)
+        if "_validation" in whole:
+            validation = whole["_validation"]
         else:
-            train, test = self._samples(arrays, "_train", path), self._samples(arrays, "_test", path)
-        if "x_validation" in arrays:
-            validation = self._samples(arrays, "_validation", path)
-        else:
-            train, validation = _cut(train, validation_share)
+            train, validation = _cut(train, self.settings.validation)
         if len({type(part) for part in (train, validation, test)}) > 1:
             raise DatasetError(f"{path} holds masks for some splits and labels for others.", "Save one kind.")
-        parts["train"], parts["validation"], parts["test"] = train, validation, test
-        return parts
+        return {"train": train, "validation": validation, "test": test}
 
-    def _samples(self, arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
+    def _samples(self, names: Names, arrays: dict[str, Array], part: str, path: Path) -> NpzSamples:
+        inputs = _inputs(names, arrays, part, path)
+        count, y, where = len(next(iter(inputs.values()))), arrays[f"y{part}"], f"{path}: y{part}"
+        if self.task != "regression" and y.ndim == MASK_AXES:
+            if len(inputs) > 1 or "" not in inputs:
+                raise DatasetError(
+                    f"{where} holds masks, which go with one input: x{part}.", "Save one array of images."
+                )
+            return MaskedSamples(inputs[""], read_masks(inputs[""], y, self.settings.ignore, f"{path}, y{part}"))
+        labels = targets = None
         if self.task == "regression":
-            x = _inputs(arrays, part, path)
-            return ArraySamples(x, None, checked_targets(arrays[f"y{part}"], f"{path}: y{part}", len(x)))
-        if arrays[f"y{part}"].ndim == MASK_AXES:
-            return _masked(arrays, part, path, self.settings.ignore)
-        return _samples(arrays, part, path)
+            targets = checked_targets(y, where, count)
+        else:
+            labels = _labels(y, count, part, path)
+        if names.inputs == ("",):
+            return ArraySamples(inputs[""], labels, targets)
+        return NamedArraySamples(inputs, labels, targets)
 
-    def _target_variables(self, parts: dict[SplitName, ArraySamples], path: Path) -> tuple[TargetVariable, ...]:
+    def _target_variables(self, parts: dict[SplitName, NpzSamples], path: Path) -> tuple[TargetVariable, ...]:
         counts = {split: _target_count(samples) for split, samples in parts.items()}
         for split, count in counts.items():
             if count != counts["train"]:
@@ -171,9 +170,7 @@ class Npz(Dataset):
                 )
         return variables_of(counts["train"], self.settings.targets, self.settings.units, str(path))
 
-    def _class_names(
-        self, arrays: dict[str, Array], parts: dict[SplitName, ArraySamples], path: Path
-    ) -> tuple[str, ...]:
+    def _class_names(self, arrays: dict[str, Array], parts: dict[SplitName, NpzSamples], path: Path) -> tuple[str, ...]:
         count = 1 + max(int(_classes_of(samples).max(initial=-1)) for samples in parts.values())
         names = self.settings.classes or tuple(str(name) for name in arrays.get("classes", ()))
         if self.task == "anomaly" and not names:
@@ -186,61 +183,18 @@ class Npz(Dataset):
         return names or tuple(str(index) for index in range(count))
 
 
-def read_npz(path: Path) -> dict[str, Array]:
-    """The arrays of an npz file that this dataset knows; those of other names are not read.
-
-    Raises:
-        DatasetError: It is no npz file, or truncated, or contains pickled objects, which could run any code.
-    """
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise DatasetError(f"{path} holds a single array.", f"Save an npz file with np.savez. {FORM}")
-        with archive:
-            _refuse_wrong_names(archive.files, path)
-            return {name: _read(archive, name, path) for name in archive.files if name in _known()}
-    except _DAMAGED as error:
-        # A damaged offset makes a seek fail with EINVAL: the file is at fault, not the disk.
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise DatasetError(
-                f"Cannot read {path}: {error.strerror}.", "Is the path right, and may you read it?"
-            ) from error
-        # numpy's own message advises allow_pickle=True, which would run any code in the file.
-        why = "" if "pickle" in str(error) else f": {error}"
-        raise DatasetError(f"{path} is no npz file, or is truncated{why}.", "Make or fetch it again.") from error
+def inputs_in(samples: NpzSamples) -> dict[str, Array]:
+    """The inputs of samples by name; a single one has the name ``""``."""
+    return samples.arrays if isinstance(samples, NamedArraySamples) else {"": samples.array}
 
 
-def _read(archive: Any, name: str, path: Path) -> Array:
-    try:
-        return np.asarray(archive[name])
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise DatasetError(
-                f"{path}: {name} holds pickled objects, which edgerig does not load because they could run any code.",
-                "Save numbers: np.asarray(values, dtype=...) fails where rows differ in length.",
-            ) from error
-        raise
+def _is_scaled(values: Array, name: str) -> bool:
+    """Whether an input is scaled by 1/255 where no scale is given; of several, pictures alone are preprocessed."""
+    return values.dtype == np.uint8 and (not name or values.ndim == 1 + PICTURE_AXES)
 
 
-def _known() -> set[str]:
-    return {f"{axis}{part}" for axis in "xy" for part in ("", "_train", "_validation", "_test")} | set(SHARED)
-
-
-def _refuse_wrong_names(names: list[str], path: Path) -> None:
-    whole, split = {"x", "y"} & set(names), {"x_train", "y_train", "x_test", "y_test"} & set(names)
-    if whole and split:
-        raise DatasetError(f"{path} holds both {min(whole)} and {min(split)}.", FORM)
-    needed = ["x", "y"] if whole else ["x_train", "y_train", "x_test", "y_test"]
-    if "x_validation" in names or "y_validation" in names:
-        needed += ["x_validation", "y_validation"]
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise DatasetError(f"{path} lacks {', '.join(missing)}; it holds {', '.join(names) or 'nothing'}.", FORM)
-
-
-def _samples(arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
-    """Checked samples and labels from ``x<part>`` and ``y<part>``."""
-    x, y = _inputs(arrays, part, path), arrays[f"y{part}"]
+def _labels(y: Array, count: int, part: str, path: Path) -> NDArray[np.int64]:
+    """Checked labels of ``count`` samples from ``y<part>``."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or y.dtype.kind not in "iu":
@@ -249,61 +203,73 @@ def _samples(arrays: dict[str, Array], part: str, path: Path) -> ArraySamples:
             "Save class indices: one-hot labels with y.argmax(axis=1), others with y.astype('int64'). Real values to "
             "predict are read with --task regression; in a rig file, 'task: regression'.",
         )
-    if len(x) != len(y):
-        raise DatasetError(f"{path}: x{part} has {len(x)} samples, y{part} has {len(y)} labels.")
+    if count != len(y):
+        raise DatasetError(f"{path}: x{part} has {count} samples, y{part} has {len(y)} labels.")
     if y.min() < 0 or y.max() > 1_000_000:
         raise DatasetError(f"{path}: y{part} holds {y.min()} to {y.max()}; labels count classes from 0.")
-    return ArraySamples(x, y.astype(np.int64))
+    return y.astype(np.int64)
 
 
-def _masked(arrays: dict[str, Array], part: str, path: Path, ignore: int | None) -> MaskedSamples:
-    """Checked images and masks from ``x<part>`` and ``y<part>``."""
-    x = _inputs(arrays, part, path)
-    return MaskedSamples(x, read_masks(x, arrays[f"y{part}"], ignore, f"{path}, y{part}"))
-
-
-def _inputs(arrays: dict[str, Array], part: str, path: Path) -> Array:
-    x = arrays[f"x{part}"]
-    if x.ndim < 2 or x.dtype.kind not in "fiub" or x.size == 0:
+def _inputs(names: Names, arrays: dict[str, Array], part: str, path: Path) -> dict[str, Array]:
+    """Checked inputs of a part, by name."""
+    inputs: dict[str, Array] = {}
+    fewest = 1 if names.inputs != ("",) else 2
+    sources = names.inputs_of(part)
+    for name, source in sources.items():
+        x = arrays[source]
+        if x.ndim < fewest or x.dtype.kind not in "fiub" or x.size == 0:
+            raise DatasetError(
+                f"{path}: {source} is {x.dtype.name} of shape {list(x.shape)}; it must be numbers of shape (n, ...)."
+            )
+        inputs[name] = x[..., None] if x.dtype == np.uint8 and x.ndim == MASK_AXES else x
+    lengths = {sources[name]: len(x) for name, x in inputs.items()}
+    if len(set(lengths.values())) > 1:
         raise DatasetError(
-            f"{path}: x{part} is {x.dtype.name} of shape {list(x.shape)}; it must be numbers of shape (n, ...)."
+            f"{path}: the inputs differ in length: {', '.join(f'{source} {n}' for source, n in lengths.items())}.",
+            "Give each sample one entry in each array.",
         )
-    return x[..., None] if x.dtype == np.uint8 and x.ndim == MASK_AXES else x
+    return inputs
 
 
-def _classes_of(samples: ArraySamples) -> NDArray[Any]:
+def _classes_of(samples: NpzSamples) -> NDArray[Any]:
     return samples.masks if isinstance(samples, MaskedSamples) else samples.labels
 
 
-def _check_classes(samples: ArraySamples, classes: tuple[str, ...], split: str, path: Path) -> None:
+def _check_classes(samples: NpzSamples, classes: tuple[str, ...], split: str, path: Path) -> None:
     if isinstance(samples, MaskedSamples):
         check_classes(samples.masks, classes, f"{path}, {split}", all_there=split != "validation")
     elif split != "validation":
         _refuse_empty_class(samples, classes, split, path)
 
 
-def _target_count(samples: ArraySamples) -> int:
+def _target_count(samples: NpzSamples) -> int:
     return 0 if samples.targets is None else samples.targets.shape[1]
 
 
-def _cut(samples: ArraySamples, share: float) -> tuple[ArraySamples, ArraySamples]:
+def _cut(samples: NpzSamples, share: float) -> tuple[NpzSamples, NpzSamples]:
     first, second = stratified_split(samples.labels, share, seed=0)
     return samples.take(first), samples.take(second)
 
 
-def _refuse_other_types(parts: Mapping[SplitName, ArraySamples], path: Path) -> None:
-    """All splits share one preprocessing, which would be wrong for pixels in one and numbers from 0 to 1 in another."""
-    first = parts["train"].array.dtype
-    for split, samples in parts.items():
-        dtype = samples.array.dtype
-        if (dtype.kind == "f") != (first.kind == "f") or (dtype == np.uint8) != (first == np.uint8):
+def _refuse_other_types(inputs: Mapping[SplitName, Array], name: str, path: Path) -> None:
+    """An input has one shape in all splits, and one preprocessing, which would be wrong for pixels in one and numbers
+    from 0 to 1 in another."""
+    first, what = inputs["train"], f"samples of {name}, " if name else "samples of "
+    for split, values in inputs.items():
+        if values.shape[1:] != first.shape[1:]:
             raise DatasetError(
-                f"{path}: samples of {split} are {dtype.name}, those of train {first.name}: one scale cannot fit both.",
+                f"{path}: {what}{split} have the shape {list(values.shape[1:])}, those of train "
+                f"{list(first.shape[1:])}."
+            )
+        dtype, other = values.dtype, first.dtype
+        if (dtype.kind == "f") != (other.kind == "f") or (dtype == np.uint8) != (other == np.uint8):
+            raise DatasetError(
+                f"{path}: {what}{split} are {dtype.name}, those of train {other.name}: one scale cannot fit both.",
                 "Save all of them in one type.",
             )
 
 
-def _refuse_empty_class(samples: ArraySamples, classes: tuple[str, ...], split: str, path: Path) -> None:
+def _refuse_empty_class(samples: NpzSamples, classes: tuple[str, ...], split: str, path: Path) -> None:
     counts = np.bincount(samples.labels, minlength=len(classes))
     empty = [f"{index} ({classes[index]})" for index in np.flatnonzero(counts == 0)]
     if empty:

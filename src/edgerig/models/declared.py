@@ -10,7 +10,8 @@ import msgspec
 from edgerig import files, formats
 from edgerig.artifact import Artifact, Layout, Origin
 from edgerig.datasets.base import Dataset
-from edgerig.datasets.fitting import check_fixed, found_layout
+from edgerig.datasets.fitting import IMAGE_AXES, found_layout
+from edgerig.datasets.network_inputs import inputs_of, matched
 from edgerig.errors import DatasetError, IncompatibleError, UnknownNameError
 from edgerig.models.files import specification_of
 
@@ -33,12 +34,18 @@ def declare(artifact: Artifact, layout: Layout | None = None, output: str | None
         UnknownNameError: There is no such output.
     """
     if layout is not None:
-        if any(len(spec.shape) < LAYOUT_AXES for spec in artifact.inputs):
+        # Of several inputs a layout is of the images.
+        least = LAYOUT_AXES if len(artifact.inputs) == 1 else 1 + IMAGE_AXES
+        meant = [len(spec.shape) >= least for spec in artifact.inputs]
+        if not any(meant):
             shapes = ", ".join(str(list(spec.shape)) for spec in artifact.inputs)
             raise IncompatibleError(
                 f"{artifact.name} takes {shapes}, which has no axes that a layout could be of.", "Leave the layout out."
             )
-        inputs = tuple(msgspec.structs.replace(spec, layout=layout) for spec in artifact.inputs)
+        inputs = tuple(
+            msgspec.structs.replace(spec, layout=layout) if has_layout else spec
+            for spec, has_layout in zip(artifact.inputs, meant, strict=True)
+        )
         artifact = msgspec.structs.replace(artifact, inputs=inputs)
     if output is not None:
         index = output_index(artifact, output)
@@ -65,20 +72,25 @@ def output_index(artifact: Artifact, output: str) -> int:
 
 
 def with_found_layout(artifact: Artifact, dataset: Dataset) -> Artifact:
-    """``artifact`` with the layout that follows from the shape of the dataset's samples, where none was declared.
+    """``artifact`` with the layouts that follow from the shapes of the dataset's samples, where none was declared.
 
     Raises:
         IncompatibleError: The dataset does not fit the network, or fits it in two ways.
     """
-    if len(artifact.inputs) != 1 or dataset.task == "none":
+    if not artifact.inputs or dataset.task == "none":
         return artifact
-    (spec,) = artifact.inputs
-    check_fixed(artifact.name, spec)
-    sample = dataset.split("test").inputs(slice(0, 1), artifact.preprocessing)
-    layout = found_layout(sample.shape[1:], spec, dataset.name)
-    if layout is None:
-        return artifact
-    return msgspec.structs.replace(artifact, inputs=(msgspec.structs.replace(spec, layout=layout),))
+    network = inputs_of(artifact)
+    values = dataset.split("test").named_inputs(slice(0, 1), artifact.preprocessing)
+    sources = matched(network.names, list(values), dataset.name)
+    layouts = [
+        found_layout(values[source].shape[1:], spec, dataset.name)
+        for source, spec in zip(sources, network.specs, strict=True)
+    ]
+    inputs = tuple(
+        spec if layout is None else msgspec.structs.replace(spec, layout=layout)
+        for spec, layout in zip(artifact.inputs, layouts, strict=True)
+    )
+    return msgspec.structs.replace(artifact, inputs=inputs)
 
 
 def check_classes(artifact: Artifact, dataset: Dataset) -> str | None:

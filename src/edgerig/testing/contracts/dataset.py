@@ -67,12 +67,15 @@ class DatasetContract:
     def test_the_shape_told_beforehand_is_that_of_its_samples(self, dataset: Dataset) -> None:
         shape = dataset.sample_shape
         if shape is not None:
+            assert not dataset.split("test").names
             samples = dataset.split("test")
             assert samples.inputs(slice(0, 2), dataset.preprocessing).shape[1:] == shape
 
     def test_inputs_are_the_raw_samples_preprocessed(self, dataset: Dataset) -> None:
         for samples in _splits(dataset):
             first = np.arange(2, dtype=np.int64) % len(samples)
+            if samples.names:
+                continue
             inputs = samples.inputs(first, dataset.preprocessing)
             assert inputs.dtype == np.float32
             assert len(inputs) == 2
@@ -81,9 +84,21 @@ class DatasetContract:
 
     def test_indices_and_slices_agree(self, dataset: Dataset) -> None:
         samples = dataset.split("test")
-        by_slice = samples.inputs(slice(0, 2), dataset.preprocessing)
-        by_index = samples.inputs(np.array([1, 0]), dataset.preprocessing)
-        np.testing.assert_array_equal(by_slice, by_index[::-1])
+        by_slice = samples.named_inputs(slice(0, 2), dataset.preprocessing)
+        by_index = samples.named_inputs(np.array([1, 0]), dataset.preprocessing)
+        for name, values in by_slice.items():
+            np.testing.assert_array_equal(values, by_index[name][::-1])
+
+    def test_inputs_have_the_names_that_are_told(self, dataset: Dataset) -> None:
+        for samples in _splits(dataset):
+            inputs = samples.named_inputs(slice(0, 1), dataset.preprocessing)
+            assert tuple(inputs) == (samples.names or ("",))
+            for name, values in inputs.items():
+                assert len(values) == 1, name
+                assert values.dtype.kind in "iub" or values.dtype == np.float32, name
+            if len(samples.names) > 1:
+                with pytest.raises(DatasetError):
+                    samples.inputs(slice(0, 1), dataset.preprocessing)
 
     def test_take_keeps_order_and_labels(self, dataset: Dataset) -> None:
         samples = dataset.split("test")
