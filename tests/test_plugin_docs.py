@@ -24,7 +24,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.formats import Format
 from edgerig.models.base import ModelWrapper
-from edgerig.models.keras.base import KerasModel
+from edgerig.models.training.hooks import TrainingHooks
 from edgerig.plugins import NOUNS, Plugin
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
@@ -44,7 +44,7 @@ BASES: dict[str, tuple[type, ...]] = {
     "dataset": (Dataset, Samples),
     "metric": (Metric,),
     "task": (Task,),
-    "model": (ModelWrapper, KerasModel),
+    "model": (ModelWrapper, TrainingHooks),
     "runtime": (Runtime,),
     "runtime-protocol": (Link, WiredTarget, RuntimeProtocol),
     "target": (Target, Session),

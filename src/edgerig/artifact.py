@@ -74,7 +74,7 @@ class Artifact(msgspec.Struct, frozen=True):
 
     ``left_out`` names outputs that are no tensors of numbers, with their types: they are neither read nor compared.
     ``judged_output`` is the index in ``outputs`` of the output that is scored; ``output_named`` says whether
-    the user named it.
+    the user named it. ``format_options`` are the settings of the format's plugin with which the file is read.
     """
 
     name: str
@@ -91,11 +91,21 @@ class Artifact(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     judged_output: int = 0
     output_named: bool = False
+    format_options: dict[str, Any] = {}
 
     @property
     def untrained(self) -> bool:
         """Whether it comes from a training without an epoch, so that its answers mean nothing."""
         return any(origin.options.get(UNTRAINED) is True for origin in self.origins)
+
+    @property
+    def file_format(self) -> formats.Format:
+        """The plugin of its format, with its settings.
+
+        Raises:
+            UnknownNameError: It is not installed.
+        """
+        return formats.named(self.format, self.format_options)
 
     def read(self) -> bytes:
         """The payload, checked against its hash: the bytes of the file, or of several files in one.
@@ -104,7 +114,7 @@ class Artifact(msgspec.Struct, frozen=True):
             ModelError: A file is gone, or changed since the artifact was made.
             UnknownNameError: The plugin of its format is not installed.
         """
-        data = formats.named(self.format).payload(Path(self.path))
+        data = self.file_format.payload(Path(self.path))
         if files.sha256(data) != self.sha256:
             raise ModelError(f"{self.path} is not the file it was: its SHA-256 differs.", "Make the artifact again.")
         return data

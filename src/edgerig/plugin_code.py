@@ -75,11 +75,19 @@ def named_files(cls: type) -> dict[str, Path]:
     return entry.named if entry is not None else {}
 
 
+def sources_of(module: str) -> tuple[Path, ...]:
+    """The source files of a module of the user's, of its package, and of modules of the user's that these import;
+    empty where it is installed or not there. Nothing is imported."""
+    top = module.partition(".")[0]
+    loaded = _follow(top, [top]) if _origin(top) is not None else None
+    return tuple(sorted(map(Path, loaded.sources))) if loaded is not None else ()
+
+
 def folder_of(name: str) -> Path | None:
-    """The folder that the loaded ``package.module:Class`` was imported from; None where it is installed, edgerig's own,
-    or not loaded."""
+    """The folder that ``package.module:Class``, or a module, lies in; None where it is installed, edgerig's own, or not
+    there."""
     top = name.partition(":")[0].partition(".")[0]
-    origin = _origin(top) if top in sys.modules and top not in ("edgerig", "__main__") else None
+    origin = _origin(top) if top not in ("edgerig", "__main__") else None
     if origin is None or _installed(origin):
         return None
     return origin.parent.parent if origin.name.partition(".")[0] == "__init__" else origin.parent
@@ -137,6 +145,12 @@ def _look_at(cls: type) -> _Loaded | None:
     first = cls.__module__.partition(".")[0]
     if first != "edgerig" and _origin(first) is None:
         return None
+    return _follow(first, waiting)
+
+
+def _follow(first: str, waiting: list[str]) -> _Loaded:
+    """The sources of the modules in ``waiting``, by their top-level names, and of what they import; of installed ones
+    only those of ``first``."""
     seen = {"edgerig", *sys.stdlib_module_names} - {"__main__"}
     hashes: dict[str, str] = {}
     paths: dict[str, str] = {}

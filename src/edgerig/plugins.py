@@ -91,7 +91,7 @@ class Plugin:
     def missing(cls) -> NotInstalledError | None:
         """The error that using this plugin would raise, or None if its engine is installed."""
         for module in cls.modules:
-            if not _importable(module):
+            if not is_there(module):
                 return MissingExtraError(cls.name, cls.extra or "all", module)
         return None
 
@@ -317,8 +317,9 @@ def _import_class(name: str) -> object:
         ) from error
 
 
-def _importable(module: str) -> bool:
+def is_there(module: str) -> bool:
+    """Whether a module, as ``package.module``, can be found; of its packages the outer ones are imported."""
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):
         return False

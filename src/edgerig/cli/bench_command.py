@@ -11,6 +11,8 @@ import click
 from edgerig.cli.console import print_json
 from edgerig.cli.load_options import LOAD_OPTIONS, load_options
 from edgerig.cli.options import (
+    custom_layers,
+    custom_option,
     dataset_settings,
     find_here,
     format_option,
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 @rounds_option
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
 @format_option
+@custom_option
 @layout_option
 @shape_option
 @click.option(
@@ -135,9 +138,11 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
     from edgerig.models.files import open_artifact
     from edgerig.results.variant_names import distinct_names
 
-    artifacts = [open_artifact(model) for model in models]
+    custom = custom_layers(options.get("custom"))
+    artifacts = [open_artifact(model, options=custom) for model in models]
     shapes = parse_shapes(options["shape"], [artifact.inputs for artifact in artifacts])
-    layouts = [layout_of(artifact, options["layout"], len(models) > 1) for artifact in artifacts]
+    several = len(models) > 1
+    layouts = [layout_of(artifact, options["layout"], several) for artifact in artifacts]
     settings = parse_dataset_settings(options["dataset_option"], options["dataset_root"])
     dataset = {"use": options["dataset"], **settings}
     if dataset["use"] == "random":
@@ -149,7 +154,7 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
         dataset.setdefault("size", size)
     reference = {"reference": str(options["reference"])} if options["reference"] else {}
     parts = [
-        {"file": str(model), **reference, **ends_of(artifact, layout, options["output"], shapes, len(models) > 1)}
+        {"file": str(model), **custom, **reference, **ends_of(artifact, layout, options["output"], shapes, several)}
         for model, artifact, layout in zip(models, artifacts, layouts, strict=True)
     ]
     names = distinct_names([str(model) for model in models])
@@ -197,11 +202,16 @@ def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) ->
     return [
         {
             **({"models": names} if len(names) < len(models) else {}),
-            "runtimes": [{"use": runtime, **threads} for runtime in runtimes],
+            "runtimes": [{"use": runtime, **threads, **_custom(runtime, options)} for runtime in runtimes],
             "targets": [{"use": target, **settings} if settings else target for target in targets],
         }
         for runtimes, names, targets in _together(blocks)
     ]
+
+
+def _custom(runtime: str, options: dict[str, Any]) -> dict[str, str]:
+    """The setting ``--custom`` of the runtime that loads Keras files itself."""
+    return {"custom": options["custom"]} if runtime == "keras" and options.get("custom") else {}
 
 
 def _together(

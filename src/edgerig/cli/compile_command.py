@@ -11,6 +11,8 @@ import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json, terminal_width
 from edgerig.cli.options import (
+    custom_layers,
+    custom_option,
     dataset_settings,
     find_here,
     format_option,
@@ -58,6 +60,7 @@ C_SOURCE = "c-source"
     help="A setting of the compilers that have it, or of one of them.",
 )
 @format_option
+@custom_option
 @layout_option
 @shape_option
 @click.option("--cpu", metavar="CPU", help="Of C code: the CPU whose kernels are used, such as cortex-m7.")
@@ -81,6 +84,7 @@ def command(
     dataset_root: Path | None,
     options: tuple[str, ...],
     format_: str | None,
+    custom: str | None,
     layout: Layout | None,
     shape: tuple[str, ...],
     cpu: str | None,
@@ -121,7 +125,7 @@ def command(
     load_format(format_)
     load_plugins("compiler", targets)
     data = _dataset(dataset, dataset_option, dataset_root)
-    source = declare(open_artifact(model), layout)
+    source = declare(open_artifact(model, options=custom_layers(custom)), layout)
     shapes = parse_shapes(shape, [source.inputs])
     short = {"cpu": cpu, "optimize": optimize, "budget": budget, "name": name}
     settings = {key: value for key, value in short.items() if value is not None}

@@ -28,6 +28,11 @@ format_option = click.option(
     help="The plugin that reads MODEL, as package.module:Class, where it is not installed; also of a module in the "
     "current folder.",
 )
+custom_option = click.option(
+    "--custom",
+    metavar="MODULE",
+    help="Of Keras files: the module that defines layers that Keras does not have; also one in the current folder.",
+)
 _dataset_option = click.option("--dataset-option", multiple=True, metavar="KEY=VALUE", help="A setting of the dataset.")
 _dataset_root = click.option(
     "--dataset-root", type=click.Path(path_type=Path), help="Folder of the dataset's files, where it has one."
@@ -94,6 +99,25 @@ def find_here(*names: str) -> None:
     for name in names:
         if ":" in name and "/" not in name:
             import_beside(name, Path.cwd())
+
+
+def custom_layers(module: str | None) -> dict[str, str]:
+    """The setting of Keras files that ``--custom`` gives; its module is found in the working folder, too.
+
+    Raises:
+        SpecError: There is no such module, or another one of that name is loaded already.
+    """
+    from edgerig.errors import SpecError
+    from edgerig.plugins import import_beside, is_there
+
+    if module is None:
+        return {}
+    if not import_beside(module, Path.cwd()) and not is_there(module):
+        raise SpecError(
+            f"--custom: there is no module {module!r} here or on Python's path.",
+            "Give its name: --custom layers for a layers.py in the current folder.",
+        )
+    return {"custom": module}
 
 
 def load_format(reference: str | None) -> None:

@@ -57,12 +57,12 @@ def float_tflite(artifact: Artifact) -> bytes:
     if artifact.format != Float32.makes:
         del data
         Float32.require()
-        return convert_keras(Path(artifact.path))
+        return convert_keras(Path(artifact.path), artifact.format_options.get("custom"))
     return flatbuffer.pack(flatbuffer.unpack(data)) if buffers_outside(data) else data
 
 
-def convert_keras(path: Path) -> bytes:
-    """Float TFLite bytes of a ``.keras`` file, which is loaded in safe mode; batch 1.
+def convert_keras(path: Path, custom: str | None = None) -> bytes:
+    """Float TFLite bytes of a ``.keras`` file, which is loaded in safe mode; batch 1; ``custom``: see `load_keras`.
 
     A single input is called ``input`` and a single output ``output``; several keep the names they have in Keras.
 
@@ -72,7 +72,7 @@ def convert_keras(path: Path) -> bytes:
     """
     from edgerig.models.keras.files import load_keras
 
-    model = load_keras(path)
+    model = load_keras(path, custom)
     try:
         stablehlo, names = _to_stablehlo(model, path.name)
         data = _to_tflite(dense_as_convolution(stablehlo), *names)

@@ -82,6 +82,7 @@ def describe(
         artifact,
         name=path.stem,
         format=format.name,
+        format_options={},
         sha256=files.sha256(data),
         size=format.size(data),
         path=str(path),

@@ -29,7 +29,7 @@ def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
     for part in parts:
         with _named(part.label, len(parts) > 1):
             if part.file:
-                network = open_artifact(Path(part.file))
+                network = open_artifact(Path(part.file), options=part.options)
                 # A model whose own preprocessing resizes takes samples of any size.
                 if network.preprocessing.resize is None:
                     check_size(dataset, network)

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgerig import files, formats
+from edgerig import files
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.errors import DatasetError
@@ -137,12 +137,12 @@ def of_artifact(artifact: Artifact) -> dict[str, Any]:
     covers all of its files."""
     origins = tuple(msgspec.structs.replace(origin, seconds=None) for origin in artifact.origins)
     described: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(artifact, path="", origins=origins))
-    return {**described, "format": of_plugin(formats.named(artifact.format))}
+    return {**described, "format": of_plugin(artifact.file_format)}
 
 
-def of_format(name: str) -> list[dict[str, Any]]:
+def of_format(artifact: Artifact) -> list[dict[str, Any]]:
     """The plugins that the float predictions of a network depend on: its format, and that format's default runtime."""
-    format = formats.named(name)
+    format = artifact.file_format
     return [of_plugin(format), *([of_plugin(make("runtime", format.runtime, Runtime))] if format.runtime else [])]
 
 

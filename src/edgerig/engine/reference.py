@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig import formats
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import rows
@@ -28,7 +27,7 @@ def why_no_reference(artifact: Artifact) -> str | None:
     """Why ``artifact`` cannot serve as the float reference, or None if it can."""
     if artifact.scheme != "float32":
         return f"{artifact.name} is {artifact.scheme} itself, and the float model it came from was not given"
-    format = formats.named(artifact.format)
+    format = artifact.file_format
     if format.runtime is None and not format.predicts:
         return f"nothing is known that runs {format.name} networks on this machine"
     return None
@@ -40,7 +39,7 @@ def reference_predictions(artifact: Artifact, tests: EvaluationSamples, progress
     It is run by the default runtime of its format, or, as for Keras, by the framework that it comes from; either in a
     separate process.
     """
-    runtime = formats.named(artifact.format).runtime
+    runtime = artifact.file_format.runtime
     if runtime is not None:
         return _by_engine(artifact, runtime, tests, progress)
     what = f"Running {Path(artifact.path).name} for its float predictions"
@@ -50,7 +49,7 @@ def reference_predictions(artifact: Artifact, tests: EvaluationSamples, progress
 
 def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
     """`reference_predictions` by the network's own framework."""
-    predict = formats.named(artifact.format).predictor(Path(artifact.path))
+    predict = artifact.file_format.predictor(Path(artifact.path))
     network = inputs_of(artifact)
     fixed = network.batch
     batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, network.nbytes)))

@@ -84,7 +84,7 @@ class Stages:
 
     def _model(self, part: ModelPart) -> Artifact:
         if part.file:
-            artifact = self._own_file(Path(part.file))
+            artifact = self._own_file(Path(part.file), part.options)
             self.note(check_classes(artifact, self.dataset))
             return msgspec.structs.replace(artifact, classes=self.dataset.classes or artifact.classes)
         wrapper = make("model", part.use or "", ModelWrapper, part.options)
@@ -204,7 +204,7 @@ class Stages:
             preprocessing=artifact.preprocessing,
             judged=[artifact.judged_output, artifact.output_named],
             task=[dependencies.of_plugin(tests.task), tests.task.classes],
-            by=dependencies.of_format(artifact.format),
+            by=dependencies.of_format(artifact),
         )
 
         def build(work: Path) -> None:
@@ -254,11 +254,11 @@ class Stages:
             artifact = self._with_shapes(artifact, part)
         return with_found_layout(artifact, self.dataset)
 
-    def _own_file(self, path: Path) -> Artifact:
-        """A file of the user's: with the preprocessing that it was trained with, if its description states that,
-        else with the dataset's. Random inputs are never preprocessed.
+    def _own_file(self, path: Path, options: Mapping[str, Any] | None = None) -> Artifact:
+        """A file of the user's, read with the settings ``options`` of its format: with the preprocessing that it was
+        trained with, if its description states that, else with the dataset's. Random inputs are never preprocessed.
         """
-        artifact = open_artifact(path)
+        artifact = open_artifact(path, options=options)
         trained = bool(artifact.origins) and artifact.origins[0].tool != "file"
         if trained and self.dataset.task != "none":
             return artifact

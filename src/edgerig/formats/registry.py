@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edgerig import plugins
 from edgerig.errors import ModelError, SpecError, UnknownNameError
@@ -36,13 +38,15 @@ _OTHERS = {
 }
 
 
-def named(name: str) -> Format:
-    """The format called ``name``: registered by an installed package, or defined by a module that is loaded.
+def named(name: str, options: Mapping[str, Any] | None = None) -> Format:
+    """The format called ``name``, with the settings ``options``: registered by an installed package, or defined by a
+    module that is loaded.
 
     A name from a file or a message is only looked up: no module is imported because of it.
 
     Raises:
-        UnknownNameError: There is no format of that name. SpecError: There are two.
+        UnknownNameError: There is no format of that name, or no such setting. SpecError: There are two, or a setting
+            has a wrong value.
     """
     classes = _called(name)
     if not classes:
@@ -51,7 +55,10 @@ def named(name: str) -> Format:
     if not classes:
         known = {*plugins.names("format"), *(cls.name for cls in LOADED.values())}
         raise UnknownNameError("format", name, known)
-    return _only(classes, f"called {name!r}")
+    format = _only(classes, f"called {name!r}")
+    if not options:
+        return format
+    return type(format)(plugins.convert_settings(format.Settings, dict(options), f"format {name!r}"))
 
 
 def _called(name: str) -> list[type[Format]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,12 +17,18 @@ from edgerig.models.graph.scheme import scheme_of
 from edgerig.models.graph.types import Graph, check_shape
 
 
-def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, classes: Sequence[str] = ()) -> Artifact:
+def open_artifact(
+    path: Path,
+    *,
+    preprocessing: Preprocessing | None = None,
+    classes: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Artifact:
     """The artifact of any model file: .keras, .h5, .tflite, .onnx, or of a format that a plugin reads.
 
     If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file, that one is used;
     otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and ``classes`` override those
-    of a description.
+    of a description. ``options`` are settings of the file's format.
 
     Raises:
         ModelError: The file is missing, corrupt, or of no known format; or its description is damaged or that of
@@ -30,11 +37,15 @@ def open_artifact(path: Path, *, preprocessing: Preprocessing | None = None, cla
     """
     path = Path(path)
     format = formats.format_of(path)
+    if options:
+        format = formats.named(format.name, options)
     data = format.payload(path)
     digest = files.sha256(data)
     artifact = _described(path, format.name, digest) or _read(path, format, digest, format.size(data))
     if preprocessing is not None:
         artifact = msgspec.structs.replace(artifact, preprocessing=preprocessing)
+    if options:
+        artifact = msgspec.structs.replace(artifact, format_options=dict(options))
     if classes:
         artifact = msgspec.structs.replace(artifact, classes=tuple(classes))
     return artifact

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.bounded import isolated
+from edgerig.errors import ModelError
 from edgerig.external_data import self_contained
 from edgerig.formats import Format, Predictor, Specification
 from edgerig.models.graph.types import Graph
+from edgerig.plugin_code import sources_of
+from edgerig.plugins import Settings
 
 Array = NDArray[Any]
 
@@ -71,6 +76,15 @@ class Onnx(Format):
         return with_shapes(data, shapes, path)
 
 
+class KerasFileSettings(Settings, frozen=True, kw_only=True):
+    """How Keras files are read."""
+
+    custom: Annotated[
+        str | None,
+        msgspec.Meta(description="module, as package.module, that defines layers of the file that Keras does not have"),
+    ] = None
+
+
 class Keras(Format):
     """Keras 3's archives, and HDF5 files of Keras 2 and 3. Their layers are not the operators that run."""
 
@@ -79,6 +93,21 @@ class Keras(Format):
     suffixes = (".keras", ".h5", ".hdf5")
     compiler = "float32"
     executable = False
+    Settings = KerasFileSettings
+    settings: KerasFileSettings
+
+    def reads(self) -> tuple[Path, ...]:
+        return sources_of(self.settings.custom) if self.settings.custom else ()
+
+    def _specification(self, path: Path) -> Specification | None:
+        """Only with layers of the user's, whose shapes Keras knows and the file may not tell."""
+        if not self.settings.custom:
+            return None
+        from edgerig.models.keras.files import specification_of
+
+        what = f"Reading {path.name} with {self.settings.custom}"
+        inputs, outputs = isolated(what, ModelError, specification_of, path, self.settings.custom)
+        return Specification(inputs=inputs, outputs=outputs)
 
     def _graph(self, path: Path) -> Graph:
         from edgerig.models.graph.keras_file import read_keras
@@ -88,7 +117,7 @@ class Keras(Format):
     def _predictor(self, path: Path) -> Predictor:
         from edgerig.models.keras.files import load_keras
 
-        network = load_keras(path)
+        network = load_keras(path, self.settings.custom)
 
         def predict(batch: Array | list[Array]) -> list[Array]:
             outputs = network.predict_on_batch(batch)

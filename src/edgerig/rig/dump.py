@@ -49,7 +49,9 @@ def _plugin_folders(rig: Rig) -> list[str]:
         *(part for block in rig.matrix for part in (*block.compilers, *block.runtimes, *block.targets)),
     ]
     names = {part.use for part in parts} | {part.use or part.format or "" for part in rig.models}
-    folders = {folder_of(name) for name in names if is_class(name)}
+    settings = [*(part.options for part in parts if part.use == "keras"), *(part.options for part in rig.models)]
+    modules = {str(options["custom"]) for options in settings if options.get("custom")}
+    folders = {folder_of(name) for name in names if is_class(name)} | set(map(folder_of, modules))
     return sorted(str(folder) for folder in folders if folder is not None)
 
 

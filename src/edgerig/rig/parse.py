@@ -12,7 +12,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside, is_class
+from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside, is_class, is_there
 from edgerig.results.gate.limits import Limit, parse_limits
 from edgerig.results.variant_names import distinct_names, id_part
 from edgerig.rig.document import Document, Location
@@ -26,6 +26,8 @@ BLOCK_KEYS = ("models", "compilers", "runtimes", "targets", "samples")
 MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__struct_fields__)
 #: Settings that name a file or folder: relative ones are resolved against the rig file's folder.
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
+#: The setting that names a module of the user's: it is looked for where their classes are.
+MODULE_SETTING = "custom"
 #: The compiler entry that deploys the model's own file unchanged.
 AS_IT_IS = "none"
 #: Longest name in characters, addresses included.
@@ -161,7 +163,6 @@ class _Reader:
         said = {key: data[key] for key in Ends.__struct_fields__ if data.get(key) is not None}
         ends = self.settings(Ends, said, "model", where) or Ends()
         if file is not None:
-            self.known_keys(data, MODEL_KEYS, where)
             if train:
                 self.problem(
                     (*where, "train"), "a model file is taken as it is; only a model named by 'use' is trained"
@@ -169,12 +170,15 @@ class _Reader:
             path = self.resolve(str(file))
             if not Path(path).exists():
                 self.problem((*where, "file"), f"there is no file {path}")
+            format = self.format(data.get("format"), path, where)
+            self.file_options(data, options, path, where)
             return ModelPart(
                 file=path,
+                options=options,
                 reference=self.reference(data.get("reference"), where),
                 name=name,
                 ends=ends,
-                format=self.format(data.get("format"), path, where),
+                format=format,
             )
         if data.get("format") is not None:
             self.problem((*where, "format"), "is of a model's file; a model named by 'use' has that of its framework")
@@ -201,6 +205,31 @@ class _Reader:
         except EdgerigError as error:
             self.add((*where, "format"), error)
         return str(reference)
+
+    def file_options(self, data: dict[str, Any], options: dict[str, Any], file: str, where: Location) -> None:
+        """Check the ``options`` of a model's file, which are settings of its format."""
+        try:
+            kind = formats.format_of(Path(file)).Settings
+        except EdgerigError:
+            kind = Settings  # the plan says what the file is
+        self.known_keys(data, (*MODEL_KEYS, *kind.__struct_encode_fields__), where)
+        known = {key: value for key, value in options.items() if key in kind.__struct_encode_fields__}
+        self.settings(kind, known, "model", where)
+        self.module(options, where)
+
+    def module(self, options: dict[str, Any], where: Location) -> None:
+        """Let the module that ``custom`` names be found beside the rig file."""
+        name = options.get(MODULE_SETTING)
+        if not isinstance(name, str):
+            return
+        setting = (*where, MODULE_SETTING)
+        try:
+            if name.endswith(".py"):
+                self.problem(setting, f"{name!r} is a file; name the module, {Path(name).stem!r}")
+            elif not any(import_beside(name, folder) for folder in self.folders) and not is_there(name):
+                self.problem(setting, f"there is no module {name!r}; it lies beside the rig file, or on Python's path")
+        except EdgerigError as error:
+            self.add(setting, error)
 
     def reference(self, file: Any, where: Location) -> str | None:
         if file is None:
@@ -294,6 +323,7 @@ class _Reader:
         if not (noun == "compiler" and use == AS_IT_IS):
             try:
                 self.look_beside(use)
+                self.module(options if (noun, use) == ("runtime", "keras") else {}, where)
                 plugin = find(noun, use, base) if base else plugin_of(use)
                 self.settings(plugin.Settings, options, f"{noun} {use!r}", where)
             except EdgerigError as error:

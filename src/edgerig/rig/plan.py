@@ -225,7 +225,7 @@ def _remedy(rig: Rig) -> str:
 
 def _start(part: ModelPart) -> tuple[str, str]:
     """The format and the scheme of a model before any compiler."""
-    return format_of_model(part).name, _scheme_of_file(Path(part.file)) if part.file else "float32"
+    return format_of_model(part).name, _scheme_of_file(part) if part.file else "float32"
 
 
 def _chain(start: str, scheme: str, compiler: Part) -> tuple[tuple[Part, ...], str, str]:
@@ -249,10 +249,10 @@ def _chain(start: str, scheme: str, compiler: Part) -> tuple[tuple[Part, ...], s
     return tuple(parts), format_, scheme
 
 
-def _scheme_of_file(path: Path) -> str:
+def _scheme_of_file(part: ModelPart) -> str:
     from edgerig.models.files import open_artifact
 
-    return open_artifact(path).scheme
+    return open_artifact(Path(part.file or ""), options=part.options).scheme
 
 
 def _variant(model: str, compiler: Part, several: bool) -> str:

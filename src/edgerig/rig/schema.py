@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edgerig.models.base import TrainSettings
+from edgerig.models.formats import KerasFileSettings
 from edgerig.plugins import Plugin, Settings, find, names
 from edgerig.results.gate.limits import METRICS
 from edgerig.rig.types import Ends, Measure
@@ -127,6 +128,7 @@ def _model() -> dict[str, Any]:
                 "description": "the plugin that reads the file, as package.module:Class, where it is not installed",
             },
             **common,
+            **_settings(KerasFileSettings)["properties"],
         },
     }
     options: list[dict[str, Any]] = [{"type": "string"}, own]

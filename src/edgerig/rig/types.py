@@ -86,6 +86,7 @@ class Ends(Settings, frozen=True, kw_only=True):
 class ModelPart(msgspec.Struct, frozen=True):
     """Either a registered model (``use``) that is trained, or a file that the user brings.
 
+    ``options`` are the settings of the registered model, or of the file's format.
     ``reference`` is the float model file that predictions are compared with; by default the model itself. ``name`` is
     the base name of its variants, if the user gave one or the file's own name is not unique. ``format`` is the plugin
     that reads the file, where it is not installed.

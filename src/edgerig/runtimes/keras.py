@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import numpy as np
 
-from edgerig.errors import InferenceError, ModelError
+from edgerig.errors import InferenceError, ModelError, SpecError
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras, tensor_specs
-from edgerig.runtimes.base import Array, Calls, Runtime
+from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 from edgerig.tensors import TensorSpec
+
+
+class KerasSettings(RuntimeSettings, frozen=True, kw_only=True):
+    """Settings of ``keras``."""
+
+    custom: Annotated[
+        str | None,
+        msgspec.Meta(description="module, as package.module, that defines layers of the file that Keras does not have"),
+    ] = None
 
 
 class Keras(Runtime):
@@ -24,6 +34,8 @@ class Keras(Runtime):
     extra = "train"
     modules = ("keras", "jax")
     formats: ClassVar[frozenset[str]] = frozenset({"keras"})
+    Settings = KerasSettings
+    settings: KerasSettings
     invoke_method = "the compiled call, waited for, on as many threads as XLA takes; inputs and outputs copied outside"
 
     @classmethod
@@ -38,8 +50,8 @@ class Keras(Runtime):
         import jax
 
         try:
-            model = load_keras(path)
-        except ModelError as error:
+            model = load_keras(path, self.settings.custom)
+        except (ModelError, SpecError) as error:
             raise InferenceError(error.message, error.hint) from error
         if not getattr(model, "inputs", None):
             raise InferenceError(f"{path.name} does not tell what its inputs are.", "Build it with keras.Input layers.")

@@ -13,26 +13,34 @@ from edgerig import files
 from edgerig.artifact import TensorSpec
 from edgerig.errors import EdgerigError, ModelError
 from edgerig.models.graph.keras_legacy import is_hdf5
+from edgerig.models.keras.custom import check_known, custom_objects
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.hdf5 import load_hdf5
 from edgerig.text import cause_of
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, custom: str | None = None) -> Any:
     """The Keras model in a ``.keras`` or ``.h5`` file, uncompiled. Code within the file is never run.
 
+    Args:
+        path: The file.
+        custom: The module that defines layers and functions of the file that are not of Keras.
+
     Raises:
-        ModelError: The file is missing, corrupt, or contains code (a Lambda layer).
+        ModelError: The file is missing, corrupt, contains code (a Lambda layer), or layers that neither Keras nor the
+            module has; the module cannot be imported.
     """
     keras = import_keras()
     if not path.is_file():
         raise ModelError(f"There is no model file {path}.")
+    objects = custom_objects(custom)
+    check_known(keras, path, objects, custom)
     try:
         data = path.read_bytes()
         if is_hdf5(data):
-            return load_hdf5(keras, data, path)
+            return load_hdf5(keras, data, path, objects)
         del data
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        return keras.models.load_model(path, custom_objects=objects, compile=False, safe_mode=True)
     except EdgerigError:
         raise
     except Exception as error:
@@ -77,6 +85,11 @@ def tensor_specs(model: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, 
         tuple(_spec(tensor, tensor.name) for tensor in model.inputs),
         tuple(_spec(tensor, name) for tensor, name in outputs),
     )
+
+
+def specification_of(path: Path, custom: str | None) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """`tensor_specs` of the model in a file; see `load_keras`."""
+    return tensor_specs(load_keras(path, custom))
 
 
 def _spec(tensor: Any, name: str) -> TensorSpec:

@@ -14,11 +14,15 @@ from edgerig.errors import ModelError
 from edgerig.models.graph.keras_legacy import legacy_config
 
 
-def load_hdf5(keras: Any, data: bytes, path: Path) -> Any:
+def load_hdf5(keras: Any, data: bytes, path: Path, custom: dict[str, Any]) -> Any:
     """The uncompiled Keras model of the .h5 file ``path`` with the content ``data``.
 
     Keras assigns layers by their order in the file, which may differ from the order of the layers in the model. So the
     weights are assigned again, by their layers' names.
+
+    Args:
+        keras: The module. data: The file's content. path: Its path, for messages.
+        custom: Classes and functions of the user's, by name.
 
     Raises:
         ModelError: It is no such file, or its weights do not belong to its layers.
@@ -37,7 +41,7 @@ def load_hdf5(keras: Any, data: bytes, path: Path) -> Any:
             text = json.dumps(config).encode()
             # Long attributes are stored apart from the object that they belong to.
             file.attrs.create("model_config", np.bytes_(text), dtype=h5py.string_dtype("utf-8"))
-        model = keras.models.load_model(copy, compile=False, safe_mode=True)
+        model = keras.models.load_model(copy, custom_objects=custom, compile=False, safe_mode=True)
         with h5py.File(copy, "r") as file:
             _set_weights(model, file["model_weights"], path.name)
     return model
