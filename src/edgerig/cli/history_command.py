@@ -155,6 +155,31 @@ def add(runs: Path, bundles: tuple[Path, ...]) -> None:
         History(runs).add(bundle)
 
 
+@command.command("mlflow")
+@_FOLDER
+@click.option("--to", required=True, metavar="URI", help="http://host:5000, or sqlite:///mlflow.db.")
+@click.option("--experiment", help="MLflow's experiment.  [default: the name of each run's rig]")
+@click.argument("bundles", metavar="[BUNDLE]...", nargs=-1, type=click.Path(path_type=Path))
+def mlflow(runs: Path, to: str, experiment: str | None, bundles: tuple[Path, ...]) -> None:
+    """Copy finished runs to MLflow, by default all of the history that are not there yet.
+
+    Each becomes a run with its report, and each of its cells a run below it with its figures, their bounds, kinds and
+    units. Nothing is sent to anybody else.
+
+    \b
+    Examples:
+      edgerig history mlflow --to sqlite:///mlflow.db
+      edgerig history mlflow --to http://mlflow:5000 --experiment keywords runs/demo
+    """
+    from edgerig.results.history.mlflow import export_bundles
+
+    if not bundles:
+        entries = reversed(_updated(runs).runs())
+        bundles = tuple(path for entry in entries if (path := Path(entry.bundle)).is_dir())
+    exported = export_bundles(bundles, to, experiment, echo)
+    echo(f"{exported.copied} copied to {to}, {exported.present} were there")
+
+
 @command.command("rebuild")
 @_FOLDER
 def rebuild(runs: Path) -> None:
