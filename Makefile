@@ -31,8 +31,8 @@ $(VENV)/.all: $(BIN)/python pyproject.toml
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	@echo "Installing edgerig with all extras and what its tests need into $(VENV): about 2 GB on disk"
 	$(BIN)/python -m pip install -e '.[dev]'
-	# On top, with what is installed in view: together with the extra dev pip tries versions for minutes.
-	$(BIN)/python -m pip install -q -e '.[mlflow]'
+	# On top and bounded as litert-converter is: in one go with the extra dev pip tries versions for minutes.
+	$(BIN)/python -m pip install -q -e '.[mlflow]' 'typing-extensions<4.13'
 	@touch $@ $(VENV)/.all $(VENV)/.docs
 
 $(VENV)/.docs: $(BIN)/python pyproject.toml
