@@ -29,8 +29,12 @@ def runs_in(store: str, experiment: str, text: str = "") -> list[Any]:
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=store)
-    place = client.get_experiment_by_name(experiment)
-    return list(client.search_runs([place.experiment_id], text, order_by=["attributes.start_time"])) if place else []
+    experiment_id = client.get_experiment_by_name(experiment)
+    return (
+        list(client.search_runs([experiment_id.experiment_id], text, order_by=["attributes.start_time"]))
+        if experiment_id
+        else []
+    )
 
 
 def test_a_cell_s_figures_arrive_with_their_bounds_kinds_and_units_and_once(store: str, write_run: Write) -> None:

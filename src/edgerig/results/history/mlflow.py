@@ -111,22 +111,22 @@ def _artifacts(to: str) -> str | None:
 def _export(client: Any, entry: RunEntry, experiment: str, artifacts: str | None) -> bool:
     """One bundle; False where it is there already."""
     known = client.get_experiment_by_name(experiment)
-    place = known.experiment_id if known else client.create_experiment(experiment, artifact_location=artifacts)
+    experiment_id = known.experiment_id if known else client.create_experiment(experiment, artifact_location=artifacts)
     identity = hashlib.sha256("\n".join((entry.rig, entry.created, entry.commit)).encode()).hexdigest()[:32]
-    for run in client.search_runs([place], f"tags.`{BUNDLE_TAG}` = '{identity}'"):
+    for run in client.search_runs([experiment_id], f"tags.`{BUNDLE_TAG}` = '{identity}'"):
         if run.info.status == "FINISHED":
             return False
-        _remove(client, place, run.info.run_id)
+        _remove(client, experiment_id, run.info.run_id)
     begin = int(datetime.fromisoformat(entry.created).timestamp() * 1000)
     tags = {BUNDLE_TAG: identity, "edgerig.version": entry.edgerig}
     if entry.commit:
         tags["mlflow.source.git.commit"] = entry.commit
     name = f"{entry.rig} {entry.created}"
-    parent = client.create_run(place, start_time=begin, tags=tags, run_name=name).info.run_id
+    parent = client.create_run(experiment_id, start_time=begin, tags=tags, run_name=name).info.run_id
     client.log_param(parent, "dataset", entry.dataset)
     for cell in Bundle(Path(entry.bundle)).result().cells:
         figures = [figure for figure in entry.figures if figure.cell == cell.id]
-        _export_cell(client, place, parent, cell, figures)
+        _export_cell(client, experiment_id, parent, cell, figures)
     report = Path(entry.bundle) / "report.html"
     if report.exists():
         client.log_artifact(parent, str(report))
@@ -134,12 +134,12 @@ def _export(client: Any, entry: RunEntry, experiment: str, artifacts: str | None
     return True
 
 
-def _export_cell(client: Any, place: str, parent: str, cell: CellResult, figures: list[FigureEntry]) -> None:
+def _export_cell(client: Any, experiment_id: str, parent: str, cell: CellResult, figures: list[FigureEntry]) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     begin = int(datetime.fromisoformat(cell.started).timestamp() * 1000)
     tags = {"mlflow.parentRunId": parent, "edgerig.cell": cell.id}
-    child = client.create_run(place, start_time=begin, tags=tags, run_name=cell.id).info.run_id
+    child = client.create_run(experiment_id, start_time=begin, tags=tags, run_name=cell.id).info.run_id
     params = [Param(name, str(value)) for name, value in _parameters(cell).items()]
     facts = [
         RunTag(f"{what}.{_name(each.metric)}", getattr(each, what)) for each in figures for what in ("kind", "unit")
@@ -183,8 +183,8 @@ def _parameters(cell: CellResult) -> dict[str, object]:
     } | options
 
 
-def _remove(client: Any, place: str, parent: str) -> None:
+def _remove(client: Any, experiment_id: str, parent: str) -> None:
     """Take away a run that was copied in part, with the runs below it."""
-    for run in client.search_runs([place], f"tags.`mlflow.parentRunId` = '{parent}'"):
+    for run in client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'"):
         client.delete_run(run.info.run_id)
     client.delete_run(parent)
