@@ -23,7 +23,7 @@ def by_name(utilisation):
 def test_machine_that_tells_nothing_has_reasons_and_no_zeros(tmp_path):
     utilisation = Sampler(root=tmp_path, clock=Clock()).finish(3)
     assert set(by_name(utilisation)) == {"CPU load of the process"}
-    assert set(utilisation.unavailable) >= {MACHINE, MEMORY, FREQUENCY, "power", "temperature"}
+    assert set(utilisation.unavailable) >= {MACHINE, "GPU load", MEMORY, FREQUENCY, "power", "temperature"}
     assert all(utilisation.unavailable.values())
     assert utilisation.joules == {}
 
@@ -73,6 +73,17 @@ def test_load_of_the_machine_is_a_share_of_all_its_cores(put, tmp_path, monkeypa
     clock.now += 1.0
     put("proc/stat", "cpu 200 0 0 0 0 0 0 0 0 0\n")  # 2 s of work in 1 s
     assert by_name(sampler.finish(1))[MACHINE].values == (None, pytest.approx(0.5))
+
+
+def test_load_of_a_gpu_is_a_series_of_its_own(put, tmp_path):
+    clock = Clock()
+    put("sys/class/drm/card0/device/gpu_busy_percent", "40")
+    sampler = Sampler(root=tmp_path, clock=clock)
+    clock.now += 1.0
+    put("sys/class/drm/card0/device/gpu_busy_percent", "80")
+    utilisation = sampler.finish(1)
+    assert by_name(utilisation)["GPU load of card0"].values == (0.4, 0.8)
+    assert "GPU load" not in utilisation.unavailable
 
 
 def test_load_of_the_machine_is_never_more_than_all_its_cores(put, tmp_path, monkeypatch):

@@ -83,11 +83,15 @@ def test_a_chart_for_each_unit_and_a_line_for_each_round(with_rounds: Any) -> No
 
 
 def test_a_load_holds_over_the_time_up_to_its_sample(with_rounds: Any) -> None:
-    series = (Series("CPU load of the process", "1", (None, 0.5, 1.0, None, 0.25)),)
+    series = (
+        Series("CPU load of the process", "1", (None, 0.5, 1.0, None, 0.25)),
+        Series("GPU load of card0", "1", (None, 0.5, 1.0, None, 0.25)),
+    )
     (view,) = utilisation_views(cell_of(with_rounds(sampled(series=series))))
-    (line,) = view.lines
-    assert line.stepped
-    np.testing.assert_array_equal(line.y, [0.5, 1.0, np.nan, 0.25, 0.25])
+    cpu, gpu = view.lines
+    assert (cpu.stepped, gpu.stepped) == (True, False)
+    np.testing.assert_array_equal(cpu.y, [0.5, 1.0, np.nan, 0.25, 0.25])
+    np.testing.assert_array_equal(gpu.y, [np.nan, 0.5, 1.0, np.nan, 0.25])
 
 
 def test_a_sensor_that_was_silent_leaves_a_gap_and_one_that_never_told_has_no_line(with_rounds: Any) -> None:

@@ -36,7 +36,7 @@ def sensors(root: Path = Path("/")) -> dict[str, Quantity]:
 
 
 def kernel_sensors(root: Path = Path("/")) -> dict[str, Quantity]:
-    """As `sensors`, without GPUs, whose driver takes too long to be asked several times a second."""
+    """As `sensors`, without NVIDIA's GPUs: these take a library or a program, others a file of the kernel."""
     return _named(_kernel(root))
 
 

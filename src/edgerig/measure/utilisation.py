@@ -16,6 +16,7 @@ import msgspec
 
 from edgerig.measure import linux
 from edgerig.measure.energy import EnergyMeter, rails_of
+from edgerig.measure.gpu_load import gpu_loads
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.memory import current_rss
 from edgerig.measure.power import energy_counters, kernel_sensors, of_graphics
@@ -27,6 +28,7 @@ SHARE = 0.01
 #: Samples that are kept: at this number every second one is dropped, and the interval doubles.
 MOST_SAMPLES = 256
 PROCESS, MACHINE = "CPU load of the process", "CPU load of the machine"
+GPU = "GPU load"
 MEMORY, FREQUENCY = "memory of the process", "clock of the first core"
 #: Least CPU time, in seconds, after which a machine's counter that has not moved is taken to be broken.
 _NOTICEABLE = 0.1
@@ -35,8 +37,8 @@ _NOTICEABLE = 0.1
 class Series(msgspec.Struct, frozen=True):
     """One quantity over time: ``values`` in ``unit``, one for each of `Utilisation.seconds`; None where there is none.
 
-    Loads (unit ``1``) are over the time since the sample before: of the process in cores (2 = two cores fully), of the
-    machine as a share of all its cores.
+    Loads (unit ``1``) of the processor are over the time since the sample before: of the process in cores (2 = two
+    cores fully), of the machine as a share of all its cores. That of a GPU is a share, over what its driver takes.
     """
 
     name: str
@@ -49,7 +51,8 @@ class Utilisation(msgspec.Struct, frozen=True, kw_only=True, tag="utilisation", 
 
     Attributes:
         seconds: When each sample was taken, since the first; increasing.
-        series: By name: the loads, the process's memory, the first core's clock, ``temperature/NAME``, ``power/NAME``.
+        series: By name: the loads (of GPUs, too), the process's memory, the first core's clock, ``temperature/NAME``,
+            ``power/NAME``.
         unavailable: Name to reason, for what the device does not tell; ``energy/RAIL`` where that was lost.
         sampling_seconds: Time that all samples together took, outside of timed inferences.
         cpu_seconds: CPU time of the sampling thread for them.
@@ -156,6 +159,10 @@ class Sampler:
             levels[FREQUENCY] = ("Hz", frequency)
         else:
             self._unavailable[FREQUENCY] = "the machine has no cpufreq that tells the current frequency"
+        loads = gpu_loads(self._root)
+        levels |= {f"{GPU} of {name}": ("1", load) for name, load in loads.items()}
+        if not loads:
+            self._unavailable[GPU] = "the kernel tells that of no GPU (NVIDIA's cards are not asked)"
         watts: dict[str, float] = {}
         for name, quantity in kernel_sensors(self._root).items():
             kind, _, rail = name.partition("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edgerig.measure.kinds import Unavailable
-from edgerig.measure.utilisation import Series, Utilisation
+from edgerig.measure.utilisation import MACHINE, PROCESS, Series, Utilisation
 from edgerig.report.units import show
 from edgerig.results.energy import sampled_rounds
 from edgerig.results.types import CellResult
@@ -20,7 +20,8 @@ _CHARTS = {
     "W": ("Power over time", "power"),
 }
 _NOTES = {
-    "1": "Over the time since the sample before. Of the process 100 % is one core, of the machine all its cores.",
+    "1": "Of the CPU over the time since the sample before; of the process 100 % is one core, of the machine all its "
+    "cores.",
     "W": "Rails may overlap, such as a board's input and the processor behind it.",
 }
 #: Quantities of a chart: as many as it has colours.
@@ -59,7 +60,7 @@ def utilisation_views(cell: CellResult) -> tuple[Curve, ...]:
 def _line(series: Series, utilisation: Utilisation, suffix: str) -> Line:
     name = series.name.partition("/")[2] or series.name
     values = [math.nan if value is None else value for value in series.values]
-    if series.unit == "1":
+    if series.name in (PROCESS, MACHINE):
         # A load is of the time up to its sample, so that it holds from the sample before on.
         return Line(name + suffix, utilisation.seconds, (*values[1:], values[-1]), stepped=True, group=name)
     return Line(name + suffix, utilisation.seconds, tuple(values), group=name)
