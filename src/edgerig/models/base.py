@@ -19,8 +19,9 @@ from edgerig.progress import Progress
 
 Described = msgspec.Meta
 #: What a network learns: ``class``, one class a sample; ``pixels``, a class for each pixel, from masks; ``targets``,
-#: the real values of a regression; ``reconstruction``, its own input, as an autoencoder does.
-Objective = Literal["class", "pixels", "targets", "reconstruction"]
+#: the real values of a regression; ``reconstruction``, its own input, as an autoencoder does; ``boxes``, objects and
+#: where they are, by a loss that the network brings with it.
+Objective = Literal["class", "pixels", "targets", "reconstruction", "boxes"]
 
 
 class TrainSettings(Settings, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ class KerasLearner:
 
     def __init__(self, wrapper: TrainingHooks, classes: int, seed: int) -> None:
         import_keras()
-        self.class_weights = wrapper.class_weights
+        self.class_weights, self.own_loss = wrapper.class_weights, wrapper.own_loss
         with seeded(seed):
             self.model = wrapper.build(classes)
         self.evaluator = Evaluator(self.model)
@@ -42,7 +42,7 @@ class KerasLearner:
     def enter(self, phase: Phase) -> None:
         for layer in self.model.layers:
             layer.trainable = phase.learns(layer)
-        self.trainer = Trainer(self.model, self.class_weights)
+        self.trainer = Trainer(self.model, self.class_weights, self.own_loss)
 
     def start(self, learning_rate: float, epoch: int) -> None:
         self._entered.start(learning_rate)

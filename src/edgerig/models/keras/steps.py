@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.training.objectives import check_values
+from edgerig.models.training.own_loss import OwnLoss
 
 #: Sum of a batch's weights below which its loss is no longer their mean: all of its pixels are ignored.
 SMALLEST_WEIGHT = 1e-6
@@ -20,13 +21,13 @@ class Trainer:
 
     The first is for classes: integers of shape (n,), or (n, H, W) for masks, whose negative pixels are ignored and
     whose others count by ``weights``, one for each class, where given. The second is for real values, float32, as many
-    a sample as the network gives; NaN where not known.
+    a sample as the network gives; NaN where not known. An ``own_loss`` comes before both.
 
     The state lives in JAX arrays between `start` and `finish`, and in the model's variables outside of them.
     """
 
-    def __init__(self, model: Any, weights: Sequence[float] = ()) -> None:
-        self.model, self.weights = model, tuple(weights)
+    def __init__(self, model: Any, weights: Sequence[float] = (), own_loss: OwnLoss | None = None) -> None:
+        self.model, self.weights, self.own_loss = model, tuple(weights), own_loss
         self.optimizer = import_keras().optimizers.Adam()
         self.optimizer.build(model.trainable_variables)
         self._state: Any = None
@@ -36,14 +37,18 @@ class Trainer:
         import jax
         import jax.numpy as jnp
 
-        model, optimizer, weights = self.model, self.optimizer, self.weights
+        model, optimizer, weights, own_loss = self.model, self.optimizer, self.weights, self.own_loss
 
         def loss_of(trainable: Any, fixed: Any, inputs: Any, truth: Any) -> tuple[Any, Any]:
             outputs, fixed, penalties = model.stateless_call(
                 trainable, fixed, inputs, training=True, return_losses=True
             )
-            real = jnp.issubdtype(truth.dtype, jnp.floating)
-            loss, metric = _mean_errors(truth, outputs) if real else _of_classes(truth, outputs, weights)
+            if own_loss is not None:
+                loss, metric = _by_own(own_loss, truth, outputs)
+            elif jnp.issubdtype(truth.dtype, jnp.floating):
+                loss, metric = _mean_errors(truth, outputs)
+            else:
+                loss, metric = _of_classes(truth, outputs, weights)
             return loss + sum(penalties), (fixed, loss, metric)
 
         def step(state: Any, inputs: Any, truth: Any) -> tuple[Any, Any, Any]:
@@ -108,6 +113,14 @@ def _mean_errors(truth: Any, outputs: Any) -> tuple[Any, Any]:
     errors = jnp.where(known, outputs.reshape(truth.shape) - jnp.where(known, truth, 0.0), 0.0)
     count = jnp.maximum(jnp.sum(known), 1)
     return jnp.sum(errors**2) / count, jnp.sum(jnp.abs(errors)) / count
+
+
+def _by_own(own_loss: OwnLoss, targets: Any, outputs: Any) -> tuple[Any, Any]:
+    """Mean loss of the samples, and the share of their parts that is right."""
+    import jax.numpy as jnp
+
+    hits, parts = own_loss.hits(targets, outputs)
+    return jnp.mean(own_loss.losses(targets, outputs)), jnp.sum(hits) / jnp.maximum(jnp.sum(parts), 1)
 
 
 class Evaluator:

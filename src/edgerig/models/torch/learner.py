@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
-from edgerig.errors import ModelError
+from edgerig.errors import IncompatibleError, ModelError
 from edgerig.models.base import Objective
 from edgerig.models.torch.archive import Archive
 from edgerig.models.torch.engine import deterministic, import_torch
@@ -31,6 +31,11 @@ class TorchLearner:
     packages = ("torch", "numpy")
 
     def __init__(self, wrapper: TrainingHooks, classes: int, seed: int) -> None:
+        if wrapper.objective == "boxes":
+            raise IncompatibleError(
+                f"Model {wrapper.name!r} learns boxes, which networks in PyTorch do not do in edgerig's own loop.",
+                "Train it in a loop of yours, and hand over the network as ONNX.",
+            )
         with deterministic(seed):
             self.network = wrapper.build(classes)
         self.seed, self.objective = seed, wrapper.objective

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Samples
 from edgerig.models.base import Objective
+from edgerig.models.training.own_loss import OwnLoss
 
 #: Splits up to this many bytes are preprocessed once and kept in memory; larger ones batch by batch.
 KEEP_BYTES = 1 << 30
@@ -32,14 +33,19 @@ class Feed:
         batch_size: Samples in every batch: the requested size, or fewer if there are fewer samples.
         steps: Batches in a pass.
         objective: What is learned. By it each batch of inputs comes with labels, (n,), int32; with masks, (n, H, W),
-            int32, negative where a pixel is ignored; with targets, (n, targets), float32, NaN where not known; or with
-            the inputs themselves.
+            int32, negative where a pixel is ignored; with targets, (n, targets), float32, NaN where not known; with
+            the inputs themselves; or with what ``own_loss`` makes of boxes, (n, ...), float32.
     """
 
     def __init__(
-        self, samples: Samples, preprocessing: Preprocessing, batch_size: int, objective: Objective = "class"
+        self,
+        samples: Samples,
+        preprocessing: Preprocessing,
+        batch_size: int,
+        objective: Objective = "class",
+        own_loss: OwnLoss | None = None,
     ) -> None:
-        self.samples, self.preprocessing, self.objective = samples, preprocessing, objective
+        self.samples, self.preprocessing, self.objective, self.own_loss = samples, preprocessing, objective, own_loss
         self.batch_size = min(batch_size, len(samples))
         self.steps = math.ceil(len(samples) / self.batch_size)
         first = self._read(np.arange(1))
@@ -78,6 +84,8 @@ class Feed:
     def _truth(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         if self.objective == "class":
             return self.samples.labels[indices].astype(np.int32)
+        if self.own_loss is not None:
+            return self.own_loss.targets(self.samples.truth(indices, self.preprocessing))
         dtype = np.int32 if self.objective == "pixels" else np.float32
         return np.asarray(self.samples.truth(indices, self.preprocessing), dtype)
 

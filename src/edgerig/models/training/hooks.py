@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgerig.models.base import ModelWrapper, TrainSettings
 from edgerig.models.training.learner import Learner
+from edgerig.models.training.own_loss import OwnLoss
 from edgerig.models.training.phase import Phase
 
 
@@ -33,6 +34,11 @@ class TrainingHooks(ModelWrapper):
     def class_weights(self) -> tuple[float, ...]:
         """Weight of each class's pixels in the loss; empty for 1 each."""
         return ()
+
+    @property
+    def own_loss(self) -> OwnLoss | None:
+        """The loss of a Keras network with the objective ``boxes``; None for those that edgerig has."""
+        return None
 
     def phases(self, settings: TrainSettings) -> tuple[Phase, ...]:
         """The phases of a training, in order; ``learns`` is asked of each of the network's layers."""

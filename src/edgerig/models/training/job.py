@@ -16,11 +16,16 @@ from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.objectives import learnt_from, outputs_for
 from edgerig.models.training.phase import Phase
 
-#: Axes of masks: (n, H, W).
-MASK_AXES = 3
+#: Axes of masks, (n, H, W), and of boxes, (n, boxes, numbers).
+TRUTH_AXES = 3
 #: What networks learn, and what datasets have for it, for messages.
-LEARNS = {"class": "one class a sample", "pixels": "a class for each pixel", "targets": "real values"}
-HAS = {"class": "one label a sample", "pixels": "masks", "targets": "real values"}
+LEARNS = {
+    "class": "one class a sample",
+    "pixels": "a class for each pixel",
+    "targets": "real values",
+    "boxes": "boxes of objects",
+}
+HAS = {"class": "one label a sample", "pixels": "masks", "targets": "real values", "boxes": "boxes"}
 
 
 class Job:
@@ -92,7 +97,10 @@ def _check_form(wrapper: TrainingHooks, dataset: Dataset, truth: NDArray[Any]) -
 
     An autoencoder learns from inputs alone, whatever is right for them.
     """
-    has: Objective = "pixels" if truth.ndim == MASK_AXES else "targets" if truth.dtype.kind == "f" else "class"
+    real = truth.dtype.kind == "f"
+    has: Objective = "targets" if real else "class"
+    if truth.ndim == TRUTH_AXES:
+        has = "boxes" if real else "pixels"
     if wrapper.objective not in (has, "reconstruction"):
         raise IncompatibleError(
             f"Model {wrapper.name!r} learns {LEARNS[wrapper.objective]}, dataset {dataset.name!r} has {HAS[has]}.",

@@ -93,7 +93,7 @@ class _Run:
         self.history: tuple[EpochRecord, ...] = ()
 
     def _feed(self, samples: Samples, batch_size: int) -> Feed:
-        return Feed(samples, self.job.preprocessing, batch_size, self.wrapper.objective)
+        return Feed(samples, self.job.preprocessing, batch_size, self.wrapper.objective, self.wrapper.own_loss)
 
     @property
     def checkpoint(self) -> Path:
@@ -138,7 +138,7 @@ class _Run:
         name = f"Training {self.wrapper.name}, epoch {epoch + 1} of {len(self.plan)}{title}"
         with self.progress.task(name, self.train_feed.steps) as task:
             trained = self._steps(epoch, rate, task)
-            validated = score_of(self.learner.predict, self.validation_feed.in_order())
+            validated = score_of(self.learner.predict, self.validation_feed.in_order(), self.wrapper.own_loss)
             record = EpochRecord(
                 epoch=epoch + 1,
                 loss=trained.loss,
@@ -188,7 +188,8 @@ class _Run:
         """Evaluate on the test split."""
         test = self.job.learnt_from("test")
         with self.progress.task(f"Evaluating {self.wrapper.name} on {len(test)} test samples") as task:
-            score = score_of(self.learner.predict, self._feed(test, self.evaluation_batch).in_order())
+            feed = self._feed(test, self.evaluation_batch)
+            score = score_of(self.learner.predict, feed.in_order(), self.wrapper.own_loss)
             task.advance(0, told(score.metric, score.value))
         return score
 

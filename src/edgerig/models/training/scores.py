@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.errors import DatasetError, ModelError
 from edgerig.models.training.objectives import check_values
+from edgerig.models.training.own_loss import OwnLoss
 
 Batches = Iterable[tuple[NDArray[np.float32], NDArray[Any]]]
 
@@ -32,12 +33,15 @@ class Score(msgspec.Struct, frozen=True):
     metric: str = "accuracy"
 
 
-def score_of(predict: Callable[[NDArray[np.float32]], NDArray[np.float32]], batches: Batches) -> Score:
+def score_of(
+    predict: Callable[[NDArray[np.float32]], NDArray[np.float32]], batches: Batches, own_loss: OwnLoss | None = None
+) -> Score:
     """Loss and metric over all batches; inputs beyond what is right are padding.
 
     Args:
         predict: Probabilities, shape (n, classes) or of pixels (n, H, W, classes), or real values, for inputs (n, ...).
         batches: Inputs, and what is right: classes where it is integers, else real values, NaN where not known.
+        own_loss: The network's own, which says what the loss is and what is right; ``n`` counts its parts.
 
     Raises:
         ModelError: An output of the network is NaN or infinite.
@@ -45,11 +49,17 @@ def score_of(predict: Callable[[NDArray[np.float32]], NDArray[np.float32]], batc
         DatasetError: Nothing is known that is right.
     """
     losses, gains, n, metric = 0.0, 0.0, 0, "accuracy"
+    samples, lost = 0, 0.0
     for inputs, truth in batches:
         outputs = predict(inputs)[: len(truth)]
         if not np.isfinite(outputs).all():
             raise ModelError(f"The network's output is not a number for sample {n} or one soon after it.")
-        if truth.dtype.kind == "f":
+        if own_loss is not None:
+            right, parts = own_loss.hits(truth, outputs)
+            # The mean over samples, though the accuracy is one over their parts.
+            samples, lost = samples + len(truth), lost + float(own_loss.losses(truth, outputs).sum())
+            sums = 0.0, float(right.sum()), int(parts.sum())
+        elif truth.dtype.kind == "f":
             metric = "mae"
             sums = _errors(outputs, truth)
         else:
@@ -57,7 +67,7 @@ def score_of(predict: Callable[[NDArray[np.float32]], NDArray[np.float32]], batc
         losses, gains, n = losses + sums[0], gains + sums[1], n + sums[2]
     if not n:
         raise DatasetError("Nothing is known that is right for any sample, so that the network cannot be judged.")
-    return Score(losses / n, gains / n, n, metric)
+    return Score(lost / samples if own_loss else losses / n, gains / n, n, metric)
 
 
 def _classes(outputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[float, float, int]:

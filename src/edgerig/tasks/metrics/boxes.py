@@ -64,11 +64,21 @@ def suppress(
     [1, 2, 3]
     """
     order = np.argsort(-scores, kind="stable")
-    remaining = order
+    sides = boxes[order].astype(np.float64)
+    kinds = classes[order]
+    near, area = sides[:, :2], sides[:, 2] * sides[:, 3]
+    far = near + sides[:, 2:]
+    alive = np.ones(len(order), bool)
     chosen: list[int] = []
-    while remaining.size and (most is None or len(chosen) < most):
-        best, rest = remaining[0], remaining[1:]
-        chosen.append(int(best))
-        same = classes[rest] == classes[best]
-        remaining = rest[~same | (overlaps(boxes[best][None], boxes[rest])[0] <= limit)]
-    return np.asarray(chosen, np.int64)
+    for rank in range(len(order)):
+        if most is not None and len(chosen) == most:
+            break
+        if not alive[rank]:
+            continue
+        chosen.append(rank)
+        shared = np.minimum(far[rank + 1 :], far[rank]) - np.maximum(near[rank + 1 :], near[rank])
+        shared = np.maximum(shared, 0.0).prod(axis=1)
+        union = area[rank] + area[rank + 1 :] - shared
+        # Not by division: empty boxes have a union of 0, and an overlap of 0.
+        alive[rank + 1 :] &= (kinds[rank + 1 :] != kinds[rank]) | (shared <= limit * union)
+    return np.asarray(order[chosen], np.int64)

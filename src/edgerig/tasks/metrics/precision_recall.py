@@ -75,7 +75,8 @@ def weighted_recall(part: ClassMatches, weights: NDArray[Any]) -> Floats:
         Shape (resamples, thresholds).
     """
     total = weights[:, part.object_image].sum(axis=1, dtype=np.float64)[:, None]
-    hits = weights[:, part.image].astype(np.float64) @ part.right.T
+    at = np.flatnonzero(part.right.any(axis=0))
+    hits = weights[:, part.image[at]].astype(np.float64) @ part.right[:, at].T.astype(np.float64)
     return np.asarray(np.divide(hits, total, out=np.full(hits.shape, np.nan), where=total > 0))
 
 
