@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgerig import plugins
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset, SplitName
+from edgerig.datasets.label_matrix import checked_labels, label_names
 from edgerig.datasets.masks import USUAL_IGNORE, MaskedSamples, check_classes, read_masks
 from edgerig.datasets.named_samples import PICTURE_AXES, NamedArraySamples
 from edgerig.datasets.npz_file import Names, read_npz
@@ -66,7 +67,8 @@ class NpzSettings(plugins.Settings, frozen=True, kw_only=True):
 class Npz(Dataset):
     """Arrays in an npz file, of one input or of several by name. Images (n, H, W) of dtype uint8 get a channel axis.
 
-    Labels (n, H, W) are masks: class maps of the images, for segmentation. With task ``regression`` they are real.
+    Labels (n, H, W) are masks: class maps of the images, for segmentation. With task ``regression`` they are real,
+    with task ``multilabel`` a column of 0 and 1 for each label.
     """
 
     name: ClassVar[str] = "npz"
@@ -111,8 +113,8 @@ class Npz(Dataset):
         else:
             self._classes = self._class_names(arrays, parts, path)
         for split, samples in parts.items():
-            # What is anomalous is rarely trained on.
-            if self._classes and self.task != "anomaly":
+            # What is anomalous is rarely trained on, and a label may be rare.
+            if self._classes and self.task not in ("anomaly", "multilabel"):
                 _check_classes(samples, self._classes, split, path)
         if self.task == Dataset.task and isinstance(parts["test"], MaskedSamples):
             self.task = "segmentation"
@@ -146,7 +148,7 @@ class Npz(Dataset):
     def _samples(self, names: Names, arrays: dict[str, Array], part: str, path: Path) -> NpzSamples:
         inputs = _inputs(names, arrays, part, path)
         count, y, where = len(next(iter(inputs.values()))), arrays[f"y{part}"], f"{path}: y{part}"
-        if self.task != "regression" and y.ndim == MASK_AXES:
+        if self.task not in ("regression", "multilabel") and y.ndim == MASK_AXES:
             if len(inputs) > 1 or "" not in inputs:
                 raise DatasetError(
                     f"{where} holds masks, which go with one input: x{part}.", "Save one array of images."
@@ -155,6 +157,8 @@ class Npz(Dataset):
         labels = targets = None
         if self.task == "regression":
             targets = checked_targets(y, where, count)
+        elif self.task == "multilabel":
+            targets = checked_labels(y, where, count)
         else:
             labels = _labels(y, count, part, path)
         if names.inputs == ("",):
@@ -162,17 +166,14 @@ class Npz(Dataset):
         return NamedArraySamples(inputs, labels, targets)
 
     def _target_variables(self, parts: dict[SplitName, NpzSamples], path: Path) -> tuple[TargetVariable, ...]:
-        counts = {split: _target_count(samples) for split, samples in parts.items()}
-        for split, count in counts.items():
-            if count != counts["train"]:
-                raise DatasetError(
-                    f"{path}: samples of {split} have {count} targets, those of train {counts['train']}."
-                )
-        return variables_of(counts["train"], self.settings.targets, self.settings.units, str(path))
+        count = _same_count(parts, path, "targets")
+        return variables_of(count, self.settings.targets, self.settings.units, str(path))
 
     def _class_names(self, arrays: dict[str, Array], parts: dict[SplitName, NpzSamples], path: Path) -> tuple[str, ...]:
-        count = 1 + max(int(_classes_of(samples).max(initial=-1)) for samples in parts.values())
         names = self.settings.classes or tuple(str(name) for name in arrays.get("classes", ()))
+        if self.task == "multilabel":
+            return label_names(names, _same_count(parts, path, "labels"), str(path))
+        count = 1 + max(int(_classes_of(samples).max(initial=-1)) for samples in parts.values())
         if self.task == "anomaly" and not names:
             names = ANOMALY_CLASSES
         if names and len(names) < count:
@@ -201,7 +202,8 @@ def _labels(y: Array, count: int, part: str, path: Path) -> NDArray[np.int64]:
         raise DatasetError(
             f"{path}: y{part} is {y.dtype.name} of shape {list(y.shape)}; it must be integers of shape (n,).",
             "Save class indices: one-hot labels with y.argmax(axis=1), others with y.astype('int64'). Real values to "
-            "predict are read with --task regression; in a rig file, 'task: regression'.",
+            "predict are read with --task regression, several labels a sample with --task multilabel; in a rig file, "
+            "'task: regression'.",
         )
     if count != len(y):
         raise DatasetError(f"{path}: x{part} has {count} samples, y{part} has {len(y)} labels.")
@@ -242,8 +244,13 @@ def _check_classes(samples: NpzSamples, classes: tuple[str, ...], split: str, pa
         _refuse_empty_class(samples, classes, split, path)
 
 
-def _target_count(samples: NpzSamples) -> int:
-    return 0 if samples.targets is None else samples.targets.shape[1]
+def _same_count(parts: Mapping[SplitName, NpzSamples], path: Path, noun: str) -> int:
+    """Columns of what is right, of which all splits must have equally many."""
+    counts = {split: 0 if samples.targets is None else samples.targets.shape[1] for split, samples in parts.items()}
+    for split, count in counts.items():
+        if count != counts["train"]:
+            raise DatasetError(f"{path}: samples of {split} have {count} {noun}, those of train {counts['train']}.")
+    return counts["train"]
 
 
 def _cut(samples: NpzSamples, share: float) -> tuple[NpzSamples, NpzSamples]:

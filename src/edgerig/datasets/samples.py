@@ -28,7 +28,8 @@ class ArraySamples(Samples):
     Args:
         array: Shape (n, ...), any dtype; (n, H, W, C) for images.
         labels: Class indices, shape (n,); -1 for all where not given.
-        targets: Real values that are right, shape (n, targets), for a regression; NaN where not known.
+        targets: What is right, shape (n, k), in place of classes: real values for a regression, NaN where not known;
+            0 or 1 for each of several labels, -1 where not known.
 
     Attributes:
         array: As given; do not change it.

@@ -5,6 +5,7 @@ Everywhere ``values`` and ``targets`` have the shape (n, targets), in one and th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,16 +49,21 @@ def errors_of(values: Array, targets: Array) -> Errors:
 
 def bootstrap(values: Array, targets: Array, seed: int = SEED) -> Errors:
     """The errors of resamples of the n samples, drawn with replacement (Efron, 1979), each of shape (resamples, t)."""
-    n = len(values)
+    parts = [_weighted(values, targets, weights) for weights in resamples_of(len(values), seed)]
+    return Errors(*(np.concatenate(series) for series in zip(*parts, strict=True)))
+
+
+def resamples_of(n: int, seed: int = SEED) -> Iterator[Floats]:
+    """How often each of n samples is drawn in resamples with replacement, each part of shape (m, n).
+
+    In parts: counts of all resamples at once would take 8 n bytes for each of them.
+    """
     resamples = int(np.clip(DRAWN // max(n, 1), FEWEST_RESAMPLES, RESAMPLES))
     rng = np.random.Generator(np.random.PCG64(seed))
-    parts = []
-    # In parts: counts of all resamples at once would take 8 n bytes for each of them.
     for start in range(0, resamples, 50):
         count = min(50, resamples - start)
-        weights = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(count)])
-        parts.append(_weighted(values, targets, weights.astype(np.float64)))
-    return Errors(*(np.concatenate(series) for series in zip(*parts, strict=True)))
+        draws = [np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(count)]
+        yield np.stack(draws).astype(np.float64)
 
 
 def bounds_of(resampled: Floats, value: float) -> tuple[float, float] | None:
