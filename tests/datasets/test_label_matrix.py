@@ -14,12 +14,14 @@ from edgerig.errors import DatasetError
 from edgerig.testing.contracts.dataset import DatasetContract
 
 
+class Labelled(Npz):
+    task = "multilabel"
+
+
 def zoo(folder: Path, y: Any, **settings: Any) -> Npz:
     x = np.arange(2 * len(y), dtype=np.float32).reshape(-1, 2)
     np.savez(folder / "zoo.npz", x=x, y=y)
-    data = Npz(NpzSettings(file=str(folder / "zoo.npz"), **settings))
-    data.task = "multilabel"
-    return data
+    return Labelled(NpzSettings(file=str(folder / "zoo.npz"), **settings))
 
 
 def labels() -> Any:

@@ -13,7 +13,6 @@ import edgerig
 from edgerig.artifact import TensorSpec
 from edgerig.datasets.samples import ArraySamples
 from edgerig.errors import DatasetError, IncompatibleError
-from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
 from edgerig.tasks.base import Array, Reference
 from edgerig.tasks.judgement import Agreement
@@ -42,7 +41,7 @@ def judged(scores: Array, truth: Array, **settings: Any) -> Any:
 class TestMultilabel(TaskContract):
     @pytest.fixture
     def task(self) -> Multilabel:
-        return make("task", "edgerig.tasks.multilabel:Multilabel", Multilabel, {}, classes=LABELS)
+        return Multilabel(classes=LABELS)
 
     @pytest.fixture
     def specs(self) -> list[TensorSpec]:
