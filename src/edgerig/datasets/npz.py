@@ -154,7 +154,8 @@ class Npz(Dataset):
                     f"{where} holds masks, which go with one input: x{part}.", "Save one array of images."
                 )
             return MaskedSamples(inputs[""], read_masks(inputs[""], y, self.settings.ignore, f"{path}, y{part}"))
-        labels = targets = None
+        labels: NDArray[np.int64] | None = None
+        targets: Array | None = None
         if self.task == "regression":
             targets = checked_targets(y, where, count)
         elif self.task == "multilabel":
