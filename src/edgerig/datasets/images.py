@@ -17,6 +17,9 @@ from edgerig.progress import Progress
 #: Files with other suffixes are no images.
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
+#: The EXIF tag of an image's orientation, and its values that swap height and width.
+ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
+
 
 def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
     """The pixels of an image file, rotated by its EXIF orientation.
@@ -46,6 +49,23 @@ def read_image(path: Path, channels: int) -> NDArray[np.uint8]:
     except _failures() as error:
         raise _bad(path, error) from error
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image file as `read_image` gives it; cheap, decodes nothing.
+
+    Raises:
+        DatasetError: The file cannot be read, or is no image; names it.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
+    except _failures() as error:
+        raise _bad(path, error) from error
+    return (width, height) if turned else (height, width)
 
 
 def check_images(paths: list[Path], progress: Progress) -> None:
