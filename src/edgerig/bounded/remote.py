@@ -112,6 +112,11 @@ class RemoteSamples(Samples):
     def names(self) -> tuple[str, ...]:  # type: ignore[override]  # asked for when needed
         return tuple(self._ask("names", self._key))
 
+    @property
+    def windows(self) -> NDArray[np.int64] | None:  # type: ignore[override]  # asked for when needed
+        counts: NDArray[np.int64] | None = self._ask("windows", self._key)
+        return counts
+
     def named_inputs(
         self, indices: NDArray[np.int64] | slice, preprocessing: Preprocessing
     ) -> Mapping[str, NDArray[Any]]:

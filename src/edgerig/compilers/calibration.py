@@ -52,7 +52,8 @@ def calibration_samples(
     inputs = fit(inputs, spec, dataset.name, judged=dataset.task != "none")
     broken = np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))
     if broken.size:
-        first = int(indices[broken[0]])
+        of_rows = indices if samples.windows is None else np.repeat(indices, samples.windows[indices])
+        first = int(of_rows[broken[0]])
         value = inputs[broken[0]]
         bad = float(value[~np.isfinite(value)][0])
         raise CompileError(

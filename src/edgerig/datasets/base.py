@@ -29,11 +29,15 @@ class Samples(ABC):
         labels: Class indices, shape (n,), int64; -1 where there is no label.
         fingerprint: SHA-256 over content and order; equal fingerprints mean equal samples.
         names: Names of the inputs that a sample has, where they are several or named; empty for a single, unnamed one.
+        windows: How many windows each sample is cut into, at least 1, shape (n,), int64, where a network runs once for
+            each: `inputs` and `named_inputs` then give the windows of the samples, one sample after another. None
+            where it runs once for a sample.
     """
 
     labels: NDArray[np.int64]
     fingerprint: str
     names: tuple[str, ...] = ()
+    windows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

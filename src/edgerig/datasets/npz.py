@@ -21,12 +21,13 @@ from edgerig.datasets.real_targets import checked_targets, variables_of
 from edgerig.datasets.samples import ArraySamples
 from edgerig.datasets.sources import fetch
 from edgerig.datasets.splits import stratified_split
+from edgerig.datasets.windowed_samples import WindowedSamples
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress
 from edgerig.tasks.samples import TargetVariable
 
 Array = NDArray[Any]
-NpzSamples = ArraySamples | NamedArraySamples
+NpzSamples = ArraySamples | NamedArraySamples | WindowedSamples
 
 #: Names of the labels 0 and 1 where the task is to find what is anomalous.
 ANOMALY_CLASSES = ("normal", "anomalous")
@@ -141,7 +142,7 @@ class Npz(Dataset):
             validation = whole["_validation"]
         else:
             train, validation = _cut(train, self.settings.validation)
-        if len({type(part) for part in (train, validation, test)}) > 1:
+        if len({isinstance(part, MaskedSamples) for part in (train, validation, test)}) > 1:
             raise DatasetError(f"{path} holds masks for some splits and labels for others.", "Save one kind.")
         return {"train": train, "validation": validation, "test": test}
 
@@ -154,6 +155,8 @@ class Npz(Dataset):
                     f"{where} holds masks, which go with one input: x{part}.", "Save one array of images."
                 )
             return MaskedSamples(inputs[""], read_masks(inputs[""], y, self.settings.ignore, f"{path}, y{part}"))
+        if f"windows{part}" in arrays:
+            return self._windowed(names, inputs, arrays, part, path)
         labels: NDArray[np.int64] | None = None
         targets: Array | None = None
         if self.task == "regression":
@@ -165,6 +168,22 @@ class Npz(Dataset):
         if names.inputs == ("",):
             return ArraySamples(inputs[""], labels, targets)
         return NamedArraySamples(inputs, labels, targets)
+
+    def _windowed(
+        self, names: Names, inputs: dict[str, Array], arrays: dict[str, Array], part: str, path: Path
+    ) -> WindowedSamples:
+        counts = arrays[f"windows{part}"]
+        if names.inputs != ("",) or self.task in ("regression", "multilabel") or counts.dtype.kind not in "iu":
+            raise DatasetError(
+                f"{path}: windows{part} is {counts.dtype.name} of shape {list(counts.shape)}, beside the inputs "
+                f"{', '.join(names.inputs_of(part).values())}.",
+                "It counts the windows of each sample, integers, of a single input x and of labels.",
+            )
+        labels = _labels(arrays[f"y{part}"], len(counts), part, path)
+        try:
+            return WindowedSamples(inputs[""], counts, labels)
+        except DatasetError as error:
+            raise DatasetError(f"{path}, windows{part}: {error.message}", error.hint) from error
 
     def _target_variables(self, parts: dict[SplitName, NpzSamples], path: Path) -> tuple[TargetVariable, ...]:
         count = _same_count(parts, path, "targets")

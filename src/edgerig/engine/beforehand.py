@@ -11,7 +11,7 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.outputs import check_outputs
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.samples import EvaluationSamples, check_windows
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
 from edgerig.models.files import open_artifact
@@ -48,6 +48,7 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
     for label, network in networks.items():
         with _named(label, len(networks) > 1):
             inputs = inputs_of(network)
+            check_windows(tests, network)
             try:
                 sample = tests.samples.named_inputs(slice(0, 1), network.preprocessing)
             except EdgerigError:

@@ -11,7 +11,7 @@ from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.dependencies import of_samples
 from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references import ReferenceRun
-from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.samples import EvaluationSamples, check_windows
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
@@ -86,6 +86,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
                 "judged."
             )
         batch = inputs_of(artifact).batch
+        check_windows(self.samples, artifact)
         check_outputs(self.samples.task, artifact, report.outputs, batch)
 
     def series(self, device: LoadReport) -> str:

@@ -100,7 +100,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
     latency = _latency(round_, done, batch)
     if done.model is not None:
         round_ = replace(round_, load=latency.load, first=latency.first, steady=None)
-    cell = context.cell
+    cell, windows = context.cell, context.samples.windows
     result = CellResult(
         id=cell.id,
         model=cell.model,
@@ -132,6 +132,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         cycles=done.counts.cycles if done.counts else msgspec.UNSET,
         firmware=done.firmware if done.firmware is not None else msgspec.UNSET,
         batch=batch,
+        windows=msgspec.UNSET if windows is None else (int(windows.min()), int(windows.max())),
         rounds=(round_,),
         offline=_offline(context, alike),
     )
@@ -159,7 +160,7 @@ def _run(context: CellContext) -> _FirstPass:
         context.cell, artifact, context.target, measure, context.progress, context.check_deployed
     ) as deployment:
         series = context.series(deployment.identity)
-        journal = Journal(context.scratch, series, inputs_of(artifact).batch, samples.task.kept)
+        journal = Journal(context.scratch, series, inputs_of(artifact).batch, samples.task.kept, samples.windows)
         journal.load()
         resumed = journal.samples
         machine = deployment.ask("before the first inference", machine_of)

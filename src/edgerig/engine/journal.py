@@ -13,8 +13,8 @@ from edgerig import files
 from edgerig.errors import StorageError, storing
 from edgerig.results.reading import read_arrays
 
-#: The arrays of a portion, besides those that the task keeps: times of its inferences (m,), counts of how the samples
-#: fit the input (n, counts), and whether each sample's judged output was finite (n,), 1 or 0.
+#: The arrays of a portion, besides those that the task keeps: times of its inferences (m,), counts of how the samples,
+#: or their windows, fit the input (n, counts), and whether each sample's judged output was finite (n,), 1 or 0.
 OWN = ("times_ns", "fit", "finite")
 
 
@@ -26,17 +26,25 @@ class Journal:
         key: Hash of everything that the results depend on; portions with another key are not used.
         batch: Samples per inference.
         kept: Names of the arrays that the task keeps.
+        windows: Of each sample, shape (n,), where it takes an inference for each.
     """
 
-    def __init__(self, folder: Path, key: str, batch: int = 1, kept: tuple[str, ...] = ("scores",)) -> None:
-        self.folder, self.key, self.batch = folder, key, batch
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        batch: int = 1,
+        kept: tuple[str, ...] = ("scores",),
+        windows: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.folder, self.key, self.batch, self.windows = folder, key, batch, windows
         self.kept, self.names = kept, (*OWN, *kept)
         self._pieces: list[dict[str, NDArray[Any]]] = []
 
     @property
     def samples(self) -> int:
         """How many samples are finished."""
-        return sum(len(piece["fit"]) for piece in self._pieces)
+        return sum(len(piece["finite"]) for piece in self._pieces)
 
     def load(self) -> None:
         """Read the portions of an earlier run; the first damaged one and all after it are ignored."""
@@ -74,8 +82,9 @@ class Journal:
             return None
         if len(piece) < len(self.names) or not all(array.ndim for array in piece.values()):
             return None
-        samples = len(piece["fit"])
-        sound = len(piece["times_ns"]) == -(-samples // self.batch) and all(
-            len(piece[name]) == samples for name in self.names if name != "times_ns"
-        )
-        return piece if sound else None
+        first, samples = self.samples, len(piece["finite"])
+        inferences, fits = -(-samples // self.batch), samples
+        if self.windows is not None:
+            inferences = fits = int(self.windows[first : first + samples].sum())
+        lengths = {**dict.fromkeys(self.names, samples), "times_ns": inferences, "fit": fits}
+        return piece if all(len(piece[name]) == length for name, length in lengths.items()) else None

@@ -21,6 +21,7 @@ from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import summed_up
 from edgerig.engine.first_round import cold_times
 from edgerig.engine.outputs import Dequantized, judged_outputs
+from edgerig.engine.portions import joined_windows
 from edgerig.engine.prepare import now
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import (
@@ -126,19 +127,20 @@ def _repeat(
     task, samples = context.samples.task, context.samples.samples
     judged = judged_outputs(artifact, task, len(everything))
     specs = judged.of(everything)
-    probes, times, identities = probe_count(context.samples, artifact), [], list[Array]()
-    for run in repeat(deployment, inputs, inferences_of(result, context), measure.round_seconds):
-        done = sum(map(len, identities))
-        if done < probes:
-            outputs = Dequantized(judged.of(run.outputs), specs, batch, probes - done)
-            fed = partial(
-                _fed, inputs[0], inputs_of(artifact).specs[0], done, min(probes - done, len(run.times_ns) * batch)
-            )
-            predictions = task.predictions(outputs, judged.position, fed)
-            truth = samples.truth(slice(done, done + len(predictions)), artifact.preprocessing)
-            identities.append(task.keep(predictions, truth, None)[task.identity])
+    probes, times, parts, done = slice(0, probe_count(context.samples, artifact)), [], list[Array](), 0
+    wanted = context.samples.rows_in(probes)
+    count = max(inferences_of(result, context), -(-wanted // batch))
+    for run in repeat(deployment, inputs, count, measure.round_seconds, max(FEWEST, -(-wanted // batch))):
+        if done < wanted:
+            outputs = Dequantized(judged.of(run.outputs), specs, batch, wanted - done)
+            rows = min(wanted - done, len(run.times_ns) * batch)
+            fed = partial(_fed, inputs[0], inputs_of(artifact).specs[0], done, rows)
+            parts.append(task.predictions(outputs, judged.position, fed))
+            done += rows
         times.append(run.times_ns)
-    return np.concatenate(times), digest_of(np.concatenate(identities))
+    predictions = joined_windows(task, np.concatenate(parts), context.samples.windows_in(probes))
+    kept = task.keep(predictions, samples.truth(probes, artifact.preprocessing), None)
+    return np.concatenate(times), digest_of(kept[task.identity])
 
 
 def _fed(inputs: Array, spec: TensorSpec, first: int, count: int) -> Array:

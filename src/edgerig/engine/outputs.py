@@ -66,6 +66,13 @@ def check_outputs(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec],
         IncompatibleError: They do not fit, or there are several, of which the task judges one and none was named.
     """
     judged = judged_outputs(artifact, task, len(outputs))
+    if task.needs_inputs and len(artifact.inputs) > 1:
+        names = ", ".join(spec.name for spec in artifact.inputs)
+        raise IncompatibleError(
+            f"{artifact.name} has {len(artifact.inputs)} inputs ({names}), and task {task.name!r} judges a network by "
+            "the only one.",
+            "Choose another task; --task none measures speed alone.",
+        )
     if task.one_output and len(outputs) > 1 and not artifact.output_named:
         raise _unnamed(task, artifact, outputs, batch)
     task.check(judged.of(outputs), judged.position, batch, artifact.left_out)

@@ -14,6 +14,7 @@ from edgerig.bounded import isolated
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.outputs import Dequantized, Judged, judged_outputs
+from edgerig.engine.portions import joined_windows
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
@@ -56,7 +57,7 @@ def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress
     parts = []
     with progress.task(_title(artifact), len(tests)) as task:
         for part, inputs in tests.chunks(artifact):
-            total, values = part.stop - part.start, network.quantized(inputs)
+            total, values, predictions = len(inputs[0]), network.quantized(inputs), []
             for start in range(0, total, batch):
                 piece, count = rows(values, start, batch), min(batch, total - start)
                 whole = piece if fixed == 1 else [call[0] for call in network.calls(piece)]
@@ -64,8 +65,9 @@ def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress
                 judged = judged_outputs(artifact, tests.task, len(outputs))
                 arrays = [np.asarray(output)[:count] for output in judged.of(outputs)]
                 named = NamedArrays(arrays, _names(artifact, judged))
-                parts.append(tests.task.predictions(named, judged.position, partial(np.asarray, piece[0])))
-                task.advance(count)
+                predictions.append(tests.task.predictions(named, judged.position, partial(np.asarray, piece[0])))
+            parts.append(joined_windows(tests.task, np.concatenate(predictions), tests.windows_in(part)))
+            task.advance(part.stop - part.start)
     return np.concatenate(parts)
 
 
@@ -74,17 +76,21 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, progr
 
     parts, network = [], inputs_of(artifact)
     batch = network.batch
+    # Samples that an inference finishes; of windows all are told at the end of a chunk.
+    each = batch if tests.windows is None else 0
     target = target_for("local", {})
     with (
         progress.task(_title(artifact), len(tests)) as task,
         target.open(artifact, runtime, {}) as session,
     ):
         for part, inputs in tests.chunks(artifact):
-            run = session.run(network.calls(network.quantized(inputs)), lambda calls: task.advance(calls * batch))
+            run = session.run(network.calls(network.quantized(inputs)), lambda calls: task.advance(calls * each))
             everything = session.load_report.outputs
             judged = judged_outputs(artifact, tests.task, len(everything))
-            outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, part.stop - part.start)
-            parts.append(tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs[0])))
+            outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, len(inputs[0]))
+            predictions = tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs[0]))
+            parts.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
+            task.advance(0 if each else part.stop - part.start)
     return np.concatenate(parts)
 
 

@@ -12,6 +12,8 @@ from edgerig import files
 from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset, Samples, SplitName
 from edgerig.datasets.network_inputs import NetworkInputs, inputs_of
+from edgerig.errors import DatasetError, IncompatibleError
+from edgerig.tasks.base import Task
 
 #: Number of preprocessed inputs held in memory at once.
 CHUNK_BYTES = 64 << 20
@@ -50,31 +52,80 @@ class EvaluationSamples:
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def windows(self) -> NDArray[np.int64] | None:
+        """Windows of each sample, see `Samples.windows`."""
+        return self.samples.windows
+
+    def windows_in(self, part: slice) -> NDArray[np.int64] | None:
+        """Windows of the samples in ``part``; None where they are not cut into such."""
+        return None if self.windows is None else self.windows[part]
+
+    def rows_in(self, part: slice) -> int:
+        """Number of rows that the samples in ``part`` are in `chunks`: windows, or the samples themselves."""
+        windows = self.windows_in(part)
+        return part.stop - part.start if windows is None else int(windows.sum())
+
     def first(self, artifact: Artifact, count: int) -> list[NDArray[Any]]:
-        """Preprocessed inputs of the first ``count`` samples, or of as many as a chunk holds; see `chunks`."""
+        """Preprocessed inputs of the first samples, in ``count`` rows at most, or in as many as a chunk holds; of one
+        sample at least. See `chunks`."""
         return self._inputs(slice(0, self.at_once(artifact, count)), artifact)
 
     def at_once(self, artifact: Artifact, count: int) -> int:
-        """Number of samples that `first` returns for a request of ``count``."""
-        return min(count, len(self), _chunk_samples(inputs_of(artifact)))
+        """Number of samples that `first` returns for a request of ``count`` rows."""
+        return self._end(0, min(count, _chunk_rows(inputs_of(artifact))))
+
+    def _end(self, first: int, rows: int) -> int:
+        """The sample after those that are at most ``rows`` rows from sample ``first`` on; one sample at least."""
+        if self.windows is None:
+            return min(first + rows, len(self))
+        ends = np.cumsum(self.windows[first:])
+        return first + max(1, int(np.searchsorted(ends, rows, side="right")))
 
     def chunks(self, artifact: Artifact, start: int = 0) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
         """Preprocessed inputs, in chunks, from sample ``start`` on: for each input of the network an array
-        (n, *input shape without batch), float32, or integers and booleans where the dataset gives such.
+        (rows, *input shape without batch), float32, or integers and booleans where the dataset gives such. A row is a
+        sample, or a window of one.
 
         Raises:
             IncompatibleError: The dataset does not give an input, or does not fit it.
         """
-        size = _chunk_samples(inputs_of(artifact))
-        for first in range(start, len(self), size):
-            part = slice(first, min(first + size, len(self)))
+        size = _chunk_rows(inputs_of(artifact))
+        while start < len(self):
+            part = slice(start, self._end(start, size))
             yield part, self._inputs(part, artifact)
+            start = part.stop
 
     def _inputs(self, part: slice, artifact: Artifact) -> list[NDArray[Any]]:
         values = self.samples.named_inputs(part, artifact.preprocessing)
-        return inputs_of(artifact).fitted(values, self.dataset.name, judged=self.task.judged)
+        inputs = inputs_of(artifact).fitted(values, self.dataset.name, judged=self.task.judged)
+        if self.windows is not None and len(inputs[0]) != self.rows_in(part):
+            raise DatasetError(
+                f"Dataset {self.dataset.name!r} gives {len(inputs[0])} windows of samples that have "
+                f"{self.rows_in(part)}."
+            )
+        return inputs
 
 
-def _chunk_samples(network: NetworkInputs) -> int:
-    """Samples per chunk: whole batches, so that only the very last batch is padded."""
+def check_windows(samples: EvaluationSamples, artifact: Artifact) -> None:
+    """Check that samples which are cut into windows can be run and judged.
+
+    Raises:
+        IncompatibleError: The task takes one inference a sample, or an inference takes several samples.
+    """
+    if samples.windows is None:
+        return
+    if type(samples.task).join is Task.join:
+        samples.task.join(np.empty((0, 1)), samples.windows[:0])
+    batch = inputs_of(artifact).batch
+    if batch > 1:
+        raise IncompatibleError(
+            f"{artifact.name} runs {batch} samples an inference, and dataset {samples.dataset.name!r} cuts its samples "
+            "into windows, which are run one by one.",
+            "Export the network with a batch of 1, and leave `batch` out.",
+        )
+
+
+def _chunk_rows(network: NetworkInputs) -> int:
+    """Samples or windows per chunk: whole batches, so that only the very last batch is padded."""
     return network.batch * max(1, CHUNK_BYTES // max(1, 4 * network.elements))

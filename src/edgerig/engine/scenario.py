@@ -33,6 +33,12 @@ def check_batch(plan: Plan, tests: EvaluationSamples) -> None:
     batch = plan.rig.measure.batch
     if batch is None:
         return
+    if tests.windows is not None:
+        raise IncompatibleError(
+            f"Batches were asked for, and dataset {tests.dataset.name!r} cuts its samples into windows, which are run "
+            "one by one.",
+            "Leave the scenario offline out.",
+        )
     for cell in plan.cells:
         count = min(cell.samples or len(tests), len(tests))
         if batch > count:

@@ -20,6 +20,7 @@ from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
 from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.passing import Finite, HostTime
+from edgerig.engine.portions import Portion, WholeSamples
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.targets.base import DeviceRun
 
@@ -84,31 +85,37 @@ def steady_pass(
     finite = Finite(everything)
     # Some shapes only the engine knows, once it has run.
     unknown = any(size < 1 for position in judged.positions for size in specs[position].shape)
-    mark = time.perf_counter()
+    mark, spent = time.perf_counter(), 0.0
     for part, inputs in samples.chunks(artifact, journal.samples):
-        quantized, total = network.quantized(inputs), part.stop - part.start
-        before.add(time.perf_counter() - mark, total)
+        quantized, total = network.quantized(inputs), len(inputs[0])
+        before.add(time.perf_counter() - mark, part.stop - part.start)
         fit = network.fit_counts(inputs, quantized)
-        first, waiting = part.start, total
-        for run in deployment.batches(network.calls(quantized), part.start // batch, lambda _: None):
+        first, waiting, whole = part.start, total, WholeSamples(task, samples.windows_in(part))
+        earlier = samples.rows_in(slice(0, part.start)) // batch
+        for run in deployment.batches(network.calls(quantized), earlier, lambda _: None):
             mark = time.perf_counter()
             finite.look(run.outputs)
             outputs = Dequantized(judged.of(run.outputs), specs, batch, waiting)
             sound = outputs.finite(judged.positions)
             count = len(sound)
-            chosen = slice(first, first + count)
             if unknown:
                 task.check(outputs.as_given(), judged.position, batch, artifact.left_out)
                 unknown = False
             fed = partial(dequantize, quantized[0][total - waiting :][:count], network.specs[0])
             predictions = task.predictions(outputs, judged.position, fed)
-            after.add(time.perf_counter() - mark, count)
+            portion = whole.add(Portion(predictions, run.times_ns, sound, fit[:count]))
+            fit, waiting, spent = fit[count:], waiting - count, spent + time.perf_counter() - mark
+            if portion is None:
+                continue
+            chosen = slice(first, first + len(portion.sound))
+            after.add(spent, len(portion.sound))
+            spent = 0.0
             truth = samples.samples.truth(chosen, artifact.preprocessing)
-            kept = task.keep(predictions, truth, None if reference is None else reference[chosen])
-            journal.append(**kept, times_ns=run.times_ns, fit=fit[:count], finite=sound.astype(np.uint8))
-            fit = fit[count:]
-            first, waiting = first + count, waiting - count
-            advance(count)
+            kept = task.keep(portion.predictions, truth, None if reference is None else reference[chosen])
+            finite_samples = portion.sound.astype(np.uint8)
+            journal.append(**kept, times_ns=portion.times_ns, fit=portion.fit, finite=finite_samples)
+            first = chosen.stop
+            advance(len(portion.sound))
         mark = time.perf_counter()
     finite.check(journal.joined("finite") > 0, judged.watched)
     times = [journal.joined("times_ns")]
@@ -141,17 +148,19 @@ def repeat_until(deployment: Deployment, inputs: Sequence[Array], seconds: float
                 break
 
 
-def repeat(deployment: Deployment, inputs: Sequence[Array], count: int, seconds: float) -> Iterator[DeviceRun]:
+def repeat(
+    deployment: Deployment, inputs: Sequence[Array], count: int, seconds: float, fewest: int = FEWEST
+) -> Iterator[DeviceRun]:
     """Run ``count`` inferences of ``inputs``, each of shape (n, ...), from the first one on, cyclically.
 
-    Fewer, but at least `FEWEST`, where the transport takes far longer than the ``seconds`` of inference.
+    Fewer, but at least ``fewest``, where the transport takes far longer than the ``seconds`` of inference.
     """
     done, deadline = 0, _deadline(seconds)
-    while done < count and (done < FEWEST or time.monotonic() < deadline):
+    while done < count and (done < fewest or time.monotonic() < deadline):
         for run in deployment.batches([array[: count - done] for array in inputs], None, lambda _: None):
             done += len(run.times_ns)
             yield run
-            if done >= FEWEST and time.monotonic() > deadline:
+            if done >= fewest and time.monotonic() > deadline:
                 break
 
 

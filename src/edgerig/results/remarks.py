@@ -34,7 +34,7 @@ def _outputs(cell: CellResult) -> list[str]:
 
 def _batch(cell: CellResult) -> list[str]:
     """How many samples a time covers, where an inference takes several."""
-    in_turn = _in_turn(cell)
+    in_turn = [*_in_turn(cell), *_windows(cell)]
     if cell.batch == 1:
         return in_turn
     each = cell.latency.per_sample
@@ -42,6 +42,15 @@ def _batch(cell: CellResult) -> list[str]:
     if isinstance(each, Measurement):
         share = f"; that is {microseconds(each)} a sample in the median"
     return [*in_turn, f"Times are of an inference, which takes a batch of {cell.batch} samples{share}."]
+
+
+def _windows(cell: CellResult) -> list[str]:
+    """That a sample takes several inferences."""
+    if isinstance(cell.windows, msgspec.UnsetType):
+        return []
+    fewest, most = cell.windows
+    count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    return [f"Times are of an inference, of which a sample takes {count}, one for each of its windows."]
 
 
 def _in_turn(cell: CellResult) -> list[str]:

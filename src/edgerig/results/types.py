@@ -134,6 +134,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         input: How the samples fit the integers of the network's input; None where it takes real numbers.
         instructions, cycles: Per inference, where an emulator counted them.
         batch: Samples per inference; times of inferences cover that many.
+        windows: Fewest and most windows of a sample, each an inference of its own; missing where a sample is not cut.
         rounds: The processes behind the figures, in the order of time; none in a bundle from before rounds, where each
             cell was measured in one process.
         repetition: How often the cell was measured, and how much its rounds differ.
@@ -173,6 +174,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     input: InputFit | None = None
     batch: int = 1
+    windows: tuple[int, int] | msgspec.UnsetType = msgspec.UNSET
     rounds: tuple[Round, ...] = ()
     repetition: Repetition | msgspec.UnsetType = msgspec.UNSET
     offline: Offline | msgspec.UnsetType = msgspec.UNSET

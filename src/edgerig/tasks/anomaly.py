@@ -27,6 +27,7 @@ from edgerig.tasks.metrics.detection_curves import (
 from edgerig.tasks.outputs import columns_of
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.tasks.tensors import NamedArrays
+from edgerig.tasks.windows import mean_over_windows
 from edgerig.views import Axis, Curve, Line, Matrix, View
 
 #: False positive rate up to which the partial area is taken.
@@ -105,6 +106,10 @@ class Anomaly(Task):
         if values.shape != wanted.shape:
             raise _neither(values.shape[1], wanted.shape[1])
         return np.asarray(((values - wanted.astype(np.float64)) ** 2).mean(axis=1, keepdims=True))
+
+    def join(self, predictions: Array, windows: NDArray[np.int64]) -> Array:
+        """The mean of the windows' scores."""
+        return mean_over_windows(predictions, windows)
 
     def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
         labels = self._labels(truth)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import TensorSpec
+from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Plugin
 from edgerig.tasks.judgement import Agreement, Quality
@@ -146,6 +147,22 @@ class Task(Plugin, ABC):
             inputs: Makes those of `decode_with_inputs`.
         """
         return self.decode_with_inputs(outputs, judged, inputs()) if self.needs_inputs else self.decode(outputs, judged)
+
+    def join(self, predictions: Array, windows: NDArray[np.int64]) -> Array:
+        """The predictions for n samples that were cut into windows, shape (n, ...), out of those for their windows.
+
+        Args:
+            predictions: From `decode`, for the windows of one sample after another, shape (sum of ``windows``, ...).
+            windows: How many each sample has, shape (n,).
+
+        Raises:
+            IncompatibleError: The task takes one inference a sample, as by default.
+        """
+        raise IncompatibleError(
+            f"Dataset {self.dataset!r} cuts its samples into windows, and task {self.name!r} takes one inference a "
+            "sample.",
+            "Choose a task that puts windows together, such as anomaly, or none for speed alone.",
+        )
 
     def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
         """What is kept of n samples, and stored in the bundle: the arrays named in `kept`, each of shape (n, ...).

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.base import Array, Kept, Reference, Task
@@ -14,6 +15,7 @@ from edgerig.tasks.classification import arrays_of, compare
 from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.tasks.tensors import NamedArrays
+from edgerig.tasks.windows import mean_over_windows
 
 #: Most values of an output that are kept of a sample: of a larger one, so many at equal steps.
 MOST_VALUES = 4096
@@ -38,6 +40,9 @@ class NoTask(Task):
         if values.shape[1] <= MOST_VALUES:
             return values
         return values[:, np.linspace(0, values.shape[1] - 1, MOST_VALUES).astype(np.int64)]
+
+    def join(self, predictions: Array, windows: NDArray[np.int64]) -> Array:
+        return mean_over_windows(predictions, windows)
 
     def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
         return Quality(samples=len(samples), warnings=tuple(judge_outputs(kept["scores"], samples)))

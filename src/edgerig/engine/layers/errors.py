@@ -102,6 +102,8 @@ def _measured(selection: Selection, reference: Artifact, names: Sequence[str], p
     part, positions = samples.part(SAMPLES)
     if len(cell.artifact.inputs) > 1:
         raise InferenceError("The errors of layers are measured of networks with one input.")
+    if part.windows is not None:
+        raise InferenceError("The errors of layers are measured of samples that are not cut into windows.")
     batch = inputs_of(cell.artifact).batch
     (inputs,) = part.first(cell.artifact, SAMPLES)
     calls = inputs[:, None] if batch == 1 else in_calls(inputs, batch)

@@ -85,6 +85,14 @@ class TaskContract:
         for name, array in whole.items():
             np.testing.assert_array_equal(array, parts[name], name)
 
+    def test_a_single_window_is_the_sample(self, task: Task, answers: NamedArrays) -> None:
+        if type(task).join is Task.join:
+            return
+        predictions = task.decode(answers, 0)
+        joined = task.join(predictions, np.ones(len(predictions), np.int64))
+        assert joined.shape == predictions.shape
+        np.testing.assert_allclose(joined, predictions, rtol=1e-6)
+
     def test_equal_outputs_have_equal_identities(self, task: Task, samples: Samples, answers: NamedArrays) -> None:
         first, second = (_keep(task, samples, answers, len(samples))[task.identity] for _ in range(2))
         np.testing.assert_array_equal(first, second)

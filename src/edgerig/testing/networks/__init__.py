@@ -49,15 +49,15 @@ def dense_tflite(
     return net.write(path, [x], [y])
 
 
-def linear_tflite(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Path:
+def linear_tflite(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32], batch: int = 1) -> Path:
     """A float32 TFLite network ``W x + b`` of ``weights`` (values, features) and ``bias`` (values,)."""
     from ai_edge_litert import schema_py_generated as schema
 
     net = _TfliteNetwork(schema)
-    x = net.tensor("x", (1, weights.shape[1]), schema.TensorType.FLOAT32)
+    x = net.tensor("x", (batch, weights.shape[1]), schema.TensorType.FLOAT32)
     w = net.tensor("w", weights.shape, schema.TensorType.FLOAT32, weights)
     b = net.tensor("b", bias.shape, schema.TensorType.FLOAT32, bias)
-    y = net.tensor("y", (1, len(bias)), schema.TensorType.FLOAT32)
+    y = net.tensor("y", (batch, len(bias)), schema.TensorType.FLOAT32)
     net.fully_connected([x, w, b], y)
     return net.write(path, [x], [y])
 
