@@ -15,7 +15,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 #: A package may import what stands before it, never what stands after it.
 ORDER = [
     "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache", "progress", "named_files",
-    "plugin_code", "plugins", "tensors", "formats", "external_data", "artifact", "measure", "views", "wire", "tasks",
+    "plugin_code", "setting_values", "plugins", "tensors", "formats", "external_data", "artifact", "measure", "views",
+    "wire", "tasks",
     "datasets", "bounded", "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent",
     "simulator", "targets", "rig", "engine", "api", "suites", "testing", "cli",
 ]  # fmt: skip

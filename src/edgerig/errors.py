@@ -35,6 +35,9 @@ from contextlib import contextmanager
 
 from edgerig.install import install_command
 
+#: Fewest letters of a name's beginning that stand for it.
+_BEGINNING = 3
+
 
 class EdgerigError(Exception):
     """Base of all errors raised on purpose.
@@ -176,9 +179,19 @@ class Interrupted(EdgerigError):  # noqa: N818 - it is a request, not a fault
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most similar to ``name``, or None where none is."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    """The known name most similar to ``name``, or None where none is; case counts little, and an only name that begins
+    with it is as near as one that differs in a letter.
+
+    >>> nearest("litter", ["litert", "onnxruntime"]), nearest("onnx", ["litert", "onnxruntime"])
+    ('litert', 'onnxruntime')
+    """
+    names = list(known)
+    lowered = {other.lower(): other for other in reversed(names)}
+    matches = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
+    if matches:
+        return lowered[matches[0]]
+    longer = [other for other in names if len(name) >= _BEGINNING and other.lower().startswith(name.lower())]
+    return longer[0] if len(longer) == 1 else None
 
 
 class ForeignTraceback(Exception):  # noqa: N818 - shown as the cause of an error, never raised

@@ -7,22 +7,28 @@ point name in the groups ``edgerig.<nouns>``, or as ``package.module:Class``.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
-import math
-import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from edgerig.deprecation import Deprecation, declare, say
-from edgerig.errors import MissingExtraError, NotInstalledError, SpecError, UnknownNameError, UsageError
+from edgerig.errors import (
+    EdgerigError,
+    MissingExtraError,
+    NotInstalledError,
+    SpecError,
+    UnknownNameError,
+    UsageError,
+)
+from edgerig.setting_values import describe as describe
+from edgerig.setting_values import listed, missing_text, readable, wrong_value
 from edgerig.text import cause_of
 
 NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target")
@@ -36,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     #: Keys of earlier versions, with their replacements: ``{"rate": renamed("rate", "hz", ...)}``.
     old_names: ClassVar[Mapping[str, OldName]] = {}
+    #: What a type cannot say of a value, by key: a function that raises `ValueError`, ``rate: 0 is not above 0``.
+    #: What several settings say together is for ``__post_init__``, which raises `ValueError`, too.
+    checks: ClassVar[Mapping[str, Callable[[Any], object]]] = {}
 
 
 class OldName(msgspec.Struct, frozen=True):
@@ -146,20 +155,59 @@ def convert_settings(kind: type[Settings], options: dict[str, Any], where: str) 
 
     Raises:
         UnknownNameError: A key is unknown; names the nearest one.
-        SpecError: A value has the wrong type or is out of range.
+        SpecError: A value has the wrong type or is out of range; or there are several problems, which it lists.
     """
-    known = kind.__struct_encode_fields__
-    options = _with_new_names(kind, options, where)
-    for key in options:
+    settings, problems = checked_settings(kind, options, where)
+    if settings is not None:
+        return settings
+    if len(problems) == 1:
+        raise problems[0][1]
+    texts = [" ".join(str(error).removeprefix(f"{where}: ").split()) for _, error in problems]
+    raise SpecError(f"{where} has {len(problems)} problems:\n" + "\n".join(f"  - {text}" for text in texts))
+
+
+def checked_settings(
+    kind: type[Settings], options: dict[str, Any], where: str
+) -> tuple[Settings | None, list[tuple[str, EdgerigError]]]:
+    """Typed settings from plain values, None where something is wrong; and every problem, with the key that it is of.
+
+    A problem of the settings as a whole has the key ``""``.
+    """
+    try:
+        options = _with_new_names(kind, options, where)
+    except SpecError as error:
+        return None, [("", error)]
+    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    problems: list[tuple[str, EdgerigError]] = []
+    values: dict[str, Any] = {}
+    for key, value in options.items():
         if key not in known:
-            raise UnknownNameError(f"setting of {where}", str(key), known)
-        if not _finite(options[key]):
-            raise SpecError(f"{where}: {key}: {options[key]!r} is not a finite number.")
+            problems.append((str(key), UnknownNameError(f"setting of {where}", str(key), known)))
+            continue
+        values[key] = listed(value, key, kind)
+        reason = wrong_value(kind, known[key], values[key])
+        if reason:
+            problems.append((key, SpecError(f"{where}: {_sentence(reason)}")))
+    wrong = {key for key, _ in problems}
+    for key, field in known.items():
+        if field.required and key not in options:
+            problems.append((key, SpecError(f"{where}: {missing_text(key, kind)}.")))
+    if any(known[key].required for key in known.keys() - values.keys() | wrong & known.keys()):
+        return None, problems
     try:
         # Lax conversion: values of --set and of YAML may be strings.
-        return msgspec.convert({key: _listed(value, key, kind) for key, value in options.items()}, kind, strict=False)
+        settings = msgspec.convert({key: values[key] for key in values if key not in wrong}, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise SpecError(f"{where}: {_readable(error, kind)}.") from error
+        # What the sound settings say together, unless it is about one that is not among them.
+        reason = readable(str(error), kind)
+        if not any(key in reason for key in wrong):
+            problems.append(("", SpecError(f"{where}: {_sentence(reason)}")))
+        return None, problems
+    return (None if problems else settings), problems
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _with_new_names(kind: type[Settings], options: dict[str, Any], where: str) -> dict[str, Any]:
@@ -182,58 +230,6 @@ def _with_new_names(kind: type[Settings], options: dict[str, Any], where: str) -
         if old.field is not None:
             result[old.field] = value
     return result
-
-
-def _listed(value: Any, key: str, kind: type[Settings]) -> Any:
-    """A list from a command line without brackets: ``32,32,3``, ``32x32x3``, or a single number."""
-    hint = _hints(kind).get(key)
-    if not any(get_origin(hint_part) in (tuple, list) for hint_part in (hint, *get_args(hint))):
-        return value
-    if isinstance(value, str):
-        bare = value.strip().removeprefix("(").removesuffix(")")
-        numbers = re.fullmatch(r"\d+(x\d+)+", bare) is not None
-        return [part.strip() for part in re.split("x" if numbers else ",", bare) if part.strip()]
-    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-@functools.cache
-def _hints(kind: type[Settings]) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _finite(value: Any) -> bool:
-    """Whether no number in it is infinite or NaN, as a float or as text: JSON, and so every hash and file that
-    settings go into, cannot represent these."""
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def _readable(error: msgspec.ValidationError, kind: type[Settings]) -> str:
-    """msgspec's error, as ``samples: expected `int` >= 1``, with the valid values where they are few."""
-    text, _, where = str(error).partition(" - at `$.")
-    if text.startswith("Object missing required field "):
-        name = text.split("`")[1]
-        meaning = next((text for key, _, text in describe(kind) if key == name and text), "")
-        return f"the setting {name!r} is missing" + (f" ({meaning})" if meaning else "")
-    key = where.rstrip("`")
-    if text.startswith("Invalid enum value"):
-        hints = get_type_hints(kind)
-        allowed = [repr(value) for value in get_args(hints.get(key)) if isinstance(value, str | int)]
-        if allowed:
-            text = f"{text.removeprefix('Invalid enum value ')} is none of {', '.join(allowed)}"
-    text = text[:1].lower() + text[1:]
-    return f"{key}: {text}" if key else text
-
-
-def describe(kind: type[Settings]) -> Iterator[tuple[str, str, str]]:
-    """Name, default and description of every setting, for help texts and lists."""
-    properties = msgspec.json.schema(kind).get("$defs", {}).get(kind.__name__, {}).get("properties", {})
-    for field in msgspec.structs.fields(kind):
-        default = "required" if field.required else repr(field.default)
-        yield field.encode_name, default, properties.get(field.encode_name, {}).get("description", "")
 
 
 def _point(noun: str, name: str) -> EntryPoint | None:

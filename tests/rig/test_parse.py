@@ -9,7 +9,7 @@ import yaml
 
 import edgerig
 from edgerig.errors import SpecError
-from edgerig.rig.document import Document
+from edgerig.rig.document import Document, read_document
 from edgerig.rig.dump import rig_to_yaml
 from edgerig.rig.parse import parse_rig
 from edgerig.rig.types import Rig
@@ -84,6 +84,70 @@ def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         rig(dataset="mnits", measure={"sample": 1}, extra=1)
     assert "has 3 problems" in str(caught.value)
+
+
+def test_every_problem_of_a_part_is_told_with_its_line_and_the_nearest_name(tmp_path: Path) -> None:
+    path = tmp_path / "rig.yaml"
+    path.write_text(
+        "model: {fil: x, train: {epoch: 1}}\n"
+        "dataset: {use: mnist, fulll: 1, validation: [3]}\n"
+        "matrix: {runtimes: [{use: litert, threads: 0, kernel: x}], compilers: [{uze: int8}]}\n"
+        "measure:\n"
+        "  sample: 100\n"
+        "  rounds: -1\n"
+        "  scenario: servr\n"
+        "  latency_bound: 3 parsecs\n"
+        "  width: much\n"
+        "gate: {latency: [5 %, much], ram: few}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        parse_rig(read_document(path))
+    text = str(caught.value)
+    for said in (
+        "rig.yaml:1: model.fil: unknown key 'fil'; did you mean 'file'?",
+        "rig.yaml:1: model.train.epoch: Unknown setting of model.train 'epoch'. Did you mean 'epochs'?",
+        "rig.yaml:2: dataset.fulll: Unknown setting of dataset 'mnist': 'fulll'. Did you mean 'full'?",
+        "rig.yaml:2: dataset: validation: expected",
+        "rig.yaml:3: matrix.runtimes.0: threads: expected `int` >= 1",
+        "rig.yaml:3: matrix.runtimes.0.kernel: Unknown setting of runtime 'litert': 'kernel'. Did you mean 'kernels'?",
+        "rig.yaml:3: matrix.compilers.0: must be a compiler's name, or a mapping with 'use' and its settings; is 'uze'",
+        "rig.yaml:5: measure.sample: Unknown setting of measure 'sample'. Did you mean 'samples'?",
+        "rig.yaml:6: measure: rounds: expected",
+        "rig.yaml:7: measure: scenario: 'servr' is none of",
+        "did you mean 'server'?",
+        "rig.yaml:8: measure: latency_bound: '3 parsecs' is no time, such as 50 ms",
+        "rig.yaml:9: measure: width: 'much' is no share",
+        "rig.yaml:10: gate.latency: gate: latency: 'much' is no limit",
+        "rig.yaml:10: gate.ram: gate: ram: 'few' is no limit",
+    ):
+        assert said in text, text
+    assert text.count("needs either") == 0
+    assert f"has {text.count('  - ')} problems" in text
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        ({"rounds": -1, "streams": 4}, ["rounds: expected", "streams: 4 is of the scenarios"]),
+        ({"scenario": "offline", "rate": 3, "streams": 2}, ["say how many, such as batch", "rate: 3", "streams: 2"]),
+        # What is said of one setting alone does not blame others for it.
+        ({"scenario": "servr", "streams": 2}, ["'servr' is none of"]),
+        ({"scenario": "server", "latency_bound": 50}, ["latency_bound: 50 of what? Write 50 ms, or 50 s"]),
+        ({"scenario": "server", "latency_bound": "0.5"}, ["latency_bound: 0.5 of what?"]),
+    ],
+)
+def test_what_settings_say_together_is_told_beside_what_is_wrong_of_one(measure: Any, said: list[str]) -> None:
+    with pytest.raises(SpecError) as caught:
+        rig(measure=measure)
+    text = str(caught.value)
+    assert all(each in text for each in said), text
+    assert text.count("rig.yaml: ") == (2 if "rounds: expected" in said else 1), text
+
+
+def test_a_bound_in_the_bundles_rig_has_its_unit() -> None:
+    first = rig(measure={"scenario": "server", "latency_bound": "50 ms"})
+    assert "latency_bound: 0.05 s" in rig_to_yaml(first)
+    assert parse_rig(Document(yaml.safe_load(rig_to_yaml(first)), "rig.yaml")) == first
 
 
 def test_paths_start_at_the_rig_files_folder(tmp_path: Path) -> None:

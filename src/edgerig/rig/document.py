@@ -53,12 +53,16 @@ class Document:
         """Whether it was read from a file, so that its name is useful in a message."""
         return self.name != NO_FILE
 
-    def where(self, location: Location) -> str:
-        """``rig.yaml:12: matrix.0.runtimes`` for error messages; ``matrix.0.runtimes`` where there is no file."""
+    def where(self, location: Location, key: str | None = None) -> str:
+        """``rig.yaml:12: matrix.0.runtimes`` for error messages; ``matrix.0.runtimes`` where there is no file.
+
+        Args:
+            key: The key there whose line it is; the message names it.
+        """
         path = ".".join(str(part) for part in location)
         if not self.is_file:
             return path
-        line = self.line(location)
+        line = self.line((*location, key) if key else location)
         position = f"{self.name}:{line}" if line else self.name
         return f"{position}: {path}" if path else position
 

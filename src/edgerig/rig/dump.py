@@ -10,7 +10,7 @@ import yaml
 from edgerig.plugin_code import folder_of
 from edgerig.plugins import is_class
 from edgerig.results.gate.limits import Limit
-from edgerig.rig.types import Block, ModelPart, Part, Rig
+from edgerig.rig.types import Block, Measure, ModelPart, Part, Rig
 
 
 def rig_to_builtins(rig: Rig) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def rig_to_yaml(rig: Rig) -> str:
         "dataset": _entry(rig.dataset),
         **({"task": _entry(rig.task)} if rig.task is not None else {}),
         "matrix": [_block_entry(block) for block in rig.matrix],
-        "measure": msgspec.to_builtins(rig.measure),
+        "measure": _measure_entry(rig.measure),
         **({"gate": _gate_entry(rig.gate)} if rig.gate is not None else {}),
     }
     text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
@@ -60,6 +60,12 @@ def _gate_entry(limits: tuple[Limit, ...]) -> dict[str, list[str]]:
     for limit in limits:
         entry.setdefault(limit.metric, []).append(limit.text)
     return entry
+
+
+def _measure_entry(measure: Measure) -> dict[str, Any]:
+    entry: dict[str, Any] = msgspec.to_builtins(measure)
+    bound = measure.bound_seconds
+    return entry | ({"latency_bound": f"{bound!r} s"} if bound is not None else {})
 
 
 def _model_entry(part: ModelPart) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset
 from edgerig.errors import EdgerigError, SpecError, UnknownNameError, nearest
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.plugins import Plugin, Settings, convert_settings, find, import_beside, is_class, is_there
+from edgerig.plugins import Plugin, Settings, checked_settings, find, import_beside, is_class, is_there
 from edgerig.results.gate.limits import Limit, parse_limits
 from edgerig.results.variant_names import distinct_names, id_part
 from edgerig.rig.document import Document, Location
@@ -106,10 +106,11 @@ class _Reader:
             return None
         limits: list[Limit] = []
         for name, value in data.items():
-            try:
-                limits += parse_limits({name: value})
-            except SpecError as error:
-                self.problem(("gate", str(name)), " ".join(filter(None, [error.message, error.hint])))
+            for each in value if isinstance(value, list) else [value]:
+                try:
+                    limits += parse_limits({name: each})
+                except SpecError as error:
+                    self.problem(("gate", str(name)), " ".join(filter(None, [error.message, error.hint])))
         return tuple(limits)
 
     def models(self, data: dict[str, Any]) -> tuple[ModelPart, ...]:
@@ -118,7 +119,8 @@ class _Reader:
         if (listed is None) == (data.get("model") is None):
             what = "both 'model' and 'models' are given: put all into 'models'"
             self.problem((), what if listed is not None else "the key 'model' (or 'models', a list) is missing")
-            return ()
+            if listed is None:
+                return ()
         if listed is None:
             return (self.model(data["model"], ("model",)),)
         if not isinstance(listed, list) or not listed:
@@ -153,8 +155,11 @@ class _Reader:
             return ModelPart()
         use, file, train = data.get("use"), data.get("file"), data.get("train") or {}
         if (use is None) == (file is None):
-            self.problem(where, "needs either 'use' (a registered model) or 'file' (your own), and not both")
-            return ModelPart()
+            misspelt = use is None and any(nearest(str(key), ("use", "file")) for key in data if key not in MODEL_KEYS)
+            if use is None:
+                self.known_keys(data, MODEL_KEYS, where)
+            if not misspelt:
+                self.problem(where, "needs either 'use' (a registered model) or 'file' (your own), and not both")
         name = data.get("name")
         if name is not None and (not isinstance(name, str) or not name.strip() or not _is_name(name)):
             self.problem((*where, "name"), f"must be text, printable and of at most {MAX_NAME} characters")
@@ -163,7 +168,7 @@ class _Reader:
         said = {key: data[key] for key in Ends.__struct_fields__ if data.get(key) is not None}
         ends = self.settings(Ends, said, "model", where) or Ends()
         if file is not None:
-            if train:
+            if train and use is None:
                 self.problem(
                     (*where, "train"), "a model file is taken as it is; only a model named by 'use' is trained"
                 )
@@ -180,10 +185,12 @@ class _Reader:
                 ends=ends,
                 format=format,
             )
+        self.settings(TrainSettings, train, "model.train", (*where, "train"))
+        if use is None:
+            return ModelPart()
         if data.get("format") is not None:
             self.problem((*where, "format"), "is of a model's file; a model named by 'use' has that of its framework")
         part = self.part({"use": use, **options}, "model", ModelWrapper, where)
-        self.settings(TrainSettings, train, "model.train", (*where, "train"))
         return ModelPart(
             use=part.use,
             options=part.options,
@@ -308,7 +315,9 @@ class _Reader:
         if data is None:
             return Part("")
         if not isinstance(data, dict) or not isinstance(data.get("use"), str):
-            self.problem(where, f"must be a {noun}'s name, or a mapping with 'use' and its settings")
+            near = next((key for key in data if nearest(str(key), ("use",))), None) if isinstance(data, dict) else None
+            hint = f"; is {near!r} to be 'use'?" if near not in (None, "use") else ""
+            self.problem(where, f"must be a {noun}'s name, or a mapping with 'use' and its settings{hint}")
             return Part("")
         use, name = data["use"], data.get("name")
         if not _is_name(use) or not _is_name(str(name)):
@@ -343,14 +352,14 @@ class _Reader:
         if not isinstance(options, dict):
             self.problem(where, "must be a mapping")
             return None
-        try:
-            return convert_settings(kind, options, what)
-        except UnknownNameError as error:
-            self.add((*where, error.name), error)
-        except EdgerigError as error:
-            # The location already names the part.
-            self.problem(where, " ".join(str(error).removeprefix(f"{what}: ").split()))
-        return None
+        settings, problems = checked_settings(kind, options, what)
+        for key, error in problems:
+            if isinstance(error, UnknownNameError):
+                self.add((*where, error.name), error)
+            else:
+                # The location already names the part.
+                self.problem(where, " ".join(str(error).removeprefix(f"{what}: ").split()), key)
+        return settings
 
     def known_keys(self, data: dict[str, Any], known: tuple[str, ...], where: Location) -> None:
         for key in data:
@@ -366,8 +375,8 @@ class _Reader:
     def add(self, where: Location, error: EdgerigError) -> None:
         self.problem(where, " ".join(str(error).split()))
 
-    def problem(self, where: Location, text: str) -> None:
-        self.problems.append(": ".join(filter(None, [self.document.where(where), text])))
+    def problem(self, where: Location, text: str, key: str | None = None) -> None:
+        self.problems.append(": ".join(filter(None, [self.document.where(where, key), text])))
 
 
 def format_of_model(part: ModelPart) -> formats.Format:

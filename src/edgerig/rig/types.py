@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -10,7 +11,7 @@ from edgerig.artifact import Layout
 from edgerig.plugins import Settings
 from edgerig.results.gate.limits import Limit
 from edgerig.results.types import MAX_ROUNDS
-from edgerig.rig.load import MAX_STREAMS, check_load, parse_seconds
+from edgerig.rig.load import MAX_STREAMS, check_rate, load_problems, parse_seconds
 
 #: Fewest rounds of `rounds: auto`: an interval over fewer says little.
 FEWEST_ROUNDS = 5
@@ -34,18 +35,16 @@ def _share(value: float | str) -> float:
     return share
 
 
-def _check_batch(scenario: str, batch: int | None, samples: int | None) -> None:
-    """See that a scenario and its batch go together.
-
-    Raises:
-        ValueError: They do not, or the batch is larger than the samples.
-    """
+def _batch_problems(scenario: str, batch: int | None, samples: int | None) -> list[str]:
+    """Why a scenario and its batch do not go together; empty if they do."""
+    problems = []
     if scenario == "offline" and batch is None:
-        raise ValueError("scenario: offline takes samples in batches: say how many, such as batch: 8")
+        problems.append("scenario: offline takes samples in batches: say how many, such as batch: 8")
     if scenario != "offline" and batch is not None:
-        raise ValueError(f"batch: {batch} is of the scenario offline; {scenario} takes one sample after another")
-    if batch is not None and samples is not None and batch > samples:
-        raise ValueError(f"batch: {batch:,} is larger than the {samples:,} samples that are run")
+        problems.append(f"batch: {batch} is of the scenario offline; {scenario} takes one sample after another")
+    elif batch is not None and samples is not None and batch > samples:
+        problems.append(f"batch: {batch:,} is larger than the {samples:,} samples that are run")
+    return problems
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -110,6 +109,12 @@ class ModelPart(msgspec.Struct, frozen=True):
 class Measure(Settings, frozen=True, kw_only=True):
     """How to measure each cell."""
 
+    checks: ClassVar[Mapping[str, Callable[[Any], object]]] = {
+        "width": _share,
+        "latency_bound": lambda bound: parse_seconds(bound, "latency_bound"),
+        "rate": check_rate,
+    }
+
     samples: Annotated[
         Annotated[int, Described(ge=1)] | None, Described(description="test samples to run in each cell; all if null")
     ] = 1000
@@ -141,7 +146,7 @@ class Measure(Settings, frozen=True, kw_only=True):
     ] = None
     latency_bound: Annotated[
         float | str | None,
-        Described(description="with `scenario: server`, the longest latency, in seconds or as 50 ms"),
+        Described(description="with `scenario: server`, the longest latency with its unit: 50 ms, 0.05 s"),
     ] = None
     percentile: Annotated[
         float, Described(description="percentile of the latency that is held against `latency_bound`", ge=50, lt=100)
@@ -204,10 +209,12 @@ class Measure(Settings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "width", _share(self.width))
-        _check_batch(self.scenario, self.batch, self.samples)
-        if self.latency_bound is not None:
+        if isinstance(self.latency_bound, str):
             msgspec.structs.force_setattr(self, "latency_bound", parse_seconds(self.latency_bound, "latency_bound"))
-        check_load(self.scenario, self.streams, self.rate, self.latency_bound)
+        problems = _batch_problems(self.scenario, self.batch, self.samples)
+        problems += load_problems(self.scenario, self.streams, self.rate, self.latency_bound)
+        if problems:
+            raise ValueError("; ".join(problems))
 
     @property
     def bound_seconds(self) -> float | None:

@@ -1,0 +1,99 @@
+"""Values of settings: how they are read, and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from edgerig.errors import nearest
+
+
+def wrong_value(kind: type[Struct], field: msgspec.structs.FieldInfo, value: Any) -> str | None:
+    """What is wrong with the value of one setting, None if nothing is."""
+    key = field.encode_name
+    checks: Mapping[str, Callable[[Any], object]] = getattr(kind, "checks", {})
+    if not _finite(value):
+        return f"{key}: {value!r} is not a finite number"
+    try:
+        converted = msgspec.convert(value, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        path = f" - at `$.{key}"
+        return readable(text.replace(" - at `$", path, 1) if " - at `$" in text else f"{text}{path}`", kind)
+    try:
+        if key in checks and converted is not None:
+            checks[key](converted)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def listed(value: Any, key: str, kind: type[Struct]) -> Any:
+    """A list from a command line without brackets: ``32,32,3``, ``32x32x3``, or a single number."""
+    hint = _hints(kind).get(key)
+    if not any(get_origin(hint_part) in (tuple, list) for hint_part in (hint, *get_args(hint))):
+        return value
+    if isinstance(value, str):
+        bare = value.strip().removeprefix("(").removesuffix(")")
+        numbers = re.fullmatch(r"\d+(x\d+)+", bare) is not None
+        return [part.strip() for part in re.split("x" if numbers else ",", bare) if part.strip()]
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+@functools.cache
+def _hints(kind: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _finite(value: Any) -> bool:
+    """Whether no number in it is infinite or NaN, as a float or as text: JSON, and so every hash and file that
+    settings go into, cannot represent these."""
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def readable(problem: str, kind: type[Struct]) -> str:
+    """msgspec's text of a problem, as ``samples: expected `int` >= 1``, with the valid values where they are few."""
+    text, _, where = problem.partition(" - at `$.")
+    if text.startswith("Object missing required field "):
+        return missing_text(text.split("`")[1], kind)
+    key = where.rstrip("`")
+    if text.startswith("Invalid enum value"):
+        allowed = _words(_hints(kind).get(re.split(r"[.\[]", key)[0]))
+        if allowed:
+            value = text.removeprefix("Invalid enum value ")
+            near = nearest(value.strip("'"), [word for word in allowed if isinstance(word, str)])
+            text = f"{value} is none of {', '.join(map(repr, allowed))}"
+            text += f"; did you mean {near!r}?" if near else ""
+    text = text[:1].lower() + text[1:]
+    return f"{key}: {text}" if key else text
+
+
+def missing_text(key: str, kind: type[Struct]) -> str:
+    """That a setting is required, with what it means."""
+    meaning = next((text for name, _, text in describe(kind) if name == key and text), "")
+    return f"the setting {key!r} is missing" + (f" ({meaning})" if meaning else "")
+
+
+def _words(hint: Any) -> list[str | int]:
+    """The values that a type allows, as far as it lists them."""
+    if get_origin(hint) is Literal:
+        return [value for value in get_args(hint) if isinstance(value, str | int)]
+    return [word for part in get_args(hint) for word in _words(part)]
+
+
+def describe(kind: type[Struct]) -> Iterator[tuple[str, str, str]]:
+    """Name, default and description of every setting, for help texts and lists."""
+    properties = msgspec.json.schema(kind).get("$defs", {}).get(kind.__name__, {}).get("properties", {})
+    for field in msgspec.structs.fields(kind):
+        default = "required" if field.required else repr(field.default)
+        yield field.encode_name, default, properties.get(field.encode_name, {}).get("description", "")
