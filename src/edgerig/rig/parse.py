@@ -17,6 +17,7 @@ from edgerig.results.gate.limits import Limit, parse_limits
 from edgerig.results.variant_names import distinct_names, id_part
 from edgerig.rig.document import Document, Location
 from edgerig.rig.types import Block, Ends, Measure, ModelPart, Part, Rig
+from edgerig.rig.usual_way import AS_IT_IS, format_of_model, usual_way
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.resolve import plugin_of
 from edgerig.tasks.base import Task
@@ -28,8 +29,6 @@ MODEL_KEYS = ("use", "file", "format", "train", "reference", "name", *Ends.__str
 PATH_SETTINGS = frozenset({"root", "file", "path", "weights", "folder"})
 #: The setting that names a module of the user's: it is looked for where their classes are.
 MODULE_SETTING = "custom"
-#: The compiler entry that deploys the model's own file unchanged.
-AS_IT_IS = "none"
 #: Longest name in characters, addresses included.
 MAX_NAME = 1000
 #: Largest number of problems in one message.
@@ -176,7 +175,8 @@ class _Reader:
             if not Path(path).exists():
                 self.problem((*where, "file"), f"there is no file {path}")
             format = self.format(data.get("format"), path, where)
-            self.file_options(data, options, path, where)
+            if use is None:
+                self.file_options(data, options, path, where)
             return ModelPart(
                 file=path,
                 options=options,
@@ -377,30 +377,6 @@ class _Reader:
 
     def problem(self, where: Location, text: str, key: str | None = None) -> None:
         self.problems.append(": ".join(filter(None, [self.document.where(where, key), text])))
-
-
-def format_of_model(part: ModelPart) -> formats.Format:
-    """The format of a model before any compiler: of its file, or the one that its framework saves.
-
-    Raises:
-        ModelError: No known format has the file's suffix. UnknownNameError: There is no such model.
-    """
-    if part.use:
-        return formats.named(find("model", part.use, ModelWrapper).makes)
-    return formats.format_of(Path(part.file or ""))
-
-
-def usual_way(format: formats.Format) -> tuple[str, str]:
-    """The compiler and the runtime for a model of a format, where a rig names none.
-
-    Raises:
-        SpecError: There is no default runtime.
-    """
-    compiler = format.compiler or AS_IT_IS
-    compiled = formats.named(find("compiler", format.compiler, ModelCompiler).makes) if format.compiler else format
-    if compiled.runtime is None:
-        raise SpecError(f"the key 'matrix' is missing, and there is no usual runtime of {format.name}")
-    return compiler, compiled.runtime
 
 
 def _is_name(text: str) -> bool:

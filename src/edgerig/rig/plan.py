@@ -18,8 +18,8 @@ from edgerig.plugin_code import check_loaded
 from edgerig.plugins import Plugin, convert_settings, find
 from edgerig.results.variant_names import id_part
 from edgerig.rig.load import refuses_load
-from edgerig.rig.parse import AS_IT_IS, format_of_model
 from edgerig.rig.types import Block, ModelPart, Part, Rig
+from edgerig.rig.usual_way import AS_IT_IS, format_of_model
 from edgerig.runtimes.base import Runtime, RuntimeSettings
 from edgerig.targets.resolve import default_runtime, plugin_of
 from edgerig.tasks.base import Task
