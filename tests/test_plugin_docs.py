@@ -18,6 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from tests.needs import need_torch
 
 from edgerig import errors
 from edgerig.compilers.base import ModelCompiler
@@ -70,6 +71,10 @@ def commands_of(page: Path) -> list[str]:
 EXAMPLES = [page for page in PAGES if files_of(page)]
 
 
+def needs_torch(page: Path) -> bool:
+    return any("import_torch" in text for text in files_of(page).values())
+
+
 def named(pages: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("page", pages, ids=lambda page: page.stem)
 
@@ -77,6 +82,8 @@ def named(pages: list[Path]) -> pytest.MarkDecorator:
 @pytest.mark.slow
 @named(EXAMPLES)
 def test_the_example_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    if needs_torch(page):
+        need_torch()
     for name, text in files_of(page).items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,12 @@ import yaml
 from edgerig import plugins
 from edgerig.errors import IncompatibleError, MissingExtraError, MissingProgramError, SpecError, UnknownNameError
 from edgerig.install import install_command
+from edgerig.rig import plan as plans
 from edgerig.rig.document import Document
 from edgerig.rig.dump import rig_to_yaml
 from edgerig.rig.parse import parse_rig
 from edgerig.rig.plan import Plan, make_plan
+from edgerig.rig.types import Part
 from edgerig.runtimes.litert import LiteRt
 from edgerig.testing import networks
 
@@ -62,6 +64,17 @@ def test_what_a_compiler_needs_before_it_is_put_in() -> None:
         ["float32", "onnx"],
         ["float32", "onnx", "onnx-int8"],
     ]
+
+
+def test_what_a_compiler_reads_itself_goes_by_no_other_format(tmp_path: Path) -> None:
+    block = {"compilers": ["onnx", "onnx-int8"], "runtimes": ["onnxruntime"]}
+    made = plan(block, model=str(networks.dense_onnx(tmp_path / "net.onnx")), dataset="random")
+    assert [[part.use for part in chain] for _, chain in made.chains] == [["onnx"], ["onnx-int8"]]
+
+
+def test_programs_of_pytorch_become_onnx_without_tflite() -> None:
+    chain, made, scheme = plans._chain("torch", "float32", Part("onnx-int8"))
+    assert ([part.use for part in chain], made, scheme) == (["onnx", "onnx-int8"], "onnx", "int8")
 
 
 def test_settings_and_addresses_stand_in_the_id() -> None:

@@ -134,7 +134,9 @@ def _tell(
         echo(f"{figure} on {result['test_samples']:,} test samples that it never saw")
     if logdir is not None:
         echo(f"Curves:   tensorboard --logdir {shlex.quote(str(logdir))}")
-    words = ["edgerig", "compile", str(path), "--to", "int8", "--dataset", dataset]
+    # TFLite of a network in PyTorch needs another extra, and TFLite of ONNX nothing makes.
+    target = "int8" if artifact.format in ("keras", "tflite") else "onnx-int8"
+    words = ["edgerig", "compile", str(path), "--to", target, "--dataset", dataset]
     for option in dataset_option:
         words += ["--dataset-option", option]
     if dataset_root is not None:

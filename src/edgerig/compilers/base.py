@@ -41,6 +41,7 @@ class ModelCompiler(Plugin, ABC):
         needs_dataset: Whether it calibrates.
         splits: The splits of the dataset that it reads, where it needs one.
         after: The compiler that the engine runs first where the input does not have that compiler's output format yet.
+        direct: Formats among ``takes`` that it reads itself, so that ``after`` is not run for them.
         folder: Whether its output is the whole folder that it is given, with no other files in it.
     """
 
@@ -50,6 +51,7 @@ class ModelCompiler(Plugin, ABC):
     needs_dataset: ClassVar[bool] = False
     splits: ClassVar[tuple[SplitName, ...]] = ("train",)
     after: ClassVar[str | None] = None
+    direct: ClassVar[frozenset[str]] = frozenset()
     folder: ClassVar[bool] = False
 
     def refuses(self, format: str, scheme: str) -> str | None:

@@ -173,7 +173,7 @@ def _configure(names: list[str], options: dict[str, Any]) -> dict[str, ModelComp
 
 def _chain(compiler: ModelCompiler, artifact: Artifact, makers: dict[str, ModelCompiler]) -> tuple[ModelCompiler, ...]:
     """``compiler`` after those that must run before it for this artifact."""
-    if compiler.after is None:
+    if compiler.after is None or artifact.format in compiler.direct:
         return (compiler,)
     before = makers.get(compiler.after) or find("compiler", compiler.after, ModelCompiler)()
     if before.makes == artifact.format or before.refuses(artifact.format, artifact.scheme):

@@ -22,6 +22,7 @@ class Onnx(ModelCompiler):
     takes = frozenset({"keras", "tflite", "onnx", "torch"})
     makes = "onnx"
     after = "float32"
+    direct = frozenset({"onnx", "torch"})
     scheme = "float32"
 
     def _refuses(self, format: str, scheme: str) -> str | None:

@@ -233,10 +233,10 @@ def _chain(start: str, scheme: str, compiler: Part) -> tuple[tuple[Part, ...], s
     if compiler.use == AS_IT_IS:
         return (), start, scheme
     names = [compiler.use]
-    while (before := find("compiler", names[0], ModelCompiler).after) is not None:
-        if find("compiler", before, ModelCompiler).makes == start:
+    while (first := find("compiler", names[0], ModelCompiler)).after is not None:
+        if start in first.direct or find("compiler", first.after, ModelCompiler).makes == start:
             break
-        names.insert(0, before)
+        names.insert(0, first.after)
     parts, format_ = [], start
     for name in names:
         plugin = find("compiler", name, ModelCompiler)
