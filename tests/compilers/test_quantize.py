@@ -11,15 +11,18 @@ import msgspec
 import numpy as np
 import pytest
 
+import edgerig
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer, quantize
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8, Int16x8Settings
+from edgerig.datasets.npz import Npz, NpzSettings
 from edgerig.errors import CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.tflite_check import buffers_outside
 from edgerig.models.keras.engine import import_keras, seeded
 from edgerig.plugins import convert_settings
+from edgerig.testing.networks.several_ends import two_in_three_out_tflite
 
 QUANTIZERS = {cls.name: cls for cls in (Float16, Dynamic, Int8, Int16x8)}
 #: Greatest error of a softmax output that the scheme may cause on the small network: some output steps.
@@ -159,7 +162,7 @@ def test_all_samples_count_in_the_calibration(float_net: Artifact, blobs) -> Non
     (name,) = flatbuffer.ensure_signature(model)
     samples = np.zeros((5, 1, 12, 12, 1), np.float32)
     samples[0, 0, 0, 0, 0], samples[3, 0, 5, 5, 0] = 9.0, -4.0
-    ranges = quantize.calibrate(flatbuffer.pack(model), Int8()._recipe(), name, samples)
+    ranges = quantize.calibrate(flatbuffer.pack(model), Int8()._recipe(), {name: samples})
     assert (float(ranges["input"]["min"].min()), float(ranges["input"]["max"].max())) == (-4.0, 9.0)
 
 
@@ -302,7 +305,7 @@ def test_what_the_engine_says_becomes_one_message(float_net: Artifact, blobs, tm
         raise RuntimeError("first line\nsecond line")
 
     monkeypatch.setattr(quantize, "quantize", fail)
-    with pytest.raises(CompileError, match="Compiler 'int8' failed on net: first line"):
+    with pytest.raises(CompileError, match=r"Compiler 'int8' failed on net: RuntimeError: first line\.\n"):
         Int8().compile(float_net, tmp_path / "out", blobs)
     assert not (tmp_path / "out").exists()
 
@@ -311,3 +314,65 @@ def test_the_artifact_is_carried_over(quantized: dict[str, Artifact], float_net:
     for made in quantized.values():
         assert (made.classes, made.preprocessing) == (float_net.classes, float_net.preprocessing)
         assert msgspec.json.decode(Path(made.path + ".json").read_bytes(), type=Artifact).sha256 == made.sha256
+
+
+@pytest.fixture(scope="module")
+def left_and_right(tmp_path_factory: pytest.TempPathFactory) -> Npz:
+    """Two inputs of different ranges, in an order other than the network's."""
+    rng = np.random.default_rng(0)
+    right, left = rng.uniform(-3, 3, (60, 6)), rng.uniform(-1, 1, (60, 8))
+    path = tmp_path_factory.mktemp("several") / "d.npz"
+    arrays = {"x_right": right.astype(np.float32), "x_left": left.astype(np.float32), "y": np.arange(60) % 2}
+    np.savez(path, **{f"{name}_{part}": array for name, array in arrays.items() for part in ("train", "test")})
+    return Npz(NpzSettings(file=str(path)))
+
+
+@pytest.mark.parametrize(("cls", "steps"), [(Int8, 255), (Int16x8, 65534)])
+def test_each_of_several_inputs_is_calibrated_on_its_own_values(
+    cls: type[Any], steps: int, left_and_right: Npz, tmp_path: Path
+) -> None:
+    network = open_artifact(two_in_three_out_tflite(tmp_path / "net.tflite"))
+    made = cls().compile(network, tmp_path / "out", left_and_right)
+    assert [spec.name for spec in made.inputs] == ["left", "right"]
+    assert [spec.name for spec in made.outputs] == ["first", "second", "third"]
+    inputs = left_and_right.split("train").named_inputs(slice(None), network.preprocessing)
+    for spec in made.inputs:
+        values = inputs[spec.name]
+        assert spec.quantization is not None
+        reach = np.ptp(values) if steps == 255 else 2 * np.abs(values).max()
+        assert spec.quantization.scale == pytest.approx(reach / steps, rel=0.01)
+
+
+def test_a_dataset_without_one_of_the_inputs_is_refused(blobs, tmp_path: Path) -> None:
+    network = open_artifact(two_in_three_out_tflite(tmp_path / "net.tflite"))
+    with pytest.raises(IncompatibleError, match=r"has 2 inputs \(left, right\), and dataset .* gives one"):
+        Int8().compile(network, tmp_path / "out", blobs)
+
+
+@pytest.mark.slow
+def test_an_input_of_indices_stays_integer_beside_one_that_is_quantized(tmp_path: Path) -> None:
+    keras = import_keras()
+    with seeded(1):
+        ids, x = keras.Input((5,), name="ids", dtype="int32"), keras.Input((6,), name="x")
+        words = keras.layers.Flatten()(keras.layers.Embedding(10, 3)(ids))
+        joined = keras.layers.Concatenate()([words, x])
+        keras.Model([ids, x], keras.layers.Dense(3, activation="softmax")(joined)).save(tmp_path / "net.keras")
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_x": rng.normal(size=(40, 6)).astype(np.float32),
+        "x_ids": rng.integers(0, 10, (40, 5)),
+        "y": np.arange(40) % 3,
+    }
+    np.savez(tmp_path / "d.npz", **{f"{name}_{part}": a for name, a in arrays.items() for part in ("train", "test")})
+    rig = {
+        "name": "t",
+        "model": {"file": str(tmp_path / "net.keras")},
+        "dataset": {"use": "npz", "file": str(tmp_path / "d.npz")},
+        "matrix": [{"compilers": ["float32", "int8"], "runtimes": ["litert"]}],
+        "measure": {"samples": 40, "rounds": 1, "seconds": 0, "profile": False},
+    }
+    plain, quantized = edgerig.run(rig, out=tmp_path / "out").cells
+    for cell in (plain, quantized):
+        assert cell.artifact.inputs[0].dtype == "int32"
+        assert cell.agreement.max_abs_error < 0.02  # type: ignore[union-attr]
+    assert [spec.dtype for spec in quantized.artifact.inputs] == ["int32", "int8"]

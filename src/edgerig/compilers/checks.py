@@ -21,6 +21,10 @@ INTEGERS = {
 }
 
 
+#: Types of inputs and outputs that no quantizer changes.
+WHOLE = frozenset({"int32", "int64", "bool"})
+
+
 def check_artifact(
     graph: Graph, data: bytes, scheme: str, file: str, *, input_type: str | None = None, output_type: str | None = None
 ) -> None:
@@ -104,7 +108,9 @@ def _quantization_problem(quantization: Quantization, tensor: Tensor) -> str | N
 
 def _check_io_type(graph: Graph, indices: Iterable[int], dtype: str | None, file: str, what: str) -> None:
     for tensor in (graph.tensors[index] for index in indices):
-        if dtype is not None and tensor.dtype != dtype:
+        # Indices and truth values have no scale, and stay what they are.
+        unchanged = tensor.quantization is None and tensor.dtype in WHOLE
+        if dtype is not None and tensor.dtype != dtype and not unchanged:
             raise ArtifactCheckError(f"{file}: the {what} {_named(tensor)} is {tensor.dtype}, and should be {dtype}.")
 
 

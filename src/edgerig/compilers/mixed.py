@@ -64,7 +64,10 @@ class Mixed(FullInteger):
                 "Name a dataset of a classification task, or take int8 or int16x8.",
             )
         if len(inputs) != 1:
-            raise IncompatibleError(f"{artifact.name} has {len(inputs)} inputs; calibration feeds one.")
+            raise IncompatibleError(
+                f"{artifact.name} has {len(inputs)} inputs; the search for mixed precision feeds one.",
+                "Quantize it to int8 or int16x8.",
+            )
         self._float_bytes = artifact.size if artifact.format == "tflite" else len(data)
         search = Search(artifact, data, inputs[0], self._recipe(), dataset, settings, progress)
         self._mixture = search.run(self._margin, settings.budget)

@@ -98,7 +98,7 @@ class Search:
         self._artifact, self._data, self._recipe, self._progress = artifact, data, recipe, progress
         samples = calibration_samples(dataset, artifact.preprocessing, artifact.inputs[0], settings.calibration_samples)
         with progress.task(f"calibrate {artifact.name} on {len(samples)} samples", len(samples)) as task:
-            self._ranges = calibrate(data, recipe, input_name, samples, task.advance)
+            self._ranges = calibrate(data, recipe, {input_name: samples}, task.advance)
         self._calls = list(samples[:ERROR_SAMPLES])
         validation = dataset.split("validation")
         indices = np.sort(calibration_indices(validation, settings.validation_samples))

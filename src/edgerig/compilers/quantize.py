@@ -6,22 +6,20 @@ import contextlib
 import copy
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer
 from edgerig.compilers.base import ModelCompiler
-from edgerig.compilers.calibration import calibration_samples
+from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.float32 import float_tflite
 from edgerig.compilers.io_types import set_io_types
 from edgerig.datasets.base import Dataset
-from edgerig.errors import IncompatibleError
 from edgerig.models.graph.types import Graph
 from edgerig.plugins import Settings
 from edgerig.progress import Progress
@@ -132,15 +130,12 @@ class FullInteger(Quantizer):
     ) -> bytes:
         assert dataset is not None, "the pipeline refuses to calibrate without a dataset"
         settings: Any = self.settings
-        if len(inputs) != 1:
-            raise IncompatibleError(
-                f"{artifact.name} has {len(inputs)} inputs; calibration feeds one.",
-                "Quantize it to 'dynamic' or 'float16', which need no calibration.",
-            )
-        samples = calibration_samples(dataset, artifact.preprocessing, artifact.inputs[0], settings.calibration_samples)
+        arrays = calibration_inputs(dataset, artifact.preprocessing, artifact.inputs, settings.calibration_samples)
+        # The network in TFLite has the inputs in the order of its source.
+        samples, count = dict(zip(inputs, arrays, strict=True)), len(arrays[0])
         recipe = self._recipe()
-        with progress.task(f"calibrate {artifact.name} on {len(samples)} samples", len(samples)) as task:
-            ranges = calibrate(data, recipe, inputs[0], samples, task.advance)
+        with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
+            ranges = calibrate(data, recipe, samples, task.advance)
         return set_io_types(quantize(data, recipe, ranges), settings.input_type, settings.output_type)
 
     def _inspect(self, graph: Graph, data: bytes, scheme: str, file: str) -> None:
@@ -220,7 +215,7 @@ def quantize(data: bytes, recipe: Recipe, ranges: dict[str, Any] | None) -> byte
 
 
 def calibrate(
-    data: bytes, recipe: Recipe, name: str, samples: NDArray[np.float32], advance: Any = lambda: None
+    data: bytes, recipe: Recipe, samples: Mapping[str, NDArray[Any]], advance: Any = lambda: None
 ) -> dict[str, Any]:
     """The minimum and maximum of each tensor over all samples.
 
@@ -229,8 +224,7 @@ def calibrate(
     Args:
         data: Float TFLite with the signature ``serving_default``.
         recipe: A recipe of litert_quantizer.
-        name: The input's name in the signature.
-        samples: Shape (n, *input shape), float32.
+        samples: For each input, by its name in the signature, an array (n, *input shape) in its dtype.
         advance: Called after each sample.
     """
     from litert_quantizer import calibrator, recipe_manager
@@ -241,8 +235,9 @@ def calibrate(
     with _no_memory_warning():
         calibration = calibrator.Calibrator(data, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
         silent = progress_utils.ProgressBar(0, enable=False)
-        for sample in samples:
-            calibration._calibrate_step(flatbuffer.SIGNATURE, {name: sample}, manager, False, silent)
+        for sample in zip(*samples.values(), strict=True):
+            inputs = dict(zip(samples, sample, strict=True))
+            calibration._calibrate_step(flatbuffer.SIGNATURE, inputs, manager, False, silent)
             advance()
     ranges: dict[str, Any] = calibration.get_model_qsvs()
     return ranges

@@ -45,7 +45,7 @@ class NamedSamples(Samples):
         if len(self.names) > 1:
             raise DatasetError(
                 f"A sample has {len(self.names)} inputs ({', '.join(self.names)}), and one is needed here.",
-                "Networks of several inputs are measured; training and calibration take one.",
+                "Networks of several inputs are measured and quantized; training takes one.",
             )
         values = _prepared(self.stored(self.names[0], indices), preprocessing)
         return np.asarray(values, np.float32)

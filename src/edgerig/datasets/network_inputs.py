@@ -83,7 +83,12 @@ class NetworkInputs(msgspec.Struct, frozen=True):
 
 
 def inputs_of(artifact: Artifact) -> NetworkInputs:
-    """The inputs of a network as a dataset has to feed them.
+    """The inputs of a network as a dataset has to feed them, see `network_inputs`."""
+    return network_inputs(artifact.name, artifact.inputs)
+
+
+def network_inputs(name: str, inputs: Sequence[TensorSpec]) -> NetworkInputs:
+    """The inputs of a network, called ``name`` in messages, as a dataset has to feed them.
 
     Inputs that all begin with an axis of the same size take so many samples an inference. Else an inference takes one
     sample, of which an input without a batch axis of 1 takes all of its own.
@@ -91,27 +96,27 @@ def inputs_of(artifact: Artifact) -> NetworkInputs:
     Raises:
         IncompatibleError: The network has no input, no batch axis, axes of unknown size, or is too large.
     """
-    if not artifact.inputs:
-        raise IncompatibleError(f"{artifact.name} has no input: there is nothing to feed.")
-    for spec in artifact.inputs:
-        check_fixed(artifact.name, spec)
-    size = 4 * sum(spec.elements for spec in artifact.inputs)
+    if not inputs:
+        raise IncompatibleError(f"{name} has no input: there is nothing to feed.")
+    for spec in inputs:
+        check_fixed(name, spec)
+    size = 4 * sum(spec.elements for spec in inputs)
     if size > LARGEST_INPUT:
         raise IncompatibleError(
-            f"{artifact.name} takes {size:,} B of float32 an inference; edgerig feeds at most {LARGEST_INPUT:,} B.",
+            f"{name} takes {size:,} B of float32 an inference; edgerig feeds at most {LARGEST_INPUT:,} B.",
             "Cut the network's input into smaller ones.",
         )
-    batches = {spec.batch for spec in artifact.inputs}
+    batches = {spec.batch for spec in inputs}
     batch = batches.pop() if len(batches) == 1 else 1
-    for spec in artifact.inputs:
+    for spec in inputs:
         if len(spec.shape) < MOST_SIMPLE and batch != 1:
             raise IncompatibleError(
-                f"{artifact.name} takes {list(spec.shape)}, which has no axis for the samples of a batch.",
+                f"{name} takes {list(spec.shape)}, which has no axis for the samples of a batch.",
                 "Export the model with a batch axis in front, of 1 or of as many samples as it runs at once.",
             )
     if batch > 1:
-        return NetworkInputs(artifact.inputs, batch)
-    whole = (msgspec.structs.replace(spec, shape=(1, *spec.call_shape)) for spec in artifact.inputs)
+        return NetworkInputs(tuple(inputs), batch)
+    whole = (msgspec.structs.replace(spec, shape=(1, *spec.call_shape)) for spec in inputs)
     return NetworkInputs(tuple(whole), batch)
 
 

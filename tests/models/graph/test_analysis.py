@@ -121,7 +121,7 @@ def test_quantized_forms_have_the_same_parameters_and_macs(compiler: str, mnist_
         data = flatbuffer.pack(model)
         recipe = quantize.Int8()._recipe()
         samples = np.random.default_rng(0).random((3, 1, 28, 28, 1)).astype(np.float32)
-        ranges = quantize.calibrate(data, recipe, name, samples, lambda: None)
+        ranges = quantize.calibrate(data, recipe, {name: samples}, lambda: None)
         path = tmp_path / "int8.tflite"
         path.write_bytes(quantize.quantize(data, recipe, ranges))
     else:
