@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -20,6 +21,7 @@ from edgerig.tasks.base import Reference
 from edgerig.tasks.box_truth import ImageBoxes
 from edgerig.tasks.detection import Detection, DetectionSettings
 from edgerig.tasks.judgement import Agreement, Quality
+from edgerig.tasks.tensors import NamedArrays
 from edgerig.testing.contracts.task import TaskContract
 from edgerig.views import Curve, Gallery, Table
 
@@ -72,11 +74,15 @@ class TestDetection(TaskContract):
         return [yolo_output(samples)]
 
 
+def named(*outputs: NDArray[Any], names: Sequence[str] = ("y",)) -> NamedArrays:
+    return NamedArrays(outputs, names)
+
+
 def keep_all(
     task: Detection, samples: BoxedSamples, output: NDArray[Any], preprocessing: Preprocessing | None = None
 ) -> dict[str, NDArray[Any]]:
     truth = samples.truth(slice(None), preprocessing or Preprocessing())
-    return task.keep(task.decode([output], 0), truth, None)
+    return task.keep(task.decode(named(output), 0), truth, None)
 
 
 def judged(task: Detection, samples: BoxedSamples, output: NDArray[Any]) -> Quality:
@@ -108,15 +114,15 @@ def test_doubles_are_suppressed(samples: BoxedSamples) -> None:
 
 def test_a_transposed_head_gives_the_same(samples: BoxedSamples) -> None:
     output, task = yolo_output(samples), make_task()
-    np.testing.assert_array_equal(task.decode([output], 0), task.decode([output.swapaxes(1, 2).copy()], 0))
+    np.testing.assert_array_equal(task.decode(named(output), 0), task.decode(named(output.swapaxes(1, 2).copy()), 0))
 
 
 def test_candidates_may_lie_in_a_grid(samples: BoxedSamples) -> None:
     output, task = yolo_output(samples), make_task()
     grid = output.reshape(COUNT, 5, 6, -1)
-    np.testing.assert_array_equal(task.decode([output], 0), task.decode([grid], 0))
+    np.testing.assert_array_equal(task.decode(named(output), 0), task.decode(named(grid), 0))
     first = np.moveaxis(grid, -1, 1).copy()
-    np.testing.assert_array_equal(task.decode([output], 0), task.decode([first], 0))
+    np.testing.assert_array_equal(task.decode(named(output), 0), task.decode(named(first), 0))
 
 
 def test_objectness_multiplies_the_scores(samples: BoxedSamples) -> None:
@@ -124,7 +130,7 @@ def test_objectness_multiplies_the_scores(samples: BoxedSamples) -> None:
     sure = np.full((*output.shape[:2], 1), 0.5, np.float32)
     halved = np.concatenate([output[..., :4], sure, output[..., 4:]], axis=-1)
     task = make_task(threshold=0.0)
-    plain, weighed = task.decode([output], 0), task.decode([halved], 0)
+    plain, weighed = task.decode(named(output), 0), task.decode(named(halved), 0)
     np.testing.assert_allclose(weighed[..., 4], plain[..., 4] / 2, rtol=1e-6)
 
 
@@ -219,7 +225,7 @@ def test_agreement_with_another_network(samples: BoxedSamples) -> None:
     other = perfect(samples)
     last = max(index for index, image in enumerate(samples.boxes) if len(image))
     other[last, :, 4:] = 0
-    agreement = task.compare(kept, Reference("float", task.decode([other], 0)), samples, 0)
+    agreement = task.compare(kept, Reference("float", task.decode(named(other), 0)), samples, 0)
     assert isinstance(agreement, Agreement)
     lost = len(samples.boxes[last])
     assert agreement.same_class == pytest.approx(2 * (total - lost) / (2 * total - lost))
@@ -229,7 +235,7 @@ def test_agreement_with_another_network(samples: BoxedSamples) -> None:
 def test_no_agreement_of_networks_that_detect_nothing(samples: BoxedSamples) -> None:
     task, nothing = make_task(), np.zeros((COUNT, CANDIDATES, 7), np.float32)
     agreement = task.compare(
-        keep_all(task, samples, nothing), Reference("float", task.decode([nothing], 0)), samples, 0
+        keep_all(task, samples, nothing), Reference("float", task.decode(named(nothing), 0)), samples, 0
     )
     assert isinstance(agreement, Unavailable)
     assert "vacuous" in agreement.reason

@@ -1,7 +1,8 @@
 """From a network's outputs to detections: the usual heads, and non-maximum suppression on the host.
 
-A detection is a row of `COLUMNS` numbers: left, top, width, height as the network has them, score, class. Rows without
-a detection have the class -1 and are 0 otherwise.
+A detection is a row of `COLUMNS` numbers: left, top, width, height as the network has them, score, class, and 1 where
+the box is in shares of the input's sides, 0 where it is in pixels. Rows without a detection have the class -1 and are 0
+otherwise. What is kept has its boxes in pixels of the image, and not the last number.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ Head = Literal["yolo", "yolo_objectness", "boxes"]
 #: Where the numbers of a candidate lie: ``rows`` for the last axis, ``columns`` for the one after the batch; the other
 #: axes, one or two, count candidates.
 Layout = Literal["rows", "columns"]
-COLUMNS = 6
+COLUMNS = 7
+#: Numbers of a kept detection, and of a candidate of the head ``boxes``.
+KEPT_COLUMNS = 6
+#: Columns of a detection.
+SCORE, LABEL, RELATIVE = 4, 5, 6
 #: Candidates that are looked at, of the highest scores, as many as the authors of YOLO take.
 MOST_CANDIDATES = 30_000
 #: Numbers of a box, before the scores.
@@ -76,7 +81,7 @@ def form_of(spec: TensorSpec, classes: int, head: Head | None, layout: Layout | 
     raise IncompatibleError(
         f"The output {spec.name!r} of shape {list(spec.shape)} holds no detections of {classes} classes in a known "
         f"form: (batch, candidates, {widths['yolo']}), with objectness (batch, candidates, "
-        f"{widths['yolo_objectness']}), or (batch, boxes, {COLUMNS}).",
+        f"{widths['yolo_objectness']}), or (batch, boxes, {KEPT_COLUMNS}).",
         "Judge another output, --output NAME, or give the dataset that the network was trained for.",
     )
 
@@ -89,7 +94,9 @@ def rows_of(values: Array, form: Form, classes: int) -> Array:
     return values.reshape(len(values), width, -1).swapaxes(1, 2)
 
 
-def detect(rows: Array, head: Head, *, threshold: float, overlap: float, most: int) -> NDArray[np.float32]:
+def detect(
+    rows: Array, head: Head, *, threshold: float, overlap: float, most: int, relative: bool
+) -> NDArray[np.float32]:
     """The detections of one sample, (most, `COLUMNS`), by falling score.
 
     Every class of a candidate whose score reaches ``threshold`` is a detection of its own.
@@ -100,11 +107,12 @@ def detect(rows: Array, head: Head, *, threshold: float, overlap: float, most: i
         threshold: Lowest score.
         overlap: Largest intersection over union of two detections of one class that both stay.
         most: Detections that stay at most.
+        relative: Whether boxes are in shares of the input's sides.
     """
     if head == "boxes":
-        chosen = np.flatnonzero((rows[:, 4] >= threshold) & (rows[:, 5] >= 0))
+        chosen = np.flatnonzero(rows[:, SCORE] >= threshold)
         boxes = np.concatenate([rows[chosen, :2], np.maximum(rows[chosen, 2:4] - rows[chosen, :2], 0)], axis=1)
-        scores, labels = rows[chosen, 4], np.rint(rows[chosen, 5]).astype(np.int64)
+        scores, labels = rows[chosen, SCORE], np.rint(rows[chosen, LABEL]).astype(np.int64)
         stay = np.argsort(-scores, kind="stable")[:most]
     else:
         scored = rows[:, BOX:] if head == "yolo" else rows[:, BOX + 1 :] * rows[:, BOX : BOX + 1]
@@ -115,23 +123,25 @@ def detect(rows: Array, head: Head, *, threshold: float, overlap: float, most: i
         sides = np.maximum(rows[candidates, 2:BOX], 0)
         boxes = np.concatenate([rows[candidates, :2] - sides / 2, sides], axis=1)
         stay = suppress(boxes, scores, labels, overlap, most)
-    return _padded(boxes[stay], scores[stay], labels[stay], most)
+    return _padded(boxes[stay], scores[stay], labels[stay], most, relative)
 
 
 def detections_of(rows: Array) -> Detections:
-    """Detections of n images, (n, most, `COLUMNS`), in one list, without the rows that hold none."""
-    image, row = np.nonzero(rows[..., 5] >= 0)
+    """Detections of n images, (n, most, numbers), in one list, without the rows that hold none."""
+    image, row = np.nonzero(rows[..., LABEL] >= 0)
     chosen = rows[image, row].astype(np.float64)
-    return Detections(image.astype(np.int64), chosen[:, 5].astype(np.int64), chosen[:, 4], chosen[:, :BOX])
+    return Detections(image.astype(np.int64), chosen[:, LABEL].astype(np.int64), chosen[:, SCORE], chosen[:, :BOX])
 
 
 def _widths(classes: int) -> dict[Head, int]:
     """Numbers of a candidate."""
-    return {"yolo": BOX + classes, "yolo_objectness": BOX + 1 + classes, "boxes": COLUMNS}
+    return {"yolo": BOX + classes, "yolo_objectness": BOX + 1 + classes, "boxes": KEPT_COLUMNS}
 
 
-def _padded(boxes: Array, scores: Array, labels: Array, most: int) -> NDArray[np.float32]:
+def _padded(boxes: Array, scores: Array, labels: Array, most: int, relative: bool) -> NDArray[np.float32]:
     padded = np.zeros((most, COLUMNS), np.float32)
-    padded[:, 5] = -1
-    padded[: len(boxes), :BOX], padded[: len(boxes), 4], padded[: len(boxes), 5] = boxes, scores, labels
+    padded[:, LABEL] = -1
+    there = slice(len(boxes))
+    padded[there, :BOX], padded[there, SCORE], padded[there, LABEL] = boxes, scores, labels
+    padded[there, RELATIVE] = relative
     return padded

@@ -95,13 +95,13 @@ def objects_of(rows: Floats) -> Objects:
     )
 
 
-def to_image(boxes: NDArray[Any], frames: Floats, *, relative: bool) -> Floats:
+def to_image(boxes: NDArray[Any], frames: Floats, *, relative: bool | NDArray[np.bool_]) -> Floats:
     """Boxes in a network's input, moved back into the image and cut at its borders.
 
     Args:
         boxes: Shape (n, m, 4), in pixels of the input or, where ``relative``, in shares of its sides.
         frames: The first rows of `pack`, shape (n, `ROW`).
-        relative: See ``boxes``.
+        relative: See ``boxes``; for all of them, or for each, (n, m).
 
     Returns:
         Shape (n, m, 4), in pixels of the image; sides are never negative.
@@ -115,8 +115,8 @@ def to_image(boxes: NDArray[Any], frames: Floats, *, relative: bool) -> Floats:
     )
     near = boxes[..., :2].astype(np.float64)
     far = near + boxes[..., 2:]
-    if relative:
-        near, far = near * size, far * size
+    size = np.where(np.broadcast_to(relative, boxes.shape[:-1])[..., None], size, 1.0)
+    near, far = near * size, far * size
     near, far = (np.clip((corner - offset) / scale, 0, image) for corner in (near, far))
     return np.concatenate([near, np.maximum(far - near, 0)], axis=-1)
 

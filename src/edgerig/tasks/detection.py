@@ -13,7 +13,20 @@ from edgerig.errors import DatasetError, IncompatibleError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
-from edgerig.tasks.box_outputs import Form, Head, Layout, detect, detections_of, form_of, rows_of
+from edgerig.tasks.box_outputs import (
+    KEPT_COLUMNS,
+    LABEL,
+    RELATIVE,
+    SCORE,
+    Form,
+    Head,
+    Layout,
+    detect,
+    detections_of,
+    form_of,
+    rows_of,
+)
+from edgerig.tasks.box_ssd import roles_of, rows_of_ssd
 from edgerig.tasks.box_truth import ROW, THERE, objects_of, to_image
 from edgerig.tasks.box_views import Shown, quality_views
 from edgerig.tasks.caveats import VACUOUS, are_identical
@@ -21,6 +34,7 @@ from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics.average_precision import AveragePrecision
 from edgerig.tasks.metrics.box_matching import AREA_RANGES, MOST_DETECTIONS, Objects, match
 from edgerig.tasks.samples import LabelledSamples
+from edgerig.tasks.tensors import NamedArrays
 
 #: The numbers of COCO's twelve that are listed as metrics, the main one first.
 LISTED = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "mar_100")
@@ -45,8 +59,19 @@ class DetectionSettings(Settings, frozen=True, kw_only=True):
     ] = None
     coordinates: Annotated[
         Literal["pixels", "relative"],
-        msgspec.Meta(description="unit of boxes: pixels of the network's input, or shares of its sides (relative)"),
+        msgspec.Meta(
+            description="unit of boxes of a single output: pixels of the network's input, or shares of its sides "
+            "(relative); those of four outputs are always shares"
+        ),
     ] = "pixels"
+    scores: Annotated[
+        str | None,
+        msgspec.Meta(description="name of the scores among four outputs, where names do not tell them from classes"),
+    ] = None
+    first_class: Annotated[
+        int,
+        msgspec.Meta(description="number of the first class, where a network answers with class numbers", ge=0),
+    ] = 0
     threshold: Annotated[float, msgspec.Meta(description="lowest score of a detection", ge=0, le=1)] = 0.001
     overlap: Annotated[
         float,
@@ -62,7 +87,7 @@ class DetectionSettings(Settings, frozen=True, kw_only=True):
 
 
 class Detection(Task):
-    """Boxes in an image: predictions are (n, most, 6), what is right is packed by `edgerig.tasks.box_truth`.
+    """Boxes in an image: predictions are (n, most, 7), what is right is packed by `edgerig.tasks.box_truth`.
 
     Kept of an image are its detections, at most as many as the setting ``most``, and its annotated boxes; both in
     pixels of the image as it was annotated.
@@ -70,6 +95,7 @@ class Detection(Task):
 
     name: ClassVar[str] = "detection"
     summary: ClassVar[str] = "boxes of objects, each with a class and a score; judged by COCO's average precision"
+    one_output: ClassVar[bool] = False
     kept: ClassVar[tuple[str, ...]] = ("detections", "objects", "frames")
     identity: ClassVar[str] = "detections"
     Settings: ClassVar[type[Settings]] = DetectionSettings
@@ -82,38 +108,37 @@ class Detection(Task):
                 f"Dataset {self.dataset!r} has no classes; detection takes one at least.",
                 "Use a dataset with boxes: edgerig list datasets.",
             )
-        if any(size < 1 for size in outputs[judged].shape[1:]):
+        if any(size < 1 for spec in outputs for size in spec.shape[1:]):
             return
-        self._form(outputs[judged])
+        if len(outputs) == 1:
+            self._form(outputs[0])
+        else:
+            roles_of(outputs, self.settings.scores)
 
     def check_truth(self, outputs: Sequence[TensorSpec], judged: int, truth: Array) -> None:
         self._check_packed(truth)
 
-    def decode(self, outputs: Sequence[Array], judged: int) -> Array:
-        values, settings = outputs[judged], self.settings
-        form = self._form(TensorSpec(name="output", shape=values.shape, dtype="float32"))
-        rows = rows_of(values, form, len(self.classes))
-        return np.stack(
-            [
-                detect(
-                    row,
-                    form.head,
-                    threshold=settings.threshold,
-                    overlap=settings.overlap,
-                    most=settings.most,
-                )
-                for row in rows
-            ]
-        )
+    def decode(self, outputs: NamedArrays, judged: int) -> Array:
+        settings, relative = self.settings, self.settings.coordinates == "relative"
+        specs = [
+            TensorSpec(name=name, shape=values.shape, dtype="float32")
+            for name, values in zip(outputs.names, outputs, strict=True)
+        ]
+        head: Head = "boxes"
+        if len(outputs) == 1:
+            form = self._form(specs[0])
+            head, rows = form.head, rows_of(outputs[0], form, len(self.classes))
+        else:
+            rows, relative = rows_of_ssd(outputs, roles_of(specs, settings.scores)), True
+        if head == "boxes":
+            rows = self._renumbered(rows)
+        limits = {"threshold": settings.threshold, "overlap": settings.overlap}
+        return np.stack([detect(row, head, most=settings.most, relative=relative, **limits) for row in rows])
 
     def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
         self._check_packed(truth)
-        relative = self.settings.coordinates == "relative"
         frames, objects = truth[:, 0], truth[:, 1:]
-        detections = predictions.astype(np.float32)
-        there = predictions[..., 5:] >= 0
-        detections[..., :4] = np.where(there, to_image(predictions[..., :4], frames, relative=relative), 0)
-        return {"detections": detections, "objects": objects.copy(), "frames": frames.copy()}
+        return {"detections": _in_images(predictions, frames), "objects": objects.copy(), "frames": frames.copy()}
 
     def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
         detections, objects = detections_of(kept["detections"]), objects_of(kept["objects"])
@@ -133,11 +158,8 @@ class Detection(Task):
     def compare(
         self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
     ) -> Agreement | Unavailable:
-        relative = self.settings.coordinates == "relative"
-        theirs = reference.predictions.astype(np.float32)
-        there = theirs[..., 5:] >= 0
-        theirs[..., :4] = np.where(there, to_image(theirs[..., :4], kept["frames"], relative=relative), 0)
-        ours, theirs = (self._confident(rows) for rows in (kept["detections"], theirs))
+        floats = _in_images(reference.predictions, kept["frames"])
+        ours, theirs = (self._confident(rows) for rows in (kept["detections"], floats))
         mine, wanted = detections_of(ours), detections_of(theirs)
         total = len(mine.score) + len(wanted.score)
         if not total:
@@ -163,6 +185,24 @@ class Detection(Task):
 
     def _form(self, spec: TensorSpec) -> Form:
         return form_of(spec, len(self.classes), self.settings.head, self.settings.layout)
+
+    def _renumbered(self, rows: Array) -> Array:
+        """Rows of corners, score, class, (n, boxes, 6), with classes counted from 0.
+
+        Raises:
+            IncompatibleError: A class is none of the dataset's.
+        """
+        rows = rows.copy()
+        rows[..., LABEL] -= self.settings.first_class
+        labels = rows[..., LABEL][rows[..., SCORE] >= self.settings.threshold]
+        strange = labels[(np.rint(labels) < 0) | (np.rint(labels) >= len(self.classes))]
+        if strange.size:
+            raise IncompatibleError(
+                f"The network answers with class {strange[0] + self.settings.first_class:g}; dataset {self.dataset!r} "
+                f"has {len(self.classes)} classes, counted from {self.settings.first_class}.",
+                "Set 'first_class' of the task detection where it counts from 1, or 'numbers: ids' of dataset coco.",
+            )
+        return rows
 
     def _confident(self, rows: Array) -> Array:
         """Detections, (n, most, 6), without those of a lower score than the setting ``confidence``."""
@@ -199,6 +239,14 @@ class Detection(Task):
         if missing:
             doubts.append(f"No box is of class {', '.join(map(repr, missing[:10]))}: it is left out of all means.")
         return doubts
+
+
+def _in_images(predictions: Array, frames: Array) -> Array:
+    """Predictions, (n, most, 7), with boxes in pixels of their images, as they are kept: (n, most, 6), float32."""
+    relative, there = predictions[..., RELATIVE] > 0, predictions[..., LABEL] >= 0
+    kept = predictions[..., :KEPT_COLUMNS].astype(np.float32)
+    kept[..., :4] = np.where(there[..., None], to_image(predictions[..., :4], frames, relative=relative), 0)
+    return kept
 
 
 def _value(name: str, value: float, bounds: tuple[float, float] | None) -> MetricValue:

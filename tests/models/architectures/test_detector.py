@@ -19,6 +19,7 @@ from edgerig.models.base import TrainSettings
 from edgerig.models.files import open_artifact
 from edgerig.tasks.box_truth import ImageBoxes
 from edgerig.tasks.detection import Detection, DetectionSettings
+from edgerig.tasks.tensors import NamedArrays
 
 #: 16 x 24 pixels in cells of 8: two rows, three columns.
 HEIGHT, WIDTH = 16, 24
@@ -103,7 +104,9 @@ def test_it_learns_to_find_digits(tmp_path: Path) -> None:
     samples = dataset.split("test")
     outputs = np.asarray(network(samples.inputs(slice(None), artifact.preprocessing)))
     task = Detection(DetectionSettings(coordinates="relative"), classes=dataset.classes)
-    kept = task.keep(task.decode([outputs], 0), samples.truth(slice(None), artifact.preprocessing), None)
+    kept = task.keep(
+        task.decode(NamedArrays([outputs], ["boxes"]), 0), samples.truth(slice(None), artifact.preprocessing), None
+    )
     values = {metric.name: metric.value for metric in task.judge(kept, samples).metrics}
     # Guessing finds nothing: boxes have to overlap by half and be of the right one of ten classes.
     assert values["map_50"] > 0.25
