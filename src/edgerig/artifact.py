@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,10 +28,18 @@ __all__ = [
 UNTRAINED = "untrained"
 
 
+#: How an image of another aspect ratio fits into a size, see `Preprocessing`.
+Fit = Literal["stretch", "letterbox", "crop", "center"]
+
+
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From a raw sample (H, W, C) as the dataset yields it to the network's real-valued input.
 
-    ``x = (raw * scale - mean) / std`` per channel, after resizing to ``resize`` (height, width) where given.
+    ``x = (raw * scale - mean) / std`` per channel, after resizing to ``resize`` (height, width) where given. By ``fit``
+    the image is stretched to that size; made as large as fits into it, with ``fill`` around (letterbox); made as small
+    as covers it, and cropped at its middle; or, unchanged in scale, put in its middle, padded or cropped (center).
+    ``standardize`` makes the mean of each sample 0 and its standard deviation 1, at last.
+
     It is stored with the artifact and hashed, so that host and device cannot differ. Quantization to an integer input
     is not part of it: that follows from the input's `Quantization`.
     """
@@ -40,11 +48,21 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     resize: tuple[int, int] | None = None
+    fit: Fit = "stretch"
+    fill: float = 0.0
+    standardize: bool = False
 
     @property
     def hash(self) -> str:
-        """First 16 hex digits of the SHA-256 of the declaration."""
-        return files.digest(self)[:16]
+        """First 16 hex digits of the SHA-256 of the declaration; of those that are younger only what is in use."""
+        usual = Preprocessing()
+        younger = ("fit", "fill", "standardize")
+        declared = {
+            name: value
+            for name, value in msgspec.to_builtins(self).items()
+            if name not in younger or value != getattr(usual, name)
+        }
+        return files.digest(declared)[:16]
 
     def shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of a sample of the shape ``shape``, (H, W, C) for an image, after resizing.

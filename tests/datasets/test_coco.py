@@ -105,6 +105,19 @@ def test_boxes_follow_each_image_into_one_size(tmp_path: Path) -> None:
     assert frames.tolist() == [[32 / width, 32 / 20, 0, 0, 32, 32, width, 20] for width in widths]
 
 
+def test_images_may_be_letterboxed_and_standardized(tmp_path: Path) -> None:
+    dataset = coco(write(tmp_path, content()), fit="letterbox", fill=114.0, standardize=True)
+    assert dataset.preprocessing == Preprocessing(
+        1 / 255, resize=(32, 32), fit="letterbox", fill=114.0, standardize=True
+    )
+    samples = dataset.split("test")
+    inputs = samples.inputs(slice(None), dataset.preprocessing)
+    np.testing.assert_allclose(inputs.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    frames = samples.truth(slice(None), dataset.preprocessing)[:, 0]
+    assert (frames[:, 3] > 0).all()  # higher than wide: rows are padded
+    np.testing.assert_allclose(frames[:, 0], 32 / frames[:, 6])
+
+
 def test_splits_that_are_made_are_taken(tmp_path: Path) -> None:
     for split in ("train", "test"):
         write(tmp_path / split, content())

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Preprocessing
-from edgerig.datasets.masks import MaskedSamples, check_classes, resize_masks
+from edgerig.datasets.masks import MaskedSamples, check_classes
 from edgerig.datasets.npz import Npz, NpzSettings
+from edgerig.datasets.placement import place_masks
 from edgerig.errors import DatasetError
 from edgerig.testing.contracts.dataset import DatasetContract
 
@@ -92,7 +93,7 @@ def test_a_mask_follows_the_resizing_of_its_image() -> None:
         assert truth.shape == (1, *size)
         clear = np.abs(resized - 0.5) > 0.4
         np.testing.assert_array_equal(truth[clear] == 1, resized[clear] > 0.5)
-    assert resize_masks(mask, (40, 60)) is mask
+    assert place_masks(mask, Preprocessing(resize=(40, 60)), -1) is mask
 
 
 def test_the_fingerprint_covers_the_masks() -> None:

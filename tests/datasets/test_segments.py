@@ -14,7 +14,7 @@ from PIL import Image
 import edgerig
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.mask_files import MaskedFiles, read_mask
-from edgerig.datasets.masks import resize_masks
+from edgerig.datasets.placement import place_masks
 from edgerig.datasets.segments import Segments, SegmentsSettings
 from edgerig.errors import DatasetError, EdgerigError
 from edgerig.testing.contracts.dataset import DatasetContract
@@ -87,7 +87,8 @@ def test_a_resized_mask_has_the_classes_of_pillow_s_nearest(
     # Where a centre falls on the border of two pixels, Pillow's floating-point steps may go either way.
     rows, columns = ((2 * np.arange(n) + 1) * o % (2 * n) != 0 for n, o in zip(new, old, strict=True))
     clear = rows[:, None] & columns[None, :]
-    np.testing.assert_array_equal(resize_masks(mask[None], new)[0][clear], expected[clear])
+    moved = place_masks(mask[None], Preprocessing(resize=new), -1)[0]
+    np.testing.assert_array_equal(moved[clear], expected[clear])
 
 
 def test_palettes_grey_and_one_bit_are_read(tmp_path: Path) -> None:

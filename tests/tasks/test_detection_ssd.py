@@ -16,6 +16,14 @@ from edgerig.tasks.box_truth import ImageBoxes
 from edgerig.tasks.detection import Detection, DetectionSettings
 from edgerig.tasks.judgement import Quality
 from edgerig.tasks.tensors import NamedArrays
+from edgerig.testing.networks.detector_networks import (
+    ANCHORS,
+    CENTRE_SCALE,
+    NUMBERS,
+    SIDE_SCALE,
+    anchors,
+    ssd_tflite,
+)
 
 COUNT, HEIGHT, WIDTH, MOST = 10, 40, 80, 6
 CLASSES = ("cat", "dog", "emu")
@@ -135,3 +143,45 @@ def test_one_box_and_its_number_are_told_apart() -> None:
     shapes = {"detection_boxes": (1, 1, 4), "detection_scores": (1, 1), "detection_classes": (1, 1), "num": (1, 1)}
     roles = roles_of([TensorSpec(name=name, shape=shape, dtype="float32") for name, shape in shapes.items()], None)
     assert roles == (0, 2, 1, 3)
+
+
+def encoded(box: NDArray[np.float64], anchor: NDArray[np.float32], height: int, width: int) -> NDArray[np.float64]:
+    """What a detector gives at an anchor for a box in pixels, in the operator's encoding."""
+    centre = np.array([(box[1] + box[3] / 2) / height, (box[0] + box[2] / 2) / width])
+    sides = np.array([box[3] / height, box[2] / width])
+    return np.concatenate([CENTRE_SCALE * (centre - anchor[:2]) / anchor[2:], SIDE_SCALE * np.log(sides / anchor[2:])])
+
+
+def test_the_operator_itself_run_by_litert_finds_the_boxes() -> None:
+    """Boxes as a network's convolutions would give them, through LiteRT's own operator, back into pixels."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    rng = np.random.default_rng(3)
+    inputs, boxes = [], []
+    for count in (2, 0, 3, 1):
+        rows = np.zeros((ANCHORS, NUMBERS, 1), np.float32)
+        rows[:, 4] = 1.0
+        chosen = rng.permutation(ANCHORS)[:count]
+        # Images of 6 x 8 pixels, as the network's input is; each box near its anchor, so that none overlaps another.
+        places = np.stack([chosen % 3 * NUMBERS / 3, chosen // 3 * ANCHORS / 2], axis=1)
+        corner, sides = places + rng.uniform(0.1, 0.4, (count, 2)), rng.uniform(1.2, 2, (count, 2))
+        image = ImageBoxes(np.concatenate([corner, sides], axis=1), rng.permutation(3)[:count])
+        for anchor, box, label in zip(chosen, image.boxes, image.labels, strict=True):
+            rows[anchor, :4, 0] = encoded(box, anchors()[anchor], ANCHORS, NUMBERS)
+            rows[anchor, 4:, 0] = 0.05
+            rows[anchor, 5 + label, 0] = 0.9
+        inputs.append(rows)
+        boxes.append(image)
+    interpreter = Interpreter(model_content=ssd_tflite())
+    interpreter.allocate_tensors()
+    details, answers = interpreter.get_output_details(), []
+    for rows in inputs:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], rows[None])
+        interpreter.invoke()
+        answers.append([interpreter.get_tensor(detail["index"]) for detail in details])
+    outputs = [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
+    assert outputs[3].tolist() == [2, 0, 3, 1]
+    names = [detail["name"] for detail in details]
+    quality = judged(BoxedSamples(np.stack(inputs), boxes), NamedArrays(outputs, names))
+    assert is_perfect(quality)
+    assert {metric.name: metric.value for metric in quality.metrics}["mar_100"] == pytest.approx(1.0)

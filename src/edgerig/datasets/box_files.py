@@ -13,7 +13,7 @@ from edgerig import files
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.boxes import boxes_digest, most_boxes
 from edgerig.datasets.images import image_size, read_image
-from edgerig.datasets.preprocess import frame_of
+from edgerig.datasets.placement import frame_of
 from edgerig.datasets.samples import Array, FileSamples, Indices
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgerig import files
 from edgerig.artifact import Preprocessing
-from edgerig.datasets.preprocess import frame_of
+from edgerig.datasets.placement import frame_of
 from edgerig.datasets.samples import ArraySamples, Indices
 from edgerig.errors import DatasetError
 from edgerig.tasks.box_truth import Floats, ImageBoxes, pack

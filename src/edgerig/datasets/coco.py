@@ -14,6 +14,7 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.datasets.box_files import BoxedFiles, check_sizes
 from edgerig.datasets.coco_file import CocoImage, read_coco
+from edgerig.datasets.image_settings import ImageSettings
 from edgerig.datasets.splits import split_by_name
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress
@@ -23,7 +24,7 @@ from edgerig.tasks.box_truth import ImageBoxes
 USUAL_FILE, USUAL_FOLDER = "annotations.json", "images"
 
 
-class CocoSettings(plugins.Settings, frozen=True, kw_only=True):
+class CocoSettings(ImageSettings, frozen=True, kw_only=True):
     """Settings of ``coco``."""
 
     root: Annotated[str, msgspec.Meta(description="folder that holds the annotations and the images")]
@@ -74,7 +75,7 @@ class Coco(Dataset):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
+        return self.settings.preprocessing(self.settings.size)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

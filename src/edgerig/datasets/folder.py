@@ -10,6 +10,7 @@ import msgspec
 from edgerig import plugins
 from edgerig.datasets.base import SplitName
 from edgerig.datasets.image_files import ImageFiles
+from edgerig.datasets.image_settings import ImageSettings
 from edgerig.datasets.images import SUFFIXES, image_samples
 from edgerig.datasets.samples import FileSamples
 from edgerig.datasets.splits import split_by_name
@@ -26,7 +27,7 @@ SPLIT_FOLDERS: dict[SplitName, tuple[str, ...]] = {
 Files = dict[str, list[Path]]
 
 
-class FolderSettings(plugins.Settings, frozen=True, kw_only=True):
+class FolderSettings(ImageSettings, frozen=True, kw_only=True):
     """Settings of ``folder``."""
 
     root: Annotated[str, msgspec.Meta(description="folder that holds one folder of images for each class")]

@@ -13,7 +13,10 @@ from edgerig.progress import Progress
 
 
 class ImageFiles(Dataset):
-    """Images on disk. Subclasses have a setting ``size``, find their files in `_prepare`, and end it with `_hold`."""
+    """Images on disk.
+
+    Subclasses have `ImageSettings` and a setting ``size``, find their files in `_prepare`, and end it with `_hold`.
+    """
 
     extra: ClassVar[str | None] = "images"
     modules: ClassVar[tuple[str, ...]] = ("PIL",)
@@ -28,7 +31,8 @@ class ImageFiles(Dataset):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
+        preprocessing: Preprocessing = self.settings.preprocessing(self.settings.size)
+        return preprocessing
 
     def _hold(self, splits: Mapping[SplitName, FileSamples], progress: Progress) -> None:
         """Store the samples of each split, and check that every file exists and looks like an image."""

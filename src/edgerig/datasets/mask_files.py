@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from edgerig import files
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.images import read_image
-from edgerig.datasets.masks import IGNORED, USUAL_IGNORE, resize_masks
+from edgerig.datasets.masks import IGNORED, USUAL_IGNORE
+from edgerig.datasets.placement import place_masks
 from edgerig.datasets.samples import Array, FileSamples, Indices
 from edgerig.errors import DatasetError
 
@@ -96,9 +97,8 @@ class MaskedFiles(FileSamples):
 
     def truth(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[Any]:
         """The classes of each pixel, shape (n, H, W), int16; -1 for those of none."""
-        size = preprocessing.resize
         masks = [self.mask(int(index)) for index in np.arange(len(self))[indices]]
-        masks = [resize_masks(mask[None], size)[0] for mask in masks]
+        masks = [place_masks(mask[None], preprocessing, self.ignore)[0] for mask in masks]
         if len({mask.shape for mask in masks}) > 1:
             raise DatasetError("Masks are of several sizes.", "Give 'size', to which images and masks are resized.")
         classes = np.stack(masks).astype(np.int16)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
+from edgerig.datasets.placement import place_masks
 from edgerig.datasets.samples import ArraySamples, Indices
 from edgerig.errors import DatasetError
 
@@ -42,22 +43,10 @@ class MaskedSamples(ArraySamples):
         return state.hexdigest()
 
     def truth(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[Any]:
-        return resize_masks(self.masks[indices], preprocessing.resize)
+        return place_masks(self.masks[indices], preprocessing, IGNORED)
 
     def take(self, indices: NDArray[np.int64]) -> MaskedSamples:
         return MaskedSamples(self.array[indices], self.masks[indices])
-
-
-def resize_masks(masks: Array, size: tuple[int, int] | None) -> Array:
-    """Masks, shape (n, H, W), in the size of their resized images: the nearest pixel, centres aligned.
-
-    >>> resize_masks(np.array([[[0, 1]]]), (1, 4)).tolist()
-    [[[0, 0, 1, 1]]]
-    """
-    if size is None or masks.shape[1:] == tuple(size):
-        return masks
-    rows, columns = (_nearest(old, new) for old, new in zip(masks.shape[1:], size, strict=True))
-    return masks[:, rows[:, None], columns]
 
 
 def read_masks(images: Array, raw: Array, ignore: int | None, where: str) -> NDArray[np.int16]:
@@ -111,8 +100,3 @@ def check_classes(masks: NDArray[np.int16], classes: tuple[str, ...], where: str
             f"{where}: {noun} {', '.join(empty[:10])} without any pixel.",
             "Add samples, or number the classes without gaps.",
         )
-
-
-def _nearest(old: int, new: int) -> NDArray[np.int64]:
-    """The pixel of an axis of ``old`` pixels for each of ``new``."""
-    return np.asarray((2 * np.arange(new) + 1) * old // (2 * new))

@@ -10,6 +10,7 @@ import msgspec
 from edgerig import plugins
 from edgerig.datasets.base import SplitName
 from edgerig.datasets.image_files import ImageFiles
+from edgerig.datasets.image_settings import ImageSettings
 from edgerig.datasets.images import image_samples
 from edgerig.datasets.samples import FileSamples
 from edgerig.datasets.splits import split_by_name
@@ -22,7 +23,7 @@ HOW_TO_GET = (
 )
 
 
-class PetSettings(plugins.Settings, frozen=True, kw_only=True):
+class PetSettings(ImageSettings, frozen=True, kw_only=True):
     """Settings of ``pet``."""
 
     root: Annotated[

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing, TensorSpec
+from edgerig.datasets.placement import place, placement_of
 from edgerig.errors import DatasetError, IncompatibleError
-from edgerig.tasks.box_truth import Frame
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
     [[[[-1.0], [1.0]]]]
     """
     size = preprocessing.resize
-    x = _stacked(raw).astype(np.float32) if size is None else _resized(raw, size)
+    x = _stacked(raw).astype(np.float32) if size is None else _resized(raw, preprocessing, size)
     mean = _per_channel("mean", preprocessing.mean, x)
     std = _per_channel("std", preprocessing.std, x)
     if not std.all():
@@ -51,17 +51,25 @@ def apply(raw: Array | Sequence[Array], preprocessing: Preprocessing) -> NDArray
         x -= mean
     if (std != 1).any():
         x /= std
-    return x
+    return standardized(x) if preprocessing.standardize else x
 
 
-def frame_of(preprocessing: Preprocessing, height: int, width: int) -> Frame:
-    """Where an image of ``height`` by ``width`` pixels lies in the network's input, for boxes to move with it.
+def standardized(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each sample less its mean, over the larger of its standard deviation and ``1 / sqrt(values)``.
 
-    >>> frame_of(Preprocessing(resize=(96, 128)), 192, 192)[:4]
-    (0.6666666666666666, 0.5, 0.0, 0.0)
+    As ``tf.image.per_image_standardization`` does, whose lower bound keeps a uniform image from being divided by 0.
+
+    Args:
+        x: Shape (n, ...).
+
+    >>> standardized(np.array([[1.0, 3.0], [5.0, 5.0]], np.float32)).tolist()
+    [[-1.0, 1.0], [0.0, 0.0]]
     """
-    new_height, new_width = preprocessing.resize or (height, width)
-    return Frame(new_width / width, new_height / height, 0.0, 0.0, new_width, new_height, width, height)
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    least = 1 / np.sqrt(max(flat.shape[1], 1))
+    flat -= flat.mean(axis=1, keepdims=True)
+    flat /= np.maximum(flat.std(axis=1, keepdims=True), least)
+    return flat.reshape(x.shape).astype(np.float32)
 
 
 def resize(image: Array, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -199,7 +207,7 @@ def _stacked(raw: Array | Sequence[Array]) -> Array:
     return np.stack(list(raw))
 
 
-def _resized(raw: Array | Sequence[Array], size: tuple[int, int]) -> NDArray[np.float32]:
+def _resized(raw: Array | Sequence[Array], preprocessing: Preprocessing, size: tuple[int, int]) -> NDArray[np.float32]:
     first = next(iter(raw), None)
     if first is not None and first.ndim != 3:
         raise DatasetError(
@@ -208,7 +216,11 @@ def _resized(raw: Array | Sequence[Array], size: tuple[int, int]) -> NDArray[np.
         )
     if isinstance(raw, np.ndarray) and raw.shape[1:3] == tuple(size):
         return raw.astype(np.float32)
-    return np.ascontiguousarray(_stacked([resize(image, size) for image in raw]), dtype=np.float32)
+    images = []
+    for image in raw:
+        at = placement_of(preprocessing, *image.shape[:2])
+        images.append(place(resize(image, (at.height, at.width)), at, preprocessing.fill))
+    return np.ascontiguousarray(_stacked(images), dtype=np.float32)
 
 
 def _per_channel(name: str, values: tuple[float, ...], x: NDArray[np.float32]) -> NDArray[np.float32]:

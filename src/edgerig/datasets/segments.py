@@ -10,6 +10,7 @@ import msgspec
 from edgerig import plugins
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
+from edgerig.datasets.image_settings import ImageSettings
 from edgerig.datasets.images import SUFFIXES
 from edgerig.datasets.mask_files import MaskedFiles
 from edgerig.datasets.masks import USUAL_IGNORE
@@ -20,7 +21,7 @@ from edgerig.progress import Progress
 Pairs = list[tuple[Path, Path]]
 
 
-class SegmentsSettings(plugins.Settings, frozen=True, kw_only=True):
+class SegmentsSettings(ImageSettings, frozen=True, kw_only=True):
     """Settings of ``segments``."""
 
     root: Annotated[str, msgspec.Meta(description="folder with the folders `images` and `masks`")]
@@ -58,7 +59,7 @@ class Segments(Dataset):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        return Preprocessing(scale=1 / 255, resize=(self.settings.size, self.settings.size))
+        return self.settings.preprocessing(self.settings.size)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

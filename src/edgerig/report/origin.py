@@ -57,11 +57,21 @@ def origin_rows(artifact: Artifact) -> tuple[OriginRow, ...]:
 def preprocessing_facts(declared: Preprocessing) -> tuple[Fact, ...]:
     """The declaration of how a raw sample becomes the network's input."""
     resize = "none" if declared.resize is None else f"{declared.resize[0]} × {declared.resize[1]} (height × width)"
+    formula = "x = (raw × scale − mean) / std, a channel at a time"
+    if declared.standardize:
+        formula += ", then less the sample's mean, over its standard deviation"
+    fit = () if declared.resize is None or declared.fit == "stretch" else (Fact("fit", _fit_text(declared)),)
     return (
-        Fact("formula", "x = (raw × scale − mean) / std, a channel at a time"),
+        Fact("formula", formula),
         Fact("resize", resize),
+        *fit,
         Fact("scale", f"{declared.scale:.9g}", repr(declared.scale)),
         Fact("mean", ", ".join(f"{value:.6g}" for value in declared.mean)),
         Fact("std", ", ".join(f"{value:.6g}" for value in declared.std)),
         Fact("hash", declared.hash),
     )
+
+
+def _fit_text(declared: Preprocessing) -> str:
+    around = f"; {declared.fill:g} around it" if declared.fit != "crop" else ""
+    return f"{declared.fit}{around}"

@@ -124,6 +124,19 @@ class TfliteBuilder:
             operator.builtinOptions = table
         self._graphs[self._current].operators.append(operator)
 
+    def custom(self, code: str, inputs: Sequence[int], outputs: Sequence[int], options: bytes) -> None:
+        """An operator that the schema does not have, by its name, with options as a flexbuffer."""
+        schema = self._schema
+        entry = schema.OperatorCodeT()
+        entry.builtinCode = entry.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        entry.customCode, entry.version = code.encode(), 1
+        self._codes.append(entry)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = len(self._codes) - 1
+        operator.inputs, operator.outputs = list(inputs), list(outputs)
+        operator.customOptions = np.frombuffer(options, np.uint8)
+        self._graphs[self._current].operators.append(operator)
+
     def has_option(self, kind: str, key: str) -> bool:
         """Whether the options of that table have such a field."""
         return bool(kind) and hasattr(getattr(self._schema, kind + "T")(), key)
