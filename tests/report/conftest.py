@@ -19,7 +19,7 @@ from edgerig.measure.machine import MachineState
 from edgerig.measure.profile import LayerTime
 from edgerig.measure.stats import summarize
 from edgerig.report.load import Loaded
-from edgerig.results.layers.layer_map import FileOperator, LayerMap, MappedRow, write_layer_map
+from edgerig.results.layers.layer_map import RULES, FileOperator, LayerMap, MappedRow, write_layer_map
 from edgerig.results.layers.types import LayerKey
 from edgerig.results.types import (
     BUNDLE_VERSION,
@@ -212,6 +212,7 @@ def make_layer_map(cell: CellResult) -> LayerMap | None:
     if isinstance(cell.layers, Unavailable):
         return None
     return LayerMap(
+        rules=RULES,
         artifact=cell.artifact.sha256,
         source=None,
         operators=tuple(

@@ -18,7 +18,7 @@ from edgerig.measure.profile import LayerTime
 from edgerig.measure.utilisation import Series, Utilisation
 from edgerig.report import write_report
 from edgerig.report.load import Loaded
-from edgerig.results.layers.layer_map import FileOperator, LayerMap, MappedRow
+from edgerig.results.layers.layer_map import RULES, FileOperator, LayerMap, MappedRow
 from edgerig.results.layers.types import LayerKey
 from edgerig.results.types import CellResult
 
@@ -561,6 +561,7 @@ def with_layers(make: Any, run: Loaded, rows: Any) -> Loaded:
         )
         cells.append(msgspec.structs.replace(cell, layers=profile))
         maps[cell.id] = LayerMap(
+            rules=RULES,
             artifact=cell.artifact.sha256,
             source=None,
             operators=tuple(

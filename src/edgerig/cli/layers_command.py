@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     help="How far each layer is from the float network: measured on 32 samples of the run, and kept in the bundle.",
 )
 @click.option(
+    "--cut",
+    is_flag=True,
+    help="What each layer takes by timing the network cut off after it, on the cell's device; kept in the bundle.",
+)
+@click.option(
+    "--cut-rounds",
+    type=click.IntRange(min=3),
+    metavar="N",
+    help="Fresh processes of each cut, in turns.  [default: 5]",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "md", "rst", "csv"]),
@@ -30,7 +41,14 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as one JSON document.")
 def command(
-    sources: tuple[str, ...], only: tuple[str, ...], errors: bool, format_: str | None, out: Path | None, as_json: bool
+    sources: tuple[str, ...],
+    only: tuple[str, ...],
+    errors: bool,
+    cut: bool,
+    cut_rounds: int | None,
+    format_: str | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Show what each layer takes, in several cells side by side.
 
@@ -42,16 +60,22 @@ def command(
     --errors adds each layer's signal to noise against the float network (SQNR, in dB; higher is better), that of the
     layer alone on the float network's values (own SQNR), and the largest absolute error.
 
+    --cut is for engines whose profilers tell no time of short or fused layers: the network is cut off after each layer,
+    every cut is run in fresh processes on the cell's device, in turns (A B C, C B A), and a layer takes what two
+    neighbouring cuts differ by. That takes about a second for each cut and round.
+
     \b
     Examples:
       edgerig layers runs/demo
       edgerig layers runs/demo --errors
+      edgerig layers runs/demo --cut --only '*litert*'
       edgerig layers runs/demo --only '*onnx*'
       edgerig layers runs/demo#float32-litert-local runs/demo#int8-micro-sim-stm32f746
       edgerig layers runs/demo --format md --out layers.md
       edgerig layers runs/demo --json | jq '.rows[] | {name, macs}'
     """
     from edgerig.engine.layers import compare_layers
+    from edgerig.engine.layers.cut_times import ROUNDS
     from edgerig.report.csv import csv_table
     from edgerig.report.layer_table import layers_table
     from edgerig.report.markdown import markdown_table
@@ -59,7 +83,8 @@ def command(
 
     chosen = _format(format_, out, as_json)
     selections = [selection for text in sources for selection in _selections(text, only)]
-    comparison = compare_layers(selections, errors, ConsoleProgress())
+    rounds = (cut_rounds or ROUNDS) if cut or cut_rounds else 0
+    comparison = compare_layers(selections, errors, ConsoleProgress(), cut_rounds=rounds)
     if chosen != "text":
         render = {"md": markdown_table, "rst": rst_table, "csv": csv_table}[chosen]
         text = render(layers_table(comparison))

@@ -10,14 +10,15 @@ import msgspec
 from edgerig.cli.console import say, terminal_width
 from edgerig.cli.tables import Column, render_table
 from edgerig.engine.layers import LayerComparison, ProfiledCell
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, microseconds
+from edgerig.measure.layer_cut import LayerCuts
 from edgerig.measure.layer_error import LayerErrors
-from edgerig.report.layer_table import LARGEST, OTHERS, cell_label, layers_table
+from edgerig.report.layer_table import CUT, LARGEST, OTHERS, cell_label, layers_table
 from edgerig.report.tables import Heading
 from edgerig.report.values import Figure
 
 #: What stands over a column, where that is shorter than its name.
-SHORT = {"time": "us", "instructions": "instr.", "SQNR": "dB", "own SQNR": "own dB", LARGEST: "max err"}
+SHORT = {"time": "us", CUT: "cut us", "instructions": "instr.", "SQNR": "dB", "own SQNR": "own dB", LARGEST: "max err"}
 
 
 class _Cell(msgspec.Struct, frozen=True):
@@ -56,7 +57,7 @@ def show_layers(comparison: LayerComparison) -> None:
 
 def _is_absent(cell: ProfiledCell) -> bool:
     """Whether nothing is known of a cell: neither times nor errors."""
-    return cell.reason is not None and not isinstance(cell.errors, LayerErrors)
+    return cell.reason is not None and not isinstance(cell.errors, LayerErrors) and not isinstance(cell.cuts, LayerCuts)
 
 
 def _notes(comparison: LayerComparison) -> None:
@@ -70,12 +71,19 @@ def _notes(comparison: LayerComparison) -> None:
                 f"{letter_of(index)}: errors against {errors.reference} on {errors.samples} samples, {errors.engine}. "
                 + " ".join(errors.notes)
             )
+        if isinstance(cell.cuts, LayerCuts):
+            cuts = cell.cuts
+            say(
+                f"{letter_of(index)}: times by cutting, {cuts.rounds} fresh processes of each cut in turns, their 95 % "
+                f"intervals in brackets; the whole network takes {_whole(cuts)} so. " + " ".join(cuts.notes)
+            )
     warnings = dict.fromkeys(
-        (index, warning)
+        (index, warning if time is cell.time else f"{row.name}, by cutting: {warning}")
         for row in comparison.rows
         for index, cell in enumerate(row.cells)
-        if isinstance(cell.time, Measurement)
-        for warning in cell.time.warnings
+        for time in (cell.time, cell.cut)
+        if isinstance(time, Measurement)
+        for warning in time.warnings
     )
     for index, warning in sorted(warnings):
         say(f"* {letter_of(index)}: {warning}", fg="yellow")
@@ -84,6 +92,10 @@ def _notes(comparison: LayerComparison) -> None:
         say(f"{OTHERS}:")
     for (index, reason), count in reasons.items():
         say(f"  {letter_of(index)}: {count} operator{'s' * (count != 1)}; {reason}")
+
+
+def _whole(cuts: LayerCuts) -> str:
+    return microseconds(cuts.whole) if isinstance(cuts.whole, Measurement) else "an unknown time"
 
 
 def letter_of(index: int) -> str:
@@ -144,8 +156,10 @@ def _text(figure: Figure | None, heading: Heading, cells: dict[str, _Cell], foot
     if figure.unit != "s":
         return f"{figure.value:,.0f}{mark}"
     text = _microseconds(figure.value)
-    if figure.low is not None and figure.high is not None and figure.banded and cells[heading.group].band is None:
-        text += f" ({_microseconds(figure.low)}-{_microseconds(figure.high)})"
+    banded = figure.banded and cells[heading.group].band is None
+    if figure.low is not None and figure.high is not None and (banded or heading.label == CUT):
+        to = " to " if figure.low < 0 else "-"
+        text += f" ({_microseconds(figure.low)}{to}{_microseconds(figure.high)})"
     return text + mark
 
 

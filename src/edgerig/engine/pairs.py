@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,7 @@ def _side_by_side(target: Target, variants: tuple[Variant, Variant], order: tupl
         for side in order:
             opened[side] = _Process(target, variants[side], bool(side))
             stack.callback(opened[side].close)
-        core = _hold(opened[0].session, opened[1].session, number)
+        core = hold_on_core((opened[0].session, opened[1].session), number)
         count, chunks = _sizes([opened[side].warm_up() for side in order])
         for process in opened.values():
             process.run(count)
@@ -218,10 +218,10 @@ def _sizes(warm: list[NDArray[np.int64]]) -> tuple[int, int]:
     return count, int(np.clip(PAIR_SECONDS / (4 * count * slowest), LEAST_CHUNKS, CHUNKS))
 
 
-def _hold(first: Session, second: Session, number: int) -> int | None:
-    """Pin both single-threaded processes of this machine to one core; returns the core, or None if not pinned."""
-    pids = [first.pid, second.pid]
-    if None in pids or first.load_report.threads != 1 or second.load_report.threads != 1:
+def hold_on_core(sessions: Sequence[Session], number: int) -> int | None:
+    """Pin single-threaded processes of this machine to one core; returns the core, or None if they are not pinned."""
+    pids = [session.pid for session in sessions]
+    if None in pids or any(session.load_report.threads != 1 for session in sessions):
         return None
     try:
         cores = sorted(os.sched_getaffinity(0))

@@ -17,6 +17,8 @@ from edgerig.results.layers.types import LayerCell, LayerComparison, LayerRow, P
 OTHERS = "(of no known layer)"
 #: The column of largest absolute errors.
 LARGEST = "largest error"
+#: The column of times by cutting the network.
+CUT = "time by cutting"
 
 
 def layers_table(
@@ -40,6 +42,7 @@ def layers_table(
             Column(label, value, when, key=f"{group} {label}", group=group, of=anchor)
             for label, value, when in (
                 ("time", _time(index), always),
+                (CUT, _cut(index), if_any),
                 ("instructions", _instructions(index), if_any),
                 ("SQNR", _error(index, "sqnr"), if_any),
                 ("own SQNR", _error(index, "own_sqnr"), if_any),
@@ -69,6 +72,10 @@ def _time(index: int) -> Callable[[LayerRow], Value]:
         return row.cells[index].time if row.cells[index] is not _NOTHING else None
 
     return time
+
+
+def _cut(index: int) -> Callable[[LayerRow], Value]:
+    return lambda row: row.cells[index].cut
 
 
 def _instructions(index: int) -> Callable[[LayerRow], Value]:

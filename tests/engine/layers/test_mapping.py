@@ -119,3 +119,16 @@ def test_a_name_that_two_nodes_bear_is_not_certain() -> None:
         outputs=network.outputs,
     )
     assert mapped(profile(("n", "Conv")), network) == [(None, None)]
+
+
+def test_a_row_of_several_operators_is_all_of_them() -> None:
+    """edgerig's C calls a convolution with the pooling behind it by the name of the pooling."""
+    network = graph("DEPTHWISE_CONV_2D", "RESHAPE", "MAX_POOL_2D", "CONV_2D", "SOFTMAX")
+    first, last = map_profile(profile(("n2", "CONV_2D+MAX_POOL_2D"), ("n4", "CONV_2D+SOFTMAX")), network)
+    assert (first.operator, first.fused, first.mapped) == (2, (0,), "name")
+    assert (last.operator, last.fused) == (4, (3,))
+    (row,) = map_profile(profile(("n4", "ADD+SOFTMAX")), network)
+    assert row.operator is None
+    assert "not certain which: ADD+SOFTMAX" in row.reason
+    (row,) = map_profile(profile(("n2", "A+CONV_2D+MAX_POOL_2D")), network)
+    assert row.operator is None

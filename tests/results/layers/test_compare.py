@@ -13,6 +13,7 @@ from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.results.layers.compare import ABSENT, OTHER_WORK, MappedCell, compare_mapped
 from edgerig.results.layers.layer_map import (
+    RULES,
     FileOperator,
     LayerMap,
     MappedRow,
@@ -64,6 +65,7 @@ def mapped(cell: CellResult, rows: list[Row], source: SourceNetwork | None = Non
         if name
     )
     layer_map = LayerMap(
+        rules=RULES,
         artifact=cell.artifact.sha256,
         source=source,
         operators=operators,
@@ -120,6 +122,29 @@ def test_fused_inserted_and_reordered_operators_are_set_beside_nothing_else(cell
     ]
 
 
+def test_layers_that_run_in_one_row_of_a_profile_are_one_row_of_the_table(cell: CellResult) -> None:
+    """One file by two engines: the second runs the convolution and the layer behind it in one, by the latter's name."""
+    rows = [("pad", 3.0, None, None), ("conv", 90.0, None, None), ("norm", 5.0, None, None), ("out", 4.0, None, None)]
+    alone, other = mapped(cell, rows, SOURCE), mapped(cell, rows, SOURCE)
+    assert isinstance(other.layer_map, LayerMap)
+    assert isinstance(other.cell.layers, tuple)
+    profile = (*other.layer_map.profile[:1], msgspec.structs.replace(other.layer_map.profile[2], fused=(1,)))
+    fused = msgspec.structs.replace(
+        other,
+        layer_map=msgspec.structs.replace(other.layer_map, profile=(*profile, other.layer_map.profile[3])),
+        cell=msgspec.structs.replace(other.cell, layers=(*other.cell.layers[:1], *other.cell.layers[2:])),
+    )
+    assert times(compare_mapped([alone, fused])) == {
+        "pad": [3.0, 3.0],
+        "conv": [90.0, "the file has it elsewhere: conv + norm"],
+        "norm": [5.0, "the file has it elsewhere: conv + norm"],
+        "conv + norm": ["the file has it elsewhere: conv, norm", 5.0],
+        "out": [4.0, 4.0],
+    }
+    row = next(row for row in compare_mapped([fused]).rows if row.name == "conv + norm")
+    assert (row.shape, row.macs) == ((1, 8, 8, 4), 6912 + 256)
+
+
 def test_a_layer_that_an_engine_folded_away_has_no_number_but_a_reason(cell: CellResult) -> None:
     whole = [("pad", 3.0, None, None), ("conv", 9.0, None, None), ("norm", 5.0, None, None), ("out", 4.0, None, None)]
     folded = [("pad", 3.0, None, None), ("conv", 9.5, None, None), ("out", 4.0, None, None)]
@@ -172,6 +197,8 @@ def test_a_map_is_read_back_only_for_the_file_and_the_profile_that_it_is_of(cell
     assert isinstance(entry.cell.layers, tuple)
     fewer = msgspec.structs.replace(entry.cell, layers=entry.cell.layers[:1])
     assert read_layer_map(tmp_path, fewer) is None
+    write_layer_map(tmp_path, entry.cell, msgspec.structs.replace(entry.layer_map, rules=RULES - 1))
+    assert read_layer_map(tmp_path, entry.cell) is None, "it is made again by the rules of today"
     lost = msgspec.structs.replace(entry.layer_map, operators=())
     write_layer_map(tmp_path, entry.cell, lost)
     assert read_layer_map(tmp_path, entry.cell) is None, "a row of the profile is of no operator"

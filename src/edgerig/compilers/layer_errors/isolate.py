@@ -55,14 +55,16 @@ class TfliteCutter:
         self._empty = schema.BufferT()
         self._model = flatbuffer.unpack(data)
 
-    def cut(self, operators: Sequence[int], inputs: Sequence[int], output: int) -> bytes:
-        """A file with these operators alone, by index; its inputs and its output are the given tensors."""
+    def cut(self, operators: Sequence[int], inputs: Sequence[int], *outputs: int) -> bytes:
+        """A file with these operators alone, by index; its inputs and its outputs are the given tensors."""
         model = copy.copy(self._model)
         graph = copy.copy(model.subgraphs[0])
         graph.operators = [graph.operators[index] for index in sorted(operators)]
-        graph.inputs, graph.outputs = list(inputs), [output]
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
         used = {int(i) for operator in graph.operators for i in (*operator.inputs, *operator.outputs) if i >= 0}
-        needed = {0, *(graph.tensors[index].buffer for index in used)}
+        # Bodies of loops and branches are subgraphs of their own, which keep all that they have.
+        bodies = [tensor.buffer for body in model.subgraphs[1:] for tensor in body.tensors or []]
+        needed = {0, *(graph.tensors[index].buffer for index in used), *bodies}
         model.buffers = [
             buffer if number in needed else self._empty for number, buffer in enumerate(self._model.buffers)
         ]
@@ -71,12 +73,12 @@ class TfliteCutter:
         return flatbuffer.pack(model)
 
 
-def cut_onnx(data: bytes, inputs: Sequence[str], output: str, file: str) -> bytes:
-    """The part of an ONNX file from the tensors ``inputs`` to ``output``."""
+def cut_onnx(data: bytes, inputs: Sequence[str], *outputs: str, file: str) -> bytes:
+    """The part of an ONNX file from the tensors ``inputs`` to ``outputs``."""
     from onnx.utils import Extractor
 
     from edgerig.models.graph.onnx_load import load_onnx
     from edgerig.models.graph.onnx_shapes import inferred
 
     model: Any = inferred(load_onnx(data, Path(file)))
-    return bytes(Extractor(model).extract_model(list(inputs), [output]).SerializeToString())
+    return bytes(Extractor(model).extract_model(list(inputs), list(outputs)).SerializeToString())

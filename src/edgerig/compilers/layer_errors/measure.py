@@ -200,7 +200,7 @@ class _Alone:
             self._probe: Probe = TfliteProbe(data, graph, reference=deployed.exact)
             return
         names = [graph.tensors[index].name for index in inputs]
-        data = cut_onnx(deployed.data, names, graph.tensors[self._output].name, f"{graph.name}.onnx")
+        data = cut_onnx(deployed.data, names, graph.tensors[self._output].name, file=f"{graph.name}.onnx")
         self._probe = OnnxProbe(data, graph, [self._output])
 
     def feed(self, inputs: dict[int, NDArray[np.float64]]) -> None:

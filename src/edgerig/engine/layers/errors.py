@@ -98,7 +98,7 @@ def _reference(selection: Selection) -> Artifact | Unavailable:
 
 def _measured(selection: Selection, reference: Artifact, names: Sequence[str], progress: Progress) -> LayerErrors:
     cell, bundle = selection.cell, Bundle(selection.bundle)
-    samples = _samples(bundle, cell, progress)
+    samples = cell_samples(bundle, cell, progress)
     part, positions = samples.part(SAMPLES)
     if len(cell.artifact.inputs) > 1:
         raise InferenceError("The errors of layers are measured of networks with one input.")
@@ -143,7 +143,7 @@ def _run(
     return layer_errors(network, NetworkFile.read(reference), groups, list(calls), progress)
 
 
-def _samples(bundle: Bundle, cell: CellResult, progress: Progress) -> EvaluationSamples:
+def cell_samples(bundle: Bundle, cell: CellResult, progress: Progress) -> EvaluationSamples:
     """The test samples of the cell.
 
     Raises:

@@ -27,12 +27,23 @@ NOT_IN_ORDER = (
 )
 
 
+SEVERAL_IN_ONE = "it runs several operators of the file in one, and it is not certain which: {}"
+#: Operators of a file that edgerig's C takes for one that it calls so.
+_FAMILIES = {"CONV_2D": frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})}
+#: Operators that C code needs no instruction for.
+_NO_WORK = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
+
+
 class MappedRow(msgspec.Struct, frozen=True):
-    """The operator of the file that a row of a profile is, and how that is known; or why it is not."""
+    """The operator of the file that a row of a profile is, and how that is known; or why it is not.
+
+    ``fused``: Further operators of the file that run in it, in order.
+    """
 
     operator: int | None
     mapped: Mapping | None = None
     reason: str = ""
+    fused: tuple[int, ...] = ()
 
 
 def map_profile(layers: Sequence[LayerTime], graph: Graph) -> list[MappedRow]:
@@ -51,9 +62,28 @@ def _by_name(layers: Sequence[LayerTime], graph: Graph) -> list[MappedRow]:
         name = layer.name
         while graph.format == "onnx" and name not in index and (shorter := _REWRITTEN.sub("", name)) != name:
             name = shorter
-        known = name in index
-        rows.append(MappedRow(index[name], "name") if known else MappedRow(None, reason=NO_NAME))
+        rows.append(_named(index[name], layer.op, graph) if name in index else MappedRow(None, reason=NO_NAME))
     return rows
+
+
+def _named(last: int, op: str, graph: Graph) -> MappedRow:
+    """A row of the name of operator ``last``; edgerig's C joins the kinds of several that run in one by ``+``."""
+    if graph.format == "onnx" or "+" not in op:
+        return MappedRow(last, "name")
+    constants = constant_tensors(graph)
+    makers = {output: operator for operator in graph.operators for output in operator.outputs}
+    fused: list[int] = []
+    current = graph.operators[last]
+    for kind in reversed(op.split("+")[:-1]):
+        before = [makers[index] for index in current.inputs if index in makers and index not in constants]
+        while len(before) == 1 and before[0].op in _NO_WORK:
+            before = [makers[index] for index in before[0].inputs if index in makers and index not in constants]
+        alike = [operator for operator in before if operator.op in _FAMILIES.get(kind, {kind})]
+        if len(alike) != 1:
+            return MappedRow(None, reason=SEVERAL_IN_ONE.format(op))
+        (current,) = alike
+        fused.append(current.index)
+    return MappedRow(last, "name", fused=tuple(reversed(fused)))
 
 
 def _by_index(layers: Sequence[LayerTime], graph: Graph) -> list[MappedRow]:

@@ -18,6 +18,7 @@ from edgerig.models.graph.types import Graph
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.layers.layer_map import (
+    RULES,
     FileOperator,
     LayerMap,
     MappedRow,
@@ -107,6 +108,7 @@ def _layer_map(cell: CellResult, graph: Graph, source: SourceNetwork | None) -> 
     profile = () if isinstance(cell.layers, Unavailable) else cell.layers
     rows = map_profile(profile, graph) if profile else []
     return LayerMap(
+        rules=RULES,
         artifact=cell.artifact.sha256,
         source=source,
         operators=tuple(
@@ -122,7 +124,7 @@ def _layer_map(cell: CellResult, graph: Graph, source: SourceNetwork | None) -> 
             for operator in graph.operators
         ),
         profile=tuple(
-            MappedRow(name=layer.name, operator=row.operator, mapped=row.mapped, reason=row.reason)
+            MappedRow(name=layer.name, operator=row.operator, mapped=row.mapped, reason=row.reason, fused=row.fused)
             for layer, row in zip(profile, rows, strict=True)
         ),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgerig.engine.layers.cut_times import cell_cuts
 from edgerig.engine.layers.errors import Selection, cell_errors
 from edgerig.engine.layers.maps import LayerMaps
 from edgerig.errors import IncompatibleError, UnknownNameError
@@ -39,12 +40,13 @@ def select_cells(bundle: Path, cell: str | None, only: Sequence[str] = ()) -> li
 
 
 def compare_layers(
-    selections: Sequence[Selection], errors: bool = False, progress: Progress | None = None
+    selections: Sequence[Selection], errors: bool = False, progress: Progress | None = None, *, cut_rounds: int = 0
 ) -> LayerComparison:
     """The layers of several cells, as `edgerig.results.layers.compare.compare_mapped` sets them beside each other.
 
     With ``errors`` each layer's error against the float network as well, which is measured where the bundle does not
-    hold it yet, and kept there. A cell that is there twice is shown once.
+    hold it yet, and kept there. With ``cut_rounds`` the times of the network cut off after each layer, in so many fresh
+    processes of each, likewise. A cell that is there twice is shown once.
     """
     selections = list({(each.bundle, each.cell.id): each for each in selections}.values())
     maps = {bundle: LayerMaps(bundle) for bundle in {each.bundle for each in selections}}
@@ -56,7 +58,14 @@ def compare_layers(
             if errors and isinstance(layer_map, LayerMap)
             else msgspec.UNSET
         )
+        cuts = (
+            cell_cuts(selection, layer_map, cut_rounds, progress or Progress())
+            if cut_rounds and isinstance(layer_map, LayerMap)
+            else msgspec.UNSET
+        )
         mapped.append(
-            MappedCell(bundle=str(selection.bundle), cell=selection.cell, layer_map=layer_map, errors=measured)
+            MappedCell(
+                bundle=str(selection.bundle), cell=selection.cell, layer_map=layer_map, errors=measured, cuts=cuts
+            )
         )
     return compare_mapped(mapped)

@@ -7,10 +7,12 @@ work; never by its place in a list. Engines fuse, insert and leave out operators
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
 from edgerig.measure.kinds import Unavailable
+from edgerig.measure.layer_cut import CutLayer, LayerCuts
 from edgerig.measure.layer_error import LayerError, LayerErrors
 from edgerig.measure.profile import LayerTime
 from edgerig.results.layers.layer_map import LayerMap, SourceNetwork
@@ -33,16 +35,18 @@ NO_TENSOR = "no operator of the file computes it"
 NO_ROW = "no operator of the profile is known to be its"
 OTHER_WORK = "what the file calls so does other work: the size of its output or its MACs are not the same"
 NO_PROFILE = "it has no profile"
-SEVERAL_ERRORS = "its error was measured of parts of it alone"
+PARTS = "it was measured in other parts than this row has"
 
 
 class MappedCell(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell of a bundle, and the layers of its operators or why they are not known; ``errors`` where wanted."""
+    """A cell of a bundle, and the layers of its operators or why they are not known; errors and times by cutting where
+    they are wanted."""
 
     bundle: str
     cell: CellResult
     layer_map: LayerMap | Unavailable
     errors: LayerErrors | Unavailable | msgspec.UnsetType = msgspec.UNSET
+    cuts: LayerCuts | Unavailable | msgspec.UnsetType = msgspec.UNSET
 
 
 def compare_mapped(cells: Sequence[MappedCell]) -> LayerComparison:
@@ -55,11 +59,11 @@ def compare_mapped(cells: Sequence[MappedCell]) -> LayerComparison:
     maps = [each.layer_map for each in cells if isinstance(each.layer_map, LayerMap)]
     source = shared_source(maps)
     files = [NamedFile(each.layer_map, source) if isinstance(each.layer_map, LayerMap) else None for each in cells]
-    rows = _rows(files, source)
+    rows = _rows([*files, *_as_written(cells, source)], source)
     infos = [_info(each) for each in cells]
     unmapped: list[UnmappedOperator] = []
     columns = [
-        _with_errors(_column(index, each.cell, file, info.reason, rows, unmapped), rows, file, each.errors)
+        _beside(_column(index, each.cell, file, info.reason, rows, unmapped), rows, file, each)
         for index, (each, file, info) in enumerate(zip(cells, files, infos, strict=True))
     ]
     return LayerComparison(
@@ -78,6 +82,16 @@ def compare_mapped(cells: Sequence[MappedCell]) -> LayerComparison:
         unmapped=tuple(unmapped),
         notes=_notes(source, any(each.source is not None for each in maps)),
     )
+
+
+def _as_written(cells: Sequence[MappedCell], source: SourceNetwork | None) -> list[NamedFile]:
+    """The files of cells with errors or times by cutting, whose layers are those of the file however it is run."""
+    return [
+        NamedFile(each.layer_map, source, as_run=False)
+        for each in cells
+        if isinstance(each.layer_map, LayerMap)
+        and (isinstance(each.errors, LayerErrors) or isinstance(each.cuts, LayerCuts))
+    ]
 
 
 def shared_source(maps: Sequence[LayerMap]) -> SourceNetwork | None:
@@ -147,6 +161,7 @@ def _info(mapped: MappedCell) -> ProfiledCell:
         target=cell.target,
         reason=reason,
         errors=mapped.errors,
+        cuts=mapped.cuts,
     )
 
 
@@ -206,31 +221,39 @@ def _cell(members: Sequence[tuple[LayerTime, Mapping]], reason: str) -> LayerCel
     )
 
 
-def _with_errors(
-    column: Sequence[LayerCell],
-    rows: Sequence[LayerWork],
-    file: NamedFile | None,
-    errors: LayerErrors | Unavailable | msgspec.UnsetType,
+def _beside(
+    column: Sequence[LayerCell], rows: Sequence[LayerWork], file: NamedFile | None, mapped: MappedCell
 ) -> list[LayerCell]:
-    """The cells of one column with the errors of their layers, where these are wanted."""
-    if isinstance(errors, msgspec.UnsetType):
-        return list(column)
-    if isinstance(errors, Unavailable) or file is None:
-        reason = errors if isinstance(errors, Unavailable) else Unavailable(NO_PROFILE)
-        return [msgspec.structs.replace(cell, error=reason) for cell in column]
-    return [
-        msgspec.structs.replace(cell, error=_error(row, file, errors)) for cell, row in zip(column, rows, strict=True)
-    ]
+    """The cells of one column with errors and times by cutting, where these are wanted."""
+    errors, cuts = mapped.errors, mapped.cuts
+    file = NamedFile(file.layer_map, file.source, as_run=False) if file is not None else None
+    if not isinstance(errors, msgspec.UnsetType):
+        own = [_of_row(row, file, errors if isinstance(errors, Unavailable) else errors.layers) for row in rows]
+        column = [msgspec.structs.replace(cell, error=error) for cell, error in zip(column, own, strict=True)]
+    if not isinstance(cuts, msgspec.UnsetType):
+        times = [_of_row(row, file, cuts if isinstance(cuts, Unavailable) else cuts.layers) for row in rows]
+        column = [
+            msgspec.structs.replace(cell, cut=time.time if isinstance(time, CutLayer) else time)
+            for cell, time in zip(column, times, strict=True)
+        ]
+    return list(column)
 
 
-def _error(row: LayerWork, file: NamedFile, errors: LayerErrors) -> LayerError | Unavailable:
-    """The error of the one layer that was measured of the operators of a row, whatever it was called then."""
+_Measured = TypeVar("_Measured", LayerError, CutLayer)
+
+
+def _of_row(
+    row: LayerWork, file: NamedFile | None, layers: Sequence[_Measured] | Unavailable
+) -> _Measured | Unavailable:
+    """What was measured of the one layer that the operators of a row are, whatever it was called then."""
+    if isinstance(layers, Unavailable) or file is None:
+        return layers if isinstance(layers, Unavailable) else Unavailable(NO_PROFILE)
     if not file.has(row):
         return Unavailable(_why_missing(row, file))
-    parts = [layer for layer in errors.layers if any(file.keys.get(index) == row.key for index in layer.operators)]
+    parts = [layer for layer in layers if any(file.keys.get(index) == row.key for index in layer.operators)]
     if len(parts) == 1 and all(file.keys.get(index) == row.key for index in parts[0].operators):
         return parts[0]
-    return Unavailable(SEVERAL_ERRORS if parts else ABSENT)
+    return Unavailable(PARTS if parts else ABSENT)
 
 
 def _notes(source: SourceNetwork | None, known: bool) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ from edgerig.results.types import BUNDLE_VERSION, CellResult
 FILE = "layer_map.json"
 #: Largest file that is read, in bytes: some 100,000 operators.
 MOST_BYTES = 32 << 20
+#: Number of the rules by which operators are told to be a layer's: a map of other rules is made again.
+RULES = 2
 UNKNOWN = "which layers its operators are of is not known: the bundle does not say it (`edgerig layers` works it out)"
 
 
@@ -60,22 +62,27 @@ class FileOperator(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MappedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of a cell's profile: the index of the file's operator that it is, and how that is known; or why not."""
+    """A row of a cell's profile: the index of the file's operator that it is, and how that is known; or why not.
+
+    ``fused``: Further operators of the file that the engine runs in it.
+    """
 
     name: str
     operator: int | None
     mapped: Mapping | None = None
     reason: str = ""
+    fused: tuple[int, ...] = ()
 
 
 class LayerMap(msgspec.Struct, frozen=True, kw_only=True):
     """The layers of the operators of a deployed file, and the operators of a profile.
 
-    ``artifact`` is the SHA-256 of the file. ``profile`` has a row for each of the cell's profile, or none where it has
+    ``rules`` are those that it was made by (`RULES`), ``artifact`` is the SHA-256 of the file. ``profile`` has a row for each of the cell's profile, or none where it has
     no profile.
     """
 
     version: int = BUNDLE_VERSION
+    rules: int = 0
     artifact: str
     source: SourceNetwork | None
     operators: tuple[FileOperator, ...]
@@ -86,10 +93,11 @@ class LayerMap(msgspec.Struct, frozen=True, kw_only=True):
         names = () if isinstance(cell.layers, Unavailable) else tuple(layer.name for layer in cell.layers)
         indices = {operator.index for operator in self.operators}
         return (
-            self.artifact == cell.artifact.sha256
+            self.rules == RULES
+            and self.artifact == cell.artifact.sha256
             and tuple(row.name for row in self.profile) == names
             and len(indices) == len(self.operators)
-            and all(row.operator is None or row.operator in indices for row in self.profile)
+            and all(row.operator is None or {row.operator, *row.fused} <= indices for row in self.profile)
         )
 
 

@@ -44,18 +44,21 @@ class NamedFile:
     Args:
         layer_map: Of the file.
         source: The network whose layers the names are; None for scopes of the file's own names.
+        as_run: Whether layers that the profile has in one row are one layer, as the engine runs them.
 
     Attributes:
         keys: The layer of each operator, by its index in the file.
         layers: Those that compute something of the input, in the order of the file.
     """
 
-    def __init__(self, layer_map: LayerMap, source: SourceNetwork | None) -> None:
-        self.layer_map = layer_map
+    def __init__(self, layer_map: LayerMap, source: SourceNetwork | None, *, as_run: bool = True) -> None:
+        self.layer_map, self.source = layer_map, source
         self.keys: dict[int, LayerKey] = {
             operator.index: (operator.layer if source is not None else None) or operator.scope
             for operator in layer_map.operators
         }
+        if as_run:
+            self._join_fused()
         sources = {} if source is None else {layer.name: layer for layer in source.layers}
         members: dict[LayerKey, list[FileOperator]] = {}
         for operator in layer_map.operators:
@@ -66,6 +69,17 @@ class NamedFile:
             if any(operator.computes for operator in operators)
         )
         self._by_key = {layer.key: layer for layer in self.layers}
+
+    def _join_fused(self) -> None:
+        """Give the layers of operators that run in one row of the profile one key, with the names of all of them."""
+        for row in self.layer_map.profile:
+            parts = [self.keys[index] for index in (*row.fused, row.operator) if index is not None]
+            if not row.fused or len(set(parts)) < 2:
+                continue
+            names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+            kinds = {part.named_by for part in parts}
+            joint = LayerKey(names, kinds.pop() if len(kinds) == 1 else "tensor")
+            self.keys = {index: joint if key in parts else key for index, key in self.keys.items()}
 
     def has(self, row: LayerWork) -> bool:
         """Whether the file has this layer."""

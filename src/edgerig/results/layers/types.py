@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.measure.layer_cut import LayerCuts
 from edgerig.measure.layer_error import LayerError, LayerErrors
 
 LAYERS_VERSION = 1
@@ -40,6 +41,7 @@ class LayerCell(msgspec.Struct, frozen=True, kw_only=True):
         operators: The operators of the profile that make it up, in their order of execution.
         mapped: How they were told to be this layer's; empty where there are none.
         error: How far it is from the float network, where that was asked for.
+        cut: Seconds an inference by the times of the network cut off behind and before it, where that was asked for.
     """
 
     time: Quantity
@@ -47,6 +49,7 @@ class LayerCell(msgspec.Struct, frozen=True, kw_only=True):
     operators: tuple[str, ...] = ()
     mapped: tuple[Mapping, ...] = ()
     error: LayerError | Unavailable | msgspec.UnsetType = msgspec.UNSET
+    cut: Quantity | msgspec.UnsetType = msgspec.UNSET
 
 
 class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +73,7 @@ class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class ProfiledCell(msgspec.Struct, frozen=True, kw_only=True):
     """A cell of a bundle. ``reason`` says why it has no profile, or why its network's names are not known;
-    ``errors`` are those of its layers, where they were asked for.
+    ``errors`` are those of its layers, ``cuts`` their times by cutting the network, where they were asked for.
     """
 
     bundle: str
@@ -80,6 +83,7 @@ class ProfiledCell(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     reason: str | None = None
     errors: LayerErrors | Unavailable | msgspec.UnsetType = msgspec.UNSET
+    cuts: LayerCuts | Unavailable | msgspec.UnsetType = msgspec.UNSET
 
 
 class UnmappedOperator(msgspec.Struct, frozen=True, kw_only=True):
