@@ -125,6 +125,26 @@ def test_mistakes_get_one_message(call: Call, bundle: Path, arguments: tuple[str
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
+def test_cutting_tells_the_layers_with_their_intervals_and_keeps_them(call: Call, bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle, tmp_path / "run")
+    code, out, err = call(tmp_path / "run", "--cut", "--cut-rounds", "3", "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    cuts = document["cells"][0]["cuts"]
+    assert cuts["rounds"] == 3
+    names = [layer["name"] for layer in cuts["layers"]]
+    assert names == [row["name"] for row in document["rows"] if "cut" in row["cells"][0]]
+    text = call(tmp_path / "run", "--cut", "--cut-rounds", "3")[1]
+    assert "cut us" in text
+    assert "A: times by cutting, 3 fresh processes of each cut in turns" in text
+    assert "holds what an inference costs apart from any layer" in text
+    assert json.loads(call(tmp_path / "run", "--cut", "--cut-rounds", "3", "--json")[1]) == document
+    code, out, err = call(bundle, "--cut-rounds", "2")
+    assert (code, out) == (2, "")
+    assert "2 is not in the range x>=3" in err
+
+
 def test_a_float_network_has_no_errors_and_says_why(call: Call, bundle: Path) -> None:
     code, out, err = call(bundle, "--errors", "--json")
     assert code == 0, err

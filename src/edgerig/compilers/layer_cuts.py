@@ -83,14 +83,14 @@ def _live(graph: Graph, prefix: Sequence[int], computing: Sequence[Operator]) ->
     In ONNX those before a dequantization and behind a quantization, which then belong to the operators on their side.
     """
     within = {*prefix}
-    made = {output for index in prefix for output in graph.operators[index].outputs}
+    results = {output for index in prefix for output in graph.operators[index].outputs}
     makers = {output: operator for operator in computing for output in operator.outputs}
     readers: dict[int, list[Operator]] = {}
     for operator in computing:
         for index in operator.inputs:
             readers.setdefault(index, []).append(operator)
     live: dict[int, None] = {}
-    for tensor in sorted(made):
+    for tensor in sorted(results):
         behind = [operator for operator in readers.get(tensor, []) if operator.index not in within]
         if not behind and tensor not in graph.outputs:
             continue
