@@ -77,8 +77,8 @@ class MappedRow(msgspec.Struct, frozen=True, kw_only=True):
 class LayerMap(msgspec.Struct, frozen=True, kw_only=True):
     """The layers of the operators of a deployed file, and the operators of a profile.
 
-    ``rules`` are those that it was made by (`RULES`), ``artifact`` is the SHA-256 of the file. ``profile`` has a row for
-    each of the cell's profile, or none where it has no profile.
+    ``rules`` are those that it was made by (`RULES`), ``artifact`` is the SHA-256 of the file. ``profile`` has a row
+    for each of the cell's profile, or none where it has no profile.
     """
 
     version: int = BUNDLE_VERSION
