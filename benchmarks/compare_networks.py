@@ -34,13 +34,13 @@ SUBJECTS = (
     Subject("litert", "dense", 64, 16, 17),
     Subject("litert", "dense", 256, 30, 32),
     Subject("litert", "conv", 32, 19, 20),
-    Subject("litert", "conv", 128, 19, 20),
     Subject("onnxruntime", "dense", 64, 14, 15),
     Subject("onnxruntime", "dense", 256, 38, 40),
     Subject("onnxruntime", "conv", 32, 19, 20),
-    Subject("onnxruntime", "conv", 128, 19, 20),
     Subject("tflm", "dense", 64, 20, 21),
     Subject("tflm", "conv", 8, 19, 20),
+    Subject("litert", "conv", 128, 19, 20),
+    Subject("onnxruntime", "conv", 128, 19, 20),
     Subject("tflm", "conv", 16, 19, 20),
 )
 SIDE = 16
@@ -55,7 +55,7 @@ def variant(subject: Subject, layers: int, folder: Path) -> Variant:
     artifact = open_artifact(path)
     shape = artifact.inputs[0].call_shape
     inputs = np.random.default_rng(0).normal(size=(64, *shape)).astype(np.float32)
-    return Variant(f"{layers} layers", artifact, Part(subject.engine), inputs)
+    return Variant(f"{layers} layers", artifact, Part(subject.engine), (inputs,))
 
 
 def _weights(subject: Subject, layers: int) -> list[np.ndarray]:

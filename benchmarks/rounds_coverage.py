@@ -22,7 +22,9 @@ from typing import Any
 
 import numpy as np
 from compare_networks import SUBJECTS, Subject, variant
+from numpy.typing import NDArray
 
+from edgerig.engine.pairs import Variant
 from edgerig.measure.intervals import Interval, hierarchical_bootstrap, order_interval, round_interval, t_interval
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.machine import observe
@@ -43,15 +45,20 @@ METHODS: dict[str, tuple[Callable[[Any], Interval], Callable[[Any], Any]]] = {
 DRAWS = 1000
 
 
+def _repeated(what: Variant, count: int) -> list[NDArray[Any]]:
+    """``count`` samples for each input, those that there are over and over."""
+    return [np.resize(array, (count, *array.shape[1:])) for array in what.inputs]
+
+
 def measure(subject: Subject, folder: Path) -> dict[str, Any]:
     """One fresh process: its figures in seconds and bytes, the bounds of its own bootstrap, and some of its times."""
     what = variant(subject, subject.layers, folder)
     target = Local()
     with target.open(what.artifact, what.runtime.use, what.runtime.options) as session:
-        first = int(session.run([what.inputs[:1]]).times_ns[0])
-        one = float(np.median(session.run([np.resize(what.inputs, (WARM_UP, *what.inputs.shape[1:]))]).times_ns))
+        first = int(session.run([array[:1] for array in what.inputs]).times_ns[0])
+        one = float(np.median(session.run(_repeated(what, WARM_UP)).times_ns))
         count = int(min(20_000, max(50, SECONDS * 1e9 / one)))
-        times = session.run([np.resize(what.inputs, (count, *what.inputs.shape[1:]))]).times_ns * 1e-9
+        times = session.run(_repeated(what, count)).times_ns * 1e-9
         memory = session.memory()["peak_rss"]
         load = session.load_report.load_seconds
     own = summarize(times)
