@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -95,7 +96,7 @@ def _onnx(path: Path, subject: Subject, layers: int) -> None:
     shape = [1, subject.width] if dense else [1, subject.width, SIDE, SIDE]
     names = ["x", *(f"y{number}" for number in range(layers))]
     kernels = [matrix if dense else matrix.transpose(0, 3, 1, 2) for matrix in _weights(subject, layers)]
-    more = {} if dense else {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+    more: dict[str, Any] = {} if dense else {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
     nodes = [
         helper.make_node("MatMul" if dense else "Conv", [names[i], f"w{i}"], [names[i + 1]], **more)
         for i in range(layers)

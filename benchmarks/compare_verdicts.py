@@ -118,16 +118,25 @@ def resampled(rows: list[dict[str, Any]], draws: int = 2000) -> list[str]:
                 continue
             # Of a network against itself either order is as likely.
             signs = np.ones((draws, LOOKS[-1])) if slower else rng.choice([-1.0, 1.0], (draws, LOOKS[-1]))
-            verdicts, counts = zip(*map(decided, rng.choice(pairs, (draws, LOOKS[-1])) * signs), strict=True)
+            decisions = [decided(row) for row in rng.choice(pairs, (draws, LOOKS[-1])) * signs]
+            verdicts = [verdict for verdict, _ in decisions]
             total[slower] += verdicts
-            shares = [f"{verdicts.count(each) / draws:.1%}" for each in ("slower", "faster", "same", "inconclusive")]
+            shares = _shares(verdicts)
             change = f"{np.expm1(np.median(pairs)):+.1%}" if slower else "0"
-            lines.append(f"| {name} | {change} | {pairs.size} | {' | '.join(shares)} | {np.median(counts):g} |")
-    for slower, verdicts in total.items():
-        if verdicts:
-            shares = [f"{verdicts.count(v) / len(verdicts):.1%}" for v in ("slower", "faster", "same", "inconclusive")]
+            lines.append(
+                f"| {name} | {change} | {pairs.size} | {' | '.join(shares)} | {np.median([count for _, count in decisions]):g} |"
+            )
+    for slower, decided_so in total.items():
+        if decided_so:
+            shares = [
+                f"{decided_so.count(v) / len(decided_so):.1%}" for v in ("slower", "faster", "same", "inconclusive")
+            ]
             lines.append(f"| all | {'+5 %' if slower else '0'} | | {' | '.join(shares)} | |")
     return lines
+
+
+def _shares(verdicts: list[str]) -> list[str]:
+    return [f"{verdicts.count(v) / len(verdicts):.1%}" for v in ("slower", "faster", "same", "inconclusive")]
 
 
 def decided(log_ratios: np.ndarray) -> tuple[str, int]:

@@ -37,7 +37,8 @@ def measure(folder: Path, kind: str, rate: float, seed: int) -> dict[str, Any]:
     """One run over a line with the faults of ``seed``."""
     artifact = faults.any_artifact(folder)
     inputs = np.random.default_rng(seed).normal(size=(SAMPLES, 4)).astype(np.float32)
-    with Line(seed=seed, **{kind: rate}) as line:
+    faulty: dict[str, Any] = {kind: rate}
+    with Line(seed=seed, **faulty) as line:
         place = parse_serial(f"serial://{line.device}?baud=115200")
         agent = SerialAgent(open_serial(place, place.line()), runtimes=(faults.NAME,))
         serving = threading.Thread(target=agent.serve)

@@ -18,6 +18,9 @@ import select
 import statistics
 import time
 import tty
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 from edgerig.wire import messages
 from edgerig.wire.frame import Frame, Kind, encode
@@ -95,19 +98,19 @@ def answer(frame: Frame, own: bytes) -> list[bytes | memoryview]:
     return encode(Kind.OK, frame.request, header, payload, sequence=frame.sequence)
 
 
-def started(target, *words) -> multiprocessing.Process:
+def started(target: Callable[..., None], *words: Any) -> BaseProcess:
     process = multiprocessing.get_context("fork").Process(target=pinned, args=(target, *words), daemon=True)
     process.start()
     return process
 
 
-def pinned(target, *words) -> None:
+def pinned(target: Callable[..., None], *words: Any) -> None:
     """``target`` on a core of its own, where there are two."""
     os.sched_setaffinity(0, {CORES[-1]})
     target(*words)
 
 
-def rate(call, size: int) -> float:
+def rate(call: Callable[[], object], size: int) -> float:
     """Bytes a second, both ways together."""
     count, start = 0, time.perf_counter()
     while time.perf_counter() - start < SECONDS:
@@ -125,8 +128,13 @@ def bare(size: int) -> float:
     device, kept, path = terminal()
     process, link = started(bare_device, device, size), opened(path)
     data, back = memoryview(os.urandom(size)), memoryview(bytearray(size))
+
+    def exchange() -> None:
+        put(link.fileno(), data)
+        take(link.fileno(), back)
+
     try:
-        return rate(lambda: (put(link.fileno(), data), take(link.fileno(), back)), size)
+        return rate(exchange, size)
     finally:
         finish(process, link, device, kept)
 
@@ -149,7 +157,7 @@ def wire(size: int) -> float:
         finish(process, link, device, kept)
 
 
-def finish(process: multiprocessing.Process, link: SerialLink, *fds: int) -> None:
+def finish(process: BaseProcess, link: SerialLink, *fds: int) -> None:
     process.kill()
     process.join()
     link.close()

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def measure(size: int, cores: tuple[int, int], rounds: int, folder: Path) -> dic
     """Median seconds of one round trip of ``size`` bytes each way, host and device on the given cores."""
     artifact = plain.an_artifact(folder / "echo.tflite", size, size)
     sample = np.frombuffer(os.urandom(size), np.uint8).reshape(1, size)
-    view = [memoryview(sample).cast("B")]
+    view = [sample.data.cast("B")]
     client_keys = str(folder / "client-host")
     with ExitStack() as stack, plain.on_core(cores[0]):
         ways = {plain.RAW: plain.raw_exchange(stack, size, size, cores)}
@@ -49,7 +50,7 @@ def measure(size: int, cores: tuple[int, int], rounds: int, folder: Path) -> dic
                 target = target_for(plain.start_agent(stack, *words), settings)
                 stack.callback(target.close)
                 session: Any = target.open(artifact, plain.NAME, {"size": size, "answer": size})
-            ways[name] = lambda client=session.client: client.run(view, 1)
+            ways[name] = partial(session.client.run, view, 1)
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(rounds + 20):
             for name in sorted(ways, reverse=turn % 2 == 1):
@@ -67,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     usable = sorted(os.sched_getaffinity(0))
     placements = {"one core": (usable[0], usable[0]), "two cores": (usable[0], usable[-1])}
-    results = []
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_keys(folder, ["localhost", "127.0.0.1"], ["host"])

@@ -190,8 +190,8 @@ def start_agent(stack: ExitStack, *options: str) -> str:
 def an_artifact(path: Path, size: int, answer: int) -> Artifact:
     """A file that `Echo` takes as its network."""
     path.write_bytes(b"echo")
-    specs = [(TensorSpec(name, (1, length), "uint8"),) for name, length in (("x", size), ("y", answer))]
-    return Artifact("echo", "tflite", sha256(b"echo"), 4, *specs, str(path))
+    x, y = (TensorSpec(name, (1, length), "uint8") for name, length in (("x", size), ("y", answer)))
+    return Artifact("echo", "tflite", sha256(b"echo"), 4, (x,), (y,), str(path))
 
 
 def edgerig_ways(stack: ExitStack, artifact: Artifact, options: dict[str, Any], sample: Array) -> dict[str, Way]:
@@ -204,7 +204,7 @@ def edgerig_ways(stack: ExitStack, artifact: Artifact, options: dict[str, Any], 
         assert isinstance(opened, WireSession)
         return opened
 
-    view = [memoryview(sample).cast("B")]
+    view = [sample.data.cast("B")]
     pair, tcp = session("local"), session(start_agent(stack), checksum=False)
     checked = session(start_agent(stack), checksum=True)
     steps = session(start_agent(stack), checksum=False, protocol="stepwise")

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def measure(micros: int, count: int, rounds: int, folder: Path) -> dict[str, flo
             session = target.open(artifact, NAME, options)
             assert isinstance(session, WireSession)
             session.run([inputs[: count // 5]])
-            ways[f"Session.run, {link}"] = lambda session=session: session.run([inputs])
+            ways[f"Session.run, {link}"] = partial(session.run, [inputs])
             ways[f"a message each, {link}"] = one_by_one(session, samples, None)
             ways[f"one under way, {link}"] = one_by_one(session, samples, 1)
         best = dict.fromkeys(ways, 0.0)
@@ -88,11 +89,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds in which all ways take turns")
     given = parser.parse_args()
-    results = []
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for micros, (count, share, rate) in CASES.items():
             rates = measure(micros, count, given.rounds, Path(folder))
-            goal = rate if share is None else share * rates[BARE]
+            goal = rates[BARE] * share if share is not None else float(rate or 0)
             judged = min(rates[f"Session.run, {link}"] for link in LINKS)
             results.append({"us": micros, "samples_per_s": rates, "goal_per_s": goal, "reached": judged >= goal})
     state = observe()
