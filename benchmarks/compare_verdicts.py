@@ -123,15 +123,11 @@ def resampled(rows: list[dict[str, Any]], draws: int = 2000) -> list[str]:
             total[slower] += verdicts
             shares = _shares(verdicts)
             change = f"{np.expm1(np.median(pairs)):+.1%}" if slower else "0"
-            lines.append(
-                f"| {name} | {change} | {pairs.size} | {' | '.join(shares)} | {np.median([count for _, count in decisions]):g} |"
-            )
-    for slower, decided_so in total.items():
-        if decided_so:
-            shares = [
-                f"{decided_so.count(v) / len(decided_so):.1%}" for v in ("slower", "faster", "same", "inconclusive")
-            ]
-            lines.append(f"| all | {'+5 %' if slower else '0'} | | {' | '.join(shares)} | |")
+            count = np.median([looks for _, looks in decisions])
+            lines.append(f"| {name} | {change} | {pairs.size} | {' | '.join(shares)} | {count:g} |")
+    for slower, verdicts in total.items():
+        if verdicts:
+            lines.append(f"| all | {'+5 %' if slower else '0'} | | {' | '.join(_shares(verdicts))} | |")
     return lines
 
 
