@@ -57,11 +57,11 @@ def test_generated_code_is_clean_under_sanitizers(dtype: str, tmp_path: Path) ->
     sources = [compile_model(data, name, Options()) for name, data in files.items()]
     samples = [random_inputs(source.manifest.inputs, 3, 1) for source in sources]
     results = run_sanitized(sources, samples, tmp_path)
-    for data, each, outputs in zip(files.values(), samples, results, strict=True):
+    for (name, data), each, outputs in zip(files.items(), samples, results, strict=True):
         oracle = Oracle(data)
         for inputs, found in zip(each, outputs, strict=True):
             for expected, one in zip(oracle.run(inputs), found, strict=True):
-                assert difference(expected, one) <= tolerance(expected.dtype)
+                assert difference(expected, one) <= tolerance(expected.dtype), name
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -8,8 +8,9 @@ import pytest
 from edgerig.micro import ir
 from edgerig.micro.arithmetic.requantize import activation_range, quantize_multiplier, scale_by, scale_once
 from edgerig.micro.arithmetic.resize import bilinear_integer, bilinear_real, nearest_indices
-from edgerig.micro.arithmetic.scales import LEFT_SHIFT, mean_multiplier, product_scale, sum_scales
+from edgerig.micro.arithmetic.scales import mean_multiplier, product_scale, sides_scales
 from edgerig.micro.frontend.read import read_program
+from edgerig.micro.ir import RECORDS
 from edgerig.testing.networks.reference_runs import Oracle
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
@@ -33,7 +34,7 @@ def test_the_two_ways_of_rounding_differ_where_they_should() -> None:
     assert scale_by(half, np.array([-1, 1])).tolist() == [-1, 1] or half == (1 << 30, 0)
 
 
-@pytest.mark.parametrize("op", ["ADD", "SUB", "MUL"])
+@pytest.mark.parametrize("op", ["ADD", "SUB", "MUL", "SQUARED_DIFFERENCE"])
 @pytest.mark.parametrize("scales", [(0.1, 0.1, 0.2), (0.013, 0.4, 0.11), (0.5, 0.02, 0.9)])
 def test_sums_and_products_of_all_pairs_are_litert_s(op: str, scales: tuple[float, float, float]) -> None:
     net = TfliteBuilder()
@@ -42,7 +43,7 @@ def test_sums_and_products_of_all_pairs_are_litert_s(op: str, scales: tuple[floa
         net.tensor(name, shape, "int8", scale=scale, zero_point=zero)
         for name, shape, scale, zero in zip("aby", shapes, scales, (3, -20, 7), strict=True)
     )
-    net.operator(op, [a, b], [y], {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions"}[op])
+    net.operator(op, [a, b], [y], RECORDS[op].options)
     data = net.build([a, b], [y])
     (node,) = read_program(data, "net").nodes
     first, second = BYTES[:, None] - 3, BYTES[None] + 20
@@ -50,9 +51,11 @@ def test_sums_and_products_of_all_pairs_are_litert_s(op: str, scales: tuple[floa
         result = scale_by(product_scale(node), first * second)
     else:
         assert isinstance(node, ir.Binary)
-        pairs, sign = sum_scales(node), -1 if op == "SUB" else 1
-        first, second = first << LEFT_SHIFT, second << LEFT_SHIFT
-        result = scale_by(pairs.output, scale_by(pairs.first, first) + sign * scale_by(pairs.second, second))
+        pairs = sides_scales(node)
+        first, second = first << pairs.left_shift, second << pairs.left_shift
+        sign = 1 if op == "ADD" else -1
+        total = scale_by(pairs.first, first) + sign * scale_by(pairs.second, second)
+        result = scale_by(pairs.output, total**2 if op == "SQUARED_DIFFERENCE" else total)
     sides = [BYTES.astype(np.int8).reshape(shape) for shape in shapes[:2]]
     np.testing.assert_array_equal(np.clip(result + 7, -128, 127), Oracle(data).run(sides)[0][0])
 

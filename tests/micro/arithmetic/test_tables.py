@@ -10,6 +10,7 @@ import pytest
 from edgerig.micro import Options, compile_model
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.frontend.read import read_program
+from edgerig.micro.ir import RECORDS
 from edgerig.testing.networks.generated import load
 from edgerig.testing.networks.reference_runs import Oracle
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
@@ -23,7 +24,7 @@ def function(op: str, source: tuple[float, int], target: tuple[float, int], kind
         net.tensor(name, (1, 256), kind, scale=scale, zero_point=zero)
         for name, kind, (scale, zero) in zip("xy", kinds, (source, target), strict=True)
     )
-    net.operator(op, [x], [y], "HardSwishOptions" if op == "HARD_SWISH" else None)
+    net.operator(op, [x], [y], RECORDS[op].options or None, **({"alpha": 0.17} if op == "LEAKY_RELU" else {}))
     return net.build([x], [y])
 
 
@@ -36,6 +37,7 @@ def function(op: str, source: tuple[float, int], target: tuple[float, int], kind
         ("RELU", (0.04, -9)),
         ("RELU6", (6 / 255, -128)),
         ("HARD_SWISH", (0.03, -110)),
+        ("LEAKY_RELU", (0.03, -40)),
         ("QUANTIZE", (0.03, 17)),
     ],
 )

@@ -38,10 +38,10 @@ def test_the_imports_of_the_page_are_there() -> None:
 
 def test_the_page_names_every_field_and_every_file() -> None:
     fields = [field.name for field in dataclasses.fields(OperatorRecord)]
-    for name in (*fields, "output_shapes", "macs", "on_constants", "one_scale"):
+    for name in (*fields, "output_shapes", "macs", "on_constants", "scaling", "parameters", "int8_output"):
         assert f"| `{name}` |" in PAGE, name
     assert {"output_shapes", "macs"} <= set(vars(Node))
-    assert "one_scale" in vars(Binary)
+    assert "scaling" in Binary.__annotations__
     for path in re.findall(r"`((?:src|scripts|docs)/[\w/.]+\.(?:py|md|c))`", PAGE):
         assert (ROOT / path).exists() or "FAMILY" in path or "NAME" in path, path
 

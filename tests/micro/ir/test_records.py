@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import inspect
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -11,16 +13,20 @@ import pytest
 
 from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
+from edgerig.micro.arithmetic import tables as tables_module
+from edgerig.micro.arithmetic.tables import REAL, TABLES
 from edgerig.micro.frontend.build import SUPPORTED
 from edgerig.micro.frontend.read import read_program
-from edgerig.micro.ir import RECORDS, Node
+from edgerig.micro.ir import RECORDS, Binary, Node, Relu, Unary
 from edgerig.micro.ir.operators.record import OperatorRecord
 from edgerig.micro.kernels.portable import PORTABLE
-from edgerig.micro.kernels.portable.elementwise import BinaryS8
+from edgerig.micro.kernels.portable.common import FOLDER
+from edgerig.micro.kernels.portable.elementwise import CURVES, BinaryS8
 from edgerig.micro.pipeline import compile_program
 from edgerig.micro.reference.run import operations
 from edgerig.models.graph.tflite_file import read_tflite
 from edgerig.testing.networks.random_operators import CASES, FLOAT_ONLY, GENERATORS, random_operator
+from edgerig.testing.networks.random_operators.draw import Draw
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,7 +41,24 @@ def table_maker() -> ModuleType:
 
 
 MAKER = table_maker()
+#: Operators whose int8 has no scale to overflow.
+ONE_SCALE = [n for n, r in RECORDS.items() if issubclass(r.node or Node, Binary) and r.node.scaling == "one"]  # type: ignore[union-attr]
 DOCUMENTED = MAKER.documented(MAKER.PAGE.read_text())
+
+
+def gaps_of_family(node: type[Node]) -> list[str]:
+    """What is missing of an operator whose kernels are those of its family."""
+    missing = []
+    if issubclass(node, Binary):
+        missing += [name for name in ("scaling", "on_constants") if not hasattr(node, name)]
+    if issubclass(node, Unary):
+        missing += ["table"] if node not in TABLES else []
+        missing += ["real function"] if node not in REAL else []
+    # RELU is clamping, which other operators do as well.
+    alone = issubclass(node, Binary | Unary) and node is not Relu and node.op not in CURVES
+    if alone and not (FOLDER / f"micro_{node.op.lower()}.c").is_file():
+        missing.append(f"micro_{node.op.lower()}.c")
+    return missing
 
 
 def gaps(record: OperatorRecord) -> list[str]:
@@ -51,6 +74,7 @@ def gaps(record: OperatorRecord) -> list[str]:
             missing.append("cost")
         if node not in operations():
             missing.append("reference")
+        missing += gaps_of_family(node)
     if record.name not in GENERATORS:
         missing.append("generator")
     if record.name not in DOCUMENTED:
@@ -74,6 +98,51 @@ def test_a_gap_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gaps(dataclasses.replace(RECORDS["ADD"], read=None)) == ["reader or class"]
     monkeypatch.delitem(GENERATORS, "SUB")
     assert gaps(RECORDS["SUB"]) == ["generator"]
+
+
+def test_a_gap_of_an_operator_of_a_family_is_seen() -> None:
+    class TwoValues(Binary):
+        op = "TWO_VALUES"
+
+    class OneValue(Unary):
+        op = "ONE_VALUE"
+
+    row = RECORDS["ADD"].row
+    more = ["generator", "documentation"]
+    assert gaps(OperatorRecord("TWO_VALUES", TwoValues, RECORDS["ADD"].read, row)) == [
+        "reference", "scaling", "on_constants", "micro_two_values.c", *more
+    ]  # fmt: skip
+    assert gaps(OperatorRecord("ONE_VALUE", OneValue, RECORDS["RELU"].read, row)) == [
+        "reference", "table", "real function", "micro_one_value.c", *more
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("op", [name for name, record in RECORDS.items() if issubclass(record.node or Node, Binary)])
+def test_int8_whose_integers_would_overflow_is_refused(op: str) -> None:
+    """Of every operator on two values that scales: an output scale far below those of its inputs."""
+    draw = Draw(op, 0, "int8")
+    a, b = (draw.input((1, 4), name, (1.0, 0)) for name in "ab")
+    y = draw.input((1, 4), "y", (1e-9, 0))
+    draw.operator([a, b], [y])
+    with pytest.raises(CompileError, match="would overflow 32 bits" if op not in ONE_SCALE else "scale"):
+        compile_model(draw.build([a, b], [y]), "net", Options())
+
+
+def test_a_function_of_one_value_whose_integers_would_overflow_is_refused() -> None:
+    draw = Draw("LEAKY_RELU", 0, "int8")
+    x, y = (draw.input((1, 4), name, (scale, 0)) for name, scale in (("x", 1.0), ("y", 1e-9)))
+    draw.operator([x], [y], alpha=0.1)
+    with pytest.raises(CompileError, match="would overflow 32 bits"):
+        compile_model(draw.build([x], [y]), "net", Options())
+
+
+def test_what_kernels_compute_with_knows_no_real_function_of_the_reference() -> None:
+    """Tables and kernels have their own arithmetic, so that the reference can judge them."""
+    tables = inspect.getsource(tables_module)
+    assert tables.count("REAL") == tables.count("REAL[type(node)]") + tables.count("REAL: dict")
+    assert tables.count("real_function(") == 1
+    for path in (ROOT / "src/edgerig/micro/kernels").rglob("*.py"):
+        assert not re.search(r"\b(REAL|real_function)\b", path.read_text()), path
 
 
 def test_a_missing_portable_kernel_is_seen() -> None:

@@ -43,7 +43,7 @@ def _compute(node: Node) -> Callable[[Any, list[Array]], list[Array]] | None:
     """What computes a node; None for what is left to the device."""
     if isinstance(node, ir.Binary):
         return _binary if node.output.quantization is None else None
-    if isinstance(node, ir.Relu | ir.Logistic | ir.Tanh | ir.HardSwish):
+    if isinstance(node, ir.Unary):
         return _table if node.input.quantization is not None else None
     return _COMPUTED.get(type(node))
 

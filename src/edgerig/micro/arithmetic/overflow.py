@@ -10,12 +10,11 @@ import math
 from edgerig.errors import CompileError
 from edgerig.micro import ir
 from edgerig.micro.arithmetic.scales import (
-    LEFT_SHIFT,
     matmul_scale,
     mean_multiplier,
     product_scale,
     rescaling,
-    sum_scales,
+    sides_scales,
 )
 from edgerig.micro.ir import Node
 
@@ -33,7 +32,15 @@ def check_overflow(node: Node) -> None:
         return
     if any(value.quantization is None for value in (node.input, node.output)):
         return
-    reach, exponent = _reach(node)
+    refuse_overflow(node, *_reach(node))
+
+
+def refuse_overflow(node: Node, reach: int, exponent: int) -> None:
+    """See that integers of at most ``reach``, scaled with ``exponent``, stay within 32 bits.
+
+    Raises:
+        CompileError: They do not.
+    """
     if reach << max(exponent, 0) >= 1 << 31:
         raise CompileError(
             f"{node.where()} multiplies by a scale so large that its numbers would overflow 32 bits.",
@@ -43,15 +50,22 @@ def check_overflow(node: Node) -> None:
 
 def _reach(node: Node) -> tuple[int, int]:
     """How far from 0 the integers can get that are scaled, and the exponent of that scale."""
-    if isinstance(node, ir.Mul):
-        return _REACH**2, product_scale(node)[1]
+    if isinstance(node, ir.Binary):
+        return _reach_of_binary(node)
     if isinstance(node, ir.BatchMatMul):
         shape = node.input.shape
         return _REACH**2 * shape[-2 if node.transposed[0] else -1], matmul_scale(node)[1]
-    if isinstance(node, ir.Add | ir.Sub):
-        return _REACH << LEFT_SHIFT, sum_scales(node).output[1]
     if isinstance(node, ir.Mean):
         return _REACH * math.prod(node.input.shape[axis] for axis in node.axes), mean_multiplier(node)[2]
     if isinstance(node, ir.Relu | ir.Quantize) and node.input.dtype in ("int8", "uint8"):
         return _REACH, rescaling(node)[1]
     return 0, 0
+
+
+def _reach_of_binary(node: ir.Binary) -> tuple[int, int]:
+    if node.scaling == "one":
+        return 0, 0
+    if node.scaling == "product":
+        return _REACH**2, product_scale(node)[1]
+    # Each side is at most half of it when it is on the scale of both.
+    return (_REACH << node.scaling.left_shift) ** node.scaling.degree, sides_scales(node).output[1]

@@ -9,35 +9,57 @@ import numpy as np
 
 from edgerig.errors import CompileError
 from edgerig.micro.arithmetic.requantize import quantize_multiplier
-from edgerig.micro.ir import BatchMatMul, Binary, Mean, Mul, Node, Softmax
+from edgerig.micro.ir import BatchMatMul, Binary, Mean, Node, Sides, Softmax
 
 #: Integer bits of the scaled differences of a softmax.
 DIFFERENCE_BITS = 5
-#: Bits by which both sides of an int8 sum are moved left before they are brought to one scale.
-LEFT_SHIFT = 20
 
 
 @dataclass(frozen=True)
-class SumScales:
-    """Integer parameters of an int8 ADD or SUB: each side's multiplier and exponent, and the output's."""
+class SidesScales:
+    """Integer parameters of an int8 operator that brings both sides to one scale.
 
+    Attributes:
+        left_shift: Bits by which each side is shifted first.
+        first: Multiplier and exponent of the first side; ``second`` and ``output`` likewise.
+    """
+
+    left_shift: int
     first: tuple[int, int]
     second: tuple[int, int]
     output: tuple[int, int]
 
 
-def sum_scales(node: Binary) -> SumScales:
-    """As the preparation of ADD and SUB in TensorFlow Lite works them out."""
+def sides_scales(node: Binary) -> SidesScales:
+    """As the preparation of ADD, SUB and SQUARED_DIFFERENCE in TensorFlow Lite works them out.
+
+    Raises:
+        CompileError: The operator does not bring both sides to one scale.
+    """
+    sides = node.scaling
+    if not isinstance(sides, Sides):
+        raise CompileError(f"{node.where()} does not bring its inputs to one scale.")
     scales = [float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output)]
     twice = 2 * max(scales[0], scales[1])
-    return SumScales(
+    return SidesScales(
+        sides.left_shift,
         quantize_multiplier(scales[0] / twice),
         quantize_multiplier(scales[1] / twice),
-        quantize_multiplier(twice / ((1 << LEFT_SHIFT) * scales[2])),
+        quantize_multiplier(twice**sides.degree / ((1 << sides.left_shift * sides.degree) * scales[2])),
     )
 
 
-def product_scale(node: Mul) -> tuple[int, int]:
+def binary_scales(node: Binary) -> dict[str, tuple[int, int]]:
+    """Multipliers and exponents of an int8 operator on two values, by their names in C: of inputs and output."""
+    if node.scaling == "one":
+        return {}
+    if node.scaling == "product":
+        return {"y": product_scale(node)}
+    scales = sides_scales(node)
+    return {"a": scales.first, "b": scales.second, "y": scales.output}
+
+
+def product_scale(node: Binary) -> tuple[int, int]:
     """Multiplier and exponent of an int8 MUL."""
     first, second, output = (np.float32(value.scale) for value in (*node.inputs[:2], node.output))
     return quantize_multiplier(float(first * second / output))

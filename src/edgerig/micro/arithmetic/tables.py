@@ -1,4 +1,8 @@
-"""Functions of one 8-bit value as tables of their 256 results, with the integers of LiteRT's reference kernels."""
+"""Functions of one value: of 8 bits as tables of their 256 results, and of real numbers.
+
+A table is made with the integers of LiteRT's reference kernels, never of the real function beside it: kernels use the
+tables, which are held to LiteRT by themselves; real functions judge the C of floats, which knows nothing of them.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,11 @@ from numpy.typing import NDArray
 
 from edgerig.errors import CompileError
 from edgerig.micro.arithmetic.conversion import clamp, dequantize, quantize, to_integers
+from edgerig.micro.arithmetic.overflow import refuse_overflow
 from edgerig.micro.arithmetic.requantize import RANGES, activation_range, quantize_multiplier, real_range, scale_by
 from edgerig.micro.arithmetic.scales import rescaling
-from edgerig.micro.ir import Dequantize, HardSwish, Logistic, Lookup, Node, Quantize, Relu, Tanh
+from edgerig.micro.ir import Dequantize, HardSwish, Logistic, Lookup, Node, Quantize, Relu, Tanh, Unary
+from edgerig.micro.ir.operators.functions import LeakyRelu
 
 Array = NDArray[Any]
 
@@ -23,11 +29,16 @@ def table(node: Node) -> NDArray[np.int8] | NDArray[np.uint8]:
     Raises:
         CompileError: The node is no such function.
     """
-    function = _TABLES.get(type(node))
+    function = TABLES.get(type(node))
     if function is None:
         raise CompileError(f"There is no table for {node.where()}.")
     low, high = RANGES[node.input.dtype]
     return function(node, np.arange(low, high + 1, dtype=np.int64))
+
+
+def real_function(node: Unary, x: Array) -> Array:
+    """A function of one real value of each element, in double precision."""
+    return np.asarray(REAL[type(node)](node, x.astype(np.float64)))
 
 
 def look_up(node: Node, content: Array) -> Array:
@@ -107,6 +118,25 @@ def _hard_swish(node: Node, values: Array) -> Array:
     return clamp(_rounding_divide(product, -out_exponent) + node.output.zero_point, node.output)
 
 
+def _leaky_relu(node: LeakyRelu, values: Array) -> Array:
+    """QuantizeLeakyRelu of TensorFlow Lite's reference_ops."""
+    if node.alpha < 0:
+        raise CompileError(f"{node.where()} has the negative slope {node.alpha:g} in int8.", "Train it with another.")
+    source, target = np.float32(node.input.scale), np.float32(node.output.scale)
+    rising, falling = (
+        _scaled(node, float(np.float32(real)), values - node.input.zero_point)
+        for real in (source / target, source * np.float32(node.alpha) / target)
+    )
+    return clamp(np.where(values >= node.input.zero_point, rising, falling) + node.output.zero_point, node.output)
+
+
+def _scaled(node: Node, real: float, values: Array) -> Array:
+    """``values`` times ``real``, refused where 32 bits would not hold what is multiplied."""
+    scale = quantize_multiplier(real)
+    refuse_overflow(node, int(np.abs(values).max()), scale[1])
+    return scale_by(scale, values)
+
+
 def _to_16(multiplier: int) -> int:
     return 32767 if multiplier >= (1 << 31) - (1 << 15) else (multiplier + (1 << 15)) >> 16
 
@@ -128,11 +158,21 @@ def _rounding_divide(x: Array, exponent: int) -> Array:
     return np.asarray((x >> exponent) + ((x & mask) > threshold))
 
 
-_TABLES: dict[type[Node], Callable[[Any, Array], Array]] = {
+TABLES: dict[type[Node], Callable[[Any, Array], Array]] = {
     Logistic: _logistic,
     Tanh: _tanh,
     Relu: _relu,
     HardSwish: _hard_swish,
+    LeakyRelu: _leaky_relu,
     Quantize: _requantize,
     Lookup: _chain,
+}
+
+#: What the C of floats is held to, besides LiteRT.
+REAL: dict[type[Unary], Callable[[Any, Array], Array]] = {
+    Logistic: lambda _, x: 1 / (1 + np.exp(-x)),
+    Tanh: lambda _, x: np.tanh(x),
+    Relu: lambda node, x: np.clip(x, *real_range(node.activation)),
+    HardSwish: lambda _, x: x * np.clip(x + 3, 0, 6) / 6,
+    LeakyRelu: lambda node, x: np.where(x > 0, x, node.alpha * x),
 }

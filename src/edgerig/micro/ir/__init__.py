@@ -3,7 +3,7 @@
 from edgerig.micro.ir.core import Fused, Node, Padding, Program, Value
 from edgerig.micro.ir.operators import RECORDS
 from edgerig.micro.ir.operators.data_movement import BroadcastTo, Concatenation, Pad, Reshape, Split, Transpose
-from edgerig.micro.ir.operators.elementwise import Add, Binary, Mul, Sub
+from edgerig.micro.ir.operators.elementwise import Add, Binary, Mul, Sides, Sub
 from edgerig.micro.ir.operators.functions import (
     Dequantize,
     HardSwish,
@@ -14,6 +14,7 @@ from edgerig.micro.ir.operators.functions import (
     Relu,
     Softmax,
     Tanh,
+    Unary,
 )
 from edgerig.micro.ir.operators.images import AveragePool2D, MaxPool2D, Pool2D, Resize, ResizeBilinear, ResizeNearest
 from edgerig.micro.ir.operators.matmul import BatchMatMul
@@ -57,6 +58,7 @@ __all__ = [
     "ResizeNearest",
     "Shape",
     "ShiftState",
+    "Sides",
     "Slice",
     "Softmax",
     "Split",
@@ -64,6 +66,7 @@ __all__ = [
     "Tanh",
     "Transpose",
     "TransposeConv",
+    "Unary",
     "Value",
     "Weighted",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from edgerig.micro.ir import Dequantize, HardSwish, Logistic, Lookup, Node, Program, Quantize, Relu, Tanh, Value
+from edgerig.micro.ir import Dequantize, Lookup, Node, Program, Quantize, Relu, Unary, Value
 
-_FUNCTIONS = (Relu, Logistic, Tanh, HardSwish, Quantize)
+_FUNCTIONS = (Unary, Quantize)
 _BYTES = ("int8", "uint8")
 
 

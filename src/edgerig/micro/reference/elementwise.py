@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from edgerig.micro.arithmetic.conversion import dequantize, quantize
 from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
-from edgerig.micro.arithmetic.scales import LEFT_SHIFT, product_scale, sum_scales
-from edgerig.micro.arithmetic.tables import look_up
-from edgerig.micro.ir import (
-    Add,
-    Binary,
-    Dequantize,
-    HardSwish,
-    Logistic,
-    Lookup,
-    Mul,
-    Node,
-    Quantize,
-    Relu,
-    Sub,
-    Tanh,
-    Value,
-)
-from edgerig.micro.ir.operators.elementwise import Maximum, Minimum
+from edgerig.micro.arithmetic.scales import SidesScales, product_scale, sides_scales
+from edgerig.micro.arithmetic.tables import REAL, look_up, real_function
+from edgerig.micro.ir import Add, Binary, Dequantize, Lookup, Mul, Node, Quantize, Sub, Unary, Value
+from edgerig.micro.ir.operators.elementwise import Maximum, Minimum, SquaredDifference
 from edgerig.micro.reference.operation import Array, Operation
 
 
@@ -52,10 +35,24 @@ def multiply(node: Mul, inputs: list[Array]) -> list[Array]:
 def _sum(node: Binary, inputs: list[Array], sign: int) -> list[Array]:
     if inputs[0].dtype != np.int8:
         return [_clamp(node, inputs[0] + sign * inputs[1])]
-    scales = sum_scales(node)
-    first, second = (_centred(*side) << LEFT_SHIFT for side in zip(inputs, node.inputs, strict=True))
-    total = scale_by(scales.first, first) + sign * scale_by(scales.second, second)
-    return [_clamp(node, scale_by(scales.output, total) + node.output.zero_point)]
+    scales = sides_scales(node)
+    first, second = _on_one_scale(node, inputs, scales)
+    return [_clamp(node, scale_by(scales.output, first + sign * second) + node.output.zero_point)]
+
+
+def squared_difference(node: SquaredDifference, inputs: list[Array]) -> list[Array]:
+    """SQUARED_DIFFERENCE."""
+    if inputs[0].dtype != np.int8:
+        return [_clamp(node, np.square(inputs[0] - inputs[1]))]
+    scales = sides_scales(node)
+    first, second = _on_one_scale(node, inputs, scales)
+    return [_clamp(node, scale_by(scales.output, np.square(first - second)) + node.output.zero_point)]
+
+
+def _on_one_scale(node: Binary, inputs: list[Array], scales: SidesScales) -> tuple[Array, Array]:
+    """Both int8 sides less their zero points, on the scale of both."""
+    first, second = (_centred(*side) << scales.left_shift for side in zip(inputs, node.inputs, strict=True))
+    return scale_by(scales.first, first), scale_by(scales.second, second)
 
 
 def maximum(node: Maximum, inputs: list[Array]) -> list[Array]:
@@ -85,35 +82,16 @@ def _clamp(node: Binary, values: Array) -> Array:
 # ---- functions of one value
 
 
-def table_or_function(node: Node, inputs: list[Array]) -> list[Array]:
-    """RELU, RELU6, RELU_N1_TO_1, LOGISTIC, TANH, HARD_SWISH."""
+def function(node: Unary, inputs: list[Array]) -> list[Array]:
+    """Every function of one value: real numbers by the function in double precision, bytes by the table."""
     if inputs[0].dtype == np.float32:
-        return [_FUNCTIONS[type(node)](node, inputs[0].astype(np.float64)).astype(np.float32)]
+        return [real_function(node, inputs[0]).astype(np.float32)]
     return [look_up(node, inputs[0])]
 
 
-def _logistic(_: Node, x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
-def _tanh(_: Node, x: Array) -> Array:
-    return np.asarray(np.tanh(x))
-
-
-def _swish(_: Node, x: Array) -> Array:
-    return np.asarray(x * np.clip(x + 3, 0, 6) / 6)
-
-
-def _relu(node: Any, x: Array) -> Array:
-    return np.asarray(np.clip(x, *real_range(node.activation)))
-
-
-_FUNCTIONS: dict[type[Node], Callable[[Any, Array], Array]] = {
-    Logistic: _logistic,
-    Tanh: _tanh,
-    HardSwish: _swish,
-    Relu: _relu,
-}
+def lookup(node: Lookup, inputs: list[Array]) -> list[Array]:
+    """Several functions of one byte in one table."""
+    return [look_up(node, inputs[0])]
 
 
 # ---- changes of scale
@@ -137,11 +115,9 @@ OPERATIONS: dict[type[Node], Operation] = {
     Mul: multiply,
     Maximum: maximum,
     Minimum: minimum,
-    Relu: table_or_function,
-    Logistic: table_or_function,
-    Tanh: table_or_function,
-    HardSwish: table_or_function,
-    Lookup: table_or_function,
+    SquaredDifference: squared_difference,
+    **dict.fromkeys(REAL, function),
+    Lookup: lookup,
     Quantize: from_real,
     Dequantize: to_real,
 }

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgerig.micro.ir.core import Node, Sizes
 from edgerig.micro.ir.operators.reader import Builder, OperatorReader, same
 from edgerig.micro.ir.operators.record import OperatorRecord, Row
+
+
+@dataclass(frozen=True)
+class Sides:
+    """int8: both sides are shifted left and brought to one scale, twice the larger of theirs, as LiteRT's ADD does.
+
+    Attributes:
+        left_shift: Bits by which each side is shifted.
+        degree: Factors that an element of the result is a product of: 1 for a sum, 2 for a square.
+    """
+
+    left_shift: int
+    degree: int = 1
 
 
 @dataclass(eq=False)
@@ -18,11 +33,12 @@ class Binary(Node):
 
     Class attributes:
         on_constants: Computes it where both sides are known when compiling.
-        one_scale: int8 inputs and output have one scale and zero point.
+        scaling: Of int8: "one", inputs and output have one scale and zero point; "product", the result is multiplied by
+            one number; or how both sides are brought to one scale.
     """
 
-    on_constants: ClassVar[np.ufunc]
-    one_scale: ClassVar[bool] = False
+    on_constants: ClassVar[Callable[..., Any]]
+    scaling: ClassVar[Literal["one", "product"] | Sides]
     activation: str = "NONE"
 
     @property
@@ -38,6 +54,7 @@ class Add(Binary):
 
     op: ClassVar[str] = "ADD"
     on_constants = np.add
+    scaling = Sides(left_shift=20)
 
 
 class Sub(Binary):
@@ -45,6 +62,7 @@ class Sub(Binary):
 
     op: ClassVar[str] = "SUB"
     on_constants = np.subtract
+    scaling = Sides(left_shift=20)
 
 
 class Mul(Binary):
@@ -52,6 +70,7 @@ class Mul(Binary):
 
     op: ClassVar[str] = "MUL"
     on_constants = np.multiply
+    scaling = "product"
 
 
 class Maximum(Binary):
@@ -59,7 +78,7 @@ class Maximum(Binary):
 
     op: ClassVar[str] = "MAXIMUM"
     on_constants = np.maximum
-    one_scale = True
+    scaling = "one"
 
 
 class Minimum(Binary):
@@ -67,7 +86,19 @@ class Minimum(Binary):
 
     op: ClassVar[str] = "MINIMUM"
     on_constants = np.minimum
-    one_scale = True
+    scaling = "one"
+
+
+class SquaredDifference(Binary):
+    """The square of the difference."""
+
+    op: ClassVar[str] = "SQUARED_DIFFERENCE"
+    scaling = Sides(left_shift=7, degree=2)
+
+    @staticmethod
+    def on_constants(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+        """In the type of both."""
+        return np.asarray(np.square(first - second))
 
 
 def binary(kind: type[Binary]) -> Builder:
@@ -81,7 +112,7 @@ def binary(kind: type[Binary]) -> Builder:
             reader.wrong(f"combines {list(first.shape)} and {list(second.shape)}")
         if not first.dtype == second.dtype == reader.output.dtype:
             reader.refuse(f"it mixes {first.dtype}, {second.dtype} and {reader.output.dtype}")
-        if kind.one_scale:
+        if kind.scaling == "one":
             same(reader, first, second, reader.output)
         return kind(*reader.parts(), reader.activation())
 
@@ -95,6 +126,9 @@ RECORDS = (
     OperatorRecord("ADD", Add, binary(Add), _ARITHMETIC, "AddOptions"),
     OperatorRecord("SUB", Sub, binary(Sub), _ARITHMETIC, "SubOptions"),
     OperatorRecord("MUL", Mul, binary(Mul), _ARITHMETIC, "MulOptions"),
+    OperatorRecord(
+        "SQUARED_DIFFERENCE", SquaredDifference, binary(SquaredDifference), _ARITHMETIC, "SquaredDifferenceOptions"
+    ),
     OperatorRecord("MAXIMUM", Maximum, binary(Maximum), _CHOICE, "MaximumMinimumOptions"),
     OperatorRecord("MINIMUM", Minimum, binary(Minimum), _CHOICE, "MaximumMinimumOptions"),
 )

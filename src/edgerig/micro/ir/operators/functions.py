@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +12,22 @@ from edgerig.micro.ir.operators.record import OperatorRecord, Row
 
 
 @dataclass(eq=False)
-class Relu(SameShape):
+class Unary(SameShape):
+    """A function of one value, element by element.
+
+    Of each there is a table and a function in ``arithmetic/tables.py``, and C of floats.
+
+    Class attributes:
+        parameters: Options of the operator that are numbers; fields of the class, and arguments of its C.
+        int8_output: Scale and zero point that LiteRT asks of its int8 output; None for any.
+    """
+
+    parameters: ClassVar[tuple[str, ...]] = ()
+    int8_output: ClassVar[tuple[float, int] | None] = None
+
+
+@dataclass(eq=False)
+class Relu(Unary):
     """Clamps at one or both sides: ``activation`` is RELU, RELU6, RELU_N1_TO_1."""
 
     op: ClassVar[str] = "RELU"
@@ -22,22 +38,33 @@ class Relu(SameShape):
         return self.activation
 
 
-class Logistic(SameShape):
+class Logistic(Unary):
     """Sigmoid."""
 
     op: ClassVar[str] = "LOGISTIC"
+    int8_output = (1 / 256, -128)
 
 
-class Tanh(SameShape):
+class Tanh(Unary):
     """Hyperbolic tangent."""
 
     op: ClassVar[str] = "TANH"
+    int8_output = (1 / 128, 0)
 
 
-class HardSwish(SameShape):
+class HardSwish(Unary):
     """x * relu6(x + 3) / 6."""
 
     op: ClassVar[str] = "HARD_SWISH"
+
+
+@dataclass(eq=False)
+class LeakyRelu(Unary):
+    """x where it is above 0, else alpha * x."""
+
+    op: ClassVar[str] = "LEAKY_RELU"
+    parameters = ("alpha",)
+    alpha: float = 0.0
 
 
 class Quantize(SameShape):
@@ -89,11 +116,24 @@ class Mean(Node):
         return (tuple(1 if gone else size for gone, size in sizes if self.keep_dims or not gone),)
 
 
-def unary(kind: type[Node], **more: Any) -> Builder:
-    """Reads a function of one value."""
+def function(kind: type[Unary], **more: Any) -> Builder:
+    """Reads a function of one value, and its parameters."""
 
     def read(reader: OperatorReader) -> Node:
-        return kind(reader.name, reader.position, [reader.input()], [reader.output], **more)
+        numbers = {name: float(reader.option(name, 0.0)) for name in kind.parameters}
+        for name, number in numbers.items():
+            if not math.isfinite(number):
+                reader.wrong(f"has the {name} {number}")
+        return kind(reader.name, reader.position, [reader.input()], [reader.output], **more, **numbers)
+
+    return read
+
+
+def conversion(kind: type[Node]) -> Builder:
+    """Reads QUANTIZE or DEQUANTIZE."""
+
+    def read(reader: OperatorReader) -> Node:
+        return kind(reader.name, reader.position, [reader.input()], [reader.output])
 
     return read
 
@@ -122,13 +162,14 @@ _CONVERSIONS = Row(
 
 RECORDS = (
     OperatorRecord("MEAN", Mean, mean, Row(remarks="any axes"), "ReducerOptions"),
-    OperatorRecord("RELU", Relu, unary(Relu, activation="RELU"), _TABLES),
-    OperatorRecord("RELU6", Relu, unary(Relu, activation="RELU6"), _TABLES),
-    OperatorRecord("RELU_N1_TO_1", Relu, unary(Relu, activation="RELU_N1_TO_1"), _TABLES, version=1),
-    OperatorRecord("LOGISTIC", Logistic, unary(Logistic), _TABLES),
-    OperatorRecord("TANH", Tanh, unary(Tanh), _TABLES),
-    OperatorRecord("HARD_SWISH", HardSwish, unary(HardSwish), _TABLES, "HardSwishOptions", version=1),
+    OperatorRecord("RELU", Relu, function(Relu, activation="RELU"), _TABLES),
+    OperatorRecord("RELU6", Relu, function(Relu, activation="RELU6"), _TABLES),
+    OperatorRecord("RELU_N1_TO_1", Relu, function(Relu, activation="RELU_N1_TO_1"), _TABLES, version=1),
+    OperatorRecord("LOGISTIC", Logistic, function(Logistic), _TABLES),
+    OperatorRecord("TANH", Tanh, function(Tanh), _TABLES),
+    OperatorRecord("HARD_SWISH", HardSwish, function(HardSwish), _TABLES, "HardSwishOptions", version=1),
+    OperatorRecord("LEAKY_RELU", LeakyRelu, function(LeakyRelu), _TABLES, "LeakyReluOptions"),
     OperatorRecord("SOFTMAX", Softmax, softmax, Row(remarks="last axis; int8 output of scale 1/256"), "SoftmaxOptions"),
-    OperatorRecord("QUANTIZE", Quantize, unary(Quantize), _CONVERSIONS),
-    OperatorRecord("DEQUANTIZE", Dequantize, unary(Dequantize), _CONVERSIONS, per_channel=(0,)),
+    OperatorRecord("QUANTIZE", Quantize, conversion(Quantize), _CONVERSIONS),
+    OperatorRecord("DEQUANTIZE", Dequantize, conversion(Dequantize), _CONVERSIONS, per_channel=(0,)),
 )

@@ -7,23 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgerig.micro.arithmetic.requantize import activation_range, finite_range, real_range
-from edgerig.micro.arithmetic.scales import product_scale, softmax_scale, sum_scales
+from edgerig.micro.arithmetic.scales import binary_scales, softmax_scale
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.c_text import c_float
-from edgerig.micro.ir import (
-    Binary,
-    Dequantize,
-    HardSwish,
-    Logistic,
-    Lookup,
-    Mul,
-    Node,
-    Quantize,
-    Relu,
-    Softmax,
-    Tanh,
-    Value,
-)
+from edgerig.micro.ir import Binary, Dequantize, Lookup, Node, Quantize, Relu, Softmax, Unary, Value
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
@@ -32,6 +19,8 @@ from edgerig.micro.options import Options
 FLOAT32 = (("float32", "float32"),)
 BYTES = ("int8", "uint8")
 AXES = 5
+#: Functions of one float in ``micro_curves_f32.c``.
+CURVES = frozenset({"LOGISTIC", "TANH", "HARD_SWISH"})
 
 
 class Table8(Portable):
@@ -42,7 +31,7 @@ class Table8(Portable):
     supports = "int8, uint8, float32"
 
     def accepts(self, node: Node, options: Options) -> bool:
-        known = isinstance(node, Relu | Logistic | Tanh | HardSwish | Quantize | Lookup)
+        known = isinstance(node, Unary | Quantize | Lookup)
         return known and node.input.dtype in BYTES and node.output.dtype in BYTES
 
     def lower(self, node: Node, context: Context) -> Lowered:
@@ -75,16 +64,6 @@ def _walk(node: Binary) -> tuple[list[int], list[int], list[int]] | None:
 def _whole(node: Node) -> tuple[tuple[Value, Value], ...]:
     """The output may take the place of an input that is read element by element."""
     return tuple((node.output, value) for value in node.inputs if value.shape == node.output.shape)
-
-
-def _scales(node: Binary) -> dict[str, tuple[int, int]]:
-    """Multipliers and exponents of an int8 operator, by their names in C."""
-    if node.one_scale:
-        return {}
-    if isinstance(node, Mul):
-        return {"y": product_scale(node)}
-    sums = sum_scales(node)
-    return {"a": sums.first, "b": sums.second, "y": sums.output}
 
 
 class _Binary(Portable):
@@ -130,7 +109,7 @@ class BinaryS8(_Binary):
     def _numbers(self, node: Binary) -> dict[str, Any]:
         zero_a, zero_b, zero_y = (value.zero_point for value in (*node.inputs, node.output))
         low, high = activation_range(node.activation, node.output)
-        return {"zero_a": zero_a, "zero_b": zero_b, "zero_y": zero_y, "low": low, "high": high, **_scales(node)}
+        return {"zero_a": zero_a, "zero_b": zero_b, "zero_y": zero_y, "low": low, "high": high, **binary_scales(node)}
 
 
 class BinaryF32(_Binary):
@@ -188,22 +167,32 @@ class SoftmaxF32(Portable):
 
 
 class CurveF32(Portable):
-    """Functions of one float."""
+    """Functions of one float: in ``micro_<operator>.c``, or in `CURVES`, which share an exponential function."""
 
     name = "portable-curve-f32"
     types = FLOAT32
     source = "micro_curves_f32"
 
     def _fits(self, node: Node) -> bool:
-        return isinstance(node, Relu | Logistic | Tanh | HardSwish)
+        return isinstance(node, Unary)
 
     def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Unary)
         x, y = context.read(node.input), context.write(node.output)
         count = node.output.elements
         if isinstance(node, Relu):
             low, high = finite_range(node.activation)
             return self.lowered(f"micro_clamp_f32({x}, {y}, {count}, {c_float(low)}, {c_float(high)});")
-        return self.lowered(f"micro_{node.op.lower()}_f32({x}, {y}, {count});")
+        function = f"micro_{node.op.lower()}_f32"
+        if node.op in CURVES:
+            return self.lowered(f"{function}({x}, {y}, {count});")
+        numbers = [c_float(getattr(node, name)) for name in node.parameters]
+        arguments = "".join(f", float {name}" for name in node.parameters)
+        return Lowered(
+            f"{function}({', '.join([x, y, str(count), *numbers])});",
+            (FOLDER / f"micro_{node.op.lower()}.c",),
+            declarations=(f"void {function}(const float *x, float *y, int32_t count{arguments});",),
+        )
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         return ((node.output, node.input),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgerig.micro.ir import RECORDS, Binary
+from edgerig.micro.ir import RECORDS, Binary, Unary
 from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
 
@@ -31,23 +31,29 @@ def _scales(draw: Draw) -> tuple[tuple[float, int], ...]:
     first, node = draw.quantization(), RECORDS[draw.op].node
     assert node is not None
     assert issubclass(node, Binary)
-    if node.one_scale:
+    if node.scaling == "one":
         return first, first, first
     # LiteRT requires the scales of a sum not to differ too much.
     second = (first[0] * draw.scale(0.2, 5), draw.zero())
-    product, total = 60 * first[0] * second[0], first[0] + second[0]
-    target = product * draw.scale(0.5, 3) if draw.op == "MUL" else total * draw.scale(0.4, 2)
+    total = first[0] + second[0]
+    if node.scaling == "product":
+        target = 60 * first[0] * second[0] * draw.scale(0.5, 3)
+    else:
+        target = 60 ** (node.scaling.degree - 1) * total**node.scaling.degree * draw.scale(0.4, 2)
     return first, second, (target, draw.zero())
 
 
 def function(draw: Draw) -> bytes:
-    """RELU, RELU6, RELU_N1_TO_1, LOGISTIC, TANH, HARD_SWISH."""
+    """Every function of one value, its parameters between 0 and 1."""
+    node = RECORDS[draw.op].node
+    assert node is not None
+    assert issubclass(node, Unary)
     shape = draw.image(5)
     scale = draw.scale(0.005, 0.2)
     x = draw.input(shape, like=(scale, draw.zero()))
-    fixed = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
-    y = draw.input(shape, "y", fixed.get(draw.op, (scale * draw.scale(0.3, 1.5), draw.zero())))
-    draw.operator([x], [y])
+    target = (scale * draw.scale(0.3, 1.5), draw.zero())
+    y = draw.input(shape, "y", node.int8_output or target)
+    draw.operator([x], [y], **{name: float(draw.rng.uniform(0, 1)) for name in node.parameters})
     return draw.build([x], [y])
 
 
@@ -108,12 +114,7 @@ def convert(draw: Draw) -> bytes:
 
 GENERATORS: dict[str, Generator] = {
     **{name: binary for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary)},
-    "RELU": function,
-    "RELU6": function,
-    "RELU_N1_TO_1": function,
-    "LOGISTIC": function,
-    "TANH": function,
-    "HARD_SWISH": function,
+    **{name: function for name, record in RECORDS.items() if record.node and issubclass(record.node, Unary)},
     "SOFTMAX": softmax,
     "MEAN": mean,
     "QUANTIZE": convert,

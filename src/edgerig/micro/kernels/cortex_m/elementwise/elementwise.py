@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import activation_range, scale_by
-from edgerig.micro.arithmetic.scales import sum_scales
+from edgerig.micro.arithmetic.scales import sides_scales
 from edgerig.micro.c_text import c_float, initializer
 from edgerig.micro.ir import Add, Node, Quantize, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
@@ -77,7 +77,7 @@ def add_constants(node: Add) -> tuple[int, int, int] | Refusal:
 def _sums(node: Add) -> NDArray[np.int64] | None:
     """The output for every pair of bytes; None where the activation clamps more than SSAT does."""
     low, high = activation_range(node.activation, node.output)
-    scales = sum_scales(node)
+    scales = sides_scales(node)
     first, second = sides(node)
     total = scale_by(scales.output, first[:, None] + second[None, :]) + node.output.zero_point
     saturated = np.clip(total, -128, 127)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import activation_range, scale_by
-from edgerig.micro.arithmetic.scales import LEFT_SHIFT, product_scale, sum_scales
+from edgerig.micro.arithmetic.scales import product_scale, sides_scales
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Add, Binary, Mul, Node, Sub, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
@@ -27,9 +27,9 @@ _MOST_SHIFT = 22
 
 def sides(node: Binary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each byte of either side of a sum, from -128 on, in units that both sides have in common."""
-    scales = sum_scales(node)
+    scales = sides_scales(node)
     first, second = (
-        scale_by(scale, (np.arange(-128, 128, dtype=np.int64) - value.zero_point) << LEFT_SHIFT)
+        scale_by(scale, (np.arange(-128, 128, dtype=np.int64) - value.zero_point) << scales.left_shift)
         for value, scale in zip(node.inputs[:2], (scales.first, scales.second), strict=True)
     )
     return first, second
@@ -102,7 +102,7 @@ def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], t
     first, second = sides(node)
     second = -second if isinstance(node, Sub) else second
     least, most = int(first.min() + second.min()), int(first.max() + second.max())
-    numbers = scaling(node, sum_scales(node).output, least, most)
+    numbers = scaling(node, sides_scales(node).output, least, most)
     return numbers if isinstance(numbers, Refusal) else (by_byte(first), by_byte(second), numbers)
 
 
@@ -170,5 +170,5 @@ def channel_numbers(node: Binary) -> tuple[NDArray[np.int32] | int, NDArray[np.i
         both[1] = -both[1]
     table, constants = both[1 - side], both[side][stored + 128]
     least, most = int(table.min() + constants.min()), int(table.max() + constants.max())
-    numbers = scaling(node, sum_scales(node).output, least, most)
+    numbers = scaling(node, sides_scales(node).output, least, most)
     return numbers if isinstance(numbers, Refusal) else (by_byte(table), (2 * constants).astype(np.int32), numbers)
