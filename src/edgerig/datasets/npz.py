@@ -114,8 +114,8 @@ class Npz(Dataset):
         else:
             self._classes = self._class_names(arrays, parts, path)
         for split, samples in parts.items():
-            # What is anomalous is rarely trained on, and a label may be rare.
-            if self._classes and self.task not in ("anomaly", "multilabel"):
+            # What is anomalous is rarely trained on, a label may be rare, and a stream need not hold each event.
+            if self._classes and self.task not in ("anomaly", "multilabel", "streaming"):
                 _check_classes(samples, self._classes, split, path)
         if self.task == Dataset.task and isinstance(parts["test"], MaskedSamples):
             self.task = "segmentation"
@@ -137,11 +137,12 @@ class Npz(Dataset):
 
     def _parts(self, names: Names, arrays: dict[str, Array], path: Path) -> dict[SplitName, NpzSamples]:
         whole: dict[str, NpzSamples] = {part: self._samples(names, arrays, part, path) for part in names.parts}
-        train, test = (whole["_train"], whole["_test"]) if "_train" in whole else _cut(whole[""], self.settings.test)
+        cut = _cut_in_order if self.task == "streaming" else _cut
+        train, test = (whole["_train"], whole["_test"]) if "_train" in whole else cut(whole[""], self.settings.test)
         if "_validation" in whole:
             validation = whole["_validation"]
         else:
-            train, validation = _cut(train, self.settings.validation)
+            train, validation = cut(train, self.settings.validation)
         if len({isinstance(part, MaskedSamples) for part in (train, validation, test)}) > 1:
             raise DatasetError(f"{path} holds masks for some splits and labels for others.", "Save one kind.")
         return {"train": train, "validation": validation, "test": test}
@@ -276,6 +277,13 @@ def _same_count(parts: Mapping[SplitName, NpzSamples], path: Path, noun: str) ->
 def _cut(samples: NpzSamples, share: float) -> tuple[NpzSamples, NpzSamples]:
     first, second = stratified_split(samples.labels, share, seed=0)
     return samples.take(first), samples.take(second)
+
+
+def _cut_in_order(samples: NpzSamples, share: float) -> tuple[NpzSamples, NpzSamples]:
+    """A stream is cut once: its frames stay neighbours."""
+    order = np.arange(len(samples), dtype=np.int64)
+    end = len(order) - round(len(order) * share)
+    return samples.take(order[:end]), samples.take(order[end:])
 
 
 def _refuse_other_types(inputs: Mapping[SplitName, Array], name: str, path: Path) -> None:

@@ -22,7 +22,8 @@ CHUNK_BYTES = 64 << 20
 class EvaluationSamples:
     """The first ``count`` test samples of a dataset, or of another split, in the order of a seeded shuffle.
 
-    Shuffled, because files often lie sorted by class: the first few would all be of one class.
+    Shuffled, because files often lie sorted by class: the first few would all be of one class. Those of a task whose
+    samples belong together in their order are not shuffled.
 
     Attributes:
         samples: The chosen samples. task: What judges them.
@@ -35,9 +36,10 @@ class EvaluationSamples:
     def __init__(self, dataset: Dataset, count: int | None, split: SplitName = "test") -> None:
         everything = dataset.split(split)
         total = len(everything)
-        order = np.random.default_rng(0).permutation(total) if count is not None and count < total else np.arange(total)
         self.dataset = dataset
         self.task = dataset.make_task()
+        shuffled = count is not None and count < total and not self.task.in_order
+        order = np.random.default_rng(0).permutation(total) if shuffled else np.arange(total)
         self.indices: NDArray[np.int64] = np.sort(order[: count or total]).astype(np.int64)
         self.samples: Samples = everything.take(self.indices)
         self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist()])

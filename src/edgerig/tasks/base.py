@@ -56,6 +56,8 @@ class Task(Plugin, ABC):
         identity: The one of these that is equal for equal outputs.
         needs_inputs: Whether predictions depend on the inputs, too, as a reconstruction's error does; they are
             dequantized only then.
+        in_order: Whether samples belong together in their order, as the frames of a stream do: where not all are run,
+            the first ones are, and not some from all over the split.
         one_output: Whether it judges one output, which the user has to name where a network has several. A task that
             judges several gets all of them, or the named one alone.
 
@@ -67,6 +69,7 @@ class Task(Plugin, ABC):
     kept: ClassVar[tuple[str, ...]] = ("scores",)
     identity: ClassVar[str] = "scores"
     needs_inputs: ClassVar[bool] = False
+    in_order: ClassVar[bool] = False
     one_output: ClassVar[bool] = True
 
     def __init__(

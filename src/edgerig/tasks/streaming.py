@@ -1,0 +1,176 @@
+"""Events in a stream of frames, such as wake words: which a network reports, which it misses, and false reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.artifact import TensorSpec
+from edgerig.errors import SpecError
+from edgerig.measure.kinds import Unavailable
+from edgerig.plugins import Settings
+from edgerig.tasks.base import Array, Kept, Reference, Task
+from edgerig.tasks.caveats import judge_outputs, why_incomparable
+from edgerig.tasks.judgement import Agreement, MetricValue, Quality
+from edgerig.tasks.metrics import wilson_interval
+from edgerig.tasks.metrics.events import Outcome, outcome_of, poisson_interval, reports_of
+from edgerig.tasks.outputs import check_columns, columns_of
+from edgerig.tasks.samples import LabelledSamples
+from edgerig.views import Axis, Curve, Heading, Line, Table, View
+
+HOUR = 3600.0
+#: Thresholds of the curve.
+THRESHOLDS = 60
+
+
+class StreamingSettings(Settings, frozen=True, kw_only=True):
+    """Settings of ``streaming``."""
+
+    hop: Annotated[float, msgspec.Meta(description="time from one frame to the next, in seconds", gt=0)]
+    threshold: Annotated[float, msgspec.Meta(description="score from which on a class is reported")] = 0.5
+    refractory: Annotated[
+        float, msgspec.Meta(description="time after a report in which nothing is reported, in seconds", ge=0)
+    ] = 1.0
+    tolerance: Annotated[
+        float, msgspec.Meta(description="time after its end up to which an event may be reported, in seconds", ge=0)
+    ] = 0.5
+    background: Annotated[
+        str | None, msgspec.Meta(description="the class in which nothing happens; by default the first one")
+    ] = None
+
+
+class Streaming(Task):
+    """Samples are the frames of one stream, in order. Kept are the scores, (n, classes), and the labels, (n,)."""
+
+    name: ClassVar[str] = "streaming"
+    summary: ClassVar[str] = "events in a stream of frames, such as wake words: false accepts an hour, false rejects"
+    Settings: ClassVar[type[Settings]] = StreamingSettings
+    kept: ClassVar[tuple[str, ...]] = ("frame_scores", "frame_labels")
+    identity: ClassVar[str] = "frame_scores"
+    in_order: ClassVar[bool] = True
+
+    settings: StreamingSettings
+
+    def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
+        self._background()
+        columns = columns_of(outputs[judged], batch)
+        if columns is not None:
+            check_columns(columns, outputs, judged, batch, len(self.classes), self.dataset, left_out)
+
+    def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
+        return {"frame_scores": predictions, "frame_labels": np.asarray(truth, np.int64)}
+
+    def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
+        scores, labels = kept["frame_scores"], kept["frame_labels"]
+        warnings = judge_outputs(scores, samples)
+        known = int((labels >= 0).sum())
+        if not known:
+            return Quality(samples=0, warnings=(*warnings, "No frame has a label: nothing is judged."))
+        outcome = self._outcome(scores, labels, self.settings.threshold)
+        events = int(outcome.found.sum() + outcome.missed.sum())
+        if not events:
+            warnings.append("There is no event in the stream: only false accepts are told.")
+        hours = known * self.settings.hop / HOUR
+        return Quality(
+            samples=known,
+            metrics=_metrics(outcome, hours),
+            warnings=tuple(warnings),
+            views=(self._table(outcome, hours), *self._curve(scores, labels, hours, events)),
+        )
+
+    def compare(
+        self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
+    ) -> Agreement | Unavailable:
+        scores, other = kept["frame_scores"], reference.predictions
+        if scores.shape != other.shape:
+            return Unavailable(f"the reference gives {other.shape[1:]} values a frame, this one {scores.shape[1:]}")
+        reason = why_incomparable(scores, other, samples)
+        if reason:
+            return Unavailable(reason)
+        difference = np.abs(scores.astype(np.float64) - other)
+        return Agreement(
+            reference=reference.source,
+            samples=len(scores),
+            same_class=float((self._answers(scores) == self._answers(other)).mean()),
+            max_abs_error=float(difference.max()),
+            mean_abs_error=float(difference.mean()),
+            alike=f"frames at which the same class, or none, reaches {self.settings.threshold:g}",
+        )
+
+    def _background(self) -> int:
+        name = self.settings.background
+        if name is None:
+            return 0
+        if name not in self.classes:
+            raise SpecError(
+                f"Task streaming: background {name!r} is no class of dataset {self.dataset!r}.",
+                f"Its classes: {', '.join(self.classes)}.",
+            )
+        return self.classes.index(name)
+
+    def _frames(self, seconds: float) -> int:
+        """Whole frames within a time; a hair more than a whole number of them is that number."""
+        return int(seconds / self.settings.hop + 1e-9)
+
+    def _outcome(self, scores: Array, labels: Array, threshold: float) -> Outcome:
+        background, settings = self._background(), self.settings
+        reports = reports_of(scores, background, threshold, self._frames(settings.refractory))
+        return outcome_of(labels, reports, background, self._frames(settings.tolerance), scores.shape[1])
+
+    def _answers(self, scores: Array) -> NDArray[np.int64]:
+        """The class that would be reported at each frame if nothing had been before; -1 for none."""
+        others = scores.astype(np.float64, copy=True)
+        others[:, self._background()] = -np.inf
+        best = others.argmax(axis=1)
+        return np.where(others[np.arange(len(others)), best] >= self.settings.threshold, best, -1)
+
+    def _table(self, outcome: Outcome, hours: float) -> Table:
+        settings, background = self.settings, self._background()
+        rows = [
+            (name, int(outcome.found[i] + outcome.missed[i]), int(outcome.missed[i]), int(outcome.false[i]))
+            for i, name in enumerate(self.classes)
+            if i != background
+        ]
+        note = (
+            f"{hours * HOUR:,.4g} s of frames whose label is known, one in {settings.hop:g} s. Threshold "
+            f"{settings.threshold:g}; {settings.refractory:g} s of silence after a report; an event may be reported up "
+            f"to {settings.tolerance:g} s after its end. Further reports of events that had one: {outcome.repeated}."
+        )
+        headings = tuple(Heading(label) for label in ("class", "events", "missed", "reported without an event"))
+        return Table("Events", headings, tuple(rows), note)
+
+    def _curve(self, scores: Array, labels: Array, hours: float, events: int) -> tuple[View, ...]:
+        if not events:
+            return ()
+        others = np.delete(scores, self._background(), axis=1).max(axis=1)
+        thresholds = np.unique(np.quantile(others, np.linspace(0, 1, THRESHOLDS), method="inverted_cdf"))[::-1]
+        points = {(0.0, 1.0)}
+        for threshold in thresholds:
+            outcome = self._outcome(scores, labels, float(threshold))
+            points.add((float(outcome.false.sum()) / hours, float(outcome.missed.sum()) / events))
+        x, y = zip(*sorted(points, key=lambda point: (point[0], -point[1])), strict=True)
+        axes = Axis("false accepts an hour", "1/h"), Axis("false rejects", "1")
+        note = "By threshold; refractory time and tolerance are the same everywhere."
+        return (Curve("False rejects over false accepts", *axes, (Line("stream", x, y),), note),)
+
+
+def _metrics(outcome: Outcome, hours: float) -> tuple[MetricValue, ...]:
+    false, missed = int(outcome.false.sum()), int(outcome.missed.sum())
+    events = missed + int(outcome.found.sum())
+    metrics = []
+    if events:
+        share = missed / events
+        low, high = wilson_interval(missed, events)
+        bounds = min(low, share), max(high, share)
+        metrics.append(_metric("false_rejects", share, "1", bounds))
+    low, high = poisson_interval(false)
+    metrics.append(_metric("false_accepts_per_hour", false / hours, "1/h", (low / hours, high / hours)))
+    return tuple(metrics)
+
+
+def _metric(name: str, value: float, unit: str, bounds: tuple[float, float]) -> MetricValue:
+    return MetricValue(name=name, value=value, higher_is_better=False, unit=unit, low=bounds[0], high=bounds[1])
