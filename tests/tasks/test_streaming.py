@@ -138,11 +138,6 @@ def words(folder: Path, **parts: int) -> Path:
     return folder / "words.npz"
 
 
-class Words(Npz):
-    task = "edgerig.tasks.streaming:Streaming"
-    task_options = {"hop": 0.1}  # noqa: RUF012
-
-
 def test_a_stream_that_is_cut_keeps_its_frames_together(tmp_path: Path) -> None:
     data = Npz(NpzSettings(file=str(words(tmp_path, whole=200)), test=0.4, validation=0.25))
     data.task, data.task_options = "streaming", {"hop": 0.1}
@@ -152,11 +147,12 @@ def test_a_stream_that_is_cut_keeps_its_frames_together(tmp_path: Path) -> None:
 
 
 def test_of_a_stream_the_first_frames_are_run(tmp_path: Path) -> None:
-    data = Words(NpzSettings(file=str(words(tmp_path, train=40, test=100))))
+    data = Npz(NpzSettings(file=str(words(tmp_path, train=40, test=100))))
+    data.task, data.task_options = "streaming", {"hop": 0.1}
     tests = EvaluationSamples(data, 30)
     assert tests.indices.tolist() == list(range(30))
     assert tests.part(10)[0].indices.tolist() == list(range(10))
-    data.task = "classification"
+    data.task, data.task_options = "classification", {}
     assert EvaluationSamples(data, 30).indices.tolist() != list(range(30))
 
 

@@ -147,7 +147,9 @@ class Streaming(Task):
         if not events:
             return ()
         others = np.delete(scores, self._background(), axis=1).max(axis=1)
-        thresholds = np.unique(np.quantile(others, np.linspace(0, 1, THRESHOLDS), method="inverted_cdf"))[::-1]
+        # Most frames are background: the scores that matter are few, and the highest.
+        ranks = np.unique(np.geomspace(1, len(others), THRESHOLDS).astype(np.int64)) - 1
+        thresholds = np.unique([*np.sort(others)[::-1][ranks], self.settings.threshold])
         points = {(0.0, 1.0)}
         for threshold in thresholds:
             outcome = self._outcome(scores, labels, float(threshold))
