@@ -18,8 +18,10 @@ from edgerig.tasks.caveats import judge_outputs, why_incomparable
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
 from edgerig.tasks.metrics.detection_curves import (
+    area_interval,
     area_under_roc,
     best_f1_threshold,
+    f1_interval,
     partial_area,
     precision_recall,
     roc,
@@ -174,8 +176,9 @@ class Anomaly(Task):
             none = f"All {len(scores):,} samples are {kind}: no threshold can be judged." if len(scores) else ""
             return Quality(samples=len(scores), warnings=(*warnings, none or "No sample has a label."))
         auc = area_under_roc(scores, anomalous)
+        low, high = area_interval(scores, anomalous) or (None, None)
         metrics = [
-            MetricValue(name="auc", value=auc, higher_is_better=True),
+            MetricValue(name="auc", value=auc, higher_is_better=True, low=low, high=high),
             MetricValue(name="partial_auc", value=partial_area(scores, anomalous, MAX_FPR), higher_is_better=True),
         ]
         if auc <= 0.5:
@@ -240,7 +243,8 @@ def _at_threshold(counts: tuple[tuple[int, ...], ...], warnings: list[str]) -> l
         warnings.append("No sample reaches the threshold: the precision is not defined.")
     metrics.append(_share("recall", true, true + missed))
     f1 = 2 * true / (2 * true + false + missed)
-    return [*metrics, MetricValue(name="f1", value=f1, higher_is_better=True)]
+    low, high = f1_interval(true, false, missed)
+    return [*metrics, MetricValue(name="f1", value=f1, higher_is_better=True, low=min(low, f1), high=max(high, f1))]
 
 
 def _share(name: str, part: int, whole: int) -> MetricValue:

@@ -5,12 +5,15 @@ import pytest
 from sklearn import metrics
 
 from edgerig.tasks.metrics.detection_curves import (
+    area_interval,
     area_under_roc,
     best_f1_threshold,
+    f1_interval,
     partial_area,
     precision_recall,
     roc,
 )
+from edgerig.tasks.metrics.functions import wilson_interval
 
 
 def case(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +54,47 @@ def test_the_best_f1_is_that_of_scikit_learn_over_all_scores(seed: int, decimals
     best = max(by_score.values())
     assert by_score[threshold] == pytest.approx(best, abs=1e-9)
     assert not any(score > threshold and f1 > best - 1e-12 for score, f1 in by_score.items())
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 6])
+@pytest.mark.parametrize("seed", range(10))
+def test_the_interval_of_the_area_is_that_of_a_plain_loop_over_pairs(seed: int, decimals: int) -> None:
+    scores, anomalous = case(seed + 100, decimals)
+    anomalous[2:4] = False, True
+    high, low = scores[anomalous], scores[~anomalous]
+    wins = np.array([[1.0 if x > y else 0.5 if x == y else 0.0 for y in low] for x in high])
+    area = wins.mean()
+    interval = area_interval(scores, anomalous)
+    if not 0 < area < 1:
+        assert interval is None
+        return
+    deviation = np.sqrt(wins.mean(axis=1).var(ddof=1) / len(high) + wins.mean(axis=0).var(ddof=1) / len(low))
+    middle, reach = np.log(area / (1 - area)), 1.959963984540054 * deviation / (area * (1 - area))
+    np.testing.assert_allclose(interval, 1 / (1 + np.exp(-(middle + reach * np.array([-1, 1])))), atol=1e-9)
+    assert interval is not None
+    assert 0 < interval[0] <= area <= interval[1] < 1
+
+
+def test_the_interval_of_the_area_covers_it_about_as_often_as_it_says() -> None:
+    """Normal scores, anomalous ones shifted by 1: the area is Phi(1 / sqrt 2) = 0.7602."""
+    rng, covered = np.random.default_rng(0), 0
+    anomalous = np.arange(120) < 40
+    for _ in range(600):
+        low, high = area_interval(rng.normal(size=120) + anomalous, anomalous) or (0.0, 0.0)
+        covered += low <= 0.76025 <= high
+    assert 0.925 < covered / 600 < 0.975
+
+
+def test_an_area_that_leaves_no_doubt_has_no_interval() -> None:
+    assert area_interval(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True])) is None
+    assert area_interval(np.array([0.1, 0.2, 0.15]), np.array([False, False, True])) is None
+
+
+def test_the_interval_of_f1_is_wilsons_of_the_share_that_it_follows_from() -> None:
+    low, high = f1_interval(8, 2, 2)
+    assert low < 2 * 8 / (2 * 8 + 2 + 2) < high
+    shares = [bound / (2 - bound) for bound in (low, high)]
+    assert shares == pytest.approx(wilson_interval(8, 12), abs=1e-12)
 
 
 def test_scores_that_all_tie_are_chance() -> None:

@@ -6,13 +6,18 @@ samples of both kinds. A sample is reported where its score is at or above the t
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.tasks.metrics.functions import mean_ranks, wilson_interval
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+#: Of a normal distribution 2.5 % lie above so many standard deviations.
+Z = 1.959963984540054
 
 
 class Rates(NamedTuple):
@@ -53,6 +58,35 @@ def area_under_roc(scores: NDArray[Any], anomalous: Flags) -> float:
     """
     false, true = roc(scores, anomalous)
     return _trapezoid(true, false)
+
+
+def area_interval(scores: NDArray[Any], anomalous: Flags) -> tuple[float, float] | None:
+    """The 95 % interval of `area_under_roc`, on the scale of log(A / (1 - A)), so that it stays within 0 and 1.
+
+    ``var A = var(p) / m + var(q) / n``, where p is the share of the n normal samples below each of the m anomalous
+    ones, and q the share of the anomalous ones above each of the normal ones, ties counting half (DeLong, DeLong and
+    Clarke-Pearson, 1988). None where the variance is not known: for an area of 0 or 1, or a single sample of a kind.
+
+    >>> bounds = area_interval(np.array([0.1, 0.3, 0.5, 0.4, 0.8, 0.9]), np.array([False] * 3 + [True] * 3))
+    >>> [round(bound, 3) for bound in bounds]
+    [0.261, 0.995]
+    """
+    high, low = scores[anomalous], scores[~anomalous]
+    area, m, n = area_under_roc(scores, anomalous), len(high), len(low)
+    if min(m, n) < 2 or not 0 < area < 1:
+        return None
+    ranks = mean_ranks(np.concatenate([high, low]))
+    below = (ranks[:m] - mean_ranks(high)) / n
+    above = 1 - (ranks[m:] - mean_ranks(low)) / m
+    deviation = math.sqrt(below.var(ddof=1) / m + above.var(ddof=1) / n)
+    middle, reach = math.log(area / (1 - area)), Z * deviation / (area * (1 - area))
+    return tuple(1 / (1 + math.exp(-x)) for x in (middle - reach, middle + reach))  # type: ignore[return-value]
+
+
+def f1_interval(true: int, false: int, missed: int) -> tuple[float, float]:
+    """The 95 % interval of ``F1 = 2 J / (1 + J)``, from Wilson's of the share J = TP / (TP + FP + FN)."""
+    low, high = wilson_interval(true, true + false + missed)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def partial_area(scores: NDArray[Any], anomalous: Flags, max_fpr: float) -> float:
