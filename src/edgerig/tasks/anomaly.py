@@ -187,8 +187,8 @@ class Anomaly(Task):
         threshold = self._threshold
         if threshold is None:
             warnings.append(
-                "No threshold was set, and no float model chose one on a validation split, so that there is no "
-                "precision, recall and F1: task: {use: anomaly, threshold: ..}."
+                "No threshold was set (task: {use: anomaly, threshold: ..}), and there is no float model (--reference) "
+                "whose scores on a validation split choose one: there is no precision, recall and F1."
             )
         else:
             counts = _confusion(scores >= threshold, anomalous)
