@@ -71,7 +71,7 @@ class Streaming(Task):
         if not known:
             return Quality(samples=0, warnings=(*warnings, "No frame has a label: nothing is judged."))
         outcome = self._outcome(scores, labels, self.settings.threshold)
-        events = int(outcome.found.sum() + outcome.missed.sum())
+        events = int(outcome.detected.sum() + outcome.missed.sum())
         if not events:
             warnings.append("There is no event in the stream: only false accepts are told.")
         hours = known * self.settings.hop / HOUR
@@ -131,7 +131,7 @@ class Streaming(Task):
     def _table(self, outcome: Outcome, hours: float) -> Table:
         settings, background = self.settings, self._background()
         rows = [
-            (name, int(outcome.found[i] + outcome.missed[i]), int(outcome.missed[i]), int(outcome.false[i]))
+            (name, int(outcome.detected[i] + outcome.missed[i]), int(outcome.missed[i]), int(outcome.false[i]))
             for i, name in enumerate(self.classes)
             if i != background
         ]
@@ -162,7 +162,7 @@ class Streaming(Task):
 
 def _metrics(outcome: Outcome, hours: float) -> tuple[MetricValue, ...]:
     false, missed = int(outcome.false.sum()), int(outcome.missed.sum())
-    events = missed + int(outcome.found.sum())
+    events = missed + int(outcome.detected.sum())
     metrics = []
     if events:
         share = missed / events

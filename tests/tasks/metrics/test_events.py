@@ -63,7 +63,7 @@ def test_they_are_those_of_a_plain_loop(seed: int, background: int) -> None:
         reports = reports_of(scores, background, threshold, refractory)
         outcome = outcome_of(labels, reports, background, tolerance, 4)
         wanted = plain(labels, scores, background, threshold, refractory, tolerance)
-        got = (outcome.found.tolist(), outcome.missed.tolist(), outcome.false.tolist(), outcome.repeated)
+        got = (outcome.detected.tolist(), outcome.missed.tolist(), outcome.false.tolist(), outcome.repeated)
         assert got == wanted, (threshold, refractory, tolerance)
 
 

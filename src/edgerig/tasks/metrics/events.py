@@ -36,12 +36,12 @@ class Outcome(NamedTuple):
     """What became of events and reports.
 
     Attributes:
-        found, missed: Numbers of events that were reported and that were not (false rejects), each of shape (classes,).
+        detected, missed: Numbers of events that were reported and that were not (false rejects), each of shape (classes,).
         false: Number of reports without an event (false accepts), by the class reported, shape (classes,).
         repeated: Number of reports of events that had been reported before.
     """
 
-    found: NDArray[np.int64]
+    detected: NDArray[np.int64]
     missed: NDArray[np.int64]
     false: NDArray[np.int64]
     repeated: int
@@ -90,7 +90,7 @@ def outcome_of(labels: Array, reports: list[Report], background: int, tolerance:
     nobody knows counts nothing.
     """
     events = events_in(labels, background)
-    taken = [False] * len(events)
+    has_report = [False] * len(events)
     false, repeated = np.zeros(classes, np.int64), 0
     starts = [event.first for event in events]
     for report in reports:
@@ -102,17 +102,17 @@ def outcome_of(labels: Array, reports: list[Report], background: int, tolerance:
                 break
             if events[index].label == report.label:
                 own.append(index)
-        free = [index for index in own if not taken[index]]
+        free = [index for index in own if not has_report[index]]
         if free:
-            taken[free[-1]] = True
+            has_report[free[-1]] = True
         elif own:
             repeated += 1
         elif labels[report.frame] != -1:
             false[report.label] += 1
-    found, missed = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-    for event, is_taken in zip(events, taken, strict=True):
-        (found if is_taken else missed)[event.label] += 1
-    return Outcome(found, missed, false, repeated)
+    detected, missed = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
+    for event, was_reported in zip(events, has_report, strict=True):
+        (detected if was_reported else missed)[event.label] += 1
+    return Outcome(detected, missed, false, repeated)
 
 
 def poisson_interval(count: int) -> tuple[float, float]:
