@@ -36,8 +36,8 @@ class Outcome(NamedTuple):
     """What became of events and reports.
 
     Attributes:
-        detected, missed: Numbers of events that were reported and that were not (false rejects), each of shape (classes,).
-        false: Number of reports without an event (false accepts), by the class reported, shape (classes,).
+        detected, missed: Numbers of events that were reported and that were not (false rejects), of shape (classes,).
+        false: Number of reports without an event (false accepts), by the class reported, of shape (classes,).
         repeated: Number of reports of events that had been reported before.
     """
 
