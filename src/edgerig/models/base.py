@@ -18,10 +18,10 @@ from edgerig.plugins import Plugin, Settings
 from edgerig.progress import Progress
 
 Described = msgspec.Meta
-#: What a network learns: ``class``, one class a sample; ``pixels``, a class for each pixel, from masks; ``targets``,
-#: the real values of a regression; ``reconstruction``, its own input, as an autoencoder does; ``boxes``, objects and
-#: where they are, by a loss that the network brings with it.
-Objective = Literal["class", "pixels", "targets", "reconstruction", "boxes"]
+#: What a network learns: ``class``, one class a sample; ``labels``, several labels, each present or not; ``pixels``, a
+#: class for each pixel, from masks; ``targets``, the real values of a regression; ``reconstruction``, its own input, as
+#: an autoencoder does; ``boxes``, objects and where they are, by a loss that the network brings with it.
+Objective = Literal["class", "labels", "pixels", "targets", "reconstruction", "boxes"]
 
 
 class TrainSettings(Settings, frozen=True, kw_only=True):
@@ -46,12 +46,12 @@ class ModelWrapper(Plugin, ABC):
 
     Class attributes:
         makes: Name of the format in which `train` saves it.
-        objective: What it learns, see `Objective`.
+        objective: What it learns, see `Objective`; set on the instance where a setting decides.
         usual: Settings of training that suit it better than the defaults of `TrainSettings`; a user's come first.
     """
 
     makes: ClassVar[str] = "keras"
-    objective: ClassVar[Objective] = "class"
+    objective: Objective = "class"
     usual: ClassVar[Mapping[str, Any]] = {}
 
     @property

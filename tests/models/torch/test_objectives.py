@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ need_torch()
 class Line(TorchModel):
     name = "line"
     summary = "one linear layer for regression"
-    objective: ClassVar[Objective] = "targets"
+    objective: Objective = "targets"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -45,7 +45,7 @@ class Line(TorchModel):
 class Mirror(TorchModel):
     name = "mirror"
     summary = "one convolution that gives pictures of the size that it takes"
-    objective: ClassVar[Objective] = "reconstruction"
+    objective: Objective = "reconstruction"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -101,6 +101,29 @@ def test_a_step_minimizes_the_mean_squared_error() -> None:
     assert float(loss) == pytest.approx(np.nanmean(errors**2), rel=1e-5)
     assert float(metric) == pytest.approx(np.nanmean(np.abs(errors)), rel=1e-5)
     slope = np.nansum(2 * errors[:, :, None] * inputs[:, None], axis=0) / 15
+    np.testing.assert_allclose(learner.network.weight.grad.numpy(), slope, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_of_labels_minimizes_the_binary_cross_entropy() -> None:
+    """The oracle: numpy, on the weights before the step, without the label that is not known."""
+
+    class Labels(Line):
+        objective: Objective = "labels"
+
+    learner = TorchLearner(Labels(), 2, 1)
+    rng = np.random.default_rng(0)
+    inputs, truth = rng.random((8, 10), np.float32), rng.integers(0, 2, (8, 2)).astype(np.int32)
+    truth[2, 1] = -1
+    weight, bias = (parameter.detach().numpy().copy() for parameter in learner.network.parameters())
+    chances, known = 1 / (1 + np.exp(-(inputs @ weight.T + bias))), truth >= 0
+    np.testing.assert_allclose(learner.predict(inputs), chances, rtol=1e-5)
+    learner.enter(Phase(1, 0.01))
+    learner.start(0.01, 0)
+    loss, metric = learner.step(inputs, truth)
+    losses = -np.log(np.where(truth == 1, chances, 1 - chances))
+    assert float(loss) == pytest.approx(losses[known].mean(), rel=1e-5)
+    assert float(metric) == pytest.approx(((chances >= 0.5) == (truth == 1))[known].mean(), rel=1e-5)
+    slope = np.where(known, chances - truth, 0.0).T @ inputs / 15
     np.testing.assert_allclose(learner.network.weight.grad.numpy(), slope, rtol=1e-4, atol=1e-6)
 
 

@@ -16,7 +16,7 @@ from edgerig.datasets.npz import Npz, NpzSettings
 from edgerig.datasets.samples import ArraySamples
 from edgerig.errors import DatasetError, IncompatibleError
 from edgerig.models.architectures.autoencoder import Autoencoder
-from edgerig.models.architectures.mlp import Mlp
+from edgerig.models.architectures.mlp import Mlp, MlpSettings
 from edgerig.models.architectures.mnist_cnn import MnistCnn
 from edgerig.models.base import TrainSettings
 from edgerig.models.training.batches import Feed
@@ -121,6 +121,44 @@ def test_a_step_is_that_of_kerass_own_mean_squared_error() -> None:
     trainer.finish()
     for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+def test_labels_are_scored_as_scikit_learn_does_without_those_that_nobody_knows() -> None:
+    rng = np.random.default_rng(0)
+    chances = rng.random((11, 3)).astype(np.float32)
+    truth = rng.integers(-1, 2, (11, 3)).astype(np.int32)
+    score = score_of(lambda inputs: inputs, [(chances[:8], truth[:8]), (np.resize(chances[8:], (8, 3)), truth[8:])])
+    known = truth >= 0
+    assert score.n == known.sum()
+    assert score.loss == pytest.approx(metrics.log_loss(truth[known], chances[known].astype(float)), abs=1e-9)
+    assert score.value == pytest.approx(metrics.accuracy_score(truth[known], chances[known] >= 0.5), abs=1e-9)
+
+
+@pytest.mark.slow
+def test_a_step_of_labels_is_that_of_kerass_own_binary_cross_entropy() -> None:
+    from edgerig.models.keras.engine import import_keras, seeded
+    from edgerig.models.keras.steps import Trainer
+
+    keras = import_keras()
+    rng = np.random.default_rng(0)
+    inputs, truth = rng.random((32, 10), np.float32), rng.integers(0, 2, (32, 3)).astype(np.int32)
+    wrapper = Mlp(MlpSettings(widths=(8,), learns="labels"))
+    with seeded(1):
+        ours, theirs = wrapper.build(3), wrapper.build(3)
+    theirs.set_weights(ours.get_weights())
+    theirs.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["binary_accuracy"])
+    trainer = Trainer(ours)
+    trainer.start(0.01)
+    for _ in range(3):
+        loss, metric = trainer.step(inputs, truth)
+        wanted = theirs.train_on_batch(inputs, truth.astype(np.float32))
+        theirs.reset_metrics()
+        assert (float(loss), float(metric)) == pytest.approx(wanted, rel=1e-5)
+    # A batch in which nothing is known leaves numbers behind.
+    loss, _ = trainer.step(inputs, np.full((32, 3), -1, np.int32))
+    assert float(loss) == 0.0
+    trainer.finish()
+    assert all(np.isfinite(weight).all() for weight in ours.get_weights())
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ class Autoencoder(KerasModel):
         "learning_rate": 0.002,
         "learning_rate_decay": 0.97,
     }
-    objective: ClassVar[Objective] = "reconstruction"
+    objective: Objective = "reconstruction"
     Settings = AutoencoderSettings
     settings: AutoencoderSettings
 

@@ -1,15 +1,14 @@
-"""A multilayer perceptron for regression."""
+"""A multilayer perceptron, for regression, several labels or one class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
-from edgerig.models.base import Objective
 from edgerig.models.keras.base import KerasModel, import_keras
 from edgerig.plugins import Settings
 
@@ -21,22 +20,33 @@ class MlpSettings(Settings, frozen=True, kw_only=True):
     widths: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=1)], ...], msgspec.Meta(description="units of the hidden layers")
     ] = (64, 64)
+    learns: Annotated[
+        Literal["targets", "labels", "class"],
+        msgspec.Meta(description="targets: real values; labels: several, each present or not; class: one a sample"),
+    ] = "targets"
+
+
+#: Of the last layer, by what is learned.
+ACTIVATIONS = {"targets": None, "labels": "sigmoid", "class": "softmax"}
 
 
 class Mlp(KerasModel):
-    """Dense layers with ReLU, and a linear one with an output for each target. By default 4,929 parameters."""
+    """Dense layers with ReLU, and one with an output for each target, label or class. By default 4,929 parameters."""
 
     name = "mlp"
-    summary = "dense layers for regression, 4,929 parameters for 10 values and 1 target"
+    summary = "dense layers for regression, labels or classes, 4,929 parameters for 10 values and 1 target"
     usual: ClassVar[Mapping[str, Any]] = {
         "epochs": 40,
         "batch_size": 32,
         "learning_rate": 0.01,
         "learning_rate_decay": 0.93,
     }
-    objective: ClassVar[Objective] = "targets"
     Settings = MlpSettings
     settings: MlpSettings
+
+    def __init__(self, settings: Any = None) -> None:
+        super().__init__(settings)
+        self.objective = self.settings.learns
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -51,5 +61,6 @@ class Mlp(KerasModel):
         x = inputs
         for number, width in enumerate(self.settings.widths, 1):
             x = keras.layers.Dense(width, activation="relu", name=f"dense{number}")(x)
-        outputs = keras.layers.Dense(classes, name="targets")(x)
+        learns = self.settings.learns
+        outputs = keras.layers.Dense(classes, activation=ACTIVATIONS[learns], name=learns)(x)
         return keras.Model(inputs, outputs, name="mlp")

@@ -45,7 +45,7 @@ class UNet(KerasModel):
     name = "unet"
     summary = "U-Net for segmentation, 121,746 parameters with 8 filters and a depth of 3"
     usual: ClassVar[Mapping[str, Any]] = {"batch_size": 8, "learning_rate": 0.003, "learning_rate_decay": 0.5}
-    objective: ClassVar[Objective] = "pixels"
+    objective: Objective = "pixels"
     Settings = UNetSettings
     settings: UNetSettings
 

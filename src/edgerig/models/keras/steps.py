@@ -9,19 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.models.keras.engine import import_keras
-from edgerig.models.training.objectives import check_values
+from edgerig.models.training.objectives import LABEL_AXES, check_values
 from edgerig.models.training.own_loss import OwnLoss
+from edgerig.models.training.scores import EPSILON, HALF
 
 #: Sum of a batch's weights below which its loss is no longer their mean: all of its pixels are ignored.
 SMALLEST_WEIGHT = 1e-6
 
 
 class Trainer:
-    """Trains the variables of a Keras model with Adam, on sparse categorical cross-entropy or on mean squared error.
+    """Trains the variables of a Keras model with Adam, on cross-entropy or on mean squared error.
 
     The first is for classes: integers of shape (n,), or (n, H, W) for masks, whose negative pixels are ignored and
-    whose others count by ``weights``, one for each class, where given. The second is for real values, float32, as many
-    a sample as the network gives; NaN where not known. An ``own_loss`` comes before both.
+    whose others count by ``weights``, one for each class, where given; or of shape (n, labels), 0 or 1 for each of
+    several labels, negative where not known. The second is for real values, float32, as many a sample as the network
+    gives; NaN where not known. An ``own_loss`` comes before both.
 
     The state lives in JAX arrays between `start` and `finish`, and in the model's variables outside of them.
     """
@@ -47,6 +49,8 @@ class Trainer:
                 loss, metric = _by_own(own_loss, truth, outputs)
             elif jnp.issubdtype(truth.dtype, jnp.floating):
                 loss, metric = _mean_errors(truth, outputs)
+            elif truth.ndim == LABEL_AXES:
+                loss, metric = _of_labels(truth, outputs)
             else:
                 loss, metric = _of_classes(truth, outputs, weights)
             return loss + sum(penalties), (fixed, loss, metric)
@@ -101,6 +105,19 @@ def _of_classes(labels: Any, outputs: Any, weights: Sequence[float]) -> tuple[An
     share = jnp.where(labels >= 0, share, 0.0)
     loss = jnp.sum(share * losses(classes, outputs)) / jnp.maximum(jnp.sum(share), SMALLEST_WEIGHT)
     return loss, jnp.sum(right) / jnp.maximum(jnp.sum(labels >= 0), 1)
+
+
+def _of_labels(truth: Any, outputs: Any) -> tuple[Any, Any]:
+    """Mean binary cross-entropy of the labels that are known, and the share of right ones."""
+    import jax.numpy as jnp
+
+    check_values(outputs.shape, truth.shape)
+    known, present, outputs = truth >= 0, truth == 1, outputs.reshape(truth.shape)
+    chances = jnp.clip(outputs, EPSILON, 1 - EPSILON)
+    losses = -jnp.log(jnp.where(present, chances, 1 - chances))
+    count = jnp.maximum(jnp.sum(known), 1)
+    right = known & ((outputs >= HALF) == present)
+    return jnp.sum(jnp.where(known, losses, 0.0)) / count, jnp.sum(right) / count
 
 
 def _mean_errors(truth: Any, outputs: Any) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class TorchLearner:
         torch = import_torch()
         self.optimizer.zero_grad()
         outputs = self.network(torch.from_numpy(channels_first(inputs)))
-        loss, metric = (_mean_errors if self.objective in REAL else _of_classes)(outputs, truth)
+        loss, metric = _loss_of(self.objective)(outputs, truth)
         loss.backward()
         try:
             self.optimizer.step()
@@ -141,9 +142,28 @@ def channels_first(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def with_head(network: Any, objective: Objective) -> Any:
-    """The module with a softmax over the last axis behind it, if it learns classes; its input is called ``input``."""
+    """The module with what makes probabilities of logits behind it, where it learns any; its input is ``input``."""
     torch = import_torch()
-    return torch.nn.Sequential(network, *([] if objective in REAL else [torch.nn.Softmax(-1)]))
+    head = [] if objective in REAL else [torch.nn.Sigmoid() if objective == "labels" else torch.nn.Softmax(-1)]
+    return torch.nn.Sequential(network, *head)
+
+
+def _loss_of(objective: Objective) -> Callable[[Any, Array], tuple[Any, Any]]:
+    if objective == "labels":
+        return _of_labels
+    return _mean_errors if objective in REAL else _of_classes
+
+
+def _of_labels(logits: Any, labels: Array) -> tuple[Any, Any]:
+    """Mean binary cross-entropy of the labels that are known, and the share of right ones."""
+    torch = import_torch()
+    truth = torch.from_numpy(labels)
+    check_values(tuple(logits.shape), tuple(truth.shape))
+    known = truth >= 0
+    present, values = (truth == 1)[known].float(), logits.reshape(truth.shape)[known]
+    count = max(values.numel(), 1)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(values, present, reduction="sum") / count
+    return loss, ((values >= 0).float() == present).sum() / count
 
 
 def _of_classes(logits: Any, labels: Array) -> tuple[Any, Any]:

@@ -33,9 +33,10 @@ class Feed:
     Attributes:
         batch_size: Samples in every batch: the requested size, or fewer if there are fewer samples.
         steps: Batches in a pass.
-        objective: What is learned. By it each batch of inputs comes with labels, (n,), int32; with masks, (n, H, W),
-            int32, negative where a pixel is ignored; with targets, (n, targets), float32, NaN where not known; with
-            the inputs themselves; or with what ``own_loss`` makes of boxes, (n, ...), float32.
+        objective: What is learned. By it each batch of inputs comes with classes, (n,), int32; with 0 or 1 for each
+            label, (n, labels), int32, negative where not known; with masks, (n, H, W), int32, negative where a pixel is
+            ignored; with targets, (n, targets), float32, NaN where not known; with the inputs themselves; or with what
+            ``own_loss`` makes of boxes, (n, ...), float32.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Feed:
             return self.samples.labels[indices].astype(np.int32)
         if self.own_loss is not None:
             return self.own_loss.targets(self.samples.truth(indices, self.preprocessing))
-        dtype = np.int32 if self.objective == "pixels" else np.float32
+        dtype = np.float32 if self.objective == "targets" else np.int32
         return np.asarray(self.samples.truth(indices, self.preprocessing), dtype)
 
     def _inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from edgerig.errors import DatasetError, IncompatibleError
 from edgerig.models.base import Objective, TrainSettings
 from edgerig.models.training.checkpoint import Identity
 from edgerig.models.training.hooks import TrainingHooks
-from edgerig.models.training.objectives import learnt_from, outputs_for
+from edgerig.models.training.objectives import LABEL_AXES, learnt_from, outputs_for
 from edgerig.models.training.phase import Phase
 
 #: Axes of masks, (n, H, W), and of boxes, (n, boxes, numbers).
@@ -21,11 +21,12 @@ TRUTH_AXES = 3
 #: What networks learn, and what datasets have for it, for messages.
 LEARNS = {
     "class": "one class a sample",
+    "labels": "several labels a sample",
     "pixels": "a class for each pixel",
     "targets": "real values",
     "boxes": "boxes of objects",
 }
-HAS = {"class": "one label a sample", "pixels": "masks", "targets": "real values", "boxes": "boxes"}
+HAS = {**LEARNS, "class": "one label a sample", "pixels": "masks", "boxes": "boxes"}
 
 
 class Job:
@@ -98,7 +99,7 @@ def _check_form(wrapper: TrainingHooks, dataset: Dataset, truth: NDArray[Any]) -
     An autoencoder learns from inputs alone, whatever is right for them.
     """
     real = truth.dtype.kind == "f"
-    has: Objective = "targets" if real else "class"
+    has: Objective = "targets" if real else "labels" if truth.ndim == LABEL_AXES else "class"
     if truth.ndim == TRUTH_AXES:
         has = "boxes" if real else "pixels"
     if wrapper.objective not in (has, "reconstruction"):

@@ -14,6 +14,8 @@ from edgerig.models.base import Objective
 
 Array = NDArray[Any]
 
+#: Axes of what is right where a sample has several labels: (n, labels).
+LABEL_AXES = 2
 #: The objectives whose loss is a mean squared error.
 REAL: frozenset[Objective] = frozenset({"targets", "reconstruction"})
 
@@ -54,13 +56,13 @@ def outputs_for(objective: Objective, dataset: Dataset, sample: tuple[int, ...],
     Args:
         sample: Shape of a preprocessed sample. truth: What is right for some samples, (n, ...).
     """
-    if objective == "targets":
+    if objective in ("targets", "labels"):
         return int(truth.shape[1])
     return math.prod(sample) if objective == "reconstruction" else len(dataset.classes)
 
 
 def check_values(outputs: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    """Check that real outputs for n samples are as many as what they are to come close to.
+    """Check that outputs for n samples are as many as what they are to come close to.
 
     Raises:
         IncompatibleError: They are not.
@@ -69,5 +71,5 @@ def check_values(outputs: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if outputs[0] != wanted[0] or given != needed:
         raise IncompatibleError(
             f"The network gives {given} values a sample, and is to give {needed}.",
-            "An autoencoder gives as many values as it takes, a network for regression one for each target.",
+            "An autoencoder gives as many values as it takes, others one for each target or label.",
         )

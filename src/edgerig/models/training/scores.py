@@ -11,20 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import DatasetError, ModelError
-from edgerig.models.training.objectives import check_values
+from edgerig.models.training.objectives import LABEL_AXES, check_values
 from edgerig.models.training.own_loss import OwnLoss
 
 Batches = Iterable[tuple[NDArray[np.float32], NDArray[Any]]]
 
 #: As in Keras: probabilities are clipped this far from 0 before the logarithm is taken.
 EPSILON = 1e-7
+#: Probability from which on a label counts as predicted.
+HALF = 0.5
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Means over ``n`` samples, pixels of masks, or real values: ``value`` is that of ``metric``.
+    """Means over ``n`` samples, labels, pixels of masks, or real values: ``value`` is that of ``metric``.
 
-    Of classes the loss is the cross-entropy in nats, and the metric the accuracy, the share of correct predictions; of
-    real values they are the squared and the absolute error (``mae``).
+    Of classes and labels the loss is the cross-entropy in nats, and the metric the accuracy, the share of correct
+    predictions; of real values they are the squared and the absolute error (``mae``).
     """
 
     loss: float
@@ -40,7 +42,8 @@ def score_of(
 
     Args:
         predict: Probabilities, shape (n, classes) or of pixels (n, H, W, classes), or real values, for inputs (n, ...).
-        batches: Inputs, and what is right: classes where it is integers, else real values, NaN where not known.
+        batches: Inputs, and what is right: of integers with two axes 0 or 1 for each label, of others classes, negative
+            where not known; else real values, NaN where not known.
         own_loss: The network's own, which says what the loss is and what is right; ``n`` counts its parts.
 
     Raises:
@@ -62,6 +65,8 @@ def score_of(
         elif truth.dtype.kind == "f":
             metric = "mae"
             sums = _errors(outputs, truth)
+        elif truth.ndim == LABEL_AXES:
+            sums = _labels(outputs, truth)
         else:
             sums = _classes(outputs, truth)
         losses, gains, n = losses + sums[0], gains + sums[1], n + sums[2]
@@ -78,6 +83,16 @@ def _classes(outputs: NDArray[np.float32], labels: NDArray[np.int32]) -> tuple[f
     chosen = outputs[np.arange(len(labels)), labels].astype(np.float64)
     losses = -float(np.log(np.clip(chosen, EPSILON, 1.0)).sum())
     return losses, float((outputs.argmax(-1) == labels).sum()), len(labels)
+
+
+def _labels(outputs: NDArray[np.float32], truth: NDArray[np.int32]) -> tuple[float, float, int]:
+    """Sums of binary cross-entropy and of right labels, from 0.5 on, and the number of labels that are known."""
+    check_values(outputs.shape, truth.shape)
+    known = truth >= 0
+    present, values = truth[known] == 1, outputs.reshape(truth.shape)[known]
+    chances = np.clip(values.astype(np.float64), EPSILON, 1 - EPSILON)
+    losses = -np.log(np.where(present, chances, 1 - chances)).sum()
+    return float(losses), float(((values >= HALF) == present).sum()), present.size
 
 
 def _errors(outputs: NDArray[np.float32], truth: NDArray[np.float32]) -> tuple[float, float, int]:

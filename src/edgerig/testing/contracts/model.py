@@ -66,7 +66,7 @@ class ModelContract:
         assert inputs.dtype == np.float32
 
     def test_network_has_the_declared_input_and_the_outputs_of_its_objective(self, wrapper: ModelWrapper) -> None:
-        """One probability a class, of a sample or of a pixel; or as many real values as were asked for."""
+        """One probability a class, of a sample or of a pixel, or a label; or as many real values as were asked for."""
         count = math.prod(wrapper.input_shape) if wrapper.objective == "reconstruction" else 7
         model = wrapper.build(count)
         outputs = wrapper.predict(model, np.zeros((2, *wrapper.input_shape), np.float32))
@@ -74,9 +74,11 @@ class ModelContract:
             assert outputs.reshape(2, -1).shape == (2, count)
             assert np.isfinite(outputs).all()
             return
-        assert outputs.shape == ((2, 7) if wrapper.objective == "class" else (2, *wrapper.input_shape[:2], 7))
-        assert np.allclose(outputs.sum(axis=-1), 1, atol=1e-5)
+        assert outputs.shape == ((2, *wrapper.input_shape[:2], 7) if wrapper.objective == "pixels" else (2, 7))
         assert (outputs >= 0).all()
+        assert (outputs <= 1).all()
+        if wrapper.objective != "labels":
+            assert np.allclose(outputs.sum(axis=-1), 1, atol=1e-5)
 
     def test_artifact_describes_the_file_that_was_trained(
         self, wrapper: ModelWrapper, dataset: Dataset, trained: Artifact
@@ -94,7 +96,7 @@ class ModelContract:
         (output,) = trained.outputs
         if wrapper.objective == "class":
             assert output.shape == (1, len(dataset.classes))
-        elif wrapper.objective == "targets":
+        elif wrapper.objective in ("targets", "labels"):
             assert output.elements == dataset.split("test").truth(slice(0, 1), trained.preprocessing).size
         elif wrapper.objective == "reconstruction":
             assert output.elements == spec.elements
