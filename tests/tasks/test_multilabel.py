@@ -150,3 +150,32 @@ def test_a_matrix_of_labels_goes_through_the_device(tmp_path: Path) -> None:
     assert [row[0] for row in table.rows] == list(LABELS)
     assert isinstance(cell.agreement, Agreement)
     assert cell.agreement.same_class == 1.0
+
+
+@pytest.mark.slow
+def test_labels_are_learned_quantized_and_measured(tmp_path: Path) -> None:
+    """Three labels that follow from the signs of sums; the figures are those of scikit-learn on what was kept."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1200, 10)).astype(np.float32)
+    y = (np.stack([x[:, :3].sum(1), x[:, 3:6].sum(1), x[:, 6] - x[:, 7]], axis=1) > (0.5, 0, 1)).astype(np.int64)
+    np.savez(tmp_path / "zoo.npz", x=x, y=y, classes=LABELS)
+    rig = {
+        "name": "t",
+        "model": {"use": "mlp", "learns": "labels", "widths": [16], "train": {"epochs": 10}},
+        "dataset": {"use": "npz", "file": str(tmp_path / "zoo.npz")},
+        "task": "multilabel",
+        "matrix": [{"compilers": ["float32", "int8"], "runtimes": ["litert"]}],
+        "measure": QUICK,
+    }
+    exact, int8 = edgerig.run(rig, out=tmp_path / "out").cells
+    for cell in (exact, int8):
+        arrays = Bundle(tmp_path / "out").samples(cell.id)
+        truth, scores = arrays["kept_present"], arrays["kept_label_scores"]
+        named = {metric.name: metric.value for metric in cell.quality.metrics}
+        assert named["map"] == pytest.approx(metrics.average_precision_score(truth, scores), abs=1e-9)
+        assert named["micro_f1"] == pytest.approx(metrics.f1_score(truth, scores >= 0.5, average="micro"), abs=1e-9)
+        assert named["map"] > 0.95
+        assert cell.quality.warnings == ()
+    assert int8.artifact.scheme == "int8"
+    assert isinstance(int8.agreement, Agreement)
+    assert int8.agreement.same_class > 0.95
