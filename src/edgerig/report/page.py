@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
+@functools.cache
 def page_environment() -> jinja2.Environment:
-    """Templates of pages: every value is escaped, and a name that the template does not get is an error."""
+    """Templates of pages: every value is escaped, and a name that the template does not get is an error.
+
+    There is one for all pages: to compile its templates takes longer than to fill them.
+    """
     import jinja2
 
     return jinja2.Environment(
