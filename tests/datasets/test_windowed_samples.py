@@ -12,6 +12,7 @@ from edgerig.artifact import Preprocessing
 from edgerig.datasets.npz import Npz, NpzSettings
 from edgerig.datasets.windowed_samples import WindowedSamples, cut_into_windows
 from edgerig.errors import DatasetError
+from edgerig.models.training.batches import Feed
 
 COUNTS = np.array([2, 1, 3])
 WINDOWS = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -69,3 +70,14 @@ def test_npz_counts_the_windows_of_each_sample(tmp_path: Path) -> None:
     for wrong, message in ((COUNTS + 1, "are to have 9 windows"), (COUNTS / 2, "windows_test is float64")):
         with pytest.raises(DatasetError, match=message):
             npz(tmp_path / "w.npz", **train, x_test=WINDOWS, y_test=[0, 1, 0], windows_test=wrong).prepare()
+
+
+def test_training_takes_each_window_with_the_label_of_its_sample() -> None:
+    samples = WindowedSamples(WINDOWS, COUNTS, [0, 1, 2])
+    single = samples.single_windows()
+    assert (single.windows, single.labels.tolist()) == (None, [0, 0, 1, 2, 2, 2])
+    np.testing.assert_array_equal(single.inputs(slice(None), Preprocessing()), WINDOWS)
+    feed = Feed(samples, Preprocessing(), batch_size=6)
+    ((inputs, labels),) = feed.in_order()
+    np.testing.assert_array_equal(inputs, WINDOWS)
+    assert labels.tolist() == [0, 0, 1, 2, 2, 2]

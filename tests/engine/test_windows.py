@@ -137,3 +137,28 @@ def test_a_journal_of_windows_goes_on_after_whole_samples(tmp_path: Path) -> Non
     other = Journal(tmp_path / "j", "key", windows=np.array([2, 2, 3, 2]))
     other.load()
     assert other.samples == 1, "a portion that does not fit its samples, and all after it, are not used"
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_threshold_is_chosen_on_samples_that_are_cut_alike(
+    cut: bool, network: Path, data: dict[str, Any], windows: NDArray[np.int64], tmp_path: Path
+) -> None:
+    with np.load(data["file"]) as file:
+        x, labels = file["x_test"], file["y_test"]
+    ends = np.cumsum(windows)
+    arrays = {"x_train": x[:20], "y_train": np.arange(20) % 2, "x_test": x, "y_test": labels, "windows_test": windows}
+    if cut:
+        arrays |= {"x_validation": x, "y_validation": labels, "windows_validation": windows}
+    else:
+        arrays |= {"x_validation": x, "y_validation": np.repeat(labels, windows)}
+    np.savez(tmp_path / "d.npz", **arrays)
+    rig = {"name": "t", "model": {"file": str(network)}, "dataset": {"use": "npz", "file": str(tmp_path / "d.npz")}}
+    measure = {"samples": None, "rounds": 1, "seconds": 0, "warmup": 1, "profile": False}
+    task = {"use": "anomaly", "rule": "best-f1"}
+    result = edgerig.run({**rig, "task": task, "measure": measure}, out=tmp_path / "out")
+    names = [metric.name for metric in result.cells[0].quality.metrics]
+    assert ("f1" in names) == cut
+    if cut:
+        means = np.array([(x @ WEIGHTS[0])[end - k : end].mean() for end, k in zip(ends, windows, strict=True)])
+        best = max(2 * (labels[means >= t]).sum() / ((means >= t).sum() + labels.sum()) for t in means)
+        assert result.cells[0].quality.metrics[names.index("f1")].value == pytest.approx(best)

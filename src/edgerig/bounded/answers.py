@@ -30,6 +30,7 @@ class Answers:
             "raw": lambda key, index: self._kept[key].raw(index),
             "inputs": lambda key, indices, preprocessing: self._kept[key].inputs(indices, preprocessing),
             "names": lambda key: self._kept[key].names,
+            "single_windows": lambda key: self._keep(self._kept[key].single_windows()),
             "windows": lambda key: self._kept[key].windows,
             "named_inputs": lambda key, indices, how: dict(self._kept[key].named_inputs(indices, how)),
             "truth": lambda key, indices, preprocessing: self._kept[key].truth(indices, preprocessing),

@@ -127,6 +127,9 @@ class RemoteSamples(Samples):
         right: NDArray[Any] = self._ask("truth", self._key, indices, preprocessing)
         return right
 
+    def single_windows(self) -> Samples:
+        return RemoteSamples(self._ask, *self._ask("single_windows", self._key))
+
     def take(self, indices: NDArray[np.int64]) -> Samples:
         return RemoteSamples(self._ask, *self._ask("take", self._key, indices))
 

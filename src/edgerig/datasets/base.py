@@ -76,6 +76,17 @@ class Samples(ABC):
         """
         return self.labels[indices]
 
+    def single_windows(self) -> Samples:
+        """The windows of these samples as samples of their own, each with its sample's label: what training takes.
+
+        Raises:
+            DatasetError: That cannot be had.
+        """
+        raise DatasetError(
+            "The samples are cut into windows, and training takes one input a sample.",
+            "Let the dataset give the windows of the splits train and validation as samples of their own.",
+        )
+
     @abstractmethod
     def take(self, indices: NDArray[np.int64]) -> Samples:
         """The samples at ``indices``, in that order."""

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgerig.artifact import Preprocessing
 from edgerig.datasets import preprocess
 from edgerig.datasets.base import Samples
+from edgerig.datasets.samples import ArraySamples
 from edgerig.errors import DatasetError
 
 Array = NDArray[Any]
@@ -68,6 +69,9 @@ class WindowedSamples(Samples):
     def inputs(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[np.float32]:
         """The preprocessed windows of some samples, one sample after another."""
         return preprocess.apply(self.array[self._rows(np.arange(len(self))[indices])], preprocessing)
+
+    def single_windows(self) -> ArraySamples:
+        return ArraySamples(self.array, np.repeat(self.labels, self.windows))
 
     def take(self, indices: NDArray[np.int64]) -> WindowedSamples:
         return WindowedSamples(self.array[self._rows(indices)], self.windows[indices], self.labels[indices])

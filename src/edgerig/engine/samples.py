@@ -42,7 +42,8 @@ class EvaluationSamples:
         order = np.random.default_rng(0).permutation(total) if shuffled else np.arange(total)
         self.indices: NDArray[np.int64] = np.sort(order[: count or total]).astype(np.int64)
         self.samples: Samples = everything.take(self.indices)
-        self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist()])
+        windows = [] if self.windows is None else [self.windows.tolist()]
+        self.fingerprint = files.digest([everything.fingerprint, self.indices.tolist(), *windows])
 
     def part(self, count: int) -> tuple[EvaluationSamples, NDArray[np.int64]]:
         """A test set of ``count`` of these samples, and their positions in this one; itself if it has no more."""

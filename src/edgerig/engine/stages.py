@@ -186,6 +186,11 @@ class Stages:
             return {}
         try:
             validation = EvaluationSamples(self.dataset, None, "validation")
+            if (validation.windows is None) != (tests.windows is None):
+                raise DatasetError(
+                    "Of the validation and the test split one is cut into windows and the other is not, so that "
+                    "predictions for their samples cannot be held against one another."
+                )
             predictions = self._predictions(f"validation of {artifact.name}", artifact, validation)
             return tests.task.choose(predictions, validation.samples.truth(slice(None), artifact.preprocessing))
         except DatasetError as error:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Samples
-from edgerig.errors import DatasetError
 from edgerig.models.base import Objective
 from edgerig.models.training.own_loss import OwnLoss
 
@@ -47,12 +46,8 @@ class Feed:
         objective: Objective = "class",
         own_loss: OwnLoss | None = None,
     ) -> None:
+        samples = samples if samples.windows is None else samples.single_windows()
         self.samples, self.preprocessing, self.objective, self.own_loss = samples, preprocessing, objective, own_loss
-        if samples.windows is not None:
-            raise DatasetError(
-                "The training split is cut into windows of samples, and training takes one input a sample.",
-                "Let the dataset give the windows of the splits train and validation as samples of their own.",
-            )
         self.batch_size = min(batch_size, len(samples))
         self.steps = math.ceil(len(samples) / self.batch_size)
         first = self._read(np.arange(1))
