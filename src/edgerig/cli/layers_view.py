@@ -117,7 +117,12 @@ def _kind(comparison: LayerComparison, shown: _Cell) -> str:
         kinds += f", and with the model's error {shown.band[0]:.2f} to {shown.band[1]:.2f} times as long"
     counts = [row.cells[shown.index].instructions for row in comparison.rows]
     counted = ", ".join(dict.fromkeys(count.kind for count in counts if isinstance(count, Measurement)))
-    return (kinds or "no layer has a time") + (f"; instructions {counted}" if counted else "")
+    ran_by = ", ".join(comparison.placements(shown.index))
+    return (
+        (kinds or "no layer has a time")
+        + (f"; instructions {counted}" if counted else "")
+        + (f"; ran by {ran_by}" if ran_by else "")
+    )
 
 
 def _band(comparison: LayerComparison, index: int) -> tuple[float, float] | None:

@@ -11,7 +11,8 @@ class LayerTime(msgspec.Struct, frozen=True, kw_only=True):
     """One operator of a profile: its place in execution order, name, type and seconds an inference.
 
     ``time`` is an `Unavailable` where the engine tells the operator but not its time. ``instructions`` of an inference
-    are there where an emulator counts them.
+    are there where an emulator counts them. ``placement`` is what of the engine ran it, such as a delegate or an
+    execution provider; empty where the engine does not tell.
     """
 
     index: int
@@ -20,3 +21,4 @@ class LayerTime(msgspec.Struct, frozen=True, kw_only=True):
     time: Quantity
     output_shape: tuple[int, ...] | None = None
     instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
+    placement: str = ""

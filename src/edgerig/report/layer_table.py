@@ -10,6 +10,7 @@ import msgspec
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.layer_error import LayerError
 from edgerig.report.tables import Column, Table, Value, always, if_any, make_table
+from edgerig.report.values import Figure
 from edgerig.results.layers.sums import sum_of
 from edgerig.results.layers.types import LayerCell, LayerComparison, LayerRow, ProfiledCell
 
@@ -38,6 +39,9 @@ def layers_table(
     for index, cell in enumerate(comparison.cells):
         group = cell_label(cell, comparison) if labels is None else labels[index]
         anchor = "" if anchors is None else anchors[index]
+        columns.append(
+            Column("ran by", _placement(index), if_several, align="left", key=f"{group} ran by", group=group, of=anchor)
+        )
         columns += [
             Column(label, value, when, key=f"{group} {label}", group=group, of=anchor)
             for label, value, when in (
@@ -72,6 +76,15 @@ def _time(index: int) -> Callable[[LayerRow], Value]:
         return row.cells[index].time if row.cells[index] is not _NOTHING else None
 
     return time
+
+
+def if_several(figures: Sequence[Figure | None]) -> bool:
+    """Show the column where its texts differ: an engine that runs all layers in one place needs none."""
+    return len({figure.text for figure in figures if figure is not None}) > 1
+
+
+def _placement(index: int) -> Callable[[LayerRow], Value]:
+    return lambda row: ", ".join(row.cells[index].placement) or None
 
 
 def _cut(index: int) -> Callable[[LayerRow], Value]:

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Sequence
 import msgspec
 
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.layer_cut import LayerCuts
+from edgerig.measure.layer_error import LayerErrors
 from edgerig.report.labels import labels
 from edgerig.report.layer_table import layers_table
 from edgerig.report.limits import Limits
@@ -47,20 +49,27 @@ def layer_views(
     for (number, cell), anchor, label in zip(cells, anchors, labels(cells)[0], strict=True):
         label = f"{label} of {names[number]}" if len(bundles) > 1 else label
         layer_map = bundles[number].layer_maps.get(cell.id)
-        reason = _why_unlayered(cell, layer_map, limits)
+        reason = _why_unlayered(cell, bundles[number], layer_map, limits)
         if reason or layer_map is None:
             missing.append(Unlayered(anchor, label, reason))
             continue
-        mapped = MappedCell(bundle=str(bundles[number].path), cell=cell, layer_map=layer_map)
+        mapped = MappedCell(
+            bundle=str(bundles[number].path),
+            cell=cell,
+            layer_map=layer_map,
+            errors=bundles[number].layer_errors.get(cell.id, msgspec.UNSET),
+            cuts=bundles[number].layer_cuts.get(cell.id, msgspec.UNSET),
+        )
         groups.setdefault(_group_of(mapped), []).append(_Shown(mapped, anchor, label))
     views = tuple(_view(group, len(groups), limits) for group in groups.values())
     return views, tuple(missing)
 
 
-def _why_unlayered(cell: CellResult, layer_map: LayerMap | None, limits: Limits) -> str:
-    if isinstance(cell.layers, Unavailable):
+def _why_unlayered(cell: CellResult, loaded: Loaded, layer_map: LayerMap | None, limits: Limits) -> str:
+    measured = cell.id in loaded.layer_errors or cell.id in loaded.layer_cuts
+    if isinstance(cell.layers, Unavailable) and not measured:
         return f"no profile: {cell.layers.reason}"
-    if not cell.layers:
+    if not cell.layers and not measured:
         return "the profile is empty"
     if layer_map is None:
         return UNKNOWN
@@ -77,7 +86,7 @@ def _group_of(mapped: MappedCell) -> Hashable:
 def _view(group: Sequence[_Shown], groups: int, limits: Limits) -> LayersView:
     comparison = compare_mapped([each.mapped for each in group])
     rows = _slowest(comparison, limits.layers)
-    notes = comparison.notes
+    notes = (*comparison.notes, *_measured_apart(comparison))
     if len(rows) < len(comparison.rows):
         notes = (*notes, f"The {len(rows)} slowest layers of {len(comparison.rows):,}.")
     table = layers_table(
@@ -92,6 +101,24 @@ def _view(group: Sequence[_Shown], groups: int, limits: Limits) -> LayersView:
         anchors=tuple(each.anchor for each in group),
         table=msgspec.structs.replace(table, name="layers-compared", title=title),
     )
+
+
+def _measured_apart(comparison: LayerComparison) -> tuple[str, ...]:
+    """What the reader has to know of errors and of times by cutting, once for all cells of which it is true."""
+    notes: list[str] = []
+    for index, cell in enumerate(comparison.cells):
+        if ran_by := comparison.placements(index):
+            notes.append(f"{cell.runtime} ran them by {', '.join(ran_by)}.")
+        if isinstance(cell.errors, LayerErrors):
+            errors = cell.errors
+            notes += [f"Errors of {cell.id} against {errors.reference} on {errors.samples} samples, {errors.engine}."]
+            notes += errors.notes
+        if isinstance(cell.cuts, LayerCuts):
+            notes += [
+                f"Times by cutting are differences of the network cut off, {cell.cuts.rounds} processes of each cut."
+            ]
+            notes += cell.cuts.notes
+    return tuple(dict.fromkeys(notes))
 
 
 def _slowest(comparison: LayerComparison, most: int) -> tuple[LayerRow, ...]:

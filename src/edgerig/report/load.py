@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.errors import StorageError
+from edgerig.measure.layer_cut import LayerCuts
+from edgerig.measure.layer_error import LayerErrors
 from edgerig.results.bundle import OUT_OF_CELLS, Bundle
 from edgerig.results.layers.layer_map import LayerMap, read_layer_map
+from edgerig.results.layers.stored_cuts import read_layer_cuts
+from edgerig.results.layers.stored_errors import read_layer_errors
 from edgerig.results.reading import MAX_SAMPLES
 from edgerig.results.types import CellResult, RunResult
 
@@ -26,13 +30,15 @@ _HINT = "Give a folder that `edgerig run --out` or `edgerig bench --out` made."
 
 class Loaded(msgspec.Struct, frozen=True):
     """A bundle in memory; ``faults`` names the parts of it that cannot be read. ``layer_maps`` are there for the cells
-    whose operators' layers the bundle tells."""
+    whose operators' layers the bundle tells, ``layer_errors`` and ``layer_cuts`` where they were measured."""
 
     path: Path
     result: RunResult
     samples: dict[str, Samples]
     faults: tuple[str, ...] = ()
     layer_maps: dict[str, LayerMap] = {}
+    layer_errors: dict[str, LayerErrors] = {}
+    layer_cuts: dict[str, LayerCuts] = {}
 
 
 def load_bundle(path: Path) -> Loaded:
@@ -69,8 +75,15 @@ def load_bundle(path: Path) -> Loaded:
     unread += [f"{note.id}: {note.message}" for note in result.failures if note.error == "StorageError"]
     if lost:
         result = msgspec.structs.replace(result, warnings=(*result.warnings, *lost))
-    maps = {cell.id: layer_map for cell in result.cells if (layer_map := read_layer_map(path, cell)) is not None}
-    return Loaded(path, result, samples, (*unread, *lost), maps)
+    return Loaded(
+        path,
+        result,
+        samples,
+        (*unread, *lost),
+        {cell.id: layer_map for cell in result.cells if (layer_map := read_layer_map(path, cell)) is not None},
+        {cell.id: errors for cell in result.cells if (errors := read_layer_errors(path, cell)) is not None},
+        {cell.id: cuts for cell in result.cells if (cuts := read_layer_cuts(path, cell)) is not None},
+    )
 
 
 def _of_all_rounds(arrays: Samples, cell: CellResult, bundle: Bundle, room: int) -> Samples:

@@ -82,6 +82,10 @@ def profile(
         return parse_summary(json.loads(answer.read_text()))
 
 
+#: What ran an operator: the delegate that the profiler is given, or a kernel of LiteRT itself.
+DELEGATE, BUILTIN = "XNNPACK", "LiteRT's own kernels"
+
+
 def parse_summary(text: str) -> list[LayerTime] | Unavailable:
     """The operators in LiteRT's text table, in the order of execution."""
     table = text.partition("Run Order")[2].partition("Top by Computation Time")[0]
@@ -95,6 +99,7 @@ def parse_summary(text: str) -> list[LayerTime] | Unavailable:
             index=index,
             name=f"{row['kind']}:{row['number']}",
             op=row["op"].removeprefix("Delegate/"),
+            placement=DELEGATE if row["kind"] == "Delegate" else BUILTIN,
             time=_time(row, total_us),
         )
         for index, row in enumerate(rows)

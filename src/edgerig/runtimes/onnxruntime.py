@@ -257,6 +257,7 @@ def _layers(nodes: list[dict[str, Any]], skip: int) -> list[LayerTime]:
                 index=index,
                 name=name.removesuffix("_kernel_time"),
                 op=events[0]["args"].get("op_name", ""),
+                placement=str(events[0]["args"].get("provider", "")),
                 time=_time(seconds),
                 output_shape=_shape(events[0]["args"].get("output_type_shape", [])),
             )

@@ -298,6 +298,7 @@ def _checked_layer(layer: Any, who: str) -> Any:
         "index": max(0, layer.index),
         "name": one_line(layer.name, NAME),
         "op": one_line(layer.op, NAME),
+        "placement": one_line(layer.placement, NAME),
         "time": checked_quantity(layer.time, who, "s"),
         "output_shape": shape if sound else None,
     }

@@ -10,6 +10,7 @@ import pytest
 from edgerig.api import run
 from edgerig.engine.layers import compare_layers, select_cells
 from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.layer_error import LayerError
 from edgerig.report import load_bundle
 from edgerig.report.build import build
 from edgerig.results.bundle import Bundle
@@ -116,3 +117,50 @@ def test_the_report_says_what_the_command_says(bundle: Path, comparison: LayerCo
                 assert figure.value == time.value
             else:
                 assert (figure.value, figure.reason) == (None, time.reason)
+
+
+@pytest.mark.slow
+def test_what_ran_a_layer_is_told_where_the_engine_tells_it(comparison: LayerComparison) -> None:
+    """The delegate has no operator for the broadcast of the upsampling, which LiteRT runs itself."""
+    litert, int8, micro, onnx = (comparison.placements(index) for index in range(4))
+    assert litert == int8 == ("LiteRT's own kernels", "XNNPACK")
+    assert (micro, onnx) == ((), ("CPUExecutionProvider",))
+    (larger,) = [row for row in comparison.rows if row.name == "larger"]
+    assert [cell.placement for cell in larger.cells] == [
+        ("LiteRT's own kernels",),
+        ("LiteRT's own kernels",),
+        (),
+        ("CPUExecutionProvider",),
+    ]
+
+
+@pytest.mark.slow
+def test_errors_and_times_by_cutting_that_the_bundle_holds_stand_in_the_report(bundle: Path) -> None:
+    before = build([load_bundle(bundle)]).layers[0].table
+    assert not {"SQNR", "time by cutting"} & {heading.label for heading in before.headings}
+    selections = select_cells(bundle, "int8-litert-local")
+    measured = compare_layers(selections, errors=True, cut_rounds=3)
+    table = build([load_bundle(bundle)]).layers[0].table
+    lines = {line.cells[0].text: line for line in table.lines if line.cells[0] is not None}
+    shown = 0
+    for row in measured.rows:
+        (cell,) = row.cells
+        for label, quantity in (
+            ("time by cutting", cell.cut),
+            ("SQNR", cell.error.sqnr if isinstance(cell.error, LayerError) else cell.error),
+        ):
+            (column,) = [
+                number
+                for number, heading in enumerate(table.headings)
+                if heading.label == label and "int8 · litert" in heading.group
+            ]
+            figure = lines[row.name].cells[column]
+            assert figure is not None
+            if isinstance(quantity, Measurement):
+                assert (figure.value, figure.unit) == (quantity.value, quantity.unit)
+                shown += 1
+            else:
+                assert figure.value is None
+    assert shown > len(KINDS)
+    assert "Errors of int8-litert-local against" in table.note
+    assert "Times by cutting are differences" in table.note

@@ -205,7 +205,13 @@ def _why_missing(row: LayerWork, file: NamedFile) -> str:
 
 def _unmapped(index: int, layer: LayerTime, reason: str) -> UnmappedOperator:
     return UnmappedOperator(
-        cell=index, index=layer.index, op=layer.op, name=layer.name, time=sum_of([layer.time]), reason=reason
+        cell=index,
+        index=layer.index,
+        op=layer.op,
+        name=layer.name,
+        time=sum_of([layer.time]),
+        reason=reason,
+        placement=layer.placement,
     )
 
 
@@ -217,6 +223,7 @@ def _cell(members: Sequence[tuple[LayerTime, Mapping]], reason: str) -> LayerCel
         time=sum_of([layer.time for layer, _ in members]),
         instructions=sum_of(counts) if len(counts) == len(members) else msgspec.UNSET,
         operators=tuple(layer.op for layer, _ in members),
+        placement=tuple(dict.fromkeys(layer.placement for layer, _ in members if layer.placement)),
         mapped=tuple(dict.fromkeys(mapped for _, mapped in members)),
     )
 

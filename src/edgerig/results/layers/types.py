@@ -39,6 +39,7 @@ class LayerCell(msgspec.Struct, frozen=True, kw_only=True):
         time: Seconds an inference, the sum of its operators; unavailable where one of them has no time.
         instructions: An inference's, where an emulator counted them.
         operators: The operators of the profile that make it up, in their order of execution.
+        placement: What of the engine ran them, where it tells.
         mapped: How they were told to be this layer's; empty where there are none.
         error: How far it is from the float network, where that was asked for.
         cut: Seconds an inference by the times of the network cut off behind and before it, where that was asked for.
@@ -47,6 +48,7 @@ class LayerCell(msgspec.Struct, frozen=True, kw_only=True):
     time: Quantity
     instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
     operators: tuple[str, ...] = ()
+    placement: tuple[str, ...] = ()
     mapped: tuple[Mapping, ...] = ()
     error: LayerError | Unavailable | msgspec.UnsetType = msgspec.UNSET
     cut: Quantity | msgspec.UnsetType = msgspec.UNSET
@@ -95,6 +97,7 @@ class UnmappedOperator(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     time: Quantity
     reason: str
+    placement: str = ""
 
 
 class LayerComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,3 +108,9 @@ class LayerComparison(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[LayerRow, ...]
     unmapped: tuple[UnmappedOperator, ...]
     notes: tuple[str, ...]
+
+    def placements(self, index: int) -> tuple[str, ...]:
+        """What of the engine ran the operators of the cell at ``index``, where it tells: delegates, providers."""
+        ran_by = [name for row in self.rows for name in row.cells[index].placement]
+        ran_by += [each.placement for each in self.unmapped if each.cell == index and each.placement]
+        return tuple(sorted(set(ran_by)))
