@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
@@ -16,6 +14,7 @@ from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.outputs import Dequantized, Judged, judged_outputs
 from edgerig.engine.portions import joined_windows
 from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.stored_rows import StoredRows
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
 from edgerig.tasks.tensors import NamedArrays
@@ -34,28 +33,28 @@ def why_no_reference(artifact: Artifact) -> str | None:
     return None
 
 
-def reference_predictions(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
-    """The predictions of a float model for all test samples, as their task decodes them, shape (n, ...).
+def store_predictions(artifact: Artifact, tests: EvaluationSamples, path: Path, progress: Progress) -> None:
+    """Write the predictions of a float model for all test samples, as their task decodes them, to ``path`` (.npy),
+    shape (n, ...), portion by portion: class maps of many images do not fit into memory.
 
     It is run by the default runtime of its format, or, as for Keras, by the framework that it comes from; either in a
     separate process.
     """
     runtime = artifact.file_format.runtime
     if runtime is not None:
-        return _by_engine(artifact, runtime, tests, progress)
+        _by_engine(artifact, runtime, tests, path, progress)
+        return
     what = f"Running {Path(artifact.path).name} for its float predictions"
-    predictions: NDArray[Any] = isolated(what, InferenceError, framework_predictions, artifact, tests, progress)
-    return predictions
+    isolated(what, InferenceError, by_framework, artifact, tests, path, progress)
 
 
-def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
-    """`reference_predictions` by the network's own framework."""
+def by_framework(artifact: Artifact, tests: EvaluationSamples, path: Path, progress: Progress) -> None:
+    """`store_predictions` by the network's own framework."""
     predict = artifact.file_format.predictor(Path(artifact.path))
     network = inputs_of(artifact)
     fixed = network.batch
     batch = fixed if fixed > 1 else max(1, min(BATCH, BATCH_BYTES // max(1, network.nbytes)))
-    parts = []
-    with progress.task(_title(artifact), len(tests)) as task:
+    with StoredRows(path, len(tests)) as stored, progress.task(_title(artifact), len(tests)) as task:
         for part, inputs in tests.chunks(artifact):
             total, values, predictions = len(inputs[0]), network.quantized(inputs), []
             for start in range(0, total, batch):
@@ -66,20 +65,22 @@ def framework_predictions(artifact: Artifact, tests: EvaluationSamples, progress
                 arrays = [np.asarray(output)[:count] for output in judged.of(outputs)]
                 named = NamedArrays(arrays, _names(artifact, judged))
                 predictions.append(tests.task.predictions(named, judged.position, partial(np.asarray, piece[0])))
-            parts.append(joined_windows(tests.task, np.concatenate(predictions), tests.windows_in(part)))
+            stored.append(joined_windows(tests.task, np.concatenate(predictions), tests.windows_in(part)))
             task.advance(part.stop - part.start)
-    return np.concatenate(parts)
+            # The next chunk must not be read while this one is still held.
+            del inputs, values, piece, whole, outputs, arrays, named, predictions
 
 
-def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, progress: Progress) -> NDArray[Any]:
+def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, path: Path, progress: Progress) -> None:
     from edgerig.targets.resolve import target_for
 
-    parts, network = [], inputs_of(artifact)
+    network = inputs_of(artifact)
     batch = network.batch
     # Samples that an inference finishes; of windows all are told at the end of a chunk.
     each = batch if tests.windows is None else 0
     target = target_for("local", {})
     with (
+        StoredRows(path, len(tests)) as stored,
         progress.task(_title(artifact), len(tests)) as task,
         target.open(artifact, runtime, {}) as session,
     ):
@@ -89,9 +90,10 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, progr
             judged = judged_outputs(artifact, tests.task, len(everything))
             outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, len(inputs[0]))
             predictions = tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs[0]))
-            parts.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
+            stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
             task.advance(0 if each else part.stop - part.start)
-    return np.concatenate(parts)
+            # The next chunk must not be read while this one is still held.
+            del inputs, run, outputs, predictions
 
 
 def _names(artifact: Artifact, judged: Judged) -> list[str]:

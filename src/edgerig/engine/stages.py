@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from edgerig.cache import StageCache
 from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import SPLITS, Dataset, SplitName
 from edgerig.engine import dependencies
-from edgerig.engine.reference import reference_predictions, why_no_reference
+from edgerig.engine.reference import store_predictions, why_no_reference
 from edgerig.engine.references import ReferenceRun, choose_references, compared_output
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.errors import DatasetError, EdgerigError, Interrupted, ModelError, StorageError
@@ -38,7 +37,7 @@ LONGEST_STEM = 100
 
 
 #: Bytes of reference predictions, such as class maps, from which on they stay on the disk.
-MAPPED = 64 << 20
+MAPPED = 16 << 20
 
 
 class Stages:
@@ -213,9 +212,7 @@ class Stages:
         )
 
         def build(work: Path) -> None:
-            buffer = io.BytesIO()
-            np.save(buffer, reference_predictions(artifact, tests, self.progress), allow_pickle=False)
-            files.write_bytes(work / "predictions.npy", buffer.getbuffer())
+            store_predictions(artifact, tests, work / "predictions.npy", self.progress)
 
         folder = self._stage(stage, key, build)
         path = folder / "predictions.npy"

@@ -22,6 +22,7 @@ from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.portions import Portion, WholeSamples
 from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.stored_rows import release
 from edgerig.targets.base import DeviceRun
 
 Array = NDArray[Any]
@@ -116,6 +117,10 @@ def steady_pass(
             journal.append(**kept, times_ns=portion.times_ns, fit=portion.fit, finite=finite_samples)
             first = chosen.stop
             advance(len(portion.sound))
+        # The next chunk must not be read while this one is still held.
+        del inputs, quantized, fed
+        if reference is not None:
+            release(reference)
         mark = time.perf_counter()
     finite.check(journal.joined("finite") > 0, judged.watched)
     times = [journal.joined("times_ns")]

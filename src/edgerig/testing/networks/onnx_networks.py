@@ -140,6 +140,25 @@ def tree_onnx(path: Path, *, zipmap: bool) -> Path:
     return _save(path, graph, {"": 13, "ai.onnx.ml": 3}, 8, "skl2onnx")
 
 
+def pixel_classes_onnx(path: Path, side: int = 128, channels: int = 3) -> Path:
+    """A network of one 1x1 convolution: of each pixel, (1, channels, side, side), the scores of two classes; the second
+    is higher where the channels' mean is above 0.5."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.full((2, channels, 1, 1), 1 / channels, np.float32)
+    weights[0] *= -1
+    bias = np.array([0.5, -0.5], np.float32)
+    values = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "weights", "bias"], ["scores"], name="conv")],
+        "pixels",
+        [values("image", TensorProto.FLOAT, [1, channels, side, side])],
+        [values("scores", TensorProto.FLOAT, [1, 2, side, side])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+    )
+    return _save(path, graph, {"": 17}, 8, "edgerig")
+
+
 def _save(path: Path, graph: Any, opsets: dict[str, int], ir: int, producer: str) -> Path:
     import onnx
     from onnx import helper
