@@ -99,7 +99,19 @@ class TestSegmentation(TaskContract):
         assert kept["truth_counts"].sum(axis=(1, 2)).tolist() == (samples.masks >= 0).sum(axis=(1, 2)).tolist()
         assert all(np.array_equal(counts, np.diag(np.diag(counts))) for counts in kept["reference_counts"])
         assert kept["digest"][3].tobytes() == hashlib.sha256(maps[3].tobytes()).digest()
+        copies = kept.pop("copies")
+        assert copies.nbytes == COUNT * 2 * HEIGHT * WIDTH, "a map this small is kept whole, for the report's pictures"
         assert sum(array.nbytes for array in kept.values()) == COUNT * (2 * 9 * 4 + 32)
+
+    def test_the_copies_for_pictures_are_small_and_not_stored(self, task: Segmentation) -> None:
+        masks = np.zeros((2, 300, 512), np.int16)
+        masks[:, :, 256:] = 1
+        masks[:, 200:] = -1
+        samples = MaskedSamples(np.zeros((2, 300, 512, 3), np.uint8), masks)
+        kept = task.keep(np.zeros((2, 300, 512), np.uint8), masks, None)
+        assert kept["copies"].shape == (2, 2, 38, 64)
+        assert np.array_equal(kept["copies"][0, 0], np.where(masks[0, ::8, ::8] < 0, 255, masks[0, ::8, ::8]))
+        assert "copies" not in task.stored(kept, samples)
 
     def test_a_class_that_there_is_not_is_refused(self, task: Segmentation, samples: MaskedSamples) -> None:
         with pytest.raises(DatasetError, match="holds 3, none of its 3 classes"):
@@ -111,7 +123,7 @@ class TestSegmentation(TaskContract):
         assert {metric.name: metric.value for metric in quality.metrics} == {
             "mean_iou": 1.0, "mean_dice": 1.0, "pixel_accuracy": 1.0, "similarity": 1.0, "similarity_foreground": 1.0,
         }  # fmt: skip
-        table, matrix = quality.views
+        table, matrix, _ = quality.views
         assert isinstance(table, Table)
         assert isinstance(matrix, Matrix)
         assert [row[0] for row in table.rows] == list(NAMES)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.tasks.pictures import as_rgb
+
 Array = NDArray[Any]
 Colour = tuple[int, int, int]
 #: Colours that are told apart without full colour vision (Okabe and Ito, 2008).
@@ -32,7 +34,7 @@ def draw_boxes(image: Array, boxes: Array, colours: Sequence[Colour]) -> NDArray
     Returns:
         RGB, uint8; None for samples that are no image.
     """
-    picture = _rgb(image)
+    picture = as_rgb(image)
     if picture is None:
         return None
     longest = max(picture.shape[:2])
@@ -53,18 +55,6 @@ def draw_boxes(image: Array, boxes: Array, colours: Sequence[Colour]) -> NDArray
         for part in ((first[1], columns), (last[1], columns), (rows, first[0]), (rows, last[0])):
             picture[part] = colour
     return picture
-
-
-def _rgb(image: Array) -> NDArray[np.uint8] | None:
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
-        return None
-    if image.dtype != np.uint8:
-        if not np.issubdtype(image.dtype, np.floating):
-            return None
-        image = np.clip(np.nan_to_num(image) * 255, 0, 255).astype(np.uint8)
-    return np.broadcast_to(image, (*image.shape[:2], 3)).copy()
 
 
 def _reduced(picture: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:

@@ -35,5 +35,18 @@ def picture_of(sample: NDArray[Any]) -> bytes | None:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 
 
+def as_rgb(image: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """A copy of an image in RGB, (H, W, 3), or None if it is none; images as of `picture_of`, floats in 0..1."""
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
+        return None
+    if image.dtype != np.uint8:
+        if not np.issubdtype(image.dtype, np.floating):
+            return None
+        image = np.clip(np.nan_to_num(image) * 255, 0, 255).astype(np.uint8)
+    return np.broadcast_to(image, (*image.shape[:2], 3)).copy()
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -18,6 +18,7 @@ from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import BY_CHANCE, VACUOUS, are_identical
 from edgerig.tasks.class_maps import MOST_CLASSES, Layout, channel_axis, check_size, decode_scores, map_size
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
+from edgerig.tasks.map_views import map_gallery, small_copies
 from edgerig.tasks.metrics import segmentation as metrics
 from edgerig.tasks.metrics.segmentation import Counts, Floats
 from edgerig.tasks.samples import LabelledSamples
@@ -48,12 +49,12 @@ class Segmentation(Task):
     """A class map an image: truth and predictions have the shape (n, H, W), a negative truth is ignored.
 
     Kept of an image are its confusion counts, (classes, classes), against the truth and against the float model's class
-    map, and the SHA-256 of its class map, 32 bytes.
+    map, the SHA-256 of its class map, 32 bytes, and small copies of mask and class map for the pictures of a report.
     """
 
     name: ClassVar[str] = "segmentation"
     summary: ClassVar[str] = "one class a pixel, by the highest of the network's scores"
-    kept: ClassVar[tuple[str, ...]] = ("truth_counts", "reference_counts", "digest")
+    kept: ClassVar[tuple[str, ...]] = ("truth_counts", "reference_counts", "digest", "copies")
     identity: ClassVar[str] = "digest"
     Settings: ClassVar[type[Settings]] = SegmentationSettings
 
@@ -94,6 +95,7 @@ class Segmentation(Task):
             "truth_counts": metrics.pixel_counts(truth, predictions, count).astype(np.int32),
             "reference_counts": compared,
             "digest": np.stack([_digest(prediction) for prediction in predictions]),
+            "copies": small_copies(truth, predictions),
         }
 
     def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
@@ -106,7 +108,8 @@ class Segmentation(Task):
             value for name, metric in self._shares().items() if (value := _value(name, metric, counts)) is not None
         )
         doubts = (*_constant(kept["digest"], samples), *self._doubts(total))
-        return Quality(samples=len(samples), metrics=values, warnings=doubts, views=self._views(total))
+        gallery = map_gallery(kept["copies"], counts, self.classes, samples)
+        return Quality(samples=len(samples), metrics=values, warnings=doubts, views=(*self._views(total), gallery))
 
     def compare(
         self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
@@ -135,6 +138,9 @@ class Segmentation(Task):
             alike=BY_PIXEL,
             views=(self._by_class("Overlap with the float model, by class", counts, "the float model's pixels"),),
         )
+
+    def stored(self, kept: Kept, samples: LabelledSamples) -> dict[str, Array]:
+        return {name: array for name, array in kept.items() if name != "copies"}
 
     def _axis(self, shape: tuple[int, ...]) -> int | None:
         return channel_axis(tuple(shape), len(self.classes), self.settings.layout)
