@@ -24,8 +24,9 @@ def panels(item):
     """The four pictures of an item, (4, SHOWN, SHOWN, 3)."""
     image = pytest.importorskip("PIL.Image")
     pixels = np.asarray(image.open(io.BytesIO(base64.b64decode(item.picture))).convert("RGB"))
-    assert pixels.shape == (SHOWN, 4 * SHOWN + 3 * GAP, 3)
-    return [pixels[:, start : start + SHOWN] for start in range(0, pixels.shape[1], SHOWN + GAP)]
+    assert pixels.shape == (2 * SHOWN + GAP, 2 * SHOWN + GAP, 3)
+    starts = (0, SHOWN + GAP)
+    return [pixels[top : top + SHOWN, left : left + SHOWN] for top in starts for left in starts]
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def small_copies(truth: Array, predicted: Array) -> NDArray[np.uint8]:
 
 
 def map_gallery(copies: Array, counts: Array, classes: Sequence[str], samples: LabelledSamples) -> Gallery:
-    """The images of lowest mean IoU, each as image, mask, class map and difference, side by side.
+    """The images of lowest mean IoU, each as image, mask, class map and difference, two by two.
 
     Args:
         copies: Of n images, from `small_copies`.
@@ -75,8 +75,8 @@ def map_gallery(copies: Array, counts: Array, classes: Sequence[str], samples: L
         data = None if picture is None else picture_of(picture)
         items.append(Item((*texts, _pixels(counts[index].sum(axis=0), classes)), _text(data)))
     note = (
-        "From left to right: image, mask, class map of the network, and in red where both differ; pixels that are not "
-        f"judged are grey. Maps are shown at up to {SIDE} pixels a side; the first class has no colour."
+        "Above: image, mask. Below: class map of the network, and in red where both differ. Pixels that are not judged "
+        f"are grey. Maps are shown at up to {SIDE} pixels a side; the first class has no colour."
     )
     labels = ("mean IoU", "pixel accuracy", "mask", "network")
     return Gallery("Class maps of lowest mean IoU", labels, tuple(items), len(judged), note)
@@ -94,7 +94,7 @@ def _pixels(counts: Array, classes: Sequence[str]) -> str:
 
 
 def _picture(raw: Array, mask: Array, answer: Array) -> NDArray[np.uint8] | None:
-    """The four pictures of an image beside each other, RGB; None where the sample is no image."""
+    """The four pictures of an image, two by two, RGB; None where the sample is no image."""
     rgb = as_rgb(raw)
     if rgb is None:
         return None
@@ -109,8 +109,13 @@ def _picture(raw: Array, mask: Array, answer: Array) -> NDArray[np.uint8] | None
     overlays = [_overlaid(image, mask), _overlaid(image, answer), difference]
     for overlay in (overlays[0], overlays[2]):
         overlay[ignored] = UNJUDGED
-    gap = np.full((size[0], GAP, 3), 255, np.uint8)
-    return np.concatenate([image, *(part for overlay in overlays for part in (gap, overlay))], axis=1)
+    # Two by two, because a report shows pictures in squares.
+    height, width = size
+    picture = np.full((2 * height + GAP, 2 * width + GAP, 3), 255, np.uint8)
+    for position, part in enumerate([image, *overlays]):
+        top, left = position // 2 * (height + GAP), position % 2 * (width + GAP)
+        picture[top : top + height, left : left + width] = part
+    return picture
 
 
 def _overlaid(image: Array, classes: Array) -> NDArray[np.uint8]:
