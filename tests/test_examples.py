@@ -208,6 +208,60 @@ def test_the_anomaly_example_runs_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_detection_example_runs_whole(tmp_path: Path) -> None:
+    """As its page has it, on fewer samples. Its figures are those of COCO's tools on the boxes that were kept."""
+    import numpy as np
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    run = next(c for c in commands_of(ROOT / "examples" / "detection" / "README.md") if " run " in c)
+    less = " --rounds 2 --set measure.seconds=0 --set measure.samples=200 --json > result.json"
+    done = shell(run.replace("examples/", f"{ROOT}/examples/") + less, tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    cells = {cell["id"]: cell for cell in result["cells"]}
+    assert len(cells) == 6
+    assert not result["failures"]
+    precision = {}
+    for name, cell in cells.items():
+        arrays = np.load(tmp_path / "runs" / "detection" / "cells" / name / "samples.npz")
+        objects, detections = arrays["kept_objects"], arrays["kept_detections"].astype(np.float64)
+        assert detections.shape == (200, 100, 6)
+        annotations = [
+            {"image_id": 1 + i, "category_id": 1 + int(row[4]), "bbox": row[:4].tolist(), "iscrowd": 0, "area": row[6]}
+            for i, image in enumerate(objects)
+            for row in image[image[:, 7] > 0]
+        ]
+        truth = COCO(
+            {
+                "images": [{"id": 1 + i, "width": 64, "height": 64} for i in range(200)],
+                "categories": [{"id": 1 + i, "name": str(i)} for i in range(10)],
+                "annotations": [{"id": 1 + i, **annotation} for i, annotation in enumerate(annotations)],
+            }
+        )
+        answers = [
+            {"image_id": 1 + i, "category_id": 1 + int(row[5]), "bbox": row[:4].tolist(), "score": row[4]}
+            for i, image in enumerate(detections)
+            for row in image[image[:, 5] >= 0]
+        ]
+        coco = COCOeval_faster(truth, truth.loadRes(answers), "bbox", print_function=lambda *_: None)
+        coco.evaluate()
+        coco.accumulate()
+        coco.summarize()
+        named = {metric["name"]: metric["value"] for metric in cell["quality"]["metrics"]}
+        assert [named["map"], named["map_50"], named["map_75"]] == pytest.approx(list(coco.stats[:3]), abs=1e-9), name
+        assert "decoding" in cell["latency"]["postprocessing"]["method"]
+        assert [view["view"] for view in cell["quality"]["views"]] == ["table", "table", "curve", "gallery"]
+        precision[name] = named["map"]
+        assert cell["agreement"]["same_class"] > 0.95
+    assert precision["float32-litert-local"] > 0.3
+    assert precision["float32-micro-local"] == pytest.approx(precision["float32-litert-local"], abs=1e-3)
+    assert precision["int8-litert-local"] == pytest.approx(precision["float32-litert-local"], abs=0.03)
+    assert precision["int8-micro-local"] == pytest.approx(precision["int8-litert-local"], abs=0.01)
+    assert precision["onnx-int8-onnxruntime-local"] == pytest.approx(precision["float32-litert-local"], abs=0.03)
+    assert (tmp_path / "runs" / "detection" / "report.html").stat().st_size < 2_500_000
+
+
+@pytest.mark.slow
 def test_the_tutorial_runs_from_top_to_bottom(tmp_path: Path) -> None:
     done = shell(f"{sys.executable} {ROOT / 'examples' / 'mnist' / 'tutorial.py'} {tmp_path}", tmp_path)
     assert done.returncode == 0, done.stderr

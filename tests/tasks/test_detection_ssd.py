@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import edgerig
 from edgerig.artifact import Preprocessing, TensorSpec
+from edgerig.datasets.base import Dataset, SplitName
 from edgerig.datasets.boxes import BoxedSamples
 from edgerig.errors import IncompatibleError
+from edgerig.progress import Progress
+from edgerig.results.bundle import Bundle
 from edgerig.tasks.box_ssd import roles_of
 from edgerig.tasks.box_truth import ImageBoxes
 from edgerig.tasks.detection import Detection, DetectionSettings
-from edgerig.tasks.judgement import Quality
+from edgerig.tasks.judgement import Agreement, Quality
 from edgerig.tasks.tensors import NamedArrays
 from edgerig.testing.networks.detector_networks import (
     ANCHORS,
@@ -152,17 +158,15 @@ def encoded(box: NDArray[np.float64], anchor: NDArray[np.float32], height: int, 
     return np.concatenate([CENTRE_SCALE * (centre - anchor[:2]) / anchor[2:], SIDE_SCALE * np.log(sides / anchor[2:])])
 
 
-def test_the_operator_itself_run_by_litert_finds_the_boxes() -> None:
-    """Boxes as a network's convolutions would give them, through LiteRT's own operator, back into pixels."""
-    from ai_edge_litert.interpreter import Interpreter
-
+def anchored_scenes(counts: Sequence[int]) -> BoxedSamples:
+    """Images that are what a detector's convolutions would give, with as many boxes each, 6 x 8 pixels."""
     rng = np.random.default_rng(3)
     inputs, boxes = [], []
-    for count in (2, 0, 3, 1):
+    for count in counts:
         rows = np.zeros((ANCHORS, NUMBERS, 1), np.float32)
         rows[:, 4] = 1.0
         chosen = rng.permutation(ANCHORS)[:count]
-        # Images of 6 x 8 pixels, as the network's input is; each box near its anchor, so that none overlaps another.
+        # Each box near its anchor, so that none overlaps another.
         places = np.stack([chosen % 3 * NUMBERS / 3, chosen // 3 * ANCHORS / 2], axis=1)
         corner, sides = places + rng.uniform(0.1, 0.4, (count, 2)), rng.uniform(1.2, 2, (count, 2))
         image = ImageBoxes(np.concatenate([corner, sides], axis=1), rng.permutation(3)[:count])
@@ -172,16 +176,46 @@ def test_the_operator_itself_run_by_litert_finds_the_boxes() -> None:
             rows[anchor, 5 + label, 0] = 0.9
         inputs.append(rows)
         boxes.append(image)
-    interpreter = Interpreter(model_content=ssd_tflite())
-    interpreter.allocate_tensors()
-    details, answers = interpreter.get_output_details(), []
-    for rows in inputs:
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], rows[None])
-        interpreter.invoke()
-        answers.append([interpreter.get_tensor(detail["index"]) for detail in details])
-    outputs = [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
-    assert outputs[3].tolist() == [2, 0, 3, 1]
-    names = [detail["name"] for detail in details]
-    quality = judged(BoxedSamples(np.stack(inputs), boxes), NamedArrays(outputs, names))
-    assert is_perfect(quality)
-    assert {metric.name: metric.value for metric in quality.metrics}["mar_100"] == pytest.approx(1.0)
+    return BoxedSamples(np.stack(inputs), boxes)
+
+
+class Anchored(Dataset):
+    """Scenes for `ssd_tflite`."""
+
+    name = "anchored"
+    summary = "what a detector's convolutions would give"
+    task = "detection"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return CLASSES
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return Preprocessing()
+
+    def _prepare(self, progress: Progress) -> None:
+        return None
+
+    def _split(self, name: SplitName) -> BoxedSamples:
+        return anchored_scenes([2, 0, 3, 1] * 5)
+
+
+def test_the_operator_itself_run_on_the_device_finds_the_boxes(tmp_path: Path) -> None:
+    """Boxes as a network's convolutions would give them, through LiteRT's own operator, back into pixels."""
+    (tmp_path / "ssd.tflite").write_bytes(ssd_tflite())
+    rig = {
+        "name": "t",
+        "model": str(tmp_path / "ssd.tflite"),
+        "dataset": f"{Path(__file__).stem}:Anchored",
+        "plugin_folders": [str(Path(__file__).parent)],
+        "matrix": [{"runtimes": ["litert"]}],
+        "measure": {"rounds": 1, "seconds": 0},
+    }
+    (cell,) = edgerig.run(rig, out=tmp_path / "out").cells
+    arrays = Bundle(tmp_path / "out").samples(cell.id)
+    assert (arrays["kept_detections"][..., 5] >= 0).sum(axis=1).tolist() == [2, 0, 3, 1] * 5
+    assert is_perfect(cell.quality)
+    assert not [warning for warning in cell.quality.warnings if "coordinates" in warning]
+    assert isinstance(cell.agreement, Agreement)
+    assert cell.agreement.same_class == 1.0

@@ -234,7 +234,7 @@ def _latency(round_: Round, done: _FirstPass, batch: int) -> Latency:
         **times_of([round_], round_.steady, done.report.clock, done.report.invoke_method, batch),
         transport=done.transport,
         preprocessing=_host(done.steady.before, "reading, preprocessing, layout and quantizing"),
-        postprocessing=_host(done.steady.after, "dequantizing"),
+        postprocessing=_host(done.steady.after, "dequantizing and decoding the outputs into predictions"),
     )
     return latency if done.model is None else as_modelled(latency, done.model)
 

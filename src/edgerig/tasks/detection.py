@@ -42,6 +42,8 @@ LISTED = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "ma
 ALIKE = 0.5
 #: Sides, in pixels of a network's input, below which all boxes are taken for shares of it.
 SUSPICIOUS_SIDE = 2.0
+#: Precision at an overlap of 0.5 below which that is looked at.
+NEARLY_NOTHING = 0.01
 
 
 class DetectionSettings(Settings, frozen=True, kw_only=True):
@@ -151,7 +153,7 @@ class Detection(Task):
         return Quality(
             samples=len(samples),
             metrics=metrics,
-            warnings=tuple(self._doubts(kept, objects, samples)),
+            warnings=tuple(self._doubts(kept, objects, samples, values["map_50"])),
             views=quality_views(shown, measured, values),
         )
 
@@ -222,12 +224,12 @@ class Detection(Task):
                 f"A box of dataset {self.dataset!r} is of class {labels.max():g}, none of its {len(self.classes)}."
             )
 
-    def _doubts(self, kept: Kept, objects: Objects, samples: LabelledSamples) -> list[str]:
+    def _doubts(self, kept: Kept, objects: Objects, samples: LabelledSamples, precision: float) -> list[str]:
         doubts = list(_constant(kept["detections"], samples))
         there = kept["detections"][..., 5] >= 0
         if not there.any():
             doubts.append(f"The network detects nothing with a score of {self.settings.threshold:g} or more.")
-        elif self.settings.coordinates == "pixels":
+        elif self.settings.coordinates == "pixels" and precision < NEARLY_NOTHING:
             scale = kept["frames"][:, None, 0:2]
             if (kept["detections"][..., 2:4] * scale)[there].max() < SUSPICIOUS_SIDE:
                 doubts.append(

@@ -42,7 +42,7 @@ class Detector(KerasModel):
 
     name = "detector"
     summary = "one-stage detector, a box a cell of 8x8 pixels; 108,126 parameters with 16 filters and 10 classes"
-    usual: ClassVar[Mapping[str, Any]] = {"learning_rate": 0.004, "learning_rate_decay": 0.7, "epochs": 8}
+    usual: ClassVar[Mapping[str, Any]] = {"learning_rate": 0.004, "learning_rate_decay": 0.7, "epochs": 6}
     objective: Objective = "boxes"
     Settings = DetectorSettings
     settings: DetectorSettings
