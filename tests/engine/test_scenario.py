@@ -13,6 +13,7 @@ import pytest
 import edgerig
 from edgerig.agent.address import Address
 from edgerig.agent.server import Agent
+from edgerig.engine import figures
 from edgerig.engine.figures import batch_times
 from edgerig.errors import EdgerigError, IncompatibleError, SpecError
 from edgerig.measure.kinds import Measurement, Quantity
@@ -176,10 +177,30 @@ def test_intervals_of_batches_are_between_rounds(vectors: Path, tmp_path: Path) 
     rate, batch = result.throughput, result.per_batch
     assert isinstance(rate, Measurement)
     assert isinstance(batch, Measurement)
-    assert rate.low == pytest.approx(8 / batch.high)  # type: ignore[operator]
-    assert rate.low < rate.value  # type: ignore[operator]
+    check_inverse(rate, batch, 8)
     assert "3 rounds" in rate.method
     assert rate.warnings == cell.latency.throughput.warnings  # type: ignore[union-attr]
+    # The same rounds with times that differ little, and so much that the interval of the time reaches down to 0.
+    for step, bounded in ((10, True), (1000, False)):
+        times = [np.full(64, 1000 + number * step) for number in range(3)]
+        again = figures._offline(result, cell.rounds, times, cell.latency)
+        assert isinstance(again.throughput, Measurement)
+        assert isinstance(again.per_batch, Measurement)
+        assert again.per_batch.value == pytest.approx(8e-9 * (1000 + step))
+        assert (again.per_batch.low != 0) == bounded
+        check_inverse(again.throughput, again.per_batch, 8)
+
+
+def check_inverse(rate: Measurement, batch: Measurement, samples: int) -> None:
+    """A rate has the interval of its time upside down; none, for lack of an upper end, where that reaches 0."""
+    assert rate.value == pytest.approx(samples / batch.value)
+    assert batch.low is not None
+    assert batch.high is not None
+    if batch.low == 0:
+        assert (rate.low, rate.high) == (None, None)
+    else:
+        assert (rate.low, rate.high) == (pytest.approx(samples / batch.high), pytest.approx(samples / batch.low))
+        assert rate.low < rate.value  # type: ignore[operator]
 
 
 def test_a_batch_that_the_files_own_does_not_divide_is_refused(colours: Path, tmp_path: Path) -> None:
