@@ -256,7 +256,16 @@ def test_bench_finds_its_runtime(odd_nets: Any, digit_net: Path, rig_folder: Pat
         done = edgerig_command(folder, "bench", parted.path, *words, "--dry-run", **variables)
         assert done.returncode == 0, done.stderr
         assert "odd_nets:PartedEngine" in done.stderr
-    words = ["--format", "odd_nets:Parted", "--samples", 5, "--warmup", 0, "--out", tmp_path / "out", "--json"]
+    words = [
+        "--format",
+        "odd_nets:Parted",
+        "--samples=5",
+        "--warmup=0",
+        "--rounds=2",
+        "--json",
+        "--out",
+        tmp_path / "o",
+    ]
     done = edgerig_command(rig_folder, "bench", parted.path, *words)
     assert done.returncode == 0, done.stderr
     (cell,) = json.loads(done.stdout)["cells"]

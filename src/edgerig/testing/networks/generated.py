@@ -142,15 +142,19 @@ def run_sanitized(sources: Sequence[Source], samples: Sequence[Sequence[Sequence
 
 
 def write_all(sources: Sequence[Source], folder: Path) -> list[Path]:
-    """Write the networks to folders named after them; returns the files to compile, each kernel once."""
+    """Write the networks to folders named after them; returns the files to compile: each kernel once, and the constants
+    of all networks as one file, since starting a compiler takes longer than reading them."""
     units: dict[str, Path] = {}
+    constants = folder / "constants.c"
+    folder.mkdir(parents=True, exist_ok=True)
+    constants.write_text("".join(f'#include "{source.manifest.name}/weights.c"\n' for source in sources))
     for source in sources:
         home = folder / source.manifest.name
         source.write(home)
         for path in sorted(source.files):
-            if path.endswith((".c", ".S")):
+            if path.endswith((".c", ".S")) and path != "weights.c":
                 units.setdefault(path if path.startswith("kernels/") else f"{home.name}/{path}", home / path)
-    return list(units.values())
+    return [*units.values(), constants]
 
 
 def compile_c(units: Sequence[Path], flags: Sequence[str], target: Path) -> Path:
