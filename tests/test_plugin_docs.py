@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -103,6 +104,29 @@ def test_the_example_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, f"{command}\n{done.stderr}"
+
+
+@pytest.mark.slow
+def test_the_package_of_the_first_page_is_found_once_it_is_installed(tmp_path: Path) -> None:
+    (project,) = (text for kind, _, text in BLOCK.findall((FOLDER / "index.md").read_text()) if kind == "toml")
+    (tmp_path / "pyproject.toml").write_text(project)
+    (tmp_path / "matrix_net.py").write_text(files_of(FOLDER / "format.md")["matrix_net.py"])
+    site = tmp_path / "site"
+    words = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(site), str(tmp_path)]
+    subprocess.run([sys.executable, *words], check=True, timeout=TIMEOUT)
+    groups = tomllib.loads(project)["project"]["entry-points"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)])}
+    for group, points in groups.items():
+        for name in points:
+            command = [sys.executable, "-m", "edgerig", "list", group.removeprefix("edgerig."), name]
+            done = subprocess.run(command, env=environment, cwd=site, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert name in done.stdout
+
+
+def test_the_first_page_names_the_group_of_every_noun() -> None:
+    page = (FOLDER / "index.md").read_text()
+    assert all(f"`edgerig.{noun}s`" in page for noun in NOUNS)
 
 
 @named(EXAMPLES)

@@ -13,6 +13,9 @@ from msgspec import Struct
 
 from edgerig.errors import nearest
 
+#: What `describe` gives in the place of the default of a setting that has none.
+REQUIRED = "required"
+
 
 def wrong_value(kind: type[Struct], field: msgspec.structs.FieldInfo, value: Any) -> str | None:
     """What is wrong with the value of one setting, None if nothing is."""
@@ -95,5 +98,5 @@ def describe(kind: type[Struct]) -> Iterator[tuple[str, str, str]]:
     """Name, default and description of every setting, for help texts and lists."""
     properties = msgspec.json.schema(kind).get("$defs", {}).get(kind.__name__, {}).get("properties", {})
     for field in msgspec.structs.fields(kind):
-        default = "required" if field.required else repr(field.default)
+        default = REQUIRED if field.required else repr(field.default)
         yield field.encode_name, default, properties.get(field.encode_name, {}).get("description", "")

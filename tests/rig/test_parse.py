@@ -50,6 +50,9 @@ def test_short_forms_mean_the_same_as_long_ones() -> None:
         ({"matrix": [{"compilers": ["int8"]}]}, "the key 'runtimes' is missing"),
         ({"matrix": [{"runtimes": ["litert"], "target": ["local"]}]}, "did you mean 'targets'?"),
         ({"matrix": [{"runtimes": ["litter"]}]}, "Did you mean 'litert'?"),
+        ({"matrix": [{"runtimes": ["onnx"]}]}, "Did you mean 'onnxruntime'?"),
+        ({"matrix": [{"runtimes": ["litert"], "targets": ["raspberrypi"]}]}, "Write tcp://raspberrypi:7433."),
+        ({"matrix": [{"runtimes": ["litert"], "targets": ["tcp:/pi"]}]}, "'tcp:/pi' is not an address of a device."),
         ({"matrix": [{"runtimes": ["litert"], "samples": 0}]}, "must be a whole number, at least 1"),
         ({"matrix": [{"runtimes": ["litert"], "samples": "many"}]}, "must be a whole number, at least 1"),
         ({"matrix": [{"runtimes": ["micro"], "targets": ["sim:stm32f747"]}]}, "Did you mean 'stm32f746'?"),
@@ -142,6 +145,13 @@ def test_what_settings_say_together_is_told_beside_what_is_wrong_of_one(measure:
     text = str(caught.value)
     assert all(each in text for each in said), text
     assert text.count("rig.yaml: ") == (2 if "rounds: expected" in said else 1), text
+
+
+def test_shapes_of_a_file_that_leaves_none_free_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(b"x")
+    data = {"model": {"file": "net.tflite", "shapes": {"x": [1, 3]}}, "dataset": "mnist"}
+    with pytest.raises(SpecError, match=r"model\.shapes: net\.tflite is a tflite file, whose shapes are fixed"):
+        parse_rig(Document(data, "rig.yaml", tmp_path))
 
 
 def test_a_bound_in_the_bundles_rig_has_its_unit() -> None:

@@ -48,7 +48,8 @@ def parse_address(text: str) -> Address:
     wrong_port = not (port.isascii() and port.isdecimal() and int(port) <= 65535)
     if not bare or wrong_port or set(bare) & set("/@[] ") or (":" in bare and host == bare):
         raise SpecError(
-            f"{text!r} is not an address of a device.", f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{PORT}."
+            f"{text!r} is not an address of a device." if text else "An address of a device is empty.",
+            f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{PORT}.",
         )
     return Address(bare, int(port))
 

@@ -33,7 +33,7 @@ COMMANDS = {
     "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
     "agent": ("agent", "Serve this machine as a device under test."),
     "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
-    "list": ("list", "List datasets, models, compilers, runtimes or targets."),
+    "list": ("list", "List tasks, datasets, models, formats, compilers, runtimes or targets."),
     "schema": ("schema", "Print the JSON Schema of rig files."),
 }
 

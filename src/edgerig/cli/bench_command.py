@@ -235,7 +235,7 @@ def _runtimes(file: Path, format: str, target: str, wanted: Sequence[str]) -> tu
     """
     from edgerig.errors import IncompatibleError
     from edgerig.formats import named
-    from edgerig.plugins import find
+    from edgerig.plugins import find, names
     from edgerig.runtimes.base import Runtime
     from edgerig.targets.resolve import default_runtime
 
@@ -245,10 +245,12 @@ def _runtimes(file: Path, format: str, target: str, wanted: Sequence[str]) -> tu
     usual = default_runtime(target) or named(format).runtime
     if usual is None:
         compiler = named(format).compiler
+        able = [name for name in names("runtime") if format in find("runtime", name, Runtime).formats]
+        name = "Name a runtime that runs it: " + " or ".join(
+            f"--runtime {name}" for name in able or ["package.module:Class"]
+        )
         raise IncompatibleError(
-            f"{file.name} is a {format} file, which no runtime runs as it is.",
-            f"Compile it first: edgerig compile {file} --to {compiler}"
-            if compiler
-            else "Name a runtime that runs it: --runtime package.module:Class.",
+            f"{file.name} is a {format} file, of which there is no usual runtime.",
+            f"Compile it first: edgerig compile {file} --to {compiler}. {name}." if compiler else f"{name}.",
         )
     return (usual,)

@@ -95,7 +95,7 @@ def command(
     explain: bool,
     as_json: bool,
 ) -> None:
-    """Convert or quantize the file MODEL (.keras, .h5, .tflite, .onnx ..), and say what that saves.
+    """Convert or quantize the file MODEL (.keras, .h5, .tflite, .onnx, .pt2 ..), and say what that saves.
 
     Each file is inspected before it is written: if int8 was asked for and a weight or an activation is still
     float, nothing is written and the tensor is named. Beside each file lies its description, <file>.json: inputs,

@@ -21,6 +21,7 @@ from edgerig.report.model import Report
 from edgerig.report.terminal import terminal_columns
 from edgerig.results.bundle import Bundle
 from edgerig.results.remarks import remarks
+from edgerig.results.round_warnings import kind_of_warning
 from edgerig.results.types import CellResult, RunResult
 from edgerig.rig.plan import Plan
 
@@ -106,11 +107,18 @@ def shared_lines(report: Report) -> list[str]:
 
 
 def warning_lines(cells: Sequence[CellResult]) -> list[str]:
-    """Every warning once, with the cells that it is about; empty if there are no warnings."""
-    warned: dict[str, list[str]] = {}
+    """Every kind of warning once, with the cells that it is about; empty if there are no warnings.
+
+    Of warnings that differ in their numbers alone it is the first cell's: the report has them all.
+    """
+    kinds: dict[str, dict[str, str]] = {}
     for cell in cells:
-        for warning in dict.fromkeys(cell.warnings):
-            warned.setdefault(warning, []).append(cell.id)
-    return [
-        f"(!) {'all' if len(ids) == len(cells) > 1 else ', '.join(ids)}: {warning}" for warning, ids in warned.items()
-    ]
+        for warning in cell.warnings:
+            kinds.setdefault(kind_of_warning(warning), {}).setdefault(cell.id, warning)
+    lines = []
+    for texts in kinds.values():
+        (first, text), ids = next(iter(texts.items())), list(texts)
+        who = "all" if len(ids) == len(cells) > 1 else ", ".join(ids)
+        example = f" (here {first}'s)" if len(set(texts.values())) > 1 else ""
+        lines.append(f"(!) {who}{example}: {text}")
+    return lines

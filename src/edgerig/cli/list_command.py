@@ -29,6 +29,7 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
       edgerig list formats
     """
     from edgerig.plugins import Plugin, describe, find, names
+    from edgerig.setting_values import REQUIRED
 
     find_here(name or "")
     singular = noun.removesuffix("s")
@@ -56,4 +57,8 @@ def command(noun: str, name: str | None, as_json: bool) -> None:
         say(f"{row['name']:<{width}}  {row['summary']}" + ("" if row["installed"] else f"  [{row['install']}]"))
     if name:
         for setting in rows[0]["settings"]:
-            say(f"  {setting['name']} (default {setting['default']}): {setting['description']}")
+            default = setting["default"]
+            say(
+                f"  {setting['name']} ({default if default == REQUIRED else f'default {default}'}): "
+                f"{setting['description']}"
+            )

@@ -64,7 +64,10 @@ def read_back(stored: Path, compiler: str, format: Format) -> tuple[Graph | None
     except ModelError as error:
         raise ArtifactCheckError(
             f"What compiler {compiler!r} made is not usable: {error.message}",
-            "Does the network compute with infinities, as masks do? Take another scheme.",
+            # Where a plugin reads the format, the network need not be to blame.
+            "Compiler or format have a fault: `edgerig --debug` shows the line."
+            if not type(format).__module__.startswith("edgerig.")
+            else "Does the network compute with infinities, as masks do? Take another scheme.",
         ) from error
 
 

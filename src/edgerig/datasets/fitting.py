@@ -41,11 +41,19 @@ def check_size(dataset: Dataset, network: Artifact) -> None:
             raise _unfit(shape, wanted, spec.name, dataset.name)
 
 
+#: How a dataset gives samples of another shape, where it has a setting of its own for that.
+_REMEDY = {"random": "Set the dataset's 'shape' to that of the network, without the batch."}
+
+
 def _unfit(shape: Sequence[int], wanted: Sequence[int], name: str, dataset: str) -> IncompatibleError:
     return IncompatibleError(
         f"Dataset {dataset!r} gives samples of shape {list(shape)}, "
         f"but the network's input {name!r} takes {list(wanted)}.",
-        "Use a dataset of that shape, or change it: folder and pet have a 'size' setting, folder has 'channels', too.",
+        _REMEDY.get(
+            dataset,
+            "Use a dataset of that shape, or change it: folder and pet have a 'size' setting, folder has "
+            "'channels', too.",
+        ),
     )
 
 
@@ -113,8 +121,8 @@ def _order(
         raise IncompatibleError(
             f"Input {name!r} was declared to be channels first (nchw) and takes {list(wanted)}; dataset {dataset!r} "
             f"gives samples of shape {list(sample_shape)}, which are {list(turned)} then.",
-            "Use a dataset of that shape, or resize: folder and pet have a 'size' setting. If its samples are channels "
-            "first already, leave the layout out.",
+            _REMEDY.get(dataset, "Use a dataset of that shape, or resize: folder and pet have a 'size' setting.")
+            + " If its samples are channels first already, leave the layout out.",
         )
     if layout == "nhwc" and first and not as_is:
         raise IncompatibleError(

@@ -19,8 +19,8 @@ from edgerig.errors import DatasetError
 Array = NDArray[Any]
 
 FORM = (
-    "It holds x_train, y_train, x_test and y_test (and perhaps x_validation, y_validation), or x and y to be split; "
-    "for several inputs x_NAME_train, or x_NAME, of each."
+    "It must hold x_train, y_train, x_test and y_test (and perhaps x_validation, y_validation), or x and y to be "
+    "split; for several inputs x_NAME_train, or x_NAME, of each."
 )
 SHARED = ("classes",)
 #: The errors of numpy and zipfile on damaged files.

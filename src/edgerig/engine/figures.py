@@ -18,6 +18,7 @@ from edgerig.measure.judge import judge, judge_rounds
 from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.spans import one_span
 from edgerig.measure.stats import Distribution, summarize
+from edgerig.results.round_warnings import round_warnings
 from edgerig.results.scenario import Offline
 from edgerig.results.types import CellResult, Latency, Round
 from edgerig.rig.types import Measure
@@ -241,9 +242,7 @@ def _of_a_typical_round(pooled: Distribution, rounds: Sequence[Round]) -> Distri
 
 def _round_warnings(rounds: Sequence[Round]) -> list[str]:
     """The warnings of single rounds; of several, with the round's number."""
-    if len(rounds) == 1:
-        return list(rounds[0].warnings)
-    return [f"Round {entry.number}: {text}" for entry in rounds for text in entry.warnings]
+    return round_warnings([(entry.number, text) for entry in rounds for text in entry.warnings], len(rounds))
 
 
 def _unlike_outputs(rounds: Sequence[Round]) -> list[str]:

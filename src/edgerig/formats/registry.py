@@ -16,7 +16,7 @@ _ANOTHER = (
     "A format of your own is a plugin (docs/plugins/format.md): name it by --format, or by the key 'format' of the "
     "model in a rig file."
 )
-_OWN = "Use a .keras, .h5, .tflite or .onnx file."
+_OWN = "Use a .keras, .h5, .tflite, .onnx or .pt2 file."
 _FROM_SAVED_MODEL = (
     "With TensorFlow installed, export it to TFLite: python -c \"import tensorflow as tf; open('model.tflite', 'wb')"
     ".write(tf.lite.TFLiteConverter.from_saved_model('{path}').convert())\""

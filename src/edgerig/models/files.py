@@ -24,7 +24,7 @@ def open_artifact(
     classes: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """The artifact of any model file: .keras, .h5, .tflite, .onnx, or of a format that a plugin reads.
+    """The artifact of any model file: .keras, .h5, .tflite, .onnx, .pt2, or of a format that a plugin reads.
 
     If its description (``<file>.json``, as `Artifact.save` writes it) lies beside the file, that one is used;
     otherwise inputs, outputs and scheme are read from the file itself. ``preprocessing`` and ``classes`` override those

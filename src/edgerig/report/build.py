@@ -27,7 +27,7 @@ from edgerig.report.variants import VariantContext, build_variant
 from edgerig.report.views import kinds_of
 from edgerig.results.energy import energy_of
 from edgerig.results.remarks import remarks
-from edgerig.results.types import CellResult, RunResult
+from edgerig.results.types import CellResult, ModelInfo, RunResult
 
 #: Failures that are named before the table of variants, of each run.
 _MOST_FAILURES = 3
@@ -50,6 +50,7 @@ def build(bundles: Sequence[Loaded], limits: Limits | None = None) -> Report:
             cells=bundles[number].result.cells,
             label=label,
             run=names[number] if len(bundles) > 1 else None,
+            model=_model_of(bundles[number].result, cell),
         )
         for (number, cell), label in zip(cells, full, strict=True)
     ]
@@ -120,6 +121,11 @@ def _memory(cell: CellResult) -> tuple[str, Measurement | None]:
     """How much a cell takes of its device's scarcest memory, and the name of that figure."""
     sizes = ((name, cell.memory.get(name)) for name in _SCARCE)
     return next(((name, size) for name, size in sizes if isinstance(size, Measurement)), ("", None))
+
+
+def _model_of(result: RunResult, cell: CellResult) -> ModelInfo:
+    """The float network that a variant was made of."""
+    return next((model for model in result.models if model.name == cell.model), result.model)
 
 
 def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: str) -> Candidate:

@@ -53,7 +53,8 @@ def load_bundle(path: Path) -> Loaded:
         StorageError: The folder does not exist, is no bundle, is damaged, or has a format of another edgerig.
     """
     if not path.is_dir():
-        raise StorageError(f"{path} is {'a file' if path.exists() else 'not there'}, not a bundle.", _HINT)
+        what = "is a file, not a bundle" if path.exists() else "is not a bundle: there is no such folder"
+        raise StorageError(f"{path} {what}.", _HINT)
     bundle = Bundle(path)
     if not bundle.exists and not bundle.finished:
         raise StorageError(f"{path} is not a bundle: it has neither results.json nor bundle.json.", _HINT)

@@ -12,7 +12,7 @@ from edgerig.report.quality import primary
 from edgerig.report.rounds import half_width
 from edgerig.report.tables import terminal_text
 from edgerig.report.values import Figure
-from edgerig.results.types import CellResult
+from edgerig.results.types import CellResult, ModelInfo
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,12 +23,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         cells: The results of all rows of the same run.
         label: Its full name, unique in the report.
         run: The name of its run, where the report holds several.
+        model: The float network that the variant was made of, None in the terminal.
     """
 
     cell: CellResult
     cells: Sequence[CellResult] = ()
     label: str = ""
     run: str | None = None
+    model: ModelInfo | None = None
 
     @property
     def samples_differ(self) -> bool:

@@ -11,6 +11,7 @@ from edgerig.report.figures import number
 from edgerig.report.load import Loaded
 from edgerig.report.model import SharedRow, SharedView, Variant
 from edgerig.report.recommend import Comparison
+from edgerig.results.compare.texts import times_as_many
 from edgerig.results.comparison import Answers, Paired, answers_of, compare_with, right_answers, shared_samples
 from edgerig.results.types import CellResult
 from edgerig.tasks.metrics.functions import wilson_interval
@@ -101,7 +102,7 @@ def verdict(row: Paired, baseline: bool) -> str:
         return f"as many errors, on other samples; {chance}"
     if row.ratio is None:
         return f"{row.errors} errors where there were none; {chance}"
-    return f"{row.ratio:.2f} times as many errors; {chance}"
+    return f"{times_as_many(row.errors, row.baseline_errors)} errors; {chance}"
 
 
 def _p(p: float) -> str:

@@ -175,6 +175,7 @@ class _Reader:
             if not Path(path).exists():
                 self.problem((*where, "file"), f"there is no file {path}")
             format = self.format(data.get("format"), path, where)
+            self.shapes(ends, path, where)
             if use is None:
                 self.file_options(data, options, path, where)
             return ModelPart(
@@ -212,6 +213,16 @@ class _Reader:
         except EdgerigError as error:
             self.add((*where, "format"), error)
         return str(reference)
+
+    def shapes(self, ends: Ends, file: str, where: Location) -> None:
+        """Refuse shapes of a file whose format leaves no axes free."""
+        try:
+            kind = formats.format_of(Path(file))
+        except EdgerigError:
+            return  # the plan says what the file is
+        if ends.shapes and not kind.free_axes:
+            what = f"{Path(file).name} is a {kind.name} file, whose shapes are fixed: leave them out"
+            self.problem((*where, "shapes"), what)
 
     def file_options(self, data: dict[str, Any], options: dict[str, Any], file: str, where: Location) -> None:
         """Check the ``options`` of a model's file, which are settings of its format."""

@@ -215,7 +215,7 @@ def _remedy(rig: Rig) -> str:
     if indirect and any(part.use == AS_IT_IS for block in rig.matrix for part in block.compilers):
         (title, _, _), compiler = indirect[0].summary.partition(":"), indirect[0].compiler
         return (
-            f"No runtime runs a {title} model as it is: name compilers in the block, such as compilers: "
+            f"No runtime of the block runs a {title} model as it is: name compilers in the block, such as compilers: "
             f"[{compiler}, int8]."
         )
     if len(rig.matrix) == 1:

@@ -122,7 +122,7 @@ def _model() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["file"],
         "properties": {
-            "file": {"type": "string", "description": ".keras, .h5, .tflite, .onnx, or of a format of a plugin"},
+            "file": {"type": "string", "description": ".keras, .h5, .tflite, .onnx, .pt2, or of a format of a plugin"},
             "format": {
                 "type": "string",
                 "description": "the plugin that reads the file, as package.module:Class, where it is not installed",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from edgerig.errors import UnknownNameError
+from edgerig.agent.address import PORT
+from edgerig.errors import UnknownNameError, nearest
 from edgerig.plugins import convert_settings, find, look_again, names
 from edgerig.targets.base import Target
 
@@ -23,7 +25,10 @@ def plugin_of(address: str) -> type[Target]:
         look_again()
         known = names("target")
     if (separator or ":" not in address) and scheme not in known:
-        raise UnknownNameError("target", address, [*known, "tcp://HOST:PORT"])
+        error = UnknownNameError("target", address, [*known, "tcp://HOST:PORT"])
+        if not separator and re.fullmatch(r"[\w.-]+", address) and nearest(address, known) is None:
+            error.hint = f"Is it a machine in the network? Write tcp://{address}:{PORT}. {error.hint}"
+        raise error
     plugin = find("target", scheme if separator else family if family in known else address, Target)
     plugin.check_address(address)
     return plugin

@@ -12,6 +12,7 @@ from edgerig.engine.figures import between_rounds
 from edgerig.engine.load.generator import Answers
 from edgerig.engine.load.schedule import fewest_for, percentile_of
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.results.round_warnings import round_warnings
 from edgerig.results.under_load import LoadRound, Percentiles, Tail, UnderLoad
 from edgerig.rig.types import Measure
 
@@ -182,6 +183,5 @@ def _no_rate(rounds: Sequence[LoadRound], measure: Measure) -> Unavailable:
 
 
 def _numbered(rounds: Sequence[LoadRound]) -> list[str]:
-    if len(rounds) == 1:
-        return list(rounds[0].warnings)
-    return [f"Round {entry.number}, under load: {text}" for entry in rounds for text in entry.warnings]
+    warnings = [(entry.number, text) for entry in rounds for text in entry.warnings]
+    return round_warnings(warnings, len(rounds), ", under load")

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgerig.measure.shares import paired_difference
+from edgerig.results.compare.texts import times_as_many
 from edgerig.results.compare.types import MetricVerdict, Verdict
 from edgerig.results.comparison import Paired, answers_of, compare_with
 
@@ -58,7 +59,7 @@ def _judged(row: Paired, margin: float, identical: bool) -> MetricVerdict:
     noun = "error" if row.errors == 1 else "errors"
     errors = f"{row.errors:,} {noun} of {row.samples:,} samples, A has {row.baseline_errors:,}"
     if row.ratio is not None and row.errors != row.baseline_errors:
-        errors += f": {row.ratio:.2g} times as many"
+        errors += f": {times_as_many(row.errors, row.baseline_errors)}"
     points = f"{_points(change)} points ({_points(low)} to {_points(high)}), McNemar's p {row.p:.2g}"
     why = "" if verdict != "inconclusive" else f"; that does not tell whether it loses {margin * 100:g} points or more"
     return MetricVerdict(

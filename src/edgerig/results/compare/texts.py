@@ -25,6 +25,20 @@ def interval_text(metric: MetricVerdict) -> str:
     return f"{change_text(metric, metric.low)} to {change_text(metric, metric.high)}"
 
 
+def times_as_many(count: int, before: int) -> str:
+    """``count`` beside ``before``: a ratio in two or three digits, or how many more or fewer where these say 1.
+
+    >>> times_as_many(86, 43), times_as_many(45, 43), times_as_many(1001, 1000), times_as_many(999, 1000)
+    ('2.0 times as many', '1.05 times as many', '1 more', '1 fewer')
+    """
+    ratio = count / before
+    for digits in (2, 3):
+        text = f"{ratio:.{digits}g}"
+        if float(text) != 1:
+            return f"{ratio:.1f} times as many" if len(text) == 1 else f"{text} times as many"
+    return f"{abs(count - before):,} {'more' if count > before else 'fewer'}"
+
+
 def amount_text(value: float | None, unit: str) -> str:
     """A value with its unit; ``-`` for None.
 

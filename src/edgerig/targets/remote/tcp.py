@@ -77,7 +77,11 @@ class Tcp(WiredTarget):
 
     @classmethod
     def check_address(cls, address: str) -> None:
-        parsed = parse_address(address if "://" in address else "")
+        if "://" not in address:
+            raise SpecError(
+                f"{address!r} is not an address of a device.", "Write tcp://HOST:PORT, such as tcp://raspberrypi:7433."
+            )
+        parsed = parse_address(address)
         if parsed.port == 0:
             raise SpecError(f"{address!r} has no port to connect to.", "Name the port that the agent listens on.")
 

@@ -18,13 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from edgerig import formats
+from edgerig import formats, plugins
 from edgerig.artifact import ITEM_SIZES, Artifact
+from edgerig.compilers.base import ModelCompiler
 from edgerig.errors import EdgerigError, ModelError
 from edgerig.files import sha256
 from edgerig.formats import Format, Specification
 from edgerig.models.files import open_artifact, specification_of
 from edgerig.models.graph.read import graph_in
+from edgerig.runtimes.base import Runtime
 
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8")
 
@@ -62,6 +64,12 @@ class FormatContract:
         assert format.suffixes
         assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in format.suffixes)
         assert format.storage in ("file", "files", "folder")
+
+    def test_the_runtime_and_the_compiler_that_it_names_are_there(self, format: Format) -> None:
+        if format.runtime is not None:
+            assert format.name in plugins.find("runtime", format.runtime, Runtime).formats
+        if format.compiler is not None:
+            assert format.name in plugins.find("compiler", format.compiler, ModelCompiler).takes
 
     def test_it_is_found_by_its_name_and_by_the_suffix_of_its_files(self, format: Format, network: Path) -> None:
         assert type(formats.named(format.name)) is type(format)

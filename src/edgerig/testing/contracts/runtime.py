@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgerig import formats
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
@@ -71,6 +72,9 @@ class RuntimeContract:
         assert runtime.name
         assert runtime.summary
         assert runtime.formats
+        for name in runtime.formats:
+            # Raises an `UnknownNameError` that names the nearest: the runtime's module defines or imports its format.
+            assert formats.named(name).name == name
         assert runtime.invoke_method
         assert isinstance(runtime.settings, Settings)
         assert msgspec.structs.asdict(runtime.settings)["threads"] >= 1
