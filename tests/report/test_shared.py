@@ -85,8 +85,12 @@ def row(**changes: Any) -> Paired:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "1.30 times as many errors; p < 0.001"),
-        ({"p": 0.3, "ratio": 1.02}, "1.02 times as many errors; may be chance, p = 0.30"),
+        ({}, "1.3 times as many errors; p < 0.001"),
+        ({"p": 0.3, "errors": 102, "ratio": 1.02}, "1.02 times as many errors; may be chance, p = 0.30"),
+        (
+            {"p": 0.3, "errors": 2001, "baseline_errors": 2000, "ratio": 1.0005},
+            "1 more errors; may be chance, p = 0.30",
+        ),
         ({"lost": 0, "gained": 0, "p": 1.0}, "the same errors"),
         ({"lost": 3, "gained": 3, "p": 1.0}, "as many errors, on other samples; may be chance, p = 1.00"),
         ({"ratio": None, "errors": 9, "p": 0.004}, "9 errors where there were none; p = 0.004"),

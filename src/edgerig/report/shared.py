@@ -102,7 +102,8 @@ def verdict(row: Paired, baseline: bool) -> str:
         return f"as many errors, on other samples; {chance}"
     if row.ratio is None:
         return f"{row.errors} errors where there were none; {chance}"
-    return f"{times_as_many(row.errors, row.baseline_errors)} errors; {chance}"
+    words = times_as_many(row.errors, row.baseline_errors)
+    return f"{words} {'error' if words in ('1 more', '1 fewer') else 'errors'}; {chance}"
 
 
 def _p(p: float) -> str:

@@ -28,7 +28,7 @@ def interval_text(metric: MetricVerdict) -> str:
 def times_as_many(count: int, before: int) -> str:
     """``count`` beside ``before``: a ratio in two or three digits, or how many more or fewer where these say 1.
 
-    >>> times_as_many(86, 43), times_as_many(45, 43), times_as_many(1001, 1000), times_as_many(999, 1000)
+    >>> times_as_many(86, 43), times_as_many(45, 43), times_as_many(1001, 1000), times_as_many(9999, 10000)
     ('2.0 times as many', '1.05 times as many', '1 more', '1 fewer')
     """
     ratio = count / before
