@@ -158,7 +158,7 @@ def test_the_reason_of_a_failure_is_told_once_and_by_the_users_file_name(
         )
     assert caught.value.code == 1
     err = capsys.readouterr().err
-    assert err.count("litert cannot load mine.tflite: RuntimeError: quantized_dimension") == 1
+    assert err.count("litert cannot load mine.tflite: ValueError: quantized_dimension") == 1
     assert err.count("quantized_dimension") == 1
     assert hashlib.sha256(path.read_bytes()).hexdigest()[:12] not in err
 

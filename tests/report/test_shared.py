@@ -89,7 +89,7 @@ def row(**changes: Any) -> Paired:
         ({"p": 0.3, "errors": 102, "ratio": 1.02}, "1.02 times as many errors; may be chance, p = 0.30"),
         (
             {"p": 0.3, "errors": 2001, "baseline_errors": 2000, "ratio": 1.0005},
-            "1 more errors; may be chance, p = 0.30",
+            "1 more error; may be chance, p = 0.30",
         ),
         ({"lost": 0, "gained": 0, "p": 1.0}, "the same errors"),
         ({"lost": 3, "gained": 3, "p": 1.0}, "as many errors, on other samples; may be chance, p = 1.00"),
