@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,32 @@ def test_it_has_the_parameters_that_it_tells() -> None:
 def test_a_size_that_cannot_be_halved_so_often_is_refused() -> None:
     with pytest.raises(SpecError, match=r"halves its input 3 times, which 100x128 does not allow"):
         UNet(UNetSettings(height=100)).build(2)
+
+
+@pytest.mark.slow
+def test_an_encoder_of_mobilenetv2_gives_maps_of_the_inputs_size_and_learns(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    masks = np.zeros((12, 64, 32), np.uint8)
+    masks[:, 16:40] = 1
+    images = np.clip(masks[..., None] * 100 + rng.normal(80, 10, (*masks.shape, 3)), 0, 255).astype(np.uint8)
+    np.savez(tmp_path / "d.npz", x=images, y=masks)
+    dataset = Npz(NpzSettings(file=str(tmp_path / "d.npz"), test=0.3, validation=0.2))
+    settings = UNetSettings(height=64, width=32, channels=3, filters=1, encoder="mobilenetv2", class_weights=(1, 2))
+    network = UNet(settings)
+    joined = [layer for layer in network.build(2).layers if layer.name.endswith("_join")]
+    assert [layer.output.shape[1:3] for layer in joined] == [(4, 2), (8, 4), (16, 8), (32, 16)]
+    artifact = network.train(dataset, TrainSettings(epochs=2, batch_size=4), tmp_path / "out")
+    assert artifact.outputs[0].shape == (1, 64, 32, 2)
+    assert artifact.preprocessing.scale == 1 / 127.5
+    losses = [record["loss"] for record in json.loads((tmp_path / "out/unet.history.json").read_text())["epochs"]]
+    assert losses[1] < losses[0]
+
+
+def test_an_encoder_of_mobilenetv2_refuses_grey_images_and_odd_sizes() -> None:
+    with pytest.raises(SpecError, match="takes colour images, and channels is 1"):
+        UNet(UNetSettings(encoder="mobilenetv2")).build(2)
+    with pytest.raises(SpecError, match="halves its input 5 times, which 48x64"):
+        UNet(UNetSettings(encoder="mobilenetv2", channels=3, height=48, width=64)).build(2)
 
 
 def test_image_and_mask_move_alike() -> None:

@@ -116,36 +116,41 @@ class MobileNetV2(KerasModel):
 
     def build(self, classes: int) -> Any:
         keras = import_keras()
-        base = self._features()
+        base = features(self.input_shape, self.settings.alpha, self.settings.weights)
         x = keras.layers.GlobalAveragePooling2D(name=HEAD[0])(base.output)
         x = keras.layers.Dropout(self.settings.dropout, name=HEAD[1])(x)
         outputs = keras.layers.Dense(classes, activation="softmax", name=HEAD[2])(x)
         return keras.Model(base.input, outputs, name="mobilenetv2")
 
-    def _features(self) -> Any:
-        keras = import_keras()
-        kind = _kind_of(self.settings.weights)
-        try:
-            # Keras reports its download on standard output, which belongs to --json.
-            with contextlib.redirect_stdout(sys.stderr):
-                base = keras.applications.MobileNetV2(
-                    input_tensor=keras.Input(self.input_shape, name="image"),
-                    input_shape=self.input_shape,  # decides which of the published weights are taken
-                    alpha=self.settings.alpha,
-                    include_top=False,
-                    weights="imagenet" if kind == "imagenet" else None,
-                )
-        except Exception as error:
-            if kind != "imagenet":
-                raise
-            raise SourceError(
-                f"The ImageNet weights could not be downloaded: {cause_of(error)}.",
-                "Check the network; or give the path of a .h5 or .keras file as weights; or train without: "
-                "weights=none.",
-            ) from error
-        if kind == "file":
-            _load_features(base, Path(self.settings.weights).expanduser())
-        return base
+
+def features(shape: tuple[int, ...], alpha: float, weights: str) -> Any:
+    """MobileNetV2 without its classifier, as a Keras model of the input ``image``; for ``weights`` see the settings.
+
+    Raises:
+        SourceError: The published weights could not be downloaded. ModelError: The file holds no such weights.
+    """
+    keras = import_keras()
+    kind = _kind_of(weights)
+    try:
+        # Keras reports its download on standard output, which belongs to --json.
+        with contextlib.redirect_stdout(sys.stderr):
+            base = keras.applications.MobileNetV2(
+                input_tensor=keras.Input(shape, name="image"),
+                input_shape=shape,  # decides which of the published weights are taken
+                alpha=alpha,
+                include_top=False,
+                weights="imagenet" if kind == "imagenet" else None,
+            )
+    except Exception as error:
+        if kind != "imagenet":
+            raise
+        raise SourceError(
+            f"The ImageNet weights could not be downloaded: {cause_of(error)}.",
+            "Check the network; or give the path of a .h5 or .keras file as weights; or train without: weights=none.",
+        ) from error
+    if kind == "file":
+        _load_features(base, Path(weights).expanduser())
+    return base
 
 
 def _kind_of(weights: str) -> Literal["none", "imagenet", "file"]:

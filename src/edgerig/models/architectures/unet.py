@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.errors import SpecError
+from edgerig.models.architectures.mobilenetv2 import features
 from edgerig.models.base import Objective
 from edgerig.models.keras.base import KerasModel, import_keras
 from edgerig.plugins import Settings
+
+#: Layers of MobileNetV2 whose outputs the way up joins, from the finest to the coarsest, and the one it starts from.
+SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
+BOTTOM = "block_16_project"
+#: How often MobileNetV2 halves its input, and the channels that it takes.
+HALVINGS, RGB = 5, 3
 
 
 class UNetSettings(Settings, frozen=True, kw_only=True):
@@ -27,6 +34,15 @@ class UNetSettings(Settings, frozen=True, kw_only=True):
         int, msgspec.Meta(description="filters of the first level; each level has twice as many", ge=1)
     ] = 8
     depth: Annotated[int, msgspec.Meta(description="levels below the first", ge=1, le=6)] = 3
+    encoder: Annotated[
+        Literal["convolutions", "mobilenetv2"],
+        msgspec.Meta(description="way down: two convolutions a level, or MobileNetV2, for RGB and multiples of 32"),
+    ] = "convolutions"
+    alpha: Annotated[float, msgspec.Meta(description="width of the encoder mobilenetv2", gt=0, le=2)] = 0.35
+    weights: Annotated[
+        str,
+        msgspec.Meta(description="of the encoder mobilenetv2: none, imagenet (downloaded), or a .h5 or .keras file"),
+    ] = "none"
     class_weights: Annotated[
         tuple[Annotated[float, msgspec.Meta(ge=0)], ...],
         msgspec.Meta(description="weight of each class's pixels in the loss; 1 each if not given"),
@@ -40,6 +56,9 @@ class UNet(KerasModel):
     """A U-Net: at each level two 3x3 convolutions with batch normalization, down by pooling, up by 2x2 convolutions.
 
     With 8 filters and a depth of 3: 121,746 parameters for 1 channel and 2 classes.
+
+    With the encoder ``mobilenetv2`` the way down is MobileNetV2 (Sandler et al., 2018), whose expanded blocks 1, 3, 6,
+    and 13 are joined on the way up by transposed convolutions; ``depth`` has no effect.
     """
 
     name = "unet"
@@ -58,7 +77,10 @@ class UNet(KerasModel):
         return self.settings.class_weights
 
     def preprocessing(self, dataset: Dataset) -> Preprocessing:
-        return dataset.preprocessing
+        if self.settings.encoder == "convolutions":
+            return dataset.preprocessing
+        # -1 to 1, as the published weights of MobileNetV2 want it.
+        return msgspec.structs.replace(dataset.preprocessing, scale=1 / 127.5, mean=(1.0,), std=(1.0,))
 
     def augment_masked(
         self, batch: NDArray[np.float32], masks: NDArray[np.int32], rng: np.random.Generator
@@ -67,7 +89,9 @@ class UNet(KerasModel):
 
     def build(self, classes: int) -> Any:
         keras, settings = import_keras(), self.settings
-        _check_multiple(settings)
+        if settings.encoder == "mobilenetv2":
+            return _on_mobilenetv2(settings, self.input_shape, classes)
+        _check_multiple(settings, settings.depth)
         inputs = keras.Input(self.input_shape, name="image")
         x, levels = inputs, []
         for level in range(settings.depth):
@@ -122,11 +146,33 @@ def _two_convolutions(x: Any, filters: int, name: str) -> Any:
     return x
 
 
-def _check_multiple(settings: UNetSettings) -> None:
-    step = 1 << settings.depth
+def _on_mobilenetv2(settings: UNetSettings, shape: tuple[int, ...], classes: int) -> Any:
+    keras = import_keras()
+    if settings.channels != RGB:
+        raise SpecError(
+            f"Model 'unet' with the encoder mobilenetv2 takes colour images, and channels is {settings.channels}.",
+            "Set channels to 3, or take the encoder convolutions.",
+        )
+    _check_multiple(settings, HALVINGS)
+    base = features(shape, settings.alpha, settings.weights)
+    x = base.get_layer(BOTTOM).output
+    for level in reversed(range(len(SKIPS))):
+        x = keras.layers.Conv2DTranspose(
+            settings.filters << (level + 3), 3, strides=2, padding="same", use_bias=False, name=f"up{level}_grow"
+        )(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"up{level}_norm")(x)
+        x = keras.layers.ReLU(name=f"up{level}_relu")(x)
+        x = keras.layers.Concatenate(name=f"up{level}_join")([x, base.get_layer(SKIPS[level]).output])
+    outputs = keras.layers.Conv2DTranspose(classes, 3, strides=2, padding="same", activation="softmax", name="classes")(
+        x
+    )
+    return keras.Model(base.input, outputs, name="unet_mobilenetv2")
+
+
+def _check_multiple(settings: UNetSettings, halvings: int) -> None:
+    step = 1 << halvings
     if settings.height % step or settings.width % step:
         raise SpecError(
-            f"Model 'unet' halves its input {settings.depth} times, which {settings.height}x{settings.width} does not "
-            "allow.",
+            f"Model 'unet' halves its input {halvings} times, which {settings.height}x{settings.width} does not allow.",
             f"Give a height and a width that are multiples of {step}, or a smaller depth.",
         )
