@@ -21,6 +21,7 @@ from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
 from edgerig.engine.info import model_info, size_rows
+from edgerig.engine.layers.errors import keep_errors
 from edgerig.engine.layers.maps import keep_layer_maps
 from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, now, open_bundle, take_back
 from edgerig.engine.references import ReferenceRun
@@ -294,6 +295,8 @@ class _Run:
         turns.measure()
         self.done = [turns.results[cell.id] for cell in self.plan.cells if cell.id in turns.results]
         keep_layer_maps(self.bundle.path, self.done)
+        if (seconds := self.plan.rig.measure.layer_errors) > 0:
+            keep_errors(self.bundle.path, self.done, seconds, self.progress)
 
     def _report_failed_references(self) -> None:
         """Report why a reference could not be run, unless a cell failed for the same reason and reports it."""

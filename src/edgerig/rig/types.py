@@ -205,6 +205,14 @@ class Measure(Settings, frozen=True, kw_only=True):
     patience: Annotated[
         float, Described(description="seconds to wait for a device that went away in mid-run; 0 for not at all", ge=0)
     ] = 30.0
+    layer_errors: Annotated[
+        float,
+        Described(
+            description="seconds of this machine for the errors of each quantized cell's layers against the float "
+            "network, on at most 32 samples, after all rounds; 0 for none (`edgerig layers RUN --errors` has them too)",
+            ge=0,
+        ),
+    ] = 0.0
     pictures: Annotated[int, Described(description="pictures of disagreements kept for the report, a cell", ge=0)] = 12
 
     def __post_init__(self) -> None:

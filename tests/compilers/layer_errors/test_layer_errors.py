@@ -55,6 +55,14 @@ def changed(source: Path, out: Path, change: Callable[[Any], None]) -> Path:
     return out
 
 
+def test_no_sample_is_begun_after_the_time_that_is_given(int8_net: Artifact, float_net: Artifact, calls: Any) -> None:
+    network = NetworkFile.read(Path(int8_net.path))
+    groups = layer_groups(network.graph)
+    results = layer_errors(network, NetworkFile.read(Path(float_net.path)), groups, calls, Progress(), seconds=0.0)
+    assert [len(output) for output in results.outputs] == [1]
+    assert len(results.layers) == len(groups)
+
+
 def test_an_int8_network_is_near_its_float_one(int8_net: Artifact, float_net: Artifact, calls: Any) -> None:
     errors = errors_of(Path(int8_net.path), Path(float_net.path), calls)
     assert len(errors) > WEIGHTED_LAYERS

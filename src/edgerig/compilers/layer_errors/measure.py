@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +71,7 @@ def layer_errors(
     groups: Sequence[LayerGroup],
     calls: Sequence[Array],
     progress: Progress,
+    seconds: float = math.inf,
 ) -> LayerResults:
     """The error of each of ``groups``, layers of ``deployed``, against ``reference``.
 
@@ -78,6 +81,7 @@ def layer_errors(
     Args:
         deployed, reference: Networks of one format, with one input each.
         calls: Inputs of an inference each, real numbers.
+        seconds: Time after which no further one is begun.
 
     Raises:
         IncompatibleError: The two are of different formats, or take different inputs.
@@ -91,6 +95,7 @@ def layer_errors(
     theirs = reference.probe(sorted({match.reference for match in matches} | inputs))
     outputs: list[list[NDArray[np.float64]]] = [[] for _ in deployed.graph.outputs]
     alone = _AloneRuns(deployed, layers)
+    deadline = time.monotonic() + seconds
     with progress.task("run the network and its float one, layer by layer", len(calls)) as task:
         for call in calls:
             ours.run({deployed.graph.inputs[0]: call})
@@ -101,6 +106,8 @@ def layer_errors(
             for position, index in enumerate(deployed.graph.outputs):
                 outputs[position].append(ours.value(index))
             task.advance()
+            if time.monotonic() > deadline:
+                break
     return LayerResults(
         tuple(layer.result(deployed.graph) for layer in layers), tuple(np.stack(each) for each in outputs)
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from edgerig.datasets.base import Dataset
 from edgerig.datasets.batches import in_calls
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.samples import EvaluationSamples
-from edgerig.errors import EdgerigError, InferenceError, Interrupted
+from edgerig.errors import EdgerigError, InferenceError, Interrupted, StorageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.measure.layer_error import LayerErrors
 from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.artifacts import kept_file
-from edgerig.results.layers.layer_map import LayerMap
+from edgerig.results.layers.layer_map import LayerMap, read_layer_map
 from edgerig.results.layers.stored_errors import read_layer_errors, write_layer_errors
 from edgerig.results.types import CellResult
 
@@ -42,21 +43,27 @@ class Selection(msgspec.Struct, frozen=True):
     cell: CellResult
 
 
-def cell_errors(selection: Selection, layer_map: LayerMap, progress: Progress) -> LayerErrors | Unavailable:
+def cell_errors(
+    selection: Selection, layer_map: LayerMap, progress: Progress, seconds: float = math.inf
+) -> LayerErrors | Unavailable:
     """The errors of a cell's layers: out of the bundle, or measured and then kept there; or why there are none.
+
+    Args:
+        seconds: Time of measuring after which no further sample is begun.
 
     Raises:
         Interrupted: Ctrl-C.
     """
     stored = stored_errors(selection, layer_map)
-    if stored is not None:
+    # What a run measured in little time is measured anew where there is more.
+    if stored is not None and (seconds < math.inf or stored.samples >= min(SAMPLES, selection.cell.measured_samples)):
         return stored
     reference = _reference(selection)
     if isinstance(reference, Unavailable):
         return reference
     try:
         names = [layer.name for layer in layer_map.source.layers] if layer_map.source is not None else []
-        measured = _measured(selection, reference, names, progress)
+        measured = _measured(selection, reference, names, progress, seconds)
     except Interrupted:
         raise
     except EdgerigError as error:
@@ -96,7 +103,9 @@ def _reference(selection: Selection) -> Artifact | Unavailable:
     )
 
 
-def _measured(selection: Selection, reference: Artifact, names: Sequence[str], progress: Progress) -> LayerErrors:
+def _measured(
+    selection: Selection, reference: Artifact, names: Sequence[str], progress: Progress, seconds: float
+) -> LayerErrors:
     cell, bundle = selection.cell, Bundle(selection.bundle)
     samples = cell_samples(bundle, cell, progress)
     part, positions = samples.part(SAMPLES)
@@ -118,15 +127,17 @@ def _measured(selection: Selection, reference: Artifact, names: Sequence[str], p
         np.ascontiguousarray(calls),
         exact,
         progress,
+        seconds,
     )
     outputs = results.outputs[cell.artifact.judged_output]
-    note = _likeness(bundle, cell, outputs.reshape(len(outputs), -1), positions[: len(inputs)], samples)
+    count = min(len(inputs), len(outputs) * batch)
+    note = _likeness(bundle, cell, outputs.reshape(len(outputs), -1), positions[:count], samples)
     kernels = "LiteRT's reference kernels" if exact else "LiteRT's own kernels, since XNNPACK keeps no tensors"
     engine = "ONNX Runtime, with the tensors between layers as outputs"
     return LayerErrors(
         where="host",
         engine=f"on this machine, by {engine if cell.artifact.format == 'onnx' else kernels}",
-        samples=len(inputs),
+        samples=count,
         reference=Path(reference.path).name,
         artifact=cell.artifact.sha256,
         data=part.fingerprint,
@@ -136,11 +147,17 @@ def _measured(selection: Selection, reference: Artifact, names: Sequence[str], p
 
 
 def _run(
-    deployed: Path, reference: Path, names: tuple[str, ...], calls: NDArray[Any], exact: bool, progress: Progress
+    deployed: Path,
+    reference: Path,
+    names: tuple[str, ...],
+    calls: NDArray[Any],
+    exact: bool,
+    progress: Progress,
+    seconds: float,
 ) -> LayerResults:
     network = NetworkFile.read(deployed, exact)
     groups = layer_groups(network.graph, names)
-    return layer_errors(network, NetworkFile.read(reference), groups, list(calls), progress)
+    return layer_errors(network, NetworkFile.read(reference), groups, list(calls), progress, seconds)
 
 
 def cell_samples(bundle: Bundle, cell: CellResult, progress: Progress) -> EvaluationSamples:
@@ -189,3 +206,23 @@ def _likeness(
     largest = float(np.abs(rows - before).max())
     count = f"{same} of {len(positions)} samples"
     return f"Its outputs are those {where} for {count}; the largest difference is {largest:.3g}."
+
+
+def keep_errors(bundle: Path, cells: Iterable[CellResult], seconds: float, progress: Progress) -> None:
+    """Measure the errors of the layers of quantized cells, ``seconds`` each at most, and keep them in the bundle.
+
+    A cell whose errors cannot be had is left without them: that never costs the run.
+
+    Raises:
+        Interrupted: Ctrl-C.
+    """
+    for cell in cells:
+        layer_map = read_layer_map(bundle, cell)
+        if layer_map is None or cell.artifact.scheme == "float32":
+            continue
+        try:
+            errors = cell_errors(Selection(bundle, cell), layer_map, progress, seconds)
+        except StorageError as error:
+            errors = Unavailable(error.message)
+        if isinstance(errors, Unavailable):
+            progress.log(f"{cell.id}: the errors of its layers are not known: {errors.reason}")
