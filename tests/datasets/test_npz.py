@@ -280,3 +280,10 @@ def test_a_scale_without_pictures_is_refused(tmp_path: Path) -> None:
 def test_an_array_x_is_the_only_input_whatever_else_is_called_so(tmp_path: Path) -> None:
     samples = npz(save(tmp_path, x=np.zeros((30, 2)), x_raw=np.zeros((30, 3)), y=np.arange(30) % 2)).split("test")
     assert samples.names == ()
+
+
+def test_labels_of_another_number_are_told_with_a_remedy(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.zeros((30, 4), np.float32), y=np.arange(29) % 2)
+    with pytest.raises(DatasetError, match="x has 30 samples, y has 29 labels") as caught:
+        Npz(NpzSettings(file=str(tmp_path / "d.npz"))).prepare()
+    assert caught.value.hint == "Give each sample one entry in each array, in the same order."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.datasets.npz_file import ONE_EACH
 from edgerig.errors import DatasetError
 
 
@@ -26,7 +27,7 @@ def checked_labels(y: NDArray[Any], name: str, count: int) -> NDArray[np.int8]:
             "Save y as integers, a column for each label; one class a sample is read by task classification.",
         )
     if len(y) != count:
-        raise DatasetError(f"There are {count} samples, and {name} has {len(y)} rows of labels.")
+        raise DatasetError(f"There are {count} samples, and {name} has {len(y)} rows of labels.", ONE_EACH)
     odd = np.argwhere((y != 0) & (y != 1) & (y.astype(np.int64) != -1))
     if len(odd):
         row, column = odd[0]

@@ -16,7 +16,7 @@ from edgerig.datasets.base import Dataset, SplitName
 from edgerig.datasets.label_matrix import checked_labels, label_names
 from edgerig.datasets.masks import USUAL_IGNORE, MaskedSamples, check_classes, read_masks
 from edgerig.datasets.named_samples import PICTURE_AXES, NamedArraySamples
-from edgerig.datasets.npz_file import Names, read_npz
+from edgerig.datasets.npz_file import ONE_EACH, Names, read_npz
 from edgerig.datasets.real_targets import checked_targets, variables_of
 from edgerig.datasets.samples import ArraySamples
 from edgerig.datasets.sources import fetch
@@ -227,7 +227,7 @@ def _labels(y: Array, count: int, part: str, path: Path) -> NDArray[np.int64]:
             "'task: regression'.",
         )
     if count != len(y):
-        raise DatasetError(f"{path}: x{part} has {count} samples, y{part} has {len(y)} labels.")
+        raise DatasetError(f"{path}: x{part} has {count} samples, y{part} has {len(y)} labels.", ONE_EACH)
     if y.min() < 0 or y.max() > 1_000_000:
         raise DatasetError(f"{path}: y{part} holds {y.min()} to {y.max()}; labels count classes from 0.")
     return y.astype(np.int64)
@@ -249,7 +249,7 @@ def _inputs(names: Names, arrays: dict[str, Array], part: str, path: Path) -> di
     if len(set(lengths.values())) > 1:
         raise DatasetError(
             f"{path}: the inputs differ in length: {', '.join(f'{source} {n}' for source, n in lengths.items())}.",
-            "Give each sample one entry in each array.",
+            ONE_EACH,
         )
     return inputs
 

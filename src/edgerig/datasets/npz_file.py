@@ -22,6 +22,8 @@ FORM = (
     "It must hold x_train, y_train, x_test and y_test (and perhaps x_validation, y_validation), or x and y to be "
     "split; for several inputs x_NAME_train, or x_NAME, of each."
 )
+#: What to do about arrays that differ in length.
+ONE_EACH = "Give each sample one entry in each array, in the same order."
 SHARED = ("classes",)
 #: The errors of numpy and zipfile on damaged files.
 _DAMAGED = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerig.datasets.npz_file import ONE_EACH
 from edgerig.errors import DatasetError
 from edgerig.tasks.samples import TargetVariable
 
@@ -26,7 +27,7 @@ def checked_targets(y: NDArray[Any], name: str, count: int) -> NDArray[np.float6
             "(n, targets)."
         )
     if len(y) != count:
-        raise DatasetError(f"There are {count} samples, and {name} has {len(y)} rows of targets.")
+        raise DatasetError(f"There are {count} samples, and {name} has {len(y)} rows of targets.", ONE_EACH)
     targets = y.reshape(len(y), -1).astype(np.float64)
     infinite = np.flatnonzero(np.isinf(targets).any(axis=1))
     if infinite.size:

@@ -98,7 +98,7 @@ def _verdict(holds: bool | None, bound: str) -> str:
 
 def _layout(cell: CellResult) -> list[str]:
     """Whether images were transposed to the network's layout."""
-    # With one channel nothing is turned.
-    if not any(spec.layout == "nchw" and spec.shape[1:2] != (1,) for spec in cell.artifact.inputs):
+    # With one channel, wherever its axis lies, nothing is turned.
+    if not any(spec.layout == "nchw" and 1 not in (spec.shape[1], spec.shape[-1]) for spec in cell.artifact.inputs):
         return []
     return ["The network takes images channels first (nchw); they are turned on the host, as part of preprocessing."]
