@@ -160,6 +160,7 @@ def test_imagenet_weights_without_a_network_are_a_source_error(monkeypatch, caps
         print("Downloading data")
         raise OSError("Network is unreachable")
 
+    import_keras()  # with its backend, before it is patched
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
     with pytest.raises(SourceError, match=r"could not be downloaded: Network is unreachable") as caught:
         MobileNetV2().build(4)
