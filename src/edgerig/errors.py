@@ -202,12 +202,13 @@ class ForeignTraceback(Exception):  # noqa: N818 - shown as the cause of an erro
 
 
 def foreign_trace(error: BaseException) -> str | None:
-    """The traceback that another process should get of ``error``: None of an error that was raised on purpose, and
-    whose causes were, too."""
+    """The traceback of ``error`` for whoever looks for its cause in code: None of an error that was raised on purpose
+    and whose causes were, too, and of what the system refused, such as a file that is not there."""
     cause: BaseException | None = error
     while isinstance(cause, EdgerigError):
         cause = cause.__cause__
-    return None if cause is None else "".join(traceback.format_exception(error))
+    refused = isinstance(cause, OSError) and cause.errno is not None
+    return None if cause is None or refused else "".join(traceback.format_exception(error))
 
 
 @contextmanager

@@ -389,7 +389,7 @@ def test_counting_in_c_and_in_python_agree(firmware: Firmware, monkeypatch: pyte
 def test_without_a_compiler_it_counts_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     native_library.cache_clear()
     try:
-        monkeypatch.setattr(natives.importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(natives, "zig_compiler", lambda: None)
         monkeypatch.setattr(natives.shutil, "which", lambda name: None)
         monkeypatch.setattr(natives.files, "digest", lambda value: "f" * 64)
         assert type(counters.make_counter(bytes(16), 0)) is Counter

@@ -52,7 +52,7 @@ def frame_of(preprocessing: Preprocessing, height: int, width: int) -> Frame:
     """The same for boxes, which move with the image.
 
     >>> frame_of(Preprocessing(resize=(96, 128)), 192, 192)[:4]
-    (0.6666666666666666, 0.5, 0.0, 0.0)
+    (0.6666666666666666, 0.5, 0, 0)
     """
     at = placement_of(preprocessing, height, width)
     return Frame(at.width / width, at.height / height, at.left, at.top, at.size[1], at.size[0], width, height)

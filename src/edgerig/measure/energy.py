@@ -28,8 +28,8 @@ class EnergyMeter:
     A rail that misses a reading has none from then on (`lost` says so): what it drew meanwhile nobody knows.
 
     >>> meter = EnergyMeter()
-    >>> meter.read(0.0, {"package-0": Counter(9.0, 10.0)}, {"VDD_IN": 2.0})
-    >>> meter.read(2.0, {"package-0": Counter(1.0, 10.0)}, {"VDD_IN": 4.0})
+    >>> meter.read(0.0, {"package-0": Counter(262_143.0, 262_144.0)}, {"VDD_IN": 2.0})
+    >>> meter.read(2.0, {"package-0": Counter(1.0, 262_144.0)}, {"VDD_IN": 4.0})
     >>> meter.joules
     {'package-0': 2.0, 'VDD_IN': 6.0}
     """

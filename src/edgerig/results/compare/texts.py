@@ -6,6 +6,9 @@ from edgerig.results.compare.types import MetricVerdict
 
 _SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
+#: Ratios from which on the number itself says nothing.
+_BEYOND = 100.0
+
 
 def change_text(metric: MetricVerdict, value: float) -> str:
     """A ratio as a signed percentage, a difference of shares in points.
@@ -15,6 +18,9 @@ def change_text(metric: MetricVerdict, value: float) -> str:
     """
     if metric.change == "difference":
         return f"{round(value * 100, 2) + 0.0:+.2f} points"
+    if value >= _BEYOND:
+        # The bound of an interval between two or three processes: that there is next to none is all that it tells.
+        return f"over {_BEYOND:.0f} times"
     return f"{round((value - 1) * 100, 1) + 0.0:+.1f} %"
 
 
