@@ -26,6 +26,7 @@ from edgerig.compilers.base import ModelCompiler
 from edgerig.datasets.base import Dataset, Samples
 from edgerig.formats import Format
 from edgerig.models.base import ModelWrapper
+from edgerig.models.graph.types import Operator
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.plugins import NOUNS, Plugin
 from edgerig.runtimes.base import Runtime
@@ -50,7 +51,7 @@ BASES: dict[str, tuple[type, ...]] = {
     "runtime": (Runtime,),
     "runtime-protocol": (Link, WiredTarget, RuntimeProtocol),
     "target": (Target, Session),
-    "format": (Format,),
+    "format": (Format, Operator),
 }
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 #: Seconds for one command of a page.
