@@ -223,8 +223,11 @@ def in_rounds(label: str, *medians: float, quality: float = 0.98, size: int = 10
     result = t_interval([median * 1e-6 for median in medians])
     bounds = {"latency_low": result.low, "latency_high": result.high}
     rounds = tuple(median * 1e-6 for median in medians)
+    starts = tuple(f"2026-01-01T10:{number:02}:00" for number in range(len(medians)))
     mean = sum(medians) / len(medians)
-    return candidate(label, quality, mean, size, **{"medians": rounds, "turns": "run", **bounds, **more})
+    return candidate(
+        label, quality, mean, size, **{"medians": rounds, "run": "run", "starts": starts, **bounds, **more}
+    )
 
 
 def test_one_file_on_one_machine_is_a_tie_by_whatever_way_it_is_reached() -> None:
@@ -243,9 +246,10 @@ def test_rounds_that_took_turns_are_told_apart_pair_by_pair() -> None:
     slow = in_rounds("slow", 105.2, 115.3, 126.1, 136.4, 147.1, size=100_000)
     assert is_faster(fast, slow)
     assert recommend([fast, slow]).chosen == ("fast",)
-    apart = msgspec.structs.replace(slow, turns="another run")
-    assert not is_faster(fast, apart)
-    assert recommend([fast, apart]).chosen == ("slow",)
+    anew = tuple(start.replace("01-01", "01-02") for start in slow.starts)
+    for apart in (msgspec.structs.replace(slow, run="another run"), msgspec.structs.replace(slow, starts=anew)):
+        assert not is_faster(fast, apart)
+        assert recommend([fast, apart]).chosen == ("slow",)
 
 
 def test_a_difference_that_does_not_matter_is_none_however_well_it_is_known() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgerig.measure.comparison import MARGIN, estimate, estimate_apart, judge_ratio
 from edgerig.measure.kinds import Kind
+from edgerig.results.turns import took_turns
 
 #: Quality that may be given up for speed: one point of a share, one percent of any other metric.
 TOLERANCE = 0.01
@@ -29,7 +30,7 @@ SAME_MEMORY = 0.02
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The data that the choice depends on. Two candidates are comparable if their ``group`` is equal.
 
-    ``medians`` are the latencies of its rounds; those of two candidates with one ``turns`` were measured in turns.
+    ``medians`` are the latencies of its rounds; ``starts`` when these began, ``run`` names their run.
     ``memory`` is its size by the figure ``memory_name``; ``energy`` the measured joules of an inference, of the
     ``rail`` and window that its method names. ``void`` says why the quality is meaningless, such as
     ``it is no better than guessing``; empty where it is not. ``shared`` if the quality is that of the ``samples``
@@ -46,7 +47,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     latency_low: float | None = None
     latency_high: float | None = None
     medians: tuple[float, ...] = ()
-    turns: str = ""
+    run: str = ""
+    starts: tuple[str, ...] = ()
     memory: float | None = None
     memory_name: str = ""
     energy: float | None = None
@@ -169,7 +171,7 @@ def is_faster(candidate: Candidate, other: Candidate) -> bool:
     if candidate.made:
         return high_of(candidate) < low_of(other)
     if min(len(candidate.medians), len(other.medians)) > 1 and min(*candidate.medians, *other.medians) > 0:
-        if candidate.turns and candidate.turns == other.turns and len(candidate.medians) == len(other.medians):
+        if candidate.run and candidate.run == other.run and took_turns(candidate.starts, other.starts):
             ratio = estimate(np.log(candidate.medians) - np.log(other.medians))
         else:
             ratio = estimate_apart(other.medians, candidate.medians)

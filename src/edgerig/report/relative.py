@@ -11,6 +11,7 @@ from edgerig.measure.comparison import estimate, estimate_apart
 from edgerig.report.figures import figure, is_emulated, number
 from edgerig.report.units import times
 from edgerig.report.values import Figure
+from edgerig.results.turns import took_turns
 from edgerig.results.types import CellResult
 
 #: Latencies whose ratio is closer to 1 than this are about the same.
@@ -52,20 +53,26 @@ def relative_speed(cell: CellResult, cells: Sequence[CellResult]) -> Figure | No
 
 
 def _bounds(baseline: CellResult, cell: CellResult, before: Figure, after: Figure) -> tuple[float | None, float | None]:
-    """The interval of the ratio over the rounds, which both took in turns; for modelled latencies the widest ratios
-    that both errors allow. None where each was measured in one process."""
+    """The interval of the ratio over the rounds, in pairs where both took turns; for modelled latencies the widest
+    ratios that both errors allow. None where each was measured in one process."""
     if after.banded and before.banded:
         return (before.low or 0.0) / (after.high or 1.0), (before.high or 0.0) / (after.low or 1.0)
     ours, theirs = (_round_medians(measured) for measured in (cell, baseline))
     if after.kind != "measured" or min(ours.size, theirs.size) < 2 or min(ours.min(), theirs.min()) <= 0:
         return None, None
-    paired = ours.size == theirs.size
+    paired = took_turns(
+        *([entry.started for entry in one.rounds if entry.steady is not None] for one in (cell, baseline))
+    )
     ratio = estimate(np.log(theirs) - np.log(ours)) if paired else estimate_apart(ours, theirs)
     return ratio.low, ratio.high
 
 
 def _round_medians(cell: CellResult) -> NDArray[np.float64]:
     return np.array([entry.steady.median for entry in cell.rounds if entry.steady is not None], np.float64)
+
+
+def _round_starts(cell: CellResult) -> list[str]:
+    return [entry.started for entry in cell.rounds if entry.steady is not None]
 
 
 def if_compared(figures: Sequence[Figure | None]) -> bool:

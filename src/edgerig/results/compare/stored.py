@@ -22,6 +22,7 @@ from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
 from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P99, PEAK_RSS, Metric, judged, undecided
 from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
+from edgerig.results.turns import took_turns
 from edgerig.results.types import CellResult, Round, RunResult
 
 #: Fewest rounds of either side for an interval between processes.
@@ -83,7 +84,9 @@ def compare_stored(
     a, b = runs
     sides = side_of(a.source, a.run, cells[0]), side_of(b.source, b.run, cells[1])
     same_run = a.run.created == b.run.created and a.run.name == b.run.name
-    metrics = _times(cells, options.margin, paired=same_run and cells[0].id != cells[1].id)
+    starts = [[entry.started for entry in cell.rounds] for cell in cells]
+    paired = same_run and cells[0].id != cells[1].id and took_turns(*starts)
+    metrics = _times(cells, options.margin, paired=paired)
     metrics |= exact_verdicts(*cells)
     quality, notes = _quality(runs, cells, options)
     metrics |= quality
@@ -164,7 +167,7 @@ def _by_rounds(
     if len(first) < len(series[0]) or len(second) < len(series[1]):
         return undecided(metric, f"{metric.words}: some rounds have too few inferences for it, or none", a, b)
     resolution = tick / min(*first, *second) if metric.unit == "s" else 0.0
-    if paired and len(first) == len(second):
+    if paired:
         estimated = estimate(np.log(second) - np.log(first), LEVEL, resolution)
         method = "log ratios of rounds that took turns, Student's interval"
     else:
