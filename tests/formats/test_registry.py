@@ -57,7 +57,7 @@ def test_a_stranger_s_suffix_gets_words_that_name_formats_and_how_to_add_one(fil
     with pytest.raises(ModelError) as caught:
         formats.format_of(Path(file))
     hint = caught.value.hint
-    for words in (".keras, .h5, .tflite or .onnx", "docs/plugins/format.md", "--format", "'format'"):
+    for words in (".keras, .h5, .tflite, .onnx or .pt2", "docs/plugins/format.md", "--format", "'format'"):
         assert words in hint
 
 

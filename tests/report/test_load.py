@@ -72,7 +72,7 @@ def test_a_bundle_without_raw_samples_is_still_a_bundle(folder: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="nowhere is not there") as caught:
+    with pytest.raises(StorageError, match="nowhere is not a bundle: there is no such folder") as caught:
         load_bundle(tmp_path / "nowhere")
     assert "edgerig run" in (caught.value.hint or "")
 

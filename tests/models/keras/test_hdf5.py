@@ -302,10 +302,10 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     ("name", "words", "hint"),
     [
         ("saved", "saved is a SavedModel of TensorFlow", "from_saved_model"),
-        ("folder", "folder is a folder, not a model file", r"\.keras, \.h5, \.tflite or \.onnx"),
+        ("folder", "folder is a folder, not a model file", r"\.keras, \.h5, \.tflite, \.onnx or \.pt2"),
         ("saved/saved_model.pb", "a graph of TensorFlow", "from_saved_model"),
         ("net.pt", "not a program that PyTorch can read", r"torch\.export\.save"),
-        ("net.txt", "not a model file that edgerig knows", r"\.keras, \.h5, \.tflite or \.onnx"),
+        ("net.txt", "not a model file that edgerig knows", r"\.keras, \.h5, \.tflite, \.onnx or \.pt2"),
     ],
 )
 def test_other_files_are_said_to_be_what_they_are(name: str, words: str, hint: str, tmp_path: Path) -> None:
