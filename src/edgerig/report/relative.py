@@ -60,9 +60,7 @@ def _bounds(baseline: CellResult, cell: CellResult, before: Figure, after: Figur
     ours, theirs = (_round_medians(measured) for measured in (cell, baseline))
     if after.kind != "measured" or min(ours.size, theirs.size) < 2 or min(ours.min(), theirs.min()) <= 0:
         return None, None
-    paired = took_turns(
-        *([entry.started for entry in one.rounds if entry.steady is not None] for one in (cell, baseline))
-    )
+    paired = took_turns(_round_starts(cell), _round_starts(baseline))
     ratio = estimate(np.log(theirs) - np.log(ours)) if paired else estimate_apart(ours, theirs)
     return ratio.low, ratio.high
 
