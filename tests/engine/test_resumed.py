@@ -20,7 +20,7 @@ from edgerig.errors import Interrupted, UsageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.results.types import RunResult
-from edgerig.rig.types import Measure, Part
+from edgerig.rig.types import Measure
 from edgerig.targets.base import LoadReport
 from edgerig.testing import networks
 
@@ -133,14 +133,5 @@ def test_pieces_of_another_engine_or_other_code_are_another_series(
     assert key == context.series(device)
     for changes in ({"runtime_version": "2.2"}, {"threads": 2}, {"clock": "d"}):
         assert key != context.series(msgspec.structs.replace(device, **changes))
-    monkeypatch.syspath_prepend(tmp_path)
-    layers = tmp_path / "layers_of_the_user.py"
-    layers.write_text("SIZE = 1\n")
-    runtime = Part("keras", {"custom": "layers_of_the_user"})
-    keras = msgspec.structs.replace(context, cell=msgspec.structs.replace(cell, runtime=runtime))
-    key_of_layers = keras.series(device)
-    assert key_of_layers == keras.series(device)
-    layers.write_text("SIZE = 2\n")
-    assert key_of_layers != keras.series(device), "code that runs with the network is another's"
     monkeypatch.setattr(contexts, "own_code", lambda: "another checkout")
     assert key != context.series(device)

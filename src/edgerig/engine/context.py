@@ -8,7 +8,7 @@ import msgspec
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.dependencies import of_plugin, of_runtime, of_samples
+from edgerig.engine.dependencies import of_samples
 from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples, check_windows
@@ -99,7 +99,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         artifact, cell = self.artifact, self.cell
         ends = [artifact.inputs, artifact.judged_output, artifact.output_named]
         data = [self.samples.fingerprint, of_samples(self.samples.samples, artifact.preprocessing)]
-        runtime = [cell.runtime, of_runtime(cell.runtime)]
-        identity = [artifact.sha256, artifact.preprocessing, ends, runtime, cell.target, data, device]
-        judge = [of_plugin(self.samples.task), self.reference.identity]
+        identity = [artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device]
+        task = self.samples.task
+        judge = [task.name, task.settings, self.reference.identity]
         return digest([*identity, judge, own_code()])

@@ -25,7 +25,6 @@ from edgerig.datasets.base import SPLITS, Dataset, Samples, SplitName
 from edgerig.errors import DatasetError
 from edgerig.plugin_code import code_of, named_files, own_code
 from edgerig.plugins import Plugin, make
-from edgerig.rig.types import Part
 from edgerig.runtimes.base import Runtime
 
 #: Libraries whose version changes what a stage builds.
@@ -93,12 +92,6 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
         # Read now: the module may have read these files when it was loaded, or may read them later.
         "named": {name: _content(path) for name, path in named_files(cls).items()},
     }
-
-
-def of_runtime(runtime: Part) -> dict[str, Any]:
-    """The plugin that runs a network, with its settings: its code on this machine. What an agent elsewhere runs is told
-    by the agent."""
-    return of_plugin(make("runtime", runtime.use, Runtime, runtime.options))
 
 
 def of_dataset(

@@ -13,7 +13,6 @@ import numpy as np
 from edgerig.errors import InferenceError, ModelError, SpecError
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras, tensor_specs
-from edgerig.plugin_code import sources_of
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 from edgerig.tensors import TensorSpec
 
@@ -38,10 +37,6 @@ class Keras(Runtime):
     Settings = KerasSettings
     settings: KerasSettings
     invoke_method = "the compiled call, waited for, on as many threads as XLA takes; inputs and outputs copied outside"
-
-    def reads(self) -> tuple[Path, ...]:
-        """The sources of the module with the layers of the user's own."""
-        return sources_of(self.settings.custom) if self.settings.custom is not None else ()
 
     @classmethod
     def version(cls) -> str:
