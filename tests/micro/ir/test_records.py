@@ -89,6 +89,18 @@ def test_an_operator_is_complete(record: OperatorRecord) -> None:
     assert record.name in SUPPORTED
 
 
+def test_every_class_of_an_operator_has_a_record() -> None:
+    """Else it could be made by nobody, and nothing above would ask for it. Passes alone make PUSH and LOOKUP."""
+    recorded = {record.node for record in RECORDS.values()}
+    package = RECORDS["ADD"].node.__module__.rpartition(".")[0]  # type: ignore[union-attr]
+    classes = {cls for cls in _subclasses(Node) if cls.__module__.startswith(package) and "op" in vars(cls)}
+    assert {cls.op for cls in classes - recorded} == {"PUSH", "LOOKUP"}
+
+
+def _subclasses(base: type[Node]) -> set[type[Node]]:
+    return {each for cls in base.__subclasses__() for each in (cls, *_subclasses(cls))}
+
+
 def test_a_gap_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     class Bare(Node):
         op = "BARE"
