@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -416,3 +417,15 @@ def demo() -> Loaded:
 @pytest.fixture(scope="session")
 def demo_folder(demo: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(demo, tmp_path_factory.mktemp("bundles") / "demo")
+
+
+def seen(page: str) -> str:
+    """The text of a page."""
+    parts: list[str] = []
+
+    class Texts(HTMLParser):
+        def handle_data(self, data: str) -> None:
+            parts.append(data)
+
+    Texts().feed(page)
+    return " ".join(parts)

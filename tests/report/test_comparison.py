@@ -1,9 +1,9 @@
 import math
-from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 import pytest
+from tests.report.conftest import seen
 
 from edgerig.measure.comparison import Estimate
 from edgerig.report.charts.intervals import Interval, intervals
@@ -125,15 +125,3 @@ def test_the_gate_s_page_has_the_outcome_and_every_check() -> None:
     text = seen(render_gate(gate))
     for part in ("Something has become worse", "0 of 2 limits", "runs/main", "Slow.", "No flash.", "A note."):
         assert part in text
-
-
-def seen(page: str) -> str:
-    """The text of a page."""
-    parts: list[str] = []
-
-    class Texts(HTMLParser):
-        def handle_data(self, data: str) -> None:
-            parts.append(data)
-
-    Texts().feed(page)
-    return " ".join(parts)

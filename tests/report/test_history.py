@@ -1,6 +1,5 @@
-from html.parser import HTMLParser
-
 import pytest
+from tests.report.conftest import seen
 
 from edgerig.report.history import changes_of, render_history
 from edgerig.results.history.store import Point, Series
@@ -43,15 +42,3 @@ def test_names_are_text_and_no_markup() -> None:
     assert "<b>x</b>" not in page
     assert "\x1b" not in page
     assert "No run is in the history yet" in seen(render_history([]))
-
-
-def seen(page: str) -> str:
-    """The text of a page."""
-    parts: list[str] = []
-
-    class Texts(HTMLParser):
-        def handle_data(self, data: str) -> None:
-            parts.append(data)
-
-    Texts().feed(page)
-    return " ".join(parts)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from edgerig import files
-from edgerig.errors import StorageError
 from edgerig.measure.layer_cut import LAYER_CUTS_VERSION, LayerCuts
 from edgerig.results.bundle import Bundle
-from edgerig.results.reading import read_within
+from edgerig.results.layers.stored import read_measured
 from edgerig.results.types import CellResult
 
 FILE = "layer_cuts.json"
@@ -20,12 +17,7 @@ MOST_BYTES = 16 << 20
 
 def read_layer_cuts(bundle: Path, cell: CellResult) -> LayerCuts | None:
     """What was measured of a cell's layers; None where nothing was, or of another network than the cell's."""
-    path = Bundle(bundle).cell(cell.id) / FILE
-    try:
-        cuts = msgspec.json.decode(read_within(path, bundle, MOST_BYTES), type=LayerCuts)
-    except (StorageError, OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return cuts if (cuts.version, cuts.artifact) == (LAYER_CUTS_VERSION, cell.artifact.sha256) else None
+    return read_measured(bundle, cell, FILE, LayerCuts, LAYER_CUTS_VERSION, MOST_BYTES)
 
 
 def write_layer_cuts(bundle: Path, cell: CellResult, cuts: LayerCuts) -> None:

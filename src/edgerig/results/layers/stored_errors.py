@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from edgerig import files
-from edgerig.errors import StorageError
 from edgerig.measure.layer_error import LAYER_ERRORS_VERSION, LayerErrors
 from edgerig.results.bundle import Bundle
-from edgerig.results.reading import read_within
+from edgerig.results.layers.stored import read_measured
 from edgerig.results.types import CellResult
 
 FILE = "layer_errors.json"
@@ -20,12 +17,7 @@ MOST_BYTES = 64 << 20
 
 def read_layer_errors(bundle: Path, cell: CellResult) -> LayerErrors | None:
     """What was measured of a cell's layers; None where nothing was, or of another network than the cell's."""
-    path = Bundle(bundle).cell(cell.id) / FILE
-    try:
-        errors = msgspec.json.decode(read_within(path, bundle, MOST_BYTES), type=LayerErrors)
-    except (StorageError, OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return errors if (errors.version, errors.artifact) == (LAYER_ERRORS_VERSION, cell.artifact.sha256) else None
+    return read_measured(bundle, cell, FILE, LayerErrors, LAYER_ERRORS_VERSION, MOST_BYTES)
 
 
 def write_layer_errors(bundle: Path, cell: CellResult, errors: LayerErrors) -> None:
