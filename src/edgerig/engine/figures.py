@@ -26,6 +26,8 @@ from edgerig.tasks.caveats import VACUOUS
 from edgerig.tasks.judgement import Agreement
 
 T = TypeVar("T", Latency, Offline)
+#: In a method: that its figure has an interval.
+WITH_INTERVAL = " with the 95 % interval between them"
 #: The figures of `Latency` that are of the steady state.
 STEADY = ("steady", "throughput", "per_sample", "mean", "p90", "p99")
 
@@ -207,12 +209,19 @@ def batch_times(times_ns: NDArray[np.int64], count: int) -> NDArray[np.float64]:
 
 
 def _scaled(number: Quantity, of: Callable[[float], float], unit: str, method: str) -> Quantity:
-    """A figure derived from a time, such as a rate; ``{}`` in ``method`` is replaced by the method of the time."""
+    """A figure derived from a time, such as a rate; ``{}`` in ``method`` is replaced by the method of the time.
+
+    A time whose interval begins at 0 bounds no rate: there is none, and the method says so.
+    """
     if isinstance(number, Unavailable):
         return number
-    ends = [of(end) for end in (number.low, number.high) if end]
-    low, high = (min(ends), max(ends)) if len(ends) == 2 else (None, None)
     what = method.format(f"({number.method.partition(';')[0]})")
+    low, high = number.low, number.high
+    try:
+        ends = None if low is None or high is None else sorted((of(low), of(high)))
+    except ZeroDivisionError:
+        ends, what = None, f"{what.replace(WITH_INTERVAL, '')}; without an interval, since that of the time begins at 0"
+    low, high = ends or (None, None)
     return replace(number, value=of(number.value), low=low, high=high, unit=unit, method=what)
 
 
@@ -220,7 +229,7 @@ def _with_interval(base: Measurement, interval: Interval, *, n: int) -> Measurem
     if interval.low is None or interval.high is None:
         return replace(base, value=interval.value, n=n)
     name, _, rest = base.method.partition(";")
-    method = f"{name}, median of {interval.n} rounds with the 95 % interval between them" + (f";{rest}" if rest else "")
+    method = f"{name}, median of {interval.n} rounds{WITH_INTERVAL}" + (f";{rest}" if rest else "")
     return replace(base, value=interval.value, low=max(0.0, interval.low), high=interval.high, n=n, method=method)
 
 

@@ -93,6 +93,7 @@ def test_one_file_is_exactly_as_good_as_itself_on_one_machine_only(write_run: Wr
     b = write_run("b", (msgspec.structs.replace(cell, machine=machine(architecture="aarch64", cpu="A76")), arrays))
     accuracies = [verdicts(a, other)["accuracy"] for other in (same, b)]
     assert [accuracy.verdict for accuracy in accuracies] == ["same", "inconclusive"]
+    assert ["interval" in accuracy.method for accuracy in accuracies] == [False, True]
     assert accuracies[1].low is not None
     assert accuracies[1].low < 0
 

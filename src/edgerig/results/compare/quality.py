@@ -14,6 +14,9 @@ from edgerig.results.comparison import Paired, answers_of, compare_with
 
 #: Accuracy, as a share of 1, that B may lose without being called worse.
 MARGIN = 0.005
+METHOD = "samples that both ran; McNemar's exact test, Tango's interval of the difference"
+#: Of one file on one engine whose predictions agree: the difference is exact, and has no interval.
+ONE_NETWORK = "samples that both ran; the same file on the same engine, so that no other sample could differ"
 
 
 def accuracy_verdict(
@@ -74,7 +77,7 @@ def _judged(row: Paired, margin: float, identical: bool) -> MetricVerdict:
         high=high,
         margin=margin,
         count=row.samples,
-        method="samples that both ran; McNemar's exact test, Tango's interval of the difference",
+        method=ONE_NETWORK if identical else METHOD,
     )
 
 
