@@ -31,6 +31,7 @@ COMMANDS = {
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
     "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
     "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
+    "mlperf-tiny": ("mlperf_tiny", "Run the benchmarks of MLPerf Tiny, or be a device for them."),
     "agent": ("agent", "Serve this machine as a device under test."),
     "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
     "list": ("list", "List tasks, datasets, models, formats, compilers, runtimes or targets."),

@@ -1,0 +1,48 @@
+"""``edgerig mlperf-tiny``: run the benchmarks of MLPerf Tiny, or be a device for them."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group(name="mlperf-tiny")
+def command() -> None:
+    """Run the benchmarks of MLPerf Tiny on a device, or make a network here into a device for them."""
+
+
+@command.command(name="benchmarks")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def list_benchmarks(as_json: bool) -> None:
+    """List the benchmarks: inputs, size of the reference network, quality asked for."""
+    import sys
+
+    from edgerig.cli.console import print_json, say, terminal_width
+    from edgerig.cli.tables import Column, render_table
+    from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
+
+    if as_json:
+        print_json(list(BENCHMARKS.values()))
+        return
+    columns = [
+        Column("benchmark", right=False),
+        Column("what it is", right=False, rank=1),
+        Column("input"),
+        Column("outputs"),
+        Column("parameters", rank=2),
+        Column("MACs", rank=1),
+        Column("quality asked for", right=False),
+    ]
+    rows = [
+        [
+            benchmark.name,
+            benchmark.title,
+            "x".join(map(str, benchmark.input_shape)) + f" {benchmark.input_type}",
+            str(benchmark.outputs),
+            f"{benchmark.parameters:,}",
+            f"{benchmark.macs:,}",
+            benchmark.quality.text,
+        ]
+        for benchmark in BENCHMARKS.values()
+    ]
+    for line in render_table(columns, rows, terminal_width(sys.stdout)):
+        say(line)

@@ -1,0 +1,1 @@
+"""Whole known jobs on top of the rig."""
