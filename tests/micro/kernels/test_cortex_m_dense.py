@@ -287,10 +287,8 @@ def test_what_cannot_be_exact_is_left_to_others() -> None:
     rng = np.random.default_rng(1)
     node = depthwise(rng, (6, 6, 4), 1, True)
     assert Depthwise().accepts(node, _OPTIONS)
-    assert node.bias is not None
-    node.activation = "NONE"
-    node.outputs[0] = int8_value("y", node.output.shape, [0.03], [0])
-    assert not Depthwise().accepts(node, _OPTIONS), "rounding of what is below zero would be seen"
+    node.outputs[0] = int8_value("y", node.output.shape, [1e-4], [-128])
+    assert not Depthwise().accepts(node, _OPTIONS), "a scale of a half and more"
     layer = dense(rng, 8, 4, "NONE", (0, 0))
     layer.weights.array[:] = -128
     assert not Dense().accepts(layer, _OPTIONS), "no pair fits into 16 bits"

@@ -54,13 +54,13 @@ def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | Refusal:
     if fast is not None:
         weights[fast.constant] = 0
         return Pairs(weights, scale, fast)
-    constant, scale = _settle(scale, lowest, highest)
+    constant, scale = settle(scale, lowest, highest)
     weights[constant] = lowest[constant] = highest[constant] = 0
     refusal = _twice_fits(scale, lowest, highest)
     return refusal if isinstance(refusal, Refusal) else Pairs(weights, scale, None)
 
 
-def _settle(scale: Requantization, lowest: Ints, highest: Ints) -> tuple[NDArray[np.bool_], Requantization]:
+def settle(scale: Requantization, lowest: Ints, highest: Ints) -> tuple[NDArray[np.bool_], Requantization]:
     """Channels whose output never changes, and parameters that give it to them for sums of 0.
 
     Networks have such channels, with bias and scale beyond what the kernels can do.

@@ -10,25 +10,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
-from edgerig.micro.kernels.cortex_m.checks import full_range, sizes_below, window_3x3
-from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import UNROLLED, USUAL_SHIFT, Shape, depthwise
+from edgerig.micro.kernels.cortex_m.checks import sizes_below, window_3x3
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import UNROLLED, Shape, depthwise
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import (
     PointwisePart,
     pointwise_fits,
     pointwise_part,
     stands_for,
 )
-from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
+from edgerig.micro.kernels.cortex_m.depthwise.scaling import Scaling, scaling_of
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
-from edgerig.micro.kernels.refusals import Answer, Refusal, by, exact, require
+from edgerig.micro.kernels.refusals import Answer, by, exact, require
 from edgerig.micro.options import Options
 
 #: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else.
@@ -104,15 +101,15 @@ class First:
 
 
 def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
-    parameters = _parameters(node)
-    assert isinstance(parameters, Prescaled)
+    scaling = scaling_of(node)
+    assert isinstance(scaling, Scaling)
     planar = context.layout(node.input) == PLANAR
     unrolled = UNROLLED[context.options.optimize]
-    shape = replace(_shape(node), planar=planar, shift=int(parameters.shift[0]), unrolled=unrolled)
-    nine = np.where(parameters.constant, 0, node.weights.array).reshape(9, -1).T.astype(np.int8)
+    shape = replace(_shape(node), planar=planar, shift=scaling.shift, unrolled=unrolled)
+    nine = scaling.weights(node).reshape(9, -1).T
     weights = context.constant("depthwise", nine, stands_for=stands_for(node))
-    scales = context.constant("depthwise_scales", np.stack([parameters.start, parameters.multiplier], 1))
-    first = First(depthwise(shape), shape, weights, scales, int(parameters.addend[0]), node.output.shape[1])
+    scales = context.constant("depthwise_scales", scaling.numbers)
+    first = First(depthwise(shape), shape, weights, scales, scaling.addend, node.output.shape[1])
     return lower_separable(node, first, second, context)
 
 
@@ -209,7 +206,7 @@ def _depthwise_fits(node: DepthwiseConv2D) -> Answer:
         and require(small, "padding of more than one pixel at the top or left, or two at the bottom or right")
         and require(node.weights.array.min() >= -128, "weights below -128")
         and _sizes_fit(node)
-        and exact(_parameters(node))
+        and exact(scaling_of(node))
     )
 
 
@@ -223,12 +220,3 @@ def _sizes_fit(node: DepthwiseConv2D) -> Answer:
         and require(width * channels < 1 << 16, f"rows of {width * channels:,} bytes, less than 65,536 fit")
         and sizes_below(node.input.shape, 1 << 16)
     )
-
-
-def _parameters(node: DepthwiseConv2D) -> Prescaled | Refusal:
-    scales, (lowest, highest) = requantization(node), sums(node)
-    clamps = full_range(scales.low, scales.high)
-    if isinstance(clamps, Refusal):
-        return clamps
-    usual = prescaled(scales, lowest, highest, 8, True, True, USUAL_SHIFT)
-    return usual if isinstance(usual, Prescaled) else prescaled(scales, lowest, highest, 8, True, True)

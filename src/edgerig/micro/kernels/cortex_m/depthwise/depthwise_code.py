@@ -2,9 +2,10 @@
 
 Each channel's rows are widened to int16 once, with their border, into a small plane; pairs of outputs then share loads
 and have the six pairs of weights in registers: 15 instructions for 18 multiplications (stride 1), 6 to 7 to requantize
-and store two outputs. Outputs are int16 *columns* as pointwise kernels take them: tiles of three pixels, words of two
-channels, the channels of four in the order 0 2 1 3. Weights come as bytes; ``and 0xff00ff00`` makes of them halves
-that are multiplied by 256, which `prescaled` asks for.
+and store two outputs, 12 with both roundings. Outputs are int16 *columns* as pointwise kernels take them: tiles of
+three pixels, words of two channels, the channels of four in the order 0 2 1 3. Weights come as bytes; ``and
+0xff00ff00`` makes of them halves that are multiplied by 256, which `prescaled` asks for. Both roundings, as LiteRT has
+them, want twice the sum.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from edgerig.micro.kernels.cortex_m.assembly import Function
 #: Tried first, so that layers share code.
 USUAL_SHIFT = 10
 _WEIGHTS = (("r2", "r3"), ("r4", "r5"), ("r6", "r7"))
-#: Bytes of stack; even multiples of 8 with the registers that are pushed.
+#: Bytes of stack; even multiples of 8 with the registers that are pushed. Two roundings keep the start value and the
+#: blocks that are left of a row there, too.
 _FRAME = 52
+_FRAME_TWICE, _START, _BLOCKS = 60, 48, 52
 #: Outputs of a step of the code that are written out; beyond it there is a loop over six.
 UNROLLED = {"speed": 15, "size": 6}
 _BLOCK = 6
@@ -26,7 +29,10 @@ _MAX_DISTANCE = 4095
 
 @dataclass(frozen=True)
 class Shape:
-    """What the code depends on. Widths in pixels; ``pitch`` of the plane in bytes, ``planar`` is the input's layout."""
+    """What the code depends on. Widths in pixels; ``pitch`` of the plane in bytes, ``planar`` is the input's layout.
+
+    ``shift``: of the one rounding, for all channels; None for both roundings, whose shift each channel has.
+    """
 
     channels: int
     width: int
@@ -35,7 +41,7 @@ class Shape:
     stride: int
     left: int
     right: int
-    shift: int
+    shift: int | None
     planar: bool
     unrolled: int = UNROLLED["speed"]
 
@@ -68,10 +74,11 @@ class Shape:
     @property
     def name(self) -> str:
         """Name of the function."""
-        layout = "" if self.planar else "h"
+        layout, scaling = "" if self.planar else "h", "twice" if self.shift is None else self.shift
         return (
             f"er_depthwise_{self.channels}x{self.height}x{self.width}{layout}_{self.stride}{self.left}{self.right}"
-            f"_{self.out_width}_{self.shift}" + ("" if self.unrolled == UNROLLED["speed"] else f"_{self.unrolled}")
+            f"_{self.out_width}_{scaling}"
+            + ("" if self.unrolled == UNROLLED["speed"] else f"_{self.unrolled}")
         )
 
     def fits(self) -> bool:
@@ -86,13 +93,14 @@ class Shape:
 def depthwise(shape: Shape) -> Function:
     """``void name(const int8_t *in, uint32_t *columns, const uint32_t *parameters, const er_depthwise_band *band)``."""
     code = Function(shape.name, f"Depthwise 3x3, stride {shape.stride}, {shape.channels} x {shape.width} pixels a row.")
-    enter(code, _FRAME)
+    frame = _FRAME_TWICE if shape.shift is None else _FRAME
+    enter(code, frame)
     channel = code.label()
     code.place(channel)
     widen(code, shape)
-    _unpack(code)
+    _unpack(code, shape)
     _rows(code, shape)
-    leave(code, shape, channel, _FRAME)
+    leave(code, shape, channel, frame)
     return code
 
 
@@ -161,16 +169,28 @@ def _widen_words(code: Function, shape: Shape) -> None:
         code.add(f"adds r1, #{shape.pitch - 2 * shape.width}")
 
 
-def _unpack(code: Function) -> None:
-    """Weights to r2 to r7, start value to r8, multiplier to the stack, columns of the channel to r1."""
-    code.add("ldr r0, [sp, #8]", "ldr r1, [sp, #44]", "ldmia r0!, {r8, r9}", "str r0, [sp, #8]", "str r9, [sp, #16]")
+def _unpack(code: Function, shape: Shape) -> None:
+    """Weights to r2 to r7, start value to r8, multiplier to the stack, columns of the channel to r1.
+
+    Of two roundings the constant to the stack, too, and the shift less one to lr.
+    """
+    code.add("ldr r0, [sp, #8]", "ldr r1, [sp, #44]")
+    if shape.shift is None:
+        code.add("ldmia r0!, {r8, r9, r10, lr}", f"str r8, [sp, #{_START}]", "strd r9, r10, [sp, #16]")
+        code.add("str r0, [sp, #8]")
+    else:
+        code.add("ldmia r0!, {r8, r9}", "str r0, [sp, #8]", "str r9, [sp, #16]")
     # Three bytes of each row: the last row's are the upper ones of their word, so that nothing behind is read.
     code.add(
         "ldr r3, [r1]", "ldr r5, [r1, #3]", "ldr r7, [r1, #5]", "adds r1, #9", "str r1, [sp, #44]", "lsr r7, r7, #8"
     )
     for first, second in _WEIGHTS:
         code.add(f"lsl r9, {second}, #8", f"pkhbt {first}, r9, {second}, lsl #16", f"pkhtb {second}, r9, {second}")
-        code.add(f"and {first}, {first}, #0xff00ff00", f"and {second}, {second}, #0xff00ff00")
+        for weights in (first, second):
+            if shape.shift is None:
+                code.add(f"sxtb16 {weights}, {weights}, ror #8", f"sadd16 {weights}, {weights}, {weights}")
+            else:
+                code.add(f"and {weights}, {weights}, #0xff00ff00")
     to_columns(code)
     code.add("ldr r0, [sp, #24]", "ldr r9, [sp, #36]", "str r9, [sp, #40]")
 
@@ -201,12 +221,16 @@ def _long_row(code: Function, shape: Shape, phase: int) -> None:
     blocks, rest = divmod(shape.out_width, _BLOCK)
     if blocks:
         again = code.label()
-        code.add(f"mov lr, #{blocks}")
+        # Two roundings have their shift in lr.
+        keep = [f"str r9, [sp, #{_BLOCKS}]"] if shape.shift is None else []
+        left = "r9" if keep else "lr"
+        code.add(f"mov {left}, #{blocks}", *keep)
         code.place(again)
         at = Target(code, shape.tile)
         _outputs(code, shape, 0, range(_BLOCK), at, phase)
         at.finish(2)
-        code.add(f"adds r0, #{2 * _BLOCK * shape.stride}", "subs lr, #1", f"bne {again}")
+        code.add(*(line.replace("str", "ldr") for line in keep))
+        code.add(f"adds r0, #{2 * _BLOCK * shape.stride}", f"subs {left}, #1", *keep, f"bne {again}")
     at = Target(code, shape.tile)
     _outputs(code, shape, 0, range(rest), at, phase)
     at.finish((phase + rest) // 3)
@@ -240,8 +264,15 @@ def _outputs(code: Function, shape: Shape, row: int, pixels: range, at: Target, 
         (_pair_1 if shape.stride == 1 else _pair_2)(code, row + 2 * shape.stride * x, shape.pitch, two)
         code.add("ldrd r9, r10, [sp, #16]")
         for i, register in enumerate(("r11", "r12") if two else ("r11",)):
-            code.add(f"smmla {register}, {register}, r9, r10", f"ssat {register}, #8, {register}, asr #{shape.shift}")
+            if shape.shift is None:
+                code.add(f"smmlar r8, {register}, r9, r10", f"add r8, r8, {register}, asr #31", "asr r8, r8, lr")
+                code.add(f"ssat {register}, #8, r8, asr #1")
+            else:
+                code.add(f"smmla {register}, {register}, r9, r10")
+                code.add(f"ssat {register}, #8, {register}, asr #{shape.shift}")
             code.add(f"strh {register}, [r1, #{at.offset(phase + x + i)}]")
+        if shape.shift is None:
+            code.add(f"ldr r8, [sp, #{_START}]")
 
 
 def _pair_1(code: Function, offset: int, pitch: int, two: bool) -> None:

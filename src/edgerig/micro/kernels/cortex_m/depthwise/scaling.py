@@ -1,0 +1,78 @@
+"""How a depthwise convolution comes from sums to int8: one rounding with one shift, or both roundings of LiteRT.
+
+One rounding takes two instructions an output and is exact only behind a fused ReLU, and for scales that are alike
+(`prescaled`). Both roundings take four and are exact for every scale below a half::
+
+    out = ssat8((high32(2 * sum * multiplier + 2**31) + constant - (sum < 0)) >> shift)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.arithmetic.requantize import requantization
+from edgerig.micro.ir import DepthwiseConv2D
+from edgerig.micro.kernels.cortex_m.checks import full_range
+from edgerig.micro.kernels.cortex_m.conv.pairs import exponents_fit, settle
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import USUAL_SHIFT
+from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
+from edgerig.micro.kernels.refusals import Refusal
+
+#: Of sums with their bias: twice as many fit into 31 bits.
+_MOST = 1 << 29
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Numbers by channel, int32: start value and multiplier; of two roundings constant and shift less one, too.
+
+    Attributes:
+        shift: Of the one rounding; None for both.
+        addend: Of the one rounding.
+        constant: Channels whose output never changes; their weights must be packed as 0.
+    """
+
+    numbers: NDArray[np.int32]
+    shift: int | None
+    addend: int
+    constant: NDArray[np.bool_]
+
+    def weights(self, node: DepthwiseConv2D) -> NDArray[np.int8]:
+        """Rows of the window, columns, channels."""
+        return np.where(self.constant, 0, node.weights.array[0]).astype(np.int8)
+
+
+def scaling_of(node: DepthwiseConv2D) -> Scaling | Refusal:
+    """The shorter way that is exact, or why neither is."""
+    scales, (lowest, highest) = requantization(node), sums(node)
+    clamps = full_range(scales.low, scales.high)
+    if isinstance(clamps, Refusal):
+        return clamps
+    for shift in (USUAL_SHIFT, None):
+        once = prescaled(scales, lowest, highest, 8, True, True, shift)
+        if isinstance(once, Prescaled):
+            return Scaling(
+                np.stack([once.start, once.multiplier], 1), int(once.shift[0]), int(once.addend[0]), once.constant
+            )
+    return twice(node)
+
+
+def twice(node: DepthwiseConv2D) -> Scaling | Refusal:
+    """Both roundings, whose numbers follow from the scales at once."""
+    lowest, highest = sums(node)
+    constant, scales = settle(requantization(node), lowest, highest)
+    lowest[constant] = highest[constant] = 0
+    unfit = exponents_fit(scales.exponents)
+    if isinstance(unfit, Refusal):
+        return unfit
+    bias = scales.bias.astype(np.int64)
+    reach = np.maximum(np.abs(bias + lowest), np.abs(bias + highest))
+    if int(reach.max()) >= _MOST:
+        return Refusal(f"channel {int(reach.argmax())} of {len(reach)}: sums up to {int(reach.max()):,}")
+    shifts = -scales.exponents.astype(np.int64) - 1
+    constants = (2 * scales.zero_point + 1) << shifts
+    numbers = np.stack([2 * bias, scales.multipliers, constants, shifts], 1)
+    return Scaling(numbers.astype(np.int32), None, 0, constant)
