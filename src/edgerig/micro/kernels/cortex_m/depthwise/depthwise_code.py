@@ -77,8 +77,7 @@ class Shape:
         layout, scaling = "" if self.planar else "h", "twice" if self.shift is None else self.shift
         return (
             f"er_depthwise_{self.channels}x{self.height}x{self.width}{layout}_{self.stride}{self.left}{self.right}"
-            f"_{self.out_width}_{scaling}"
-            + ("" if self.unrolled == UNROLLED["speed"] else f"_{self.unrolled}")
+            f"_{self.out_width}_{scaling}" + ("" if self.unrolled == UNROLLED["speed"] else f"_{self.unrolled}")
         )
 
     def fits(self) -> bool:
