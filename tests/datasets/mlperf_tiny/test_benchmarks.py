@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.errors import UnknownNameError
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.suites.mlperf_tiny.grammar import LARGEST_SAMPLE
 
 

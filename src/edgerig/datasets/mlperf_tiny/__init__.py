@@ -1,0 +1,1 @@
+"""MLPerf Tiny's benchmarks: what they ask for, and their official samples."""
