@@ -1,0 +1,1 @@
+"""Power monitors: what a device draws between two of its timestamps."""
