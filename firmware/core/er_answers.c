@@ -35,7 +35,8 @@ static void put_hello(er_core *core)
     words[6].text = device->network->sha256;
     words[7].text = device->reset_cause;
     pack(core,
-         "\x9A\x01" TEXT U32 U32 "\x9C\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x91" TEXT TEXT U32 TEXT TEXT,
+         "\x9A\x01" TEXT U32 U32 "\x9D\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x10\x91" TEXT TEXT U32 TEXT
+         TEXT,
          words);
 }
 

@@ -126,13 +126,16 @@ static int is_ours(const er_core *core)
     return length == 0 || matched == 64;
 }
 
-static void begin(er_core *core)
+static void begin_sequence(const er_device *device)
 {
-    const er_device *device = core->device;
-
     if (device->begin != NULL) {
         device->begin(device->context);
     }
+}
+
+static void begin(er_core *core)
+{
+    begin_sequence(core->device);
     core->waiting = core->results = core->inferences = 0;
     core->last_ns = core->busy_ns = 0;
 }
@@ -190,6 +193,9 @@ static void perform(er_core *core)
         if (device->measure_memory != NULL) {
             device->measure_memory(device->context);
         }
+        break;
+    case ER_BEGIN:
+        begin_sequence(device);
         break;
     case ER_IO:
     case ER_LOG:

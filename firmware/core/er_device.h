@@ -102,7 +102,7 @@ typedef struct er_device {
     void (*measure_memory)(void *context);                 /* bring `memory` up to date */
     const uint8_t *(*log)(void *context, uint32_t *count); /* the last lines of the log, UTF-8 */
     void (*reset)(void *context);                          /* start anew, after RESET was answered */
-    void (*begin)(void *context);                          /* a session begins: forget what state the network has */
+    void (*begin)(void *context);                          /* a session or sequence begins: forget the state */
 } er_device;
 
 /* Where a tensor of one sample lies in `input` or `output`. */

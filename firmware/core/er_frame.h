@@ -31,7 +31,8 @@ enum {
     ER_MEMORY = 11,
     ER_IO = 12,
     ER_RESET = 13,
-    ER_LOG = 14
+    ER_LOG = 14,
+    ER_BEGIN = 16
 };
 
 enum { ER_CHECKED = 1, ER_MORE = 2 };

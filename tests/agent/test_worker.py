@@ -12,6 +12,7 @@ from edgerig.agent.worker import Worker
 from edgerig.errors import InferenceError, ModelError, SpecError, StorageError, TargetError, UnknownNameError, WireError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.testing import faults
+from edgerig.testing.networks.tflite_builder import counting_network
 from edgerig.wire import messages
 from edgerig.wire.client import WireClient
 from edgerig.wire.frame import CHECKED, VERSION, FrameReader, Kind, Limits, encode
@@ -30,7 +31,7 @@ def test_hello_tells_version_limits_kinds_and_machine(client):
     assert state.cores >= 1
     assert client.device.protocol == VERSION
     assert client.device.max_payload > 0
-    assert set(client.device.kinds) == {Kind(k) for k in range(Kind.DATA, Kind.LOG + 1)}
+    assert set(client.device.kinds) == {Kind(k) for k in range(Kind.DATA, Kind.LOG + 1)} | {Kind.BEGIN}
     assert "litert" in client.device.runtimes
     assert client.device.clock
 
@@ -379,3 +380,16 @@ def test_network_that_is_replaced_ends_the_sampling(client, header, content):
     client.utilisation("begin")
     client.upload_model(header(), content)
     assert "anew" in client.utilisation("end").reason
+
+
+def test_begin_makes_state_what_it_was_after_loading_and_keeps_the_counters(client, header):
+    content = counting_network(start=3.0)
+    client.upload_model(header(runtime="litert", sha256=hashlib.sha256(content).hexdigest()), memoryview(content))
+    for _ in range(2):
+        sums = [float(np.frombuffer(client.run(view(SAMPLE), 1).outputs[0], np.float32)[1]) for _ in range(3)]
+        assert sums == [4.0, 5.0, 6.0]
+        client.begin_sequence()
+    assert client.download_statistics().inferences == 6
+    client.reset()
+    with pytest.raises(InferenceError, match="No network is loaded"):
+        client.begin_sequence()

@@ -40,7 +40,7 @@ def test_hello_tells_limits_boot_and_network(client: WireClient, host_network: A
     told = client.device
     assert (told.protocol, told.max_header, told.max_payload) == (1, 256, 64 * 64)
     assert told.runtimes == ("micro",)
-    assert set(told.kinds) == {int(kind) for kind in Kind if Kind.DATA <= kind <= Kind.LOG}
+    assert set(told.kinds) == {int(kind) for kind in Kind if Kind.DATA <= kind <= Kind.LOG} | {int(Kind.BEGIN)}
     assert told.network in host_network.text()
     assert told.boot != 0
     assert told.reset_cause == "power"
@@ -162,7 +162,7 @@ def test_tensors_that_do_not_fit(
 
 def test_requests_that_nobody_knows(device: Callable[..., Any], raw: Callable[..., Any]) -> None:
     host = raw(device("tcp").link())
-    for kind in (0x0F, 0x10, 99, 255):
+    for kind in (0x0F, 0x11, 99, 255):
         failure = unpack(host.ask(kind, kind, 0, b"?", b"!").header, Failure)
         assert CODES[failure.code] is TargetError
     # Answers are not answered, lest two devices talk for ever.

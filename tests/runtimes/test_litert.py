@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.schema_py_generated import ModelT
 from tests.runtimes.tflite_contract import TFLiteRuntimeContract
 
 from edgerig.errors import InferenceError
@@ -14,6 +15,7 @@ from edgerig.runtimes.base import Runtime
 from edgerig.runtimes.litert import LiteRt, LiteRtSettings
 from edgerig.testing.contracts.runtime import samples_for
 from edgerig.testing.networks import INT8_INPUT, INT8_OUTPUT, dense_tflite, dense_weights
+from edgerig.testing.networks.tflite_builder import TfliteBuilder, counting_network, packed
 
 
 def by_interpreter(path: Path, inputs: Sequence[Any], resolver: OpResolverType = OpResolverType.AUTO) -> list[Any]:
@@ -139,3 +141,40 @@ def test_a_batch_other_than_the_files_own_is_refused(tmp_path: Path) -> None:
     net = dense_tflite(tmp_path / "net.tflite", batch=3)
     with pytest.raises(InferenceError, match=r"batch of the network cannot be set to 4: .*\[3, 8\] in the file"):
         LiteRt(LiteRtSettings(batch=4)).load(net)
+
+
+def test_a_variable_without_an_initial_value_is_refused_at_the_beginning_of_a_sequence(tmp_path: Path) -> None:
+    path = tmp_path / "unset.tflite"
+    path.write_bytes(counting_network(filled=False))
+    with LiteRt() as runtime:
+        runtime.load(path)
+        with pytest.raises(InferenceError, match="variable 'state' holds at the beginning") as caught:
+            runtime.begin_sequence()
+    assert "runtime micro" in str(caught.value.hint)
+
+
+def delay_line() -> bytes:
+    """SVDF, an operator with a state of its own: the sum of the last three inputs."""
+    net = TfliteBuilder()
+    x, y, state = (
+        net.tensor("x", (1, 1), "float32"),
+        net.tensor("y", (1, 1), "float32"),
+        net.tensor("s", (1, 3), "float32"),
+    )
+    feature = net.tensor("feature", (1, 1), "float32", np.ones((1, 1)))
+    over_time = net.tensor("time", (1, 3), "float32", np.ones((1, 3)))
+    net.operator("SVDF", [x, feature, over_time, -1, state], [y], "SVDFOptions", rank=1)
+    model = ModelT.InitFromPackedBuf(net.build([x], [y]), 0)
+    model.subgraphs[0].tensors[state].isVariable = True
+    return packed(model)
+
+
+def test_the_state_of_an_operator_is_reset_too(tmp_path: Path) -> None:
+    path = tmp_path / "delay.tflite"
+    path.write_bytes(delay_line())
+    with LiteRt() as runtime:
+        runtime.load(path)
+        for _ in range(2):
+            sums = runtime.run([np.array([[1], [2], [4], [8]], np.float32)]).outputs[0]
+            assert sums.reshape(-1).tolist() == [1.0, 3.0, 7.0, 14.0]
+            runtime.begin_sequence()

@@ -6,6 +6,7 @@ import pytest
 
 from edgerig.testing.contracts.runtime import RuntimeContract
 from edgerig.testing.networks.several_ends import two_in_three_out_tflite
+from edgerig.testing.networks.tflite_builder import counting_network
 
 
 class TFLiteRuntimeContract(RuntimeContract):
@@ -18,6 +19,12 @@ class TFLiteRuntimeContract(RuntimeContract):
     @pytest.fixture(params=[False, True])
     def network_of_several(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         return two_in_three_out_tflite(tmp_path / "several.tflite", int8=request.param)
+
+    @pytest.fixture
+    def network_with_state(self, tmp_path: Path) -> Path:
+        path = tmp_path / "counter.tflite"
+        path.write_bytes(counting_network(start=3.0))
+        return path
 
     @pytest.fixture
     def wrong_network(self, broken_tflite: Path) -> Path:

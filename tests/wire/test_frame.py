@@ -79,6 +79,7 @@ def test_kinds_have_the_numbers_of_the_specification():
         "RESET": 13,
         "LOG": 14,
         "LEASE": 15,
+        "BEGIN": 16,
     }
 
 

@@ -25,6 +25,7 @@ KINDS = (
     Kind.IO,
     Kind.RESET,
     Kind.LOG,
+    Kind.BEGIN,
 )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgerig.errors import EdgerigError, UnknownNameError
+from edgerig.errors import EdgerigError, InferenceError, UnknownNameError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.memory import peak_rss
 from edgerig.runtimes.base import Runtime
@@ -57,3 +58,12 @@ def unknown_runtime(name: str, allowed: Sequence[str]) -> UnknownNameError:
             f"for. It takes: {', '.join(error.known) or 'none'}."
         )
     return error
+
+
+def out_of_memory() -> InferenceError:
+    """The error of a session that has used up its memory."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    granted = f" of {limit} B" if limit != resource.RLIM_INFINITY else ""
+    return InferenceError(
+        f"The session ran out of memory{granted}.", "Choose a smaller network, or raise --max-memory of the agent."
+    )

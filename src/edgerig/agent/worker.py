@@ -23,7 +23,7 @@ import numpy as np
 
 from edgerig import child_logs, plugins
 from edgerig.agent.greeting import answer_hello
-from edgerig.agent.loading import errors_name, import_engine, network_memory, unknown_runtime
+from edgerig.agent.loading import errors_name, import_engine, network_memory, out_of_memory, unknown_runtime
 from edgerig.agent.sampling import Sampling
 from edgerig.agent.single_sample import SingleSampleRunner, as_bytes
 from edgerig.agent.upload import Upload
@@ -104,6 +104,7 @@ class Worker:
             Kind.IO: self._io,
             Kind.RESET: self._reset,
             Kind.LOG: self._log,
+            Kind.BEGIN: self._begin,
         }
 
     def serve(self) -> None:
@@ -125,7 +126,7 @@ class Worker:
         except WireError as error:
             self._fail(0, Failure(messages.BAD_FRAME, error.message, error.hint))
         except MemoryError:
-            self._fail(0, messages.failure_of(_out_of_memory()))
+            self._fail(0, messages.failure_of(out_of_memory()))
         finally:
             self.link.close()
             if self.runtime is not None:
@@ -145,7 +146,7 @@ class Worker:
         except (ConnectionError, TimeoutError):
             raise
         except MemoryError:
-            self._fail(frame.request, messages.failure_of(_out_of_memory()))
+            self._fail(frame.request, messages.failure_of(out_of_memory()))
             return
         except Exception as error:
             self._fail(frame.request, messages.failure_of(error))
@@ -283,6 +284,10 @@ class Worker:
         self._forget()
         return b"", ()
 
+    def _begin(self, frame: Frame) -> Answer:
+        self._loaded().begin_sequence()
+        return b"", ()
+
     def _log(self, frame: Frame) -> Answer:
         try:
             with (self.folder / ERRORS).open("rb") as file:
@@ -341,14 +346,6 @@ def _array(view: memoryview, spec: TensorSpec, count: int) -> Array:
             f"{view.nbytes} B came for {count}.",
             "Give the inputs in the network's own shape and dtype.",
         ) from error
-
-
-def _out_of_memory() -> InferenceError:
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    granted = f" of {limit} B" if limit != resource.RLIM_INFINITY else ""
-    return InferenceError(
-        f"The session ran out of memory{granted}.", "Choose a smaller network, or raise --max-memory of the agent."
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

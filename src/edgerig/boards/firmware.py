@@ -55,7 +55,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         tensor_sum: Bytes of all tensors, as if none shared memory; 0 if unknown.
         sample: Inputs of the built-in sample, one after the other, or none: the board makes a ramp. ``sample_name`` is
             for people.
-        layer_shapes: For each layer the shape of its first output, if known.
+        layer_shapes: For each layer the shape of its first output; None for one that only sets a state.
         arena: The plan of the arena, if known.
     """
 
@@ -69,7 +69,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     tensor_sum: int = 0
     sample: bytes = b""
     sample_name: str = ""
-    layer_shapes: tuple[tuple[int, ...], ...] = ()
+    layer_shapes: tuple[tuple[int, ...] | None, ...] = ()
     arena: tuple[ArenaBuffer, ...] = ()
 
 
@@ -90,7 +90,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     build: dict[str, str]
     sizes: Sizes
-    layer_shapes: tuple[tuple[int, ...], ...] = ()
+    layer_shapes: tuple[tuple[int, ...] | None, ...] = ()
     arena: tuple[ArenaBuffer, ...] = ()
 
     @property

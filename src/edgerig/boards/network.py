@@ -110,7 +110,7 @@ def network_in(folder: Path, manifest: Manifest | None = None) -> Network:
         tensor_sum=manifest.memory.plain_sum,
         sample=sample,
         sample_name=name,
-        layer_shapes=tuple(layer.outputs[0] for layer in manifest.layers),
+        layer_shapes=tuple(next(iter(layer.outputs), None) for layer in manifest.layers),
         arena=tuple(
             ArenaBuffer(piece.name, piece.offset, piece.bytes, piece.first, piece.last)
             for piece in manifest.memory.pieces

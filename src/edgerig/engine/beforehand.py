@@ -15,7 +15,6 @@ from edgerig.engine.samples import EvaluationSamples, check_windows
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
 from edgerig.models.files import open_artifact
-from edgerig.models.graph.read import read_graph
 from edgerig.plugins import make
 from edgerig.rig.types import ModelPart
 
@@ -60,31 +59,6 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
                 tests.task.check_with_input(outputs, judged.position, inputs.specs[0])
                 truth = tests.samples.truth(slice(0, 1), network.preprocessing)
                 tests.task.check_truth(outputs, judged.position, truth)
-
-
-#: TFLite operators that keep state between inferences. ONNX has none: its LSTM starts from its initial state each time.
-STATEFUL = frozenset({
-    "ASSIGN_VARIABLE", "SVDF", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN",
-    "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN",
-})  # fmt: skip
-
-
-def about_state(artifact: Artifact) -> str | None:
-    """A note on a network that keeps state between inferences; None for a network without state."""
-    if artifact.format != "tflite":
-        return None
-    try:
-        operators = {operator.op for operator in read_graph(Path(artifact.path)).operators}
-    except EdgerigError:
-        return None  # its cells report the error
-    kept = sorted(operators & STATEFUL)
-    if not kept:
-        return None
-    return (
-        f"{artifact.name} keeps state between inferences ({', '.join(kept)}): what it answers depends on the samples "
-        "before, the warm-up's among them, so that its quality and its likeness to the float model are not those of "
-        "a network that begins anew with each sample."
-    )
 
 
 @contextlib.contextmanager

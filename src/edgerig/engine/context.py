@@ -12,6 +12,7 @@ from edgerig.engine.dependencies import of_samples
 from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples, check_windows
+from edgerig.engine.sequences import state_operators
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
@@ -71,7 +72,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             TargetError: The device loaded another file, runs another engine, or lacks the output that is scored.
-            IncompatibleError: That output does not fit the dataset.
+            IncompatibleError: That output does not fit the dataset, or the device cannot reset the network's state.
         """
         report, artifact = session.load_report, self.artifact
         if report.sha256 != artifact.sha256:
@@ -85,6 +86,8 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
                 f"The device tells of {len(report.outputs)} outputs; output {artifact.judged_output + 1} is to be "
                 "judged."
             )
+        if state_operators(artifact):
+            session.begin_sequence()
         batch = inputs_of(artifact).batch
         check_windows(self.samples, artifact)
         check_outputs(self.samples.task, artifact, report.outputs, batch)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgerig.artifact import Artifact
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
+from edgerig.engine.sequences import Sequences, joined_runs
 from edgerig.errors import AnswerError, EdgerigError, LeaseError, TargetError
 from edgerig.progress import Progress
 from edgerig.rig.plan import Cell
@@ -138,7 +139,13 @@ class Deployment:
             session.run([np.resize(array[:most], (count, *array.shape[1:])) for array in inputs])
             left -= count
 
-    def batches(self, inputs: Sequence[Array], first: int | None, done: Callable[[int], None]) -> Iterator[DeviceRun]:
+    def batches(
+        self,
+        inputs: Sequence[Array],
+        first: int | None,
+        done: Callable[[int], None],
+        sequences: Sequences | None = None,
+    ) -> Iterator[DeviceRun]:
         """Run ``inputs``, each (n, ...), one per inference, in portions; yields the results of each, without gaps.
 
         After an interruption it continues with the first sample whose result had not arrived.
@@ -147,6 +154,7 @@ class Deployment:
             first: Number of inferences before these in the whole test set, for messages; None if the samples run again
                 for their times alone.
             done: Called with the number of inferences that have finished since the last call.
+            sequences: Where the state of a network that keeps one begins anew; by default it has none.
 
         Raises:
             TargetError: The device did not come back, or was lost at the same sample again and again.
@@ -158,9 +166,14 @@ class Deployment:
             lost: TargetError | None = None
             run: DeviceRun | None
             try:
-                run = self.session.run(rows(inputs, position, count))
+                if sequences is None:
+                    run = self.session.run(rows(inputs, position, count))
+                else:
+                    runs = list[DeviceRun]()
+                    sequences.run(self.session, rows(inputs, position, count), (first or 0) + position, runs.append)
+                    run = joined_runs(runs)
             except TargetError as error:
-                run, lost = self.session.arrived, error
+                run, lost = self.session.arrived if sequences is None else joined_runs(runs), error
             seconds = max(time.monotonic() - start, 1e-6)
             if run is not None:
                 self._losses.clear()
@@ -176,6 +189,23 @@ class Deployment:
             self._piece = 1
             where = f"after sample {((first or 0) + position) * inputs_of(self.artifact).batch}"
             self._recover(lost, where if first is not None else f"{where} of a repetition")
+            if sequences is not None and position < total:
+                self._restore(sequences, (first or 0) + position)
+
+    def _restore(self, sequences: Sequences, row: int) -> None:
+        """Bring the state of a network that was deployed again to where it was; see `Sequences.restore`."""
+        while True:
+            try:
+                sequences.restore(self.session, row)
+            except TargetError as error:
+                self._recover(error, "while its state was brought back")
+                continue
+            return
+
+    def resume(self, sequences: Sequences | None, row: int) -> None:
+        """Go on at ``row`` of the samples, where an earlier run has stopped."""
+        if sequences is not None and row:
+            self._restore(sequences, row)
 
     def close(self) -> None:
         """End the session."""

@@ -23,6 +23,7 @@ from edgerig.engine.first_round import cold_times
 from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.portions import joined_windows
 from edgerig.engine.prepare import now
+from edgerig.engine.sequences import sequences_of
 from edgerig.engine.session_state import begin_utilisation, machine_of, memory_of, utilisation_of
 from edgerig.engine.steady import (
     FEWEST,
@@ -130,7 +131,9 @@ def _repeat(
     probes, times, parts, done = slice(0, probe_count(context.samples, artifact)), [], list[Array](), 0
     wanted = context.samples.rows_in(probes)
     count = max(inferences_of(result, context), -(-wanted // batch))
-    for run in repeat(deployment, inputs, count, measure.round_seconds, max(FEWEST, -(-wanted // batch))):
+    sequences = sequences_of(context.samples, artifact)
+    fewest = max(FEWEST, -(-wanted // batch))
+    for run in repeat(deployment, inputs, count, measure.round_seconds, fewest, sequences):
         if done < wanted:
             outputs = Dequantized(judged.of(run.outputs), specs, batch, wanted - done)
             rows = min(wanted - done, len(run.times_ns) * batch)

@@ -14,6 +14,7 @@ from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.outputs import Dequantized, Judged, judged_outputs
 from edgerig.engine.portions import joined_windows
 from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.sequences import sequences_of
 from edgerig.engine.stored_rows import StoredRows
 from edgerig.errors import InferenceError
 from edgerig.progress import Progress
@@ -78,22 +79,26 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, path:
     batch = network.batch
     # Samples that an inference finishes; of windows all are told at the end of a chunk.
     each = batch if tests.windows is None else 0
-    target = target_for("local", {})
+    target, sequences = target_for("local", {}), sequences_of(tests, artifact)
     with (
         StoredRows(path, len(tests)) as stored,
         progress.task(_title(artifact), len(tests)) as task,
         target.open(artifact, runtime, {}) as session,
     ):
         for part, inputs in tests.chunks(artifact):
-            run = session.run(network.calls(network.quantized(inputs)), lambda calls: task.advance(calls * each))
+            whole = network.calls(network.quantized(inputs))
+            if sequences is None:
+                run = session.run(whole, lambda calls: task.advance(calls * each))
+            else:
+                run = sequences.run_all(session, whole, tests.rows_in(slice(0, part.start)))
             everything = session.load_report.outputs
             judged = judged_outputs(artifact, tests.task, len(everything))
             outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, len(inputs[0]))
             predictions = tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs[0]))
             stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
-            task.advance(0 if each else part.stop - part.start)
+            task.advance(0 if each and sequences is None else part.stop - part.start)
             # The next chunk must not be read while this one is still held.
-            del inputs, run, outputs, predictions
+            del inputs, whole, run, outputs, predictions
 
 
 def _names(artifact: Artifact, judged: Judged) -> list[str]:

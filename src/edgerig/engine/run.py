@@ -16,7 +16,7 @@ from edgerig.cache import StageCache
 from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
 from edgerig.engine import dependencies
-from edgerig.engine.beforehand import about_state, check_networks, check_sizes
+from edgerig.engine.beforehand import check_networks, check_sizes
 from edgerig.engine.context import CellContext
 from edgerig.engine.devices import opened_devices
 from edgerig.engine.failures import Failures
@@ -27,6 +27,7 @@ from edgerig.engine.prepare import check_same_plan, claim_bundle, dataset_of, no
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.scenario import check_batch, with_batch
+from edgerig.engine.sequences import about_state, check_state
 from edgerig.engine.stages import Stages, place_artifact
 from edgerig.engine.summary import about_machines
 from edgerig.engine.turns import Turns, finished_before
@@ -155,6 +156,8 @@ class _Run:
                 if part.file and part.label not in models
             }
             artifacts = self._compile(models)
+            for cell in self.plan.cells:
+                check_state(artifacts[chain_key(cell.model, cell.compilers)], cell.runtime.use)
             self._describe(models, artifacts, tests)
             references = self.stages.references(self.plan.models, models | beside, tests)
             self._note_references(references, artifacts)
@@ -229,7 +232,7 @@ class _Run:
         """Write to the header what is known before measuring, so that an unfinished bundle can be displayed."""
         for artifact in artifacts.values():
             if isinstance(artifact, Artifact):
-                self.stages.note(about_state(artifact))
+                self.stages.note(about_state(artifact, tests))
                 self.stages.note(about_mixed_size(artifact) or None)
         infos = tuple(self._model_info(part, models[part.label], artifacts) for part in self.plan.models)
         self.header = msgspec.structs.replace(self.header, model=infos[0], models=infos, dataset=self._dataset_info())

@@ -69,6 +69,17 @@ class EvaluationSamples:
         windows = self.windows_in(part)
         return part.stop - part.start if windows is None else int(windows.sum())
 
+    def sequence_starts(self) -> NDArray[np.int64]:
+        """Rows at which a network that keeps state begins anew: at the first window of each sample, at the first frame
+        of each stream, or else at each sample."""
+        if self.windows is not None:
+            return np.cumsum(self.windows) - self.windows
+        return np.arange(1 if self.task.in_order else len(self), dtype=np.int64)
+
+    def sample_of_row(self, row: int) -> int:
+        """The sample that a row, as `chunks` counts them over all samples, belongs to."""
+        return row if self.windows is None else int(np.searchsorted(np.cumsum(self.windows), row, side="right"))
+
     def first(self, artifact: Artifact, count: int) -> list[NDArray[Any]]:
         """Preprocessed inputs of the first samples, in ``count`` rows at most, or in as many as a chunk holds; of one
         sample at least. See `chunks`."""

@@ -22,6 +22,7 @@ from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.portions import Portion, WholeSamples
 from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.sequences import Sequences, sequences_of
 from edgerig.engine.stored_rows import release
 from edgerig.targets.base import DeviceRun
 
@@ -87,13 +88,15 @@ def steady_pass(
     # Some shapes only the engine knows, once it has run.
     unknown = any(size < 1 for position in judged.positions for size in specs[position].shape)
     mark, spent = time.perf_counter(), 0.0
+    sequences = sequences_of(samples, artifact)
+    deployment.resume(sequences, samples.rows_in(slice(0, journal.samples)))
     for part, inputs in samples.chunks(artifact, journal.samples):
         quantized, total = network.quantized(inputs), len(inputs[0])
         before.add(time.perf_counter() - mark, part.stop - part.start)
         fit = network.fit_counts(inputs, quantized)
         first, waiting, whole = part.start, total, WholeSamples(task, samples.windows_in(part))
         earlier = samples.rows_in(slice(0, part.start)) // batch
-        for run in deployment.batches(network.calls(quantized), earlier, lambda _: None):
+        for run in deployment.batches(network.calls(quantized), earlier, lambda _: None, sequences):
             mark = time.perf_counter()
             finite.look(run.outputs)
             outputs = Dequantized(judged.of(run.outputs), specs, batch, waiting)
@@ -128,13 +131,17 @@ def steady_pass(
     left = seconds - _typical(times[0])
     if left > 0:
         repeated = first_inputs(samples, artifact)
-        times += [run.times_ns for run in repeat_until(deployment, repeated, left, MAX_INFERENCES - len(times[0]))]
+        times += [
+            run.times_ns for run in repeat_until(deployment, repeated, left, MAX_INFERENCES - len(times[0]), sequences)
+        ]
     pauses = tuple(text for text in (before.pause(), after.pause()) if text is not None)
     kept = {name: journal.joined(name) for name in journal.kept}
     return Steady(np.concatenate(times), kept, journal.joined("fit"), before, after, pauses)
 
 
-def repeat_until(deployment: Deployment, inputs: Sequence[Array], seconds: float, most: int) -> Iterator[DeviceRun]:
+def repeat_until(
+    deployment: Deployment, inputs: Sequence[Array], seconds: float, most: int, sequences: Sequences | None = None
+) -> Iterator[DeviceRun]:
     """Run all of ``inputs`` over and over until ``seconds`` of inference are measured.
 
     Args:
@@ -142,10 +149,11 @@ def repeat_until(deployment: Deployment, inputs: Sequence[Array], seconds: float
         inputs: For each input of the network an array (n, ...), in its dtype.
         seconds: Time of inference to measure, by the device's clock.
         most: Number of inferences after which no further repetition is begun.
+        sequences: Where the state of a network that keeps one begins anew.
     """
     done, deadline = 0, _deadline(seconds)
     while seconds > 0 and done < most and time.monotonic() < deadline:
-        for run in deployment.batches(inputs, None, lambda _: None):
+        for run in deployment.batches(inputs, None, lambda _: None, sequences):
             seconds -= max(_typical(run.times_ns), NANOSECOND)
             done += len(run.times_ns)
             yield run
@@ -154,7 +162,12 @@ def repeat_until(deployment: Deployment, inputs: Sequence[Array], seconds: float
 
 
 def repeat(
-    deployment: Deployment, inputs: Sequence[Array], count: int, seconds: float, fewest: int = FEWEST
+    deployment: Deployment,
+    inputs: Sequence[Array],
+    count: int,
+    seconds: float,
+    fewest: int = FEWEST,
+    sequences: Sequences | None = None,
 ) -> Iterator[DeviceRun]:
     """Run ``count`` inferences of ``inputs``, each of shape (n, ...), from the first one on, cyclically.
 
@@ -162,7 +175,7 @@ def repeat(
     """
     done, deadline = 0, _deadline(seconds)
     while done < count and (done < fewest or time.monotonic() < deadline):
-        for run in deployment.batches([array[: count - done] for array in inputs], None, lambda _: None):
+        for run in deployment.batches([array[: count - done] for array in inputs], None, lambda _: None, sequences):
             done += len(run.times_ns)
             yield run
             if done >= fewest and time.monotonic() > deadline:

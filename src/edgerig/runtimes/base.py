@@ -57,12 +57,14 @@ class Runtime(Plugin, ABC):
             (`edgerig.formats.Format`) in the runtime's module.
         invoke_method: What exactly happens between the two clock readings of an inference.
         one_thread: Whether it cannot use more than one thread.
+        resets_state: Whether `begin_sequence` works for networks that keep state.
         resizes_batch: Whether it can set the batch of a network; its settings are `ResizableSettings` then.
     """
 
     formats: ClassVar[frozenset[str]]
     one_thread: ClassVar[bool] = False
     resizes_batch: ClassVar[bool] = False
+    resets_state: ClassVar[bool] = False
     invoke_method: ClassVar[str] = "invoke only; inputs set before, outputs read after"
     Settings: ClassVar[type[Settings]] = RuntimeSettings
     settings: RuntimeSettings
@@ -212,6 +214,20 @@ class Runtime(Plugin, ABC):
         except Exception as error:
             raise InferenceError(f"{self.name} failed while running: {cause_of(error)}") from error
 
+    def begin_sequence(self) -> None:
+        """Make the network's state what it is after loading: the next inference is the first of a sequence.
+
+        Raises:
+            InferenceError: The engine cannot, or no network is loaded.
+        """
+        self._need_loaded("begin_sequence")
+        try:
+            self._begin_sequence()
+        except InferenceError:
+            raise
+        except Exception as error:
+            raise InferenceError(f"{self.name} cannot reset the network's state: {cause_of(error)}") from error
+
     def _bind_calls(self) -> Calls:
         self._bound = self._calls()
         return self._bound
@@ -266,6 +282,12 @@ class Runtime(Plugin, ABC):
     @abstractmethod
     def _calls(self) -> Calls:
         """Three calls for the hot loop: set inputs (each with its batch axis of 1), invoke, get copies of outputs."""
+
+    def _begin_sequence(self) -> None:
+        """Reset the state of a network that may have one; set `resets_state` to True where it is overridden."""
+        raise InferenceError(
+            f"Runtime {self.name!r} cannot reset the state of a network.", "Run it with a runtime that can."
+        )
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         return Unavailable(f"{self.name} has no per-operator profile")

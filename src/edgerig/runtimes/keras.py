@@ -36,6 +36,7 @@ class Keras(Runtime):
     formats: ClassVar[frozenset[str]] = frozenset({"keras"})
     Settings = KerasSettings
     settings: KerasSettings
+    resets_state = True
     invoke_method = "the compiled call, waited for, on as many threads as XLA takes; inputs and outputs copied outside"
 
     @classmethod
@@ -90,6 +91,9 @@ class Keras(Runtime):
             return [np.array(value) for value in results]
 
         return set_inputs, invoke, get_outputs
+
+    def _begin_sequence(self) -> None:
+        """Nothing: the compiled call starts from the file's own state in each inference."""
 
     def _close(self) -> None:
         del self._network

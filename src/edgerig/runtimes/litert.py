@@ -15,6 +15,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
+from edgerig.runtimes.litert_state import initial_graphs
 
 
 class LiteRtSettings(ResizableSettings, frozen=True, kw_only=True):
@@ -37,8 +38,11 @@ class LiteRt(Runtime):
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     invoke_method = "Interpreter.invoke only; set_tensor before, get_tensor after"
     resizes_batch = True
+    resets_state = True
     Settings = LiteRtSettings
     settings: LiteRtSettings
+    #: Subgraphs that set variables to their initial values, as soon as they were asked for.
+    _initial_graphs: tuple[int, ...] | None
 
     @classmethod
     def version(cls) -> str:
@@ -58,7 +62,7 @@ class LiteRt(Runtime):
         if self.settings.batch is not None:
             _resize(interpreter, self.settings.batch)
         interpreter.allocate_tensors()
-        self._path = path
+        self._path, self._initial_graphs = path, None
         self._interpreter = interpreter
         self._input_details = interpreter.get_input_details()
         self._output_details = interpreter.get_output_details()
@@ -99,6 +103,15 @@ class LiteRt(Runtime):
                 return [get_tensor(result) for result in results]
 
         return set_inputs, interpreter.invoke, get_outputs
+
+    def _begin_sequence(self) -> None:
+        if self._initial_graphs is None:
+            self._initial_graphs = initial_graphs(self._path)
+        # Variables of operators, such as LSTM, and those that are resources: the one call does not reach the others.
+        self._interpreter.reset_all_variables()
+        for graph in self._initial_graphs:
+            self._interpreter._interpreter.AllocateTensors(graph)
+            self._interpreter._interpreter.Invoke(graph)
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         from edgerig.runtimes.litert_profile import profile

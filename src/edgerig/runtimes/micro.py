@@ -63,6 +63,7 @@ class Micro(Runtime):
     summary = "edgerig's own C: in the firmware of boards, or compiled for this machine"
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     one_thread = True
+    resets_state = True
     invoke_method = "the network's own call; inputs set before, outputs read after"
     Settings: ClassVar[type[RuntimeSettings]] = MicroSettings
 
@@ -133,6 +134,9 @@ class Micro(Runtime):
         invoke: Callable[[], object] = library.model_run
         return set_inputs, invoke, get_outputs
 
+    def _begin_sequence(self) -> None:
+        self._library.model_init()
+
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         layers = self._manifest.layers
         table = (_Layer * len(layers)).in_dll(self._library, "model_layers")
@@ -151,7 +155,7 @@ class Micro(Runtime):
                 index=layer.index,
                 name=layer.name,
                 op=layer.op,
-                output_shape=layer.outputs[0],
+                output_shape=next(iter(layer.outputs), None),
                 time=Measurement(
                     value=statistics.median(nanoseconds) * 1e-9,
                     unit="s",

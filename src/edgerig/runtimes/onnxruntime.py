@@ -46,6 +46,7 @@ class OnnxRuntime(Runtime):
     modules = ("onnxruntime",)
     formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
     resizes_batch = True
+    resets_state = True
     Settings = OnnxRuntimeSettings
     invoke_method = "InferenceSession.run_with_iobinding only; inputs copied into bound buffers before, outputs after"
 
@@ -125,6 +126,9 @@ class OnnxRuntime(Runtime):
             return _general(binding, places, free), invoke, _reader(binding, results)
         set_inputs, get_outputs = _fixed(places, [buffer for buffer in results if buffer is not None])
         return set_inputs, invoke, get_outputs
+
+    def _begin_sequence(self) -> None:
+        """Nothing: operators of ONNX start from their initial state in each inference."""
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         with tempfile.TemporaryDirectory(prefix="edgerig-profile-") as folder:

@@ -42,6 +42,7 @@ class Tflm(Runtime):
     modules = ("tflite_micro",)
     formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
     one_thread = True
+    resets_state = True
     invoke_method = "Interpreter.invoke only; set_input before, get_output after"
 
     @classmethod
@@ -101,6 +102,10 @@ class Tflm(Runtime):
             return [get_output(index) for index in range(count)]
 
         return set_inputs, self._interpreter.invoke, get_outputs
+
+    def _begin_sequence(self) -> None:
+        # Its own reset fills variables with zeros, whatever the network says that they start with.
+        self._interpreter, self._bound = _interpreter(self._data, self.name, self._arena), None
 
     def _profile(self, batches: Sequence[Array]) -> list[LayerTime] | Unavailable:
         return Unavailable("TFLite Micro's Python interface takes no profiler")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
+from edgerig.errors import IncompatibleError
 from edgerig.measure.firmware import Counts, FirmwareReport
 from edgerig.measure.kinds import ModelBand, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
@@ -83,6 +84,18 @@ class Session(ABC):
         Raises:
             TargetError: The device went away. InferenceError: its engine failed.
         """
+
+    def begin_sequence(self) -> None:
+        """Have the network forget its state: the next inference is the first of a sequence.
+
+        Raises:
+            IncompatibleError: The device, or its engine, cannot; by default no session can.
+            TargetError: The device went away.
+        """
+        raise IncompatibleError(
+            f"{type(self).__name__} cannot reset the state of a network.",
+            "Run networks that keep state on another target.",
+        )
 
     @abstractmethod
     def transport(self, inputs: Sequence[Array], count: int) -> Quantity:

@@ -224,6 +224,15 @@ class WireClient(Exchange, RuntimeProtocol):
         """Have an agent's session forget its network, a board restart."""
         self.request(Kind.RESET)
 
+    def begin_sequence(self) -> None:
+        """Have the network forget its state: the next inference is the first of a sequence.
+
+        Raises:
+            Unsupported: The device does not know the request.
+            InferenceError: Its engine cannot reset the network's state.
+        """
+        self.request(Kind.BEGIN)
+
     def log(self) -> str:
         """The last lines that the device's engine or firmware has printed."""
         return answers.checked_log(self.request(Kind.LOG).payload)

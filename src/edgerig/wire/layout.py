@@ -47,6 +47,7 @@ class Kind(IntEnum):
     RESET = 13
     LOG = 14
     LEASE = 15
+    BEGIN = 16
 
 
 class Flag(IntFlag):

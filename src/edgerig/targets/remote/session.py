@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact
-from edgerig.errors import AnswerError, InferenceError, TargetError
+from edgerig.errors import AnswerError, IncompatibleError, InferenceError, TargetError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState, unknown_machine
 from edgerig.measure.profile import LayerTime
@@ -114,6 +114,20 @@ class WireSession(Session):
             self.arrived = self._as_reported(results.run()) if results.count else None
             raise
         return self._as_reported(results.run())
+
+    def begin_sequence(self) -> None:
+        if not self.client.supports(Kind.BEGIN):
+            raise self._no_state()
+        try:
+            self.client.begin_sequence()
+        except Unsupported as error:
+            raise self._no_state() from error
+
+    def _no_state(self) -> IncompatibleError:
+        return IncompatibleError(
+            f"{self.client.who} cannot reset the state of a network: it does not know the request BEGIN.",
+            "Install this edgerig on the device, or build its firmware again.",
+        )
 
     def transport(self, inputs: Sequence[Array], count: int) -> Quantity:
         if count < 1:

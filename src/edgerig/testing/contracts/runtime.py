@@ -64,6 +64,11 @@ class RuntimeContract:
         """A network of at least two inputs that differ in shape; None where the engine has none such."""
         return None
 
+    @pytest.fixture
+    def network_with_state(self) -> Path | None:
+        """A network that keeps state between inferences; None where the engine runs none such."""
+        return None
+
     def reference(self, path: Path, inputs: Sequence[Array]) -> list[Array]:
         """The outputs, each (n, ...), of the samples from the engine's own interface."""
         raise NotImplementedError
@@ -94,6 +99,7 @@ class RuntimeContract:
             "run": lambda: runtime.run([]),
             "profile": lambda: runtime.profile([]),
             "memory": runtime.memory,
+            "begin_sequence": runtime.begin_sequence,
         }.items():
             with pytest.raises(InferenceError, match=rf"{type(runtime).__name__}\.{name}: no network is loaded"):
                 call()
@@ -162,6 +168,26 @@ class RuntimeContract:
             np.testing.assert_array_equal(output, copy)
         for output, again in zip(first.outputs, runtime.run(inputs).outputs, strict=True):
             np.testing.assert_array_equal(output, again)
+
+    def test_a_sequence_begins_as_in_a_fresh_process(
+        self, runtime: Runtime, network: Path, network_with_state: Path | None
+    ) -> None:
+        if not runtime.resets_state:
+            runtime.load(network)
+            with pytest.raises(InferenceError, match="cannot reset the state"):
+                runtime.begin_sequence()
+            return
+        runtime.load(network_with_state or network)
+        inputs = samples_for(runtime.inputs, 5)
+        fresh = runtime.run(inputs).outputs
+        if network_with_state is not None:
+            carried = runtime.run(inputs).outputs
+            assert any(not np.array_equal(got, want) for got, want in zip(carried, fresh, strict=True))
+        for _ in range(2):
+            runtime.begin_sequence()
+            again = [runtime.run([array[:3] for array in inputs]).outputs, runtime.run([a[3:] for a in inputs]).outputs]
+            for got, want in zip(map(np.concatenate, zip(*again, strict=True)), fresh, strict=True):
+                assert got.tobytes() == want.tobytes()
 
     def test_inputs_are_left_as_they_were(self, runtime: Runtime, network: Path) -> None:
         runtime.load(network)

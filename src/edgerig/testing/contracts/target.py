@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from edgerig.artifact import Artifact
-from edgerig.errors import EdgerigError, InferenceError, UnknownNameError, UsageError
+from edgerig.errors import EdgerigError, IncompatibleError, InferenceError, UnknownNameError, UsageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.plugins import Settings, describe
 from edgerig.targets.base import Array, Session, Target
@@ -95,6 +95,20 @@ class TargetContract:
         assert report.invoke_method
         assert [spec.shape for spec in report.inputs] == [spec.shape for spec in deployment.artifact.inputs]
         assert [spec.dtype for spec in report.outputs] == [spec.dtype for spec in deployment.artifact.outputs]
+
+    def test_a_sequence_may_begin_at_any_time_or_the_session_says_that_it_cannot(
+        self, session: Session, deployment: Deployment
+    ) -> None:
+        inputs = random_inputs(deployment.artifact, 3)
+        first = session.run(inputs)
+        refusal: IncompatibleError | None = None
+        try:
+            session.begin_sequence()
+        except IncompatibleError as error:
+            refusal = error
+        assert refusal is None or ("cannot reset the state" in refusal.message and refusal.hint)
+        for got, want in zip(session.run(inputs).outputs, first.outputs, strict=True):
+            np.testing.assert_array_equal(got, want)
 
     @pytest.mark.parametrize("count", [1, 2, 37])
     def test_outputs_are_those_of_the_network_sample_by_sample(

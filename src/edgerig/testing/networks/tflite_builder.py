@@ -205,17 +205,25 @@ def packed(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def counting_network() -> bytes:
-    """A network with a state, which CALL_ONCE fills with zeros: y = s + x, and then s is set to y. Four float32."""
+def counting_network(start: float = 0.0, *, filled: bool = True) -> bytes:
+    """A network with a state, which CALL_ONCE sets to ``start``: y = s + x, and then s is set to y. Four float32.
+
+    Args:
+        start: What the state is at the beginning. filled: Whether the network says that at all.
+    """
     net = TfliteBuilder()
     x, y = net.tensor("x", (1, 4), "float32"), net.tensor("y", (1, 4), "float32")
     held = [net.tensor("handle", (), "resource"), net.tensor("state", (1, 4), "float32")]
     filling = net.subgraph()
-    first, zeros = net.tensor("handle", (), "resource"), net.tensor("zeros", (1, 4), "float32", np.zeros((1, 4)))
+    first, content = (
+        net.tensor("handle", (), "resource"),
+        net.tensor("start", (1, 4), "float32", np.full((1, 4), start)),
+    )
     net.operator("VAR_HANDLE", [], [first], "VarHandleOptions", container="", sharedName="state")
-    net.operator("ASSIGN_VARIABLE", [first, zeros], [], "AssignVariableOptions")
+    net.operator("ASSIGN_VARIABLE", [first, content], [], "AssignVariableOptions")
     net.main()
-    net.operator("CALL_ONCE", [], [], "CallOnceOptions", initSubgraphIndex=filling)
+    if filled:
+        net.operator("CALL_ONCE", [], [], "CallOnceOptions", initSubgraphIndex=filling)
     net.operator("VAR_HANDLE", [], [held[0]], "VarHandleOptions", container="", sharedName="state")
     net.operator("READ_VARIABLE", [held[0]], [held[1]], "ReadVariableOptions")
     net.operator("ADD", [held[1], x], [y], "AddOptions")
