@@ -1,4 +1,4 @@
-"""``--explain``: a row for each layer of generated C, and why no better kernel runs it."""
+"""``--explain``: a row for each layer of generated C, its instructions, and why no better kernel runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgerig.cli import main
-from edgerig.cli.explain_view import explanation
+from edgerig.cli.explain_view import counted, explanation
 from edgerig.micro import Options, compile_model
 from edgerig.testing.networks.known_networks import digits
 from edgerig.testing.networks.random_networks import RandomNetwork
@@ -37,11 +37,19 @@ def test_the_table_has_a_row_for_each_layer_and_the_reasons(
 ) -> None:
     assert call("compile", net, "--to", "c", "--cpu", "cortex-m7", "--explain", "--out", tmp_path / "c") == 0
     lines = capsys.readouterr().err.splitlines()
-    rows = [line.split() for line in lines]
-    assert ["0", "CONV_2D", "1x8x8x3", "1x8x8x8", "13,824", "conv-columns"] in rows
-    assert ["1", "CONV_2D", "1x8x8x8", "1x4x4x8", "9,216", "conv-columns"] in rows
+    rows = {row[0]: row for row in (line.split() for line in lines) if row[:1] in (["0"], ["1"])}
+    for index, known in (("0", ["1x8x8x3", "1x8x8x8", "13,824"]), ("1", ["1x8x8x8", "1x4x4x8", "9,216"])):
+        assert rows[index][:2] == [index, "CONV_2D"]
+        instructions, ratio, kernel = rows[index][-3:]
+        macs = int(known[-1].replace(",", ""))
+        assert rows[index][-4] == known[-1]
+        assert ratio == f"{int(instructions.replace(',', '')) / macs:.2f}"
+        assert 0.7 < float(ratio) < 3
+        assert kernel == "conv-columns"
     assert "  layer 0, conv-winograd, conv-3x3: 3 channels, a multiple of 4 is needed" in lines
     assert "  layer 1, conv-winograd, conv-3x3: stride 2x2, 1x1 is needed" in lines
+    total = sum(int(row[-3].replace(",", "")) for row in rows.values())
+    assert any(line.startswith(f"{total:,} instructions, counted on a simulated Cortex-M7") for line in lines)
     assert any("edgerig bench NET.tflite --target sim:stm32f746" in line for line in lines)
 
 
@@ -56,6 +64,10 @@ def test_json_has_the_layers_only_where_they_are_wanted(
     assert (first["kernel"], first["macs"], first["inputs"]) == ("conv-columns", 13824, [[1, 8, 8, 3]])
     assert first["refusals"][0] == {"kernel": "conv-winograd", "reason": "3 channels, a multiple of 4 is needed"}
     assert [refusal["kernel"] for refusal in second["refusals"]] == ["conv-winograd", "conv-3x3"]
+    assert 0.7 * 13824 < first["instructions"] < 3 * 13824
+    assert call(*words[:5], "portable", *words[6:], "--explain") == 0
+    layers = json.loads(capsys.readouterr().out)["artifacts"][0]["layers"]
+    assert [layer["instructions"] for layer in layers] == [None, None]
 
 
 def test_without_c_code_there_is_nothing_to_explain(
@@ -68,16 +80,19 @@ def test_without_c_code_there_is_nothing_to_explain(
 
 def test_portable_code_says_that_other_cpus_have_faster_kernels(net: Path) -> None:
     manifest = compile_model(net.read_bytes(), "net", Options()).manifest
-    lines = explanation(manifest, 120)
+    lines = explanation(manifest, counted(Path(), manifest), 120)
+    assert lines[-1].endswith("they are counted for Cortex-M4 and M7, not for the CPU portable.")
     assert any("For the CPU portable there are only portable kernels" in line for line in lines)
     assert not any(line.startswith("Better kernels") for line in lines)
 
 
 def test_on_a_narrow_terminal_no_figure_is_cut() -> None:
     manifest = compile_model(digits(), "net", Options(cpu="cortex-m7")).manifest
-    text = "\n".join(explanation(manifest, 40))
-    for layer in manifest.layers:
+    counts = [1_000 * index + 777 for index in range(len(manifest.layers))]
+    text = "\n".join(explanation(manifest, counts, 40))
+    for layer, count in zip(manifest.layers, counts, strict=True):
         assert f"{layer.macs:,}" in text
+        assert f"{count:,}" in text
         assert layer.kernel in text
 
 

@@ -74,7 +74,11 @@ C_SOURCE = "c-source"
     show_default=True,
     help="Folder for the compiled files.",
 )
-@click.option("--explain", is_flag=True, help="Of C code: which kernel runs each layer, and why no better one does.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Of C code: which kernel runs each layer, its instructions, and why no better kernel does.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON document.")
 def command(
     model: Path,
@@ -192,12 +196,14 @@ def _check_explained(chains: Chains) -> None:
 
 
 def _explain(steps: list[CompiledFile]) -> None:
-    from edgerig.cli.explain_view import explanation, read_manifest
+    from edgerig.cli.explain_view import counted, explanation, read_manifest
 
     for step in steps:
         if step.artifact.format == C_SOURCE:
             echo()
-            for line in explanation(read_manifest(Path(step.artifact.path).parent), terminal_width(sys.stderr)):
+            folder = Path(step.artifact.path).parent
+            manifest = read_manifest(folder)
+            for line in explanation(manifest, counted(folder, manifest), terminal_width(sys.stderr)):
                 echo(line)
 
 
@@ -216,7 +222,7 @@ def _dataset(name: str | None, options: tuple[str, ...], root: Path | None) -> D
 def _document(
     source: Artifact, steps: list[CompiledFile], rows: list[SizeRow], failures: list[Failure], explain: bool
 ) -> dict[str, Any]:
-    from edgerig.cli.explain_view import read_manifest
+    from edgerig.cli.explain_view import counted_layers
 
     return {
         "original": source,
@@ -229,7 +235,7 @@ def _document(
                 "seconds": step.artifact.origins[-1].seconds,
                 "artifact": step.artifact,
                 **(
-                    {"layers": read_manifest(Path(step.artifact.path).parent).layers}
+                    {"layers": counted_layers(Path(step.artifact.path).parent)}
                     if explain and step.artifact.format == C_SOURCE
                     else {}
                 ),

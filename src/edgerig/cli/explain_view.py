@@ -1,8 +1,10 @@
-"""Which kernel runs each layer of generated C, and why no better one does: ``--explain``."""
+"""Which kernel runs each layer of generated C, what it takes, and why no better one does: ``--explain``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from edgerig.cli.tables import Column, render_table
 
@@ -15,26 +17,55 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("layer"),
     Column("operator", right=False),
-    Column("input", right=False, rank=1),
-    Column("output", right=False),
+    Column("input", right=False, rank=2),
+    Column("output", right=False, rank=1),
     Column("MACs"),
+    Column("instructions"),
+    Column("a MAC"),
     Column("kernel", right=False),
 )
 
 
 def read_manifest(folder: Path) -> Manifest:
     """What lies beside generated C."""
-    import msgspec
-
     from edgerig.micro.emit.manifest import Manifest
     from edgerig.micro.emit.source import MANIFEST
 
     return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
 
 
-def explanation(manifest: Manifest, width: int) -> list[str]:
-    """Lines of the table of layers, then for each layer the reasons of the better kernels that refused it."""
-    lines = render_table(COLUMNS, [_cells(layer) for layer in manifest.layers], width)
+def counted(folder: Path, manifest: Manifest) -> list[int] | str:
+    """Instructions of each layer of generated C, or why they were not counted."""
+    from edgerig.errors import EdgerigError
+    from edgerig.simulator.layer_counts import count_layers, counts_for
+
+    if not counts_for(manifest.cpu):
+        return f"they are counted for Cortex-M4 and M7, not for the CPU {manifest.cpu}."
+    try:
+        return count_layers(folder, manifest)
+    except EdgerigError as error:
+        return f"{error.message} {error.hint or ''}".strip()
+
+
+def counted_layers(folder: Path) -> list[dict[str, Any]]:
+    """The layers of generated C for ``--json``, each with its instructions, None where they were not counted."""
+    manifest = read_manifest(folder)
+    counts = counted(folder, manifest)
+    each = [None] * len(manifest.layers) if isinstance(counts, str) else counts
+    return [
+        {**msgspec.to_builtins(layer), "instructions": count}
+        for layer, count in zip(manifest.layers, each, strict=True)
+    ]
+
+
+def explanation(manifest: Manifest, counts: list[int] | str, width: int) -> list[str]:
+    """Lines of the table of layers, then for each layer the reasons of the better kernels that refused it.
+
+    ``counts``: as `counted` gives them.
+    """
+    each = [None] * len(manifest.layers) if isinstance(counts, str) else counts
+    rows = [_cells(layer, count) for layer, count in zip(manifest.layers, each, strict=True)]
+    lines = render_table(COLUMNS, rows, width)
     refused = [line for layer in manifest.layers for line in _reasons(layer)]
     if refused:
         lines += ["", "Better kernels that were asked and refused, and why:", *refused]
@@ -43,12 +74,23 @@ def explanation(manifest: Manifest, width: int) -> list[str]:
             "",
             f"For the CPU {manifest.cpu} there are only portable kernels; others, such as cortex-m7, have faster ones.",
         ]
-    return [*lines, "", "What each layer takes: edgerig bench NET.tflite --target sim:stm32f746, then its report."]
+    return [*lines, "", _method(counts)]
 
 
-def _cells(layer: Layer) -> list[str]:
+def _method(counts: list[int] | str) -> str:
+    if isinstance(counts, str):
+        return f"Instructions were not counted: {counts}"
+    return (
+        f"{sum(counts):,} instructions, counted on a simulated Cortex-M7 in one inference of random inputs; no time "
+        "follows from them alone. Cycles: edgerig bench NET.tflite --target sim:stm32f746, then its report."
+    )
+
+
+def _cells(layer: Layer, count: int | None) -> list[str]:
     shapes = (_shapes(layer.inputs), _shapes(layer.outputs))
-    return [str(layer.index), layer.op, *shapes, f"{layer.macs:,}", layer.kernel]
+    ratio = f"{count / layer.macs:.2f}" if count is not None and layer.macs else "-"
+    figures = (f"{layer.macs:,}", "-" if count is None else f"{count:,}", ratio)
+    return [str(layer.index), layer.op, *shapes, *figures, layer.kernel]
 
 
 def _shapes(shapes: Iterable[Sequence[int]]) -> str:

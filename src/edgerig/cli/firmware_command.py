@@ -95,7 +95,9 @@ def boards(as_json: bool) -> None:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The firmware's folder.")
 @build_options
-@click.option("--explain", is_flag=True, help="Which kernel runs each layer, and why no better one does.")
+@click.option(
+    "--explain", is_flag=True, help="Which kernel runs each layer, its instructions, and why no better kernel does."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was built as JSON.")
 def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **options: Any) -> None:
     """Compile a network to C and build the firmware of a board around it.
@@ -105,11 +107,11 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
     """
     import msgspec
 
-    from edgerig.cli.explain_view import explanation, read_manifest
+    from edgerig.cli.explain_view import counted, counted_layers, explanation, read_manifest
 
     firmware, network = _build(board, model, out, options)
     if as_json:
-        layers = {"layers": read_manifest(Path(network.folder)).layers} if explain else {}
+        layers = {"layers": counted_layers(Path(network.folder))} if explain else {}
         print_json(msgspec.to_builtins(firmware) | layers)
         return
     sizes = firmware.sizes
@@ -117,7 +119,9 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
         f"{firmware.elf}: flash {sizes.flash:,} of {sizes.flash_limit:,} B, RAM {sizes.ram:,} of {sizes.ram_limit:,} B"
     )
     if explain:
-        for line in ("", *explanation(read_manifest(Path(network.folder)), terminal_width(sys.stderr))):
+        folder = Path(network.folder)
+        manifest = read_manifest(folder)
+        for line in ("", *explanation(manifest, counted(folder, manifest), terminal_width(sys.stderr))):
             echo(line)
 
 

@@ -150,16 +150,18 @@ class Simulator:
             if len(self.faults) > last + 2:
                 raise TargetError(f"The firmware crashes again and again. {self.faults[-1]}")
 
-    def call(self, name: str, *arguments: int, seconds: float | None = 60.0) -> int:
-        """Call the firmware's function ``name`` with up to four numbers; what it returns in its first register.
+    def call(self, name: str | int, *arguments: int, seconds: float | None = 60.0) -> int:
+        """Call the firmware's function ``name``, or the one at an address, with up to four numbers; what it returns in
+        its first register.
 
         The board must wait for input, as it does after `run`.
 
         Raises:
             TargetError: There is no such function, or it crashed.
         """
-        if name not in self.symbols:
+        if isinstance(name, str) and name not in self.symbols:
             raise TargetError(f"The firmware has no function {name!r}.")
+        address = self.symbols[name] if isinstance(name, str) else name
         engine, registers = self._engine, self._registers
         saved, pc = engine.context_save(), self._pc
         self._chip.look_again()
@@ -171,7 +173,7 @@ class Simulator:
         ):
             engine.reg_write(register, value & 0xFFFF_FFFF)
         engine.reg_write(registers.UC_ARM_REG_LR, _BACK | 1)
-        self._emulate(self.symbols[name], seconds, until=_BACK)
+        self._emulate(address, seconds, until=_BACK)
         # No block begins there that would tell.
         self._counter.end_calls(_BACK)
         result = int(engine.reg_read(registers.UC_ARM_REG_R0))
@@ -181,7 +183,7 @@ class Simulator:
             raise TargetError(f"The function {name!r} crashed. {self.faults[-1]}")
         return result
 
-    def count(self, name: str, *arguments: int) -> int:
+    def count(self, name: str | int, *arguments: int) -> int:
         """Instructions of one `call`, callees included."""
         before = self.instructions
         self.call(name, *arguments)

@@ -1,0 +1,57 @@
+"""Instructions of the layers of generated C: those that each layer takes alone on the simulated board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgerig.errors import EdgerigError, UsageError
+from edgerig.micro import Options, compile_model
+from edgerig.micro.emit.source import Source
+from edgerig.simulator.layer_counts import count_layers
+from edgerig.testing.networks.random_networks import RandomNetwork
+
+
+def chain(activations: tuple[str, ...], dtype: str = "int8", cpu: str = "cortex-m7") -> Source:
+    """Convolutions of stride 2, one for each activation, of images of 16x16."""
+    network = RandomNetwork(dtype, seed=3)
+    x = last = network.value((1, 16, 16, 4), 0.03)
+    for activation in activations:
+        last = network.conv(last, 4, stride=2, activation=activation)
+    return compile_model(network.net.build([x.index], [last.index]), "net", Options(cpu=cpu))
+
+
+def counts(source: Source, folder: Path) -> list[int]:
+    source.write(folder)
+    return count_layers(folder, source.manifest)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m7", "cortex-m4+nofp"])
+def test_each_layer_counts_as_it_does_alone(cpu: str, tmp_path: Path) -> None:
+    both = counts(chain(("RELU", "RELU"), cpu=cpu), tmp_path / "both")
+    alone = counts(chain(("RELU",), cpu=cpu), tmp_path / "one")
+    assert both[:1] == alone
+    assert both[1] < both[0] < 4.5 * both[1], "a quarter of the outputs, and what each call costs"
+    assert counts(chain(("RELU", "RELU"), cpu=cpu), tmp_path / "again") == both
+
+
+def test_floats_are_counted(tmp_path: Path) -> None:
+    source = chain(("NONE",), "float32")
+    (count,) = counts(source, tmp_path / "float")
+    (layer,) = source.manifest.layers
+    assert 1 < count / layer.macs < 4
+
+
+def test_other_cpus_are_refused(tmp_path: Path) -> None:
+    source = chain(("NONE",), cpu="portable")
+    with pytest.raises(UsageError, match="CPU portable are not counted"):
+        counts(source, tmp_path / "c")
+
+
+def test_what_cannot_be_built_is_told(tmp_path: Path) -> None:
+    source = chain(("NONE",))
+    source.write(tmp_path / "c")
+    (tmp_path / "c" / "model.c").write_text("this is no C")
+    with pytest.raises(EdgerigError, match=r"cannot compile model\.c"):
+        count_layers(tmp_path / "c", source.manifest)
