@@ -140,13 +140,15 @@ def test_a_server_logs_its_sessions_and_what_their_processes_log_until_ctrl_c(tm
 def test_ctrl_c_in_the_middle_is_the_last_line_of_the_log_file(tmp_path: Path) -> None:
     path = tmp_path / "train.log"
     words = ["train", "mnist-dscnn", "--dataset", "mnist", "--epochs", "500", "--train-samples", "300"]
-    words += ["--out", str(tmp_path / "out"), "--log-file", str(path), "-v"]
+    words += ["--out", str(tmp_path / "out"), "--log-file", str(path), "-vv"]
     process = subprocess.Popen(
         [sys.executable, "-m", "edgerig", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stderr is not None
-        first = process.stderr.readline()
+        # Each epoch is said to begin, however short it is.
+        lines = iter(process.stderr.readline, "")
+        first = next(line for line in lines if "epoch 2 of 500: begins" in line)
         process.send_signal(signal.SIGINT)
         err = process.communicate(timeout=60)[1]
     finally:

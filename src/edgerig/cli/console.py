@@ -30,6 +30,8 @@ def print_json(value: Any) -> None:
 _logger = logging.getLogger(__name__)
 #: Seconds from which on the end of a task gets a line of its own.
 WORTH_A_LINE = 2.0
+#: Seconds after which the end of any task gets one, so that work of many short tasks is seen to go on.
+SILENCE = 10.0
 
 
 class ConsoleProgress(Progress):
@@ -40,6 +42,7 @@ class ConsoleProgress(Progress):
 
         self.console = Console(stderr=True, highlight=False)
         self.shown = not logs.quiet()
+        self._spoke = time.monotonic()
 
     @contextmanager
     def task(self, name: str, total: int | None = None) -> Iterator[Task]:
@@ -73,16 +76,18 @@ class ConsoleProgress(Progress):
         self._done(shown, start)
 
     def _done(self, task: Task, start: float) -> None:
-        """Print a line for a task that took long."""
-        seconds = time.monotonic() - start
+        """Print a line for a task that took long, or where nothing was said for long."""
+        end = time.monotonic()
+        seconds = end - start
         text = f"{task.name}: done in {seconds:.1f} s{f' ({task.note})' if task.note else ''}"
-        if seconds >= WORTH_A_LINE:
+        if seconds >= WORTH_A_LINE or end - self._spoke >= SILENCE:
             self.log(text)
         else:
             _logger.debug("%s", text)
 
     def log(self, message: str) -> None:
         super().log(message)
+        self._spoke = time.monotonic()
         # With -v it is a log line already.
         if not (logs.shows(logging.INFO) or logs.quiet()):
             self.console.print(harmless(message), markup=False, soft_wrap=True)
