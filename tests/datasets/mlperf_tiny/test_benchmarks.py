@@ -28,5 +28,5 @@ def test_classes_are_the_outputs() -> None:
 
 
 def test_a_wrong_name_is_told_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="kws01"):
+    with pytest.raises(UnknownNameError, match=r"kws01"):
         benchmark_named("kws1")

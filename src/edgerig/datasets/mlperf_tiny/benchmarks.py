@@ -20,6 +20,9 @@ KEYWORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes
 #: Classes of CIFAR-10, in the order of the outputs.
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+#: Classes of the streaming wake word, in the order of the outputs.
+WAKE_WORDS = ("marvin", "silence", "unknown")
+
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """What quality a benchmark asks for.
@@ -76,6 +79,11 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     performance_baud: int = 115_200
 
     @property
+    def label_classes(self) -> int:
+        """Classes of the labels: those of the outputs, or normal and anomalous where a reconstruction is scored."""
+        return len(self.classes) or 2
+
+    @property
     def input_elements(self) -> int:
         """Values that go into one inference."""
         elements = 1
@@ -97,7 +105,7 @@ BENCHMARKS = {
             title="keyword spotting",
             input_shape=(49, 10, 1),
             input_type="int8",
-            scale=0.58470,
+            scale=0.5847029089927673,
             zero_point=83,
             outputs=12,
             classes=KEYWORDS,
@@ -139,7 +147,7 @@ BENCHMARKS = {
             title="anomaly detection",
             input_shape=(640,),
             input_type="float32",
-            scale=0.39102,
+            scale=0.3910152316093445,
             zero_point=89,
             outputs=640,
             parameters=265_864,
@@ -155,9 +163,10 @@ BENCHMARKS = {
             title="streaming wake word",
             input_shape=(30, 1, 40),
             input_type="int8",
-            scale=0.0037,
+            scale=0.003701042616739869,
             zero_point=-128,
             outputs=3,
+            classes=WAKE_WORDS,
             parameters=46_883,
             macs=826_368,
             quality=Quality(metric="events", target=8),
