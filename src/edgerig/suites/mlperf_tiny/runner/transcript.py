@@ -1,0 +1,72 @@
+"""A session's ``log.txt``: each line that went to the device or came from it, with the host's time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import Self
+
+from edgerig.errors import storing
+from edgerig.text import one_line
+
+#: Lines from the device that an error message may quote.
+REMEMBERED = 5
+
+
+class Transcript:
+    """Appends to a file: ``12.345678 > infer 1 0%`` is the host's line, ``<`` the device's, ``#`` a note of the runner.
+
+    Times are seconds since the transcript was opened; a session that is resumed goes on in the same file.
+
+    Args:
+        path: The file; None to keep only the last lines.
+
+    Attributes:
+        recent: The last lines that came from the device.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.recent: deque[str] = deque(maxlen=REMEMBERED)
+        self._start = time.monotonic()
+        self._file = None
+        if path is not None:
+            with storing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def sent(self, text: str) -> None:
+        """The host sent ``text``."""
+        self._write(">", text, time.monotonic())
+
+    def received(self, text: str, at: float) -> None:
+        """The device sent the line ``text``, which was whole ``at`` on the clock of `time.monotonic`."""
+        self.recent.append(text)
+        self._write("<", text, at)
+
+    def note(self, text: str) -> None:
+        """What the runner does, for whoever reads the log; written out at once."""
+        self._write("#", text, time.monotonic())
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, mark: str, text: str, at: float) -> None:
+        if self._file is not None:
+            shown = text if text.isascii() and text.isprintable() else one_line(text)
+            self._file.write(f"{at - self._start:.6f} {mark} {shown}\n")
