@@ -92,6 +92,11 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
         return elements
 
     @property
+    def result_values(self) -> int:
+        """Values of a line of results: the outputs, or of an autoencoder their mean squared distance from the input."""
+        return 1 if self.name == "ad01" else self.outputs
+
+    @property
     def input_bytes(self) -> int:
         """Bytes of one inference's input as it goes over the line."""
         return self.input_elements * {"int8": 1, "uint8": 1, "float32": 4}[self.input_type]

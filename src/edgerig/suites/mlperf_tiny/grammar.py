@@ -48,6 +48,14 @@ def too_large(count: int) -> str:
     return f"Supplied buffer size {count} exceeds maximum of {LARGEST_SAMPLE}"
 
 
+def wrong_size(count: int, expected: int) -> str:
+    """What a device says of an ``infer`` on a sample of ``count`` bytes that is not whole, or not of its benchmark.
+
+    The reference prints as much without ``e-``, and then runs whatever its input tensor holds.
+    """
+    return f"Input db has {count} bytes, expected {expected}"
+
+
 def bad_digit(digits: str) -> str:
     """What a device says of ``digits`` that are no hexadecimal byte."""
     return f"Invalid hex digit '{digits}'"
