@@ -60,6 +60,11 @@ def command(
     and 5 % of latency and half a point of accuracy where it has none. Times that stored rounds call worse are measured
     again, in pairs with the baseline's network, before they count.
 
+    Metrics: latency, p50, p99, load (loading), first, peak_rss, failures; size, arena, flash, ram, constants,
+    instructions, cycles; accuracy; energy (of an inference, where the device tells it: 5 %, 1 mJ, '< 5 mJ'); of the
+    scenario streams throughput (5 % is at most so much less; '> 100 /s'), of the scenario server rate (the highest
+    that holds the latency bound), of both p50_under_load, p90_under_load and p99_under_load.
+
     \b
     Examples:
       edgerig gate examples/mnist/rig.yaml --baseline runs/demo --out runs/gate --junit gate.xml
@@ -96,7 +101,7 @@ def command(
 
 def exit_code(result: GateResult, inconclusive: str) -> int:
     """What the process says to its CI."""
-    from edgerig.results.gate.judge import EXIT
+    from edgerig.results.gate.outcomes import EXIT
 
     return 0 if result.outcome == "inconclusive" and inconclusive == "pass" else EXIT[result.outcome]
 

@@ -17,8 +17,9 @@ from edgerig.results.compare.artifacts import kept_file
 from edgerig.results.compare.likeness import why_not_times
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import CellComparison, Comparison
-from edgerig.results.gate.judge import Check, GateResult, Outcome, check_cell, worst
-from edgerig.results.gate.limits import DEFAULT, SHARES, TIMES, Limit, parse_limits
+from edgerig.results.gate.judge import Check, GateResult, check_cell
+from edgerig.results.gate.limits import DEFAULT, SHARES, TIMES, UNDER_LOAD, Limit, parse_limits
+from edgerig.results.gate.outcomes import Outcome, worst
 from edgerig.results.naming import folder_name
 from edgerig.results.types import CellResult, RunResult
 from edgerig.rig.plan import Plan
@@ -88,8 +89,18 @@ def judge_run(
         comparison=msgspec.structs.replace(comparison, comparisons=tuple(judged)),
         baseline=str(baseline),
         bundle=str(options.out),
-        notes=_notes(comparison),
+        notes=(*_notes(comparison), *_idle_limits(limits, checks)),
     )
+
+
+def _idle_limits(limits: tuple[Limit, ...], checks: list[Check]) -> list[str]:
+    """Limits that fell on no cell: whoever set one must hear that nothing was checked by it."""
+    checked = {(check.metric, check.limit) for check in checks}
+    return [
+        f"{limit.metric} {limit.text} was checked on no cell: none of them has a {limit.metric}."
+        for limit in limits
+        if checks and (limit.metric, limit.text) not in checked
+    ]
 
 
 def _usual_limits(run: RunResult) -> tuple[Limit, ...]:
@@ -113,9 +124,11 @@ def _again(checks: list[Check], options: GateOptions) -> bool:
     wanted: set[Outcome] = set()
     wanted |= {"regressed"} if options.confirm else set()
     wanted |= {"inconclusive"} if options.retry else set()
+    # Pairs run sample by sample, and say nothing of a load.
+    pairable = TIMES - UNDER_LOAD
     # A budget is on the new number itself, of which pairs with another network say nothing.
     changes = [check for check in checks if check.limit[:1] not in ("<", ">")]
-    timed = [c for c in changes if c.metric in TIMES and c.verdict is not None and not c.judged_by]
+    timed = [c for c in changes if c.metric in pairable and c.verdict is not None and not c.judged_by]
     # Failures are counted in pairs and nowhere else.
     timed += [check for check in changes if check.metric == "failures" and check.verdict is None]
     return any(check.outcome in wanted for check in timed)

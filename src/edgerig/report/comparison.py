@@ -83,13 +83,14 @@ def interval_of(name: str, metric: MetricVerdict) -> Interval | None:
     if metric.value is None or metric.low is None or metric.high is None or not metric.count or not metric.margin:
         return None
     if metric.change == "difference":
-        # Of shares of right answers less is worse.
-        value, low, high = (-change / metric.margin for change in (metric.value, metric.high, metric.low))
+        value, low, high = (change / metric.margin for change in (metric.value, metric.low, metric.high))
     elif min(metric.value, metric.low) <= 0:
         return None
     else:
         unit = math.log1p(metric.margin)
         value, low, high = (math.log(change) / unit for change in (metric.value, metric.low, metric.high))
+    if metric.higher_is_better:
+        value, low, high = -value, -high, -low
     series = {"same": _SAME, "inconclusive": _UNDECIDED, "faster": _BETTER, "better": _BETTER}
     shown = f"{change_text(metric, metric.value)} ({interval_text(metric)})"
     return Interval(name, value, low, high, shown, series.get(metric.verdict, _WORSE))

@@ -87,6 +87,11 @@ class LoadRound(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+def lowest_failed(entry: LoadRound) -> float | None:
+    """The lowest rate that failed in a round of a search, above its highest that held; None where none failed."""
+    return min((trial.rate for trial in entry.trials if not trial.holds), default=None)
+
+
 class UnderLoad(msgspec.Struct, frozen=True, kw_only=True):
     """A cell under load. Latency, queueing and transport are of the host's clock, inference of the device's.
 

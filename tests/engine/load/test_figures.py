@@ -63,6 +63,31 @@ def test_rounds_without_a_rate_have_no_figures_and_say_why() -> None:
     assert (load.rate.value, load.holds) == (42.0, False)
 
 
+def test_a_searched_rate_lies_between_the_highest_that_held_and_the_lowest_that_failed() -> None:
+    measure = Measure(scenario="server", latency_bound="20 ms")
+    held = Trial(rate=40.0, requests=500, answered=500, over=0, tail=0.01, kept_up=True, holds=True, late=0)
+    trials = (held, replace(held, rate=60.0, holds=False), replace(held, rate=42.0, holds=False))
+    rounds = [replace(server(40.0), number=number, trials=trials) for number in (1, 2, 3)]
+    rate = under_load_of(rounds, measure, 1, "ticks").rate
+    # The rounds agree, and know their rate no better than from 40 to 42.
+    assert isinstance(rate, Measurement)
+    assert (rate.low, rate.value, rate.high) == (40.0, 40.0, 42.0)
+    assert "with the 95 % interval between them, which reaches to that of the lowest rates that failed" in rate.method
+    endless = [replace(entry, trials=(held,)) for entry in rounds]
+    rate = under_load_of(endless, measure, 1, "ticks").rate
+    assert isinstance(rate, Measurement)
+    assert (rate.low, rate.value, rate.high) == (None, 40.0, None)
+    assert "without an interval" in rate.method
+    assert "95 %" not in rate.method
+
+
+def test_a_rate_that_was_asked_for_has_no_interval_and_claims_none() -> None:
+    rate = under_load_of([server(50.0), server(50.0)], Measure(scenario="server", rate=50.0), 1, "ticks").rate
+    assert isinstance(rate, Measurement)
+    assert (rate.value, rate.low, rate.high) == (50.0, None, None)
+    assert rate.method == "arrivals a second that were asked for"
+
+
 def tail(seconds: float) -> Percentiles:
     return Percentiles(p50=seconds, p90=seconds, p99=seconds)
 

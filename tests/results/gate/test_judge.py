@@ -11,8 +11,9 @@ from tests.results.conftest import make_measured
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.stored import compare_bundles
 from edgerig.results.compare.types import MetricVerdict
-from edgerig.results.gate.judge import Check, check_cell, worst
+from edgerig.results.gate.judge import Check, check_cell
 from edgerig.results.gate.limits import parse_limits
+from edgerig.results.gate.outcomes import worst
 from edgerig.results.types import CellResult
 
 Write = Callable[..., Path]

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from edgerig.engine.figures import between_rounds
 from edgerig.engine.load.generator import Answers
 from edgerig.engine.load.schedule import fewest_for, percentile_of
+from edgerig.measure.intervals import round_interval
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.results.round_warnings import round_warnings
-from edgerig.results.under_load import LoadRound, Percentiles, Tail, UnderLoad
+from edgerig.results.under_load import LoadRound, Percentiles, Tail, UnderLoad, lowest_failed
 from edgerig.rig.types import Measure
 
 NANOSECOND = 1e-9
@@ -120,9 +122,7 @@ def under_load_of(rounds: Sequence[LoadRound], measure: Measure, batch: int, dev
         busy=over_rounds(lambda entry: entry.busy, "1", "time in inferences / time of all sessions"),
         alone=between_rounds([_alone(entry) for entry in rounds]),
         energy=between_rounds([entry.energy for entry in counted]) if counted else _no_rate(rounds, measure),
-        rate=over_rounds(lambda entry: entry.rate or 0.0, "1/s", _rate_method(measure))
-        if measure.scenario == "server"
-        else msgspec.UNSET,
+        rate=_rate(counted, rounds, measure) if measure.scenario == "server" else msgspec.UNSET,
         searched=searched,
         bound=measure.bound_seconds,
         percentile=measure.percentile if measure.bound_seconds is not None else None,
@@ -132,13 +132,36 @@ def under_load_of(rounds: Sequence[LoadRound], measure: Measure, batch: int, dev
     )
 
 
-def _rate_method(measure: Measure) -> str:
+def _rate(counted: Sequence[LoadRound], rounds: Sequence[LoadRound], measure: Measure) -> Quantity:
+    """The rate of arrivals: as asked for, which has no interval, or the median of the highest that held the bound.
+
+    A round's search knows the highest rate only to the lowest that failed: the interval reaches up to that of these.
+    """
+    if not counted:
+        return _no_rate(rounds, measure)
     if measure.rate is not None:
-        return "arrivals a second that were asked for"
-    return (
+        method = "arrivals a second that were asked for"
+        return Measurement(value=measure.rate, unit="1/s", kind="measured", clock=HOST_CLOCK, method=method)
+    method = (
         f"highest rate of Poisson arrivals at which p{measure.percentile:g} of the latency is within "
         f"{measure.bound_seconds:g} s, by bisection to 5 %"
     )
+    highest = between_rounds(
+        [
+            Measurement(
+                value=entry.rate or 0.0, unit="1/s", kind="measured", clock=HOST_CLOCK, n=entry.requests, method=method
+            )
+            for entry in counted
+        ]
+    )
+    failed = [rate for entry in counted if (rate := lowest_failed(entry)) is not None]
+    if isinstance(highest, Unavailable) or highest.high is None:
+        return highest
+    above = round_interval(failed).high if len(failed) == len(counted) else None
+    if above is None:
+        return replace(highest, low=None, high=None, method=f"{method}; without an interval, since no rate failed")
+    words = f"{highest.method}, which reaches to that of the lowest rates that failed"
+    return replace(highest, high=max(highest.high, above), method=words)
 
 
 def _alone(entry: LoadRound) -> Measurement:

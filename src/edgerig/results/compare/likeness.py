@@ -38,7 +38,7 @@ def side_of(source: str, run: RunResult, cell: CellResult) -> Side:
 
 def why_not_times(a: CellResult, b: CellResult) -> str | None:
     """Why the times of two cells cannot be compared; None where they can."""
-    if (other := _other_machine(a.machine, b.machine)) is not None:
+    if (other := other_machine(a.machine, b.machine)) is not None:
         return f"the devices are not alike: {other}"
     kinds = [time.kind if isinstance(time := cell.latency.steady, Measurement) else None for cell in (a, b)]
     if None in kinds:
@@ -50,12 +50,12 @@ def why_not_times(a: CellResult, b: CellResult) -> str | None:
     clocks = [cell.clock.partition(",")[0] for cell in (a, b)]
     if clocks[0] != clocks[1]:
         return f"the clocks are not alike: {clocks[0]} and {clocks[1]}"
-    return _other_work(a, b)
+    return other_work(a, b)
 
 
 def why_not_counts(a: CellResult, b: CellResult) -> str | None:
     """Why the instructions of two emulated cells cannot be compared; None where they can."""
-    if (other := _other_machine(a.machine, b.machine)) is not None:
+    if (other := other_machine(a.machine, b.machine)) is not None:
         return f"the boards are not alike: {other}"
     counts = [count.kind if isinstance(count := cell.instructions, Measurement) else None for cell in (a, b)]
     if None in counts:
@@ -64,10 +64,10 @@ def why_not_counts(a: CellResult, b: CellResult) -> str | None:
         return f"A's instructions are {counts[0]}, B's {counts[1]}"
     if a.device != b.device:
         return f"the boards are not alike: {a.device} and {b.device}"
-    return _other_work(a, b)
+    return other_work(a, b)
 
 
-def _other_work(a: CellResult, b: CellResult) -> str | None:
+def other_work(a: CellResult, b: CellResult) -> str | None:
     """How an inference of one is other work than that of the other, apart from the network; None if it is not."""
     if a.batch != b.batch:
         return f"an inference of A takes {a.batch} samples, one of B {b.batch}"
@@ -86,7 +86,7 @@ def one_network(a: CellResult, b: CellResult) -> bool:
     """
     names = ("sha256", "preprocessing", "judged_output")
     same_file = all(getattr(a.artifact, name) == getattr(b.artifact, name) for name in names)
-    if _other_machine(a.machine, b.machine) is not None:
+    if other_machine(a.machine, b.machine) is not None:
         return False
     return same_file and (a.runtime, a.runtime_version, a.options) == (b.runtime, b.runtime_version, b.options)
 
@@ -111,7 +111,8 @@ def differences(a: Side, b: Side) -> Iterator[str]:
             yield f"A and B differ in {words}: {first} and {second}."
 
 
-def _other_machine(a: MachineState, b: MachineState) -> str | None:
+def other_machine(a: MachineState, b: MachineState) -> str | None:
+    """The property in which two machines differ, with its values; None where they are alike."""
     for name in MACHINE:
         first, second = getattr(a, name), getattr(b, name)
         if first == second or None in (first, second):

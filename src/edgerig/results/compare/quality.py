@@ -46,6 +46,7 @@ def accuracy_verdict(
             unit="1",
             change="difference",
             margin=margin,
+            higher_is_better=True,
         )
     return _judged(rows[0], margin, one_network and rows[0].lost == rows[0].gained == 0)
 
@@ -77,6 +78,7 @@ def _judged(row: Paired, margin: float, identical: bool) -> MetricVerdict:
         high=high,
         margin=margin,
         count=row.samples,
+        higher_is_better=True,
         method=ONE_NETWORK if identical else METHOD,
     )
 

@@ -8,25 +8,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from edgerig import __version__
 from edgerig.errors import IncompatibleError, UnknownNameError
 from edgerig.measure.clocks import resolution_seconds
-from edgerig.measure.comparison import LEVEL, MARGIN, estimate, estimate_apart
+from edgerig.measure.comparison import MARGIN
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.exact import exact_verdicts
 from edgerig.results.compare.likeness import differences, one_network, side_of, why_not_quality, why_not_times
 from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
 from edgerig.results.compare.quality import accuracy_verdict
-from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P99, PEAK_RSS, Metric, judged, undecided
+from edgerig.results.compare.rounds import by_rounds
+from edgerig.results.compare.times import FIRST, LATENCY, LOAD, P99, PEAK_RSS
 from edgerig.results.compare.types import COMPARISON_VERSION, CellComparison, Comparison, MetricVerdict
+from edgerig.results.compare.under_load import load_verdicts
 from edgerig.results.turns import took_turns
 from edgerig.results.types import CellResult, Round, RunResult
 
-#: Fewest rounds of either side for an interval between processes.
-FEWEST_ROUNDS = 2
 Number = Callable[[Round], float | None]
 Whole = Quantity | msgspec.UnsetType | None
 
@@ -87,9 +86,12 @@ def compare_stored(
     starts = [[entry.started for entry in cell.rounds] for cell in cells]
     paired = same_run and cells[0].id != cells[1].id and took_turns(*starts)
     metrics = _times(cells, options.margin, paired=paired)
+    under_load, notes = load_verdicts(cells, (a.run.host, b.run.host), paired=paired)
+    metrics |= under_load
     metrics |= exact_verdicts(*cells)
-    quality, notes = _quality(runs, cells, options)
+    quality, why = _quality(runs, cells, options)
     metrics |= quality
+    notes += why
     notes += list(differences(*sides))
     if not same_run:
         notes.append("The two runs are of different times: no interval knows what changed on the device between.")
@@ -138,49 +140,8 @@ def _times(cells: tuple[CellResult, CellResult], margin: float, *, paired: bool)
             continue
         series = [[number(each) for each in cell.rounds] for cell in cells]
         reason = refused if metric is not PEAK_RSS else None
-        metrics[metric.name] = _by_rounds(metric, series, (values[0], values[1]), reason, tick, paired)
+        metrics[metric.name] = by_rounds(metric, series, (values[0], values[1]), reason, tick, paired)
     return metrics
-
-
-def _by_rounds(
-    metric: Metric,
-    series: list[list[float | None]],
-    whole: tuple[float | None, float | None],
-    refused: str | None,
-    tick: float,
-    paired: bool,
-) -> MetricVerdict:
-    """The verdict on one number per round. ``whole`` returns the cells' own value of it."""
-    a, b = whole
-    if refused is not None:
-        return undecided(metric, refused, a, b)
-    few = next((name for name, rounds in zip("AB", series, strict=True) if len(rounds) < FEWEST_ROUNDS), None)
-    if few is not None:
-        return undecided(
-            metric,
-            f"{few} was measured in one round, which has no interval between processes: measure it again with "
-            "more rounds",
-            a,
-            b,
-        )
-    first, second = ([value for value in rounds if value is not None and value > 0] for rounds in series)
-    if len(first) < len(series[0]) or len(second) < len(series[1]):
-        return undecided(metric, f"{metric.words}: some rounds have too few inferences for it, or none", a, b)
-    resolution = tick / min(*first, *second) if metric.unit == "s" else 0.0
-    if paired:
-        estimated = estimate(np.log(second) - np.log(first), LEVEL, resolution)
-        method = "log ratios of rounds that took turns, Student's interval"
-    else:
-        estimated = estimate_apart(first, second, LEVEL, resolution)
-        method = "logarithms of the rounds of either, Welch's interval"
-    return judged(
-        metric,
-        estimated,
-        float(np.exp(np.log(first).mean())),
-        float(np.exp(np.log(second).mean())),
-        what="rounds",
-        method=method,
-    )
 
 
 def _steady(cell: CellResult) -> Whole:

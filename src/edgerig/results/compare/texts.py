@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from edgerig.results.compare.types import MetricVerdict
 
-_SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
+#: Rates from which on a decimal says nothing.
+_WHOLE = 1000
 #: Ratios from which on the number itself says nothing.
 _BEYOND = 100.0
 
@@ -50,12 +52,16 @@ def amount_text(value: float | None, unit: str) -> str:
 
     >>> amount_text(0.00125, "s"), amount_text(0.925, "1"), amount_text(4096, "B")
     ('1.25 ms', '92.50%', '4,096 B')
+    >>> amount_text(0.00125, "J"), amount_text(1234.5, "1/s"), amount_text(0.5, "1/s")
+    ('1.25 mJ', '1,234 /s', '0.5 /s')
     """
     if value is None:
         return "-"
-    if unit == "s":
-        scale, name = next(((s, n) for s, n in _SCALES if abs(value) >= s), _SCALES[-1])
-        return f"{value / scale:.4g} {name}"
+    if unit in ("s", "J"):
+        scale, prefix = next(((s, name) for s, name in _PREFIXES if abs(value) >= s), _PREFIXES[-1])
+        return f"{value / scale:.4g} {prefix}{unit}"
+    if unit == "1/s":
+        return f"{value:,.0f} /s" if abs(value) >= _WHOLE else f"{value:.4g} /s"
     if unit == "1":
         return f"{value:.2%}"
     return f"{value:,.0f} {unit}"

@@ -15,6 +15,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: In documents. words: for sentences. unit: SI. margin: the relative change that does not matter.
         slower: Whether a larger value is called slower, as for times, or worse.
+        higher_is_better: Whether a larger value is better, as for rates; then ``slower`` is False.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = "s"
     margin: float
     slower: bool = True
+    higher_is_better: bool = False
 
 
 LATENCY = Metric(name="latency", words="an inference", margin=0.02)
@@ -39,7 +41,7 @@ def judged(
     """The verdict of an estimate.
 
     Args:
-        a, b: The two values. what: what ``found.count`` counts, such as ``"pairs"``.
+        a, b: The two values. what: what ``estimated.count`` counts, such as ``"pairs"``.
     """
     verdict = _as_named(metric, judge_ratio(estimated, metric.margin))
     margin = f"{metric.margin * 100:g} %"
@@ -59,6 +61,7 @@ def judged(
         high=estimated.high,
         margin=metric.margin,
         count=estimated.count,
+        higher_is_better=metric.higher_is_better,
         kind=kind,
         method=method,
     )
@@ -84,6 +87,7 @@ def undecided(
         unit=metric.unit,
         value=value,
         margin=metric.margin,
+        higher_is_better=metric.higher_is_better,
         kind=kind,
         count=count,
         method=method,
@@ -93,7 +97,8 @@ def undecided(
 def _as_named(metric: Metric, verdict: str) -> Verdict:
     if metric.slower:
         return verdict  # type: ignore[return-value]
-    return {"slower": "worse", "faster": "better"}.get(verdict, verdict)  # type: ignore[return-value]
+    larger, smaller = ("better", "worse") if metric.higher_is_better else ("worse", "better")
+    return {"slower": larger, "faster": smaller}.get(verdict, verdict)  # type: ignore[return-value]
 
 
 def _capital(text: str) -> str:

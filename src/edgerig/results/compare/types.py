@@ -26,9 +26,11 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
         a, b: The two values, in ``unit``; None where one is missing.
         unit: SI, as of measurements; ``"1"`` for a share.
         change: The meaning of ``value``, ``low`` and ``high``: ``ratio`` for B / A, ``difference`` for B - A.
-        value: The change; None where there is none. low, high: its bounds, equal to it for exact figures.
+        value: The change; None where there is none. low, high: its bounds, equal to it for exact figures. Bounds
+            without a value are of a change that is known only to lie within them.
         margin: The change that does not matter: a share of 1 for ratios, in ``unit`` for differences.
         count: Number of pairs, rounds or samples behind it; 0 for exact figures.
+        higher_is_better: Whether a larger B is better than A, as of rates and shares of right answers.
         kind: The kind of these numbers.
         method: How the verdict was computed.
     """
@@ -44,6 +46,7 @@ class MetricVerdict(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     margin: float = 0.0
     count: int = 0
+    higher_is_better: bool = False
     kind: Kind = "measured"
     method: str = ""
 

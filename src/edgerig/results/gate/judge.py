@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import msgspec
 
-from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.compare.types import CellComparison, Comparison, MetricVerdict
 from edgerig.results.gate.counted import INSTRUCTIONS, count_verdict, falls_on_count
-from edgerig.results.gate.limits import SHARES, TIMES, Limit
+from edgerig.results.gate.limits import RATES, SHARES, UNDER_LOAD, Limit
+from edgerig.results.gate.numbers import budget_outcome, own_number
+from edgerig.results.gate.outcomes import Outcome
 from edgerig.results.types import CellResult
-
-Outcome = Literal["passed", "regressed", "inconclusive"]
-#: Fewest rounds for an interval between processes.
-FEWEST_ROUNDS = 2
-#: Exit codes of ``edgerig gate``.
-EXIT = {"passed": 0, "regressed": 1, "inconclusive": 2}
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +62,6 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome == "passed"
 
 
-def worst(outcomes: list[Outcome]) -> Outcome:
-    """``regressed`` before ``inconclusive`` before ``passed``; without checks ``inconclusive``."""
-    if "regressed" in outcomes:
-        return "regressed"
-    return "inconclusive" if "inconclusive" in outcomes or not outcomes else "passed"
-
-
 def check_cell(
     comparison: CellComparison, limits: tuple[Limit, ...], cell: CellResult | None, before: CellResult | None = None
 ) -> list[Check]:
@@ -94,7 +81,7 @@ def check_cell(
             # By stored rounds a latency is the median itself.
             verdict = comparison.metrics.get("latency")
         if limit.kind == "budget":
-            outcome, sentence = _budget(limit, cell, verdict)
+            outcome, sentence = budget_outcome(limit, cell, verdict)
         elif verdict is None:
             why = _absent(limit.metric, comparison, before, cell)
             if why is None:
@@ -146,6 +133,10 @@ def _absent(metric: str, comparison: CellComparison, before: CellResult | None, 
         return why[0] if why else f"There is no {metric} to compare."
     if metric == "failures":
         return "Failures are counted in pairs of processes only, and none was measured: --inconclusive retry does."
+    if metric in UNDER_LOAD and (notes := [note for note in comparison.notes if "under load" in note]):
+        return notes[0]
+    if metric == "throughput" and _has(metric, before) and _has(metric, now):
+        return "Where requests arrive at a rate, the throughput is that rate: limit rate, or p99_under_load."
     missing = [words for words, cell in (("The baseline", before), ("The new run", now)) if not _has(metric, cell)]
     if len(missing) == 2:
         return None
@@ -153,7 +144,7 @@ def _absent(metric: str, comparison: CellComparison, before: CellResult | None, 
 
 
 def _has(metric: str, cell: CellResult | None) -> bool:
-    return _number(metric, cell)[1] is not None
+    return own_number(metric, cell)[1] is not None
 
 
 def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
@@ -169,6 +160,9 @@ def _change(limit: Limit, verdict: MetricVerdict) -> tuple[Outcome, str]:
         if verdict.low >= -limit.value:
             return "passed", verdict.sentence
         return ("regressed" if verdict.high < -limit.value else "inconclusive"), verdict.sentence
+    if verdict.verdict == "better" and verdict.low is None:
+        # Known to be better, and nobody knows by how much: any limit is kept.
+        return "passed", verdict.sentence
     low, high = _bounds(limit, verdict)
     if low is None or high is None:
         return "inconclusive", verdict.sentence
@@ -192,7 +186,14 @@ _ROUNDING = 1e-12
 
 
 def _bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, float | None]:
-    """Bounds of the change in the limit's unit: a share, or the metric's own unit."""
+    """Bounds of the change for the worse in the limit's unit: a share, or the metric's own unit."""
+    low, high = _change_bounds(limit, verdict)
+    if limit.metric in RATES and low is not None and high is not None:
+        return -high, -low
+    return low, high
+
+
+def _change_bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, float | None]:
     if verdict.a == 0 and verdict.b is not None and verdict.method:
         # What is counted has no share of nothing: none stays within any, and anything is beyond all.
         more = verdict.b if limit.kind == "absolute" or verdict.b == 0 else math.inf
@@ -208,56 +209,3 @@ def _bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, float |
     if verdict.count == 0 and verdict.b is not None:
         return verdict.b - verdict.a, verdict.b - verdict.a
     return (verdict.low - 1) * verdict.a, (verdict.high - 1) * verdict.a
-
-
-def _budget(limit: Limit, cell: CellResult | None, verdict: MetricVerdict | None) -> tuple[Outcome, str]:
-    """The new number itself against its limit, independent of the baseline."""
-    low, value, high, what = _number(limit.metric, cell)
-    if value is None and verdict is not None and verdict.b is not None and verdict.count == 0:
-        low = value = high = verdict.b
-    if value is None:
-        return "inconclusive", f"There is no {limit.metric}: {what}."
-    if limit.metric in SHARES:
-        low, high, bound = (-each if each is not None else None for each in (high, low, limit.value))
-        shown = f"{value:.2%}"
-    else:
-        digits = ",.0f" if what in ("B", "instructions", "cycles") else ",.6g"
-        bound, shown = limit.value, f"{value * 1e3:.4g} ms" if what == "s" else f"{value:{digits}} {what}".strip()
-    if low is None or high is None or bound is None:
-        return "inconclusive", f"{limit.metric} is {shown}, of one process: there is no interval between processes."
-    outcome: Outcome = "passed" if high < bound else "regressed" if low >= bound else "inconclusive"
-    words = {"passed": "within", "regressed": "beyond", "inconclusive": "not certainly within"}[outcome]
-    return outcome, f"{limit.metric} is {shown}, {words} the budget {limit.text}."
-
-
-def _number(metric: str, cell: CellResult | None) -> tuple[float | None, float | None, float | None, str]:
-    """Low, value and high of a cell's own metric, and its unit, or why there is none."""
-    if cell is None:
-        return None, None, None, "the cell was not measured"
-    if metric == "accuracy":
-        metric_value = next((each for each in cell.quality.metrics if each.name == metric), None)
-        return (
-            (metric_value.low, metric_value.value, metric_value.high, "")
-            if metric_value
-            else (None, None, None, "it was not judged")
-        )
-    if metric == "size":
-        size = float(cell.artifact.size)
-        return size, size, size, "B"
-    quantity = _quantity(metric, cell)
-    if not isinstance(quantity, Measurement):
-        return None, None, None, getattr(quantity, "reason", "it was not measured").rstrip(".")
-    if quantity.kind == "measured" and metric in TIMES and len(cell.rounds) < FEWEST_ROUNDS:
-        return None, quantity.value, None, quantity.unit
-    exact = quantity.unit in ("B", "instructions", "cycles") and metric != "peak_rss"
-    low, high = (quantity.value, quantity.value) if exact and quantity.low is None else (quantity.low, quantity.high)
-    return low, quantity.value, high, quantity.unit
-
-
-def _quantity(metric: str, cell: CellResult) -> Quantity | None:
-    times = {"latency": "steady", "p50": "steady", "p99": "p99", "load": "load", "first": "first"}
-    if metric in times:
-        quantity = getattr(cell.latency, times[metric])
-    else:
-        quantity = cell.memory.get(metric, getattr(cell, metric, None))
-    return None if isinstance(quantity, msgspec.UnsetType) else quantity

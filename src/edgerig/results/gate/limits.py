@@ -11,20 +11,27 @@ import msgspec
 
 from edgerig.errors import SpecError, nearest
 
-#: Metrics that can be gated. For those in `SHARES` more is better; for all others less is.
+#: Metrics that can be gated. For those in `SHARES` and `RATES` more is better; for all others less is.
 METRICS = (
     "latency", "p50", "p99", "load", "first", "peak_rss", "failures", "size", "arena", "flash", "ram", "constants",
-    "instructions", "cycles", "accuracy",
+    "instructions", "cycles", "accuracy", "energy", "throughput", "rate", "p50_under_load", "p90_under_load",
+    "p99_under_load",
 )  # fmt: skip
 SHARES = frozenset({"accuracy"})
-TIMES = frozenset({"latency", "p50", "p99", "load", "first"})
+#: Requests a second under load: answered, and the highest that holds the bound.
+RATES = frozenset({"throughput", "rate"})
+#: Metrics of which more is better.
+HIGHER = SHARES | RATES
+UNDER_LOAD = frozenset({"throughput", "rate", "p50_under_load", "p90_under_load", "p99_under_load"})
+TIMES = frozenset({"latency", "p50", "p99", "load", "first", "p50_under_load", "p90_under_load", "p99_under_load"})
 BYTES = frozenset({"peak_rss", "size", "arena", "flash", "ram", "constants"})
 #: Limits of a rig without a gate of its own.
 DEFAULT = {"latency": "5 %", "accuracy": "0.5 points"}
 _UNITS = {
     "s": ("s", 1.0), "ms": ("s", 1e-3), "us": ("s", 1e-6), "µs": ("s", 1e-6), "ns": ("s", 1e-9),
     "B": ("B", 1.0), "kB": ("B", 1e3), "MB": ("B", 1e6), "GB": ("B", 1e9), "KiB": ("B", 1024.0), "MiB": ("B", 2.0**20),
-    "%": ("%", 0.01), "points": ("points", 0.01), "point": ("points", 0.01),
+    "J": ("J", 1.0), "mJ": ("J", 1e-3), "uJ": ("J", 1e-6), "µJ": ("J", 1e-6), "nJ": ("J", 1e-9),
+    "/s": ("1/s", 1.0), "1/s": ("1/s", 1.0), "%": ("%", 0.01), "points": ("points", 0.01), "point": ("points", 0.01),
 }  # fmt: skip
 _QUANTITY = re.compile(r"([<>])?\s*(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(\S+)?")
 _BUDGET = re.compile(r"(\w+)\s*([<>].*)")
@@ -35,8 +42,9 @@ class Limit(msgspec.Struct, frozen=True):
 
     Attributes:
         metric: Its name. text: as the user wrote it.
-        kind: ``relative``: an increase by this share of the baseline's. ``absolute``: an increase in SI units.
-            ``budget``: a bound of the number itself (a lower one, where more is better), whatever the baseline's is.
+        kind: ``relative``: an increase by this share of the baseline's, or a decrease where more is better.
+            ``absolute``: the same in SI units. ``budget``: a bound of the number itself (a lower one, where more is
+            better), whatever the baseline's is.
         value: In SI units; a share of 1 for ``relative`` and for points.
     """
 
@@ -110,9 +118,9 @@ def _of_key(name: str, value: Any) -> Iterator[Limit]:
 
 def _check_unit(metric: str, text: str, sign: str | None, number: float, unit: str) -> None:
     """Refuse meaningless limits: bytes for a time, a budget in the wrong direction, a share of a share."""
-    if sign is not None and sign != (">" if metric in SHARES else "<"):
+    if sign is not None and sign != (">" if metric in HIGHER else "<"):
         raise SpecError(f"gate: {metric} {text}: that would keep it from getting better.", _examples(metric))
-    own = {"s"} if metric in TIMES else {"B"} if metric in BYTES else {"%", "points"} if metric in SHARES else {""}
+    own = _own_units(metric)
     allowed = own if sign else own | {"%"} if metric not in SHARES else {"points"}
     if metric == "failures":
         allowed = {"%", "points"} if not sign else {"%"}
@@ -120,8 +128,19 @@ def _check_unit(metric: str, text: str, sign: str | None, number: float, unit: s
         raise SpecError(f"gate: {metric}: {text!r} is in no unit that it could have.", _examples(metric))
 
 
+def _own_units(metric: str) -> set[str]:
+    """The units of the numbers of a metric."""
+    if metric in SHARES:
+        return {"%", "points"}
+    if metric == "energy":
+        return {"J"}
+    return {"s"} if metric in TIMES else {"B"} if metric in BYTES else {"1/s"} if metric in RATES else {""}
+
+
 def _examples(metric: str) -> str:
     if metric in SHARES:
         return f"Write it as: {metric}: 0.5 points, or {metric}: '> 97 %'"
+    if metric in RATES:
+        return f"Write it as: {metric}: 5 %, which is at most so much less, or {metric}: '> 100 /s'"
     budget = "< 20 ms" if metric in TIMES else "< 64 kB" if metric in BYTES else "< 2000000"
-    return f"Write it as: {metric}: 5 %, or {metric}: {budget}"
+    return f"Write it as: {metric}: 5 %, or {metric}: {'< 5 mJ' if metric == 'energy' else budget}"

@@ -1,0 +1,75 @@
+"""Verdicts on one number a round, from the rounds that two results hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgerig.measure.comparison import LEVEL, Estimate, estimate, estimate_apart
+from edgerig.results.compare.times import Metric, judged, undecided
+from edgerig.results.compare.types import MetricVerdict
+
+#: Fewest rounds of either side for an interval between processes.
+FEWEST_ROUNDS = 2
+
+
+def by_rounds(
+    metric: Metric,
+    series: Sequence[Sequence[float | None]],
+    whole: tuple[float | None, float | None],
+    refused: str | None,
+    tick: float,
+    paired: bool,
+    missing: str = "some rounds have too few inferences for it, or none",
+) -> MetricVerdict:
+    """The verdict on one number per round.
+
+    Args:
+        series: The numbers of A's rounds and of B's. whole: The cells' own values, shown where there is no verdict.
+        refused: Why there can be no verdict, if there can be none.
+        tick: The clock's, in seconds; 0 where the number is no time.
+        paired: Whether the n-th rounds of the two met the same machine.
+        missing: What is said where a round has no number above 0.
+    """
+    a, b = whole
+    why = refused or few_rounds(series)
+    if why is not None:
+        return undecided(metric, why, a, b)
+    first, second = ([value for value in rounds if value is not None and value > 0] for rounds in series)
+    if len(first) < len(series[0]) or len(second) < len(series[1]):
+        return undecided(metric, f"{metric.words}: {missing}", a, b)
+    resolution = tick / min(*first, *second) if metric.unit == "s" else 0.0
+    estimated, method = ratio_between(first, second, paired=paired, resolution=resolution)
+    return judged(metric, estimated, typical(first), typical(second), what="rounds", method=method)
+
+
+def few_rounds(series: Sequence[Sequence[object]]) -> str | None:
+    """Why the rounds of A and B give no interval; None where both have several."""
+    few = next((name for name, rounds in zip("AB", series, strict=True) if len(rounds) < FEWEST_ROUNDS), None)
+    if few is None:
+        return None
+    return (
+        f"{few} was measured in one round, which has no interval between processes: measure it again with more rounds"
+    )
+
+
+def ratio_between(
+    first: Sequence[float], second: Sequence[float], *, paired: bool, resolution: float = 0.0
+) -> tuple[Estimate, str]:
+    """The ratio of the second to the first, with its interval, and the method in words.
+
+    Args:
+        first, second: A number above 0 for each of two or more rounds; as many of either where they are ``paired``.
+        resolution: What the numbers are exact to, as a share of them.
+    """
+    if paired:
+        estimated = estimate(np.log(second) - np.log(first), LEVEL, resolution)
+        return estimated, "log ratios of rounds that took turns, Student's interval"
+    estimated = estimate_apart(first, second, LEVEL, resolution)
+    return estimated, "logarithms of the rounds of either, Welch's interval"
+
+
+def typical(values: Sequence[float]) -> float:
+    """The geometric mean of numbers above 0, to match the mean of log ratios."""
+    return float(np.exp(np.log(values).mean()))
