@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.results import loads
 
 from edgerig.cli.finish import show_cells
+from edgerig.engine.load.figures import under_load_of
 from edgerig.measure.comparison import estimate, estimate_apart
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
 from edgerig.report import build, terminal
@@ -23,6 +25,8 @@ from edgerig.report.row import Row
 from edgerig.report.tables import Column, always, as_figure, if_any, if_known, make_table
 from edgerig.report.views import kinds_of
 from edgerig.results.types import CellResult, Repetition, Round
+from edgerig.results.under_load import LoadRound
+from edgerig.rig.types import Measure
 from edgerig.views import Heading, Matrix, Table
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "plugins" / "report-column.md"
@@ -68,6 +72,41 @@ def test_numbers_in_a_view_are_counted_among_the_kinds() -> None:
     guess = Measurement(value=0.5, unit="1", kind="estimated", method="m", low=0.1, high=0.9, bounds="model")
     assert kinds_of(Table("t", (Heading("AP", "1"),), ((guess,), (0.5,)))) == {"estimated"}
     assert kinds_of(Matrix("m", ("a",), ("a",), ((1,),))) == set()
+
+
+@pytest.mark.parametrize(
+    ("measure", "rounds", "columns"),
+    [
+        (loads.STREAMS, loads.streams([100.0, 102.0, 104.0]), {"throughput under load": ("102 /s", 102.0)}),
+        (loads.BOUND, loads.searched([100.0, 102.0, 104.0]), {"highest rate within the bound": ("102 /s", 102.0)}),
+        (loads.SET, loads.at_set_rate(0.02), {}),
+    ],
+)
+def test_a_run_under_load_has_its_columns_and_no_other_run_has(
+    demo: Loaded,
+    capfd: pytest.CaptureFixture[str],
+    measure: Measure,
+    rounds: list[LoadRound],
+    columns: dict[str, tuple[str, float]],
+) -> None:
+    names = {"throughput under load", "highest rate within the bound", "p50 under load", "p99 under load"}
+    assert not names & {heading.label for heading in build.build([demo]).table.headings}
+    first, *others = demo.result.cells
+    load = under_load_of(rounds, measure, 1, "ticks")
+    result = msgspec.structs.replace(demo.result, cells=(msgspec.structs.replace(first, under_load=load), *others))
+    report = build.build([msgspec.structs.replace(demo, result=result)])
+    table = json.loads(render_json(report))["table"]
+    keys = [heading["key"] for heading in table["headings"]]
+    assert names & set(keys) == {*columns, "p50 under load", "p99 under load"}
+    assert isinstance(load.latency.p99, Measurement)
+    assert table["lines"][0]["cells"][keys.index("p99 under load")]["value"] == load.latency.p99.value
+    assert table["lines"][1]["cells"][keys.index("p99 under load")] is None
+    show_cells(result)
+    terminal_output = capfd.readouterr().err
+    for key, (text, value) in columns.items():
+        assert table["lines"][0]["cells"][keys.index(key)]["value"] == value
+        assert text in terminal_output
+        assert text.replace(" ", "") in render_markdown(report).replace("\u202f", "").replace(" ", "")
 
 
 def test_the_page_names_every_field_of_a_column() -> None:

@@ -46,6 +46,7 @@ from edgerig.report.row import (
     warnings,
 )
 from edgerig.report.tables import Column, if_any, if_known
+from edgerig.report.under_load import load_figure
 from edgerig.report.values import Change, Fact, Figure, NamedFigure
 from edgerig.results.energy import energy_of
 
@@ -91,6 +92,31 @@ VARIANTS: tuple[Column[Row], ...] = (
     Column("p90", lambda row: percentile(row.cell, "p90", 0.1)),
     Column("p99", lambda row: percentile(row.cell, "p99", 0.01), rank=3, terminal=terminal_tail),
     Column("throughput", lambda row: row.cell.latency.throughput),
+    Column(
+        "throughput under load",
+        lambda row: load_figure(row.cell, "throughput"),
+        if_any,
+        interval=True,
+        rank=1,
+        short="under load",
+    ),
+    Column(
+        "highest rate within the bound",
+        lambda row: load_figure(row.cell, "rate"),
+        if_any,
+        interval=True,
+        rank=1,
+        short="highest rate",
+    ),
+    Column("p50 under load", lambda row: load_figure(row.cell, "p50"), if_any, interval=True),
+    Column(
+        "p99 under load",
+        lambda row: load_figure(row.cell, "p99"),
+        if_any,
+        interval=True,
+        rank=3,
+        terminal=terminal_tail,
+    ),
     Column("instructions", instructions, if_any, bare=True, absent="not counted"),
     Column("size", lambda row: number(row.cell.artifact.size, "B", detail="size of the deployed file"), rank=1),
     Column("peak RSS", memory("peak_rss"), key="peak_rss", rank=4, terminal=terminal_megabytes),

@@ -34,6 +34,24 @@ def load_quantities(cell: CellResult) -> tuple[tuple[str, Quantity], ...]:
     )
 
 
+def load_figure(cell: CellResult, name: str) -> Quantity | None:
+    """A figure under load for the table of variants, by name; None where the cell's scenario has none.
+
+    ``throughput`` of streams; ``rate``, the highest within the bound, where it was searched; ``p50``, ``p90`` and
+    ``p99`` of the latency.
+    """
+    load = cell.under_load
+    if isinstance(load, msgspec.UnsetType):
+        return None
+    if name == "throughput":
+        # Where requests arrive at a rate, the throughput says that rate.
+        return load.throughput if load.scenario == "streams" else None
+    if name == "rate":
+        return None if isinstance(load.rate, msgspec.UnsetType) or not load.searched else load.rate
+    quantity: Quantity = getattr(load.latency, name)
+    return quantity
+
+
 def load_facts(cell: CellResult) -> list[Fact]:
     """How the load was made, and which clock its times are of."""
     load = cell.under_load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,62 +10,25 @@ import pytest
 from msgspec.structs import replace
 from tests.report.conftest import machine
 from tests.results.conftest import make_measured
+from tests.results.loads import (
+    BOUND,
+    SET,
+    STREAMS,
+    at_set_rate,
+    load_round,
+    loaded,
+    scaled,
+    search,
+    searched,
+    streams,
+    without_rate,
+)
 
-from edgerig.engine.load.figures import under_load_of
-from edgerig.measure.kinds import Unavailable
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import CellComparison, MetricVerdict
-from edgerig.results.types import CellResult
-from edgerig.results.under_load import LoadRound, Percentiles, Trial
 from edgerig.rig.types import Measure
 
 Write = Callable[..., Path]
-NEAR = [1.0, 1.01, 0.99, 1.0, 1.005]
-STREAMS = Measure(scenario="streams", streams=4)
-BOUND = Measure(scenario="server", latency_bound="20 ms")
-SET = Measure(scenario="server", rate=100.0, latency_bound="20 ms")
-
-
-def load_round(number: int, throughput: float = 100.0, latency: float = 0.01, **changes: Any) -> LoadRound:
-    tail = Percentiles(p50=latency, p90=2 * latency, p99=3 * latency)
-    entry = LoadRound(
-        number=number,
-        alone=0.005,
-        requests=1000,
-        seconds=10.0,
-        throughput=throughput,
-        latency=tail,
-        queueing=tail,
-        inference=tail,
-        transport=tail,
-        late=tail,
-        busy=0.5,
-        energy=Unavailable("no meter"),
-    )
-    return replace(entry, **changes)
-
-
-def search(held: float | None, failed: float | None) -> dict[str, Any]:
-    """The trials of a search that ended between two rates."""
-    trial = Trial(rate=0.0, requests=1000, answered=1000, over=0, tail=0.01, kept_up=True, holds=True, late=0.0)
-    trials = [replace(trial, rate=held)] if held is not None else []
-    trials += [replace(trial, rate=failed, holds=False)] if failed is not None else []
-    return {"trials": tuple(trials), "rate": held}
-
-
-def loaded(
-    rounds: Sequence[LoadRound], measure: Measure = STREAMS, **changes: Any
-) -> tuple[CellResult, dict[str, Any]]:
-    """A cell with these rounds under load."""
-    cell, arrays = make_measured([100e-6] * len(rounds))
-    return replace(cell, under_load=under_load_of(rounds, measure, 1, "ticks"), **changes), arrays
-
-
-def streams(throughputs: Sequence[float], latency: float = 0.01) -> list[LoadRound]:
-    return [
-        load_round(number, each, latency * 100 / each * factor)
-        for number, (each, factor) in enumerate(zip(throughputs, NEAR, strict=False), 1)
-    ]
 
 
 @pytest.fixture
@@ -75,10 +38,6 @@ def compared(write_run: Write) -> Callable[..., CellComparison]:
         return comparison
 
     return compare
-
-
-def scaled(factor: float) -> list[float]:
-    return [100 * factor * each for each in NEAR]
 
 
 @pytest.mark.parametrize(
@@ -118,10 +77,6 @@ def test_rounds_of_two_cells_that_took_turns_are_pairs(write_run: Write) -> None
     assert "took turns" in comparison.metrics["throughput"].method
 
 
-def searched(rates: Sequence[float], step: float = 1.04) -> list[LoadRound]:
-    return [load_round(n, rate, **search(rate, rate * step)) for n, rate in enumerate(rates, 1)]
-
-
 @pytest.mark.parametrize(("factor", "verdict"), [(1.3, "better"), (0.7, "worse"), (1.0, "same"), (1.1, "inconclusive")])
 def test_the_highest_rate_has_the_steps_of_its_searches_in_its_interval(compared, factor: float, verdict: str) -> None:
     comparison = compared(loaded(searched([100.0] * 4), BOUND), loaded(searched([100.0 * factor] * 4), BOUND))
@@ -140,10 +95,6 @@ def test_a_search_in_one_round_tries_each_rate_once_and_decides_nothing(compared
     assert "a search tries each rate once" in rate.sentence
 
 
-def without_rate(lowest: float, count: int = 3) -> list[LoadRound]:
-    return [load_round(number, **search(None, lowest)) for number in range(1, count + 1)]
-
-
 def test_where_no_rate_holds_the_bound_the_highest_is_below_the_lowest_that_was_tried(compared) -> None:
     some, none = loaded(searched([100.0, 101.0, 102.0]), BOUND), loaded(without_rate(20.0), BOUND)
     worse, better = compared(some, none).metrics["rate"], compared(none, some).metrics["rate"]
@@ -160,13 +111,6 @@ def test_a_search_without_a_rate_that_fails_knows_no_highest(compared) -> None:
     endless = [load_round(number, **search(100.0, None)) for number in (1, 2)]
     rate = compared(loaded(searched([100.0, 100.0]), BOUND), loaded(endless, BOUND)).metrics["rate"]
     assert (rate.verdict, "the highest is not known" in rate.sentence) == ("inconclusive", True)
-
-
-def at_set_rate(latency: float, *, kept_up: bool = True, holds: bool = True) -> list[LoadRound]:
-    trial = Trial(
-        rate=100.0, requests=1000, answered=1000, over=0, tail=latency, kept_up=kept_up, holds=holds, late=0.0
-    )
-    return [load_round(n, 100.0, latency * factor, trials=(trial,), rate=100.0) for n, factor in enumerate(NEAR, 1)]
 
 
 def test_latencies_at_a_set_rate_are_compared_and_the_throughput_is_the_rate(compared) -> None:

@@ -7,17 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.results.compare.test_under_load import (
-    BOUND,
-    SET,
-    at_set_rate,
-    loaded,
-    scaled,
-    searched,
-    streams,
-    without_rate,
-)
 from tests.results.conftest import make_measured
+from tests.results.loads import BOUND, SET, at_set_rate, loaded, scaled, searched, streams, without_rate
 
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.stored import compare_bundles
