@@ -10,6 +10,7 @@ from edgerig.report.charts.intervals import Interval, intervals
 from edgerig.report.comparison import interval_of, render_comparison, render_gate
 from edgerig.results.compare.times import LATENCY, P99, judged, undecided
 from edgerig.results.compare.types import CellComparison, Comparison, MetricVerdict, Side
+from edgerig.results.compare.under_load import THROUGHPUT
 from edgerig.results.gate.judge import Check, GateResult
 
 
@@ -37,6 +38,7 @@ def accuracy(change: float, low: float, high: float) -> MetricVerdict:
         high=high,
         margin=0.005,
         count=1000,
+        higher_is_better=True,
     )
 
 
@@ -63,6 +65,15 @@ def test_of_right_answers_less_is_worse() -> None:
     row = interval_of("accuracy", accuracy(-0.01, -0.015, -0.005))
     assert row is not None
     assert (row.value, row.low, row.high) == pytest.approx((2, 1, 3))
+
+
+def test_of_a_rate_less_is_worse() -> None:
+    estimated = Estimate(ratio=1 / 1.05**2, low=1 / 1.05**3, high=1 / 1.05, count=5, level=0.05, spread=0.01)
+    verdict = judged(THROUGHPUT, estimated, 100.0, 90.7, what="rounds", method="rounds")
+    row = interval_of("throughput", verdict)
+    assert row is not None
+    assert (row.value, row.low, row.high) == pytest.approx((2, 1, 3))
+    assert verdict.verdict == "inconclusive"
 
 
 def test_what_is_exact_or_has_no_interval_is_not_drawn() -> None:
