@@ -39,9 +39,11 @@ API = {
         f"edgerig.measure.{name}"
         for name in ("kinds", "stats", "intervals", "comparison", "shares", "machine", "clocks", "profile", "firmware")
     ),
+    "power": ("edgerig.power.base", "edgerig.power.recording"),
     "results": ("edgerig.results.types", "edgerig.results.bundle", "edgerig.report"),
     "contracts": tuple(
-        f"edgerig.testing.contracts.{noun}" for noun in ("dataset", "model", "format", "compiler", "runtime", "target")
+        f"edgerig.testing.contracts.{noun}"
+        for noun in ("dataset", "model", "format", "compiler", "runtime", "target", "power_monitor")
     ),
 }
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgerig.models.base import TrainSettings
-from edgerig.plugins import NOUNS, Plugin, Settings, describe, find, names
+from edgerig.plugins import NOUNS, Plugin, Settings, describe, find, group_of, names, plural
 from edgerig.rig.schema import rig_schema
 from edgerig.rig.types import Measure
 
@@ -30,7 +30,7 @@ def check_installed() -> None:
     """Refuse to leave out plugins: those of pyproject.toml that came after the last installation are not found."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for noun in NOUNS:
-        missing = set(project["entry-points"].get(f"edgerig.{noun}s", {})) - set(names(noun))
+        missing = set(project["entry-points"].get(group_of(noun), {})) - set(names(noun))
         if missing:
             raise SystemExit(f"{noun} {', '.join(sorted(missing))} is not installed: pip install -e . first")
 
@@ -105,7 +105,7 @@ def _reference_lines() -> Iterator[str]:
     yield from _section("model.train", "How a registered model is trained", TrainSettings, level=2)
     for noun in NOUNS:
         yield ""
-        yield f"## {noun.capitalize()}s"
+        yield f"## {plural(noun)}"
         for name in names(noun):
             plugin = find(noun, name, Plugin)
             extra = f" Extra: `{plugin.extra}`." if plugin.extra else ""

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "edgerig"
 ORDER = [
     "install", "text", "deprecation", "errors", "files", "logs", "child_logs", "cache", "progress", "named_files",
     "plugin_code", "setting_values", "plugins", "tensors", "formats", "external_data", "artifact", "measure", "views",
-    "wire", "tasks",
+    "wire", "power", "tasks",
     "datasets", "bounded", "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent",
     "simulator", "targets", "rig", "engine", "api", "suites", "testing", "cli",
 ]  # fmt: skip

@@ -28,7 +28,8 @@ from edgerig.formats import Format
 from edgerig.models.base import ModelWrapper
 from edgerig.models.graph.types import Operator
 from edgerig.models.training.hooks import TrainingHooks
-from edgerig.plugins import NOUNS, Plugin
+from edgerig.plugins import NOUNS, Plugin, group_of
+from edgerig.power.base import PowerMonitor
 from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.base import WiredTarget
@@ -52,6 +53,7 @@ BASES: dict[str, tuple[type, ...]] = {
     "runtime-protocol": (Link, WiredTarget, RuntimeProtocol),
     "target": (Target, Session),
     "format": (Format, Operator),
+    "power-monitor": (PowerMonitor,),
 }
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 #: Seconds for one command of a page.
@@ -127,7 +129,7 @@ def test_the_package_of_the_first_page_is_found_once_it_is_installed(tmp_path: P
 
 def test_the_first_page_names_the_group_of_every_noun() -> None:
     page = (FOLDER / "index.md").read_text()
-    assert all(f"`edgerig.{noun}s`" in page for noun in NOUNS)
+    assert all(f"`{group_of(noun)}`" in page for noun in NOUNS)
 
 
 @named(EXAMPLES)
@@ -135,6 +137,8 @@ def test_an_example_proves_itself_and_is_measured(page: Path) -> None:
     commands = commands_of(page)
     assert any(command.startswith("python -m pytest") for command in commands), "no contract test is run"
     runs = any(command.startswith(("edgerig run", "edgerig bench")) for command in commands)
+    # What no rig file names is measured by a program.
+    runs |= "measure.py" in files_of(page)
     assert runs or any("edgerig.run(" in text for text in files_of(page).values()), "nothing is measured"
 
 
@@ -170,7 +174,7 @@ def _static(base: type, name: str) -> object:
 def subclasses_of(base: type) -> set[type]:
     """All built-in classes below ``base``."""
     for noun in NOUNS:
-        for point in entry_points(group=f"edgerig.{noun}s"):
+        for point in entry_points(group=group_of(noun)):
             if point.value.startswith("edgerig."):
                 importlib.import_module(point.value.partition(":")[0])
     below, waiting = set(), [base]

@@ -31,7 +31,7 @@ from edgerig.setting_values import describe as describe
 from edgerig.setting_values import listed, missing_text, readable, wrong_value
 from edgerig.text import cause_of
 
-NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target")
+NOUNS = ("task", "dataset", "model", "format", "compiler", "runtime", "target", "power-monitor")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -239,7 +239,25 @@ def _point(noun: str, name: str) -> EntryPoint | None:
 def _points(noun: str) -> tuple[EntryPoint, ...]:
     if noun not in NOUNS:
         raise UsageError(f"{noun!r} is not a noun of edgerig.", f"Nouns: {', '.join(NOUNS)}.")
-    return points(f"edgerig.{noun}s")
+    return points(group_of(noun))
+
+
+def group_of(noun: str) -> str:
+    """The group of entry points of a noun.
+
+    >>> group_of("power-monitor")
+    'edgerig.power_monitors'
+    """
+    return f"edgerig.{noun.replace('-', '_')}s"
+
+
+def plural(noun: str) -> str:
+    """A noun in plural for a heading.
+
+    >>> plural("power-monitor")
+    'Power monitors'
+    """
+    return f"{noun.replace('-', ' ')}s".capitalize()
 
 
 def points(group: str) -> tuple[EntryPoint, ...]:

@@ -10,13 +10,11 @@ from edgerig.cli.console import print_json, say
 from edgerig.cli.options import find_here
 
 #: What can be listed.
-NOUNS = ["tasks", "datasets", "models", "formats", "compilers", "runtimes", "targets"]
+NOUNS = ["tasks", "datasets", "models", "formats", "compilers", "runtimes", "targets", "power-monitors"]
 
 
 @click.command(name="list")
-@click.argument(
-    "noun", type=click.Choice(["tasks", "datasets", "models", "formats", "compilers", "runtimes", "targets"])
-)
+@click.argument("noun", type=click.Choice(NOUNS))
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(noun: str, name: str | None, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from edgerig import __version__, files
 from edgerig.errors import EdgerigError, MissingExtraError
 from edgerig.measure.judge import judge_machine
 from edgerig.measure.machine import MachineState, observe
-from edgerig.plugins import NOUNS, Plugin, find, names
+from edgerig.plugins import NOUNS, Plugin, find, names, plural
 
 #: Free space below which training and a few bundles may not fit.
 ENOUGH_BYTES = 2 << 30
@@ -60,7 +60,7 @@ def _plugins() -> list[Finding]:
     findings = []
     for noun in NOUNS:
         for name in names(noun):
-            topic = f"{noun}s".capitalize()
+            topic = plural(noun)
             try:
                 missing = find(noun, name, Plugin).missing()
             except (EdgerigError, ImportError) as error:

@@ -1,0 +1,235 @@
+"""What a power monitor recorded, and the energy between two moments of it with its uncertainty.
+
+Energy is the trapezoidal rule's integral of power over time. Its uncertainty follows from the sample rate alone: how
+far the power may have gone between two samples, and how well a mark's time is known among them. That of the
+instrument's calibration, which the maker states in percent, comes on top; so does power that swings faster than an
+instrument samples which takes moments and not means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgerig.errors import AnswerError
+from edgerig.measure.kinds import Measurement
+
+#: Samples further apart than this many usual intervals are a gap, in which nobody knows what was drawn.
+GAP = 10.0
+#: Factor from the standard to the expanded uncertainty, about 95 % (JCGM 100:2008, 6.3.3).
+COVERAGE = 2.0
+#: A quantity that lies anywhere within -+a has the standard uncertainty a / sqrt(3) (JCGM 100:2008, 4.3.7).
+UNIFORM = 1 / math.sqrt(3)
+
+
+class Energy(msgspec.Struct, frozen=True, kw_only=True):
+    """Energy over a stretch of time.
+
+    Attributes:
+        joules: Energy in J.
+        uncertainty: Expanded uncertainty in J, about 95 %, from the sample rate.
+        seconds: Length of the stretch.
+        samples: Samples of power in it.
+    """
+
+    joules: float
+    uncertainty: float
+    seconds: float
+    samples: int
+
+    @property
+    def watts(self) -> float:
+        """Mean power."""
+        return self.joules / self.seconds
+
+    def per(self, inferences: int) -> Measurement:
+        """Joules of one of ``inferences`` that filled the stretch: energy / inferences, with the bounds that the
+        uncertainty gives.
+
+        >>> Energy(joules=2.0, uncertainty=0.1, seconds=10.0, samples=10_000).per(1000).value
+        0.002
+
+        Raises:
+            ValueError: There was no inference.
+        """
+        if inferences < 1:
+            raise ValueError("energy per inference needs at least one inference")
+        return Measurement(
+            value=self.joules / inferences,
+            unit="J",
+            kind="measured",
+            method=(
+                f"trapezoidal rule over {self.samples} samples of power in {self.seconds:.6g} s / {inferences} "
+                "inferences; bounds: k = 2, from the sample rate, the instrument's calibration not included"
+            ),
+            n=self.samples,
+            low=(self.joules - self.uncertainty) / inferences,
+            high=(self.joules + self.uncertainty) / inferences,
+        )
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """Samples of power and marks on one clock, checked by `recording`.
+
+    Attributes:
+        times: Seconds, shape (n,), increasing, float64.
+        watts: Power, shape (n,), float64.
+        marks: Seconds at which a pin fell, shape (m,), in order, float64.
+        mark_error: Seconds by which a mark may be off to either side.
+        averaged: Whether each sample is the mean power since the one before it, so that the integral over whole
+            periods is exact; else it is the power at its moment.
+    """
+
+    times: NDArray[np.float64]
+    watts: NDArray[np.float64]
+    marks: NDArray[np.float64]
+    mark_error: float = 0.0
+    averaged: bool = False
+
+    @property
+    def interval(self) -> float:
+        """The usual time from one sample to the next in seconds: the median."""
+        return float(np.median(np.diff(self.times)))
+
+    def windows(self, count: int) -> list[tuple[float, float]]:
+        """The last ``count`` windows between two marks each, in order: of one, from the last mark but one to the last.
+
+        Raises:
+            AnswerError: There are fewer marks.
+        """
+        if len(self.marks) < 2 * count:
+            raise AnswerError(
+                f"The power monitor saw {len(self.marks)} falling edges, {2 * count} are needed: two a window.",
+                "Is the device's timestamp pin wired to the monitor's event input, and is the device in energy mode?",
+            )
+        marks = [float(mark) for mark in self.marks[len(self.marks) - 2 * count :]]
+        return list(zip(marks[::2], marks[1::2], strict=True))
+
+    def last_window(self) -> Energy:
+        """Energy between the last two marks.
+
+        Raises:
+            AnswerError: There are fewer than two, or no samples around them.
+        """
+        ((start, end),) = self.windows(1)
+        return self.energy(start, end)
+
+    def energy(self, start: float, end: float) -> Energy:
+        """Energy from ``start`` to ``end``, in seconds on the recording's clock.
+
+        Raises:
+            AnswerError: The samples do not reach so far, or have a gap there, or the energy is not above 0.
+        """
+        edges, means = self._pieces()
+        if not (end > start and edges[0] <= start and end <= edges[-1]):
+            raise AnswerError(
+                f"The power monitor's samples reach from {edges[0]:.6g} s to {edges[-1]:.6g} s, the window from "
+                f"{start:.6g} s to {end:.6g} s: its energy is not known.",
+                "Begin the recording before the first mark, and end it after the last.",
+            )
+        self._check_gaps(start, end)
+        knots = np.concatenate([[0.0], np.cumsum(means * np.diff(edges))])
+        joules = self._until(end, edges, knots) - self._until(start, edges, knots)
+        if joules <= 0:
+            raise AnswerError(
+                f"The energy between two marks is {joules:.3g} J: a device draws more than nothing.",
+                "Are the monitor's leads the right way around, and does it feed the device?",
+            )
+        variance = self._between_samples(start, end) + self._at(start, edges) + self._at(end, edges)
+        return Energy(
+            joules=joules,
+            uncertainty=COVERAGE * math.sqrt(variance),
+            seconds=end - start,
+            samples=int(np.count_nonzero((self.times >= start) & (self.times <= end))),
+        )
+
+    def _pieces(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Edges (k + 1,) and the mean power (k,) between them."""
+        if not self.averaged:
+            return self.times, (self.watts[1:] + self.watts[:-1]) / 2
+        first = self.times[0] - (self.times[1] - self.times[0])
+        return np.concatenate([[first], self.times]), self.watts
+
+    def _until(self, moment: float, edges: NDArray[np.float64], knots: NDArray[np.float64]) -> float:
+        """Joules from the first edge to ``moment``."""
+        index = min(max(int(np.searchsorted(edges, moment, "right")) - 1, 0), len(edges) - 2)
+        span = moment - edges[index]
+        if self.averaged:
+            return float(knots[index] + span * self.watts[index])
+        slope = (self.watts[index + 1] - self.watts[index]) / (edges[index + 1] - edges[index])
+        return float(knots[index] + span * (self.watts[index] + slope * span / 2))
+
+    def _between_samples(self, start: float, end: float) -> float:
+        """Variance in J² of the integral: between two samples the power may have been that of either all the time. A
+        load that repeats in step with the sampling errs to the same side each time, so that these errors add up."""
+        if self.averaged:
+            return 0.0
+        steps = np.diff(self.times)
+        inside = (self.times[1:] > start) & (self.times[:-1] < end)
+        half = np.abs(np.diff(self.watts)) * steps / 2
+        return float(np.sum(half[inside]) * UNIFORM) ** 2
+
+    def _at(self, moment: float, edges: NDArray[np.float64]) -> float:
+        """Variance in J² of the energy at one end of a window: how well its time is known, and where, within a period
+        of which only the mean is known, the power was drawn."""
+        index = min(max(int(np.searchsorted(edges, moment, "right")) - 1, 0), len(edges) - 2)
+        unsure = self.mark_error
+        if self.averaged:
+            unsure = max(unsure, min(moment - edges[index], edges[index + 1] - moment))
+            watts = abs(self.watts[index])
+        else:
+            watts = max(abs(self.watts[index]), abs(self.watts[index + 1]))
+        return float((watts * unsure * UNIFORM) ** 2)
+
+    def _check_gaps(self, start: float, end: float) -> None:
+        steps = np.diff(self.times)
+        wide = (steps > GAP * self.interval) & (self.times[1:] > start) & (self.times[:-1] < end)
+        if wide.any():
+            index = int(np.argmax(wide))
+            raise AnswerError(
+                f"The power monitor gave no sample from {self.times[index]:.6g} s to {self.times[index + 1]:.6g} s, "
+                f"where the usual interval is {self.interval:.3g} s: the energy of that time is not known.",
+                "Measure again; a lower sample rate, or a line of its own, loses fewer samples.",
+            )
+
+
+def recording(
+    times: ArrayLike,
+    watts: ArrayLike,
+    marks: Sequence[float] | NDArray[np.float64] = (),
+    *,
+    mark_error: float = 0.0,
+    averaged: bool = False,
+) -> Recording:
+    """A recording out of what an instrument gave; ``times`` in s and ``watts`` in W, shape (n,), ``marks`` in s.
+
+    Raises:
+        AnswerError: There are fewer than two samples, one is not finite, or their times do not increase.
+    """
+    seconds, power = np.array(times, np.float64), np.array(watts, np.float64)
+    edges = np.array(marks, np.float64)
+    if seconds.ndim != 1 or seconds.shape != power.shape or edges.ndim != 1:
+        raise AnswerError("The power monitor gave times and powers of different number.")
+    if len(seconds) < 2:
+        raise AnswerError(
+            f"The power monitor gave {len(seconds)} samples: no energy comes of that.",
+            "Is it the right port and format, and was it started?",
+        )
+    for name, values in (("time", seconds), ("power", power), ("mark", edges)):
+        if not np.isfinite(values).all():
+            raise AnswerError(f"The power monitor gave a {name} that is not a finite number.")
+    steps = np.diff(seconds)
+    if (steps <= 0).any():
+        index = int(np.argmax(steps <= 0))
+        raise AnswerError(
+            f"The times of the power monitor's samples do not increase: {seconds[index + 1]:.9g} s after "
+            f"{seconds[index]:.9g} s.",
+            "Are times in seconds, with enough decimals?",
+        )
+    if (np.diff(edges) < 0).any():
+        raise AnswerError("The marks of the power monitor are out of order.")
+    return Recording(times=seconds, watts=power, marks=edges, mark_error=mark_error, averaged=averaged)
