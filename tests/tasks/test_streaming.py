@@ -115,6 +115,21 @@ def test_another_class_may_be_the_background() -> None:
     }
 
 
+def test_several_classes_may_be_the_background_and_one_must_not_be() -> None:
+    labels, scores = np.array([0, 1, 2, 0, 1]), np.zeros((5, 3), np.float32)
+    scores[:, 0], scores[1, 1], scores[2, 2], scores[4, 1] = 0.8, 0.9, 0.7, 0.6
+    quality = judged(task_of(background=("silence", "yes"), refractory=0), scores, labels)
+    assert {metric.name: metric.value for metric in quality.metrics} == {
+        "false_rejects": 0.0,
+        "false_accepts_per_hour": 0.0,
+    }
+    (table,) = [view for view in quality.views if isinstance(view, Table)]
+    assert [row[0] for row in table.rows] == ["no"]
+    for names in ((), CLASSES):
+        with pytest.raises(SpecError, match=r"is (no|every) class"):
+            task_of(background=names).check([TensorSpec(name="y", shape=(1, 3), dtype="float32")], 0, 1)
+
+
 def test_networks_agree_where_they_answer_the_same_at_a_frame() -> None:
     task, scores = task_of(), np.zeros((10, 3), np.float32)
     scores[:5, 1], other = 0.9, np.zeros((10, 3), np.float32)

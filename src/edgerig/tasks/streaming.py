@@ -39,7 +39,8 @@ class StreamingSettings(Settings, frozen=True, kw_only=True):
         float, msgspec.Meta(description="time after its end up to which an event may be reported, in seconds", ge=0)
     ] = 0.5
     background: Annotated[
-        str | None, msgspec.Meta(description="the class in which nothing happens; by default the first one")
+        str | tuple[str, ...] | None,
+        msgspec.Meta(description="the class, or classes, in which nothing happens; by default the first one"),
     ] = None
 
 
@@ -101,16 +102,24 @@ class Streaming(Task):
             alike=f"frames at which the same class, or none, reaches {self.settings.threshold:g}",
         )
 
-    def _background(self) -> int:
-        name = self.settings.background
-        if name is None:
-            return 0
-        if name not in self.classes:
+    def _background(self) -> tuple[int, ...]:
+        """The classes in which nothing happens; there is at least one, and one that is none of them."""
+        names = self.settings.background
+        if names is None:
+            return (0,)
+        names = (names,) if isinstance(names, str) else names
+        for name in names:
+            if name not in self.classes:
+                raise SpecError(
+                    f"Task streaming: background {name!r} is no class of dataset {self.dataset!r}.",
+                    f"Its classes: {', '.join(self.classes)}.",
+                )
+        if not names or len(set(names)) == len(self.classes):
             raise SpecError(
-                f"Task streaming: background {name!r} is no class of dataset {self.dataset!r}.",
-                f"Its classes: {', '.join(self.classes)}.",
+                f"Task streaming: the background is {'every class' if names else 'no class'} of {self.dataset!r}.",
+                "Name those in which nothing happens.",
             )
-        return self.classes.index(name)
+        return tuple(self.classes.index(name) for name in names)
 
     def _frames(self, seconds: float) -> int:
         """Whole frames within a time; a hair more than a whole number of them is that number."""
@@ -124,7 +133,7 @@ class Streaming(Task):
     def _answers(self, scores: Array) -> NDArray[np.int64]:
         """The class that would be reported at each frame if nothing had been before; -1 for none."""
         others = scores.astype(np.float64, copy=True)
-        others[:, self._background()] = -np.inf
+        others[:, list(self._background())] = -np.inf
         best = others.argmax(axis=1)
         return np.where(others[np.arange(len(others)), best] >= self.settings.threshold, best, -1)
 
@@ -133,7 +142,7 @@ class Streaming(Task):
         rows = [
             (name, int(outcome.detected[i] + outcome.missed[i]), int(outcome.missed[i]), int(outcome.false[i]))
             for i, name in enumerate(self.classes)
-            if i != background
+            if i not in background
         ]
         note = (
             f"{hours * HOUR:,.4g} s of frames whose label is known, one in {settings.hop:g} s. Threshold "
@@ -146,7 +155,7 @@ class Streaming(Task):
     def _curve(self, scores: Array, labels: Array, hours: float, events: int) -> tuple[View, ...]:
         if not events:
             return ()
-        others = np.delete(scores, self._background(), axis=1).max(axis=1)
+        others = np.delete(scores, list(self._background()), axis=1).max(axis=1)
         # Most frames are background: the scores that matter are few, and the highest.
         ranks = np.unique(np.geomspace(1, len(others), THRESHOLDS).astype(np.int64)) - 1
         thresholds = np.unique([*np.sort(others)[::-1][ranks], self.settings.threshold])

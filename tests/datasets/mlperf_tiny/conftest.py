@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
+from edgerig.datasets.mlperf_tiny.seeded import write_seeded
+
 #: Writes `ROOT/NAME` with files of the given bytes and the lines of its `y_labels.csv`; returns ROOT.
 MakeSamples = Callable[[str, dict[str, bytes], str], Path]
 #: Writes `ROOT/sww01` with a wav file of noise and a list; returns ROOT.
@@ -57,3 +60,12 @@ def make_recording(tmp_path: Path) -> MakeRecording:
         return tmp_path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def seeded_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with seeded folders of all benchmarks, 3 samples of each class to test with."""
+    root = tmp_path_factory.mktemp("mlperf-tiny")
+    for name in BENCHMARKS:
+        write_seeded(root, name, per_class=3)
+    return root

@@ -1,7 +1,7 @@
 """Events in a stream of frames: which are reported, and what is wrong with the reports.
 
 Everywhere frames lie at equal distances, ``scores`` has the shape (n, classes) and ``labels`` the shape (n,), class
-indices in order of time, -1 where nobody knows; one class is the background, in which nothing happens.
+indices in order of time, -1 where nobody knows; one class or several are the background, in which nothing happens.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+#: The class in which nothing happens, or several of them.
+Background = int | tuple[int, ...]
 #: Probability that a Poisson count lies outside the interval on one side.
 TAIL = 0.025
 
@@ -47,7 +49,7 @@ class Outcome(NamedTuple):
     repeated: int
 
 
-def events_in(labels: Array, background: int) -> list[Event]:
+def events_in(labels: Array, background: Background) -> list[Event]:
     """The events of a stream: the longest runs of one class that is not the background.
 
     >>> events_in(np.array([0, 2, 2, 1, 0, -1, 1]), 0)
@@ -57,11 +59,12 @@ def events_in(labels: Array, background: int) -> list[Event]:
         return []
     starts = np.flatnonzero(np.diff(labels, prepend=labels[0] - 1) != 0)
     ends = np.append(starts[1:], len(labels)) - 1
+    quiet = {-1, *((background,) if isinstance(background, int) else background)}
     runs = zip(labels[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
-    return [Event(label, first, last) for label, first, last in runs if label not in (background, -1)]
+    return [Event(label, first, last) for label, first, last in runs if label not in quiet]
 
 
-def reports_of(scores: Array, background: int, threshold: float, refractory: int) -> list[Report]:
+def reports_of(scores: Array, background: Background, threshold: float, refractory: int) -> list[Report]:
     """A report at each frame at which the best class beside the background reaches ``threshold``.
 
     After a report the next ``refractory`` frames report nothing, whatever their class. Where classes tie, the lower
@@ -71,7 +74,7 @@ def reports_of(scores: Array, background: int, threshold: float, refractory: int
     [Report(label=1, frame=0), Report(label=1, frame=3)]
     """
     others = scores.astype(np.float64, copy=True)
-    others[:, background] = -np.inf
+    others[:, np.atleast_1d(np.asarray(background, np.int64))] = -np.inf
     best = others.argmax(axis=1)
     frames = np.flatnonzero(others[np.arange(len(others)), best] >= threshold)
     reports, position = [], 0
@@ -82,7 +85,7 @@ def reports_of(scores: Array, background: int, threshold: float, refractory: int
     return reports
 
 
-def outcome_of(labels: Array, reports: list[Report], background: int, tolerance: int, classes: int) -> Outcome:
+def outcome_of(labels: Array, reports: list[Report], background: Background, tolerance: int, classes: int) -> Outcome:
     """Match reports with events.
 
     A report belongs to the first event of its class which began at or before it, ended at most ``tolerance`` frames
