@@ -30,7 +30,7 @@ TWICE: list[tuple[tuple[int, int, int], int, bool]] = [
 ]
 
 
-#: Planes of more than 64 KiB, rows that are no whole words and longer than what is written out; several channels' bands.
+#: Planes of more than 64 KiB, and rows that are no whole words and longer than what is written out.
 WIDE: list[tuple[tuple[int, int, int], int, bool]] = [
     ((160, 112, 2), 1, True),
     ((113, 224, 2), 2, True),
