@@ -54,7 +54,9 @@ class PublishedShape(RandomNetwork):
 def _channels(width: float, counts: Sequence[int]) -> list[int]:
     """Scaled, in eights, as MobileNets round them: never more than a tenth below."""
     scaled = [max(8, int(width * count + 4) // 8 * 8) for count in counts]
-    return [one + 8 if one < 0.9 * width * count else one for one, count in zip(scaled, counts, strict=True)]
+    return [
+        eights + 8 if eights < 0.9 * width * count else eights for eights, count in zip(scaled, counts, strict=True)
+    ]
 
 
 def fd_mobilenet(net: PublishedShape, x: Node, width: float) -> Node:
