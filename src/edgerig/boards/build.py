@@ -13,8 +13,8 @@ import msgspec
 
 from edgerig import __version__, files
 from edgerig.boards.board import Board, firmware_folder
-from edgerig.boards.config import write_config, write_memory, write_sample
-from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Firmware, Network, read_firmware
+from edgerig.boards.config import write_config, write_console, write_memory, write_sample
+from edgerig.boards.firmware import BIN, ELF, MANIFEST, BuildSettings, Console, Firmware, Network, read_firmware
 from edgerig.boards.network import check_kernels
 from edgerig.boards.sizes import measure, open_elf, table
 from edgerig.boards.toolchain import Toolchain, find_toolchain
@@ -23,6 +23,8 @@ from edgerig.errors import CompileError, storing
 
 #: Memory sizes of an unlimited board, for linking a network that is too large, to report by how much.
 ENDLESS = 1 << 27
+#: Files of every board that a console of another kind replaces.
+_SPEAK_THE_WIRE = frozenset({"main.c", "console.c", "network.c"})
 _SOURCES = frozenset({".c", ".h", ".S", ".s", ".inc", ".ld", ".toml", ".py"})
 
 
@@ -32,11 +34,13 @@ def build_firmware(
     out: Path | None,
     settings: BuildSettings | None = None,
     log: Callable[[str], None] = lambda text: None,
+    console: Console | None = None,
 ) -> Firmware:
     """Compile and link the firmware of ``board`` with ``network`` inside, into the folder ``out``.
 
     A firmware built before from the same sources is taken from the cache, after checking its files. If one is damaged,
-    ``log`` is called and it is rebuilt. Without ``out`` it stays in the cache only.
+    ``log`` is called and it is rebuilt. Without ``out`` it stays in the cache only. With a ``console`` the lines belong
+    to that, and the firmware does not speak the wire.
 
     Raises:
         SpecError: The board has no such clock. IncompatibleError: The network's kernels do not run on it.
@@ -49,9 +53,11 @@ def build_firmware(
     check_kernels(board, network, settings)
     toolchain = find_toolchain(settings.compiler)
     build = _manifest(board, network, settings, toolchain)
+    if console is not None:
+        build["console"] = console.name
     stage, _ = StageCache(files.cache_folder() / "firmware").get_or_build(
-        _key(board, network, settings, toolchain),
-        lambda work: _build_into(work, board, network, settings, toolchain, build),
+        _key(board, network, settings, toolchain, console),
+        lambda work: _build_into(work, board, network, settings, toolchain, build, console),
         damaged=lambda fault: log(f"the firmware in the cache is damaged ({fault}); it is built anew"),
     )
     firmware = read_firmware(stage)
@@ -68,12 +74,18 @@ def build_firmware(
 
 
 def _build_into(
-    work: Path, board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, build: dict[str, str]
+    work: Path,
+    board: Board,
+    network: Network,
+    settings: BuildSettings,
+    toolchain: Toolchain,
+    build: dict[str, str],
+    console: Console | None,
 ) -> None:
     """Build in the empty folder ``work``."""
-    objects = _compile_all(work, board, network, settings, toolchain, build)
+    objects = _compile_all(work, board, network, settings, toolchain, build, console)
     elf = work / ELF
-    _link(elf, objects, work, board, network, settings, toolchain)
+    _link(elf, objects, work, board, network, settings, toolchain, console)
     sizes = measure(elf, objects, board)
     files.write_bytes(work / BIN, image(elf, board))
     firmware = Firmware(
@@ -85,6 +97,7 @@ def _build_into(
         sizes=sizes,
         layer_shapes=network.layer_shapes,
         arena=network.arena,
+        console=console.name if console is not None else "",
     )
     files.write_json(work / MANIFEST, firmware)
     shutil.rmtree(work / "objects")
@@ -102,7 +115,13 @@ def image(elf_file: Path, board: Board) -> bytes:
 
 
 def _compile_all(
-    work: Path, board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, build: dict[str, str]
+    work: Path,
+    board: Board,
+    network: Network,
+    settings: BuildSettings,
+    toolchain: Toolchain,
+    build: dict[str, str],
+    console: Console | None,
 ) -> list[Path]:
     objects = work / "objects"
     include = work / "include"
@@ -111,10 +130,12 @@ def _compile_all(
         include.mkdir()
     write_config(include, board, network, settings, build)
     write_sample(include / "sample.h", network)
+    if console is not None:
+        write_console(include, console)
     flags = compile_flags(board, network, settings, toolchain, include)
     jobs = [
         (source, objects / f"{group}-{number}-{source.stem}.o", (*flags, *optimization(settings, toolchain, group)))
-        for number, (group, source) in enumerate(sources(board, network))
+        for number, (group, source) in enumerate(sources(board, network, console))
     ]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for done in [pool.submit(toolchain.compile, *job, work) for job in jobs]:
@@ -122,15 +143,17 @@ def _compile_all(
     return [output for _, output, _ in jobs]
 
 
-def sources(board: Board, network: Network) -> Iterable[tuple[str, Path]]:
+def sources(board: Board, network: Network, console: Console | None = None) -> Iterable[tuple[str, Path]]:
     """Group and path of every file of the firmware."""
     firmware, folder = firmware_folder(), Path(network.folder)
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".c", ".S", ".s")):
         yield ("weights" if path.stem.startswith("weights") else "network"), path
-    for path in sorted((firmware / "core").glob("*.c")):
-        yield "wire", path
+    group, spoken = ("wire", "core") if console is None else ("console", console.sources)
+    for path in sorted((firmware / spoken).glob("*.c")):
+        yield group, path
     for path in sorted((firmware / "boards" / "common").glob("*.c")):
-        yield "board", path
+        if console is None or path.name not in _SPEAK_THE_WIRE:
+            yield "board", path
     for name in board.sources:
         yield "board", (Path(board.folder) / name).resolve()
 
@@ -176,16 +199,17 @@ def _link(
     network: Network,
     settings: BuildSettings,
     toolchain: Toolchain,
+    console: Console | None,
 ) -> None:
     """Link for the board's memory; if that is too small, link again without limits, for the size table."""
     shutil.copyfile(firmware_folder() / "boards" / "common" / "sections.ld", work / "sections.ld")
     flags = machine_flags(board, settings, toolchain)
     memory = board.memory
-    write_memory(work / "memory.ld", board, network, memory.flash.length, memory.ram.length)
+    write_memory(work / "memory.ld", board, network, console, memory.flash.length, memory.ram.length)
     complaint = toolchain.link(objects, elf, flags, work)
     if not complaint:
         return
-    write_memory(work / "memory.ld", board, network, ENDLESS, ENDLESS)
+    write_memory(work / "memory.ld", board, network, console, ENDLESS, ENDLESS)
     if toolchain.link(objects, elf, flags, work):
         raise CompileError(f"{toolchain.version} cannot link the firmware:\n{complaint}", "This is a fault of edgerig.")
     sizes = measure(elf, objects, board)
@@ -216,11 +240,12 @@ def _manifest(board: Board, network: Network, settings: BuildSettings, toolchain
     }
 
 
-def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain) -> str:
+def _key(board: Board, network: Network, settings: BuildSettings, toolchain: Toolchain, console: Console | None) -> str:
     parts = [
         _digest_of(Path(board.folder), (".",)).encode(),
         files.digest([board, settings, toolchain, msgspec.structs.replace(network, folder="")]).encode(),
-        _digest_of(firmware_folder(), ("core", "boards")).encode(),
+        files.digest([console]).encode(),
+        _digest_of(firmware_folder(), (console.sources if console is not None else "core", "boards")).encode(),
         _digest_of(Path(network.folder), (".",)).encode(),
         # The compiler's command line affects the result.
         _digest_of(Path(__file__).parent, (".",)).encode(),

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from edgerig import __version__, files
 from edgerig.boards.board import Board
-from edgerig.boards.firmware import BuildSettings, Network
+from edgerig.boards.firmware import BuildSettings, Console, Network
 
 
-def write_memory(path: Path, board: Board, network: Network, flash: int, ram: int) -> None:
+def write_memory(path: Path, board: Board, network: Network, console: Console | None, flash: int, ram: int) -> None:
     """The linker's memory map, with ``flash`` and ``ram`` bytes."""
     memory = board.memory
     # A single input and output are received in the network's own buffers; several need a separate buffer.
     samples = 0 if network.tensors <= 2 else (network.sample_bytes + 8 + 7 + 7) & ~7
+    if console is not None:
+        samples = (console.sample_bytes + 7) & ~7
     files.write_text(
         path,
         f"er_stack_size = {memory.ram.stack};\n"
@@ -33,24 +35,24 @@ def write_config(folder: Path, board: Board, network: Network, settings: BuildSe
     clock = settings.clock_hz or board.clock_hz
     wire, console = board.lines.wire, board.lines.console
     described: dict[str, str | int] = {
-        "BOARD_NAME": _quoted(board.name),
-        "BOARD_TITLE": _quoted(board.title),
-        "BOARD_CPU": _quoted(board.cpu.replace("cortex-m", "Cortex-M")),
-        "BOARD_ARCHITECTURE": _quoted("arm"),
+        "BOARD_NAME": quoted(board.name),
+        "BOARD_TITLE": quoted(board.title),
+        "BOARD_CPU": quoted(board.cpu.replace("cortex-m", "Cortex-M")),
+        "BOARD_ARCHITECTURE": quoted("arm"),
         "BOARD_HAS_FPU": int(bool(board.fpu)),
         "BOARD_CLOCK_HZ": clock,
         "BOARD_TICK_HZ": f"UINT64_C({clock})",
-        "BOARD_COUNTER": _quoted(f"{board.counter.name} at {clock / 1e6:g} MHz, {1e9 / clock:.3g} ns"),
+        "BOARD_COUNTER": quoted(f"{board.counter.name} at {clock / 1e6:g} MHz, {1e9 / clock:.3g} ns"),
         "BOARD_RAM_BYTES": board.memory.ram.length,
         "BOARD_STACK_BYTES": board.memory.ram.stack,
         "BOARD_WIRE_BASE": f"{wire.base:#x}u",
         "BOARD_WIRE_BAUD": wire.baud,
         "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
         "BOARD_CONSOLE_BAUD": console.baud,
-        "BOARD_VERSION": _quoted(__version__),
-        "BOARD_SOFTWARE": _quoted(f"edgerig-firmware {__version__}"),
+        "BOARD_VERSION": quoted(__version__),
+        "BOARD_SOFTWARE": quoted(f"edgerig-firmware {__version__}"),
     }
-    pairs = ", ".join(f"{{{_quoted(name)}, {_quoted(value)}}}" for name, value in build.items())
+    pairs = ", ".join(f"{{{quoted(name)}, {quoted(value)}}}" for name, value in build.items())
     built: dict[str, str | int] = {
         "BOARD_SHAPE_WORDS": max(1, network.shape_words),
         "BOARD_TENSOR_SUM": network.tensor_sum,
@@ -67,18 +69,23 @@ def _write_header(path: Path, macros: dict[str, str | int]) -> None:
     files.write_text(path, f"#ifndef {guard}\n#define {guard}\n{lines}#endif\n")
 
 
+def write_console(folder: Path, console: Console) -> None:
+    """``console_config.h``: what a console of another kind must know of its network."""
+    _write_header(folder / "console_config.h", console.macros)
+
+
 def write_sample(path: Path, network: Network) -> None:
     """``sample.h``: the built-in sample, if there is one."""
     rows = ",".join(map(str, network.sample or b"\0"))
     files.write_text(
         path,
         "#ifndef SAMPLE_H\n#define SAMPLE_H\n#include <stdint.h>\n"
-        f"static const char sample_name[] = {_quoted(network.sample_name)};\n"
+        f"static const char sample_name[] = {quoted(network.sample_name)};\n"
         f"enum {{ SAMPLE_BYTES = {len(network.sample)} }};\n"
         f"static const uint8_t sample_bytes[] = {{{rows}}};\n#endif\n",
     )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """``text`` as a C string."""
     return '"' + "".join(c if 32 <= ord(c) < 127 and c not in '"\\?' else f"\\{ord(c) & 255:03o}" for c in text) + '"'

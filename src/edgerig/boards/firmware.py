@@ -73,6 +73,22 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     arena: tuple[ArenaBuffer, ...] = ()
 
 
+class Console(msgspec.Struct, frozen=True, kw_only=True):
+    """What a firmware says on its lines instead of the wire and the usual console.
+
+    Attributes:
+        name: For people, and in the build's description.
+        sources: Folder of its C files, under ``firmware``.
+        macros: What these find in ``console_config.h``: texts as C strings, see `edgerig.boards.config.quoted`.
+        sample_bytes: Memory that it needs for a sample.
+    """
+
+    name: str
+    sources: str
+    macros: dict[str, str | int]
+    sample_bytes: int
+
+
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     """A firmware that was built: ``firmware.json`` in its folder.
 
@@ -82,6 +98,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
         sha256: Of the network's file.
         build: The build's description in the image: compiler, flags, FPU, optimization ...
         layer_shapes, arena: As of `Network`.
+        console: The name of its `Console`; empty if it speaks the wire.
     """
 
     folder: str
@@ -92,6 +109,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     sizes: Sizes
     layer_shapes: tuple[tuple[int, ...] | None, ...] = ()
     arena: tuple[ArenaBuffer, ...] = ()
+    console: str = ""
 
     @property
     def elf(self) -> Path:

@@ -15,7 +15,7 @@ from edgerig.install import install_command
 
 Place = Literal["flash", "ram"]
 #: Group of a symbol, by the folder or name of its source file.
-GROUPS = ("weights", "network", "wire", "board", "sample", "library")
+GROUPS = ("weights", "network", "wire", "console", "board", "sample", "library")
 
 
 class Symbol(msgspec.Struct, frozen=True):
@@ -128,6 +128,8 @@ def measure(elf_file: Path, objects: Iterable[Path], board: Board) -> Sizes:
     totals: dict[Place, int] = {"flash": flash, "ram": ram - stack}
     groups = {region: _sums(ordered, region, total) for region, total in totals.items()}
     groups["ram"]["stack"] = stack
+    groups["ram"]["sample"] += where["er_samples_size"]
+    groups["ram"]["unnamed"] = groups["ram"].get("unnamed", 0) - where["er_samples_size"]
     return Sizes(
         flash=flash,
         ram=ram,

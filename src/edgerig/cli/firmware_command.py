@@ -14,7 +14,7 @@ from edgerig.cli.console import echo, print_json, say, say_raw, terminal_width
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgerig.boards.firmware import Firmware, Network
+    from edgerig.boards.firmware import Console, Firmware, Network
     from edgerig.targets.emulated.console import Terminal
 
 
@@ -30,6 +30,7 @@ def command() -> None:
       edgerig firmware flash build/fw
       edgerig firmware console sim:stm32f746 --model net_int8.tflite
       edgerig firmware console serial:///dev/ttyUSB0
+      edgerig firmware build --board stm32f746 --model kws.tflite --console mlperf-tiny --out build/kws
     """
 
 
@@ -37,6 +38,15 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options that say how a firmware is built."""
     for option in reversed(
         [
+            click.option(
+                "--console",
+                "console_kind",
+                type=click.Choice(["edgerig", "mlperf-tiny"]),
+                default="edgerig",
+                show_default=True,
+                help="What it says on its lines: the wire and CMD=1 to 4, or MLPerf Tiny's commands on both.",
+            ),
+            click.option("--benchmark", help="MLPerf Tiny's, such as kws01.  [default: by the network's shapes]"),
             click.option(
                 "--compiler",
                 type=click.Choice(["auto", "ziglang", "gcc"]),
@@ -115,6 +125,12 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
         print_json(msgspec.to_builtins(firmware) | layers)
         return
     sizes = firmware.sizes
+    if firmware.console:
+        flash, ram = sizes.groups["flash"], sizes.groups["ram"]
+        echo(
+            f"{firmware.console}: its console takes {flash['console']:,} B of flash and {ram['console']:,} B of RAM, "
+            f"and a sample {ram['sample']:,} B of RAM"
+        )
     echo(
         f"{firmware.elf}: flash {sizes.flash:,} of {sizes.flash_limit:,} B, RAM {sizes.ram:,} of {sizes.ram_limit:,} B"
     )
@@ -174,11 +190,12 @@ def console(
 ) -> None:
     """Talk to a board's console: CMD=1 prints the network, CMD=2 runs the built-in sample layer by layer.
 
+    With --console mlperf-tiny the board takes MLPerf Tiny's commands, such as name, profile, db load 490 and infer 1 0;
+    their final % is sent for you.
+
     ADDRESS is sim:BOARD, qemu:BOARD or, for a real board's second line, serial:///dev/ttyUSB0. Lines are read from
     standard input until its end.
     """
-    from edgerig.targets.emulated.console import PROMPT
-
     terminal = _terminal(address, model, timeout, options)
     show = say_raw if raw else _say_on
     if terminal.times:
@@ -190,7 +207,7 @@ def console(
                 show(f"{line}\n{terminal.ask(line)}")
             say()
             return
-        talk(terminal, PROMPT, show)
+        talk(terminal, terminal.dialect.prompt, show)
     finally:
         terminal.close()
 
@@ -228,7 +245,8 @@ def _terminal(address: str, model: Path | None, timeout: float, options: dict[st
                 f"{address} has its network built in; --model is for sim: and qemu:.",
                 "Build with `edgerig firmware build`, then `edgerig firmware flash`.",
             )
-        return terminal.open_line(address, timeout)
+        dialect = terminal.COMMANDS if options["console_kind"] == "edgerig" else terminal.MLPERF_TINY
+        return terminal.open_line(address, timeout, dialect)
     board = board_of(address, "unicorn" if scheme == "sim" else "qemu")
     if model is None:
         raise UsageError(f"{address} starts empty: it needs a network.", "Give one: --model net_int8.tflite")
@@ -272,7 +290,22 @@ def _build(board_name: str, model: Path, out: Path | None, options: dict[str, An
         kernels=options["kernels"],
     )
     network = _network(model, board, settings)
-    return build_firmware(board, network, out, settings, echo), network
+    console = _console(network, options["console_kind"], options["benchmark"])
+    return build_firmware(board, network, out, settings, echo, console), network
+
+
+def _console(network: Network, kind: str, benchmark: str | None) -> Console | None:
+    from edgerig.errors import UsageError
+    from edgerig.suites.mlperf_tiny.firmware import NAME, console_for
+
+    if kind == NAME:
+        return console_for(network, benchmark)[0]
+    if benchmark is not None:
+        raise UsageError(
+            f"--benchmark {benchmark} means nothing to the firmware that speaks edgerig's wire.",
+            f"Leave it out, or build a device of MLPerf Tiny: --console {NAME}.",
+        )
+    return None
 
 
 def _network(model: Path, board: Any, settings: Any) -> Network:

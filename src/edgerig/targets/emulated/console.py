@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 from edgerig.boards.firmware import Firmware
 from edgerig.errors import TargetError
@@ -12,18 +13,37 @@ from edgerig.simulator.native import native_library
 from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 from edgerig.wire.link import Link
 
-#: What the firmware prints when it is ready for the next command.
-PROMPT = "> "
+
+class Dialect(NamedTuple):
+    """How a console is spoken to.
+
+    Attributes:
+        end: What ends a command.
+        ready: What ends an answer: the firmware is ready for the next command.
+        prompt: What a terminal shows then, where nothing was asked.
+    """
+
+    end: bytes
+    ready: bytes
+    prompt: str
+
+
+#: The firmware's own console, and that of MLPerf Tiny's devices.
+COMMANDS, MLPERF_TINY = Dialect(b"\n", b"\n> ", "> "), Dialect(b"%", b"m-ready\r\n", "")
 
 
 class Terminal(ABC):
     """A line to a board's console.
 
     Attributes:
+        dialect: How the console is spoken to.
         times: Explains the times that the firmware prints, if they are not a real chip's; else empty.
     """
 
     times: str = ""
+
+    def __init__(self, dialect: Dialect = COMMANDS) -> None:
+        self.dialect = dialect
 
     def greeting(self) -> str:
         """What the board says after its start; empty where it was running already."""
@@ -35,7 +55,7 @@ class Terminal(ABC):
         Raises:
             TargetError: It answers nothing, or crashed.
         """
-        self._send(command.encode(errors="replace") + b"\n")
+        self._send(command.encode(errors="replace") + self.dialect.end)
         answer = self._until_prompt()
         return answer.removeprefix(command).lstrip("\n")
 
@@ -52,7 +72,8 @@ class Terminal(ABC):
 class SimulatorTerminal(Terminal):
     """The console of a simulated board."""
 
-    def __init__(self, simulator: Simulator, seconds: float) -> None:
+    def __init__(self, simulator: Simulator, seconds: float, dialect: Dialect = COMMANDS) -> None:
+        super().__init__(dialect)
         self._simulator, self._seconds = simulator, seconds
         self._resets = simulator.resets
 
@@ -81,7 +102,8 @@ class LinkTerminal(Terminal):
         seconds: Timeout for an answer.
     """
 
-    def __init__(self, link: Link, who: str, seconds: float, *, starts: bool) -> None:
+    def __init__(self, link: Link, who: str, seconds: float, *, starts: bool, dialect: Dialect = COMMANDS) -> None:
+        super().__init__(dialect)
         self._link, self._who, self._seconds, self._starts = link, who, seconds, starts
 
     def greeting(self) -> str:
@@ -98,7 +120,7 @@ class LinkTerminal(Terminal):
         buffer = memoryview(bytearray(4096))
         self._link.set_timeout(self._seconds)
         end = time.monotonic() + self._seconds
-        while not heard.endswith(b"\n" + PROMPT.encode()):
+        while not heard.endswith(self.dialect.ready):
             try:
                 heard += buffer[: self._link.recv_into(buffer)]
             except OSError as error:
@@ -111,6 +133,11 @@ class LinkTerminal(Terminal):
         return plain(heard)
 
 
+def dialect_of(firmware: Firmware) -> Dialect:
+    """How the console of that firmware is spoken to."""
+    return MLPERF_TINY if firmware.console else COMMANDS
+
+
 def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
     """The console of a simulated board that starts with ``firmware``."""
     from edgerig.boards.board import load_board
@@ -118,7 +145,7 @@ def open_simulated(firmware: Firmware, seconds: float) -> Terminal:
     simulator = Simulator(firmware.elf, load_board(firmware.board))
     # The console is used to try out modified firmware, so faults are checked.
     simulator.watch_alignment(native_library("alignment") is not None)
-    terminal, cycles = SimulatorTerminal(simulator, seconds), simulator.board.cycles
+    terminal, cycles = SimulatorTerminal(simulator, seconds, dialect_of(firmware)), simulator.board.cycles
     terminal.times = (
         f"Times on this console are modelled, not measured: {cycle_model(cycles.core).short}."
         if cycles
@@ -140,12 +167,12 @@ def open_emulated(firmware: Firmware, who: str, seconds: float) -> Terminal:
             emulator.close()
 
     emulator.drain(emulator.wire)
-    terminal = Owning(PairLink(emulator.console), who, seconds, starts=True)
+    terminal = Owning(PairLink(emulator.console), who, seconds, starts=True, dialect=dialect_of(firmware))
     terminal.times = "Times on this console count instructions, one a nanosecond: they are no times of any chip."
     return terminal
 
 
-def open_line(address: str, seconds: float) -> Terminal:
+def open_line(address: str, seconds: float, dialect: Dialect = COMMANDS) -> Terminal:
     """The console of a board at ``serial:///dev/ttyUSB0?baud=115200`` and the like.
 
     Raises:
@@ -156,7 +183,7 @@ def open_line(address: str, seconds: float) -> Terminal:
     port = parse_serial(address)
     link = open_serial(port, port.line())
     link.discard()
-    return LinkTerminal(link, address, seconds, starts=False)
+    return LinkTerminal(link, address, seconds, starts=False, dialect=dialect)
 
 
 def plain(data: bytes | bytearray) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgerig.errors import SpecError, TargetError
 from edgerig.measure.kinds import Kind
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.wire.link import Link, connect_tcp
 from edgerig.wire.serial import DIRECT, SCHEME, open_serial, parse_serial
+
+if TYPE_CHECKING:
+    from edgerig.suites.mlperf_tiny.emulated import EmulatedDevice
 
 Mode = Literal["accuracy", "performance", "energy"]
 #: Usual bits a second in energy mode, where the line crosses an isolator.
@@ -32,12 +35,14 @@ class OpenedDevice(NamedTuple):
         kind: What a time on the device's clock is: ``measured`` on a real one.
         real_time: Whether a second on the device is one on the host, so that the two clocks can be compared.
         clock: What the device's timestamps are read from, for the report.
+        board: The emulated board: the error of its times, its instructions, its firmware; None for a real device.
     """
 
     link: Link
     kind: Kind = "measured"
     real_time: bool = True
     clock: str = "m-lap-us of the device"
+    board: EmulatedDevice | None = None
 
 
 #: Opens an emulated board: its address, the network and the benchmark that it runs.
@@ -99,4 +104,7 @@ def _connect(address: str) -> Link:
 def _emulated(address: str, benchmark: Benchmark, model: Path | None) -> OpenedDevice:
     if model is None:
         raise SpecError(f"{address} has no network of its own.", "Name one: --model network.tflite.")
-    raise SpecError(f"{address} cannot run MLPerf Tiny yet.", "Use a serial port or a TCP socket.")
+    from edgerig.suites.mlperf_tiny.emulated import open_emulated
+
+    board = open_emulated(address, model, benchmark)
+    return OpenedDevice(board.link, board.kind, real_time=False, clock=board.clock, board=board)

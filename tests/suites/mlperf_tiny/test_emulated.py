@@ -1,0 +1,234 @@
+"""Boards as devices of MLPerf Tiny: byte for byte the answers of the device on Linux, and the network's own outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.needs import need
+from tests.suites.mlperf_tiny.emulated_devices import answer, ask, load, results
+from tests.suites.mlperf_tiny.tiny_networks import seeded_sample, tiny_network
+
+from edgerig.boards.board import board_names
+from edgerig.errors import SpecError, UnknownNameError
+from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
+from edgerig.suites.mlperf_tiny import grammar
+from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
+from edgerig.suites.mlperf_tiny.device.console import HELP, Console
+from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network
+from edgerig.suites.mlperf_tiny.emulated import EmulatedDevice, open_emulated
+from edgerig.suites.mlperf_tiny.firmware import VENDOR
+
+KEYWORDS = benchmark_named("kws01")
+#: Commands of every kind, right and wrong, as a host may send them; without the end of the command.
+COMMANDS = [
+    *("name", "  name  twice ", "Name", "profile", "results", "timestamp", "names now", "", " ", "m-ready"),
+    *("db", "db load", "db load 0", "db load -4", "db load many", "db load 3", "db load 490", "db load 27648"),
+    *("db load 27649", "db load 99999999999", "db load -99999999999", "db load +7x", "db load 2147483648"),
+    *("db abc", "db zz", "db 00g0", "db 0G", "db 0011aaFF", "db 00 11", "db print", "db Print", "db loads"),
+    *("infer", "infer 0", "infer -1 5", "infer x", "infer 1 -1", "infer 1 0", "infer 2 1", "infer 1 x", "infer 1x 0y"),
+    "db " + "5a" * 38,
+    "db " + "5a" * 60,
+    "x" * 200,
+]
+WHOLE_SAMPLE = "%".join(
+    ["db load 490", *(f"db {seeded_sample(KEYWORDS, 1)[i : i + 31].hex()}" for i in range(0, 490, 31))]
+)
+
+
+def timeless(text: bytes) -> str:
+    """Answers without what differs from board to board: the time."""
+    return re.sub(r"m-lap-us-\d+", "m-lap-us-T", text.decode("ascii"))
+
+
+@pytest.fixture(scope="module")
+def keyword_network(network_files: dict[str, Path]) -> Iterator[DeployedNetwork]:
+    network = open_network(KEYWORDS, network_files["kws01"], "litert", {"kernels": "reference"})
+    yield network
+    network.close()
+
+
+@pytest.fixture(scope="module")
+def model_of_the_board(keyword_network: DeployedNetwork) -> Console:
+    """The device on Linux, with the same network: what the board must answer."""
+    return Console("kws01", keyword_network, vendor=VENDOR)
+
+
+@pytest.fixture(scope="module")
+def qemu_board(network_files: dict[str, Path]) -> Iterator[EmulatedDevice]:
+    need("qemu-system-arm")
+    device = open_emulated("qemu:mps2-an386", network_files["kws01"])
+    yield device
+    device.link.close()
+
+
+def same_answers(board: EmulatedDevice, model: Console, stream: bytes) -> None:
+    """Both get ``stream`` after what empties their buffers."""
+    stream = b"%db load 0%" + stream + b"%"
+    expected = "".join(line + "\r\n" for line in model.feed(stream))
+    assert timeless(answer(board.link, stream, stream.count(b"%"))) == timeless(expected.encode())
+
+
+garbage = st.binary(max_size=12).map(lambda data: data.replace(b"%", b""))
+commands = st.one_of(st.sampled_from([*COMMANDS, WHOLE_SAMPLE]).map(str.encode), garbage)
+
+
+@given(st.lists(st.tuples(commands, garbage), max_size=12))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_simulated_board_answers_as_the_device_on_linux(
+    keyword_board: EmulatedDevice, model_of_the_board: Console, parts: list[tuple[bytes, bytes]]
+) -> None:
+    same_answers(keyword_board, model_of_the_board, b"%".join(command + noise for command, noise in parts))
+
+
+def test_every_command_alone_and_in_seeded_orders(keyword_board: EmulatedDevice, model_of_the_board: Console) -> None:
+    rng = np.random.default_rng(4)
+    streams = [command.encode() for command in COMMANDS]
+    every = [*COMMANDS, WHOLE_SAMPLE, WHOLE_SAMPLE]
+    streams += ["%".join(rng.permutation(every).tolist()).encode() for _ in range(5)]
+    for stream in streams:
+        same_answers(keyword_board, model_of_the_board, stream)
+
+
+@pytest.mark.slow
+def test_board_in_qemu_answers_as_the_device_on_linux(qemu_board: EmulatedDevice, model_of_the_board: Console) -> None:
+    rng = np.random.default_rng(5)
+    # Of an inference before neither knows.
+    same_answers(qemu_board, model_of_the_board, f"{WHOLE_SAMPLE}%infer".encode())
+    for _ in range(5):
+        same_answers(qemu_board, model_of_the_board, "%".join(rng.permutation(COMMANDS).tolist()).encode())
+    same_answers(qemu_board, model_of_the_board, f"{WHOLE_SAMPLE}%infer 3 1%db print".encode())
+
+
+def test_help_is_that_of_the_device_on_linux_and_tells_the_build(keyword_board: EmulatedDevice) -> None:
+    lines = ask(keyword_board.link, "help")
+    assert tuple(lines[: len(HELP)]) == HELP
+    build = {line.split()[0]: line[16:] for line in lines[len(HELP) :]}
+    assert build == keyword_board.firmware.build
+    assert build["console"] == "mlperf-tiny kws01"
+
+
+@pytest.mark.parametrize("name", [*BENCHMARKS])
+def test_results_are_those_of_litert(name: str, network_files: dict[str, Path]) -> None:
+    benchmark = benchmark_named(name)
+    board = open_emulated("sim:stm32f746", network_files[name], benchmark)
+    network = open_network(benchmark, network_files[name], "litert", {"kernels": "reference"})
+    try:
+        distinct = {_agreed(board, Console(name, network), seeded_sample(benchmark, seed)) for seed in range(3)}
+        assert len(distinct) == 3, "the network does not look at its input"
+        values = [float(value) for line in distinct for value in line[11:-1].split(",")]
+        assert len(set(values)) >= min(3 * benchmark.result_values, 5) - 1, "its outputs say little"
+    finally:
+        network.close()
+        board.link.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "source"),
+    [
+        ("kws01", "int8", (0.8, -20)),
+        ("ic01", "int8", (1.5, -100)),
+        ("ad01", "int8", (0.2, 3)),
+        ("kws01", "float32", None),
+        ("ad01", "float32", None),
+    ],
+)
+def test_network_of_another_quantization_gets_what_the_sample_stands_for(
+    name: str, dtype: str, source: tuple[float, int] | None, tmp_path: Path
+) -> None:
+    benchmark = benchmark_named(name)
+    path = tmp_path / "net.tflite"
+    path.write_bytes(tiny_network(benchmark, dtype, source))
+    board = open_emulated("sim:stm32f746", path, benchmark)
+    network = open_network(benchmark, path, "litert", {"kernels": "reference"})
+    try:
+        for seed in range(3):
+            _agreed(board, Console(name, network), seeded_sample(benchmark, seed), 0 if dtype == "int8" else 0.002)
+    finally:
+        network.close()
+        board.link.close()
+
+
+def _agreed(board: EmulatedDevice, model: Console, sample: bytes, tolerance: float = 0.0) -> str:
+    """The results of ``sample``, of which both say the same: to the digit, or floats within ``tolerance``."""
+    stream = f"db load {len(sample)}%db " + "%db ".join(
+        sample[i : i + grammar.DATA_BYTES].hex() for i in range(0, len(sample), grammar.DATA_BYTES)
+    )
+    assert "m-load-done" in list(model.feed(f"{stream}%".encode()))
+    expected = list(model.answers("infer 1 0"))[-2]
+    actual = results(board.link, sample)
+    if tolerance:
+        values = [[float(value) for value in line[11:-1].split(",")] for line in (actual, expected)]
+        np.testing.assert_allclose(*values, rtol=1e-5, atol=tolerance)
+    else:
+        assert actual == expected
+    return expected
+
+
+def test_inferences_are_the_same_however_many_and_leave_the_sample(keyword_board: EmulatedDevice) -> None:
+    sample = seeded_sample(KEYWORDS, 7)
+    first = results(keyword_board.link, sample)
+    assert ask(keyword_board.link, "infer 5 2")[-1] == first
+    printed = "".join(line.removeprefix("m-buffer-") + "-" for line in ask(keyword_board.link, "db print"))
+    assert bytes.fromhex(printed.replace("-", "")) == sample
+
+
+def test_timestamps_are_the_modelled_time_of_the_inferences(keyword_board: EmulatedDevice) -> None:
+    load(keyword_board.link, seeded_sample(KEYWORDS, 7))
+    keyword_board.counts()
+    lines = ask(keyword_board.link, "infer 50 3")
+    begin, end = (int(line.removeprefix("m-lap-us-")) for line in lines if line.startswith("m-lap-us-"))
+    counts = keyword_board.counts()
+    assert isinstance(counts.cycles, Measurement)
+    assert isinstance(counts.instructions, Measurement)
+    assert (counts.cycles.n, counts.cycles.kind, counts.instructions.kind) == (53, "modelled", "emulated")
+    network = counts.cycles.value * 50 / keyword_board.firmware.clock_hz * 1e6
+    # Copying 490 bytes, and the loop.
+    assert network < end - begin < network * 1.2
+    assert (keyword_board.kind, isinstance(keyword_board.times, ModelBand)) == ("modelled", True)
+
+
+@pytest.mark.slow
+def test_qemu_counts_instructions_and_has_no_times(
+    qemu_board: EmulatedDevice, keyword_board: EmulatedDevice, network_files: dict[str, Path]
+) -> None:
+    load(qemu_board.link, seeded_sample(KEYWORDS, 7))
+    lines = ask(qemu_board.link, "infer 200 0")
+    begin, end = (int(line.removeprefix("m-lap-us-")) for line in lines if line.startswith("m-lap-us-"))
+    assert (qemu_board.kind, isinstance(qemu_board.times, Unavailable)) == ("emulated", True)
+    assert results(qemu_board.link, seeded_sample(KEYWORDS, 7)) == results(
+        keyword_board.link, seeded_sample(KEYWORDS, 7)
+    )
+    keyword_board.counts()
+    ask(keyword_board.link, "infer 1 0")
+    counted = keyword_board.counts().instructions
+    assert isinstance(counted, Measurement)
+    # Nanoseconds of QEMU are instructions; those of a Cortex-M4's kernels are not those of an M7's, but as many.
+    assert 0.7 * counted.value < (end - begin) * 1000 / 200 < 1.5 * counted.value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", board_names("qemu"))
+def test_every_board_starts_and_answers(
+    name: str, network_files: dict[str, Path], keyword_board: EmulatedDevice
+) -> None:
+    need("qemu-system-arm")
+    board = open_emulated(f"qemu:{name}", network_files["kws01"])
+    try:
+        sample = seeded_sample(KEYWORDS, 2)
+        assert results(board.link, sample) == results(keyword_board.link, sample)
+    finally:
+        board.link.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "error"), [("serial:///dev/ttyACM0", SpecError), ("sim:nothing", UnknownNameError), ("sim:", SpecError)]
+)
+def test_other_addresses_are_refused(address: str, error: type[Exception], network_files: dict[str, Path]) -> None:
+    with pytest.raises(error):
+        open_emulated(address, network_files["kws01"])
