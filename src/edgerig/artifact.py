@@ -93,6 +93,8 @@ class Artifact(msgspec.Struct, frozen=True):
     ``left_out`` names outputs that are no tensors of numbers, with their types: they are neither read nor compared.
     ``judged_output`` is the index in ``outputs`` of the output that is scored; ``output_named`` says whether
     the user named it. ``format_options`` are the settings of the format's plugin with which the file is read.
+    ``state`` names inputs of the file that take an output of the inference before, {input: output}; they are not among
+    ``inputs``.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Artifact(msgspec.Struct, frozen=True):
     judged_output: int = 0
     output_named: bool = False
     format_options: dict[str, Any] = {}
+    state: dict[str, str] = {}
 
     @property
     def untrained(self) -> bool:

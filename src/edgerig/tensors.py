@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -135,3 +136,42 @@ class TensorSpec(msgspec.Struct, frozen=True):
     def nbytes(self) -> int:
         """Size in bytes."""
         return self.elements * ITEM_SIZES[self.dtype]
+
+
+def why_not_carried(
+    state: Mapping[str, str], inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> str | None:
+    """Why outputs of a network cannot be inputs of the next inference; None if all can.
+
+    Args:
+        state: For each input that is one, the name of the output that it comes from.
+        inputs, outputs: All of the network's.
+    """
+    ins, outs = {spec.name: spec for spec in inputs}, {spec.name: spec for spec in outputs}
+    for name, output in state.items():
+        if name not in ins:
+            return f"{name!r} is no input; there are {', '.join(ins)}"
+        if output not in outs:
+            return f"{output!r} is no output; there are {', '.join(outs)}"
+        into, out = ins[name], outs[output]
+        if not _may_equal(into.shape, out.shape):
+            return f"{output!r} has the shape {list(out.shape)}, and {name!r} {list(into.shape)}"
+        for what in ("dtype", "quantization"):
+            if getattr(into, what) != getattr(out, what):
+                return f"{output!r} and {name!r} differ in {what}: {_as_text(out, what)} and {_as_text(into, what)}"
+    if len(state) == len(ins):
+        return "no input is left that a sample could be given to"
+    return None
+
+
+def _may_equal(shape: Sequence[int], partly_known: Sequence[int]) -> bool:
+    """Whether a shape may turn out to be another, in which -1 is an axis that only the engine knows."""
+    if tuple(partly_known) == (-1,):
+        return True
+    return len(shape) == len(partly_known) and all(b in (a, -1) for a, b in zip(shape, partly_known, strict=True))
+
+
+def _as_text(spec: TensorSpec, what: str) -> str:
+    if what == "dtype" or spec.quantization is None:
+        return spec.dtype if what == "dtype" else "none"
+    return f"scale {spec.quantization.scales[0]:.6g}, zero point {spec.quantization.zero_points[0]}"

@@ -15,10 +15,11 @@ from PIL import Image
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.cli import main
-from edgerig.cli.options import parse_shapes
+from edgerig.cli.options import parse_shapes, parse_states
 from edgerig.errors import UsageError
 from edgerig.testing.networks import channel_means_tflite, two_output_tflite
 from edgerig.testing.networks.onnx_networks import colour_images, torch_like_onnx, tree_onnx
+from edgerig.testing.networks.recurrent import running_sum_onnx
 from edgerig.testing.networks.several_ends import SCALES, integers_onnx, two_in_three_out_tflite
 
 Call = Callable[..., tuple[int, str, str]]
@@ -305,3 +306,22 @@ def nhwc_onnx(path: Path) -> None:
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 16, 16, 3]), ("y", [1, 3]))]
     graph = helper.make_graph([node], "net", ends[:1], ends[1:])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))
+
+
+def test_state_is_said_of_a_network_that_hands_it_out(call: Call, tmp_path: Path) -> None:
+    running_sum_onnx(tmp_path / "sum.onnx")
+    words = ("bench", "sum.onnx", "--samples", "5", "--warmup", "1", "--no-profile", "--json", "--out", "run")
+    code, out, _ = call(*words, "--state", "before=next")
+    assert code == 0
+    (cell,) = cells(out)
+    assert cell["artifact"]["state"] == {"before": "next"}
+    assert [spec["name"] for spec in cell["artifact"]["inputs"]] == ["x"]
+    code, _, error = call(*words, "--state", "after=next")
+    assert code != 0
+    assert "'after' is no input; there are x, before" in error
+
+
+@pytest.mark.parametrize("said", ["before", "=next", "before="])
+def test_state_without_both_names_is_refused(said: str) -> None:
+    with pytest.raises(UsageError, match="write it as INPUT=OUTPUT"):
+        parse_states([said])

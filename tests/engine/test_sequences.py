@@ -29,6 +29,7 @@ from edgerig.rig.types import Measure
 from edgerig.runtimes.litert import LiteRt
 from edgerig.targets.base import DeviceRun, Session
 from edgerig.targets.local import Local
+from edgerig.testing.networks.recurrent import running_sum_onnx, running_sum_tflite
 from edgerig.testing.networks.tflite_builder import counting_network
 
 FRAMES, START = 60, 3.0
@@ -55,6 +56,8 @@ def x() -> NDArray[np.float32]:
 def folder(tmp_path_factory: pytest.TempPathFactory, x: NDArray[np.float32]) -> Path:
     folder = tmp_path_factory.mktemp("sequences")
     (folder / "counter.tflite").write_bytes(counting_network(START))
+    running_sum_tflite(folder / "sum.tflite")
+    running_sum_onnx(folder / "sum.onnx")
     labels = np.zeros(FRAMES, np.int64)
     labels[20:24] = 1
     np.savez(folder / "stream.npz", x_train=x, y_train=labels, x_test=x, y_test=labels, classes=np.array(list("abcd")))
@@ -75,7 +78,9 @@ def agent() -> Iterator[Agent]:
 
 
 def run(folder: Path, out: Path, dataset: dict[str, Any], task: Any, **more: Any) -> tuple[Any, Any]:
-    rig = {"name": "t", "model": {"file": str(folder / "counter.tflite")}, "dataset": dataset, "task": task}
+    model = more.pop("model", {"file": "counter.tflite"})
+    model |= {"file": str(folder / model["file"])}
+    rig = {"name": "t", "model": model, "dataset": dataset, "task": task}
     measure = QUICK | more.pop("measure", {})
     result = edgerig.run({**rig, "matrix": [{"runtimes": ["litert"]} | more], "measure": measure}, out=out)
     return result, [Bundle(out).samples(cell.id) for cell in result.cells]
@@ -205,3 +210,50 @@ def test_a_device_that_was_lost_goes_on_with_the_state_that_it_had(
     sums = np.concatenate([START + np.cumsum(part, axis=0) for part in np.split(x, starts[1:])])
     np.testing.assert_array_equal(np.concatenate(runs), sums[first:])
     target.close()
+
+
+FED_BACK = {"before": "next"}
+
+
+@pytest.mark.parametrize("where", ["litert", "onnxruntime", "micro", "tflm", "tcp"])
+def test_an_output_that_feeds_an_input_is_carried_and_begins_at_nothing(
+    where: str, folder: Path, agent: Agent, x: NDArray[np.float32], tmp_path: Path
+) -> None:
+    runtime, target = {"tcp": ("litert", str(agent.address))}.get(where, (where, "local"))
+    model = {"file": "sum.onnx" if where == "onnxruntime" else "sum.tflite", "state": FED_BACK}
+    data = {"use": "npz", "file": str(folder / "stream.npz")}
+    result, (arrays,) = run(folder, tmp_path / "out", data, STREAM, model=model, runtimes=[runtime], targets=[target])
+    (cell,) = result.cells
+    np.testing.assert_array_equal(arrays["kept_frame_scores"], 2 * np.cumsum(x, axis=0))
+    assert len({round_.outputs for round_ in cell.rounds}) == 1
+    assert cell.agreement.max_abs_error == 0.0
+    assert cell.artifact.state == FED_BACK
+    assert any("keeps state between inferences (before from next)" in text for text in result.warnings)
+
+
+def test_windows_and_single_samples_begin_at_nothing_too(folder: Path, x: NDArray[np.float32], tmp_path: Path) -> None:
+    model = {"file": "sum.onnx", "state": FED_BACK, "output": "score"}
+    data = {"use": "npz", "file": str(folder / "plain.npz")}
+    _, (arrays,) = run(folder, tmp_path / "out", data, "classification", model=model, runtimes=["onnxruntime"])
+    np.testing.assert_array_equal(arrays["scores"], 2 * x)
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "said"),
+    [
+        ({"befor": "next"}, {}, "'befor' is no input; there are x, before"),
+        ({"before": "nex"}, {}, "'nex' is no output; there are next, score"),
+        ({"before": "next", "x": "score"}, {}, "no input is left"),
+        (FED_BACK, {"compilers": ["int8"]}, "does not calibrate what is carried"),
+        (FED_BACK, {"runtimes": ["micro"], "targets": ["sim:stm32f746"]}, "sim:stm32f746 cannot feed an output back"),
+        ({}, {"runtimes": [{"use": "litert", "state": FED_BACK}]}, "'state' is said of a model"),
+    ],
+)
+def test_what_cannot_be_carried_is_refused_by_name(
+    state: dict[str, str], more: dict[str, Any], said: str, folder: Path, tmp_path: Path
+) -> None:
+    model = {"file": "sum.tflite", "state": state}
+    data = {"use": "npz", "file": str(folder / "stream.npz")}
+    with pytest.raises(IncompatibleError, match=said):
+        run(folder, tmp_path / "out", data, STREAM, model=model, **more)
+    assert not (tmp_path / "out" / "cells").exists()

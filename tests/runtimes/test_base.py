@@ -10,7 +10,10 @@ from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes import base
-from edgerig.runtimes.base import Runtime, operator_time
+from edgerig.runtimes.base import Runtime
+from edgerig.runtimes.litert import LiteRt, LiteRtSettings
+from edgerig.runtimes.operator_times import operator_time
+from edgerig.testing.networks.recurrent import running_sum_tflite
 
 
 class Counting(Runtime):
@@ -270,3 +273,30 @@ def test_what_is_said_of_the_resolution_is_no_claim_about_a_sum() -> None:
     time = operator_time(3e-6, "how", "c", 5)
     assert isinstance(time, Measurement)
     assert time.method == "how; single times are whole microseconds"
+
+
+def test_an_output_is_carried_to_the_next_inference_in_its_own_numbers(tmp_path: Path) -> None:
+    """An int8 state begins at its zero point, which stands for 0; the profile begins anew with each sample."""
+    path = running_sum_tflite(tmp_path / "sum.tflite", int8=True)
+    with LiteRt(LiteRtSettings(state={"before": "next"})) as runtime:
+        runtime.load(path)
+        assert [spec.name for spec in runtime.inputs] == ["x"]
+        assert [spec.name for spec in runtime.outputs] == ["next", "score"]
+        x = np.array([[4, 5, 3, 1]] * 3, np.int8)
+        for _ in range(2):
+            after, score = runtime.run([x]).outputs
+            assert (after - np.int8(3)).tolist() == [[n, 2 * n, 0, -2 * n] for n in (1, 2, 3)]
+            np.testing.assert_array_equal(after, score)
+            runtime.begin_sequence()
+        assert not isinstance(runtime.profile([x]), Unavailable)
+        with pytest.raises(InferenceError, match="has 1 inputs, 2 were given"):
+            runtime.run([x, x])
+
+
+def test_a_state_that_comes_out_by_another_scale_is_refused(tmp_path: Path) -> None:
+    path = running_sum_tflite(tmp_path / "sum.tflite", int8=True, other_scale=True)
+    runtime = LiteRt(LiteRtSettings(state={"before": "next"}))
+    with pytest.raises(InferenceError, match="differ in quantization: scale 2, zero point 3 and scale 1"):
+        runtime.load(path)
+    with pytest.raises(InferenceError, match="no network is loaded"):
+        _ = runtime.inputs

@@ -23,6 +23,7 @@ from edgerig.cli.options import (
     parse_options,
     parse_ranges,
     parse_shapes,
+    parse_states,
     rounds_option,
     shape_option,
 )
@@ -77,6 +78,13 @@ if TYPE_CHECKING:
     help="Range of a random input, such as the indices of a table: ids=0,29999; may be repeated.",
 )
 @click.option("--output", metavar="NAME", help="The output to judge, of a network that has several.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    metavar="INPUT=OUTPUT",
+    help="An input that takes an output of the inference before, 0 at the beginning; may be repeated.",
+)
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, such as 'a-*'.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--no-profile", is_flag=True, help="Take no per-operator profile.")
@@ -135,11 +143,13 @@ def command(
 def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]:
     """The rig that the options describe."""
     from edgerig.cli.bench_inputs import ends_of, has_size, image_size, layout_of, random_settings
+    from edgerig.models.declared import with_state
     from edgerig.models.files import open_artifact
     from edgerig.results.variant_names import distinct_names
 
     custom = custom_layers(options.get("custom"))
-    artifacts = [open_artifact(model, options=custom) for model in models]
+    state = parse_states(options.get("states", ()))
+    artifacts = [with_state(open_artifact(model, options=custom), state) for model in models]
     shapes = parse_shapes(options["shape"], [artifact.inputs for artifact in artifacts])
     several = len(models) > 1
     layouts = [layout_of(artifact, options["layout"], several) for artifact in artifacts]

@@ -29,7 +29,11 @@ def layout_of(artifact: Artifact, layout: str | None, several: bool) -> str | No
 
 
 def ends_of(
-    artifact: Artifact, layout: str | None, output: str | None, shapes: dict[str, list[int]], several: bool
+    artifact: Artifact,
+    layout: str | None,
+    output: str | None,
+    shapes: dict[str, list[int]],
+    several: bool,
 ) -> dict[str, Any]:
     """What the rig says of a model's inputs and outputs; beside others, a file gets what it has."""
     names = [spec.name for spec in artifact.inputs]
@@ -38,7 +42,7 @@ def ends_of(
         free = named(artifact.format).free_axes
         shapes = {name: shape for name, shape in shapes.items() if name in names and free}
         output = output if output in outputs or len(outputs) > 1 else None
-    declared = {"layout": layout, "output": output, "shapes": shapes}
+    declared = {"layout": layout, "output": output, "shapes": shapes, "state": artifact.state}
     return {key: value for key, value in declared.items() if value}
 
 

@@ -177,6 +177,21 @@ def parse_options(assignments: Sequence[str], option: str) -> dict[str, Any]:
     return result
 
 
+def parse_states(assignments: Sequence[str]) -> dict[str, str]:
+    """The output that each input takes of the inference before, out of texts like ``h_in=h_out``.
+
+    Raises:
+        UsageError: One has no ``=``, or an input has two.
+    """
+    states: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, output = (text.strip() for text in assignment.partition("="))
+        if not equals or not name or not output or name in states:
+            raise UsageError(f"--state {assignment!r}: write it as INPUT=OUTPUT, once for each input.")
+        states[name] = output
+    return states
+
+
 def parse_ranges(assignments: Sequence[str], models: Sequence[Sequence[TensorSpec]]) -> dict[str, tuple[float, float]]:
     """Ranges by input, out of texts like ``ids=0,29999``; the name may be left out where a network has one input.
 

@@ -14,6 +14,7 @@ from edgerig.engine.outputs import check_outputs
 from edgerig.engine.samples import EvaluationSamples, check_windows
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
+from edgerig.models.declared import with_state
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.rig.types import ModelPart
@@ -28,7 +29,7 @@ def check_sizes(parts: Sequence[ModelPart], dataset: Dataset) -> None:
     for part in parts:
         with _named(part.label, len(parts) > 1):
             if part.file:
-                network = open_artifact(Path(part.file), options=part.options)
+                network = with_state(open_artifact(Path(part.file), options=part.options), part.ends.state)
                 # A model whose own preprocessing resizes takes samples of any size.
                 if network.preprocessing.resize is None:
                     check_size(dataset, network)

@@ -12,7 +12,7 @@ from edgerig.engine.dependencies import of_samples
 from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples, check_windows
-from edgerig.engine.sequences import state_operators
+from edgerig.engine.sequences import keeps_state
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
@@ -86,7 +86,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
                 f"The device tells of {len(report.outputs)} outputs; output {artifact.judged_output + 1} is to be "
                 "judged."
             )
-        if state_operators(artifact):
+        if keeps_state(artifact):
             session.begin_sequence()
         batch = inputs_of(artifact).batch
         check_windows(self.samples, artifact)
@@ -100,7 +100,7 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
             device: What the device reported when it loaded the network, as `Deployment.identity` gives it.
         """
         artifact, cell = self.artifact, self.cell
-        ends = [artifact.inputs, artifact.judged_output, artifact.output_named]
+        ends = [artifact.inputs, artifact.judged_output, artifact.output_named, artifact.state]
         data = [self.samples.fingerprint, of_samples(self.samples.samples, artifact.preprocessing)]
         identity = [artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device]
         task = self.samples.task

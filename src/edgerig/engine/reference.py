@@ -29,6 +29,8 @@ def why_no_reference(artifact: Artifact) -> str | None:
     if artifact.scheme != "float32":
         return f"{artifact.name} is {artifact.scheme} itself, and the float model it came from was not given"
     format = artifact.file_format
+    if artifact.state and format.runtime is None:
+        return f"{format.name} networks are run by their framework, which does not carry a state"
     if format.runtime is None and not format.predicts:
         return f"nothing is known that runs {format.name} networks on this machine"
     return None

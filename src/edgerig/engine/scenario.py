@@ -15,7 +15,7 @@ from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import BatchPlan, CellContext
 from edgerig.engine.outputs import Dequantized, judged_outputs
 from edgerig.engine.samples import EvaluationSamples
-from edgerig.engine.sequences import state_operators
+from edgerig.engine.sequences import keeps_state
 from edgerig.engine.steady import first_inputs, scores_of
 from edgerig.errors import IncompatibleError, InferenceError, TargetError
 from edgerig.measure.kinds import Unavailable
@@ -127,7 +127,7 @@ def _why_fixed(context: CellContext, batch: int) -> str | None:
         TargetError: The device is not there.
     """
     runtime, name = find("runtime", context.cell.runtime.use, Runtime), context.artifact.name
-    if state_operators(context.artifact):
+    if keeps_state(context.artifact):
         return f"{name} keeps state between inferences"
     if not runtime.resizes_batch:
         return f"runtime {runtime.name!r} cannot set the batch of a network"

@@ -99,7 +99,7 @@ class Sequences:
 
 def sequences_of(samples: EvaluationSamples, artifact: Artifact) -> Sequences | None:
     """How the samples of a network that keeps state are run; None for a network without state."""
-    return Sequences(samples, artifact) if state_operators(artifact) else None
+    return Sequences(samples, artifact) if keeps_state(artifact) else None
 
 
 def check_state(artifact: Artifact | Exception, runtime: str) -> None:
@@ -112,20 +112,20 @@ def check_state(artifact: Artifact | Exception, runtime: str) -> None:
     Raises:
         IncompatibleError: The engine cannot reset state, or the network runs several samples an inference.
     """
-    if isinstance(artifact, Exception) or not state_operators(artifact):
+    if isinstance(artifact, Exception) or not keeps_state(artifact):
         return
-    operators = ", ".join(state_operators(artifact))
-    if not find("runtime", runtime, Runtime).resets_state:
+    kept = state_text(artifact)
+    if state_operators(artifact) and not find("runtime", runtime, Runtime).resets_state:
         able = [name for name, plugin in _runtimes() if plugin.resets_state and artifact.format in plugin.formats]
         raise IncompatibleError(
-            f"{artifact.name} keeps state between inferences ({operators}), and runtime {runtime!r} cannot reset "
+            f"{artifact.name} keeps state between inferences ({kept}), and runtime {runtime!r} cannot reset "
             "it where a sequence begins.",
             f"Run it with {' or '.join(able)}." if able else "Export it without state.",
         )
     batch = inputs_of(artifact).batch
     if batch > 1:
         raise IncompatibleError(
-            f"{artifact.name} keeps state between inferences ({operators}), and runs {batch} samples an inference: "
+            f"{artifact.name} keeps state between inferences ({kept}), and runs {batch} samples an inference: "
             "which of them belong to one sequence is not known.",
             "Export it with a batch of 1.",
         )
@@ -133,13 +133,12 @@ def check_state(artifact: Artifact | Exception, runtime: str) -> None:
 
 def about_state(artifact: Artifact, samples: EvaluationSamples) -> str | None:
     """A note on a network that keeps state between inferences; None for a network without state."""
-    operators = state_operators(artifact)
-    if not operators:
+    if not keeps_state(artifact):
         return None
     when = "where a stream begins" if samples.task.in_order else "at each sample"
     if samples.windows is not None:
         when = "at the first window of each sample"
-    return f"{artifact.name} keeps state between inferences ({', '.join(operators)}): it is reset {when}."
+    return f"{artifact.name} keeps state between inferences ({state_text(artifact)}): it is reset {when}."
 
 
 def _runtimes() -> list[tuple[str, type[Runtime]]]:
@@ -156,6 +155,17 @@ def joined_runs(runs: Sequence[DeviceRun]) -> DeviceRun | None:
         round_trips_ns=np.concatenate([run.round_trips_ns for run in runs]),
         samples_per_request=np.concatenate([run.samples_per_request for run in runs]),
     )
+
+
+def keeps_state(artifact: Artifact) -> bool:
+    """Whether what a network answers depends on the inferences before."""
+    return bool(artifact.state or state_operators(artifact))
+
+
+def state_text(artifact: Artifact) -> str:
+    """By what a network keeps its state: operators, and inputs with the outputs that they come from."""
+    carried = [f"{name} from {source}" for name, source in artifact.state.items()]
+    return ", ".join([*state_operators(artifact), *carried])
 
 
 def state_operators(artifact: Artifact) -> tuple[str, ...]:

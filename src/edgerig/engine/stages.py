@@ -24,7 +24,7 @@ from edgerig.errors import DatasetError, EdgerigError, Interrupted, ModelError, 
 from edgerig.formats import Format
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.base import ModelWrapper, TrainSettings
-from edgerig.models.declared import check_classes, declare, with_fixed_shapes, with_found_layout
+from edgerig.models.declared import check_classes, declare, with_fixed_shapes, with_found_layout, with_state
 from edgerig.models.files import open_artifact
 from edgerig.models.training import checkpoint as checkpoints
 from edgerig.plugins import convert_settings, make
@@ -65,7 +65,7 @@ class Stages:
         artifact = declare(self._model(part), part.ends.layout, part.ends.output)
         if part.ends.shapes:
             artifact = self._with_shapes(artifact, part)
-        return with_found_layout(artifact, self.dataset)
+        return with_found_layout(with_state(artifact, part.ends.state), self.dataset)
 
     def _with_shapes(self, artifact: Artifact, part: ModelPart) -> Artifact:
         """An ONNX file with its free axes fixed."""
@@ -149,7 +149,7 @@ class Stages:
                     "each is given its own."
                 )
             # The key names the output and the network. The layout follows from the shape, or was declared for all.
-            ends = [source.judged_output, source.output_named, source.inputs]
+            ends = [source.judged_output, source.output_named, source.inputs, source.state]
             key = files.digest([source.sha256, ends, source.preprocessing])
             if key not in by_key:
                 reference = self._reference(source, tests)
@@ -207,6 +207,7 @@ class Stages:
             data=[tests.fingerprint, dependencies.of_samples(tests.samples, artifact.preprocessing)],
             preprocessing=artifact.preprocessing,
             judged=[artifact.judged_output, artifact.output_named],
+            state=artifact.state,
             task=[dependencies.of_plugin(tests.task), tests.task.classes],
             by=dependencies.of_format(artifact),
         )
@@ -254,7 +255,7 @@ class Stages:
         artifact = msgspec.structs.replace(artifact, judged_output=compared.position, output_named=model.output_named)
         if part.ends.shapes and any(-1 in spec.shape for spec in artifact.inputs):
             artifact = self._with_shapes(artifact, part)
-        return with_found_layout(artifact, self.dataset)
+        return with_found_layout(with_state(artifact, model.state), self.dataset)
 
     def _own_file(self, path: Path, options: Mapping[str, Any] | None = None) -> Artifact:
         """A file of the user's, read with the settings ``options`` of its format: with the preprocessing that it was

@@ -169,7 +169,7 @@ def _same_network(earlier: Artifact, other: Artifact) -> bool:
     """Whether two artifacts are the same file with the same inputs and the same scored output."""
     return all(
         getattr(earlier, name) == getattr(other, name)
-        for name in ("sha256", "preprocessing", "inputs", "outputs", "judged_output", "classes")
+        for name in ("sha256", "preprocessing", "inputs", "outputs", "judged_output", "classes", "state")
     )
 
 

@@ -14,6 +14,7 @@ from edgerig.datasets.fitting import IMAGE_AXES, found_layout
 from edgerig.datasets.network_inputs import inputs_of, matched
 from edgerig.errors import DatasetError, IncompatibleError, UnknownNameError
 from edgerig.models.files import specification_of
+from edgerig.tensors import why_not_carried
 
 #: Number of axes of a batch of samples that can have a layout.
 LAYOUT_AXES = 2
@@ -51,6 +52,30 @@ def declare(artifact: Artifact, layout: Layout | None = None, output: str | None
         index = output_index(artifact, output)
         artifact = msgspec.structs.replace(artifact, judged_output=index, output_named=True)
     return artifact
+
+
+def with_state(artifact: Artifact, state: Mapping[str, str]) -> Artifact:
+    """``artifact`` without the inputs that take an output of the inference before.
+
+    An output that is no such one is judged, where it is the only one and none was named.
+
+    Args:
+        state: For each of those inputs the name of the output, see `Artifact.state`.
+
+    Raises:
+        IncompatibleError: An input and its output are not alike, or there are none of that name.
+    """
+    if not state:
+        return artifact
+    fault = why_not_carried(state, artifact.inputs, artifact.outputs)
+    if fault is not None:
+        raise IncompatibleError(f"The state of {artifact.name} cannot be carried: {fault}.", "Correct 'state'.")
+    inputs = tuple(spec for spec in artifact.inputs if spec.name not in state)
+    artifact = msgspec.structs.replace(artifact, inputs=inputs, state=dict(state))
+    others = [index for index, spec in enumerate(artifact.outputs) if spec.name not in state.values()]
+    if artifact.output_named or len(others) != 1:
+        return artifact
+    return msgspec.structs.replace(artifact, judged_output=others[0], output_named=True)
 
 
 def output_index(artifact: Artifact, output: str) -> int:

@@ -117,9 +117,10 @@ class _Expansion:
         self._several = len(rig.models) > 1
         self._measure = rig.measure
         self._starts = {part.label: _start(part) for part in rig.models}
+        self._states = {part.label: part.ends.state for part in rig.models}
         self._only: dict[str, str | None] = {}
         self.unfit: set[str] = set()
-        self._unfit_pairs: dict[tuple[str, str], str | None] = {}
+        self._unfit_pairs: dict[tuple[str, str, str], str | None] = {}
         self._cases: dict[str, str] = {}
 
     def block(self, block: Block) -> None:
@@ -142,6 +143,12 @@ class _Expansion:
             except EdgerigError as error:
                 self.refused[f"{model}: {error.message}" if self._several else error.message] = None
                 continue
+            if chain and self._states[model]:
+                self.refused[
+                    f"{model}: {compiler.label} does not calibrate what is carried from one inference to the next "
+                    f"({', '.join(self._states[model])}); compile the network first, and say 'state' of the result"
+                ] = None
+                continue
             variant = _variant(model, compiler, self._several)
             for runtime, label, plugin in runtimes:
                 reason = plugin.refuses(format_, scheme)
@@ -149,7 +156,7 @@ class _Expansion:
                     self.refused[f"{variant} on {label}: {reason}"] = None
                     continue
                 for target, address, only in targets:
-                    unfit = self._refuses(runtime, plugin, target.use)
+                    unfit = self._refuses(runtime, plugin, target.use, self._states[model])
                     if unfit is not None:
                         self.refused[unfit] = None
                         self.unfit.add(unfit)
@@ -180,11 +187,15 @@ class _Expansion:
             numbered = f"{identity}-{number}"
         return numbered
 
-    def _refuses(self, runtime: Part, plugin: type[Runtime], address: str) -> str | None:
-        """Why a target does not support an engine's settings; computed once per pair."""
-        pair = (runtime.label, address)
+    def _refuses(self, runtime: Part, plugin: type[Runtime], address: str, state: dict[str, str]) -> str | None:
+        """Why a target does not support an engine's settings, or a network's ``state``; computed once."""
+        pair = (runtime.label, address, ",".join(state))
         if pair not in self._unfit_pairs:
-            settings = convert_settings(plugin.Settings, runtime.options, f"runtime {runtime.use!r}")
+            if "state" in runtime.options:
+                self._unfit_pairs[pair] = f"runtime {runtime.label}: 'state' is said of a model, not of a runtime"
+                return self._unfit_pairs[pair]
+            options = runtime.options | ({"state": state} if state else {})
+            settings = convert_settings(plugin.Settings, options, f"runtime {runtime.use!r}")
             assert isinstance(settings, RuntimeSettings)
             if plugin.resizes_batch and runtime.options.get("batch") is not None:
                 self._unfit_pairs[pair] = (

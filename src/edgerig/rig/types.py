@@ -80,6 +80,13 @@ class Ends(Settings, frozen=True, kw_only=True):
         dict[str, Annotated[tuple[Annotated[int, Described(ge=1)], ...], Described(min_length=1)]],
         Described(description="shapes of inputs by name, batch included, for axes that an ONNX file leaves free"),
     ] = msgspec.field(default_factory=dict)
+    state: Annotated[
+        dict[str, str],
+        Described(
+            description="state that the network hands out and takes again: for each input that is an output of the "
+            "inference before, that output's name; 0 where a sequence begins"
+        ),
+    ] = msgspec.field(default_factory=dict)
 
 
 class ModelPart(msgspec.Struct, frozen=True):

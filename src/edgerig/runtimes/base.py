@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -16,27 +16,31 @@ from numpy.typing import NDArray
 from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.install import install_command
-from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.plugins import Plugin, Settings
+from edgerig.runtimes.carried import Calls as Calls
+from edgerig.runtimes.carried import CarriedState
+from edgerig.runtimes.operator_times import with_warning
 from edgerig.text import cause_of
 
 #: Largest number of samples of a profile.
 PROFILE_SAMPLES = 200
-#: Engines truncate an operator's time to whole microseconds: a mean below half of one only says that it was short.
-SHORTEST_OPERATOR = 0.5e-6
-#: A profile whose operators add up to more than this multiple of an inference does not show where its time goes.
-PROFILE_STRETCH = 1.5
 
 Array = NDArray[Any]
-#: The hot loop's three calls: set inputs, invoke, get outputs.
-Calls = tuple[Callable[[Sequence[Array]], object], Callable[[], object], Callable[[], Sequence[Array]]]
 
 
 class RuntimeSettings(Settings, frozen=True, kw_only=True):
     """Settings that every runtime has."""
 
     threads: Annotated[int, msgspec.Meta(description="threads that the engine may use", ge=1)] = 1
+    state: Annotated[
+        dict[str, str],
+        msgspec.Meta(
+            description="inputs that are an output of the inference before, by name: {input: output}; in a rig file it "
+            "is said of the model"
+        ),
+    ] = msgspec.field(default_factory=dict)
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -74,6 +78,8 @@ class Runtime(Plugin, ABC):
     #: The inputs, and the hot loop's calls, computed on first use: both take longer than a small network.
     _specs: tuple[TensorSpec, ...] = ()
     _bound: Calls | None = None
+    #: The tensors that an inference takes from the one before; None without such.
+    _carried: CarriedState | None = None
 
     @classmethod
     def refuses(cls, format: str, scheme: str) -> str | None:
@@ -134,7 +140,10 @@ class Runtime(Plugin, ABC):
             ) from error
         self._loaded = True
         try:
-            self._specs, self._bound = self._inputs(), None
+            self._specs, self._bound, self._carried = self._inputs(), None, None
+            if self.settings.state:
+                self._carried = CarriedState(self.settings.state, self._specs, self._outputs())
+                self._specs = self._carried.given(self._specs)
             if not self._specs:
                 raise InferenceError(
                     f"{path.name} has no input: there is nothing that a sample could be given to.",
@@ -147,7 +156,7 @@ class Runtime(Plugin, ABC):
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The network's inputs."""
+        """The network's inputs, without those that an inference takes from the one before."""
         self._need_loaded("inputs")
         return self._specs
 
@@ -221,6 +230,10 @@ class Runtime(Plugin, ABC):
             InferenceError: The engine cannot, or no network is loaded.
         """
         self._need_loaded("begin_sequence")
+        if self._carried is not None:
+            self._carried.begin()
+            if not self.resets_state:
+                return
         try:
             self._begin_sequence()
         except InferenceError:
@@ -229,7 +242,8 @@ class Runtime(Plugin, ABC):
             raise InferenceError(f"{self.name} cannot reset the network's state: {cause_of(error)}") from error
 
     def _bind_calls(self) -> Calls:
-        self._bound = self._calls()
+        calls = self._calls()
+        self._bound = calls if self._carried is None else self._carried.around(calls)
         return self._bound
 
     def profile(self, inputs: Sequence[Array]) -> list[LayerTime] | Unavailable:
@@ -241,8 +255,9 @@ class Runtime(Plugin, ABC):
         self._need_loaded("profile")
         some = [array[:PROFILE_SAMPLES] for array in inputs]
         try:
-            layers = self._profile(self._check(some))
-            return layers if isinstance(layers, Unavailable) else _warned(layers, self.run(some).times_ns)
+            batches = self._check(some)
+            layers = self._profile(batches if self._carried is None else self._carried.with_beginning(batches))
+            return layers if isinstance(layers, Unavailable) else with_warning(layers, self.run(some).times_ns)
         except InferenceError:
             raise
         except Exception as error:
@@ -346,33 +361,10 @@ class Runtime(Plugin, ABC):
         return batches
 
 
-def operator_time(seconds: float, method: str, clock: str, n: int) -> Quantity:
-    """An operator's mean time over ``n`` times that the engine truncated to whole microseconds each."""
-    if seconds < SHORTEST_OPERATOR:
-        return Unavailable("shorter than the profiler's resolution of 1 us")
-    method += "; single times are whole microseconds"
-    return Measurement(value=seconds, unit="s", kind="measured", method=method, clock=clock, n=n)
-
-
 @lru_cache(64)
 def _dtype_name(dtype: np.dtype[Any]) -> str:
     """A dtype's name, cached because numpy composes it at each access."""
     return dtype.name
-
-
-def _warned(layers: list[LayerTime], times_ns: NDArray[np.int64]) -> list[LayerTime]:
-    """The profile with a warning where it adds up to more than the network takes without a profiler."""
-    whole = float(np.median(times_ns)) * 1e-9
-    total = sum(layer.time.value for layer in layers if isinstance(layer.time, Measurement))
-    if total <= PROFILE_STRETCH * whole:
-        return layers
-    warning = f"with the profiler on, the operators took {total / whole:.1f} times as long as the network does without"
-    return [
-        layer
-        if isinstance(layer.time, Unavailable)
-        else msgspec.structs.replace(layer, time=msgspec.structs.replace(layer.time, warnings=(warning,)))
-        for layer in layers
-    ]
 
 
 def _check_sample_axis(specs: Sequence[TensorSpec]) -> None:

@@ -24,7 +24,8 @@ import numpy as np
 from edgerig.artifact import TensorSpec
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.runtimes.base import Array, operator_time
+from edgerig.runtimes.base import Array
+from edgerig.runtimes.operator_times import operator_time
 
 #: Versions of ai-edge-litert for which the calls below were tested.
 KNOWN_VERSIONS = ("2.3.0",)

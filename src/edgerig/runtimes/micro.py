@@ -141,7 +141,7 @@ class Micro(Runtime):
         layers = self._manifest.layers
         table = (_Layer * len(layers)).in_dll(self._library, "model_layers")
         runs = [ctypes.CFUNCTYPE(None)(layer.run) for layer in table]
-        set_inputs, _, _ = self._bound or self._bind_calls()
+        set_inputs, _, _ = self._calls()
         spent, clock = [list[int]() for _ in runs], time.perf_counter_ns
         for sample in zip(*batches, strict=True):
             set_inputs(sample)

@@ -15,8 +15,9 @@ from edgerig.artifact import TensorSpec
 from edgerig.errors import InferenceError
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
-from edgerig.runtimes.base import Array, Calls, Runtime, operator_time
+from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
+from edgerig.runtimes.operator_times import operator_time
 
 #: ONNX Runtime's names of tensor types, and numpy's.
 DTYPES = {

@@ -84,7 +84,7 @@ def one_network(a: CellResult, b: CellResult) -> bool:
 
     Engines have other kernels for other processors.
     """
-    names = ("sha256", "preprocessing", "judged_output")
+    names = ("sha256", "preprocessing", "judged_output", "state")
     same_file = all(getattr(a.artifact, name) == getattr(b.artifact, name) for name in names)
     if other_machine(a.machine, b.machine) is not None:
         return False

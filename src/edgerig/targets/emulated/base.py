@@ -71,6 +71,11 @@ class BoardTarget(Target):
 
     @classmethod
     def refuses(cls, address: str, runtime: type[Runtime], settings: RuntimeSettings) -> str | None:
+        if settings.state:
+            return (
+                f"{address} cannot feed an output back into an input ({', '.join(settings.state)}), as 'state' says of "
+                "the network. Run it on an agent, or export the network with its state inside"
+            )
         if settings == runtime.Settings():
             return None
         return (

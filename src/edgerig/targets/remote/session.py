@@ -83,6 +83,14 @@ class WireSession(Session):
         #: On-device times of all calls of `run`, their number, and when the first call began by the host's clock.
         self._total_ns, self._inferences, self._first_run_ns = 0.0, 0, 0
         name = artifact.name + Path(artifact.path).suffix
+        if artifact.state:
+            if client.device.network:
+                raise IncompatibleError(
+                    f"{client.who} cannot feed an output back into an input ({', '.join(artifact.state)}), as 'state' "
+                    "says of the network.",
+                    "Run it on an agent, or export the network with its state inside.",
+                )
+            options = {**options, "state": artifact.state}
         header = ModelHeader(runtime, options, artifact.format, artifact.sha256, name)
         sent_ns = time.perf_counter_ns()
         loaded = client.upload_model(header, memoryview(artifact.read()))

@@ -73,7 +73,7 @@ def torch_like_onnx(path: Path, axes: Axes = (1, 3, 5, 7), opset: int = 17, ir: 
         [helper.make_tensor_value_info("24", TensorProto.FLOAT, [axes[0], 3])],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
-    return _save(path, graph, {"": opset}, ir, "pytorch")
+    return save_onnx(path, graph, {"": opset}, ir, "pytorch")
 
 
 def _unsqueeze(opset: int) -> list[Any]:
@@ -137,7 +137,7 @@ def tree_onnx(path: Path, *, zipmap: bool) -> Path:
         outputs.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 3]))
     ends = [helper.make_tensor_value_info("float_input", TensorProto.FLOAT, [None, 4])]
     graph = helper.make_graph(nodes, "tree", ends, outputs)
-    return _save(path, graph, {"": 13, "ai.onnx.ml": 3}, 8, "skl2onnx")
+    return save_onnx(path, graph, {"": 13, "ai.onnx.ml": 3}, 8, "skl2onnx")
 
 
 def pixel_classes_onnx(path: Path, side: int = 128, channels: int = 3) -> Path:
@@ -156,10 +156,11 @@ def pixel_classes_onnx(path: Path, side: int = 128, channels: int = 3) -> Path:
         [values("scores", TensorProto.FLOAT, [1, 2, side, side])],
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
     )
-    return _save(path, graph, {"": 17}, 8, "edgerig")
+    return save_onnx(path, graph, {"": 17}, 8, "edgerig")
 
 
-def _save(path: Path, graph: Any, opsets: dict[str, int], ir: int, producer: str) -> Path:
+def save_onnx(path: Path, graph: Any, opsets: dict[str, int], ir: int, producer: str) -> Path:
+    """Write a graph as an ONNX file; returns its path."""
     import onnx
     from onnx import helper
 
