@@ -53,6 +53,10 @@ class LineReader:
         if self._error is not None:
             raise self._error
 
+    def forget(self) -> None:
+        """Forget what went wrong, and hand on lines again."""
+        self._error = None
+
     def wait(self, ready: Callable[[], bool], seconds: float) -> bool:
         """Wait until ``ready``, for ``seconds`` at most, or until the reading ended or failed; whether it is."""
         deadline = time.monotonic() + seconds
