@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from edgerig.cli.mlperf_tiny_run import command as run
+
 
 @click.group(name="mlperf-tiny")
 def command() -> None:
@@ -46,3 +48,6 @@ def list_benchmarks(as_json: bool) -> None:
     ]
     for line in render_table(columns, rows, terminal_width(sys.stdout)):
         say(line)
+
+
+command.add_command(run)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
-import re
 from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
 from edgerig.report import contents
-from edgerig.report.charts import arena, curve, distribution, histogram, legend_of, operators, time_series
+from edgerig.report.charts import arena, distribution, histogram, operators, time_series
 from edgerig.report.model import Report, Variant
-from edgerig.report.page import asset, page_environment
+from edgerig.report.page import asset
 from edgerig.report.plot import colours_of, plot_of
 from edgerig.report.shared import SHARED_LEGEND
 from edgerig.report.units import percent
-from edgerig.report.views import page_table
+from edgerig.report.view_page import view_environment
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -35,16 +33,8 @@ class Shown(msgspec.Struct, frozen=True):
 
 def render_html(report: Report) -> str:
     """The whole page. Names and messages are escaped; a content policy forbids any other script and any request."""
-    environment = page_environment()
+    environment = view_environment()
     environment.filters["percent"] = percent
-    environment.filters["unbroken"] = _unbroken
-    environment.filters["without"] = _without
-    environment.filters["kind"] = lambda view: type(view).__name__
-    environment.filters["page_table"] = page_table
-    environment.filters["drawn"] = curve
-    environment.filters["legend"] = legend_of
-    environment.globals["zip"] = zip
-    environment.globals["heat"] = _heat
     css, js = asset("report.css"), asset("report.js") + asset("tools.js")
     script_hash = "sha256-" + base64.b64encode(hashlib.sha256(js.encode()).digest()).decode()
     colours, legend = colours_of(report)
@@ -63,16 +53,6 @@ def render_html(report: Report) -> str:
     return environment.get_template("report.html.j2").render(context)
 
 
-def _unbroken(text: str) -> str:
-    """Keeps a number and its unit on one line."""
-    return re.sub(r"(?<=\d) (?=(?:[nµm]?s|[kMG]?B|%|points?|times)\b|%)", "\N{NO-BREAK SPACE}", text)
-
-
-def _without(text: str, unit: str) -> str:
-    """A figure without its unit, for a column whose heading has it."""
-    return text.removesuffix(f" {unit}")
-
-
 def _shown(variant: Variant, series: int) -> Shown:
     times, marks = variant.times, (variant.steady, variant.p90, variant.p99)
     return Shown(
@@ -84,10 +64,3 @@ def _shown(variant: Variant, series: int) -> Shown:
         operators(variant.layers) if variant.layers.reason is None else None,
         arena(variant.firmware.arena) if variant.firmware else None,
     )
-
-
-def _heat(count: int, total: int, hit: bool) -> str:
-    """Opacity of a confusion cell. For misses it is the root of their share, or the few that matter would be invisible;
-    hits and misses are limited so that the number on the cell stays readable."""
-    share = count / total if total else 0.0
-    return f"{0.5 * share:.2f}" if hit else f"{0.12 + 0.5 * math.sqrt(share):.2f}"

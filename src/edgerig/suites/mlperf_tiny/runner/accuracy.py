@@ -1,0 +1,97 @@
+"""Accuracy mode: every file goes through the device once, as many inferences as it has windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile, stored_values
+from edgerig.errors import AnswerError
+from edgerig.progress import Progress
+from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
+from edgerig.suites.mlperf_tiny.runner.device import Device
+from edgerig.suites.mlperf_tiny.runner.records import FileRecord
+from edgerig.suites.mlperf_tiny.runner.session import Session
+
+#: Seconds that one inference may take: the first one of a large engine was seen to take half a minute.
+INFERENCE_SECONDS = 120.0
+
+
+def result_counts(benchmark: Benchmark) -> tuple[int, ...]:
+    """How many results a device may give for an inference: a reconstruction's error may be made on either side."""
+    return (1, benchmark.outputs) if benchmark.quality.metric == "auc" else (benchmark.outputs,)
+
+
+def run_accuracy(
+    device: Device,
+    benchmark: Benchmark,
+    samples: Sequence[SampleFile],
+    session: Session,
+    progress: Progress,
+    inference_seconds: float = INFERENCE_SECONDS,
+) -> list[FileRecord]:
+    """A record for each sample, in their order; those that the session has already are not run again.
+
+    Raises:
+        TargetError, AnswerError: The device goes wrong; the session keeps what came before.
+        DatasetError: A file cannot be read.
+    """
+    finished = {record.index: record for record in session.records if isinstance(record, FileRecord)}
+    with progress.task(f"{benchmark.name} accuracy", len(samples)) as task:
+        task.advance(len(finished), "")
+        for index, sample in enumerate(samples):
+            if index in finished:
+                continue
+            device.line.transcript.note(f"file {index + 1} of {len(samples)}: {sample.name}")
+            record = _run_file(device, benchmark, sample, index, inference_seconds)
+            session.append(record)
+            finished[index] = record
+            task.advance(1, sample.name)
+    return [finished[index] for index in range(len(samples))]
+
+
+def _run_file(
+    device: Device, benchmark: Benchmark, sample: SampleFile, index: int, inference_seconds: float
+) -> FileRecord:
+    counts = result_counts(benchmark)
+    outputs, seconds = [], 0.0
+    timed = True
+    for window in sample.windows():
+        device.load(window)
+        inference = device.infer(1, 0, counts, inference_seconds)
+        outputs.append(scores_of(inference.outputs, window, benchmark))
+        if inference.device_seconds is None:
+            timed = False
+        else:
+            seconds += inference.device_seconds
+    return FileRecord(
+        index=index,
+        file=sample.name,
+        label=sample.label,
+        outputs=tuple(outputs),
+        seconds=seconds if timed else None,
+    )
+
+
+def scores_of(values: tuple[float, ...], window: bytes, benchmark: Benchmark) -> tuple[float, ...]:
+    """What a window's results count as: classes' scores with a sum of 1, or the error of a reconstruction.
+
+    The error is ``mean((x - y)^2)``; a device that makes it itself gives one value.
+
+    Raises:
+        AnswerError: The results add up to 0 or less, so that they are no shares.
+    """
+    if benchmark.quality.metric == "auc":
+        if len(values) == 1:
+            return values
+        inputs = stored_values(window, benchmark).reshape(-1).astype(np.float64)
+        return (float(((np.array(values) - inputs) ** 2).mean()),)
+    total = sum(values)
+    if total <= 0:
+        shown = ",".join(f"{value:g}" for value in values)
+        raise AnswerError(
+            f"The device's results add up to {total:g}: m-results-[{shown}]. They are no shares of classes.",
+            "Does the network end in a softmax, and is its output dequantized?",
+        )
+    return tuple(value / total for value in values)

@@ -1,0 +1,92 @@
+"""What is kept of a session: a record for each file or window, and what identifies the session."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgerig.suites.mlperf_tiny.power.base import EnergyWindow
+from edgerig.suites.mlperf_tiny.runner.address import Mode
+from edgerig.suites.mlperf_tiny.runner.device import Identity
+
+
+class SessionKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be equal for a session to be gone on with.
+
+    Attributes:
+        benchmark, mode: As on the command line.
+        device: What the device says of itself.
+        samples: Digest of names, labels and bytes of all samples.
+        window_seconds, warm_up: How windows are measured.
+    """
+
+    benchmark: str
+    mode: Mode
+    device: Identity
+    samples: str
+    window_seconds: float
+    warm_up: int
+
+
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+    """What the device made of one file, in accuracy mode.
+
+    Attributes:
+        index: Its position among the samples.
+        file, label: As ``y_labels.csv`` has them.
+        outputs: Of each window: scores of classes that add up to 1, or one score where an input is reconstructed.
+        seconds: Of all its inferences on the device's clock; None where the device sent no times.
+    """
+
+    index: int
+    file: str
+    label: int
+    outputs: tuple[tuple[float, ...], ...]
+    seconds: float | None
+
+
+class WindowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
+    """One measured window, in performance or energy mode.
+
+    Attributes:
+        index: Its position, from 0.
+        file, label: The sample that was run.
+        iterations, warm_up: Inferences in it, and before it.
+        seconds: Its length by the device's clock, or by the power monitor's in energy mode.
+        host_seconds: The same on the host's clock; None where the lines of begin and end came in one piece.
+        trip_seconds: From the command to the end of the window, on the host's clock.
+        outputs: The last inference's results, as they came.
+        energy: What was drawn, in energy mode.
+    """
+
+    index: int
+    file: str
+    label: int
+    iterations: int
+    warm_up: int
+    seconds: float
+    host_seconds: float | None
+    trip_seconds: float
+    outputs: tuple[float, ...]
+    energy: EnergyWindow | None = None
+
+    @property
+    def throughput(self) -> float:
+        """Inferences a second."""
+        return self.iterations / self.seconds
+
+
+class ColdRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cold"):
+    """The first inference of the session, which is part of no window, and what is known of a window from a trial.
+
+    Attributes:
+        seconds: Of the first inference, on the clock of the windows.
+        iterations: That make a window of the wanted length.
+        trip_seconds: Of the host's, that a command took for each inference of a longer trial.
+    """
+
+    seconds: float
+    iterations: int
+    trip_seconds: float
+
+
+Record = FileRecord | WindowRecord | ColdRecord

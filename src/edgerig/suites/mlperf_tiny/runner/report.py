@@ -1,0 +1,141 @@
+"""A session's page: the quality against its target, the figures, the windows, and what others published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.report.view_page import render_views
+from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
+from edgerig.suites.mlperf_tiny.runner.published import published_table
+from edgerig.suites.mlperf_tiny.runner.summary import Summary
+from edgerig.views import Cell, Heading, Matrix, Table, View
+
+
+def render_report(summary: Summary) -> str:
+    """The page as HTML that loads nothing from outside."""
+    benchmark = BENCHMARKS[summary.benchmark]
+    sentence, outcome = _outcome(summary)
+    warnings = [*summary.problems, *(f"No result by the rules: {reason}" for reason in summary.invalid)]
+    return render_views(
+        f"{benchmark.title}, {summary.mode}",
+        "MLPerf Tiny",
+        sentence,
+        outcome,
+        [*warnings, *summary.warnings],
+        list(_views(summary, benchmark)),
+    )
+
+
+def sentence_of(summary: Summary) -> str:
+    """What came out, in a sentence."""
+    return _outcome(summary)[0]
+
+
+def _outcome(summary: Summary) -> tuple[str, str]:
+    quality = summary.quality
+    if quality is not None:
+        shown = ", ".join(_metric_text(metric.name, metric.value) for metric in quality.metrics) or "no quality"
+        if summary.passed is None:
+            return f"{shown}. The benchmark asks for {summary.target}.", "inconclusive"
+        verdict = "reached" if summary.passed else "missed"
+        colour = ("inconclusive" if summary.invalid else "passed") if summary.passed else "regressed"
+        return f"{shown}. The target, {summary.target}, is {verdict}.", colour
+    figure = summary.energy if summary.mode == "energy" else summary.throughput
+    if not isinstance(figure, Measurement):
+        return f"No figure: {figure.reason}.", "regressed"
+    text = f"{1e6 * figure.value:.4f} uJ" if summary.mode == "energy" else f"{figure.value:.3f} inferences a second"
+    what = "an inference, " if summary.mode == "energy" else ""
+    colour = "inconclusive" if summary.problems or summary.invalid else "passed"
+    return f"{text} {what}{figure.kind}, median of {figure.n} windows.".replace("  ", " "), colour
+
+
+def _metric_text(name: str, value: float) -> str:
+    return f"AUC {value:.4f}" if name == "auc" else f"top-1 {value:.2%}" if name == "accuracy" else f"{name} {value:g}"
+
+
+def _views(summary: Summary, benchmark: Benchmark) -> Iterator[View]:
+    yield _session(summary, benchmark)
+    if summary.quality is not None:
+        yield from _quality(summary, benchmark)
+    else:
+        yield _figures(summary)
+        yield _windows(summary)
+    published = published_table(benchmark.name)
+    if published is not None:
+        yield published
+
+
+def _session(summary: Summary, benchmark: Benchmark) -> Table:
+    device = summary.device
+    rows: list[tuple[Cell, ...]] = [
+        ("benchmark", f"{benchmark.name}, {benchmark.title}"),
+        ("device", device.name),
+        ("profile", device.profile),
+        ("address", summary.address),
+        ("files", f"{summary.files:,}"),
+    ]
+    if summary.clock is not None:
+        drift = summary.clock.drift
+        text = f"{drift:+.3%} over {summary.clock.windows} windows" if drift is not None else summary.clock.note
+        rows.append(("device's clock against the host's", text))
+    return Table("Session", (Heading("what"), Heading("value")), tuple(rows))
+
+
+def _quality(summary: Summary, benchmark: Benchmark) -> Iterator[View]:
+    quality = summary.quality
+    assert quality is not None
+    rows = tuple(
+        (metric.name, metric.value, metric.low, metric.high, benchmark.quality.text if metric.name == wanted else "")
+        for wanted in ({"top1": "accuracy", "auc": "auc"}.get(benchmark.quality.metric),)
+        for metric in quality.metrics
+    )
+    unit = "" if benchmark.quality.metric == "events" else "1"
+    bounds = (Heading("from", unit), Heading("to", unit))
+    yield Table("Quality", (Heading("metric"), Heading("value", unit), *bounds, Heading("target")), rows)
+    if quality.classes:
+        columns = ("precision", "recall", "f1")
+        yield Table(
+            "By class",
+            (Heading("class"), *(Heading(name, "1") for name in columns), Heading("files")),
+            tuple((c.name, c.precision, c.recall, c.f1, c.support) for c in quality.classes),
+        )
+    if quality.confusion:
+        yield Matrix("True class and prediction", benchmark.classes, benchmark.classes, quality.confusion)
+    yield from quality.views
+
+
+def _figures(summary: Summary) -> Table:
+    figures: list[tuple[str, Quantity]] = [
+        ("throughput", summary.throughput),
+        ("latency", summary.latency),
+        ("first inference of the session", summary.cold_start),
+        ("energy of an inference", summary.energy),
+    ]
+    rows = tuple((name, figure, figure.method if isinstance(figure, Measurement) else "") for name, figure in figures)
+    return Table("Figures", (Heading("what"), Heading("value"), Heading("method")), rows)
+
+
+def _windows(summary: Summary) -> Table:
+    headings = (
+        Heading("file"),
+        Heading("inferences"),
+        Heading("before them"),
+        Heading("length", "s"),
+        Heading("by the host's clock", "s"),
+        Heading("throughput", "1/s"),
+        Heading("energy", "J"),
+    )
+    rows = tuple(
+        (
+            window.file,
+            window.iterations,
+            window.warm_up,
+            window.seconds,
+            window.host_seconds,
+            window.throughput,
+            window.energy.joules if window.energy is not None else None,
+        )
+        for window in summary.windows
+    )
+    return Table("Windows", headings, rows)

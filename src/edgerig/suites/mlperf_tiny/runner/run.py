@@ -1,0 +1,207 @@
+"""A session from its first question to the device to its report."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile, benchmark_folder, sample_files
+from edgerig.errors import EdgerigError, Interrupted, SpecError
+from edgerig.files import write_json, write_text
+from edgerig.progress import Progress
+from edgerig.suites.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
+from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
+from edgerig.suites.mlperf_tiny.power.base import PowerMonitor
+from edgerig.suites.mlperf_tiny.power.resolve import MONITORS, monitor_at
+from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, run_accuracy
+from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice, open_device
+from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
+from edgerig.suites.mlperf_tiny.runner.line import DeviceLine
+from edgerig.suites.mlperf_tiny.runner.records import SessionKey
+from edgerig.suites.mlperf_tiny.runner.report import render_report
+from edgerig.suites.mlperf_tiny.runner.results import accuracy_json, results_text, windows_json
+from edgerig.suites.mlperf_tiny.runner.session import (
+    LOG,
+    REPORT,
+    RESULTS_JSON,
+    RESULTS_TEXT,
+    SUMMARY,
+    Session,
+    check_free,
+)
+from edgerig.suites.mlperf_tiny.runner.summary import Summary, summarize_accuracy, summarize_windows
+from edgerig.suites.mlperf_tiny.runner.transcript import Transcript
+from edgerig.suites.mlperf_tiny.runner.windows import Bench, EnergyBench, TimedBench, run_windows
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session is to do.
+
+    Attributes:
+        benchmark, mode: Of MLPerf Tiny.
+        address: The device's; see `edgerig.suites.mlperf_tiny.runner.address.open_device`.
+        data: Folder with the samples.
+        out: The session's folder. An unfinished session in it is gone on with.
+        model: The network of an emulated board.
+        window_seconds: Least length of a measured window; below 10 the result does not count.
+        warm_up: Inferences before a measured window.
+        inference_seconds: That one inference may take.
+        power: The address of the power monitor, in energy mode.
+        behind_board: Whether the device is behind an interface board, which takes ``dut ..`` for it.
+    """
+
+    benchmark: Benchmark
+    mode: Mode
+    address: str
+    data: Path
+    out: Path
+    model: Path | None = None
+    window_seconds: float = WINDOW_SECONDS
+    warm_up: int = DEFAULT_WARM_UP
+    inference_seconds: float = INFERENCE_SECONDS
+    power: str | None = None
+    behind_board: bool = False
+
+
+def run_session(settings: RunSettings, progress: Progress) -> Summary:
+    """Run a session, or the rest of one, and write its folder.
+
+    Args:
+        settings: What to do.
+        progress: Is told of the work.
+
+    Raises:
+        DatasetError: Samples are missing or wrong. StorageError: the folder is not free.
+        TargetError, AnswerError: The device is not there, or goes wrong; its lines are in the log.
+        Interrupted: Stopped by the user; what came before is kept.
+    """
+    monitor = _monitor(settings)
+    samples = sample_files(benchmark_folder(settings.data, settings.benchmark.name), settings.benchmark)
+    check_free(settings.out)
+    with Transcript(settings.out / LOG) as transcript:
+        transcript.note(f"edgerig mlperf-tiny run: {settings.benchmark.name}, {settings.mode}, {settings.address}")
+        try:
+            with monitor or contextlib.nullcontext():
+                return _with_device(settings, samples, transcript, progress, monitor)
+        except KeyboardInterrupt:
+            transcript.note("stopped by the user")
+            raise Interrupted(
+                "Stopped; what was measured is kept.", f"The same command line goes on in {settings.out}."
+            ) from None
+        except EdgerigError as error:
+            transcript.note(f"failed: {error.message}")
+            raise
+
+
+def _monitor(settings: RunSettings) -> PowerMonitor | None:
+    """The power monitor of energy mode, not yet opened."""
+    if settings.mode != "energy":
+        if settings.power is not None:
+            raise SpecError(f"A power monitor is of no use in {settings.mode} mode.", "Choose --mode energy.")
+        return None
+    if settings.power is None:
+        raise SpecError("Energy mode needs a power monitor.", f"Name one: --power {'|'.join(sorted(MONITORS))}:..")
+    return monitor_at(settings.power)
+
+
+def _with_device(
+    settings: RunSettings,
+    samples: Sequence[SampleFile],
+    transcript: Transcript,
+    progress: Progress,
+    monitor: PowerMonitor | None,
+) -> Summary:
+    benchmark = settings.benchmark
+    opened = open_device(settings.address, benchmark, settings.mode, settings.model)
+    line = DeviceLine(opened.link, transcript, behind_board=settings.behind_board)
+    device = Device(line, real_time=opened.real_time)
+    try:
+        identity = device.identify()
+        device.check(identity, benchmark)
+        key = SessionKey(
+            benchmark=benchmark.name,
+            mode=settings.mode,
+            device=identity,
+            samples=_digest(samples),
+            window_seconds=settings.window_seconds,
+            warm_up=settings.warm_up,
+        )
+        with Session(settings.out, key) as session:
+            if session.records:
+                transcript.note(f"goes on after {len(session.records)} records")
+                progress.log(f"Goes on with the session in {settings.out}.")
+            if settings.mode == "accuracy":
+                return _accuracy(settings, opened, device, identity, samples, session, progress)
+            bench: Bench = (
+                TimedBench(device, benchmark, settings.inference_seconds)
+                if monitor is None
+                else EnergyBench(device, benchmark, monitor, settings.inference_seconds)
+            )
+            return _windows(settings, opened, bench, identity, samples, session, progress)
+    finally:
+        device.close()
+
+
+def _accuracy(
+    settings: RunSettings,
+    opened: OpenedDevice,
+    device: Device,
+    identity: Identity,
+    samples: Sequence[SampleFile],
+    session: Session,
+    progress: Progress,
+) -> Summary:
+    benchmark = settings.benchmark
+    records = run_accuracy(device, benchmark, samples, session, progress, settings.inference_seconds)
+    summary = summarize_accuracy(benchmark, settings.address, opened, identity, records)
+    _write(settings.out, summary, accuracy_json(benchmark, samples, records))
+    return summary
+
+
+def _windows(
+    settings: RunSettings,
+    opened: OpenedDevice,
+    bench: Bench,
+    identity: Identity,
+    samples: Sequence[SampleFile],
+    session: Session,
+    progress: Progress,
+) -> Summary:
+    benchmark, mode = settings.benchmark, settings.mode
+    cold, windows = run_windows(
+        bench,
+        benchmark,
+        samples,
+        session,
+        progress,
+        window_seconds=settings.window_seconds,
+        warm_up=settings.warm_up,
+    )
+    summary = summarize_windows(
+        benchmark, mode, settings.address, opened, identity, cold, windows, settings.window_seconds
+    )
+    _write(settings.out, summary, windows_json(benchmark, mode, windows))
+    return summary
+
+
+def _write(out: Path, summary: Summary, rows: list[dict[str, Any]]) -> None:
+    """The results; the summary comes last, because a session that has one is finished."""
+    write_text(out / RESULTS_TEXT, results_text(summary, datetime.now()))
+    write_json(out / RESULTS_JSON, rows)
+    write_text(out / REPORT, render_report(summary))
+    write_json(out / SUMMARY, summary)
+
+
+def _digest(samples: Sequence[SampleFile]) -> str:
+    """One hash over names, labels, windows and bytes of all samples, in their order."""
+    total = hashlib.sha256()
+    for sample in samples:
+        head = f"{sample.name}\0{sample.label}\0{sample.window_bytes}\0{sample.stride_bytes}\0"
+        total.update(head.encode() + hashlib.sha256(sample.read()).digest())
+    return total.hexdigest()

@@ -1,0 +1,149 @@
+"""What a session comes to: its figures, each with its kind and clock, and what speaks against them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import msgspec
+
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
+from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
+from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice
+from edgerig.suites.mlperf_tiny.runner.clock import ClockCheck, check_clock
+from edgerig.suites.mlperf_tiny.runner.device import Identity
+from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, FileRecord, WindowRecord
+from edgerig.suites.mlperf_tiny.runner.scoring import quality_of, target_met
+from edgerig.tasks.judgement import Quality
+
+_NO_TIMES = Unavailable("an accuracy run measures no times")
+_NO_QUALITY = "a run of {mode} measures no quality: --mode accuracy does"
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of a session.
+
+    Attributes:
+        benchmark, mode, address: As on the command line.
+        device: What the device says of itself.
+        files: How many were run.
+        quality: Of an accuracy run; None of others.
+        target: The quality that the benchmark asks for, in words.
+        passed: Whether it is reached; None where no quality was measured.
+        throughput: Median over the windows, in 1/s. latency: its inverse, in s. cold_start: the first inference, in s.
+        energy: Median over the windows, in J an inference.
+        windows: All windows.
+        clock: The device's clock against the host's.
+        by_the_rules: Whether the windows are as many and as long as they must be.
+        invalid: Why the result is none by the benchmark's rules; empty where it is one.
+        problems: What makes its figures untrustworthy; a strict run fails by them.
+        warnings: What else is to be known.
+    """
+
+    benchmark: str
+    mode: Mode
+    address: str
+    device: Identity
+    files: int
+    quality: Quality | None
+    target: str
+    passed: bool | None
+    throughput: Quantity
+    latency: Quantity
+    cold_start: Quantity
+    energy: Quantity
+    windows: tuple[WindowRecord, ...] = ()
+    clock: ClockCheck | None = None
+    by_the_rules: bool = True
+    invalid: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def summarize_accuracy(
+    benchmark: Benchmark, address: str, opened: OpenedDevice, device: Identity, records: Sequence[FileRecord]
+) -> Summary:
+    """The results of an accuracy run; ``records`` in the order of the samples, at least one."""
+    quality = quality_of(benchmark, records)
+    invalid = []
+    if benchmark.samples and len(records) != benchmark.samples:
+        invalid.append(f"The official set has {benchmark.samples:,} files, and {len(records):,} were run.")
+    invalid += _emulated(opened)
+    return Summary(
+        benchmark=benchmark.name,
+        mode="accuracy",
+        address=address,
+        device=device,
+        files=len(records),
+        quality=quality,
+        target=benchmark.quality.text,
+        passed=target_met(benchmark, quality),
+        throughput=_NO_TIMES,
+        latency=_NO_TIMES,
+        cold_start=_NO_TIMES,
+        energy=_NO_TIMES,
+        invalid=tuple(invalid),
+        warnings=quality.warnings,
+    )
+
+
+def summarize_windows(
+    benchmark: Benchmark,
+    mode: Mode,
+    address: str,
+    opened: OpenedDevice,
+    device: Identity,
+    cold: ColdRecord,
+    windows: Sequence[WindowRecord],
+    window_seconds: float,
+) -> Summary:
+    """The results of a performance or an energy run; at least one window."""
+    clock = check_clock(windows, real_time=opened.real_time) if mode == "performance" else None
+    invalid = []
+    if window_seconds < WINDOW_SECONDS:
+        invalid.append(f"Windows last {window_seconds:g} s at least, and {WINDOW_SECONDS:g} s are asked for.")
+    if len(windows) != PERFORMANCE_FILES:
+        invalid.append(f"{len(windows)} files were run, and {PERFORMANCE_FILES} are asked for.")
+    problems = (clock.problem,) if clock is not None and clock.problem else ()
+    timed = mode == "performance"
+    latency = statistics.median(1 / window.throughput for window in windows)
+    name = opened.clock if timed else "power monitor"
+    number = {"kind": opened.kind, "clock": name, "n": len(windows), "warnings": problems}
+    steady = f"inferences of a window / its length, median of {len(windows)} windows"
+    cold_method = "first inference of the session; cold only where the device had just started"
+    return Summary(
+        benchmark=benchmark.name,
+        mode=mode,
+        address=address,
+        device=device,
+        files=len(windows),
+        quality=None,
+        target=benchmark.quality.text,
+        passed=None,
+        throughput=_number(statistics.median(w.throughput for w in windows), "1/s", steady, number),
+        latency=_number(latency, "s", "1 / throughput, median", number),
+        cold_start=_number(cold.seconds, "s", cold_method, {**number, "n": 1}),
+        energy=_energy(windows, number) if not timed else Unavailable("a performance run measures no energy"),
+        windows=tuple(windows),
+        clock=clock,
+        by_the_rules=not invalid,
+        invalid=(*invalid, *_emulated(opened)),
+        problems=problems,
+        warnings=(clock.note,) if clock is not None and clock.note else (),
+    )
+
+
+def _number(value: float, unit: str, method: str, rest: dict[str, object]) -> Measurement:
+    return msgspec.convert({"is": "number", "value": value, "unit": unit, "method": method, **rest}, Measurement)
+
+
+def _energy(windows: Sequence[WindowRecord], rest: dict[str, object]) -> Quantity:
+    each = [window.energy.joules / window.iterations for window in windows if window.energy is not None]
+    if not each:
+        return Unavailable("no window has its energy")
+    method = f"energy between the last two timestamps / inferences, median of {len(each)} windows"
+    return _number(statistics.median(each), "J", method, {**rest, "clock": None})
+
+
+def _emulated(opened: OpenedDevice) -> list[str]:
+    return [] if opened.kind == "measured" else [f"The device is emulated: its times are {opened.kind}, not measured."]

@@ -1,0 +1,204 @@
+"""Performance and energy mode: five samples, each run so often that its window lasts long enough."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile
+from edgerig.errors import AnswerError
+from edgerig.progress import Progress
+from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, Benchmark
+from edgerig.suites.mlperf_tiny.power.base import EnergyWindow, HostWindow, PowerMonitor
+from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, result_counts
+from edgerig.suites.mlperf_tiny.runner.answers import Inference
+from edgerig.suites.mlperf_tiny.runner.device import Device
+from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, WindowRecord
+from edgerig.suites.mlperf_tiny.runner.session import Session
+
+#: Share of a window that a trial must last to tell how many inferences a window has.
+TRIAL_SHARE = 0.05
+#: By how much more than a window is aimed at: two windows differ, and each must be long enough.
+MARGIN = 1.02
+#: How often a window that was too short is measured again, with more inferences.
+ATTEMPTS = 5
+#: Most inferences of one command: a C int.
+MOST_ITERATIONS = 2**31 - 1
+#: How many times as long as expected a window may take, and the seconds that are added, until the device is given up.
+PATIENCE, PATIENCE_SECONDS = 5.0, 30.0
+
+
+class Measured(NamedTuple):
+    """One run of a sample, and its length on the clock that counts."""
+
+    inference: Inference
+    seconds: float
+    energy: EnergyWindow | None
+
+
+class Plan(NamedTuple):
+    """How a window is measured: its least length, the inferences before it, and about how long the host waits for each
+    inference, in seconds."""
+
+    window_seconds: float
+    warm_up: int
+    trip_seconds: float
+
+
+class Bench(ABC):
+    """Runs what is in the device's buffer, and tells how long it took.
+
+    Args:
+        inference_seconds: That the first inference may take.
+    """
+
+    def __init__(self, device: Device, benchmark: Benchmark, inference_seconds: float = INFERENCE_SECONDS) -> None:
+        self.device, self.counts = device, result_counts(benchmark)
+        self.inference_seconds = inference_seconds
+
+    @abstractmethod
+    def run(self, iterations: int, warm_up: int, seconds: float) -> Measured:
+        """Run ``iterations`` inferences after ``warm_up`` others, in ``seconds`` at most.
+
+        Raises:
+            AnswerError: It cannot be said how long they took. TargetError: there is no answer in time.
+        """
+
+
+class TimedBench(Bench):
+    """Performance: the device's own timestamps."""
+
+    def run(self, iterations: int, warm_up: int, seconds: float) -> Measured:
+        inference = self.device.infer(iterations, warm_up, self.counts, seconds)
+        if inference.device_seconds is None:
+            raise AnswerError(
+                f"The answer to 'infer {iterations} {warm_up}' has no line m-lap-us.",
+                "The device is in energy mode: it must start as m-timestamp-mode-performance.",
+            )
+        return Measured(inference, inference.device_seconds, None)
+
+
+class EnergyBench(Bench):
+    """Energy: the monitor's recording between the device's timestamps."""
+
+    def __init__(
+        self,
+        device: Device,
+        benchmark: Benchmark,
+        monitor: PowerMonitor,
+        inference_seconds: float = INFERENCE_SECONDS,
+    ) -> None:
+        super().__init__(device, benchmark, inference_seconds)
+        self._monitor = monitor
+
+    def run(self, iterations: int, warm_up: int, seconds: float) -> Measured:
+        self._monitor.start()
+        try:
+            inference = self.device.infer(iterations, warm_up, self.counts, seconds)
+        finally:
+            self._monitor.stop()
+        energy = self._monitor.window(HostWindow(inference.host_begin, inference.host_end))
+        return Measured(inference, energy.seconds, energy)
+
+
+def run_windows(
+    bench: Bench,
+    benchmark: Benchmark,
+    samples: Sequence[SampleFile],
+    session: Session,
+    progress: Progress,
+    *,
+    window_seconds: float,
+    warm_up: int,
+) -> tuple[ColdRecord, list[WindowRecord]]:
+    """The cold start, and a window for each of the first five samples; those that the session has are not run again.
+
+    Raises:
+        TargetError, AnswerError: The device goes wrong; the session keeps what came before.
+        DatasetError: A file cannot be read.
+    """
+    chosen = samples[:PERFORMANCE_FILES]
+    cold = next((record for record in session.records if isinstance(record, ColdRecord)), None)
+    windows = {record.index: record for record in session.records if isinstance(record, WindowRecord)}
+    with progress.task(f"{benchmark.name} windows of {window_seconds:g} s", len(chosen)) as task:
+        task.advance(len(windows), "")
+        if cold is None:
+            task.advance(0, "finds the number of inferences")
+            bench.device.load(chosen[0].windows()[0])
+            cold = _calibrate(bench, window_seconds)
+            session.append(cold)
+        iterations = max([cold.iterations, *(window.iterations for window in windows.values())])
+        for index, sample in enumerate(chosen):
+            if index in windows:
+                continue
+            task.advance(0, f"{sample.name}: {iterations:,} inferences")
+            plan = Plan(window_seconds, warm_up, cold.trip_seconds)
+            windows[index] = _measure(bench, sample, index, iterations, plan)
+            session.append(windows[index])
+            iterations = windows[index].iterations
+            task.advance(1, f"{windows[index].throughput:.4g} inferences/s")
+    return cold, [windows[index] for index in range(len(chosen))]
+
+
+def _calibrate(bench: Bench, window_seconds: float) -> ColdRecord:
+    """The first inference, and how many fill a window."""
+    bench.device.line.transcript.note("the first inference, then the number of inferences of a window")
+    cold = bench.run(1, 0, bench.inference_seconds).seconds
+    iterations, trial = 1, bench.run(1, 0, bench.inference_seconds)
+    while trial.seconds < TRIAL_SHARE * window_seconds:
+        # A clock with a coarse tick tells 0 for few inferences; then there is nothing to reckon with but growth.
+        wanted = iterations * TRIAL_SHARE * window_seconds / trial.seconds * 1.5 if trial.seconds else math.inf
+        grown = min(int(min(wanted, 10.0 * iterations)) + 1, MOST_ITERATIONS)
+        if grown <= iterations:
+            raise AnswerError(
+                f"{iterations:,} inferences take no time by the device's clock.", "Does its timestamp move at all?"
+            )
+        trip = trial.inference.trip_seconds
+        iterations, trial = grown, bench.run(grown, 0, _patience(trip, grown / iterations))
+    return ColdRecord(
+        seconds=cold,
+        iterations=_enough(iterations, trial.seconds, window_seconds),
+        trip_seconds=trial.inference.trip_seconds / iterations,
+    )
+
+
+def _enough(iterations: int, seconds: float, window_seconds: float) -> int:
+    """Inferences that fill a window if ``iterations`` took ``seconds``."""
+    return min(max(math.ceil(iterations * MARGIN * window_seconds / seconds), 1), MOST_ITERATIONS)
+
+
+def _patience(trip: float, times: float) -> float:
+    """Seconds until a command is given up that does ``times`` as much as one that took ``trip`` seconds."""
+    return PATIENCE * trip * times + PATIENCE_SECONDS
+
+
+def _measure(bench: Bench, sample: SampleFile, index: int, iterations: int, plan: Plan) -> WindowRecord:
+    window_seconds, warm_up = plan.window_seconds, plan.warm_up
+    transcript = bench.device.line.transcript
+    bench.device.load(sample.windows()[0])
+    for _ in range(ATTEMPTS):
+        transcript.note(f"window {index + 1}: {sample.name}, {iterations} inferences after {warm_up}")
+        trial = bench.run(iterations, warm_up, _patience(plan.trip_seconds, iterations + warm_up))
+        if trial.seconds >= window_seconds:
+            inference = trial.inference
+            return WindowRecord(
+                index=index,
+                file=sample.name,
+                label=sample.label,
+                iterations=iterations,
+                warm_up=warm_up,
+                seconds=trial.seconds,
+                host_seconds=inference.host_seconds,
+                trip_seconds=inference.trip_seconds,
+                outputs=inference.outputs,
+                energy=trial.energy,
+            )
+        transcript.note(f"{trial.seconds:.6g} s are less than {window_seconds:g} s: once more, with more inferences")
+        iterations = max(_enough(iterations, max(trial.seconds, 1e-6), window_seconds), iterations + 1)
+    raise AnswerError(
+        f"{ATTEMPTS} windows of {sample.name} were all shorter than {window_seconds:g} s, the last with {iterations:,} "
+        "inferences.",
+        "Its clock, or its speed, changes from window to window: look for frequency scaling.",
+    )
