@@ -9,7 +9,13 @@ from edgerig.cli.mlperf_tiny_run import command as run
 
 @click.group(name="mlperf-tiny")
 def command() -> None:
-    """Run the benchmarks of MLPerf Tiny on a device, or make a network here into a device for them."""
+    """Run the benchmarks of MLPerf Tiny on a device, or make a network here into a device for them.
+
+    \b
+    Examples:
+      edgerig mlperf-tiny benchmarks
+      edgerig mlperf-tiny run --benchmark kws01 --device serial:///dev/ttyACM0 --data tiny --out runs/kws
+    """
 
 
 @command.command(name="benchmarks")
