@@ -1,5 +1,9 @@
 """A run that goes on: what was measured before is taken only where it is of the same thing."""
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from edgerig.errors import Interrupted, UsageError
 from edgerig.measure.kinds import Unavailable
 from edgerig.models.files import open_artifact
 from edgerig.results.types import RunResult
-from edgerig.rig.types import Measure
+from edgerig.rig.types import Measure, Part
 from edgerig.targets.base import LoadReport
 from edgerig.testing import networks
 
@@ -133,5 +137,71 @@ def test_pieces_of_another_engine_or_other_code_are_another_series(
     assert key == context.series(device)
     for changes in ({"runtime_version": "2.2"}, {"threads": 2}, {"clock": "d"}):
         assert key != context.series(msgspec.structs.replace(device, **changes))
+    monkeypatch.syspath_prepend(tmp_path)
+    layers = tmp_path / "layers_of_the_user.py"
+    layers.write_text("SIZE = 1\n")
+    runtime = Part("keras", {"custom": "layers_of_the_user"})
+    keras = msgspec.structs.replace(context, cell=msgspec.structs.replace(cell, runtime=runtime))
+    key_of_layers = keras.series(device)
+    assert key_of_layers == keras.series(device)
+    layers.write_text("SIZE = 2\n")
+    assert key_of_layers != keras.series(device), "code that runs with the network is another's"
     monkeypatch.setattr(contexts, "own_code", lambda: "another checkout")
     assert key != context.series(device)
+
+
+RUNTIME = """
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from edgerig.errors import InferenceError
+from edgerig.runtimes.litert import LiteRt, LiteRtSettings
+
+
+class LoggedSettings(LiteRtSettings, frozen=True, kw_only=True):
+    log: Annotated[str, msgspec.Meta(description="a file to which each load adds a line")] = ""
+
+
+class Logged(LiteRt):
+    name, summary = "logged", "LiteRT that logs its loads, the second of which fails"
+    Settings = LoggedSettings
+
+    def _load(self, path: Path) -> None:
+        log = Path(self.settings.log)
+        lines = log.read_text() if log.exists() else ""
+        log.write_text(lines + "EDITION ")
+        if len(lines.split()) == 1:
+            raise InferenceError("the second load fails")
+        super()._load(path)
+"""
+
+
+@pytest.mark.slow
+def test_rounds_of_a_runtime_whose_code_was_edited_are_measured_anew(tmp_path: Path, data: dict[str, str]) -> None:
+    """Each run is a process of its own, since a process has the code that it once imported. That the runtime writes a
+    file which its settings name makes its rounds no others."""
+    networks.dense_tflite(tmp_path / "net.tflite")
+    log = tmp_path / "loads.log"
+    rig = {
+        "model": "net.tflite",
+        "dataset": data,
+        "matrix": {"runtimes": [{"use": "logged_runtime:Logged", "log": str(log)}]},
+        "measure": MEASURE | {"rounds": 3},
+    }
+    (tmp_path / "rig.yaml").write_text(json.dumps(rig))
+
+    def run_edition(edition: str, out: str, *options: str) -> int:
+        (tmp_path / "logged_runtime.py").write_text(RUNTIME.replace("EDITION", edition))
+        command = [sys.executable, "-m", "edgerig", "run", "rig.yaml", "--out", out, *options]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False).returncode
+
+    assert run_edition("first", "out") != 0
+    shutil.copytree(tmp_path / "out", tmp_path / "edited")
+    assert run_edition("first", "out", "--resume") == 0
+    assert run_edition("second", "edited", "--resume") == 0
+    loads = log.read_text().split()
+    assert loads[:2] == ["first", "first"], "the first round and the one that failed"
+    assert loads.count("first") == 4, "the other two rounds"
+    assert loads.count("second") == 4, "one that met the rounds of other code, and all three"

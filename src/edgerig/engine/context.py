@@ -8,7 +8,7 @@ import msgspec
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.dependencies import of_samples
+from edgerig.engine.dependencies import of_code, of_samples
 from edgerig.engine.outputs import check_outputs
 from edgerig.engine.references import ReferenceRun
 from edgerig.engine.samples import EvaluationSamples, check_windows
@@ -16,9 +16,11 @@ from edgerig.engine.sequences import keeps_state
 from edgerig.errors import TargetError
 from edgerig.files import digest
 from edgerig.plugin_code import own_code
+from edgerig.plugins import make
 from edgerig.progress import Progress
 from edgerig.rig.plan import Cell
 from edgerig.rig.types import Measure
+from edgerig.runtimes.base import Runtime
 from edgerig.targets.base import LoadReport, Session, Target
 
 
@@ -93,8 +95,8 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         check_outputs(self.samples.task, artifact, report.outputs, batch)
 
     def series(self, device: LoadReport) -> str:
-        """Digest of everything that a series of results may depend on. A change of the engine, or of the code that
-        made the network, starts another series.
+        """Digest of everything that a series of results may depend on. A change of the engine, of the code that made
+        the network, or of the user's runtime or task starts another series.
 
         Args:
             device: What the device reported when it loaded the network, as `Deployment.identity` gives it.
@@ -105,4 +107,5 @@ class CellContext(msgspec.Struct, frozen=True, kw_only=True):
         identity = [artifact.sha256, artifact.preprocessing, ends, cell.runtime, cell.target, data, device]
         task = self.samples.task
         judge = [task.name, task.settings, self.reference.identity]
-        return digest([*identity, judge, own_code()])
+        runtime = make("runtime", cell.runtime.use, Runtime, cell.runtime.options)
+        return digest([*identity, judge, of_code(runtime), of_code(task), own_code()])

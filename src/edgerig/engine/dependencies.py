@@ -50,6 +50,8 @@ VARIABLES = ("KERAS_", "JAX_", "XLA_")
 PROBES = 8
 #: A longer text cannot be the name of a file.
 LONGEST_PATH = 4096
+#: Names for classes whose code cannot be read, in this process.
+_unread: dict[type, str] = {}
 
 
 def surroundings() -> dict[str, Any]:
@@ -91,6 +93,22 @@ def of_plugin(plugin: Plugin, *, folders: bool = True) -> dict[str, Any]:
         "code": msgspec.to_builtins(code) if code is not None else uuid.uuid4().hex,
         # Read now: the module may have read these files when it was loaded, or may read them later.
         "named": {name: _content(path) for name, path in named_files(cls).items()},
+    }
+
+
+def of_code(plugin: Plugin) -> dict[str, Any]:
+    """The code of a plugin, which must stay as it is while a cell's rounds go on; not the contents of the files that
+    its settings name, since a plugin may write these while it runs.
+
+    A class whose code cannot be read equals itself in this process, and no other.
+    """
+    cls = type(plugin)
+    code = code_of(cls)
+    return {
+        "class": f"{cls.__module__}:{cls.__qualname__}",
+        "files": code.files if code is not None else _unread.setdefault(cls, uuid.uuid4().hex),
+        "versions": code.versions if code is not None else {},
+        "reads": [_content(path) for path in plugin.reads()],
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from edgerig.errors import InferenceError, ModelError, SpecError
 from edgerig.models.keras.engine import import_keras
 from edgerig.models.keras.files import load_keras, tensor_specs
+from edgerig.plugin_code import sources_of
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 from edgerig.tensors import TensorSpec
 
@@ -38,6 +39,10 @@ class Keras(Runtime):
     settings: KerasSettings
     resets_state = True
     invoke_method = "the compiled call, waited for, on as many threads as XLA takes; inputs and outputs copied outside"
+
+    def reads(self) -> tuple[Path, ...]:
+        """The sources of the module with the layers of the user's own."""
+        return sources_of(self.settings.custom) if self.settings.custom is not None else ()
 
     @classmethod
     def version(cls) -> str:
