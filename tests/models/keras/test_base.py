@@ -86,6 +86,24 @@ def test_equal_weights_make_equal_files(tiny_net, tmp_path):
     assert (tmp_path / "a.keras").read_bytes() != (tmp_path / "b.keras").read_bytes()
 
 
+def test_equal_networks_whose_layers_share_objects_make_equal_files(tmp_path):
+    """Keras writes the addresses in memory of what layers share into the file."""
+    keras = import_keras()
+    networks = []  # all stay alive, so that none of them has the addresses of another
+    for name in ("a", "b"):
+        weak, strong = keras.regularizers.L2(1e-4), keras.regularizers.L2(1e-2)
+        with seeded(1):
+            network = keras.Sequential([keras.Input((2,), name="x")], name="shared")
+            for number, regularizer in enumerate((weak, strong, weak, strong)):
+                network.add(keras.layers.Dense(2, kernel_regularizer=regularizer, name=f"dense{number}"))
+        save_keras(network, tmp_path / f"{name}.keras")
+        networks.append(network)
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+    layers = load_keras(tmp_path / "a.keras").layers
+    assert [float(layer.kernel_regularizer.l2) for layer in layers] == pytest.approx([1e-4, 1e-2, 1e-4, 1e-2])
+    assert layers[0].kernel_regularizer is not layers[1].kernel_regularizer
+
+
 def test_what_is_loaded_computes_what_was_saved(tiny_net, tmp_path):
     model = tiny_net.build(4)
     save_keras(model, tmp_path / "m.keras")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,15 @@ def save_keras(model: Any, path: Path) -> None:
     """
     with files.atomic_path(path) as temporary:
         model.save(temporary)
-        temporary.write_bytes(_without_dates(temporary.read_bytes()))
+        temporary.write_bytes(_reproducible(temporary.read_bytes()))
 
 
-def _without_dates(archive: bytes) -> bytes:
-    # Keras writes the time of saving into the zip's members and metadata.json.
+def _reproducible(archive: bytes) -> bytes:
+    """An archive of Keras without what differs from one saving to the next.
+
+    That is the time, in the zip's members and in metadata.json; and addresses in memory, by which objects that layers
+    share are known in config.json.
+    """
     result = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(result, "w") as target:
         for name in sorted(source.namelist()):
@@ -72,8 +77,20 @@ def _without_dates(archive: bytes) -> bytes:
                 metadata = msgspec.json.decode(data)
                 metadata["date_saved"] = "1980-01-01@00:00:00"
                 data = msgspec.json.encode(metadata)
+            elif name == "config.json":
+                data = _with_numbered_objects(data)
             target.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_STORED)
     return result.getvalue()
+
+
+def _with_numbered_objects(config: bytes) -> bytes:
+    """A configuration whose shared objects, such as a regularizer of several layers, are numbered as they come."""
+    numbers: dict[bytes, int] = {}
+
+    def numbered(match: re.Match[bytes]) -> bytes:
+        return match[1] + str(numbers.setdefault(match[2], len(numbers) + 1)).encode()
+
+    return re.sub(rb'("shared_object_id": ?)(\d+)', numbered, config)
 
 
 def tensor_specs(model: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
