@@ -177,7 +177,9 @@ void tiny_boot(void)
         answered = all[i];
         tell_fault();
         tiny_put(TINY_ENERGY ? "m-timestamp-mode-energy\r\n" : "m-timestamp-mode-performance\r\n");
-        tiny_timestamp();
+        if (!TINY_ENERGY || i == 0) {
+            tiny_timestamp();
+        }
         tiny_put("m-init-done\r\nm-ready\r\n");
     }
     cortex_last_fault.magic = 0;

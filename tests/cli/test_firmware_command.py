@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import shutil
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.needs import need
+from tests.suites.mlperf_tiny.tiny_networks import tiny_network
 
+from edgerig.boards.firmware import read_firmware
 from edgerig.cli import main
+from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.testing import networks
 
 
@@ -222,3 +226,47 @@ def test_what_is_in_an_emulator_only_cannot_be_flashed(
     assert call("firmware", "build", "--board", "mps2-an385", "--model", net, "--out", fw) == 0
     assert call("firmware", "flash", fw) == 2
     assert "qemu:mps2-an385" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def keyword_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "keywords.tflite"
+    path.write_bytes(tiny_network(benchmark_named("kws01")))
+    return path
+
+
+def test_mlperf_tiny_firmware_tells_what_its_console_takes(
+    keyword_net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("firmware", "build", "--board", "stm32f746", "--model", keyword_net, "--console", "mlperf-tiny")
+    assert call(*words, "--out", tmp_path / "fw") == 0
+    assert "mlperf-tiny kws01: its console takes " in capsys.readouterr().err
+    sizes = read_firmware(tmp_path / "fw").sizes
+    # The wire is no part of it, and the sample's memory is told as such.
+    assert sizes.groups["flash"]["wire"] == 0
+    assert 2000 < sizes.groups["flash"]["console"] < 4096
+    assert 160 < sizes.groups["ram"]["console"] < 256
+    assert sizes.groups["ram"]["sample"] == 496
+    assert sum(sizes.groups["ram"].values()) == sizes.ram
+    assert call(*words, "--out", tmp_path / "fw", "--benchmark", "ic01") == 2
+    assert "no network of ic01" in capsys.readouterr().err
+    for option in (("--benchmark", "kws01"), ("--mode", "energy"), ("--baud", "9600")):
+        assert call(*words[:-2], "--out", tmp_path / "fw", *option) == 2
+        assert f"{option[0]} {option[1]} means nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["sim:stm32f746", pytest.param("qemu:mps2-an386", marks=pytest.mark.slow)])
+def test_people_talk_to_an_mlperf_tiny_console(
+    address: str, keyword_net: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if address.startswith("qemu:"):
+        need("qemu-system-arm")
+    words = ("firmware", "console", address, "--model", keyword_net, "--console", "mlperf-tiny")
+    assert call(*words, "-c", "name", "-c", "profile", "-c", "db load 2") == 0
+    lines = capsys.readouterr().out.split()
+    assert lines[0] == "m-timestamp-mode-performance"
+    assert lines[2:7] == ["m-init-done", "m-ready", "name", "m-name-dut-[edgerig]", "m-ready"]
+    assert lines[-3:] == ["2", "bytes]", "m-ready"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("name\n\nnonsense\n"))
+    assert call(*words) == 0
+    assert "nonsense\ne-[Unknown command: nonsense]\nm-ready\n" in capsys.readouterr().out

@@ -24,6 +24,9 @@ void board_put(board_line line, uint8_t byte);
 /* Cycles of the processor's clock, or ticks of the timer named in board.toml; runs over. */
 uint32_t board_ticks(void);
 
+/* Pulls the pin that board.toml calls `trigger` low for at least a microsecond; where there is one. */
+void board_pull_pin(void);
+
 /* Why the processor started: "power", "pin", "watchdog", "software"; NULL if the board does not tell. */
 const char *board_reset_cause(void);
 

@@ -19,7 +19,9 @@
 #define GPIOA 0x40020000u
 #define GPIOB 0x40020400u
 #define GPIOC 0x40020800u
+#define GPIOI 0x40022000u
 
+#define GPIO_BSRR 0x18u
 #define USART_CR1 0x00u
 #define USART_BRR 0x0Cu
 #define USART_ISR 0x1Cu
@@ -162,6 +164,26 @@ void board_put(board_line line, uint8_t byte)
 uint32_t board_ticks(void)
 {
     return REGISTER(DWT_CYCCNT);
+}
+
+/* D7 of the Arduino connector, PI3; high between the pulls. */
+void board_pull_pin(void)
+{
+    enum { PIN = 3, LOW_TICKS = 2 * (BOARD_CLOCK_HZ / MHZ) };
+    static int started;
+    uint32_t begin;
+
+    if (!started) {
+        REGISTER(RCC_AHB1ENR) |= 1u << 8;
+        barrier();
+        REGISTER(GPIOI + GPIO_BSRR) = 1u << PIN;
+        REGISTER(GPIOI) = (REGISTER(GPIOI) & ~(3u << PIN * 2)) | 1u << PIN * 2;
+        started = 1;
+    }
+    REGISTER(GPIOI + GPIO_BSRR) = 1u << (PIN + 16);
+    begin = board_ticks();
+    while (board_ticks() - begin < LOW_TICKS) {}
+    REGISTER(GPIOI + GPIO_BSRR) = 1u << PIN;
 }
 
 const char *board_reset_cause(void)

@@ -76,6 +76,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if its clock is fixed.
         sources: The board's own C files, from its folder.
         simulator: ``unicorn`` or ``qemu``; ``machine`` is the board's name there.
+        trigger: The pin that the firmware of a benchmark pulls low for a power monitor, as the board's print calls it;
+            empty if its code has none.
         flash: Tool to command; ``{elf}`` and ``{bin}`` stand for the files, ``{elf:tcl}`` for one quoted for openocd.
         folder: Where the description was read from.
     """
@@ -94,6 +96,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lines: Lines
     counter: Counter
     cycles: Cycles | None = None
+    trigger: str = ""
     flash: dict[str, tuple[str, ...]] = {}
     folder: str = ""
 

@@ -128,7 +128,7 @@ def _compile_all(
     with storing(work):
         objects.mkdir()
         include.mkdir()
-    write_config(include, board, network, settings, build)
+    write_config(include, board, network, settings, build, None if console is None else console.baud)
     write_sample(include / "sample.h", network)
     if console is not None:
         write_console(include, console)

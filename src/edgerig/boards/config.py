@@ -27,10 +27,17 @@ def write_memory(path: Path, board: Board, network: Network, console: Console | 
     )
 
 
-def write_config(folder: Path, board: Board, network: Network, settings: BuildSettings, build: dict[str, str]) -> None:
+def write_config(
+    folder: Path,
+    board: Board,
+    network: Network,
+    settings: BuildSettings,
+    build: dict[str, str],
+    baud: int | None = None,
+) -> None:
     """``board_config.h``, the board's description, and ``build_config.h``, the network's and the build's, for C.
 
-    Files that include the first alone are the same in every firmware for a board.
+    Files that include the first alone are the same in every firmware for a board. ``baud`` replaces that of its lines.
     """
     clock = settings.clock_hz or board.clock_hz
     wire, console = board.lines.wire, board.lines.console
@@ -46,9 +53,9 @@ def write_config(folder: Path, board: Board, network: Network, settings: BuildSe
         "BOARD_RAM_BYTES": board.memory.ram.length,
         "BOARD_STACK_BYTES": board.memory.ram.stack,
         "BOARD_WIRE_BASE": f"{wire.base:#x}u",
-        "BOARD_WIRE_BAUD": wire.baud,
+        "BOARD_WIRE_BAUD": baud or wire.baud,
         "BOARD_CONSOLE_BASE": f"{console.base:#x}u",
-        "BOARD_CONSOLE_BAUD": console.baud,
+        "BOARD_CONSOLE_BAUD": baud or console.baud,
         "BOARD_VERSION": quoted(__version__),
         "BOARD_SOFTWARE": quoted(f"edgerig-firmware {__version__}"),
     }

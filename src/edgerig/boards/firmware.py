@@ -81,12 +81,14 @@ class Console(msgspec.Struct, frozen=True, kw_only=True):
         sources: Folder of its C files, under ``firmware``.
         macros: What these find in ``console_config.h``: texts as C strings, see `edgerig.boards.config.quoted`.
         sample_bytes: Memory that it needs for a sample.
+        baud: Bits a second of the board's lines.
     """
 
     name: str
     sources: str
     macros: dict[str, str | int]
     sample_bytes: int
+    baud: int
 
 
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from edgerig.cli.console import echo, print_json, say, say_raw, terminal_width
+from edgerig.cli.firmware_build import build_options, build_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgerig.boards.firmware import Console, Firmware, Network
     from edgerig.targets.emulated.console import Terminal
 
 
@@ -32,50 +32,6 @@ def command() -> None:
       edgerig firmware console serial:///dev/ttyUSB0
       edgerig firmware build --board stm32f746 --model kws.tflite --console mlperf-tiny --out build/kws
     """
-
-
-def build_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how a firmware is built."""
-    for option in reversed(
-        [
-            click.option(
-                "--console",
-                "console_kind",
-                type=click.Choice(["edgerig", "mlperf-tiny"]),
-                default="edgerig",
-                show_default=True,
-                help="What it says on its lines: the wire and CMD=1 to 4, or MLPerf Tiny's commands on both.",
-            ),
-            click.option("--benchmark", help="MLPerf Tiny's, such as kws01.  [default: by the network's shapes]"),
-            click.option(
-                "--compiler",
-                type=click.Choice(["auto", "ziglang", "gcc"]),
-                default="auto",
-                show_default=True,
-                help="The C compiler; gcc is arm-none-eabi-gcc.",
-            ),
-            click.option(
-                "--optimize",
-                type=click.Choice(["speed", "size"]),
-                default="speed",
-                show_default=True,
-                help="What decides where a faster kernel takes more flash.",
-            ),
-            click.option(
-                "--level",
-                type=click.Choice(list("0123s")),
-                default="2",
-                show_default=True,
-                help="The C compiler's optimization, as in -O2.",
-            ),
-            click.option("--no-fpu", is_flag=True, help="Do without the board's FPU."),
-            click.option("--debug-build", is_flag=True, help="A build for a debugger: -Og -g."),
-            click.option("--clock-hz", type=click.IntRange(min=1_000_000), help="The processor's clock."),
-            click.option("--kernels", help="CPU to choose kernels for, such as portable."),
-        ]
-    ):
-        function = option(function)
-    return function
 
 
 @command.command()
@@ -119,7 +75,7 @@ def build(board: str, model: Path, out: Path, explain: bool, as_json: bool, **op
 
     from edgerig.cli.explain_view import counted, counted_layers, explanation, read_manifest
 
-    firmware, network = _build(board, model, out, options)
+    firmware, network = build_with(board, model, out, options)
     if as_json:
         layers = {"layers": counted_layers(Path(network.folder))} if explain else {}
         print_json(msgspec.to_builtins(firmware) | layers)
@@ -250,7 +206,7 @@ def _terminal(address: str, model: Path | None, timeout: float, options: dict[st
     board = board_of(address, "unicorn" if scheme == "sim" else "qemu")
     if model is None:
         raise UsageError(f"{address} starts empty: it needs a network.", "Give one: --model net_int8.tflite")
-    firmware, _ = _build(board.name, model, None, options)
+    firmware, _ = build_with(board.name, model, None, options)
     if scheme == "sim":
         return terminal.open_simulated(firmware, timeout)
     return terminal.open_emulated(firmware, address, timeout)
@@ -272,52 +228,3 @@ def _refuse_name(board: str) -> NoReturn:
         f"{board} is the name of a board; the console needs an address.",
         f"Say {emulated} for the board on this machine, or serial:///dev/ttyUSB0 for a real one's second line.",
     )
-
-
-def _build(board_name: str, model: Path, out: Path | None, options: dict[str, Any]) -> tuple[Firmware, Network]:
-    from edgerig.boards.board import load_board
-    from edgerig.boards.build import build_firmware
-    from edgerig.boards.firmware import BuildSettings
-
-    board = load_board(board_name)
-    settings = BuildSettings(
-        compiler=options["compiler"],
-        optimize=options["optimize"],
-        level=options["level"],
-        fpu=not options["no_fpu"],
-        debug=options["debug_build"],
-        clock_hz=options["clock_hz"],
-        kernels=options["kernels"],
-    )
-    network = _network(model, board, settings)
-    console = _console(network, options["console_kind"], options["benchmark"])
-    return build_firmware(board, network, out, settings, echo, console), network
-
-
-def _console(network: Network, kind: str, benchmark: str | None) -> Console | None:
-    from edgerig.errors import UsageError
-    from edgerig.suites.mlperf_tiny.firmware import NAME, console_for
-
-    if kind == NAME:
-        return console_for(network, benchmark)[0]
-    if benchmark is not None:
-        raise UsageError(
-            f"--benchmark {benchmark} means nothing to the firmware that speaks edgerig's wire.",
-            f"Leave it out, or build a device of MLPerf Tiny: --console {NAME}.",
-        )
-    return None
-
-
-def _network(model: Path, board: Any, settings: Any) -> Network:
-    from edgerig.boards.network import network_in, network_of
-    from edgerig.errors import UsageError
-    from edgerig.models.files import open_artifact
-
-    if not model.is_dir():
-        return network_of(open_artifact(model), board, settings)
-    if settings.kernels:
-        raise UsageError(
-            f"{model} is C already, with the kernels that it was made with; --kernels does nothing to it.",
-            f"Leave it out, or give the .tflite file: edgerig compile NET.tflite --to c --cpu {settings.kernels}.",
-        )
-    return network_in(model)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from edgerig.boards.board import Board
 
 WIRE, CONSOLE = 0, 1
+#: Ports A to K, and the register of each that sets (low half) and clears (high half) its pins.
+_PORTS, _BSRR = range(0x4002_0000, 0x4002_2C00), 0x18
 #: Looks at empty UARTs in a row after which the firmware counts as waiting.
 IDLE_POLLS = 4
 HSI_HZ, HSE_HZ = 16_000_000, 25_000_000
@@ -19,18 +22,33 @@ _RCC, _PWR = 0x4002_3800, 0x4000_7000
 _RCC_PLLCFGR, _RCC_CFGR, _RCC_CSR, _PWR_CSR1 = _RCC + 0x04, _RCC + 0x08, _RCC + 0x74, _PWR + 4
 _CFSR, _HFSR, _BFAR, _AIRCR = 0xE000_ED28, 0xE000_ED2C, 0xE000_ED38, 0xE000_ED0C
 _DWT_CTRL, _CYCCNT = 0xE000_1000, 0xE000_1004
-_ISR, _RDR, _TDR = 0x1C, 0x24, 0x28
+_BRR, _ISR, _RDR, _TDR = 0x0C, 0x1C, 0x24, 0x28
 _RESET_KEY = 0x05FA_0004
 #: In RCC_CSR: why it started, by power or by software; each with the pin's flag, as on the chip.
 _BY_POWER, _BY_SOFTWARE, _FORGET = 0x0C00_0000, 0x1400_0000, 1 << 24
 
 
+class Edge(NamedTuple):
+    """A pin that went high or low.
+
+    Attributes:
+        cycles: Of the processor, when it did.
+        pin: As the reference manual calls it: ``PI3``.
+        high: Its level from then on.
+    """
+
+    cycles: int
+    pin: str
+    high: bool
+
+
 class Uart:
-    """A UART: bytes that wait for the firmware, and bytes that it has sent."""
+    """A UART: bytes that wait for the firmware, bytes that it has sent, and the divisor of its baud rate."""
 
     def __init__(self) -> None:
         self.waiting: deque[int] = deque()
         self.sent = bytearray()
+        self.divisor = 0
 
 
 class Chip:
@@ -43,12 +61,15 @@ class Chip:
         lines: The UARTs, by `WIRE` and `CONSOLE`.
         idle: Whether the firmware has read all input, and polls for more.
         reset_wanted: Whether it has asked for a reset.
+        edges: What the pins did that the firmware sets one by one; they are low at first.
     """
 
     def __init__(self, board: Board, cycles: Callable[[], int]) -> None:
         self.lines = (Uart(), Uart())
         self._bases = {board.lines.wire.base: WIRE, board.lines.console.base: CONSOLE}
         self._cycles = cycles
+        self.edges: list[Edge] = []
+        self._high: set[str] = set()
         self.start(again=False)
 
     def start(self, again: bool) -> None:
@@ -101,6 +122,10 @@ class Chip:
             if address & 0x3FF == _TDR:
                 self._polls = 0
                 self.lines[line].sent.append(value & 0xFF)
+            elif address & 0x3FF == _BRR:
+                self.lines[line].divisor = value
+        elif address in _PORTS and address & 0x3FF == _BSRR:
+            self._set_pins(chr(ord("A") + (address - _PORTS.start) // 0x400), value)
         elif address == _AIRCR:
             self.reset_wanted = value == _RESET_KEY
         elif address == _CYCCNT:
@@ -109,6 +134,14 @@ class Chip:
             self._registers[address] = 0
         else:
             self._registers[address] = value & 0xFFFF_FFFF
+
+    def _set_pins(self, port: str, value: int) -> None:
+        """Where a pin is both set and cleared, it is set."""
+        for bit in range(16):
+            high, pin = bool(value >> bit & 1), f"P{port}{bit}"
+            if (high or value >> 16 + bit & 1) and high != (pin in self._high):
+                self._high ^= {pin}
+                self.edges.append(Edge(self._cycles(), pin, high))
 
     def _read_uart(self, line: Uart, register: int) -> int:
         if register == _ISR:

@@ -31,7 +31,7 @@ from edgerig.boards.board import Board
 from edgerig.boards.sizes import functions, named, open_elf
 from edgerig.errors import MissingExtraError, TargetError
 from edgerig.simulator.alignment import make_alignment
-from edgerig.simulator.chip import CONSOLE, WIRE, Chip
+from edgerig.simulator.chip import CONSOLE, WIRE, Chip, Edge
 from edgerig.simulator.counter import Call, make_counter
 from edgerig.simulator.cycles import cycle_model
 
@@ -114,6 +114,15 @@ class Simulator:
     def clock_hz(self) -> int:
         """The clock that the firmware has set, by the registers of the clock tree."""
         return self._chip.clock_hz
+
+    @property
+    def edges(self) -> list[Edge]:
+        """What the pins did so far that the firmware sets one by one."""
+        return self._chip.edges
+
+    def divisor(self, line: int) -> int:
+        """What the firmware divides a UART's clock by for its baud rate; 0 before it is set."""
+        return self._chip.lines[line].divisor
 
     def write(self, line: int, data: bytes | memoryview) -> None:
         """Bytes for a UART of the board, `WIRE` or `CONSOLE`, to be taken by the next `run`."""

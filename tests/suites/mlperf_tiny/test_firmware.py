@@ -25,16 +25,16 @@ def network_in(path: Path) -> Network:
 
 @pytest.mark.parametrize("name", [*BENCHMARKS])
 def test_benchmark_is_found_from_the_shapes(name: str, network_files: dict[str, Path]) -> None:
-    console, benchmark = console_for(network_in(network_files[name]))
+    console, benchmark = console_for(network_in(network_files[name]), BOARD)
     assert (benchmark.name, console.name) == (name, f"mlperf-tiny {name}")
     assert console.sample_bytes == benchmark.input_bytes
-    assert console_for(network_in(network_files[name]), name)[0] == console
+    assert console_for(network_in(network_files[name]), BOARD, name)[0] == console
 
 
 def test_table_of_another_quantization_holds_what_each_byte_stands_for(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(tiny_network(benchmark_named("ic01"), source=(2.0, -128)))
-    console, _ = console_for(network_in(path))
+    console, _ = console_for(network_in(path), BOARD)
     # Pixels are 0 to 255, and half as many steps of 2, halves away from zero.
     assert console.macros["TINY_TABLE"] == f"{{{', '.join(str((pixel + 1) // 2 - 128) for pixel in range(256))}}}"
 
@@ -42,16 +42,16 @@ def test_table_of_another_quantization_holds_what_each_byte_stands_for(tmp_path:
 def test_a_network_of_another_benchmark_is_refused_by_name(network_files: dict[str, Path]) -> None:
     network = network_in(network_files["kws01"])
     with pytest.raises(IncompatibleError, match=r"no network of ic01 .*input is 49x10x1, not 32x32x3") as error:
-        console_for(network, "ic01")
+        console_for(network, BOARD, "ic01")
     assert "kws01" in (error.value.hint or "")
     with pytest.raises(UnknownNameError, match="kws02"):
-        console_for(network, "kws02")
+        console_for(network, BOARD, "kws02")
 
 
 def test_a_network_of_no_benchmark_is_told_what_each_takes(tmp_path: Path) -> None:
     path = networks.dense_tflite_int8(tmp_path / "net.tflite", 64, 10)
     with pytest.raises(IncompatibleError, match="no network of MLPerf Tiny") as error:
-        console_for(network_in(path))
+        console_for(network_in(path), BOARD)
     for name in BENCHMARKS:
         assert name in (error.value.hint or "")
 
@@ -61,4 +61,4 @@ def test_a_folder_without_a_description_is_no_network(network_files: dict[str, P
 
     network = msgspec.structs.replace(network_in(network_files["kws01"]), folder=str(tmp_path))
     with pytest.raises(InferenceError, match="holds no network in C"):
-        console_for(network)
+        console_for(network, BOARD)

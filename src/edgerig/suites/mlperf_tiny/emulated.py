@@ -25,7 +25,7 @@ from edgerig.simulator.native import native_library
 from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
-from edgerig.suites.mlperf_tiny.firmware import console_for
+from edgerig.suites.mlperf_tiny.firmware import Mode, console_for
 from edgerig.targets.emulated.base import board_of
 from edgerig.targets.emulated.qemu_process import Emulator
 from edgerig.wire.link import Buffers, Link, PairLink
@@ -88,6 +88,7 @@ def build_device(
     benchmark: Benchmark | None = None,
     settings: BuildSettings | None = None,
     out: Path | None = None,
+    mode: Mode = "performance",
 ) -> Firmware:
     """The firmware of a board that is a device of MLPerf Tiny; in ``out``, or where the cache keeps it.
 
@@ -96,7 +97,7 @@ def build_device(
     """
     settings = settings or BuildSettings()
     network = network_of(open_artifact(model), board, settings)
-    console, _ = console_for(network, benchmark.name if benchmark is not None else None)
+    console, _ = console_for(network, board, benchmark.name if benchmark is not None else None, mode)
     return build_firmware(board, network, out, settings, console=console)
 
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from edgerig.artifact import Quantization, TensorSpec
+from edgerig.boards.board import Board
 from edgerig.boards.config import quoted
 from edgerig.boards.firmware import Console, Network
 from edgerig.datasets.preprocess import dequantize, quantize_input
@@ -18,6 +19,7 @@ from edgerig.micro.emit.source import MANIFEST
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark, benchmark_named
 from edgerig.suites.mlperf_tiny.device.fit import axes_order, check_fit, misfit, takes_samples_as_they_are
+from edgerig.suites.mlperf_tiny.runner.address import usual_baud
 
 #: Folder of the C sources, under ``firmware``, and the name on the command line.
 SOURCES, NAME = "mlperf_tiny", "mlperf-tiny"
@@ -30,20 +32,27 @@ Mode = Literal["performance", "energy"]
 
 
 def console_for(
-    network: Network, benchmark: str | None = None, mode: Mode = "performance"
+    network: Network, board: Board, benchmark: str | None = None, mode: Mode = "performance", baud: int | None = None
 ) -> tuple[Console, Benchmark]:
     """The console of a board that runs ``network``, and the benchmark that it answers to.
 
     Args:
         network: In C, as edgerig's compiler made it.
+        board: What it is for.
         benchmark: Its name; found from the network's shapes by default.
-        mode: What a timestamp is: a line with the time, or a falling edge on a pin.
+        mode: What a timestamp is: a line with the time, or a falling edge on the board's trigger pin.
+        baud: Bits a second of the lines; what runners of that benchmark and mode use by default.
 
     Raises:
         UnknownNameError: There is no such benchmark.
-        IncompatibleError: The network is none of that benchmark, or of any.
+        IncompatibleError: The network is none of that benchmark, or of any; or the board has no pin for energy mode.
         InferenceError: The network's folder has no description.
     """
+    if mode == "energy" and not board.trigger:
+        raise IncompatibleError(
+            f"{board.title} has no pin that tells a power monitor of timestamps.",
+            "Build for performance, or for stm32f746; a board of your own names its pin in board.toml: trigger.",
+        )
     manifest = _manifest(Path(network.folder))
     chosen = _fitting(manifest, benchmark)
     source, target = manifest.inputs[0], manifest.outputs[0]
@@ -62,9 +71,14 @@ def console_for(
     }
     if table:
         macros["TINY_TABLE"] = table
-    return Console(
-        name=f"{NAME} {chosen.name}", sources=SOURCES, macros=macros, sample_bytes=chosen.input_bytes
-    ), chosen
+    console = Console(
+        name=f"{NAME} {chosen.name}" + (" energy" if mode == "energy" else ""),
+        sources=SOURCES,
+        macros=macros,
+        sample_bytes=chosen.input_bytes,
+        baud=baud or usual_baud(chosen, mode),
+    )
+    return console, chosen
 
 
 def _fitting(manifest: Manifest, name: str | None) -> Benchmark:
