@@ -19,7 +19,6 @@ from edgerig.micro.emit.source import MANIFEST
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark, benchmark_named
 from edgerig.suites.mlperf_tiny.device.fit import axes_order, check_fit, misfit, takes_samples_as_they_are
-from edgerig.suites.mlperf_tiny.runner.address import usual_baud
 
 #: Folder of the C sources, under ``firmware``, and the name on the command line.
 SOURCES, NAME = "mlperf_tiny", "mlperf-tiny"
@@ -76,7 +75,7 @@ def console_for(
         sources=SOURCES,
         macros=macros,
         sample_bytes=chosen.input_bytes,
-        baud=baud or usual_baud(chosen, mode),
+        baud=baud or (grammar.ENERGY_BAUD if mode == "energy" else chosen.performance_baud),
     )
     return console, chosen
 

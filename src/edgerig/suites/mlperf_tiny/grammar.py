@@ -21,6 +21,8 @@ COMMAND_BYTES = 80
 LARGEST_SAMPLE = 27_648
 #: Bytes of data in one ``db`` line of the host, and behind a power manager, which needs room for its prefix.
 DATA_BYTES, DATA_BYTES_BEHIND_MANAGER = 31, 26
+#: Usual bits a second in energy mode, where the line crosses an isolator.
+ENERGY_BAUD = 9600
 #: Inferences before the measured ones where the host does not say: it always should.
 DEFAULT_WARM_UP = 10
 #: Bytes of one line of ``db print``.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from edgerig.errors import SpecError, TargetError
 from edgerig.measure.kinds import Kind
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
+from edgerig.suites.mlperf_tiny.grammar import ENERGY_BAUD
 from edgerig.wire.link import Link, connect_tcp
 from edgerig.wire.serial import DIRECT, SCHEME, open_serial, parse_serial
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from edgerig.suites.mlperf_tiny.emulated import EmulatedDevice
 
 Mode = Literal["accuracy", "performance", "energy"]
-#: Usual bits a second in energy mode, where the line crosses an isolator.
-ENERGY_BAUD = 9600
 #: Seconds in which a connection stands.
 CONNECT_SECONDS = 10.0
 #: Boards that run inside edgerig.
