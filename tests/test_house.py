@@ -24,7 +24,7 @@ ORDER = [
 #: The heavy engines: each may be imported only inside a function.
 ENGINES = {
     "keras", "jax", "onnx", "onnxruntime", "tflite_micro", "litert_converter", "litert_quantizer", "PIL", "sklearn",
-    "tensorboardX", "ai_edge_litert", "tensorflow", "torch", "unicorn", "elftools",
+    "tensorboardX", "pyjls", "ai_edge_litert", "tensorflow", "torch", "unicorn", "elftools",
 }  # fmt: skip
 
 MODULES = sorted(SOURCE.rglob("*.py"))
