@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgerig.errors import InferenceError
 from edgerig.suites.mlperf_tiny import grammar
-from edgerig.suites.mlperf_tiny.device.console import CLOCK_PERIOD, Console, Mode
+from edgerig.suites.mlperf_tiny.device.console import CLOCK_PERIOD, DeviceConsole, Mode
 
 SAMPLE_BYTES = 4
 
@@ -35,13 +35,13 @@ class ByteNetwork:
         return [byte / 256 for byte in self.sample] if self.counts else []
 
 
-def console(mode: Mode = "performance", start: int = 0) -> Console:
+def console(mode: Mode = "performance", start: int = 0) -> DeviceConsole:
     """A console whose clock ticks once a reading."""
     ticks: Iterator[int] = iter(range(start, start + 1_000_000))
-    return Console("kws01", ByteNetwork(), vendor="bench", mode=mode, clock=lambda: next(ticks))
+    return DeviceConsole("kws01", ByteNetwork(), vendor="bench", mode=mode, clock=lambda: next(ticks))
 
 
-def lines(device: Console, text: str) -> list[str]:
+def lines(device: DeviceConsole, text: str) -> list[str]:
     return list(device.feed(text.encode()))
 
 
@@ -116,7 +116,7 @@ def test_a_sample_is_loaded_printed_and_run() -> None:
 
 def test_energy_mode_pulls_the_pin_instead_of_telling_the_time() -> None:
     pulls: list[str] = []
-    device = Console("kws01", ByteNetwork(), mode="energy", pull_pin=lambda: pulls.append("low"))
+    device = DeviceConsole("kws01", ByteNetwork(), mode="energy", pull_pin=lambda: pulls.append("low"))
     assert lines(device, "timestamp%") == ["m-ready"]
     assert pulls == ["low"]
     answer = lines(device, "db load 4%db 01020304%infer 3 0%")
@@ -133,7 +133,7 @@ def test_the_pin_falls_before_and_after_the_inferences() -> None:
             super().infer(count)
             events.append(f"ran {count}")
 
-    device = Console("kws01", Watched(), mode="energy", pull_pin=lambda: events.append("pin"))
+    device = DeviceConsole("kws01", Watched(), mode="energy", pull_pin=lambda: events.append("pin"))
     lines(device, "db load 4%db 01020304%infer 3 2%")
     assert events == ["ran 2", "pin", "ran 3", "pin"]
 
@@ -205,11 +205,11 @@ def test_the_beginning_of_a_command_is_forgotten_with_its_host() -> None:
 def test_a_failing_engine_is_an_error_line_and_the_device_lives_on() -> None:
     class Broken(ByteNetwork):
         def infer(self, count: int) -> None:
-            raise InferenceError("The engine\nfailed.", "Never mind.")
+            raise InferenceError("The engine\nfailed: µ.", "Never mind.")
 
-    device = Console("kws01", Broken())
+    device = DeviceConsole("kws01", Broken())
     answer = lines(device, "db load 4%db 01020304%infer 1 0%name%")
-    assert [line for line in answer if line.startswith("e-")] == ["e-[The engine failed.]"]
+    assert [line for line in answer if line.startswith("e-")] == ["e-[The engine failed: ?.]"]
     assert not any(line.startswith("m-results") for line in answer)
     assert answer[-2:] == ["m-name-dut-[edgerig]", "m-ready"]
 

@@ -19,6 +19,8 @@ Mode = Literal["performance", "energy"]
 #: What is no printable ASCII: dropped wherever it comes.
 _DROPPED = bytes(byte for byte in range(256) if not 0x20 <= byte < 0x7F)
 _INTEGER = re.compile(r"[+-]?\d+")
+#: Characters of an engine's error that a host is told.
+_LONGEST_ERROR = 200
 #: A C int, which a device's numbers are.
 _LARGEST_INT = 2**31 - 1
 #: Microseconds after which ``%lu`` begins anew on a device of 32 bits: 71.6 minutes.
@@ -51,7 +53,7 @@ class Network(Protocol):
         """The outputs of the last inference, dequantized; none if there was no inference."""
 
 
-class Console:
+class DeviceConsole:
     """Answers a host.
 
     Args:
@@ -60,7 +62,8 @@ class Console:
         vendor: The name that ``name`` answers.
         mode: What a timestamp is: a line with the time, or a falling edge on a pin.
         warm_up: Inferences before the timed ones where the host does not say how many.
-        clock: Microseconds since any moment; never of CPU time, which is not the time that passes.
+        clock: Microseconds since any moment, by default the console's beginning; never of CPU time, which is not the
+            time that passes.
         pull_pin: Pulls the pin of the power monitor low for at least 1 us.
     """
 
@@ -72,12 +75,12 @@ class Console:
         vendor: str = "edgerig",
         mode: Mode = "performance",
         warm_up: int = grammar.DEFAULT_WARM_UP,
-        clock: Callable[[], int] = lambda: time.monotonic_ns() // 1000,
+        clock: Callable[[], int] | None = None,
         pull_pin: Callable[[], None] = lambda: None,
     ) -> None:
         self.benchmark, self.network, self.vendor = benchmark, network, vendor
         self.mode, self.warm_up = mode, warm_up
-        self._clock, self._pull_pin = clock, pull_pin
+        self._clock, self._pull_pin = clock or _microseconds_from_now(), pull_pin
         self._command = b""
         self._sample, self._filled = bytearray(), 0
 
@@ -110,7 +113,7 @@ class Console:
         try:
             yield from self._answers(words)
         except EdgerigError as error:
-            yield f"e-[{one_line(error.message)}]"
+            yield f"e-[{_ascii(error.message)}]"
         yield grammar.READY
 
     def _append(self, part: bytes) -> None:
@@ -209,6 +212,17 @@ class Console:
 
     def _results(self) -> str:
         return f"m-results-[{','.join(f'{value:0.3f}' for value in self.network.results())}]"
+
+
+def _microseconds_from_now() -> Callable[[], int]:
+    """A clock that begins at 0, so that the time of 32 bits lasts as long as it can."""
+    begin = time.monotonic_ns()
+    return lambda: (time.monotonic_ns() - begin) // 1000
+
+
+def _ascii(text: str) -> str:
+    """A message in one line of ASCII, as the line carries it."""
+    return one_line(text, _LONGEST_ERROR).encode("ascii", "replace").decode("ascii")
 
 
 def _integer(text: str) -> int:
