@@ -1,10 +1,13 @@
 """``edgerig history``."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
 from tests.results.conftest import make_measured, write_run
+from tests.results.energies import powered
 
 from edgerig.cli import main
 
@@ -53,6 +56,26 @@ def test_runs_are_listed_named_and_shown(call, write_run, tmp_path: Path) -> Non
     code, _, err = call("add", "nothing")
     assert code == 1
     assert "Traceback" not in err
+
+
+def test_series_are_told_with_their_bounds_and_written_as_csv(call, write_run) -> None:
+    write_run("runs/one", powered([0.002, 0.0021, 0.0019]))
+    write_run("runs/two", powered([0.003, 0.0031, 0.0029]))
+    code, out, _ = call("series", "--metric", "energy")
+    assert code == 0
+    assert "energy: 2 runs, now 3.00 mJ, " in out
+    assert "mJ (local (" in out
+    first, second = csv.DictReader(io.StringIO(call("series", "--metric", "energy", "--csv")[1]))
+    assert (first["metric"], first["unit"], first["kind"]) == ("energy", "J", "measured")
+    assert [float(row["value"]) for row in (first, second)] == pytest.approx([0.002, 0.003])
+    assert float(first["low"]) < 0.002 < float(first["high"])
+    assert first["bundle"].endswith("one")
+    (document,) = json.loads(call("series", "--metric", "energy", "--json")[1])
+    assert [point["value"] for point in document["series"]["points"]] == pytest.approx([0.002, 0.003])
+    (size, *_) = csv.DictReader(io.StringIO(call("series", "--metric", "size", "--csv")[1]))
+    assert size["unit"] == "B"
+    code, _, err = call("series", "--csv", "--json")
+    assert (code, "two formats" in err) == (2, True)
 
 
 def test_an_index_that_is_broken_is_told_and_no_run_is_lost(call, write_run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 from edgerig.cli.console import echo, print_json, say, terminal_width
 
 if TYPE_CHECKING:
-    from edgerig.results.history.store import History
+    from edgerig.results.history.store import History, Series
 
 _FOLDER = click.option(
     "--runs",
@@ -99,20 +99,30 @@ def list_(runs: Path, rig: str | None, as_json: bool) -> None:
 @_RIG
 @click.option("--metric", help="Only that metric, such as latency.")
 @click.option("--json", "as_json", is_flag=True, help="Print the series as one JSON document.")
-def series(runs: Path, rig: str | None, metric: str | None, as_json: bool) -> None:
-    """Print each metric of each cell over time, and where its level changed."""
-    from edgerig.report.history import changes_of
-    from edgerig.report.units import show
+@click.option("--csv", "as_csv", is_flag=True, help="Print every point as a row of CSV, in SI units.")
+def series(runs: Path, rig: str | None, metric: str | None, as_json: bool, as_csv: bool) -> None:
+    """Print each metric of each cell over time, and where its level changed.
 
+    Metrics: latency, p99, load (loading), peak_rss, arena, flash, ram, size, instructions, cycles, energy (a series for
+    each rail), throughput, rate, p50_under_load and its like, and those of quality, such as accuracy. Numbers of two
+    kinds are two series.
+    """
+    from edgerig.errors import UsageError
+    from edgerig.report.history import changes_of, history_csv
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv are two formats.", "Give one of them.")
     all_series = _updated(runs).series(rig, metric)
+    if as_csv:
+        say(history_csv(all_series), nl=False)
+        return
     if as_json:
         print_json(
             [{"series": each, "changes": [change.point.bundle for change in changes_of(each)]} for each in all_series]
         )
         return
     for each in all_series:
-        latest = show(each.points[-1].value, each.unit)
-        say(f"{each.rig} {each.cell} {each.metric}: {len(each.points)} runs, now {latest} ({each.device})")
+        say(f"{each.rig} {each.cell} {each.metric}: {len(each.points)} runs, now {_latest(each)} ({each.device})")
         for change in changes_of(each):
             say(f"  {change.share:+.1%} from {change.before} to {change.after} in {change.point.bundle}", fg="yellow")
 
@@ -188,6 +198,17 @@ def rebuild(runs: Path) -> None:
 
     count = History(runs).rebuild(echo)
     echo(f"{count} runs in {runs}")
+
+
+def _latest(series: Series) -> str:
+    """The last value with its kind, where that is not measured, and its bounds."""
+    from edgerig.report.units import show, show_interval
+
+    point, kind = series.points[-1], "" if series.kind == "measured" else f" {series.kind}"
+    text = f"{show(point.value, series.unit)}{kind}"
+    if point.low is None or point.high is None:
+        return text
+    return f"{text}, {show_interval(point.low, point.high, series.unit, point.value)}"
 
 
 def _updated(runs: Path) -> History:

@@ -19,6 +19,7 @@ from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import CellComparison, Comparison
 from edgerig.results.gate.judge import Check, GateResult, check_cell
 from edgerig.results.gate.limits import DEFAULT, SHARES, TIMES, UNDER_LOAD, Limit, parse_limits
+from edgerig.results.gate.numbers import own_number
 from edgerig.results.gate.outcomes import Outcome, worst
 from edgerig.results.naming import folder_name
 from edgerig.results.types import CellResult, RunResult
@@ -89,17 +90,18 @@ def judge_run(
         comparison=msgspec.structs.replace(comparison, comparisons=tuple(judged)),
         baseline=str(baseline),
         bundle=str(options.out),
-        notes=(*_notes(comparison), *_idle_limits(limits, checks)),
+        notes=(*_notes(comparison), *_idle_limits(limits, checks, run.cells)),
     )
 
 
-def _idle_limits(limits: tuple[Limit, ...], checks: list[Check]) -> list[str]:
-    """Limits that fell on no cell: whoever set one must hear that nothing was checked by it."""
+def _idle_limits(limits: tuple[Limit, ...], checks: list[Check], cells: tuple[CellResult, ...]) -> list[str]:
+    """Limits that fell on no cell: whoever set one must hear that nothing was checked by it, and why."""
     checked = {(check.metric, check.limit) for check in checks}
+    idle = [limit for limit in limits if checks and (limit.metric, limit.text) not in checked]
+    reasons = {limit: dict.fromkeys(own_number(limit.metric, cell)[3] for cell in cells) for limit in idle}
     return [
-        f"{limit.metric} {limit.text} was checked on no cell: none of them has a {limit.metric}."
-        for limit in limits
-        if checks and (limit.metric, limit.text) not in checked
+        f"{limit.metric} {limit.text} was checked on no cell: there is none ({'; '.join(reasons[limit])})."
+        for limit in idle
     ]
 
 

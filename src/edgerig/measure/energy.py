@@ -90,6 +90,16 @@ def rails_of(joules: Mapping[str, float], lost: Mapping[str, str]) -> dict[str, 
     return rails
 
 
+def common_rail(rounds: Sequence[Mapping[str, float]]) -> str | None:
+    """Of the rails that all rounds have the one with the most energy; None where they have none in common.
+
+    >>> common_rail([{"VDD_IN": 2.0, "VDD_CPU": 1.0}, {"VDD_IN": 2.1}])
+    'VDD_IN'
+    """
+    rails = [rail for rail in rounds[0] if all(rail in joules for joules in rounds)] if rounds else []
+    return max(rails, key=lambda name: median(joules[name] for joules in rounds), default=None)
+
+
 def energy_per_inference(
     rounds: Sequence[tuple[Mapping[str, float], int]], missing: str, window: str = "the measured window"
 ) -> Quantity:
@@ -105,10 +115,9 @@ def energy_per_inference(
     """
     if not rounds or any(count <= 0 for _, count in rounds):
         return Unavailable("no inference was finished while the energy was measured")
-    rails = [rail for rail in rounds[0][0] if all(rail in joules for joules, _ in rounds)]
-    if not rails:
+    rail = common_rail([joules for joules, _ in rounds])
+    if rail is None:
         return Unavailable(missing)
-    rail = max(rails, key=lambda name: median(joules[name] for joules, _ in rounds))
     interval = round_interval([joules[rail] / count for joules, count in rounds])
     return Measurement(
         value=interval.value,

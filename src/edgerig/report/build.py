@@ -25,7 +25,7 @@ from edgerig.report.tables import fill, make_table
 from edgerig.report.values import Figure
 from edgerig.report.variants import VariantContext, build_variant
 from edgerig.report.views import kinds_of
-from edgerig.results.energy import energy_of
+from edgerig.results.energy import energy_of, energy_source
 from edgerig.results.remarks import remarks
 from edgerig.results.types import CellResult, ModelInfo, RunResult
 
@@ -156,7 +156,7 @@ def _candidate(cell: CellResult, variant: Variant, result: RunResult, bundle: st
         energy=energy.value if energy else None,
         energy_low=energy.low if energy else None,
         energy_high=energy.high if energy else None,
-        rail=energy.method if energy else "",
+        rail=energy_source(energy) if energy else "",
         group=(
             result.dataset.name,
             result.dataset.fingerprint,

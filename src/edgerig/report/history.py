@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from markupsafe import Markup
 
 from edgerig.measure.changes import change_points, levels
 from edgerig.report.charts import curve
+from edgerig.report.csv import csv_table
 from edgerig.report.page import page_css, page_environment
+from edgerig.report.tables import Column, make_table
 from edgerig.report.units import show
+from edgerig.report.values import Figure
 from edgerig.results.history.store import Point, Series
 from edgerig.views import Axis, Curve, Line
 
@@ -63,6 +68,25 @@ def chart_of(series: Series) -> Chart:
     )
     drawing = curve(Curve(series.metric, Axis("run"), Axis(series.metric, series.unit), lines))
     return Chart(series, drawing, changes, show(values[-1], series.unit))
+
+
+def history_csv(series: list[Series]) -> str:
+    """Every point of every series as a row of CSV, in SI units, with the kind of number and its bounds."""
+    columns: tuple[Column[tuple[Series, Point]], ...] = (
+        *(Column(name, partial(_word, name)) for name in ("rig", "cell", "device", "metric", "unit", "kind")),
+        Column("created", lambda row: Figure(text=row[1].created)),
+        Column("commit", lambda row: Figure(text=row[1].commit)),
+        Column("value", lambda row: Figure(text="", value=row[1].value)),
+        Column("low", lambda row: None if row[1].low is None else Figure(text="", value=row[1].low)),
+        Column("high", lambda row: None if row[1].high is None else Figure(text="", value=row[1].high)),
+        Column("bundle", lambda row: Figure(text=row[1].bundle)),
+    )
+    rows = [(each, point) for each in series for point in each.points]
+    return csv_table(make_table(columns, rows, name="history", title="History"))
+
+
+def _word(name: str, row: tuple[Series, Point]) -> Figure:
+    return Figure(text=getattr(row[0], name))
 
 
 def render_history(series: list[Series]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from edgerig.measure.energy import energy_per_inference
+from edgerig.measure.energy import common_rail, energy_per_inference
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.utilisation import Utilisation
 from edgerig.results.types import CellResult
 
 #: Least samples of a round from which its energy is made: fewer tell the power of a moment.
 FEWEST = 5
+#: In the method of a figure between rounds: what stands before it is the method of a round.
+BETWEEN_ROUNDS = ", median of "
 
 
 def energy_of(cell: CellResult) -> Quantity:
@@ -33,6 +35,26 @@ def energy_of(cell: CellResult) -> Quantity:
             f"a round was too short for its power: fewer than {FEWEST} samples; a longer `measure.seconds` has more"
         )
     return energy_per_inference([(entry.joules, entry.inferences) for entry in sampled], _missing(sampled))
+
+
+def energy_rounds(cell: CellResult) -> tuple[tuple[int, float], ...]:
+    """Joules of an inference in each round, with the round's number, by the rail of `energy_of`; none where that has no
+    value."""
+    if isinstance(energy_of(cell), Unavailable):
+        return ()
+    if cell.under_load:
+        load = cell.under_load
+        counted = [entry for entry in load.rounds if not load.searched or entry.rate is not None]
+        return tuple((e.number, e.energy.value) for e in counted if isinstance(e.energy, Measurement))
+    sampled = sampled_rounds(cell)
+    rail = common_rail([utilisation.joules for _, utilisation in sampled])
+    return tuple((number, u.joules[rail] / u.inferences) for number, u in sampled if rail is not None)
+
+
+def energy_source(energy: Measurement) -> str:
+    """The rail and the window of an energy, as its method names them: energies of unlike ones are not set against each
+    other."""
+    return energy.method.partition(BETWEEN_ROUNDS)[0]
 
 
 def sampled_rounds(cell: CellResult) -> list[tuple[int, Utilisation]]:

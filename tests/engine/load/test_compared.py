@@ -95,7 +95,7 @@ def test_a_gate_on_throughput_fails_by_its_limit(
     }
     assert result.outcome == "regressed"
     assert result.comparison.comparisons[0].pairs == 0, "pairs say nothing of a load"
-    assert "rate 5 % was checked on no cell: none of them has a rate." in result.notes
+    assert "rate 5 % was checked on no cell: there is none (it was not measured)." in result.notes
 
 
 def test_a_searched_rate_is_compared_with_the_steps_of_its_search(net: Path, tmp_path: Path) -> None:

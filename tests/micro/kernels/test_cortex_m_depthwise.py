@@ -30,6 +30,16 @@ TWICE: list[tuple[tuple[int, int, int], int, bool]] = [
 ]
 
 
+#: Planes of more than 64 KiB, and rows that are no whole words and longer than what is written out.
+WIDE: list[tuple[tuple[int, int, int], int, bool]] = [
+    ((160, 112, 2), 1, True),
+    ((113, 224, 2), 2, True),
+    ((20, 115, 3), 1, True),
+    ((21, 50, 4), 2, False),
+    ((9, 229, 2), 1, False),
+]
+
+
 def linear(image: tuple[int, int, int], stride: int, same: bool, **more: Any) -> DepthwiseConv2D:
     """Without a fused ReLU, so that outputs below the zero point are seen."""
     rng = np.random.default_rng(7)
@@ -58,8 +68,12 @@ def chains() -> dict[str, tuple[list[Node], Kernel]]:
         factors = 10.0 ** np.random.default_rng(index).uniform(-4, 0, one[0][2])
         relu = rescaled(linear(*one, activation="RELU", zero_points=(4, -128)), factors)
         made[f"apart-{index}"] = [relu], Depthwise()
-    for index, one in enumerate((TWICE[0], TWICE[4])):
-        first = linear(*one)
+        clamped = linear(*one, activation="RELU6", zero_points=(4, -90))
+        made[f"clamped-{index}"] = [clamped], Depthwise()
+    for index, one in enumerate(WIDE):
+        made[f"wide-{index}"] = [linear(*one)], Depthwise()
+    for index, one in enumerate((TWICE[0], TWICE[4], TWICE[1])):
+        first = linear(*one, activation="RELU6" if index == 2 else "NONE")
         shape = first.output.shape
         second = random_conv(np.random.default_rng(8), shape[1:], 6, (1, 1), activation="NONE", zero_points=(0, 9))
         second.inputs[0] = first.output

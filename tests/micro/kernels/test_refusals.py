@@ -90,7 +90,7 @@ def test_a_refusal_is_false_and_stands_for_what_could_not_be_worked_out() -> Non
         (
             depthwise(zero_points=(0, 0)),
             "depthwise-3x3",
-            "the activation clamps to 0..127, -128..127 is needed",
+            None,
         ),
         (rescaled(depthwise(), 5, 200.0), "depthwise-3x3", "channel 5 of 8: the scale is half or more"),
         (large_bias(rescaled(depthwise(), 6, 1 / 800), 6), "depthwise-3x3", None),
@@ -125,7 +125,7 @@ def test_a_refusal_is_false_and_stands_for_what_could_not_be_worked_out() -> Non
             "4 elements: its tables pay for speed from 256 on",
         ),
         (added((0.05, 0.04, 0.07), (1, 8, 8, 8), (1, 1, 1, 8)), "channel-constants", "no input is a constant"),
-        (depthwise(image=(160, 112, 2)), "depthwise-3x3", "a plane of 160x112 pixels takes"),
+        (depthwise(image=(160, 112, 2)), "depthwise-3x3", None),
         (random_conv(rng(), (8, 8, 1), 1, (3, 3)), "conv-3x3", "1 output channel, an even number is needed"),
         (depthwise((1, 5), same=False, zero_points=(0, 0)), "depthwise-taps", "the activation clamps to 0..127"),
         (

@@ -8,9 +8,12 @@ import msgspec
 import pytest
 from tests.needs import need_module
 from tests.results.conftest import make_measured
+from tests.results.energies import powered
 
 from edgerig.errors import MissingExtraError, StorageError
+from edgerig.measure.kinds import Measurement
 from edgerig.results.bundle import Bundle
+from edgerig.results.energy import energy_of
 from edgerig.results.history import mlflow as exporter
 from edgerig.results.history.mlflow import Exported, export_bundles
 
@@ -54,6 +57,17 @@ def test_a_cell_s_figures_arrive_with_their_bounds_kinds_and_units_and_once(stor
     assert cell.data.params["artifact.sha256"] == result.artifact.sha256
     assert {run.info.status for run in (parent, cell)} == {"FINISHED"}
     assert (Path(store.removeprefix("sqlite:///")).parent / "mlartifacts").rglob("report.html")
+
+
+def test_energy_arrives_with_its_bounds_kind_and_unit(store: str, write_run: Write) -> None:
+    bundle = write_run("2026-01-05T00:00:00+00:00", powered([0.002, 0.0021, 0.0019]))
+    export_bundles([bundle], store, "energy")
+    (cell,) = [run for run in runs_in(store, "energy") if "edgerig.cell" in run.data.tags]
+    energy = energy_of(Bundle(bundle).result().cells[0])
+    assert isinstance(energy, Measurement)
+    assert cell.data.metrics["energy"] == energy.value == pytest.approx(0.002)
+    assert (cell.data.metrics["energy.low"], cell.data.metrics["energy.high"]) == (energy.low, energy.high)
+    assert (cell.data.tags["kind.energy"], cell.data.tags["unit.energy"]) == ("measured", "J")
 
 
 def test_a_copy_that_was_cut_off_is_made_anew(store: str, write_run: Write, monkeypatch: pytest.MonkeyPatch) -> None:

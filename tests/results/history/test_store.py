@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.results.conftest import make_measured
+from tests.results.energies import powered
+from tests.results.loads import BOUND, SET, at_set_rate, loaded, scaled, searched, streams
 
 from edgerig.errors import StorageError, UnknownNameError, UsageError
 from edgerig.results.history.store import INDEX, NAMES, History
@@ -56,6 +58,42 @@ def test_a_bundle_that_was_measured_again_replaces_its_run(history: History, wri
     assert len(history.runs()) == 3
     (latency,) = history.series(metric="latency")
     assert latency.points[1].value == pytest.approx(500e-6, rel=0.1)
+
+
+def test_energy_is_a_series_for_each_rail_with_its_interval(history: History, write_run: Write) -> None:
+    for number, (joules, rail) in enumerate([(0.002, "VDD_IN"), (0.003, "VDD_IN"), (0.1, "package-0")], 4):
+        write_run(f"2026-01-0{number}", powered([joules, joules * 1.01, joules * 0.99], rail=rail))
+    history.update()
+    board, processor = sorted(history.series(metric="energy"), key=lambda series: -len(series.points))
+    assert (board.unit, board.kind) == ("J", "measured")
+    assert [point.value for point in board.points] == pytest.approx([0.002, 0.003])
+    assert board.device.endswith(", energy of VDD_IN over the measured window")
+    for point in board.points:
+        assert point.low is not None
+        assert point.high is not None
+        assert point.low < point.value < point.high
+    assert [point.value for point in processor.points] == pytest.approx([0.1])
+
+
+def test_figures_under_load_are_series_by_their_scenario(history: History, write_run: Write) -> None:
+    write_run("2026-01-04", loaded(streams(scaled(1.0))))
+    write_run("2026-01-05", loaded(searched([100.0, 101.0, 102.0]), BOUND))
+    write_run("2026-01-06", loaded(at_set_rate(0.02), SET))
+    history.update()
+    series = {each.metric: [point.value for point in each.points] for each in history.series()}
+    assert series["throughput"] == [100.0]
+    assert series["rate"] == [101.0]
+    assert series["p99_under_load"][-1] == pytest.approx(0.06, rel=0.02)
+    assert len(series["p99_under_load"]) == 3
+
+
+def test_bundles_of_before_a_figure_was_indexed_are_taken_up_again(history: History) -> None:
+    """An index from before energies knows each bundle by the state of its file alone."""
+    history.update()
+    with contextlib.closing(sqlite3.connect(history.folder / INDEX)) as index, index:
+        index.execute("UPDATE runs SET stamp = substr(stamp, instr(stamp, '-') + 1)")
+    assert (history.update(), history.update()) == (3, 0)
+    assert len(history.runs()) == 3
 
 
 def test_a_bundle_that_was_moved_is_one_run(history: History) -> None:

@@ -121,7 +121,7 @@ def under_load_of(rounds: Sequence[LoadRound], measure: Measure, batch: int, dev
         else _percentile(counted, "late", "p99", HOST_CLOCK, _no_rate(rounds, measure)),
         busy=over_rounds(lambda entry: entry.busy, "1", "time in inferences / time of all sessions"),
         alone=between_rounds([_alone(entry) for entry in rounds]),
-        energy=between_rounds([entry.energy for entry in counted]) if counted else _no_rate(rounds, measure),
+        energy=_energy(counted) if counted else _no_rate(rounds, measure),
         rate=_rate(counted, rounds, measure) if measure.scenario == "server" else msgspec.UNSET,
         searched=searched,
         bound=measure.bound_seconds,
@@ -162,6 +162,14 @@ def _rate(counted: Sequence[LoadRound], rounds: Sequence[LoadRound], measure: Me
         return replace(highest, low=None, high=None, method=f"{method}; without an interval, since no rate failed")
     words = f"{highest.method}, which reaches to that of the lowest rates that failed"
     return replace(highest, high=max(highest.high, above), method=words)
+
+
+def _energy(rounds: Sequence[LoadRound]) -> Quantity:
+    """Joules of an inference over the rounds that have them, all by one rail."""
+    sources = {entry.energy.method for entry in rounds if isinstance(entry.energy, Measurement)}
+    if len(sources) > 1:
+        return Unavailable(f"its rounds tell the energy of unlike rails: {'; '.join(sorted(sources))}")
+    return between_rounds([entry.energy for entry in rounds])
 
 
 def _alone(entry: LoadRound) -> Measurement:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgerig.measure.comparison import LEVEL, Estimate, estimate, estimate_apart
+from edgerig.measure.kinds import Kind
 from edgerig.results.compare.times import Metric, judged, undecided
 from edgerig.results.compare.types import MetricVerdict
 
@@ -22,6 +23,7 @@ def by_rounds(
     tick: float,
     paired: bool,
     missing: str = "some rounds have too few inferences for it, or none",
+    kind: Kind = "measured",
 ) -> MetricVerdict:
     """The verdict on one number per round.
 
@@ -30,18 +32,18 @@ def by_rounds(
         refused: Why there can be no verdict, if there can be none.
         tick: The clock's, in seconds; 0 where the number is no time.
         paired: Whether the n-th rounds of the two met the same machine.
-        missing: What is said where a round has no number above 0.
+        missing: What is said where a round has no number above 0. kind: Of all the numbers.
     """
     a, b = whole
     why = refused or few_rounds(series)
     if why is not None:
-        return undecided(metric, why, a, b)
+        return undecided(metric, why, a, b, kind=kind)
     first, second = ([value for value in rounds if value is not None and value > 0] for rounds in series)
     if len(first) < len(series[0]) or len(second) < len(series[1]):
-        return undecided(metric, f"{metric.words}: {missing}", a, b)
+        return undecided(metric, f"{metric.words}: {missing}", a, b, kind=kind)
     resolution = tick / min(*first, *second) if metric.unit == "s" else 0.0
     estimated, method = ratio_between(first, second, paired=paired, resolution=resolution)
-    return judged(metric, estimated, typical(first), typical(second), what="rounds", method=method)
+    return judged(metric, estimated, typical(first), typical(second), what="rounds", kind=kind, method=method)
 
 
 def few_rounds(series: Sequence[Sequence[object]]) -> str | None:

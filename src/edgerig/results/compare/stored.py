@@ -15,6 +15,7 @@ from edgerig.measure.clocks import resolution_seconds
 from edgerig.measure.comparison import MARGIN
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
+from edgerig.results.compare.energy import energy_verdict
 from edgerig.results.compare.exact import exact_verdicts
 from edgerig.results.compare.likeness import differences, one_network, side_of, why_not_quality, why_not_times
 from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
@@ -88,6 +89,7 @@ def compare_stored(
     metrics = _times(cells, options.margin, paired=paired)
     under_load, notes = load_verdicts(cells, (a.run.host, b.run.host), paired=paired)
     metrics |= under_load
+    metrics |= energy_verdict(cells, (a.run.host, b.run.host), paired=paired)
     metrics |= exact_verdicts(*cells)
     quality, why = _quality(runs, cells, options)
     metrics |= quality

@@ -55,7 +55,7 @@ def load_verdicts(
         ]
         same = a is b
         return {}, [] if same else [f"Nothing is compared under load: A was measured {scenarios[0]}, B {scenarios[1]}."]
-    refused = _why_not(cells, hosts, a, b)
+    refused = why_not_load(cells, hosts, a, b)
     paired = paired and [entry.number for entry in a.rounds] == [entry.number for entry in b.rounds]
     metrics: dict[str, MetricVerdict] = {}
     if "streams" in (a.scenario, b.scenario):
@@ -70,7 +70,7 @@ def load_verdicts(
     return metrics, _notes(a, b)
 
 
-def _why_not(
+def why_not_load(
     cells: tuple[CellResult, CellResult], hosts: tuple[MachineState, MachineState], a: UnderLoad, b: UnderLoad
 ) -> str | None:
     """Why the figures of two loads cannot be compared; None where they can."""

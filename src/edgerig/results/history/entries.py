@@ -10,14 +10,21 @@ import msgspec
 from edgerig.errors import StorageError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
+from edgerig.results.energy import energy_of, energy_source
 from edgerig.results.types import CellResult, RunResult
+from edgerig.results.under_load import UnderLoad
 
 #: Planned or counted figures that are indexed.
 _MEMORY = ("peak_rss", "arena", "flash", "ram")
+#: Part of every stamp. Changes with the figures that are indexed, so that bundles of before are taken up again.
+_FIGURES = 2
 
 
 class FigureEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of one cell of one run, with its interval where it has one."""
+    """One metric of one cell of one run, with its interval where it has one.
+
+    ``device`` names what was measured: target, processor, and of an energy the rail.
+    """
 
     cell: str
     device: str
@@ -53,7 +60,7 @@ def stamp_of(bundle: Path) -> str | None:
         state = (bundle / "results.json").stat()
     except OSError:
         return None
-    return f"{state.st_mtime_ns}-{state.st_size}"
+    return f"{_FIGURES}-{state.st_mtime_ns}-{state.st_size}"
 
 
 def entry_of(bundle: Path) -> RunEntry:
@@ -83,9 +90,11 @@ def _figures(run: RunResult) -> Iterator[FigureEntry]:
         device = f"{cell.target} ({cell.machine.cpu})"
         for name, quantity in _quantities(cell):
             if isinstance(quantity, Measurement):
+                # Energies of unlike rails are no series.
+                rail = f", {energy_source(quantity).partition(' / ')[0]}" if name == "energy" else ""
                 yield FigureEntry(
                     cell=cell.id,
-                    device=device,
+                    device=device + rail,
                     metric=name,
                     value=quantity.value,
                     unit=quantity.unit,
@@ -117,3 +126,16 @@ def _quantities(cell: CellResult) -> Iterator[tuple[str, Quantity | msgspec.Unse
         yield name, cell.memory.get(name)
     yield "instructions", cell.instructions
     yield "cycles", cell.cycles
+    yield "energy", energy_of(cell)
+    if cell.under_load:
+        yield from _under_load(cell.under_load)
+
+
+def _under_load(load: UnderLoad) -> Iterator[tuple[str, Quantity | msgspec.UnsetType]]:
+    """The figures under load that are the device's: of arrivals at a set rate the throughput says the rate."""
+    if load.scenario == "streams":
+        yield "throughput", load.throughput
+    if load.searched:
+        yield "rate", load.rate
+    for name in ("p50", "p90", "p99"):
+        yield f"{name}_under_load", getattr(load.latency, name)

@@ -30,6 +30,9 @@ class Node:
 class RandomNetwork:
     """Adds layers by short calls; every activation gets a scale that matches its range."""
 
+    #: Standard deviation of the logarithm of how far the weights of a layer's channels lie apart.
+    spread = 0.0
+
     def __init__(self, dtype: str, seed: int = 0) -> None:
         self.net, self.dtype = TfliteBuilder(), dtype
         self.rng = np.random.default_rng(seed)
@@ -46,6 +49,9 @@ class RandomNetwork:
         """Weights with a scale for each channel, and the bias."""
         channels = shape[axis]
         real = self.rng.normal(0, 1 / np.sqrt(inputs), shape)
+        if self.spread:
+            along = [-1 if position == axis else 1 for position in range(len(shape))]
+            real *= np.exp(self.rng.normal(0, self.spread, channels)).reshape(along)
         bias = self.rng.normal(0, 0.1, channels)
         if self.dtype == "float32":
             return [self.net.tensor("w", shape, "float32", real), self.net.tensor("b", (channels,), "float32", bias)]
@@ -79,11 +85,13 @@ class RandomNetwork:
         )
         return y
 
-    def depthwise(self, x: Node, stride: int = 1, valid: bool = False) -> Node:
-        """DEPTHWISE_CONV_2D of 3x3 with RELU6."""
-        size = [-(-(side - 2 * valid) // stride) for side in x.shape[1:3]]
+    def depthwise(
+        self, x: Node, stride: int = 1, valid: bool = False, kernel: int = 3, activation: str = "RELU6"
+    ) -> Node:
+        """DEPTHWISE_CONV_2D."""
+        size = [-(-(side - (kernel - 1) * valid) // stride) for side in x.shape[1:3]]
         y = self.value((1, *size, x.shape[3]), 0.025)
-        weights = self.weights((1, 3, 3, x.shape[3]), 3, 9, x.scale)
+        weights = self.weights((1, kernel, kernel, x.shape[3]), 3, kernel * kernel, x.scale)
         self.net.operator(
             "DEPTHWISE_CONV_2D",
             [x.index, *weights],
@@ -93,7 +101,7 @@ class RandomNetwork:
             strideH=stride,
             strideW=stride,
             depthMultiplier=1,
-            fusedActivationFunction=3,
+            fusedActivationFunction=_CLAMPS[activation],
         )
         return y
 

@@ -24,6 +24,8 @@ _FRAME_TWICE, _START, _BLOCKS = 60, 48, 52
 #: Outputs of a step of the code that are written out; beyond it there is a loop over six.
 UNROLLED = {"speed": 15, "size": 6}
 _BLOCK = 6
+#: Pixels of a row up to which its widening has no loop, where they are no whole words.
+_WRITTEN_OUT = 48
 _MAX_DISTANCE = 4095
 
 
@@ -80,13 +82,15 @@ class Shape:
             f"_{self.out_width}_{scaling}" + ("" if self.unrolled == UNROLLED["speed"] else f"_{self.unrolled}")
         )
 
+    @property
+    def written_out(self) -> bool:
+        """Whether the code of a step has no loop along its rows."""
+        return self.rows * self.out_width <= self.unrolled
+
     def fits(self) -> bool:
-        """Whether offsets are within reach of the instructions, and the code does not get large."""
-        return (
-            self.pitch * (2 + self.stride * (self.rows - 1)) + 64 <= 1020
-            and self.out_width * self.rows <= 400
-            and (self.width % 4 == 0 or self.width <= 48)
-        )
+        """Whether offsets are within reach of the instructions."""
+        rows = 2 + self.stride * (self.rows - 1) if self.written_out else 2
+        return self.pitch * rows + 64 <= 1020
 
 
 def depthwise(shape: Shape) -> Function:
@@ -133,27 +137,35 @@ def widen(code: Function, shape: Shape) -> None:
         code.add(f"bne {pixel}", f"adds r1, #{shape.pitch - 2 * shape.width}")
     elif shape.width % 4 == 0:
         _widen_words(code, shape)
-    else:
+    elif shape.width <= _WRITTEN_OUT:
         for x in range(0, shape.width - 3, 4):
             code.add(f"ldr r2, [r0, #{x}]", "sxtb16 r3, r2", "sxtb16 r4, r2, ror #8", "pkhbt r5, r3, r4, lsl #16")
             code.add("pkhtb r6, r4, r3, asr #16", f"str r5, [r1, #{2 * x}]", f"str r6, [r1, #{2 * x + 4}]")
         for x in range(shape.width // 4 * 4, shape.width):
             code.add(f"ldrsb r2, [r0, #{x}]", f"strh r2, [r1, #{2 * x}]")
         code.add(f"adds r0, #{shape.width}", f"adds r1, #{shape.pitch}")
+    else:
+        _widen_words(code, shape)
+        for _ in range(shape.width % 4):
+            code.add("ldrsb r2, [r0], #1", "strh r2, [r1], #2")
+        code.add(*add_constant("r1", "r1", shape.pitch - 2 * shape.width))
     code.add("subs lr, #1", f"bne {row}")
 
 
 def _widen_words(code: Function, shape: Shape) -> None:
-    words = shape.width // 4
+    """Four pixels at a time, and on to the next row where they are all of it. Rows of other widths are not aligned."""
+    words, whole = shape.width // 4, shape.width % 4 == 0
     block = next(size for size in (4, 6, 5, 3, 2, 1) if words % size == 0)
     again = code.label()
     if words > block:
-        code.add(f"add r12, r0, #{shape.width}")
+        code.add(*add_constant("r12", "r0", 4 * words))
     code.place(again)
     aligned = shape.left % 2 == 0
     for first in range(0, block, 2):
         count = min(2, block - first)
-        code.add("ldmia r0!, {r2, r3}" if count == 2 else "ldr r2, [r0], #4")
+        code.add(
+            *(["ldmia r0!, {r2, r3}"] if count == 2 and whole else ["ldr r2, [r0], #4", "ldr r3, [r0], #4"][:count])
+        )
         for i in range(count):
             code.add(f"sxtb16 r4, r{2 + i}", f"sxtb16 r5, r{2 + i}, ror #8", f"pkhbt r{6 + 2 * i}, r4, r5, lsl #16")
             code.add(f"pkhtb r{7 + 2 * i}, r5, r4, asr #16")
@@ -164,8 +176,8 @@ def _widen_words(code: Function, shape: Shape) -> None:
             code.add(*(f"str {register}, [r1], #4" for register in registers))
     if words > block:
         code.add("cmp r0, r12", f"bne {again}")
-    if shape.pitch != 2 * shape.width:
-        code.add(f"adds r1, #{shape.pitch - 2 * shape.width}")
+    if whole:
+        code.add(*add_constant("r1", "r1", shape.pitch - 2 * shape.width))
 
 
 def _unpack(code: Function, shape: Shape) -> None:
@@ -203,7 +215,7 @@ def to_columns(code: Function) -> None:
 def _rows(code: Function, shape: Shape) -> None:
     step = code.label()
     code.place(step)
-    if shape.rows * shape.out_width <= shape.unrolled:
+    if shape.written_out:
         at = Target(code, shape.tile)
         for row in range(shape.rows):
             _outputs(code, shape, row * shape.stride * shape.pitch, range(shape.out_width), at, row * shape.out_width)

@@ -57,9 +57,7 @@ class Line(Shape):
         return f"er_depthwise_line_{self.channels}x{self.width}{layout}_{self.taps}"
 
     def fits(self) -> bool:
-        short = self.width % 4 == 0 or self.width <= 48
-        # Rows and planes are counted in 16 bits.
-        return short and self.taps <= 32 and max(self.width * self.channels, 2 * self.pitch) < 1 << 16
+        return self.taps <= 32
 
 
 def depthwise_line(line: Line) -> Function:

@@ -26,11 +26,14 @@ static __attribute__((noinline)) void band(const er_separable *layer, uint32_t r
     uint32_t start = row * layer->stride;
     uint32_t above = start < layer->top ? layer->top - start : 0;
     uint32_t first = start + above - layer->top;
-    uint32_t rows_in = smaller(layer->height - first, (rows - 1) * layer->stride + 3 - above);
+    uint32_t rows_in = smaller(layer->height - first, (rows - 1) * layer->stride + layer->window - above);
     er_depthwise_band job = { plane, plane + above * layer->pitch / 4, rows_in, steps, layer->addend, layer->weights };
     for (uint32_t i = 0; i < layer->plane_words; i++)
         plane[i] = layer->border;
     layer->depthwise(in + first * layer->row, columns, layer->parameters, &job);
+    if (layer->clamp)
+        layer->clamp(columns, (steps * layer->step * layer->out_width + 2) / 3 * (layer->pairs.job.tile / 4),
+                     layer->low, layer->high);
 }
 
 static void outputs(const er_separable *layer, uint32_t row, const uint32_t *columns, int8_t *out, int8_t *tail)

@@ -1,4 +1,4 @@
-/* Depthwise 3x3 convolution, band of rows by band of rows, each followed at once by what makes outputs of it. */
+/* Depthwise convolution, band of rows by band of rows, each followed at once by what makes outputs of it. */
 #ifndef ER_SEPARABLE_H
 #define ER_SEPARABLE_H
 
@@ -6,6 +6,10 @@
 
 #include "er_depthwise.h"
 #include "er_pairs.h"
+
+/* Limits each half of so many words, in place. */
+typedef void er_columns_clamp(uint32_t *columns, uint32_t words, uint32_t low, uint32_t high);
+er_columns_clamp er_columns_clamp_s16;
 
 typedef struct er_separable {
     er_depthwise_run *depthwise;
@@ -15,11 +19,15 @@ typedef struct er_separable {
     er_pairs pairs; /* of the pointwise part */
     int32_t addend; /* of the depthwise part's requantization */
     uint16_t height, out_height, out_width;
-    uint16_t row; /* of the input, bytes */
     uint16_t stride, top;
-    uint16_t band; /* output rows of a band */
-    uint16_t step; /* output rows that fill whole tiles */
-    uint16_t pitch, plane_words;
+    uint16_t band;             /* output rows of a band */
+    uint16_t step;             /* output rows that fill whole tiles */
+    uint16_t window;           /* rows of the window */
+    uint32_t row;              /* of the input, bytes */
+    uint32_t pitch;            /* of the plane, bytes */
+    uint32_t plane_words;      /* of a band and what its windows reach */
+    er_columns_clamp *clamp;   /* of the depthwise part's outputs, 0 where they have the range of int8 */
+    uint32_t low, high;        /* of the clamp, each twice, in halves */
     uint32_t border;   /* two pixels of it */
     uint16_t channels; /* of the output */
     uint16_t room;     /* pixels that the output has room for after its last one */

@@ -8,14 +8,13 @@ One rounding takes two instructions an output and is exact only behind a fused R
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import DepthwiseConv2D
-from edgerig.micro.kernels.cortex_m.checks import full_range
 from edgerig.micro.kernels.cortex_m.conv.pairs import exponents_fit, settle
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import USUAL_SHIFT
 from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
@@ -48,9 +47,9 @@ class Scaling:
 def scaling_of(node: DepthwiseConv2D) -> Scaling | Refusal:
     """The shorter way that is exact, or why neither is."""
     scales, (lowest, highest) = requantization(node), sums(node)
-    clamps = full_range(scales.low, scales.high)
-    if isinstance(clamps, Refusal):
-        return clamps
+    if (scales.low, scales.high) != (-128, 127):
+        # The columns are clamped afterwards.
+        return twice(node)
     for shift in (USUAL_SHIFT, None):
         once = prescaled(scales, lowest, highest, 8, True, True, shift)
         if isinstance(once, Prescaled):
@@ -63,7 +62,7 @@ def scaling_of(node: DepthwiseConv2D) -> Scaling | Refusal:
 def twice(node: DepthwiseConv2D) -> Scaling | Refusal:
     """Both roundings, whose numbers follow from the scales at once."""
     lowest, highest = sums(node)
-    constant, scales = settle(requantization(node), lowest, highest)
+    constant, scales = settle(replace(requantization(node), low=-128, high=127), lowest, highest)
     lowest[constant] = highest[constant] = 0
     unfit = exponents_fit(scales.exponents)
     if isinstance(unfit, Refusal):
