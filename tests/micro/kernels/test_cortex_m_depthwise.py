@@ -12,6 +12,7 @@ import pytest
 from edgerig.micro.ir import DepthwiseConv2D, Node
 from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise import Depthwise, Separable
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_window import DepthwiseWindow, SeparableWindow
 from edgerig.micro.kernels.cortex_m.depthwise.scaling import Scaling, scaling_of
 from edgerig.micro.kernels.refusals import Refusal
 from edgerig.testing.networks.operators import Case, OperatorBench, random_conv
@@ -38,6 +39,32 @@ WIDE: list[tuple[tuple[int, int, int], int, bool]] = [
     ((21, 50, 4), 2, False),
     ((9, 229, 2), 1, False),
 ]
+
+
+#: What `DepthwiseWindow` takes: windows of all kinds, rows of whole tiles and not, rounds of the loop and rests.
+WINDOWS: list[dict[str, Any]] = [
+    {"image": (12, 12, 6), "kernel": (5, 5)},
+    {"image": (24, 24, 3), "kernel": (5, 5), "stride": (2, 2)},
+    {"image": (14, 14, 5), "kernel": (7, 7), "activation": "RELU", "zero_points": (9, -128)},
+    {"image": (13, 29, 2), "kernel": (7, 7), "stride": (2, 2)},
+    {"image": (7, 7, 9), "kernel": (5, 5), "same": False, "activation": "RELU6", "zero_points": (9, -100)},
+    {"image": (6, 6, 4), "kernel": (7, 7)},
+    {"image": (9, 10, 4), "kernel": (4, 6)},
+    {"image": (9, 11, 4), "kernel": (2, 4), "stride": (1, 2)},
+    {"image": (9, 16, 4), "kernel": (3, 3), "dilation": (2, 2)},
+    {"image": (19, 12, 4), "kernel": (3, 3), "stride": (3, 1)},
+    {"image": (3, 300, 2), "kernel": (3, 3)},
+    {"image": (1, 40, 3), "kernel": (1, 9)},
+    {"image": (33, 1, 3), "kernel": (7, 1), "stride": (2, 1)},
+    {"image": (10, 12, 3), "kernel": (2, 2), "stride": (2, 2), "same": False},
+]
+
+
+def windowed(image: tuple[int, int, int], kernel: tuple[int, int], **more: Any) -> DepthwiseConv2D:
+    arguments: dict[str, Any] = {"activation": "NONE", "zero_points": (-7, 20), **more}
+    node = random_conv(np.random.default_rng(5), image, image[2], kernel, depthwise=True, **arguments)
+    assert isinstance(node, DepthwiseConv2D)
+    return node
 
 
 def linear(image: tuple[int, int, int], stride: int, same: bool, **more: Any) -> DepthwiseConv2D:
@@ -72,6 +99,13 @@ def chains() -> dict[str, tuple[list[Node], Kernel]]:
         made[f"clamped-{index}"] = [clamped], Depthwise()
     for index, one in enumerate(WIDE):
         made[f"wide-{index}"] = [linear(*one)], Depthwise()
+    for index, window in enumerate(WINDOWS):
+        made[f"window-{index}"] = [windowed(**window)], DepthwiseWindow()
+        if index < 4:
+            first = windowed(**window)
+            second = random_conv(np.random.default_rng(8), first.output.shape[1:], 4, (1, 1))
+            second.inputs[0] = first.output
+            made[f"window-fused-{index}"] = [first, second], SeparableWindow()
     for index, one in enumerate((TWICE[0], TWICE[4], TWICE[1])):
         first = linear(*one, activation="RELU6" if index == 2 else "NONE")
         shape = first.output.shape

@@ -197,13 +197,14 @@ def test_kernels_for_another_type_of_data_or_another_cpu_are_not_told() -> None:
 
 
 def test_refused_chains_are_told_at_their_first_operator() -> None:
-    first = depthwise(dilation=(2, 2), zero_points=(0, -128))
+    first = depthwise(image=(24, 24, 8), stride=(3, 3), zero_points=(0, -128))
     second = random_conv(rng(), (8, 8, 8), 8, (1, 1), zero_points=(0, -128))
     second.inputs[0] = first.output
     layers = compiled([first, second])
     assert [layer.op for layer in layers] == ["DEPTHWISE_CONV_2D", "CONV_2D"]
     refusals = {refusal.kernel: refusal.reason for refusal in layers[0].refusals}
-    assert refusals["depthwise-pointwise"] == "dilation 2x2"
+    assert refusals["depthwise-pointwise"] == "stride 3x3, 1x1 or 2x2 is needed"
+    assert refusals["depthwise-window-pointwise"] == "stride 3x3, 1 or 2 along rows is needed"
     assert {refusal.kernel for refusal in layers[1].refusals} == {"conv-winograd", "conv-3x3"}
 
 
@@ -213,9 +214,11 @@ def test_a_chain_refused_for_its_second_operator_says_so() -> None:
     second.inputs[0] = first.output
     layers = compiled([first, second])
     assert layers[0].kernel == "depthwise-3x3"
+    behind = "the 1x1 convolution behind it, channel 3 of 8: scale asks for a left shift"
     assert [(refusal.kernel, refusal.reason) for refusal in layers[0].refusals] == [
-        ("depthwise-pointwise", "the 1x1 convolution behind it, channel 3 of 8: scale asks for a left shift"),
+        ("depthwise-pointwise", behind),
         ("depthwise-line-pointwise", "an image of 8x8, no line"),
+        ("depthwise-window-pointwise", behind),
     ]
 
 

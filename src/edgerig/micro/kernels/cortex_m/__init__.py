@@ -13,6 +13,7 @@ from edgerig.micro.kernels.cortex_m.dense.dense_f32 import DenseFloat
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise import Depthwise, Separable
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_f32 import DepthwiseFloat
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line import SeparableLine
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_window import DepthwiseWindow, SeparableWindow
 from edgerig.micro.kernels.cortex_m.depthwise.taps import DepthwiseTaps
 from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.elementwise.pool import AveragePool, MaxPool, PixelMean
@@ -21,8 +22,10 @@ from edgerig.micro.kernels.cortex_m.elementwise.sums import ChannelConstants, Su
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),
     SeparableLine(),
+    SeparableWindow(),
     Depthwise(),
     DepthwiseTaps(),
+    DepthwiseWindow(),
     Dense(),
     DenseFloat(),
     DepthwiseFloat(),

@@ -1,0 +1,124 @@
+"""Depthwise convolution with any window, alone or with the pointwise convolution that follows it (int8).
+
+What `depthwise` and `depthwise_line` do not take: 5x5, 7x7, dilated, one row or column with padding, very wide images.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value
+from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.checks import sizes_below
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise import First, lower_separable
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_window_code import Window, depthwise_window
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import pointwise_fits, stands_for
+from edgerig.micro.kernels.cortex_m.depthwise.scaling import Scaling, twice
+from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.refusals import Answer, by, exact, require
+from edgerig.micro.options import Options
+
+
+class DepthwiseWindow(Kernel):
+    """The convolution alone."""
+
+    name = "depthwise-window"
+    needs = frozenset({"thumb2", "dsp"})
+    node = DepthwiseConv2D
+
+    def accepts(self, node: Node, options: Options) -> Answer:
+        return isinstance(node, DepthwiseConv2D) and _fits(node)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, DepthwiseConv2D)
+        return _lower(node, None, context)
+
+    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
+        return (PLANAR, PLAIN) if value is node.input else (PLAIN,)
+
+    def writes(self, node: Node, value: Value) -> tuple[str, ...]:
+        return (PLANAR, PLAIN)
+
+
+class SeparableWindow(Kernel):
+    """With the pointwise convolution after it."""
+
+    name = "depthwise-window-pointwise"
+    needs = frozenset({"thumb2", "dsp"})
+    pattern: ClassVar[tuple[type[Node], ...]] = (DepthwiseConv2D, Conv2D)
+
+    def accepts(self, node: Node, options: Options) -> Answer:
+        if not isinstance(node, Fused):
+            return False
+        first, second = node.parts
+        if not isinstance(first, DepthwiseConv2D) or not isinstance(second, Conv2D):
+            return False
+        return _fits(first) and pointwise_fits(second)
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        assert isinstance(node, Fused)
+        first, second = node.parts
+        assert isinstance(first, DepthwiseConv2D)
+        assert isinstance(second, Conv2D)
+        return _lower(first, second, context)
+
+    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
+        return (PLANAR, PLAIN) if value is node.input else (PLAIN,)
+
+    def writes(self, node: Node, value: Value) -> tuple[str, ...]:
+        return (PLANAR, PLAIN)
+
+
+def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
+    scaling = twice(node)
+    assert isinstance(scaling, Scaling)
+    window = _window(node, context.layout(node.input) == PLANAR)
+    weights = context.constant("depthwise", _packed(node, scaling, window), stands_for=stands_for(node))
+    scales = context.constant("depthwise_scales", scaling.numbers)
+    first = First(depthwise_window(window), window, weights, scales, 0, node.output.shape[1])
+    return lower_separable(node, first, second, context)
+
+
+def _packed(node: DepthwiseConv2D, scaling: Scaling, window: Window) -> NDArray[np.int8]:
+    """Channel, row of taps, taps with the zeros of the dilation, up to whole words."""
+    weights = scaling.weights(node).transpose(2, 0, 1)
+    packed = np.zeros((*weights.shape[:2], window.packed), np.int8)
+    packed[..., : window.taps[1] : node.dilation[1]] = weights
+    return packed
+
+
+def _window(node: DepthwiseConv2D, planar: bool) -> Window:
+    _, height, width, channels = node.input.shape
+    taps = (node.kernel[0], (node.kernel[1] - 1) * node.dilation[1] + 1)
+    return Window(
+        channels,
+        width,
+        node.output.shape[2],
+        height,
+        node.stride[0],
+        node.padding.left,
+        node.padding.right,
+        None,
+        planar,
+        taps=taps,
+        row_step=node.dilation[0],
+        stride_x=node.stride[1],
+    )
+
+
+def _fits(node: DepthwiseConv2D) -> Answer:
+    if node.input.dtype != "int8":
+        return False
+    window, padding, (height, width) = _window(node, True), node.padding, node.input.shape[1:3]
+    inside = max(padding.top, padding.bottom) < window.window and max(padding.left, padding.right) < window.taps[1]
+    return (
+        require(node.stride[1] in (1, 2), f"stride {by(node.stride)}, 1 or 2 along rows is needed")
+        and require(node.multiplier == 1, f"{node.multiplier} outputs of each channel, one is needed")
+        and require(inside, "padding as large as the window")
+        and require(window.fits(), f"a window of {by(node.kernel)} on rows of {width} pixels, beyond its instructions")
+        and sizes_below((*node.input.shape, height + padding.top + padding.bottom), 1 << 16)
+        and exact(twice(node))
+    )
