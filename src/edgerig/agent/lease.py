@@ -46,7 +46,8 @@ class Lease:
     def __init__(self, owner: str, who: str, fence: int, until: float) -> None:
         self.owner, self.who, self.fence, self.until = owner, who, fence, until
         self.connections = 0
-        self.session: Session | None = None
+        #: By their numbers: those that the run has open at once.
+        self.sessions: dict[int, Session] = {}
 
     @property
     def named(self) -> bool:
@@ -161,37 +162,43 @@ class Leases:
             if lease not in self._held:
                 return
             self._held.remove(lease)
-            if lease.session is not None:
+            if lease.sessions:
                 self._ending.append(lease)
-                lease.session.revoke(LeaseError(GIVEN_BACK, "Begin a new run."))
+            for session in lease.sessions.values():
+                session.revoke(LeaseError(GIVEN_BACK, "Begin a new run."))
             self._save()
             self._changed.notify_all()
 
-    def enter(self, lease: Lease, session: Session) -> None:
-        """Register ``session`` under ``lease``. A previous session is ended: its link must have died.
+    def enter(self, lease: Lease, session: Session, number: int = 0) -> None:
+        """Register ``session`` under ``lease``. A previous session of that number is ended: its link must have died.
+
+        Number 0 ends all sessions of the run: a run that has one session at a time must not share the device with what
+        is left of several.
 
         Raises:
-            LeaseError: The lease has passed to another owner, or the session before does not end.
+            LeaseError: The lease has passed to another owner, or a session before does not end.
         """
         deadline = time.monotonic() + HANDOVER_SECONDS
+
+        def before() -> list[Session]:
+            return [each for other, each in lease.sessions.items() if number in (0, other)]
+
         with self._changed:
-            if lease.session is not None:
-                lease.session.revoke(LeaseError("Another session of the same run took over.", "Begin a new run."))
-            self._changed.wait_for(lambda: lease.session is None, max(0.0, deadline - time.monotonic()))
+            for previous in before():
+                previous.revoke(LeaseError("Another session of the same run took over.", "Begin a new run."))
+            self._changed.wait_for(lambda: not before(), max(0.0, deadline - time.monotonic()))
             if lease not in self._held:
                 self._refuse_stale(lease.owner, lease.fence)
                 raise LeaseError("The lease was given back.", "Begin a new run.")
-            if lease.session is not None:
+            if before():
                 raise LeaseError("A session of the same run has not ended yet.", "Try again.", 0.0)
-            lease.session = session
+            lease.sessions[number] = session
 
     def exit(self, lease: Lease, session: Session) -> None:
-        """``session`` has ended, if it is still the one under ``lease``."""
+        """``session`` has ended, if it is still under ``lease``."""
         with self._changed:
-            if lease.session is not session:
-                return
-            lease.session = None
-            if lease in self._ending:
+            lease.sessions = {number: each for number, each in lease.sessions.items() if each is not session}
+            if not lease.sessions and lease in self._ending:
                 self._ending.remove(lease)
             self._changed.notify_all()
 
@@ -209,10 +216,10 @@ class Leases:
         self._held.remove(old)
         new = self._grant(owner, who, instead_of=old)
         self._log(f"lease {old.fence} of {old.who} has run out; {who} takes the device with lease {new.fence}")
-        if old.session is not None:
-            old.session.revoke(self._stale(old.fence, self._lost[old.owner]))
-            # Two networks at the same time would disturb each other's times.
-            self._changed.wait_for(lambda: old.session is None, HANDOVER_SECONDS)
+        for session in old.sessions.values():
+            session.revoke(self._stale(old.fence, self._lost[old.owner]))
+        # Two networks at the same time would disturb each other's times.
+        self._changed.wait_for(lambda: not old.sessions, HANDOVER_SECONDS)
         return new
 
     def _grant(self, owner: str, who: str, instead_of: Lease | None = None) -> Lease:

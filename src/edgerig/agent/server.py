@@ -21,7 +21,7 @@ from edgerig.agent.quiet import QuietLog
 from edgerig.agent.scratch import own_folder
 from edgerig.agent.visit import SessionHost, Visit
 from edgerig.agent.worker_process import WorkerLimits
-from edgerig.errors import EdgerigError, LeaseError, UsageError
+from edgerig.errors import EdgerigError, IncompatibleError, LeaseError, UsageError
 from edgerig.plugins import names
 from edgerig.wire import messages
 from edgerig.wire.frame import FrameReader, Kind, Limits, encode
@@ -36,6 +36,9 @@ __all__ = ["PORT", "Address", "Agent", "parse_address"]
 HELLO_SECONDS = 10.0
 #: Most threads of connections, including those that are ending; `edgerig.agent.callers` keeps them below this.
 MAX_THREADS = 512
+#: Sessions that a run may have open at once, by default: each is a process with a network.
+STREAMS = 8
+_MORE_STREAMS = "Start the agent with a larger --streams, or ask for fewer streams."
 _TICK = 0.2
 #: Pause in seconds when a connection cannot be accepted for lack of descriptors.
 _BREATH = 0.05
@@ -53,6 +56,7 @@ class Agent:
         token: What clients must prove to know.
         insecure: Whether other addresses than loopback are allowed without either.
         sessions: How many runs may use the device side by side.
+        streams: How many sessions each of them may have open at once.
         lease: Seconds that a run keeps the device without a word.
         idle: Seconds without a request after which a session ends.
         limits: What a session may use.
@@ -73,6 +77,7 @@ class Agent:
         token: bytes | None = None,
         insecure: bool = False,
         sessions: int = 1,
+        streams: int = STREAMS,
         lease: float = LEASE_SECONDS,
         idle: float = 600.0,
         limits: WorkerLimits | None = None,
@@ -87,7 +92,7 @@ class Agent:
             )
         # A client must not make this machine import just anything by name.
         self.runtimes = tuple(runtimes) or tuple(names("runtime"))
-        self.idle, self.limits = idle, limits or WorkerLimits()
+        self.idle, self.limits, self.streams = idle, limits or WorkerLimits(), streams
         self._admission = Admission(tls, token)
         self._callers = Callers(speaks=tls is None)
         # For lines that any client can cause; those of sessions are not limited.
@@ -191,6 +196,11 @@ class Agent:
     def _visit(self, greeting: Greeting, caller: Caller) -> None:
         """Give the client a lease, answer its HELLO, and run its session or renewals."""
         link, request, owner = greeting.link, greeting.frame.request, greeting.owner
+        number = owner.session if owner is not None else 0
+        if not 0 <= number < self.streams:
+            text = f"Session {number} was asked for, and this agent serves {self.streams} of a run at once, from 0."
+            send_error(link, request, messages.failure_of(IncompatibleError(text, _MORE_STREAMS)))
+            return
         try:
             lease = self._leases.claim(owner, caller.who, over=caller.over)
         except EdgerigError as error:
@@ -199,7 +209,7 @@ class Agent:
             return
         try:
             self._callers.own(caller, lease.fence)
-            grant = Grant(lease.fence, self._leases.seconds, self.limits.model, greeting.proof)
+            grant = Grant(lease.fence, self._leases.seconds, self.limits.model, greeting.proof, self.streams)
             device, machine = describe_device(self.runtimes, Limits(payload=self.limits.message), grant)
             link.set_timeout(HELLO_SECONDS)
             link.send(encode(Kind.OK, request, pack(device), [memoryview(machine)], checked=link.checked))
@@ -207,7 +217,7 @@ class Agent:
                 self._keep(link, lease)
             elif self._wait_for_request(link, self.idle):
                 caller.working = True
-                Visit(self._host, link, lease, caller.who).run()
+                Visit(self._host, link, lease, caller.who, number).run()
         finally:
             self._leases.leave(lease)
 

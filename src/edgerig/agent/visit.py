@@ -58,10 +58,13 @@ class SessionHost:
 
 
 class Visit:
-    """One session: starts its worker, supervises it, and reports how it ended."""
+    """One session: starts its worker, supervises it, and reports how it ended.
 
-    def __init__(self, host: SessionHost, link: SocketLink, lease: Lease, who: str) -> None:
-        self.host, self.link, self.lease, self.who = host, link, lease, who
+    ``number`` is that of the session among those that its run has open at once.
+    """
+
+    def __init__(self, host: SessionHost, link: SocketLink, lease: Lease, who: str, number: int = 0) -> None:
+        self.host, self.link, self.lease, self.who, self.number = host, link, lease, who, number
         self._revoked: LeaseError | None = None
         self._over = False
 
@@ -73,7 +76,7 @@ class Visit:
         """Run the session from its worker's start to its end."""
         leases = self.host.leases
         try:
-            leases.enter(self.lease, self)
+            leases.enter(self.lease, self, self.number)
         except LeaseError as error:
             send_error(self.link, 0, messages.failure_of(error))
             raise

@@ -50,7 +50,7 @@ class Seconds(click.FloatRange):
 
 
 #: Options that do not apply to a serial line, which has exactly one host and no authentication.
-SOCKETS_ONLY = ("tls", "token_file", "insecure", "sessions", "lease")
+SOCKETS_ONLY = ("tls", "token_file", "insecure", "sessions", "streams", "lease")
 
 
 class AgentGroup(click.Group):
@@ -118,6 +118,13 @@ class AgentGroup(click.Group):
     help="Runs that may use the device side by side; they disturb each other's times.",
 )
 @click.option(
+    "--streams",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="Sessions, each a process, that a run may have open at once, as the scenario streams does.",
+)
+@click.option(
     "--lease",
     type=Seconds(1, 3600),
     default=30.0,
@@ -140,6 +147,7 @@ def command(
     token_file: Path | None,
     insecure: bool,
     sessions: int,
+    streams: int,
     lease: float,
     max_model: int,
     max_message: int,
@@ -200,6 +208,7 @@ def command(
         token=token,
         tls=device_context(tls) if tls is not None else None,
         sessions=sessions,
+        streams=streams,
         lease=lease,
         limits=WorkerLimits(max_model, max_message, max_memory),
         log=_log,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from edgerig.errors import EdgerigError, TargetError
 from edgerig.measure.machine import MachineState, cores_text
 from edgerig.progress import Progress
+from edgerig.rig.load import LOADED
 from edgerig.rig.plan import Plan, part_key
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import target_for
@@ -30,6 +31,8 @@ def opened_devices(plan: Plan, progress: Progress) -> Iterator[dict[str, Target]
                 target.log = progress.log
                 stack.callback(_close, target, progress)
                 state = _check(target, cell.target.use)
+                if plan.rig.measure.scenario in LOADED:
+                    target.allow_sessions(plan.rig.measure.streams or 1)
                 progress.log(f"target {cell.target.use}: {state.cpu}, {cores_text(state)}, {state.system}")
                 targets[key] = target
         yield targets

@@ -80,7 +80,7 @@ def refuses_load(target: type[Target], address: str, scenario: str, streams: int
             f"scenario {scenario} on {address}: latency under load is taken from the host's clock, which says "
             "nothing of a device that is emulated here"
         )
-    if streams > 1 and not target.side_by_side:
+    if streams > 1 and not (target.parallel or target.side_by_side):
         return (
             f"{streams} streams on {address}: it holds a single session for a run, so that only 1 stream is "
             "possible there"

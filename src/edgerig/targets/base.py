@@ -164,12 +164,15 @@ class Target(Plugin, ABC):
             has times, ``emulated`` if it has only counts.
         runtime: The only runtime that there is on it, if there is only one.
         side_by_side: Whether it can hold several networks at once, each in a process of its own.
+        parallel: Whether a run may have several sessions there at once although it is not ``side_by_side``, as far as
+            that is known without asking the device (`allow_sessions`).
         exact: Whether each session tells exactly the same numbers, so that one round is enough.
     """
 
     kind: ClassVar[str] = "measured"
     runtime: ClassVar[str | None] = None
     side_by_side: ClassVar[bool] = False
+    parallel: ClassVar[bool] = False
     exact: ClassVar[bool] = False
     address: str
     log: Callable[[str], None] = staticmethod(lambda text: None)
@@ -200,6 +203,18 @@ class Target(Plugin, ABC):
         Raises:
             TargetError: It is not present. No other device is measured in its place.
         """
+
+    def allow_sessions(self, count: int) -> None:
+        """Let this run have up to ``count`` sessions open at once from now on; each `open` begins one.
+
+        Raises:
+            IncompatibleError: The device holds fewer. TargetError: It is not there.
+        """
+        if count > 1 and not (self.parallel or self.side_by_side):
+            raise IncompatibleError(
+                f"{self.address} holds a single session for a run, and {count} were asked for.",
+                "Ask for 1 stream, or measure on this machine or an agent.",
+            )
 
     @abstractmethod
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:

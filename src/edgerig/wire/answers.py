@@ -83,8 +83,9 @@ def checked_hello(hello: Hello, who: str) -> Hello:
             who, f"takes messages of {hello.max_header} B of header and {hello.max_payload} B of payload at most"
         )
     grant = hello.grant
-    if grant is not None and (not 0 <= grant.fence < 2**63 or grant.max_model < 0):
-        raise _refused(who, f"grants a lease of number {grant.fence} for networks of {grant.max_model} B")
+    if grant is not None and (not 0 <= grant.fence < 2**63 or min(grant.max_model, grant.sessions) < 0):
+        what = f"number {grant.fence} for {grant.sessions} sessions and networks of {grant.max_model} B"
+        raise _refused(who, f"grants a lease of {what}")
     if grant is not None:
         seconds = min(grant.seconds, LONGEST_LEASE) if math.isfinite(grant.seconds) and grant.seconds > 0 else 0.0
         grant = replace(grant, seconds=seconds)

@@ -37,6 +37,8 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
         keeper: Whether this connection only keeps the lease (LEASE messages), and runs no network.
         nonce: Random bytes, ``NONCE`` of them.
         proof: `host_proof`, once the device has asked for it, else empty.
+        session: Number of this connection's session among those that the run has open at once, from 0. It ends the
+            run's session of the same number; number 0, the only one of most runs, ends all of them.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
     keeper: bool = False
     nonce: bytes = b""
     proof: bytes = b""
+    session: int = 0
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True):
@@ -55,12 +58,14 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
         seconds: How long the lease lasts without a word from its owner.
         max_model: The largest network that is taken, in bytes; 0 if a payload's limit is the only one.
         proof: `device_proof`, if the host had to prove itself.
+        sessions: How many sessions a run may have open at once; 0 of a device that does not tell it, and has one.
     """
 
     fence: int
     seconds: float
     max_model: int = 0
     proof: bytes = b""
+    sessions: int = 0
 
 
 class LeaseHeader(msgspec.Struct, frozen=True, array_like=True):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,10 +199,59 @@ def test_an_interrupted_run_goes_on_at_its_round(net: Path, tmp_path: Path) -> N
     assert cell.under_load.rounds[:2] == before.under_load.rounds
 
 
+@contextlib.contextmanager
+def agent(listen: str, *options: str) -> Iterator[str]:
+    """``edgerig agent`` in a process of its own; its address."""
+    words = [sys.executable, "-m", "edgerig", "agent", "--listen", listen, *options]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+def test_streams_of_an_agent_are_sessions_at_once(net: Path, tmp_path: Path, scheme: str) -> None:
+    listen = "127.0.0.1:0" if scheme == "tcp" else f"unix://{tmp_path}/agent.sock"
+    with agent(listen) as address:
+        result = edgerig.run(rig(net, address, scenario="streams", streams=3, rounds=2), out=tmp_path / "out")
+    (cell,) = result.cells
+    load = cell.under_load
+    assert load
+    assert isinstance(cell.latency.steady, Measurement), "then one by one, as ever"
+    for entry in load.rounds:
+        arrays = raw(tmp_path / "out", cell, entry.number)
+        assert set(arrays["session"].tolist()) == {0, 1, 2}
+        masks = [arrays["session"] == number for number in range(3)]
+        begin = max(arrays["sent_ns"][mask].min() for mask in masks)
+        end = min(arrays["done_ns"][mask].max() for mask in masks)
+        assert begin < end, "there is a time in which all three were at work"
+        inside = (arrays["done_ns"] > begin) & (arrays["done_ns"] <= end)
+        assert entry.throughput == pytest.approx(inside.sum() / (end - begin) * 1e9)
+    assert isinstance(load.throughput, Measurement)
+    assert load.throughput.low is not None
+
+
+@pytest.mark.slow
+def test_several_sessions_answer_arrivals_at_an_agent_and_too_many_are_refused_at_once(
+    net: Path, tmp_path: Path
+) -> None:
+    measure = {"scenario": "server", "rate": 200, "streams": 2}
+    with agent("127.0.0.1:0", "--streams", "2") as address:
+        (cell,) = edgerig.run(rig(net, address, **measure), out=tmp_path / "out").cells
+        assert set(raw(tmp_path / "out", cell)["session"].tolist()) == {0, 1}
+        with pytest.raises(IncompatibleError, match="serves 2 sessions of a run at once, and 3 were asked for"):
+            edgerig.run(rig(net, address, **{**measure, "streams": 3}), out=tmp_path / "refused")
+    assert not (tmp_path / "refused" / "cells").exists()
+
+
 @pytest.mark.parametrize(
     ("target", "runtime", "measure", "words"),
     [
-        ("tcp://127.0.0.1:9", "litert", {"scenario": "streams", "streams": 2}, "only 1 stream is possible"),
+        ("serial:///dev/null", "litert", {"scenario": "streams", "streams": 2}, "only 1 stream is possible"),
         ("sim:stm32f746", "tflm", {"scenario": "server", "rate": 5.0}, "emulated"),
     ],
 )

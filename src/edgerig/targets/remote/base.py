@@ -7,7 +7,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from edgerig.artifact import Artifact
-from edgerig.errors import TargetError
+from edgerig.errors import IncompatibleError, TargetError
 from edgerig.measure.machine import MachineState
 from edgerig.targets.base import Session, Target
 from edgerig.targets.remote.lease_holder import LeaseHolder
@@ -27,7 +27,8 @@ class WiredTarget(Target):
 
     def __init__(self, settings: Any = None) -> None:
         super().__init__(settings)
-        self._sessions: list[WireSession] = []
+        self._sessions: list[tuple[int, WireSession]] = []
+        self._most_sessions = 1
         self._lease_holder: LeaseHolder | None = None
 
     @abstractmethod
@@ -50,11 +51,8 @@ class WiredTarget(Target):
         return state
 
     def open(self, artifact: Artifact, runtime: str, options: dict[str, Any]) -> Session:
-        if self.leased and any(session.alive for session in self._sessions):
-            raise TargetError(
-                f"{self.address} is busy: this run has a session there already.", "Close that one before."
-            )
-        client, _ = self._owner().greet() if self.leased else self._greet()
+        number = self._free_number() if self.leased else 0
+        client, _ = self._owner().greet(number) if self.leased else self._greet()
         protocol: Protocol = self.settings.protocol
         try:
             session = WireSession(
@@ -69,17 +67,58 @@ class WiredTarget(Target):
         except BaseException:
             client.close()
             raise
-        self._sessions.append(session)
+        self._sessions.append((number, session))
         return session
+
+    def allow_sessions(self, count: int) -> None:
+        super().allow_sessions(count)
+        if count > 1:
+            self._check_sessions(count)
+        self._most_sessions = count
+
+    def _check_sessions(self, count: int) -> None:
+        """See that the device serves so many sessions of one run; the error names an agent that is too old."""
+        holder = self._owner()
+        if holder.device is None:
+            holder.hold()
+        device = holder.device
+        most = device.grant.sessions if device is not None and device.grant is not None else 0
+        if most >= count:
+            return
+        if most == 0:
+            software = device.software if device is not None and device.software else "a device"
+            raise IncompatibleError(
+                f"{self.address} runs {software}, which serves one session of a run at a time, and {count} were asked "
+                "for.",
+                "Install this edgerig there and start its agent again, or ask for 1 stream.",
+            )
+        raise IncompatibleError(
+            f"The agent at {self.address} serves {most} {'session' if most == 1 else 'sessions'} of a run at once, and "
+            f"{count} were asked for.",
+            f"Start it with --streams {count}, or ask for fewer streams.",
+        )
+
+    def _free_number(self) -> int:
+        """The lowest number that no session of this run has.
+
+        Raises:
+            TargetError: It has as many sessions as it may.
+        """
+        taken = {number for number, session in self._sessions if session.alive}
+        for number in range(self._most_sessions):
+            if number not in taken:
+                return number
+        what = "a session" if self._most_sessions == 1 else f"{self._most_sessions} sessions"
+        raise TargetError(f"{self.address} is busy: this run has {what} there already.", "Close one before.")
 
     def close(self) -> None:
         while self._sessions:
-            self._sessions.pop().close()
+            self._sessions.pop()[1].close()
         if self._lease_holder is not None:
             self._lease_holder.close()
 
     def _session_closed(self) -> None:
-        self._sessions = [session for session in self._sessions if session.alive]
+        self._sessions = [(number, session) for number, session in self._sessions if session.alive]
 
     def _owner(self) -> LeaseHolder:
         if self._lease_holder is None:

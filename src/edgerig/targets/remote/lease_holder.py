@@ -21,6 +21,7 @@ import msgspec
 from edgerig.errors import EdgerigError, LeaseError, TargetError
 from edgerig.measure.machine import MachineState
 from edgerig.wire.client import WireClient
+from edgerig.wire.messages import Hello
 from edgerig.wire.ownership import Owner, new_owner_id
 
 _logger = logging.getLogger(__name__)
@@ -45,6 +46,9 @@ class LeaseHolder:
         require_proof: Whether a device that does not ask for the token is refused, as it may be an impostor.
         wait: Seconds to wait for a device that another run has.
         say: Called with warnings from the background; logs them by default.
+
+    Attributes:
+        device: What the device said of itself at the latest greeting; None before the first.
     """
 
     def __init__(
@@ -58,10 +62,14 @@ class LeaseHolder:
         self._connect, self._token, self._require_proof, self._wait = connect, token, require_proof, wait
         self._say = say or _log_warning
         self._owner = Owner(new_owner_id(), run_name())
+        self.device: Hello | None = None
         self._renewer: LeaseRenewer | None = None
 
-    def greet(self) -> tuple[WireClient, MachineState]:
+    def greet(self, session: int = 0) -> tuple[WireClient, MachineState]:
         """A client for a session, that has said hello, and the device's state.
+
+        Args:
+            session: Its number among those that this run has open at once.
 
         Raises:
             LeaseError: Another run has the device. TargetError: It is not there, or refuses us.
@@ -71,7 +79,7 @@ class LeaseHolder:
             self.hold()
         if self._renewer is None:
             self.hold()
-        return self._hello_with_wait(keeper=False)
+        return self._hello_with_wait(keeper=False, session=session)
 
     def hold(self) -> MachineState:
         """Own the device from now on; its state.
@@ -100,11 +108,11 @@ class LeaseHolder:
             renewer.close(release=True)
             self._owner = Owner(new_owner_id(), self._owner.who)
 
-    def _hello_with_wait(self, keeper: bool) -> tuple[WireClient, MachineState]:
+    def _hello_with_wait(self, keeper: bool, session: int = 0) -> tuple[WireClient, MachineState]:
         start, announced = time.monotonic(), False
         while True:
             try:
-                return self._hello(keeper)
+                return self._hello(keeper, session)
             except LeaseError as error:
                 if error.retry_after is None:
                     raise
@@ -119,11 +127,12 @@ class LeaseHolder:
                 # A device may tell anything.
                 time.sleep(error.retry_after if 0 < error.retry_after < _RETRY else _RETRY)
 
-    def _hello(self, keeper: bool) -> tuple[WireClient, MachineState]:
+    def _hello(self, keeper: bool, session: int = 0) -> tuple[WireClient, MachineState]:
         client = self._connect()
         try:
-            state = client.hello(msgspec.structs.replace(self._owner, keeper=keeper), self._token)
-            grant = client.device.grant
+            owner = msgspec.structs.replace(self._owner, keeper=keeper, session=session)
+            state = client.hello(owner, self._token)
+            grant, self.device = client.device.grant, client.device
             if self._require_proof and not (grant and grant.proof):
                 raise TargetError(
                     f"{client.who} does not ask for the token. Is it the device that you think?",

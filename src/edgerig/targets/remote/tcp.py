@@ -69,6 +69,7 @@ class Tcp(WiredTarget):
     Settings = TcpSettings
     settings: TcpSettings
     leased = True
+    parallel = True
 
     def __init__(self, settings: TcpSettings | None = None) -> None:
         super().__init__(settings)

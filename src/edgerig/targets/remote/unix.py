@@ -30,6 +30,7 @@ class Unix(WiredTarget):
     settings: UnixSettings
     address = "unix:///run/edgerig.sock"
     leased = True
+    parallel = True
 
     @classmethod
     def check_address(cls, address: str) -> None:
