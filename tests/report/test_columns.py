@@ -103,6 +103,7 @@ def test_a_run_under_load_has_its_columns_and_no_other_run_has(
     assert table["lines"][1]["cells"][keys.index("p99 under load")] is None
     show_cells(result)
     terminal_output = capfd.readouterr().err
+    assert ("under load" in terminal_output, "highest rate" in terminal_output) == (True, measure is loads.BOUND)
     for key, (text, value) in columns.items():
         assert table["lines"][0]["cells"][keys.index(key)]["value"] == value
         assert text in terminal_output

@@ -22,7 +22,7 @@ class TerminalColumn(msgspec.Struct, frozen=True):
 
 
 def terminal_columns(cells: Sequence[CellResult]) -> list[TerminalColumn]:
-    """The columns that have a rank, with a text for each cell."""
+    """The columns that have a rank and are shown for these cells, with a text for each."""
     rows = [Row(cell=cell, cells=cells, label=cell.id) for cell in cells]
     return [
         TerminalColumn(
@@ -32,7 +32,7 @@ def terminal_columns(cells: Sequence[CellResult]) -> list[TerminalColumn]:
             tuple(_text(column, row) for row in rows),
         )
         for column in VARIANTS
-        if column.rank is not None
+        if column.rank is not None and column.when([column.figure(row) for row in rows])
     ]
 
 
