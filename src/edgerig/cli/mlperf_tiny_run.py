@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The session's folder.")
 @click.option("--model", type=click.Path(path_type=Path), help="The network of an emulated board, a .tflite file.")
-@click.option("--power", metavar="ADDRESS", help="The power monitor of energy mode.")
+@click.option("--power", metavar="NAME", help="The power monitor of energy mode: lpm01a, stream ..")
+@click.option("--power-option", multiple=True, metavar="KEY=VALUE", help="A setting of the power monitor.")
 @click.option(
     "--window",
     "window_seconds",
@@ -74,6 +75,7 @@ def command(
     out: Path,
     model: Path | None,
     power: str | None,
+    power_option: tuple[str, ...],
     window_seconds: float,
     warm_up: int,
     inference_seconds: float,
@@ -96,6 +98,7 @@ def command(
     import msgspec
 
     from edgerig.cli.console import ConsoleProgress, print_json
+    from edgerig.cli.options import parse_options
     from edgerig.cli.signals import stop_on_termination
     from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
     from edgerig.suites.mlperf_tiny.runner.address import Mode
@@ -114,6 +117,7 @@ def command(
         inference_seconds=inference_seconds,
         behind_board=behind_board,
         power=power,
+        power_options=parse_options(power_option, "--power-option"),
     )
     summary = run_session(settings, ConsoleProgress())
     if as_json:

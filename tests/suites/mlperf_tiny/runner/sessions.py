@@ -14,6 +14,7 @@ CHECKER = {
     "top1": r".* Top[- ]1%?\s?[:=] ([\d\.]+).*",
     "auc": r".* AUC\s?[:=] ([\d\.]+).*",
     "throughput": r".* Median throughput is\s+([\d\.]+) inf\./sec\..*",
+    "energy": r".*Median energy cost is ([\d\.]+) uJ/inf",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -42,10 +41,6 @@ class OpenedDevice(NamedTuple):
     real_time: bool = True
     clock: str = "m-lap-us of the device"
     board: EmulatedDevice | None = None
-
-
-#: Opens an emulated board: its address, the network and the benchmark that it runs.
-Opener = Callable[[str, Path, Benchmark], OpenedDevice]
 
 
 def usual_baud(benchmark: Benchmark, mode: Mode) -> int:

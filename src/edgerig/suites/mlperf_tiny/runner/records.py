@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgerig.suites.mlperf_tiny.power.base import EnergyWindow
+from edgerig.power.recording import Energy
 from edgerig.suites.mlperf_tiny.runner.address import Mode
 from edgerig.suites.mlperf_tiny.runner.device import Identity
 
@@ -51,7 +51,8 @@ class WindowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
         index: Its position, from 0.
         file, label: The sample that was run.
         iterations, warm_up: Inferences in it, and before it.
-        seconds: Its length by the device's clock, or by the power monitor's in energy mode.
+        seconds: Its length by the device's clock; in energy mode by the power monitor's, or by the host's until what
+            was recorded is read.
         host_seconds: The same on the host's clock; None where the lines of begin and end came in one piece.
         trip_seconds: From the command to the end of the window, on the host's clock.
         outputs: The last inference's results, as they came.
@@ -67,7 +68,7 @@ class WindowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
     host_seconds: float | None
     trip_seconds: float
     outputs: tuple[float, ...]
-    energy: EnergyWindow | None = None
+    energy: Energy | None = None
 
     @property
     def throughput(self) -> float:

@@ -112,6 +112,8 @@ def _figures(summary: Summary) -> Table:
         ("first inference of the session", summary.cold_start),
         ("energy of an inference", summary.energy),
     ]
+    if summary.instructions is not None:
+        figures.append(("instructions of an inference", summary.instructions))
     rows = tuple((name, figure, figure.method if isinstance(figure, Measurement) else "") for name, figure in figures)
     return Table("Figures", (Heading("what"), Heading("value"), Heading("method")), rows)
 

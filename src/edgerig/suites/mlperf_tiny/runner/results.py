@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile
-from edgerig.measure.kinds import Measurement
+from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord, WindowRecord
 from edgerig.suites.mlperf_tiny.runner.scoring import AUC, TOP1, metric
@@ -43,6 +43,8 @@ def _accuracy(summary: Summary) -> list[str]:
 
 
 def _performance(summary: Summary) -> list[str]:
+    if isinstance(summary.throughput, Unavailable):
+        return [f"No throughput: {summary.throughput.reason}."]
     lines = []
     for number, window in enumerate(summary.windows, 1):
         lines += [
@@ -51,14 +53,9 @@ def _performance(summary: Summary) -> list[str]:
             f"  Runtime      : {window.seconds:>10.3f} sec.",
             f"  Throughput   : {window.throughput:>10.3f} inf./sec.",
         ]
-    if isinstance(summary.throughput, Measurement):
-        text = f"{summary.throughput.value:>10.3f} inf./sec."
-        lines += [
-            _RULE,
-            f"Median throughput is {text}" if summary.by_the_rules else f"Throughput, median: {text}",
-            _RULE,
-        ]
-    return lines
+    text = f"{summary.throughput.value:>10.3f} inf./sec."
+    median = f"Median throughput is {text}" if summary.by_the_rules else f"Throughput, median: {text}"
+    return [*lines, _RULE, median, _RULE]
 
 
 def _energy(summary: Summary) -> list[str]:

@@ -14,11 +14,11 @@ import msgspec
 from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile, benchmark_folder, sample_files
 from edgerig.errors import EdgerigError, Interrupted, SpecError
 from edgerig.files import write_json, write_text
+from edgerig.plugins import make
+from edgerig.power.base import PowerMonitor
 from edgerig.progress import Progress
 from edgerig.suites.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
 from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
-from edgerig.suites.mlperf_tiny.power.base import PowerMonitor
-from edgerig.suites.mlperf_tiny.power.resolve import MONITORS, monitor_at
 from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, run_accuracy
 from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice, open_device
 from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
@@ -37,7 +37,14 @@ from edgerig.suites.mlperf_tiny.runner.session import (
 )
 from edgerig.suites.mlperf_tiny.runner.summary import Summary, summarize_accuracy, summarize_windows
 from edgerig.suites.mlperf_tiny.runner.transcript import Transcript
-from edgerig.suites.mlperf_tiny.runner.windows import Bench, EnergyBench, TimedBench, run_windows
+from edgerig.suites.mlperf_tiny.runner.windows import (
+    Bench,
+    EnergyBench,
+    FileBench,
+    TimedBench,
+    run_windows,
+    with_energy,
+)
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +59,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
         window_seconds: Least length of a measured window; below 10 the result does not count.
         warm_up: Inferences before a measured window.
         inference_seconds: That one inference may take.
-        power: The address of the power monitor, in energy mode.
+        power: The name of the power monitor, in energy mode. power_options: Its settings.
         behind_board: Whether the device is behind an interface board, which takes ``dut ..`` for it.
     """
 
@@ -66,6 +73,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: int = DEFAULT_WARM_UP
     inference_seconds: float = INFERENCE_SECONDS
     power: str | None = None
+    power_options: dict[str, Any] = {}
     behind_board: bool = False
 
 
@@ -106,8 +114,11 @@ def _monitor(settings: RunSettings) -> PowerMonitor | None:
             raise SpecError(f"A power monitor is of no use in {settings.mode} mode.", "Choose --mode energy.")
         return None
     if settings.power is None:
-        raise SpecError("Energy mode needs a power monitor.", f"Name one: --power {'|'.join(sorted(MONITORS))}:..")
-    return monitor_at(settings.power)
+        raise SpecError(
+            "Energy mode needs a power monitor.",
+            "Name one: --power lpm01a --power-option port=/dev/ttyACM1; `edgerig list power-monitors` shows all.",
+        )
+    return make("power-monitor", settings.power, PowerMonitor, settings.power_options)
 
 
 def _with_device(
@@ -138,12 +149,7 @@ def _with_device(
                 progress.log(f"Goes on with the session in {settings.out}.")
             if settings.mode == "accuracy":
                 return _accuracy(settings, opened, device, identity, samples, session, progress)
-            bench: Bench = (
-                TimedBench(device, benchmark, settings.inference_seconds)
-                if monitor is None
-                else EnergyBench(device, benchmark, monitor, settings.inference_seconds)
-            )
-            return _windows(settings, opened, bench, identity, samples, session, progress)
+            return _windows(settings, opened, device, identity, samples, session, progress, monitor)
     finally:
         device.close()
 
@@ -167,13 +173,21 @@ def _accuracy(
 def _windows(
     settings: RunSettings,
     opened: OpenedDevice,
-    bench: Bench,
+    device: Device,
     identity: Identity,
     samples: Sequence[SampleFile],
     session: Session,
     progress: Progress,
+    monitor: PowerMonitor | None,
 ) -> Summary:
     benchmark, mode = settings.benchmark, settings.mode
+    recorded = monitor is not None and not monitor.live
+    if monitor is None:
+        bench: Bench = TimedBench(device, benchmark, settings.inference_seconds)
+    elif recorded:
+        bench = FileBench(device, benchmark, settings.inference_seconds)
+    else:
+        bench = EnergyBench(device, benchmark, monitor, settings.inference_seconds)
     cold, windows = run_windows(
         bench,
         benchmark,
@@ -183,6 +197,9 @@ def _windows(
         window_seconds=settings.window_seconds,
         warm_up=settings.warm_up,
     )
+    if monitor is not None and recorded:
+        monitor.start()
+        windows = with_energy(windows, monitor.stop())
     summary = summarize_windows(
         benchmark, mode, settings.address, opened, identity, cold, windows, settings.window_seconds
     )

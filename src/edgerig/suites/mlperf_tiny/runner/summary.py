@@ -32,6 +32,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         passed: Whether it is reached; None where no quality was measured.
         throughput: Median over the windows, in 1/s. latency: its inverse, in s. cold_start: the first inference, in s.
         energy: Median over the windows, in J an inference.
+        instructions: Of an inference, on an emulated board; None elsewhere.
         windows: All windows.
         clock: The device's clock against the host's.
         by_the_rules: Whether the windows are as many and as long as they must be.
@@ -52,6 +53,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     latency: Quantity
     cold_start: Quantity
     energy: Quantity
+    instructions: Quantity | None = None
     windows: tuple[WindowRecord, ...] = ()
     clock: ClockCheck | None = None
     by_the_rules: bool = True
@@ -120,16 +122,17 @@ def summarize_windows(
         quality=None,
         target=benchmark.quality.text,
         passed=None,
-        throughput=_number(statistics.median(w.throughput for w in windows), "1/s", steady, number),
-        latency=_number(latency, "s", "1 / throughput, median", number),
-        cold_start=_number(cold.seconds, "s", cold_method, {**number, "n": 1}),
+        throughput=_time(opened, _number(statistics.median(w.throughput for w in windows), "1/s", steady, number)),
+        latency=_time(opened, _number(latency, "s", "1 / throughput, median", number)),
+        cold_start=_time(opened, _number(cold.seconds, "s", cold_method, {**number, "n": 1})),
+        instructions=opened.board.counts().instructions if opened.board else None,
         energy=_energy(windows, number) if not timed else Unavailable("a performance run measures no energy"),
         windows=tuple(windows),
         clock=clock,
         by_the_rules=not invalid,
         invalid=(*invalid, *_emulated(opened)),
         problems=problems,
-        warnings=(clock.note,) if clock is not None and clock.note else (),
+        warnings=(clock.note,) if clock is not None and clock.note and opened.real_time else (),
     )
 
 
@@ -137,11 +140,23 @@ def _number(value: float, unit: str, method: str, rest: dict[str, object]) -> Me
     return msgspec.convert({"is": "number", "value": value, "unit": unit, "method": method, **rest}, Measurement)
 
 
+def _time(opened: OpenedDevice, number: Measurement) -> Quantity:
+    """A time, or a rate, with the error of the model that made it; none where an emulated clock tells no time."""
+    if opened.board is None:
+        return number
+    times = opened.board.times
+    return times if isinstance(times, Unavailable) else times.of(number)
+
+
 def _energy(windows: Sequence[WindowRecord], rest: dict[str, object]) -> Quantity:
     each = [window.energy.joules / window.iterations for window in windows if window.energy is not None]
     if not each:
         return Unavailable("no window has its energy")
-    method = f"energy between the last two timestamps / inferences, median of {len(each)} windows"
+    samples = sum(window.energy.samples for window in windows if window.energy is not None)
+    method = (
+        f"energy between the last two timestamps / inferences, median of {len(each)} windows, {samples:,} samples of "
+        "power"
+    )
     return _number(statistics.median(each), "J", method, {**rest, "clock": None})
 
 

@@ -7,13 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile
 from edgerig.errors import AnswerError
+from edgerig.power.base import PowerMonitor
+from edgerig.power.recording import Energy, Recording
 from edgerig.progress import Progress
 from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, Benchmark
-from edgerig.suites.mlperf_tiny.power.base import EnergyWindow, HostWindow, PowerMonitor
 from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, result_counts
 from edgerig.suites.mlperf_tiny.runner.answers import Inference
+from edgerig.suites.mlperf_tiny.runner.clock import JITTER_SECONDS
 from edgerig.suites.mlperf_tiny.runner.device import Device
 from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, WindowRecord
 from edgerig.suites.mlperf_tiny.runner.session import Session
@@ -24,6 +28,8 @@ TRIAL_SHARE = 0.05
 MARGIN = 1.02
 #: How often a window that was too short is measured again, with more inferences.
 ATTEMPTS = 5
+#: Share by which a recorded window may be longer or shorter than the host saw it.
+LARGEST_DIFFERENCE = 0.05
 #: Most inferences of one command: a C int.
 MOST_ITERATIONS = 2**31 - 1
 #: How many times as long as expected a window may take, and the seconds that are added, until the device is given up.
@@ -35,7 +41,7 @@ class Measured(NamedTuple):
 
     inference: Inference
     seconds: float
-    energy: EnergyWindow | None
+    energy: Energy | None
 
 
 class Plan(NamedTuple):
@@ -95,12 +101,39 @@ class EnergyBench(Bench):
 
     def run(self, iterations: int, warm_up: int, seconds: float) -> Measured:
         self._monitor.start()
-        try:
-            inference = self.device.infer(iterations, warm_up, self.counts, seconds)
-        finally:
-            self._monitor.stop()
-        energy = self._monitor.window(HostWindow(inference.host_begin, inference.host_end))
+        inference = self.device.infer(iterations, warm_up, self.counts, seconds)
+        energy = self._monitor.stop().last_window()
         return Measured(inference, energy.seconds, energy)
+
+
+class FileBench(Bench):
+    """Energy that another program records over the whole session, into a file that is read at its end.
+
+    Until then the host's clock tells how long a window is.
+    """
+
+    def run(self, iterations: int, warm_up: int, seconds: float) -> Measured:
+        inference = self.device.infer(iterations, warm_up, self.counts, seconds)
+        return Measured(inference, inference.host_end - inference.host_begin, None)
+
+
+def with_energy(windows: Sequence[WindowRecord], recording: Recording) -> list[WindowRecord]:
+    """Windows with their energies and lengths from a recording of the whole session, whose last marks are theirs.
+
+    Raises:
+        AnswerError: The recording has too few marks, or windows of other lengths than the host saw.
+    """
+    result = []
+    for window, (start, end) in zip(windows, recording.windows(len(windows)), strict=True):
+        energy = recording.energy(start, end)
+        if abs(energy.seconds - window.seconds) > LARGEST_DIFFERENCE * window.seconds + JITTER_SECONDS:
+            raise AnswerError(
+                f"The recording has a window of {energy.seconds:.3f} s where the host saw {window.seconds:.3f} s, for "
+                f"{window.file}.",
+                "Is it the recording of this session, and was every window measured once?",
+            )
+        result.append(msgspec.structs.replace(window, energy=energy, seconds=energy.seconds))
+    return result
 
 
 def run_windows(

@@ -1,1 +1,0 @@
-"""Power monitors: what a device draws between two of its timestamps."""

@@ -1,0 +1,137 @@
+"""Energy mode: the device's pin, a simulated instrument on a pseudo-terminal, and the energy of an inference."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+from tests.heard import Heard
+from tests.power.meters import SimulatedLpm01a, StreamMeter, joules_between
+from tests.suites.mlperf_tiny.runner.scripted import ScriptedDevice
+from tests.suites.mlperf_tiny.runner.sessions import by_first_byte, official, settings, write_keywords
+
+from edgerig.errors import AnswerError, SpecError, UnknownNameError
+from edgerig.measure.kinds import Measurement
+from edgerig.suites.mlperf_tiny.runner.run import run_session
+
+
+class PinDevice(ScriptedDevice):
+    """A device in energy mode: its timestamps are edges of a pin, and no lines.
+
+    Args:
+        work: What it does while it runs an ``infer``.
+    """
+
+    def __init__(self, work: Callable[[], object], us_per_inference: int = 1000, *, real: bool = False) -> None:
+        super().__init__(results=by_first_byte, us_per_inference=us_per_inference, real=real)
+        self.work = work
+
+    def _lines(self, command: str) -> Iterator[str | float]:
+        if command.startswith("infer"):
+            self.work()
+        for line in super()._lines(command):
+            if not (isinstance(line, str) and line.startswith("m-lap-us")):
+                yield line
+
+
+def test_the_median_energy_of_an_inference_is_told_by_a_stream_of_samples(tmp_path: Path, heard: Heard) -> None:
+    data, out, joules = write_keywords(tmp_path / "data", 12), tmp_path / "out", []
+    with StreamMeter() as meter, PinDevice(lambda: joules.append(meter.work())) as device:
+        options = {"port": f"serial://{meter.terminal.name}"}
+        summary = run_session(
+            settings(
+                device, data, out, mode="energy", window_seconds=0.29, power="stream", power_options=options, warm_up=4
+            ),
+            heard,
+        )
+    iterations = {window.iterations for window in summary.windows}
+    assert len(summary.windows) == 5
+    assert len(iterations) == 1
+    wanted = median(joules[-5:]) / iterations.pop()
+    assert isinstance(summary.energy, Measurement)
+    assert summary.energy.value == pytest.approx(wanted, rel=0.02)
+    assert all(window.seconds == pytest.approx(0.3004, abs=0.002) for window in summary.windows)
+    assert all(command.endswith(" 4") for command in device.commands if command.startswith("infer 2"))
+    assert "Median energy cost is" not in (out / "results.txt").read_text()
+
+
+def test_windows_by_the_rules_are_a_result_of_the_instrument_of_the_benchmark(tmp_path: Path, heard: Heard) -> None:
+    data, out, joules = write_keywords(tmp_path / "data", 12), tmp_path / "out", []
+
+    class Long(SimulatedLpm01a):
+        def work(self) -> float:
+            with self._lock:
+                start, end = self.clock + 0.1003, self.clock + 10.2507
+                self._falls += [start, end]
+                self._sample(self.samples + round(10.4 * self.rate))
+                return joules_between(start, end, self.power)
+
+    with Long() as meter, PinDevice(lambda: joules.append(meter.work())) as device:
+        options = {"port": f"serial://{meter.terminal.name}"}
+        summary = run_session(settings(device, data, out, mode="energy", power="lpm01a", power_options=options), heard)
+        assert not meter.powered
+    assert summary.by_the_rules
+    (iterations,) = {window.iterations for window in summary.windows}
+    assert official(out, "energy") == pytest.approx(1e6 * median(joules[-5:]) / iterations, rel=1e-3)
+
+
+def test_a_file_that_was_recorded_meanwhile_is_read_at_the_end(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    meter = StreamMeter()
+    starts = [101.0 + index for index in range(5)]
+    falls = tuple(moment for start in starts for moment in (start + 0.0003, start + 0.0607))
+    (tmp_path / "session.csv").write_text("".join(meter.lines(7.0, falls)))
+    with PinDevice(lambda: None, 10_000, real=True) as device:
+        summary = run_session(
+            settings(
+                device,
+                data,
+                out,
+                mode="energy",
+                window_seconds=0.05,
+                power="stream",
+                power_options={"file": str(tmp_path / "session.csv")},
+            ),
+            heard,
+        )
+    assert [window.seconds for window in summary.windows] == pytest.approx([0.0604] * 5, abs=0.002)
+    energies = [joules_between(start + 0.0003, start + 0.0607) for start in starts]
+    each = [energy / window.iterations for energy, window in zip(energies, summary.windows, strict=True)]
+    assert isinstance(summary.energy, Measurement)
+    assert summary.energy.value == pytest.approx(median(each), rel=0.1)
+
+
+def test_a_recording_of_another_session_is_refused(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    falls = tuple(101.0 + index * 0.5 for index in range(10))
+    (tmp_path / "session.csv").write_text("".join(StreamMeter().lines(7.0, falls)))
+    changes = {"power": "stream", "power_options": {"file": str(tmp_path / "session.csv")}, "window_seconds": 0.05}
+    with (
+        PinDevice(lambda: None, 10_000, real=True) as device,
+        pytest.raises(AnswerError, match=r"window of 0.500 s where the host saw 0.0"),
+    ):
+        run_session(settings(device, data, out, mode="energy", **changes), heard)
+
+
+def test_a_pin_that_is_not_wired_is_told(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    with StreamMeter() as meter, PinDevice(lambda: None) as device:
+        options = {"port": f"serial://{meter.terminal.name}"}
+        with pytest.raises(AnswerError, match="saw 0 falling edges, 2 are needed"):
+            run_session(settings(device, data, out, mode="energy", power="stream", power_options=options), heard)
+
+
+def test_a_monitor_that_there_is_not_and_one_that_is_not_wanted(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    device = ScriptedDevice()
+    with device, pytest.raises(UnknownNameError, match="lpm01a"):
+        run_session(settings(device, data, out, mode="energy", power="lpm1a"), heard)
+    with pytest.raises(SpecError, match="of no use in accuracy mode"):
+        run_session(settings(device, data, out, power="stream"), heard)
+
+
+def test_a_device_in_energy_mode_gives_no_throughput(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    with PinDevice(lambda: None) as device, pytest.raises(AnswerError, match="has no line m-lap-us") as caught:
+        run_session(settings(device, data, out, mode="performance"), heard)
+    assert "energy mode" in str(caught.value.hint)
