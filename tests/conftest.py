@@ -32,6 +32,8 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         patch.setenv("EDGERIG_CACHE", str(folder))
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
         patch.setenv("XLA_FLAGS", QUICKLY_COMPILED)
+        # Thousands of processes would start a thread of numpy's BLAS for each core, and multiply nothing with them.
+        patch.setenv("OPENBLAS_NUM_THREADS", "1")
         for bound in ("MIN_COMPILE_TIME_SECS", "MIN_ENTRY_SIZE_BYTES"):
             patch.setenv(f"JAX_PERSISTENT_CACHE_{bound}", "0")
         assert "jax" not in sys.modules, "a test module imports jax at its top: it would not hear of the cache"

@@ -172,8 +172,13 @@ def _own_environment() -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment for a child process: our module path, and no variables that set threads."""
+    """The environment for a child process: our module path, and no variables that set threads.
+
+    But for numpy's own BLAS, which would start threads for each core: in a worker numpy copies and scales, and an
+    engine written in numpy runs on one thread, as the others do by default.
+    """
     result = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
+    result["OPENBLAS_NUM_THREADS"] = "1"
     result["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return result
 
