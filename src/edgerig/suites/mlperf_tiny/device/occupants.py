@@ -67,7 +67,7 @@ def occupants(path: Path) -> list[Occupant]:
         device = path.stat()
     except OSError:
         return []
-    if not stat.S_ISCHR(device.st_mode):
+    if not stat.S_ISCHR(device.st_mode) or os.major(device.st_rdev) not in _terminal_majors():
         return []
     others = [
         _occupant(process)
@@ -101,6 +101,11 @@ def modem_manager() -> Occupant | None:
         if _name(process) == "ModemManager":
             return _occupant(process)
     return None
+
+
+def _terminal_majors() -> set[int]:
+    """Major numbers of all kinds of terminals that the kernel has a driver for."""
+    return {int(fields[2]) for line in Path("/proc/tty/drivers").read_text().splitlines() if (fields := line.split())}
 
 
 def _process_folders() -> Iterator[Path]:

@@ -7,11 +7,9 @@ import logging
 from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.device.console import DeviceConsole, Mode
 from edgerig.suites.mlperf_tiny.device.line import HostLine
-from edgerig.suites.mlperf_tiny.grammar import NEWLINE, READY
+from edgerig.suites.mlperf_tiny.grammar import ENERGY_BAUD, NEWLINE, READY
 
 _logger = logging.getLogger(__name__)
-#: Bits a second of the line in energy mode.
-ENERGY_BAUD = 9600
 
 
 def default_baud(benchmark: Benchmark, mode: Mode) -> int:
