@@ -78,3 +78,37 @@ def test_a_broken_file_is_one_message_and_an_exit_code(tmp_path: Path, cut: int)
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_summary_shows_layers_and_sums(tmp_path: Path) -> None:
+    path = dense_tflite(tmp_path / "net.tflite")
+    done = inspect(path, "--summary")
+    assert done.returncode == 0, done.stderr
+    assert "(FULLY_CONNECTED)" in done.stdout
+    assert "(1, 4)" in done.stdout
+    assert "Total params: 36\nTrainable params: not known" in done.stdout
+    document = json.loads(inspect(path, "--summary", "--json").stdout)
+    assert document["summary"]["parameters"] == 36
+    assert document["summary"]["trainable"] is None
+    assert document["totals"]["parameters"] == 36
+
+
+def test_a_saved_models_signatures_are_shown_without_tensorflow(tmp_path: Path) -> None:
+    """The bytes of one by hand: a graph with the tag serve and a function of one float, of any batch by 3."""
+    tensor = b"\x0a\x03x:0\x10\x01\x1a\x11\x12\x0b\x08" + b"\xff" * 9 + b"\x01" + b"\x12\x02\x08\x03"
+    entry = b"\x0a\x01x\x12" + bytes([len(tensor)]) + tensor
+    function = b"\x0a" + bytes([len(entry)]) + entry + b"\x1a\x07predict"
+    signature = b"\x0a\x01f\x12" + bytes([len(function)]) + function
+    graph = b"\x0a\x07\x22\x05serve" + b"\x2a" + bytes([len(signature)]) + signature
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01\x12" + bytes([len(graph)]) + graph)
+    done = inspect(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "SavedModel, serve" in done.stdout
+    assert "signature f  predict\n  input  x  float32 (None, 3), x:0" in done.stdout
+    (graph_json,) = json.loads(inspect(tmp_path, "--json").stdout)["graphs"]
+    assert graph_json["signatures"][0]["inputs"] == [{"key": "x", "name": "x:0", "dtype": "float32", "shape": [-1, 3]}]
+    (tmp_path / "saved_model.pb").write_bytes(b"\x12\xff")
+    done = inspect(tmp_path)
+    assert done.returncode == 1
+    assert "no sound SavedModel" in done.stderr
+    assert "Traceback" not in done.stderr

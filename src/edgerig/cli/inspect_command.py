@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import say, terminal_width
+from edgerig.cli.inspect_more import print_signatures, print_summary
 from edgerig.cli.options import format_option, load_format
 from edgerig.cli.tables import Column, render_table
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @click.option("--plan", is_flag=True, help="Show where the memory plan puts each activation.")
+@click.option("--summary", is_flag=True, help="Show layers as Keras does: name, type, output shape, parameters.")
 @format_option
-def command(model: Path, as_json: bool, plan: bool, format_: str | None) -> None:
+def command(model: Path, as_json: bool, plan: bool, summary: bool, format_: str | None) -> None:
     """Show the operators of a .tflite, .onnx or .keras file, with shapes, parameters, MACs and memory.
 
+    Of a folder with a TensorFlow SavedModel it shows the signatures, without TensorFlow.
     Of a format whose operators a plugin does not tell it shows inputs, outputs and what else the plugin says.
 
     All figures follow from the file; nothing is run. MACs are multiply-accumulates of one inference; MACC is the
@@ -36,23 +39,32 @@ def command(model: Path, as_json: bool, plan: bool, format_: str | None) -> None
     Examples:
       edgerig inspect net.tflite
       edgerig inspect net.tflite --plan
+      edgerig inspect net.keras --summary
+      edgerig inspect exported/
       edgerig inspect net.onnx --json | jq .totals.macs
     """
     from edgerig.formats import named
     from edgerig.models.files import open_artifact
     from edgerig.models.graph.analysis import analyse
     from edgerig.models.graph.read import graph_in
+    from edgerig.models.graph.saved_model import is_saved_model
+    from edgerig.models.graph.summary import summarise
 
     load_format(format_)
+    if is_saved_model(model):
+        print_signatures(model, as_json)
+        return
     artifact = open_artifact(model)
     format = named(artifact.format)
     details = dict(format.details(model))
     graph = graph_in(format, model)
     analysis = analyse(graph) if graph is not None else None
+    layers = summarise(graph, analysis) if summary and graph is not None and analysis is not None else None
     if as_json:
         from edgerig.cli.console import print_json
 
-        print_json(_document(model, artifact, details, graph, analysis))
+        document = _document(model, artifact, details, graph, analysis)
+        print_json(document | {"summary": layers} if layers is not None else document)
         return
     say(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
     for spec in artifact.inputs:
@@ -63,7 +75,10 @@ def command(model: Path, as_json: bool, plan: bool, format_: str | None) -> None
         say(f"  output {left}, which is neither read nor compared")
     for title, text in details.items():
         say(f"  {title}  {text}")
-    if graph is not None and analysis is not None:
+    if layers is not None:
+        say()
+        print_summary(layers)
+    elif graph is not None and analysis is not None:
         _print_analysis(graph, analysis, plan)
 
 

@@ -88,10 +88,12 @@ class _Reader:
         self.unknown: list[str] = []
         self.calls = 0
         self.weights: dict[str, list[int]] = {}
+        self.frozen: list[str] = []
 
     def graph(self, config: Config) -> Graph:
         inputs, outputs = self.model(config, None, "", 0)
-        metadata = {"unknown_layers": ", ".join(self.unknown)} if self.unknown else {}
+        lists = {"unknown_layers": self.unknown, "frozen_layers": self.frozen}
+        metadata = {title: ", ".join(names) for title, names in lists.items() if names}
         if not inputs or not outputs:
             raise _corrupt(self.file, "the model has no input or no output")
         return Graph(
@@ -126,7 +128,8 @@ class _Reader:
             shape = first.get("build_config", {}).get("input_shape") or config.get("build_input_shape")
             if shape is None:
                 raise _corrupt(self.file, "the model was never built, so its input shape is not known")
-            inputs = [self.add(f"{prefix}input", _fixed(shape), "float32")]
+            open_batch = (0,) if shape[:1] == [None] else ()
+            inputs = [self.add(f"{prefix}input", _fixed(shape), "float32", free_axes=open_batch)]
         current = inputs
         for position, layer in enumerate(layers):
             following = layers[position + 1] if position + 1 < len(layers) else {}
@@ -220,6 +223,8 @@ class _Reader:
             sizes = weight_shapes(kind, config, shape) if shape is not None else None
             if sizes is None:
                 self.unknown.append(f"{name} ({kind})")
+            elif sizes and config.get("trainable") is False:
+                self.frozen.append(name)
             self.weights[name] = [
                 self.add(f"{name}/{weight}", size, "float32", constant=True) for weight, size in (sizes or {}).items()
             ]
@@ -229,9 +234,14 @@ class _Reader:
         config = layer["config"]
         shape = config.get("batch_shape", config.get("batch_input_shape"))
         dtype = config.get("dtype", "float32")
-        return self.add(config["name"], _fixed(shape), dtype if isinstance(dtype, str) else "float32")
+        open_batch = (0,) if shape[:1] == [None] else ()
+        return self.add(
+            config["name"], _fixed(shape), dtype if isinstance(dtype, str) else "float32", free_axes=open_batch
+        )
 
-    def add(self, name: str, shape: Shape | None, dtype: str, constant: bool = False) -> int:
+    def add(
+        self, name: str, shape: Shape | None, dtype: str, constant: bool = False, free_axes: tuple[int, ...] = ()
+    ) -> int:
         if shape is not None and not all(isinstance(size, int) and size >= 0 for size in shape):
             raise _corrupt(self.file, f"{name!r} has the shape {list(shape)}")
         if dtype not in ITEM_SIZES and dtype not in ODD_BITS:
@@ -244,6 +254,7 @@ class _Reader:
                 dtype=dtype,
                 constant=constant,
                 unknown_shape=shape is None,
+                free_axes=free_axes,
             )
         )
         return len(self.tensors) - 1

@@ -201,7 +201,7 @@ def _dense_weights(config: Config, shape: Shape) -> dict[str, Shape]:
 
 def _norm_weights(config: Config, shape: Shape) -> dict[str, Shape]:
     axis = config.get("axis", -1)
-    channels = (shape[axis[0] if isinstance(axis, list) else axis],)
+    channels = tuple(shape[number] for number in (axis if isinstance(axis, list) else [axis]))
     names = [name for name, key in (("gamma", "scale"), ("beta", "center")) if config.get(key, True)]
     return dict.fromkeys(names, channels)
 
@@ -212,6 +212,24 @@ def _batch_norm_weights(config: Config, shape: Shape) -> dict[str, Shape]:
     return {**weights, "moving_mean": channels, "moving_variance": channels}
 
 
+def _normalization_weights(config: Config, shape: Shape) -> dict[str, Shape]:
+    """What the layer found out of the data; nothing where its mean was given."""
+    if config.get("mean") is not None:
+        return {}
+    axis = config.get("axis", -1)
+    axes = [] if axis is None else axis if isinstance(axis, list) else [axis]
+    sizes = tuple(shape[number] for number in axes)
+    return {"mean": sizes, "variance": sizes, "count": ()}
+
+
+def _prelu_weights(config: Config, shape: Shape) -> dict[str, Shape]:
+    shared = config.get("shared_axes") or []
+    return {"alpha": tuple(1 if axis in shared else size for axis, size in enumerate(shape[1:], 1))}
+
+
+#: Weights that no training step changes: statistics of the data.
+NEVER_TRAINED = frozenset({"moving_mean", "moving_variance", "mean", "variance", "count"})
+
 _WEIGHTS: dict[str, Callable[[Config, Shape], dict[str, Shape]]] = {
     "Conv1D": _conv_weights,
     "Conv2D": _conv_weights,
@@ -221,5 +239,6 @@ _WEIGHTS: dict[str, Callable[[Config, Shape], dict[str, Shape]]] = {
     "Dense": _dense_weights,
     "BatchNormalization": _batch_norm_weights,
     "LayerNormalization": _norm_weights,
-    "PReLU": lambda _, shape: {"alpha": shape[1:]},
+    "PReLU": _prelu_weights,
+    "Normalization": _normalization_weights,
 }

@@ -1,0 +1,90 @@
+"""What `edgerig inspect` prints beside operators: a summary of layers, and the signatures of a SavedModel."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgerig.cli.console import print_json, say, terminal_width
+from edgerig.cli.tables import Column, render_table
+from edgerig.text import one_line
+
+if TYPE_CHECKING:
+    from edgerig.models.graph.saved_model import SignatureTensor
+    from edgerig.models.graph.summary import Summary
+
+#: Letters of a layer's name: converters write whole paths of operators.
+LONGEST_NAME = 48
+SUMMARY_COLUMNS = (
+    Column("layer (type)", right=False),
+    Column("output shape", right=False, rank=1),
+    Column("parameters"),
+)
+
+
+def print_summary(summary: Summary) -> None:
+    """The layers as Keras prints them, and the sums."""
+    rows = [
+        [
+            f"{one_line(layer.name, LONGEST_NAME)} ({layer.kind})" if layer.name else layer.kind,
+            shape_text(layer.shape),
+            "?" if layer.parameters is None else f"{layer.parameters:,}",
+        ]
+        for layer in summary.layers
+    ]
+    for line in render_table(SUMMARY_COLUMNS, rows, terminal_width(sys.stdout)):
+        say(line)
+    say()
+    unknown = sum(layer.parameters is None for layer in summary.layers)
+    without = f", without {unknown} layers whose weights are not known" if unknown else ""
+    say(f"Total params: {summary.parameters:,}{without}")
+    if summary.trainable is None or summary.non_trainable is None:
+        say("Trainable params: not known, the file does not tell")
+    else:
+        say(f"Trainable params: {summary.trainable:,}")
+        say(f"Non-trainable params: {summary.non_trainable:,}")
+
+
+def print_signatures(path: Path, as_json: bool) -> None:
+    """The signatures of the SavedModel in the folder ``path``.
+
+    Raises:
+        ModelError: It is no such folder.
+    """
+    from edgerig.models.graph.saved_model import read_saved_model
+
+    graphs = read_saved_model(path)
+    if as_json:
+        print_json({"file": str(path), "format": "saved_model", "graphs": graphs})
+        return
+    for graph in graphs:
+        tags = ", ".join(map(one_line, graph.tags)) or "no tag"
+        written = f", written by TensorFlow {one_line(graph.version)}" if graph.version else ""
+        say(f"{path.name}  SavedModel, {tags}{written}")
+        for signature in graph.signatures:
+            say(f"signature {one_line(signature.name)}  {one_line(signature.method)}")
+            for tensor in signature.inputs:
+                say(f"  input  {_tensor(tensor)}")
+            for tensor in signature.outputs:
+                say(f"  output {_tensor(tensor)}")
+        if not graph.signatures:
+            say("  it offers no signature")
+    say("edgerig runs no SavedModel: load it with TensorFlow, and export it as .tflite or .onnx.")
+
+
+def _tensor(tensor: SignatureTensor) -> str:
+    name = f", {one_line(tensor.name)}" if tensor.name else ""
+    return f"{one_line(tensor.key)}  {tensor.dtype} {shape_text(tensor.shape)}{name}"
+
+
+def shape_text(shape: tuple[int, ...] | None) -> str:
+    """A shape as Keras prints it.
+
+    >>> shape_text((-1, 49, 10, 1)), shape_text((3,)), shape_text(None)
+    ('(None, 49, 10, 1)', '(3,)', '?')
+    """
+    if shape is None:
+        return "?"
+    sizes = ["None" if size < 0 else str(size) for size in shape]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
