@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, Preprocessing
 from edgerig.datasets.base import Dataset, Samples
+from edgerig.datasets.npz import Npz, NpzSettings
 from edgerig.models.files import open_artifact
 
 CLASSES = tuple("abcd")
@@ -151,3 +152,14 @@ def _from(values: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.float32]:
         return values
     scale, zero = detail["quantization"]
     return (values.astype(np.float32) - zero) * np.float32(scale)
+
+
+@pytest.fixture(scope="module")
+def left_and_right(tmp_path_factory: pytest.TempPathFactory) -> Npz:
+    """Two inputs of different ranges, in an order other than the network's."""
+    rng = np.random.default_rng(0)
+    right, left = rng.uniform(-3, 3, (60, 6)), rng.uniform(-1, 1, (60, 8))
+    path = tmp_path_factory.mktemp("several") / "d.npz"
+    arrays = {"x_right": right.astype(np.float32), "x_left": left.astype(np.float32), "y": np.arange(60) % 2}
+    np.savez(path, **{f"{name}_{part}": array for name, array in arrays.items() for part in ("train", "test")})
+    return Npz(NpzSettings(file=str(path)))

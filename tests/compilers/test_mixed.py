@@ -17,6 +17,7 @@ from edgerig.compilers.mixed_search import Search, Step, int8_share
 from edgerig.compilers.quantize import Int8
 from edgerig.compilers.sizes import about_mixed_size
 from edgerig.datasets.base import Dataset
+from edgerig.datasets.npz import Npz
 from edgerig.datasets.preprocess import quantize_input
 from edgerig.errors import ArtifactCheckError, IncompatibleError, SpecError
 from edgerig.models.files import open_artifact
@@ -24,14 +25,15 @@ from edgerig.models.graph.read import read_graph
 from edgerig.models.graph.scheme import WEIGHTED
 from edgerig.progress import Progress
 from edgerig.runtimes.micro import Micro
+from edgerig.testing.networks.several_ends import two_in_three_out, two_in_three_out_tflite
 
 
 @pytest.fixture(scope="module")
 def search(float_net: Artifact, blobs: Dataset) -> Search:
     model = flatbuffer.unpack(Path(float_net.path).read_bytes())
-    (name,) = flatbuffer.ensure_signature(model)
+    names = flatbuffer.ensure_signature(model)
     settings = MixedSettings(calibration_samples=40, validation_samples=100)
-    return Search(float_net, flatbuffer.pack(model), name, Int8()._recipe(), blobs, settings, Progress())
+    return Search(float_net, flatbuffer.pack(model), names, Int8()._recipe(), blobs, settings, Progress())
 
 
 def test_the_layers_that_are_named_are_float_and_all_others_int8(search: Search, tmp_path: Path) -> None:
@@ -142,3 +144,17 @@ def test_a_dataset_without_classes_is_refused(float_net: Artifact, tmp_path: Pat
 
     with pytest.raises(IncompatibleError, match="no classes"):
         Mixed().compile(float_net, tmp_path, Random())
+
+
+def test_each_of_several_inputs_is_fed_in_the_search(left_and_right: Npz, tmp_path: Path) -> None:
+    network = open_artifact(two_in_three_out_tflite(tmp_path / "net.tflite"))
+    made = Mixed(MixedSettings(budget="accuracy 30 points", calibration_samples=40)).compile(
+        network, tmp_path / "out", left_and_right
+    )
+    validation = left_and_right.split("validation")
+    inputs = validation.named_inputs(slice(None), network.preprocessing)
+    scores = two_in_three_out(inputs["left"], inputs["right"])[0]
+    record = made.origins[-1].options
+    assert record["float_accuracy"] == pytest.approx((scores.argmax(axis=1) == validation.labels).mean())
+    assert record["front"][0]["samples"] == len(validation)
+    assert [spec.name for spec in made.inputs] == ["left", "right"]

@@ -15,10 +15,18 @@ from edgerig.artifact import Artifact
 from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8, OnnxInt8Settings, unquantized
 from edgerig.datasets.base import Dataset
+from edgerig.datasets.npz import Npz
 from edgerig.errors import ArtifactCheckError, CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
 from edgerig.progress import Progress, Task
+from edgerig.runtimes.onnxruntime import OnnxRuntime
+from edgerig.testing.networks.several_ends import (
+    integers_onnx,
+    two_in_three_out,
+    two_in_three_out_onnx,
+    two_in_three_out_tflite,
+)
 
 
 def predictions(path: str, inputs: Any) -> Any:
@@ -261,3 +269,43 @@ def test_advice_of_the_quantizer_is_logged_where_more_than_warnings_is_asked_for
     assert bool(advice) == (level == logging.INFO)
     messages = [record.getMessage() for record in caplog.records]
     assert [text for text in messages if text.startswith("sample")] == ["sample 1", "sample 2"]
+
+
+@pytest.mark.parametrize("source", ["onnx", "tflite"])
+def test_each_of_several_inputs_is_calibrated_on_its_own_values(
+    source: str, left_and_right: Npz, tmp_path: Path
+) -> None:
+    make = {"onnx": two_in_three_out_onnx, "tflite": two_in_three_out_tflite}[source]
+    network = open_artifact(make(tmp_path / f"net.{source}"))
+    made = OnnxInt8().compile(network, tmp_path / "out", left_and_right)
+    assert [spec.name for spec in made.inputs] == ["left", "right"]
+    graph = read_graph(Path(made.path))
+    assert unquantized(graph) == []
+    inputs = left_and_right.split("train").named_inputs(slice(None), network.preprocessing)
+    constants = read_onnx_constants(Path(made.path))
+    for name, values in inputs.items():
+        (scale,) = [
+            constants[graph.tensors[operator.inputs[1]].name]
+            for operator in graph.operators
+            if operator.op == "QuantizeLinear" and graph.tensors[operator.inputs[0]].name == name
+        ]
+        assert float(scale) == pytest.approx(np.ptp(values) / 255, rel=0.01)
+    with OnnxRuntime() as runtime:
+        runtime.load(Path(made.path))
+        test = left_and_right.split("test").named_inputs(slice(0, 20), network.preprocessing)
+        outputs = runtime.run([test["left"], test["right"]]).outputs
+    for output, exact in zip(outputs, two_in_three_out(test["left"], test["right"]), strict=True):
+        assert np.abs(output - exact).max() < 0.05 * np.abs(exact).max()
+
+
+def read_onnx_constants(path: Path) -> dict[str, Any]:
+    import onnx
+    from onnx import numpy_helper
+
+    return {proto.name: numpy_helper.to_array(proto) for proto in onnx.load(path).graph.initializer}
+
+
+def test_a_network_of_integers_alone_has_nothing_to_calibrate(left_and_right: Npz, tmp_path: Path) -> None:
+    network = open_artifact(integers_onnx(tmp_path / "net.onnx"))
+    with pytest.raises(IncompatibleError, match=r"takes no real numbers .*'ids' is int64, 'flags' is bool"):
+        OnnxInt8().compile(network, tmp_path / "out", left_and_right)

@@ -15,7 +15,7 @@ import edgerig
 from edgerig.artifact import Artifact
 from edgerig.compilers import flatbuffer, quantize
 from edgerig.compilers.quantize import Dynamic, Float16, Int8, Int8Settings, Int16x8, Int16x8Settings
-from edgerig.datasets.npz import Npz, NpzSettings
+from edgerig.datasets.npz import Npz
 from edgerig.errors import CompileError, IncompatibleError, UsageError
 from edgerig.models.files import open_artifact
 from edgerig.models.graph.read import read_graph
@@ -314,17 +314,6 @@ def test_the_artifact_is_carried_over(quantized: dict[str, Artifact], float_net:
     for made in quantized.values():
         assert (made.classes, made.preprocessing) == (float_net.classes, float_net.preprocessing)
         assert msgspec.json.decode(Path(made.path + ".json").read_bytes(), type=Artifact).sha256 == made.sha256
-
-
-@pytest.fixture(scope="module")
-def left_and_right(tmp_path_factory: pytest.TempPathFactory) -> Npz:
-    """Two inputs of different ranges, in an order other than the network's."""
-    rng = np.random.default_rng(0)
-    right, left = rng.uniform(-3, 3, (60, 6)), rng.uniform(-1, 1, (60, 8))
-    path = tmp_path_factory.mktemp("several") / "d.npz"
-    arrays = {"x_right": right.astype(np.float32), "x_left": left.astype(np.float32), "y": np.arange(60) % 2}
-    np.savez(path, **{f"{name}_{part}": array for name, array in arrays.items() for part in ("train", "test")})
-    return Npz(NpzSettings(file=str(path)))
 
 
 @pytest.mark.parametrize(("cls", "steps"), [(Int8, 255), (Int16x8, 65534)])

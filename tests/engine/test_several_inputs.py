@@ -19,8 +19,10 @@ from edgerig.agent.server import Address, Agent
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.errors import IncompatibleError
+from edgerig.measure.kinds import Measurement
 from edgerig.plugins import make
 from edgerig.results.bundle import Bundle
+from edgerig.results.layers.stored_errors import read_layer_errors
 from edgerig.results.types import CellResult
 from edgerig.tasks.judgement import Agreement
 from edgerig.testing.networks.onnx_networks import colour_images
@@ -219,3 +221,89 @@ def test_a_layout_that_would_fit_both_ways_is_asked_for_beside_another_input(tmp
     net = brightest_onnx(tmp_path / "net.onnx", (3, 3))
     with pytest.raises(IncompatibleError, match=r"'image' takes .*both channels last and channels first"):
         run({"file": str(net)}, dataset, tmp_path / "out", runtimes=["onnxruntime"])
+
+
+def shrunk_onnx(path: Path) -> Path:
+    """Of ``a`` (1, 3) and ``b`` (1, 2): ``y``, 0.9 b and then 0.8 a, and ``score``, the sum of ``b``."""
+    constants = {"ka": np.float32(0.8), "kb": np.float32(0.9), "axes": np.array([1], np.int64)}
+    nodes = [
+        helper.make_node("Mul", ["a", "ka"], ["less_a"]),
+        helper.make_node("Mul", ["b", "kb"], ["less_b"]),
+        helper.make_node("Concat", ["less_b", "less_a"], ["y"], axis=1),
+        helper.make_node("ReduceSum", ["b", "axes"], ["score"], keepdims=1),
+    ]
+    ends = {"a": [1, 3], "b": [1, 2], "y": [1, 5], "score": [1, 1]}
+    a, b, y, score = (helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in ends.items())
+    tensors = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "shrunk", [a, b], [y, score], tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def anomalies(tmp_path: Path, output: str, **task: Any) -> NDArray[Any]:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(40, 3)).astype(np.float32), rng.normal(size=(40, 2)).astype(np.float32)
+    dataset = labelled(tmp_path / "d.npz", x_a=a, x_b=b, y=np.arange(40) % 2)
+    rig = {
+        "name": "t",
+        "model": {"file": str(shrunk_onnx(tmp_path / "net.onnx")), "output": output},
+        "dataset": dataset,
+        "task": {"use": "anomaly", **task},
+        "matrix": [{"runtimes": ["onnxruntime"]}],
+        "measure": QUICK,
+    }
+    (cell,) = edgerig.run(rig, out=tmp_path / "out").cells
+    assert len({round_.outputs for round_ in cell.rounds}) == 1
+    assert isinstance(cell.agreement, Agreement)
+    assert cell.agreement.max_abs_error == 0.0
+    scores = Bundle(tmp_path / "out").samples(cell.id)["kept_anomaly"]
+    parts = {"score": b.sum(axis=1), "y": (((0.1 * b) ** 2).sum(axis=1) + ((0.2 * a) ** 2).sum(axis=1)) / 5}
+    np.testing.assert_allclose(scores, parts[output], rtol=1e-5, atol=1e-6)
+    return np.asarray(scores)
+
+
+def test_an_output_that_reconstructs_several_inputs_is_held_against_those_that_are_named(tmp_path: Path) -> None:
+    anomalies(tmp_path, "y", inputs=["b", "a"])
+
+
+def test_a_score_of_several_inputs_takes_none_of_them(tmp_path: Path) -> None:
+    anomalies(tmp_path, "score")
+
+
+@pytest.mark.parametrize(
+    ("output", "task", "said"),
+    [
+        ("y", {}, "several inputs, and which of them its output reconstructs is not said"),
+        ("score", {"score": "reconstruction"}, "several inputs, and which of them"),
+        ("y", {"inputs": ["b"]}, "gives 5 values for the 2 of a sample"),
+        ("y", {"inputs": ["b", "c"]}, "no input 'c', which is to be reconstructed"),
+    ],
+)
+def test_what_is_not_said_of_several_inputs_is_asked_before_the_device(
+    output: str, task: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(IncompatibleError, match=said):
+        anomalies(tmp_path, output, **task)
+    assert not (tmp_path / "out").exists()
+
+
+def test_errors_of_layers_are_had_of_networks_with_several_inputs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(60, 8)).astype(np.float32), rng.normal(size=(60, 6)).astype(np.float32)
+    labels = two_in_three_out(left, right)[1].argmax(axis=1)
+    rig = {
+        "name": "t",
+        "model": {"file": str(two_in_three_out_tflite(tmp_path / "net.tflite")), "output": "second"},
+        "dataset": labelled(tmp_path / "d.npz", x_right=right, x_left=left, y=labels),
+        "matrix": [{"compilers": ["none", "int8"], "runtimes": ["micro"]}],
+        "measure": {**QUICK, "layer_errors": 60},
+    }
+    _, cell = edgerig.run(rig, out=tmp_path / "out").cells
+    errors = read_layer_errors(tmp_path / "out", cell)
+    assert errors is not None
+    assert errors.samples == 32
+    assert errors.notes == ("Its outputs are, bit by bit, those on local by micro.",)
+    assert {layer.tensor for layer in errors.layers} >= {"first", "second", "third"}
+    for layer in errors.layers:
+        assert isinstance(layer.sqnr, Measurement)
+        assert layer.sqnr.value > 20

@@ -19,14 +19,6 @@ SEED = 0
 MOST_BYTES = 2 << 30
 
 
-def calibration_samples(
-    dataset: Dataset, preprocessing: Preprocessing, spec: TensorSpec, count: int
-) -> NDArray[np.float32]:
-    """`calibration_inputs` of a network with the one input ``spec``: shape (calls, *spec.shape), float32."""
-    (calls,) = calibration_inputs(dataset, preprocessing, (spec,), count)
-    return np.asarray(calls, np.float32)
-
-
 def calibration_inputs(
     dataset: Dataset, preprocessing: Preprocessing, specs: Sequence[TensorSpec], count: int
 ) -> list[NDArray[Any]]:

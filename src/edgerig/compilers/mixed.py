@@ -63,13 +63,8 @@ class Mixed(FullInteger):
                 f"Mixed precision is chosen by accuracy, and dataset {dataset.name!r} has no classes.",
                 "Name a dataset of a classification task, or take int8 or int16x8.",
             )
-        if len(inputs) != 1:
-            raise IncompatibleError(
-                f"{artifact.name} has {len(inputs)} inputs; the search for mixed precision feeds one.",
-                "Quantize it to int8 or int16x8.",
-            )
         self._float_bytes = artifact.size if artifact.format == "tflite" else len(data)
-        search = Search(artifact, data, inputs[0], self._recipe(), dataset, settings, progress)
+        search = Search(artifact, data, inputs, self._recipe(), dataset, settings, progress)
         self._mixture = search.run(self._margin, settings.budget)
         return set_io_types(self._mixture.data, settings.input_type, settings.output_type)
 

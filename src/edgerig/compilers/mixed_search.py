@@ -13,14 +13,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.artifact import Artifact, TensorSpec
-from edgerig.compilers.calibration import calibration_samples
+from edgerig.artifact import Artifact
+from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.layer_errors import LayerGroup, NetworkFile, layer_errors, layer_groups
 from edgerig.compilers.quantize import Recipe, calibrate, quantize
 from edgerig.compilers.scales import SHARED
 from edgerig.datasets.base import Dataset, Samples
-from edgerig.datasets.batches import in_calls
-from edgerig.datasets.fitting import fit
+from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.preprocess import quantize_input
 from edgerig.datasets.splits import calibration_indices
 from edgerig.errors import CompileError
@@ -28,7 +27,7 @@ from edgerig.measure.kinds import Measurement
 from edgerig.measure.layer_error import LayerError
 from edgerig.measure.shares import paired_difference
 from edgerig.models.graph.analysis import analyse
-from edgerig.models.graph.read import read_graph
+from edgerig.models.graph.read import io_specs, read_graph
 from edgerig.models.graph.scheme import FLOATS, WEIGHTED
 from edgerig.models.graph.types import Graph
 from edgerig.progress import Progress
@@ -80,7 +79,7 @@ class Search:
     """A search on one network.
 
     Args:
-        data: Float TFLite with one signature and unique tensor names. input_name: its input.
+        data: Float TFLite with one signature and unique tensor names. inputs: names of its inputs in the signature.
         recipe: That of the int8 network.
         settings: Those of the compiler (`edgerig.compilers.mixed.MixedSettings`).
     """
@@ -89,17 +88,18 @@ class Search:
         self,
         artifact: Artifact,
         data: bytes,
-        input_name: str,
+        inputs: Sequence[str],
         recipe: Recipe,
         dataset: Dataset,
         settings: Any,
         progress: Progress,
     ) -> None:
         self._artifact, self._data, self._recipe, self._progress = artifact, data, recipe, progress
-        samples = calibration_samples(dataset, artifact.preprocessing, artifact.inputs[0], settings.calibration_samples)
-        with progress.task(f"calibrate {artifact.name} on {len(samples)} samples", len(samples)) as task:
-            self._ranges = calibrate(data, recipe, {input_name: samples}, task.advance)
-        self._calls = list(samples[:ERROR_SAMPLES])
+        arrays = calibration_inputs(dataset, artifact.preprocessing, artifact.inputs, settings.calibration_samples)
+        count = len(arrays[0])
+        with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
+            self._ranges = calibrate(data, recipe, dict(zip(inputs, arrays, strict=True)), task.advance)
+        self._calls = list(zip(*(array[:ERROR_SAMPLES] for array in arrays), strict=True))
         validation = dataset.split("validation")
         indices = np.sort(calibration_indices(validation, settings.validation_samples))
         self._samples: Samples = validation.take(indices)
@@ -194,23 +194,26 @@ class Search:
 
         interpreter = Interpreter(model_content=data, num_threads=1)
         interpreter.allocate_tensors()
-        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()
-        output = target[self._artifact.judged_output]["index"]
-        graph = self._read(data).graph
-        tensor = graph.tensors[graph.inputs[0]]
-        spec = TensorSpec(tensor.name, tensor.shape, tensor.dtype, tensor.quantization)
+        places = [detail["index"] for detail in interpreter.get_input_details()]
+        output = interpreter.get_output_details()[self._artifact.judged_output]["index"]
+        graph, network = self._read(data).graph, inputs_of(self._artifact)
+        specs, _ = io_specs(graph)
         predictions: list[NDArray[np.int64]] = []
         for start in range(0, len(self._samples), CHUNK):
             part = slice(start, min(start + CHUNK, len(self._samples)))
-            inputs = fit(self._samples.inputs(part, self._artifact.preprocessing), spec, self._dataset.name)
-            calls = inputs[:, None] if spec.batch == 1 else in_calls(inputs, spec.batch)
+            values = self._samples.named_inputs(part, self._artifact.preprocessing)
+            fed = [
+                quantize_input(array, spec)
+                for array, spec in zip(network.fitted(values, self._dataset.name), specs, strict=True)
+            ]
             rows = []
-            for call in quantize_input(calls, spec):
-                interpreter.set_tensor(source["index"], call)
+            for call in zip(*network.calls(fed), strict=True):
+                for place, array, spec in zip(places, call, specs, strict=True):
+                    interpreter.set_tensor(place, array.reshape(spec.shape))
                 interpreter.invoke()
                 # One scale for all scores: their order is that of the integers.
-                rows.append(interpreter.get_tensor(output).reshape(spec.batch, -1).argmax(axis=1))
-            predictions.append(np.concatenate(rows)[: len(inputs)])
+                rows.append(interpreter.get_tensor(output).reshape(network.batch, -1).argmax(axis=1))
+            predictions.append(np.concatenate(rows)[: part.stop - part.start])
         return np.asarray(np.concatenate(predictions) == self._samples.labels, np.bool_)
 
 

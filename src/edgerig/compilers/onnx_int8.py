@@ -6,18 +6,17 @@ Dynamic quantization is left out on purpose: ONNX Runtime runs it many times slo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.compilers.base import ModelCompiler
-from edgerig.compilers.calibration import calibration_samples
+from edgerig.compilers.calibration import calibration_inputs
 from edgerig.compilers.onnx import float_onnx, refuses_quantized
 from edgerig.compilers.result import with_layouts
 from edgerig.datasets.base import Dataset
@@ -78,10 +77,11 @@ class OnnxInt8(ModelCompiler):
         assert dataset is not None, "the pipeline refuses to calibrate without a dataset"
         settings: Any = self.settings
         model = float_onnx(artifact)
-        spec = _only_input(artifact, model)
-        samples = calibration_samples(dataset, artifact.preprocessing, spec, settings.calibration_samples)
-        with progress.task(f"calibrate {artifact.name} on {len(samples)} samples", len(samples)) as task:
-            return quantize_qdq(model, spec.name, samples, work, settings, task.advance)
+        names, specs = _inputs(artifact, model)
+        arrays = calibration_inputs(dataset, artifact.preprocessing, specs, settings.calibration_samples)
+        samples, count = dict(zip(names, arrays, strict=True)), len(arrays[0])
+        with progress.task(f"calibrate {artifact.name} on {count} samples", count) as task:
+            return quantize_qdq(model, samples, work, settings, task.advance)
 
     def _inspect(self, graph: Graph, data: bytes, scheme: str, file: str) -> None:
         left = unquantized(graph)
@@ -95,8 +95,7 @@ class OnnxInt8(ModelCompiler):
 
 def quantize_qdq(
     model: bytes,
-    input_name: str,
-    samples: NDArray[np.float32],
+    samples: Mapping[str, NDArray[Any]],
     work: Path,
     settings: OnnxInt8Settings,
     advance: Callable[[], object],
@@ -105,8 +104,7 @@ def quantize_qdq(
 
     Args:
         model: Float ONNX.
-        input_name: Its input.
-        samples: Shape (n, *input shape), float32.
+        samples: For each input, by its name, an array (n, *input shape), in its dtype.
         work: An empty folder for ONNX Runtime's files.
         settings: Types and granularity.
         advance: Called after each sample.
@@ -119,14 +117,14 @@ def quantize_qdq(
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.rest = iter(samples)
+            self.rest = zip(*samples.values(), strict=True)
 
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
             sample = next(self.rest, None)
             if sample is None:
                 return None
             advance()
-            return {input_name: sample}
+            return dict(zip(samples, sample, strict=True))
 
     activations = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}[settings.activation_type]
     try:
@@ -204,13 +202,26 @@ def _sentence(graph: Graph, index: int, operator: Operator) -> str:
     return f"the {kind} {tensor.name!r} of operator {operator.index} ({operator.op}) is {tensor.dtype}"
 
 
-def _only_input(artifact: Artifact, model: bytes) -> TensorSpec:
-    inputs, _ = io_specs(read_onnx(model, Path(artifact.path).with_suffix(".onnx")))
-    if len(inputs) != 1 or inputs[0].dtype != "float32":
-        what = f"has {len(inputs)} inputs" if len(inputs) != 1 else f"has an input of type {inputs[0].dtype}"
-        raise IncompatibleError(f"{artifact.name} {what}; calibration feeds one of float32.")
-    # The file does not hold the layout that was declared or inferred.
-    return with_layouts(inputs, artifact.inputs)[0]
+def _inputs(artifact: Artifact, model: bytes) -> tuple[list[str], tuple[TensorSpec, ...]]:
+    """Names of the inputs in ONNX, and the inputs under the names that the artifact knows them by.
+
+    Raises:
+        IncompatibleError: None of them is float32, so that there is no range to calibrate.
+    """
+    specs, _ = io_specs(read_onnx(model, Path(artifact.path).with_suffix(".onnx")))
+    if not any(spec.dtype == "float32" for spec in specs):
+        kinds = ", ".join(f"{spec.name!r} is {spec.dtype}" for spec in specs)
+        raise IncompatibleError(
+            f"{artifact.name} takes no real numbers ({kinds}); calibration feeds float32.",
+            "Take the float file, or quantize its TFLite form: --to int8.",
+        )
+    names = [spec.name for spec in specs]
+    # The file does not hold the layout that was declared or inferred; converters keep the order of inputs.
+    specs = with_layouts(specs, artifact.inputs)
+    if [spec.shape for spec in specs] == [spec.shape for spec in artifact.inputs]:
+        own = zip(specs, artifact.inputs, strict=True)
+        specs = tuple(msgspec.structs.replace(spec, name=before.name) for spec, before in own)
+    return names, specs
 
 
 def _prepare(model: bytes, work: Path) -> Path:

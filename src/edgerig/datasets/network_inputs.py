@@ -138,15 +138,15 @@ def matched(inputs: Sequence[str], given: Sequence[str], dataset: str) -> list[s
             f"The network has {len(inputs)} inputs ({', '.join(inputs)}), and dataset {dataset!r} gives one.",
             "Use a dataset that gives each of them by its name, as npz does with arrays x_NAME.",
         )
-    plain = {_plain(name): name for name in given}
-    missing = [name for name in inputs if name not in given and _plain(name) not in plain]
+    plain = {plain_name(name): name for name in given}
+    missing = [name for name in inputs if name not in given and plain_name(name) not in plain]
     if missing:
         raise IncompatibleError(
             f"The network takes {', '.join(map(repr, inputs))}, and dataset {dataset!r} gives "
             f"{', '.join(map(repr, given))}: nothing is there for {', '.join(map(repr, missing))}.",
             "Name the dataset's arrays after the network's inputs.",
         )
-    sources = [name if name in given else plain[_plain(name)] for name in inputs]
+    sources = [name if name in given else plain[plain_name(name)] for name in inputs]
     if len(set(sources)) < len(sources):
         raise IncompatibleError(
             f"Several inputs of the network, {', '.join(map(repr, inputs))}, would take the same array of dataset "
@@ -156,5 +156,6 @@ def matched(inputs: Sequence[str], given: Sequence[str], dataset: str) -> list[s
     return sources
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """An input's name without what TensorFlow's converter puts around it."""
     return name.removeprefix(PREFIX).removesuffix(SUFFIX)

@@ -10,7 +10,7 @@ from edgerig.artifact import Artifact
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.fitting import check_size
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.outputs import check_outputs
+from edgerig.engine.outputs import check_outputs, fed_spec
 from edgerig.engine.samples import EvaluationSamples, check_windows
 from edgerig.errors import EdgerigError, IncompatibleError
 from edgerig.models.base import ModelWrapper, check_trainable
@@ -57,7 +57,9 @@ def check_networks(networks: Mapping[str, Artifact], tests: EvaluationSamples) -
             if network.outputs:
                 judged = check_outputs(tests.task, network, network.outputs, inputs.batch)
                 outputs = judged.of(network.outputs)
-                tests.task.check_with_input(outputs, judged.position, inputs.specs[0])
+                if tests.task.needs_inputs:
+                    given = fed_spec(tests.task, inputs.specs)
+                    tests.task.check_with_input(outputs, judged.position, given)
                 truth = tests.samples.truth(slice(0, 1), network.preprocessing)
                 tests.task.check_truth(outputs, judged.position, truth)
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from edgerig.artifact import TensorSpec
 from edgerig.datasets.batches import from_calls
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.datasets.preprocess import dequantize
 from edgerig.engine.context import CellContext
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.figures import summed_up
 from edgerig.engine.first_round import cold_times
-from edgerig.engine.outputs import Dequantized, judged_outputs
+from edgerig.engine.outputs import Dequantized, fed_values, judged_outputs
 from edgerig.engine.portions import joined_windows
 from edgerig.engine.prepare import now
 from edgerig.engine.sequences import sequences_of
@@ -39,6 +38,7 @@ from edgerig.measure.pauses import SleepWatch, paused_inferences, waited
 from edgerig.measure.stats import summarize
 from edgerig.results.types import CellResult, Round
 from edgerig.rig.types import FEWEST_ROUNDS
+from edgerig.tasks.base import Task
 
 Array = NDArray[Any]
 
@@ -137,7 +137,7 @@ def _repeat(
         if done < wanted:
             outputs = Dequantized(judged.of(run.outputs), specs, batch, wanted - done)
             rows = min(wanted - done, len(run.times_ns) * batch)
-            fed = partial(_fed, inputs[0], inputs_of(artifact).specs[0], done, rows)
+            fed = partial(_fed, task, inputs, inputs_of(artifact).specs, done, rows)
             parts.append(task.predictions(outputs, judged.position, fed))
             done += rows
         times.append(run.times_ns)
@@ -146,9 +146,9 @@ def _repeat(
     return np.concatenate(times), digest_of(kept[task.identity])
 
 
-def _fed(inputs: Array, spec: TensorSpec, first: int, count: int) -> Array:
-    """What ``count`` samples from the ``first`` on were fed, dequantized; ``inputs`` are those of all inferences."""
-    return dequantize(from_calls(inputs, spec.batch, first + count)[first:], spec)
+def _fed(task: Task, inputs: Sequence[Array], specs: Sequence[TensorSpec], first: int, count: int) -> Array:
+    """What ``count`` samples from the ``first`` on were fed; ``inputs`` are those of all inferences."""
+    return fed_values(task, specs, [from_calls(array, specs[0].batch, first + count)[first:] for array in inputs])
 
 
 def inferences_of(result: CellResult, context: CellContext) -> int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.batches import from_calls
+from edgerig.datasets.network_inputs import plain_name
 from edgerig.datasets.preprocess import dequantize
 from edgerig.errors import IncompatibleError
 from edgerig.tasks.base import Task
@@ -66,17 +67,44 @@ def check_outputs(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec],
         IncompatibleError: They do not fit, or there are several, of which the task judges one and none was named.
     """
     judged = judged_outputs(artifact, task, len(outputs))
-    if task.needs_inputs and len(artifact.inputs) > 1:
-        names = ", ".join(spec.name for spec in artifact.inputs)
-        raise IncompatibleError(
-            f"{artifact.name} has {len(artifact.inputs)} inputs ({names}), and task {task.name!r} judges a network by "
-            "the only one.",
-            "Choose another task; --task none measures speed alone.",
-        )
+    if task.needs_inputs:
+        fed_inputs(task, artifact.inputs)
     if task.one_output and len(outputs) > 1 and not artifact.output_named:
         raise _unnamed(task, artifact, outputs, batch)
     task.check(judged.of(outputs), judged.position, batch, artifact.left_out)
     return judged
+
+
+def fed_inputs(task: Task, specs: Sequence[TensorSpec]) -> tuple[int, ...]:
+    """Positions of the inputs that a task which needs inputs gets, see `Task.fed_inputs`."""
+    return task.fed_inputs([plain_name(spec.name) for spec in specs])
+
+
+def fed_spec(task: Task, specs: Sequence[TensorSpec]) -> TensorSpec:
+    """The input that a task which needs inputs gets; of several, or none, one with all of their values."""
+    chosen = [specs[position] for position in fed_inputs(task, specs)]
+    if len(chosen) == 1:
+        return chosen[0]
+    batch = specs[0].batch
+    values = sum(spec.elements // max(spec.batch, 1) for spec in chosen)
+    return TensorSpec(" and ".join(spec.name for spec in chosen), (batch, values), "float32")
+
+
+def fed_values(task: Task, specs: Sequence[TensorSpec], arrays: Sequence[Array], *, raw: bool = True) -> Array:
+    """What n samples were fed, as `Task.decode_with_inputs` takes it.
+
+    Args:
+        specs: The network's inputs. arrays: for each what it was fed, shape (n, ...).
+        raw: Whether the arrays are in the inputs' dtypes, and not real numbers already.
+    """
+    chosen = [
+        dequantize(arrays[position], specs[position]) if raw else np.asarray(arrays[position])
+        for position in fed_inputs(task, specs)
+    ]
+    if len(chosen) == 1:
+        return chosen[0]
+    flat = [np.empty((len(arrays[0]), 0), np.float32), *(values.reshape(len(values), -1) for values in chosen)]
+    return np.concatenate(flat, axis=1)
 
 
 def _unnamed(task: Task, artifact: Artifact, outputs: Sequence[TensorSpec], batch: int) -> IncompatibleError:

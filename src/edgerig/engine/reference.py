@@ -11,7 +11,7 @@ from edgerig.artifact import Artifact
 from edgerig.bounded import isolated
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
-from edgerig.engine.outputs import Dequantized, Judged, judged_outputs
+from edgerig.engine.outputs import Dequantized, Judged, fed_values, judged_outputs
 from edgerig.engine.portions import joined_windows
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.sequences import sequences_of
@@ -67,7 +67,8 @@ def by_framework(artifact: Artifact, tests: EvaluationSamples, path: Path, progr
                 judged = judged_outputs(artifact, tests.task, len(outputs))
                 arrays = [np.asarray(output)[:count] for output in judged.of(outputs)]
                 named = NamedArrays(arrays, _names(artifact, judged))
-                predictions.append(tests.task.predictions(named, judged.position, partial(np.asarray, piece[0])))
+                fed = partial(fed_values, tests.task, network.specs, piece)
+                predictions.append(tests.task.predictions(named, judged.position, fed))
             stored.append(joined_windows(tests.task, np.concatenate(predictions), tests.windows_in(part)))
             task.advance(part.stop - part.start)
             # The next chunk must not be read while this one is still held.
@@ -96,7 +97,8 @@ def _by_engine(artifact: Artifact, runtime: str, tests: EvaluationSamples, path:
             everything = session.load_report.outputs
             judged = judged_outputs(artifact, tests.task, len(everything))
             outputs = Dequantized(judged.of(run.outputs), judged.of(everything), batch, len(inputs[0]))
-            predictions = tests.task.predictions(outputs, judged.position, partial(np.asarray, inputs[0]))
+            fed = partial(fed_values, tests.task, network.specs, inputs, raw=False)
+            predictions = tests.task.predictions(outputs, judged.position, fed)
             stored.append(joined_windows(tests.task, predictions, tests.windows_in(part)))
             task.advance(0 if each and sequences is None else part.stop - part.start)
             # The next chunk must not be read while this one is still held.

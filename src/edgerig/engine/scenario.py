@@ -13,7 +13,7 @@ from edgerig.artifact import Artifact, TensorSpec
 from edgerig.datasets.batches import rows
 from edgerig.datasets.network_inputs import inputs_of
 from edgerig.engine.context import BatchPlan, CellContext
-from edgerig.engine.outputs import Dequantized, judged_outputs
+from edgerig.engine.outputs import Dequantized, fed_values, judged_outputs
 from edgerig.engine.samples import EvaluationSamples
 from edgerig.engine.sequences import keeps_state
 from edgerig.engine.steady import first_inputs, scores_of
@@ -180,7 +180,7 @@ def _scores_of_file(context: CellContext, file: Artifact) -> NDArray[Any]:
         for part, inputs in context.samples.chunks(file):
             run, count = session.run(network.calls(network.quantized(inputs))), part.stop - part.start
             outputs = Dequantized(judged.of(run.outputs), specs, network.batch, count)
-            fed = partial(np.asarray, inputs[0])
+            fed = partial(fed_values, context.samples.task, network.specs, inputs, raw=False)
             parts.append(context.samples.task.predictions(outputs, judged.position, fed))
             task.advance(count)
     return np.concatenate(parts)

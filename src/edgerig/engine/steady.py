@@ -18,7 +18,7 @@ from edgerig.datasets.network_inputs import inputs_of
 from edgerig.datasets.preprocess import dequantize
 from edgerig.engine.deployment import Deployment
 from edgerig.engine.journal import Journal
-from edgerig.engine.outputs import Dequantized, judged_outputs
+from edgerig.engine.outputs import Dequantized, fed_values, judged_outputs
 from edgerig.engine.passing import Finite, HostTime
 from edgerig.engine.portions import Portion, WholeSamples
 from edgerig.engine.samples import EvaluationSamples
@@ -105,7 +105,8 @@ def steady_pass(
             if unknown:
                 task.check(outputs.as_given(), judged.position, batch, artifact.left_out)
                 unknown = False
-            fed = partial(dequantize, quantized[0][total - waiting :][:count], network.specs[0])
+            rows = slice(total - waiting, total - waiting + count)
+            fed = partial(fed_values, task, network.specs, [array[rows] for array in quantized])
             predictions = task.predictions(outputs, judged.position, fed)
             portion = whole.add(Portion(predictions, run.times_ns, sound, fit[:count]))
             fit, waiting, spent = fit[count:], waiting - count, spent + time.perf_counter() - mark

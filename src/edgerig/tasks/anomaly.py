@@ -51,6 +51,13 @@ class AnomalySettings(Settings, frozen=True, kw_only=True):
             "input; auto: whichever the size of the output fits"
         ),
     ] = "auto"
+    inputs: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="of a network with several inputs, those that its output reconstructs, in the order of its "
+            "values"
+        ),
+    ] = ()
     threshold: Annotated[
         float | None,
         msgspec.Meta(
@@ -90,11 +97,27 @@ class Anomaly(Task):
                 "Set score to reconstruction, or judge another output: --output NAME.",
             )
 
+    def fed_inputs(self, names: Sequence[str]) -> tuple[int, ...]:
+        unknown = [name for name in self.settings.inputs if name not in names]
+        if unknown:
+            raise IncompatibleError(
+                f"Task anomaly: the network has no input {unknown[0]!r}, which is to be reconstructed.",
+                f"Its inputs: {', '.join(names)}.",
+            )
+        if self.settings.inputs:
+            return tuple(names.index(name) for name in self.settings.inputs)
+        # A score takes none of several.
+        return (0,) if len(names) == 1 else ()
+
     def check_with_input(self, outputs: Sequence[TensorSpec], judged: int, given: TensorSpec) -> None:
         columns = columns_of(outputs[judged], given.batch)
         wanted = given.elements // max(given.batch, 1)
         by_output = columns == 1 and self.settings.score != "reconstruction"
-        if columns not in (None, wanted) and not by_output:
+        if by_output:
+            return
+        if not wanted:
+            raise _unsaid()
+        if columns not in (None, wanted):
             raise _neither(columns or 0, wanted)
 
     def decode_with_inputs(self, outputs: NamedArrays, judged: int, inputs: Array) -> Array:
@@ -105,6 +128,8 @@ class Anomaly(Task):
             if values.shape[1] != 1:
                 raise IncompatibleError(f"The network gives {values.shape[1]} values a sample, and one is the score.")
             return values
+        if not wanted.shape[1]:
+            raise _unsaid()
         if values.shape != wanted.shape:
             raise _neither(values.shape[1], wanted.shape[1])
         return np.asarray(((values - wanted.astype(np.float64)) ** 2).mean(axis=1, keepdims=True))
@@ -220,6 +245,13 @@ class Anomaly(Task):
             mean_abs_error=float(difference.mean()),
             alike=alike,
         )
+
+
+def _unsaid() -> IncompatibleError:
+    return IncompatibleError(
+        "The network has several inputs, and which of them its output reconstructs is not said.",
+        "Name them, in the order of the output's values: task: {use: anomaly, inputs: [NAME, ..]}.",
+    )
 
 
 def _neither(values: int, wanted: int) -> IncompatibleError:

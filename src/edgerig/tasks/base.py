@@ -115,11 +115,29 @@ class Task(Plugin, ABC):
 
         Args:
             outputs, judged: As for `check`.
-            given: The network's input; its first axis counts the samples of an inference.
+            given: The network's input; its first axis counts the samples of an inference. Of several inputs, or none,
+                see `fed_inputs`, one with all of their values.
 
         Raises:
             IncompatibleError: They do not fit.
         """
+
+    def fed_inputs(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Which of a network's inputs `decode_with_inputs` gets, by their positions; for tasks that `needs_inputs`.
+
+        Args:
+            names: Of all inputs.
+
+        Raises:
+            IncompatibleError: There are several, as by default; or none of a name that was asked for.
+        """
+        if len(names) == 1:
+            return (0,)
+        raise IncompatibleError(
+            f"The network has {len(names)} inputs ({', '.join(names)}), and task {self.name!r} judges a network by the "
+            "only one.",
+            "Choose another task; --task none measures speed alone.",
+        )
 
     def decode(self, outputs: NamedArrays, judged: int) -> Array:
         """The predictions for n samples, shape (n, ...).
@@ -138,7 +156,8 @@ class Task(Plugin, ABC):
         Args:
             outputs, judged: As for `decode`.
             inputs: What the network was fed, shape (n, ...), in its layout and dequantized: with the error that
-                quantizing its input made.
+                quantizing its input made. Of several inputs, or none, see `fed_inputs`, all values one input after
+                another, shape (n, values).
         """
         return self.decode(outputs, judged)
 

@@ -15,11 +15,14 @@ from edgerig.compilers.onnx import Onnx
 from edgerig.compilers.onnx_int8 import OnnxInt8
 from edgerig.compilers.quantize import Float16, Int8
 from edgerig.datasets.base import Dataset
+from edgerig.datasets.npz import Npz
 from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.measure.layer_error import LayerError
+from edgerig.models.files import open_artifact
 from edgerig.models.graph.scheme import WEIGHTED
 from edgerig.progress import Progress
+from edgerig.testing.networks.several_ends import two_in_three_out, two_in_three_out_tflite
 
 #: Weighted layers of the network of the fixtures.
 WEIGHTED_LAYERS = 4
@@ -27,9 +30,9 @@ Errors = dict[str, LayerError]
 
 
 @pytest.fixture(scope="module")
-def calls(blobs: Dataset, float_net: Artifact) -> list[NDArray[np.float32]]:
+def calls(blobs: Dataset, float_net: Artifact) -> list[tuple[NDArray[np.float32], ...]]:
     samples = blobs.split("test").inputs(slice(0, 16), float_net.preprocessing)
-    return [sample[None] for sample in samples]
+    return [(sample[None],) for sample in samples]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def int8_net(float_net: Artifact, blobs: Dataset, tmp_path_factory: pytest.TempP
     return Int8().compile(float_net, tmp_path_factory.mktemp("int8"), blobs)
 
 
-def errors_of(deployed: Path, reference: Path, calls: list[NDArray[np.float32]]) -> Errors:
+def errors_of(deployed: Path, reference: Path, calls: list[tuple[NDArray[np.float32], ...]]) -> Errors:
     network = NetworkFile.read(deployed)
     results = layer_errors(network, NetworkFile.read(reference), layer_groups(network.graph), calls, Progress())
     return {layer.name: layer for layer in results.layers}
@@ -105,7 +108,7 @@ def test_the_float_network_itself_has_no_error(float_net: Artifact, calls: Any) 
 
 def test_the_formula_by_numpy(int8_net: Artifact, float_net: Artifact, calls: Any, run_litert: Any) -> None:
     errors = errors_of(Path(int8_net.path), Path(float_net.path), calls)
-    inputs = np.concatenate(calls)
+    inputs = np.concatenate([call for (call,) in calls])
     exact, actual = run_litert(float_net.path, inputs), run_litert(int8_net.path, inputs)
     last = errors["[output]"] if "[output]" in errors else list(errors.values())[-1]
     # Other kernels than those of the interpreter's default differ by a step of the output's scale at most.
@@ -183,3 +186,28 @@ def test_onnx_is_compared_with_onnx(
     assert min(number(layer.own_sqnr) for layer in measured) > 20
     with pytest.raises(IncompatibleError, match="tflite network and its float one is onnx"):
         errors_of(Path(int8_net.path), Path(exact.path), calls)
+
+
+def test_each_of_several_inputs_is_fed_by_its_name(left_and_right: Npz, float_net: Artifact, tmp_path: Path) -> None:
+    """Also where the float network takes them in another order, and one layer after another is on its own values."""
+    network = open_artifact(two_in_three_out_tflite(tmp_path / "net.tflite"))
+    int8_net = Int8().compile(network, tmp_path / "int8", left_and_right)
+
+    def swap(model: Any) -> None:
+        model.subgraphs[0].inputs = list(reversed(model.subgraphs[0].inputs))
+        model.signatureDefs = None
+
+    swapped = changed(Path(network.path), tmp_path / "swapped.tflite", swap)
+    inputs = left_and_right.split("test").named_inputs(slice(0, 20), network.preprocessing)
+    calls = list(zip(inputs["left"][:, None], inputs["right"][:, None], strict=True))
+    deployed = NetworkFile.read(Path(int8_net.path))
+    expected = two_in_three_out(inputs["left"], inputs["right"])
+    for reference in (Path(network.path), swapped):
+        results = layer_errors(deployed, NetworkFile.read(reference), layer_groups(deployed.graph), calls, Progress())
+        for output, exact in zip(results.outputs, expected, strict=True):
+            assert np.abs(output[:, 0] - exact).max() < 0.05 * np.abs(exact).max()
+        ratios = [number(layer.sqnr) for layer in results.layers if layer.tensor in ("first", "second", "third")]
+        assert len(ratios) == 3
+        assert min(ratios) > 30, "dB: a layer that is fed what another input takes has none left"
+    with pytest.raises(IncompatibleError, match=r"takes \[1, 8\], \[1, 6\], and its float network \[1, 12, 12, 1\]"):
+        layer_errors(deployed, NetworkFile.read(Path(float_net.path)), [], calls, Progress())

@@ -69,7 +69,7 @@ def layer_errors(
     deployed: NetworkFile,
     reference: NetworkFile,
     groups: Sequence[LayerGroup],
-    calls: Sequence[Array],
+    calls: Sequence[Sequence[Array]],
     progress: Progress,
     seconds: float = math.inf,
 ) -> LayerResults:
@@ -79,14 +79,15 @@ def layer_errors(
     reason.
 
     Args:
-        deployed, reference: Networks of one format, with one input each.
-        calls: Inputs of an inference each, real numbers.
+        deployed, reference: Networks of one format, with the same inputs.
+        calls: What an inference takes each: for each input of ``deployed`` an array of real numbers, or of integers
+            for an input that takes such.
         seconds: Time after which no further one is begun.
 
     Raises:
         IncompatibleError: The two are of different formats, or take different inputs.
     """
-    _check_pair(deployed.graph, reference.graph)
+    counterparts = _paired_inputs(deployed.graph, reference.graph)
     matcher = TensorMatcher(deployed.graph, reference.graph)
     layers = [_Layer(group, deployed.graph, matcher) for group in groups]
     matches = [layer.output for layer in layers if isinstance(layer.output, Match)]
@@ -98,8 +99,8 @@ def layer_errors(
     deadline = time.monotonic() + seconds
     with progress.task("run the network and its float one, layer by layer", len(calls)) as task:
         for call in calls:
-            ours.run({deployed.graph.inputs[0]: call})
-            theirs.run({reference.graph.inputs[0]: call})
+            ours.run(dict(zip(deployed.graph.inputs, call, strict=True)))
+            theirs.run(dict(zip(counterparts, call, strict=True)))
             for layer in layers:
                 layer.take(ours, theirs)
             alone.run(theirs)
@@ -113,21 +114,30 @@ def layer_errors(
     )
 
 
-def _check_pair(deployed: Graph, reference: Graph) -> None:
+def _paired_inputs(deployed: Graph, reference: Graph) -> list[int]:
+    """The tensors of ``reference`` that are fed what the inputs of ``deployed`` are: by their names where these are the
+    same, else in order.
+
+    Raises:
+        IncompatibleError: The two networks do not take the same.
+    """
     if deployed.format != reference.format:
         raise IncompatibleError(
             f"{deployed.name} is a {deployed.format} network and its float one is {reference.format}: their tensors "
             "have other layouts."
         )
-    for graph in (deployed, reference):
-        if len(graph.inputs) != 1:
-            raise IncompatibleError(f"{graph.name} has {len(graph.inputs)} inputs; a dataset feeds one.")
-    shapes = [graph.tensors[graph.inputs[0]].shape for graph in (deployed, reference)]
-    if shapes[0] != shapes[1]:
+    ours = {deployed.tensors[index].name: index for index in deployed.inputs}
+    theirs = {reference.tensors[index].name: index for index in reference.inputs}
+    paired = [theirs[name] for name in ours] if ours.keys() == theirs.keys() else list(reference.inputs)
+    shapes = [list(deployed.tensors[index].shape) for index in ours.values()]
+    others = [list(reference.tensors[index].shape) for index in paired]
+    if shapes != others:
         raise IncompatibleError(
-            f"{deployed.name} takes {list(shapes[0])}, and its float network {list(shapes[1])}.",
+            f"{deployed.name} takes {', '.join(map(str, shapes))}, and its float network "
+            f"{', '.join(map(str, others))}.",
             "Compare it with the network that it was made from.",
         )
+    return paired
 
 
 class _Layer:

@@ -97,7 +97,9 @@ class OnnxProbe(Probe):
 
 
 def quantized(values: Array, tensor: Tensor) -> Array:
-    """Real numbers in the type of ``tensor``, by its own scale."""
+    """Real numbers in the type of ``tensor``, by its own scale; integers, such as indices, as they are."""
+    if values.dtype.kind in "iub" and tensor.quantization is None:
+        return values.astype(tensor.dtype).reshape(tensor.shape)
     spec = TensorSpec(tensor.name, tensor.shape, tensor.dtype, tensor.quantization)
     return quantize_input(np.asarray(values, np.float32).reshape(tensor.shape), spec)
 

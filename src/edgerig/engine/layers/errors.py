@@ -109,13 +109,11 @@ def _measured(
     cell, bundle = selection.cell, Bundle(selection.bundle)
     samples = cell_samples(bundle, cell, progress)
     part, positions = samples.part(SAMPLES)
-    if len(cell.artifact.inputs) > 1:
-        raise InferenceError("The errors of layers are measured of networks with one input.")
     if part.windows is not None:
         raise InferenceError("The errors of layers are measured of samples that are not cut into windows.")
     batch = inputs_of(cell.artifact).batch
-    (inputs,) = part.first(cell.artifact, SAMPLES)
-    calls = inputs[:, None] if batch == 1 else in_calls(inputs, batch)
+    inputs = part.first(cell.artifact, SAMPLES)
+    calls = [array[:, None] if batch == 1 else in_calls(array, batch) for array in inputs]
     exact = cell.runtime in EXACT_RUNTIMES and cell.artifact.scheme == "int8"
     results = isolated(
         f"Running the layers of {cell.id}",
@@ -124,13 +122,13 @@ def _measured(
         kept_file(selection.bundle, cell),
         Path(reference.path),
         tuple(names),
-        np.ascontiguousarray(calls),
+        tuple(map(np.ascontiguousarray, calls)),
         exact,
         progress,
         seconds,
     )
     outputs = results.outputs[cell.artifact.judged_output]
-    count = min(len(inputs), len(outputs) * batch)
+    count = min(len(inputs[0]), len(outputs) * batch)
     note = _likeness(bundle, cell, outputs.reshape(len(outputs), -1), positions[:count], samples)
     kernels = "LiteRT's reference kernels" if exact else "LiteRT's own kernels, since XNNPACK keeps no tensors"
     engine = "ONNX Runtime, with the tensors between layers as outputs"
@@ -150,14 +148,14 @@ def _run(
     deployed: Path,
     reference: Path,
     names: tuple[str, ...],
-    calls: NDArray[Any],
+    calls: tuple[NDArray[Any], ...],
     exact: bool,
     progress: Progress,
     seconds: float,
 ) -> LayerResults:
     network = NetworkFile.read(deployed, exact)
     groups = layer_groups(network.graph, names)
-    return layer_errors(network, NetworkFile.read(reference), groups, list(calls), progress, seconds)
+    return layer_errors(network, NetworkFile.read(reference), groups, list(zip(*calls, strict=True)), progress, seconds)
 
 
 def cell_samples(bundle: Bundle, cell: CellResult, progress: Progress) -> EvaluationSamples:
