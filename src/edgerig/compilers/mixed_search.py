@@ -194,7 +194,7 @@ class Search:
 
         interpreter = Interpreter(model_content=data, num_threads=1)
         interpreter.allocate_tensors()
-        places = [detail["index"] for detail in interpreter.get_input_details()]
+        indices_of_inputs = [detail["index"] for detail in interpreter.get_input_details()]
         output = interpreter.get_output_details()[self._artifact.judged_output]["index"]
         graph, network = self._read(data).graph, inputs_of(self._artifact)
         specs, _ = io_specs(graph)
@@ -208,8 +208,8 @@ class Search:
             ]
             rows = []
             for call in zip(*network.calls(fed), strict=True):
-                for place, array, spec in zip(places, call, specs, strict=True):
-                    interpreter.set_tensor(place, array.reshape(spec.shape))
+                for index, array, spec in zip(indices_of_inputs, call, specs, strict=True):
+                    interpreter.set_tensor(index, array.reshape(spec.shape))
                 interpreter.invoke()
                 # One scale for all scores: their order is that of the integers.
                 rows.append(interpreter.get_tensor(output).reshape(network.batch, -1).argmax(axis=1))
