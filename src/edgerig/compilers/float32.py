@@ -94,6 +94,8 @@ def _to_stablehlo(model: Any, file: str) -> tuple[str, tuple[Names, Names]]:
     import jax
     from jax import export
 
+    from edgerig.models.keras.files import as_taken, flat_outputs
+
     if not getattr(model, "inputs", None):
         raise CompileError(
             f"{file} does not tell what its inputs are.", "Build the model with keras.Input layers and save it again."
@@ -108,9 +110,8 @@ def _to_stablehlo(model: Any, file: str) -> tuple[str, tuple[Names, Names]]:
     fixed = [variable.value for variable in model.non_trainable_variables]
 
     def net(*inputs: Any) -> tuple[Any, ...]:
-        fed = inputs[0] if len(inputs) == 1 else list(inputs)
-        result = model.stateless_call(trainable, fixed, fed, training=False)[0]
-        return tuple(jax.tree.leaves(result))
+        result = model.stateless_call(trainable, fixed, as_taken(model, inputs), training=False)[0]
+        return tuple(flat_outputs(result))
 
     net.__name__ = TRACE_NAME
     spec: Any = jax.ShapeDtypeStruct

@@ -115,13 +115,13 @@ class Keras(Format):
         return read_keras(self.payload(path), path)
 
     def _predictor(self, path: Path) -> Predictor:
-        from edgerig.models.keras.files import load_keras
+        from edgerig.models.keras.files import as_taken, flat_outputs, load_keras
 
         network = load_keras(path, self.settings.custom)
 
         def predict(batch: Array | list[Array]) -> list[Array]:
-            outputs = network.predict_on_batch(batch)
-            return [np.asarray(output) for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+            fed = as_taken(network, batch if isinstance(batch, list) else [batch])
+            return [np.asarray(output) for output in flat_outputs(network.predict_on_batch(fed))]
 
         return predict
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgerig.errors import InferenceError, ModelError, SpecError
 from edgerig.models.keras.engine import import_keras
-from edgerig.models.keras.files import load_keras, tensor_specs
+from edgerig.models.keras.files import as_taken, flat_outputs, load_keras, tensor_specs
 from edgerig.plugin_code import sources_of
 from edgerig.runtimes.base import Array, Calls, Runtime, RuntimeSettings
 from edgerig.tensors import TensorSpec
@@ -66,8 +66,7 @@ class Keras(Runtime):
         fixed = [variable.value for variable in model.non_trainable_variables]
 
         def call(inputs: list[Array]) -> list[Array]:
-            fed = inputs[0] if len(inputs) == 1 else inputs
-            return list(jax.tree.leaves(model.stateless_call(trainable, fixed, fed, training=False)[0]))
+            return flat_outputs(model.stateless_call(trainable, fixed, as_taken(model, inputs), training=False)[0])
 
         # Compiled here, and not within the first inference that is measured.
         self._network = jax.jit(call).lower([np.zeros(spec.shape, spec.dtype) for spec in self._input_specs]).compile()

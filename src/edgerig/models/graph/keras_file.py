@@ -287,9 +287,9 @@ def _key(reference: Config) -> tuple[str, int, int]:
 
 
 def _triples(value: Any) -> list[tuple[str, int, int]]:
-    """[layer, node, tensor] lists inside a nested structure, in order."""
+    """[layer, node, tensor] lists inside a nested structure, in the order of Keras: that of the keys in a dict."""
     if isinstance(value, dict):
-        value = list(value.values())
+        value = [entry for _, entry in sorted(value.items())]
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
         return [(value[0], value[1], value[2])]
     return [triple for item in value for triple in _triples(item)]

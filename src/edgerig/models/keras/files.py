@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,20 @@ def tensor_specs(model: Any) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, 
         tuple(_spec(tensor, tensor.name) for tensor in model.inputs),
         tuple(_spec(tensor, name) for tensor, name in outputs),
     )
+
+
+def as_taken(model: Any, inputs: Sequence[Any]) -> Any:
+    """Arrays for the inputs of a Keras model, in the order of ``model.inputs``, in the structure that it is called
+    with: one by itself, several as a list, or a dict by their names."""
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is None:
+        return inputs[0] if len(inputs) == 1 else list(inputs)
+    return import_keras().tree.pack_sequence_as(structure, list(inputs))
+
+
+def flat_outputs(outputs: Any) -> list[Any]:
+    """The outputs of a Keras model in the order of ``model.outputs``, whatever lists and dicts they are nested in."""
+    return list(import_keras().tree.flatten(outputs))
 
 
 def specification_of(path: Path, custom: str | None) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
