@@ -223,3 +223,33 @@ def test_streams_are_in_the_document_and_on_the_terminal(call):
     assert load["throughput"]["unit"] == "1/s"
     assert load["latency"]["p50"]["clock"] == "host perf_counter_ns"
     assert "Under load, 2 sessions at once" in err
+
+
+def test_settings_of_the_task_become_part_of_the_rig(call, monkeypatch):
+    made = []
+
+    def plan(rig, **_):
+        made.append(rig)
+        raise Interrupted("Enough.")
+
+    monkeypatch.setattr("edgerig.engine.api.plan", plan)
+    call("--task", "anomaly", "--task-option", "score=output", "--task-option", "inputs=[b, a]")
+    assert made[0]["task"] == {"use": "anomaly", "score": "output", "inputs": ["b", "a"]}
+    call("--task", "none")
+    assert made[1]["task"] == "none"
+
+
+def test_wrong_settings_of_the_task_are_refused_as_in_a_rig_file(call):
+    code, _, error = call("--task", "streaming", "--task-option", "hop=0.1", "--task-option", "treshold=1")
+    assert code != 0
+    assert "threshold" in error
+    code, _, error = call("--task", "streaming", "--task-option", "hop=fast")
+    assert code != 0
+    assert "hop" in error
+    code, _, error = call("--task-option", "threshold=1")
+    assert code != 0
+    assert "--task NAME" in error
+    code, _, error = call("--task", "anomaly", "--task-option", "threshold")
+    assert code != 0
+    assert "key=value" in error
+    assert not Path("runs").exists()

@@ -27,6 +27,7 @@ from edgerig.cli.options import (
     rounds_option,
     shape_option,
 )
+from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
     pass
@@ -64,6 +65,12 @@ if TYPE_CHECKING:
     "--warmup", type=click.IntRange(min=0), default=20, show_default=True, help="Inferences before measuring."
 )
 @click.option("--task", metavar="NAME", help="What judges, instead of the dataset's own task: none for speed alone.")
+@click.option(
+    "--task-option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of --task, such as threshold=0.6 or hop=0.02: `edgerig list tasks NAME`; may be repeated.",
+)
 @rounds_option
 @click.option("--reference", type=click.Path(path_type=Path), help="Float model file to compare predictions with.")
 @format_option
@@ -173,7 +180,7 @@ def bench_rig(models: Sequence[Path], options: dict[str, Any]) -> dict[str, Any]
         "name": _run_name(models),
         **({"model": parts[0]} if len(parts) == 1 else {"models": parts}),
         "dataset": dataset,
-        **({"task": options["task"]} if options.get("task") else {}),
+        **_task(options.get("task"), options.get("task_option", ())),
         "matrix": _matrix(named, options),
         "measure": {
             "warmup": options["warmup"],
@@ -194,6 +201,19 @@ def _run_name(models: Sequence[Path]) -> str:
     stems = [model.stem for model in models]
     name = "bench-" + ("-".join(stems) if len(stems) <= 3 else f"{stems[0]}-and-{len(stems) - 1}-more")
     return name if name.isprintable() else folder_name(name)
+
+
+def _task(name: str | None, settings: Sequence[str]) -> dict[str, Any]:
+    """The rig's ``task``; nothing where the dataset's own is meant.
+
+    Raises:
+        UsageError: There are settings, and no task is named.
+    """
+    if not name:
+        if settings:
+            raise UsageError("--task-option is a setting of a task that is not named.", "Name it, too: --task NAME.")
+        return {}
+    return {"task": {"use": name, **parse_options(settings, "--task-option")} if settings else name}
 
 
 def _matrix(models: Sequence[tuple[str, Path, str]], options: dict[str, Any]) -> list[dict[str, Any]]:
