@@ -16,6 +16,7 @@ from edgerig.errors import DatasetError, IncompatibleError
 from edgerig.results.bundle import Bundle
 from edgerig.tasks.base import Array, Reference
 from edgerig.tasks.judgement import Agreement
+from edgerig.tasks.metrics.resampling import resamples_of
 from edgerig.tasks.multilabel import Multilabel, MultilabelSettings
 from edgerig.testing.contracts.task import TaskContract
 from edgerig.testing.networks import linear_tflite
@@ -179,3 +180,20 @@ def test_labels_are_learned_quantized_and_measured(tmp_path: Path) -> None:
     assert int8.artifact.scheme == "int8"
     assert isinstance(int8.agreement, Agreement)
     assert int8.agreement.same_class > 0.95
+
+
+def test_the_mean_precision_has_the_interval_of_its_resamples() -> None:
+    samples, scores = case()
+    truth = samples.targets
+    assert truth is not None
+    (value,) = [metric for metric in judged(scores, truth).metrics if metric.name == "map"]
+    means = []
+    for weights in resamples_of(len(scores)):
+        for row in weights.astype(int):
+            drawn = np.repeat(np.arange(len(scores)), row)
+            present = truth[drawn].any(axis=0)
+            aps = metrics.average_precision_score(truth[drawn][:, present], scores[drawn][:, present], average=None)
+            means.append(np.mean(aps))
+    low, high = np.quantile(means, (0.025, 0.975))
+    assert (value.low, value.high) == pytest.approx((low, high), abs=1e-9)
+    assert low < value.value < high

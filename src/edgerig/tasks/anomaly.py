@@ -23,6 +23,7 @@ from edgerig.tasks.metrics.detection_curves import (
     best_f1_threshold,
     f1_interval,
     partial_area,
+    partial_area_interval,
     precision_recall,
     roc,
 )
@@ -201,10 +202,13 @@ class Anomaly(Task):
             none = f"All {len(scores):,} samples are {kind}: no threshold can be judged." if len(scores) else ""
             return Quality(samples=len(scores), warnings=(*warnings, none or "No sample has a label."))
         auc = area_under_roc(scores, anomalous)
-        low, high = area_interval(scores, anomalous) or (None, None)
         metrics = [
-            MetricValue(name="auc", value=auc, higher_is_better=True, low=low, high=high),
-            MetricValue(name="partial_auc", value=partial_area(scores, anomalous, MAX_FPR), higher_is_better=True),
+            _metric("auc", auc, area_interval(scores, anomalous)),
+            _metric(
+                "partial_auc",
+                partial_area(scores, anomalous, MAX_FPR),
+                partial_area_interval(scores, anomalous, MAX_FPR),
+            ),
         ]
         if auc <= 0.5:
             warnings.append(f"The scores do not tell anomalous samples from normal ones (AUC {auc:.3f}).")
@@ -277,6 +281,11 @@ def _at_threshold(counts: tuple[tuple[int, ...], ...], warnings: list[str]) -> l
     f1 = 2 * true / (2 * true + false + missed)
     low, high = f1_interval(true, false, missed)
     return [*metrics, MetricValue(name="f1", value=f1, higher_is_better=True, low=min(low, f1), high=max(high, f1))]
+
+
+def _metric(name: str, value: float, bounds: tuple[float, float] | None) -> MetricValue:
+    low, high = bounds or (None, None)
+    return MetricValue(name=name, value=value, higher_is_better=True, low=low, high=high)
 
 
 def _share(name: str, part: int, whole: int) -> MetricValue:

@@ -23,9 +23,10 @@ from edgerig.tasks.metrics.labels import (
     counts_of,
     f1_by_label,
     macro_f1,
+    mean_defined,
     micro_f1,
 )
-from edgerig.tasks.metrics.regression import bounds_of, resamples_of
+from edgerig.tasks.metrics.resampling import bounds_of, resamples_of
 from edgerig.tasks.outputs import check_columns, columns_of
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.views import Heading, Table
@@ -111,12 +112,17 @@ class Multilabel(Task):
 def _metrics(
     scores: Array, truth: Array, threshold: float, counts: LabelCounts, precisions: NDArray[np.float64]
 ) -> tuple[MetricValue, ...]:
-    """Those that are defined. F1 has intervals by bootstrap over samples, the exact match Wilson's."""
+    """Those that are defined. mAP and F1 have intervals by bootstrap over samples, the exact match Wilson's."""
+    parts, means = list[LabelCounts](), list[Array]()
+    for weights in resamples_of(len(scores)):
+        parts.append(counts_of(scores, truth, threshold, weights))
+        means.append(mean_defined(average_precisions(scores, truth, weights)))
+    resampled = LabelCounts(*(np.concatenate(series) for series in zip(*parts, strict=True)))
     metrics = []
     if np.isfinite(precisions).any():
-        metrics.append(MetricValue(name="map", value=float(np.nanmean(precisions)), higher_is_better=True))
-    parts = [counts_of(scores, truth, threshold, weights) for weights in resamples_of(len(scores))]
-    resampled = LabelCounts(*(np.concatenate(series) for series in zip(*parts, strict=True)))
+        value = float(mean_defined(precisions))
+        low, high = bounds_of(np.concatenate(means), value) or (None, None)
+        metrics.append(MetricValue(name="map", value=value, higher_is_better=True, low=low, high=high))
     for name, mean in (("micro_f1", micro_f1), ("macro_f1", macro_f1)):
         value = float(mean(counts))
         if np.isfinite(value):

@@ -16,7 +16,8 @@ from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_outputs, why_incomparable
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
-from edgerig.tasks.metrics.regression import Errors, bootstrap, bounds_of, errors_of
+from edgerig.tasks.metrics.regression import Errors, bootstrap, errors_of
+from edgerig.tasks.metrics.resampling import bounds_of
 from edgerig.tasks.outputs import columns_of
 from edgerig.tasks.samples import LabelledSamples, TargetVariable
 from edgerig.views import Axis, Curve, Heading, Line, Table, View

@@ -10,10 +10,12 @@ from edgerig.tasks.metrics.detection_curves import (
     best_f1_threshold,
     f1_interval,
     partial_area,
+    partial_area_interval,
     precision_recall,
     roc,
 )
 from edgerig.tasks.metrics.functions import wilson_interval
+from edgerig.tasks.metrics.resampling import resamples_of
 
 
 def case(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,3 +103,24 @@ def test_scores_that_all_tie_are_chance() -> None:
     anomalous = np.array([True, False, True, False])
     assert area_under_roc(np.ones(4), anomalous) == 0.5
     assert partial_area(np.ones(4), anomalous, 0.1) == pytest.approx(0.5)
+
+
+def test_the_interval_of_the_partial_area_is_that_of_the_resamples_by_scikit_learn() -> None:
+    rng = np.random.default_rng(4)
+    anomalous = np.arange(80) % 4 == 0
+    scores = np.round(rng.normal(anomalous * 1.0, 1.0), 1)
+    areas = []
+    for weights in resamples_of(len(scores)):
+        for row in weights.astype(int):
+            drawn = np.repeat(np.arange(80), row)
+            areas.append(metrics.roc_auc_score(anomalous[drawn], scores[drawn], max_fpr=0.1))
+    low, high = np.quantile(areas, (0.025, 0.975))
+    bounds = partial_area_interval(scores, anomalous, 0.1)
+    assert bounds == pytest.approx((low, high), abs=1e-9)
+    assert low < partial_area(scores, anomalous, 0.1) < high
+
+
+def test_a_partial_area_of_too_few_samples_of_a_kind_has_no_interval() -> None:
+    """A single anomalous sample is missing in more than a third of the resamples."""
+    anomalous = np.arange(50) == 3
+    assert partial_area_interval(np.arange(50.0), anomalous, 0.1) is None

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from edgerig.tasks.metrics.labels import average_precisions, counts_of, f1_by_label, macro_f1, micro_f1
+from edgerig.tasks.metrics.labels import (
+    average_precisions,
+    counts_of,
+    f1_by_label,
+    macro_f1,
+    mean_defined,
+    micro_f1,
+)
 
 
 def case(seed: int, decimals: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,3 +71,17 @@ def test_where_nothing_is_present_or_predicted_nothing_is_defined() -> None:
     assert np.isnan(micro_f1(counts))
     assert np.isnan(macro_f1(counts))
     assert np.isnan(average_precisions(np.zeros((4, 2)), np.zeros((4, 2), np.int8))).all()
+
+
+def test_weighted_precisions_are_those_of_samples_that_occur_so_often() -> None:
+    scores, truth = case(2, 1)
+    truth[3, 2] = -1
+    weights = np.random.default_rng(0).integers(0, 3, (4, len(truth))).astype(np.float64)
+    weights[3] = truth[:, 1] == 0  # a resample in which label 1 is nowhere present
+    found = average_precisions(scores, truth, weights)
+    assert found.shape == (4, truth.shape[1])
+    for row, weight in enumerate(weights):
+        again = np.repeat(np.arange(len(truth)), weight.astype(int))
+        np.testing.assert_allclose(found[row], average_precisions(scores[again], truth[again]), atol=1e-12)
+    assert np.isnan(found[3, 1])
+    np.testing.assert_array_equal(mean_defined(found), [np.nanmean(row) for row in found])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from edgerig.tasks.metrics.regression import _weighted, bootstrap, bounds_of, errors_of
+from edgerig.tasks.metrics.regression import _weighted, bootstrap, errors_of
+from edgerig.tasks.metrics.resampling import bounds_of
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.tasks.metrics.functions import mean_ranks, wilson_interval
+from edgerig.tasks.metrics.resampling import bounds_of, resamples_of
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -21,7 +22,8 @@ Z = 1.959963984540054
 
 
 class Rates(NamedTuple):
-    """Reported samples at each threshold, the highest first: each of shape (thresholds,)."""
+    """Reported samples at each threshold, the highest first: each of shape (thresholds,); ``true`` and ``false`` of
+    resamples (m, thresholds)."""
 
     thresholds: Floats
     true: Floats
@@ -36,11 +38,17 @@ def counts_at_thresholds(scores: NDArray[Any], anomalous: Flags) -> Rates:
     >>> counts_at_thresholds(np.array([0.1, 0.9, 0.9]), np.array([False, True, False])).true.tolist()
     [1.0, 1.0]
     """
+    rates = weighted_counts(scores, anomalous, np.ones((1, len(scores))))
+    return Rates(rates.thresholds, rates.true[0], rates.false[0])
+
+
+def weighted_counts(scores: NDArray[Any], anomalous: Flags, weights: Floats) -> Rates:
+    """`counts_at_thresholds` with each sample counted as often as ``weights``, shape (m, n), says."""
     order = np.argsort(-scores, kind="stable")
-    ordered, flags = scores[order].astype(np.float64), anomalous[order]
+    ordered, flags, weighed = scores[order].astype(np.float64), anomalous[order], weights[:, order]
     last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
-    true = np.cumsum(flags)[last].astype(np.float64)
-    return Rates(ordered[last], true, last + 1.0 - true)
+    true, both = (np.cumsum(part, axis=1)[:, last] for part in (weighed * flags, weighed))
+    return Rates(ordered[last], true, both - true)
 
 
 def roc(scores: NDArray[Any], anomalous: Flags) -> tuple[Floats, Floats]:
@@ -95,12 +103,30 @@ def partial_area(scores: NDArray[Any], anomalous: Flags, max_fpr: float) -> floa
     ``(1 + (A - m) / (M - m)) / 2`` with the area A, that of chance m = max_fpr^2 / 2, and the largest, M = max_fpr
     (McClish, 1989, Analyzing a portion of the ROC curve).
     """
-    false, true = roc(scores, anomalous)
-    stop = int(np.searchsorted(false, max_fpr, side="right"))
-    end = float(np.interp(max_fpr, false[stop - 1 : stop + 1], true[stop - 1 : stop + 1]))
-    area = _trapezoid(np.append(true[:stop], end), np.append(false[:stop], max_fpr))
-    chance = max_fpr**2 / 2
-    return float(0.5 * (1 + (area - chance) / (max_fpr - chance)))
+    return float(_partial_areas(scores, anomalous, max_fpr, np.ones((1, len(scores))))[0])
+
+
+def partial_area_interval(scores: NDArray[Any], anomalous: Flags, max_fpr: float) -> tuple[float, float] | None:
+    """The 95 % interval of `partial_area`: percentiles of resamples of the samples. None where too few of these have
+    samples of both kinds."""
+    parts = [_partial_areas(scores, anomalous, max_fpr, weights) for weights in resamples_of(len(scores))]
+    return bounds_of(np.concatenate(parts), partial_area(scores, anomalous, max_fpr))
+
+
+def _partial_areas(scores: NDArray[Any], anomalous: Flags, max_fpr: float, weights: Floats) -> Floats:
+    """`partial_area` with each sample counted as often as ``weights``, shape (m, n), says, shape (m,); NaN where all
+    that count are of one kind."""
+    rates, chance = weighted_counts(scores, anomalous, weights), max_fpr**2 / 2
+    areas = np.full(len(weights), np.nan)
+    for row, (false, true) in enumerate(zip(rates.false, rates.true, strict=True)):
+        if not (false[-1] and true[-1]):
+            continue
+        x, y = (np.concatenate([[0.0], counts / counts[-1]]) for counts in (false, true))
+        stop = int(np.searchsorted(x, max_fpr, side="right"))
+        end = float(np.interp(max_fpr, x[stop - 1 : stop + 1], y[stop - 1 : stop + 1]))
+        area = _trapezoid(np.append(y[:stop], end), np.append(x[:stop], max_fpr))
+        areas[row] = 0.5 * (1 + (area - chance) / (max_fpr - chance))
+    return areas
 
 
 def precision_recall(scores: NDArray[Any], anomalous: Flags) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.tasks.metrics.detection_curves import counts_at_thresholds
+from edgerig.tasks.metrics.detection_curves import weighted_counts
 
 Floats = NDArray[np.float64]
 Array = NDArray[Any]
@@ -54,10 +54,14 @@ def micro_f1(counts: LabelCounts) -> Any:
 
 def macro_f1(counts: LabelCounts) -> Any:
     """Mean F1 over the labels that have one, each with the same weight; NaN where none has. Scalar, or shape (m,)."""
-    f1 = f1_by_label(counts)
-    defined = np.isfinite(f1)
+    return mean_defined(f1_by_label(counts))
+
+
+def mean_defined(values: Floats) -> Any:
+    """Mean over the labels, the last axis, that have a number; NaN where none has. Scalar, or shape (m,)."""
+    defined = np.isfinite(values)
     number = defined.sum(axis=-1)
-    total = np.where(defined, f1, 0.0).sum(axis=-1)
+    total = np.where(defined, values, 0.0).sum(axis=-1)
     return np.divide(total, number, out=np.full(np.shape(total), np.nan), where=number > 0)
 
 
@@ -72,18 +76,31 @@ def average_precision(scores: Array, present: Array) -> float:
     >>> round(average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])), 4)
     0.8333
     """
-    rates = counts_at_thresholds(scores, present)
-    recall = rates.true / rates.true[-1]
-    precision = rates.true / (rates.true + rates.false)
-    return float((np.diff(recall, prepend=0.0) * precision).sum())
+    return float(_weighted_precision(scores, present, np.ones((1, len(scores))))[0])
 
 
-def average_precisions(scores: Array, truth: Array) -> Floats:
-    """`average_precision` by label, shape (labels,); NaN for a label that is nowhere present."""
-    values = np.full(scores.shape[1], np.nan)
+def average_precisions(scores: Array, truth: Array, weights: Floats | None = None) -> Floats:
+    """`average_precision` by label, shape (labels,); NaN for a label that is nowhere present.
+
+    Where ``weights``, shape (m, n), says how often each sample counts: shape (m, labels).
+    """
+    rows = np.ones((1, len(scores))) if weights is None else weights
+    values = np.full((len(rows), scores.shape[1]), np.nan)
     for label in range(scores.shape[1]):
         known = truth[:, label] >= 0
         present = truth[known, label] == 1
         if present.any():
-            values[label] = average_precision(scores[known, label], present)
-    return values
+            values[:, label] = _weighted_precision(scores[known, label], present, rows[:, known])
+    return values if weights is not None else values[0]
+
+
+def _weighted_precision(scores: Array, present: Array, weights: Floats) -> Floats:
+    """`average_precision` with each sample counted as often as ``weights``, shape (m, n), says; NaN where none present
+    has a weight."""
+    rates = weighted_counts(scores, present, weights)
+    total = rates.true[:, -1:]
+    recall = np.divide(rates.true, total, out=np.full(rates.true.shape, np.nan), where=total > 0)
+    both = rates.true + rates.false
+    precision = np.divide(rates.true, both, out=np.zeros_like(both), where=both > 0)
+    mean: Floats = (np.diff(recall, prepend=0.0, axis=1) * precision).sum(axis=1)
+    return mean
