@@ -19,7 +19,7 @@ from edgerig.errors import SpecError, UnknownNameError
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
-from edgerig.suites.mlperf_tiny.device.console import HELP, Console
+from edgerig.suites.mlperf_tiny.device.console import HELP, DeviceConsole
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network
 from edgerig.suites.mlperf_tiny.emulated import EmulatedDevice, open_emulated
 from edgerig.suites.mlperf_tiny.firmware import VENDOR
@@ -54,9 +54,9 @@ def keyword_network(network_files: dict[str, Path]) -> Iterator[DeployedNetwork]
 
 
 @pytest.fixture(scope="module")
-def model_of_the_board(keyword_network: DeployedNetwork) -> Console:
+def model_of_the_board(keyword_network: DeployedNetwork) -> DeviceConsole:
     """The device on Linux, with the same network: what the board must answer."""
-    return Console("kws01", keyword_network, vendor=VENDOR)
+    return DeviceConsole("kws01", keyword_network, vendor=VENDOR)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def qemu_board(network_files: dict[str, Path]) -> Iterator[EmulatedDevice]:
     device.link.close()
 
 
-def same_answers(board: EmulatedDevice, model: Console, stream: bytes) -> None:
+def same_answers(board: EmulatedDevice, model: DeviceConsole, stream: bytes) -> None:
     """Both get ``stream`` after what empties their buffers."""
     stream = b"%db load 0%" + stream + b"%"
     expected = "".join(line + "\r\n" for line in model.feed(stream))
@@ -81,12 +81,14 @@ commands = st.one_of(st.sampled_from([*COMMANDS, WHOLE_SAMPLE]).map(str.encode),
 @given(st.lists(st.tuples(commands, garbage), max_size=12))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_simulated_board_answers_as_the_device_on_linux(
-    keyword_board: EmulatedDevice, model_of_the_board: Console, parts: list[tuple[bytes, bytes]]
+    keyword_board: EmulatedDevice, model_of_the_board: DeviceConsole, parts: list[tuple[bytes, bytes]]
 ) -> None:
     same_answers(keyword_board, model_of_the_board, b"%".join(command + noise for command, noise in parts))
 
 
-def test_every_command_alone_and_in_seeded_orders(keyword_board: EmulatedDevice, model_of_the_board: Console) -> None:
+def test_every_command_alone_and_in_seeded_orders(
+    keyword_board: EmulatedDevice, model_of_the_board: DeviceConsole
+) -> None:
     rng = np.random.default_rng(4)
     streams = [command.encode() for command in COMMANDS]
     every = [*COMMANDS, WHOLE_SAMPLE, WHOLE_SAMPLE]
@@ -96,7 +98,9 @@ def test_every_command_alone_and_in_seeded_orders(keyword_board: EmulatedDevice,
 
 
 @pytest.mark.slow
-def test_board_in_qemu_answers_as_the_device_on_linux(qemu_board: EmulatedDevice, model_of_the_board: Console) -> None:
+def test_board_in_qemu_answers_as_the_device_on_linux(
+    qemu_board: EmulatedDevice, model_of_the_board: DeviceConsole
+) -> None:
     rng = np.random.default_rng(5)
     # Of an inference before neither knows.
     same_answers(qemu_board, model_of_the_board, f"{WHOLE_SAMPLE}%infer".encode())
@@ -113,13 +117,15 @@ def test_help_is_that_of_the_device_on_linux_and_tells_the_build(keyword_board: 
     assert build["console"] == "mlperf-tiny kws01"
 
 
-@pytest.mark.parametrize("name", [*BENCHMARKS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("vww01", "sww01") else name for name in BENCHMARKS]
+)
 def test_results_are_those_of_litert(name: str, network_files: dict[str, Path]) -> None:
     benchmark = benchmark_named(name)
     board = open_emulated("sim:stm32f746", network_files[name], benchmark)
     network = open_network(benchmark, network_files[name], "litert", {"kernels": "reference"})
     try:
-        distinct = {_agreed(board, Console(name, network), seeded_sample(benchmark, seed)) for seed in range(3)}
+        distinct = {_agreed(board, DeviceConsole(name, network), seeded_sample(benchmark, seed)) for seed in range(3)}
         assert len(distinct) == 3, "the network does not look at its input"
         values = [float(value) for line in distinct for value in line[11:-1].split(",")]
         assert len(set(values)) >= min(3 * benchmark.result_values, 5) - 1, "its outputs say little"
@@ -132,10 +138,10 @@ def test_results_are_those_of_litert(name: str, network_files: dict[str, Path]) 
     ("name", "dtype", "source"),
     [
         ("kws01", "int8", (0.8, -20)),
-        ("ic01", "int8", (1.5, -100)),
-        ("ad01", "int8", (0.2, 3)),
+        pytest.param("ic01", "int8", (1.5, -100), marks=pytest.mark.slow),
+        pytest.param("ad01", "int8", (0.2, 3), marks=pytest.mark.slow),
         ("kws01", "float32", None),
-        ("ad01", "float32", None),
+        pytest.param("ad01", "float32", None, marks=pytest.mark.slow),
     ],
 )
 def test_network_of_another_quantization_gets_what_the_sample_stands_for(
@@ -148,13 +154,15 @@ def test_network_of_another_quantization_gets_what_the_sample_stands_for(
     network = open_network(benchmark, path, "litert", {"kernels": "reference"})
     try:
         for seed in range(3):
-            _agreed(board, Console(name, network), seeded_sample(benchmark, seed), 0 if dtype == "int8" else 0.002)
+            _agreed(
+                board, DeviceConsole(name, network), seeded_sample(benchmark, seed), 0 if dtype == "int8" else 0.002
+            )
     finally:
         network.close()
         board.link.close()
 
 
-def _agreed(board: EmulatedDevice, model: Console, sample: bytes, tolerance: float = 0.0) -> str:
+def _agreed(board: EmulatedDevice, model: DeviceConsole, sample: bytes, tolerance: float = 0.0) -> str:
     """The results of ``sample``, of which both say the same: to the digit, or floats within ``tolerance``."""
     stream = f"db load {len(sample)}%db " + "%db ".join(
         sample[i : i + grammar.DATA_BYTES].hex() for i in range(0, len(sample), grammar.DATA_BYTES)
@@ -208,6 +216,13 @@ def test_qemu_counts_instructions_and_has_no_times(
     ask(keyword_board.link, "infer 1 0")
     counted = keyword_board.counts().instructions
     assert isinstance(counted, Measurement)
+    qemu_board.counts()
+    ask(qemu_board.link, "infer 200 0")
+    by_windows = qemu_board.counts().instructions
+    assert isinstance(by_windows, Measurement)
+    assert (by_windows.kind, by_windows.n) == ("emulated", 1)
+    assert by_windows.value == pytest.approx((end - begin) * 1000 / 200, abs=10)
+    assert isinstance(qemu_board.counts().instructions, Unavailable)
     # Nanoseconds of QEMU are instructions; those of a Cortex-M4's kernels are not those of an M7's, but as many.
     assert 0.7 * counted.value < (end - begin) * 1000 / 200 < 1.5 * counted.value
 

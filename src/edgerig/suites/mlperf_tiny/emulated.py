@@ -25,16 +25,13 @@ from edgerig.simulator.native import native_library
 from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
+from edgerig.suites.mlperf_tiny.emulated_links import EmulatedLink, SimulatedLink
 from edgerig.suites.mlperf_tiny.firmware import Mode, console_for
 from edgerig.targets.emulated.base import board_of
 from edgerig.targets.emulated.qemu_process import Emulator
-from edgerig.wire.link import Buffers, Link, PairLink
+from edgerig.wire.link import Link
 
-#: Seconds of this machine's time after which a simulation looks whether the device's time is up.
-_LOOK_SECONDS = 30.0
-#: How much longer QEMU may take for a second of its own time, which is 10^9 instructions, on a busy machine.
-_SLOWER = 60.0
-#: Network's own function, whose calls are counted.
+#: The network's own function, whose calls are counted.
 _INFERENCE = "model_run"
 
 
@@ -104,70 +101,6 @@ def build_device(
 # ---- the simulated board
 
 
-class SimulatedLink(Link):
-    """The line of a simulated board, which runs while an answer is awaited and at no other time.
-
-    A timeout counts seconds of the device. It is looked at twice a minute only, since what interrupts the simulation
-    counts some instructions twice.
-    """
-
-    checked = False
-    lossless = True
-
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-        self._resets = simulator.resets
-        self._timeout: float | None = None
-        self._closed = False
-
-    def send(self, buffers: Buffers) -> None:
-        self._check_open()
-        for part in buffers:
-            self.simulator.write(WIRE, bytes(part))
-
-    def recv_into(self, view: memoryview) -> int:
-        self._check_open()
-        data = self.simulator.read(WIRE, len(view)) or self._next(len(view))
-        if not data:
-            raise TimeoutError("the board waits for more and says nothing")
-        view[: len(data)] = data
-        return len(data)
-
-    def set_timeout(self, seconds: float | None) -> None:
-        self._timeout = seconds
-
-    def close(self) -> None:
-        self._closed = True
-
-    def _next(self, most: int) -> bytes:
-        simulator, start = self.simulator, self.simulator.cycles
-        while True:
-            try:
-                simulator.run(_LOOK_SECONDS)
-            except TimeoutError as error:
-                seconds = (simulator.cycles - start) / simulator.clock_hz
-                if self._timeout is not None and seconds > self._timeout:
-                    raise TimeoutError(f"the board was busy for {seconds:.1f} s of its own time") from error
-                continue
-            self._check_alive()
-            simulator.read(CONSOLE)
-            data = simulator.read(WIRE, most)
-            if grammar.INFER_DONE.encode() in data:
-                # What the first inferences did right the others do, and looking makes them slow.
-                simulator.watch_alignment(False)
-            return data
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ConnectionResetError("the connection is closed")
-
-    def _check_alive(self) -> None:
-        if self.simulator.resets != self._resets:
-            self._resets = self.simulator.resets
-            faults = self.simulator.faults
-            raise ConnectionResetError(f"its firmware crashed. {faults[-1]}" if faults else "it restarted")
-
-
 def _simulated(firmware: Firmware, board: Board) -> EmulatedDevice:
     simulator = Simulator(firmware.elf, board)
     # The counter in Python would take minutes.
@@ -223,21 +156,6 @@ def _median(values: list[int], unit: str, kind: Kind, method: str) -> Quantity:
 # ---- QEMU
 
 
-class EmulatedLink(PairLink):
-    """The line of a board in QEMU, which ends with it. A timeout counts seconds of QEMU's own time, or about that."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        super().__init__(emulator.wire)
-        self._emulator = emulator
-
-    def set_timeout(self, seconds: float | None) -> None:
-        super().set_timeout(None if seconds is None else seconds * _SLOWER)
-
-    def close(self) -> None:
-        super().close()
-        self._emulator.close()
-
-
 def _emulated(firmware: Firmware, board: Board) -> EmulatedDevice:
     emulator = Emulator(firmware, board)
     try:
@@ -254,10 +172,23 @@ def _emulated(firmware: Firmware, board: Board) -> EmulatedDevice:
         clock=f"{board.counter.name} in QEMU's own time, one instruction a nanosecond: no time of any chip",
         times=Unavailable(reason),
         firmware=firmware,
-        counts=lambda: Counts(
-            instructions=Unavailable("the device's own timestamps count them: one a nanosecond"),
-            cycles=Unavailable(reason),
-        ),
+        counts=lambda: Counts(instructions=_by_windows(link.take_windows()), cycles=Unavailable(reason)),
+    )
+
+
+def _by_windows(windows: list[tuple[int, int]]) -> Quantity:
+    """Instructions of an inference in the longest windows that there are, where the timer's tick says least."""
+    longest = max((inferences for inferences, _ in windows), default=0)
+    if not longest:
+        return Unavailable("no inference was run")
+    each = [microseconds * 1000 / inferences for inferences, microseconds in windows if inferences == longest]
+    return Measurement(
+        value=float(np.median(each)),
+        unit="instructions",
+        kind="emulated",
+        n=len(each),
+        method="one inference with the copy of its input, by QEMU's -icount and the device's timestamps around "
+        f"{longest:,}, good to {1000 / longest:.2g}; median",
     )
 
 

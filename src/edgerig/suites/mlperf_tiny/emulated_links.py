@@ -1,0 +1,117 @@
+"""The lines of boards that run here: their timeouts count seconds of the board, not of this machine."""
+
+from __future__ import annotations
+
+import re
+
+from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
+from edgerig.suites.mlperf_tiny import grammar
+from edgerig.suites.mlperf_tiny.device.console import CLOCK_PERIOD
+from edgerig.targets.emulated.qemu_process import Emulator
+from edgerig.wire.link import Buffers, Link, PairLink
+
+#: Seconds of this machine's time after which a simulation looks whether the device's time is up.
+_LOOK_SECONDS = 30.0
+#: How much longer QEMU may take for a second of its own time, which is 10^9 instructions, on a busy machine.
+_SLOWER = 60.0
+#: A window as a device tells of it: inferences, and two timestamps in microseconds; and no fewer bytes than that.
+_WINDOW = re.compile(rb"m-infer-start-(\d+)\r\nm-lap-us-(\d+)\r\nm-lap-us-(\d+)\r\n")
+_LONGEST_WINDOW = 200
+
+
+class SimulatedLink(Link):
+    """The line of a simulated board, which runs while an answer is awaited and at no other time.
+
+    A timeout counts seconds of the device. It is looked at twice a minute only, since what interrupts the simulation
+    counts some instructions twice.
+    """
+
+    checked = False
+    lossless = True
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self._resets = simulator.resets
+        self._timeout: float | None = None
+        self._closed = False
+
+    def send(self, buffers: Buffers) -> None:
+        self._check_open()
+        for part in buffers:
+            self.simulator.write(WIRE, bytes(part))
+
+    def recv_into(self, view: memoryview) -> int:
+        self._check_open()
+        data = self.simulator.read(WIRE, len(view)) or self._next(len(view))
+        if not data:
+            raise TimeoutError("the board waits for more and says nothing")
+        view[: len(data)] = data
+        return len(data)
+
+    def set_timeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _next(self, most: int) -> bytes:
+        simulator, start = self.simulator, self.simulator.cycles
+        while True:
+            try:
+                simulator.run(_LOOK_SECONDS)
+            except TimeoutError as error:
+                seconds = (simulator.cycles - start) / simulator.clock_hz
+                if self._timeout is not None and seconds > self._timeout:
+                    raise TimeoutError(f"the board was busy for {seconds:.1f} s of its own time") from error
+                continue
+            self._check_alive()
+            simulator.read(CONSOLE)
+            data = simulator.read(WIRE, most)
+            if grammar.INFER_DONE.encode() in data:
+                # What the first inferences did right the others do, and looking makes them slow.
+                simulator.watch_alignment(False)
+            return data
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConnectionResetError("the connection is closed")
+
+    def _check_alive(self) -> None:
+        if self.simulator.resets != self._resets:
+            self._resets = self.simulator.resets
+            faults = self.simulator.faults
+            raise ConnectionResetError(f"its firmware crashed. {faults[-1]}" if faults else "it restarted")
+
+
+class EmulatedLink(PairLink):
+    """The line of a board in QEMU, which ends with it. A timeout counts seconds of QEMU's own time, or about that."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        super().__init__(emulator.wire)
+        self._emulator = emulator
+        self._recent = b""
+        self._windows: list[tuple[int, int]] = []
+
+    def recv_into(self, view: memoryview) -> int:
+        count = super().recv_into(view)
+        self._recent += bytes(view[:count])
+        parsed = 0
+        for window in _WINDOW.finditer(self._recent):
+            inferences, begin, end = map(int, window.groups())
+            self._windows.append((inferences, (end - begin) % CLOCK_PERIOD))
+            parsed = window.end()
+        # The rest may be the beginning of another.
+        self._recent = self._recent[parsed:][-_LONGEST_WINDOW:]
+        return count
+
+    def take_windows(self) -> list[tuple[int, int]]:
+        """Inferences and microseconds of each window since this was asked last."""
+        windows, self._windows = self._windows, []
+        return windows
+
+    def set_timeout(self, seconds: float | None) -> None:
+        super().set_timeout(None if seconds is None else seconds * _SLOWER)
+
+    def close(self) -> None:
+        super().close()
+        self._emulator.close()
