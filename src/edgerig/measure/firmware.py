@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from edgerig.measure.kinds import Quantity
+from edgerig.measure.kinds import Quantity, Unavailable
+
+_NOT_COUNTED = Unavailable("its instructions were not counted")
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,10 +15,14 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         instructions: Of one inference.
         cycles: What the target's cycle model makes of them.
+        load: Instructions from the reset to where the firmware waits for the host.
+        first: Instructions of the first inference.
     """
 
     instructions: Quantity
     cycles: Quantity
+    load: Quantity = _NOT_COUNTED
+    first: Quantity = _NOT_COUNTED
 
 
 class SymbolSize(msgspec.Struct, frozen=True):

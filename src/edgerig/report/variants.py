@@ -184,7 +184,12 @@ def _stages(cell: CellResult) -> tuple[NamedFigure, ...]:
         ("preprocessing, one sample", latency.preprocessing),
         ("postprocessing, one sample", latency.postprocessing),
     )
-    counts = (("instructions, one inference", cell.instructions), ("cycles, one inference", cell.cycles))
+    counts = (
+        ("instructions, load", cell.load_instructions),
+        ("instructions, first inference", cell.first_instructions),
+        ("instructions, one inference", cell.instructions),
+        ("cycles, one inference", cell.cycles),
+    )
     return (
         *(NamedFigure(name, figure(value, warnings)) for name, value in cold),
         *(NamedFigure(name, figure(value)) for name, value in others),

@@ -133,6 +133,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         device: A description of the device under test by the target: whose agent it is, who started it.
         input: How the samples fit the integers of the network's input; None where it takes real numbers.
         instructions, cycles: Per inference, where an emulator counted them.
+        load_instructions, first_instructions: Of loading, and of the first inference, where an emulator counted them;
+            unset in bundles from before it did.
         batch: Samples per inference; times of inferences cover that many.
         windows: Fewest and most windows of a sample, each an inference of its own; missing where a sample is not cut.
         rounds: The processes behind the figures, in the order of time; none in a bundle from before rounds, where each
@@ -170,6 +172,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     device: str = ""
     instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
     cycles: Quantity | msgspec.UnsetType = msgspec.UNSET
+    load_instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
+    first_instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
     firmware: FirmwareReport | msgspec.UnsetType = msgspec.UNSET
     model: str = ""
     input: InputFit | None = None

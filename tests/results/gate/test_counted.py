@@ -10,7 +10,11 @@ import pytest
 from tests.report.conftest import number
 from tests.results.conftest import make_measured
 
+import edgerig
+from edgerig.engine.api import plan
+from edgerig.engine.gate import GateOptions, run_gate
 from edgerig.measure.kinds import Quantity, Unavailable
+from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
 from edgerig.results.compare.stored import compare_bundles
 from edgerig.results.compare.types import Comparison
@@ -18,6 +22,7 @@ from edgerig.results.gate.judge import Check, GateResult, check_cell
 from edgerig.results.gate.limits import parse_limits
 from edgerig.results.gate.output import gate_annotations, gate_junit, gate_markdown
 from edgerig.results.types import CellResult
+from edgerig.testing.networks import dense_tflite_int8
 
 COUNT = 1_000_000
 BAND = {"low": 8e-3, "high": 12e-3, "kind": "modelled", "bounds": "model"}
@@ -33,8 +38,12 @@ def emulated(count: int, steady: Quantity | None = None, **changes: Any) -> tupl
             cell,
             latency=msgspec.structs.replace(cell.latency, steady=time, p99=Unavailable("modelled")),
             instructions=number(count, "instructions", kind="emulated"),
+            **{
+                "load_instructions": number(10 * count, "instructions", kind="emulated"),
+                "first_instructions": number(count + 7, "instructions", kind="emulated"),
+            }
+            | changes,
             rounds=(msgspec.structs.replace(entry, steady=None),),
-            **changes,
         ),
         arrays,
     )
@@ -76,6 +85,79 @@ def test_a_share_falls_on_the_count_exactly(
     assert judged.sentence.startswith(
         f"{now / COUNT:.3f} times the baseline's instructions, which are exact: {words} the limit of 25 %."
     )
+
+
+@pytest.mark.parametrize(("metric", "counted"), [("load", "load_instructions"), ("first", "first_instructions")])
+@pytest.mark.parametrize(
+    ("now", "limit", "outcome"),
+    [
+        (COUNT, "0 %", "passed"),
+        (COUNT + 1, "0 %", "regressed"),
+        (COUNT * 5 // 4, "25 %", "passed"),
+        (COUNT * 2, "25 %", "regressed"),
+        (COUNT // 2, "0 %", "passed"),
+    ],
+)
+def test_loading_and_the_first_inference_fall_on_counts_of_their_own(
+    check: Callable[..., list[Check]], metric: str, counted: str, now: int, limit: str, outcome: str
+) -> None:
+    own = {counted: number(COUNT, "instructions", kind="emulated")}
+    later = {counted: number(now, "instructions", kind="emulated")}
+    # The inference itself takes twice as many, which is another limit's matter.
+    (judged,) = check(emulated(COUNT, **own), emulated(2 * COUNT, **later), {metric: limit})
+    assert (judged.outcome, judged.metric, judged.judged_by) == (outcome, metric, counted)
+    assert judged.verdict is not None
+    assert (judged.verdict.a, judged.verdict.b) == (COUNT, now)
+    assert counted.replace("_", " ") in judged.sentence
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (
+            msgspec.UNSET,
+            "an edgerig that did not count the instructions of loading: measure it again",
+        ),
+        (Unavailable("its counter is coarse"), "no exact count of loading: its counter is coarse. A limit on latency"),
+    ],
+)
+def test_a_count_that_is_missing_decides_nothing_and_says_what_can_be_done(
+    check: Callable[..., list[Check]], count: Any, words: str
+) -> None:
+    (judged,) = check(emulated(COUNT), emulated(COUNT, load_instructions=count), {"load": "5 %"})
+    assert (judged.outcome, judged.verdict) == ("inconclusive", None)
+    assert words in judged.sentence
+
+
+def test_a_limit_in_seconds_on_loading_says_what_to_write(check: Callable[..., list[Check]]) -> None:
+    (judged,) = check(emulated(COUNT), emulated(COUNT), {"load": "2 ms"})
+    assert (judged.outcome, "(load: 5 %)." in judged.sentence) == ("inconclusive", True)
+
+
+@pytest.mark.slow
+def test_a_gate_on_a_simulated_board_decides_loading_and_the_first_inference(tmp_path: Path) -> None:
+    def rig(classes: int) -> dict[str, Any]:
+        net = dense_tflite_int8(tmp_path / "net.tflite", 64, classes)
+        return {
+            "name": "t",
+            "model": {"file": str(net)},
+            "dataset": {"use": "random", "shape": [64], "samples": 3},
+            "matrix": [{"runtimes": ["micro"], "targets": ["sim:stm32f746"]}],
+            "measure": {"profile": False, "transport_samples": 0, "warmup": 0, "seconds": 0},
+            "gate": {"first": "0 %", "load": "0 %", "p50": "0 %"},
+        }
+
+    edgerig.run(rig(10), out=tmp_path / "base")
+
+    def outcomes(classes: int) -> dict[str, str]:
+        options = GateOptions(out=tmp_path / f"gate{classes}")
+        result = run_gate(plan(rig(classes)), tmp_path / "base", options, Progress())
+        return {check.title: check.outcome for check in result.checks}
+
+    names = ("first, by first_instructions", "load, by load_instructions", "p50, by instructions")
+    assert outcomes(10) == dict.fromkeys(names, "passed")
+    larger = outcomes(40)
+    assert (larger[names[0]], larger[names[2]]) == ("regressed", "regressed")
 
 
 def test_a_time_is_no_number_of_instructions_and_says_what_to_write(check: Callable[..., list[Check]]) -> None:

@@ -67,6 +67,10 @@ def test_every_board_boots_and_answers_bit_exactly(board: str, net: Path, expect
     assert (counts.instructions.kind, counts.instructions.n) == ("emulated", 20)
     assert 500 < counts.instructions.value < 50_000
     assert "icount" in counts.instructions.method
+    # One reading of a counter that ticks every few instructions is not exact.
+    for coarse in (counts.load, counts.first):
+        assert isinstance(coarse, Unavailable)
+        assert "a simulated board (sim:stm32f746) counts each instruction" in coarse.reason
     assert not isinstance(layers, Unavailable)
     assert all(isinstance(layer.instructions, Measurement) for layer in layers)
     # No chip was ever compared with it, and nobody knows which instructions they were: no time at all.

@@ -27,7 +27,9 @@ from edgerig.models.files import open_artifact
 from edgerig.report import build_report
 from edgerig.report.markdown import render_markdown
 from edgerig.simulator.cycles import cycle_model
+from edgerig.simulator.simulator import Simulator
 from edgerig.targets.base import Session, Target
+from edgerig.targets.emulated.session import SimulatedSession
 from edgerig.targets.resolve import default_runtime, plugin_of, target_for
 from edgerig.testing import networks
 from edgerig.testing.contracts.target import Deployment, TargetContract, random_inputs
@@ -137,6 +139,27 @@ def test_published_networks_are_bit_exact_on_the_board(name: str, tmp_path: Path
     # A new session has forgotten it all.
     with session_of(path) as session:
         assert all(np.array_equal(a, b) for a, b in zip(session.run(inputs).outputs, found[0], strict=True))
+
+
+def test_loading_and_the_first_inference_are_counted_exactly(int8_net: Path) -> None:
+    inputs = random_inputs(open_artifact(int8_net), 3)
+    counted = []
+    for _ in range(2):
+        with session_of(int8_net) as session:
+            assert isinstance(session, SimulatedSession)
+            session.run(inputs)
+            counted.append(session.counts())
+            elf, board, calls = session.built.elf, session.board, list(session._instructions)
+    first, second = counted
+    assert first is not None
+    assert first == second, "every start of a firmware is like the last one"
+    assert isinstance(first.first, Measurement)
+    assert isinstance(first.load, Measurement)
+    assert (first.first.value, first.first.unit, first.first.kind) == (calls[0], "instructions", "emulated")
+    # The same firmware in a simulator of its own, from the reset to where it waits.
+    simulator = Simulator(elf, board)
+    simulator.run()
+    assert (first.load.value, first.load.unit, first.load.kind) == (simulator.instructions, "instructions", "emulated")
 
 
 def test_instructions_are_told_whole_and_by_layer(int8_net: Path) -> None:

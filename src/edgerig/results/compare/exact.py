@@ -54,7 +54,7 @@ def _counted(a: CellResult, b: CellResult) -> Iterator[tuple[str, Measurement, M
     if "flash" not in a.memory and a.firmware is not msgspec.UNSET and b.firmware is not msgspec.UNSET:
         yield "flash", _bytes(a.firmware.flash), _bytes(b.firmware.flash)
         yield "ram", _bytes(a.firmware.ram), _bytes(b.firmware.ram)
-    for name in ("instructions", "cycles"):
+    for name in ("instructions", "cycles", "load_instructions", "first_instructions"):
         first, second = (_quantity(getattr(cell, name)) for cell in (a, b))
         if isinstance(first, Measurement) and isinstance(second, Measurement):
             yield name, first, second

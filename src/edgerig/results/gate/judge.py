@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from edgerig.results.compare.types import CellComparison, Comparison, MetricVerdict
-from edgerig.results.gate.counted import INSTRUCTIONS, count_verdict, falls_on_count
+from edgerig.results.gate.counted import COUNTS, count_verdict, falls_on_count
 from edgerig.results.gate.limits import RATES, SHARES, UNDER_LOAD, Limit
 from edgerig.results.gate.numbers import budget_outcome, own_number
 from edgerig.results.gate.outcomes import Outcome
@@ -22,8 +22,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
             ``inconclusive``.
         sentence: The reason, with numbers.
         verdict: The verdict behind it; None where the cell has no such metric.
-        judged_by: The metric that was looked at; empty for ``metric`` itself. ``instructions`` where a limit on the
-            latency of an emulated cell fell on its exact count.
+        judged_by: The metric that was looked at; empty for ``metric`` itself. ``instructions`` and its like where a
+            limit on a time of an emulated cell fell on its exact count.
     """
 
     cell: str
@@ -103,7 +103,7 @@ def check_cell(
 
 
 def _by_count(limit: Limit, comparison: CellComparison, cells: tuple[CellResult, CellResult]) -> Check:
-    """A limit on the latency of an emulated cell, on its instructions."""
+    """A limit on a time of an emulated cell, on its instructions."""
     verdict = count_verdict(limit, comparison, cells)
     outcome: Outcome = "inconclusive"
     if isinstance(verdict, str):
@@ -111,8 +111,9 @@ def _by_count(limit: Limit, comparison: CellComparison, cells: tuple[CellResult,
     else:
         outcome, _ = _change(limit, verdict)
         words = "within" if outcome == "passed" else "beyond"
+        counted = COUNTS[limit.metric].replace("_", " ")
         sentence = (
-            f"{verdict.value or 0:.3f} times the baseline's instructions, which are exact: {words} the limit of "
+            f"{verdict.value or 0:.3f} times the baseline's {counted}, which are exact: {words} the limit of "
             f"{limit.text}. It falls on them because no time of an emulated cell is measured."
         )
     return Check(
@@ -122,7 +123,7 @@ def _by_count(limit: Limit, comparison: CellComparison, cells: tuple[CellResult,
         outcome=outcome,
         sentence=sentence,
         verdict=None if isinstance(verdict, str) else verdict,
-        judged_by=INSTRUCTIONS,
+        judged_by=COUNTS[limit.metric],
     )
 
 

@@ -21,7 +21,7 @@ from edgerig.boards.board import Board
 from edgerig.boards.firmware import Firmware
 from edgerig.boards.sizes import functions, open_elf
 from edgerig.errors import EdgerigError, TargetError, UsageError
-from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.targets.base import Array, DeviceRun
 from edgerig.targets.emulated.session import BoardSession
@@ -234,6 +234,19 @@ class EmulatedSession(BoardSession):
 
     def _seconds(self, clock_seconds: float) -> float:
         return clock_seconds * 1e9 / self.built.clock_hz
+
+    def _load_count(self) -> Quantity:
+        return self._too_coarse("once a session")
+
+    def _first_count(self) -> Quantity:
+        return self._too_coarse("in a single inference")
+
+    def _too_coarse(self, when: str) -> Unavailable:
+        tick = 1e9 / self.built.clock_hz
+        return Unavailable(
+            f"QEMU's counter, which ticks every {tick:.0f} instructions and wavers, is not exact {when}: a simulated "
+            "board (sim:stm32f746) counts each instruction"
+        )
 
     @property
     def _no_times(self) -> str:

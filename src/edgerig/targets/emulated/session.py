@@ -106,7 +106,7 @@ class BoardSession(WireSession):
     def counts(self) -> Counts:
         if not self._instructions:
             nothing = Unavailable("no inference was run")
-            return Counts(instructions=nothing, cycles=nothing)
+            return Counts(instructions=nothing, cycles=nothing, load=self._load_count(), first=nothing)
         counted = np.array(self._instructions)
         median = float(np.median(counted))
         spread = f"from {counted.min():,} to {counted.max():,}" if counted.min() != counted.max() else "all the same"
@@ -119,7 +119,17 @@ class BoardSession(WireSession):
                 method=f"one inference, {self._counted_by}; median, {spread}",
             ),
             cycles=self._cycles_of_one(),
+            load=self._load_count(),
+            first=self._first_count(),
         )
+
+    @abstractmethod
+    def _load_count(self) -> Quantity:
+        """Instructions from the reset to where the firmware waits for the host."""
+
+    @abstractmethod
+    def _first_count(self) -> Quantity:
+        """Instructions of the first inference, of which there was one."""
 
     def _cycles_of_one(self) -> Quantity:
         """Modelled cycles of one inference, the median, with what the model's error makes of it."""
@@ -194,8 +204,9 @@ class SimulatedSession(BoardSession):
         # What the firmware made of the clock tree, whatever it believes.
         return replace(state, frequency_hz=float(clock), packages={**state.packages, "clock_set_hz": str(clock)})
 
-    def __init__(self, simulator: Simulator, *arguments: Any, **options: Any) -> None:
-        self.simulator = simulator
+    def __init__(self, simulator: Simulator, booted: int, *arguments: Any, **options: Any) -> None:
+        """``booted``: Instructions that the board had run when it first waited for the host."""
+        self.simulator, self._booted = simulator, booted
         self._inference = simulator.symbols["model_run"]
         # The linker drops the table of a network that has no layers.
         table = simulator.symbols.get("model_layers")
@@ -237,9 +248,21 @@ class SimulatedSession(BoardSession):
         cycles = None if self.model is None else (means[:, 1] * self.model.factor).tolist()
         return self._layers(layers, means[:, 0].tolist(), cycles, len(counted) // len(layers))
 
+    def _load_count(self) -> Quantity:
+        return _instructions(
+            self._booted, "from the reset to where the firmware waits for the host, counted by unicorn"
+        )
+
+    def _first_count(self) -> Quantity:
+        return _instructions(self._instructions[0], f"the first inference, {self._counted_by}")
+
     @property
     def _counted_by(self) -> str:
         return "counted by unicorn from the call to the return of the network's own function"
+
+
+def _instructions(count: int, method: str) -> Measurement:
+    return Measurement(value=float(count), unit="instructions", kind="emulated", method=method)
 
 
 def _nanoseconds(cycles: int, clock_hz: int) -> int:

@@ -39,6 +39,7 @@ class Sim(BoardTarget):
         # The counter in Python would take minutes.
         simulator.watch_alignment(native_library("alignment") is not None)
         simulator.run(self.settings.timeout)
+        booted = simulator.instructions
         for line in (WIRE, CONSOLE):
             simulator.read(line)  # the console's greeting
         link = SimulatorLink(simulator)
@@ -46,7 +47,7 @@ class Sim(BoardTarget):
         try:
             client.hello()
             return SimulatedSession(
-                simulator, client, artifact, RUNTIME, self.board, firmware, protocol=self.settings.protocol
+                simulator, booted, client, artifact, RUNTIME, self.board, firmware, protocol=self.settings.protocol
             )
         except BaseException:
             client.close()
