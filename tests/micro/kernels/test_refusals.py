@@ -179,7 +179,8 @@ def test_products_by_a_constant_tell_of_their_scale() -> None:
     constant = int8_value("b", (8,), [0.05], [0], None, np.arange(8, dtype=np.int8))
     values = [int8_value("x", (1, 4, 4, 8), [0.05], [0]), constant]
     node = Mul("scale", 0, values, [int8_value("y", (1, 4, 4, 8), [0.002], [0])], "NONE")
-    assert reasons(node) == {"channel-constants": "scale asks for a left shift"}
+    expected = {"channel-constants": "scale asks for a left shift", "product-bytes": "an input is a constant"}
+    assert reasons(node) == expected
 
 
 def test_for_size_kernels_say_that_they_are_for_speed() -> None:

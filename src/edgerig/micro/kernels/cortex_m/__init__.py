@@ -17,7 +17,9 @@ from edgerig.micro.kernels.cortex_m.depthwise.depthwise_window import DepthwiseW
 from edgerig.micro.kernels.cortex_m.depthwise.taps import DepthwiseTaps
 from edgerig.micro.kernels.cortex_m.elementwise.elementwise import AddBytes, QuantizeBytes
 from edgerig.micro.kernels.cortex_m.elementwise.pool import AveragePool, MaxPool, PixelMean
-from edgerig.micro.kernels.cortex_m.elementwise.sums import ChannelConstants, SumTables
+from edgerig.micro.kernels.cortex_m.elementwise.products import ProductBytes
+from edgerig.micro.kernels.cortex_m.elementwise.sum_tables import SumTables
+from edgerig.micro.kernels.cortex_m.elementwise.sums import ChannelConstants
 
 CORTEX_M: tuple[Kernel, ...] = (
     Separable(),
@@ -32,6 +34,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     AddBytes(),
     SumTables(),
     ChannelConstants(),
+    ProductBytes(),
     AveragePool(),
     MaxPool(),
     PixelMean(),

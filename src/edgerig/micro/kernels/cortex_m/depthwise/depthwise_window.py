@@ -18,8 +18,11 @@ from edgerig.micro.kernels.cortex_m.depthwise.depthwise_window_code import Windo
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import pointwise_fits, stands_for
 from edgerig.micro.kernels.cortex_m.depthwise.scaling import Scaling, twice
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
-from edgerig.micro.kernels.refusals import Answer, by, exact, require
+from edgerig.micro.kernels.refusals import Answer, by, counted, exact, require
 from edgerig.micro.options import Options
+
+#: Output pixels below which unpacking the weights does not pay.
+_LEAST = 4
 
 
 class DepthwiseWindow(Kernel):
@@ -56,7 +59,13 @@ class SeparableWindow(Kernel):
         first, second = node.parts
         if not isinstance(first, DepthwiseConv2D) or not isinstance(second, Conv2D):
             return False
-        return _fits(first) and pointwise_fits(second)
+        pixels = first.output.elements // first.output.shape[3]
+        return (
+            first.input.dtype == "int8"
+            and require(pixels >= _LEAST, f"{counted(pixels, 'output pixel')}, at least {_LEAST} are needed")
+            and _fits(first)
+            and pointwise_fits(second)
+        )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Fused)

@@ -7,6 +7,9 @@ is 0, that changes nothing. So both roundings are ``(high32(..) + offset - (t < 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,9 +41,8 @@ def sides(node: Binary) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def scaling(node: Binary, scale: tuple[int, int], least: int, most: int) -> tuple[int, int, int] | Refusal:
     """Multiplier, offset and shift of the formula above for sums or products from ``least`` to ``most``.
 
-    A refusal where it does not hold, or where the activation clamps more than SSAT does.
+    A refusal where it does not hold. An activation that clamps more than SSAT does is left to `clamping`.
     """
-    low, high = activation_range(node.activation, node.output)
     multiplier, exponent = scale
     if exponent > 0:
         return Refusal("scale asks for a left shift")
@@ -48,11 +50,26 @@ def scaling(node: Binary, scale: tuple[int, int], least: int, most: int) -> tupl
         return Refusal(f"scale asks for a shift of {-exponent}, 1 to {_MOST_SHIFT} are possible")
     if max(-least, most) >= 1 << 30:
         return Refusal("sums or products of more than 30 bits")
-    ends = (scale_by(scale, np.array([least, most])) + node.output.zero_point).tolist()
-    # Beyond SSAT's limits nothing may be clamped that can be reached.
-    if max(low, ends[0]) > max(-128, ends[0]) or min(high, ends[1]) < min(127, ends[1]):
-        return Refusal(f"the activation clamps to {low}..{high}, within what can be reached")
     return multiplier, (1 << (-exponent - 1)) + (node.output.zero_point << -exponent), -exponent
+
+
+def clamping(node: Binary, y: str) -> str:
+    """C that limits the output to the activation's range, where that is less than SSAT's; after the kernel's call."""
+    low, high = activation_range(node.activation, node.output)
+    if (low, high) == (-128, 127):
+        return ""
+    limits = ", ".join(f"0x{(limit & 0xFF) * 0x01010101:08x}u" for limit in (low, high))
+    return f"er_clamp_s8({y}, {node.output.elements}, {limits});"
+
+
+def clamped(call: str, clamp: str, header: str, *names: str, generated: Mapping[str, str] | None = None) -> Lowered:
+    """The kernel's call and `clamping` behind it."""
+    lowered = calling(call, header, *names, generated=generated)
+    if not clamp:
+        return lowered
+    more = calling(clamp, "er_elementwise.h", "er_clamp.S")
+    headers = tuple(dict.fromkeys((*lowered.headers, *more.headers)))
+    return replace(lowered, body=f"{call}\n{clamp}", files=(*lowered.files, *more.files), headers=headers)
 
 
 def by_byte(numbers: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -60,50 +77,13 @@ def by_byte(numbers: NDArray[np.int64]) -> NDArray[np.int32]:
     return np.roll(2 * numbers, 128).astype(np.int32)
 
 
-class SumTables(Kernel):
-    """ADD and SUB of two int8 tensors of one shape by two tables of 256 numbers, 10.5 instructions an element.
-
-    The tables hold both sides after the first two of TensorFlow Lite's three roundings. They take 2 KiB of flash.
-    """
-
-    name = "sum-tables"
-    needs = frozenset({"thumb2", "dsp"})
-    node = Binary
-
-    def accepts(self, node: Node, options: Options) -> Answer:
-        if not isinstance(node, Add | Sub) or any(value.dtype != "int8" for value in (*node.inputs, node.output)):
-            return False
-        same = node.inputs[0].shape == node.inputs[1].shape == node.output.shape
-        return require(same, "the inputs have different shapes") and _pays(node, options) and exact(sum_tables(node))
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Add | Sub)
-        tables = sum_tables(node)
-        assert not isinstance(tables, Refusal)
-        names = [context.constant(f"side{index}", table) for index, table in enumerate(tables[:2])]
-        layer = context.struct("sum", "er_sum", initializer([*names, *tables[2]]))
-        x0, x1, y = context.read(node.inputs[0]), context.read(node.inputs[1]), context.write(node.output)
-        return calling(f"er_sum_s8(&{layer}, {x0}, {x1}, {y}, {node.output.elements});", "er_elementwise.h", "er_sum.S")
-
-    def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
-        return tuple((node.output, value) for value in node.inputs)
-
-
-def _pays(node: Binary, options: Options) -> Answer:
+def pays(node: Binary, options: Options) -> Answer:
+    """Whether tables are worth their flash."""
     least = _LEAST[options.optimize]
     return require(
         node.output.elements >= least,
         f"{counted(node.output.elements, 'element')}: its tables pay for {options.optimize} from {least:,} on",
     )
-
-
-def sum_tables(node: Add | Sub) -> tuple[NDArray[np.int32], NDArray[np.int32], tuple[int, int, int]] | Refusal:
-    """Tables by byte, and multiplier, offset and shift; or why the formula does not hold."""
-    first, second = sides(node)
-    second = -second if isinstance(node, Sub) else second
-    least, most = int(first.min() + second.min()), int(first.max() + second.max())
-    numbers = scaling(node, sides_scales(node).output, least, most)
-    return numbers if isinstance(numbers, Refusal) else (by_byte(first), by_byte(second), numbers)
 
 
 class ChannelConstants(Kernel):
@@ -122,7 +102,7 @@ class ChannelConstants(Kernel):
         return (
             require(constant_side(node) is not None, "no input is a constant for each channel")
             and exact(channel_numbers(node))
-            and (isinstance(node, Mul) or _pays(node, options))
+            and (isinstance(node, Mul) or pays(node, options))
         )
 
     def lower(self, node: Node, context: Context) -> Lowered:
@@ -138,7 +118,7 @@ class ChannelConstants(Kernel):
         layer = context.struct(kind, f"er_{kind}_channels", initializer([head, *names]))
         x, y = context.read(node.inputs[1 - side]), context.write(node.output)
         call = f"er_{kind}_channels_s8(&{layer}, {x}, {y}, {node.output.elements // channels});"
-        return calling(call, "er_channels.h", "er_channels.S")
+        return clamped(call, clamping(node, y), "er_channels.h", "er_channels.S")
 
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         return tuple((node.output, value) for value in node.inputs if not value.constant)

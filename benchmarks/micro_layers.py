@@ -1,0 +1,155 @@
+"""Instructions of each layer of generated C on a Cortex-M7, and the layers that no fast kernel takes.
+
+    python benchmarks/micro_layers.py [--only NETWORK ...] [--layers] [--optimize speed] [--official FOLDER] [--json]
+
+Networks of the shapes of published ones, with random weights whose scales lie apart; with --official those of MLPerf
+Tiny itself, whose files are in no package. Counted on a simulated processor with memory enough for all, as
+`edgerig compile --explain` counts; so with float borders and softmax. Exit code 1 if a goal is missed, or if portable
+code runs a convolution, a dense layer, a sum or a product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from micro_networks import OFFICIALLY, official_folder, published
+
+from edgerig.boards.toolchain import Choice, find_toolchain
+from edgerig.micro import Options, compile_model
+from edgerig.micro.emit.manifest import Layer
+from edgerig.simulator.layer_counts import count_layers
+from edgerig.testing.networks.published_shapes import published_shape
+
+#: Shape, side of the picture, width.
+SHAPES = {
+    "FD-MobileNet 0.25 128x128": ("fd_mobilenet", 128, 0.25),
+    "FD-MobileNet 0.375 224x224": ("fd_mobilenet", 224, 0.375),
+    "MobileNetV1 0.25 224x224": ("mobilenet_v1", 224, 0.25),
+    "MobileNetV2 0.35 224x224": ("mobilenet_v2", 224, 0.35),
+    "windows of 5x5 and 7x7 96x96": ("large_windows", 96, 0.5),
+}
+#: Millions of instructions, KiB of arena; 0 where there is no goal.
+GOALS = {
+    "FD-MobileNet 0.25 128x128": (4.6, 51),
+    "FD-MobileNet 0.375 224x224": (30, 207),
+    "MobileNetV1 0.25 224x224": (40, 202),
+    "MobileNetV2 0.35 224x224": (75, 687),
+    f"{OFFICIALLY}image_classification": (6.6, 0),
+    f"{OFFICIALLY}visual_wake_words": (7.2, 0),
+    f"{OFFICIALLY}keyword_spotting": (2.5, 0),
+    f"{OFFICIALLY}anomaly_detection": (0.24, 0),
+    f"{OFFICIALLY}streaming_wakeword": (0.72, 0),
+}
+#: Seconds that a network of 4 MB may take to compile.
+PATIENCE = 10
+#: What fast kernels must take in int8; a part of a fused layer is enough.
+FAST = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD", "SUB", "MUL"}
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """One network: its layers, and the instructions of each."""
+
+    network: str
+    seconds: float
+    arena: int
+    layers: tuple[Layer, ...]
+    instructions: list[int]
+
+    @property
+    def total(self) -> int:
+        """Instructions of an inference."""
+        return sum(self.instructions)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", nargs="*", default=(), metavar="NETWORK", help="names that begin so")
+    parser.add_argument("--layers", action="store_true", help="a row for each layer, too")
+    parser.add_argument("--optimize", default="speed", choices=("speed", "size"))
+    parser.add_argument("--compiler", default="auto", choices=("auto", "gcc", "ziglang"))
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    official_folder(parser)
+    arguments = parser.parse_args()
+    official = published(arguments.official)
+    rows = []
+    for name in (*SHAPES, *official):
+        if not arguments.only or name.startswith(tuple(arguments.only)):
+            print(name, file=sys.stderr)
+            data = official[name] if name in official else published_shape(*SHAPES[name])
+            rows.append(measure(name, data, arguments.optimize, arguments.compiler))
+    wrong = [fault for row in rows for fault in faults(row, arguments.optimize)]
+    if arguments.json:
+        print(json.dumps({"networks": [msgspec.to_builtins(row) for row in rows], "faults": wrong}, indent=1))
+    else:
+        print(
+            "\n".join([*summary(rows), *(line for row in rows if arguments.layers for line in table(row)), "", *wrong])
+        )
+    return 1 if wrong else 0
+
+
+def measure(name: str, data: bytes, optimize: str, compiler: Choice) -> Counted:
+    """Compile and count."""
+    start = time.monotonic()
+    source = compile_model(data, "net", msgspec.convert({"cpu": "cortex-m7", "optimize": optimize}, Options))
+    seconds = time.monotonic() - start
+    with tempfile.TemporaryDirectory() as folder:
+        source.write(Path(folder) / "c")
+        counts = count_layers(Path(folder) / "c", source.manifest, find_toolchain(compiler))
+    return Counted(name, seconds, source.manifest.memory.arena, source.manifest.layers, counts)
+
+
+def faults(row: Counted, optimize: str) -> list[str]:
+    """Goals that are missed, and layers that went to portable code, with the reasons of the better kernels."""
+    most, arena = GOALS.get(row.network, (0, 0))
+    lines = []
+    if most and optimize == "speed" and row.total > most * 1e6:
+        lines.append(f"missed: {row.network}: {row.total / 1e6:.3f} M instructions, goal {most} M")
+    if arena and row.arena > arena * 1024:
+        lines.append(f"missed: {row.network}: {row.arena / 1024:.0f} KiB, goal {arena} KiB")
+    if row.seconds > PATIENCE:
+        lines.append(f"missed: {row.network}: {row.seconds:.1f} s to compile, goal {PATIENCE} s")
+    for layer in row.layers:
+        if layer.kernel.startswith("portable-") and FAST & set(layer.op.split("+")):
+            why = "; ".join(f"{refusal.kernel}: {refusal.reason}" for refusal in layer.refusals)
+            lines.append(f"portable: {row.network}, layer {layer.index}, {layer.op}, {layer.kernel}: {why}")
+    return lines
+
+
+def summary(rows: list[Counted]) -> list[str]:
+    """Markdown, a row for each network."""
+    lines = ["| network | M MACs | M instructions | a MAC | goal | arena, KiB | goal | compiled in, s |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        macs = sum(layer.macs for layer in row.layers)
+        most, arena = (str(goal or "") for goal in GOALS.get(row.network, (0, 0)))
+        figures = (f"{macs / 1e6:.2f}", f"{row.total / 1e6:.4g}", f"{row.total / macs:.2f}", most)
+        lines.append(
+            f"| {row.network} | " + " | ".join(figures) + f" | {row.arena / 1024:.1f} | {arena} | {row.seconds:.1f} |"
+        )
+    return lines
+
+
+def table(row: Counted) -> list[str]:
+    """Markdown, a row for each layer."""
+    lines = [
+        "",
+        row.network,
+        "",
+        "| layer | input | kernel | MACs | instructions | a MAC |",
+        "|---|---|---|---|---|---|",
+    ]
+    for layer, count in zip(row.layers, row.instructions, strict=True):
+        each = f"{count / layer.macs:.2f}" if layer.macs else "-"
+        shape = "x".join(map(str, layer.inputs[0]))
+        lines.append(f"| {layer.op} | {shape} | {layer.kernel} | {layer.macs:,} | {count:,} | {each} |")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
