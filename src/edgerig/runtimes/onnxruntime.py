@@ -1,14 +1,14 @@
-"""ONNX Runtime on the CPU, with inputs and outputs bound to fixed buffers."""
+"""ONNX Runtime, with inputs and outputs bound to fixed buffers."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import numpy as np
 
 from edgerig.artifact import TensorSpec
@@ -17,6 +17,7 @@ from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.profile import LayerTime
 from edgerig.runtimes.base import Array, Calls, Runtime
 from edgerig.runtimes.batch import ResizableSettings, fixed_batch
+from edgerig.runtimes.onnx_providers import PROVIDER_TEXT, Provider, engine_version, open_session
 from edgerig.runtimes.operator_times import operator_time
 
 #: ONNX Runtime's names of tensor types, and numpy's.
@@ -37,12 +38,14 @@ PROFILE_METHOD = (
 class OnnxRuntimeSettings(ResizableSettings, frozen=True, kw_only=True):
     """Settings of ONNX Runtime."""
 
+    provider: Annotated[Provider, msgspec.Meta(description=PROVIDER_TEXT)] = "cpu"
+
 
 class OnnxRuntime(Runtime):
-    """ONNX files on ONNX Runtime's CPU execution provider."""
+    """ONNX files on ONNX Runtime: on the CPU, or on a GPU where the installed build has a provider for it."""
 
     name = "onnxruntime"
-    summary = "ONNX Runtime: ONNX files on the CPU"
+    summary = "ONNX Runtime: ONNX files on the CPU, or by CUDA or TensorRT"
     extra = "onnx"
     modules = ("onnxruntime",)
     formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
@@ -54,7 +57,7 @@ class OnnxRuntime(Runtime):
     @classmethod
     def version(cls) -> str:
         cls.require()
-        return version("onnxruntime")
+        return engine_version()
 
     def _prepare(self, path: Path) -> None:
         import onnxruntime  # noqa: F401 - so that loading it is no part of loading the network
@@ -88,12 +91,8 @@ class OnnxRuntime(Runtime):
         return options
 
     def _open(self, options: Any) -> Any:
-        import onnxruntime
-
-        # With a fallback, a refused file is tried twice, and the first error goes to standard output.
-        return onnxruntime.InferenceSession(
-            str(self._path), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+        provider = self.settings.provider if isinstance(self.settings, OnnxRuntimeSettings) else "cpu"
+        return open_session(self._path, options, provider)
 
     def _inputs(self) -> tuple[TensorSpec, ...]:
         return self._input_specs
