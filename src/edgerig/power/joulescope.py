@@ -49,10 +49,8 @@ class Joulescope(PowerMonitor):
         return False
 
     def _open(self) -> None:
+        """The recording may be saved later, at the end of the session."""
         self.require()
-        path = Path(self.settings.file)
-        if not path.is_file():
-            raise StorageError(f"There is no file {path}.", "Has the recording been saved under that name?")
 
     def _start(self) -> None:
         """The recording is whole already."""
@@ -61,6 +59,11 @@ class Joulescope(PowerMonitor):
         from pyjls import Reader
 
         path = Path(self.settings.file)
+        if not path.is_file():
+            raise StorageError(
+                f"There is no file {path}.",
+                "End the recording and save it under that name; the same command line then goes on with it.",
+            )
         try:
             with Reader(str(path)) as reader:
                 return self._read(reader)

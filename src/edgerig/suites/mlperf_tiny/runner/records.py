@@ -90,4 +90,18 @@ class ColdRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cold"):
     trip_seconds: float
 
 
-Record = FileRecord | WindowRecord | ColdRecord
+class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
+    """Three short runs that show whether a window holds its inferences and nothing else.
+
+    Attributes:
+        iterations: n.
+        plain, warmed, doubled: Seconds of ``infer n 0``, ``infer n n`` and ``infer 2n 0``, on the clock of the windows.
+    """
+
+    iterations: int
+    plain: float
+    warmed: float
+    doubled: float
+
+
+Record = FileRecord | WindowRecord | ColdRecord | ProbeRecord

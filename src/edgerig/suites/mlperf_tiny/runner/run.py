@@ -37,6 +37,7 @@ from edgerig.suites.mlperf_tiny.runner.session import (
 )
 from edgerig.suites.mlperf_tiny.runner.summary import Summary, summarize_accuracy, summarize_windows
 from edgerig.suites.mlperf_tiny.runner.transcript import Transcript
+from edgerig.suites.mlperf_tiny.runner.window_mistakes import window_mistakes
 from edgerig.suites.mlperf_tiny.runner.windows import (
     Bench,
     EnergyBench,
@@ -188,7 +189,7 @@ def _windows(
         bench = FileBench(device, benchmark, settings.inference_seconds)
     else:
         bench = EnergyBench(device, benchmark, monitor, settings.inference_seconds)
-    cold, windows = run_windows(
+    cold, probe, windows = run_windows(
         bench,
         benchmark,
         samples,
@@ -201,7 +202,15 @@ def _windows(
         monitor.start()
         windows = with_energy(windows, monitor.stop())
     summary = summarize_windows(
-        benchmark, mode, settings.address, opened, identity, cold, windows, settings.window_seconds
+        benchmark,
+        mode,
+        settings.address,
+        opened,
+        identity,
+        cold,
+        windows,
+        settings.window_seconds,
+        window_mistakes(probe, windows),
     )
     _write(settings.out, summary, windows_json(benchmark, mode, windows))
     return summary

@@ -98,15 +98,16 @@ def summarize_windows(
     cold: ColdRecord,
     windows: Sequence[WindowRecord],
     window_seconds: float,
+    mistakes: Sequence[str] = (),
 ) -> Summary:
-    """The results of a performance or an energy run; at least one window."""
+    """The results of a performance or an energy run; at least one window. ``mistakes`` are the device's."""
     clock = check_clock(windows, real_time=opened.real_time) if mode == "performance" else None
     invalid = []
     if window_seconds < WINDOW_SECONDS:
         invalid.append(f"Windows last {window_seconds:g} s at least, and {WINDOW_SECONDS:g} s are asked for.")
     if len(windows) != PERFORMANCE_FILES:
         invalid.append(f"{len(windows)} files were run, and {PERFORMANCE_FILES} are asked for.")
-    problems = (clock.problem,) if clock is not None and clock.problem else ()
+    problems = (*([clock.problem] if clock is not None and clock.problem else []), *mistakes)
     timed = mode == "performance"
     latency = statistics.median(1 / window.throughput for window in windows)
     name = opened.clock if timed else "power monitor"

@@ -19,8 +19,9 @@ from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, result
 from edgerig.suites.mlperf_tiny.runner.answers import Inference
 from edgerig.suites.mlperf_tiny.runner.clock import JITTER_SECONDS
 from edgerig.suites.mlperf_tiny.runner.device import Device
-from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, WindowRecord
+from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, ProbeRecord, WindowRecord
 from edgerig.suites.mlperf_tiny.runner.session import Session
+from edgerig.suites.mlperf_tiny.runner.window_mistakes import probe_iterations
 
 #: Share of a window that a trial must last to tell how many inferences a window has.
 TRIAL_SHARE = 0.05
@@ -42,6 +43,14 @@ class Measured(NamedTuple):
     inference: Inference
     seconds: float
     energy: Energy | None
+
+
+class Measurements(NamedTuple):
+    """What a run of windows gives."""
+
+    cold: ColdRecord
+    probe: ProbeRecord
+    windows: list[WindowRecord]
 
 
 class Plan(NamedTuple):
@@ -145,8 +154,9 @@ def run_windows(
     *,
     window_seconds: float,
     warm_up: int,
-) -> tuple[ColdRecord, list[WindowRecord]]:
-    """The cold start, and a window for each of the first five samples; those that the session has are not run again.
+) -> Measurements:
+    """The cold start, a probe for mistakes, and a window for each of the first five samples; what the session has is
+    not run again.
 
     Raises:
         TargetError, AnswerError: The device goes wrong; the session keeps what came before.
@@ -154,6 +164,7 @@ def run_windows(
     """
     chosen = samples[:PERFORMANCE_FILES]
     cold = next((record for record in session.records if isinstance(record, ColdRecord)), None)
+    probe = next((record for record in session.records if isinstance(record, ProbeRecord)), None)
     windows = {record.index: record for record in session.records if isinstance(record, WindowRecord)}
     with progress.task(f"{benchmark.name} windows of {window_seconds:g} s", len(chosen)) as task:
         task.advance(len(windows), "")
@@ -162,6 +173,10 @@ def run_windows(
             bench.device.load(chosen[0].windows()[0])
             cold = _calibrate(bench, window_seconds)
             session.append(cold)
+        if probe is None:
+            bench.device.load(chosen[0].windows()[0])
+            probe = _probe(bench, cold)
+            session.append(probe)
         iterations = max([cold.iterations, *(window.iterations for window in windows.values())])
         for index, sample in enumerate(chosen):
             if index in windows:
@@ -172,7 +187,7 @@ def run_windows(
             session.append(windows[index])
             iterations = windows[index].iterations
             task.advance(1, f"{windows[index].throughput:.4g} inferences/s")
-    return cold, [windows[index] for index in range(len(chosen))]
+    return Measurements(cold, probe, [windows[index] for index in range(len(chosen))])
 
 
 def _calibrate(bench: Bench, window_seconds: float) -> ColdRecord:
@@ -195,6 +210,15 @@ def _calibrate(bench: Bench, window_seconds: float) -> ColdRecord:
         iterations=_enough(iterations, trial.seconds, window_seconds),
         trip_seconds=trial.inference.trip_seconds / iterations,
     )
+
+
+def _probe(bench: Bench, cold: ColdRecord) -> ProbeRecord:
+    """Runs that show whether the windows hold their inferences and nothing else."""
+    bench.device.line.transcript.note("is the warm-up outside of the window?")
+    n = probe_iterations(cold.iterations)
+    patience = _patience(cold.trip_seconds, 2 * n) + cold.seconds
+    plain, warmed, doubled = (bench.run(*run, patience).seconds for run in ((n, 0), (n, n), (2 * n, 0)))
+    return ProbeRecord(iterations=n, plain=plain, warmed=warmed, doubled=doubled)
 
 
 def _enough(iterations: int, seconds: float, window_seconds: float) -> int:
