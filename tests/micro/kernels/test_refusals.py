@@ -46,6 +46,13 @@ def rescaled(node: Node, channel: int, factor: float) -> Node:
     return node
 
 
+def everywhere(node: Node, factor: float) -> Node:
+    """With other scales of all channels' weights."""
+    for channel in range(node.output.shape[-1]):
+        rescaled(node, channel, factor)
+    return node
+
+
 def large_bias(node: Node, channel: int) -> Node:
     """With a bias that leaves no room in 32 bits for 256 times the sums."""
     node.inputs[2].array[channel] = 1 << 24
@@ -92,7 +99,9 @@ def test_a_refusal_is_false_and_stands_for_what_could_not_be_worked_out() -> Non
             "depthwise-3x3",
             None,
         ),
-        (rescaled(depthwise(), 5, 200.0), "depthwise-3x3", "channel 5 of 8: the scale is half or more"),
+        (rescaled(depthwise(), 5, 200.0), "depthwise-pointwise", None),
+        (rescaled(depthwise(), 5, 200.0), "depthwise-3x3", None),
+        (everywhere(depthwise(), 200.0), "depthwise-3x3", "channel 0 of 8: the scale is half or more"),
         (large_bias(rescaled(depthwise(), 6, 1 / 800), 6), "depthwise-3x3", None),
         (
             depthwise(image=(256, 256, 2)),
@@ -109,9 +118,9 @@ def test_a_refusal_is_false_and_stands_for_what_could_not_be_worked_out() -> Non
         (random_conv(rng(), (6, 6, 8), 8, (3, 3)), "conv-winograd", "output 6x6, even rows and columns in fours"),
         (random_conv(rng(), (8, 8, 68), 4, (3, 3)), "conv-winograd", "8 columns of 68 channels to 4, at most"),
         (
-            rescaled(random_conv(rng(), (8, 8, 4), 6, (1, 1)), 3, 300.0),
+            everywhere(random_conv(rng(), (8, 8, 4), 6, (1, 1)), 300.0),
             "conv-columns",
-            "channel 3 of 6: scale asks for a left shift",
+            "channel 1 of 6: scale asks for a left shift",
         ),
         (added((0.05, 0.04, 0.07), (1, 8, 8, 8), (1, 1, 1, 8)), "add-bytes", "the inputs have different shapes"),
         (

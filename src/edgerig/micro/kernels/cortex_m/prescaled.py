@@ -104,6 +104,20 @@ def prescaled(
     return Prescaled(start, multiplier, addend, shifts, constant)
 
 
+def hindering(requantization: Requantization, lowest: Ints, highest: Ints, k: int) -> NDArray[np.bool_]:
+    """Channels without which one shift and one addend are nearer to being exact for all others.
+
+    Those that are not, where they are fewer than those with the least shift, which leaves the others the fewest bits.
+    """
+    numbers = range(len(lowest))
+    channels = [_Channel(requantization, i, int(lowest[i]), int(highest[i]), k, True) for i in numbers]
+    shifts = np.array([MAX_SHIFT if channel.constant else channel.shift for channel in channels])
+    common = min(MAX_SHIFT, int(shifts.min()))
+    unfit = np.array([channel.fit(common) is None for channel in channels])
+    least = shifts == shifts.min()
+    return unfit if unfit.sum() <= least.sum() else least
+
+
 class _Channel:
     """One channel's step function: ``steps[i]`` is the smallest sum whose output is at least ``levels[i]``."""
 

@@ -15,6 +15,7 @@ from edgerig.micro.ir import Conv2D, Fused, MaxPool2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, stride_one, whole_words, window_3x3
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, addend_of, channel_pairs, pairs_of, stream
+from edgerig.micro.kernels.cortex_m.patch.patches import patched
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.refusals import Answer, counted, exact, require
 from edgerig.micro.options import Options
@@ -34,7 +35,7 @@ class ConvBlock(Kernel):
     node = Conv2D
 
     def accepts(self, node: Node, options: Options) -> Answer:
-        return isinstance(node, Conv2D) and _takes(node) and _pays(node)
+        return isinstance(node, Conv2D) and _takes(node, True) and _pays(node)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
@@ -50,7 +51,7 @@ class ConvPool(Kernel):
 
     def accepts(self, node: Node, options: Options) -> Answer:
         conv, pool = parts(node)
-        return conv.input.dtype == "int8" and pools_by_two(pool) and _takes(conv)
+        return conv.input.dtype == "int8" and pools_by_two(pool) and _takes(conv, False)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         conv, pool = parts(node)
@@ -71,7 +72,7 @@ def parts(node: Node) -> tuple[Conv2D, MaxPool2D]:
     return conv, pool
 
 
-def _takes(node: Conv2D) -> Answer:
+def _takes(node: Conv2D, patches: bool) -> Answer:
     _, _, width, channels = node.output.shape
     return (
         node.input.dtype == "int8"
@@ -81,7 +82,7 @@ def _takes(node: Conv2D) -> Answer:
         and require(channels % 2 == 0, f"{counted(channels, 'output channel')}, an even number is needed")
         and whole_words(node.input.shape[-1])
         and sizes_below((*node.input.shape, *node.output.shape), _LIMIT)
-        and exact(pairs_of(node))
+        and exact(pairs_of(node, patches=patches))
     )
 
 
@@ -110,7 +111,7 @@ def _rows(height: int, row_bytes: int, per_row: int) -> int:
 
 
 def _lower(node: Conv2D, output: Value, context: Context, pooled: int) -> Lowered:
-    pairs = pairs_of(node)
+    pairs = pairs_of(node, patches=pooled == 1)
     assert isinstance(pairs, Pairs)
     _, height, width, channels = node.input.shape
     _, out_height, out_width, out_channels = output.shape
@@ -134,7 +135,8 @@ def _lower(node: Conv2D, output: Value, context: Context, pooled: int) -> Lowere
     edge = "0" if node.padding.none else context.scratch(channels)
     run = "er_block_pool" if pooled == 2 else "er_block_2"
     names = f"&{shape}, {run}, &{job}, {context.read(node.input)}, {context.write(output)}, {columns}, {edge}"
-    return calling(f"er_conv_block({names});", "er_conv_block.h", "er_conv_block.c", "er_block.S")
+    lowered = calling(f"er_conv_block({names});", "er_conv_block.h", "er_conv_block.c", "er_block.S")
+    return patched(lowered, node, pairs.left_out, context)
 
 
 def _job(

@@ -19,6 +19,7 @@ from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
+from edgerig.micro.kernels.cortex_m.patch.patches import patched
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.kernels.refusals import Answer, exact
@@ -47,11 +48,11 @@ class ConvPairs(Kernel):
             return False
         window = Window.of(node)
         sizes = (*node.input.shape, *node.weights.shape, *node.output.shape, *node.stride, *node.dilation, window.run)
-        return sizes_below(sizes, _LIMIT) and exact(pairs_of(node))
+        return sizes_below(sizes, _LIMIT) and exact(pairs_of(node, patches=True))
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
-        pairs = pairs_of(node, usual_shift=True)
+        pairs = pairs_of(node, usual_shift=True, patches=True)
         assert isinstance(pairs, Pairs)
         window = Window.of(node)
         generated: dict[str, str] = {}
@@ -103,7 +104,8 @@ class ConvPairs(Kernel):
             f"er_conv_columns(&{shape}, {name}, {run}, {first}, {second}, {context.read(node.input)}, "
             f"{context.write(node.output)}, {columns}, {band});"
         )
-        return calling(body, "er_conv_columns.h", "er_conv_columns.c", "er_pairs.S", generated=generated)
+        lowered = calling(body, "er_conv_columns.h", "er_conv_columns.c", "er_pairs.S", generated=generated)
+        return patched(lowered, node, pairs.left_out, context)
 
     def writes(self, node: Node, value: Value) -> tuple[str, ...]:
         return (PLANAR, PLAIN)

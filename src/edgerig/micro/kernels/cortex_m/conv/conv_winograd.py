@@ -16,6 +16,7 @@ from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.checks import full_range, stride_one, whole_words, window_3x3
 from edgerig.micro.kernels.cortex_m.conv import winograd_code
 from edgerig.micro.kernels.cortex_m.conv.pairs import Pairs, channel_pairs, pairs_of
+from edgerig.micro.kernels.cortex_m.patch.patches import patched
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.refusals import Answer, Refusal, counted, require
 from edgerig.micro.options import Options
@@ -44,7 +45,7 @@ class ConvWinograd(Kernel):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Conv2D)
-        pairs = pairs_of(node)
+        pairs = pairs_of(node, patches=True)
         assert isinstance(pairs, Pairs)
         _, height, width, channels = node.input.shape
         _, out_height, out_width, outputs = node.output.shape
@@ -79,7 +80,8 @@ class ConvWinograd(Kernel):
         tiles = context.scratch(max(64 * channels, width * channels), "uint32_t")
         names = f"&{shape}, &{job}, {context.read(node.input)}, {context.write(node.output)}, {lines}, {tiles}"
         generated = {f"{function.name}.S": source([function]) for function in functions}
-        return calling(f"er_winograd_conv({names});", "er_winograd.h", "er_winograd.c", generated=generated)
+        lowered = calling(f"er_winograd_conv({names});", "er_winograd.h", "er_winograd.c", generated=generated)
+        return patched(lowered, node, pairs.left_out, context)
 
 
 def _sizes_fit(node: Conv2D) -> Answer:
@@ -101,7 +103,7 @@ def _sizes_fit(node: Conv2D) -> Answer:
 
 
 def _exact(node: Conv2D) -> Answer:
-    pairs = pairs_of(node)
+    pairs = pairs_of(node, patches=True)
     return pairs if isinstance(pairs, Refusal) else full_range(pairs.scale.low, pairs.scale.high)
 
 

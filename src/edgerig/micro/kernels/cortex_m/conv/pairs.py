@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgerig.micro.arithmetic.requantize import Requantization, requantization, scale_twice
 from edgerig.micro.ir import Conv2D
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import USUAL_SHIFT
+from edgerig.micro.kernels.cortex_m.patch.patches import Mask, channels_of, few, without
 from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, left_shift, prescaled, sums
 from edgerig.micro.kernels.refusals import Answer, Refusal, require
 
@@ -23,6 +24,8 @@ Ints = NDArray[np.int64]
 STEP = 4
 #: What the scale of `Prescaled` starts with: 256 times the sum.
 K = 8
+#: Of sums with their bias: 256 times as many fit into 32 bits.
+_MOST = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,50 @@ class Pairs:
     Attributes:
         weights: (channels, inputs of a window) as the file has them, 0 in channels that are constant.
         fast: One rounding and one shift; None if that is not exact, then both roundings.
+        left_out: Channels whose outputs are computed after the kernel (`..patch.patches`).
     """
 
     weights: Ints
     scale: Requantization
     fast: Prescaled | None
+    left_out: tuple[int, ...] = ()
 
 
-def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | Refusal:
-    """The convolution, or why it cannot be exact. ``usual_shift``: try first what other layers have."""
-    scale = requantization(node)
+def pairs_of(node: Conv2D, usual_shift: bool = False, patches: bool = False) -> Pairs | Refusal:
+    """The convolution, or why it cannot be exact.
+
+    Args:
+        node: The convolution.
+        usual_shift: Try first what other layers have.
+        patches: Leave out channels that cannot be exact, where they are few.
+    """
+    none = np.zeros(node.weights.shape[0], np.bool_)
+    pairs = _pairs(node, usual_shift, none)
+    if isinstance(pairs, Pairs) or not patches:
+        return pairs
+    left_out = _unfit(node)
+    return _pairs(node, usual_shift, left_out) if few(left_out) else pairs
+
+
+def _unfit(node: Conv2D) -> Mask:
+    """Channels that pairs and both roundings cannot do."""
+    lowest, highest = sums(node)
+    constant, scale = settle(requantization(node), lowest, highest)
+    reach = np.maximum(np.abs(scale.bias + lowest), np.abs(scale.bias + highest))
+    unfit = ~constant & ((reach >= _MOST) | (scale.exponents > -1) | (scale.exponents < -MAX_SHIFT))
+    weights = node.weights.array.astype(np.int64).reshape(len(constant), -1)
+    weights[constant] = 0
+    for a, b in channel_pairs(len(weights)):
+        unfit[a] |= bool((256 * weights[a] + weights[b] < -(1 << 15)).any())
+    return np.asarray(unfit, np.bool_)
+
+
+def _pairs(node: Conv2D, usual_shift: bool, left_out: Mask) -> Pairs | Refusal:
+    scale = without(requantization(node), left_out)
     lowest, highest = sums(node)
     weights = node.weights.array.astype(np.int64).reshape(node.weights.shape[0], -1)
+    weights[left_out] = lowest[left_out] = highest[left_out] = 0
+    numbers = channels_of(left_out)
     if isinstance(unfit := _packs(weights), Refusal):
         return unfit
     fast = None
@@ -53,11 +88,11 @@ def pairs_of(node: Conv2D, usual_shift: bool = False) -> Pairs | Refusal:
         fast = next((parameters for parameters in tried if isinstance(parameters, Prescaled)), None)
     if fast is not None:
         weights[fast.constant] = 0
-        return Pairs(weights, scale, fast)
+        return Pairs(weights, scale, fast, numbers)
     constant, scale = settle(scale, lowest, highest)
     weights[constant] = lowest[constant] = highest[constant] = 0
     refusal = _twice_fits(scale, lowest, highest)
-    return refusal if isinstance(refusal, Refusal) else Pairs(weights, scale, None)
+    return refusal if isinstance(refusal, Refusal) else Pairs(weights, scale, None, numbers)
 
 
 def settle(scale: Requantization, lowest: Ints, highest: Ints) -> tuple[NDArray[np.bool_], Requantization]:
@@ -106,7 +141,7 @@ def _twice_fits(scale: Requantization, lowest: Ints, highest: Ints) -> Answer:
     if (exponents > 0).any():
         return left_shift(scale)
     return require(
-        int(reach[worst]) < 1 << 23, f"channel {worst} of {len(reach)}: sums up to {reach[worst]:,}, 23 bits at most"
+        int(reach[worst]) < _MOST, f"channel {worst} of {len(reach)}: sums up to {reach[worst]:,}, 23 bits at most"
     ) and exponents_fit(exponents)
 
 

@@ -7,24 +7,28 @@ multiplication, 12 per output and 1.1 per input; the last one or two outputs, on
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.arithmetic.requantize import requantization
+from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.checks import full_range
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import packs
-from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
-from edgerig.micro.kernels.cortex_m.sources import calling
+from edgerig.micro.kernels.cortex_m.elementwise.sums import clamped, clamping
+from edgerig.micro.kernels.cortex_m.patch.patches import Mask, channels_of, few, patched, without
+from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, floors, hindering, prescaled, sums
 from edgerig.micro.kernels.refusals import Answer, Refusal, exact, require
 from edgerig.micro.options import Options
 
 _STEP = 8
 _MOST = 1 << 16
+#: How often further channels are left out before none is.
+_TURNS = 4
 _Number = TypeVar("_Number", np.int8, np.int32)
 
 
@@ -43,17 +47,15 @@ class Dense(Kernel):
             is_dense(node)
             and node.weights.dtype == "int8"
             and require(inputs <= _MOST, f"{inputs:,} inputs, at most {_MOST:,}")
-            and require(
-                packs(_padded(_matrix(node), 2)), "a weight of -128 beside a negative one, or sums of more than 23 bits"
-            )
-            and exact(_parameters(node))
+            and exact(_exact(node))
         )
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Weighted)
-        parameters = _parameters(node)
-        assert isinstance(parameters, Prescaled)
-        matrix = np.where(parameters.constant[:, None], 0, _matrix(node)).astype(np.int8)
+        result = _exact(node)
+        assert not isinstance(result, Refusal)
+        parameters, left_out = result
+        matrix = np.where((parameters.constant | left_out)[:, None], 0, _matrix(node)).astype(np.int8)
         outputs, inputs = matrix.shape
         steps = -(-inputs // _STEP)
         matrix = np.pad(matrix, ((0, 0), (0, steps * _STEP - inputs)))
@@ -82,7 +84,8 @@ class Dense(Kernel):
         layer = context.struct("layer", "er_dense", initializer(fields))
         wide = context.scratch(2 * _STEP * steps, "int16_t")
         call = f"er_dense_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)}, {wide});"
-        return calling(call, "er_dense.h", "er_dense.c", "er_dense.S")
+        lowered = clamped(call, clamping(node, context.write(node.output)), "er_dense.h", "er_dense.c", "er_dense.S")
+        return patched(lowered, node, channels_of(left_out), context)
 
 
 def is_dense(node: FullyConnected | Conv2D) -> Answer:
@@ -101,10 +104,50 @@ def _matrix(node: Weighted) -> NDArray[np.int8]:
     return np.asarray(node.weights.array.reshape(_outputs(node), -1), np.int8)
 
 
-def _parameters(node: Weighted) -> Prescaled | Refusal:
-    scales = requantization(node)
-    clamps = full_range(scales.low, scales.high)
-    return clamps if isinstance(clamps, Refusal) else prescaled(scales, *sums(node), 8, one_shift=True, one_addend=True)
+def _exact(node: Weighted) -> tuple[Prescaled, Mask] | Refusal:
+    """Parameters, and the channels that are computed after the kernel: those that hinder the others, if few."""
+    matrix = _padded(_matrix(node), 2).copy()
+    left_out = np.zeros(_outputs(node), np.bool_)
+    parameters = _parameters(node, matrix, left_out)
+    if isinstance(parameters, Prescaled):
+        return parameters, left_out
+    refusal = parameters
+    for _ in range(_TURNS if floors(_scales(node, left_out)) else 0):
+        left_out |= _hindering(node, matrix, left_out)
+        if not few(left_out):
+            break
+        parameters = _parameters(node, matrix, left_out)
+        if isinstance(parameters, Prescaled):
+            return parameters, left_out
+    return refusal
+
+
+def _parameters(node: Weighted, matrix: NDArray[np.int8], left_out: Mask) -> Prescaled | Refusal:
+    scales = _scales(node, left_out)
+    if isinstance(clamps := full_range(scales.low, scales.high), Refusal):
+        return clamps
+    matrix[: len(left_out)][left_out] = 0
+    if not packs(matrix):
+        return Refusal("a weight of -128 beside a negative one, or sums of more than 23 bits")
+    lowest, highest = (np.where(left_out, 0, ends) for ends in sums(node))
+    return prescaled(scales, lowest, highest, 8, one_shift=True, one_addend=True)
+
+
+def _scales(node: Weighted, left_out: Mask) -> Requantization:
+    """Of one rounding, outputs of the whole range of int8 are made first, and clamped after."""
+    scales = without(requantization(node), left_out)
+    return replace(scales, low=-128, high=127) if scales.once else scales
+
+
+def _hindering(node: Weighted, matrix: NDArray[np.int8], left_out: Mask) -> Mask:
+    """Further channels to leave out."""
+    scales = _scales(node, left_out)
+    if scales.shifts_left:
+        return np.asarray(scales.exponents > 0)
+    if not packs(matrix):
+        return ~np.array([packs(matrix[i // 2 * 2 : i // 2 * 2 + 2]) or i % 2 for i in range(len(left_out))], np.bool_)
+    lowest, highest = (np.where(left_out, 0, ends) for ends in sums(node))
+    return hindering(scales, lowest, highest, 8)
 
 
 def _padded(array: NDArray[_Number], to: int = 4) -> NDArray[_Number]:

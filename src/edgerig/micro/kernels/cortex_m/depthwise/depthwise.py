@@ -24,6 +24,7 @@ from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import (
     stands_for,
 )
 from edgerig.micro.kernels.cortex_m.depthwise.scaling import Scaling, scaling_of
+from edgerig.micro.kernels.cortex_m.patch.patches import patched
 from edgerig.micro.kernels.cortex_m.sources import sources
 from edgerig.micro.kernels.layouts import PLAIN, PLANAR
 from edgerig.micro.kernels.refusals import Answer, by, exact, require
@@ -45,7 +46,7 @@ class Depthwise(Kernel):
     node = DepthwiseConv2D
 
     def accepts(self, node: Node, options: Options) -> Answer:
-        return isinstance(node, DepthwiseConv2D) and _depthwise_fits(node)
+        return isinstance(node, DepthwiseConv2D) and _depthwise_fits(node, True)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, DepthwiseConv2D)
@@ -72,7 +73,7 @@ class Separable(Kernel):
         return (
             isinstance(first, DepthwiseConv2D)
             and isinstance(second, Conv2D)
-            and _depthwise_fits(first)
+            and _depthwise_fits(first, False)
             and pointwise_fits(second)
         )
 
@@ -92,7 +93,10 @@ class Separable(Kernel):
 
 @dataclass(frozen=True)
 class First:
-    """The depthwise part: its code and what that depends on, names of its constants, rows that it makes."""
+    """The depthwise part: its code and what that depends on, names of its constants, rows that it makes.
+
+    ``left_out``: channels that are computed after it, where nothing follows.
+    """
 
     code: Function
     shape: Shape
@@ -100,10 +104,11 @@ class First:
     scales: str
     addend: int
     out_height: int
+    left_out: tuple[int, ...] = ()
 
 
 def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
-    scaling = scaling_of(node)
+    scaling = scaling_of(node, second is None)
     assert isinstance(scaling, Scaling)
     planar = context.layout(node.input) == PLANAR
     unrolled = UNROLLED[context.options.optimize]
@@ -111,7 +116,7 @@ def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lo
     nine = scaling.weights(node).reshape(9, -1).T
     weights = context.constant("depthwise", nine, stands_for=stands_for(node))
     scales = context.constant("depthwise_scales", scaling.numbers)
-    first = First(depthwise(shape), shape, weights, scales, scaling.addend, node.output.shape[1])
+    first = First(depthwise(shape), shape, weights, scales, scaling.addend, node.output.shape[1], scaling.left_out)
     return lower_separable(node, first, second, context)
 
 
@@ -119,7 +124,8 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     """The layer function's C: bands of the depthwise part, and of the pointwise one or of what only stores."""
     last: Weighted = second or node
     shape, code = first.shape, first.code
-    in_place = node.input.shape == last.output.shape and context.layout(node.input) == context.layout(last.output)
+    same = node.input.shape == last.output.shape and context.layout(node.input) == context.layout(last.output)
+    in_place = same and not first.left_out
     bands = _bands(node.input.elements + last.output.elements, first.out_height, shape, in_place)
     part = PointwisePart("er_columns_store", rounds=shape.channels)
     if second is not None:
@@ -166,7 +172,8 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     overlays = ((last.output, node.input),) if in_place else ()
     clamp = ("er_columns_clamp.S",) if clamped else ()
     files = (*sources("er_separable.c", "er_separable.h", *clamp), *part.files)
-    return Lowered(f"er_separable_layer({names});", files, ("er_separable.h",), generated, overlays)
+    lowered = Lowered(f"er_separable_layer({names});", files, ("er_separable.h",), generated, overlays)
+    return patched(lowered, node, first.left_out, context)
 
 
 def halves(number: int) -> str:
@@ -207,7 +214,7 @@ def _shape(node: DepthwiseConv2D) -> Shape:
     )
 
 
-def _depthwise_fits(node: DepthwiseConv2D) -> Answer:
+def _depthwise_fits(node: DepthwiseConv2D, patches: bool) -> Answer:
     padding = node.padding
     small = max(padding.top, padding.left) <= 1 and max(padding.bottom, padding.right) <= 2
     return (
@@ -218,7 +225,7 @@ def _depthwise_fits(node: DepthwiseConv2D) -> Answer:
         and require(small, "padding of more than one pixel at the top or left, or two at the bottom or right")
         and require(node.weights.array.min() >= -128, "weights below -128")
         and _sizes_fit(node)
-        and exact(scaling_of(node))
+        and exact(scaling_of(node, patches))
     )
 
 

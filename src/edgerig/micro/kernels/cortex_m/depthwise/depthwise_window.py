@@ -33,7 +33,7 @@ class DepthwiseWindow(Kernel):
     node = DepthwiseConv2D
 
     def accepts(self, node: Node, options: Options) -> Answer:
-        return isinstance(node, DepthwiseConv2D) and _fits(node)
+        return isinstance(node, DepthwiseConv2D) and _fits(node, True)
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, DepthwiseConv2D)
@@ -63,7 +63,7 @@ class SeparableWindow(Kernel):
         return (
             first.input.dtype == "int8"
             and require(pixels >= _LEAST, f"{counted(pixels, 'output pixel')}, at least {_LEAST} are needed")
-            and _fits(first)
+            and _fits(first, False)
             and pointwise_fits(second)
         )
 
@@ -82,12 +82,12 @@ class SeparableWindow(Kernel):
 
 
 def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
-    scaling = twice(node)
+    scaling = twice(node, second is None)
     assert isinstance(scaling, Scaling)
     window = _window(node, context.layout(node.input) == PLANAR)
     weights = context.constant("depthwise", _packed(node, scaling, window), stands_for=stands_for(node))
     scales = context.constant("depthwise_scales", scaling.numbers)
-    first = First(depthwise_window(window), window, weights, scales, 0, node.output.shape[1])
+    first = First(depthwise_window(window), window, weights, scales, 0, node.output.shape[1], scaling.left_out)
     return lower_separable(node, first, second, context)
 
 
@@ -118,7 +118,7 @@ def _window(node: DepthwiseConv2D, planar: bool) -> Window:
     )
 
 
-def _fits(node: DepthwiseConv2D) -> Answer:
+def _fits(node: DepthwiseConv2D, patches: bool) -> Answer:
     if node.input.dtype != "int8":
         return False
     window, padding, (height, width) = _window(node, True), node.padding, node.input.shape[1:3]
@@ -129,5 +129,5 @@ def _fits(node: DepthwiseConv2D) -> Answer:
         and require(inside, "padding as large as the window")
         and require(window.fits(), f"a window of {by(node.kernel)} on rows of {width} pixels, beyond its instructions")
         and sizes_below((*node.input.shape, height + padding.top + padding.bottom), 1 << 16)
-        and exact(twice(node))
+        and exact(twice(node, patches))
     )

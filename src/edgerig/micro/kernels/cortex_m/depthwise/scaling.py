@@ -17,7 +17,8 @@ from edgerig.micro.arithmetic.requantize import requantization
 from edgerig.micro.ir import DepthwiseConv2D
 from edgerig.micro.kernels.cortex_m.conv.pairs import exponents_fit, settle
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import USUAL_SHIFT
-from edgerig.micro.kernels.cortex_m.prescaled import Prescaled, prescaled, sums
+from edgerig.micro.kernels.cortex_m.patch.patches import channels_of, few, without
+from edgerig.micro.kernels.cortex_m.prescaled import MAX_SHIFT, Prescaled, prescaled, sums
 from edgerig.micro.kernels.refusals import Refusal
 
 #: Of sums with their bias: twice as many fit into 31 bits.
@@ -31,47 +32,49 @@ class Scaling:
     Attributes:
         shift: Of the one rounding; None for both.
         addend: Of the one rounding.
-        constant: Channels whose output never changes; their weights must be packed as 0.
+        constant: Channels whose output never changes, or is left out; their weights must be packed as 0.
+        left_out: Channels whose outputs are computed after the kernel (`..patch.patches`).
     """
 
     numbers: NDArray[np.int32]
     shift: int | None
     addend: int
     constant: NDArray[np.bool_]
+    left_out: tuple[int, ...] = ()
 
     def weights(self, node: DepthwiseConv2D) -> NDArray[np.int8]:
         """Rows of the window, columns, channels."""
         return np.where(self.constant, 0, node.weights.array[0]).astype(np.int8)
 
 
-def scaling_of(node: DepthwiseConv2D) -> Scaling | Refusal:
-    """The shorter way that is exact, or why neither is."""
+def scaling_of(node: DepthwiseConv2D, patches: bool = False) -> Scaling | Refusal:
+    """The shorter way that is exact, or why neither is. ``patches``: leave out channels, where they are few."""
     scales, (lowest, highest) = requantization(node), sums(node)
     if (scales.low, scales.high) != (-128, 127):
         # The columns are clamped afterwards.
-        return twice(node)
+        return twice(node, patches)
     for shift in (USUAL_SHIFT, None):
         once = prescaled(scales, lowest, highest, 8, True, True, shift)
         if isinstance(once, Prescaled):
             return Scaling(
                 np.stack([once.start, once.multiplier], 1), int(once.shift[0]), int(once.addend[0]), once.constant
             )
-    return twice(node)
+    return twice(node, patches)
 
 
-def twice(node: DepthwiseConv2D) -> Scaling | Refusal:
+def twice(node: DepthwiseConv2D, patches: bool = False) -> Scaling | Refusal:
     """Both roundings, whose numbers follow from the scales at once."""
     lowest, highest = sums(node)
     constant, scales = settle(replace(requantization(node), low=-128, high=127), lowest, highest)
     lowest[constant] = highest[constant] = 0
-    unfit = exponents_fit(scales.exponents)
-    if isinstance(unfit, Refusal):
-        return unfit
-    bias = scales.bias.astype(np.int64)
-    reach = np.maximum(np.abs(bias + lowest), np.abs(bias + highest))
-    if int(reach.max()) >= _MOST:
-        return Refusal(f"channel {int(reach.argmax())} of {len(reach)}: sums up to {int(reach.max()):,}")
+    reach = np.maximum(np.abs(scales.bias + lowest), np.abs(scales.bias + highest))
+    left_out = (reach >= _MOST) | (scales.exponents > -1) | (scales.exponents < -MAX_SHIFT)
+    if left_out.any() and not (patches and few(left_out)):
+        unfit = exponents_fit(scales.exponents)
+        large = f"channel {int(reach.argmax())} of {len(reach)}: sums up to {int(reach.max()):,}"
+        return unfit if isinstance(unfit, Refusal) else Refusal(large)
+    scales = without(scales, left_out)
     shifts = -scales.exponents.astype(np.int64) - 1
     constants = (2 * scales.zero_point + 1) << shifts
-    numbers = np.stack([2 * bias, scales.multipliers, constants, shifts], 1)
-    return Scaling(numbers.astype(np.int32), None, 0, constant)
+    numbers = np.stack([2 * scales.bias.astype(np.int64), scales.multipliers, constants, shifts], 1)
+    return Scaling(numbers.astype(np.int32), None, 0, constant | left_out, channels_of(left_out))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgerig.micro.arithmetic.requantize import activation_range, scale_by
 from edgerig.micro.arithmetic.scales import product_scale, sides_scales
 from edgerig.micro.c_text import initializer
-from edgerig.micro.ir import Add, Binary, Mul, Node, Sub, Value
+from edgerig.micro.ir import Add, Binary, Mul, Node, Sub, Value, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
 from edgerig.micro.kernels.cortex_m.sources import calling
 from edgerig.micro.kernels.refusals import Answer, Refusal, counted, exact, require
@@ -53,7 +53,7 @@ def scaling(node: Binary, scale: tuple[int, int], least: int, most: int) -> tupl
     return multiplier, (1 << (-exponent - 1)) + (node.output.zero_point << -exponent), -exponent
 
 
-def clamping(node: Binary, y: str) -> str:
+def clamping(node: Binary | Weighted, y: str) -> str:
     """C that limits the output to the activation's range, where that is less than SSAT's; after the kernel's call."""
     low, high = activation_range(node.activation, node.output)
     if (low, high) == (-128, 127):

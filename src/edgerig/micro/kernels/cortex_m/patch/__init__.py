@@ -1,0 +1,1 @@
+"""Channels that fast kernels leave out, computed after them."""
