@@ -279,3 +279,23 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
     text = json.dumps(notebook)
     assert "mnist-cnn_int8-litert-local: accuracy" in text
     assert (tmp_path / "runs" / "tutorial" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_mlperf_tiny_example_ends_in_one_table(tmp_path: Path) -> None:
+    """Of its five benchmarks the two that are trained quickest; each on this machine and on the simulated board."""
+    rig = ROOT / "examples" / "mlperf-tiny" / "rig.yaml"
+    done = shell(f"edgerig run {rig} --only ad01 --only sww01 --out runs/tiny", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "runs/tiny/mlperf-tiny.json").read_text())["rows"]
+    assert [(row["benchmark"], row["cell"].split("-")[-1]) for row in rows] == [
+        ("ad01", "local"),
+        ("ad01", "stm32f746"),
+        ("sww01", "local"),
+        ("sww01", "stm32f746"),
+    ]
+    for row in rows:
+        assert row["quality"]
+        assert row["macs_per_second"] > 0
+        assert (row["instructions"] is None) == row["cell"].endswith("local")
+    assert "Samples made from a seed" in (tmp_path / "runs/tiny/mlperf-tiny.md").read_text()

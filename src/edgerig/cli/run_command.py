@@ -36,6 +36,9 @@ def command(
     The file is checked as a whole and the plan is shown before anything starts. Training and compiling are cached:
     a second run measures anew and builds nothing. A run that was stopped or killed goes on with --resume.
 
+    A file of several rigs (`parts`) runs them one after another, each into a folder of its own below --out, and ends
+    in one table where a suite has one. --only names parts then: `kws01`, or `kws01/int8-*`.
+
     \b
     Examples:
       edgerig run examples/mnist/rig.yaml --dry-run
@@ -45,9 +48,16 @@ def command(
     """
     from edgerig.cli.plan_view import plan_rows, show_plan
     from edgerig.engine.api import plan as make
+    from edgerig.engine.api import plans as make_several
 
     if rounds is not None:
         settings = (*settings, f"measure.rounds={rounds}")
+    several = make_several(rig, only=only, settings=settings)
+    if several is not None:
+        from edgerig.cli.run_parts import run_parts
+
+        run_parts(rig.stem, *several, out, resume=resume, dry_run=dry_run, as_json=as_json)
+        return
     plan = make(rig, only=only, settings=settings)
     show_plan(plan)
     if dry_run:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgerig.errors import SpecError, UnknownNameError
 from edgerig.rig.document import NO_FILE, Document, plain_copy, read_document, set_value
 from edgerig.rig.parse import parse_rig
+from edgerig.rig.parts import SUITE, parts_of
 from edgerig.rig.plan import Plan, make_plan
 
 #: Default folder of a run.
@@ -25,7 +28,44 @@ def plan(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), setting
     Raises:
         SpecError, UnknownNameError, IncompatibleError, MissingExtraError: The rig is not valid, with every problem.
     """
+    document = _document(spec, settings)
+    if parts_of(document) is not None:
+        raise SpecError(f"{document.name} holds several rigs.", "Run it with `edgerig run`, or take `plans` of it.")
+    return make_plan(parse_rig(document), tuple(only))
+
+
+def plans(
+    spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), settings: Sequence[str] = ()
+) -> tuple[dict[str, Plan], str | None] | None:
+    """The plans of a file of several rigs by their names, and its ``suite``; None where it is a single rig.
+
+    Args:
+        only: Patterns of parts' names, or of such a name, a ``/`` and a cell's id: ``kws01``, ``kws01/int8-*``.
+        settings: As for `plan`; ``parts.kws01.measure.samples=200`` is for one part alone.
+
+    Raises:
+        SpecError, UnknownNameError, IncompatibleError, MissingExtraError: A rig is not valid, or a pattern matches
+            nothing.
+    """
+    document = _document(spec, settings)
+    parts = parts_of(document)
+    if parts is None:
+        return None
+    patterns = [pattern.partition("/") for pattern in only]
+    for part, _, _ in patterns:
+        if not any(fnmatch.fnmatch(name, part) for name in parts):
+            raise UnknownNameError("part", part, parts)
+    result = {}
+    for name, part_document in parts.items():
+        own = [cell or "*" for part, _, cell in patterns if fnmatch.fnmatch(name, part)]
+        if own or not patterns:
+            result[name] = make_plan(parse_rig(part_document), tuple(own))
+    suite = document.data.get(SUITE)
+    return result, None if suite is None else str(suite)
+
+
+def _document(spec: str | Path | dict[str, Any], settings: Sequence[str]) -> Document:
     document = Document(plain_copy(spec), NO_FILE, Path.cwd()) if isinstance(spec, dict) else read_document(Path(spec))
     for assignment in settings:
         set_value(document, assignment)
-    return make_plan(parse_rig(document), tuple(only))
+    return document

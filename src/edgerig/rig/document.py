@@ -36,17 +36,18 @@ class Document:
         data: Nested dicts, lists and scalars.
         name: The name of the document in errors.
         folder: The base folder of relative paths in it, or None.
+        lines: The line of each key and item, from 1.
     """
 
     def __init__(self, data: Any, name: str, folder: Path | None = None, lines: dict[Location, int] | None = None):
         self.data, self.name, self.folder = data, name, folder
-        self._lines = lines or {}
+        self.lines = lines or {}
 
     def line(self, location: Location) -> int | None:
         """The line, from 1, of the nearest enclosing key in the file."""
-        while location and location not in self._lines:
+        while location and location not in self.lines:
             location = location[:-1]
-        return self._lines.get(location)
+        return self.lines.get(location)
 
     @property
     def is_file(self) -> bool:

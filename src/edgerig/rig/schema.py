@@ -10,6 +10,7 @@ from edgerig.models.base import TrainSettings
 from edgerig.models.formats import KerasFileSettings
 from edgerig.plugins import Plugin, Settings, find, names
 from edgerig.results.gate.limits import METRICS
+from edgerig.rig.parts import SUITES
 from edgerig.rig.types import Ends, Measure
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,37 +41,52 @@ def rig_schema() -> dict[str, Any]:
             },
         },
     }
+    rig: dict[str, Any] = {
+        "name": {"type": "string", "description": "what to call the run"},
+        "model": {"$ref": "#/$defs/model"},
+        "models": {**entry, "items": {"$ref": "#/$defs/model"}, "description": "several, instead of one"},
+        "dataset": {"$ref": "#/$defs/dataset"},
+        "task": {
+            "anyOf": [{"$ref": "#/$defs/task"}],
+            "description": "what judges instead of the dataset's own task; none for speed alone",
+        },
+        "matrix": {
+            "description": (
+                "every compiler with every runtime on every target, block by block; default: the model as it is, "
+                "on its usual runtime, on this machine"
+            ),
+            "anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}],
+        },
+        "measure": _settings(Measure),
+        "gate": _gate(),
+        "plugin_folders": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "description": "folders with modules of your own classes, besides the rig file's",
+        },
+    }
+    single = {"required": ["dataset"], "oneOf": [{"required": ["model"]}, {"required": ["models"]}]}
+    # What several rigs have in common may be settings alone, without the name of a dataset.
+    shared = {"anyOf": [{"$ref": "#/$defs/dataset"}, {"type": "object", "not": {"required": ["use"]}}]}
+    part = {"type": "object", "additionalProperties": False, "properties": {**rig, "dataset": shared}}
     return {
         "$schema": DRAFT,
         "title": "edgerig rig file",
         "type": "object",
         "additionalProperties": False,
-        "required": ["dataset"],
-        "oneOf": [{"required": ["model"]}, {"required": ["models"]}],
+        "if": {"required": ["parts"]},
+        "then": {"properties": {"dataset": shared}},
+        "else": {**single, "properties": {"dataset": rig["dataset"]}, "not": {"required": ["suite"]}},
         "properties": {
-            "name": {"type": "string", "description": "what to call the run"},
-            "model": {"$ref": "#/$defs/model"},
-            "models": {**entry, "items": {"$ref": "#/$defs/model"}, "description": "several, instead of one"},
-            "dataset": {"$ref": "#/$defs/dataset"},
-            "task": {
-                "anyOf": [{"$ref": "#/$defs/task"}],
-                "description": "what judges instead of the dataset's own task; none for speed alone",
+            **{**rig, "dataset": {}},
+            "parts": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {"$ref": "#/$defs/part"},
+                "description": "several rigs by name; what stands beside them they have in common",
             },
-            "matrix": {
-                "description": (
-                    "every compiler with every runtime on every target, block by block; default: the model as it is, "
-                    "on its usual runtime, on this machine"
-                ),
-                "anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}],
-            },
-            "measure": _settings(Measure),
-            "gate": _gate(),
-            "plugin_folders": {
-                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-                "description": "folders with modules of your own classes, besides the rig file's",
-            },
+            "suite": {"enum": list(SUITES), "description": "the table that several rigs end in"},
         },
-        "$defs": {**definitions, "block": block},
+        "$defs": {**definitions, "block": block, "part": part},
     }
 
 

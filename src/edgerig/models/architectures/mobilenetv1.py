@@ -36,6 +36,10 @@ class MobileNetV1Settings(Settings, frozen=True, kw_only=True):
     alpha: Annotated[float, msgspec.Meta(description="width: factor on the number of filters", gt=0, le=2)] = 0.25
     input_size: Annotated[int, msgspec.Meta(description="height and width of the input in pixels", ge=32)] = 96
     augment: Annotated[bool, msgspec.Meta(description="mirror the training pictures at random")] = True
+    momentum: Annotated[
+        float,
+        msgspec.Meta(description="of the averages of batch normalisation; less where there are few steps", ge=0, lt=1),
+    ] = 0.99
 
 
 class MobileNetV1(KerasModel):
@@ -73,7 +77,7 @@ class MobileNetV1(KerasModel):
         x = layers.Conv2D(
             int(FIRST * width), 3, strides=2, kernel_regularizer=regularizer, name="convolution", **options
         )(inputs)
-        x = _activated(x, "convolution")
+        x = self._activated(x, "convolution")
         for number, (filters, stride) in enumerate(BLOCKS, 1):
             name = f"depthwise{number}"
             x = layers.DepthwiseConv2D(
@@ -84,16 +88,16 @@ class MobileNetV1(KerasModel):
                 depthwise_regularizer=regularizer,
                 name=name,
             )(x)
-            x = _activated(x, name)
+            x = self._activated(x, name)
             name = f"pointwise{number}"
             x = layers.Conv2D(int(filters * width), 1, kernel_regularizer=regularizer, name=name, **options)(x)
-            x = _activated(x, name)
+            x = self._activated(x, name)
         x = layers.AveragePooling2D(tuple(x.shape[1:3]), name="pool")(x)
         x = layers.Flatten(name="flatten")(x)
         outputs = layers.Dense(classes, activation="softmax", kernel_initializer="he_normal", name="probabilities")(x)
         return import_keras().Model(inputs, outputs, name="mobilenetv1")
 
-
-def _activated(x: Any, name: str) -> Any:
-    layers = import_keras().layers
-    return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
+    def _activated(self, x: Any, name: str) -> Any:
+        layers = import_keras().layers
+        x = layers.BatchNormalization(momentum=self.settings.momentum, name=f"{name}_norm")(x)
+        return layers.ReLU(name=f"{name}_relu")(x)

@@ -23,6 +23,10 @@ class ResNet8Settings(Settings, frozen=True, kw_only=True):
     """Settings of ``resnet8``."""
 
     augment: Annotated[bool, msgspec.Meta(description="shift and mirror the training pictures at random")] = True
+    momentum: Annotated[
+        float,
+        msgspec.Meta(description="of the averages of batch normalisation; less where there are few steps", ge=0, lt=1),
+    ] = 0.99
 
 
 class ResNet8(KerasModel):
@@ -59,12 +63,13 @@ class ResNet8(KerasModel):
     def build(self, classes: int) -> Any:
         keras = import_keras()
         inputs = keras.Input(self.input_shape, name="image")
-        x = _convolve(inputs, 16, 3, 1, "conv1", activate=True)
+        momentum = self.settings.momentum
+        x = _convolve(inputs, 16, 3, 1, "conv1", momentum, activate=True)
         for stack, (filters, stride) in enumerate(((16, 1), (32, 2), (64, 2)), start=1):
-            y = _convolve(x, filters, 3, stride, f"stack{stack}_conv1", activate=True)
-            y = _convolve(y, filters, 3, 1, f"stack{stack}_conv2")
+            y = _convolve(x, filters, 3, stride, f"stack{stack}_conv1", momentum, activate=True)
+            y = _convolve(y, filters, 3, 1, f"stack{stack}_conv2", momentum)
             if stride != 1:
-                x = _convolve(x, filters, 1, stride, f"stack{stack}_shortcut", normalize=False)
+                x = _convolve(x, filters, 1, stride, f"stack{stack}_shortcut", None)
             x = keras.layers.Add(name=f"stack{stack}_add")([x, y])
             x = keras.layers.ReLU(name=f"stack{stack}_relu")(x)
         x = keras.layers.AveragePooling2D(8, name="pool")(x)
@@ -76,8 +81,9 @@ class ResNet8(KerasModel):
 
 
 def _convolve(
-    x: Any, filters: int, size: int, stride: int, name: str, *, normalize: bool = True, activate: bool = False
+    x: Any, filters: int, size: int, stride: int, name: str, momentum: float | None, *, activate: bool = False
 ) -> Any:
+    """A convolution, normalised over the batch with averages of that momentum, where one is given."""
     layers = import_keras().layers
     regularizer = import_keras().regularizers.L2(L2)
     x = layers.Conv2D(
@@ -89,6 +95,6 @@ def _convolve(
         kernel_regularizer=regularizer,
         name=name,
     )(x)
-    if normalize:
-        x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    if momentum is not None:
+        x = layers.BatchNormalization(momentum=momentum, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x) if activate else x

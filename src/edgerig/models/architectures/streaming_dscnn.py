@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+import msgspec
 
 from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.models.keras.base import KerasModel, import_keras
+from edgerig.plugins import Settings
 
 #: Filters of each block, and rows of features that its depthwise convolution sees: together all 30.
 BLOCKS = ((128, 3), (128, 5), (128, 10), (32, 15))
+
+
+class StreamingDsCnnSettings(Settings, frozen=True, kw_only=True):
+    """Settings of ``streaming-dscnn``."""
+
+    momentum: Annotated[
+        float,
+        msgspec.Meta(description="of the averages of batch normalisation; less where there are few steps", ge=0, lt=1),
+    ] = 0.99
 
 
 class StreamingDsCnn(KerasModel):
@@ -23,6 +35,8 @@ class StreamingDsCnn(KerasModel):
     name = "streaming-dscnn"
     summary = "1D DS-CNN of MLPerf Tiny's streaming wake word for 30x1x40, 826 k MACs"
     usual: ClassVar[Mapping[str, Any]] = {"epochs": 50, "batch_size": 100}
+    Settings = StreamingDsCnnSettings
+    settings: StreamingDsCnnSettings
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -38,7 +52,7 @@ class StreamingDsCnn(KerasModel):
         for number, (filters, rows) in enumerate(BLOCKS, 1):
             x = layers.DepthwiseConv2D((rows, 1), use_bias=False, name=f"depthwise{number}")(x)
             x = layers.Conv2D(filters, 1, use_bias=False, name=f"pointwise{number}")(x)
-            x = layers.BatchNormalization(name=f"pointwise{number}_norm")(x)
+            x = layers.BatchNormalization(momentum=self.settings.momentum, name=f"pointwise{number}_norm")(x)
             x = layers.ReLU(name=f"pointwise{number}_relu")(x)
             x = layers.Dropout(0.2, name=f"dropout{number}")(x)
         x = layers.Flatten(name="flatten")(x)

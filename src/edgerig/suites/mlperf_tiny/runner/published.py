@@ -23,13 +23,31 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-PUBLISHED = (
+PUBLISHED: tuple[Published, ...] = (
     Published(
         benchmark="kws01",
         system="reference network, int8, 1,000 official samples",
         figure="top-1 90.2 %, AUC 0.995",
         source="MLCommons, MLPerf Tiny v1.4, reference implementation",
     ),
+)
+
+#: Milliseconds of an inference on an STM32L4R5 (Cortex-M4 at 120 MHz), by software and benchmark.
+_L4R5 = {
+    "TensorFlow Lite Micro, the reference": {"kws01": 181.9, "ic01": 704, "vww01": 601},
+    "microTVM with CMSIS-NN": {"kws01": 99.8, "ic01": 390, "vww01": 301},
+    "Plumerai": {"kws01": 47.8, "ic01": 168, "vww01": 99},
+    "X-CUBE-AI": {"kws01": 43.4, "ic01": 166, "vww01": 89},
+}
+PUBLISHED += tuple(
+    Published(
+        benchmark=benchmark,
+        system=f"STM32L4R5, Cortex-M4, 120 MHz, {software}",
+        figure=f"{milliseconds:g} ms an inference",
+        source="MLCommons, MLPerf Tiny, published results",
+    )
+    for software, times in _L4R5.items()
+    for benchmark, milliseconds in times.items()
 )
 
 

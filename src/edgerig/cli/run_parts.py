@@ -1,0 +1,69 @@
+"""``edgerig run`` of a file of several rigs, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgerig.cli.console import echo, print_json
+from edgerig.cli.finish import run_plan
+from edgerig.cli.plan_view import plan_rows, show_plan
+from edgerig.engine.api import DEFAULT_OUT
+from edgerig.errors import EdgerigError, Interrupted
+from edgerig.results.bundle import Bundle
+from edgerig.results.types import RunResult
+from edgerig.rig.plan import Plan
+
+
+def run_parts(
+    name: str,
+    plans: Mapping[str, Plan],
+    suite: str | None,
+    out: Path | None,
+    *,
+    resume: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run the rigs of a file into folders below ``out``, or ``runs/<name>``, and show a suite's table.
+
+    A rig that fails does not keep the others from running; the first error is raised after the table.
+
+    Raises:
+        EdgerigError: What went wrong first.
+    """
+    if dry_run:
+        for part, plan in plans.items():
+            echo(f"{part}:")
+            show_plan(plan)
+        if as_json:
+            print_json({part: plan_rows(plan) for part, plan in plans.items()})
+        return
+    folder = out if out is not None else DEFAULT_OUT / name
+    results: dict[str, RunResult] = {}
+    failures: dict[str, EdgerigError] = {}
+    for part, plan in plans.items():
+        echo(f"{part}:")
+        show_plan(plan)
+        try:
+            run_plan(plan, folder / part, resume=resume, as_json=False)
+        except Interrupted:
+            raise
+        except EdgerigError as error:
+            failures[part] = error
+            if error.bundle is None:
+                continue
+        results[part] = Bundle(folder / part).result()
+    if suite == "mlperf-tiny":
+        from edgerig.suites.mlperf_tiny.table import suite_lines, write_suite
+
+        write_suite(folder, results)
+        for line in suite_lines(results):
+            echo(line)
+        echo(f"Table:  {folder / 'mlperf-tiny.md'}")
+    if as_json:
+        print_json(results)
+    for part, later in list(failures.items())[1:]:
+        echo(f"{part} failed, too: {later.message}")
+    for first in failures.values():
+        raise first
