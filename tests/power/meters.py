@@ -136,6 +136,9 @@ class SimulatedLpm01a:
             self._falls.append(now)
             return now
 
+    def see(self) -> None:
+        """Look whether the pin fell meanwhile; for those who watch a real one."""
+
     def work(self) -> float:
         """Half a second at once, with two falls of the pin; joules between the two."""
         with self._lock:
@@ -164,11 +167,14 @@ class SimulatedLpm01a:
             self._say(f"\r\n{self.prompt}error {command}\r\nError detail: out of order\r\n\r\n")
             return
         with self._lock:
+            if command == "stop" and self.acquiring and self.real_time:
+                self.see()
+                self._sample(int(self.clock * self.rate) + 1)
             self._apply(command)
             self._say(f"\r\n{self.prompt}ack {command}\r\n\r\n")
             if command == "start":
                 self._say("TimeStamp: 000s 000ms, buff 00%\r\n")
-                self._sample(self.samples + 20)
+                self._sample(0 if self.real_time else 20)
             if command == "stop":
                 self._say("summary beg\r\nSampling time: 1.0s\r\nsummary end\r\nend\r\n")
 

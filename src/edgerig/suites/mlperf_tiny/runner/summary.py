@@ -125,7 +125,9 @@ def summarize_windows(
         passed=None,
         throughput=_time(opened, _number(statistics.median(w.throughput for w in windows), "1/s", steady, number)),
         latency=_time(opened, _number(latency, "s", "1 / throughput, median", number)),
-        cold_start=_time(opened, _number(cold.seconds, "s", cold_method, {**number, "n": 1})),
+        cold_start=_time(opened, _number(cold.seconds, "s", cold_method, {**number, "n": 1}))
+        if cold.seconds
+        else Unavailable("the first inference was shorter than the clock can tell"),
         instructions=opened.board.counts().instructions if opened.board else None,
         energy=_energy(windows, number) if not timed else Unavailable("a performance run measures no energy"),
         windows=tuple(windows),

@@ -111,8 +111,10 @@ class EnergyBench(Bench):
     def run(self, iterations: int, warm_up: int, seconds: float) -> Measured:
         self._monitor.start()
         inference = self.device.infer(iterations, warm_up, self.counts, seconds)
-        energy = self._monitor.stop().last_window()
-        return Measured(inference, energy.seconds, energy)
+        recording = self._monitor.stop()
+        ((start, end),) = recording.windows(1)
+        # Of few inferences both marks may fall between the same two samples: too short to have an energy.
+        return Measured(inference, end - start, recording.energy(start, end) if end > start else None)
 
 
 class FileBench(Bench):
