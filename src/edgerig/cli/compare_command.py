@@ -55,7 +55,8 @@ def command(a: str, b: str, as_json: bool, out: Path | None, live: bool, page: P
 
     A and B are network files (.tflite, .onnx), rig files, bundles, or cells of bundles (BUNDLE#CELL). Files and rigs
     are measured live: pairs of fresh processes on one device take turns until a verdict stands, after A was compared
-    with itself. Bundles are compared by the rounds that they hold.
+    with itself. Bundles are compared by the rounds that they hold; where both have them also by what was measured under
+    load (throughput, highest rate within the bound, latency), and by the energy of an inference.
 
     A verdict is of B: slower or faster, worse or better by more than the margin; same, within it; or inconclusive,
     which passes nothing.

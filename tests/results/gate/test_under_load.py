@@ -90,3 +90,10 @@ def test_one_round_and_other_scenarios_pass_nothing(check) -> None:
     (result,) = check(make_measured([100e-6, 101e-6]), several, {"throughput": "5 %"})
     assert (result.outcome, "A was measured one request after another" in result.sentence) == ("inconclusive", True)
     assert check(make_measured([100e-6, 101e-6]), make_measured([100e-6, 101e-6]), {"throughput": "5 %"}) == []
+
+
+def test_a_rate_that_streams_do_not_have_is_no_check_whatever_their_warnings_say(check) -> None:
+    warned = loaded(streams(scaled(1.0)), warnings=("Round 1, under load: 4 sessions share 2 cores.",))
+    assert check(warned, warned, {"rate": "5 %"}) == []
+    (result,) = check(warned, loaded(searched([100.0, 101.0]), BOUND), {"rate": "5 %"})
+    assert (result.outcome, "scenario streams and server" in result.sentence) == ("inconclusive", True)

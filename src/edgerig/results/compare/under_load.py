@@ -33,6 +33,8 @@ TAILS = {
     name: Metric(name=f"{name}_under_load", words=f"the latency under load at {name}", margin=margin)
     for name, margin in (("p50", 0.1), ("p90", 0.25), ("p99", 0.25))
 }
+#: How a note begins that says why there is no verdict under load.
+NOT_COMPARED = "Nothing is compared under load"
 _UNLIKE_RATES = (
     "each latency is of the highest rate of its own, and so at another load: rounds at a set rate compare latencies"
 )
@@ -54,7 +56,7 @@ def load_verdicts(
             "one request after another" if load is None else f"in the scenario {load.scenario}" for load in loads
         ]
         same = a is b
-        return {}, [] if same else [f"Nothing is compared under load: A was measured {scenarios[0]}, B {scenarios[1]}."]
+        return {}, [] if same else [f"{NOT_COMPARED}: A was measured {scenarios[0]}, B {scenarios[1]}."]
     refused = why_not_load(cells, hosts, a, b)
     paired = paired and [entry.number for entry in a.rounds] == [entry.number for entry in b.rounds]
     metrics: dict[str, MetricVerdict] = {}

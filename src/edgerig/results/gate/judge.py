@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from edgerig.results.compare.types import CellComparison, Comparison, MetricVerdict
+from edgerig.results.compare.under_load import NOT_COMPARED
 from edgerig.results.gate.counted import COUNTS, count_verdict, falls_on_count
 from edgerig.results.gate.limits import RATES, SHARES, UNDER_LOAD, Limit
 from edgerig.results.gate.numbers import budget_outcome, own_number
@@ -134,7 +135,7 @@ def _absent(metric: str, comparison: CellComparison, before: CellResult | None, 
         return why[0] if why else f"There is no {metric} to compare."
     if metric == "failures":
         return "Failures are counted in pairs of processes only, and none was measured: --inconclusive retry does."
-    if metric in UNDER_LOAD and (notes := [note for note in comparison.notes if "under load" in note]):
+    if metric in UNDER_LOAD and (notes := [note for note in comparison.notes if note.startswith(NOT_COMPARED)]):
         return notes[0]
     if metric == "throughput" and _has(metric, before) and _has(metric, now):
         return "Where requests arrive at a rate, the throughput is that rate: limit rate, or p99_under_load."
