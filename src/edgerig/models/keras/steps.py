@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.models.keras.engine import import_keras
-from edgerig.models.training.objectives import LABEL_AXES, check_values
+from edgerig.models.training.objectives import LABEL_AXES, SMALLEST_WEIGHT, check_values
 from edgerig.models.training.own_loss import OwnLoss
 from edgerig.models.training.scores import EPSILON, HALF
-
-#: Sum of a batch's weights below which its loss is no longer their mean: all of its pixels are ignored.
-SMALLEST_WEIGHT = 1e-6
 
 
 class Trainer:

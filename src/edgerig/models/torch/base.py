@@ -34,7 +34,8 @@ class TorchModel(TrainedModel):
 
     @abstractmethod
     def build(self, classes: int) -> Any:
-        """A fresh ``torch.nn.Module`` from (n, C, H, W) to logits, shape (n, classes), or to real values."""
+        """A fresh ``torch.nn.Module`` from (n, C, H, W) to logits, shape (n, classes) or of pixels (n, classes, H, W),
+        or to real values."""
 
     def learner(self, classes: int, seed: int) -> TorchLearner:
         return TorchLearner(self, classes, seed)
@@ -44,4 +45,4 @@ class TorchModel(TrainedModel):
         with torch.no_grad():
             outputs = with_head(network, self.objective).eval()(torch.from_numpy(channels_first(batch)))
         result: NDArray[np.float32] = outputs.numpy()
-        return result
+        return np.moveaxis(result, 1, -1) if self.objective == "pixels" else result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from edgerig.models.torch.engine import deterministic, import_torch
 from edgerig.models.torch.files import program_of, save_program
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.learner import Array, State
-from edgerig.models.training.objectives import REAL, check_values
+from edgerig.models.training.objectives import REAL, SMALLEST_WEIGHT, check_values
 from edgerig.models.training.phase import Phase
 from edgerig.text import cause_of
 
@@ -39,7 +40,7 @@ class TorchLearner:
             )
         with deterministic(seed):
             self.network = wrapper.build(classes)
-        self.seed, self.objective = seed, wrapper.objective
+        self.seed, self.objective, self.class_weights = seed, wrapper.objective, wrapper.class_weights
         self.input_shape = channels_first(np.zeros((1, *wrapper.input_shape), np.float32)).shape
         self.frozen: list[Any] = []
         self.optimizer: Any = None
@@ -79,7 +80,7 @@ class TorchLearner:
         torch = import_torch()
         self.optimizer.zero_grad()
         outputs = self.network(torch.from_numpy(channels_first(inputs)))
-        loss, metric = _loss_of(self.objective)(outputs, truth)
+        loss, metric = _loss_of(self.objective, self.class_weights)(outputs, truth)
         loss.backward()
         try:
             self.optimizer.step()
@@ -101,8 +102,8 @@ class TorchLearner:
             outputs = with_head(self.network, self.objective)(torch.from_numpy(channels_first(inputs)))
         result: NDArray[np.float32] = outputs.numpy()
         if self.objective == "reconstruction":
-            return np.moveaxis(result.reshape(len(inputs), *self.input_shape[1:]), 1, -1)
-        return result
+            result = result.reshape(len(inputs), *self.input_shape[1:])
+        return np.moveaxis(result, 1, -1) if self.objective in ("reconstruction", "pixels") else result
 
     def state(self) -> State:
         moments = []
@@ -142,15 +143,20 @@ def channels_first(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def with_head(network: Any, objective: Objective) -> Any:
-    """The module with what makes probabilities of logits behind it, where it learns any; its input is ``input``."""
+    """The module with what makes probabilities of logits behind it, where it learns any; its input is ``input``.
+
+    Classes are the second axis, of pixels, (n, classes, H, W), too.
+    """
     torch = import_torch()
-    head = [] if objective in REAL else [torch.nn.Sigmoid() if objective == "labels" else torch.nn.Softmax(-1)]
+    head = [] if objective in REAL else [torch.nn.Sigmoid() if objective == "labels" else torch.nn.Softmax(1)]
     return torch.nn.Sequential(network, *head)
 
 
-def _loss_of(objective: Objective) -> Callable[[Any, Array], tuple[Any, Any]]:
+def _loss_of(objective: Objective, weights: Sequence[float]) -> Callable[[Any, Array], tuple[Any, Any]]:
     if objective == "labels":
         return _of_labels
+    if objective == "pixels":
+        return partial(_of_pixels, weights=weights)
     return _mean_errors if objective in REAL else _of_classes
 
 
@@ -171,6 +177,27 @@ def _of_classes(logits: Any, labels: Array) -> tuple[Any, Any]:
     torch = import_torch()
     truth = torch.from_numpy(labels.astype(np.int64))
     return torch.nn.functional.cross_entropy(logits, truth), (logits.argmax(-1) == truth).float().mean()
+
+
+def _of_pixels(logits: Any, masks: Array, weights: Sequence[float]) -> tuple[Any, Any]:
+    """Mean cross-entropy of the pixels that are not ignored, each with its class's weight, and the share of right ones.
+
+    Args:
+        logits: Shape (n, classes, H, W). masks: Shape (n, H, W), negative where a pixel is ignored.
+        weights: One for each class; empty for 1 each.
+    """
+    torch = import_torch()
+    truth = torch.from_numpy(masks.astype(np.int64))
+    if logits.ndim != truth.ndim + 1 or (logits.shape[0], *logits.shape[2:]) != truth.shape:
+        raise IncompatibleError(
+            f"The network gives {list(logits.shape[1:])} a sample, and is to give {['classes', *truth.shape[1:]]}.",
+            "Give logits of (n, classes, H, W), with the height and width of the input.",
+        )
+    known, classes = truth >= 0, truth.clamp(min=0)
+    share = torch.tensor(weights)[classes] * known if weights else known.float()
+    losses = torch.nn.functional.cross_entropy(logits, classes, reduction="none")
+    right = ((logits.argmax(1) == truth) & known).sum()
+    return (share * losses).sum() / share.sum().clamp(min=SMALLEST_WEIGHT), right / known.sum().clamp(min=1)
 
 
 def _mean_errors(outputs: Any, values: Array) -> tuple[Any, Any]:

@@ -16,6 +16,8 @@ Array = NDArray[Any]
 
 #: Axes of what is right where a sample has several labels: (n, labels).
 LABEL_AXES = 2
+#: Sum of a batch's weights below which its loss is no longer their mean: all of its pixels are ignored.
+SMALLEST_WEIGHT = 1e-6
 #: The objectives whose loss is a mean squared error.
 REAL: frozenset[Objective] = frozenset({"targets", "reconstruction"})
 
