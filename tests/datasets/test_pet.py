@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from edgerig.artifact import Preprocessing
 from edgerig.datasets.base import Dataset
 from edgerig.datasets.pet import Pet, PetSettings
 from edgerig.errors import DatasetError
@@ -97,3 +99,70 @@ def test_a_list_without_entries_is_refused(pet_root: Path, content: bytes) -> No
     (pet_root / "annotations" / "trainval.txt").write_bytes(content)
     with pytest.raises(DatasetError, match=r"trainval\.txt"):
         pet(pet_root).prepare()
+
+
+@pytest.fixture
+def trimap_root(pet_root: Path) -> Path:
+    """With trimaps of the size of their images: the upper half is pet, the rest background, a row between is border."""
+    (pet_root / "annotations" / "trimaps").mkdir()
+    for path in (pet_root / "images").glob("*.jpg"):
+        with Image.open(path) as image:
+            width, height = image.size
+        trimap = np.full((height, width), 2, np.uint8)
+        trimap[: height // 2], trimap[height // 2] = 1, 3
+        Image.fromarray(trimap).save(pet_root / "annotations" / "trimaps" / f"{path.stem}.png")
+    return pet_root
+
+
+class TestPetWithTrimapsKeepsTheContract(DatasetContract):
+    @pytest.fixture
+    def dataset(self, trimap_root: Path) -> Dataset:
+        return make("dataset", "pet", Dataset, {"root": str(trimap_root), "size": 16, "trimaps": True})
+
+
+@pytest.mark.parametrize(
+    ("border", "classes", "value"),
+    [
+        ("ignore", ("background", "pet"), -1),
+        ("pet", ("background", "pet"), 1),
+        ("class", ("background", "pet", "border"), 2),
+    ],
+)
+def test_trimaps_are_masks_of_pet_and_background(
+    border: str, classes: tuple[str, ...], value: int, trimap_root: Path
+) -> None:
+    dataset = pet(trimap_root, trimaps=True, border=border)
+    assert dataset.task == "segmentation"
+    assert dataset.classes == classes
+    assert [len(dataset.split(split)) for split in ("train", "validation", "test")] == [15, 3, 9]  # type: ignore[arg-type]
+    samples = dataset.split("test")
+    (height, width) = samples.raw(0).shape[:2]
+    mask = samples.truth(slice(0, 1), Preprocessing())[0]
+    assert mask.shape == (height, width)
+    assert (mask[: height // 2] == 1).all()
+    assert (mask[height // 2] == value).all()
+    assert (mask[height // 2 + 1 :] == 0).all()
+    assert samples.take(np.array([1])).fingerprint != samples.take(np.array([0])).fingerprint
+    other = pet(trimap_root, trimaps=True, border="pet" if border != "pet" else "ignore")
+    assert other.split("test").fingerprint != samples.fingerprint
+
+
+def test_the_task_segmentation_takes_the_trimaps_by_itself(trimap_root: Path) -> None:
+    dataset = pet(trimap_root)
+    dataset.task = "segmentation"
+    assert dataset.classes == ("background", "pet")
+
+
+def test_a_trimap_that_is_missing_or_has_another_value_is_named(trimap_root: Path) -> None:
+    path = trimap_root / "annotations" / "trimaps" / "Bengal_3.png"
+    with Image.open(path) as image:
+        values = np.array(image)
+    values[0, 0] = 0
+    Image.fromarray(values).save(path)
+    dataset = pet(trimap_root, trimaps=True, validation=0)
+    with pytest.raises(DatasetError, match=r"Bengal_3\.png has pixels of 0; it may have 1, 2, 3"):
+        dataset.split("train").truth(slice(None), dataset.preprocessing)
+    path.unlink()
+    with pytest.raises(DatasetError, match=r"no trimap .*Bengal_3\.png") as caught:
+        pet(trimap_root, trimaps=True).prepare()
+    assert "annotations.tar.gz" in str(caught.value.hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,23 +54,32 @@ class MaskedFiles(FileSamples):
         paths: The images. masks: Their masks, in the same order.
         channels: 1 for grey, 3 for RGB.
         classes: Number of classes. ignore: The value of pixels that are of none.
+        values: The class, or ``ignore``, of each value of a mask's pixels; by default values are classes.
 
     Attributes:
         masks: As given.
     """
 
     def __init__(
-        self, paths: Sequence[Path], masks: Sequence[Path], channels: int, classes: int, ignore: int = USUAL_IGNORE
+        self,
+        paths: Sequence[Path],
+        masks: Sequence[Path],
+        channels: int,
+        classes: int,
+        ignore: int = USUAL_IGNORE,
+        values: Mapping[int, int] | None = None,
     ) -> None:
         read: Callable[[Path], Array] = lambda path: read_image(path, channels)  # noqa: E731
         super().__init__(paths, np.full(len(paths), -1), read, f"image with mask, {channels} channels")
         self.masks, self.channels, self.classes, self.ignore = list(masks), channels, classes, ignore
+        self.values = values
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]  # computed when asked for, kept from then on
         images = FileSamples(self.paths, self.labels, self._read, self._reading).fingerprint
         masks = FileSamples(self.masks, self.labels, self._read, "mask").fingerprint
-        return files.digest([images, masks, self.classes, self.ignore])
+        values = [] if self.values is None else [sorted(self.values.items())]
+        return files.digest([images, masks, self.classes, self.ignore, *values])
 
     def mask(self, index: int) -> NDArray[np.uint8]:
         """The mask of one image, in the image's size.
@@ -86,14 +95,24 @@ class MaskedFiles(FileSamples):
                 f"{width} x {height}.",
                 "Give each image a mask of its own size.",
             )
-        strange = sorted({int(value) for value in np.unique(mask)} - {*range(self.classes), self.ignore})
+        known = {*range(self.classes), self.ignore} if self.values is None else set(self.values)
+        strange = sorted({int(value) for value in np.unique(mask)} - known)
+        if strange and self.values is not None:
+            raise DatasetError(
+                f"{path} has pixels of {strange[0]}; it may have {', '.join(map(str, sorted(known)))}.",
+                "Put a good copy in its place.",
+            )
         if strange:
             raise DatasetError(
                 f"{path} has pixels of {strange[0]}, which is none of the {self.classes} classes and not the ignore "
                 f"label {self.ignore}.",
                 "Name all classes in 'classes', or set 'ignore'.",
             )
-        return mask
+        if self.values is None:
+            return mask
+        table = np.full(256, self.ignore, np.uint8)
+        table[list(self.values)] = list(self.values.values())
+        return np.asarray(table[mask])
 
     def truth(self, indices: Indices, preprocessing: Preprocessing) -> NDArray[Any]:
         """The classes of each pixel, shape (n, H, W), int16; -1 for those of none."""
@@ -111,4 +130,5 @@ class MaskedFiles(FileSamples):
             self.channels,
             self.classes,
             self.ignore,
+            self.values,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,8 @@ from edgerig.datasets.base import SplitName
 from edgerig.datasets.image_files import ImageFiles
 from edgerig.datasets.image_settings import ImageSettings
 from edgerig.datasets.images import image_samples
+from edgerig.datasets.mask_files import MaskedFiles
+from edgerig.datasets.masks import USUAL_IGNORE
 from edgerig.datasets.samples import FileSamples
 from edgerig.datasets.splits import split_by_name
 from edgerig.errors import DatasetError
@@ -22,6 +24,11 @@ HOW_TO_GET = (
     "one folder, and give that folder with --dataset-root (in a rig file: dataset: {use: pet, root: FOLDER})."
 )
 
+#: Values of a trimap's pixels; the border, some pixels wide, is of neither.
+FOREGROUND, BACKGROUND, BORDER = 1, 2, 3
+#: Classes of the masks, and the number of the pet's.
+MASK_CLASSES, PET = ("background", "pet"), 1
+
 
 class PetSettings(ImageSettings, frozen=True, kw_only=True):
     """Settings of ``pet``."""
@@ -30,6 +37,19 @@ class PetSettings(ImageSettings, frozen=True, kw_only=True):
         str | None, msgspec.Meta(description="folder that holds the dataset's folders images and annotations")
     ] = None
     size: Annotated[int, msgspec.Meta(description="height and width to resize to, in pixels", ge=1)] = 96
+    trimaps: Annotated[
+        bool,
+        msgspec.Meta(
+            description="for segmentation: which pixels show the pet, out of annotations/trimaps, in place of breeds"
+        ),
+    ] = False
+    border: Annotated[
+        Literal["ignore", "pet", "class"],
+        msgspec.Meta(
+            description="what the border around a pet in a trimap is: not judged, part of the pet, or a class of its "
+            "own"
+        ),
+    ] = "ignore"
     validation: Annotated[
         float, msgspec.Meta(description="share of each breed's trainval images to validate with", ge=0, lt=1)
     ] = 0.1
@@ -48,13 +68,21 @@ class Entry(NamedTuple):
 
 
 class Pet(ImageFiles):
-    """Photographs of 37 breeds, in the dataset's own format: ``annotations/{trainval,test}.txt``, ``images/*.jpg``."""
+    """Photographs of 37 breeds, in the dataset's own format: ``annotations/{trainval,test}.txt``, ``images/*.jpg``.
+
+    With ``trimaps``, or the task segmentation, masks in ``annotations/trimaps/*.png`` say which pixels show the pet.
+    """
 
     name: ClassVar[str] = "pet"
     summary: ClassVar[str] = "Oxford-IIIT Pet, photographs of 37 breeds of cats and dogs; needs --dataset-root"
     Settings: ClassVar[type[plugins.Settings]] = PetSettings
 
     settings: PetSettings
+
+    def __init__(self, settings: PetSettings | None = None) -> None:
+        super().__init__(settings)
+        if self.settings.trimaps:
+            self.task = "segmentation"
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -68,9 +96,23 @@ class Pet(ImageFiles):
         test = read_list(root / "annotations" / "test.txt")
         self._classes = _breeds(trainval, test)
         train, validation = self._cut(trainval)
-        images = root / "images"
         lists: dict[SplitName, list[Entry]] = {"train": train, "validation": validation, "test": test}
-        self._hold({split: _samples(images, entries) for split, entries in lists.items()}, progress)
+        if self.task != "segmentation":
+            images = root / "images"
+            self._hold({split: _samples(images, entries) for split, entries in lists.items()}, progress)
+            return
+        self._classes = (*MASK_CLASSES, "border") if self.settings.border == "class" else MASK_CLASSES
+        self._hold({split: self._masked(root, entries) for split, entries in lists.items()}, progress)
+
+    def _masked(self, root: Path, entries: list[Entry]) -> MaskedFiles:
+        """Photographs with their trimaps."""
+        masks = [root / "annotations" / "trimaps" / f"{entry.image}.png" for entry in entries]
+        missing = next((path for path in masks if not path.is_file()), None)
+        if missing is not None:
+            raise DatasetError(f"There is no trimap {missing}.", HOW_TO_GET)
+        border = {"ignore": USUAL_IGNORE, "pet": PET, "class": PET + 1}[self.settings.border]
+        values = {FOREGROUND: PET, BACKGROUND: 0, BORDER: border}
+        return MaskedFiles(_paths(root / "images", entries), masks, 3, len(self._classes), values=values)
 
     def _cut(self, trainval: list[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Split validation off, the same share of each breed, by the hash of the images' names."""
@@ -138,4 +180,8 @@ def _breeds(trainval: list[Entry], test: list[Entry]) -> tuple[str, ...]:
 
 
 def _samples(images: Path, entries: list[Entry]) -> FileSamples:
-    return image_samples([images / f"{entry.image}.jpg" for entry in entries], [entry.label for entry in entries], 3)
+    return image_samples(_paths(images, entries), [entry.label for entry in entries], 3)
+
+
+def _paths(images: Path, entries: list[Entry]) -> list[Path]:
+    return [images / f"{entry.image}.jpg" for entry in entries]
