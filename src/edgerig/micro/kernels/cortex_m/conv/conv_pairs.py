@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, Node, Value
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
-from edgerig.micro.kernels.cortex_m.assembly import source
+from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.conv.pairs import STEP, Pairs, addend_of, channel_pairs, pairs_of, stream
 from edgerig.micro.kernels.cortex_m.depthwise import pointwise_code
@@ -63,7 +63,7 @@ class ConvPairs(Kernel):
         strides = (-(-pixels // 4) * 4, 1) if planar else (1, out_channels)
         run, first, second = _jobs(pairs, window.order(), context, strides if pixels >= 3 else (strides[0], 0))
         if pairs.fast:
-            generated[f"{run}.S"] = source([pointwise_code.pointwise(int(pairs.fast.shift[0]), _steps(context, pairs))])
+            generated[f"{run}.S"] = source([_code(pairs, len(window.order()), context)])
             context.structs.append(f"extern er_pointwise_run {run};")
         tile = 6 * len(window.order())
         tiles = max(1, min(_COLUMNS // tile, pixels // 3))
@@ -192,8 +192,14 @@ def _jobs(pairs: Pairs, order: NDArray[np.intp], context: Context, strides: tupl
         strides = (0, strides[1])
     first = _job(pairs, order, context, "pairs", together[: max(1, channels // 2)], strides)
     second = _job(pairs, order, context, "odd", together[-1:], strides) if channels % 2 and channels > 1 else "0"
-    run = pointwise_code.name_of(int(pairs.fast.shift[0]), _steps(context, pairs)) if pairs.fast else "er_pairs_full"
+    run = _code(pairs, len(order), context).name if pairs.fast else "er_pairs_full"
     return run, first, second
+
+
+def _code(pairs: Pairs, inputs: int, context: Context) -> Function:
+    """What runs over the channels with one rounding."""
+    assert pairs.fast is not None
+    return pointwise_code.code_of(int(pairs.fast.shift[0]), inputs // STEP, context.options.optimize)
 
 
 def _steps(context: Context, pairs: Pairs) -> int:
@@ -209,7 +215,8 @@ def _job(
     chosen: list[tuple[int, int]],
     strides: tuple[int, int],
 ) -> str:
-    words = stream(pairs, order, chosen)
+    whole = pairs.fast is not None and pointwise_code.is_whole(len(order) // STEP, context.options.optimize)
+    words = stream(pairs, order, chosen, whole)
     constant = context.constant(name, words, stands_for=[value for value in context.node.inputs if value.constant])
     rounds, first = divmod(len(order) // STEP - 1, _steps(context, pairs))
     job = (

@@ -155,17 +155,23 @@ def exponents_fit(exponents: NDArray[np.int32]) -> Answer:
     return True
 
 
-def stream(pairs: Pairs, order: NDArray[np.intp], chosen: list[tuple[int, int]]) -> NDArray[np.int32]:
+def stream(
+    pairs: Pairs, order: NDArray[np.intp], chosen: list[tuple[int, int]], whole: bool = False
+) -> NDArray[np.int32]:
     """Weights and numbers of some pairs of channels, as er_pointwise and er_pairs_full read them.
 
     ``order``: which input of a window stands at each place of the columns, -1 for none; a multiple of `STEP` long.
+    ``whole``: as `pointwise_code.pointwise_whole` reads them.
     """
     padded = np.concatenate([pairs.weights, np.zeros((len(pairs.weights), 1), np.int64)], 1)[:, order]
     rows = []
     for a, b in chosen:
         words = (256 * padded[a] + padded[b]).astype(np.int16).view(np.int32)
         start_a, *others = numbers_of(pairs, a, b)
-        rows.append(np.concatenate([[start_a], words, others]))
+        if whole:
+            rows.append(np.concatenate([words[:2], [start_a], words[2:], others, [addend_of(pairs)]]))
+        else:
+            rows.append(np.concatenate([[start_a], words, others]))
     return np.array(rows, np.int64).astype(np.int32)
 
 

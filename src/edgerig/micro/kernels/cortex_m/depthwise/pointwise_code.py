@@ -14,6 +14,8 @@ from edgerig.micro.kernels.cortex_m.assembly import Function
 
 #: Steps of four inputs in the unrolled loop, where speed counts and where size does.
 STEPS = {"speed": 16, "size": 8}
+#: Steps up to which windows have code without a loop, where speed counts: 2 KiB.
+_WHOLE = 32
 #: Tried first, so that layers share code.
 USUAL_SHIFT = 13
 
@@ -44,12 +46,7 @@ def pointwise(shift: int, steps: int) -> Function:
     code.add(f".rept {steps}", "ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"), ".endr", ".p2align 2")
     code.place(finish)
     code.add("subs lr, #1", f"bne {again}", "ldmia r6!, {r0-r2}", "ldr r3, [sp, #40]")
-    for a, b in zip(("r7", "r8", "r9"), ("r10", "r11", "r12"), strict=True):
-        code.add(f"sub {a}, {a}, {b}", f"add {b}, r0, {b}, lsl #8")
-    for register in ("r7", "r8", "r9"):
-        code.add(f"smmla {register}, {register}, r1, r3", f"ssat {register}, #8, {register}, asr #{shift}")
-    for register in ("r10", "r11", "r12"):
-        code.add(f"smmla {register}, {register}, r2, r3", f"ssat {register}, #8, {register}, asr #{shift}")
+    _requantize(code, shift)
     code.add("ldmia sp, {r0, r1, r5}", "ldr r2, [sp, #24]")
     code.add("strb r7, [r5]", "strb r8, [r5, r1]", "strb r9, [r5, r1, lsl #1]", "add r5, r5, r0")
     code.add("strb r10, [r5]", "strb r11, [r5, r1]", "strb r12, [r5, r1, lsl #1]", "add r5, r5, r0", "str r5, [sp, #8]")
@@ -63,6 +60,63 @@ def pointwise(shift: int, steps: int) -> Function:
     code.place(table)
     code.add(f".word ({finish} - {again}) / {steps}")
     return code
+
+
+def is_whole(steps: int, optimize: str) -> bool:
+    """Whether windows of so many steps have code without a loop."""
+    return optimize == "speed" and steps <= _WHOLE
+
+
+def code_of(shift: int, steps: int, optimize: str) -> Function:
+    """The function for windows of so many steps."""
+    return pointwise_whole(shift, steps) if is_whole(steps, optimize) else pointwise(shift, STEPS[optimize])
+
+
+def whole_name(shift: int, steps: int) -> str:
+    """Name of the function for a shift and windows of exactly so many steps."""
+    return f"er_pointwise_{shift}_of_{steps}"
+
+
+def pointwise_whole(shift: int, steps: int) -> Function:
+    """The same without a loop over the window: 6 instructions less for six outputs, 8 beyond `STEPS`.
+
+    Its stream has the start value behind the first two words and the addend at the end, so that each takes no load of
+    its own.
+    """
+    code = Function(whole_name(shift, steps), f"Pointwise convolution over columns of {steps} steps.")
+    tile, pair = code.label("tile"), code.label("pair")
+    # 0 channel and pixel stride, out | 12 columns, end | 20 tiles, tile's out | 28 job
+    code.add("push {r4-r11, lr}", "sub sp, #36", "strd r3, r2, [sp, #20]", "str r0, [sp, #28]")
+    code.add("ldr r4, [r0, #4]", "strd r1, r4, [sp, #12]", "ldrd r4, r5, [r0, #8]", "strd r4, r5, [sp]")
+    code.place(tile)
+    code.add("ldrd r0, r6, [sp, #24]", "ldr r6, [r6]", "str r0, [sp, #8]")
+    code.place(pair)
+    code.add("ldrd r5, lr, [sp, #12]")
+    code.add("ldmia r6!, {r3, r4, r7}", "ldmia r5!, {r0-r2}", "smlad r8, r1, r3, r7", "smlad r9, r2, r3, r7")
+    code.add("smlad r7, r0, r3, r7", "sxtb16 r3, r3", "smuad r10, r0, r3", "smuad r11, r1, r3", "smuad r12, r2, r3")
+    code.add(*_half("r4"))
+    for _ in range(steps - 1):
+        code.add("ldrd r3, r4, [r6], #8", *_half("r3"), *_half("r4"))
+    code.add("ldmia r6!, {r0-r3}")
+    _requantize(code, shift)
+    code.add("ldmia sp, {r0, r1, r5}")
+    code.add("strb r7, [r5]", "strb r8, [r5, r1]", "strb r9, [r5, r1, lsl #1]", "add r5, r5, r0")
+    code.add("strb r10, [r5]", "strb r11, [r5, r1]", "strb r12, [r5, r1, lsl #1]", "add r5, r5, r0", "str r5, [sp, #8]")
+    code.add("cmp r6, lr", f"bne {pair}")
+    code.add("ldr r2, [sp, #28]", "ldr r3, [r2, #24]", "ldr r4, [sp, #12]", "add r4, r4, r3", "str r4, [sp, #12]")
+    code.add("add r1, r1, r1, lsl #1", "ldrd r3, r0, [sp, #20]", "add r0, r0, r1", "subs r3, #1")
+    code.add("strd r3, r0, [sp, #20]", f"bne {tile}", "add sp, #36", "pop {r4-r11, pc}")
+    return code
+
+
+def _requantize(code: Function, shift: int) -> None:
+    """Sums of both channels to int8: start of the second, multipliers and addend in r0 to r3."""
+    for a, b in zip(("r7", "r8", "r9"), ("r10", "r11", "r12"), strict=True):
+        code.add(f"sub {a}, {a}, {b}", f"add {b}, r0, {b}, lsl #8")
+    for register in ("r7", "r8", "r9"):
+        code.add(f"smmla {register}, {register}, r1, r3", f"ssat {register}, #8, {register}, asr #{shift}")
+    for register in ("r10", "r11", "r12"):
+        code.add(f"smmla {register}, {register}, r2, r3", f"ssat {register}, #8, {register}, asr #{shift}")
 
 
 def _half(weights: str) -> list[str]:

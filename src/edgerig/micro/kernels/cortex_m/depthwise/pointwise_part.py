@@ -70,7 +70,8 @@ def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
     assert isinstance(pairs, Pairs)
     inputs = node.weights.shape[3]
     order = np.arange(-(-inputs // STEP) * STEP).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1)
-    words = stream(pairs, np.where(order < inputs, order, -1), channel_pairs(node.weights.shape[0]))
+    whole = pairs.fast is not None and pointwise_code.is_whole(len(order) // STEP, context.options.optimize)
+    words = stream(pairs, np.where(order < inputs, order, -1), channel_pairs(node.weights.shape[0]), whole)
     name = context.constant("pointwise", words, stands_for=stands_for(node))
     steps = pointwise_code.STEPS[context.options.optimize] if pairs.fast else _FULL_ROUND
     rounds, first = divmod(len(order) // STEP - 1, steps)
@@ -79,9 +80,10 @@ def pointwise_part(node: Conv2D, context: Context) -> PointwisePart:
         files, (low, high) = sources("er_pairs.S"), (pairs.scale.low, pairs.scale.high)
         return PointwisePart("er_pairs_full", ends, rounds + 1, first, addend_of(pairs), low, high, {}, files)
     shift = int(pairs.fast.shift[0])
-    run = pointwise_code.name_of(shift, steps)
+    code = pointwise_code.code_of(shift, len(order) // STEP, context.options.optimize)
+    run = code.name
     context.structs.append(f"extern er_pointwise_run {run};")
-    generated = {f"{run}.S": source([pointwise_code.pointwise(shift, steps)])}
+    generated = {f"{run}.S": source([code])}
     return PointwisePart(run, ends, rounds + 1, first, addend_of(pairs), generated=generated)
 
 
