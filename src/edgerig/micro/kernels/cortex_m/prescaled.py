@@ -25,6 +25,8 @@ from edgerig.micro.kernels.refusals import Refusal
 Ints = NDArray[np.int64]
 #: Beyond it the zero point, moved left by the shift, leaves too little of 32 bits.
 MAX_SHIFT = 22
+#: By which levels can be moved left in 64 bits.
+_BITS = 53
 _EXTRAS = sorted(range(-12, 13), key=abs)
 
 
@@ -134,7 +136,7 @@ class _Channel:
         #: The shift at which no bit of the multiplier is lost.
         self.shift = right + k - 1
         self.levels = range(requantization.low + 1, requantization.high + 1)
-        self.steps = np.array([self._step(level) for level in self.levels], np.int64)
+        self.steps = self._steps()
         reachable = (self.steps > lowest) & (self.steps <= highest)
         self.constant = not bool(reachable.any())
         self.least = requantization.low + int((self.steps <= lowest).sum())
@@ -161,6 +163,14 @@ class _Channel:
         start, multiplier = 2 * ((self.least << shift) - addend) + 2, (1 << 31) - 1
         fits = abs(start) < 1 << 31 and (start * multiplier >> 32) + addend >> shift == self.least
         return (start, multiplier, addend) if fits else None
+
+    def _steps(self) -> Ints:
+        """The step of each level."""
+        if not self.multiplier or self.bits > _BITS:
+            return np.array([self._step(level) for level in self.levels], np.int64)
+        levels = np.array(self.levels, np.int64) - self.zero_point
+        exact = -((self.rounding - (levels << self.bits)) // self.multiplier) - self.bias
+        return np.asarray(np.clip(exact, self.lowest, self.highest + 1), np.int64)
 
     def _step(self, level: int) -> int:
         """Smallest sum whose output is at least ``level``, clamped to just outside of what can be reached."""
