@@ -22,6 +22,7 @@ from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.suites.mlperf_tiny.device.console import HELP, DeviceConsole
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network
 from edgerig.suites.mlperf_tiny.emulated import EmulatedDevice, open_emulated
+from edgerig.suites.mlperf_tiny.emulated_links import EmulatedLink, SimulatedLink
 from edgerig.suites.mlperf_tiny.firmware import VENDOR
 
 KEYWORDS = benchmark_named("kws01")
@@ -199,6 +200,37 @@ def test_timestamps_are_the_modelled_time_of_the_inferences(keyword_board: Emula
     # Copying 490 bytes, and the loop.
     assert network < end - begin < network * 1.2
     assert (keyword_board.kind, isinstance(keyword_board.times, ModelBand)) == ("modelled", True)
+
+
+def test_a_crash_is_told_with_its_function_and_the_board_goes_on(network_files: dict[str, Path]) -> None:
+    board = open_emulated("sim:stm32f746", network_files["kws01"])
+    assert isinstance(board.link, SimulatedLink)
+    simulator = board.link.simulator
+    load(board.link, seeded_sample(KEYWORDS, 7))
+    address = simulator.symbols["model_run"]
+    code = simulator.peek(address, 2)
+    simulator.poke(address, b"\x00\xde")  # an instruction that there is none
+    with pytest.raises(ConnectionResetError, match=r"crashed\. HardFault: .* in model_run"):
+        ask(board.link, "infer 1 0")
+    simulator.poke(address, code)
+    lines = ask(board.link, "")
+    assert f"fault before: pc {address:08x}" in "\n".join(lines)
+    assert "m-init-done" in lines
+    board.link.close()
+    with pytest.raises(ConnectionResetError, match="closed"):
+        board.link.send([b"name%"])
+
+
+@pytest.mark.slow
+def test_a_qemu_that_dies_is_told(network_files: dict[str, Path]) -> None:
+    need("qemu-system-arm")
+    board = open_emulated("qemu:mps2-an386", network_files["kws01"])
+    assert isinstance(board.link, EmulatedLink)
+    assert ask(board.link, "name") == [f"m-name-dut-[{VENDOR}]"]
+    board.link.emulator.process.kill()
+    with pytest.raises(ConnectionResetError, match="QEMU ended"):
+        answer(board.link, b"")
+    board.link.close()
 
 
 @pytest.mark.slow

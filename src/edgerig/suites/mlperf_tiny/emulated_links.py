@@ -88,12 +88,15 @@ class EmulatedLink(PairLink):
 
     def __init__(self, emulator: Emulator) -> None:
         super().__init__(emulator.wire)
-        self._emulator = emulator
+        self.emulator = emulator
         self._recent = b""
         self._windows: list[tuple[int, int]] = []
 
     def recv_into(self, view: memoryview) -> int:
-        count = super().recv_into(view)
+        try:
+            count = super().recv_into(view)
+        except ConnectionError as error:
+            raise ConnectionResetError(self.emulator.why_dead() or str(error)) from error
         self._recent += bytes(view[:count])
         parsed = 0
         for window in _WINDOW.finditer(self._recent):
@@ -114,4 +117,4 @@ class EmulatedLink(PairLink):
 
     def close(self) -> None:
         super().close()
-        self._emulator.close()
+        self.emulator.close()
