@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     help="Seconds that one inference may take until the device is given up.",
 )
 @click.option(
+    "--reference",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The device's network, or its float original: its answers here name what is wrong with the device's inputs.",
+)
+@click.option(
     "--behind-board", is_flag=True, help="The device is behind an interface board, which takes `dut ..` for it."
 )
 @click.option(
@@ -79,6 +85,7 @@ def command(
     window_seconds: float,
     warm_up: int,
     inference_seconds: float,
+    reference: Path | None,
     behind_board: bool,
     strict: bool,
     as_json: bool,
@@ -116,6 +123,7 @@ def command(
         warm_up=warm_up,
         inference_seconds=inference_seconds,
         behind_board=behind_board,
+        reference=reference,
         power=power,
         power_options=parse_options(power_option, "--power-option"),
     )

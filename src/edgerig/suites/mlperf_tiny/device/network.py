@@ -63,6 +63,13 @@ class DeployedNetwork:
         converted = values if self.as_they_are else self._converted(values)
         self._tensor = np.ascontiguousarray(converted.reshape(self.input.shape), self.input.dtype)
 
+    def load_real(self, values: NDArray[np.float32]) -> None:
+        """Set the input of the next inferences to real numbers, in the order of a sample's; they are quantized, and
+        clamped to the input's range, where it is integer."""
+        ordered = values.reshape(self.benchmark.input_shape).transpose(self._order)
+        converted = quantize_input(ordered.astype(np.float32), self.input)
+        self._tensor = np.ascontiguousarray(converted.reshape(self.input.shape), self.input.dtype)
+
     def infer(self, count: int) -> None:
         """Run ``count`` inferences: each sets the input anew, since engines may use its memory for something else.
 

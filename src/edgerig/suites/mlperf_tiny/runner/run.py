@@ -18,12 +18,14 @@ from edgerig.plugins import make
 from edgerig.power.base import PowerMonitor
 from edgerig.progress import Progress
 from edgerig.suites.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
+from edgerig.suites.mlperf_tiny.device.network import open_network
 from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
+from edgerig.suites.mlperf_tiny.input_mistakes import InputDiagnosis, diagnose_inputs
 from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, run_accuracy
 from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice, open_device
 from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
 from edgerig.suites.mlperf_tiny.runner.line import DeviceLine
-from edgerig.suites.mlperf_tiny.runner.records import SessionKey
+from edgerig.suites.mlperf_tiny.runner.records import FileRecord, SessionKey
 from edgerig.suites.mlperf_tiny.runner.report import render_report
 from edgerig.suites.mlperf_tiny.runner.results import accuracy_json, results_text, windows_json
 from edgerig.suites.mlperf_tiny.runner.session import (
@@ -61,6 +63,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
         warm_up: Inferences before a measured window.
         inference_seconds: That one inference may take.
         power: The name of the power monitor, in energy mode. power_options: Its settings.
+        reference: The device's network, or the float one it came from, whose answers on this machine tell what is
+            wrong with the device's inputs; by default that of an emulated board.
         behind_board: Whether the device is behind an interface board, which takes ``dut ..`` for it.
     """
 
@@ -76,6 +80,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     power: str | None = None
     power_options: dict[str, Any] = {}
     behind_board: bool = False
+    reference: Path | None = None
 
 
 def run_session(settings: RunSettings, progress: Progress) -> Summary:
@@ -166,9 +171,24 @@ def _accuracy(
 ) -> Summary:
     benchmark = settings.benchmark
     records = run_accuracy(device, benchmark, samples, session, progress, settings.inference_seconds)
-    summary = summarize_accuracy(benchmark, settings.address, opened, identity, records)
+    diagnosis = _diagnose(settings, samples, records)
+    summary = summarize_accuracy(benchmark, settings.address, opened, identity, records, diagnosis)
     _write(settings.out, summary, accuracy_json(benchmark, samples, records))
     return summary
+
+
+def _diagnose(
+    settings: RunSettings, samples: Sequence[SampleFile], records: Sequence[FileRecord]
+) -> InputDiagnosis | None:
+    """What the network's answers on this machine say of the device's inputs; None without a network."""
+    path = settings.reference or settings.model
+    if path is None:
+        return None
+    network = open_network(settings.benchmark, path)
+    try:
+        return diagnose_inputs(settings.benchmark, samples, records, network)
+    finally:
+        network.close()
 
 
 def _windows(

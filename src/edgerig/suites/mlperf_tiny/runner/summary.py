@@ -9,6 +9,7 @@ import msgspec
 
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
+from edgerig.suites.mlperf_tiny.input_mistakes import InputDiagnosis
 from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice
 from edgerig.suites.mlperf_tiny.runner.clock import ClockCheck, check_clock
 from edgerig.suites.mlperf_tiny.runner.device import Identity
@@ -63,9 +64,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarize_accuracy(
-    benchmark: Benchmark, address: str, opened: OpenedDevice, device: Identity, records: Sequence[FileRecord]
+    benchmark: Benchmark,
+    address: str,
+    opened: OpenedDevice,
+    device: Identity,
+    records: Sequence[FileRecord],
+    diagnosis: InputDiagnosis | None = None,
 ) -> Summary:
-    """The results of an accuracy run; ``records`` in the order of the samples, at least one."""
+    """The results of an accuracy run; ``records`` in the order of the samples, at least one. ``diagnosis`` is what its
+    network's answers on this machine say of the device's inputs."""
     quality = quality_of(benchmark, records)
     invalid = []
     if benchmark.samples and len(records) != benchmark.samples:
@@ -85,8 +92,29 @@ def summarize_accuracy(
         cold_start=_NO_TIMES,
         energy=_NO_TIMES,
         invalid=tuple(invalid),
-        warnings=quality.warnings,
+        problems=(diagnosis.mistake,) if diagnosis is not None and diagnosis.mistake else (),
+        warnings=(*quality.warnings, *_about_inputs(benchmark, quality, diagnosis)),
     )
+
+
+def _about_inputs(benchmark: Benchmark, quality: Quality, diagnosis: InputDiagnosis | None) -> list[str]:
+    """What the answers say of the device's inputs."""
+    if diagnosis is not None:
+        return [diagnosis.note] if diagnosis.note else []
+    if target_met(benchmark, quality) is not False or not quality.confusion:
+        return []
+    answers = [sum(column) for column in zip(*quality.confusion, strict=True)]
+    labels = [sum(row) for row in quality.confusion]
+    most = max(range(len(answers)), key=answers.__getitem__)
+    if answers[most] < 2 * max(labels) or answers[most] < quality.samples / 2:
+        return []
+    kind = "int8 already" if benchmark.input_type == "int8" else "bytes from 0 to 255"
+    return [
+        f"{answers[most]:,} of {quality.samples:,} files are answered with {benchmark.classes[most]!r}: so it is where "
+        f"inputs are wrong. The samples are {kind}; a network takes them as {benchmark.scale:.5g} * (q - "
+        f"{benchmark.zero_point}), not cast as unsigned, nor as plain numbers. With --reference NETWORK the mistake is "
+        "named."
+    ]
 
 
 def summarize_windows(
