@@ -267,9 +267,15 @@ def points(group: str) -> tuple[EntryPoint, ...]:
 
 @lru_cache(maxsize=64)
 def _points_on(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """The entry points on ``path``, read once: reading those of every installed distribution takes milliseconds, and a
-    plan of thousands of cells needs them thousands of times."""
-    return tuple(entry_points(group=group))
+    """The entry points of a group on ``path``: a plan of thousands of cells needs them thousands of times."""
+    return tuple(_all_points_on(path).select(group=group))
+
+
+@lru_cache(maxsize=4)
+def _all_points_on(path: tuple[str, ...]) -> Any:
+    """The entry points of all groups on ``path``, read once: every installed distribution's would be read again for
+    each group. Their type depends on Python's version; it has `select`."""
+    return entry_points()
 
 
 def _remember(plugin: type) -> None:
@@ -282,6 +288,7 @@ def _remember(plugin: type) -> None:
 def look_again() -> None:
     """Clear the cached entry points: an unknown plugin may have been installed meanwhile."""
     _points_on.cache_clear()
+    _all_points_on.cache_clear()
 
 
 def is_class(name: str) -> bool:
