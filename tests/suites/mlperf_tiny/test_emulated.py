@@ -15,8 +15,10 @@ from tests.suites.mlperf_tiny.emulated_devices import answer, ask, load, results
 from tests.suites.mlperf_tiny.tiny_networks import seeded_sample, tiny_network
 
 from edgerig.boards.board import board_names
+from edgerig.boards.firmware import BuildSettings
 from edgerig.errors import SpecError, UnknownNameError
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
+from edgerig.plugins import convert_settings
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.suites.mlperf_tiny.device.console import HELP, DeviceConsole
@@ -130,6 +132,28 @@ def test_results_are_those_of_litert(name: str, network_files: dict[str, Path]) 
         assert len(distinct) == 3, "the network does not look at its input"
         values = [float(value) for line in distinct for value in line[11:-1].split(",")]
         assert len(set(values)) >= min(3 * benchmark.result_values, 5) - 1, "its outputs say little"
+    finally:
+        network.close()
+        board.link.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes", [{"compiler": "gcc"}, {"fpu": False}, {"debug": True}, {"optimize": "size", "level": "s"}]
+)
+def test_however_it_is_built_the_results_are_the_same(
+    changes: dict[str, object], network_files: dict[str, Path]
+) -> None:
+    if changes.get("compiler") == "gcc":
+        need("arm-none-eabi-gcc")
+    anomalies = benchmark_named("ad01")
+    board = open_emulated(
+        "sim:stm32f746", network_files["ad01"], settings=convert_settings(BuildSettings, changes, "firmware")
+    )
+    network = open_network(anomalies, network_files["ad01"], "litert", {"kernels": "reference"})
+    try:
+        for seed in range(3):
+            _agreed(board, DeviceConsole("ad01", network), seeded_sample(anomalies, seed))
     finally:
         network.close()
         board.link.close()
