@@ -10,6 +10,7 @@ from edgerig.micro.kernels.cortex_m.conv.conv_pairs import ConvPairs
 from edgerig.micro.kernels.cortex_m.conv.conv_winograd import ConvWinograd
 from edgerig.micro.kernels.cortex_m.dense.dense import Dense
 from edgerig.micro.kernels.cortex_m.dense.dense_f32 import DenseFloat
+from edgerig.micro.kernels.cortex_m.dense.dense_rows import DenseRows
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise import Depthwise, Separable
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_f32 import DepthwiseFloat
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line import SeparableLine
@@ -29,6 +30,7 @@ CORTEX_M: tuple[Kernel, ...] = (
     DepthwiseTaps(),
     DepthwiseWindow(),
     Dense(),
+    DenseRows(),
     DenseFloat(),
     DepthwiseFloat(),
     AddBytes(),

@@ -1,17 +1,11 @@
 #include "er_patch.h"
 
+#include "er_scaled.h"
+
 static int32_t scaled(const er_patch *patch, const er_patch_channel *channel, int32_t sum)
 {
-    const int32_t left = channel->exponent > 0 ? channel->exponent : 0, right = left - channel->exponent;
-    if (patch->once) {
-        const int32_t shift = 31 - channel->exponent;
-        return (int32_t)(((int64_t)sum * channel->multiplier + ((int64_t)1 << (shift - 1))) >> shift);
-    }
-    const int64_t product = (int64_t)(sum * ((int32_t)1 << left)) * channel->multiplier;
-    const int64_t nudge = product >= 0 ? (int64_t)1 << 30 : 1 - ((int64_t)1 << 30);
-    const int32_t high = (int32_t)((product + nudge) / ((int64_t)1 << 31));
-    const int32_t mask = (int32_t)(((uint32_t)1 << right) - 1), rest = high & mask;
-    return (high >> right) + (rest > (mask >> 1) + (high < 0));
+    return patch->once ? er_scaled_once(sum, channel->multiplier, channel->exponent)
+                       : er_scaled_twice(sum, channel->multiplier, channel->exponent);
 }
 
 static int32_t sum_at(const er_patch *patch, const er_patch_channel *channel, const int8_t *in, int32_t y, int32_t x)
@@ -41,9 +35,8 @@ void er_patch_run(const er_patch *patch, const int8_t *in, int8_t *out)
         for (int32_t x = 0; x < patch->out_width; x++, out += patch->out_pixel) {
             for (int32_t i = 0; i < patch->count; i++) {
                 const er_patch_channel *const channel = &patch->channels[i];
-                int32_t value = scaled(patch, channel, sum_at(patch, channel, in, y, x)) + patch->zero_out;
-                value = value < patch->low ? patch->low : value > patch->high ? patch->high : value;
-                out[channel->channel * patch->out_channel] = (int8_t)value;
+                const int32_t value = scaled(patch, channel, sum_at(patch, channel, in, y, x)) + patch->zero_out;
+                out[channel->channel * patch->out_channel] = er_limited(value, patch->low, patch->high);
             }
         }
     }
