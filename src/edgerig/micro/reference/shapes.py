@@ -18,6 +18,7 @@ from edgerig.micro.ir import (
     Split,
     Transpose,
 )
+from edgerig.micro.ir.operators.rearrangement import DepthToSpace, SpaceToDepth, Tile
 from edgerig.micro.reference.operation import Array, Operation
 
 
@@ -61,6 +62,27 @@ def broadcast_to(node: Node, inputs: list[Array]) -> list[Array]:
     return [np.array(np.broadcast_to(inputs[0], node.output.shape))]
 
 
+def tile(node: Tile, inputs: list[Array]) -> list[Array]:
+    """TILE."""
+    return [np.tile(inputs[0], node.times)]
+
+
+def space_to_depth(node: SpaceToDepth, inputs: list[Array]) -> list[Array]:
+    """SPACE_TO_DEPTH."""
+    batch, height, width, channels = inputs[0].shape
+    block = node.block
+    parts = inputs[0].reshape(batch, height // block, block, width // block, block, channels)
+    return [parts.transpose(0, 1, 3, 2, 4, 5).reshape(node.output.shape)]
+
+
+def depth_to_space(node: DepthToSpace, inputs: list[Array]) -> list[Array]:
+    """DEPTH_TO_SPACE."""
+    batch, height, width, channels = inputs[0].shape
+    block = node.block
+    parts = inputs[0].reshape(batch, height, width, block, block, channels // block**2)
+    return [parts.transpose(0, 1, 3, 2, 4, 5).reshape(node.output.shape)]
+
+
 def shape(node: Node, _: list[Array]) -> list[Array]:
     """SHAPE."""
     return [np.array(node.input.shape, node.output.dtype)]
@@ -90,6 +112,9 @@ OPERATIONS: dict[type[Node], Operation] = {
     Slice: slice_,
     Transpose: transpose,
     BroadcastTo: broadcast_to,
+    Tile: tile,
+    SpaceToDepth: space_to_depth,
+    DepthToSpace: depth_to_space,
     Shape: shape,
     Pack: pack,
     ShiftState: shift,

@@ -19,6 +19,7 @@ from edgerig.micro.ir import (
     Split,
     Transpose,
 )
+from edgerig.micro.ir.operators.rearrangement import Rearrangement
 from edgerig.micro.kernels.base import C_TYPES, Context, Kernel, Lowered
 from edgerig.micro.kernels.portable.common import files, front, merged, strides, struct
 from edgerig.micro.options import Options
@@ -179,6 +180,22 @@ class Repeat(Moving):
         given = front(node.input.shape, len(shape), 1)
         source = [0 if size == 1 else step for size, step in zip(given, strides(given), strict=True)]
         return [(0, Move(shape, source, strides(shape), ITEM_SIZES[node.input.dtype]), 0)]
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        ((_, move, _),) = self.moves(node)
+        return _moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
+
+
+class Rearranged(Moving):
+    """TILE, SPACE_TO_DEPTH, DEPTH_TO_SPACE."""
+
+    name = "portable-rearrangement"
+    node = Rearrangement
+
+    def moves(self, node: Node) -> list[tuple[int, Move, int]]:
+        assert isinstance(node, Rearrangement)
+        sizes, source = node.walk()
+        return [(0, Move(sizes, source, strides(sizes), ITEM_SIZES[node.input.dtype]), 0)]
 
     def lower(self, node: Node, context: Context) -> Lowered:
         ((_, move, _),) = self.moves(node)

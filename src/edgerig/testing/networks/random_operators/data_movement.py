@@ -75,6 +75,26 @@ def split(draw: Draw) -> bytes:
     return draw.build([x], outputs)
 
 
+def tile(draw: Draw) -> bytes:
+    """TILE, of some axes or of none."""
+    shape, like = draw.image(4, 5), draw.quantization()
+    times = [1, *(draw.whole(1, 3) for _ in shape[1:])]
+    x = draw.input(shape, like=like)
+    y = draw.input(tuple(size * count for size, count in zip(shape, times, strict=True)), "y", like)
+    draw.operator([x, draw.indices("times", times)], [y])
+    return draw.build([x], [y])
+
+
+def blocks(draw: Draw) -> bytes:
+    """SPACE_TO_DEPTH, DEPTH_TO_SPACE."""
+    (_, height, width, channels), like, block = draw.image(4, 5), draw.quantization(), draw.whole(1, 3)
+    wide, deep = (1, height * block, width * block, channels), (1, height, width, channels * block**2)
+    first, second = (wide, deep) if draw.op == "SPACE_TO_DEPTH" else (deep, wide)
+    x, y = draw.input(first, like=like), draw.input(second, "y", like)
+    draw.operator([x], [y], blockSize=block)
+    return draw.build([x], [y])
+
+
 def slice_(draw: Draw) -> bytes:
     """SLICE."""
     shape, like = draw.image(6), draw.quantization()
@@ -196,6 +216,9 @@ GENERATORS: dict[str, Generator] = {
     "SPLIT_V": split,
     "TRANSPOSE": transpose,
     "BROADCAST_TO": broadcast_to,
+    "TILE": tile,
+    "SPACE_TO_DEPTH": blocks,
+    "DEPTH_TO_SPACE": blocks,
     "SLICE": slice_,
     "STRIDED_SLICE": strided_slice,
     "VAR_HANDLE": state,
