@@ -7,6 +7,7 @@ import numpy as np
 from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
 from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D
+from edgerig.micro.ir.operators.extremes import ArgMax, ArgMin, ReduceMax, ReduceMin
 from edgerig.micro.reference.convolution import windows
 from edgerig.micro.reference.operation import Array, Operation
 
@@ -53,8 +54,32 @@ def mean(node: Mean, inputs: list[Array]) -> list[Array]:
     return [np.clip(scaled, low, high).astype(node.output.dtype).reshape(node.output.shape)]
 
 
+def reduce_max(node: ReduceMax, inputs: list[Array]) -> list[Array]:
+    """REDUCE_MAX."""
+    return [inputs[0].max(node.axes).reshape(node.output.shape)]
+
+
+def reduce_min(node: ReduceMin, inputs: list[Array]) -> list[Array]:
+    """REDUCE_MIN."""
+    return [inputs[0].min(node.axes).reshape(node.output.shape)]
+
+
+def arg_max(node: ArgMax, inputs: list[Array]) -> list[Array]:
+    """ARG_MAX."""
+    return [inputs[0].argmax(node.axis).astype(node.output.dtype)]
+
+
+def arg_min(node: ArgMin, inputs: list[Array]) -> list[Array]:
+    """ARG_MIN."""
+    return [inputs[0].argmin(node.axis).astype(node.output.dtype)]
+
+
 OPERATIONS: dict[type[Node], Operation] = {
     MaxPool2D: maximum,
     AveragePool2D: average,
     Mean: mean,
+    ReduceMax: reduce_max,
+    ReduceMin: reduce_min,
+    ArgMax: arg_max,
+    ArgMin: arg_min,
 }

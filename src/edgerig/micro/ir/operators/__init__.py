@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgerig.micro.ir.operators import (
     data_movement,
     elementwise,
+    extremes,
     functions,
     images,
     matmul,
@@ -25,6 +26,7 @@ RECORDS: dict[str, OperatorRecord] = {
         images,
         elementwise,
         functions,
+        extremes,
         data_movement,
         rearrangement,
         slices,

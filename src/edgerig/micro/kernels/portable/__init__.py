@@ -21,6 +21,7 @@ from edgerig.micro.kernels.portable.elementwise import (
     SoftmaxS8,
     Table8,
 )
+from edgerig.micro.kernels.portable.extremes import ArgExtremeKernel, ExtremeKernel
 from edgerig.micro.kernels.portable.float32 import (
     ConvF32,
     ConvPoolF32,
@@ -76,6 +77,8 @@ PORTABLE: tuple[Kernel, ...] = (
     SoftmaxF32(),
     ResizeF32(),
     NearestPixel(),
+    ExtremeKernel(),
+    ArgExtremeKernel(),
     Concatenate(),
     SplitKernel(),
     SliceKernel(),

@@ -7,6 +7,7 @@ from typing import Any
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.arithmetic.scales import mean_multiplier
 from edgerig.micro.ir import AveragePool2D, MaxPool2D, Mean, Node, Pool2D
+from edgerig.micro.ir.operators.extremes import Extreme
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
@@ -65,20 +66,23 @@ class AveragePoolS8(Portable):
         return self.lowered(f"micro_average_pool_s8_run(&{_pool(context, node)}, {x}, {y}, {sums});")
 
 
-def _walks(node: Mean) -> dict[str, Any] | None:
-    """Sizes and steps of the axes that stay and of those that are summed; None if there are more than three of each."""
+def walks(node: Mean | Extreme, gone: str) -> dict[str, Any] | None:
+    """Sizes and steps of the axes that stay and of those that do not, whose name in C is ``gone``.
+
+    None if there are more than three of each.
+    """
     shape = node.input.shape
     steps = strides(shape)
-    walks: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, axes in (
         ("kept", [axis for axis in range(len(shape)) if axis not in node.axes]),
-        ("summed", list(node.axes)),
+        (gone, list(node.axes)),
     ):
         sizes, (each,) = merged([shape[axis] for axis in axes], [steps[axis] for axis in axes])
         if len(sizes) > 3:
             return None
-        walks[name], walks[f"{name}_step"] = front(sizes, 3, 1), front(each, 3, 0)
-    return walks
+        fields[name], fields[f"{name}_step"] = front(sizes, 3, 1), front(each, 3, 0)
+    return fields
 
 
 class MeanS8(Portable):
@@ -91,13 +95,13 @@ class MeanS8(Portable):
     supports = "int8, float32"
 
     def accepts(self, node: Node, options: Options) -> bool:
-        return super().accepts(node, options) and isinstance(node, Mean) and _walks(node) is not None
+        return super().accepts(node, options) and isinstance(node, Mean) and walks(node, "summed") is not None
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Mean)
         count, multiplier, exponent = mean_multiplier(node)
         text = struct(
-            **(_walks(node) or {}),
+            **(walks(node, "summed") or {}),
             count_zero=count * node.input.zero_point,
             multiplier=multiplier,
             exponent=exponent,
@@ -117,10 +121,10 @@ class MeanF32(Portable):
     source = "micro_curves_f32"
 
     def accepts(self, node: Node, options: Options) -> bool:
-        return super().accepts(node, options) and isinstance(node, Mean) and _walks(node) is not None
+        return super().accepts(node, options) and isinstance(node, Mean) and walks(node, "summed") is not None
 
     def lower(self, node: Node, context: Context) -> Lowered:
         assert isinstance(node, Mean)
-        settings = context.struct("mean", "micro_mean_f32", struct(**(_walks(node) or {})))
+        settings = context.struct("mean", "micro_mean_f32", struct(**(walks(node, "summed") or {})))
         x, y = context.read(node.input), context.write(node.output)
         return self.lowered(f"micro_mean_f32_run(&{settings}, {x}, {y});")

@@ -83,6 +83,27 @@ def mean(draw: Draw) -> bytes:
     return draw.build([x], [y])
 
 
+def extreme(draw: Draw) -> bytes:
+    """REDUCE_MAX, REDUCE_MIN."""
+    shape, like = draw.image(), draw.quantization()
+    axes = draw.rng.choice(4, draw.whole(1, 3), replace=False).tolist()
+    keep_dims = bool(draw.whole(0, 1))
+    sizes = ((axis in axes, size) for axis, size in enumerate(shape))
+    out = tuple(1 if gone else size for gone, size in sizes if keep_dims or not gone)
+    x, y = draw.input(shape, like=like), draw.input(out, "y", like)
+    draw.operator([x, draw.indices("axes", axes)], [y], keepDims=keep_dims)
+    return draw.build([x], [y])
+
+
+def arg_extreme(draw: Draw) -> bytes:
+    """ARG_MAX, ARG_MIN with indices of 32 and 64 bits."""
+    shape, axis, wide = draw.image(5), draw.whole(0, 3), draw.whole(0, 1)
+    x = draw.input(shape)
+    y = draw.net.tensor("y", (*shape[:axis], *shape[axis + 1 :]), "int64" if wide else "int32")
+    draw.operator([x, draw.indices("axis", axis - 4 if draw.whole(0, 1) else axis)], [y], outputType=4 if wide else 2)
+    return draw.build([x], [y])
+
+
 def convert(draw: Draw) -> bytes:
     """QUANTIZE and DEQUANTIZE: float to integer and back, and one integer to another."""
     shape = draw.image(5)
@@ -117,6 +138,10 @@ GENERATORS: dict[str, Generator] = {
     **{name: function for name, record in RECORDS.items() if record.node and issubclass(record.node, Unary)},
     "SOFTMAX": softmax,
     "MEAN": mean,
+    "REDUCE_MAX": extreme,
+    "REDUCE_MIN": extreme,
+    "ARG_MAX": arg_extreme,
+    "ARG_MIN": arg_extreme,
     "QUANTIZE": convert,
     "DEQUANTIZE": convert,
 }
