@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgerig.cli.mlperf_tiny_data import command as data
 from edgerig.cli.mlperf_tiny_doctor import command as doctor
 from edgerig.cli.mlperf_tiny_dut import command as dut
 from edgerig.cli.mlperf_tiny_run import command as run
@@ -16,6 +17,7 @@ def command() -> None:
     \b
     Examples:
       edgerig mlperf-tiny benchmarks
+      edgerig mlperf-tiny data ic01 --from cifar10 --out tiny
       edgerig mlperf-tiny run --benchmark kws01 --device serial:///dev/ttyACM0 --data tiny --out runs/kws
       edgerig mlperf-tiny dut --benchmark kws01 --model kws.tflite --line pty
       edgerig mlperf-tiny doctor /dev/ttyACM0
@@ -63,3 +65,4 @@ def list_benchmarks(as_json: bool) -> None:
 command.add_command(run)
 command.add_command(dut)
 command.add_command(doctor)
+command.add_command(data)

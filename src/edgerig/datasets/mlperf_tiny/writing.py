@@ -54,11 +54,11 @@ def write_samples(folder: Path, benchmark: Benchmark, samples: Iterable[NewSampl
 
 
 def quantized(values: Array, benchmark: Benchmark) -> NDArray[np.int8]:
-    """Real values by the reference network's scale and zero point, cut towards 0 as the official files are made.
-
-    What is beyond the range of int8 is clamped.
+    """Real values by the reference network's scale and zero point, in float32 and cut towards 0, as the official files
+    are made. What is beyond the range of int8 is clamped.
     """
-    return np.clip(np.trunc(values / benchmark.scale + benchmark.zero_point), -128, 127).astype(np.int8)
+    steps = values.astype(np.float32) / np.float32(benchmark.scale) + np.float32(benchmark.zero_point)
+    return np.asarray(np.clip(np.trunc(steps), -128, 127), np.int8)
 
 
 def write_recording(folder: Path, name: str, sound: Array, words: Sequence[tuple[float, float]]) -> None:
