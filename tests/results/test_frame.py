@@ -7,10 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.results.loads import BOUND, searched
 
+from edgerig.engine.load.figures import under_load_of
 from edgerig.errors import NotInstalledError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.results.frame import rows_of
+from edgerig.results.scenario import Offline
 from edgerig.results.types import RunResult
 
 
@@ -61,6 +64,36 @@ def test_a_number_that_a_device_tells_anew_is_a_column_by_itself(result: RunResu
     cell = msgspec.structs.replace(result.cells[0], memory={**result.cells[0].memory, "flash_cache": energy})
     (row,), units = rows_of([cell])
     assert (row["memory_flash_cache"], units["memory_flash_cache"]) == (1e-3, "J")
+
+
+def test_figures_under_load_and_of_batches_are_columns(result: RunResult) -> None:
+    loaded, other = result.cells[:2]
+    load = under_load_of(searched([100.0, 102.0, 104.0]), BOUND, 1, "ticks")
+    rows, units = rows_of([msgspec.structs.replace(loaded, under_load=load), other])
+    first, second = rows
+    assert (first["under_load_scenario"], first["under_load_rate"], units["under_load_rate"]) == (
+        "server",
+        102.0,
+        "1/s",
+    )
+    assert first["under_load_rate_low"] < 102.0 < first["under_load_rate_high"]
+    assert isinstance(load.latency.p99, Measurement)
+    assert first["under_load_latency_p99"] == load.latency.p99.value
+    assert (first["under_load_energy"], first["under_load_energy_unavailable"]) == (None, "no meter")
+    assert (first["under_load_bound"], first["under_load_holds"]) == (0.02, True)
+    assert second["under_load_scenario"] is second["under_load_rate"] is None
+    number = Measurement(value=8.0, unit="1/s", kind="measured", method="m")
+    offline = Offline(
+        batch=8,
+        inferences=1,
+        in_turn=None,
+        throughput=number,
+        per_batch=Unavailable("no"),
+        per_sample=Unavailable("no"),
+    )
+    (row,), _ = rows_of([msgspec.structs.replace(other, offline=offline)])
+    assert (row["offline_batch"], row["offline_throughput"], row["offline_per_batch"]) == (8, 8.0, None)
+    assert "under_load_scenario" not in row
 
 
 def test_a_data_frame_has_them_all(result: RunResult) -> None:

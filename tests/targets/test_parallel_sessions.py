@@ -181,6 +181,20 @@ def test_a_number_beyond_what_was_granted_is_refused_and_starts_nothing(start_ag
     assert not agent._host.workers
 
 
+def test_each_session_proves_that_it_knows_the_token(start_agent, faulty, x, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("a secret of more than 16 characters")
+    token.chmod(0o600)
+    agent = start_agent(runtimes=(faults.NAME,), token=token.read_bytes())
+    target = target_for(str(agent.address), {"timeout": 30, "token_file": str(token)})
+    try:
+        sessions = three(target, faulty)
+        assert len(running(agent)) == 3
+        assert [len(session.run(x).times_ns) for session in sessions] == [5, 5, 5]
+    finally:
+        target.close()
+
+
 def test_a_target_of_one_session_refuses_several() -> None:
     target = target_for("serial:///dev/null", {})
     with pytest.raises(IncompatibleError, match="holds a single session for a run, and 2 were asked for"):

@@ -6,16 +6,24 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
+from msgspec import UnsetType
+
 from edgerig.errors import NotInstalledError
 from edgerig.measure.kinds import Measurement, Unavailable, microseconds
+from edgerig.results.under_load import Tail
 
-#: Fields of a cell that are expanded, and of the last two only these.
+#: Fields of a cell that are expanded; of those with names only these.
 _PARTS: dict[str, tuple[str, ...]] = {
     "latency": (),
     "quality": (),
     "agreement": (),
     "artifact": ("format", "scheme", "size"),
     "machine": ("host", "cpu"),
+    "offline": ("batch", "inferences", "throughput", "per_batch", "per_sample"),
+    "under_load": (
+        *("scenario", "streams", "batch", "throughput", "rate", "latency", "queueing", "inference", "transport"),
+        *("late", "busy", "alone", "energy", "bound", "percentile", "holds"),
+    ),
 }
 
 
@@ -54,7 +62,7 @@ def rows_of(cells: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, str]]
 def _entries(cell: Any, units: dict[str, str]) -> Iterator[tuple[str, Any]]:
     for field in cell.__struct_fields__:
         value = getattr(cell, field)
-        if field in _PARTS and not isinstance(value, Unavailable):
+        if field in _PARTS and not isinstance(value, Unavailable | UnsetType):
             for name in _PARTS[field] or value.__struct_fields__:
                 yield from _entry(f"{field}_{name}", getattr(value, name), units)
         elif isinstance(value, tuple) and field == "warnings":
@@ -75,6 +83,9 @@ def _entry(name: str, value: Any, units: dict[str, str]) -> Iterator[tuple[str, 
     elif isinstance(value, Unavailable):
         yield name, None
         yield f"{name}_unavailable", value.reason
+    elif isinstance(value, Tail):
+        for which in value.__struct_fields__:
+            yield from _entry(f"{name}_{which}", getattr(value, which), units)
     elif isinstance(value, str | int | float):
         yield name, value
     elif isinstance(value, dict):
