@@ -112,6 +112,7 @@ def command(
             pull_pin=OutputPin(pin).pulse if pin is not None else lambda: None,
         )
         with open_line(line_name, baud=default_baud(benchmark, mode), insecure=insecure) as line:
+            network.abandoned = line.host_has_gone
             boot(console, line)
             say(line.name)
             _logger.info("%s: %s on %s serves on %s", benchmark.name, path.name, network.runtime.name, line.name)

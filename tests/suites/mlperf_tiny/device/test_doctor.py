@@ -212,6 +212,27 @@ def test_a_program_that_has_the_port_open_is_a_warning(tmp_path: Path) -> None:
     assert f"(process {process.pid})" in text
 
 
+def test_modem_manager_is_named_where_a_usb_port_is_looked_at(tmp_path: Path) -> None:
+    program, port = tmp_path / "ModemManager", tmp_path / "ttyACM0"
+    program.write_text("#!/bin/sh\necho ready\nsleep 60\n")
+    program.chmod(0o755)
+    console = DeviceConsole("kws01", ByteNetwork())
+    process = subprocess.Popen([program], start_new_session=True, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        with far_end(lambda _, data: served(console, data)) as name:
+            port.symlink_to(name)
+            state, text, hint = finding(examine(str(port)), "modem manager")
+            assert not any(other.name == "modem manager" for other in examine(name).findings)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert state == "warning"
+    assert text.startswith("ModemManager (process ")
+    assert "ID_MM_DEVICE_IGNORE=1" in hint
+
+
 def test_only_terminals_have_occupants() -> None:
     assert occupants(Path("/dev/null")) == []
     assert occupants(Path("/dev/none")) == []

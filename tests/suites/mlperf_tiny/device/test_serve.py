@@ -14,6 +14,7 @@ import pytest
 from tests.suites.mlperf_tiny.device.host import Device, Host, device
 
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
+from edgerig.suites.mlperf_tiny.device import pseudo_terminal
 from edgerig.testing import networks
 from edgerig.testing.line import Line
 
@@ -94,6 +95,41 @@ def test_a_host_that_goes_before_it_has_read_its_answer_leaves_none_to_the_next(
     with Host(terminal.line) as host:
         assert host.silent()
         assert host.ask("name") == NAME
+
+
+@pytest.mark.parametrize("line", ["pty", "tcp:0"])
+def test_a_host_that_goes_in_the_middle_of_inferences_does_not_keep_the_device_busy(
+    keyword_net: Path, line: str
+) -> None:
+    with device("--benchmark", "kws01", "--model", keyword_net, line=line) as process:
+        with Host(process.line) as host:
+            host.load(bytes(490))
+            host.send("infer 2000000000 0%")
+            assert [host.line() for _ in range(3)][-1] == "m-infer-start-2000000000"
+        # Longer than a look for the host takes, and much shorter than the inferences would.
+        time.sleep(2)
+        with Host(process.line) as host:
+            assert host.ask("name") == NAME
+
+
+def test_a_host_that_reads_nothing_is_waited_for_once_and_not_at_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pseudo_terminal, "BLOCKED_SECONDS", 0.2)
+    waits: list[str] = []
+    monkeypatch.setattr(pseudo_terminal._logger, "warning", lambda text, *_: waits.append(text))
+    with pseudo_terminal.PseudoTerminal() as line, Host(line.name) as host:
+        host.send("help%")
+        assert line.receive() == b"help%"
+        for _ in range(3000):
+            line.send(b"a line that nobody reads\r\n")
+        assert len(waits) == 1
+        # Once it has read what there was and asks again, it is answered.
+        while not host.silent(0.1):
+            host._waiting = b""
+            os.read(host.fd, 65536)
+        host.send("name%")
+        assert line.receive() == b"name%"
+        line.send(b"m-ready\r\n")
+        assert host.line() == "m-ready"
 
 
 def test_a_host_that_reads_slowly_gets_all(terminal: Device) -> None:

@@ -148,7 +148,8 @@ def _examine_others(diagnosis: Diagnosis, path: Path) -> None:
 
 def _examine_modem_manager(diagnosis: Diagnosis, path: Path, manager: Occupant | None) -> None:
     # It opens USB ports alone, for some seconds after they were plugged in.
-    if manager is not None and path.resolve().name.startswith(("ttyACM", "ttyUSB")):
+    names = (path.name, path.resolve().name)
+    if manager is not None and any(name.startswith(("ttyACM", "ttyUSB")) for name in names):
         hint = f"Stop it: {manager.remedy}. Or let a udev rule set ID_MM_DEVICE_IGNORE=1 for this port."
         text = f"{manager.words} asks new USB ports whether they are modems, in the middle of a device's first seconds"
         diagnosis.add("modem manager", "warning", text, hint)

@@ -34,6 +34,10 @@ class HostLine(ABC):
     def send(self, data: bytes) -> None:
         """Send to the host. What no host takes is lost, as on a wire."""
 
+    def host_has_gone(self) -> bool:
+        """Whether it is known that the host which was there has gone; a serial port does not tell."""
+        return False
+
     @abstractmethod
     def close(self) -> None:
         """Release the line."""
@@ -57,12 +61,14 @@ class SerialPort(HostLine):
         self._open: Callable[[], SerialLink] = lambda: open_serial(address, settings)
         self._link: SerialLink | None = self._open()
         self._buffer = memoryview(bytearray(_READ))
+        self._muted = False
         self.name = address.url
 
     def receive(self) -> bytes | None:
         if self._link is None:
             self._link = self._reopened()
             return None
+        self._muted = False
         try:
             count = self._link.recv_into(self._buffer)
         except OSError as error:
@@ -71,11 +77,13 @@ class SerialPort(HostLine):
         return bytes(self._buffer[:count])
 
     def send(self, data: bytes) -> None:
-        if self._link is None:
+        if self._link is None or self._muted:
             return
         try:
             self._link.send([data])
         except TimeoutError:
+            # The rest of the answers would each wait as long.
+            self._muted = True
             _logger.warning("the host takes no more bytes: %d of them were dropped", len(data))
         except OSError as error:
             self._lose(error)

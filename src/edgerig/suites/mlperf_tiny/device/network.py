@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from edgerig.runtimes.base import Array, Runtime
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.device.fit import axes_order, check_fit, takes_samples_as_they_are
 
+#: Seconds between two looks for the host while inferences run.
+PART_SECONDS = 0.25
 #: What an image's bytes are above the int8 numbers of the reference networks.
 IMAGE_OFFSET = 128
 
@@ -30,6 +33,7 @@ class DeployedNetwork:
         file: Its name, for errors.
 
     Attributes:
+        abandoned: Whether the host that asked has gone; may be set.
         as_they_are: Whether samples of integers go in unchanged; else they are converted by way of real numbers.
 
     Raises:
@@ -39,6 +43,7 @@ class DeployedNetwork:
     def __init__(self, benchmark: Benchmark, runtime: Runtime, file: str) -> None:
         check_fit(benchmark, runtime.inputs, runtime.outputs, file)
         self.benchmark, self.runtime = benchmark, runtime
+        self.abandoned: Callable[[], bool] = lambda: False
         (self.input,), (self.output,) = runtime.inputs, runtime.outputs
         self.as_they_are = takes_samples_as_they_are(benchmark, self.input)
         self._order = axes_order(benchmark, self.input) or ()
@@ -73,12 +78,24 @@ class DeployedNetwork:
     def infer(self, count: int) -> None:
         """Run ``count`` inferences: each sets the input anew, since engines may use its memory for something else.
 
+        Between parts of them it is looked whether the host is still there: about 30 times in all at first, then every
+        `PART_SECONDS`.
+
         Raises:
-            InferenceError: The engine failed.
+            InferenceError: The engine failed, or the host has gone.
         """
         run, sample = self.runtime.run_one, (self._tensor,)
-        for _ in range(count):
-            self._result = run(sample)[1][0]
+        done, part = 0, 1
+        while done < count:
+            part = min(part, count - done)
+            begin = time.monotonic()
+            for _ in range(part):
+                self._result = run(sample)[1][0]
+            done += part
+            if time.monotonic() - begin < PART_SECONDS / 2:
+                part *= 2
+            if done < count and self.abandoned():
+                raise InferenceError(f"The host has gone after {done} of {count} inferences.")
 
     def results(self) -> Sequence[float]:
         """Dequantized outputs; of an autoencoder the mean of squared differences to its input, one number.

@@ -34,7 +34,7 @@ class PseudoTerminal(HostLine):
         tty.setraw(theirs)
         os.close(theirs)
         os.set_blocking(self._fd, False)
-        self._present = False
+        self._present = self._muted = False
         self._readable, self._writable = select.poll(), select.poll()
         self._readable.register(self._fd, select.POLLIN)
         self._writable.register(self._fd, select.POLLOUT)
@@ -43,7 +43,7 @@ class PseudoTerminal(HostLine):
         while True:
             events = self._readable.poll()[0][1]
             if events & select.POLLIN and (data := self._read()):
-                self._present = True
+                self._present, self._muted = True, False
                 return data
             if self._present:
                 self._leave()
@@ -52,15 +52,20 @@ class PseudoTerminal(HostLine):
 
     def send(self, data: bytes) -> None:
         rest = memoryview(data)
-        while rest and self._is_present():
+        while rest and not self._muted and not self.host_has_gone():
             try:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:
                 if not self._writable.poll(BLOCKED_SECONDS * 1000):
+                    # The rest of the answers would each wait as long.
+                    self._muted = True
                     _logger.warning("the host takes no more bytes: %d of them were dropped", len(rest))
-                    return
             except OSError:
                 return
+
+    def host_has_gone(self) -> bool:
+        events = self._writable.poll(0)
+        return bool(events and events[0][1] & select.POLLHUP)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -71,10 +76,6 @@ class PseudoTerminal(HostLine):
             return os.read(self._fd, _READ)
         except OSError:
             return b""
-
-    def _is_present(self) -> bool:
-        events = self._writable.poll(0)
-        return not (events and events[0][1] & select.POLLHUP)
 
     def _leave(self) -> None:
         self._present = False

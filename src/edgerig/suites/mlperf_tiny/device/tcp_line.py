@@ -65,6 +65,16 @@ class TcpPort(HostLine):
             with contextlib.suppress(OSError):
                 self._link.socket.shutdown(socket.SHUT_RDWR)
 
+    def host_has_gone(self) -> bool:
+        if self._link is None:
+            return True
+        try:
+            return not self._link.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def close(self) -> None:
         self._listener.close()
         if self._link is not None:
