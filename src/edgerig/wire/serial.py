@@ -157,8 +157,8 @@ class SerialLink(Link):
                     self._write(memoryview(part), readable)
 
     def _write(self, rest: memoryview, readable: Callable[[], None] | None) -> None:
-        poll = select.poll()
-        poll.register(self._fd, select.POLLOUT | (select.POLLIN if readable else 0))
+        # Most messages go out at once: what waiting takes is made only where there is something to wait for.
+        poll: select.poll | None = None
         seconds = self._seconds if self._seconds is not None else _WRITE_SECONDS
         deadline = time.monotonic() + max(seconds, 1.0)
         while rest:
@@ -170,6 +170,9 @@ class SerialLink(Link):
                 rest = rest[sent:]
                 deadline = time.monotonic() + max(seconds, 1.0)
                 continue
+            if poll is None:
+                poll = select.poll()
+                poll.register(self._fd, select.POLLOUT | (select.POLLIN if readable else 0))
             events = poll.poll(max(0, deadline - time.monotonic()) * 1000)
             if not events:
                 raise TimeoutError("the device takes no more bytes; is the flow control right?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +17,9 @@ from edgerig.text import one_line
 WRAP_US = 1 << 32
 #: How many times as fast as the host's a device's clock may run and still be believed to have gone round.
 _LARGEST_ERROR = 4
+_RESULTS = "m-results-["
+#: What a line of an answer to ``infer`` is.
+_KEY = re.compile(rf"m-(warmup-start|infer-start|lap-us|results)-|{INFER_DONE}$")
 #: Characters of a line that an error message shows.
 _SHOWN = 200
 
@@ -52,30 +56,31 @@ def parse_results(line: ReceivedLine, counts: Sequence[int]) -> tuple[float, ...
     Raises:
         AnswerError: The line is cut, a number is none or not finite, or there are more or fewer.
     """
-    message = line.message
-    text = message.value("results") if message is not None else None
-    shown = one_line(line.text, _SHOWN)
-    if text is None or not line.text.rstrip().endswith("]"):
+    text = line.text
+    shown = text[:_SHOWN]
+    if text.startswith(_RESULTS) and text.endswith("]"):
+        text = text[len(_RESULTS) : -1]
+    else:
         raise AnswerError(f"A line of results is cut off: {shown!r}.", "Does the line lose bytes? Try a lower baud.")
-    values = []
-    for word in text.rstrip(", ").split(","):
-        try:
-            value = float(word)
-        except ValueError:
-            raise AnswerError(f"The device's results have {one_line(word)!r}, which is no number: {shown!r}.") from None
-        if not math.isfinite(value):
-            raise AnswerError(
-                f"The device's results have {word.strip()}, which is no finite number: {shown!r}.",
-                "Look for an input that is not set, or a float network whose weights are damaged.",
-            )
-        values.append(value)
+    words = text.rstrip(", ").split(",")
+    try:
+        values = tuple(map(float, words))
+    except ValueError:
+        word = next(word for word in words if not _is_number(word))
+        raise AnswerError(f"The device's results have {one_line(word)!r}, which is no number: {shown!r}.") from None
+    if not all(map(math.isfinite, values)):
+        word = next(word for word, value in zip(words, values, strict=True) if not math.isfinite(value))
+        raise AnswerError(
+            f"The device's results have {word.strip()}, which is no finite number: {shown!r}.",
+            "Look for an input that is not set, or a float network whose weights are damaged.",
+        )
     if len(values) not in counts:
         wanted = " or ".join(map(str, counts))
         raise AnswerError(
             f"The device gives {len(values)} results, and the benchmark has {wanted}: {shown!r}.",
             "Does it run the network of this benchmark?",
         )
-    return tuple(values)
+    return values
 
 
 def parse_inference(
@@ -102,11 +107,9 @@ def parse_inference(
     command = f"infer {iterations} {warm_up}"
     by_key: dict[str, list[ReceivedLine]] = {}
     for line in lines:
-        for key in ("warmup-start", "infer-start", "lap-us", "results"):
-            if line.text.startswith(f"m-{key}-"):
-                by_key.setdefault(key, []).append(line)
-        if line.text == INFER_DONE:
-            by_key.setdefault("infer-done", []).append(line)
+        match = _KEY.match(line.text)
+        if match is not None:
+            by_key.setdefault(match[1] or "infer-done", []).append(line)
     _check_count(by_key.get("infer-start", []), "infer-start", iterations)
     _check_count(by_key.get("warmup-start", []), "warmup-start", warm_up)
     for key in ("infer-done", "results"):
@@ -179,6 +182,14 @@ def _rounds(difference: int, host_seconds: float | None) -> int:
     if difference < 0 and not rounds and difference + WRAP_US < _LARGEST_ERROR * host + WRAP_US / 100:
         rounds = 1
     return rounds
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _microseconds(line: ReceivedLine) -> int:

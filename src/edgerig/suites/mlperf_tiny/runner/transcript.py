@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -45,10 +46,12 @@ class Transcript:
         """The host sent ``text``."""
         self._write(">", text, time.monotonic())
 
-    def received(self, text: str, at: float) -> None:
-        """The device sent the line ``text``, which was whole ``at`` on the clock of `time.monotonic`."""
-        self.recent.append(text)
-        self._write("<", text, at)
+    def received(self, texts: Sequence[str], at: float) -> None:
+        """The device sent the lines ``texts``, which were whole ``at`` on the clock of `time.monotonic`."""
+        self.recent.extend(texts[-REMEMBERED:])
+        if self._file is not None:
+            before = f"{at - self._start:.6f} < "
+            self._file.write("".join([f"{before}{_shown(text)}\n" for text in texts]))
 
     def note(self, text: str) -> None:
         """What the runner does, for whoever reads the log; written out at once."""
@@ -68,5 +71,9 @@ class Transcript:
 
     def _write(self, mark: str, text: str, at: float) -> None:
         if self._file is not None:
-            shown = text if text.isascii() and text.isprintable() else one_line(text)
-            self._file.write(f"{at - self._start:.6f} {mark} {shown}\n")
+            self._file.write(f"{at - self._start:.6f} {mark} {_shown(text)}\n")
+
+
+def _shown(text: str) -> str:
+    """A line without what a terminal would obey; nearly all have none of that."""
+    return text if text.isascii() and text.isprintable() else one_line(text)
