@@ -51,7 +51,8 @@ def _outcome(summary: Summary) -> tuple[str, str]:
 
 
 def _metric_text(name: str, value: float) -> str:
-    return f"AUC {value:.4f}" if name == "auc" else f"top-1 {value:.2%}" if name == "accuracy" else f"{name} {value:g}"
+    name = name.replace("true_", "true ").replace("false_", "false ")
+    return f"AUC {value:.4f}" if name == "auc" else f"top-1 {value:.2%}" if name == "accuracy" else f"{value:g} {name}"
 
 
 def _views(summary: Summary, benchmark: Benchmark) -> Iterator[View]:

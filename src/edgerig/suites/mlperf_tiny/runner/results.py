@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord, WindowRecord
+from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.scoring import AUC, TOP1, metric
 from edgerig.suites.mlperf_tiny.runner.summary import Summary
 
@@ -39,6 +39,9 @@ def _accuracy(summary: Summary) -> list[str]:
         lines.append(f"Top 1% = {100 * top1.value:.4f}")
     if area is not None:
         lines.append(f"AUC = {area.value:.6f}")
+    if quality is not None and summary.benchmark == "sww01":
+        false, missed, right = (value.value for value in quality.metrics)
+        lines.append(f"{right:.0f} True Positives, {missed:.0f} False negatives, {false:.0f} False Positives")
     return lines
 
 
@@ -82,7 +85,7 @@ def _energy(summary: Summary) -> list[str]:
 
 
 def accuracy_json(
-    benchmark: Benchmark, samples: Sequence[SampleFile], records: Sequence[FileRecord]
+    benchmark: Benchmark, samples: Sequence[Sample], records: Sequence[FileRecord]
 ) -> list[dict[str, Any]]:
     """The content of ``results.json`` of an accuracy run: an object for each inference."""
     windowed = benchmark.window_bytes is not None

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile, benchmark_folder, sample_files
 from edgerig.errors import EdgerigError, Interrupted, SpecError
 from edgerig.files import write_json, write_text
 from edgerig.plugins import make
@@ -28,6 +27,7 @@ from edgerig.suites.mlperf_tiny.runner.line import DeviceLine
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord, SessionKey
 from edgerig.suites.mlperf_tiny.runner.report import render_report
 from edgerig.suites.mlperf_tiny.runner.results import accuracy_json, results_text, windows_json
+from edgerig.suites.mlperf_tiny.runner.samples import Sample, samples_in
 from edgerig.suites.mlperf_tiny.runner.session import (
     LOG,
     REPORT,
@@ -96,7 +96,7 @@ def run_session(settings: RunSettings, progress: Progress) -> Summary:
         Interrupted: Stopped by the user; what came before is kept.
     """
     monitor = _monitor(settings)
-    samples = sample_files(benchmark_folder(settings.data, settings.benchmark.name), settings.benchmark)
+    samples = samples_in(settings.data, settings.benchmark)
     check_free(settings.out)
     with Transcript(settings.out / LOG) as transcript:
         transcript.note(f"edgerig mlperf-tiny run: {settings.benchmark.name}, {settings.mode}, {settings.address}")
@@ -129,7 +129,7 @@ def _monitor(settings: RunSettings) -> PowerMonitor | None:
 
 def _with_device(
     settings: RunSettings,
-    samples: Sequence[SampleFile],
+    samples: Sequence[Sample],
     transcript: Transcript,
     progress: Progress,
     monitor: PowerMonitor | None,
@@ -165,14 +165,14 @@ def _accuracy(
     opened: OpenedDevice,
     device: Device,
     identity: Identity,
-    samples: Sequence[SampleFile],
+    samples: Sequence[Sample],
     session: Session,
     progress: Progress,
 ) -> Summary:
     benchmark = settings.benchmark
     records = run_accuracy(device, benchmark, samples, session, progress, settings.inference_seconds)
     diagnosis = _diagnose(settings, samples, records)
-    summary = summarize_accuracy(benchmark, settings.address, opened, identity, records, diagnosis)
+    summary = summarize_accuracy(benchmark, settings.address, opened, identity, samples, records, diagnosis)
     _write(settings.out, summary, accuracy_json(benchmark, samples, records))
     return summary
 
@@ -196,7 +196,7 @@ def _windows(
     opened: OpenedDevice,
     device: Device,
     identity: Identity,
-    samples: Sequence[SampleFile],
+    samples: Sequence[Sample],
     session: Session,
     progress: Progress,
     monitor: PowerMonitor | None,
@@ -244,7 +244,7 @@ def _write(out: Path, summary: Summary, rows: list[dict[str, Any]]) -> None:
     write_json(out / SUMMARY, summary)
 
 
-def _digest(samples: Sequence[SampleFile]) -> str:
+def _digest(samples: Sequence[Sample]) -> str:
     """One hash over names, labels, windows and bytes of all samples, in their order."""
     total = hashlib.sha256()
     for sample in samples:

@@ -8,6 +8,8 @@ import numpy as np
 
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord
+from edgerig.suites.mlperf_tiny.runner.samples import Sample
+from edgerig.suites.mlperf_tiny.runner.stream import FALSE_NEGATIVES, FALSE_POSITIVES, StreamPart, stream_quality
 from edgerig.tasks.classification import judge_quality
 from edgerig.tasks.judgement import MetricValue, Quality
 from edgerig.tasks.metrics import Accuracy, Auc
@@ -21,15 +23,18 @@ TOP1, AUC = "accuracy", "auc"
 _POINTS = 400
 
 
-def quality_of(benchmark: Benchmark, records: Sequence[FileRecord]) -> Quality:
+def quality_of(benchmark: Benchmark, samples: Sequence[Sample], records: Sequence[FileRecord]) -> Quality:
     """The quality of a device's answers.
 
     Results were normalised to a sum of 1 window by window; here those of a file are averaged over its windows. Classes
     give top-1 and the area under the ROC curve, one class versus the rest; a reconstruction's error gives the area.
 
     Args:
-        records: In the order of the samples, at least one.
+        samples, records: In one order, at least one.
     """
+    if benchmark.quality.metric == "events":
+        parts = [sample for sample in samples if isinstance(sample, StreamPart)]
+        return stream_quality(parts, records, benchmark.input_shape[0])
     windows = np.array([len(record.outputs) for record in records], np.int64)
     values = np.array([output for record in records for output in record.outputs], np.float64)
     scores = mean_over_windows(values, windows)
@@ -42,6 +47,9 @@ def quality_of(benchmark: Benchmark, records: Sequence[FileRecord]) -> Quality:
 
 def target_met(benchmark: Benchmark, quality: Quality) -> bool | None:
     """Whether the quality that the benchmark asks for is reached; None where it is not known."""
+    if benchmark.quality.metric == "events":
+        counts = [metric(quality, name) for name in (FALSE_POSITIVES, FALSE_NEGATIVES)]
+        return all(count is not None and count.value <= benchmark.quality.target for count in counts)
     wanted = {"top1": TOP1, "auc": AUC}.get(benchmark.quality.metric)
     value = metric(quality, wanted) if wanted else None
     return None if value is None else value.value >= benchmark.quality.target

@@ -14,6 +14,7 @@ from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice
 from edgerig.suites.mlperf_tiny.runner.clock import ClockCheck, check_clock
 from edgerig.suites.mlperf_tiny.runner.device import Identity
 from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, FileRecord, WindowRecord
+from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.scoring import quality_of, target_met
 from edgerig.tasks.judgement import Quality
 
@@ -68,12 +69,13 @@ def summarize_accuracy(
     address: str,
     opened: OpenedDevice,
     device: Identity,
+    samples: Sequence[Sample],
     records: Sequence[FileRecord],
     diagnosis: InputDiagnosis | None = None,
 ) -> Summary:
     """The results of an accuracy run; ``records`` in the order of the samples, at least one. ``diagnosis`` is what its
     network's answers on this machine say of the device's inputs."""
-    quality = quality_of(benchmark, records)
+    quality = quality_of(benchmark, samples, records)
     invalid = []
     if benchmark.samples and len(records) != benchmark.samples:
         invalid.append(f"The official set has {benchmark.samples:,} files, and {len(records):,} were run.")

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile
 from edgerig.errors import AnswerError
 from edgerig.power.base import PowerMonitor
 from edgerig.power.recording import Energy, Recording
@@ -20,6 +19,7 @@ from edgerig.suites.mlperf_tiny.runner.answers import Inference
 from edgerig.suites.mlperf_tiny.runner.clock import JITTER_SECONDS
 from edgerig.suites.mlperf_tiny.runner.device import Device
 from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, ProbeRecord, WindowRecord
+from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.session import Session
 from edgerig.suites.mlperf_tiny.runner.window_mistakes import probe_iterations
 
@@ -150,7 +150,7 @@ def with_energy(windows: Sequence[WindowRecord], recording: Recording) -> list[W
 def run_windows(
     bench: Bench,
     benchmark: Benchmark,
-    samples: Sequence[SampleFile],
+    samples: Sequence[Sample],
     session: Session,
     progress: Progress,
     *,
@@ -233,7 +233,7 @@ def _patience(trip: float, times: float) -> float:
     return PATIENCE * trip * times + PATIENCE_SECONDS
 
 
-def _measure(bench: Bench, sample: SampleFile, index: int, iterations: int, plan: Plan) -> WindowRecord:
+def _measure(bench: Bench, sample: Sample, index: int, iterations: int, plan: Plan) -> WindowRecord:
     window_seconds, warm_up = plan.window_seconds, plan.warm_up
     transcript = bench.device.line.transcript
     bench.device.load(sample.windows()[0])

@@ -1,0 +1,123 @@
+"""The streaming wake word: windows of a recording over the line, false positives and negatives of what comes back."""
+
+import json
+import wave
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.heard import Heard
+from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
+from tests.suites.mlperf_tiny.runner.sessions import settings
+
+from edgerig.errors import AnswerError, DatasetError
+from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
+from edgerig.suites.mlperf_tiny.runner.run import run_session
+from edgerig.suites.mlperf_tiny.runner.stream import detections, stream_parts
+
+SWW = BENCHMARKS["sww01"]
+WORDS = ((1.5, 2.0), (4.0, 4.6))
+
+
+def write_recording(root: Path, seconds: float = 6.0) -> Path:
+    """Silence, and noise where a word is said."""
+    samples = np.zeros(int(seconds * 16_000))
+    for begin, end in WORDS:
+        span = slice(int(begin * 16_000), int(end * 16_000))
+        samples[span] = np.random.RandomState(0).randint(-20_000, 20_000, samples[span].size)
+    (root / "sww01").mkdir(parents=True)
+    with wave.open(str(root / "sww01" / "x.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(samples.astype("<i2").tobytes())
+    entry = {"wav_file": "x.wav", "sample_rate": 16_000, "length_sec": seconds, "detection_windows": WORDS}
+    (root / "sww01" / "sww_long_test.json").write_text(json.dumps([entry]))
+    return root
+
+
+def hears_noise(sample: bytes) -> list[float]:
+    """The wake word where the last row of features is loud."""
+    loud = np.frombuffer(sample, np.int8)[-40:].mean() > 0
+    return [0.97, 0.02, 0.01] if loud else [0.01, 0.9, 0.09]
+
+
+def test_the_parts_of_a_recording_are_its_windows_one_after_another(tmp_path: Path) -> None:
+    parts = stream_parts(write_recording(tmp_path) / "sww01", SWW)
+    windows = [window for part in parts for window in part.windows()]
+    # A row of 40 features each 512 samples, of 1024; 30 rows a window.
+    rows = (6 * 16_000 - 1024) // 512 + 1
+    assert len(windows) == rows - 29
+    assert all(len(window) == 1200 for window in windows)
+    assert all(later[:-40] == earlier[40:] for earlier, later in pairwise(windows))
+    assert len(parts) >= 5
+
+
+@pytest.mark.parametrize(
+    ("results", "counts"),
+    [
+        (hears_noise, (0, 0, 2)),
+        (lambda sample: [0.1, 0.8, 0.1], (0, 2, 0)),
+        # All the time: before the first word, more than a second after it, and after the second.
+        (lambda sample: [0.96, 0.03, 0.01], (3, 0, 2)),
+        # Not above the threshold of the reference.
+        (lambda sample: [0.95, 0.04, 0.01], (0, 2, 0)),
+    ],
+)
+def test_false_positives_and_negatives_are_counted(
+    tmp_path: Path, heard: Heard, results: object, counts: tuple[int, int, int]
+) -> None:
+    data = write_recording(tmp_path / "data")
+    with ScriptedDevice("sww01", results) as device:  # type: ignore[arg-type]
+        summary = run_session(settings(device, data, tmp_path / "out", benchmark=SWW), heard)
+    assert summary.quality is not None
+    assert tuple(int(metric.value) for metric in summary.quality.metrics) == counts
+    assert summary.passed
+    false, missed, right = counts
+    line = f"{right} True Positives, {missed} False negatives, {false} False Positives"
+    assert line in (tmp_path / "out" / "results.txt").read_text()
+    assert "at most 8 false positives" in (tmp_path / "out" / "edgerig" / "report.html").read_text()
+
+
+def test_a_long_recording_goes_on_at_the_part_where_it_stopped(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_recording(tmp_path / "data"), tmp_path / "out"
+
+    def fail_once(command: str) -> Sequence[Piece] | None:
+        fails = command == "infer 1 0" and device.commands.count(command) == 100
+        return [b"e-[no]\r\nm-ready\r\n"] if fails else None
+
+    with ScriptedDevice("sww01", hears_noise, answers=fail_once) as device:
+        with pytest.raises(AnswerError):
+            run_session(settings(device, data, out, benchmark=SWW), heard)
+        summary = run_session(settings(device, data, out, benchmark=SWW), heard)
+    part = len(stream_parts(data / "sww01", SWW)[0].windows())
+    windows = sum(len(part.windows()) for part in stream_parts(data / "sww01", SWW))
+    assert device.commands.count("infer 1 0") == windows + 100 - 99 // part * part
+    assert summary.passed
+
+
+def test_detections_are_matched_as_the_official_runner_does() -> None:
+    # Within a word, and up to a second after its end; several in one word are one; the word's own are taken first.
+    assert detections([1.0, 2.5], [(1.0, 1.5)]) == (0, 0, 1)
+    assert detections([0.99, 2.51], [(1.0, 1.5)]) == (2, 1, 0)
+    # False ones within a second of one that counts are part of it, and the next after that counts again.
+    assert detections([5.0, 5.9, 6.0, 6.1, 7.2], []) == (3, 0, 0)
+    # A false one just before a word does not hide it.
+    assert detections([0.9, 1.1], [(1.0, 1.5)]) == (1, 0, 1)
+
+
+def test_a_recording_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data" / "sww01").mkdir(parents=True)
+    write_recording(tmp_path / "other", 5.0)
+    listed = json.loads((tmp_path / "other" / "sww01" / "sww_long_test.json").read_text())
+    with wave.open(str(tmp_path / "data" / "sww01" / "x.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * 16_000))
+    listed[0] |= {"length_sec": 1.0, "detection_windows": []}
+    (tmp_path / "data" / "sww01" / "sww_long_test.json").write_text(json.dumps(listed))
+    with pytest.raises(DatasetError, match="too short for five windows"):
+        stream_parts(tmp_path / "data" / "sww01", SWW)
