@@ -105,13 +105,13 @@ def stream_quality(parts: Sequence[StreamPart], records: Sequence[FileRecord], r
         times.setdefault(part.recording.path, []).extend(ends[scores > THRESHOLD].tolist())
         words[part.recording.path] = part.recording.wake_words
     outcomes = [detections(times[path], words[path]) for path in times]
-    false, missed, found = (sum(outcome[index] for outcome in outcomes) for index in range(3))
+    false, missed, hits = (sum(outcome[index] for outcome in outcomes) for index in range(3))
     metrics = (
         MetricValue(name=FALSE_POSITIVES, value=false, higher_is_better=False, unit=""),
         MetricValue(name=FALSE_NEGATIVES, value=missed, higher_is_better=False, unit=""),
-        MetricValue(name="true_positives", value=found, higher_is_better=True, unit=""),
+        MetricValue(name="true_positives", value=hits, higher_is_better=True, unit=""),
     )
-    warnings = () if found + missed else ("There is no wake word in the recordings.",)
+    warnings = () if hits + missed else ("There is no wake word in the recordings.",)
     return Quality(samples=sum(len(record.outputs) for record in records), metrics=metrics, warnings=warnings)
 
 
@@ -122,14 +122,14 @@ def detections(times: Sequence[float], words: Sequence[tuple[float, float]]) -> 
     (3, 1, 1)
     """
     free = list(times)
-    found = 0
+    hits = 0
     for begin, end in words:
         inside = [time for time in free if begin <= time <= end + TOLERANCE]
         if inside:
-            found += 1
+            hits += 1
             free = [time for time in free if not begin <= time <= end + TOLERANCE]
     false, last = 0, -math.inf
     for time in free:
         if time > last + DEBOUNCE:
             false, last = false + 1, time
-    return false, len(words) - found, found
+    return false, len(words) - hits, hits
