@@ -135,6 +135,28 @@ def test_a_terminal_that_echoes_commands_hides_no_line() -> None:
         device.load(bytes(490))
 
 
+def test_a_device_behind_an_interface_board_is_spoken_to_through_it() -> None:
+    class Board(ScriptedDevice):
+        """Passes commands on, says that it did, and marks the device's lines."""
+
+        def usual(self, command: str) -> Iterator[Piece]:
+            yield b"m-dut-passthrough\r\nm-ready\r\n"
+            for piece in super().usual(command.removeprefix("dut ")):
+                yield b"[dut]: " + piece if isinstance(piece, bytes) else piece
+
+    scripted = Board()
+    with scripted:
+        opened = open_device(scripted.address, KWS, "accuracy")
+        device = Device(DeviceLine(opened.link, Transcript(), behind_board=True), boot_seconds=1.0)
+        assert device.identify().name == "scripted"
+        device.load(bytes(490))
+        assert device.infer(1, 0, [12], 2.0).outputs[0] == 1.0
+        device.close()
+    lines = [command for command in scripted.commands if command.startswith("dut db 0")]
+    assert len(lines) == 19
+    assert len(lines[0]) == len("dut db ") + 2 * 26
+
+
 def test_a_device_that_never_says_ready_is_named_by_the_command_and_its_last_line() -> None:
     with (
         device_of(ScriptedDevice(answers=instead("profile", b"m-model-[kws01]\r\n")), seconds=0.2) as device,

@@ -49,6 +49,33 @@ PUBLISHED += tuple(
     for software, times in _L4R5.items()
     for benchmark, milliseconds in times.items()
 )
+#: Boards of one maker with one network compiler, near those that edgerig simulates: where in the folder of the results
+#: they are, what they are by their own description, and the median throughput of each benchmark in 1/s.
+_BOARDS = (
+    (
+        "NUCLEO-H7A3ZI-Q",
+        "NUCLEO-H7A3ZI-Q: Cortex-M7, 280 MHz, X-CUBE-AI 7.3.0",
+        {"kws01": 59.667, "vww01": 19.722, "ic01": 18.401, "ad01": 547.705},
+    ),
+    (
+        "NUCLEO_L4R5ZI",
+        "NUCLEO-L4R5ZI: Cortex-M4, 120 MHz, X-CUBE-AI 7.3.0",
+        {"kws01": 13.323, "vww01": 4.339, "ic01": 4.407, "ad01": 131.950},
+    ),
+)
+PUBLISHED += tuple(
+    Published(
+        benchmark=benchmark,
+        system=system,
+        figure=f"{throughput:.3f} inferences/s",
+        source=(
+            "MLCommons, github.com/mlcommons/tiny_results_v1.0, closed/STMicroelectronics/results/"
+            f"{folder}/{benchmark.removesuffix('01')}/performance/results.txt"
+        ),
+    )
+    for folder, system, throughputs in _BOARDS
+    for benchmark, throughput in throughputs.items()
+)
 
 
 def published_table(benchmark: str) -> Table | None:
