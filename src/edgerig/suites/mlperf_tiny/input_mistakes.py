@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
-from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord
+from edgerig.suites.mlperf_tiny.runner.samples import Sample
 
 Bytes = NDArray[np.uint8]
 Real = NDArray[np.float32]
@@ -109,7 +109,7 @@ def readings_of(benchmark: Benchmark) -> tuple[InputReading, ...]:
 
 
 def diagnose_inputs(
-    benchmark: Benchmark, samples: Sequence[SampleFile], records: Sequence[FileRecord], network: DeployedNetwork
+    benchmark: Benchmark, samples: Sequence[Sample], records: Sequence[FileRecord], network: DeployedNetwork
 ) -> InputDiagnosis:
     """Compare a device's answers with those of its network on this machine.
 

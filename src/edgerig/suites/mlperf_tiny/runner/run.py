@@ -177,9 +177,7 @@ def _accuracy(
     return summary
 
 
-def _diagnose(
-    settings: RunSettings, samples: Sequence[SampleFile], records: Sequence[FileRecord]
-) -> InputDiagnosis | None:
+def _diagnose(settings: RunSettings, samples: Sequence[Sample], records: Sequence[FileRecord]) -> InputDiagnosis | None:
     """What the network's answers on this machine say of the device's inputs; None without a network."""
     path = settings.reference or settings.model
     if path is None:
