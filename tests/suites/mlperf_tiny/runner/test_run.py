@@ -45,6 +45,9 @@ def test_the_folder_has_the_official_files_and_nothing_beside_them(tmp_path: Pat
     page = (out / "edgerig" / "report.html").read_text()
     assert "keyword spotting" in page
     assert "top-1 at least 90%" in page
+    # An area is no share.
+    assert re.search(r"<td[^>]*>0\.\d{4}</td>", page)
+    assert "NUCLEO-L4R5ZI" in page
     assert "http-equiv" in page
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
     log = (out / "log.txt").read_text()

@@ -8,8 +8,14 @@ from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.report.view_page import render_views
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
 from edgerig.suites.mlperf_tiny.runner.published import published_table
+from edgerig.suites.mlperf_tiny.runner.scoring import AUC, TOP1
+from edgerig.suites.mlperf_tiny.runner.stream import FALSE_NEGATIVES, FALSE_POSITIVES
 from edgerig.suites.mlperf_tiny.runner.summary import Summary
 from edgerig.views import Cell, Heading, Matrix, Table, View
+
+
+#: Metrics that a benchmark asks something of, by the kind of its quality.
+_ASKED_FOR = {"top1": (TOP1,), "auc": (AUC,), "events": (FALSE_POSITIVES, FALSE_NEGATIVES)}
 
 
 def render_report(summary: Summary) -> str:
@@ -43,16 +49,23 @@ def _outcome(summary: Summary) -> tuple[str, str]:
         return f"{shown}. The target, {summary.target}, is {verdict}.", colour
     figure = summary.energy if summary.mode == "energy" else summary.throughput
     if not isinstance(figure, Measurement):
-        return f"No figure: {figure.reason}.", "regressed"
+        return f"No figure: {figure.reason}.", "inconclusive"
     text = f"{1e6 * figure.value:.4f} uJ" if summary.mode == "energy" else f"{figure.value:.3f} inferences a second"
-    what = "an inference, " if summary.mode == "energy" else ""
+    what = "an inference" if summary.mode == "energy" else ""
     colour = "inconclusive" if summary.problems or summary.invalid else "passed"
-    return f"{text} {what}{figure.kind}, median of {figure.n} windows.".replace("  ", " "), colour
+    return f"{' '.join(filter(None, (text, what)))}, {figure.kind}, median of {figure.n} windows.", colour
 
 
 def _metric_text(name: str, value: float) -> str:
     name = name.replace("true_", "true ").replace("false_", "false ")
-    return f"AUC {value:.4f}" if name == "auc" else f"top-1 {value:.2%}" if name == "accuracy" else f"{value:g} {name}"
+    return f"AUC {value:.4f}" if name == AUC else f"top-1 {value:.2%}" if name == TOP1 else f"{value:g} {name}"
+
+
+def _value_text(name: str, value: float | None) -> str:
+    """A metric's value: an area as a number, a share in percent, a count."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if name == AUC else f"{value:.2%}" if name == TOP1 else f"{value:g}"
 
 
 def _views(summary: Summary, benchmark: Benchmark) -> Iterator[View]:
@@ -87,13 +100,15 @@ def _quality(summary: Summary, benchmark: Benchmark) -> Iterator[View]:
     quality = summary.quality
     assert quality is not None
     rows = tuple(
-        (metric.name, metric.value, metric.low, metric.high, benchmark.quality.text if metric.name == wanted else "")
-        for wanted in ({"top1": "accuracy", "auc": "auc"}.get(benchmark.quality.metric),)
+        (
+            metric.name.replace("_", " "),
+            *(_value_text(metric.name, value) for value in (metric.value, metric.low, metric.high)),
+            benchmark.quality.text if metric.name in _ASKED_FOR[benchmark.quality.metric] else "",
+        )
         for metric in quality.metrics
     )
-    unit = "" if benchmark.quality.metric == "events" else "1"
-    bounds = (Heading("from", unit), Heading("to", unit))
-    yield Table("Quality", (Heading("metric"), Heading("value", unit), *bounds, Heading("target")), rows)
+    titles = ("metric", "value", "from", "to", "target")
+    yield Table("Quality", tuple(Heading(title) for title in titles), rows)
     if quality.classes:
         columns = ("precision", "recall", "f1")
         yield Table(
