@@ -13,7 +13,6 @@ from edgerig.suites.mlperf_tiny.runner.stream import FALSE_NEGATIVES, FALSE_POSI
 from edgerig.suites.mlperf_tiny.runner.summary import Summary
 from edgerig.views import Cell, Heading, Matrix, Table, View
 
-
 #: Metrics that a benchmark asks something of, by the kind of its quality.
 _ASKED_FOR = {"top1": (TOP1,), "auc": (AUC,), "events": (FALSE_POSITIVES, FALSE_NEGATIVES)}
 
