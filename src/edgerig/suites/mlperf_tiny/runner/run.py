@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from edgerig.errors import EdgerigError, Interrupted, SpecError
+from edgerig.errors import EdgerigError, Interrupted, SpecError, StorageError
 from edgerig.files import write_json, write_text
 from edgerig.plugins import make
 from edgerig.power.base import PowerMonitor
@@ -109,7 +109,8 @@ def run_session(settings: RunSettings, progress: Progress) -> Summary:
                 "Stopped; what was measured is kept.", f"The same command line goes on in {settings.out}."
             ) from None
         except EdgerigError as error:
-            transcript.note(f"failed: {error.message}")
+            with contextlib.suppress(StorageError):
+                transcript.note(f"failed: {error.message}")
             raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ class Transcript:
     def __init__(self, path: Path | None = None) -> None:
         self.recent: deque[str] = deque(maxlen=REMEMBERED)
         self._start = time.monotonic()
-        self._file = None
+        self._path, self._file = path, None
         if path is not None:
             with storing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,27 +52,41 @@ class Transcript:
         self.recent.extend(texts[-REMEMBERED:])
         if self._file is not None:
             before = f"{at - self._start:.6f} < "
-            self._file.write("".join([f"{before}{_shown(text)}\n" for text in texts]))
+            self._append("".join([f"{before}{_shown(text)}\n" for text in texts]))
 
     def note(self, text: str) -> None:
-        """What the runner does, for whoever reads the log; written out at once."""
+        """What the runner does, for whoever reads the log; written out at once.
+
+        Raises:
+            StorageError: The disk is full, or the file cannot be written any more.
+        """
         self._write("#", text, time.monotonic())
         self.flush()
 
     def flush(self) -> None:
         """Hand what was written to the system."""
         if self._file is not None:
-            self._file.flush()
+            with storing(self._path):
+                self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what cannot be written any more is lost, and was told before."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def _write(self, mark: str, text: str, at: float) -> None:
         if self._file is not None:
-            self._file.write(f"{at - self._start:.6f} {mark} {_shown(text)}\n")
+            self._append(f"{at - self._start:.6f} {mark} {_shown(text)}\n")
+
+    def _append(self, text: str) -> None:
+        try:
+            if self._file is not None:
+                self._file.write(text)
+        except OSError as error:
+            with storing(self._path):
+                raise error
 
 
 def _shown(text: str) -> str:
