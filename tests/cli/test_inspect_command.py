@@ -112,3 +112,15 @@ def test_a_saved_models_signatures_are_shown_without_tensorflow(tmp_path: Path) 
     assert done.returncode == 1
     assert "no sound SavedModel" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_figures_that_are_stated_are_held_against_the_file(tmp_path: Path) -> None:
+    path = dense_tflite(tmp_path / "net.tflite")
+    assert inspect(path, "--expect", "macs=32", "--expect", "parameters=36").returncode == 0
+    done = inspect(path, "--expect", "macs=64")
+    assert done.returncode == 1
+    assert "64 MACs are stated, and the network has 32: additions and multiplications were counted apart" in done.stderr
+    for text, words in (("macs", "states no number"), ("macs=many", "states no number"), ("mac=1", "Did you mean")):
+        done = inspect(path, "--expect", text)
+        assert done.returncode == 2
+        assert words in done.stderr

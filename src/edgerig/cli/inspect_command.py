@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import say, terminal_width
-from edgerig.cli.inspect_more import print_signatures, print_summary
+from edgerig.cli.inspect_more import check_figures, print_signatures, print_summary, stated_figure
 from edgerig.cli.options import format_option, load_format
 from edgerig.cli.tables import Column, render_table
 
@@ -25,8 +25,16 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 @click.option("--plan", is_flag=True, help="Show where the memory plan puts each activation.")
 @click.option("--summary", is_flag=True, help="Show layers as Keras does: name, type, output shape, parameters.")
+@click.option(
+    "--expect",
+    multiple=True,
+    metavar="FIGURE=N",
+    help="Fail unless the network has so many: macs=2656768, parameters=22604, operators=13; may be repeated.",
+)
 @format_option
-def command(model: Path, as_json: bool, plan: bool, summary: bool, format_: str | None) -> None:
+def command(
+    model: Path, as_json: bool, plan: bool, summary: bool, expect: tuple[str, ...], format_: str | None
+) -> None:
     """Show the operators of a .tflite, .onnx or .keras file, with shapes, parameters, MACs and memory.
 
     Of a folder with a TensorFlow SavedModel it shows the signatures, without TensorFlow.
@@ -40,6 +48,7 @@ def command(model: Path, as_json: bool, plan: bool, summary: bool, format_: str 
       edgerig inspect net.tflite
       edgerig inspect net.tflite --plan
       edgerig inspect net.keras --summary
+      edgerig inspect net.tflite --expect macs=2656768
       edgerig inspect exported/
       edgerig inspect net.onnx --json | jq .totals.macs
     """
@@ -51,6 +60,7 @@ def command(model: Path, as_json: bool, plan: bool, summary: bool, format_: str 
     from edgerig.models.graph.summary import summarise
 
     load_format(format_)
+    stated = [stated_figure(text) for text in expect]
     if is_saved_model(model):
         print_signatures(model, as_json)
         return
@@ -65,6 +75,7 @@ def command(model: Path, as_json: bool, plan: bool, summary: bool, format_: str 
 
         document = _document(model, artifact, details, graph, analysis)
         print_json(document | {"summary": layers} if layers is not None else document)
+        check_figures(model, stated, analysis)
         return
     say(f"{model.name}  {artifact.format}, {artifact.scheme}, {_bytes(artifact.size)}")
     for spec in artifact.inputs:
@@ -80,6 +91,7 @@ def command(model: Path, as_json: bool, plan: bool, summary: bool, format_: str 
         print_summary(layers)
     elif graph is not None and analysis is not None:
         _print_analysis(graph, analysis, plan)
+    check_figures(model, stated, analysis)
 
 
 def _document(

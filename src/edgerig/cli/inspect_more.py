@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgerig.cli.console import print_json, say, terminal_width
 from edgerig.cli.tables import Column, render_table
+from edgerig.errors import ArtifactCheckError, IncompatibleError, UnknownNameError, UsageError
 from edgerig.text import one_line
 
 if TYPE_CHECKING:
+    from edgerig.models.graph.analysis import Analysis
     from edgerig.models.graph.saved_model import SignatureTensor
     from edgerig.models.graph.summary import Summary
 
@@ -76,6 +79,42 @@ def print_signatures(path: Path, as_json: bool) -> None:
 def _tensor(tensor: SignatureTensor) -> str:
     name = f", {one_line(tensor.name)}" if tensor.name else ""
     return f"{one_line(tensor.key)}  {tensor.dtype} {shape_text(tensor.shape)}{name}"
+
+
+def stated_figure(text: str) -> tuple[str, int]:
+    """``macs=2656768`` taken apart.
+
+    Raises:
+        UsageError: It is no figure with a number. UnknownNameError: There is no such figure.
+    """
+    from edgerig.models.graph.expectations import FIGURES
+
+    name, _, number = text.partition("=")
+    digits = number.replace("_", "").replace(",", "")
+    if not (digits.isascii() and digits.isdecimal()):
+        raise UsageError(f"--expect {text!r} states no number.", "Write --expect macs=2656768.")
+    if name not in FIGURES:
+        raise UnknownNameError("figure", name, FIGURES)
+    return name, int(digits)
+
+
+def check_figures(model: Path, stated: Sequence[tuple[str, int]], analysis: Analysis | None) -> None:
+    """Hold what is stated of a network against its file.
+
+    Raises:
+        ArtifactCheckError: A figure is another one. IncompatibleError: The file does not tell its operators.
+    """
+    from edgerig.models.graph.expectations import mismatch
+
+    if stated and analysis is None:
+        raise IncompatibleError(f"{model.name} does not tell its operators, so that nothing can be counted.")
+    if analysis is None:
+        return
+    problems = [problem for figure, number in stated if (problem := mismatch(figure, number, analysis))]
+    if problems:
+        raise ArtifactCheckError(
+            f"{model.name}: {' '.join(problems)}", "What was derived from that number is wrong, too."
+        )
 
 
 def shape_text(shape: tuple[int, ...] | None) -> str:

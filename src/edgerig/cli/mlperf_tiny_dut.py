@@ -94,6 +94,7 @@ def command(
     from edgerig.suites.mlperf_tiny.device.pin import OutputPin, check_pin
     from edgerig.suites.mlperf_tiny.device.serve import boot, default_baud, serve
     from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
+    from edgerig.suites.mlperf_tiny.reference_size import differs_from_reference
 
     stop_on_termination()
     benchmark = benchmark_named(benchmark_name)
@@ -103,6 +104,9 @@ def command(
     try:
         if not network.as_they_are and benchmark.input_type != "float32":
             echo(f"{path.name} has another input than the reference network: samples are converted by real numbers.")
+        larger_or_smaller = differs_from_reference(benchmark, path)
+        if larger_or_smaller:
+            echo(larger_or_smaller)
         console = DeviceConsole(
             benchmark.name,
             network,

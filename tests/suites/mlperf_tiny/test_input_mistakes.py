@@ -188,3 +188,16 @@ def test_what_is_right_is_no_mistake() -> None:
     assert "fed from 0 to 1, where the network takes 0 to 255" in words["ic01"]
     assert "fed from 0 to 1, where the network takes 0 to 255" not in words["vww01"]
     assert words["ad01"] == []
+
+
+def test_a_network_of_another_size_than_the_benchmarks_is_told(folder: Path, tmp_path: Path) -> None:
+    """A small network under the name of the benchmark is fast for another reason."""
+    path = folder / "kws01-int8.tflite"
+    with ScriptedDevice("kws01", us_per_inference=10_000) as device:
+        summary = run_session(
+            settings(device, folder, tmp_path / "out", mode="performance", window_seconds=0.2, reference=path), Heard()
+        )
+    (warning,) = [text for text in summary.warnings if "MACs" in text]
+    assert (
+        "kws01-int8.tflite has 4,016 MACs and 4,036 parameters, and the reference network of kws01 2,656,768" in warning
+    )

@@ -20,6 +20,7 @@ from edgerig.suites.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
 from edgerig.suites.mlperf_tiny.device.network import open_network
 from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
 from edgerig.suites.mlperf_tiny.input_mistakes import InputDiagnosis, diagnose_inputs
+from edgerig.suites.mlperf_tiny.reference_size import differs_from_reference
 from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, run_accuracy
 from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice, open_device
 from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
@@ -190,6 +191,13 @@ def _diagnose(settings: RunSettings, samples: Sequence[Sample], records: Sequenc
         network.close()
 
 
+def _size_notes(settings: RunSettings) -> list[str]:
+    """How the device's network differs from the benchmark's, where there is a file of it."""
+    path = settings.reference or settings.model
+    note = differs_from_reference(settings.benchmark, path) if path is not None else None
+    return [note] if note else []
+
+
 def _windows(
     settings: RunSettings,
     opened: OpenedDevice,
@@ -230,6 +238,7 @@ def _windows(
         windows,
         settings.window_seconds,
         window_mistakes(probe, windows),
+        _size_notes(settings),
     )
     _write(settings.out, summary, windows_json(benchmark, mode, windows))
     return summary

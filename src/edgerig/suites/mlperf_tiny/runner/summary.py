@@ -129,8 +129,10 @@ def summarize_windows(
     windows: Sequence[WindowRecord],
     window_seconds: float,
     mistakes: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Summary:
-    """The results of a performance or an energy run; at least one window. ``mistakes`` are the device's."""
+    """The results of a performance or an energy run; at least one window. ``mistakes`` are the device's, ``notes`` what
+    else is to be known."""
     clock = check_clock(windows, real_time=opened.real_time) if mode == "performance" else None
     invalid = []
     if window_seconds < WINDOW_SECONDS:
@@ -165,7 +167,7 @@ def summarize_windows(
         by_the_rules=not invalid,
         invalid=(*invalid, *_emulated(opened)),
         problems=problems,
-        warnings=(clock.note,) if clock is not None and clock.note and opened.real_time else (),
+        warnings=(*([clock.note] if clock is not None and clock.note and opened.real_time else []), *notes),
     )
 
 
