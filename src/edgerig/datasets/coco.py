@@ -10,12 +10,10 @@ import msgspec
 import numpy as np
 
 from edgerig import plugins
-from edgerig.artifact import Preprocessing
-from edgerig.datasets.base import SPLITS, Dataset, SplitName
+from edgerig.datasets.annotated_images import AnnotatedImages, AnnotatedImageSettings
+from edgerig.datasets.base import SPLITS, SplitName
 from edgerig.datasets.box_files import BoxedFiles, check_sizes
 from edgerig.datasets.coco_file import CocoImage, read_coco
-from edgerig.datasets.image_settings import ImageSettings
-from edgerig.datasets.splits import split_by_name
 from edgerig.errors import DatasetError
 from edgerig.progress import Progress
 from edgerig.tasks.box_truth import ImageBoxes
@@ -24,14 +22,12 @@ from edgerig.tasks.box_truth import ImageBoxes
 USUAL_FILE, USUAL_FOLDER = "annotations.json", "images"
 
 
-class CocoSettings(ImageSettings, frozen=True, kw_only=True):
+class CocoSettings(AnnotatedImageSettings, frozen=True, kw_only=True):
     """Settings of ``coco``."""
 
-    root: Annotated[str, msgspec.Meta(description="folder that holds the annotations and the images")]
     annotations: Annotated[str, msgspec.Meta(description="file of annotations, within root")] = USUAL_FILE
     images: Annotated[str, msgspec.Meta(description="folder of the images, within root")] = USUAL_FOLDER
     size: Annotated[int, msgspec.Meta(description="height and width to resize to, in pixels", ge=1)] = 320
-    channels: Annotated[Literal[1, 3], msgspec.Meta(description="1 for grey, 3 for RGB")] = 3
     numbers: Annotated[
         Literal["ranks", "ids"],
         msgspec.Meta(
@@ -39,8 +35,6 @@ class CocoSettings(ImageSettings, frozen=True, kw_only=True):
             "the smallest, with gaps"
         ),
     ] = "ranks"
-    validation: Annotated[float, msgspec.Meta(description="share of the images to validate with", ge=0, lt=1)] = 0.1
-    test: Annotated[float, msgspec.Meta(description="share of the images to test with", gt=0, lt=1)] = 0.2
 
 
 class _Part(NamedTuple):
@@ -51,7 +45,7 @@ class _Part(NamedTuple):
     boxes: list[ImageBoxes]
 
 
-class Coco(Dataset):
+class Coco(AnnotatedImages):
     """Images in a folder and a file of annotations, split by the hash of the images' names.
 
     Where ``root`` holds folders ``train`` and ``test`` (and perhaps ``validation``), each with such a file and folder,
@@ -60,8 +54,7 @@ class Coco(Dataset):
 
     name: ClassVar[str] = "coco"
     summary: ClassVar[str] = "detection: your own images with boxes, annotated in COCO's format"
-    extra: ClassVar[str | None] = "images"
-    modules: ClassVar[tuple[str, ...]] = ("PIL",)
+    holds: ClassVar[str] = "annotations and images"
     task: str = "detection"
     Settings: ClassVar[type[plugins.Settings]] = CocoSettings
 
@@ -73,27 +66,15 @@ class Coco(Dataset):
         self.prepare()
         return self._classes
 
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return self.settings.preprocessing(self.settings.size)
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        return (self.settings.size, self.settings.size, self.settings.channels)
-
     def _prepare(self, progress: Progress) -> None:
-        root = Path(self.settings.root).expanduser()
-        if not root.is_dir():
-            raise DatasetError(
-                f"There is no folder {root}.", "Give the folder that holds annotations and images: --dataset-root."
-            )
-        ready = {split: root / split for split in SPLITS if (root / split).is_dir()}
-        parts = self._ready_made(ready) if {"train", "test"} <= set(ready) else self._cut(self._read(root))
+        root = self._root()
+        folders = self._ready_made(root)
+        parts = self._read_splits(folders) if folders else self._read_and_cut(root)
         for part in parts.values():
             check_sizes(part.paths, [(image.height, image.width) for image in part.images], progress)
         self._parts = parts
 
-    def _ready_made(self, folders: Mapping[SplitName, Path]) -> dict[SplitName, _Part]:
+    def _read_splits(self, folders: Mapping[SplitName, Path]) -> dict[SplitName, _Part]:
         """The splits that the user has made.
 
         Raises:
@@ -124,19 +105,12 @@ class Coco(Dataset):
             )
         return _Part(paths, annotated.images, annotated.boxes)
 
-    def _cut(self, part: _Part) -> dict[SplitName, _Part]:
-        if len(part.paths) < 3:
-            raise DatasetError(
-                f"{len(part.paths)} annotated images are too few to train, validate and test.",
-                "Annotate more, or make folders `train` and `test`.",
-            )
-        names: tuple[SplitName, ...] = ("train", "test", "validation")
-        chosen = split_by_name(
-            [image.file_name for image in part.images], [self.settings.test, self.settings.validation]
-        )
+    def _read_and_cut(self, root: Path) -> dict[SplitName, _Part]:
+        part = self._read(root)
+        chosen = self._cut([image.file_name for image in part.images])
         return {
             split: _Part(*([entries[index] for index in indices] for entries in part))
-            for split, indices in zip(names, chosen, strict=True)
+            for split, indices in chosen.items()
         }
 
     def _split(self, name: SplitName) -> BoxedFiles:

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from edgerig import plugins
+from edgerig.datasets.annotated_images import image_root
 from edgerig.datasets.base import SplitName
 from edgerig.datasets.image_files import ImageFiles
 from edgerig.datasets.image_settings import ImageSettings
@@ -52,10 +53,7 @@ class Folder(ImageFiles):
     settings: FolderSettings
 
     def _prepare(self, progress: Progress) -> None:
-        root = Path(self.settings.root).expanduser()
-        if not root.is_dir():
-            text = f"{root} is a file, not a folder of images." if root.exists() else f"There is no folder {root}."
-            raise DatasetError(text, "Give the folder that holds one of images for each class: --dataset-root, 'root'.")
+        root = image_root(self.settings.root, "one of images for each class")
         parts = self._ready_made(root) or self._cut(_files_by_class(root), ("test", "validation"))
         self._classes = tuple(parts["train"])
         if len(self._classes) < 2:

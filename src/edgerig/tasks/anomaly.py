@@ -14,7 +14,8 @@ from edgerig.errors import DatasetError, IncompatibleError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
-from edgerig.tasks.caveats import judge_outputs, why_incomparable
+from edgerig.tasks.caveats import judge_outputs
+from edgerig.tasks.differences import agreement_of, differences
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
 from edgerig.tasks.metrics.detection_curves import (
@@ -230,10 +231,9 @@ class Anomaly(Task):
         self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
     ) -> Agreement | Unavailable:
         ours, theirs = kept["anomaly"].reshape(-1, 1), reference.predictions.reshape(-1, 1)
-        reason = why_incomparable(ours, theirs, samples)
-        if reason:
-            return Unavailable(reason)
-        difference = np.abs(ours - theirs)
+        difference = differences(ours, Reference(reference.source, theirs), samples)
+        if isinstance(difference, Unavailable):
+            return difference
         threshold = self._threshold
         if threshold is None:
             same = difference <= TOLERANCE * theirs.std()
@@ -241,14 +241,7 @@ class Anomaly(Task):
         else:
             same = (ours >= threshold) == (theirs >= threshold)
             alike = f"samples on the same side of the threshold {threshold:.4g}"
-        return Agreement(
-            reference=reference.source,
-            samples=len(ours),
-            same_class=float(same.mean()),
-            max_abs_error=float(difference.max()),
-            mean_abs_error=float(difference.mean()),
-            alike=alike,
-        )
+        return agreement_of(difference, reference, same, alike)
 
 
 def _unsaid() -> IncompatibleError:

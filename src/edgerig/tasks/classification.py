@@ -15,7 +15,7 @@ from edgerig.tasks.base import Array, Kept, Reference, Task
 from edgerig.tasks.caveats import judge_agreement, judge_answers, judge_outputs, why_vacuous
 from edgerig.tasks.judgement import Agreement, ClassQuality, Disagreement, Quality
 from edgerig.tasks.metrics import ConfusionMatrix, Metric, PrecisionRecallF1, classification_metrics
-from edgerig.tasks.outputs import check_columns, columns_of
+from edgerig.tasks.outputs import check_scores
 from edgerig.tasks.pictures import picture_of
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.tasks.values import values_of
@@ -30,9 +30,7 @@ class Classification(Task):
     summary: ClassVar[str] = "one class a sample, by the highest of the network's scores"
 
     def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
-        columns = columns_of(outputs[judged], batch)
-        if columns is not None:
-            check_columns(columns, outputs, judged, batch, len(self.classes), self.dataset, left_out)
+        check_scores(outputs, judged, batch, len(self.classes), self.dataset, left_out)
 
     def judge(self, kept: Kept, samples: LabelledSamples) -> Quality:
         metrics = self._metrics() if self._metrics else classification_metrics(self.classes)

@@ -14,7 +14,8 @@ from edgerig.errors import DatasetError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
-from edgerig.tasks.caveats import judge_outputs, why_incomparable
+from edgerig.tasks.caveats import judge_outputs
+from edgerig.tasks.differences import agreement_of, differences
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
 from edgerig.tasks.metrics.labels import (
@@ -27,7 +28,7 @@ from edgerig.tasks.metrics.labels import (
     micro_f1,
 )
 from edgerig.tasks.metrics.resampling import bounds_of, resamples_of
-from edgerig.tasks.outputs import check_columns, columns_of
+from edgerig.tasks.outputs import check_scores
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.views import Heading, Table
 
@@ -50,9 +51,7 @@ class Multilabel(Task):
     settings: MultilabelSettings
 
     def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
-        columns = columns_of(outputs[judged], batch)
-        if columns is not None:
-            check_columns(columns, outputs, judged, batch, len(self.classes), self.dataset, left_out)
+        check_scores(outputs, judged, batch, len(self.classes), self.dataset, left_out)
 
     def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
         present = np.asarray(truth)
@@ -93,20 +92,11 @@ class Multilabel(Task):
         self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
     ) -> Agreement | Unavailable:
         scores, other, threshold = kept["label_scores"], reference.predictions, self.settings.threshold
-        if scores.shape != other.shape:
-            return Unavailable(f"the reference gives {other.shape[1:]} values a sample, this one {scores.shape[1:]}")
-        reason = why_incomparable(scores, other, samples)
-        if reason:
-            return Unavailable(reason)
-        difference = np.abs(scores.astype(np.float64) - other)
-        return Agreement(
-            reference=reference.source,
-            samples=len(scores),
-            same_class=float(((scores >= threshold) == (other >= threshold)).all(axis=1).mean()),
-            max_abs_error=float(difference.max()),
-            mean_abs_error=float(difference.mean()),
-            alike=f"samples with the same labels at the threshold {threshold:g}",
-        )
+        difference = differences(scores, reference, samples)
+        if isinstance(difference, Unavailable):
+            return difference
+        same = ((scores >= threshold) == (other >= threshold)).all(axis=1)
+        return agreement_of(difference, reference, same, f"samples with the same labels at the threshold {threshold:g}")
 
 
 def _metrics(

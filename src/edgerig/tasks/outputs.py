@@ -31,6 +31,15 @@ def columns_of(spec: TensorSpec, batch: int) -> int | None:
     return values // batch
 
 
+def check_scores(
+    outputs: Sequence[TensorSpec], judged: int, batch: int, classes: int, dataset: str, left_out: Sequence[str] = ()
+) -> None:
+    """Check that output ``judged`` has a score for each class, as far as its shape is known; see `check_columns`."""
+    columns = columns_of(outputs[judged], batch)
+    if columns is not None:
+        check_columns(columns, outputs, judged, batch, classes, dataset, left_out)
+
+
 def check_columns(
     columns: int,
     outputs: Sequence[TensorSpec],

@@ -14,7 +14,8 @@ from edgerig.errors import IncompatibleError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
-from edgerig.tasks.caveats import judge_outputs, why_incomparable
+from edgerig.tasks.caveats import judge_outputs
+from edgerig.tasks.differences import agreement_of, differences
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics.regression import Errors, bootstrap, errors_of
 from edgerig.tasks.metrics.resampling import bounds_of
@@ -102,28 +103,22 @@ class Regression(Task):
         self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
     ) -> Agreement | Unavailable:
         values, other = kept["values"], reference.predictions
-        if values.shape != other.shape:
-            return Unavailable(f"the reference gives {other.shape[1:]} values a sample, this one {values.shape[1:]}")
-        reason = why_incomparable(values, other, samples)
-        if reason:
-            return Unavailable(reason)
-        difference = np.abs(values.astype(np.float64) - other)
+        difference = differences(values, reference, samples)
+        if isinstance(difference, Unavailable):
+            return difference
         limits = self.settings.tolerance * other.astype(np.float64).std(axis=0)
         variables = self._variables(values.shape[1])
-        # A maximum over years and metres would mean nothing.
-        one_unit = len({target.unit for target in variables}) == 1
         rows = tuple(
             (target.name, float(difference[:, i].max()), float(difference[:, i].mean()), float(limits[i]), target.unit)
             for i, target in enumerate(variables)
         )
         headings = tuple(Heading(label) for label in ("target", "largest", "mean", "tolerance", "unit"))
-        return Agreement(
-            reference=reference.source,
-            samples=len(values),
-            same_class=float((difference <= limits).all(axis=1).mean()),
-            max_abs_error=float(difference.max()) if one_unit else None,
-            mean_abs_error=float(difference.mean()) if one_unit else None,
-            alike=f"samples within {self.settings.tolerance:.3g} standard deviations of the float model's predictions",
+        return agreement_of(
+            difference,
+            reference,
+            (difference <= limits).all(axis=1),
+            f"samples within {self.settings.tolerance:.3g} standard deviations of the float model's predictions",
+            one_unit=len({target.unit for target in variables}) == 1,
             views=(Table("Differences from the float model, by target", headings, rows),),
         )
 

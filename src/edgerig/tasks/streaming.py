@@ -14,11 +14,12 @@ from edgerig.errors import SpecError
 from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import Settings
 from edgerig.tasks.base import Array, Kept, Reference, Task
-from edgerig.tasks.caveats import judge_outputs, why_incomparable
+from edgerig.tasks.caveats import judge_outputs
+from edgerig.tasks.differences import agreement_of, differences
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
 from edgerig.tasks.metrics.events import Outcome, outcome_of, poisson_interval, reports_of
-from edgerig.tasks.outputs import check_columns, columns_of
+from edgerig.tasks.outputs import check_scores
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.views import Axis, Curve, Heading, Line, Table, View
 
@@ -58,9 +59,7 @@ class Streaming(Task):
 
     def check(self, outputs: Sequence[TensorSpec], judged: int, batch: int, left_out: Sequence[str] = ()) -> None:
         self._background()
-        columns = columns_of(outputs[judged], batch)
-        if columns is not None:
-            check_columns(columns, outputs, judged, batch, len(self.classes), self.dataset, left_out)
+        check_scores(outputs, judged, batch, len(self.classes), self.dataset, left_out)
 
     def keep(self, predictions: Array, truth: Array, reference: Array | None) -> dict[str, Array]:
         return {"frame_scores": predictions, "frame_labels": np.asarray(truth, np.int64)}
@@ -87,20 +86,11 @@ class Streaming(Task):
         self, kept: Kept, reference: Reference, samples: LabelledSamples, pictures: int
     ) -> Agreement | Unavailable:
         scores, other = kept["frame_scores"], reference.predictions
-        if scores.shape != other.shape:
-            return Unavailable(f"the reference gives {other.shape[1:]} values a frame, this one {scores.shape[1:]}")
-        reason = why_incomparable(scores, other, samples)
-        if reason:
-            return Unavailable(reason)
-        difference = np.abs(scores.astype(np.float64) - other)
-        return Agreement(
-            reference=reference.source,
-            samples=len(scores),
-            same_class=float((self._answers(scores) == self._answers(other)).mean()),
-            max_abs_error=float(difference.max()),
-            mean_abs_error=float(difference.mean()),
-            alike=f"frames at which the same class, or none, reaches {self.settings.threshold:g}",
-        )
+        difference = differences(scores, reference, samples, "frame")
+        if isinstance(difference, Unavailable):
+            return difference
+        alike = f"frames at which the same class, or none, reaches {self.settings.threshold:g}"
+        return agreement_of(difference, reference, self._answers(scores) == self._answers(other), alike)
 
     def _background(self) -> tuple[int, ...]:
         """The classes in which nothing happens; there is at least one, and one that is none of them."""
