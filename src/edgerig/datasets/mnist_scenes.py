@@ -63,10 +63,16 @@ class MnistScenes(Dataset):
         return Preprocessing(scale=1 / 255)
 
     def _prepare(self, progress: Progress) -> None:
+        self._scenes: dict[SplitName, BoxedSamples] = {}
         self._digits = Mnist()
         self._digits.prepare(progress)
 
     def _split(self, name: SplitName) -> BoxedSamples:
+        if name not in self._scenes:
+            self._scenes[name] = self._put_together(name)
+        return self._scenes[name]
+
+    def _put_together(self, name: SplitName) -> BoxedSamples:
         settings = self.settings
         count = {"train": settings.train, "validation": settings.validation, "test": settings.test}[name]
         digits = self._digits.split(name)

@@ -18,6 +18,7 @@ from edgerig.models.training import result
 from edgerig.models.training.batches import Feed
 from edgerig.models.training.checkpoint import Checkpoint, EpochRecord
 from edgerig.models.training.event_log import EventLog, event_log
+from edgerig.models.training.freed_memory import keep_freed_memory
 from edgerig.models.training.hooks import TrainingHooks
 from edgerig.models.training.job import Job
 from edgerig.models.training.objectives import metric_of, told
@@ -61,6 +62,8 @@ def train(
         IncompatibleError: Dataset and network, or checkpoint and settings, do not fit.
         ModelError: The loss became NaN or infinite; the last checkpoint is damaged.
     """
+    # Before the framework is imported, which fixes how its threads get memory.
+    keep_freed_memory()
     files.check_writable(out)
     check_trainable(wrapper, dataset)
     dataset.prepare(progress)
