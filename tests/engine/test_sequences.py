@@ -61,6 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, x: NDArray[np.float32]) -> 
     labels = np.zeros(FRAMES, np.int64)
     labels[20:24] = 1
     np.savez(folder / "stream.npz", x_train=x, y_train=labels, x_test=x, y_test=labels, classes=np.array(list("abcd")))
+    several = {"stream_test": np.repeat(np.arange(len(WINDOWS)), WINDOWS), "classes": np.array(list("abcd"))}
+    np.savez(folder / "several.npz", x_train=x, y_train=labels, x_test=x, y_test=labels, **several)
     data = {"x_train": x, "y_train": np.arange(FRAMES) % 4, "x_test": x}
     np.savez(folder / "plain.npz", **data, y_test=np.arange(FRAMES) % 4)
     np.savez(folder / "cut.npz", **data, y_test=np.array([0, 1, 2, 3, 1]), windows_test=WINDOWS)
@@ -105,6 +107,15 @@ def test_a_stream_begins_anew_and_carries_its_state(
     assert any("it is reset where a stream begins" in text for text in result.warnings)
     if runtime == "micro":
         assert [layer.output_shape for layer in cell.layers if layer.op == "ASSIGN_VARIABLE"] == [None]
+
+
+def test_each_of_several_streams_begins_anew(folder: Path, x: NDArray[np.float32], tmp_path: Path) -> None:
+    data = {"use": "npz", "file": str(folder / "several.npz")}
+    result, (arrays,) = run(folder, tmp_path / "out", data, STREAM)
+    ends = np.cumsum(WINDOWS)
+    sums = [START + np.cumsum(x[end - k : end], axis=0) for end, k in zip(ends, WINDOWS, strict=True)]
+    np.testing.assert_array_equal(arrays["kept_frame_scores"], np.concatenate(sums))
+    assert len({round_.outputs for round_ in result.cells[0].rounds}) == 1
 
 
 def test_the_windows_of_a_sample_share_a_state_and_samples_do_not(

@@ -13,7 +13,7 @@ from edgerig.artifact import TensorSpec
 from edgerig.datasets.npz import Npz, NpzSettings
 from edgerig.datasets.samples import ArraySamples
 from edgerig.engine.samples import EvaluationSamples
-from edgerig.errors import IncompatibleError, SpecError
+from edgerig.errors import DatasetError, IncompatibleError, SpecError
 from edgerig.results.bundle import Bundle
 from edgerig.tasks.base import Array, Reference
 from edgerig.tasks.judgement import Agreement
@@ -194,3 +194,35 @@ def test_a_stream_goes_through_the_device(tmp_path: Path) -> None:
     assert table.rows == (("yes", 8, 0, 0), ("no", 7, 0, 0))
     assert isinstance(cell.agreement, Agreement)
     assert cell.agreement.same_class == 1.0
+
+
+def test_several_streams_are_judged_each_by_itself() -> None:
+    """An event that reaches over the border is two, a report's silence ends with its stream, and so does its event."""
+    labels = np.array([0, 0, 1, 1, 1, 1, 0, 0, 0, 0])
+    scores = np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 1, 0, 0, 0, 0, 2]]
+    task = task_of(refractory=10.0, tolerance=0.0)
+    streams = np.repeat([4, 7], [4, 6])
+    samples = ArraySamples(np.random.default_rng(0).random((10, 3), np.float32), labels, None, streams)
+    kept = task.keep(scores, samples.labels, None)
+    values = {metric.name: metric.value for metric in task.judge(kept, samples).metrics}
+    # The first stream has one event, reported at its last frame; the second one, reported at its first.
+    assert values["false_rejects"] == 0.0
+    # The second stream's silence hides the report at its end.
+    assert values["false_accepts_per_hour"] == 0.0
+    whole = {metric.name: metric.value for metric in judged(task, scores, labels).metrics}
+    assert whole == values, "one event, and one report that silences the rest"
+    (table,) = [view for view in task.judge(kept, samples).views if isinstance(view, Table)]
+    assert table.rows[0][1:3] == (2, 0)
+    short = task_of(refractory=0.2, tolerance=0.0)
+    rates = {metric.name: metric.value for metric in short.judge(kept, samples).metrics}
+    assert rates["false_accepts_per_hour"] == pytest.approx(3600.0)
+
+
+@pytest.mark.parametrize("streams", [np.zeros(9, np.int64), np.array([0, 1, 0] + [1] * 7), np.zeros(10, np.float32)])
+def test_numbers_of_streams_that_are_none_are_refused(streams: Array, tmp_path: Path) -> None:
+    x, y = np.zeros((10, 3), np.float32), np.arange(10) % 3
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y, stream_test=streams)
+    dataset = Npz(NpzSettings(file=str(tmp_path / "d.npz")))
+    dataset.task, dataset.task_options = "streaming", {"hop": 0.1}
+    with pytest.raises(DatasetError, match=r"stream_test is .* beside 10 frames"):
+        dataset.prepare()

@@ -32,12 +32,15 @@ class Samples(ABC):
         windows: How many windows each sample is cut into, at least 1, shape (n,), int64, where a network runs once for
             each: `inputs` and `named_inputs` then give the windows of the samples, one sample after another. None
             where it runs once for a sample.
+        streams: The number of the stream that each sample is a frame of, never falling, shape (n,), int64, where
+            samples in their order are several streams; None for one, or where they are none.
     """
 
     labels: NDArray[np.int64]
     fingerprint: str
     names: tuple[str, ...] = ()
     windows: NDArray[np.int64] | None = None
+    streams: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

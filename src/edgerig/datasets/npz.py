@@ -166,9 +166,26 @@ class Npz(Dataset):
             targets = checked_labels(y, where, count)
         else:
             labels = _labels(y, count, part, path)
+        streams = self._streams(names, arrays, part, count, path)
         if names.inputs == ("",):
-            return ArraySamples(inputs[""], labels, targets)
+            return ArraySamples(inputs[""], labels, targets, streams)
         return NamedArraySamples(inputs, labels, targets)
+
+    def _streams(
+        self, names: Names, arrays: dict[str, Array], part: str, count: int, path: Path
+    ) -> NDArray[np.int64] | None:
+        """The checked number of each frame's stream; None where the file has none, or the task takes no streams."""
+        streams = arrays.get(f"stream{part}")
+        if streams is None or self.task != "streaming":
+            return None
+        fits = streams.dtype.kind in "iu" and streams.shape == (count,) and names.inputs == ("",)
+        if not fits or (np.diff(streams.astype(np.int64)) < 0).any():
+            raise DatasetError(
+                f"{path}: stream{part} is {streams.dtype.name} of shape {list(streams.shape)}, beside {count} frames "
+                f"of {', '.join(names.inputs_of(part).values())}.",
+                "It has the number of each frame's stream, integers that never fall, beside a single input x.",
+            )
+        return streams.astype(np.int64)
 
     def _windowed(
         self, names: Names, inputs: dict[str, Array], arrays: dict[str, Array], part: str, path: Path

@@ -102,7 +102,11 @@ def read_npz(path: Path) -> tuple[Names, dict[str, Array]]:
             raise DatasetError(f"{path} holds a single array.", f"Save an npz file with np.savez. {FORM}")
         with archive:
             names = names_in(archive.files, path)
-            known = {*names.arrays, *SHARED, *(f"windows{part}" for part in names.parts)}
+            known = {
+                *names.arrays,
+                *SHARED,
+                *(f"{name}{part}" for name in ("windows", "stream") for part in names.parts),
+            }
             return names, {name: _read(archive, name, path) for name in archive.files if name in known}
     except _DAMAGED as error:
         # A damaged offset makes a seek fail with EINVAL: the file is at fault, not the disk.

@@ -30,27 +30,36 @@ class ArraySamples(Samples):
         labels: Class indices, shape (n,); -1 for all where not given.
         targets: What is right, shape (n, k), in place of classes: real values for a regression, NaN where not known;
             0 or 1 for each of several labels, -1 where not known.
+        streams: The number of each sample's stream, see `Samples`.
 
     Attributes:
         array: As given; do not change it.
-        fingerprint: SHA-256 over dtype, shape and bytes of array, labels and targets.
+        fingerprint: SHA-256 over dtype, shape and bytes of array, labels, targets and streams.
 
     Raises:
-        DatasetError: Array, labels and targets differ in length.
+        DatasetError: Array, labels, targets and streams differ in length.
     """
 
-    def __init__(self, array: Array, labels: ArrayLike | None = None, targets: Array | None = None) -> None:
-        self.array, self.targets = array, targets
+    def __init__(
+        self,
+        array: Array,
+        labels: ArrayLike | None = None,
+        targets: Array | None = None,
+        streams: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.array, self.targets, self.streams = array, targets, streams
         self.labels = np.full(len(array), -1, np.int64) if labels is None else np.asarray(labels, np.int64)
         if self.labels.shape != (len(array),):
             raise DatasetError(f"{len(array)} samples have labels of shape {list(self.labels.shape)}.")
         if targets is not None and (targets.ndim != 2 or len(targets) != len(array)):
             raise DatasetError(f"{len(array)} samples have targets of shape {list(targets.shape)}.")
+        if streams is not None and streams.shape != self.labels.shape:
+            raise DatasetError(f"{len(array)} samples have numbers of streams of shape {list(streams.shape)}.")
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]  # computed when asked for, kept from then on
         state = hashlib.sha256()
-        for part in (self.array, self.labels, *([] if self.targets is None else [self.targets])):
+        for part in (self.array, self.labels, *(part for part in (self.targets, self.streams) if part is not None)):
             state.update(f"{part.dtype.str} {part.shape};".encode())
             state.update(np.ascontiguousarray(part).view(np.uint8).reshape(-1).data)
         return state.hexdigest()
@@ -66,7 +75,8 @@ class ArraySamples(Samples):
 
     def take(self, indices: NDArray[np.int64]) -> ArraySamples:
         targets = None if self.targets is None else self.targets[indices]
-        return ArraySamples(self.array[indices], self.labels[indices], targets)
+        streams = None if self.streams is None else self.streams[indices]
+        return ArraySamples(self.array[indices], self.labels[indices], targets, streams)
 
 
 class FileSamples(Samples):

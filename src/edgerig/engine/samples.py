@@ -74,7 +74,12 @@ class EvaluationSamples:
         of each stream, or else at each sample."""
         if self.windows is not None:
             return np.cumsum(self.windows) - self.windows
-        return np.arange(1 if self.task.in_order else len(self), dtype=np.int64)
+        if not self.task.in_order:
+            return np.arange(len(self), dtype=np.int64)
+        streams = self.samples.streams
+        if streams is None:
+            return np.zeros(1, np.int64)
+        return np.flatnonzero(np.diff(streams, prepend=streams[0] - 1)).astype(np.int64)
 
     def sample_of_row(self, row: int) -> int:
         """The sample that a row, as `chunks` counts them over all samples, belongs to."""

@@ -21,9 +21,12 @@ class LabelledSamples(Protocol):
 
     Attributes:
         labels: Class indices, shape (n,), int64; -1 where there is no label, and for tasks whose truth is no class.
+        streams: The number of the stream that each sample is a frame of, shape (n,); None where they are no streams,
+            or one.
     """
 
     labels: NDArray[np.int64]
+    streams: NDArray[np.int64] | None
 
     def __len__(self) -> int: ...
 

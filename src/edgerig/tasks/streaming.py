@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
@@ -18,7 +19,7 @@ from edgerig.tasks.caveats import judge_outputs
 from edgerig.tasks.differences import agreement_of, differences
 from edgerig.tasks.judgement import Agreement, MetricValue, Quality
 from edgerig.tasks.metrics import wilson_interval
-from edgerig.tasks.metrics.events import Outcome, outcome_of, poisson_interval, reports_of
+from edgerig.tasks.metrics.events import Outcome, outcome_of, poisson_interval, reports_of, summed
 from edgerig.tasks.outputs import check_scores
 from edgerig.tasks.samples import LabelledSamples
 from edgerig.views import Axis, Curve, Heading, Line, Table, View
@@ -46,7 +47,8 @@ class StreamingSettings(Settings, frozen=True, kw_only=True):
 
 
 class Streaming(Task):
-    """Samples are the frames of one stream, in order. Kept are the scores, (n, classes), and the labels, (n,)."""
+    """Samples are the frames of one stream, or of several one after another, in order. Kept are the scores,
+    (n, classes), and the labels, (n,)."""
 
     name: ClassVar[str] = "streaming"
     summary: ClassVar[str] = "events in a stream of frames, such as wake words: false accepts an hour, false rejects"
@@ -70,7 +72,8 @@ class Streaming(Task):
         known = int((labels >= 0).sum())
         if not known:
             return Quality(samples=0, warnings=(*warnings, "No frame has a label: nothing is judged."))
-        outcome = self._outcome(scores, labels, self.settings.threshold)
+        edges = _edges(samples.streams, len(scores))
+        outcome = self._outcome(scores, labels, edges, self.settings.threshold)
         events = int(outcome.detected.sum() + outcome.missed.sum())
         if not events:
             warnings.append("There is no event in the stream: only false accepts are told.")
@@ -79,7 +82,7 @@ class Streaming(Task):
             samples=known,
             metrics=_metrics(outcome, hours),
             warnings=tuple(warnings),
-            views=(self._table(outcome, hours), *self._curve(scores, labels, hours, events)),
+            views=(self._table(outcome, hours), *self._curve(scores, labels, edges, hours, events)),
         )
 
     def compare(
@@ -115,10 +118,15 @@ class Streaming(Task):
         """Whole frames within a time; a hair more than a whole number of them is that number."""
         return int(seconds / self.settings.hop + 1e-9)
 
-    def _outcome(self, scores: Array, labels: Array, threshold: float) -> Outcome:
+    def _outcome(self, scores: Array, labels: Array, edges: Sequence[int], threshold: float) -> Outcome:
+        """What became of the events of streams that begin and end at ``edges``: of each by itself."""
         background, settings = self._background(), self.settings
-        reports = reports_of(scores, background, threshold, self._frames(settings.refractory))
-        return outcome_of(labels, reports, background, self._frames(settings.tolerance), scores.shape[1])
+        refractory, tolerance = self._frames(settings.refractory), self._frames(settings.tolerance)
+        outcomes = []
+        for start, end in itertools.pairwise(edges):
+            reports = reports_of(scores[start:end], background, threshold, refractory)
+            outcomes.append(outcome_of(labels[start:end], reports, background, tolerance, scores.shape[1]))
+        return summed(outcomes)
 
     def _answers(self, scores: Array) -> NDArray[np.int64]:
         """The class that would be reported at each frame if nothing had been before; -1 for none."""
@@ -142,7 +150,7 @@ class Streaming(Task):
         headings = tuple(Heading(label) for label in ("class", "events", "missed", "reported without an event"))
         return Table("Events", headings, tuple(rows), note)
 
-    def _curve(self, scores: Array, labels: Array, hours: float, events: int) -> tuple[View, ...]:
+    def _curve(self, scores: Array, labels: Array, edges: Sequence[int], hours: float, events: int) -> tuple[View, ...]:
         if not events:
             return ()
         others = np.delete(scores, list(self._background()), axis=1).max(axis=1)
@@ -151,12 +159,18 @@ class Streaming(Task):
         thresholds = np.unique([*np.sort(others)[::-1][ranks], self.settings.threshold])
         points = {(0.0, 1.0)}
         for threshold in thresholds:
-            outcome = self._outcome(scores, labels, float(threshold))
+            outcome = self._outcome(scores, labels, edges, float(threshold))
             points.add((float(outcome.false.sum()) / hours, float(outcome.missed.sum()) / events))
         x, y = zip(*sorted(points, key=lambda point: (point[0], -point[1])), strict=True)
         axes = Axis("false accepts an hour", "1/h"), Axis("false rejects", "1")
         note = "By threshold; refractory time and tolerance are the same everywhere."
         return (Curve("False rejects over false accepts", *axes, (Line("stream", x, y),), note),)
+
+
+def _edges(streams: NDArray[np.int64] | None, count: int) -> list[int]:
+    """Frames at which streams begin, and the one after the last; the streams' numbers are those of each frame."""
+    inner = [] if streams is None else (np.flatnonzero(np.diff(streams)) + 1).tolist()
+    return [0, *inner, count]
 
 
 def _metrics(outcome: Outcome, hours: float) -> tuple[MetricValue, ...]:

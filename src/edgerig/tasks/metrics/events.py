@@ -7,6 +7,7 @@ indices in order of time, -1 where nobody knows; one class or several are the ba
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,6 +117,12 @@ def outcome_of(labels: Array, reports: list[Report], background: Background, tol
     for event, was_reported in zip(events, has_report, strict=True):
         (detected if was_reported else missed)[event.label] += 1
     return Outcome(detected, missed, false, repeated)
+
+
+def summed(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of several streams, of which each is one by itself."""
+    detected, missed, false = (np.sum(counts, axis=0) for counts in list(zip(*outcomes, strict=True))[:3])
+    return Outcome(detected, missed, false, sum(outcome.repeated for outcome in outcomes))
 
 
 def poisson_interval(count: int) -> tuple[float, float]:
