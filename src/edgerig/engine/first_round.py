@@ -132,6 +132,7 @@ def measure_first(context: CellContext) -> tuple[CellResult, dict[str, Array]]:
         cycles=done.counts.cycles if done.counts else msgspec.UNSET,
         load_instructions=done.counts.load if done.counts else msgspec.UNSET,
         first_instructions=done.counts.first if done.counts else msgspec.UNSET,
+        tick=done.counts.tick if done.counts else msgspec.UNSET,
         firmware=done.firmware if done.firmware is not None else msgspec.UNSET,
         batch=batch,
         windows=msgspec.UNSET if windows is None else (int(windows.min()), int(windows.max())),

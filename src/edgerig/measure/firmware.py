@@ -17,12 +17,15 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         cycles: What the target's cycle model makes of them.
         load: Instructions from the reset to where the firmware waits for the host.
         first: Instructions of the first inference.
+        tick: Instructions of one tick of the counter behind ``instructions``, which are known no better; 1 where each
+            is counted.
     """
 
     instructions: Quantity
     cycles: Quantity
     load: Quantity = _NOT_COUNTED
     first: Quantity = _NOT_COUNTED
+    tick: float = 1.0
 
 
 class SymbolSize(msgspec.Struct, frozen=True):

@@ -135,6 +135,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
         instructions, cycles: Per inference, where an emulator counted them.
         load_instructions, first_instructions: Of loading, and of the first inference, where an emulator counted them;
             unset in bundles from before it did.
+        tick: What ``instructions`` is known to: 1, or the instructions of one tick of the emulator's counter. Unset
+            where nothing is counted, and in bundles from before it was told.
         batch: Samples per inference; times of inferences cover that many.
         windows: Fewest and most windows of a sample, each an inference of its own; missing where a sample is not cut.
         rounds: The processes behind the figures, in the order of time; none in a bundle from before rounds, where each
@@ -174,6 +176,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     cycles: Quantity | msgspec.UnsetType = msgspec.UNSET
     load_instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
     first_instructions: Quantity | msgspec.UnsetType = msgspec.UNSET
+    tick: float | msgspec.UnsetType = msgspec.UNSET
     firmware: FirmwareReport | msgspec.UnsetType = msgspec.UNSET
     model: str = ""
     input: InputFit | None = None

@@ -160,6 +160,33 @@ def test_a_gate_on_a_simulated_board_decides_loading_and_the_first_inference(tmp
     assert (larger[names[0]], larger[names[2]]) == ("regressed", "regressed")
 
 
+@pytest.mark.parametrize(
+    ("now", "limit", "outcome"),
+    [
+        (1000, "0 %", "passed"),  # the same reading
+        (1040, "0 %", "inconclusive"),
+        (1040, "5 %", "inconclusive"),  # at most (1040 + 40) / (1000 - 40)
+        (1040, "13 %", "passed"),
+        (1200, "5 %", "regressed"),
+        (800, "0 %", "passed"),
+    ],
+)
+def test_counts_of_a_coarse_counter_decide_no_more_than_its_ticks(
+    check: Callable[..., list[Check]], now: int, limit: str, outcome: str
+) -> None:
+    (judged,) = check(emulated(1000, tick=40.0), emulated(now, tick=40.0), {"latency": limit})
+    assert (judged.outcome, judged.judged_by) == (outcome, "instructions")
+    (same,) = check(emulated(1000, tick=40.0), emulated(now, tick=40.0), {"instructions": limit})
+    assert same.outcome == outcome
+    assert ("known to a tick of their counter" in judged.sentence) == (now != 1000)
+
+
+def test_a_limit_in_instructions_knows_the_ticks_of_a_coarse_counter(check: Callable[..., list[Check]]) -> None:
+    for now, limit, outcome in ((1040, 10, "inconclusive"), (1040, 200, "passed"), (1400, 100, "regressed")):
+        (judged,) = check(emulated(1000, tick=40.0), emulated(now, tick=40.0), {"instructions": limit})
+        assert judged.outcome == outcome
+
+
 def test_a_time_is_no_number_of_instructions_and_says_what_to_write(check: Callable[..., list[Check]]) -> None:
     (judged,) = check(emulated(COUNT), emulated(COUNT), {"latency": "2 ms"})
     assert (judged.outcome, judged.verdict) == ("inconclusive", None)

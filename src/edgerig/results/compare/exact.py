@@ -21,6 +21,10 @@ def exact_verdicts(a: CellResult, b: CellResult) -> dict[str, MetricVerdict]:
         if first.kind != second.kind or first.unit != second.unit:
             verdicts[name] = _unlike(first, second)
             continue
+        ticks = [cell.tick for cell in (a, b) if not isinstance(cell.tick, msgspec.UnsetType)]
+        if name == "instructions" and max(ticks, default=1.0) > 1 and first.value != second.value:
+            verdicts[name] = _to_a_tick(first, second, max(ticks))
+            continue
         verdicts[name] = exact(first.value, second.value, first.unit, first.method, first)
     return verdicts
 
@@ -43,6 +47,22 @@ def exact(a: float, b: float, unit: str, method: str, like: Measurement | None =
         high=value,
         kind=like.kind if like is not None else "measured",
         method=method,
+    )
+
+
+def _to_a_tick(a: Measurement, b: Measurement, tick: float) -> MetricVerdict:
+    """Counts that differ, each known to one tick of its counter: their ratio lies between bounds, if they exceed it."""
+    verdict = exact(a.value, b.value, a.unit, a.method, a)
+    low = max(0.0, b.value - tick) / (a.value + tick)
+    high = (b.value + tick) / (a.value - tick) if a.value > tick else None
+    certain = low > 1 or (high is not None and high < 1)
+    ending = f"counted in ticks of {tick:,.0f} instructions{'' if certain else ', which do not tell them apart'}."
+    return msgspec.structs.replace(
+        verdict,
+        verdict=verdict.verdict if certain else "inconclusive",
+        sentence=f"{verdict.sentence.removesuffix('exact.')}{ending}",
+        low=None if high is None else low,
+        high=high,
     )
 
 

@@ -111,10 +111,11 @@ def _by_count(limit: Limit, comparison: CellComparison, cells: tuple[CellResult,
         sentence = verdict
     else:
         outcome, _ = _change(limit, verdict)
-        words = "within" if outcome == "passed" else "beyond"
+        words = {"passed": "within", "regressed": "beyond", "inconclusive": "not certainly within"}[outcome]
+        exact = "exact" if verdict.low == verdict.high else "known to a tick of their counter"
         counted = COUNTS[limit.metric].replace("_", " ")
         sentence = (
-            f"{verdict.value or 0:.3f} times the baseline's {counted}, which are exact: {words} the limit of "
+            f"{verdict.value or 0:.3f} times the baseline's {counted}, which are {exact}: {words} the limit of "
             f"{limit.text}. It falls on them because no time of an emulated cell is measured."
         )
     return Check(
@@ -208,6 +209,6 @@ def _change_bounds(limit: Limit, verdict: MetricVerdict) -> tuple[float | None, 
         return verdict.low - 1, verdict.high - 1
     if verdict.a is None:
         return None, None
-    if verdict.count == 0 and verdict.b is not None:
+    if verdict.count == 0 and verdict.low == verdict.high and verdict.b is not None:
         return verdict.b - verdict.a, verdict.b - verdict.a
     return (verdict.low - 1) * verdict.a, (verdict.high - 1) * verdict.a

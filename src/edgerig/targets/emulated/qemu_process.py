@@ -235,6 +235,11 @@ class EmulatedSession(BoardSession):
     def _seconds(self, clock_seconds: float) -> float:
         return clock_seconds * 1e9 / self.built.clock_hz
 
+    @property
+    def _tick(self) -> float:
+        # One instruction is a nanosecond.
+        return max(1.0, 1e9 / self.built.clock_hz)
+
     def _load_count(self) -> Quantity:
         return self._too_coarse("once a session")
 
@@ -242,10 +247,9 @@ class EmulatedSession(BoardSession):
         return self._too_coarse("in a single inference")
 
     def _too_coarse(self, when: str) -> Unavailable:
-        tick = 1e9 / self.built.clock_hz
         return Unavailable(
-            f"QEMU's counter, which ticks every {tick:.0f} instructions and wavers, is not exact {when}: a simulated "
-            "board (sim:stm32f746) counts each instruction"
+            f"QEMU's counter, which ticks every {self._tick:.0f} instructions and wavers, is not exact {when}: a "
+            "simulated board (sim:stm32f746) counts each instruction"
         )
 
     @property
@@ -254,8 +258,8 @@ class EmulatedSession(BoardSession):
 
     @property
     def _counted_by(self) -> str:
-        tick = 1e9 / self.built.clock_hz
-        return f"by QEMU's -icount and the board's {self.board.counter.name}, which ticks every {tick:.0f} instructions"
+        counter = self.board.counter.name
+        return f"by QEMU's -icount and the board's {counter}, which ticks every {self._tick:.0f} instructions"
 
 
 def connect(emulator: Emulator, firmware: Firmware, who: str, timeout: float) -> EmulatorClient:

@@ -121,7 +121,13 @@ class BoardSession(WireSession):
             cycles=self._cycles_of_one(),
             load=self._load_count(),
             first=self._first_count(),
+            tick=self._tick,
         )
+
+    @property
+    def _tick(self) -> float:
+        """Instructions that the counter tells apart."""
+        return 1.0
 
     @abstractmethod
     def _load_count(self) -> Quantity:
