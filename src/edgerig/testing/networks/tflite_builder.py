@@ -205,19 +205,20 @@ def packed(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def counting_network(start: float = 0.0, *, filled: bool = True) -> bytes:
-    """A network with a state, which CALL_ONCE sets to ``start``: y = s + x, and then s is set to y. Four float32.
+def counting_network(start: float = 0.0, *, filled: bool = True, size: int = 4) -> bytes:
+    """A network with a state, which CALL_ONCE sets to ``start``: y = s + x, and then s is set to y. All float32.
 
     Args:
         start: What the state is at the beginning. filled: Whether the network says that at all.
+        size: Values of x, s and y.
     """
     net = TfliteBuilder()
-    x, y = net.tensor("x", (1, 4), "float32"), net.tensor("y", (1, 4), "float32")
-    held = [net.tensor("handle", (), "resource"), net.tensor("state", (1, 4), "float32")]
+    x, y = net.tensor("x", (1, size), "float32"), net.tensor("y", (1, size), "float32")
+    held = [net.tensor("handle", (), "resource"), net.tensor("state", (1, size), "float32")]
     filling = net.subgraph()
     first, content = (
         net.tensor("handle", (), "resource"),
-        net.tensor("start", (1, 4), "float32", np.full((1, 4), start)),
+        net.tensor("start", (1, size), "float32", np.full((1, size), start)),
     )
     net.operator("VAR_HANDLE", [], [first], "VarHandleOptions", container="", sharedName="state")
     net.operator("ASSIGN_VARIABLE", [first, content], [], "AssignVariableOptions")

@@ -12,6 +12,7 @@ from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.errors import IncompatibleError, InferenceError, ModelError, UnknownNameError
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network
 from edgerig.testing import networks
+from edgerig.testing.networks.tflite_builder import counting_network
 
 KWS, IMAGES, ANOMALY = BENCHMARKS["kws01"], BENCHMARKS["ic01"], BENCHMARKS["ad01"]
 KWS_INPUT = (KWS.scale, KWS.zero_point)
@@ -107,6 +108,18 @@ def test_an_autoencoder_answers_its_mean_squared_distance(tmp_path: Path) -> Non
     network = open_network(ANOMALY, autoencoder(tmp_path / "ad.tflite"))
     sample = np.random.default_rng(3).normal(0, 20, 640).astype("<f4")
     assert ran(network, sample.tobytes()) == pytest.approx([np.mean((sample.astype(float) / 2) ** 2)], rel=1e-5)
+
+
+def test_a_network_that_keeps_state_begins_anew_with_each_sample(tmp_path: Path) -> None:
+    """It adds up what it was given: its distance from the input is its state, 0 at the beginning of a sequence."""
+    path = tmp_path / "counting.tflite"
+    path.write_bytes(counting_network(size=640))
+    network = open_network(ANOMALY, path)
+    sample = np.full(640, 3.0, "<f4").tobytes()
+    assert ran(network, sample).tolist() == [0.0]
+    network.infer(1)
+    assert network.results() == [9.0]
+    assert ran(network, sample).tolist() == [0.0]
 
 
 def test_floats_are_quantized_by_the_network_itself(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class DeployedNetwork:
         self._result: Array | None = None
 
     def load(self, sample: bytes) -> None:
-        """Set the input of the next inferences.
+        """Set the input of the next inferences; a network that keeps state begins anew, so that each sample is alone.
 
         Args:
             sample: As it goes over the line: int8, uint8 or float32 (little endian) of the benchmark's shape.
@@ -67,6 +67,8 @@ class DeployedNetwork:
             self._real = values.astype(np.float32)
         converted = values if self.as_they_are else self._converted(values)
         self._tensor = np.ascontiguousarray(converted.reshape(self.input.shape), self.input.dtype)
+        if self.runtime.resets_state:
+            self.runtime.begin_sequence()
 
     def load_real(self, values: NDArray[np.float32]) -> None:
         """Set the input of the next inferences to real numbers, in the order of a sample's; they are quantized, and
@@ -74,6 +76,8 @@ class DeployedNetwork:
         ordered = values.reshape(self.benchmark.input_shape).transpose(self._order)
         converted = quantize_input(ordered.astype(np.float32), self.input)
         self._tensor = np.ascontiguousarray(converted.reshape(self.input.shape), self.input.dtype)
+        if self.runtime.resets_state:
+            self.runtime.begin_sequence()
 
     def infer(self, count: int) -> None:
         """Run ``count`` inferences: each sets the input anew, since engines may use its memory for something else.
