@@ -68,20 +68,34 @@ def quality_views(quality: Quality, dataset: DatasetInfo) -> tuple[View, ...]:
     if quality.confusion:
         matrix = np.asarray(quality.confusion, dtype=np.int64)
         names = tuple(class_name(index, dataset.classes) for index in range(len(matrix)))
-        views += [_most_confused(matrix, names), *_by_class(quality)]
+        views += [_most_confused(matrix, names), *class_table(quality)]
         counts = tuple(tuple(int(count) for count in row) for row in matrix)
         title = "Confusion: rows are the true class, columns the prediction"
         return (*views, Matrix(title, names, names, counts))
-    return _by_class(quality)
+    return class_table(quality)
 
 
-def _by_class(quality: Quality) -> tuple[Table, ...]:
+def class_table(quality: Quality) -> tuple[Table, ...]:
+    """The quality of each class, where there are classes.
+
+    A class without samples has no recall, and one that is never predicted no precision: these are missing, not 0.
+    """
     if not quality.classes:
         return ()
+    predicted = np.asarray(quality.confusion).sum(axis=0) if quality.confusion else np.ones(len(quality.classes))
     headings = (Heading("class"), *(Heading(name, "1") for name in ("precision", "recall", "F1")), Heading("samples"))
-    rows = tuple((row.name, row.precision, row.recall, row.f1, row.support) for row in quality.classes)
+    rows = tuple(
+        (
+            row.name,
+            row.precision if predicted[index] else None,
+            row.recall if row.support else None,
+            row.f1 if row.support or predicted[index] else None,
+            row.support,
+        )
+        for index, row in enumerate(quality.classes)
+    )
     f1 = [-1.0 if math.isnan(row.f1) else row.f1 for row in quality.classes]
-    order = tuple(sorted(range(len(rows)), key=f1.__getitem__))
+    order = tuple(sorted(range(len(rows)), key=lambda index: (not quality.classes[index].support, f1[index])))
     return (Table("By class", headings, rows, order=order, ordered_by="classes of lowest F1"),)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgerig.measure.kinds import Measurement, Quantity
+from edgerig.report.quality import class_table
 from edgerig.report.view_page import render_views
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
 from edgerig.suites.mlperf_tiny.runner.published import published_table
@@ -108,13 +109,7 @@ def _quality(summary: Summary, benchmark: Benchmark) -> Iterator[View]:
     )
     titles = ("metric", "value", "from", "to", "target")
     yield Table("Quality", tuple(Heading(title) for title in titles), rows)
-    if quality.classes:
-        columns = ("precision", "recall", "f1")
-        yield Table(
-            "By class",
-            (Heading("class"), *(Heading(name, "1") for name in columns), Heading("files")),
-            tuple((c.name, c.precision, c.recall, c.f1, c.support) for c in quality.classes),
-        )
+    yield from class_table(quality)
     if quality.confusion:
         yield Matrix("True class and prediction", benchmark.classes, benchmark.classes, quality.confusion)
     yield from quality.views
