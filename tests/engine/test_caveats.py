@@ -52,6 +52,19 @@ class Raw(Mnist):
         return Preprocessing()
 
 
+class Quantized(Raw):
+    """Digits that are int8 already: pixel - 128."""
+
+    name = "quantized"
+
+    def _prepare(self, progress: Progress) -> None:
+        super()._prepare(progress)
+        for split in SPLITS:
+            samples = self._splits[split]
+            pixels = np.stack([samples.raw(index) for index in range(len(samples))])
+            self._splits[split] = ArraySamples((pixels.astype(np.int16) - 128).astype(np.int8), samples.labels)
+
+
 def rig(*models: Path, dataset: str = "mnist", samples: int = SAMPLES) -> dict[str, Any]:
     measure = {"samples": samples, "warmup": 1, "rounds": 1, "seconds": 0, "profile": False, "transport_samples": 0}
     return {
@@ -119,6 +132,21 @@ def test_whole_numbers_for_an_integer_input_of_another_scale_are_warned_of(float
     net = networks.dense_tflite_int8(tmp_path / "net.tflite", 784, 10, input_quantization=(1 / 255, -128))
     (cell,) = edgerig.run(rig(net, dataset=f"{__name__}:Raw"), out=tmp_path / "out").cells
     assert "whole numbers" in cell.quality.warnings[0]
+
+
+def test_samples_that_are_quantized_already_are_named_before_a_float_network(float_net: Path, tmp_path: Path) -> None:
+    (cell,) = edgerig.run(rig(float_net, dataset=f"{__name__}:Quantized"), out=tmp_path / "out").cells
+    assert cell.quality.warnings[0].startswith("The samples are int8, whole numbers from -128 to 127, and go into a")
+    assert cell.quality.warnings[0] in cell.warnings
+
+
+def test_bytes_before_a_float_network_are_named_where_its_answers_are_a_guess(float_net: Path, tmp_path: Path) -> None:
+    """As they are where int8 samples were cast as unsigned; the digits as they should be are not named."""
+    (cell,) = edgerig.run(rig(float_net, dataset=f"{__name__}:Raw"), out=tmp_path / "raw").cells
+    assert "no better than a guess" in cell.quality.warnings[0]
+    assert "int8 and cast as unsigned" in cell.quality.warnings[0]
+    (right,) = edgerig.run(rig(float_net), out=tmp_path / "right").cells
+    assert not any("go into a float input" in text for text in right.quality.warnings)
 
 
 def test_clamped_inputs_are_counted_once_in_a_run_that_went_on(tmp_path: Path, float_net: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 from msgspec.structs import replace
 
 from edgerig.artifact import Artifact
 from edgerig.datasets.input_fit import InputFit, fits_of, judge_fits
 from edgerig.datasets.network_inputs import inputs_of
+from edgerig.datasets.real_input_fit import LOOKED_AT, judge_real_inputs
 from edgerig.engine.context import CellContext
 from edgerig.engine.steady import Steady
 from edgerig.measure.kinds import Unavailable
 from edgerig.tasks.judgement import Agreement, Quality
+from edgerig.tasks.metrics.chance import beats_majority
 
 #: Instead of a quality, of a network that was built and not trained.
 NOT_TRAINED = (
@@ -33,7 +36,7 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
         agreement = reference
     else:
         agreement = task.compare(steady.kept, reference, samples.samples, context.measure.pictures)
-    unfit = tuple(judge_fits(fits, network.names, reach=bool(quality.metrics)))
+    unfit = (*judge_fits(fits, network.names, reach=bool(quality.metrics)), *_judge_real_inputs(context, quality))
     if quality.metrics:
         quality = replace(quality, warnings=(*unfit, *quality.warnings))
     if isinstance(agreement, Agreement):
@@ -41,6 +44,24 @@ def score(context: CellContext, steady: Steady) -> tuple[Quality, Agreement | Un
     if context.artifact.untrained:
         quality = Quality(samples=quality.samples, warnings=(NOT_TRAINED,))
     return quality, agreement, fits[0] if len(fits) == 1 else None
+
+
+def _judge_real_inputs(context: CellContext, quality: Quality) -> list[str]:
+    """Warnings about float inputs, by the first samples."""
+    samples, network = context.samples.samples, inputs_of(context.artifact)
+    if not context.samples.task.judged or not len(samples) or not quality.metrics:
+        return []
+    few = slice(0, min(LOOKED_AT, len(samples)))
+    values = network.fitted(
+        samples.named_inputs(few, context.artifact.preprocessing), context.samples.dataset.name, judged=False
+    )
+    guesses = bool(quality.confusion) and not beats_majority(np.array(quality.confusion, np.int64))
+    return judge_real_inputs(
+        dict(zip(network.names, values, strict=True)),
+        samples.raw(0),
+        dict(zip(network.names, network.specs, strict=True)),
+        guesses=guesses,
+    )
 
 
 def tell_output(quality: Quality, artifact: Artifact) -> Quality:
