@@ -17,7 +17,9 @@ from edgerig.micro.arithmetic.requantize import Requantization, requantization
 from edgerig.micro.c_text import initializer
 from edgerig.micro.ir import Conv2D, FullyConnected, Node, Weighted
 from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.kernels.cortex_m.assembly import source
 from edgerig.micro.kernels.cortex_m.checks import full_range
+from edgerig.micro.kernels.cortex_m.dense.dense_code import STEPS, dense_blocks
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_code import packs
 from edgerig.micro.kernels.cortex_m.elementwise.sums import clamped, clamping
 from edgerig.micro.kernels.cortex_m.patch.patches import Mask, channels_of, few, patched, without
@@ -71,7 +73,12 @@ class Dense(Kernel):
             blocks = context.constant("blocks", stream, stands_for=stands_for)
             of_blocks = context.constant("multipliers", multipliers)
             fields = [blocks, f"{blocks} + {stream.size}", of_blocks, "0" if same else "16"]
-        fields += [str(parameters.addend[0]), str(parameters.shift[0]), str(steps)]
+        shift = int(parameters.shift[0])
+        code = dense_blocks(shift, same, STEPS[context.options.optimize])
+        if blocked:
+            context.structs.append(f"extern er_dense_run {code.name};")
+        generated = {f"{code.name}.S": source([code])} if blocked else {}
+        fields += [str(parameters.addend[0]), str(steps), str(shift), code.name if blocked else "0"]
         if singles:
             rest = slice(blocked, outputs)
             single = context.constant("single", matrix[rest], stands_for=() if blocked else stands_for)
@@ -84,7 +91,8 @@ class Dense(Kernel):
         layer = context.struct("layer", "er_dense", initializer(fields))
         wide = context.scratch(2 * _STEP * steps, "int16_t")
         call = f"er_dense_layer(&{layer}, {context.read(node.input)}, {context.write(node.output)}, {wide});"
-        lowered = clamped(call, clamping(node, context.write(node.output)), "er_dense.h", "er_dense.c", "er_dense.S")
+        clamp = clamping(node, context.write(node.output))
+        lowered = clamped(call, clamp, "er_dense.h", "er_dense.c", "er_dense.S", generated=generated)
         return patched(lowered, node, channels_of(left_out), context)
 
 

@@ -13,7 +13,7 @@ void er_dense_layer(const er_dense *layer, const int8_t *in, int8_t *out, int16_
 {
     er_dense_widen(in, wide, layer->steps);
     if (layer->blocks != layer->blocks_end && layer->dropped == 0) {
-        er_dense_blocks(layer, wide, out);
+        layer->run(layer, wide, out);
     } else if (layer->blocks != layer->blocks_end) {
         er_dense part = *layer;
         int8_t last[4];
@@ -21,11 +21,11 @@ void er_dense_layer(const er_dense *layer, const int8_t *in, int8_t *out, int16_
         part.blocks_end -= words;
         uint32_t blocks = (uint32_t)(part.blocks_end - part.blocks) / words;
         if (blocks != 0)
-            er_dense_blocks(&part, wide, out);
+            layer->run(&part, wide, out);
         part.blocks = part.blocks_end;
         part.blocks_end += words;
         part.multipliers += blocks * (layer->multipliers_step / 4);
-        er_dense_blocks(&part, wide, last);
+        layer->run(&part, wide, last);
         memcpy(out + 4 * blocks, last, 4 - layer->dropped);
     }
     if (layer->singles != 0) {

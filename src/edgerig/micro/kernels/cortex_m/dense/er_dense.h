@@ -4,7 +4,11 @@
 
 #include <stdint.h>
 
-/* The assembly code knows the offsets of the first eight. A block is four outputs, packed by dense.py as a stream: two
+struct er_dense;
+/* All blocks of a layer. */
+typedef void er_dense_run(const struct er_dense *layer, const int16_t *wide, int8_t *out);
+
+/* The assembly code knows the offsets of the first six. A block is four outputs, packed by dense.py as a stream: two
    start values, then for each eight inputs eight words of half-words 256 * wa + wb, then two start values. */
 typedef struct er_dense {
     const int32_t *blocks;
@@ -12,8 +16,9 @@ typedef struct er_dense {
     const int32_t *multipliers; /* of a block */
     uint32_t multipliers_step;  /* bytes to those of the next block; 0 if all are the same */
     int32_t addend;
-    uint32_t shift;
-    uint32_t steps;       /* of eight inputs; at least 1 */
+    uint32_t steps; /* of eight inputs; at least 1 */
+    uint32_t shift; /* that run knows */
+    er_dense_run *run;
     const int8_t *single; /* weights of the outputs after the blocks, one by one, inputs padded to eight */
     const int32_t *single_starts;
     const int32_t *single_multipliers;
@@ -26,9 +31,6 @@ void er_dense_layer(const er_dense *layer, const int8_t *in, int8_t *out, int16_
 
 /* int8 to int16, eight at a time, each four in the order 0 2 1 3; reads up to 7 bytes too much. */
 void er_dense_widen(const int8_t *in, int16_t *wide, uint32_t steps);
-
-/* All blocks. */
-void er_dense_blocks(const er_dense *layer, const int16_t *wide, int8_t *out);
 
 /* One sum of products. */
 int32_t er_dense_sum(const int8_t *weights, const int16_t *wide, uint32_t steps);
