@@ -32,7 +32,7 @@ from edgerig.micro.options import Options
 
 #: Columns may take this share of a layer's input and output: where the output takes the place of the input, and else;
 #: and bytes within these bounds. Of 224x224 pixels, more would save 1 % of the instructions and take 12 % more memory.
-_SHARE_IN_PLACE, _SHARE = 1 / 2, 1 / 8
+_SHARE_IN_PLACE, _SHARE = {"speed": 3 / 4, "size": 1 / 2}, 1 / 8
 _LEAST, _MOST = 2048, 8192
 #: Pixels of images that go through whole: what each band costs would weigh more there.
 _SMALL = 48
@@ -126,7 +126,7 @@ def lower_separable(node: DepthwiseConv2D, first: First, second: Conv2D | None, 
     shape, code = first.shape, first.code
     same = node.input.shape == last.output.shape and context.layout(node.input) == context.layout(last.output)
     in_place = same and not first.left_out
-    bands = _bands(node.input.elements + last.output.elements, first.out_height, shape, in_place)
+    bands = _bands(node.input.elements + last.output.elements, first.out_height, shape, in_place, context.options)
     part = PointwisePart("er_columns_store", rounds=shape.channels)
     if second is not None:
         part = pointwise_part(second, context)
@@ -191,9 +191,10 @@ class _Bands:
     two: bool
 
 
-def _bands(elements: int, out_height: int, shape: Shape, in_place: bool) -> _Bands:
+def _bands(elements: int, out_height: int, shape: Shape, in_place: bool, options: Options) -> _Bands:
     """As few bands as the share of memory allows, of about the same height; ``elements`` of input and output."""
-    allowed = min(max(_LEAST, (_SHARE_IN_PLACE / 2 if in_place else _SHARE) * elements), _MOST)
+    share = _SHARE_IN_PLACE[options.optimize] / 2 if in_place else _SHARE
+    allowed = min(max(_LEAST, share * elements), _MOST)
     step_bytes = -(-shape.rows * shape.out_width // 3) * shape.tile
     steps = -(-out_height // shape.rows)
     most = max(1, min(steps, int(allowed) // step_bytes))
