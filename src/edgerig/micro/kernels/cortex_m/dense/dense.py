@@ -29,6 +29,8 @@ from edgerig.micro.options import Options
 
 _STEP = 8
 _MOST = 1 << 16
+#: Tried before the one that loses the fewest bits, so that layers share code.
+_SHARED_SHIFTS = (12, 9)
 #: How often further channels are left out before none is.
 _TURNS = 4
 _Number = TypeVar("_Number", np.int8, np.int32)
@@ -138,6 +140,10 @@ def _parameters(node: Weighted, matrix: NDArray[np.int8], left_out: Mask) -> Pre
     if not packs(matrix):
         return Refusal("a weight of -128 beside a negative one, or sums of more than 23 bits")
     lowest, highest = (np.where(left_out, 0, ends) for ends in sums(node))
+    for shift in _SHARED_SHIFTS:
+        shared = prescaled(scales, lowest, highest, 8, one_shift=True, one_addend=True, shift=shift)
+        if isinstance(shared, Prescaled):
+            return shared
     return prescaled(scales, lowest, highest, 8, one_shift=True, one_addend=True)
 
 
