@@ -12,9 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.suites.mlperf_tiny.device.host import Device, Host, device
+from tests.suites.mlperf_tiny.device.test_console import ByteNetwork
 
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.device import pseudo_terminal
+from edgerig.suites.mlperf_tiny.device.console import DeviceConsole
+from edgerig.suites.mlperf_tiny.device.line import HostLine
+from edgerig.suites.mlperf_tiny.device.serve import serve
 from edgerig.testing import networks
 from edgerig.testing.line import Line
 
@@ -142,6 +146,38 @@ def test_a_host_that_reads_slowly_gets_all(terminal: Device) -> None:
     assert set(answer[:-1]) == {"m-buffer-00-00-00-00-00-00-00-00"}
 
 
+class CountingLine(HostLine):
+    """Gives what was sent before, and counts what is asked of it."""
+
+    name = "counted"
+
+    def __init__(self, sent: list[bytes]) -> None:
+        self.sent, self.receives, self.sends = sent, 0, 0
+
+    def receive(self) -> bytes | None:
+        if not self.sent:
+            raise KeyboardInterrupt
+        self.receives += 1
+        return self.sent.pop(0)
+
+    def send(self, data: bytes) -> None:
+        self.sends += 1
+
+    def close(self) -> None:
+        """There is nothing to release."""
+
+
+def test_a_line_of_data_costs_one_read_and_one_write() -> None:
+    """What limits a run is the line: beside these calls the device looks at each byte in a few calls of C."""
+    commands = [b"db load 27000%", *(b"db " + b"5a" * 31 + b"%" for _ in range(800))]
+    line = CountingLine(list(commands))
+    with pytest.raises(KeyboardInterrupt):
+        serve(DeviceConsole("vww01", ByteNetwork()), line)
+    assert line.receives == len(commands)
+    # `db load` is answered by two lines, each part by `m-ready` alone.
+    assert line.sends == len(commands) + 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(keyword_net: Path, number: int) -> None:
     with device("--benchmark", "kws01", "--model", keyword_net) as process:
@@ -243,6 +279,6 @@ def test_what_cannot_serve_says_why(keyword_net: Path) -> None:
     text = refusal("--benchmark", "kws01", "--model", keyword_net, line="/dev/ttyNONE")
     assert "There is no serial port /dev/ttyNONE." in text
     text = refusal("--benchmark", "kws01", "--model", keyword_net, line="ttyGS0")
-    assert "'ttyGS0' is no line. Write pty, /dev/ttyGS0" in text
+    assert "'ttyGS0' is no line. Write /dev/ttyGS0" in text
     text = refusal("--benchmark", "kws01", "--model", keyword_net, "--pin", "/dev/null")
     assert "--pin means nothing in performance mode." in text

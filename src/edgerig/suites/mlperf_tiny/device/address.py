@@ -12,7 +12,7 @@ from edgerig.suites.mlperf_tiny.device.pseudo_terminal import PseudoTerminal
 from edgerig.suites.mlperf_tiny.device.tcp_line import TcpPort
 from edgerig.wire.serial import DIRECT, SCHEME, SerialAddress, parse_serial
 
-_HINT = "Write pty, /dev/ttyGS0, serial:///dev/ttyTHS1?baud=115200 or tcp:127.0.0.1:7500."
+_HINT = "Write /dev/ttyGS0, serial:///dev/ttyTHS1?baud=115200 or tcp:127.0.0.1:7500; a device may also have pty."
 
 
 def open_line(text: str, *, baud: int, insecure: bool = False) -> HostLine:
