@@ -80,7 +80,7 @@ def suite_lines(results: Mapping[str, RunResult]) -> list[str]:
     table = [list(HEADINGS), *(_texts(row) for row in suite_rows(results))]
     widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in table]
-    return ["", *lines, *notes(results)]
+    return ["", *lines, *notes(results), *_published_lines({row.benchmark for row in suite_rows(results)})]
 
 
 def write_suite(folder: Path, results: Mapping[str, RunResult]) -> None:
@@ -121,6 +121,19 @@ def notes(results: Mapping[str, RunResult]) -> list[str]:
     if lost:
         said.append(f"Not measured: {', '.join(lost)}.")
     return said
+
+
+def _published_lines(benchmarks: set[str]) -> list[str]:
+    """What others published for these benchmarks, by source and system."""
+    lines = []
+    for source in dict.fromkeys(entry.source for entry in PUBLISHED if entry.benchmark in benchmarks):
+        lines.append(f"Published by others ({source}):")
+        systems: dict[str, list[str]] = {}
+        for entry in PUBLISHED:
+            if entry.source == source and entry.benchmark in benchmarks:
+                systems.setdefault(entry.system, []).append(f"{entry.benchmark} {entry.figure}")
+        lines += [f"  {system}: {'; '.join(figures)}" for system, figures in systems.items()]
+    return lines
 
 
 HEADINGS = (
