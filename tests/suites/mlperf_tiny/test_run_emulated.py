@@ -9,11 +9,12 @@ import pytest
 from tests.needs import need
 from tests.suites.mlperf_tiny.tiny_networks import seeded_sample
 
-from edgerig.errors import IncompatibleError
+from edgerig.errors import IncompatibleError, StorageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.progress import Progress
 from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.suites.mlperf_tiny.device.network import open_network
+from edgerig.suites.mlperf_tiny.input_mistakes import open_reference
 from edgerig.suites.mlperf_tiny.runner.run import RunSettings, run_session
 from edgerig.suites.mlperf_tiny.runner.scoring import TOP1, metric
 
@@ -55,6 +56,33 @@ def test_accuracy_on_a_simulated_board_is_that_of_litert(
     assert accuracy.value == pytest.approx((FILES - 2) / FILES)
     assert (summary.device.name, summary.device.model) == ("edgerig", "kws01")
     assert any("emulated" in reason for reason in summary.invalid)
+    assert not summary.by_the_rules
+
+
+def test_answers_of_a_board_are_those_of_the_kernels_that_define_them(
+    samples: Path, network_files: dict[str, Path], tmp_path: Path
+) -> None:
+    summary = run_session(settings(samples, tmp_path / "run", network_files["kws01"]), Progress())
+    assert f"The device answers as its network does here on {FILES} of {FILES} files." in summary.warnings
+    network = open_reference(KEYWORDS, network_files["kws01"])
+    try:
+        assert network.runtime.settings.kernels == "reference"
+    finally:
+        network.close()
+
+
+def test_a_session_does_not_go_on_with_another_network_on_the_same_board(
+    samples: Path, network_files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    run_session(settings(samples, out, network_files["kws01"]), Progress())
+    # As if it had been stopped right before its end.
+    (out / "edgerig" / "summary.json").unlink()
+    other = tmp_path / "other.tflite"
+    other.write_bytes(network_files["kws01"].read_bytes() + bytes(16))
+    with pytest.raises(StorageError, match="something else: its board or its network was another"):
+        run_session(settings(samples, out, other), Progress())
+    run_session(settings(samples, out, network_files["kws01"]), Progress())
 
 
 def test_times_of_a_simulated_board_are_modelled_with_their_error(
@@ -77,6 +105,7 @@ def test_times_of_a_simulated_board_are_modelled_with_their_error(
     assert summary.clock.drift is None
     assert not summary.problems
     assert any("emulated" in reason for reason in summary.invalid)
+    assert not summary.by_the_rules
 
 
 @pytest.mark.slow

@@ -9,13 +9,16 @@ wrong; the reading whose answers are the device's is what the device does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
-from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork
+from edgerig.formats import named
+from edgerig.models.files import open_artifact
+from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample
 
@@ -97,6 +100,17 @@ IMAGES = (
         lambda data, b: right_values(data.reshape(b.input_shape)[..., ::-1].reshape(-1), b),
     ),
 )
+
+
+def open_reference(benchmark: Benchmark, path: Path) -> DeployedNetwork:
+    """A device's network on this machine, by the kernels that define its results: the fast ones of daily use differ
+    from these by up to a fifth in a class's share, as a device does not.
+
+    Raises:
+        As `edgerig.suites.mlperf_tiny.device.network.open_network`.
+    """
+    runtime = named(open_artifact(path).format).runtime
+    return open_network(benchmark, path, runtime, {"kernels": "reference"} if runtime == "litert" else None)
 
 
 def readings_of(benchmark: Benchmark) -> tuple[InputReading, ...]:

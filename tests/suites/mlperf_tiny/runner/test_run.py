@@ -12,7 +12,7 @@ from tests.heard import Heard
 from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
 from tests.suites.mlperf_tiny.runner.sessions import by_first_byte, official, settings, write_keywords
 
-from edgerig.errors import AnswerError, DatasetError, Interrupted, SpecError, StorageError, TargetError
+from edgerig.errors import AnswerError, DatasetError, Interrupted, ModelError, SpecError, StorageError, TargetError
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner import accuracy
 from edgerig.suites.mlperf_tiny.runner.run import run_session
@@ -166,6 +166,44 @@ def test_results_that_are_no_shares_are_refused(tmp_path: Path, heard: Heard) ->
         pytest.raises(AnswerError, match=r"add up to 0: m-results-\[0.5,-0.5,"),
     ):
         run_session(settings(scripted, data, out), heard)
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [([3.0, -1.0, -1.0], "go down to -1"), ([0.0, 0.0, 0.0], "add up to 0"), ([0.2, 0.9, -0.02], "go down to -0.02")],
+)
+def test_scores_without_a_softmax_are_refused_though_their_sum_is_positive(scores: list[float], words: str) -> None:
+    with pytest.raises(AnswerError, match=f"{words}: m-results-"):
+        accuracy.scores_of((*scores, *[0.0] * 9), bytes(490), BENCHMARKS["kws01"])
+
+
+def test_a_share_just_below_zero_is_rounding() -> None:
+    scores = accuracy.scores_of((0.5, 0.004, -0.004, *[0.0] * 9), bytes(490), BENCHMARKS["kws01"])
+    assert scores[0] == pytest.approx(1.0)
+
+
+def test_a_negative_squared_error_is_refused() -> None:
+    with pytest.raises(AnswerError, match=r"result is -0.5, and a mean of squared differences is not negative"):
+        accuracy.scores_of((-0.5,), bytes(2560), BENCHMARKS["ad01"])
+
+
+def test_an_accuracy_of_other_files_than_the_official_ones_is_not_by_the_rules(tmp_path: Path, heard: Heard) -> None:
+    data = write_keywords(tmp_path / "data", 12)
+    with ScriptedDevice(results=by_first_byte) as scripted:
+        summary = run_session(settings(scripted, data, tmp_path / "out"), heard)
+    assert summary.invalid
+    assert not summary.by_the_rules
+
+
+def test_a_reference_that_cannot_be_run_is_said_before_a_device_is_bothered(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    with ScriptedDevice(results=by_first_byte) as scripted:
+        with pytest.raises(ModelError):
+            run_session(settings(scripted, data, out, reference=tmp_path / "none.tflite"), heard)
+        with pytest.raises(ModelError):
+            run_session(settings(scripted, data, out, mode="performance", reference=tmp_path / "none.tflite"), heard)
+    assert scripted.commands == []
+    assert not out.exists()
 
 
 def test_what_is_missing_is_said_before_a_device_is_bothered(tmp_path: Path, heard: Heard) -> None:

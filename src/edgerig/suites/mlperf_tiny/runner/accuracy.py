@@ -17,6 +17,8 @@ from edgerig.suites.mlperf_tiny.runner.session import Session
 
 #: Seconds that one inference may take: the first one of a large engine was seen to take half a minute.
 INFERENCE_SECONDS = 120.0
+#: How far below 0 the share of a class may come by the rounding of a quantized output.
+LARGEST_ROUNDING = 0.01
 
 
 def result_counts(benchmark: Benchmark) -> tuple[int, ...]:
@@ -79,10 +81,15 @@ def scores_of(values: tuple[float, ...], window: bytes, benchmark: Benchmark) ->
     The error is ``mean((x - y)^2)``; a device that makes it itself gives one value.
 
     Raises:
-        AnswerError: The results add up to 0 or less, so that they are no shares.
+        AnswerError: Results are negative, or all 0, so that they are no shares, nor a squared error.
     """
     if benchmark.quality.metric == "auc":
         if len(values) == 1:
+            if values[0] < 0:
+                raise AnswerError(
+                    f"The device's result is {values[0]:g}, and a mean of squared differences is not negative.",
+                    "It must be mean((input - output)^2) over the 640 values, or these values themselves.",
+                )
             return values
         inputs = stored_values(window, benchmark).reshape(-1).astype(np.float64)
         return (float(((np.array(values) - inputs) ** 2).mean()),)
@@ -90,10 +97,12 @@ def scores_of(values: tuple[float, ...], window: bytes, benchmark: Benchmark) ->
         # The reference holds the score of a wake word itself against its threshold.
         return values
     total = sum(values)
-    if total <= 0:
+    # Divided by a sum with negative parts, scores of different samples are on different scales, and AUC compares them.
+    if total <= 0 or min(values) < -LARGEST_ROUNDING:
         shown = ",".join(f"{value:g}" for value in values)
+        reason = f"add up to {total:g}" if total <= 0 else f"go down to {min(values):g}"
         raise AnswerError(
-            f"The device's results add up to {total:g}: m-results-[{shown}]. They are no shares of classes.",
+            f"The device's results {reason}: m-results-[{shown}]. They are no shares of classes.",
             "Does the network end in a softmax, and is its output dequantized?",
         )
     return tuple(value / total for value in values)

@@ -17,6 +17,9 @@ class SessionKey(msgspec.Struct, frozen=True, kw_only=True):
         device: What the device says of itself.
         samples: Digest of names, labels and bytes of all samples.
         window_seconds, warm_up: How windows are measured.
+        board: Address of an emulated board and digest of its network's file; empty for a real device, whose address
+            changes when its cable is plugged in again.
+        power: The power monitor with its settings; empty but in energy mode.
     """
 
     benchmark: str
@@ -25,6 +28,8 @@ class SessionKey(msgspec.Struct, frozen=True, kw_only=True):
     samples: str
     window_seconds: float
     warm_up: int
+    board: str = ""
+    power: str = ""
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True, tag="file"):

@@ -1,8 +1,9 @@
 """``results.txt`` and ``results.json`` in the words of the official runner, which the official checker reads.
 
 The checker looks for ``Top 1% = N``, ``AUC = N``, ``Median throughput is N inf./sec.`` and ``Median energy cost is N
-uJ/inf``, each with text before it but the last. Where a result does not count by the rules, the line that the checker
-looks for is not written, and another says why; an emulated device's is written, with a line that says what it is.
+uJ/inf``, each with text before it but the last. Where windows are too few or too short, the line that the checker
+looks for is not written. That of an accuracy over other files than the official ones, or of an emulated device, is
+written; what makes a result no valid one stands below it in each case.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
+from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord, WindowRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.scoring import AUC, TOP1, metric
@@ -45,6 +46,12 @@ def _accuracy(summary: Summary) -> list[str]:
     return lines
 
 
+def _complete(summary: Summary) -> bool:
+    """Whether there are as many windows as there must be, each as long as it must be."""
+    lengths = [window.seconds for window in summary.windows]
+    return len(lengths) == PERFORMANCE_FILES and min(lengths) >= WINDOW_SECONDS
+
+
 def _performance(summary: Summary) -> list[str]:
     if isinstance(summary.throughput, Unavailable):
         return [f"No throughput: {summary.throughput.reason}."]
@@ -57,7 +64,7 @@ def _performance(summary: Summary) -> list[str]:
             f"  Throughput   : {window.throughput:>10.3f} inf./sec.",
         ]
     text = f"{summary.throughput.value:>10.3f} inf./sec."
-    median = f"Median throughput is {text}" if summary.by_the_rules else f"Throughput, median: {text}"
+    median = f"Median throughput is {text}" if _complete(summary) else f"Throughput, median: {text}"
     return [*lines, _RULE, median, _RULE]
 
 
@@ -78,7 +85,7 @@ def _energy(summary: Summary) -> list[str]:
         text = f"{1e6 * summary.energy.value:.4f} uJ/inf."
         lines += [
             _RULE,
-            f"Median energy cost is {text}" if summary.by_the_rules else f"Energy cost, median: {text}",
+            f"Median energy cost is {text}" if _complete(summary) else f"Energy cost, median: {text}",
             _RULE,
         ]
     return lines

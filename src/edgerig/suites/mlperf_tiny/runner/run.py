@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgerig.errors import EdgerigError, Interrupted, SpecError, StorageError
-from edgerig.files import write_json, write_text
+from edgerig.errors import EdgerigError, Interrupted, MissingExtraError, SpecError, StorageError
+from edgerig.files import canonical_json, sha256_file, write_json, write_text
+from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.power.base import PowerMonitor
 from edgerig.progress import Progress
 from edgerig.suites.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
-from edgerig.suites.mlperf_tiny.device.network import open_network
+from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork
 from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
-from edgerig.suites.mlperf_tiny.input_mistakes import InputDiagnosis, diagnose_inputs
+from edgerig.suites.mlperf_tiny.input_mistakes import diagnose_inputs, open_reference
 from edgerig.suites.mlperf_tiny.reference_size import differs_from_reference
 from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, run_accuracy
 from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice, open_device
 from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
 from edgerig.suites.mlperf_tiny.runner.line import DeviceLine
-from edgerig.suites.mlperf_tiny.runner.records import FileRecord, SessionKey
+from edgerig.suites.mlperf_tiny.runner.records import SessionKey
 from edgerig.suites.mlperf_tiny.runner.report import render_report
 from edgerig.suites.mlperf_tiny.runner.results import accuracy_json, results_text, windows_json
 from edgerig.suites.mlperf_tiny.runner.samples import Sample, samples_in
@@ -49,6 +50,9 @@ from edgerig.suites.mlperf_tiny.runner.windows import (
     run_windows,
     with_energy,
 )
+
+#: Settings of power monitors that say where one is, and nothing of what it measures.
+_WHERE = ("port", "file")
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,11 +103,11 @@ def run_session(settings: RunSettings, progress: Progress) -> Summary:
     monitor = _monitor(settings)
     samples = samples_in(settings.data, settings.benchmark)
     check_free(settings.out)
-    with Transcript(settings.out / LOG) as transcript:
+    with _reference(settings) as network, Transcript(settings.out / LOG) as transcript:
         transcript.note(f"edgerig mlperf-tiny run: {settings.benchmark.name}, {settings.mode}, {settings.address}")
         try:
             with monitor or contextlib.nullcontext():
-                return _with_device(settings, samples, transcript, progress, monitor)
+                return _with_device(settings, samples, transcript, progress, monitor, network)
         except KeyboardInterrupt:
             transcript.note("stopped by the user")
             raise Interrupted(
@@ -135,6 +139,7 @@ def _with_device(
     transcript: Transcript,
     progress: Progress,
     monitor: PowerMonitor | None,
+    network: DeployedNetwork | None,
 ) -> Summary:
     benchmark = settings.benchmark
     opened = open_device(settings.address, benchmark, settings.mode, settings.model)
@@ -150,13 +155,15 @@ def _with_device(
             samples=_digest(samples),
             window_seconds=settings.window_seconds,
             warm_up=settings.warm_up,
+            board=_board(settings),
+            power=_power(settings),
         )
         with Session(settings.out, key) as session:
             if session.records:
                 transcript.note(f"goes on after {len(session.records)} records")
                 progress.log(f"Goes on with the session in {settings.out}.")
             if settings.mode == "accuracy":
-                return _accuracy(settings, opened, device, identity, samples, session, progress)
+                return _accuracy(settings, opened, device, identity, samples, session, progress, network)
             return _windows(settings, opened, device, identity, samples, session, progress, monitor)
     finally:
         device.close()
@@ -170,25 +177,38 @@ def _accuracy(
     samples: Sequence[Sample],
     session: Session,
     progress: Progress,
+    network: DeployedNetwork | None,
 ) -> Summary:
     benchmark = settings.benchmark
     records = run_accuracy(device, benchmark, samples, session, progress, settings.inference_seconds)
-    diagnosis = _diagnose(settings, samples, records)
+    diagnosis = diagnose_inputs(benchmark, samples, records, network) if network is not None else None
     summary = summarize_accuracy(benchmark, settings.address, opened, identity, samples, records, diagnosis)
     _write(settings.out, summary, accuracy_json(benchmark, samples, records))
     return summary
 
 
-def _diagnose(settings: RunSettings, samples: Sequence[Sample], records: Sequence[FileRecord]) -> InputDiagnosis | None:
-    """What the network's answers on this machine say of the device's inputs; None without a network."""
+@contextlib.contextmanager
+def _reference(settings: RunSettings) -> Iterator[DeployedNetwork | None]:
+    """The network whose answers here are held against the device's; None where none was named.
+
+    It is opened before the device is bothered: a run of an hour must not end at a file that is missing.
+    """
     path = settings.reference or settings.model
-    if path is None:
-        return None
-    network = open_network(settings.benchmark, path)
+    network = None
+    if path is not None and settings.mode != "accuracy":
+        open_artifact(path)
+    elif path is not None:
+        try:
+            network = open_reference(settings.benchmark, path)
+        except MissingExtraError:
+            # Nobody asked for the comparison; the board's firmware needs no engine on this machine.
+            if settings.reference is not None:
+                raise
     try:
-        return diagnose_inputs(settings.benchmark, samples, records, network)
+        yield network
     finally:
-        network.close()
+        if network is not None:
+            network.close()
 
 
 def _size_notes(settings: RunSettings) -> list[str]:
@@ -250,6 +270,19 @@ def _write(out: Path, summary: Summary, rows: list[dict[str, Any]]) -> None:
     write_json(out / RESULTS_JSON, rows)
     write_text(out / REPORT, render_report(summary))
     write_json(out / SUMMARY, summary)
+
+
+def _board(settings: RunSettings) -> str:
+    """The emulated board and its network: all of them have the same name, whatever runs on them."""
+    return f"{settings.address} {sha256_file(settings.model)}" if settings.model is not None else ""
+
+
+def _power(settings: RunSettings) -> str:
+    """The power monitor and its settings, on which the energy depends; not its port, nor the file that it reads."""
+    if settings.power is None:
+        return ""
+    options = {name: value for name, value in settings.power_options.items() if name not in _WHERE}
+    return f"{settings.power} {canonical_json(options).decode()}"
 
 
 def _digest(samples: Sequence[Sample]) -> str:

@@ -120,4 +120,5 @@ def _difference(line: bytes, key: SessionKey) -> str:
         return "it is of another version of edgerig"
     names = [name for name in SessionKey.__struct_fields__ if getattr(other, name) != getattr(key, name)]
     shown = {"samples": "the samples have changed", "device": f"the device was {other.device.name!r}"}
+    shown["board"] = "its board or its network was another" if other.board else "it was no emulated board"
     return "; ".join(shown.get(name, f"its {name.replace('_', ' ')} is {getattr(other, name)}") for name in names)

@@ -37,8 +37,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         instructions: Of an inference, on an emulated board; None elsewhere.
         windows: All windows.
         clock: The device's clock against the host's.
-        by_the_rules: Whether the windows are as many and as long as they must be.
-        invalid: Why the result is none by the benchmark's rules; empty where it is one.
+        by_the_rules: Whether the result is one by the benchmark's rules: nothing is ``invalid``.
+        invalid: Why it is none; empty where it is one.
         problems: What makes its figures untrustworthy; a strict run fails by them.
         warnings: What else is to be known.
     """
@@ -56,9 +56,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cold_start: Quantity
     energy: Quantity
     instructions: Quantity | None = None
+    by_the_rules: bool
     windows: tuple[WindowRecord, ...] = ()
     clock: ClockCheck | None = None
-    by_the_rules: bool = True
     invalid: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -93,6 +93,7 @@ def summarize_accuracy(
         latency=_NO_TIMES,
         cold_start=_NO_TIMES,
         energy=_NO_TIMES,
+        by_the_rules=not invalid,
         invalid=tuple(invalid),
         problems=(diagnosis.mistake,) if diagnosis is not None and diagnosis.mistake else (),
         warnings=(*quality.warnings, *_about_inputs(benchmark, quality, diagnosis)),
@@ -135,10 +136,15 @@ def summarize_windows(
     else is to be known."""
     clock = check_clock(windows, real_time=opened.real_time) if mode == "performance" else None
     invalid = []
+    shortest = min(window.seconds for window in windows)
     if window_seconds < WINDOW_SECONDS:
         invalid.append(f"Windows last {window_seconds:g} s at least, and {WINDOW_SECONDS:g} s are asked for.")
+    elif shortest < WINDOW_SECONDS:
+        # A recording that is read at the end may tell other lengths than the host saw.
+        invalid.append(f"The shortest window lasts {shortest:.6g} s, and {WINDOW_SECONDS:g} s are asked for.")
     if len(windows) != PERFORMANCE_FILES:
         invalid.append(f"{len(windows)} files were run, and {PERFORMANCE_FILES} are asked for.")
+    invalid += _emulated(opened)
     problems = (*([clock.problem] if clock is not None and clock.problem else []), *mistakes)
     timed = mode == "performance"
     latency = statistics.median(1 / window.throughput for window in windows)
@@ -165,7 +171,7 @@ def summarize_windows(
         windows=tuple(windows),
         clock=clock,
         by_the_rules=not invalid,
-        invalid=(*invalid, *_emulated(opened)),
+        invalid=tuple(invalid),
         problems=problems,
         warnings=(*([clock.note] if clock is not None and clock.note and opened.real_time else []), *notes),
     )
