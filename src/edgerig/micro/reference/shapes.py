@@ -18,6 +18,7 @@ from edgerig.micro.ir import (
     Split,
     Transpose,
 )
+from edgerig.micro.ir.operators.data_movement import Unpack
 from edgerig.micro.ir.operators.rearrangement import DepthToSpace, SpaceToDepth, Tile
 from edgerig.micro.reference.operation import Array, Operation
 
@@ -42,6 +43,11 @@ def split(node: Split, inputs: list[Array]) -> list[Array]:
     """SPLIT, SPLIT_V."""
     ends = np.cumsum([output.shape[node.axis] for output in node.outputs])[:-1]
     return [np.ascontiguousarray(part) for part in np.split(inputs[0], ends, node.axis)]
+
+
+def unpack(node: Unpack, inputs: list[Array]) -> list[Array]:
+    """UNPACK."""
+    return [np.ascontiguousarray(inputs[0].take(index, node.axis)) for index in range(len(node.outputs))]
 
 
 def slice_(node: Slice, inputs: list[Array]) -> list[Array]:
@@ -109,6 +115,7 @@ OPERATIONS: dict[type[Node], Operation] = {
     Pad: pad,
     Concatenation: concatenation,
     Split: split,
+    Unpack: unpack,
     Slice: slice_,
     Transpose: transpose,
     BroadcastTo: broadcast_to,

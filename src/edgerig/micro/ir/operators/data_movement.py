@@ -61,6 +61,18 @@ class Split(DataMovement):
 
 
 @dataclass(eq=False)
+class Unpack(DataMovement):
+    """One output for each index along ``axis`` (not negative), without that axis."""
+
+    op: ClassVar[str] = "UNPACK"
+    axis: int = 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        shape = self.input.shape
+        return ((*shape[: self.axis], *shape[self.axis + 1 :]),) * len(self.outputs)
+
+
+@dataclass(eq=False)
 class Transpose(DataMovement):
     """Axes in the order ``permutation``."""
 
@@ -142,6 +154,16 @@ def split(reader: OperatorReader) -> Node:
     return Split(reader.name, reader.position, [value], reader.outputs, axis)
 
 
+def unpack(reader: OperatorReader) -> Node:
+    """Reads UNPACK."""
+    value = reader.input()
+    axis = reader.axis(int(reader.option("axis", 0)), len(value.shape))
+    if len(reader.outputs) != value.shape[axis]:
+        reader.wrong(f"unpacks axis {axis} of {list(value.shape)} into {len(reader.outputs)} outputs")
+    same(reader, value, *reader.outputs)
+    return Unpack(reader.name, reader.position, [value], reader.outputs, axis)
+
+
 def transpose(reader: OperatorReader) -> Node:
     """Reads TRANSPOSE."""
     value = reader.input()
@@ -180,6 +202,7 @@ RECORDS = (
     OperatorRecord("CONCATENATION", Concatenation, concatenation, MOVES, "ConcatenationOptions"),
     OperatorRecord("SPLIT", Split, split, MOVES, "SplitOptions"),
     OperatorRecord("SPLIT_V", Split, split, MOVES, "SplitVOptions", version=1),
+    OperatorRecord("UNPACK", Unpack, unpack, MOVES, "UnpackOptions"),
     OperatorRecord("TRANSPOSE", Transpose, transpose, MOVES, "TransposeOptions"),
     OperatorRecord("BROADCAST_TO", BroadcastTo, broadcast_to, MOVES, "BroadcastToOptions"),
 )

@@ -46,6 +46,7 @@ from edgerig.micro.kernels.portable.shapes import (
     ShiftStateKernel,
     SliceKernel,
     SplitKernel,
+    UnpackKernel,
 )
 
 PORTABLE: tuple[Kernel, ...] = (
@@ -81,6 +82,7 @@ PORTABLE: tuple[Kernel, ...] = (
     ArgExtremeKernel(),
     Concatenate(),
     SplitKernel(),
+    UnpackKernel(),
     SliceKernel(),
     Permute(),
     Repeat(),

@@ -19,6 +19,7 @@ from edgerig.micro.ir import (
     Split,
     Transpose,
 )
+from edgerig.micro.ir.operators.data_movement import Unpack
 from edgerig.micro.ir.operators.rearrangement import Rearrangement
 from edgerig.micro.kernels.base import C_TYPES, Context, Kernel, Lowered
 from edgerig.micro.kernels.portable.common import files, front, merged, strides, struct
@@ -121,6 +122,31 @@ class SplitKernel(Moving):
             moves.append((start * source[node.axis], Move(value.shape, source, strides(value.shape), item), 0))
             start += value.shape[node.axis]
         return moves
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        x = context.read(node.input)
+        return _moved(
+            [
+                move.text(context, f"move{index}", _offset(x, offset), context.write(value))
+                for index, (value, (offset, move, _)) in enumerate(zip(node.outputs, self.moves(node), strict=True))
+            ]
+        )
+
+
+class UnpackKernel(Moving):
+    """UNPACK."""
+
+    name = "portable-unpack"
+    node = Unpack
+
+    def moves(self, node: Node) -> list[tuple[int, Move, int]]:
+        assert isinstance(node, Unpack)
+        steps, item = strides(node.input.shape), ITEM_SIZES[node.input.dtype]
+        along = steps.pop(node.axis)
+        return [
+            (index * along, Move(value.shape, steps, strides(value.shape), item), 0)
+            for index, value in enumerate(node.outputs)
+        ]
 
     def lower(self, node: Node, context: Context) -> Lowered:
         x = context.read(node.input)

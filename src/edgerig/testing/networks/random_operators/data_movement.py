@@ -95,6 +95,16 @@ def blocks(draw: Draw) -> bytes:
     return draw.build([x], [y])
 
 
+def unpack(draw: Draw) -> bytes:
+    """UNPACK."""
+    shape, like, axis = draw.image(4, 4), draw.quantization(), draw.whole(0, 3)
+    x = draw.input(shape, like=like)
+    out = (*shape[:axis], *shape[axis + 1 :])
+    outputs = [draw.input(out, f"y{index}", like) for index in range(shape[axis])]
+    draw.operator([x], outputs, num=len(outputs), axis=axis - 4 if draw.whole(0, 1) else axis)
+    return draw.build([x], outputs)
+
+
 def slice_(draw: Draw) -> bytes:
     """SLICE."""
     shape, like = draw.image(6), draw.quantization()
@@ -216,6 +226,7 @@ GENERATORS: dict[str, Generator] = {
     "SPLIT_V": split,
     "TRANSPOSE": transpose,
     "BROADCAST_TO": broadcast_to,
+    "UNPACK": unpack,
     "TILE": tile,
     "SPACE_TO_DEPTH": blocks,
     "DEPTH_TO_SPACE": blocks,
