@@ -9,7 +9,13 @@ import numpy as np
 from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample
-from edgerig.suites.mlperf_tiny.runner.stream import FALSE_NEGATIVES, FALSE_POSITIVES, StreamPart, stream_quality
+from edgerig.suites.mlperf_tiny.runner.stream import (
+    FALSE_NEGATIVES,
+    FALSE_POSITIVES,
+    StreamPart,
+    is_whole,
+    stream_quality,
+)
 from edgerig.tasks.classification import judge_quality
 from edgerig.tasks.judgement import MetricValue, Quality
 from edgerig.tasks.metrics import Accuracy, Auc
@@ -49,7 +55,8 @@ def target_met(benchmark: Benchmark, quality: Quality) -> bool | None:
     """Whether the quality that the benchmark asks for is reached; None where it is not known."""
     if benchmark.quality.metric == "events":
         counts = [metric(quality, name) for name in (FALSE_POSITIVES, FALSE_NEGATIVES)]
-        return all(count is not None and count.value <= benchmark.quality.target for count in counts)
+        within = all(count is not None and count.value <= benchmark.quality.target for count in counts)
+        return None if within and not is_whole(quality.samples) else within
     wanted = {"top1": TOP1, "auc": AUC}.get(benchmark.quality.metric)
     value = metric(quality, wanted) if wanted else None
     return None if value is None else value.value >= benchmark.quality.target

@@ -26,6 +26,8 @@ from edgerig.tasks.judgement import MetricValue, Quality
 
 #: Windows of a part: a session that was cut off goes on at the part where it stopped.
 PART_WINDOWS = 500
+#: Seconds of the official recording, of which the target counts; and what part of them is as good as all.
+OFFICIAL_SECONDS, ENOUGH = 1200.0, 0.95
 #: Output of the wake word.
 WAKE_WORD = 0
 FALSE_POSITIVES, FALSE_NEGATIVES = "false_positives", "false_negatives"
@@ -111,8 +113,19 @@ def stream_quality(parts: Sequence[StreamPart], records: Sequence[FileRecord], r
         MetricValue(name=FALSE_NEGATIVES, value=missed, higher_is_better=False, unit=""),
         MetricValue(name="true_positives", value=hits, higher_is_better=True, unit=""),
     )
-    warnings = () if hits + missed else ("There is no wake word in the recordings.",)
-    return Quality(samples=sum(len(record.outputs) for record in records), metrics=metrics, warnings=warnings)
+    count = sum(len(record.outputs) for record in records)
+    warnings = [] if hits + missed else ["There is no wake word in the recordings."]
+    if not is_whole(count):
+        warnings.append(
+            f"What was run lasts {count * SWW_STEP / RATE:.0f} s, and the official recording {OFFICIAL_SECONDS:g} s, "
+            "of which the target counts: fewer errors in less time do not reach it."
+        )
+    return Quality(samples=count, metrics=metrics, warnings=tuple(warnings))
+
+
+def is_whole(windows: int) -> bool:
+    """Whether so many windows are as long as the official recording."""
+    return windows * SWW_STEP / RATE >= ENOUGH * OFFICIAL_SECONDS
 
 
 def detections(times: Sequence[float], words: Sequence[tuple[float, float]]) -> tuple[int, int, int]:
