@@ -20,18 +20,18 @@ typedef struct er_separable {
     int32_t addend; /* of the depthwise part's requantization */
     uint16_t height, out_height, out_width;
     uint16_t stride, top;
-    uint16_t band;             /* output rows of a band */
-    uint16_t step;             /* output rows that fill whole tiles */
-    uint16_t window;           /* rows of the window */
-    uint32_t row;              /* of the input, bytes */
-    uint32_t pitch;            /* of the plane, bytes */
-    uint32_t plane_words;      /* of a band and what its windows reach */
-    er_columns_clamp *clamp;   /* of the depthwise part's outputs, 0 where they have the range of int8 */
-    uint32_t low, high;        /* of the clamp, each twice, in halves */
-    uint32_t border;   /* two pixels of it */
-    uint16_t channels; /* of the output */
-    uint16_t room;     /* pixels that the output has room for after its last one */
-    uint32_t other;    /* words to the second buffer of columns, 0 if there is none */
+    uint16_t band;           /* output rows of a band */
+    uint16_t step;           /* output rows that fill whole tiles */
+    uint16_t window;         /* rows of the window */
+    uint32_t row;            /* of the input, bytes */
+    uint32_t pitch;          /* of the plane, bytes */
+    uint32_t plane_words;    /* of a band and what its windows reach */
+    er_columns_clamp *clamp; /* of the depthwise part's outputs, 0 where they have the range of int8 */
+    uint32_t low, high;      /* of the clamp, each twice, in halves */
+    uint32_t border;         /* two pixels of it */
+    uint16_t channels;       /* of the output */
+    uint16_t room;           /* pixels that the output has room for after its last one */
+    uint32_t other;          /* words to the second buffer of columns, 0 if there is none */
 } er_separable;
 
 /* With a second buffer of columns out may be in, if their layouts are the same: a band's outputs are written when the
