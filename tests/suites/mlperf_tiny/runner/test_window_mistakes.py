@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.heard import Heard
 from tests.suites.mlperf_tiny.runner.scripted import ScriptedDevice
@@ -74,12 +75,27 @@ def test_a_little_beside_the_inferences_is_no_mistake(tmp_path: Path, heard: Hea
     assert problems(Mistaken(beside_us=50, us_per_inference=1000), tmp_path, heard) == []
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_device_with_other_work_is_not_accused(tmp_path: Path, heard: Heard, seed: int) -> None:
+    """Half of its runs take up to three times as long: a mistake would show in all of them."""
+    rng = np.random.default_rng(seed)
+
+    class Busy(Mistaken):
+        def _lines(self, command: str) -> Iterator[str | float]:
+            self.us_per_inference = int(10_000 * (1 + 2 * rng.random() * (rng.random() < 0.5)))
+            return super()._lines(command)
+
+    assert problems(Busy(), tmp_path, heard) == []
+
+
 def test_jitter_of_a_slow_device_is_no_mistake() -> None:
     window = WindowRecord(
         index=0, file="a", label=0, iterations=3, warm_up=10, seconds=15.0, host_seconds=15.0, trip_seconds=65.0,
         outputs=(1.0,),
     )  # fmt: skip
     assert window_mistakes(ProbeRecord(iterations=1, plain=5.0, warmed=5.9, doubled=8.4), [window]) == []
+    # A busy system, on which whoever computes for long is interrupted more.
+    assert window_mistakes(ProbeRecord(iterations=283, plain=0.0065, warmed=0.0105, doubled=0.017), [window]) == []
 
 
 def test_cpu_time_as_timestamp_is_named(tmp_path: Path, heard: Heard) -> None:

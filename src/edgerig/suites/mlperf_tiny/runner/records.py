@@ -100,7 +100,8 @@ class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
 
     Attributes:
         iterations: n.
-        plain, warmed, doubled: Seconds of ``infer n 0``, ``infer n n`` and ``infer 2n 0``, on the clock of the windows.
+        plain, warmed, doubled: Seconds of ``infer n 0``, ``infer n n`` and ``infer 2n 0``, on the clock of the windows;
+            the shortest of each, where they were run several times.
     """
 
     iterations: int
