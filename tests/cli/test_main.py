@@ -102,6 +102,13 @@ def test_training_into_a_folder_that_cannot_be_is_refused_before_it_starts(tmp_p
     assert "epoch" not in done.stderr
 
 
+def test_a_path_that_the_system_refuses_is_no_fault_of_our_own() -> None:
+    done = edgerig("inspect", "a" * 300 + ".tflite")
+    assert done.returncode == 1
+    assert "File name too long" in done.stderr
+    assert "fault of edgerig" not in done.stderr
+
+
 def test_a_fault_of_our_own_is_said_to_be_one_and_kept_in_a_file(tmp_path: Path) -> None:
     code = (
         "import edgerig.cli as c\n"

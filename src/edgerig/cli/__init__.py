@@ -18,6 +18,8 @@ from edgerig.cli.log_options import add_log_options, apply_log_options, log_fail
 from edgerig.errors import EdgerigError, Interrupted, StorageError
 from edgerig.text import harmless, one_line
 
+#: What the system says of a path that is not edgerig's fault: too long, or not for this user.
+_REFUSED_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS)
 #: Command name -> module of this package, one line for --help. Kept here so that --help imports none of them.
 COMMANDS = {
     "run": ("run", "Run a rig file: train, compile, deploy, measure, report."),
@@ -130,7 +132,10 @@ def main(args: list[str] | None = None) -> None:
         code = 141
     except OSError as error:
         # Errors of files carry a file name or are a StorageError: this one comes from standard output.
-        if error.errno != errno.ENOSPC or error.filename is not None:
+        if error.errno in _REFUSED_PATHS and error.filename is not None:
+            reason = f"Cannot use {one_line(os.fsdecode(error.filename))}: {error.strerror}."
+            code = _fail(StorageError(reason, "Give another path, or make this one accessible."), arguments)
+        elif error.errno != errno.ENOSPC or error.filename is not None:
             code = _bug(error, arguments)
         else:
             _drop_output()

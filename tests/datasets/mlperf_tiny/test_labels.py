@@ -57,6 +57,7 @@ def test_windows_have_their_bytes_and_their_stride(tmp_path: Path) -> None:
         ("a.bin,2,1,2560,0\n", "line 1: windows of 2560 bytes every 0 bytes"),
         ("a.bin,12,1\nb.bin,12,1\na.bin,12,2\n", "line 3: a.bin has label 2 here and 1 in line 1"),
         (b"\xff\xfea\x00,\x00", "is no text"),
+        ("a.bin,12,1\n" + "b" * 200_000 + "\n", "line 2: field larger than field limit"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str | bytes, said: str) -> None:

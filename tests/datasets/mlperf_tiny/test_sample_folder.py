@@ -90,6 +90,7 @@ def test_a_missing_folder_is_told_with_those_that_there_are(make_samples: MakeSa
     [
         ("b.bin,12,1", "line 2: .*b.bin does not exist"),
         ("folder,12,1", "line 2: .*folder is a folder"),
+        ("c" * 300 + ",12,1", "line 2: the file cannot be looked at: File name too long"),
         ("short.bin,12,1", "line 2: short.bin has 489 bytes, not 490"),
         ("real.bin,12,1", "line 2: real.bin has 1,960 bytes, not 490"),
         ("a.bin,10,1", "line 2: a.bin is of 10 classes, and kws01 has 12"),

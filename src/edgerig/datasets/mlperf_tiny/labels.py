@@ -72,7 +72,10 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         raise DatasetError(f"{path} is no text: {error}.", _FORM) from error
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
-        fields = [field.strip() for field in next(csv.reader([line], skipinitialspace=True), [])]
+        try:
+            fields = [field.strip() for field in next(csv.reader([line], skipinitialspace=True), [])]
+        except csv.Error as error:
+            raise DatasetError(f"{path}, line {number}: {error}.", _FORM) from error
         while fields and not fields[-1]:
             fields.pop()
         if fields:

@@ -82,9 +82,13 @@ def benchmark_folder(root: Path, name: str) -> Path:
         DatasetError: There is none.
     """
     root = root.expanduser()
-    if (root / name).is_dir():
-        return root / name
-    if not root.is_dir():
+    try:
+        if (root / name).is_dir():
+            return root / name
+        exists = root.is_dir()
+    except OSError as error:
+        raise DatasetError(f"Cannot look into {root}: {error.strerror}.", "Give another folder.") from error
+    if not exists:
         raise DatasetError(f"There is no folder {root}.", f"Give the folder that holds {name}/{LABELS_FILE}.")
     if root.name == name or (root / LABELS_FILE).is_file():
         return root
@@ -131,7 +135,11 @@ def dequantized(values: NDArray[Any], benchmark: Benchmark) -> NDArray[Any]:
 
 def _checked(folder: Path, label: Label, benchmark: Benchmark, where: str) -> SampleFile:
     path = folder / label.file
-    if not path.is_file():
+    try:
+        exists = path.is_file()
+    except OSError as error:
+        raise DatasetError(f"{where}: the file cannot be looked at: {error.strerror}.", "Correct the line.") from error
+    if not exists:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise DatasetError(f"{where}: {path} {what}.", "Put the file there, or take out the line.")
     if label.classes != benchmark.label_classes:

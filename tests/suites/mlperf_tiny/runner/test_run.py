@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from tests.suites.mlperf_tiny.runner.sessions import by_first_byte, official, se
 from edgerig.errors import AnswerError, DatasetError, Interrupted, ModelError, SpecError, StorageError, TargetError
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner import accuracy
+from edgerig.suites.mlperf_tiny.runner.device import Identity
+from edgerig.suites.mlperf_tiny.runner.records import FileRecord, SessionKey
 from edgerig.suites.mlperf_tiny.runner.run import run_session
+from edgerig.suites.mlperf_tiny.runner.session import Session
 
 
 def test_accuracy_is_that_of_normalised_outputs_in_the_words_of_the_checker(tmp_path: Path, heard: Heard) -> None:
@@ -103,6 +107,56 @@ def test_a_session_is_gone_on_with_only_as_itself(tmp_path: Path, heard: Heard) 
         (tmp_path / "full" / "thesis.tex").write_text("")
         with pytest.raises(StorageError, match=r"holds 'thesis.tex', which is not of a session"):
             run_session(settings(other, data, tmp_path / "full"), heard)
+
+
+def test_two_runs_in_one_folder_do_not_mix_their_records(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    refusals = []
+
+    def second_run_meanwhile(command: str) -> Sequence[Piece] | None:
+        if command.startswith("infer") and not refusals:
+            with ScriptedDevice(results=by_first_byte) as other:
+                with pytest.raises(StorageError, match="is in use: another run writes there"):
+                    run_session(settings(other, data, out), heard)
+                refusals.append(list(other.commands))
+        return None
+
+    with ScriptedDevice(results=by_first_byte, answers=second_run_meanwhile) as scripted:
+        run_session(settings(scripted, data, out), heard)
+    # The second device was not bothered, and each file has one record.
+    assert refusals == [[]]
+    assert len((out / "edgerig" / "journal.jsonl").read_text().splitlines()) == 1 + 12
+
+
+def test_a_disk_that_is_full_in_the_middle_is_told_and_what_came_before_is_kept(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    key = SessionKey(
+        benchmark="kws01", mode="accuracy", device=Identity("a", "b", "c"), samples="", window_seconds=1, warm_up=0
+    )
+    record = FileRecord(index=0, file="a.bin", label=0, outputs=((1.0,) * 12,), seconds=0.001)
+    with Session(out, key) as session:
+        session.append(record)
+    # No file may grow beyond what the journal has now and a part of a record, as on a disk that is full.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = (out / "edgerig" / "journal.jsonl").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=r"Could not write .*journal.jsonl"), Session(out, key) as session:
+            session.append(record)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with Session(out, key) as session:
+        assert session.records == [record]
+
+
+def test_a_folder_that_no_file_system_takes_is_told(tmp_path: Path, heard: Heard) -> None:
+    data = write_keywords(tmp_path / "data", 12)
+    with ScriptedDevice() as scripted:
+        with pytest.raises(StorageError, match="File name too long"):
+            run_session(settings(scripted, data, tmp_path / ("a" * 300)), heard)
+        with pytest.raises(DatasetError, match="File name too long"):
+            run_session(settings(scripted, tmp_path / ("a" * 300), tmp_path / "out"), heard)
+    assert scripted.commands == []
 
 
 def test_ctrl_c_keeps_what_came_before(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:

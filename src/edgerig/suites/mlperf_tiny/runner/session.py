@@ -6,6 +6,7 @@ there, because it complains of other files. ``edgerig/`` has the journal, the su
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import IO, Self
@@ -59,7 +60,9 @@ class Session:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        self._file.close()
+        # What could not be written was told by `append`, and is not tried again.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def append(self, record: Record) -> None:
         """Keep a record; it is with the system when this returns.
@@ -77,20 +80,24 @@ def check_free(folder: Path) -> None:
     """That a session can begin or go on in ``folder``, before a device is bothered.
 
     Raises:
-        StorageError: It holds a finished session, or other files.
+        StorageError: It holds a finished session, or other files, or is no path that can be used.
     """
-    if (folder / SUMMARY).exists():
-        raise StorageError(f"{folder} holds a finished session.", "Choose another folder: --out, or remove this one.")
-    if not folder.exists() or (folder / JOURNAL).exists():
-        return
-    if not folder.is_dir():
-        raise StorageError(f"{folder} is a file.", "Choose a folder: --out.")
-    # A session that failed before the device had answered leaves a log, to which the next one adds.
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (LOG, OURS))
-    if others:
-        raise StorageError(
-            f"{folder} holds {others[0]!r}, which is not of a session.", "Choose an empty folder, or a new one: --out."
-        )
+    with storing(folder):
+        if (folder / SUMMARY).exists():
+            raise StorageError(
+                f"{folder} holds a finished session.", "Choose another folder: --out, or remove this one."
+            )
+        if not folder.exists() or (folder / JOURNAL).exists():
+            return
+        if not folder.is_dir():
+            raise StorageError(f"{folder} is a file.", "Choose a folder: --out.")
+        # A session that failed before the device had answered leaves a log, to which the next one adds.
+        others = sorted(path.name for path in folder.iterdir() if path.name not in (LOG, OURS))
+        if others:
+            raise StorageError(
+                f"{folder} holds {others[0]!r}, which is not of a session.",
+                "Choose an empty folder, or a new one: --out.",
+            )
 
 
 def _read(path: Path, first: bytes, key: SessionKey) -> tuple[bytes, list[Record]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-from edgerig.errors import storing
+from edgerig.errors import StorageError, storing
 from edgerig.text import one_line
 
+_logger = logging.getLogger(__name__)
 #: Lines from the device that an error message may quote.
 REMEMBERED = 5
 
@@ -19,10 +22,14 @@ REMEMBERED = 5
 class Transcript:
     """Appends to a file: ``12.345678 > infer 1 0%`` is the host's line, ``<`` the device's, ``#`` a note of the runner.
 
-    Times are seconds since the transcript was opened; a session that is resumed goes on in the same file.
+    Times are seconds since the transcript was opened; a session that is resumed goes on in the same file. Only one
+    process may have it open: two sessions in one folder would mix their records.
 
     Args:
         path: The file; None to keep only the last lines.
+
+    Raises:
+        StorageError: It cannot be written, or another run writes to it.
 
     Attributes:
         recent: The last lines that came from the device.
@@ -36,6 +43,7 @@ class Transcript:
             with storing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = path.open("a", encoding="utf-8")
+                self._lock(path, self._file)
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +83,20 @@ class Transcript:
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
+
+    @staticmethod
+    def _lock(path: Path, file: IO[str]) -> None:
+        """Keep other processes out until the file is closed, or this process ends in whatever way."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise StorageError(
+                f"{path.parent} is in use: another run writes there.", "Wait for it, or choose another folder: --out."
+            ) from None
+        except OSError:
+            # Some network file systems have no locks: there the folder is not guarded.
+            _logger.debug("%s cannot be locked", path, exc_info=True)
 
     def _write(self, mark: str, text: str, at: float) -> None:
         if self._file is not None:
