@@ -197,6 +197,7 @@ def test_a_device_that_is_unplugged_is_gone() -> None:
         (b"m-results-[0.1,0.9]", r"gives 2 results, and the benchmark has 12: 'm-results-\[0.1,0.9\]'"),
         (b"m-results-[]", "has '', which is no number|have '', which is no number"),
         (b"m-results-[0.1,0.\xff9]", "which is no number"),
+        (b"m-results-[0.1,0_9]", "'0_9', which is no number"),
         (b"m-results-[0.1,0.2", r"cut off: 'm-results-\[0.1,0.2'"),
         (b"m-resul", "has no line m-results; the last before m-ready is 'm-resul'"),
     ],
@@ -208,6 +209,20 @@ def test_results_that_cannot_be_are_refused_with_the_line_that_has_them(line: by
         pytest.raises(AnswerError, match=match),
     ):
         device.infer(1, 0, [12], 2.0)
+
+
+def test_two_lines_of_results_that_differ_leave_none() -> None:
+    zeros = ",".join(["0.000"] * 11)
+    before = list(ScriptedDevice().usual("infer 1 0"))[:-2]
+    first, second = (f"m-results-[{value},{zeros}]\r\n".encode() for value in ("1.000", "0.500"))
+
+    def outputs(*lines: bytes) -> tuple[float, ...]:
+        with device_of(ScriptedDevice(answers=instead("infer", *before, *lines, b"m-ready\r\n"))) as device:
+            return device.infer(1, 0, [12], 2.0).outputs
+
+    assert outputs(first, first)[0] == 1.0
+    with pytest.raises(AnswerError, match=r"2 lines of results that differ; the last is 'm-results-\[0.500"):
+        outputs(first, second)
 
 
 def test_another_number_of_inferences_than_was_asked_for_is_refused() -> None:

@@ -231,6 +231,14 @@ def test_scores_without_a_softmax_are_refused_though_their_sum_is_positive(score
         accuracy.scores_of((*scores, *[0.0] * 9), bytes(490), BENCHMARKS["kws01"])
 
 
+@pytest.mark.parametrize("name", ["kws01", "ad01"])
+def test_results_that_overflow_are_no_result(name: str) -> None:
+    benchmark = BENCHMARKS[name]
+    values = (1e308, 1e308, *[0.0] * (benchmark.outputs - 2))
+    with pytest.raises(AnswerError, match=r"go up to 1e\+308, which is too large"):
+        accuracy.scores_of(values, bytes(benchmark.input_bytes), benchmark)
+
+
 def test_a_share_just_below_zero_is_rounding() -> None:
     scores = accuracy.scores_of((0.5, 0.004, -0.004, *[0.0] * 9), bytes(490), BENCHMARKS["kws01"])
     assert scores[0] == pytest.approx(1.0)

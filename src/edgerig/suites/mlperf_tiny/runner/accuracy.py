@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from edgerig.suites.mlperf_tiny.runner.session import Session
 INFERENCE_SECONDS = 120.0
 #: How far below 0 the share of a class may come by the rounding of a quantized output.
 LARGEST_ROUNDING = 0.01
+_TOO_LARGE = "The device's results go up to {value:g}, which is too large for any result of a network."
 
 
 def result_counts(benchmark: Benchmark) -> tuple[int, ...]:
@@ -81,7 +83,7 @@ def scores_of(values: tuple[float, ...], window: bytes, benchmark: Benchmark) ->
     The error is ``mean((x - y)^2)``; a device that makes it itself gives one value.
 
     Raises:
-        AnswerError: Results are negative, or all 0, so that they are no shares, nor a squared error.
+        AnswerError: Results are negative, or all 0, so that they are no shares, nor a squared error; or too large.
     """
     if benchmark.quality.metric == "auc":
         if len(values) == 1:
@@ -92,11 +94,17 @@ def scores_of(values: tuple[float, ...], window: bytes, benchmark: Benchmark) ->
                 )
             return values
         inputs = stored_values(window, benchmark).reshape(-1).astype(np.float64)
-        return (float(((np.array(values) - inputs) ** 2).mean()),)
+        with np.errstate(over="ignore"):
+            error = float(((np.array(values) - inputs) ** 2).mean())
+        if not math.isfinite(error):
+            raise AnswerError(_TOO_LARGE.format(value=max(values, key=abs)))
+        return (error,)
     if benchmark.quality.metric == "events":
         # The reference holds the score of a wake word itself against its threshold.
         return values
     total = sum(values)
+    if not math.isfinite(total):
+        raise AnswerError(_TOO_LARGE.format(value=max(values, key=abs)))
     # Divided by a sum with negative parts, scores of different samples are on different scales, and AUC compares them.
     if total <= 0 or min(values) < -LARGEST_ROUNDING:
         shown = ",".join(f"{value:g}" for value in values)

@@ -64,10 +64,13 @@ def parse_results(line: ReceivedLine, counts: Sequence[int]) -> tuple[float, ...
         raise AnswerError(f"A line of results is cut off: {shown!r}.", "Does the line lose bytes? Try a lower baud.")
     words = text.rstrip(", ").split(",")
     try:
-        values = tuple(map(float, words))
+        # `float` takes `0_9` for 9, which no device prints: it is a 0.9 that was damaged on its way.
+        values = tuple(map(float, words)) if "_" not in text else ()
     except ValueError:
+        values = ()
+    if not values:
         word = next(word for word in words if not _is_number(word))
-        raise AnswerError(f"The device's results have {one_line(word)!r}, which is no number: {shown!r}.") from None
+        raise AnswerError(f"The device's results have {one_line(word)!r}, which is no number: {shown!r}.")
     if not all(map(math.isfinite, values)):
         word = next(word for word, value in zip(words, values, strict=True) if not math.isfinite(value))
         raise AnswerError(
@@ -119,6 +122,13 @@ def parse_inference(
                 f"The answer to '{command}' has no line m-{key}; the last before m-ready is {last!r}.",
                 "Does the line lose bytes, or does the firmware print something else in between?",
             )
+    texts = {line.text for line in by_key["results"]}
+    if len(texts) > 1:
+        raise AnswerError(
+            f"The answer to '{command}' has {len(by_key['results'])} lines of results that differ; the last is "
+            f"{one_line(by_key['results'][-1].text, _SHOWN)!r}.",
+            "Is one of them the answer to an earlier command, or do two devices share the line?",
+        )
     laps = by_key.get("lap-us", [])
     done = by_key["infer-done"][-1].at
     begun = by_key["infer-start"][0].at if "infer-start" in by_key else sent
@@ -189,7 +199,7 @@ def _is_number(word: str) -> bool:
         float(word)
     except ValueError:
         return False
-    return True
+    return "_" not in word
 
 
 def _microseconds(line: ReceivedLine) -> int:
