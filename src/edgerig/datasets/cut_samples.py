@@ -29,6 +29,7 @@ class CutSamples(Samples):
         labels: Class indices of the samples, shape (n,).
         windows: How many pieces each sample has, at least 1, shape (n,): the network runs once for each. None where
             each piece is a sample.
+        streams: The number of the stream that each sample is a frame of, see `Samples.streams`.
 
     Raises:
         DatasetError: They do not belong together.
@@ -41,10 +42,14 @@ class CutSamples(Samples):
         shape: tuple[int, ...],
         labels: ArrayLike,
         windows: ArrayLike | None = None,
+        streams: ArrayLike | None = None,
     ) -> None:
         self.values, self.starts, self.shape = values, np.asarray(starts, np.int64), shape
         self.labels = np.asarray(labels, np.int64)
         self.windows = None if windows is None else np.asarray(windows, np.int64)
+        self.streams = None if streams is None else np.asarray(streams, np.int64)
+        if self.streams is not None and self.streams.shape != self.labels.shape:
+            raise DatasetError(f"{len(self.labels)} samples are frames of {len(self.streams)} streams.")
         pieces = len(self.labels) if self.windows is None else int(self.windows.sum())
         if pieces != len(self.starts) or (self.windows is not None and self.windows.shape != self.labels.shape):
             raise DatasetError(f"{len(self.labels)} samples are to have {pieces} pieces, and {len(self.starts)} begin.")
@@ -57,8 +62,10 @@ class CutSamples(Samples):
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]  # computed when asked for, kept from then on
         state = hashlib.sha256(f"cut {self.shape};".encode())
-        for part in (self.values, self.starts, self.labels, self.windows):
+        parts = {"": self.values, " ": self.starts, "  ": self.labels, "w": self.windows, "streams": self.streams}
+        for name, part in parts.items():
             if part is not None:
+                state.update(name.strip().encode())
                 state.update(f"{part.dtype.str} {part.shape};".encode())
                 state.update(np.ascontiguousarray(part).view(np.uint8).data)
         return state.hexdigest()
@@ -78,7 +85,8 @@ class CutSamples(Samples):
     def take(self, indices: NDArray[np.int64]) -> CutSamples:
         windows = None if self.windows is None else self.windows[indices]
         rows = self._rows(np.asarray(indices, np.int64))
-        return CutSamples(self.values, self.starts[rows], self.shape, self.labels[indices], windows)
+        streams = None if self.streams is None else self.streams[indices]
+        return CutSamples(self.values, self.starts[rows], self.shape, self.labels[indices], windows, streams)
 
     def _pieces(self, rows: NDArray[np.int64]) -> Array:
         view = np.lib.stride_tricks.sliding_window_view(self.values, math.prod(self.shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -171,6 +172,21 @@ class TestStreamingWakeWord:
             "false_rejects": 1.0,
             "false_accepts_per_hour": 0.0,
         }
+
+    def test_several_recordings_are_streams_of_their_own(self, seeded_root: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "sww01"
+        shutil.copytree(seeded_root / "sww01", folder)
+        (entry,) = json.loads((folder / "sww_long_test.json").read_text())
+        (folder / "sww_long_test.json").write_text(json.dumps([entry, entry]))
+        samples = StreamingWakeWord(WakeWordSettings(root=str(tmp_path))).split("test")
+        one = StreamingWakeWord(WakeWordSettings(root=str(seeded_root))).split("test")
+        assert one.streams is None
+        assert samples.streams is not None
+        assert samples.streams.tolist() == [0] * len(one) + [1] * len(one)
+        np.testing.assert_array_equal(samples.raw(len(one)), one.raw(0))
+        taken = samples.take(np.array([0, len(one)]))
+        assert taken.streams is not None
+        assert taken.streams.tolist() == [0, 1]
 
     def test_it_trains_on_single_words_of_three_classes(self, dataset: StreamingWakeWord) -> None:
         train = dataset.split("train")

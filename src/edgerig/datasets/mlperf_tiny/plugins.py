@@ -131,8 +131,14 @@ class StreamingWakeWord(TinyDataset):
             starts.append(offset + bands * np.arange(count))
             labels.append(frame_labels(recording, count, frames))
             offset += features.size
-        shape = self.benchmark.input_shape
-        return CutSamples(np.concatenate(values), np.concatenate(starts), shape, np.concatenate(labels))
+        streams = np.repeat(np.arange(len(starts)), [len(part) for part in starts])
+        return CutSamples(
+            np.concatenate(values),
+            np.concatenate(starts),
+            self.benchmark.input_shape,
+            np.concatenate(labels),
+            streams=streams if len(starts) > 1 else None,
+        )
 
 
 def frame_labels(recording: Recording, count: int, frames: int) -> NDArray[np.int64]:
