@@ -79,6 +79,8 @@ def test_false_positives_and_negatives_are_counted(
     # Eight errors are for twenty minutes: a few seconds with fewer do not reach the target.
     assert summary.passed is None
     assert any("lasts 5 s" in warning for warning in summary.warnings)
+    assert summary.invalid == ("The official recording lasts 1200 s, and what was run is shorter.",)
+    assert not summary.by_the_rules
     false, missed, right = counts
     line = f"{right} True Positives, {missed} False negatives, {false} False Positives"
     assert line in (tmp_path / "out" / "results.txt").read_text()

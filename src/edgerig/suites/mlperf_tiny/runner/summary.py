@@ -16,6 +16,7 @@ from edgerig.suites.mlperf_tiny.runner.device import Identity
 from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, FileRecord, WindowRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.scoring import quality_of, target_met
+from edgerig.suites.mlperf_tiny.runner.stream import OFFICIAL_SECONDS, is_whole
 from edgerig.tasks.judgement import Quality
 
 _NO_TIMES = Unavailable("an accuracy run measures no times")
@@ -79,6 +80,8 @@ def summarize_accuracy(
     invalid = []
     if benchmark.samples and len(records) != benchmark.samples:
         invalid.append(f"The official set has {benchmark.samples:,} files, and {len(records):,} were run.")
+    if benchmark.quality.metric == "events" and not is_whole(quality.samples):
+        invalid.append(f"The official recording lasts {OFFICIAL_SECONDS:g} s, and what was run is shorter.")
     invalid += _emulated(opened)
     return Summary(
         benchmark=benchmark.name,
