@@ -41,6 +41,8 @@ ODD_DIGITS = "Insufficent number of hex digits"
 NEEDS_SUBCOMMAND = "Command 'db' requires a subcommand"
 NO_ITERATIONS = "Inference iterations must be >0"
 NEGATIVE_WARM_UP = "Inference warmup must be >=0"
+#: Of a device of edgerig's on TCP, which the reference knows nothing of.
+OCCUPIED = "Another host is connected"
 
 _LINE = re.compile(r"([me])-(?:\[(?P<whole>.*)\]|(?P<words>.*))")
 

@@ -17,15 +17,20 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.suites.mlperf_tiny.device.host import device
+from tests.suites.mlperf_tiny.device.host import Host, device
 from tests.suites.mlperf_tiny.device.test_console import ByteNetwork
 
 from edgerig.cli import cli
 from edgerig.errors import SpecError, TargetError
+from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.device.address import open_line
 from edgerig.suites.mlperf_tiny.device.console import DeviceConsole
 from edgerig.suites.mlperf_tiny.device.doctor import Diagnosis, examine
 from edgerig.suites.mlperf_tiny.device.occupants import Occupant, occupants
+from edgerig.suites.mlperf_tiny.runner.address import open_device
+from edgerig.suites.mlperf_tiny.runner.device import Device
+from edgerig.suites.mlperf_tiny.runner.line import DeviceLine
+from edgerig.suites.mlperf_tiny.runner.transcript import Transcript
 from edgerig.testing import networks
 
 #: Becomes the leader of a session whose terminal is the one named, as a getty does, and waits.
@@ -267,6 +272,23 @@ def test_a_socket_answers_or_refuses(tmp_path: Path) -> None:
     state, text, hint = finding(examine(f"tcp:127.0.0.1:{port}"), "port")
     assert (state, text) == ("bad", f"tcp://127.0.0.1:{port} takes no connection: Connection refused")
     assert "mlperf-tiny dut" in hint
+
+
+def test_a_device_that_serves_another_host_says_so_to_doctor_and_runner(tmp_path: Path) -> None:
+    net = networks.dense_tflite(tmp_path / "kws.tflite", (49, 10, 1), 12)
+    with device("--benchmark", "kws01", "--model", net, line="tcp:0") as process, Host(process.line) as host:
+        assert host.ask("name")
+        state, text, hint = finding(examine(process.line), "answer")
+        assert state == "bad"
+        assert "another host is connected to the device" in text
+        assert "Wait until the other run has ended" in hint
+        link = open_device(process.line, BENCHMARKS["kws01"], "accuracy").link
+        runner = Device(DeviceLine(link, Transcript()))
+        try:
+            with pytest.raises(TargetError, match="Another host is connected to the device"):
+                runner.identify()
+        finally:
+            runner.close()
 
 
 def test_the_command_tells_and_exits_by_what_it_found(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 
 import msgspec
 
-from edgerig.suites.mlperf_tiny.grammar import READY, TERMINATOR, parse_line
+from edgerig.suites.mlperf_tiny.grammar import OCCUPIED, READY, TERMINATOR, parse_line
 from edgerig.text import one_line
 from edgerig.wire.link import Link
 
@@ -70,6 +70,11 @@ def _ask(link: Link, command: str, key: str, seconds: float) -> tuple[bytes, str
             came += view[: link.recv_into(view)]
         except TimeoutError:
             break
+        except ConnectionError:
+            # What came before tells why, if anything came.
+            if not came:
+                raise
+            break
         lines = came.decode("latin-1").split("\n")[:-1]
         answer = next((value for line in lines if (value := _value(line, key)) is not None), answer)
         if (seen := sum(line.strip() == READY for line in lines)) > readies:
@@ -93,6 +98,11 @@ def _judged(came: bytes) -> Reply:
         return Reply(
             problem="nothing came back",
             hint="Is the device on and its program running, is it the right port, and do TX and RX cross?",
+        )
+    if OCCUPIED in text:
+        return Reply(
+            problem="another host is connected to the device, which serves one at a time",
+            hint="Wait until the other run has ended, or stop it.",
         )
     if _LOGIN.search(text):
         return Reply(

@@ -9,8 +9,8 @@ import socket
 
 from edgerig.agent.address import Address, listen
 from edgerig.errors import UsageError
+from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.device.line import HostLine
-from edgerig.suites.mlperf_tiny.grammar import NEWLINE
 from edgerig.wire.link import TcpLink
 
 _logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _READ = 64 * 1024
 #: Seconds that a host which is there may take no bytes.
 BLOCKED_SECONDS = 10.0
 #: What another host is told while one is there.
-OCCUPIED = b"e-[Another host is connected]" + NEWLINE
+OCCUPIED = f"e-[{grammar.OCCUPIED}]".encode() + grammar.NEWLINE
 
 
 class TcpPort(HostLine):

@@ -13,7 +13,7 @@ from collections import deque
 from typing import NamedTuple
 
 from edgerig.errors import AnswerError, TargetError
-from edgerig.suites.mlperf_tiny.grammar import INIT_DONE, NEWLINE, READY, TERMINATOR, Message, parse_line
+from edgerig.suites.mlperf_tiny.grammar import INIT_DONE, NEWLINE, OCCUPIED, READY, TERMINATOR, Message, parse_line
 from edgerig.suites.mlperf_tiny.runner.transcript import Transcript
 from edgerig.text import one_line
 from edgerig.wire.link import Link
@@ -242,6 +242,11 @@ class DeviceLine:
         during = f" during '{command}'" if command else ""
         recent = self.transcript.recent
         last = f" Its last line was {one_line(recent[-1])!r}." if recent else ""
+        if recent and OCCUPIED in recent[-1]:
+            return TargetError(
+                f"Another host is connected to the device: it answered {one_line(recent[-1])!r}.",
+                "It serves one at a time: wait until the other run has ended, or stop it.",
+            )
         return TargetError(
             f"The device went away{during}: {error}.{last}",
             "Is it powered and plugged in? The same command line goes on where it stopped.",
