@@ -53,6 +53,17 @@ def test_the_table_has_a_row_for_each_layer_and_the_reasons(
     assert any("edgerig bench NET.tflite --target sim:stm32f746" in line for line in lines)
 
 
+def test_instructions_are_counted_of_code_in_a_folder_below_the_current_one(
+    net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # With a name of its own none of it comes from the cache of objects.
+    words = ("--to", "c", "--cpu", "cortex-m7", "--name", "below", "--explain", "--out", "build/c", "--json")
+    assert call("compile", net, *words) == 0
+    layers = json.loads(capsys.readouterr().out)["artifacts"][0]["layers"]
+    assert all(layer["instructions"] > 0.7 * layer["macs"] > 0 for layer in layers)
+
+
 def test_json_has_the_layers_only_where_they_are_wanted(
     net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

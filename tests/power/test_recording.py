@@ -92,7 +92,7 @@ def test_a_gap_in_the_samples_has_no_energy() -> None:
         ([], [], [], "0 samples"),
         ([1.0], [1.0], [], "1 samples"),
         ([0.0, 1.0], [1.0], [], "different number"),
-        ([0.0, 1.0, 1.0], [1.0, 1.0, 1.0], [], "do not increase: 1 s after 1 s"),
+        ([0.0, 1.0, 1.0], [1.0, 1.0, 1.0], [], "do not increase: 1 s after 1 s, in sample 3"),
         ([0.0, 1.0], [1.0, float("nan")], [], "power that is not a finite"),
         ([0.0, float("inf")], [1.0, 1.0], [], "time that is not a finite"),
         ([0.0, 1.0], [1.0, 1.0], [2.0, 1.0], "out of order"),

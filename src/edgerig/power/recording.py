@@ -191,7 +191,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         if wide.any():
             index = int(np.argmax(wide))
             raise AnswerError(
-                f"The power monitor gave no sample from {self.times[index]:.6g} s to {self.times[index + 1]:.6g} s, "
+                f"The power monitor gave no sample from {self.times[index]:.16g} s to {self.times[index + 1]:.16g} s, "
                 f"where the usual interval is {self.interval:.3g} s: the energy of that time is not known.",
                 "Measure again; a lower sample rate, or a line of its own, loses fewer samples.",
             )
@@ -226,8 +226,8 @@ def recording(
     if (steps <= 0).any():
         index = int(np.argmax(steps <= 0))
         raise AnswerError(
-            f"The times of the power monitor's samples do not increase: {seconds[index + 1]:.9g} s after "
-            f"{seconds[index]:.9g} s.",
+            f"The times of the power monitor's samples do not increase: {seconds[index + 1]:.16g} s after "
+            f"{seconds[index]:.16g} s, in sample {index + 2:,}.",
             "Are times in seconds, with enough decimals?",
         )
     if (np.diff(edges) < 0).any():

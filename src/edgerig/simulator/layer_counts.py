@@ -66,7 +66,7 @@ def count_layers(folder: Path, manifest: Manifest, toolchain: Toolchain | None =
     flash = msgspec.structs.replace(board.memory.flash, length=_whole(constants + 2 * _MEBIBYTE))
     ram = msgspec.structs.replace(board.memory.ram, length=_whole(manifest.memory.arena + _MEBIBYTE))
     with tempfile.TemporaryDirectory() as work:
-        elf = _build(folder, manifest, toolchain or find_toolchain(), Path(work), (flash, ram))
+        elf = _build(folder.resolve(), manifest, toolchain or find_toolchain(), Path(work), (flash, ram))
         simulator = Simulator(elf, msgspec.structs.replace(board, memory=Memory(flash, ram)))
     name, layers = manifest.name, len(manifest.layers)
     simulator.call(f"{name}_init")

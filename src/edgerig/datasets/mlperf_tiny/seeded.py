@@ -27,6 +27,8 @@ SEEDS = {"train": 1, "validation": 2, "test": 3}
 AD_BANDS, AD_SPECTRA = 128, 24
 #: Seconds between the wake words of the made recording, and of a wake word.
 WORD_EVERY, WORD_SECONDS = 3.0, 0.6
+#: How the names of files begin that were made from a seed.
+_PREFIX = "seeded"
 
 
 def write_seeded(root: Path, name: str, per_class: int) -> Path:
@@ -49,10 +51,19 @@ def write_seeded(root: Path, name: str, per_class: int) -> Path:
         write_samples(folder / part, benchmark, _samples(benchmark, count, Random(SEEDS[part])))
     if name == "sww01":
         sound, words = recording(per_class, Random(SEEDS["test"]))
-        write_recording(folder, "seeded.wav", sound, words)
+        write_recording(folder, f"{_PREFIX}.wav", sound, words)
     else:
         write_samples(folder, benchmark, _samples(benchmark, per_class, Random(SEEDS["test"])))
     return folder
+
+
+def is_seeded(name: str) -> bool:
+    """Whether the sample in a file of this name was made from a seed.
+
+    >>> is_seeded("seeded_0_00000.bin"), is_seeded("tst_000005_down.bin")
+    (True, False)
+    """
+    return name.startswith(_PREFIX)
 
 
 def _samples(benchmark: Benchmark, per_class: int, random: Random) -> Iterator[NewSample]:
@@ -60,7 +71,7 @@ def _samples(benchmark: Benchmark, per_class: int, random: Random) -> Iterator[N
     make = MAKERS[benchmark.name]
     for number in range(per_class):
         for label in range(benchmark.label_classes):
-            yield NewSample(f"seeded_{label}_{number:05}.bin", label, make(label, random))
+            yield NewSample(f"{_PREFIX}_{label}_{number:05}.bin", label, make(label, random))
 
 
 def _pattern(label: int, shape: tuple[int, ...]) -> Array:

@@ -280,5 +280,6 @@ def test_what_cannot_serve_says_why(keyword_net: Path) -> None:
     assert "There is no serial port /dev/ttyNONE." in text
     text = refusal("--benchmark", "kws01", "--model", keyword_net, line="ttyGS0")
     assert "'ttyGS0' is no line. Write /dev/ttyGS0" in text
+    assert "Did you mean tcp:7611?" in refusal("--benchmark", "kws01", "--model", keyword_net, line="7611")
     text = refusal("--benchmark", "kws01", "--model", keyword_net, "--pin", "/dev/null")
     assert "--pin means nothing in performance mode." in text

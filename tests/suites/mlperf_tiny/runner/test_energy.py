@@ -99,6 +99,19 @@ def test_a_file_that_was_recorded_meanwhile_is_read_at_the_end(tmp_path: Path, h
     each = [energy / window.iterations for energy, window in zip(energies, summary.windows, strict=True)]
     assert isinstance(summary.energy, Measurement)
     assert summary.energy.value == pytest.approx(median(each), rel=0.1)
+    # The file tells the windows' lengths; that of the first inference, before them, only the host saw.
+    assert isinstance(summary.cold_start, Measurement)
+    assert isinstance(summary.throughput, Measurement)
+    assert (summary.cold_start.clock, summary.throughput.clock) == ("the host's clock", "power monitor")
+
+
+def test_a_device_that_pulls_no_pin_is_refused_before_its_windows_are_run(tmp_path: Path, heard: Heard) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    options = {"file": str(tmp_path / "session.csv")}
+    with ScriptedDevice(results=by_first_byte) as device, pytest.raises(AnswerError, match="it pulls no pin") as caught:
+        run_session(settings(device, data, out, mode="energy", power="stream", power_options=options), heard)
+    assert "m-timestamp-mode-energy" in str(caught.value.hint)
+    assert [command for command in device.commands if command.startswith("infer")] == ["infer 1 0"]
 
 
 def test_a_recording_of_another_session_is_refused(tmp_path: Path, heard: Heard) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import resource
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.heard import Heard
 from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
 from tests.suites.mlperf_tiny.runner.sessions import by_first_byte, official, settings, write_keywords
 
+from edgerig.datasets.mlperf_tiny.seeded import write_seeded
 from edgerig.errors import AnswerError, DatasetError, Interrupted, ModelError, SpecError, StorageError, TargetError
 from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner import accuracy
@@ -44,11 +46,14 @@ def test_accuracy_is_that_of_normalised_outputs_in_the_words_of_the_checker(tmp_
 def test_the_folder_has_the_official_files_and_nothing_beside_them(tmp_path: Path, heard: Heard) -> None:
     data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
     with ScriptedDevice(results=by_first_byte) as scripted:
-        run_session(settings(scripted, data, out), heard)
+        summary = run_session(settings(scripted, data, out), heard)
     assert {path.name for path in out.iterdir() if path.is_file()} == {"log.txt", "results.txt", "results.json"}
     page = (out / "edgerig" / "report.html").read_text()
     assert "keyword spotting" in page
     assert "top-1 at least 90%" in page
+    finished = datetime.fromisoformat(summary.finished)
+    assert abs(datetime.now(UTC) - finished).total_seconds() < 3600
+    assert summary.finished.replace("T", " ") in page.replace("&#43;", "+")
     # An area is no share.
     assert re.search(r"<td[^>]*>0\.\d{4}</td>", page)
     assert "NUCLEO-L4R5ZI" in page
@@ -57,6 +62,15 @@ def test_the_folder_has_the_official_files_and_nothing_beside_them(tmp_path: Pat
     log = (out / "log.txt").read_text()
     assert "> infer 1 0%" in log
     assert "< m-results-[" in log
+
+
+def test_samples_from_a_seed_say_nothing_of_the_network_nor_of_its_inputs(tmp_path: Path, heard: Heard) -> None:
+    data = tmp_path / "data"
+    write_seeded(data, "kws01", 2)
+    with ScriptedDevice(results=lambda _: [1.0] + [0.0] * 11) as scripted:
+        summary = run_session(settings(scripted, data, tmp_path / "out"), heard)
+    assert "The samples were made from a seed: the quality says nothing of the network." in summary.invalid
+    assert not any("inputs are wrong" in warning for warning in summary.warnings)
 
 
 def test_a_session_that_was_cut_off_goes_on_at_the_file_where_it_stopped(tmp_path: Path, heard: Heard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from edgerig.agent.address import parse_address
@@ -13,6 +14,8 @@ from edgerig.suites.mlperf_tiny.device.tcp_line import TcpPort
 from edgerig.wire.serial import DIRECT, SCHEME, SerialAddress, parse_serial
 
 _HINT = "Write /dev/ttyGS0, serial:///dev/ttyTHS1?baud=115200 or tcp:127.0.0.1:7500; a device may also have pty."
+#: A TCP address without its scheme: HOST:PORT, or the port alone.
+_PORT = re.compile(r"([^\s:/]+:)?[0-9]{1,5}", re.ASCII)
 
 
 def open_line(text: str, *, baud: int, insecure: bool = False) -> HostLine:
@@ -47,7 +50,8 @@ def serial_address(text: str) -> SerialAddress:
         return parse_serial(SCHEME + text)
     if text.partition("://")[0] in (SCHEME.removesuffix("://"), *DIRECT):
         return parse_serial(text)
-    raise SpecError(f"{text!r} is no line." if text else "The line has no name.", _HINT)
+    near = f" Did you mean tcp:{text}?" if _PORT.fullmatch(text) else ""
+    raise SpecError(f"{text!r} is no line." if text else "The line has no name.", _HINT + near)
 
 
 def loopback_by_default(text: str) -> str:

@@ -73,7 +73,14 @@ def open_device(address: str, benchmark: Benchmark, mode: Mode, model: Path | No
     if address.startswith((SCHEME, *(f"{scheme}://" for scheme in DIRECT))):
         serial = parse_serial(address)
         return OpenedDevice(open_serial(serial, serial.line({"baud": usual_baud(benchmark, mode)})))
-    near = f" Did you mean serial://{address}?" if address.startswith("/") else ""
+    near = (
+        f"serial://{address}"
+        if address.startswith("/")
+        else f"tcp:{address}"
+        if _TCP.fullmatch(f"tcp:{address}")
+        else ""
+    )
+    near = f" Did you mean {near}?" if near else ""
     raise SpecError(
         f"{address!r} is not the address of a device.",
         f"Write serial:///dev/ttyACM0, tcp:HOST:PORT or sim:stm32f746.{near}",
@@ -91,7 +98,7 @@ def _connect(address: str) -> Link:
         reason = getattr(error, "strerror", None) or str(error)
         raise TargetError(
             f"There is no device at {address}: {reason}.",
-            "Does edgerig mlperf-tiny dut --line tcp:.. run there, and does the port match?",
+            "Does `edgerig mlperf-tiny dut --line tcp:..` run there, and does the port match?",
         ) from error
 
 

@@ -88,6 +88,8 @@ def _session(summary: Summary, benchmark: Benchmark) -> Table:
         ("profile", device.profile),
         ("address", summary.address),
         ("files", f"{summary.files:,}"),
+        ("finished", summary.finished.replace("T", " ") or "not yet"),
+        ("measured by", f"edgerig {summary.edgerig}"),
     ]
     if summary.clock is not None:
         drift = summary.clock.drift
@@ -124,15 +126,17 @@ def _figures(summary: Summary) -> Table:
     ]
     if summary.instructions is not None:
         figures.append(("instructions of an inference", summary.instructions))
-    rows = tuple((name, figure, figure.method if isinstance(figure, Measurement) else "") for name, figure in figures)
-    return Table("Figures", (Heading("what"), Heading("value"), Heading("method")), rows)
+    rows = tuple(
+        (name, figure, figure.method if isinstance(figure, Measurement) else figure.reason) for name, figure in figures
+    )
+    return Table("Figures", (Heading("what"), Heading("value"), Heading("method, or why there is none")), rows)
 
 
 def _windows(summary: Summary) -> Table:
     headings = (
         Heading("file"),
         Heading("inferences"),
-        Heading("before them"),
+        Heading("warm-up"),
         Heading("length", "s"),
         Heading("by the host's clock", "s"),
         Heading("throughput", "1/s"),

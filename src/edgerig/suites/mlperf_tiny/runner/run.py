@@ -183,8 +183,7 @@ def _accuracy(
     records = run_accuracy(device, benchmark, samples, session, progress, settings.inference_seconds)
     diagnosis = diagnose_inputs(benchmark, samples, records, network) if network is not None else None
     summary = summarize_accuracy(benchmark, settings.address, opened, identity, samples, records, diagnosis)
-    _write(settings.out, summary, accuracy_json(benchmark, samples, records))
-    return summary
+    return _write(settings.out, summary, accuracy_json(benchmark, samples, records))
 
 
 @contextlib.contextmanager
@@ -259,17 +258,20 @@ def _windows(
         settings.window_seconds,
         window_mistakes(probe, windows),
         _size_notes(settings),
+        "the host's clock" if recorded else None,
     )
-    _write(settings.out, summary, windows_json(benchmark, mode, windows))
-    return summary
+    return _write(settings.out, summary, windows_json(benchmark, mode, windows))
 
 
-def _write(out: Path, summary: Summary, rows: list[dict[str, Any]]) -> None:
-    """The results; the summary comes last, because a session that has one is finished."""
-    write_text(out / RESULTS_TEXT, results_text(summary, datetime.now()))
+def _write(out: Path, summary: Summary, rows: list[dict[str, Any]]) -> Summary:
+    """The results, dated; the summary comes last, because a session that has one is finished."""
+    now = datetime.now().astimezone()
+    summary = msgspec.structs.replace(summary, finished=now.isoformat(timespec="seconds"))
+    write_text(out / RESULTS_TEXT, results_text(summary, now))
     write_json(out / RESULTS_JSON, rows)
     write_text(out / REPORT, render_report(summary))
     write_json(out / SUMMARY, summary)
+    return summary
 
 
 def _board(settings: RunSettings) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edgerig import __version__
+from edgerig.datasets.mlperf_tiny.seeded import is_seeded
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
 from edgerig.suites.mlperf_tiny.input_mistakes import InputDiagnosis
@@ -42,6 +44,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         invalid: Why it is none; empty where it is one.
         problems: What makes its figures untrustworthy; a strict run fails by them.
         warnings: What else is to be known.
+        finished: Date and time of the host when the session ended, with its time zone, as ISO 8601 has it.
+        edgerig: The version that ran it.
     """
 
     benchmark: str
@@ -63,6 +67,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     invalid: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    finished: str = ""
+    edgerig: str = __version__
 
 
 def summarize_accuracy(
@@ -78,6 +84,8 @@ def summarize_accuracy(
     network's answers on this machine say of the device's inputs."""
     quality = quality_of(benchmark, samples, records)
     invalid = []
+    if all(is_seeded(sample.name) for sample in samples):
+        invalid.append("The samples were made from a seed: the quality says nothing of the network.")
     if benchmark.samples and len(records) != benchmark.samples:
         invalid.append(f"The official set has {benchmark.samples:,} files, and {len(records):,} were run.")
     if benchmark.quality.metric == "events" and not is_whole(quality.samples):
@@ -99,15 +107,18 @@ def summarize_accuracy(
         by_the_rules=not invalid,
         invalid=tuple(invalid),
         problems=(diagnosis.mistake,) if diagnosis is not None and diagnosis.mistake else (),
-        warnings=(*quality.warnings, *_about_inputs(benchmark, quality, diagnosis)),
+        warnings=(*quality.warnings, *_about_inputs(benchmark, samples, quality, diagnosis)),
     )
 
 
-def _about_inputs(benchmark: Benchmark, quality: Quality, diagnosis: InputDiagnosis | None) -> list[str]:
-    """What the answers say of the device's inputs."""
+def _about_inputs(
+    benchmark: Benchmark, samples: Sequence[Sample], quality: Quality, diagnosis: InputDiagnosis | None
+) -> list[str]:
+    """What the answers say of the device's inputs; those to samples from a seed say nothing by themselves."""
     if diagnosis is not None:
         return [diagnosis.note] if diagnosis.note else []
-    if target_met(benchmark, quality) is not False or not quality.confusion:
+    seeded = all(is_seeded(sample.name) for sample in samples)
+    if seeded or target_met(benchmark, quality) is not False or not quality.confusion:
         return []
     answers = [sum(column) for column in zip(*quality.confusion, strict=True)]
     labels = [sum(row) for row in quality.confusion]
@@ -134,9 +145,10 @@ def summarize_windows(
     window_seconds: float,
     mistakes: Sequence[str] = (),
     notes: Sequence[str] = (),
+    cold_clock: str | None = None,
 ) -> Summary:
     """The results of a performance or an energy run; at least one window. ``mistakes`` are the device's, ``notes`` what
-    else is to be known."""
+    else is to be known, ``cold_clock`` times the first inference where the windows' clock does not."""
     clock = check_clock(windows, real_time=opened.real_time) if mode == "performance" else None
     invalid = []
     shortest = min(window.seconds for window in windows)
@@ -166,7 +178,9 @@ def summarize_windows(
         passed=None,
         throughput=_time(opened, _number(statistics.median(w.throughput for w in windows), "1/s", steady, number)),
         latency=_time(opened, _number(latency, "s", "1 / throughput, median", number)),
-        cold_start=_time(opened, _number(cold.seconds, "s", cold_method, {**number, "n": 1}))
+        cold_start=_time(
+            opened, _number(cold.seconds, "s", cold_method, {**number, "clock": cold_clock or name, "n": 1})
+        )
         if cold.seconds
         else Unavailable("the first inference was shorter than the clock can tell"),
         instructions=opened.board.counts().instructions if opened.board else None,

@@ -121,10 +121,19 @@ class FileBench(Bench):
     """Energy that another program records over the whole session, into a file that is read at its end.
 
     Until then the host's clock tells how long a window is.
+
+    Raises:
+        AnswerError: By `run`, also where the device sends its time: then it is not in energy mode.
     """
 
     def run(self, iterations: int, warm_up: int, seconds: float) -> Measured:
         inference = self.device.infer(iterations, warm_up, self.counts, seconds)
+        if inference.device_seconds is not None:
+            raise AnswerError(
+                f"The device answers 'infer {iterations} {warm_up}' with m-lap-us: it pulls no pin, and the file would "
+                "have no marks.",
+                "The device is in performance mode: it must start as m-timestamp-mode-energy.",
+            )
         return Measured(inference, inference.host_end - inference.host_begin, None)
 
 
