@@ -41,7 +41,8 @@ def plan_rows(plan: Plan) -> dict[str, Any]:
 def show_plan(plan: Plan) -> None:
     """The plan on standard error."""
     rig = plan.rig
-    samples = "all test samples" if rig.measure.samples is None else f"{rig.measure.samples:,} test samples a cell, or as many as there are"
+    most = rig.measure.samples
+    samples = "all test samples" if most is None else f"at most {most:,} test samples a cell"
     what = "model" if len(plan.models) == 1 else f"{len(plan.models)} models:"
     names = ", ".join(_with_training(part) for part in plan.models)
     echo(f"{rig.name}: {what} {names}; dataset {rig.dataset.label}; {samples}")
