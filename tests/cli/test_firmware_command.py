@@ -267,6 +267,9 @@ def test_people_talk_to_an_mlperf_tiny_console(
     assert lines[0] == "m-timestamp-mode-performance"
     assert lines[2:7] == ["m-init-done", "m-ready", "name", "m-name-dut-[edgerig]", "m-ready"]
     assert lines[-3:] == ["2", "bytes]", "m-ready"]
-    monkeypatch.setattr("sys.stdin", io.StringIO("name\n\nnonsense\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("name\n\nnonsense\nprofile%\n"))
     assert call(*words) == 0
-    assert "nonsense\ne-[Unknown command: nonsense]\nm-ready\n" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "nonsense\ne-[Unknown command: nonsense]\nm-ready\n" in text
+    # A % of one's own ends no second, empty command.
+    assert text.count("\ne-[") == 1

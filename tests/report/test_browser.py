@@ -532,6 +532,26 @@ def test_layers_are_paired_by_what_they_are_and_not_by_their_places(
     assert "operators of no known layer" in layers["(of no known layer)"][2]
 
 
+@pytest.mark.parametrize("width", [390, 1400])
+def test_long_names_in_a_note_on_layers_stay_on_the_page_below_the_tables(
+    browser: Any, pages: dict[str, str], demo: Loaded, width: int
+) -> None:
+    load(browser, pages["demo"], width=width)
+    unprofiled = next(n for n, cell in enumerate(demo.result.cells) if isinstance(cell.layers, Unavailable))
+    browser.execute_script(
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))",
+        browser.find_elements("css selector", "#pair select")[1],
+        str(unprofiled),
+    )
+    browser.execute_script("document.querySelector('#pair p.muted').textContent = 'functional/'.repeat(200)")
+    bottom, note, right = browser.execute_script(
+        """const box = selector => document.querySelector(selector).getBoundingClientRect();
+        return [box("#pair .columns").bottom, box("#pair p.muted").top, document.documentElement.scrollWidth]"""
+    )
+    assert note >= bottom
+    assert right <= browser.execute_script("return innerWidth")
+
+
 def test_variants_without_a_common_network_have_no_ratio_of_layers(
     browser: Any, pages: dict[str, str], demo: Loaded
 ) -> None:

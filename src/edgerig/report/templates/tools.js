@@ -206,7 +206,7 @@
   };
   const starred = variants.findIndex((variant) => variant.row.classList.contains("chosen"));
   const selects = [select("First variant", 0), select("Second variant", starred > 0 ? starred : 1)];
-  const place = make("div", { className: "columns" });
+  const place = make("div");
   const table = (title, titles, rows) => {
     const head = make("tr", {}, ...titles.map((text, index) =>
       Object.assign(make("th", { scope: "col", textContent: text, className: index ? "n" : "" }))));
@@ -230,9 +230,9 @@
     const notes = [
       ...(reason ? [`No layers are compared: ${reason}.`] : []),
       ...(untimed.length ? [`Without a time in either: ${untimed.join(", ")}. The table of layers says why.`] : []),
-    ].map((textContent) => make("p", { className: "muted", textContent }));
-    place.replaceChildren(
-      ...tables.map((element) => make("div", {}, make("div", { className: "scroll" }, element))), ...notes);
+    ].map((textContent) => make("p", { className: "muted names", textContent }));
+    const columns = tables.map((element) => make("div", {}, make("div", { className: "scroll" }, element)));
+    place.replaceChildren(make("div", { className: "columns" }, ...columns), ...notes);
     all("table", place).forEach(addCsv);
   };
   selects.forEach((element) => element.addEventListener("change", draw));

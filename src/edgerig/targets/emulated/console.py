@@ -52,9 +52,13 @@ class Terminal(ABC):
     def ask(self, command: str) -> str:
         """What the board answers to one line, without its echo and the prompt after it.
 
+        A command that its user has ended already, as with MLPerf Tiny's ``%``, is not ended twice: an empty command
+        after it would be answered by an error.
+
         Raises:
             TargetError: It answers nothing, or crashed.
         """
+        command = command.removesuffix(self.dialect.end.decode())
         self._send(command.encode(errors="replace") + self.dialect.end)
         answer = self._until_prompt()
         return answer.removeprefix(command).lstrip("\n")
