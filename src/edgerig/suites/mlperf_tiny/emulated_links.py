@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
+from edgerig.simulator.simulator import CONSOLE, WIRE
 from edgerig.suites.mlperf_tiny import grammar
 from edgerig.suites.mlperf_tiny.device.console import CLOCK_PERIOD
 from edgerig.targets.emulated.qemu_process import Emulator
-from edgerig.wire.link import Buffers, Link, PairLink
+from edgerig.targets.emulated.simulator_link import SimulatorLink
+from edgerig.wire.link import PairLink
 
 #: Seconds of this machine's time after which a simulation looks whether the device's time is up.
 _LOOK_SECONDS = 30.0
@@ -19,42 +20,15 @@ _WINDOW = re.compile(rb"m-infer-start-(\d+)\r\nm-lap-us-(\d+)\r\nm-lap-us-(\d+)\
 _LONGEST_WINDOW = 200
 
 
-class SimulatedLink(Link):
-    """The line of a simulated board, which runs while an answer is awaited and at no other time.
+class SimulatedLink(SimulatorLink):
+    """The line of a simulated board, which goes on after a restart that it told of.
 
     A timeout counts seconds of the device. It is looked at twice a minute only, since what interrupts the simulation
     counts some instructions twice.
     """
 
-    checked = False
-    lossless = True
-
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-        self._resets = simulator.resets
-        self._timeout: float | None = None
-        self._closed = False
-
-    def send(self, buffers: Buffers) -> None:
-        self._check_open()
-        for part in buffers:
-            self.simulator.write(WIRE, bytes(part))
-
-    def recv_into(self, view: memoryview) -> int:
-        self._check_open()
-        data = self.simulator.read(WIRE, len(view)) or self._next(len(view))
-        if not data:
-            raise TimeoutError("the board waits for more and says nothing")
-        view[: len(data)] = data
-        return len(data)
-
-    def set_timeout(self, seconds: float | None) -> None:
-        self._timeout = seconds
-
-    def close(self) -> None:
-        self._closed = True
-
-    def _next(self, most: int) -> bytes:
+    def _awaited(self, most: int) -> bytes:
+        self._see_it_lives()
         simulator, start = self.simulator, self.simulator.cycles
         while True:
             try:
@@ -64,7 +38,10 @@ class SimulatedLink(Link):
                 if self._timeout is not None and seconds > self._timeout:
                     raise TimeoutError(f"the board was busy for {seconds:.1f} s of its own time") from error
                 continue
-            self._check_alive()
+            reason = self.why_gone()
+            if reason is not None:
+                self._resets = simulator.resets
+                raise ConnectionResetError(reason.removesuffix("."))
             simulator.read(CONSOLE)
             data = simulator.read(WIRE, most)
             if grammar.INFER_DONE.encode() in data:
@@ -72,15 +49,9 @@ class SimulatedLink(Link):
                 simulator.watch_alignment(False)
             return data
 
-    def _check_open(self) -> None:
+    def _see_it_lives(self) -> None:
         if self._closed:
             raise ConnectionResetError("the connection is closed")
-
-    def _check_alive(self) -> None:
-        if self.simulator.resets != self._resets:
-            self._resets = self.simulator.resets
-            faults = self.simulator.faults
-            raise ConnectionResetError(f"its firmware crashed. {faults[-1]}" if faults else "it restarted")
 
 
 class EmulatedLink(PairLink):

@@ -28,16 +28,8 @@ class SimulatorLink(Link):
             self.simulator.write(WIRE, bytes(part))
 
     def recv_into(self, view: memoryview) -> int:
-        data = self.simulator.read(WIRE, len(view))
+        data = self.simulator.read(WIRE, len(view)) or self._awaited(len(view))
         if not data:
-            self._see_it_lives()
-            # Output after a restart is not an answer.
-            self.simulator.run(self._timeout, through_resets=False)
-            # Discard the console's output, which would grow without limit.
-            self.simulator.read(CONSOLE)
-            data = self.simulator.read(WIRE, len(view))
-        if not data:
-            self._see_it_lives()
             raise TimeoutError("the board waits for more and says nothing")
         view[: len(data)] = data
         return len(data)
@@ -54,6 +46,22 @@ class SimulatorLink(Link):
             return None
         faults = self.simulator.faults
         return f"its firmware crashed. {faults[-1]}." if faults else "it restarted."
+
+    def _awaited(self, most: int) -> bytes:
+        """At most ``most`` bytes that the board says when it is run; none where it waits for more.
+
+        Raises:
+            TimeoutError: It was busy for too long. ConnectionResetError: It restarted.
+        """
+        self._see_it_lives()
+        # Output after a restart is not an answer.
+        self.simulator.run(self._timeout, through_resets=False)
+        # Discard the console's output, which would grow without limit.
+        self.simulator.read(CONSOLE)
+        data = self.simulator.read(WIRE, most)
+        if not data:
+            self._see_it_lives()
+        return data
 
     def _see_it_lives(self) -> None:
         if self._closed:

@@ -32,23 +32,6 @@ PUBLISHED: tuple[Published, ...] = (
     ),
 )
 
-#: Milliseconds of an inference on an STM32L4R5 (Cortex-M4 at 120 MHz), by software and benchmark.
-_L4R5 = {
-    "TensorFlow Lite Micro, the reference": {"kws01": 181.9, "ic01": 704, "vww01": 601},
-    "microTVM with CMSIS-NN": {"kws01": 99.8, "ic01": 390, "vww01": 301},
-    "Plumerai": {"kws01": 47.8, "ic01": 168, "vww01": 99},
-    "X-CUBE-AI": {"kws01": 43.4, "ic01": 166, "vww01": 89},
-}
-PUBLISHED += tuple(
-    Published(
-        benchmark=benchmark,
-        system=f"STM32L4R5, Cortex-M4, 120 MHz, {software}",
-        figure=f"{milliseconds:g} ms an inference",
-        source="MLCommons, MLPerf Tiny, published results",
-    )
-    for software, times in _L4R5.items()
-    for benchmark, milliseconds in times.items()
-)
 #: Boards of one maker with one network compiler, near those that edgerig simulates: where in the folder of the results
 #: they are, what they are by their own description, and the median throughput of each benchmark in 1/s.
 _BOARDS = (
@@ -68,10 +51,7 @@ PUBLISHED += tuple(
         benchmark=benchmark,
         system=system,
         figure=f"{throughput:.3f} inferences/s",
-        source=(
-            "MLCommons, github.com/mlcommons/tiny_results_v1.0, closed/STMicroelectronics/results/"
-            f"{folder}/{benchmark.removesuffix('01')}/performance/results.txt"
-        ),
+        source=f"MLCommons, github.com/mlcommons/tiny_results_v1.0, closed/STMicroelectronics/results/{folder}",
     )
     for folder, system, throughputs in _BOARDS
     for benchmark, throughput in throughputs.items()
