@@ -146,6 +146,11 @@ def why_not_carried(
     Args:
         state: For each input that is one, the name of the output that it comes from.
         inputs, outputs: All of the network's.
+
+    >>> ends = [TensorSpec(name, (1, 4), "float32") for name in ("h_in", "h_out", "x")]
+    >>> why_not_carried({"h_in": "h_out"}, [ends[0], ends[2]], ends[1:2])
+    >>> why_not_carried({"h_in": "h_out"}, [ends[0], ends[2]], [TensorSpec("h_out", (1, 8), "float32")])
+    "'h_out' has the shape [1, 8], and 'h_in' [1, 4]"
     """
     ins, outs = {spec.name: spec for spec in inputs}, {spec.name: spec for spec in outputs}
     for name, output in state.items():
