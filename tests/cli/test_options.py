@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -53,3 +55,32 @@ def test_a_module_that_is_loaded_under_that_name_already_is_told(module: str) ->
     Path("json.py").write_text(PLUGIN)
     with pytest.raises(SpecError, match="ambiguous"):
         find_here("json:Mine")
+
+
+def numbers_of(
+    command: click.Command, words: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Option, click.Command]]:
+    """Every option of every command that takes a real number."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            member = command.get_command(context, name)
+            assert member is not None
+            yield from numbers_of(member, (*words, name))
+    for option in command.params:
+        if isinstance(option, click.Option) and isinstance(option.type, click.types.FloatParamType):
+            yield " ".join((*words, option.opts[0])), option, command
+
+
+NUMBERS = list(numbers_of(cli))
+
+
+def test_there_are_options_that_take_real_numbers() -> None:
+    assert {"mlperf-tiny run --window", "agent --idle", "train --learning-rate"} <= {name for name, *_ in NUMBERS}
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(("option", "command"), [entry[1:] for entry in NUMBERS], ids=[name for name, *_ in NUMBERS])
+def test_no_option_takes_what_is_no_finite_number(option: click.Option, command: click.Command, text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        option.type.convert(text, option, click.Context(command))

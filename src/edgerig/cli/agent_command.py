@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from click.core import ParameterSource
 from edgerig import logs
 from edgerig.cli.console import say
 from edgerig.cli.log_options import add_log_options, apply_log_options
-from edgerig.cli.options import find_here
+from edgerig.cli.options import FiniteRange, find_here
 
 if TYPE_CHECKING:
     from edgerig.agent.serial import SerialAgent
@@ -37,16 +36,6 @@ class Size(click.ParamType[int]):
         if size < 1:
             self.fail(f"{value!r} is no size; write 64M or 1.5G.", param, ctx)
         return size
-
-
-class Seconds(click.FloatRange):
-    """A number of seconds; refuses NaN, which passes every range check."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds = float(super().convert(value, param, ctx))
-        if not math.isfinite(seconds):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
-        return seconds
 
 
 #: Options that do not apply to a serial line, which has exactly one host and no authentication.
@@ -92,7 +81,7 @@ class AgentGroup(click.Group):
 )
 @click.option(
     "--idle",
-    type=Seconds(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=600.0,
     show_default=True,
     metavar="SECONDS",
@@ -126,7 +115,7 @@ class AgentGroup(click.Group):
 )
 @click.option(
     "--lease",
-    type=Seconds(1, 3600),
+    type=FiniteRange(1, 3600),
     default=30.0,
     show_default=True,
     metavar="SECONDS",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
+from edgerig.cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from edgerig.cli.compare_sources import Source
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells whose id matches, of rigs and bundles.")
 @click.option(
     "--margin",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     default=0.02,
     show_default=True,
     help="Relative difference of latency that does not matter: 0.02 is 2 %.",
 )
 @click.option(
     "--quality-margin",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     default=0.005,
     show_default=True,
     help="Accuracy that B may lose: 0.005 is half a point.",

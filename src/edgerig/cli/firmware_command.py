@@ -11,6 +11,7 @@ import click
 
 from edgerig.cli.console import echo, print_json, say, say_raw, terminal_width
 from edgerig.cli.firmware_build import build_options, build_with
+from edgerig.cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +139,7 @@ def flash(folder: Path, tool: str | None, board: str | None, dry_run: bool) -> N
     "--model", type=click.Path(path_type=Path), help="What to build in, where the board is simulated or emulated."
 )
 @build_options
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, help="Seconds to an answer.")
+@click.option("--timeout", type=FiniteRange(min=0, min_open=True), default=60.0, help="Seconds to an answer.")
 @click.option("--raw", is_flag=True, help="Pass on control characters as the board sends them; a terminal obeys them.")
 @click.option("-c", "--command", "commands", multiple=True, help="Send this and end; may be repeated.")
 def console(

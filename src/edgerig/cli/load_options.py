@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import click
 
+from edgerig.cli.options import FiniteRange
+
 Command = TypeVar("Command", bound=Callable[..., object])
 #: The settings of `edgerig.rig.types.Measure` that these options set.
 LOAD_OPTIONS = ("streams", "rate", "latency_bound", "percentile", "load_seconds", "arrival_seed")
@@ -16,14 +18,16 @@ def load_options(command: Command) -> Command:
     """Add the options to ``command``."""
     options = (
         click.option("--streams", type=int, metavar="K", help="Sessions at once, in the scenarios streams and server."),
-        click.option("--rate", type=float, metavar="R", help="Arrivals a second in the scenario server."),
+        click.option("--rate", type=FiniteRange(), metavar="R", help="Arrivals a second in the scenario server."),
         click.option(
             "--latency-bound",
             metavar="TIME",
             help="Longest latency in the scenario server, such as '50 ms': without --rate, the highest rate is sought.",
         ),
-        click.option("--percentile", type=float, help="Of the latency that is held against the bound.  [default: 99]"),
-        click.option("--load-seconds", type=float, help="Of a round, or of each rate that is tried.  [default: 3]"),
+        click.option("--percentile", type=FiniteRange(), help="Of the latency that the bound is for.  [default: 99]"),
+        click.option(
+            "--load-seconds", type=FiniteRange(), help="Of a round, or each rate that is tried.  [default: 3]"
+        ),
         click.option("--arrival-seed", type=int, help="Of the random arrivals.  [default: 0]"),
     )
     for option in reversed(options):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgerig.cli.options import FiniteRange
+
 if TYPE_CHECKING:
     from edgerig.suites.mlperf_tiny.runner.summary import Summary
 
@@ -40,14 +42,14 @@ if TYPE_CHECKING:
 @click.option(
     "--window",
     "window_seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
     help="Least seconds of a measured window; below 10 for trials, whose result does not count.",
 )
 @click.option(
     "--warm-up",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=100_000),
     default=10,
     show_default=True,
     help="Inferences before each measured window.",
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout",
     "inference_seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=120.0,
     show_default=True,
     help="Seconds that one inference may take until the device is given up.",

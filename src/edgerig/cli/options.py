@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,17 @@ from edgerig.errors import UsageError
 
 if TYPE_CHECKING:
     from edgerig.artifact import TensorSpec
+
+
+class FiniteRange(click.FloatRange):
+    """A number within a range; refuses NaN, which passes every comparison, and infinity, with which nothing ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 

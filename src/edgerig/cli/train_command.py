@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgerig.cli.console import ConsoleProgress, echo, print_json
-from edgerig.cli.options import dataset_settings, find_here, parse_dataset_settings, parse_options
+from edgerig.cli.options import FiniteRange, dataset_settings, find_here, parse_dataset_settings, parse_options
 
 if TYPE_CHECKING:
     from edgerig.artifact import Artifact
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Results in the ``options`` of a training's origin; see `edgerig.testing.contracts.model.ModelContract`.
 RESULTS = ("accuracy", "mae", "loss", "test_samples", "parameters")
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+POSITIVE = FiniteRange(min=0, min_open=True)
 
 
 @click.command(name="train")
@@ -34,7 +34,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--learning-rate", type=POSITIVE, help="Step size of Adam.  [default: 0.001]")
 @click.option(
     "--learning-rate-decay",
-    type=click.FloatRange(min=0, max=1, min_open=True),
+    type=FiniteRange(min=0, max=1, min_open=True),
     help="Factor on the learning rate after each epoch.  [default: 1.0]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights and shuffling.  [default: 1]")
