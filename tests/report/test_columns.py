@@ -85,6 +85,7 @@ def test_numbers_in_a_view_are_counted_among_the_kinds() -> None:
 def test_a_run_under_load_has_its_columns_and_no_other_run_has(
     demo: Loaded,
     capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     measure: Measure,
     rounds: list[LoadRound],
     columns: dict[str, tuple[str, float]],
@@ -101,6 +102,8 @@ def test_a_run_under_load_has_its_columns_and_no_other_run_has(
     assert isinstance(load.latency.p99, Measurement)
     assert table["lines"][0]["cells"][keys.index("p99 under load")]["value"] == load.latency.p99.value
     assert table["lines"][1]["cells"][keys.index("p99 under load")] is None
+    # On a narrow terminal columns are left out.
+    monkeypatch.setenv("COLUMNS", "250")
     show_cells(result)
     terminal_output = capfd.readouterr().err
     assert ("under load" in terminal_output, "highest rate" in terminal_output) == (True, measure is loads.BOUND)
