@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.grammar import DATA_BYTES, NEWLINE, READY, TERMINATOR
 from edgerig.testing import networks
 

@@ -15,7 +15,7 @@ from tests.suites.mlperf_tiny.tiny_networks import tiny_network
 
 from edgerig.boards.firmware import read_firmware
 from edgerig.cli import main
-from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
+from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.testing import networks
 
 

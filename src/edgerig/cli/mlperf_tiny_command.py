@@ -33,7 +33,7 @@ def list_benchmarks(as_json: bool) -> None:
 
     from edgerig.cli.console import print_json, say, terminal_width
     from edgerig.cli.tables import Column, render_table
-    from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
+    from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 
     if as_json:
         print_json(list(BENCHMARKS.values()))

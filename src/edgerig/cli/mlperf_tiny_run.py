@@ -109,7 +109,7 @@ def command(
     from edgerig.cli.console import ConsoleProgress, print_json
     from edgerig.cli.options import parse_options
     from edgerig.cli.signals import stop_on_termination
-    from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
+    from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
     from edgerig.suites.mlperf_tiny.runner.address import Mode
     from edgerig.suites.mlperf_tiny.runner.run import RunSettings, run_session
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.suites.mlperf_tiny.tiny_networks import tiny_network
 
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny import grammar
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.emulated import EmulatedDevice, open_emulated
 from edgerig.wire.link import Link
 

@@ -16,11 +16,11 @@ from tests.suites.mlperf_tiny.tiny_networks import seeded_sample, tiny_network
 
 from edgerig.boards.board import board_names
 from edgerig.boards.firmware import BuildSettings
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.errors import SpecError, UnknownNameError
 from edgerig.measure.kinds import Measurement, ModelBand, Unavailable
 from edgerig.plugins import convert_settings
 from edgerig.suites.mlperf_tiny import grammar
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.suites.mlperf_tiny.device.console import HELP, DeviceConsole
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network
 from edgerig.suites.mlperf_tiny.emulated import EmulatedDevice, open_emulated

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tests.power.meters import SimulatedLpm01a, Terminal, joules_between
 from tests.suites.mlperf_tiny.tiny_networks import seeded_sample, tiny_network
 
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 
 KWS = BENCHMARKS["kws01"]
 EDGERIG = [sys.executable, "-m", "edgerig", "mlperf-tiny"]

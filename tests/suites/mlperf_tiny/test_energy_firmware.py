@@ -10,10 +10,10 @@ from tests.suites.mlperf_tiny.tiny_networks import seeded_sample
 from edgerig.boards.board import load_board
 from edgerig.boards.firmware import BuildSettings
 from edgerig.boards.network import network_of
+from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.errors import IncompatibleError
 from edgerig.models.files import open_artifact
 from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
-from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.suites.mlperf_tiny.emulated import build_device
 from edgerig.suites.mlperf_tiny.firmware import console_for
 

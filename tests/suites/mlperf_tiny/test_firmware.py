@@ -10,9 +10,9 @@ from tests.suites.mlperf_tiny.tiny_networks import tiny_network
 from edgerig.boards.board import load_board
 from edgerig.boards.firmware import BuildSettings, Network
 from edgerig.boards.network import network_of
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.errors import IncompatibleError, InferenceError, UnknownNameError
 from edgerig.models.files import open_artifact
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, benchmark_named
 from edgerig.suites.mlperf_tiny.firmware import console_for
 from edgerig.testing import networks
 

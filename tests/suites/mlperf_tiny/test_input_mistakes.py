@@ -13,8 +13,8 @@ from tests.suites.mlperf_tiny.runner.scripted import ScriptedDevice
 from tests.suites.mlperf_tiny.runner.sessions import settings
 from tests.suites.mlperf_tiny.tiny_networks import tiny_network
 
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
 from edgerig.measure.kinds import Unavailable
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork, open_network
 from edgerig.suites.mlperf_tiny.input_mistakes import readings_of
 from edgerig.suites.mlperf_tiny.runner.run import run_session

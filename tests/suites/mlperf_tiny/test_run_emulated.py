@@ -9,10 +9,10 @@ import pytest
 from tests.needs import need
 from tests.suites.mlperf_tiny.tiny_networks import seeded_sample
 
+from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.errors import IncompatibleError, StorageError
 from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.progress import Progress
-from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.suites.mlperf_tiny.device.network import open_network
 from edgerig.suites.mlperf_tiny.input_mistakes import open_reference
 from edgerig.suites.mlperf_tiny.runner.run import RunSettings, run_session

@@ -16,8 +16,8 @@ from edgerig.boards.board import firmware_folder, load_board
 from edgerig.boards.config import write_config, write_console
 from edgerig.boards.firmware import BuildSettings
 from edgerig.boards.network import network_of
+from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.models.files import open_artifact
-from edgerig.suites.mlperf_tiny.benchmarks import benchmark_named
 from edgerig.suites.mlperf_tiny.device.console import DeviceConsole
 from edgerig.suites.mlperf_tiny.device.network import open_network
 from edgerig.suites.mlperf_tiny.firmware import VENDOR, console_for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
+from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 #: Values in the middle of each network.

@@ -16,6 +16,7 @@ from edgerig.boards.board import Board
 from edgerig.boards.build import build_firmware
 from edgerig.boards.firmware import BuildSettings, Firmware
 from edgerig.boards.network import network_of
+from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.errors import SpecError, TargetError
 from edgerig.measure.firmware import Counts
 from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
@@ -24,7 +25,6 @@ from edgerig.simulator.cycles import cycle_model
 from edgerig.simulator.native import native_library
 from edgerig.simulator.simulator import CONSOLE, WIRE, Simulator
 from edgerig.suites.mlperf_tiny import grammar
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.emulated_links import EmulatedLink, SimulatedLink
 from edgerig.suites.mlperf_tiny.firmware import Mode, console_for
 from edgerig.targets.emulated.base import board_of

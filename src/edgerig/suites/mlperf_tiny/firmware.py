@@ -12,12 +12,12 @@ from edgerig.artifact import Quantization, TensorSpec
 from edgerig.boards.board import Board
 from edgerig.boards.config import quoted
 from edgerig.boards.firmware import Console, Network
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark, benchmark_named
 from edgerig.datasets.preprocess import dequantize, quantize_input
 from edgerig.errors import IncompatibleError, InferenceError
 from edgerig.micro import Manifest
 from edgerig.micro.emit.source import MANIFEST
 from edgerig.suites.mlperf_tiny import grammar
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark, benchmark_named
 from edgerig.suites.mlperf_tiny.device.fit import axes_order, check_fit, misfit, takes_samples_as_they_are
 
 #: Folder of the C sources, under ``firmware``, and the name on the command line.

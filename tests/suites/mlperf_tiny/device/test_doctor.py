@@ -21,8 +21,8 @@ from tests.suites.mlperf_tiny.device.host import Host, device
 from tests.suites.mlperf_tiny.device.test_console import ByteNetwork
 
 from edgerig.cli import cli
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.errors import SpecError, TargetError
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.device.address import open_line
 from edgerig.suites.mlperf_tiny.device.console import DeviceConsole
 from edgerig.suites.mlperf_tiny.device.doctor import Diagnosis, examine

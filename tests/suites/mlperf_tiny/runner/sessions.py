@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.suites.mlperf_tiny.runner.scripted import ScriptedDevice
 
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner.run import RunSettings
 
 #: What the official checker matches, line by line.

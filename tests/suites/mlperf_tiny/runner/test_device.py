@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
 
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.errors import AnswerError, IncompatibleError, SpecError, TargetError
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner.address import open_device, usual_baud
 from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
 from edgerig.suites.mlperf_tiny.runner.line import DeviceLine

@@ -1,6 +1,6 @@
 """What others published: every figure has its source, and belongs to a benchmark."""
 
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner.published import PUBLISHED, published_table
 
 

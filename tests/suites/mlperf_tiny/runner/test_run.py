@@ -14,9 +14,9 @@ from tests.heard import Heard
 from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
 from tests.suites.mlperf_tiny.runner.sessions import by_first_byte, official, settings, write_keywords
 
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.datasets.mlperf_tiny.seeded import write_seeded
 from edgerig.errors import AnswerError, DatasetError, Interrupted, ModelError, SpecError, StorageError, TargetError
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner import accuracy
 from edgerig.suites.mlperf_tiny.runner.device import Identity
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord, SessionKey

@@ -12,8 +12,8 @@ from tests.heard import Heard
 from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
 from tests.suites.mlperf_tiny.runner.sessions import settings
 
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.errors import AnswerError, DatasetError
-from edgerig.suites.mlperf_tiny.benchmarks import BENCHMARKS
 from edgerig.suites.mlperf_tiny.runner.run import run_session
 from edgerig.suites.mlperf_tiny.runner.scoring import target_met
 from edgerig.suites.mlperf_tiny.runner.stream import FALSE_NEGATIVES, FALSE_POSITIVES, detections, stream_parts

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.datasets.mlperf_tiny.sample_folder import stored_values
 from edgerig.errors import AnswerError
 from edgerig.progress import Progress
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.runner.device import Device
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.errors import SpecError, TargetError
 from edgerig.measure.kinds import Kind
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.grammar import ENERGY_BAUD
 from edgerig.wire.link import Link, connect_tcp
 from edgerig.wire.serial import DIRECT, SCHEME, open_serial, parse_serial

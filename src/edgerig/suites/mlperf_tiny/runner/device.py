@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.errors import AnswerError, IncompatibleError, TargetError
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.grammar import DATA_BYTES, DATA_BYTES_BEHIND_MANAGER, LOAD_DONE
 from edgerig.suites.mlperf_tiny.runner.answers import Inference, parse_inference
 from edgerig.suites.mlperf_tiny.runner.line import DeviceLine, ReceivedLine

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from edgerig.datasets.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord, WindowRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.scoring import AUC, TOP1, metric

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from edgerig.datasets.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
 from edgerig.errors import EdgerigError, Interrupted, MissingExtraError, SpecError, StorageError
 from edgerig.files import canonical_json, sha256_file, write_json, write_text
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.power.base import PowerMonitor
 from edgerig.progress import Progress
-from edgerig.suites.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork
 from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
 from edgerig.suites.mlperf_tiny.input_mistakes import diagnose_inputs, open_reference

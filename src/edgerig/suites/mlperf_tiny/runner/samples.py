@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.datasets.mlperf_tiny.sample_folder import benchmark_folder, sample_files
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.runner.stream import stream_parts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgerig.suites.mlperf_tiny.benchmarks import Benchmark
+from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.stream import (

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.artifact import Quantization, TensorSpec
+from edgerig.datasets.mlperf_tiny.benchmarks import PERFORMANCE_FILES, Benchmark
 from edgerig.datasets.mlperf_tiny.features import SWW_FRAME, SWW_STEP, wake_word_features
 from edgerig.datasets.mlperf_tiny.plugins import DEBOUNCE, THRESHOLD, TOLERANCE
 from edgerig.datasets.mlperf_tiny.recordings import RATE, Recording, recordings
 from edgerig.datasets.preprocess import quantize_input
 from edgerig.errors import DatasetError
-from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, Benchmark
 from edgerig.suites.mlperf_tiny.runner.records import FileRecord
 from edgerig.tasks.judgement import MetricValue, Quality
 

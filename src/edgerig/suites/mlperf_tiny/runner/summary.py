@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import msgspec
 
 from edgerig import __version__
+from edgerig.datasets.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
 from edgerig.datasets.mlperf_tiny.seeded import is_seeded
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
-from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, WINDOW_SECONDS, Benchmark
 from edgerig.suites.mlperf_tiny.input_mistakes import InputDiagnosis
 from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice
 from edgerig.suites.mlperf_tiny.runner.clock import ClockCheck, check_clock

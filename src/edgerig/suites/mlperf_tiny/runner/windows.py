@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from edgerig.datasets.mlperf_tiny.benchmarks import PERFORMANCE_FILES, Benchmark
 from edgerig.errors import AnswerError
 from edgerig.power.base import PowerMonitor
 from edgerig.power.recording import Energy, Recording
 from edgerig.progress import Progress
-from edgerig.suites.mlperf_tiny.benchmarks import PERFORMANCE_FILES, Benchmark
 from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, result_counts
 from edgerig.suites.mlperf_tiny.runner.answers import Inference
 from edgerig.suites.mlperf_tiny.runner.clock import JITTER_SECONDS
