@@ -62,7 +62,7 @@ def test_signals_stop_it_cleanly_in_the_middle_of_a_session(start, number, tmp_p
 def test_numbers_of_seconds_that_are_none_are_refused(words):
     result = CliRunner().invoke(command, words)
     assert result.exit_code == 2
-    assert "no number of seconds" in result.output
+    assert "no finite number" in result.output
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_dataset_root_is_the_dataset_s_setting_root(run, tmp_path):
         (["mobilenetv2", "--dataset", "mnist", "--model-option", "alhpa=1"], "Did you mean 'alpha'?"),
         (["mnist-cnn", "--dataset", "mnist", "--model-option", "alpha"], "write it as key=value"),
         (["mnist-cnn", "--dataset", "mnist", "--dataset-root", "x"], "'root'"),
-        (["mnist-cnn", "--dataset", "mnist", "--learning-rate", "nan"], "learning_rate"),
+        (["mnist-cnn", "--dataset", "mnist", "--learning-rate", "nan"], "--learning-rate"),
         (["mnist-cnn", "--dataset", "mnist", "--epochs", "-1"], "--epochs"),
         (["mnist-cnn"], "--dataset"),
         (["mnist-cnn", "--dataset", "random"], "random"),
