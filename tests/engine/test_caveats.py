@@ -134,6 +134,7 @@ def test_whole_numbers_for_an_integer_input_of_another_scale_are_warned_of(float
     assert "whole numbers" in cell.quality.warnings[0]
 
 
+@pytest.mark.slow
 def test_samples_that_are_quantized_already_are_named_before_a_float_network(float_net: Path, tmp_path: Path) -> None:
     (cell,) = edgerig.run(rig(float_net, dataset=f"{__name__}:Quantized"), out=tmp_path / "out").cells
     assert cell.quality.warnings[0].startswith("The samples are int8, whole numbers from -128 to 127, and go into a")
@@ -280,6 +281,7 @@ class PartlyLabelled(Mnist):
         self._splits["test"] = ArraySamples(np.stack([samples.raw(i) for i in range(len(samples))]), labels)
 
 
+@pytest.mark.slow
 def test_samples_without_a_label_are_not_judged(float_net: Path, tmp_path: Path) -> None:
     int8 = networks.dense_tflite_int8(tmp_path / "int8.tflite", 784, 10)
     result = edgerig.run(rig(float_net, int8, dataset=f"{__name__}:PartlyLabelled"), out=tmp_path / "out")

@@ -37,6 +37,7 @@ def test_whole_pieces_come_back(folder: Path) -> None:
     assert finished(folder) == PIECES * SAMPLES
 
 
+@pytest.mark.slow
 def test_one_flipped_byte_anywhere_costs_a_piece_and_no_more(folder: Path) -> None:
     path = folder / "000001.npz"
     sound = path.read_bytes()
@@ -50,6 +51,7 @@ def test_one_flipped_byte_anywhere_costs_a_piece_and_no_more(folder: Path) -> No
     assert SAMPLES in counts
 
 
+@pytest.mark.slow
 def test_arrays_that_no_run_writes_end_the_row(folder: Path) -> None:
     path = folder / "000001.npz"
     whole = {

@@ -222,6 +222,7 @@ def test_outputs_that_differ_from_process_to_process_are_told(net: Path, tmp_pat
     assert len({entry.outputs for entry in same.rounds}) == 1
 
 
+@pytest.mark.slow
 def test_a_device_that_becomes_slow_in_the_middle_is_told(net: Path, tmp_path: Path) -> None:
     slow = {"counter": str(tmp_path / "count"), "first": 4, "slower": 0.02, "seconds": 0.005}
     (cell,) = edgerig.run(rig(net, slow, rounds=6), out=tmp_path / "out").cells

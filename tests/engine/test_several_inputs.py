@@ -287,6 +287,7 @@ def test_what_is_not_said_of_several_inputs_is_asked_before_the_device(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_errors_of_layers_are_had_of_networks_with_several_inputs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     left, right = rng.normal(size=(60, 8)).astype(np.float32), rng.normal(size=(60, 6)).astype(np.float32)

@@ -104,6 +104,7 @@ def _add(bench: OperatorBench, name: str) -> Case:
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in CASES])
+@pytest.mark.slow
 def test_convolutions_are_bit_exact_on_the_board(built: tuple[OperatorBench, dict[str, Case]], name: str) -> None:
     bench, cases = built
     rng = np.random.default_rng(8)

@@ -245,6 +245,7 @@ def built(
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_kernels_are_bit_exact_on_the_board(built: tuple[OperatorBench, dict[str, Case]], name: str) -> None:
     bench, made = built
     rng = np.random.default_rng(8)

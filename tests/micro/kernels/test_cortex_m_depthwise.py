@@ -123,6 +123,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[OperatorBench, dict
 
 
 @pytest.mark.parametrize("name", list(chains()))
+@pytest.mark.slow
 def test_both_roundings_are_the_reference_s_on_the_board(
     built: tuple[OperatorBench, dict[str, Case]], name: str
 ) -> None:

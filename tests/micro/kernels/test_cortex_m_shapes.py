@@ -26,6 +26,7 @@ def test_no_layer_with_weights_goes_to_portable_code(name: str, side: int) -> No
     assert not {op: kernel for op, kernel in portable.items() if (FAST - small) & set(op.split("+"))}
 
 
+@pytest.mark.slow
 def test_networks_on_the_board_are_litert_s(tmp_path: Path) -> None:
     bench, rng = OperatorBench(tmp_path), np.random.default_rng(0)
     files = {name: published_shape(name, 32, 0.25, seed=3) for name in SHAPES}

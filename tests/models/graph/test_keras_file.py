@@ -280,6 +280,7 @@ def test_a_chain_in_any_order_costs_its_length(tmp_path: Path) -> None:
     assert graph.tensors[graph.outputs[0]].name == f"l{count - 1}"
 
 
+@pytest.mark.slow
 def test_models_that_call_models_again_and_again_are_refused(tmp_path: Path) -> None:
     inner = functional([relu_call("l", "i")], "l")
     for _ in range(14):

@@ -105,6 +105,7 @@ def _whole_sample(name: str, seed: int) -> bytes:
     return f"db load {len(sample)}%{''.join(parts)}".encode()
 
 
+@pytest.mark.slow
 def test_commands_and_garbage_are_answered_alike(program: Path, model: DeviceConsole) -> None:
     rng = np.random.default_rng(8)
     # So that both know the results of the same last inference.

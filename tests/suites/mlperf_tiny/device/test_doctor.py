@@ -93,6 +93,7 @@ def test_a_device_answers_with_name_and_benchmark() -> None:
     assert finding(diagnosis, "login")[0] == "ok"
 
 
+@pytest.mark.slow
 def test_the_bit_rate_is_found_at_which_it_answers() -> None:
     """The far end sees which rate was set, and answers noise at any but its own."""
     console = DeviceConsole("ad01", ByteNetwork())

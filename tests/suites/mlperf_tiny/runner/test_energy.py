@@ -34,6 +34,7 @@ class PinDevice(ScriptedDevice):
                 yield line
 
 
+@pytest.mark.slow
 def test_the_median_energy_of_an_inference_is_told_by_a_stream_of_samples(tmp_path: Path, heard: Heard) -> None:
     data, out, joules = write_keywords(tmp_path / "data", 12), tmp_path / "out", []
     with StreamMeter() as meter, PinDevice(lambda: joules.append(meter.work())) as device:
@@ -55,6 +56,7 @@ def test_the_median_energy_of_an_inference_is_told_by_a_stream_of_samples(tmp_pa
     assert "Median energy cost is" not in (out / "results.txt").read_text()
 
 
+@pytest.mark.slow
 def test_windows_by_the_rules_are_a_result_of_the_instrument_of_the_benchmark(tmp_path: Path, heard: Heard) -> None:
     data, out, joules = write_keywords(tmp_path / "data", 12), tmp_path / "out", []
 

@@ -98,6 +98,7 @@ def test_jitter_of_a_slow_device_is_no_mistake() -> None:
     assert window_mistakes(ProbeRecord(iterations=283, plain=0.0065, warmed=0.0105, doubled=0.017), [window]) == []
 
 
+@pytest.mark.slow
 def test_cpu_time_as_timestamp_is_named(tmp_path: Path, heard: Heard) -> None:
     """A device that waits for an accelerator most of the time, and reads the time of its processor."""
 
