@@ -12,21 +12,21 @@ from dataclasses import dataclass, replace
 
 from edgerig.micro.arithmetic.requantize import activation_range
 from edgerig.micro.c_text import initializer
-from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value, Weighted
-from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Weighted
+from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.cortex_m.assembly import Function, source
 from edgerig.micro.kernels.cortex_m.checks import sizes_below, window_3x3
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_code import UNROLLED, Shape, depthwise
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_kernels import AloneKernel, SeparableKernel
 from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import (
     PointwisePart,
-    pointwise_fits,
     pointwise_part,
     stands_for,
 )
 from edgerig.micro.kernels.cortex_m.depthwise.scaling import Scaling, scaling_of
 from edgerig.micro.kernels.cortex_m.patch.patches import patched
 from edgerig.micro.kernels.cortex_m.sources import sources
-from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.layouts import PLANAR
 from edgerig.micro.kernels.refusals import Answer, by, exact, require
 from edgerig.micro.options import Options
 
@@ -38,57 +38,28 @@ _LEAST, _MOST = 2048, 8192
 _SMALL = 48
 
 
-class Depthwise(Kernel):
+class Depthwise(AloneKernel):
     """Depthwise 3x3, stride 1 or 2, any padding up to one pixel at the top and left."""
 
     name = "depthwise-3x3"
-    needs = frozenset({"thumb2", "dsp"})
-    node = DepthwiseConv2D
 
-    def accepts(self, node: Node, options: Options) -> Answer:
-        return isinstance(node, DepthwiseConv2D) and _depthwise_fits(node, True)
+    def fits(self, node: DepthwiseConv2D) -> Answer:
+        return _depthwise_fits(node, True)
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, DepthwiseConv2D)
+    def lower_alone(self, node: DepthwiseConv2D, context: Context) -> Lowered:
         return _lower(node, None, context)
 
-    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN) if value is node.input else (PLAIN,)
 
-    def writes(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN)
-
-
-class Separable(Kernel):
+class Separable(SeparableKernel):
     """Depthwise 3x3 and the pointwise convolution after it."""
 
     name = "depthwise-pointwise"
-    needs = frozenset({"thumb2", "dsp"})
-    pattern = (DepthwiseConv2D, Conv2D)
 
-    def accepts(self, node: Node, options: Options) -> Answer:
-        if not isinstance(node, Fused):
-            return False
-        first, second = node.parts
-        return (
-            isinstance(first, DepthwiseConv2D)
-            and isinstance(second, Conv2D)
-            and _depthwise_fits(first, False)
-            and pointwise_fits(second)
-        )
+    def fits(self, first: DepthwiseConv2D) -> Answer:
+        return _depthwise_fits(first, False)
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Fused)
-        first, second = node.parts
-        assert isinstance(first, DepthwiseConv2D)
-        assert isinstance(second, Conv2D)
+    def lower_pair(self, first: DepthwiseConv2D, second: Conv2D, context: Context) -> Lowered:
         return _lower(first, second, context)
-
-    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN) if value is node.input else (PLAIN,)
-
-    def writes(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN)
 
 
 @dataclass(frozen=True)

@@ -6,37 +6,28 @@ taps, 21 with 10; 26 with 3 taps of an input that lies pixel by pixel.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
-from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value
-from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D
+from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise import First, lower_separable
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_kernels import SeparableKernel
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_line_code import Line, depthwise_line
-from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import pointwise_fits, stands_for
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
 from edgerig.micro.kernels.cortex_m.depthwise.taps import taps_fit, taps_scales
-from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.layouts import PLANAR
 from edgerig.micro.kernels.refusals import Answer, by, counted, require
-from edgerig.micro.options import Options
 
 #: Outputs below which widening the line does not pay.
 _LEAST = 4
 
 
-class SeparableLine(Kernel):
+class SeparableLine(SeparableKernel):
     """One row or one column of pixels, stride 1, no padding."""
 
     name = "depthwise-line-pointwise"
-    needs = frozenset({"thumb2", "dsp"})
-    pattern: ClassVar[tuple[type[Node], ...]] = (DepthwiseConv2D, Conv2D)
 
-    def accepts(self, node: Node, options: Options) -> Answer:
-        if not isinstance(node, Fused):
-            return False
-        first, second = node.parts
-        if not isinstance(first, DepthwiseConv2D) or not isinstance(second, Conv2D):
-            return False
+    def fits(self, first: DepthwiseConv2D) -> Answer:
         pixels = first.output.elements // first.output.shape[3]
         return (
             first.input.dtype == "int8"
@@ -45,14 +36,9 @@ class SeparableLine(Kernel):
             and require(pixels >= _LEAST, f"{counted(pixels, 'output pixel')}, at least {_LEAST} are needed")
             and taps_fit(first)
             and require(_line(first, True).fits(), "a line or window beyond the reach of its instructions")
-            and pointwise_fits(second)
         )
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Fused)
-        first, second = node.parts
-        assert isinstance(first, DepthwiseConv2D)
-        assert isinstance(second, Conv2D)
+    def lower_pair(self, first: DepthwiseConv2D, second: Conv2D, context: Context) -> Lowered:
         line = _line(first, context.layout(first.input) == PLANAR)
         taps = first.weights.array.reshape(line.taps, -1).T
         padded = np.pad(taps, ((0, 0), (0, -line.taps % 4))).astype(np.int8)
@@ -60,12 +46,6 @@ class SeparableLine(Kernel):
         scales = context.constant("depthwise_scales", taps_scales(first))
         part = First(depthwise_line(line), line, weights, scales, 2 * first.output.zero_point + 1, 1)
         return lower_separable(first, part, second, context)
-
-    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN) if value is node.input else (PLAIN,)
-
-    def writes(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN)
 
 
 def _line(node: DepthwiseConv2D, planar: bool) -> Line:

@@ -5,80 +5,51 @@ What `depthwise` and `depthwise_line` do not take: 5x5, 7x7, dilated, one row or
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerig.micro.ir import Conv2D, DepthwiseConv2D, Fused, Node, Value
-from edgerig.micro.kernels.base import Context, Kernel, Lowered
+from edgerig.micro.ir import Conv2D, DepthwiseConv2D
+from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.cortex_m.checks import sizes_below
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise import First, lower_separable
+from edgerig.micro.kernels.cortex_m.depthwise.depthwise_kernels import AloneKernel, SeparableKernel
 from edgerig.micro.kernels.cortex_m.depthwise.depthwise_window_code import Window, depthwise_window
-from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import pointwise_fits, stands_for
+from edgerig.micro.kernels.cortex_m.depthwise.pointwise_part import stands_for
 from edgerig.micro.kernels.cortex_m.depthwise.scaling import Scaling, twice
-from edgerig.micro.kernels.layouts import PLAIN, PLANAR
+from edgerig.micro.kernels.layouts import PLANAR
 from edgerig.micro.kernels.refusals import Answer, by, counted, exact, require
-from edgerig.micro.options import Options
 
 #: Output pixels below which unpacking the weights does not pay.
 _LEAST = 4
 
 
-class DepthwiseWindow(Kernel):
+class DepthwiseWindow(AloneKernel):
     """The convolution alone."""
 
     name = "depthwise-window"
-    needs = frozenset({"thumb2", "dsp"})
-    node = DepthwiseConv2D
 
-    def accepts(self, node: Node, options: Options) -> Answer:
-        return isinstance(node, DepthwiseConv2D) and _fits(node, True)
+    def fits(self, node: DepthwiseConv2D) -> Answer:
+        return _fits(node, True)
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, DepthwiseConv2D)
+    def lower_alone(self, node: DepthwiseConv2D, context: Context) -> Lowered:
         return _lower(node, None, context)
 
-    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN) if value is node.input else (PLAIN,)
 
-    def writes(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN)
-
-
-class SeparableWindow(Kernel):
+class SeparableWindow(SeparableKernel):
     """With the pointwise convolution after it."""
 
     name = "depthwise-window-pointwise"
-    needs = frozenset({"thumb2", "dsp"})
-    pattern: ClassVar[tuple[type[Node], ...]] = (DepthwiseConv2D, Conv2D)
 
-    def accepts(self, node: Node, options: Options) -> Answer:
-        if not isinstance(node, Fused):
-            return False
-        first, second = node.parts
-        if not isinstance(first, DepthwiseConv2D) or not isinstance(second, Conv2D):
-            return False
+    def fits(self, first: DepthwiseConv2D) -> Answer:
         pixels = first.output.elements // first.output.shape[3]
         return (
             first.input.dtype == "int8"
             and require(pixels >= _LEAST, f"{counted(pixels, 'output pixel')}, at least {_LEAST} are needed")
             and _fits(first, False)
-            and pointwise_fits(second)
         )
 
-    def lower(self, node: Node, context: Context) -> Lowered:
-        assert isinstance(node, Fused)
-        first, second = node.parts
-        assert isinstance(first, DepthwiseConv2D)
-        assert isinstance(second, Conv2D)
+    def lower_pair(self, first: DepthwiseConv2D, second: Conv2D, context: Context) -> Lowered:
         return _lower(first, second, context)
-
-    def reads(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN) if value is node.input else (PLAIN,)
-
-    def writes(self, node: Node, value: Value) -> tuple[str, ...]:
-        return (PLANAR, PLAIN)
 
 
 def _lower(node: DepthwiseConv2D, second: Conv2D | None, context: Context) -> Lowered:
