@@ -20,14 +20,9 @@ from numpy.typing import NDArray
 from edgerig.boards.board import firmware_folder, load_board
 from edgerig.boards.sizes import open_elf
 from edgerig.boards.toolchain import Toolchain
+from edgerig.simulator.layer_counts import START
 from edgerig.simulator.simulator import Simulator
 
-_START = """\
-extern unsigned stack_top;
-void Reset_Handler(void);
-void Reset_Handler(void) { for (;;) {} }
-__attribute__((section(".vectors"), used)) static const void *const vectors[] = { &stack_top, (void *)Reset_Handler };
-"""
 _SCRIPT = """\
 ENTRY(Reset_Handler)
 SECTIONS {
@@ -83,7 +78,7 @@ class Running:
     def __init__(self, image: Image, folder: Path, level: str, toolchain: Toolchain) -> None:
         self._image = image
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "start.c").write_text(_START)
+        (folder / "start.c").write_text(START)
         (folder / "sections.ld").write_text(_SCRIPT)
         elf = folder / "image.elf"
         self._build(image, folder, level, toolchain)

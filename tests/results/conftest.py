@@ -14,6 +14,9 @@ from tests.report.conftest import machine, make_cell, make_run, number
 from edgerig.measure.kinds import Measurement
 from edgerig.measure.stats import summarize
 from edgerig.results.bundle import Bundle, Header
+from edgerig.results.compare.stored import compare_bundles
+from edgerig.results.gate.judge import Check, check_cell
+from edgerig.results.gate.limits import parse_limits
 from edgerig.results.types import BUNDLE_VERSION, CellResult, Round, RunResult
 
 SAMPLES = 600
@@ -83,3 +86,15 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         return bundle.path
 
     return write
+
+
+@pytest.fixture
+def check(write_run: Callable[..., Path]) -> Callable[..., list[Check]]:
+    """Judges a new cell against a baseline, by limits as a gate takes them."""
+
+    def judged(before: Any, now: Any, limits: dict[str, Any]) -> list[Check]:
+        a, b = write_run("a", before), write_run("b", now)
+        (comparison,) = compare_bundles(a, b).comparisons
+        return check_cell(comparison, parse_limits(limits), *(Bundle(folder).result().cells[0] for folder in (b, a)))
+
+    return judged

@@ -23,7 +23,8 @@ _BOARD = "stm32f746"
 _MEBIBYTE = 1 << 20
 #: A row of the generated table of layers: name, kernel, multiply-accumulates, function.
 _ROW = struct.Struct("<4I")
-_START = """\
+#: C of a program that is nothing but its functions: the vectors, and a reset handler that waits.
+START = """\
 extern unsigned stack_top;
 void Reset_Handler(void);
 void Reset_Handler(void) { for (;;) {} }
@@ -95,7 +96,7 @@ def _build(folder: Path, manifest: Manifest, toolchain: Toolchain, work: Path, r
     common, board = firmware_folder() / "boards" / "common", load_board(_BOARD)
     stack = ram.origin + ram.length
     script = _SCRIPT.format(flash=hex(flash.origin), ram=hex(ram.origin), stack=hex(stack))
-    (work / "start.c").write_text(_START)
+    (work / "start.c").write_text(START)
     (work / "sections.ld").write_text(script)
     core, _, without = manifest.cpu.partition("+")
     machine = toolchain.machine(core, "" if without else "fpv4-sp-d16" if core == "cortex-m4" else board.fpu)

@@ -15,12 +15,9 @@ from tests.results.loads import BOUND, STREAMS, load_round, loaded, search
 
 from edgerig.measure.energy import energy_per_inference
 from edgerig.measure.kinds import Measurement, Unavailable
-from edgerig.results.bundle import Bundle
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import MetricVerdict
 from edgerig.results.energy import energy_of, energy_rounds
-from edgerig.results.gate.judge import Check, check_cell
-from edgerig.results.gate.limits import parse_limits
 
 Write = Callable[..., Path]
 NEAR = [1.0, 1.01, 0.99, 1.0, 1.005]
@@ -119,16 +116,6 @@ def test_rounds_under_load_of_unlike_rails_have_no_energy() -> None:
     energy = energy_of(loaded(rounds)[0])
     assert isinstance(energy, Unavailable)
     assert "unlike rails" in energy.reason
-
-
-@pytest.fixture
-def check(write_run: Write) -> Callable[..., list[Check]]:
-    def judged(before: Any, now: Any, limits: dict[str, Any]) -> list[Check]:
-        a, b = write_run("a", before), write_run("b", now)
-        (comparison,) = compare_bundles(a, b).comparisons
-        return check_cell(comparison, parse_limits(limits), *(Bundle(folder).result().cells[0] for folder in (b, a)))
-
-    return judged
 
 
 @pytest.mark.parametrize(

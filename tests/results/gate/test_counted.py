@@ -15,11 +15,8 @@ from edgerig.engine.api import plan
 from edgerig.engine.gate import GateOptions, run_gate
 from edgerig.measure.kinds import Quantity, Unavailable
 from edgerig.progress import Progress
-from edgerig.results.bundle import Bundle
-from edgerig.results.compare.stored import compare_bundles
 from edgerig.results.compare.types import Comparison
-from edgerig.results.gate.judge import Check, GateResult, check_cell
-from edgerig.results.gate.limits import parse_limits
+from edgerig.results.gate.judge import Check, GateResult
 from edgerig.results.gate.output import gate_annotations, gate_junit, gate_markdown
 from edgerig.results.types import CellResult
 from edgerig.testing.networks import dense_tflite_int8
@@ -47,18 +44,6 @@ def emulated(count: int, steady: Quantity | None = None, **changes: Any) -> tupl
         ),
         arrays,
     )
-
-
-@pytest.fixture
-def check(write_run: Callable[..., Path]) -> Callable[..., list[Check]]:
-    """Judges a new cell against a baseline."""
-
-    def judged(before: Any, now: Any, limits: dict[str, Any]) -> list[Check]:
-        a, b = write_run("a", before), write_run("b", now)
-        (comparison,) = compare_bundles(a, b).comparisons
-        return check_cell(comparison, parse_limits(limits), *(Bundle(folder).result().cells[0] for folder in (b, a)))
-
-    return judged
 
 
 @pytest.mark.parametrize("metric", ["latency", "p50"])

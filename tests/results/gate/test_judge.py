@@ -8,10 +8,7 @@ import pytest
 from tests.report.conftest import number
 from tests.results.conftest import make_measured
 
-from edgerig.results.bundle import Bundle
-from edgerig.results.compare.stored import compare_bundles
 from edgerig.results.compare.types import MetricVerdict
-from edgerig.results.gate.judge import Check, check_cell
 from edgerig.results.gate.limits import parse_limits
 from edgerig.results.gate.outcomes import worst
 from edgerig.results.types import CellResult
@@ -26,18 +23,6 @@ def times(factor: float) -> list[float]:
 
 def changed(cell: CellResult, **changes: Any) -> CellResult:
     return msgspec.structs.replace(cell, **changes)
-
-
-@pytest.fixture
-def check(write_run: Write) -> Callable[..., list[Check]]:
-    """Judges a new cell against a baseline."""
-
-    def judged(before: Any, now: Any, limits: dict[str, Any]) -> list[Check]:
-        a, b = write_run("a", before), write_run("b", now)
-        (comparison,) = compare_bundles(a, b).comparisons
-        return check_cell(comparison, parse_limits(limits), *(Bundle(folder).result().cells[0] for folder in (b, a)))
-
-    return judged
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.results.conftest import make_measured
 from tests.results.loads import BOUND, SET, at_set_rate, loaded, scaled, searched, streams, without_rate
 
-from edgerig.results.bundle import Bundle
-from edgerig.results.compare.stored import compare_bundles
-from edgerig.results.gate.judge import Check, check_cell
-from edgerig.results.gate.limits import parse_limits
-
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def check(write_run: Write) -> Callable[..., list[Check]]:
-    def judged(before: Any, now: Any, limits: dict[str, Any]) -> list[Check]:
-        a, b = write_run("a", before), write_run("b", now)
-        (comparison,) = compare_bundles(a, b).comparisons
-        return check_cell(comparison, parse_limits(limits), *(Bundle(folder).result().cells[0] for folder in (b, a)))
-
-    return judged
 
 
 @pytest.mark.parametrize(

@@ -30,16 +30,11 @@ from edgerig.micro.kernels.base import Kernel
 from edgerig.micro.options import Options
 from edgerig.micro.pipeline import compile_model, compile_program
 from edgerig.micro.reference.run import Machine
+from edgerig.simulator.layer_counts import START
 from edgerig.simulator.simulator import Simulator
 
 Array = NDArray[Any]
 
-_START = """\
-extern unsigned stack_top;
-void Reset_Handler(void);
-void Reset_Handler(void) { for (;;) {} }
-__attribute__((section(".vectors"), used)) static const void *const vectors[] = { &stack_top, (void *)Reset_Handler };
-"""
 _SCRIPT = """\
 ENTRY(Reset_Handler)
 SECTIONS {
@@ -151,7 +146,7 @@ class OperatorBench:
         return self._simulator
 
     def _build(self) -> Path:
-        (self._folder / "start.c").write_text(_START)
+        (self._folder / "start.c").write_text(START)
         (self._folder / "sections.ld").write_text(_SCRIPT)
         common = firmware_folder() / "boards" / "common"
         machine = self._toolchain.machine(self._cpu, "fpv4-sp-d16" if self._cpu == "cortex-m4" else "fpv5-sp-d16")
