@@ -177,7 +177,8 @@ class TestStreamingWakeWord:
         folder = tmp_path / "sww01"
         shutil.copytree(seeded_root / "sww01", folder)
         (entry,) = json.loads((folder / "sww_long_test.json").read_text())
-        (folder / "sww_long_test.json").write_text(json.dumps([entry, entry]))
+        shutil.copy(folder / entry["wav_file"], folder / "again.wav")
+        (folder / "sww_long_test.json").write_text(json.dumps([entry, {**entry, "wav_file": "again.wav"}]))
         samples = StreamingWakeWord(WakeWordSettings(root=str(tmp_path))).split("test")
         one = StreamingWakeWord(WakeWordSettings(root=str(seeded_root))).split("test")
         assert one.streams is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,14 @@ def test_what_is_wrong_with_a_list_is_told(make_recording: MakeRecording, change
     with pytest.raises(DatasetError, match=said) as error:
         recordings(make_recording(**changes) / "sww01")
     assert "sww_long_test.json" in error.value.message
+
+
+def test_a_recording_that_is_listed_twice_is_refused(make_recording: MakeRecording) -> None:
+    path = make_recording() / "sww01" / "sww_long_test.json"
+    (entry,) = json.loads(path.read_text())
+    path.write_text(json.dumps([entry, {**entry, "wav_file": "./x.wav", "detection_windows": []}]))
+    with pytest.raises(DatasetError, match=r"entry 2: \./x\.wav is listed already in entry 1, and would count twice"):
+        recordings(path.parent)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[{}]", "[1"])

@@ -41,7 +41,8 @@ def read_labels(path: Path) -> list[Label]:
     ends of either kind, a comma at the end. All of that is accepted.
 
     Raises:
-        DatasetError: The file cannot be read, holds no label, or a line is not of the form; names the line.
+        DatasetError: The file cannot be read, holds no label, a line is not of the form, or a file is listed twice;
+            names the line.
     """
     labels: list[Label] = []
     seen: dict[str, Label] = {}
@@ -49,17 +50,24 @@ def read_labels(path: Path) -> list[Label]:
         if not labels and _is_header(fields):
             continue
         label = _label(fields, number, f"{path}, line {number}")
-        other = seen.setdefault(label.file, label)
-        if other.label != label.label:
-            raise DatasetError(
-                f"{path}, line {number}: {label.file} has label {label.label} here and {other.label} in line "
-                f"{other.line}.",
-                "Keep the line that is right.",
-            )
+        first = seen.setdefault(str(PurePosixPath(label.file)), label)
+        if first is not label:
+            raise _repeated(label, first, path)
         labels.append(label)
     if not labels:
         raise DatasetError(f"{path} holds no label.", _FORM)
     return labels
+
+
+def _repeated(label: Label, first: Label, path: Path) -> DatasetError:
+    """What is wrong with a second line of one file, which would count twice in every average."""
+    where = f"{path}, line {label.line}: {label.file}"
+    if first.label != label.label:
+        return DatasetError(
+            f"{where} has label {label.label} here and {first.label} in line {first.line}.",
+            "Keep the line that is right.",
+        )
+    return DatasetError(f"{where} is listed already in line {first.line}, and would count twice.", "Take out one line.")
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:

@@ -70,14 +70,25 @@ def recordings(folder: Path, name: str | None = None) -> list[Recording]:
         name: The file with the list; by default the official one, or the only one that there is.
 
     Raises:
-        DatasetError: The list or a wav file is missing, not of the form, or they contradict each other; names the
-            list's entry.
+        DatasetError: The list or a wav file is missing, not of the form, listed twice, or they contradict each other;
+            names the list's entry.
     """
     path = folder / name if name else _list_in(folder)
     entries = _decode(path)
     if not entries:
         raise DatasetError(f"{path} lists no recording.", _FORM)
-    return [_recording(path, entry, f"{path}, entry {number}") for number, entry in enumerate(entries, 1)]
+    listed: dict[Path, int] = {}
+    result = []
+    for number, entry in enumerate(entries, 1):
+        recording = _recording(path, entry, f"{path}, entry {number}")
+        first = listed.setdefault(recording.path, number)
+        if first != number:
+            raise DatasetError(
+                f"{path}, entry {number}: {entry.wav_file} is listed already in entry {first}, and would count twice.",
+                "Take out one entry; all wake words of a recording stand in one.",
+            )
+        result.append(recording)
+    return result
 
 
 def read_wav(path: Path) -> NDArray[np.int16]:
