@@ -11,6 +11,7 @@ from edgerig.errors import SpecError, UsageError
 from edgerig.wire.unix import UnixAddress, listen_unix
 
 PORT = 7433
+LARGEST_PORT = 65535
 #: The listen backlog: a burst of connections must not make the system drop those that come after it.
 BACKLOG = 512
 
@@ -44,14 +45,26 @@ def parse_address(text: str) -> Address:
     if not colon or port.endswith("]"):
         host, port = text.removeprefix("tcp://"), str(PORT)
     bare = host.removeprefix("[").removesuffix("]")
+    hint = f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{PORT}."
+    if bare:
+        check_port(text, port, hint)
     # `isdecimal` alone would accept digits of other scripts.
-    wrong_port = not (port.isascii() and port.isdecimal() and int(port) <= 65535)
+    wrong_port = not (port.isascii() and port.isdecimal() and len(port) <= 20)
     if not bare or wrong_port or set(bare) & set("/@[] ") or (":" in bare and host == bare):
         raise SpecError(
-            f"{text!r} is not an address of a device." if text else "An address of a device is empty.",
-            f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{PORT}.",
+            f"{text!r} is not an address of a device." if text else "An address of a device is empty.", hint
         )
     return Address(bare, int(port))
+
+
+def check_port(text: str, port: str, hint: str) -> None:
+    """That the ``port`` of the address ``text`` is no number beyond those that there are.
+
+    Raises:
+        SpecError: It is; ``hint`` follows on the range.
+    """
+    if port.isascii() and port.isdecimal() and len(port) <= 20 and int(port) > LARGEST_PORT:
+        raise SpecError(f"{text!r} has the port {port}, and there is none.", f"Ports go up to {LARGEST_PORT}. {hint}")
 
 
 def listen(address: Address | UnixAddress) -> tuple[socket.socket, Address | UnixAddress]:

@@ -294,7 +294,8 @@ def test_the_baud_is_that_of_the_mode() -> None:
         ("/dev/ttyACM0", "is not the address of a device"),
         ("127.0.0.1:7500", r"Did you mean tcp:127\.0\.0\.1:7500\?"),
         ("tcp:host", "does not say where to connect"),
-        ("tcp:host:99999", "does not say where to connect"),
+        ("tcp:host:0", "does not say where to connect"),
+        ("tcp:host:99999", "the port 99999, and there is none(?s:.*)Ports go up to 65535"),
         ("sim:stm32f746", "has no network of its own"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgerig.agent.address import parse_address
+from edgerig.agent.address import Address, check_port, parse_address
 from edgerig.errors import SpecError, TargetError
 from edgerig.suites.mlperf_tiny.device.line import HostLine, SerialPort
 from edgerig.suites.mlperf_tiny.device.occupants import Occupant, occupants
@@ -14,6 +14,7 @@ from edgerig.suites.mlperf_tiny.device.tcp_line import TcpPort
 from edgerig.wire.serial import DIRECT, SCHEME, SerialAddress, parse_serial
 
 _HINT = "Write /dev/ttyGS0, serial:///dev/ttyTHS1?baud=115200 or tcp:127.0.0.1:7500; a device may also have pty."
+_TCP_HINT = "Write tcp:HOST:PORT, or tcp:PORT for this machine alone, such as tcp:7500."
 #: A TCP address without its scheme: HOST:PORT, or the port alone.
 _PORT = re.compile(r"([^\s:/]+:)?[0-9]{1,5}", re.ASCII)
 
@@ -33,7 +34,7 @@ def open_line(text: str, *, baud: int, insecure: bool = False) -> HostLine:
     if text == "pty":
         return PseudoTerminal()
     if text.startswith("tcp:"):
-        return TcpPort(parse_address(loopback_by_default(text)), insecure=insecure)
+        return TcpPort(tcp_address(text), insecure=insecure)
     address = serial_address(text)
     if (path := port_path(address)) is not None:
         refuse_getty(path)
@@ -52,6 +53,20 @@ def serial_address(text: str) -> SerialAddress:
         return parse_serial(text)
     near = f" Did you mean tcp:{text}?" if _PORT.fullmatch(text) else ""
     raise SpecError(f"{text!r} is no line." if text else "The line has no name.", _HINT + near)
+
+
+def tcp_address(text: str) -> Address:
+    """Host and port of ``tcp:HOST:PORT`` or ``tcp:PORT``.
+
+    Raises:
+        SpecError: It is neither.
+    """
+    address = loopback_by_default(text)
+    check_port(text, address.rpartition(":")[2], _TCP_HINT)
+    try:
+        return parse_address(address)
+    except SpecError as error:
+        raise SpecError(f"{text!r} is no line.", _TCP_HINT) from error
 
 
 def loopback_by_default(text: str) -> str:

@@ -8,9 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from edgerig.agent.address import parse_address
 from edgerig.errors import EdgerigError, TargetError
-from edgerig.suites.mlperf_tiny.device.address import loopback_by_default, port_path, serial_address
+from edgerig.suites.mlperf_tiny.device.address import port_path, serial_address, tcp_address
 from edgerig.suites.mlperf_tiny.device.occupants import (
     Occupant,
     is_pseudo_terminal,
@@ -85,7 +84,7 @@ def examine(line: str, *, bauds: Sequence[int] | None = None, log: Callable[[str
 
 
 def _examine_socket(diagnosis: Diagnosis, line: str) -> None:
-    address = parse_address(loopback_by_default(line))
+    address = tcp_address(line)
     try:
         link = connect_tcp(address.host, address.port, _CONNECT_SECONDS)
     except OSError as error:

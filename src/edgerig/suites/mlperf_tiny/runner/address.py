@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from edgerig.agent.address import check_port
 from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
 from edgerig.errors import SpecError, TargetError
 from edgerig.measure.kinds import Kind
@@ -22,7 +23,7 @@ CONNECT_SECONDS = 10.0
 #: Boards that run inside edgerig.
 EMULATED = ("sim:", "qemu:")
 
-_TCP = re.compile(r"tcp:(?://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(?P<port>[0-9]{1,5})/?", re.ASCII)
+_TCP = re.compile(r"tcp:(?://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):(?P<port>[0-9]{1,20})/?", re.ASCII)
 
 
 class OpenedDevice(NamedTuple):
@@ -89,7 +90,9 @@ def open_device(address: str, benchmark: Benchmark, mode: Mode, model: Path | No
 
 def _connect(address: str) -> Link:
     match = _TCP.fullmatch(address)
-    if match is None or not 0 < int(match["port"]) < 65536:
+    if match is not None:
+        check_port(address, match["port"], "Write tcp:HOST:PORT with the port that the device's program printed.")
+    if match is None or int(match["port"]) == 0:
         raise SpecError(f"{address!r} does not say where to connect to.", "Write tcp:HOST:PORT.")
     host, port = match["host"].strip("[]"), int(match["port"])
     try:
