@@ -18,6 +18,7 @@ PACKAGES = {
     "gcc": "gcc libc6-dev",
     "ip": "iproute2",
     "make": "make",
+    "node": "nodejs",
     "openssl": "openssl",
     "qemu-system-arm": "qemu-system-arm",
     "setpriv": "util-linux",

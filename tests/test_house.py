@@ -18,7 +18,7 @@ ORDER = [
     "plugin_code", "setting_values", "plugins", "tensors", "formats", "external_data", "artifact", "measure", "views",
     "wire", "power", "tasks",
     "datasets", "bounded", "results", "report", "models", "micro", "compilers", "runtimes", "boards", "agent",
-    "simulator", "targets", "rig", "engine", "api", "suites", "testing", "cli",
+    "simulator", "targets", "rig", "engine", "api", "serve", "suites", "testing", "cli",
 ]  # fmt: skip
 
 #: The heavy engines: each may be imported only inside a function.

@@ -1,0 +1,1 @@
+"""A network answers others: one pool of sessions, several ways in."""
