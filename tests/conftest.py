@@ -52,6 +52,11 @@ def digit_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return networks.dense_tflite(tmp_path_factory.mktemp("net") / "digits.tflite", 784, 10)
 
 
+# The suite starts thousands of processes: were what is compiled not written, each would compile edgerig anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
 def pytest_configure() -> None:
     """Processes that the tests start hear Ctrl-C, also where a shell started the tests in its background.
 

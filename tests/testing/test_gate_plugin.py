@@ -10,7 +10,7 @@ import pytest
 import edgerig
 from edgerig.testing.networks import dense_tflite
 
-PLUGIN = "edgerig.testing.gate_plugin"
+PLUGIN = "edgerig_pytest"
 RIG = """\
 name: g
 model: {file: net.tflite}
@@ -63,3 +63,15 @@ def test_a_test_passes_fails_or_is_skipped_as_its_gate_says(tmp_path: Path) -> N
     text = run_pytest(tmp_path, "-k", "test_size")
     assert "FAILED test_it.py::test_size" in text
     assert "Something has become worse" in text
+
+
+def test_only_assertions_of_contracts_are_rewritten(tmp_path: Path) -> None:
+    """Rewriting all of edgerig would cost every suite of a user's seconds, and what is read are the contracts'."""
+    (tmp_path / "test_it.py").write_text(
+        "from edgerig.results.gate import judge\n"
+        "from edgerig.testing.contracts import target\n"
+        "def test_it():\n"
+        "    print('LOADERS', type(judge.__loader__).__name__, type(target.__loader__).__name__)\n"
+    )
+    text = run_pytest(tmp_path, "-s")
+    assert "LOADERS SourceFileLoader AssertionRewritingHook" in text, text

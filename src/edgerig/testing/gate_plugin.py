@@ -1,4 +1,4 @@
-"""A pytest plugin: the fixture and the marker ``edgerig_gate`` check a rig against a baseline within a test.
+"""Gates within tests: what the fixture ``edgerig_gate`` of the pytest plugin (`edgerig_pytest`) gives.
 
 ::
 
@@ -17,17 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from edgerig.results.gate.judge import GateResult
 
-MARKER = (
-    "edgerig_gate(rig, baseline, out=None, only=(), settings=(), inconclusive='fail'): what the fixture edgerig_gate "
-    "measures and compares; inconclusive is fail, pass, skip or retry"
-)
 #: The outcome of a test whose gate is inconclusive.
 WAYS = ("fail", "pass", "skip", "retry")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
-    config.addinivalue_line("markers", MARKER)
 
 
 class GateRunner:
@@ -73,13 +64,3 @@ class GateRunner:
         if result.outcome == "inconclusive" and way == "skip":
             pytest.skip(f"not certain: {next(c.sentence for c in result.checks if c.outcome == 'inconclusive')}")
         return result
-
-
-@pytest.fixture
-def edgerig_gate(request: pytest.FixtureRequest, tmp_path: Path) -> GateRunner:
-    """Call it to check the marker's rig against its baseline; it fails the test after a regression."""
-    marker = request.node.get_closest_marker("edgerig_gate")
-    given = dict(marker.kwargs) if marker is not None else {}
-    if marker is not None and marker.args:
-        given |= dict(zip(("rig", "baseline"), marker.args, strict=False))
-    return GateRunner(request.config.rootpath, tmp_path / "gate", given)
