@@ -34,6 +34,15 @@ def one_line(text: object, longest: int = LONGEST_LINE) -> str:
     return cut(_CLEAN.sub(_escape, joined), longest)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "sample"), counted(2000, "sample")
+    ('1 sample', '2,000 samples')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def cause_of(error: BaseException, longest: int = 300) -> str:
     """An exception of a plugin or an engine in a message: its type and the first line of what it says.
 

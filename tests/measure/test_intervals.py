@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgerig.measure.intervals import hierarchical_bootstrap, order_interval, round_interval, t_interval
+from edgerig.measure.intervals import (
+    difference_interval,
+    hierarchical_bootstrap,
+    order_interval,
+    round_interval,
+    t_interval,
+)
 
 
 def test_the_t_interval_is_that_of_scipy() -> None:
@@ -88,6 +94,36 @@ def test_the_interval_of_rounds_covers_at_least_as_often_as_it_says(n: int) -> N
     draws = np.random.default_rng(n).normal(10, 1, (1000, n))
     inside = sum((result := round_interval(row)).low <= 10 <= result.high for row in draws)
     assert inside / 1000 > 0.93
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0])
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_rounds_that_differ_widely_are_covered_and_no_bound_is_where_no_time_can_be(n: int, spread: float) -> None:
+    """Times and rates are products of many influences; the logarithms of theirs are about normal."""
+    draws = np.exp(spread * np.random.default_rng(n).standard_normal((1000, n)))
+    results = [round_interval(row) for row in draws]
+    assert sum(result.low <= 1 <= result.high for result in results) / 1000 > 0.93
+    assert all(0 < result.low <= result.value <= result.high for result in results)
+
+
+def test_a_rate_has_the_interval_of_the_time_that_it_was_made_of() -> None:
+    times = [0.010, 0.013]
+    time, rate = round_interval(times), round_interval([1 / each for each in times])
+    assert (1 / rate.high, 1 / rate.low) == (pytest.approx(time.low), pytest.approx(time.high))
+    # t of one degree of freedom, 12.7062, times half of log(13 / 10), to either side of the geometric mean.
+    reach = np.exp(12.7062047 * np.log(1.3) / 2)
+    assert (time.low, time.high) == (pytest.approx(0.013**0.5 * 0.1 / reach), pytest.approx(0.013**0.5 * 0.1 * reach))
+
+
+def test_a_difference_may_be_nothing_although_all_rounds_were_above_it() -> None:
+    result = difference_interval([1.0, 3.0])
+    assert result.low < 0 < result.high
+    assert round_interval([0.0, 2.0]) == difference_interval([0.0, 2.0]), "what can be 0 has no logarithm"
+
+
+def test_rounds_beyond_all_sense_have_finite_bounds() -> None:
+    result = round_interval([1e-300, 1e300])
+    assert 0 < result.low < result.high < np.inf
 
 
 def test_the_interval_of_equal_rounds_has_no_width() -> None:

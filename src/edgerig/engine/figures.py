@@ -14,7 +14,7 @@ from edgerig.engine.repetition import repetition_of, short_of
 from edgerig.engine.steady import NANOSECOND
 from edgerig.measure.drift import drift_between
 from edgerig.measure.intervals import Interval, round_interval
-from edgerig.measure.judge import judge, judge_rounds
+from edgerig.measure.judge import judge, judge_rounds, judge_width
 from edgerig.measure.kinds import Kind, Measurement, ModelBand, Quantity, Unavailable
 from edgerig.measure.spans import one_span
 from edgerig.measure.stats import Distribution, summarize
@@ -58,6 +58,7 @@ def summed_up(
         *_round_warnings(rounds),
         *(text for text in (drift_between([e.steady.median for e in rounds if e.steady]),) if text is not None),
         *between,
+        *judge_width(latency.steady, len(rounds), "the latency"),
         *short_of(repetition),
         *judge(machine, machine_after, rounds[0].threads, timed, result.clock),
     )

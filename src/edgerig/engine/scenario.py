@@ -23,6 +23,7 @@ from edgerig.plugins import find
 from edgerig.results.scenario import BatchAgreement
 from edgerig.rig.plan import Plan
 from edgerig.runtimes.base import Runtime
+from edgerig.text import counted
 
 
 def check_batch(plan: Plan, tests: EvaluationSamples) -> None:
@@ -64,7 +65,7 @@ def with_batch(context: CellContext) -> CellContext:
         return replace(context, offline=BatchPlan(batch=batch))
     why = _why_fixed(context, batch)
     if why is None:
-        _log(context, f"batches of {batch} samples, one inference each")
+        _log(context, f"batches of {counted(batch, 'sample')}, one inference each")
         return _resized(context, batch)
     if batch % own:
         raise IncompatibleError(
@@ -140,7 +141,11 @@ def _why_fixed(context: CellContext, batch: int) -> str | None:
             scores = scores_of(run.outputs[judged], session.load_report.outputs[judged], batch, batch)
     except InferenceError as error:
         return error.message.rstrip(".").replace("The batch", "the batch", 1)
-    return None if len(scores) == batch else f"{name} gives {len(scores)} results for {batch} samples"
+    return (
+        None
+        if len(scores) == batch
+        else f"{name} gives {counted(len(scores), 'result')} for {counted(batch, 'sample')}"
+    )
 
 
 def _resized(context: CellContext, batch: int) -> CellContext:

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from edgerig.measure.student import t_quantile
 
 CONFIDENCE = 0.95
+#: Logarithm of a number beyond all that is measured, and within what a float can hold.
+_LARGEST_LOG = 700.0
 Statistic = Callable[[NDArray[np.float64]], float]
 
 
@@ -100,12 +102,40 @@ def round_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interva
     out of every interval of five rounds that missed it. The median stays, and the order of the rounds holds it whatever
     their distribution; of few rounds Student's half-width makes up for what their order cannot promise.
 
+    Student's half-width is that of the logarithms where all values are above 0, as times, rates, bytes and joules are:
+    two rounds that differ by a fifth put the lower bound of the values themselves below 0, where none of these can be,
+    and a rate has the same interval as the time that it was made of. Differences, which can be 0 in truth while all
+    rounds are above it, have `difference_interval`.
+
     Raises:
         ValueError: There are no values, or one is not finite.
 
     >>> result = round_interval([10.0, 10.2, 9.8, 10.1, 90.0])
-    >>> result.value, result.low < 9.8, result.high
-    (10.1, True, 90.0)
+    >>> result.value, result.low < 9.8, result.high > 10.2
+    (10.1, True, True)
+    >>> result = round_interval([10.0, 12.0])
+    >>> result.value, round(result.low, 1), round(result.high, 1)
+    (11.0, 3.4, 34.9)
+    """
+    x = _finite(values)
+    if x.min() <= 0 or x.min() == x.max():
+        return difference_interval(x, confidence)
+    order, logs = order_interval(x, confidence), difference_interval(np.log(x), confidence)
+    if order.low is None or order.high is None or logs.low is None or logs.high is None:
+        return order
+    low, high = (math.exp(min(max(bound, -_LARGEST_LOG), _LARGEST_LOG)) for bound in (logs.low, logs.high))
+    return Interval(value=order.value, low=min(order.low, low), high=max(order.high, high), n=order.n)
+
+
+def difference_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """`round_interval` of numbers that may have either sign, such as differences of times.
+
+    Raises:
+        ValueError: There are no values, or one is not finite.
+
+    >>> result = difference_interval([1.0, 3.0])
+    >>> result.value, round(result.low, 1), round(result.high, 1)
+    (2.0, -10.7, 14.7)
     """
     x = _finite(values)
     order, student = order_interval(x, confidence), t_interval(x, confidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edgerig.measure.clocks import resolution_seconds
+from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.measure.machine import MachineState
 from edgerig.measure.stats import WIDE_SPREAD, Distribution
 
@@ -22,6 +23,10 @@ BUSY = 0.5
 SLACK = 0.2
 #: Above this temperature small boards start to throttle.
 HOT_C = 80.0
+#: Rounds from which on Student's t (2.8 of five, 12.7 of two) no longer makes most of an interval's width.
+ENOUGH_ROUNDS = 5
+#: Ratio of an interval's bounds above which it says next to nothing of the figure.
+WIDE_INTERVAL = 2.0
 
 
 def judge(
@@ -55,6 +60,23 @@ def judge_rounds(medians: Sequence[float]) -> list[str]:
     if high / low - 1 <= WIDE_SPREAD:
         return []
     return [f"The rounds differ widely: the median of the slowest is {high / low - 1:.0%} above that of the fastest."]
+
+
+def judge_width(figure: Quantity, rounds: int, words: str) -> list[str]:
+    """A warning where few rounds leave the interval of a figure so wide that it says next to nothing.
+
+    Args:
+        rounds: How many stand behind the figure. words: What it is, for the sentence.
+    """
+    if not isinstance(figure, Measurement) or rounds >= ENOUGH_ROUNDS or not figure.low or figure.high is None:
+        return []
+    if figure.high / figure.low <= WIDE_INTERVAL:
+        return []
+    low, high = figure.low / figure.value, figure.high / figure.value
+    return [
+        f"{_count(rounds, 'round')} say little of {words}: the 95 % interval reaches from {low:.2g} to {high:.2g} "
+        f"times the figure. Measure {ENOUGH_ROUNDS}."
+    ]
 
 
 def judge_machine(state: MachineState) -> list[str]:

@@ -11,6 +11,7 @@ from edgerig.report.units import compact, show, when
 from edgerig.report.values import Change, Fact
 from edgerig.results.scenario import BatchAgreement
 from edgerig.results.types import CellResult
+from edgerig.text import counted
 
 
 def machine_changes(before: MachineState, after: MachineState) -> tuple[Change, ...]:
@@ -70,7 +71,7 @@ def _scenario(cell: CellResult) -> list[Fact]:
     if isinstance(offline, msgspec.UnsetType):
         return load_facts(cell)
     turns = "one inference" if offline.inferences == 1 else f"{offline.inferences} inferences in turn"
-    facts = [Fact("scenario", f"offline, batches of {offline.batch} samples, {turns} each")]
+    facts = [Fact("scenario", f"offline, batches of {counted(offline.batch, 'sample')}, {turns} each")]
     if offline.in_turn:
         facts.append(Fact("why in turn", offline.in_turn))
     if isinstance(offline.agreement, BatchAgreement):

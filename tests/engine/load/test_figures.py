@@ -109,3 +109,19 @@ def test_too_many_sessions_and_idle_ones_are_told() -> None:
     assert "4 sessions of 2 threads each share 4 cores" in text
     (text,) = doubts_about(replace(entry, transport=tail(0.15)), measure, cores=8, threads=1)
     assert "75% of its time between host and session" in text
+
+
+def test_two_rounds_that_differ_have_bounds_above_nothing_and_are_said_to_say_little() -> None:
+    rounds = [replace(entry_of(answers()), number=n, throughput=each, busy=0.9) for n, each in ((1, 100.0), (2, 130.0))]
+    rounds[0] = replace(rounds[0], busy=0.6)
+    load = under_load_of(rounds, Measure(scenario="streams", streams=2), 1, "ticks")
+    assert isinstance(load.throughput, Measurement)
+    assert isinstance(load.busy, Measurement)
+    assert 0 < (load.throughput.low or 0) < 100
+    assert load.busy.high == 1.0, "no session is busier than all of its time"
+    (warning,) = load.warnings
+    assert warning.startswith("2 rounds say little of the throughput: the 95 % interval reaches from 0.19 to ")
+    assert warning.endswith("Measure 5.")
+    same = [replace(each, throughput=100.0) for each in rounds]
+    near = under_load_of(same, Measure(scenario="streams", streams=2), 1, "ticks")
+    assert near.warnings == ()

@@ -62,9 +62,10 @@ def test_one_round_has_values_and_no_verdict(compared) -> None:
     comparison = compared(loaded(streams([100.0])), loaded(streams(scaled(2.0))))
     for name in ("throughput", "p50_under_load", "p99_under_load"):
         metric = comparison.metrics[name]
-        assert (metric.verdict, metric.low, metric.high) == ("inconclusive", None, None)
+        assert (metric.verdict, metric.value, metric.low, metric.high) == ("inconclusive", None, None, None)
         assert "A was measured in one round" in metric.sentence
-    assert comparison.metrics["throughput"].value == pytest.approx(2.0)
+    throughput = comparison.metrics["throughput"]
+    assert (throughput.a, throughput.b) == (100.0, pytest.approx(200.0))
 
 
 def test_rounds_of_two_cells_that_took_turns_are_pairs(write_run: Write) -> None:
@@ -91,7 +92,7 @@ def test_the_highest_rate_has_the_steps_of_its_searches_in_its_interval(compared
 
 def test_a_search_in_one_round_tries_each_rate_once_and_decides_nothing(compared) -> None:
     rate = compared(loaded(searched([100.0]), BOUND), loaded(searched([300.0]), BOUND)).metrics["rate"]
-    assert (rate.verdict, rate.value, rate.low) == ("inconclusive", 3.0, None)
+    assert (rate.verdict, rate.a, rate.b, rate.value) == ("inconclusive", 100.0, 300.0, None)
     assert "a search tries each rate once" in rate.sentence
 
 
@@ -145,7 +146,7 @@ def test_unlike_loads_are_refused_by_what_differs(compared, measure: Measure, ch
     comparison = compared(loaded(streams(scaled(1.0))), loaded(rounds, measure, **changes))
     for name in ("throughput", "p50_under_load"):
         metric = comparison.metrics[name]
-        assert (metric.verdict, metric.low) == ("inconclusive", None)
+        assert (metric.verdict, metric.value, metric.low) == ("inconclusive", None, None)
         assert words in metric.sentence
 
 

@@ -9,6 +9,7 @@ from tests.results.conftest import make_measured
 
 from edgerig.measure.comparison import Estimate
 from edgerig.measure.kinds import Measurement
+from edgerig.report.comparison import interval_of
 from edgerig.results.compare.exact import exact, exact_verdicts
 from edgerig.results.compare.failures import failure_verdict, fisher_exact
 from edgerig.results.compare.quality import accuracy_verdict
@@ -110,5 +111,9 @@ def test_sentences_name_ratio_interval_and_margin() -> None:
     assert judged(PEAK_RSS, found, 1, 1.05, what="pairs", method="m").verdict == "inconclusive"
     wide = msgspec.structs.replace(found, low=0.9, high=1.2)
     assert judged(LATENCY, wide, 1, 1, what="pairs", method="m").sentence.endswith("more than 2 % apart.")
-    assert undecided(LATENCY, "there is no clock", 2.0, 3.0).value == 1.5
-    assert undecided(LATENCY, "there is no clock").value is None
+
+
+def test_what_has_no_verdict_has_values_and_no_change() -> None:
+    metric = undecided(LATENCY, "there is no clock", 2.0, 3.0)
+    assert (metric.a, metric.b, metric.value, metric.low, metric.high) == (2.0, 3.0, None, None, None)
+    assert interval_of("latency", metric) is None

@@ -17,7 +17,7 @@ from edgerig.engine.layers.errors import Selection, cell_samples
 from edgerig.engine.pairs import hold_on_core
 from edgerig.engine.steady import first_inputs
 from edgerig.errors import EdgerigError, Interrupted, TargetError
-from edgerig.measure.intervals import round_interval
+from edgerig.measure.intervals import difference_interval
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.layer_cut import CutLayer, LayerCuts
 from edgerig.models.files import open_artifact
@@ -222,7 +222,7 @@ def _layer(name: str, indices: Sequence[int], cuts: Sequence[Cut], series: _Seri
 
 
 def _quantity(seconds: Sequence[float], clock: str, method: str) -> Quantity:
-    interval = round_interval(seconds)
+    interval = difference_interval(seconds)
     return Measurement(
         value=interval.value,
         unit="s",

@@ -13,6 +13,7 @@ from edgerig.engine.figures import between_rounds
 from edgerig.engine.load.generator import Answers
 from edgerig.engine.load.schedule import fewest_for, percentile_of
 from edgerig.measure.intervals import round_interval
+from edgerig.measure.judge import judge_width
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.results.round_warnings import round_warnings
 from edgerig.results.under_load import LoadRound, Percentiles, Tail, UnderLoad, lowest_failed
@@ -106,20 +107,26 @@ def under_load_of(rounds: Sequence[LoadRound], measure: Measure, batch: int, dev
         clock = device_clock if name == "inference" else HOST_CLOCK
         return Tail(**{p: _percentile(counted, name, p, clock, _no_rate(rounds, measure)) for p in PERCENTS})
 
+    throughput = over_rounds(lambda entry: entry.throughput, "1/s", "requests answered / time under load")
+    latency = tail("latency")
+    wide = [
+        *judge_width(throughput, len(counted), "the throughput"),
+        *judge_width(latency.p50, len(counted), "the median latency under load"),
+    ]
     verdicts = [entry.trials[-1].holds if not searched else entry.rate is not None for entry in rounds if entry.trials]
     return UnderLoad(
         scenario="server" if measure.scenario == "server" else "streams",
         streams=streams,
         batch=batch,
-        throughput=over_rounds(lambda entry: entry.throughput, "1/s", "requests answered / time under load"),
-        latency=tail("latency"),
+        throughput=throughput,
+        latency=latency,
         queueing=tail("queueing"),
         inference=tail("inference"),
         transport=tail("transport"),
         late=UNSCHEDULED
         if measure.scenario == "streams"
         else _percentile(counted, "late", "p99", HOST_CLOCK, _no_rate(rounds, measure)),
-        busy=over_rounds(lambda entry: entry.busy, "1", "time in inferences / time of all sessions"),
+        busy=_at_most_all(over_rounds(lambda entry: entry.busy, "1", "time in inferences / time of all sessions")),
         alone=between_rounds([_alone(entry) for entry in rounds]),
         energy=_energy(counted) if counted else _no_rate(rounds, measure),
         rate=_rate(counted, rounds, measure) if measure.scenario == "server" else msgspec.UNSET,
@@ -128,7 +135,7 @@ def under_load_of(rounds: Sequence[LoadRound], measure: Measure, batch: int, dev
         percentile=measure.percentile if measure.bound_seconds is not None else None,
         holds=all(verdicts) if measure.bound_seconds is not None else None,
         rounds=tuple(rounds),
-        warnings=tuple(dict.fromkeys(_numbered(rounds))),
+        warnings=tuple(dict.fromkeys((*_numbered(rounds), *wide))),
     )
 
 
@@ -162,6 +169,13 @@ def _rate(counted: Sequence[LoadRound], rounds: Sequence[LoadRound], measure: Me
         return replace(highest, low=None, high=None, method=f"{method}; without an interval, since no rate failed")
     words = f"{highest.method}, which reaches to that of the lowest rates that failed"
     return replace(highest, high=max(highest.high, above), method=words)
+
+
+def _at_most_all(share: Quantity) -> Quantity:
+    """A share whose interval ends at 1."""
+    if isinstance(share, Unavailable) or share.high is None:
+        return share
+    return replace(share, high=max(share.value, min(1.0, share.high)))
 
 
 def _energy(rounds: Sequence[LoadRound]) -> Quantity:

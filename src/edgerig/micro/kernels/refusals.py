@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edgerig.text import counted as counted
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -37,11 +39,6 @@ def require(condition: bool, reason: str) -> Answer:
 def exact(result: object) -> Answer:
     """True where parameters could be worked out, else the refusal that stands in their place."""
     return result if isinstance(result, Refusal) else True
-
-
-def counted(count: int, noun: str) -> str:
-    """1 channel, 2 channels."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def by(sizes: tuple[int, ...]) -> str:

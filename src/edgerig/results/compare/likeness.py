@@ -8,6 +8,7 @@ from edgerig.measure.kinds import Measurement
 from edgerig.measure.machine import MachineState
 from edgerig.results.compare.types import Side
 from edgerig.results.types import CellResult, RunResult
+from edgerig.text import counted
 
 #: Properties that identify a machine. Its name is not among them: each container has a new one.
 MACHINE = ("architecture", "cpu", "cores", "memory_bytes")
@@ -70,7 +71,7 @@ def why_not_counts(a: CellResult, b: CellResult) -> str | None:
 def other_work(a: CellResult, b: CellResult) -> str | None:
     """How an inference of one is other work than that of the other, apart from the network; None if it is not."""
     if a.batch != b.batch:
-        return f"an inference of A takes {a.batch} samples, one of B {b.batch}"
+        return f"an inference of A takes {counted(a.batch, 'sample')}, one of B {b.batch}"
     builds = [cell.firmware.build if hasattr(cell.firmware, "build") else {} for cell in (a, b)]
     differing = [key for key in builds[0] if builds[0][key] != builds[1].get(key, builds[0][key])]
     if differing:

@@ -77,15 +77,16 @@ def undecided(
     count: int = 0,
     method: str = "",
 ) -> MetricVerdict:
-    """No verdict, with the reason; with the values where there are any, and no interval."""
-    value = b / a if a and b is not None else None
+    """No verdict, with the reason, and the values where there are any.
+
+    There is no change: one without an interval, or between unlike things, would be read as a difference.
+    """
     return MetricVerdict(
         verdict="inconclusive",
         sentence=_capital(reason.rstrip(".")) + ".",
         a=a,
         b=b,
         unit=metric.unit,
-        value=value,
         margin=metric.margin,
         higher_is_better=metric.higher_is_better,
         kind=kind,
