@@ -23,6 +23,7 @@ ORDER = [
 
 #: The heavy engines: each may be imported only inside a function.
 ENGINES = {
+    "av",
     "keras", "jax", "onnx", "onnxruntime", "tflite_micro", "litert_converter", "litert_quantizer", "PIL", "sklearn",
     "tensorboardX", "pyjls", "ai_edge_litert", "tensorflow", "torch", "unicorn", "elftools",
 }  # fmt: skip
