@@ -14,6 +14,7 @@ PACKAGES = {
     "cc": "gcc libc6-dev",
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
+    "flatc": "flatbuffers-compiler",
     "g++": "g++",
     "gcc": "gcc libc6-dev",
     "ip": "iproute2",
