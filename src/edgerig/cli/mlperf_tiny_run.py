@@ -111,7 +111,8 @@ def command(
     from edgerig.cli.signals import stop_on_termination
     from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
     from edgerig.suites.mlperf_tiny.runner.address import Mode
-    from edgerig.suites.mlperf_tiny.runner.run import RunSettings, run_session
+    from edgerig.suites.mlperf_tiny.runner.run import run_session
+    from edgerig.suites.mlperf_tiny.runner.settings import RunSettings
 
     stop_on_termination()
     settings = RunSettings(

@@ -15,8 +15,9 @@ from edgerig.measure.kinds import Measurement, Unavailable
 from edgerig.progress import Progress
 from edgerig.suites.mlperf_tiny.device.network import open_network
 from edgerig.suites.mlperf_tiny.input_mistakes import open_reference
-from edgerig.suites.mlperf_tiny.runner.run import RunSettings, run_session
+from edgerig.suites.mlperf_tiny.runner.run import run_session
 from edgerig.suites.mlperf_tiny.runner.scoring import TOP1, metric
+from edgerig.suites.mlperf_tiny.runner.settings import RunSettings
 
 KEYWORDS = benchmark_named("kws01")
 FILES = 12

@@ -7,7 +7,7 @@ from typing import Any
 from tests.suites.mlperf_tiny.runner.scripted import ScriptedDevice
 
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS
-from edgerig.suites.mlperf_tiny.runner.run import RunSettings
+from edgerig.suites.mlperf_tiny.runner.settings import RunSettings
 
 #: What the official checker matches, line by line.
 CHECKER = {

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from edgerig.power.recording import Energy
 from edgerig.suites.mlperf_tiny.runner.address import Mode
 from edgerig.suites.mlperf_tiny.runner.device import Identity
 
+#: Most inferences of one command: a C int.
+MOST_ITERATIONS = 2**31 - 1
+# A journal comes from a disk: what could not have been measured is no record.
+Position = Annotated[int, msgspec.Meta(ge=0)]
+Iterations = Annotated[int, msgspec.Meta(ge=1, le=MOST_ITERATIONS)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+SomeSeconds = Annotated[float, msgspec.Meta(gt=0)]
 
-class SessionKey(msgspec.Struct, frozen=True, kw_only=True):
+
+class SessionKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must be equal for a session to be gone on with.
 
     Attributes:
@@ -32,7 +42,7 @@ class SessionKey(msgspec.Struct, frozen=True, kw_only=True):
     power: str = ""
 
 
-class FileRecord(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="file"):
     """What the device made of one file, in accuracy mode.
 
     Attributes:
@@ -42,14 +52,14 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
         seconds: Of all its inferences on the device's clock; None where the device sent no times.
     """
 
-    index: int
+    index: Position
     file: str
     label: int
     outputs: tuple[tuple[float, ...], ...]
-    seconds: float | None
+    seconds: Seconds | None
 
 
-class WindowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
+class WindowRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="window"):
     """One measured window, in performance or energy mode.
 
     Attributes:
@@ -64,14 +74,14 @@ class WindowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
         energy: What was drawn, in energy mode.
     """
 
-    index: int
+    index: Position
     file: str
     label: int
-    iterations: int
-    warm_up: int
-    seconds: float
-    host_seconds: float | None
-    trip_seconds: float
+    iterations: Iterations
+    warm_up: Position
+    seconds: SomeSeconds
+    host_seconds: SomeSeconds | None
+    trip_seconds: SomeSeconds
     outputs: tuple[float, ...]
     energy: Energy | None = None
 
@@ -81,7 +91,7 @@ class WindowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
         return self.iterations / self.seconds
 
 
-class ColdRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cold"):
+class ColdRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cold"):
     """The first inference of the session, which is part of no window, and what is known of a window from a trial.
 
     Attributes:
@@ -90,12 +100,12 @@ class ColdRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cold"):
         trip_seconds: Of the host's, that a command took for each inference of a longer trial.
     """
 
-    seconds: float
-    iterations: int
-    trip_seconds: float
+    seconds: Seconds
+    iterations: Iterations
+    trip_seconds: Seconds
 
 
-class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
+class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="probe"):
     """Three short runs that show whether a window holds its inferences and nothing else.
 
     Attributes:
@@ -104,10 +114,10 @@ class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
             the shortest of each, where they were run several times.
     """
 
-    iterations: int
-    plain: float
-    warmed: float
-    doubled: float
+    iterations: Iterations
+    plain: Seconds
+    warmed: Seconds
+    doubled: Seconds
 
 
 Record = FileRecord | WindowRecord | ColdRecord | ProbeRecord

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,22 +10,20 @@ from typing import Any
 
 import msgspec
 
-from edgerig.datasets.mlperf_tiny.benchmarks import WINDOW_SECONDS, Benchmark
 from edgerig.errors import EdgerigError, Interrupted, MissingExtraError, SpecError, StorageError
-from edgerig.files import canonical_json, sha256_file, write_json, write_text
+from edgerig.files import write_json, write_text
 from edgerig.models.files import open_artifact
 from edgerig.plugins import make
 from edgerig.power.base import PowerMonitor
 from edgerig.progress import Progress
 from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork
-from edgerig.suites.mlperf_tiny.grammar import DEFAULT_WARM_UP
 from edgerig.suites.mlperf_tiny.input_mistakes import diagnose_inputs, open_reference
 from edgerig.suites.mlperf_tiny.reference_size import differs_from_reference
-from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, run_accuracy
-from edgerig.suites.mlperf_tiny.runner.address import Mode, OpenedDevice, open_device
+from edgerig.suites.mlperf_tiny.runner.accuracy import run_accuracy
+from edgerig.suites.mlperf_tiny.runner.address import OpenedDevice, open_device
 from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
 from edgerig.suites.mlperf_tiny.runner.line import DeviceLine
-from edgerig.suites.mlperf_tiny.runner.records import SessionKey
+from edgerig.suites.mlperf_tiny.runner.record_checks import record_check
 from edgerig.suites.mlperf_tiny.runner.report import render_report
 from edgerig.suites.mlperf_tiny.runner.results import accuracy_json, results_text, windows_json
 from edgerig.suites.mlperf_tiny.runner.samples import Sample, samples_in
@@ -39,6 +36,7 @@ from edgerig.suites.mlperf_tiny.runner.session import (
     Session,
     check_free,
 )
+from edgerig.suites.mlperf_tiny.runner.settings import RunSettings, session_key
 from edgerig.suites.mlperf_tiny.runner.summary import Summary, summarize_accuracy, summarize_windows
 from edgerig.suites.mlperf_tiny.runner.transcript import Transcript
 from edgerig.suites.mlperf_tiny.runner.window_mistakes import window_mistakes
@@ -50,42 +48,6 @@ from edgerig.suites.mlperf_tiny.runner.windows import (
     run_windows,
     with_energy,
 )
-
-#: Settings of power monitors that say where one is, and nothing of what it measures.
-_WHERE = ("port", "file")
-
-
-class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session is to do.
-
-    Attributes:
-        benchmark, mode: Of MLPerf Tiny.
-        address: The device's; see `edgerig.suites.mlperf_tiny.runner.address.open_device`.
-        data: Folder with the samples.
-        out: The session's folder. An unfinished session in it is gone on with.
-        model: The network of an emulated board.
-        window_seconds: Least length of a measured window; below 10 the result does not count.
-        warm_up: Inferences before a measured window.
-        inference_seconds: That one inference may take.
-        power: The name of the power monitor, in energy mode. power_options: Its settings.
-        reference: The device's network, or the float one it came from, whose answers on this machine tell what is
-            wrong with the device's inputs; by default that of an emulated board.
-        behind_board: Whether the device is behind an interface board, which takes ``dut ..`` for it.
-    """
-
-    benchmark: Benchmark
-    mode: Mode
-    address: str
-    data: Path
-    out: Path
-    model: Path | None = None
-    window_seconds: float = WINDOW_SECONDS
-    warm_up: int = DEFAULT_WARM_UP
-    inference_seconds: float = INFERENCE_SECONDS
-    power: str | None = None
-    power_options: dict[str, Any] = {}
-    behind_board: bool = False
-    reference: Path | None = None
 
 
 def run_session(settings: RunSettings, progress: Progress) -> Summary:
@@ -148,17 +110,12 @@ def _with_device(
     try:
         identity = device.identify()
         device.check(identity, benchmark)
-        key = SessionKey(
-            benchmark=benchmark.name,
-            mode=settings.mode,
-            device=identity,
-            samples=_digest(samples),
-            window_seconds=settings.window_seconds,
-            warm_up=settings.warm_up,
-            board=_board(settings),
-            power=_power(settings),
-        )
-        with Session(settings.out, key) as session:
+        key = session_key(settings, identity, samples)
+        check = record_check(key, benchmark, samples, with_energy=monitor is not None and monitor.live)
+        with Session(settings.out, key, check) as session:
+            for sentence in session.dropped:
+                transcript.note(sentence)
+                progress.log(sentence)
             if session.records:
                 transcript.note(f"goes on after {len(session.records)} records")
                 progress.log(f"Goes on with the session in {settings.out}.")
@@ -272,25 +229,3 @@ def _write(out: Path, summary: Summary, rows: list[dict[str, Any]]) -> Summary:
     write_text(out / REPORT, render_report(summary))
     write_json(out / SUMMARY, summary)
     return summary
-
-
-def _board(settings: RunSettings) -> str:
-    """The emulated board and its network: all of them have the same name, whatever runs on them."""
-    return f"{settings.address} {sha256_file(settings.model)}" if settings.model is not None else ""
-
-
-def _power(settings: RunSettings) -> str:
-    """The power monitor and its settings, on which the energy depends; not its port, nor the file that it reads."""
-    if settings.power is None:
-        return ""
-    options = {name: value for name, value in settings.power_options.items() if name not in _WHERE}
-    return f"{settings.power} {canonical_json(options).decode()}"
-
-
-def _digest(samples: Sequence[Sample]) -> str:
-    """One hash over names, labels, windows and bytes of all samples, in their order."""
-    total = hashlib.sha256()
-    for sample in samples:
-        head = f"{sample.name}\0{sample.label}\0{sample.window_bytes}\0{sample.stride_bytes}\0"
-        total.update(head.encode() + hashlib.sha256(sample.read()).digest())
-    return total.hexdigest()

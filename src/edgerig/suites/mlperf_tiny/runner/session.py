@@ -7,14 +7,14 @@ there, because it complains of other files. ``edgerig/`` has the journal, the su
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import IO, Self
 
 import msgspec
 
 from edgerig.errors import StorageError, storing
-from edgerig.files import canonical_json
+from edgerig.files import canonical_json, write_bytes
+from edgerig.suites.mlperf_tiny.runner.journal import Journal, RecordCheck, read_journal
 from edgerig.suites.mlperf_tiny.runner.records import Record, SessionKey
 
 OURS = "edgerig"
@@ -28,32 +28,32 @@ class Session:
     Args:
         folder: It is made where there is none. An unfinished session in it is gone on with.
         key: What the session is.
+        check: Says of an earlier record why it cannot be one of the session; empty where it can.
 
     Attributes:
         folder: As above.
         records: Those of an earlier, unfinished run of it.
+        dropped: A sentence for each line of its journal that cannot be used, and is taken out.
 
     Raises:
         StorageError: The folder holds a finished session, one of something else, or no session; or it cannot be
             written.
     """
 
-    def __init__(self, folder: Path, key: SessionKey) -> None:
+    def __init__(self, folder: Path, key: SessionKey, check: RecordCheck = lambda _: "") -> None:
         self.folder = folder
         check_free(folder)
         path = folder / JOURNAL
-        first = canonical_json(key)
-        self.records: list[Record] = []
-        whole = b""
-        if path.exists():
-            whole, self.records = _read(path, first, key)
+        journal = read_journal(path, key, check) if path.exists() else Journal([], [], False, [])
+        self.records, self.dropped = journal.records, journal.dropped
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            if not whole:
-                path.write_bytes(first + b"\n")
-            else:
-                # The line that was being written when the session ended is written again.
-                os.truncate(path, len(whole))
+        if not journal.lines:
+            write_bytes(path, canonical_json(key) + b"\n")
+        elif not journal.whole:
+            # The line that was being written when the session ended, and what cannot be used, is recorded again.
+            write_bytes(path, journal.data())
+        with storing(path):
             self._file: IO[bytes] = path.open("ab")
 
     def __enter__(self) -> Self:
@@ -98,34 +98,3 @@ def check_free(folder: Path) -> None:
                 f"{folder} holds {others[0]!r}, which is not of a session.",
                 "Choose an empty folder, or a new one: --out.",
             )
-
-
-def _read(path: Path, first: bytes, key: SessionKey) -> tuple[bytes, list[Record]]:
-    """The whole lines of a journal that begins with ``first``, and their records."""
-    with storing(path):
-        data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    lines = whole.splitlines()
-    if not lines:
-        return b"", []
-    if lines[0] != first:
-        raise StorageError(
-            f"{path.parent.parent} holds an unfinished session of something else: {_difference(lines[0], key)}.",
-            "Choose another folder: --out, or remove this one.",
-        )
-    try:
-        return whole, [msgspec.json.decode(line, type=Record) for line in lines[1:]]
-    except msgspec.DecodeError as error:
-        raise StorageError(f"{path} is damaged: {error}.", "Remove the folder and start again.") from error
-
-
-def _difference(line: bytes, key: SessionKey) -> str:
-    """In which field another session differs."""
-    try:
-        other = msgspec.json.decode(line, type=SessionKey)
-    except msgspec.DecodeError:
-        return "it is of another version of edgerig"
-    names = [name for name in SessionKey.__struct_fields__ if getattr(other, name) != getattr(key, name)]
-    shown = {"samples": "the samples have changed", "device": f"the device was {other.device.name!r}"}
-    shown["board"] = "its board or its network was another" if other.board else "it was no emulated board"
-    return "; ".join(shown.get(name, f"its {name.replace('_', ' ')} is {getattr(other, name)}") for name in names)

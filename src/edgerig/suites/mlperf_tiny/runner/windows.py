@@ -18,7 +18,7 @@ from edgerig.suites.mlperf_tiny.runner.accuracy import INFERENCE_SECONDS, result
 from edgerig.suites.mlperf_tiny.runner.answers import Inference
 from edgerig.suites.mlperf_tiny.runner.clock import JITTER_SECONDS
 from edgerig.suites.mlperf_tiny.runner.device import Device
-from edgerig.suites.mlperf_tiny.runner.records import ColdRecord, ProbeRecord, WindowRecord
+from edgerig.suites.mlperf_tiny.runner.records import MOST_ITERATIONS, ColdRecord, ProbeRecord, WindowRecord
 from edgerig.suites.mlperf_tiny.runner.samples import Sample
 from edgerig.suites.mlperf_tiny.runner.session import Session
 from edgerig.suites.mlperf_tiny.runner.window_mistakes import PROBES, looks_mistaken, probe_iterations
@@ -31,8 +31,6 @@ MARGIN = 1.02
 ATTEMPTS = 5
 #: Share by which a recorded window may be longer or shorter than the host saw it.
 LARGEST_DIFFERENCE = 0.05
-#: Most inferences of one command: a C int.
-MOST_ITERATIONS = 2**31 - 1
 #: How many times as long as expected a window may take, and the seconds that are added, until the device is given up.
 PATIENCE, PATIENCE_SECONDS = 5.0, 30.0
 
