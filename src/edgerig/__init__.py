@@ -23,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from edgerig.api import run
 
         return run
+    if name == "serve":
+        import importlib
+
+        return importlib.import_module("edgerig.serve")
     raise AttributeError(f"module 'edgerig' has no attribute {name!r}")

@@ -9,7 +9,8 @@
     |   |-- NotInstalledError    something that is needed is not on this machine
     |   |   |-- MissingExtraError    an optional engine; names the pip command
     |   |   `-- MissingProgramError  a program of the system
-    |   `-- IncompatibleError    two parts that cannot work together, with the reason
+    |   |-- IncompatibleError    two parts that cannot work together, with the reason
+    |   `-- RequestError         tensors that a served network cannot take
     |-- DatasetError             samples, labels or their source are not usable
     |   `-- SourceError          a file could not be had or has the wrong checksum
     |-- ModelError               a model file is corrupt, or not what it claims to be
@@ -20,6 +21,7 @@
     |   |-- WireError            bytes on the wire that are no valid message
     |   |-- LeaseError           another run owns the device
     |   `-- AnswerError          a device refuses a request, or answers what cannot be: asking again does not help
+    |-- Overloaded               a served network has too much to do, or stops; later it may answer
     |-- StorageError             a folder or file could not be written
     `-- Interrupted              stopped by the user; what was finished is kept; exit code 130
 
@@ -120,6 +122,10 @@ class IncompatibleError(UsageError):
     """Two parts that cannot work together."""
 
 
+class RequestError(UsageError):
+    """A request to a served network has other tensors than it takes."""
+
+
 class DatasetError(EdgerigError):
     """Samples or labels are not usable."""
 
@@ -166,6 +172,10 @@ class LeaseError(TargetError):
 
 class AnswerError(TargetError):
     """A device that is there refuses a request or gives an impossible answer; asking again does not help."""
+
+
+class Overloaded(EdgerigError):  # noqa: N818 - it is a state, not a fault
+    """A served network cannot take another request now: as many as its queue holds are waiting, or it stops."""
 
 
 class StorageError(EdgerigError):

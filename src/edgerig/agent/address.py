@@ -35,17 +35,20 @@ class Address(msgspec.Struct, frozen=True):
             return self.host == "localhost"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, default: int = PORT) -> Address:
     """Host and port out of ``tcp://HOST:PORT``, ``HOST:PORT`` or ``HOST``; IPv6 addresses in brackets.
+
+    Args:
+        default: The port where the text has none.
 
     Raises:
         SpecError: It is none of these.
     """
     host, colon, port = text.removeprefix("tcp://").rpartition(":")
     if not colon or port.endswith("]"):
-        host, port = text.removeprefix("tcp://"), str(PORT)
+        host, port = text.removeprefix("tcp://"), str(default)
     bare = host.removeprefix("[").removesuffix("]")
-    hint = f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{PORT}."
+    hint = f"Write tcp://HOST:PORT, such as tcp://raspberrypi:{default}."
     if bare:
         check_port(text, port, hint)
     # `isdecimal` alone would accept digits of other scripts.
@@ -67,8 +70,13 @@ def check_port(text: str, port: str, hint: str) -> None:
         raise SpecError(f"{text!r} has the port {port}, and there is none.", f"Ports go up to {LARGEST_PORT}. {hint}")
 
 
-def listen(address: Address | UnixAddress) -> tuple[socket.socket, Address | UnixAddress]:
+def listen(
+    address: Address | UnixAddress, backlog: int = BACKLOG, who: str = "agent"
+) -> tuple[socket.socket, Address | UnixAddress]:
     """A listening socket, and where it listens: on a port of its own where port 0 was asked for.
+
+    Args:
+        backlog: Connections that wait to be accepted. who: What listens, for messages.
 
     Raises:
         UsageError: It cannot be listened on.
@@ -77,10 +85,10 @@ def listen(address: Address | UnixAddress) -> tuple[socket.socket, Address | Uni
         return listen_unix(address), address
     try:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        listener = socket.create_server((address.host, address.port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((address.host, address.port), family=family, backlog=backlog)
     except OSError as error:
         raise UsageError(
             f"Cannot listen on {address}: {error.strerror or error}.",
-            "Is another agent running there? Choose another port, or 0 for a free one.",
+            f"Is another {who} running there? Choose another port, or 0 for a free one.",
         ) from error
     return listener, Address(address.host, listener.getsockname()[1])

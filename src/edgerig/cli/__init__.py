@@ -34,6 +34,7 @@ COMMANDS = {
     "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
     "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
     "mlperf-tiny": ("mlperf_tiny", "Run the benchmarks of MLPerf Tiny, or be a device for them."),
+    "serve": ("serve", "Let others ask a network: Open Inference Protocol over HTTP and gRPC."),
     "agent": ("agent", "Serve this machine as a device under test."),
     "doctor": ("doctor", "Tell what is installed, what is missing, and if this machine is fit to measure."),
     "list": ("list", "List tasks, datasets, models, formats, compilers, runtimes or targets."),

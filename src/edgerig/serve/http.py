@@ -1,0 +1,83 @@
+"""The HTTP port of a server: the routes of all its ways in one application."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgerig.errors import MissingExtraError
+from edgerig.serve.listening import BACKLOG
+from edgerig.serve.service import Service
+from edgerig.serve.ways.base import Way
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+
+#: Seconds that a kept connection may be silent between two requests.
+KEEP_ALIVE_SECONDS = 75
+
+
+def require() -> None:
+    """Check that an HTTP server is installed.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    for package in ("starlette", "uvicorn"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            raise MissingExtraError("edgerig serve", "serve", package) from error
+
+
+def application(service: Service, ways: Sequence[Way]) -> Starlette:
+    """Health, and what the ways answer."""
+    from starlette.applications import Starlette
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    async def live(request: Any) -> Response:
+        return Response()
+
+    async def ready(request: Any) -> Response:
+        return Response(status_code=200 if service.pool.ready else 503)
+
+    routes = [Route("/v2/health/live", live), Route("/v2/health/ready", ready)]
+    return Starlette(routes=[*routes, *(route for way in ways for route in way.routes(service))])
+
+
+class HttpServer:
+    """Serves an application on the running event loop.
+
+    Args:
+        tls: Keys; None for plain HTTP.
+    """
+
+    def __init__(self, app: Starlette, tls: ssl.SSLContext | None) -> None:
+        import uvicorn
+
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            # It would be set again, and shorter, as the server starts.
+            backlog=BACKLOG,
+        )
+        config.load()
+        config.ssl = tls
+        self._server: uvicorn.Server = uvicorn.Server(config)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer until `stop` is called."""
+        await self._server.serve(sockets=[listener])
+
+    def stop(self, deadline: float) -> None:
+        """Take no new connections, and let `serve` return when those that are there have their answers."""
+        self._server.config.timeout_graceful_shutdown = max(1, round(deadline))
+        self._server.should_exit = True

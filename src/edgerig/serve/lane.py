@@ -1,0 +1,167 @@
+"""A session of a pool, in a thread of its own; replaced when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import EdgerigError, InferenceError, TargetError
+from edgerig.serve.requests import Batch
+from edgerig.serve.tensors import NetworkTensors, Rows
+from edgerig.targets.base import Session
+from edgerig.text import cause_of
+
+_logger = logging.getLogger(__name__)
+#: Pause in seconds before another attempt to open a session: the first, and the longest.
+PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+
+class Results(msgspec.Struct, frozen=True):
+    """The outputs of a batch's rows, and the time in ns of each inference, shape (inferences,)."""
+
+    outputs: Rows
+    times_ns: NDArray[np.int64]
+
+
+#: Called from the lane's thread with a batch and its results, or the error; None if the batch was not begun.
+Done = Callable[["Lane", Batch, "Results | Exception | None"], None]
+#: Called from the lane's thread: whether there is a session now, and after an attempt in vain why there is none.
+Changed = Callable[["Lane", bool, "Exception | None"], None]
+
+
+class Lane:
+    """Runs batches one after another.
+
+    Args:
+        session: Open. tensors: Of its network.
+        reopen: Opens another one.
+        each_alone: Whether every request is a sequence of its own, of a network that keeps state.
+
+    Attributes:
+        slots: How many more batches it takes: one that runs, and one that waits so that there is no gap.
+        up: Whether there is a session; the pool keeps both.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        tensors: NetworkTensors,
+        reopen: Callable[[], Session],
+        done: Done,
+        changed: Changed,
+        *,
+        each_alone: bool = False,
+    ) -> None:
+        self.slots, self.up = 2, True
+        self._session: Session | None = session
+        self._tensors, self._reopen, self._done, self._changed = tensors, reopen, done, changed
+        self._each_alone = each_alone
+        self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="edgerig serve lane", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The process of this machine that runs the network, if there is one."""
+        return self._session.pid if self._session is not None else None
+
+    def start(self) -> None:
+        """Begin to take batches."""
+        self._thread.start()
+
+    def put(self, batch: Batch) -> None:
+        """Run a batch when those before it are done."""
+        self._batches.put(batch)
+
+    def stop(self) -> None:
+        """Take no more batches, and close the session when the last one is done; returns at once."""
+        self._stopping.set()
+        self._batches.put(None)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end after `stop`; whether it came."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        else:
+            self._close()
+        return not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            result = self._result(batch)
+            lost = isinstance(result, Exception) and not isinstance(result, InferenceError | _BadRows)
+            if lost:
+                # First of all, so that this batch is not given to this lane again.
+                self._changed(self, False, None)
+            self._done(self, batch, result.cause if isinstance(result, _BadRows) else result)
+            if lost:
+                assert isinstance(result, Exception)
+                self._return_batches()
+                self._replace(result)
+        self._close()
+
+    def _return_batches(self) -> None:
+        """Give back what waits here, as no session is there to run it."""
+        while True:
+            try:
+                batch = self._batches.get_nowait()
+            except queue.Empty:
+                return
+            if batch is None:  # that of `stop`
+                self._batches.put(None)
+                return
+            self._done(self, batch, None)
+
+    def _result(self, batch: Batch) -> Results | Exception:
+        session = self._session
+        if session is None:
+            return TargetError("The session that the network ran in was lost.")
+        try:
+            calls = self._tensors.calls([request.rows for request in batch.requests], raw=batch.raw)
+        except Exception as error:
+            return _BadRows(error)
+        try:
+            if self._each_alone:
+                session.begin_sequence()
+            run = session.run(calls)
+            return Results(self._tensors.answers(run.outputs, batch.count, raw=batch.raw), run.times_ns)
+        except EdgerigError as error:
+            return error
+        except Exception as error:
+            _logger.exception("a session failed")
+            return TargetError(f"The session failed: {cause_of(error)}.")
+
+    def _replace(self, error: Exception) -> None:
+        """Open another session; tries again until there is one, or `stop` is called."""
+        _logger.warning("a session is replaced: %s", error)
+        self._close()
+        pause = PAUSE
+        while not self._stopping.is_set():
+            try:
+                self._session = self._reopen()
+            except Exception as again:
+                self._changed(self, False, again)
+                self._stopping.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                continue
+            self._changed(self, True, None)
+            return
+
+    def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(EdgerigError, OSError):
+                session.close()
+
+
+class _BadRows(Exception):  # noqa: N818 - carries the error of a request's own values
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause

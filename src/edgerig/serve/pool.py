@@ -1,0 +1,299 @@
+"""Sessions of one network behind one bounded queue."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from edgerig.artifact import Artifact
+from edgerig.engine.sequences import keeps_state
+from edgerig.errors import EdgerigError, Overloaded, TargetError, UsageError
+from edgerig.serve.lane import Lane, Results
+from edgerig.serve.requests import Answer, Array, Batch, Request
+from edgerig.serve.tensors import NetworkTensors, Rows
+from edgerig.targets.base import Session, Target
+from edgerig.text import cause_of
+
+#: Samples that may wait, and that a session runs at once, by default.
+QUEUE, BATCH = 8192, 64
+#: Seconds that a pool gets to end its sessions.
+CLOSE_SECONDS = 10.0
+
+
+class Pool:
+    """Answers requests to one network, in sessions of one target.
+
+    `open` it, `start` it on the event loop that its requests come from, `stop` it at the end. All else is called on
+    that loop.
+
+    Args:
+        artifact: The network.
+        target: Where its sessions are opened.
+        runtime: The engine there, with its settings ``options``.
+        sessions: How many sessions. queue: Samples that may wait. batch: Samples that a session runs at once at most.
+
+    Attributes:
+        tensors: The network's inputs and outputs.
+        waiting: Samples that wait for a session now.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        target: Target,
+        runtime: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        sessions: int = 1,
+        queue: int = QUEUE,
+        batch: int = BATCH,
+    ) -> None:
+        if min(sessions, queue, batch) < 1:
+            raise UsageError("A pool has at least one session, room for one sample, and batches of one.")
+        self.artifact, self.target, self.runtime, self.options = artifact, target, runtime, dict(options or {})
+        self.sessions, self.queue, self.batch = sessions, queue, batch
+        self.each_alone = keeps_state(artifact)
+        self.waiting = 0
+        self.tensors: NetworkTensors
+        self._requests: collections.deque[Request] = collections.deque()
+        self._lanes: list[Lane] = []
+        self._running = 0
+        self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: asyncio.Future[None] | None = None
+        self._unreachable: Exception | None = None
+        # Targets keep books of their sessions; only sessions of this machine are independent.
+        self._opening = contextlib.nullcontext() if target.side_by_side else threading.Lock()
+
+    # ---- life
+
+    def open(self) -> None:
+        """Open the sessions.
+
+        Raises:
+            TargetError: The target is not there. InferenceError: Its engine refuses the network.
+            IncompatibleError: It holds fewer sessions, or the network's shape is not fixed.
+        """
+        self.target.allow_sessions(self.sessions)
+        first = self._open()
+        try:
+            report = first.load_report
+            self.tensors = NetworkTensors(self.artifact.name, report.inputs, report.outputs)
+            with ThreadPoolExecutor(max(1, self.sessions - 1)) as executor:
+                others = [executor.submit(self._open) for _ in range(self.sessions - 1)]
+        except BaseException:
+            first.close()
+            raise
+        opened = [first, *(future.result() for future in others if future.exception() is None)]
+        failed = [error for future in others if (error := future.exception()) is not None]
+        if failed:
+            for session in opened:
+                session.close()
+            raise failed[0]
+        self._lanes = [self._lane(session) for session in opened]
+
+    def _open(self) -> Session:
+        with self._opening:
+            return self.target.open(self.artifact, self.runtime, self.options)
+
+    def _lane(self, session: Session) -> Lane:
+        return Lane(session, self.tensors, self._open, self._from_lane, self._lane_changed, each_alone=self.each_alone)
+
+    def start(self) -> None:
+        """Begin to answer, on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        for lane in self._lanes:
+            lane.start()
+
+    async def stop(self, deadline: float = 30.0) -> None:
+        """Refuse new requests, finish those that were accepted within ``deadline`` seconds, and close the sessions."""
+        self._stopping = True
+        if self._running or self._requests:
+            self._idle = asyncio.get_running_loop().create_future()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle, deadline)
+        self._fail_waiting(Overloaded("The server has stopped.", "Ask it again when it runs."))
+        await asyncio.get_running_loop().run_in_executor(None, self.close)
+
+    def close(self) -> None:
+        """Close the sessions, each after its inference; what waits is dropped."""
+        for lane in self._lanes:
+            lane.stop()
+        end = time.monotonic() + CLOSE_SECONDS
+        for lane in self._lanes:
+            lane.join(max(0.0, end - time.monotonic()))
+        self.target.close()
+
+    # ---- requests
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken and a session is there to run them."""
+        return not self._stopping and any(lane.up for lane in self._lanes)
+
+    @property
+    def live(self) -> int:
+        """Number of sessions that are there now."""
+        return sum(lane.up for lane in self._lanes)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of this machine that run the network."""
+        return [pid for lane in self._lanes if (pid := lane.pid) is not None]
+
+    async def infer(self, inputs: Mapping[str, Array], *, raw: bool = False) -> Answer:
+        """Run n samples.
+
+        Args:
+            inputs: For each input of the network, by its name, an array (n, *shape of a sample) of real numbers, which
+                are quantized for a network with integer inputs; with ``raw`` arrays of exactly the inputs' dtypes.
+
+        Returns:
+            The outputs, each (n, ...): dequantized to float32, or with ``raw`` in the outputs' dtypes.
+
+        Raises:
+            RequestError: A name, shape or dtype is wrong.
+            Overloaded: The queue is full, or the pool stops.
+            DatasetError: A value cannot be quantized. InferenceError: The engine failed.
+            TargetError: The session was lost while it ran this request, or none can be had.
+        """
+        assert self._loop is not None, "start() comes first"
+        future: asyncio.Future[Request] = self._loop.create_future()
+
+        def done(request: Request) -> None:
+            if not future.done():
+                future.set_result(request)
+
+        request = self.submit(self.tensors.rows(inputs, raw=raw), done, raw=raw)
+        try:
+            await future
+        except asyncio.CancelledError:
+            request.abandoned = True
+            raise
+        if request.error is not None:
+            raise request.error
+        assert request.outputs is not None
+        outputs = self.tensors.by_name(request.outputs)
+        return Answer(outputs=outputs, queue_ns=request.queue_ns, network_ns=request.network_ns)
+
+    def submit(self, rows: Rows, done: Callable[[Request], None], *, raw: bool = False) -> Request:
+        """Take a request with rows that `NetworkTensors.rows` has checked; ``done`` is called with it at its end.
+
+        Raises:
+            Overloaded: The queue is full, or the pool stops. TargetError: No session can be had.
+        """
+        if self._stopping:
+            raise Overloaded("The server is stopping.", "Ask it again when it runs.")
+        if self._unreachable is not None:
+            raise _again(self._unreachable)
+        if self.waiting >= self.queue:
+            raise Overloaded(
+                f"{self.waiting} samples are waiting for the network, as many as the queue holds.",
+                "Ask again later, or serve with more --sessions.",
+            )
+        request = Request(rows, raw, done)
+        self._requests.append(request)
+        self.waiting += request.count
+        self._dispatch()
+        return request
+
+    # ---- on the loop
+
+    def _dispatch(self) -> None:
+        """Give waiting requests to sessions that have nothing to do, then to those that have one batch under way."""
+        self._give_batches()
+        if self._idle is not None and not self._running and not self._requests and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _give_batches(self) -> None:
+        while self._requests:
+            lane = max(self._lanes, key=_free_slots)
+            if not _free_slots(lane):
+                return
+            batch = self._next_batch()
+            if batch is None:
+                return
+            lane.slots -= 1
+            self._running += 1
+            lane.put(batch)
+
+    def _next_batch(self) -> Batch | None:
+        share = max(1, -(-self.waiting // max(1, self.live)))
+        limit, chosen, count, now = min(self.batch, share), list[Request](), 0, time.perf_counter_ns()
+        while self._requests:
+            request = self._requests[0]
+            if chosen and not self._joins(chosen[0], request, count, limit):
+                break
+            self._requests.popleft()
+            self.waiting -= request.count
+            if request.abandoned:
+                continue
+            request.sent_ns = now
+            count += request.count
+            chosen.append(request)
+        return Batch(chosen) if chosen else None
+
+    def _joins(self, first: Request, request: Request, count: int, limit: int) -> bool:
+        apart = self.each_alone or first.alone or request.alone
+        return not apart and request.raw == first.raw and count + request.count <= limit
+
+    def _from_lane(self, lane: Lane, batch: Batch, result: Results | Exception | None) -> None:
+        self._call(self._finish, lane, batch, result)
+
+    def _lane_changed(self, lane: Lane, up: bool, error: Exception | None) -> None:
+        self._call(self._lane_is, lane, up, error)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        assert self._loop is not None
+        # After the deadline of `stop` the loop may be closed.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _finish(self, lane: Lane, batch: Batch, result: Results | Exception | None) -> None:
+        lane.slots += 1
+        self._running -= 1
+        if isinstance(result, Results):
+            batch.answer(result.outputs, result.times_ns, self.tensors.batch)
+        elif result is not None and len(batch.requests) == 1:
+            batch.requests[0].fail(result)
+        else:
+            for request in reversed(batch.requests):
+                # One of those that were run may be at fault: each is tried once more by itself.
+                request.alone |= result is not None
+                self._requests.appendleft(request)
+                self.waiting += request.count
+        self._dispatch()
+
+    def _lane_is(self, lane: Lane, up: bool, error: Exception | None) -> None:
+        lane.up = up
+        if up:
+            self._unreachable = None
+        elif error is not None and not self.live:
+            self._unreachable = error
+            self._fail_waiting(error)
+        self._dispatch()
+
+    def _fail_waiting(self, error: Exception) -> None:
+        while self._requests:
+            request = self._requests.popleft()
+            self.waiting -= request.count
+            request.fail(_again(error))
+
+
+def _free_slots(lane: Lane) -> int:
+    return lane.slots if lane.up else 0
+
+
+def _again(error: Exception) -> Exception:
+    """The same error, to be raised once more: each has a traceback of its own."""
+    if isinstance(error, Overloaded):
+        return Overloaded(error.message, error.hint)
+    if isinstance(error, EdgerigError):
+        return TargetError(error.message, error.hint)
+    return TargetError(f"No session can be opened: {cause_of(error)}.")

@@ -1,0 +1,111 @@
+"""Requests on their way through a pool."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.serve.tensors import Rows
+
+Array = NDArray[Any]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pool answers.
+
+    Attributes:
+        outputs: For each output of the network, by its name, an array (n, ...).
+        queue_ns: From the request's entry into the pool until a session took it.
+        network_ns: On the device's clock, the inferences that the request's samples were part of, together.
+    """
+
+    outputs: dict[str, Array]
+    queue_ns: int
+    network_ns: int
+
+
+class Request:
+    """A request in a pool. Whoever waits for it sees its result in ``done``.
+
+    Args:
+        rows: What `NetworkTensors.rows` gives, n samples.
+        raw: Whether they, and the answer, are in the network's own dtypes.
+        done: Called once, on the pool's event loop, with this request; ``outputs`` or ``error`` is set then.
+
+    Attributes:
+        count: Number of samples, n.
+        outputs: For each output an array (n, ...). error: Why there are none.
+        entered_ns, sent_ns: When it entered the pool, and when a session took it, by `time.perf_counter_ns`.
+        network_ns: See `Answer`.
+        alone: Whether it shares no batch with others, as it may be the one that a session failed of.
+        abandoned: Whether nobody waits for it any more.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "alone",
+        "count",
+        "done",
+        "entered_ns",
+        "error",
+        "network_ns",
+        "outputs",
+        "raw",
+        "rows",
+        "sent_ns",
+    )
+
+    def __init__(self, rows: Rows, raw: bool, done: Callable[[Request], None]) -> None:
+        self.rows, self.raw, self.done, self.count = rows, raw, done, len(rows[0])
+        self.outputs: Rows | None = None
+        self.error: Exception | None = None
+        self.entered_ns = self.sent_ns = time.perf_counter_ns()
+        self.network_ns = 0
+        self.alone = self.abandoned = False
+
+    @property
+    def queue_ns(self) -> int:
+        """How long it waited for a session."""
+        return self.sent_ns - self.entered_ns
+
+    def answer(self, outputs: Rows, network_ns: int) -> None:
+        """Give its outputs to whoever waits."""
+        self.outputs, self.network_ns = outputs, network_ns
+        self.done(self)
+
+    def fail(self, error: Exception) -> None:
+        """Tell whoever waits that there is no answer."""
+        self.error = error
+        self.done(self)
+
+
+class Batch:
+    """Requests that a session runs at once.
+
+    Args:
+        requests: At least one; all raw, or none.
+    """
+
+    __slots__ = ("count", "raw", "requests")
+
+    def __init__(self, requests: list[Request]) -> None:
+        self.requests, self.raw = requests, requests[0].raw
+        self.count = sum(request.count for request in requests)
+
+    def answer(self, outputs: Rows, times_ns: NDArray[np.int64], batch: int) -> None:
+        """Give each request its part.
+
+        Args:
+            outputs: For each output an array of all rows. times_ns: Of each inference, of ``batch`` rows.
+        """
+        first = 0
+        for request in self.requests:
+            last = first + request.count
+            calls = times_ns[first // batch : -(-last // batch)]
+            request.answer(tuple(array[first:last] for array in outputs), int(calls.sum()))
+            first = last

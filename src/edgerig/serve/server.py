@@ -1,0 +1,223 @@
+"""A server in the background of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgerig.agent.address import Address, parse_address
+from edgerig.artifact import Artifact
+from edgerig.errors import IncompatibleError, UsageError
+from edgerig.formats import named
+from edgerig.models.files import open_artifact
+from edgerig.serve import http
+from edgerig.serve.listening import Access, listen_at
+from edgerig.serve.loop import LoopThread
+from edgerig.serve.pool import BATCH, QUEUE, Pool
+from edgerig.serve.requests import Answer, Array
+from edgerig.serve.service import Service
+from edgerig.serve.ways.base import Way
+from edgerig.targets.base import Target
+from edgerig.targets.resolve import default_runtime, target_for
+from edgerig.wire.tls import device_context
+
+T = TypeVar("T")
+#: The HTTP port where none is said.
+PORT = 8080
+#: Seconds that accepted requests get when a server stops.
+STOP_SECONDS = 30.0
+#: Most sessions on this machine by default, whatever the number of its cores.
+MOST_SESSIONS = 8
+
+
+class Server:
+    """Serves one network, from now on until `stop`, or the end of its ``with`` block.
+
+    Args:
+        model: Its file, or an artifact.
+        target: Where it runs: ``local``, ``tcp://pi:7433``, ``sim:stm32f746``; ``target_options`` are its settings.
+        runtime: The engine there, with the settings ``options``; by default the usual one of the file's format.
+        sessions: How many run side by side; by default one for each core of this machine, and one on other targets.
+        batch: Samples that a session runs at once at most.
+        queue: Samples that may wait; further requests are refused as an overload.
+        listen: ``HOST:PORT`` of the HTTP port; port 0 takes a free one. None for no HTTP.
+        ways: The ways in; the Open Inference Protocol by default.
+        name: What clients call the network; by default the file's name without its suffix.
+        tls: A folder of keys, as ``edgerig agent keys`` makes it. token: A secret that clients must show.
+        insecure: Whether other addresses than loopback may be open to everybody.
+
+    Attributes:
+        address: Of the HTTP port, or of the first way that has one. addresses: Of each port, by the way's name; the
+            HTTP port's is ``http``.
+
+    Raises:
+        UsageError: An address cannot be listened on, or is open to everybody. MissingExtraError: A server's library
+            is not installed. ModelError, TargetError, InferenceError, IncompatibleError: The network cannot be run.
+    """
+
+    def __init__(
+        self,
+        model: Path | str | Artifact,
+        *,
+        target: str = "local",
+        target_options: Mapping[str, Any] | None = None,
+        runtime: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        sessions: int | None = None,
+        batch: int = BATCH,
+        queue: int = QUEUE,
+        listen: str | None = f"127.0.0.1:{PORT}",
+        ways: Sequence[Way] | None = None,
+        name: str | None = None,
+        tls: Path | None = None,
+        token: bytes | None = None,
+        insecure: bool = False,
+    ) -> None:
+        self.ways = default_ways() if ways is None else tuple(ways)
+        self.access = Access(tls=tls, token=token, insecure=insecure)
+        self._tls = device_context(tls) if tls is not None else None
+        if listen is not None:
+            http.require()
+        for way in self.ways:
+            way.require()
+        artifact = model if isinstance(model, Artifact) else open_artifact(Path(model))
+        device = target_for(target, dict(target_options or {}))
+        self.pool = Pool(
+            artifact,
+            device,
+            runtime or usual_runtime(artifact, target),
+            options,
+            sessions=sessions or usual_sessions(device),
+            queue=queue,
+            batch=batch,
+        )
+        self.service = Service(name or artifact.name, self.pool)
+        self.addresses: dict[str, Address] = {}
+        self._listeners: list[tuple[Way | None, socket.socket]] = []
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._close_listeners)
+            self._listen(listen)
+            undo.callback(self.pool.close)
+            self.pool.open()
+            self._thread = LoopThread()
+            undo.callback(self._thread.close)
+            self._thread.run(self._start())
+            undo.pop_all()
+
+    @property
+    def address(self) -> Address:
+        """Where it listens: the HTTP port, or the port of the first way that has one."""
+        return next(iter(self.addresses.values()))
+
+    def infer(self, inputs: Mapping[str, Array], *, raw: bool = False) -> Answer:
+        """Run n samples beside what clients ask; see `edgerig.serve.pool.Pool.infer`."""
+        return self.run(self.pool.infer(inputs, raw=raw))
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine on the server's event loop, where its pool is used."""
+        return self._thread.run(coroutine)
+
+    def stop(self, deadline: float = STOP_SECONDS) -> None:
+        """Take no new requests, finish those that were accepted within ``deadline`` seconds, and end; does nothing
+        where it has ended."""
+        with self._lock:
+            if self._stopped.is_set():
+                return
+            try:
+                self._thread.run(self._stop(deadline))
+            finally:
+                self._stopped.set()
+                self._thread.close()
+
+    def wait(self) -> None:
+        """Wait until `stop` was called, or an exception, such as Ctrl-C, ends the wait."""
+        self._stopped.wait()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # ---- ports
+
+    def _listen(self, listen: str | None) -> None:
+        if listen is None and not any(way.listens for way in self.ways):
+            raise UsageError("The server would listen nowhere.", "Give an address, such as 127.0.0.1:8080.")
+        if listen is not None:
+            self._open_port(None, "http", listen, PORT, takes_token=True)
+        base = self.addresses.get("http")
+        for way in self.ways:
+            if way.listens:
+                port = way.default_port(base.port if base is not None else None)
+                text = way.listen or f"{_bracketed(base.host) if base is not None else '127.0.0.1'}:{port}"
+                self._open_port(way, way.name, text, port, takes_token=way.takes_token)
+
+    def _open_port(self, way: Way | None, name: str, text: str, port: int, *, takes_token: bool) -> None:
+        wanted = parse_address(text, port)
+        self.access.check(wanted, takes_token=takes_token)
+        listener, address = listen_at(wanted)
+        self._listeners.append((way, listener))
+        self.addresses[name] = address
+
+    def _close_listeners(self) -> None:
+        for _, listener in self._listeners:
+            listener.close()
+
+    # ---- on the loop
+
+    async def _start(self) -> None:
+        self.pool.start()
+        self._http: http.HttpServer | None = None
+        for way, listener in self._listeners:
+            if way is not None:
+                await way.start(self.service, listener, self._tls)
+                continue
+            self._http = http.HttpServer(http.application(self.service, self.ways), self._tls)
+            self._serving = asyncio.get_running_loop().create_task(self._http.serve(listener))
+
+    async def _stop(self, deadline: float) -> None:
+        ends: list[Awaitable[None]] = [way.stop(deadline) for way in self.ways]
+        if self._http is not None:
+            self._http.stop(deadline)
+            ends.append(self._serving)
+        await asyncio.gather(*ends, return_exceptions=True)
+        await self.pool.stop(deadline)
+        self._close_listeners()
+
+
+def default_ways() -> tuple[Way, ...]:
+    """The Open Inference Protocol."""
+    return ()
+
+
+def usual_runtime(artifact: Artifact, target: str) -> str:
+    """The only runtime of the target, or the usual one of the file's format.
+
+    Raises:
+        IncompatibleError: There is none.
+    """
+    usual = default_runtime(target) or named(artifact.format).runtime
+    if usual is None:
+        raise IncompatibleError(
+            f"{artifact.name} is a {artifact.format} file, of which there is no usual runtime.",
+            "Name a runtime that runs it, or compile it first: edgerig compile.",
+        )
+    return usual
+
+
+def usual_sessions(target: Target) -> int:
+    """One for each core that this process may use, where they run on this machine; else one."""
+    return min(len(os.sched_getaffinity(0)), MOST_SESSIONS) if target.side_by_side else 1
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
