@@ -82,7 +82,7 @@ def test_false_positives_and_negatives_are_counted(
     assert summary.invalid == ("The official recording lasts 1200 s, and what was run is shorter.",)
     assert not summary.by_the_rules
     false, missed, right = counts
-    line = f"{right} True Positives, {missed} False negatives, {false} False Positives"
+    line = f"In this run: {right} true positives, {missed} false negatives, {false} false positives"
     assert line in (tmp_path / "out" / "results.txt").read_text()
     assert "at most 8 false positives" in (tmp_path / "out" / "edgerig" / "report.html").read_text()
 

@@ -1,17 +1,20 @@
 """Performance mode: windows, their number of inferences, and the device's clock."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.heard import Heard
 from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
-from tests.suites.mlperf_tiny.runner.sessions import by_first_byte, official, settings, write_keywords
+from tests.suites.mlperf_tiny.runner.sessions import by_first_byte, official, settings, unofficial, write_keywords
 
 from edgerig.measure.kinds import Measurement
 from edgerig.suites.mlperf_tiny.runner.clock import check_clock
 from edgerig.suites.mlperf_tiny.runner.records import WindowRecord
+from edgerig.suites.mlperf_tiny.runner.results import results_text
 from edgerig.suites.mlperf_tiny.runner.run import run_session
 
 
@@ -69,9 +72,27 @@ def test_windows_by_the_rules_are_a_result(tmp_path: Path, heard: Heard) -> None
     with ScriptedDevice(results=by_first_byte, us_per_inference=12_345) as scripted:
         summary = run_session(settings(scripted, data, out, mode="performance"), heard)
     assert all(window.seconds >= 10 for window in summary.windows)
-    assert official(out, "throughput") == pytest.approx(1e6 / 12_345, abs=1e-3)
-    # Its clock says 10 s where no time passed.
+    # Its clock says 10 s where no time passed: the checker must not take that for a result.
     assert "too fast" in summary.problems[0]
+    assert unofficial(out, "throughput") == pytest.approx(1e6 / 12_345, abs=1e-3)
+    trusted = msgspec.structs.replace(summary, problems=())
+    (out / "results.txt").write_text(results_text(trusted, datetime(2026, 1, 2, 3, 4, 5)))
+    assert official(out, "throughput") == pytest.approx(1e6 / 12_345, abs=1e-3)
+
+
+@pytest.mark.parametrize("reason", ["The board is emulated.", "The official set has 1,000 files, and 12 were run."])
+def test_what_is_no_result_is_never_written_in_the_words_of_the_checker(
+    tmp_path: Path, heard: Heard, reason: str
+) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    with ScriptedDevice(results=by_first_byte) as scripted:
+        summary = run_session(settings(scripted, data, out), heard)
+    whole = msgspec.structs.replace(summary, invalid=(), by_the_rules=True)
+    for invalid, reads in ((), official), ((reason,), unofficial):
+        shown = msgspec.structs.replace(whole, invalid=invalid, by_the_rules=not invalid)
+        (out / "results.txt").write_text(results_text(shown, datetime(2026, 1, 2, 3, 4, 5)))
+        assert reads(out, "top1") == pytest.approx(100 * 10 / 12, abs=1e-3)
+        assert 0.5 < reads(out, "auc") <= 1
 
 
 @pytest.mark.parametrize(("factor", "word"), [(0.8, "slow"), (1.25, "fast")])
