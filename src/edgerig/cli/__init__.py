@@ -33,6 +33,7 @@ COMMANDS = {
     "inspect": ("inspect", "Show a model's operators, shapes, MACs and memory."),
     "report": ("report", "Render one or more bundles as HTML, Markdown or JSON."),
     "firmware": ("firmware", "Build, flash, measure and talk to the firmware of a board."),
+    "stress": ("stress", "Load a server with requests, and tell throughput, latencies and failures."),
     "mlperf-tiny": ("mlperf_tiny", "Run the benchmarks of MLPerf Tiny, or be a device for them."),
     "serve": ("serve", "Let others ask a network: Open Inference Protocol over HTTP and gRPC."),
     "agent": ("agent", "Serve this machine as a device under test."),

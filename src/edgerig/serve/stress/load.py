@@ -11,6 +11,8 @@ from edgerig.errors import UsageError
 
 #: Most connections, and most requests together: each request's times are kept, 40 bytes.
 MOST_CONNECTIONS, MOST_REQUESTS = 50_000, 50_000_000
+#: Requests per second, and seconds of one request.
+LOWEST_RATE, HIGHEST_RATE, LONGEST_TIMEOUT = 0.001, 1e6, 3600.0
 #: What one process of the tool can do without being the limit, by the measurements in docs/stress.md.
 CONNECTIONS_A_PROCESS, RATE_A_PROCESS = 2500, 5000.0
 
@@ -61,10 +63,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"There are 1 to {MOST_CONNECTIONS:,} connections, not {self.connections}.")
         if self.requests < 1 or self.total > MOST_REQUESTS:
             raise UsageError(f"There are 1 to {MOST_REQUESTS:,} requests in all, not {self.total}.")
-        if self.rate is not None and not (math.isfinite(self.rate) and 0.001 <= self.rate <= 1e6):
-            raise UsageError(f"A rate is from 0.001 to 1,000,000 requests per second, not {self.rate:g}.")
-        if not (math.isfinite(self.timeout) and 0 < self.timeout <= 3600):
-            raise UsageError(f"A request may take up to 3600 s, not {self.timeout:g}.")
+        if self.rate is not None and not (math.isfinite(self.rate) and LOWEST_RATE <= self.rate <= HIGHEST_RATE):
+            raise UsageError(f"A rate is from {LOWEST_RATE} to {HIGHEST_RATE:,.0f} requests per second, not {self.rate:g}.")
+        if not (math.isfinite(self.timeout) and 0 < self.timeout <= LONGEST_TIMEOUT):
+            raise UsageError(f"A request may take up to {LONGEST_TIMEOUT:.0f} s, not {self.timeout:g}.")
         if not 1 <= self.processes <= self.connections:
             raise UsageError(f"{self.connections} connections are made by 1 to as many processes: {self.processes}.")
 

@@ -47,12 +47,12 @@ def allow_files(connections: int) -> int:
 
 
 def main() -> None:
-    """Do the task whose JSON is the first line of standard input.
+    """Do the task whose MessagePack, in hexadecimal, is the first line of standard input.
 
     Lines on standard output: ``ready``; numbers of requests that are over; ``end``, after which a `Part` in MessagePack
     follows. Standard input goes on with the time to start, in ns of `time.monotonic_ns`; its end stops the load.
     """
-    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=Task)
+    task = msgspec.msgpack.decode(bytes.fromhex(sys.stdin.buffer.readline().decode()), type=Task)
     allow_files(task.load.connections)
     protocol = protocol_of(task.load)
     protocol.restore(task.state)

@@ -49,9 +49,9 @@ class _Process:
         )
         self.part: Part | None = None
         self.handled = 0
-        self.ready = threading.Event()
+        self.ready, self.ended = threading.Event(), threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self.tell(msgspec.json.encode(Task(load, state)))
+        self.tell(msgspec.msgpack.encode(Task(load, state)).hex().encode())
         self._reader.start()
 
     def tell(self, line: bytes) -> None:
@@ -71,12 +71,13 @@ class _Process:
                 self.part = msgspec.msgpack.decode(self.process.stdout.read(), type=Part)
             else:
                 self.handled = int(word)
+        self.ended.set()
         self.ready.set()
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended, and its part is here, after at most so many seconds."""
-        self._reader.join(seconds)
-        return not self._reader.is_alive()
+        # Not `Thread.join`: where Ctrl-C interrupts that, CPython 3.11 takes the thread for ended.
+        return self.ended.wait(seconds)
 
     def stop(self) -> None:
         """Ask for what there is."""
@@ -101,7 +102,7 @@ class _Process:
         self.stop()
         if not self.wait(0):
             self.process.kill()
-        self._reader.join()
+        self.ended.wait()
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()

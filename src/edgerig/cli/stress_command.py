@@ -1,0 +1,127 @@
+"""``edgerig stress``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edgerig.cli.options import FiniteRange
+from edgerig.serve.stress.load import HIGHEST_RATE, LONGEST_TIMEOUT, LOWEST_RATE
+
+#: Ports where an address has none, by protocol.
+PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
+
+
+@click.command(name="stress")
+@click.argument("address", metavar="ADDRESS")
+@click.option("--protocol", required=True, metavar="NAME", help="In which the server is asked: digits.")
+@click.option(
+    "--connections", type=click.IntRange(min=1), default=1, show_default=True, help="How many are open at a time."
+)
+@click.option("--requests", type=click.IntRange(min=1), default=1, show_default=True, help="Requests of each of them.")
+@click.option(
+    "--rate",
+    type=FiniteRange(LOWEST_RATE, HIGHEST_RATE),
+    metavar="R",
+    help="Requests per second of all together, at random times (Poisson), however slow the server is; latencies count "
+    "from when a request was due.  [default: each connection asks again as soon as it was answered]",
+)
+@click.option("--reconnect", is_flag=True, help="A connection of its own for each request.")
+@click.option(
+    "--timeout",
+    type=FiniteRange(0.0, LONGEST_TIMEOUT, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="Most seconds of a request.",
+)
+@click.option("--processes", type=click.IntRange(min=1), help="How many make the load.  [default: by load and CPUs]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the arrivals of --rate.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the latencies into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def command(
+    address: str,
+    protocol: str,
+    connections: int,
+    requests: int,
+    rate: float | None,
+    reconnect: bool,
+    timeout: float,
+    processes: int | None,
+    seed: int,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Load a server with requests, and tell throughput, latencies and failures.
+
+    The tool tells how busy and how late it was itself, and when the server may be better than the figures say.
+    The exit code is 1 if a request failed.
+
+    \b
+    Examples:
+      edgerig stress 127.0.0.1:32001 --protocol digits --connections 500 --requests 1
+      edgerig stress 127.0.0.1:32001 --protocol digits --connections 50 --requests 2000 --rate 1000 --plot load.svg
+      edgerig stress 127.0.0.1:32001 --protocol digits --connections 10 --requests 100 --reconnect --json
+    """
+    from edgerig.agent.address import parse_address
+    from edgerig.cli.console import ConsoleProgress
+    from edgerig.cli.signals import stop_on_termination
+    from edgerig.errors import UnknownNameError, UsageError
+    from edgerig.serve.stress.load import Load, usual_processes
+    from edgerig.serve.stress.protocols import PROTOCOLS
+    from edgerig.serve.stress.run import StoppedLoad, stress
+
+    if protocol not in PROTOCOLS:
+        raise UnknownNameError("protocol", protocol, PROTOCOLS)
+    if plot is not None and plot.suffix != ".svg":
+        raise UsageError(f"--plot {plot}: the picture is an SVG file.", "Give a name that ends in .svg.")
+    server = parse_address(address if _has_port(address) else f"{address}:{PORTS[protocol]}")
+    load = Load(
+        host=server.host,
+        port=server.port,
+        protocol=protocol,
+        connections=connections,
+        requests=requests,
+        rate=rate,
+        reconnect=reconnect,
+        timeout=timeout,
+        processes=processes or usual_processes(connections, rate),
+        seed=seed,
+    )
+    stop_on_termination()
+    try:
+        result = stress(load, ConsoleProgress())
+    except StoppedLoad as stopped:
+        if stopped.result is not None:
+            _show(stopped.result, plot, as_json)
+        raise
+    _show(result, plot, as_json)
+    if result.failed:
+        sys.exit(1)
+
+
+def _has_port(address: str) -> bool:
+    bare = address.removeprefix("tcp://")
+    return bare.rpartition("]")[2].startswith(":") if bare.startswith("[") else ":" in bare
+
+
+def _show(result: object, plot: Path | None, as_json: bool) -> None:
+    from edgerig.cli.console import echo, print_json, say
+    from edgerig.cli.stress_view import lines_of
+    from edgerig.files import write_text
+    from edgerig.serve.stress.plot import plot as drawn
+    from edgerig.serve.stress.result import StressResult
+
+    assert isinstance(result, StressResult)
+    if plot is not None:
+        write_text(plot, drawn(result))
+        echo(f"Plot: {plot}")
+    if as_json:
+        print_json(result)
+    else:
+        for line in lines_of(result):
+            say(line)
+    for line in (*result.tool.limits, *result.warnings):
+        echo(f"note: {line}")
