@@ -64,7 +64,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         if self.requests < 1 or self.total > MOST_REQUESTS:
             raise UsageError(f"There are 1 to {MOST_REQUESTS:,} requests in all, not {self.total}.")
         if self.rate is not None and not (math.isfinite(self.rate) and LOWEST_RATE <= self.rate <= HIGHEST_RATE):
-            raise UsageError(f"A rate is from {LOWEST_RATE} to {HIGHEST_RATE:,.0f} requests per second, not {self.rate:g}.")
+            raise UsageError(
+                f"A rate is from {LOWEST_RATE} to {HIGHEST_RATE:,.0f} requests per second, not {self.rate:g}."
+            )
         if not (math.isfinite(self.timeout) and 0 < self.timeout <= LONGEST_TIMEOUT):
             raise UsageError(f"A request may take up to {LONGEST_TIMEOUT:.0f} s, not {self.timeout:g}.")
         if not 1 <= self.processes <= self.connections:
