@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgerig.errors import CompileError
 from edgerig.micro import Options, compile_model
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.frontend.read import read_program
@@ -38,6 +39,10 @@ def function(op: str, source: tuple[float, int], target: tuple[float, int], kind
         ("RELU6", (6 / 255, -128)),
         ("HARD_SWISH", (0.03, -110)),
         ("LEAKY_RELU", (0.03, -40)),
+        ("ABS", (0.03, -40)),
+        ("EXP", (0.5, -128)),
+        ("LOG", (0.03, 20)),
+        ("GELU", (0.03, -100)),
         ("QUANTIZE", (0.03, 17)),
     ],
 )
@@ -45,6 +50,39 @@ def test_a_table_is_what_litert_computes(op: str, source: tuple[float, int], tar
     data = function(op, source, target)
     (node,) = read_program(data, "net").nodes
     np.testing.assert_array_equal(table(node), Oracle(data).run([BYTES])[0][0])
+
+
+@pytest.mark.parametrize("op", ["SQRT", "RSQRT"])
+@pytest.mark.parametrize("scales", [(0.05, 0.02), (0.001, 0.2), (0.9, 0.0021), (3.7e-5, 0.031)])
+@pytest.mark.parametrize("zero", [-128, 5])
+def test_a_root_is_what_litert_computes(op: str, scales: tuple[float, float], zero: int) -> None:
+    data = function(op, (scales[0], -128), (scales[1], zero))
+    (node,) = read_program(data, "net").nodes
+    np.testing.assert_array_equal(table(node), Oracle(data).run([BYTES])[0][0])
+
+
+@pytest.mark.parametrize("op", ["SQRT", "RSQRT"])
+def test_a_root_of_what_may_be_negative_is_refused(op: str) -> None:
+    with pytest.raises(CompileError, match=f"{op}.*zero point -127, and so values below 0"):
+        compile_model(function(op, (0.05, -127), (0.02, 0)), "net", Options())
+
+
+def test_an_int8_negation_is_refused_since_the_reference_leaves_the_zero_point_out() -> None:
+    with pytest.raises(CompileError, match="NEG.*without their zero point"):
+        compile_model(function("NEG", (0.05, 3), (0.05, 3)), "net", Options())
+
+
+def test_a_float_gelu_follows_the_form_that_the_file_names(tmp_path: Path) -> None:
+    outputs = []
+    for approximate in (False, True):
+        net = TfliteBuilder()
+        x, y = net.tensor("x", (1, 256), "float32"), net.tensor("y", (1, 256), "float32")
+        net.operator("GELU", [x], [y], "GeluOptions", approximate=approximate)
+        data = net.build([x], [y])
+        values = np.linspace(-6, 6, 256, dtype=np.float32).reshape(1, 256)
+        outputs.append(load(compile_model(data, "net", Options()), tmp_path / str(approximate)).run([values])[0])
+        np.testing.assert_allclose(outputs[-1], Oracle(data).run([values])[0], atol=1e-6)
+    assert np.abs(outputs[0] - outputs[1]).max() > 1e-4
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-20, 1e-30, 2e-37])

@@ -6,6 +6,7 @@ tables, which are held to LiteRT by themselves; real functions judge the C of fl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +17,10 @@ from edgerig.errors import CompileError
 from edgerig.micro.arithmetic.conversion import clamp, dequantize, quantize, to_integers
 from edgerig.micro.arithmetic.overflow import refuse_overflow
 from edgerig.micro.arithmetic.requantize import RANGES, activation_range, quantize_multiplier, real_range, scale_by
+from edgerig.micro.arithmetic.roots import inverse_root, sqrt_scale
 from edgerig.micro.arithmetic.scales import rescaling
 from edgerig.micro.ir import Dequantize, HardSwish, Logistic, Lookup, Node, Quantize, Relu, Tanh, Unary
-from edgerig.micro.ir.operators.functions import LeakyRelu
+from edgerig.micro.ir.operators.functions import Abs, Exp, Gelu, LeakyRelu, Log, Neg, Rsqrt, Sqrt
 
 Array = NDArray[Any]
 
@@ -130,6 +132,69 @@ def _leaky_relu(node: LeakyRelu, values: Array) -> Array:
     return clamp(np.where(values >= node.input.zero_point, rising, falling) + node.output.zero_point, node.output)
 
 
+def _exp(node: Node, values: Array) -> Array:
+    return _from_real(node, np.exp(_real(node, values).astype(np.float64)).astype(np.float32))
+
+
+def _log(node: Node, values: Array) -> Array:
+    """LogPrepare of TensorFlow Lite: where there is no logarithm, the least value that the output can have."""
+    real = _real(node, values)
+    results = np.log(np.where(real > 0, real, 1).astype(np.float64)).astype(np.float32)
+    least = RANGES[node.output.dtype][0]
+    return np.where(real > 0, _from_real(node, results), least).astype(node.output.dtype)
+
+
+def _gelu(node: Gelu, values: Array) -> Array:
+    return _from_real(node, gelu(node, _real(node, values).astype(np.float64)).astype(np.float32))
+
+
+def gelu(node: Gelu, x: Array) -> Array:
+    """GELU of real numbers; its tanh form by Hendrycks and Gimpel."""
+    if node.approximate:
+        return np.asarray(0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
+    errors = np.fromiter((math.erf(value / math.sqrt(2)) for value in x.reshape(-1)), np.float64, x.size)
+    return np.asarray(0.5 * x * (1 + errors.reshape(x.shape)))
+
+
+def _abs(node: Node, values: Array) -> Array:
+    """AbsEvalQuantized of TensorFlow Lite."""
+    ratio = float(np.float32(node.input.scale) / np.float32(node.output.scale))
+    return clamp(_scaled(node, ratio, np.abs(values - node.input.zero_point)) + node.output.zero_point, node.output)
+
+
+def _neg(node: Node, values: Array) -> Array:
+    raise CompileError(
+        f"{node.where()} cannot be compiled: it is int8, and LiteRT's own kernel negates the integers without their "
+        "zero point.",
+        "Keep it in float32, or multiply by -1 instead.",
+    )
+
+
+def _sqrt(node: Node, values: Array) -> Array:
+    """SqrtEvalQuantized of TensorFlow Lite, in single precision: it cuts off what is behind the point."""
+    _not_negative(node)
+    steps = np.trunc(np.sqrt(_real(node, values)) / np.float32(node.output.scale))
+    return clamp(steps.astype(np.int64) + node.output.zero_point, node.output)
+
+
+def _rsqrt(node: Node, values: Array) -> Array:
+    """RsqrtEvalQuantized of TensorFlow Lite; of 0 it is the greatest value."""
+    _not_negative(node)
+    scale = sqrt_scale(node.input.scale, node.output.scale)
+    centred = values - node.input.zero_point
+    results = [inverse_root(int(value), scale) + node.output.zero_point if value else 1 << 20 for value in centred]
+    return clamp(np.array(results), node.output)
+
+
+def _not_negative(node: Node) -> None:
+    if node.input.zero_point != RANGES[node.input.dtype][0]:
+        raise CompileError(
+            f"{node.where()} cannot be compiled: its input has the zero point {node.input.zero_point}, and so values "
+            "below 0, which have no root.",
+            "Put a RELU before it and quantize again.",
+        )
+
+
 def _scaled(node: Node, real: float, values: Array) -> Array:
     """``values`` times ``real``, refused where 32 bits would not hold what is multiplied."""
     scale = quantize_multiplier(real)
@@ -164,6 +229,13 @@ TABLES: dict[type[Node], Callable[[Any, Array], Array]] = {
     Relu: _relu,
     HardSwish: _hard_swish,
     LeakyRelu: _leaky_relu,
+    Abs: _abs,
+    Neg: _neg,
+    Exp: _exp,
+    Log: _log,
+    Sqrt: _sqrt,
+    Rsqrt: _rsqrt,
+    Gelu: _gelu,
     Quantize: _requantize,
     Lookup: _chain,
 }
@@ -175,4 +247,11 @@ REAL: dict[type[Unary], Callable[[Any, Array], Array]] = {
     Relu: lambda node, x: np.clip(x, *real_range(node.activation)),
     HardSwish: lambda _, x: x * np.clip(x + 3, 0, 6) / 6,
     LeakyRelu: lambda node, x: np.where(x > 0, x, node.alpha * x),
+    Abs: lambda _, x: np.abs(x),
+    Neg: lambda _, x: -x,
+    Exp: lambda _, x: np.exp(x),
+    Log: lambda _, x: np.log(x),
+    Sqrt: lambda _, x: np.sqrt(x),
+    Rsqrt: lambda _, x: 1 / np.sqrt(x),
+    Gelu: gelu,
 }

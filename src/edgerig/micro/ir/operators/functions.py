@@ -20,10 +20,12 @@ class Unary(SameShape):
     Class attributes:
         parameters: Options of the operator that are numbers; fields of the class, and arguments of its C.
         int8_output: Scale and zero point that LiteRT asks of its int8 output; None for any.
+        positive: It is a number only of positive values; int8 inputs must have no others.
     """
 
     parameters: ClassVar[tuple[str, ...]] = ()
     int8_output: ClassVar[tuple[float, int] | None] = None
+    positive: ClassVar[bool] = False
 
 
 @dataclass(eq=False)
@@ -65,6 +67,54 @@ class LeakyRelu(Unary):
     op: ClassVar[str] = "LEAKY_RELU"
     parameters = ("alpha",)
     alpha: float = 0.0
+
+
+class Abs(Unary):
+    """The value without its sign."""
+
+    op: ClassVar[str] = "ABS"
+
+
+class Neg(Unary):
+    """The value with the other sign."""
+
+    op: ClassVar[str] = "NEG"
+
+
+class Exp(Unary):
+    """e to the power of x."""
+
+    op: ClassVar[str] = "EXP"
+
+
+class Log(Unary):
+    """The natural logarithm; in int8 of what is not above 0 the least value."""
+
+    op: ClassVar[str] = "LOG"
+    positive = True
+
+
+class Sqrt(Unary):
+    """The square root."""
+
+    op: ClassVar[str] = "SQRT"
+    positive = True
+
+
+class Rsqrt(Unary):
+    """One over the square root; in int8 of 0 the greatest value."""
+
+    op: ClassVar[str] = "RSQRT"
+    positive = True
+
+
+@dataclass(eq=False)
+class Gelu(Unary):
+    """x times the normal distribution's integral up to x; by a tanh where ``approximate`` is 1."""
+
+    op: ClassVar[str] = "GELU"
+    parameters = ("approximate",)
+    approximate: float = 0.0
 
 
 class Quantize(SameShape):
@@ -155,6 +205,9 @@ def mean(reader: OperatorReader) -> Node:
 
 
 _TABLES = Row(remarks="int8 by a table of 256 bytes")
+_POSITIVE = Row(
+    remarks="int8 by a table of 256 bytes, of an input whose zero point is -128: none of its values is negative"
+)
 _CONVERSIONS = Row(
     remarks="float32, int8 and uint8 in every direction; weights stored as float16, or as int8 or uint8 with one scale "
     "or one a channel, are unpacked when compiling"
@@ -169,6 +222,15 @@ RECORDS = (
     OperatorRecord("TANH", Tanh, function(Tanh), _TABLES),
     OperatorRecord("HARD_SWISH", HardSwish, function(HardSwish), _TABLES, "HardSwishOptions", version=1),
     OperatorRecord("LEAKY_RELU", LeakyRelu, function(LeakyRelu), _TABLES, "LeakyReluOptions"),
+    OperatorRecord("ABS", Abs, function(Abs), _TABLES, "AbsOptions"),
+    OperatorRecord(
+        "NEG", Neg, function(Neg), Row("", "yes", "LiteRT's int8 kernel leaves zero points out"), "NegOptions"
+    ),
+    OperatorRecord("EXP", Exp, function(Exp), _TABLES, "ExpOptions"),
+    OperatorRecord("LOG", Log, function(Log), _TABLES),
+    OperatorRecord("SQRT", Sqrt, function(Sqrt), _POSITIVE),
+    OperatorRecord("RSQRT", Rsqrt, function(Rsqrt), _POSITIVE),
+    OperatorRecord("GELU", Gelu, function(Gelu), _TABLES, "GeluOptions"),
     OperatorRecord("SOFTMAX", Softmax, softmax, Row(remarks="last axis; int8 output of scale 1/256"), "SoftmaxOptions"),
     OperatorRecord("QUANTIZE", Quantize, conversion(Quantize), _CONVERSIONS),
     OperatorRecord("DEQUANTIZE", Dequantize, conversion(Dequantize), _CONVERSIONS, per_channel=(0,)),

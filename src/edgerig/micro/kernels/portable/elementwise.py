@@ -11,6 +11,7 @@ from edgerig.micro.arithmetic.scales import binary_scales, softmax_scale
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Binary, Dequantize, Lookup, Node, Quantize, Relu, Softmax, Unary, Value
+from edgerig.micro.ir.operators.functions import Gelu
 from edgerig.micro.kernels.base import Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
@@ -20,7 +21,9 @@ FLOAT32 = (("float32", "float32"),)
 BYTES = ("int8", "uint8")
 AXES = 5
 #: Functions of one float in ``micro_curves_f32.c``.
-CURVES = frozenset({"LOGISTIC", "TANH", "HARD_SWISH"})
+CURVES = frozenset({"LOGISTIC", "TANH", "HARD_SWISH", "EXP", "LOG", "GELU"})
+#: Functions whose C includes a header of its own.
+_HEADERS = {"SQRT": "micro_root.h", "RSQRT": "micro_root.h"}
 
 
 class Table8(Portable):
@@ -184,13 +187,16 @@ class CurveF32(Portable):
             low, high = finite_range(node.activation)
             return self.lowered(f"micro_clamp_f32({x}, {y}, {count}, {c_float(low)}, {c_float(high)});")
         function = f"micro_{node.op.lower()}_f32"
+        if isinstance(node, Gelu) and node.approximate:
+            function = "micro_gelu_tanh_f32"
         if node.op in CURVES:
             return self.lowered(f"{function}({x}, {y}, {count});")
         numbers = [c_float(getattr(node, name)) for name in node.parameters]
         arguments = "".join(f", float {name}" for name in node.parameters)
+        sources = (f"micro_{node.op.lower()}.c", *filter(None, [_HEADERS.get(node.op)]))
         return Lowered(
             f"{function}({', '.join([x, y, str(count), *numbers])});",
-            (FOLDER / f"micro_{node.op.lower()}.c",),
+            tuple(FOLDER / source for source in sources),
             declarations=(f"void {function}(const float *x, float *y, int32_t count{arguments});",),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgerig.micro.ir import RECORDS, Binary, Unary
 from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
@@ -50,11 +52,29 @@ def function(draw: Draw) -> bytes:
     assert issubclass(node, Unary)
     shape = draw.image(5)
     scale = draw.scale(0.005, 0.2)
-    x = draw.input(shape, like=(scale, draw.zero()))
+    source = (scale, -128 if node.positive else draw.zero())
+    x = draw.input(shape, like=source)
     target = (scale * draw.scale(0.3, 1.5), draw.zero())
     y = draw.input(shape, "y", node.int8_output or target)
-    draw.operator([x], [y], **{name: float(draw.rng.uniform(0, 1)) for name in node.parameters})
+    draw.operator([_positive(draw, x, shape) if node.positive else x], [y], **_parameters(draw, node))
     return draw.build([x], [y])
+
+
+def _positive(draw: Draw, x: int, shape: tuple[int, ...]) -> int:
+    """Only values above 0: of floats the absolute value and a little; in int8 the zero point sees to it."""
+    if draw.quantized:
+        return x
+    size, more = draw.input(shape, "size"), draw.input(shape, "more")
+    draw.net.operator("ABS", [x], [size], "AbsOptions")
+    draw.net.operator("ADD", [size, draw.constant("little", np.full(1, 0.01), (1.0, 0))], [more], "AddOptions")
+    return more
+
+
+def _parameters(draw: Draw, node: type[Unary]) -> dict[str, float | bool]:
+    flags = {"approximate"}
+    return {
+        name: bool(draw.whole(0, 1)) if name in flags else float(draw.rng.uniform(0, 1)) for name in node.parameters
+    }
 
 
 def softmax(draw: Draw) -> bytes:

@@ -53,6 +53,75 @@ void micro_hard_swish_f32(const float *x, float *y, int32_t count)
     }
 }
 
+void micro_exp_f32(const float *x, float *y, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        y[i] = exponential(x[i]);
+}
+
+/* ln x: the exponent's, and 2 atanh((m - 1) / (m + 1)) of a mantissa m between the roots of 1/2 and 2. */
+static float logarithm(float x)
+{
+    if (!(x > 0.0f) || x > 3.4028234e38f)
+        return x == 0.0f ? -1.0f / (x * x) : x > 0.0f ? x : (x - x) / (x - x);
+    int32_t exponent = -127;
+    if (x < 1.17549435e-38f) {
+        x *= 8388608.0f;
+        exponent -= 23;
+    }
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    exponent += (int32_t)(bits >> 23);
+    bits = (bits & 0x7fffffu) | 0x3f800000u;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.41421356f) {
+        m *= 0.5f;
+        exponent++;
+    }
+    float s = (m - 1.0f) / (m + 1.0f), q = s * s;
+    float series = 2.0f / 9.0f;
+    series = series * q + 2.0f / 7.0f;
+    series = series * q + 2.0f / 5.0f;
+    series = series * q + 2.0f / 3.0f;
+    series = series * q + 2.0f;
+    return (float)exponent * 0.693147181f + s * series;
+}
+
+void micro_log_f32(const float *x, float *y, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        y[i] = logarithm(x[i]);
+}
+
+/* The error function to 2e-7 (Abramowitz and Stegun, 7.1.26). */
+static float error_function(float x)
+{
+    float size = x < 0.0f ? -x : x;
+    float t = 1.0f / (1.0f + 0.3275911f * size);
+    float p = 1.061405429f;
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    float value = 1.0f - p * t * exponential(-size * size);
+    return x < 0.0f ? -value : value;
+}
+
+void micro_gelu_f32(const float *x, float *y, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        y[i] = 0.5f * x[i] * (1.0f + error_function(x[i] * 0.707106781f));
+}
+
+void micro_gelu_tanh_f32(const float *x, float *y, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        float twice = 1.59576912f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
+        y[i] = x[i] - x[i] / (exponential(twice) + 1.0f);
+    }
+}
+
 void micro_softmax_f32(const float *x, float *y, int32_t rows, int32_t depth, float beta)
 {
     for (int32_t i = 0; i < rows; i++, x += depth, y += depth) {

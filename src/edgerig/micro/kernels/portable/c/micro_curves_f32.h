@@ -8,6 +8,10 @@ void micro_clamp_f32(const float *x, float *y, int32_t count, float low, float h
 void micro_logistic_f32(const float *x, float *y, int32_t count);
 void micro_tanh_f32(const float *x, float *y, int32_t count);
 void micro_hard_swish_f32(const float *x, float *y, int32_t count);
+void micro_exp_f32(const float *x, float *y, int32_t count);
+void micro_log_f32(const float *x, float *y, int32_t count);
+void micro_gelu_f32(const float *x, float *y, int32_t count);
+void micro_gelu_tanh_f32(const float *x, float *y, int32_t count);
 void micro_softmax_f32(const float *x, float *y, int32_t rows, int32_t depth, float beta);
 
 typedef struct micro_mean_f32 {
