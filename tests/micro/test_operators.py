@@ -66,7 +66,8 @@ def test_generated_code_is_clean_under_sanitizers(dtype: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "op", [name for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary)]
+    "op",
+    [name for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary) and name != "DIV"],
 )
 def test_a_relu_behind_an_operator_on_two_values_limits_it(op: str, dtype: str, tmp_path: Path) -> None:
     draw = Draw(op, 0, dtype)

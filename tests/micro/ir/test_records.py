@@ -129,7 +129,14 @@ def test_a_gap_of_an_operator_of_a_family_is_seen() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("op", [name for name, record in RECORDS.items() if issubclass(record.node or Node, Binary)])
+@pytest.mark.parametrize(
+    "op",
+    [
+        name
+        for name, record in RECORDS.items()
+        if issubclass(record.node or Node, Binary) and name not in REFUSED_IN_INT8
+    ],
+)
 def test_int8_whose_integers_would_overflow_is_refused(op: str) -> None:
     """Of every operator on two values that scales: an output scale far below those of its inputs."""
     draw = Draw(op, 0, "int8")
@@ -138,6 +145,17 @@ def test_int8_whose_integers_would_overflow_is_refused(op: str) -> None:
     draw.operator([a, b], [y])
     with pytest.raises(CompileError, match="would overflow 32 bits" if op not in ONE_SCALE else "scale"):
         compile_model(draw.build([a, b], [y]), "net", Options())
+
+
+@pytest.mark.parametrize("op", sorted(REFUSED_IN_INT8))
+def test_what_is_supported_in_float_alone_is_refused_in_int8(op: str) -> None:
+    with pytest.raises(CompileError, match=f"{op}, y.* cannot be compiled: it is int8"):
+        compile_model(random_int8(op), "net", Options())
+
+
+def random_int8(op: str) -> bytes:
+    """A network of the operator in int8, though LiteRT may have no kernel of it."""
+    return GENERATORS[op](Draw(op, 0, "int8"))
 
 
 def test_a_function_of_one_value_whose_integers_would_overflow_is_refused() -> None:

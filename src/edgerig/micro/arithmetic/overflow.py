@@ -15,6 +15,7 @@ from edgerig.micro.arithmetic.scales import (
     product_scale,
     rescaling,
     sides_scales,
+    slope_scales,
 )
 from edgerig.micro.ir import Node
 
@@ -63,9 +64,15 @@ def _reach(node: Node) -> tuple[int, int]:
 
 
 def _reach_of_binary(node: ir.Binary) -> tuple[int, int]:
-    if node.scaling == "one":
+    if node.scaling in ("none", "one"):
         return 0, 0
     if node.scaling == "product":
         return _REACH**2, product_scale(node)[1]
+    if node.scaling == "slope":
+        return max((_REACH, rescaling(node)[1]), (_REACH**2, slope_scales(node)[1][1]), key=_shifted)
     # Each side is at most half of it when it is on the scale of both.
     return (_REACH << node.scaling.left_shift) ** node.scaling.degree, sides_scales(node).output[1]
+
+
+def _shifted(reach: tuple[int, int]) -> int:
+    return reach[0] << max(reach[1], 0)

@@ -51,10 +51,13 @@ def sides_scales(node: Binary) -> SidesScales:
 
 def binary_scales(node: Binary) -> dict[str, tuple[int, int]]:
     """Multipliers and exponents of an int8 operator on two values, by their names in C: of inputs and output."""
-    if node.scaling == "one":
+    if node.scaling in ("none", "one"):
         return {}
     if node.scaling == "product":
         return {"y": product_scale(node)}
+    if node.scaling == "slope":
+        first, product = slope_scales(node)
+        return {"a": first, "y": product}
     scales = sides_scales(node)
     return {"a": scales.first, "b": scales.second, "y": scales.output}
 
@@ -63,6 +66,15 @@ def product_scale(node: Binary) -> tuple[int, int]:
     """Multiplier and exponent of an int8 MUL."""
     first, second, output = (np.float32(value.scale) for value in (*node.inputs[:2], node.output))
     return quantize_multiplier(float(first * second / output))
+
+
+def slope_scales(node: Binary) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Multipliers and exponents of an int8 PRELU: of its input, and of the input times the slope.
+
+    As its preparation in TensorFlow Lite does, in double precision of the stored floats.
+    """
+    first, second, output = (float(np.float32(value.scale)) for value in (*node.inputs[:2], node.output))
+    return quantize_multiplier(first / output), quantize_multiplier(first * second / output)
 
 
 def matmul_scale(node: BatchMatMul) -> tuple[int, int]:

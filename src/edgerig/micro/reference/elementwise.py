@@ -6,10 +6,10 @@ import numpy as np
 
 from edgerig.micro.arithmetic.conversion import dequantize, quantize
 from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
-from edgerig.micro.arithmetic.scales import SidesScales, product_scale, sides_scales
+from edgerig.micro.arithmetic.scales import SidesScales, product_scale, sides_scales, slope_scales
 from edgerig.micro.arithmetic.tables import REAL, look_up, real_function
 from edgerig.micro.ir import Add, Binary, Dequantize, Lookup, Mul, Node, Quantize, Sub, Unary, Value
-from edgerig.micro.ir.operators.elementwise import Maximum, Minimum, SquaredDifference
+from edgerig.micro.ir.operators.elementwise import Div, Maximum, Minimum, Prelu, SquaredDifference
 from edgerig.micro.reference.operation import Array, Operation
 
 
@@ -53,6 +53,21 @@ def _on_one_scale(node: Binary, inputs: list[Array], scales: SidesScales) -> tup
     """Both int8 sides less their zero points, on the scale of both."""
     first, second = (_centred(*side) << scales.left_shift for side in zip(inputs, node.inputs, strict=True))
     return scale_by(scales.first, first), scale_by(scales.second, second)
+
+
+def prelu(node: Prelu, inputs: list[Array]) -> list[Array]:
+    """PRELU."""
+    if inputs[0].dtype != np.int8:
+        return [_clamp(node, np.where(inputs[0] >= 0, inputs[0], inputs[0] * inputs[1]))]
+    rising, falling = slope_scales(node)
+    first, second = map(_centred, inputs, node.inputs)
+    scaled = np.where(first >= 0, scale_by(rising, first + 0 * second), scale_by(falling, first * second))
+    return [_clamp(node, scaled + node.output.zero_point)]
+
+
+def divide(node: Div, inputs: list[Array]) -> list[Array]:
+    """DIV."""
+    return [_clamp(node, inputs[0] / inputs[1])]
 
 
 def maximum(node: Maximum, inputs: list[Array]) -> list[Array]:
@@ -113,6 +128,8 @@ OPERATIONS: dict[type[Node], Operation] = {
     Add: add,
     Sub: subtract,
     Mul: multiply,
+    Prelu: prelu,
+    Div: divide,
     Maximum: maximum,
     Minimum: minimum,
     SquaredDifference: squared_difference,

@@ -34,11 +34,12 @@ class Binary(Node):
     Class attributes:
         on_constants: Computes it where both sides are known when compiling.
         scaling: Of int8: "one", inputs and output have one scale and zero point; "product", the result is multiplied by
-            one number; or how both sides are brought to one scale.
+            one number; "slope", the first side by one and the product by another; how both sides are brought to one
+            scale; or "none", there is no int8.
     """
 
     on_constants: ClassVar[Callable[..., Any]]
-    scaling: ClassVar[Literal["one", "product"] | Sides]
+    scaling: ClassVar[Literal["none", "one", "product", "slope"] | Sides]
     activation: str = "NONE"
 
     @property
@@ -101,6 +102,26 @@ class SquaredDifference(Binary):
         return np.asarray(np.square(first - second))
 
 
+class Prelu(Binary):
+    """x where it is not below 0, else x times the second value, a slope."""
+
+    op: ClassVar[str] = "PRELU"
+    scaling = "slope"
+
+    @staticmethod
+    def on_constants(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+        """In the type of both."""
+        return np.where(first >= 0, first, first * second)
+
+
+class Div(Binary):
+    """Quotient."""
+
+    op: ClassVar[str] = "DIV"
+    on_constants = np.divide
+    scaling = "none"
+
+
 def binary(kind: type[Binary]) -> Builder:
     """Reads an operator of this family."""
 
@@ -112,6 +133,10 @@ def binary(kind: type[Binary]) -> Builder:
             reader.wrong(f"combines {list(first.shape)} and {list(second.shape)}")
         if not first.dtype == second.dtype == reader.output.dtype:
             reader.refuse(f"it mixes {first.dtype}, {second.dtype} and {reader.output.dtype}")
+        if kind.scaling == "slope" and first.shape != reader.output.shape:
+            reader.wrong(f"gives a value of {list(first.shape)} slopes of {list(second.shape)}")
+        if kind.scaling == "none" and first.dtype != "float32":
+            reader.refuse(f"it is {first.dtype}, and supported in float32")
         if kind.scaling == "one":
             same(reader, first, second, reader.output)
         return kind(*reader.parts(), reader.activation())
@@ -129,6 +154,8 @@ RECORDS = (
     OperatorRecord(
         "SQUARED_DIFFERENCE", SquaredDifference, binary(SquaredDifference), _ARITHMETIC, "SquaredDifferenceOptions"
     ),
+    OperatorRecord("PRELU", Prelu, binary(Prelu), _ARITHMETIC, version=1),
+    OperatorRecord("DIV", Div, binary(Div), Row("", "yes", "broadcasting, constants"), "DivOptions"),
     OperatorRecord("MAXIMUM", Maximum, binary(Maximum), _CHOICE, "MaximumMinimumOptions"),
     OperatorRecord("MINIMUM", Minimum, binary(Minimum), _CHOICE, "MaximumMinimumOptions"),
 )

@@ -22,9 +22,9 @@ GENERATORS: dict[str, Generator] = {
 }
 
 #: LiteRT has no int8 kernel of these, so that there is no reference.
-FLOAT_ONLY = frozenset({"RELU_N1_TO_1", "NEG"})
+FLOAT_ONLY = frozenset({"RELU_N1_TO_1", "NEG", "DIV"})
 #: Of these, what the compiler refuses in int8, too.
-REFUSED_IN_INT8 = frozenset({"NEG"})
+REFUSED_IN_INT8 = frozenset({"NEG", "DIV"})
 
 #: Operators that are part of another operator's network: a test of their own would be the same.
 _SHARED = frozenset({"VAR_HANDLE", "CALL_ONCE", "ASSIGN_VARIABLE", "SHAPE"})

@@ -23,7 +23,8 @@ def binary(draw: Draw) -> bytes:
         b = draw.input(other, "b", second)
         inputs.append(b)
     y = draw.input(shape, "y", target)
-    sides = [b, a] if draw.whole(0, 3) == 0 else [a, b]
+    # A slope has the shape of its input, or a smaller one.
+    sides = [b, a] if draw.whole(0, 3) == 0 and draw.op != "PRELU" else [a, b]
     draw.operator(sides, [y], **draw.clamping())
     return draw.build(inputs, [y])
 
@@ -33,12 +34,12 @@ def _scales(draw: Draw) -> tuple[tuple[float, int], ...]:
     first, node = draw.quantization(), RECORDS[draw.op].node
     assert node is not None
     assert issubclass(node, Binary)
-    if node.scaling == "one":
+    if node.scaling in ("none", "one"):
         return first, first, first
     # LiteRT requires the scales of a sum not to differ too much.
     second = (first[0] * draw.scale(0.2, 5), draw.zero())
     total = first[0] + second[0]
-    if node.scaling == "product":
+    if node.scaling in ("product", "slope"):
         target = 60 * first[0] * second[0] * draw.scale(0.5, 3)
     else:
         target = 60 ** (node.scaling.degree - 1) * total**node.scaling.degree * draw.scale(0.4, 2)

@@ -13,8 +13,8 @@ static inline int32_t micro_scaled(micro_scale scale, int32_t x)
 typedef int8_t (*micro_operation_s8)(const micro_binary_s8 *p, int8_t a, int8_t b);
 typedef float (*micro_operation_f32)(float a, float b);
 
-static void micro_walk_s8(const micro_binary_s8 *p, const int8_t *a, const int8_t *b, int8_t *y,
-                          micro_operation_s8 operation)
+static inline void micro_walk_s8(const micro_binary_s8 *p, const int8_t *a, const int8_t *b, int8_t *y,
+                                 micro_operation_s8 operation)
 {
     const int32_t *n = p->size, *s = p->step_a, *t = p->step_b;
     for (int32_t h = 0; h < n[0]; h++) {
@@ -31,8 +31,8 @@ static void micro_walk_s8(const micro_binary_s8 *p, const int8_t *a, const int8_
     }
 }
 
-static void micro_walk_f32(const micro_binary_f32 *p, const float *a, const float *b, float *y,
-                           micro_operation_f32 operation)
+static inline void micro_walk_f32(const micro_binary_f32 *p, const float *a, const float *b, float *y,
+                                  micro_operation_f32 operation)
 {
     const int32_t *n = p->size, *s = p->step_a, *t = p->step_b;
     for (int32_t h = 0; h < n[0]; h++) {
