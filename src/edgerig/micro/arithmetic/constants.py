@@ -16,6 +16,7 @@ from edgerig.micro.arithmetic.conversion import dequantize, quantize
 from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.arithmetic.tables import look_up
 from edgerig.micro.ir import Node
+from edgerig.micro.ir.operators.data_movement import Gather
 from edgerig.micro.limits import check_size
 
 Array = NDArray[Any]
@@ -73,6 +74,10 @@ def _pack(node: ir.Pack, inputs: list[Array]) -> list[Array]:
     return [np.stack(inputs, node.axis)]
 
 
+def _gather(node: Gather, inputs: list[Array]) -> list[Array]:
+    return [inputs[0].take(node.indices, node.axis)]
+
+
 def _reshape(_: ir.Reshape, inputs: list[Array]) -> list[Array]:
     return inputs
 
@@ -111,6 +116,7 @@ _COMPUTED: dict[type[Node], Callable[[Any, list[Array]], list[Array]]] = {
     ir.Dequantize: _dequantize,
     ir.Shape: _shape,
     ir.Pack: _pack,
+    Gather: _gather,
     ir.Reshape: _reshape,
     ir.Concatenation: _concatenation,
     ir.Split: _split,

@@ -64,7 +64,7 @@ def _reach(node: Node) -> tuple[int, int]:
 
 
 def _reach_of_binary(node: ir.Binary) -> tuple[int, int]:
-    if node.scaling in ("none", "one"):
+    if node.scaling == "none" or node.scaling == "one":
         return 0, 0
     if node.scaling == "product":
         return _REACH**2, product_scale(node)[1]

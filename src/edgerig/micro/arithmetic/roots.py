@@ -26,8 +26,8 @@ def sqrt_scale(source: float, target: float) -> tuple[int, int]:
 def inverse_root(value: int, scale: tuple[int, int]) -> int:
     """1 / sqrt(value) in steps of the output; ``value`` is at least 1, ``scale`` that of `sqrt_scale`."""
     multiplier, exponent = _inverse_root(value)
-    kept = int(scale_by((multiplier, exponent + _MORE_BITS), np.int64(1)))
-    return int(scale_by((scale[0], scale[1] - _MORE_BITS), np.int64(kept)))
+    kept = int(scale_by((multiplier, exponent + _MORE_BITS), np.array(1)))
+    return int(scale_by((scale[0], scale[1] - _MORE_BITS), np.array(kept)))
 
 
 def _inverse_root(value: int) -> tuple[int, int]:

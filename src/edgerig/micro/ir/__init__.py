@@ -2,7 +2,7 @@
 
 from edgerig.micro.ir.core import Fused, Node, Padding, Program, Value
 from edgerig.micro.ir.operators import RECORDS
-from edgerig.micro.ir.operators.data_movement import BroadcastTo, Concatenation, Pad, Reshape, Split, Transpose
+from edgerig.micro.ir.operators.data_movement import BroadcastTo, Concatenation, Pack, Pad, Reshape, Split, Transpose
 from edgerig.micro.ir.operators.elementwise import Add, Binary, Mul, Sides, Sub
 from edgerig.micro.ir.operators.functions import (
     Dequantize,
@@ -18,7 +18,7 @@ from edgerig.micro.ir.operators.functions import (
 )
 from edgerig.micro.ir.operators.images import AveragePool2D, MaxPool2D, Pool2D, Resize, ResizeBilinear, ResizeNearest
 from edgerig.micro.ir.operators.matmul import BatchMatMul
-from edgerig.micro.ir.operators.shape_arithmetic import Pack, Shape
+from edgerig.micro.ir.operators.shape_arithmetic import Shape
 from edgerig.micro.ir.operators.slices import Slice
 from edgerig.micro.ir.operators.state import AssignVariable, ReadVariable, ShiftState
 from edgerig.micro.ir.operators.weighted import Conv2D, DepthwiseConv2D, FullyConnected, TransposeConv, Weighted

@@ -18,7 +18,7 @@ from edgerig.micro.ir import (
     Split,
     Transpose,
 )
-from edgerig.micro.ir.operators.data_movement import Unpack
+from edgerig.micro.ir.operators.data_movement import Gather, Unpack
 from edgerig.micro.ir.operators.rearrangement import DepthToSpace, SpaceToDepth, Tile
 from edgerig.micro.reference.operation import Array, Operation
 
@@ -99,6 +99,11 @@ def pack(node: Pack, inputs: list[Array]) -> list[Array]:
     return [np.stack(inputs, node.axis)]
 
 
+def gather(node: Gather, inputs: list[Array]) -> list[Array]:
+    """GATHER."""
+    return [inputs[0].take(node.indices, node.axis).reshape(node.output.shape)]
+
+
 def shift(node: Node, inputs: list[Array]) -> list[Array]:
     """The new content of a state variable that is shifted."""
     state, new = inputs[0].reshape(-1), inputs[1].reshape(-1)
@@ -124,6 +129,7 @@ OPERATIONS: dict[type[Node], Operation] = {
     DepthToSpace: depth_to_space,
     Shape: shape,
     Pack: pack,
+    Gather: gather,
     ShiftState: shift,
     ReadVariable: read_variable,
 }

@@ -73,6 +73,32 @@ class Unpack(DataMovement):
 
 
 @dataclass(eq=False)
+class Pack(DataMovement):
+    """Inputs of one shape stacked along the new ``axis`` (not negative)."""
+
+    op: ClassVar[str] = "PACK"
+    axis: int = 0
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        shape = self.input.shape
+        return ((*shape[: self.axis], len(self.inputs), *shape[self.axis :]),)
+
+
+@dataclass(eq=False)
+class Gather(DataMovement):
+    """The elements ``indices`` (within bounds, flat) along ``axis``, which becomes axes of ``sizes``."""
+
+    op: ClassVar[str] = "GATHER"
+    axis: int = 0
+    indices: tuple[int, ...] = ()
+    sizes: Sizes = ()
+
+    def output_shapes(self) -> tuple[Sizes, ...]:
+        shape = self.input.shape
+        return ((*shape[: self.axis], *self.sizes, *shape[self.axis + 1 :]),)
+
+
+@dataclass(eq=False)
 class Transpose(DataMovement):
     """Axes in the order ``permutation``."""
 
@@ -164,6 +190,31 @@ def unpack(reader: OperatorReader) -> Node:
     return Unpack(reader.name, reader.position, [value], reader.outputs, axis)
 
 
+def pack(reader: OperatorReader) -> Node:
+    """Reads PACK."""
+    values = [reader.input(position) for position in range(len(reader.inputs))]
+    if not values or any(value.shape != values[0].shape for value in values):
+        reader.wrong(f"packs {[list(value.shape) for value in values]}")
+    axis = reader.axis(int(reader.option("axis", 0)), len(values[0].shape) + 1)
+    same(reader, reader.output, *values)
+    return Pack(*reader.parts(), axis)
+
+
+def gather(reader: OperatorReader) -> Node:
+    """Reads GATHER whose indices are known when compiling."""
+    value = reader.input()
+    axis = reader.axis(int(reader.option("axis", 0)), len(value.shape))
+    if int(reader.option("batch_dims", 0)):
+        reader.refuse("it gathers in each batch by indices of its own")
+    indices, full = tuple(reader.constant(1)), value.shape[axis]
+    outside = [index for index in indices if not 0 <= index < full]
+    if outside or not indices:
+        reader.wrong(f"gathers {f'element {outside[0]}' if outside else 'nothing'} of {full}")
+    same(reader, value, reader.output)
+    sizes = reader.input(1).shape
+    return Gather(reader.name, reader.position, [value], [reader.output], axis, indices, sizes)
+
+
 def transpose(reader: OperatorReader) -> Node:
     """Reads TRANSPOSE."""
     value = reader.input()
@@ -192,6 +243,7 @@ def broadcast_to(reader: OperatorReader) -> Node:
 _VIEWS = Row(remarks="no code: memory is shared")
 #: Of all operators that move elements of any type.
 MOVES = Row(remarks="also uint8, int16, int32")
+_INDICES = Row(remarks="indices that are known when compiling; also uint8, int16, int32")
 
 RECORDS = (
     OperatorRecord("RESHAPE", Reshape, reshape, _VIEWS, "ReshapeOptions", version=1),
@@ -203,6 +255,8 @@ RECORDS = (
     OperatorRecord("SPLIT", Split, split, MOVES, "SplitOptions"),
     OperatorRecord("SPLIT_V", Split, split, MOVES, "SplitVOptions", version=1),
     OperatorRecord("UNPACK", Unpack, unpack, MOVES, "UnpackOptions"),
+    OperatorRecord("PACK", Pack, pack, MOVES, "PackOptions", version=1),
+    OperatorRecord("GATHER", Gather, gather, _INDICES, "GatherOptions"),
     OperatorRecord("TRANSPOSE", Transpose, transpose, MOVES, "TransposeOptions"),
     OperatorRecord("BROADCAST_TO", BroadcastTo, broadcast_to, MOVES, "BroadcastToOptions"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,16 +14,19 @@ from edgerig.micro.ir.operators.record import OperatorRecord
 
 @dataclass(eq=False)
 class Slice(DataMovement):
-    """``output[i] = input[begin + i * step]`` per axis of the input; ``size`` steps; axes ``dropped`` go."""
+    """``output[i] = input[begin + i * step]`` per axis of the input; ``size`` steps.
+
+    The output has that many elements in the shape ``shape``, in which axes of 1 may be left out or added.
+    """
 
     op: ClassVar[str] = "STRIDED_SLICE"
     begin: tuple[int, ...] = ()
     step: tuple[int, ...] = ()
     size: tuple[int, ...] = ()
-    dropped: frozenset[int] = frozenset()
+    shape: Sizes = ()
 
     def output_shapes(self) -> tuple[Sizes, ...]:
-        return (tuple(size for axis, size in enumerate(self.size) if axis not in self.dropped),)
+        return (self.shape,)
 
 
 def slice_(reader: OperatorReader) -> Node:
@@ -40,23 +44,33 @@ def slice_(reader: OperatorReader) -> Node:
     ):
         reader.wrong(f"slices {list(value.shape)} at {begin} by {size}")
     same(reader, value, reader.output)
-    return Slice(reader.name, reader.position, [value], [reader.output], tuple(begin), (1,) * len(begin), sizes)
+    return Slice(reader.name, reader.position, [value], [reader.output], tuple(begin), (1,) * len(begin), sizes, sizes)
+
+
+#: The masks of STRIDED_SLICE: a bit for each entry of begin, end and step.
+_MASKS = ("begin", "end", "shrink_axis", "new_axis", "ellipsis")
 
 
 def strided_slice(reader: OperatorReader) -> Node:
     """Reads STRIDED_SLICE."""
     value = reader.input()
     begin, end, step = (reader.constant(position) for position in (1, 2, 3))
-    if not len(begin) == len(end) == len(step) <= len(value.shape):
+    if not len(begin) == len(end) == len(step):
         reader.wrong(f"slices {list(value.shape)} from {begin} to {end} by {step}")
-    if reader.option("ellipsis_mask") or reader.option("new_axis_mask") or reader.option("offset"):
-        reader.refuse("it uses an ellipsis, a new axis or an offset")
-    masks = {key: int(reader.option(f"{key}_mask", 0)) for key in ("begin", "end", "shrink_axis")}
-    ranges = []
-    for axis, full in enumerate(value.shape):
-        bounds = (begin[axis], end[axis], step[axis]) if axis < len(begin) else (0, full, 1)
-        bits = {key: bool(mask >> axis & 1) for key, mask in masks.items()}
+    if reader.option("offset"):
+        reader.refuse("its ends are offsets from its beginnings")
+    masks = {key: int(reader.option(f"{key}_mask", 0)) for key in _MASKS}
+    ranges: list[range] = []
+    shape: list[int] = []
+    for entry, bits in _entries(reader, masks, len(begin), len(value.shape)):
+        if bits["new_axis"]:
+            shape.append(1)
+            continue
+        full = value.shape[len(ranges)]
+        bounds = (0, full, 1) if entry is None else (begin[entry], end[entry], step[entry])
         ranges.append(_chosen(reader, full, bounds, bits))
+        if not bits["shrink_axis"]:
+            shape.append(len(ranges[-1]))
     same(reader, value, reader.output)
     return Slice(
         reader.name,
@@ -66,8 +80,29 @@ def strided_slice(reader: OperatorReader) -> Node:
         tuple(chosen.start for chosen in ranges),
         tuple(chosen.step for chosen in ranges),
         tuple(len(chosen) for chosen in ranges),
-        frozenset(axis for axis in range(len(ranges)) if masks["shrink_axis"] >> axis & 1),
+        tuple(shape),
     )
+
+
+def _entries(
+    reader: OperatorReader, masks: dict[str, int], count: int, rank: int
+) -> Iterator[tuple[int | None, dict[str, bool]]]:
+    """Each of ``count`` entries and its bits; None for each axis that is taken whole: of an ellipsis, or behind all."""
+    bits = [{key: bool(mask >> entry & 1) for key, mask in masks.items()} for entry in range(count)]
+    ellipses = [entry for entry in range(count) if bits[entry]["ellipsis"]]
+    axes = sum(not each["ellipsis"] and not each["new_axis"] for each in bits)
+    if len(ellipses) > 1 or axes > rank:
+        reader.wrong(f"slices {rank} axes by {count} entries with {len(ellipses)} ellipses")
+    if ellipses and axes == rank:
+        reader.refuse("its ellipsis stands for no axis, which engines understand differently")
+    whole: list[tuple[int | None, dict[str, bool]]] = [(None, dict.fromkeys(_MASKS, False))] * (rank - axes)
+    for entry in range(count):
+        if bits[entry]["ellipsis"]:
+            yield from whole
+        else:
+            yield entry, bits[entry]
+    if not ellipses:
+        yield from whole
 
 
 def _chosen(reader: OperatorReader, full: int, bounds: tuple[int, int, int], masks: dict[str, bool]) -> range:

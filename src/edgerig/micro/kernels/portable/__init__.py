@@ -31,22 +31,21 @@ from edgerig.micro.kernels.portable.float32 import (
     ResizeF32,
     TransposeConvF32,
 )
+from edgerig.micro.kernels.portable.joins import Concatenate, PackKernel, SplitKernel, UnpackKernel
 from edgerig.micro.kernels.portable.matmul import MatMul
 from edgerig.micro.kernels.portable.reduce import AveragePoolS8, MaxPoolS8, MeanF32, MeanS8
 from edgerig.micro.kernels.portable.resize import NearestPixel, ResizeS8
 from edgerig.micro.kernels.portable.shapes import (
     AssignState,
-    Concatenate,
     Copy,
     Fill,
+    GatherKernel,
     Permute,
     ReadState,
     Rearranged,
     Repeat,
     ShiftStateKernel,
     SliceKernel,
-    SplitKernel,
-    UnpackKernel,
 )
 
 PORTABLE: tuple[Kernel, ...] = (
@@ -83,6 +82,8 @@ PORTABLE: tuple[Kernel, ...] = (
     Concatenate(),
     SplitKernel(),
     UnpackKernel(),
+    PackKernel(),
+    GatherKernel(),
     SliceKernel(),
     Permute(),
     Repeat(),

@@ -1,161 +1,51 @@
-"""Operators that only move data, and resizing of int8."""
+"""Operators that only move data within a tensor, and state."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+
+import numpy as np
 
 from edgerig.artifact import ITEM_SIZES
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import (
     AssignVariable,
     BroadcastTo,
-    Concatenation,
     Node,
     Pad,
     ReadVariable,
     Reshape,
     ShiftState,
     Slice,
-    Split,
     Transpose,
 )
-from edgerig.micro.ir.operators.data_movement import Unpack
+from edgerig.micro.ir.operators.data_movement import Gather
 from edgerig.micro.ir.operators.rearrangement import Rearrangement
 from edgerig.micro.kernels.base import C_TYPES, Context, Kernel, Lowered
-from edgerig.micro.kernels.portable.common import files, front, merged, strides, struct
+from edgerig.micro.kernels.portable.common import front, strides
+from edgerig.micro.kernels.portable.moves import Move, Moving, at_offset, moved
 from edgerig.micro.options import Options
 
-AXES = 6
 
+class GatherKernel(Kernel):
+    """GATHER."""
 
-class Move:
-    """One walk over both sides: sizes, and steps in elements."""
-
-    def __init__(self, sizes: Sequence[int], source: Sequence[int], target: Sequence[int], item: int) -> None:
-        self.sizes, (self.source, self.target) = merged(sizes, source, target)
-        self.item, self.unit = item, item
-        if self.source[-1] == self.target[-1] == 1:
-            self.unit = item * self.sizes[-1]
-            self.sizes, self.source, self.target = self.sizes[:-1], self.source[:-1], self.target[:-1]
-
-    @property
-    def fits(self) -> bool:
-        """Not more axes than the C code walks over."""
-        return len(self.sizes) <= AXES
-
-    def text(self, context: Context, name: str, source: str, target: str) -> str:
-        """The call."""
-        if not self.sizes:
-            return f"memcpy({target}, {source}, {self.unit});"
-        steps = [[step * self.item for step in side] for side in (self.source, self.target)]
-        settings = context.struct(
-            name,
-            "micro_move",
-            struct(
-                size=front(self.sizes, AXES, 1),
-                **{"from": front(steps[0], AXES, 0)},
-                to=front(steps[1], AXES, 0),
-                unit=self.unit,
-            ),
-        )
-        return f"micro_move_run(&{settings}, {source}, {target});"
-
-
-def _offset(pointer: str, elements: int) -> str:
-    return f"{pointer} + {elements}" if elements else pointer
-
-
-def _moved(lines: Sequence[str]) -> Lowered:
-    return files("\n".join(lines), "micro_move")
-
-
-class Moving(Kernel):
-    """A kernel that moves elements of any type of `C_TYPES`."""
-
+    name = "portable-gather"
+    node = Gather
     supports = "all types"
 
     def accepts(self, node: Node, options: Options) -> bool:
-        known = node.inputs[-1].dtype in C_TYPES
-        return known and all(move.fits for _, move, _ in self.moves(node))
-
-    def moves(self, node: Node) -> list[tuple[int, Move, int]]:
-        """Offset in the input, walk, offset in the output, in elements; for each input or output one."""
-        raise NotImplementedError
-
-
-class Concatenate(Moving):
-    """CONCATENATION."""
-
-    name = "portable-concatenation"
-    node = Concatenation
-
-    def moves(self, node: Node) -> list[tuple[int, Move, int]]:
-        assert isinstance(node, Concatenation)
-        target, item = strides(node.output.shape), ITEM_SIZES[node.output.dtype]
-        moves, start = [], 0
-        for value in node.inputs:
-            moves.append((0, Move(value.shape, strides(value.shape), target, item), start * target[node.axis]))
-            start += value.shape[node.axis]
-        return moves
+        assert isinstance(node, Gather)
+        return node.input.dtype in C_TYPES and max(node.indices) < 1 << 16
 
     def lower(self, node: Node, context: Context) -> Lowered:
-        y = context.write(node.output)
-        return _moved(
-            [
-                move.text(context, f"move{index}", context.read(value), _offset(y, offset))
-                for index, (value, (_, move, offset)) in enumerate(zip(node.inputs, self.moves(node), strict=True))
-            ]
-        )
-
-
-class SplitKernel(Moving):
-    """SPLIT, SPLIT_V."""
-
-    name = "portable-split"
-    node = Split
-
-    def moves(self, node: Node) -> list[tuple[int, Move, int]]:
-        assert isinstance(node, Split)
-        source, item = strides(node.input.shape), ITEM_SIZES[node.input.dtype]
-        moves, start = [], 0
-        for value in node.outputs:
-            moves.append((start * source[node.axis], Move(value.shape, source, strides(value.shape), item), 0))
-            start += value.shape[node.axis]
-        return moves
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        x = context.read(node.input)
-        return _moved(
-            [
-                move.text(context, f"move{index}", _offset(x, offset), context.write(value))
-                for index, (value, (offset, move, _)) in enumerate(zip(node.outputs, self.moves(node), strict=True))
-            ]
-        )
-
-
-class UnpackKernel(Moving):
-    """UNPACK."""
-
-    name = "portable-unpack"
-    node = Unpack
-
-    def moves(self, node: Node) -> list[tuple[int, Move, int]]:
-        assert isinstance(node, Unpack)
-        steps, item = strides(node.input.shape), ITEM_SIZES[node.input.dtype]
-        along = steps.pop(node.axis)
-        return [
-            (index * along, Move(value.shape, steps, strides(value.shape), item), 0)
-            for index, value in enumerate(node.outputs)
-        ]
-
-    def lower(self, node: Node, context: Context) -> Lowered:
-        x = context.read(node.input)
-        return _moved(
-            [
-                move.text(context, f"move{index}", _offset(x, offset), context.write(value))
-                for index, (value, (offset, move, _)) in enumerate(zip(node.outputs, self.moves(node), strict=True))
-            ]
-        )
+        assert isinstance(node, Gather)
+        indices = context.constant("indices", np.array(node.indices, np.uint16))
+        shape = node.input.shape
+        unit = math.prod(shape[node.axis + 1 :]) * ITEM_SIZES[node.input.dtype]
+        sizes = f"{len(node.indices)}, {math.prod(shape[: node.axis])}, {shape[node.axis] * unit}, {unit}"
+        x, y = context.read(node.input), context.write(node.output)
+        return moved([f"micro_gather_run({indices}, {sizes}, {x}, {y});"])
 
 
 class SliceKernel(Moving):
@@ -173,8 +63,8 @@ class SliceKernel(Moving):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         ((offset, move, _),) = self.moves(node)
-        return _moved(
-            [move.text(context, "move", _offset(context.read(node.input), offset), context.write(node.output))]
+        return moved(
+            [move.text(context, "move", at_offset(context.read(node.input), offset), context.write(node.output))]
         )
 
 
@@ -192,7 +82,7 @@ class Permute(Moving):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         ((_, move, _),) = self.moves(node)
-        return _moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
+        return moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
 
 
 class Repeat(Moving):
@@ -209,7 +99,7 @@ class Repeat(Moving):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         ((_, move, _),) = self.moves(node)
-        return _moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
+        return moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
 
 
 class Rearranged(Moving):
@@ -225,7 +115,7 @@ class Rearranged(Moving):
 
     def lower(self, node: Node, context: Context) -> Lowered:
         ((_, move, _),) = self.moves(node)
-        return _moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
+        return moved([move.text(context, "move", context.read(node.input), context.write(node.output))])
 
 
 class Fill(Moving):
@@ -254,7 +144,7 @@ class Fill(Moving):
             fill = f"micro_fill_f32({y}, {c_float(node.value)}, {node.output.elements});"
         else:
             fill = f"memset({y}, {int(node.value) & 0xFF}, {node.output.nbytes});"
-        return _moved([fill, move.text(context, "move", x, _offset(y, offset))])
+        return moved([fill, move.text(context, "move", x, at_offset(y, offset))])
 
 
 class _Copying(Kernel):
@@ -305,4 +195,4 @@ class ShiftStateKernel(Kernel):
     def lower(self, node: Node, context: Context) -> Lowered:
         variable, new = node.inputs
         x, y = context.read(new, "uint8_t"), context.write(variable, "uint8_t")
-        return _moved([f"micro_push_run({y}, {variable.nbytes}, {x}, {new.nbytes});"])
+        return moved([f"micro_push_run({y}, {variable.nbytes}, {x}, {new.nbytes});"])

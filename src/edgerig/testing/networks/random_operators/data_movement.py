@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,27 @@ def unpack(draw: Draw) -> bytes:
     return draw.build([x], outputs)
 
 
+def pack(draw: Draw) -> bytes:
+    """PACK of activations and of a constant."""
+    shape, like, axis = draw.image(4, 4), draw.quantization(), draw.whole(0, 4)
+    inputs = [draw.input(shape, f"x{index}", like) for index in range(draw.whole(1, 3))]
+    packed = [*inputs, draw.constant("c", draw.content(shape), like)] if draw.whole(0, 1) else inputs
+    y = draw.input((*shape[:axis], len(packed), *shape[axis:]), "y", like)
+    draw.operator(packed, [y], valuesCount=len(packed), axis=axis - 5 if draw.whole(0, 1) else axis)
+    return draw.build(inputs, [y])
+
+
+def gather(draw: Draw) -> bytes:
+    """GATHER by constant indices: a scalar, a row or a table of them."""
+    shape, like, axis = draw.image(6, 5), draw.quantization(), draw.whole(0, 3)
+    sizes = [(), (draw.whole(1, 5),), (draw.whole(1, 3), draw.whole(1, 3))][draw.whole(0, 2)]
+    indices = draw.rng.integers(0, shape[axis], sizes)
+    x = draw.input(shape, like=like)
+    y = draw.input((*shape[:axis], *sizes, *shape[axis + 1 :]), "y", like)
+    draw.operator([x, draw.indices("indices", indices, sizes)], [y], axis=axis - 4 if draw.whole(0, 1) else axis)
+    return draw.build([x], [y])
+
+
 def slice_(draw: Draw) -> bytes:
     """SLICE."""
     shape, like = draw.image(6), draw.quantization()
@@ -117,30 +139,56 @@ def slice_(draw: Draw) -> bytes:
 
 
 def strided_slice(draw: Draw) -> bytes:
-    """STRIDED_SLICE with steps of both signs and masks that omit begin, end or an axis."""
+    """STRIDED_SLICE with steps of both signs and masks that omit begin, end or an axis, add one, or take many whole."""
     shape, like = draw.image(6), draw.quantization()
     x = draw.input(shape, like=like)
-    begin = [draw.whole(0, size - 1) for size in shape]
-    step = [int(draw.rng.choice([1, 1, 2, 3, -1, -2])) for _ in shape]
-    end = [_end(draw, *bounds) for bounds in zip(begin, step, shape, strict=True)]
-    shrink = draw.whole(0, 15) & 0b0110 if draw.whole(0, 2) == 0 else 0
-    masks = {key: _mask(draw) & ~shrink for key in ("beginMask", "endMask")}
-    out = []
-    for axis, full in enumerate(shape):
-        if shrink >> axis & 1:
-            step[axis], end[axis] = 1, begin[axis] + 1
-            continue
-        start = None if masks["beginMask"] >> axis & 1 else begin[axis]
-        stop = None if masks["endMask"] >> axis & 1 else end[axis]
-        out.append(len(range(full)[slice(start, stop, step[axis])]))
+    entries: dict[str, list[int]] = {"begin": [], "end": [], "step": []}
+    masks = dict.fromkeys(("beginMask", "endMask", "shrinkAxisMask", "newAxisMask", "ellipsisMask"), 0)
+    # An ellipsis stands for the axes from the first on that it takes, if there is one.
+    first, taken = (draw.whole(0, 3), draw.whole(1, 2)) if draw.whole(0, 2) == 0 else (9, 0)
+    sparse = draw.whole(1, 4)
+    out: list[int] = []
+    axis = 0
+
+    def add(begin: int, end: int, step: int, **bits: bool) -> None:
+        entry = len(entries["begin"])
+        for name, number in (("begin", begin), ("end", end), ("step", step)):
+            entries[name].append(number)
+        for name, bit in bits.items():
+            masks[name] |= int(bit) << entry
+
+    while axis < len(shape):
+        if axis == first:
+            first = 9
+            add(0, 0, 1, ellipsisMask=True)
+            out += shape[axis : axis + taken]
+            axis += taken
+        elif first == 9 and not masks["ellipsisMask"] and axis >= sparse:
+            out += shape[axis:]
+            break
+        elif draw.whole(0, 9) == 0:
+            add(draw.whole(-3, 3), draw.whole(-3, 3), 1, newAxisMask=True)
+            out.append(1)
+        else:
+            out += _entry(draw, shape[axis], add)
+            axis += 1
     y = draw.input(tuple(out), "y", like)
-    bounds = [draw.indices(name, values) for name, values in (("begin", begin), ("end", end), ("step", step))]
-    draw.operator([x, *bounds], [y], **masks, shrinkAxisMask=shrink)
+    bounds = [draw.indices(name, values) for name, values in entries.items()]
+    draw.operator([x, *bounds], [y], **masks)
     return draw.build([x], [y])
 
 
-def _mask(draw: Draw) -> int:
-    return draw.whole(0, 15) if draw.whole(0, 2) == 0 else 0
+def _entry(draw: Draw, full: int, add: Callable[..., None]) -> list[int]:
+    """An entry for an axis of ``full`` elements; the output's axis that it makes, if any."""
+    begin = draw.whole(0, full - 1)
+    if draw.whole(0, 5) == 0:
+        add(begin, begin + 1, 1, shrinkAxisMask=True)
+        return []
+    step = int(draw.rng.choice([1, 1, 2, 3, -1, -2]))
+    end = _end(draw, begin, step, full)
+    omitted = [draw.whole(0, 4) == 0 for _ in range(2)]
+    add(begin, end, step, beginMask=omitted[0], endMask=omitted[1])
+    return [len(range(full)[slice(None if omitted[0] else begin, None if omitted[1] else end, step)])]
 
 
 def _end(draw: Draw, begin: int, step: int, full: int) -> int:
@@ -227,6 +275,8 @@ GENERATORS: dict[str, Generator] = {
     "TRANSPOSE": transpose,
     "BROADCAST_TO": broadcast_to,
     "UNPACK": unpack,
+    "PACK": pack,
+    "GATHER": gather,
     "TILE": tile,
     "SPACE_TO_DEPTH": blocks,
     "DEPTH_TO_SPACE": blocks,
@@ -237,5 +287,4 @@ GENERATORS: dict[str, Generator] = {
     "ASSIGN_VARIABLE": state,
     "CALL_ONCE": state,
     "SHAPE": shape_arithmetic,
-    "PACK": shape_arithmetic,
 }

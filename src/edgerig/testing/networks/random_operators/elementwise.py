@@ -34,12 +34,12 @@ def _scales(draw: Draw) -> tuple[tuple[float, int], ...]:
     first, node = draw.quantization(), RECORDS[draw.op].node
     assert node is not None
     assert issubclass(node, Binary)
-    if node.scaling in ("none", "one"):
+    if node.scaling == "none" or node.scaling == "one":
         return first, first, first
     # LiteRT requires the scales of a sum not to differ too much.
     second = (first[0] * draw.scale(0.2, 5), draw.zero())
     total = first[0] + second[0]
-    if node.scaling in ("product", "slope"):
+    if node.scaling == "product" or node.scaling == "slope":
         target = 60 * first[0] * second[0] * draw.scale(0.5, 3)
     else:
         target = 60 ** (node.scaling.degree - 1) * total**node.scaling.degree * draw.scale(0.4, 2)

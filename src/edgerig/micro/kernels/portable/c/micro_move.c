@@ -84,3 +84,13 @@ void micro_pick_run(const uint16_t *rows, const uint16_t *columns, int32_t heigh
             copy(to, row + columns[j] * unit, unit);
     }
 }
+
+void micro_gather_run(const uint16_t *indices, int32_t count, int32_t rows, int32_t row_bytes, int32_t unit,
+                      const void *x, void *y)
+{
+    const uint8_t *row = x;
+    uint8_t *to = y;
+    for (int32_t i = 0; i < rows; i++, row += row_bytes)
+        for (int32_t j = 0; j < count; j++, to += unit)
+            copy(to, row + indices[j] * unit, unit);
+}

@@ -27,4 +27,8 @@ void micro_push_run(uint8_t *y, int32_t size, const uint8_t *x, int32_t count);
 void micro_pick_run(const uint16_t *rows, const uint16_t *columns, int32_t height, int32_t width, int32_t row_bytes,
                     int32_t unit, const void *x, void *y);
 
+/* Elements of `unit` bytes picked by index, from each of `rows` that are `row_bytes` long */
+void micro_gather_run(const uint16_t *indices, int32_t count, int32_t rows, int32_t row_bytes, int32_t unit,
+                      const void *x, void *y);
+
 #endif
