@@ -68,7 +68,7 @@ def test_a_root_of_what_may_be_negative_is_refused(op: str) -> None:
 
 
 def test_an_int8_negation_is_refused_since_the_reference_leaves_the_zero_point_out() -> None:
-    with pytest.raises(CompileError, match="NEG.*without their zero point"):
+    with pytest.raises(CompileError, match=r"NEG.*without their zero point"):
         compile_model(function("NEG", (0.05, 3), (0.05, 3)), "net", Options())
 
 

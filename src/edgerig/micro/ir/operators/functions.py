@@ -224,7 +224,7 @@ RECORDS = (
     OperatorRecord("LEAKY_RELU", LeakyRelu, function(LeakyRelu), _TABLES, "LeakyReluOptions"),
     OperatorRecord("ABS", Abs, function(Abs), _TABLES, "AbsOptions"),
     OperatorRecord(
-        "NEG", Neg, function(Neg), Row("", "yes", "LiteRT's int8 kernel leaves zero points out"), "NegOptions"
+        "NEG", Neg, function(Neg), Row("", "yes", "LiteRT's int8 kernel leaves zero points out"), "NegOptions", 1
     ),
     OperatorRecord("EXP", Exp, function(Exp), _TABLES, "ExpOptions"),
     OperatorRecord("LOG", Log, function(Log), _TABLES),
