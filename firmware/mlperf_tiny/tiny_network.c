@@ -196,6 +196,8 @@ void tiny_infer(int32_t count, int32_t warm_up)
     }
 #endif
     prepare(sample);
+    /* What a network remembers of other samples is none of this one's: each command is a sequence of its own. */
+    model_init();
     measure(count, warm_up);
     restore(sample);
 #if TINY_SCORE

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.needs import need
 from tests.suites.mlperf_tiny.emulated_devices import answer, ask, load, results
-from tests.suites.mlperf_tiny.tiny_networks import seeded_sample, tiny_network
+from tests.suites.mlperf_tiny.tiny_networks import counting_keywords, seeded_sample, tiny_network
 
 from edgerig.boards.board import board_names
 from edgerig.boards.firmware import BuildSettings
@@ -293,6 +293,33 @@ def test_every_board_starts_and_answers(
     try:
         sample = seeded_sample(KEYWORDS, 2)
         assert results(board.link, sample) == results(keyword_board.link, sample)
+    finally:
+        board.link.close()
+
+
+@pytest.mark.slow
+def test_a_network_that_keeps_state_begins_anew_with_each_command(tmp_path: Path) -> None:
+    """And keeps it within one: the third of three inferences gives three times what the first gives."""
+    path = tmp_path / "counting.tflite"
+    path.write_bytes(counting_keywords())
+    board = open_emulated("sim:stm32f746", path)
+    linux = DeviceConsole("kws01", open_network(KEYWORDS, path), vendor=VENDOR)
+
+    def outputs(command: str) -> list[float]:
+        line = ask(board.link, command)[-1]
+        assert line in list(linux.answers(command))
+        return [float(value) for value in line.removeprefix("m-results-[").removesuffix("]").split(",")]
+
+    try:
+        load(board.link, seeded_sample(KEYWORDS, 3))
+        list(linux.feed(b"db load 490%"))
+        for start in range(0, 490, 31):
+            list(linux.feed(b"db " + seeded_sample(KEYWORDS, 3)[start : start + 31].hex().encode() + b"%"))
+        first = outputs("infer 1 0")
+        assert outputs("infer 1 0") == first
+        assert outputs("infer 1 2") == pytest.approx([3 * value for value in first], abs=0.01)
+        assert outputs("infer 3 0") == pytest.approx([3 * value for value in first], abs=0.01)
+        assert outputs("infer 1 0") == first
     finally:
         board.link.close()
 

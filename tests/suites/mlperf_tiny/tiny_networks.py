@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgerig.datasets.mlperf_tiny.benchmarks import Benchmark
+from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
 from edgerig.testing.networks.tflite_builder import TfliteBuilder
 
 #: Values in the middle of each network.
@@ -55,6 +55,37 @@ def tiny_network(
         return net.build([x], [last])
     y = value("y", (1, classes), 1 / 256, -128)
     net.operator("SOFTMAX", [last], [y], "SoftmaxOptions", beta=1.0)
+    return net.build([x], [y])
+
+
+def counting_keywords() -> bytes:
+    """A float32 network of kws01's shapes that keeps state: each of its outputs is the sum over the inferences so far,
+    from 0, of what a dense layer makes of the input."""
+    benchmark = BENCHMARKS["kws01"]
+    size, classes = benchmark.input_elements, benchmark.outputs
+    net = TfliteBuilder()
+
+    def real(name: str, shape: tuple[int, ...], values: np.ndarray | None = None) -> int:
+        return net.tensor(name, shape, "float32", values)
+
+    weights = np.random.default_rng(0).normal(0, 0.01, (classes, size))
+    x, flat = real("x", (1, *benchmark.input_shape)), real("flat", (1, size))
+    shape = net.tensor("shape", (2,), "int32", np.array([1, size]))
+    dense, y, state = real("dense", (1, classes)), real("y", (1, classes)), real("state", (1, classes))
+    layer = [flat, real("weights", (classes, size), weights), real("bias", (classes,), np.zeros(classes))]
+    handle = net.tensor("handle", (), "resource")
+    filling = net.subgraph()
+    first, zeros = net.tensor("handle", (), "resource"), real("start", (1, classes), np.zeros((1, classes)))
+    net.operator("VAR_HANDLE", [], [first], "VarHandleOptions", container="", sharedName="state")
+    net.operator("ASSIGN_VARIABLE", [first, zeros], [], "AssignVariableOptions")
+    net.main()
+    net.operator("CALL_ONCE", [], [], "CallOnceOptions", initSubgraphIndex=filling)
+    net.operator("VAR_HANDLE", [], [handle], "VarHandleOptions", container="", sharedName="state")
+    net.operator("READ_VARIABLE", [handle], [state], "ReadVariableOptions")
+    net.operator("RESHAPE", [x, shape], [flat], "ReshapeOptions", newShape=[1, size])
+    net.operator("FULLY_CONNECTED", layer, [dense], "FullyConnectedOptions")
+    net.operator("ADD", [state, dense], [y], "AddOptions")
+    net.operator("ASSIGN_VARIABLE", [handle, y], [], "AssignVariableOptions")
     return net.build([x], [y])
 
 
