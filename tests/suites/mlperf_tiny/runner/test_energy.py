@@ -145,6 +145,16 @@ def test_a_monitor_that_there_is_not_and_one_that_is_not_wanted(tmp_path: Path, 
         run_session(settings(device, data, out, power="stream"), heard)
 
 
+@pytest.mark.parametrize("power", [None, "stream"])
+def test_a_board_that_draws_no_current_has_no_energy(tmp_path: Path, heard: Heard, power: str | None) -> None:
+    data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
+    changes = {"address": "sim:stm32f746", "model": tmp_path / "none.tflite", "power": power}
+    with pytest.raises(SpecError, match="sim:stm32f746 draws no current") as caught:
+        run_session(settings(ScriptedDevice(), data, out, mode="energy", **changes), heard)
+    assert "--mode performance" in str(caught.value.hint)
+    assert not out.exists()
+
+
 def test_a_device_in_energy_mode_gives_no_throughput(tmp_path: Path, heard: Heard) -> None:
     data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
     with PinDevice(lambda: None) as device, pytest.raises(AnswerError, match="has no line m-lap-us") as caught:

@@ -20,7 +20,7 @@ from edgerig.suites.mlperf_tiny.device.network import DeployedNetwork
 from edgerig.suites.mlperf_tiny.input_mistakes import diagnose_inputs, open_reference
 from edgerig.suites.mlperf_tiny.reference_size import differs_from_reference
 from edgerig.suites.mlperf_tiny.runner.accuracy import run_accuracy
-from edgerig.suites.mlperf_tiny.runner.address import OpenedDevice, open_device
+from edgerig.suites.mlperf_tiny.runner.address import EMULATED, OpenedDevice, open_device
 from edgerig.suites.mlperf_tiny.runner.device import Device, Identity
 from edgerig.suites.mlperf_tiny.runner.line import DeviceLine
 from edgerig.suites.mlperf_tiny.runner.record_checks import record_check
@@ -87,6 +87,12 @@ def _monitor(settings: RunSettings) -> PowerMonitor | None:
         if settings.power is not None:
             raise SpecError(f"A power monitor is of no use in {settings.mode} mode.", "Choose --mode energy.")
         return None
+    if settings.address.startswith(EMULATED):
+        raise SpecError(
+            f"{settings.address} draws no current, and nothing models what its chip would draw: it has no energy.",
+            "Choose --mode performance. Firmware for energy mode, `edgerig firmware build --console mlperf-tiny --mode "
+            "energy`, is for a real board; `edgerig firmware console` runs it on emulated ones, too.",
+        )
     if settings.power is None:
         raise SpecError(
             "Energy mode needs a power monitor.",
