@@ -35,7 +35,10 @@ SILENCE = 10.0
 
 
 class ConsoleProgress(Progress):
-    """Progress bars on a terminal, one line at the end of each task elsewhere; all on standard error."""
+    """Progress bars on a terminal; elsewhere a line at the end of each task, and in a long one every ten seconds.
+
+    All on standard error.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -50,7 +53,7 @@ class ConsoleProgress(Progress):
         start = time.monotonic()
         _logger.debug("%s: begins", name)
         if not self.console.is_terminal or logs.quiet():
-            task = Task(name, total)
+            task = _SpokenTask(name, total, self)
             yield task
             self._done(task, start)
             return
@@ -80,10 +83,14 @@ class ConsoleProgress(Progress):
         end = time.monotonic()
         seconds = end - start
         text = f"{task.name}: done in {seconds:.1f} s{f' ({task.note})' if task.note else ''}"
-        if seconds >= WORTH_A_LINE or end - self._spoke >= SILENCE:
+        if seconds >= WORTH_A_LINE or self.silent_for() >= SILENCE:
             self.log(text)
         else:
             _logger.debug("%s", text)
+
+    def silent_for(self) -> float:
+        """Seconds since something was said."""
+        return time.monotonic() - self._spoke
 
     def log(self, message: str) -> None:
         super().log(message)
@@ -91,6 +98,29 @@ class ConsoleProgress(Progress):
         # With -v it is a log line already.
         if not (logs.shows(logging.INFO) or logs.quiet()):
             self.console.print(harmless(message), markup=False, soft_wrap=True)
+
+
+class _SpokenTask(Task):
+    """A task off a terminal: how far it is and how long it still takes, where nothing was said for long."""
+
+    def __init__(self, name: str, total: int | None, progress: ConsoleProgress) -> None:
+        super().__init__(name, total)
+        self._progress = progress
+        self._first: tuple[float, int] | None = None
+
+    def changed(self) -> None:
+        now = time.monotonic()
+        # What an earlier run has done is advanced at once, and tells nothing of the speed.
+        began, before = self._first = self._first or (now, self.done)
+        # Of the last step the end of the task tells.
+        if self._progress.silent_for() < SILENCE or self.done == self.total:
+            return
+        of = f" of {self.total:,}" if self.total is not None else ""
+        left = ""
+        if self.total is not None and before < self.done < self.total:
+            left = f", about {(now - began) / (self.done - before) * (self.total - self.done):.0f} s left"
+        note = f" ({one_line(self.note)})" if self.note else ""
+        self._progress.log(f"{self.name}: {self.done:,}{of}{left}{note}")
 
 
 #: Characters of a line where its stream is no terminal: a log file has no width, and a table must not be squeezed.
