@@ -19,16 +19,16 @@ class PinDevice(ScriptedDevice):
     """A device in energy mode: its timestamps are edges of a pin, and no lines.
 
     Args:
-        work: What it does while it runs an ``infer``.
+        work: What it does while it runs the inferences of an ``infer``, whose number it is given.
     """
 
-    def __init__(self, work: Callable[[], object], us_per_inference: int = 1000, *, real: bool = False) -> None:
+    def __init__(self, work: Callable[[int], object], us_per_inference: int = 1000, *, real: bool = False) -> None:
         super().__init__(results=by_first_byte, us_per_inference=us_per_inference, real=real)
         self.work = work
 
     def _lines(self, command: str) -> Iterator[str | float]:
         if command.startswith("infer"):
-            self.work()
+            self.work(int(command.split()[1]))
         for line in super()._lines(command):
             if not (isinstance(line, str) and line.startswith("m-lap-us")):
                 yield line
@@ -37,7 +37,7 @@ class PinDevice(ScriptedDevice):
 @pytest.mark.slow
 def test_the_median_energy_of_an_inference_is_told_by_a_stream_of_samples(tmp_path: Path, heard: Heard) -> None:
     data, out, joules = write_keywords(tmp_path / "data", 12), tmp_path / "out", []
-    with StreamMeter() as meter, PinDevice(lambda: joules.append(meter.work())) as device:
+    with StreamMeter() as meter, PinDevice(lambda _: joules.append(meter.work())) as device:
         options = {"port": f"serial://{meter.terminal.name}"}
         summary = run_session(
             settings(
@@ -61,14 +61,14 @@ def test_windows_by_the_rules_are_a_result_of_the_instrument_of_the_benchmark(tm
     data, out, joules = write_keywords(tmp_path / "data", 12), tmp_path / "out", []
 
     class Long(SimulatedLpm01a):
-        def work(self) -> float:
+        def work(self, inferences: int = 1) -> float:
             with self._lock:
-                start, end = self.clock + 0.1003, self.clock + 10.2507
+                start, end = self.clock + 0.1003, self.clock + 0.1007 + 0.35 * inferences
                 self._falls += [start, end]
-                self._sample(self.samples + round(10.4 * self.rate))
+                self._sample(self.samples + round((end - self.clock + 0.15) * self.rate))
                 return joules_between(start, end, self.power)
 
-    with Long() as meter, PinDevice(lambda: joules.append(meter.work())) as device:
+    with Long() as meter, PinDevice(lambda n: joules.append(meter.work(n))) as device:
         options = {"port": f"serial://{meter.terminal.name}"}
         summary = run_session(settings(device, data, out, mode="energy", power="lpm01a", power_options=options), heard)
         assert not meter.powered
@@ -83,7 +83,7 @@ def test_a_file_that_was_recorded_meanwhile_is_read_at_the_end(tmp_path: Path, h
     starts = [101.0 + index for index in range(5)]
     falls = tuple(moment for start in starts for moment in (start + 0.0003, start + 0.0607))
     (tmp_path / "session.csv").write_text("".join(meter.lines(7.0, falls)))
-    with PinDevice(lambda: None, 10_000, real=True) as device:
+    with PinDevice(lambda _: None, 10_000, real=True) as device:
         summary = run_session(
             settings(
                 device,
@@ -122,7 +122,7 @@ def test_a_recording_of_another_session_is_refused(tmp_path: Path, heard: Heard)
     (tmp_path / "session.csv").write_text("".join(StreamMeter().lines(7.0, falls)))
     changes = {"power": "stream", "power_options": {"file": str(tmp_path / "session.csv")}, "window_seconds": 0.05}
     with (
-        PinDevice(lambda: None, 10_000, real=True) as device,
+        PinDevice(lambda _: None, 10_000, real=True) as device,
         pytest.raises(AnswerError, match=r"window of 0.500 s where the host saw 0.0"),
     ):
         run_session(settings(device, data, out, mode="energy", **changes), heard)
@@ -130,7 +130,7 @@ def test_a_recording_of_another_session_is_refused(tmp_path: Path, heard: Heard)
 
 def test_a_pin_that_is_not_wired_is_told(tmp_path: Path, heard: Heard) -> None:
     data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
-    with StreamMeter() as meter, PinDevice(lambda: None) as device:
+    with StreamMeter() as meter, PinDevice(lambda _: None) as device:
         options = {"port": f"serial://{meter.terminal.name}"}
         with pytest.raises(AnswerError, match="saw 0 falling edges, 2 are needed"):
             run_session(settings(device, data, out, mode="energy", power="stream", power_options=options), heard)
@@ -157,6 +157,6 @@ def test_a_board_that_draws_no_current_has_no_energy(tmp_path: Path, heard: Hear
 
 def test_a_device_in_energy_mode_gives_no_throughput(tmp_path: Path, heard: Heard) -> None:
     data, out = write_keywords(tmp_path / "data", 12), tmp_path / "out"
-    with PinDevice(lambda: None) as device, pytest.raises(AnswerError, match="has no line m-lap-us") as caught:
+    with PinDevice(lambda _: None) as device, pytest.raises(AnswerError, match="has no line m-lap-us") as caught:
         run_session(settings(device, data, out, mode="performance"), heard)
     assert "energy mode" in str(caught.value.hint)
