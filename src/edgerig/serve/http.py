@@ -36,8 +36,9 @@ def require() -> None:
 def application(service: Service, ways: Sequence[Way]) -> Starlette:
     """Health, and what the ways answer."""
     from starlette.applications import Starlette
-    from starlette.responses import Response
-    from starlette.routing import Route
+    from starlette.exceptions import HTTPException
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import BaseRoute, Route
 
     async def live(request: Any) -> Response:
         return Response()
@@ -45,8 +46,12 @@ def application(service: Service, ways: Sequence[Way]) -> Starlette:
     async def ready(request: Any) -> Response:
         return Response(status_code=200 if service.pool.ready else 503)
 
-    routes = [Route("/v2/health/live", live), Route("/v2/health/ready", ready)]
-    return Starlette(routes=[*routes, *(route for way in ways for route in way.routes(service))])
+    async def told(request: Any, error: Any) -> Response:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    routes: list[BaseRoute] = [Route("/v2/health/live", live), Route("/v2/health/ready", ready)]
+    routes += [route for way in ways for route in way.routes(service)]
+    return Starlette(routes=routes, exception_handlers={HTTPException: told})
 
 
 class HttpServer:

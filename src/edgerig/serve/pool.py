@@ -22,6 +22,8 @@ from edgerig.text import cause_of
 
 #: Samples that may wait, and that a session runs at once, by default.
 QUEUE, BATCH = 8192, 64
+#: Bytes of inputs that may wait.
+QUEUE_BYTES = 512 << 20
 #: Seconds that a pool gets to end its sessions.
 CLOSE_SECONDS = 10.0
 
@@ -163,6 +165,13 @@ class Pool:
             DatasetError: A value cannot be quantized. InferenceError: The engine failed.
             TargetError: The session was lost while it ran this request, or none can be had.
         """
+        request = await self.run(self.tensors.rows(inputs, raw=raw), raw=raw)
+        assert request.outputs is not None
+        outputs = self.tensors.by_name(request.outputs)
+        return Answer(outputs=outputs, queue_ns=request.queue_ns, network_ns=request.network_ns)
+
+    async def run(self, rows: Rows, *, raw: bool = False) -> Request:
+        """Run rows that `NetworkTensors.rows` has checked: the request with its outputs. Raises what `infer` does."""
         assert self._loop is not None, "start() comes first"
         future: asyncio.Future[Request] = self._loop.create_future()
 
@@ -170,7 +179,7 @@ class Pool:
             if not future.done():
                 future.set_result(request)
 
-        request = self.submit(self.tensors.rows(inputs, raw=raw), done, raw=raw)
+        request = self.submit(rows, done, raw=raw)
         try:
             await future
         except asyncio.CancelledError:
@@ -178,9 +187,7 @@ class Pool:
             raise
         if request.error is not None:
             raise request.error
-        assert request.outputs is not None
-        outputs = self.tensors.by_name(request.outputs)
-        return Answer(outputs=outputs, queue_ns=request.queue_ns, network_ns=request.network_ns)
+        return request
 
     def submit(self, rows: Rows, done: Callable[[Request], None], *, raw: bool = False) -> Request:
         """Take a request with rows that `NetworkTensors.rows` has checked; ``done`` is called with it at its end.
@@ -192,7 +199,7 @@ class Pool:
             raise Overloaded("The server is stopping.", "Ask it again when it runs.")
         if self._unreachable is not None:
             raise _again(self._unreachable)
-        if self.waiting >= self.queue:
+        if self.waiting >= self.queue or (self.waiting + len(rows[0])) * self.tensors.row_bytes > QUEUE_BYTES > 0:
             raise Overloaded(
                 f"{self.waiting} samples are waiting for the network, as many as the queue holds.",
                 "Ask again later, or serve with more --sessions.",

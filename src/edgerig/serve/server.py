@@ -23,6 +23,7 @@ from edgerig.serve.pool import BATCH, QUEUE, Pool
 from edgerig.serve.requests import Answer, Array
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
+from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import default_runtime, target_for
 from edgerig.wire.tls import device_context
@@ -196,7 +197,7 @@ class Server:
 
 def default_ways() -> tuple[Way, ...]:
     """The Open Inference Protocol."""
-    return ()
+    return (OpenInferenceHttp(),)
 
 
 def usual_runtime(artifact: Artifact, target: str) -> str:

@@ -30,7 +30,8 @@ class NetworkTensors:
     Attributes:
         inputs, outputs: The same; of inputs without a batch axis of 1, with one.
         batch: Samples of an inference.
-        row_shapes: The shape of one sample, for each input.
+        row_shapes: The shape of one sample, for each input. answer_shapes: The same for each output; an axis of -1 is
+            known only after an inference.
         row_bytes: Bytes of a sample as float32 or, if that is more, in the inputs' dtypes.
 
     Raises:
@@ -41,6 +42,7 @@ class NetworkTensors:
         network = network_inputs(name, inputs)
         self.inputs, self.outputs, self.batch = network.specs, tuple(outputs), network.batch
         self.row_shapes = tuple(spec.shape[1:] for spec in self.inputs)
+        self.answer_shapes = tuple(_answer_shape(spec, self.batch) for spec in self.outputs)
         self.dtypes = tuple(np.dtype(spec.dtype) for spec in self.inputs)
         elements = [spec.elements // self.batch for spec in self.inputs]
         self.row_bytes = sum(count * max(4, dtype.itemsize) for count, dtype in zip(elements, self.dtypes, strict=True))
@@ -110,3 +112,12 @@ class NetworkTensors:
     def by_name(self, answers: Rows) -> dict[str, Array]:
         """Outputs by their names."""
         return {spec.name: array for spec, array in zip(self.outputs, answers, strict=True)}
+
+
+def _answer_shape(spec: TensorSpec, batch: int) -> tuple[int, ...]:
+    """The shape of one sample of an output, as `edgerig.datasets.batches.from_calls` gives it."""
+    if batch == 1:
+        return spec.call_shape
+    if spec.shape[:1] == (batch,):
+        return spec.shape[1:]
+    return (spec.elements // batch,) if min(spec.shape, default=1) > 0 else (-1,)

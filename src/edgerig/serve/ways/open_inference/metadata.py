@@ -1,0 +1,67 @@
+"""What the protocol tells of the server and of the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgerig import __version__
+from edgerig.errors import RequestError
+from edgerig.serve.service import Service
+from edgerig.serve.ways.open_inference.datatypes import NAMES, REAL, takes_real
+from edgerig.tensors import TensorSpec
+from edgerig.text import one_line
+
+#: A served network has one version.
+VERSION = "1"
+EXTENSIONS = ["binary_tensor_data"]
+
+
+class UnknownModelError(RequestError):
+    """A request asks for a network, or a version of it, that is not served."""
+
+
+def check_model(service: Service, name: str, version: str) -> None:
+    """Check that a request is for the network that is served; an empty version is the only one.
+
+    Raises:
+        UnknownModelError: It is not.
+    """
+    if name != service.name:
+        raise UnknownModelError(f"There is no model {one_line(name, 80)!r}; {service.name!r} is served.")
+    if version not in ("", VERSION):
+        raise UnknownModelError(f"There is no version {one_line(version, 80)!r} of {name!r}; it has {VERSION!r}.")
+
+
+def server_metadata() -> dict[str, Any]:
+    """Name, version and extensions of the server."""
+    return {"name": "edgerig", "version": __version__, "extensions": EXTENSIONS}
+
+
+def model_metadata(service: Service, *, real: bool) -> dict[str, Any]:
+    """Name, versions and tensors of the network.
+
+    Args:
+        real: Whether quantized tensors are told as real numbers, and not in the network's own dtypes.
+    """
+    tensors = service.pool.tensors
+    inputs = zip(tensors.inputs, tensors.row_shapes, strict=True)
+    outputs = zip(tensors.outputs, tensors.answer_shapes, strict=True)
+    return {
+        "name": service.name,
+        "versions": [VERSION],
+        "platform": f"edgerig_{service.pool.runtime}",
+        "inputs": [_tensor(spec, shape, real) for spec, shape in inputs],
+        "outputs": [_tensor(spec, shape, real) for spec, shape in outputs],
+    }
+
+
+def _tensor(spec: TensorSpec, shape: tuple[int, ...], real: bool) -> dict[str, Any]:
+    quantized = takes_real(spec)
+    tensor: dict[str, Any] = {
+        "name": spec.name,
+        "datatype": REAL if real and quantized else NAMES[spec.dtype],
+        "shape": [-1, *shape],
+    }
+    if quantized and not real and spec.quantization is not None and not spec.quantization.per_channel:
+        tensor["parameters"] = {"scale": spec.quantization.scale, "zero_point": spec.quantization.zero_point}
+    return tensor
