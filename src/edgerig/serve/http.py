@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgerig.errors import MissingExtraError
-from edgerig.serve.listening import BACKLOG
+from edgerig.serve.listening import BACKLOG, Access
+from edgerig.serve.refusals import send
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
 
 if TYPE_CHECKING:
     import uvicorn
-    from starlette.applications import Starlette
 
 #: Seconds that a kept connection may be silent between two requests.
 KEEP_ALIVE_SECONDS = 75
@@ -26,15 +26,36 @@ def require() -> None:
     Raises:
         MissingExtraError: It is not.
     """
-    for package in ("starlette", "uvicorn"):
+    for package in ("starlette", "uvicorn", "httptools"):
         try:
             __import__(package)
         except ImportError as error:
             raise MissingExtraError("edgerig serve", "serve", package) from error
 
 
-def application(service: Service, ways: Sequence[Way]) -> Starlette:
-    """Health, and what the ways answer."""
+#: Paths that need no token: who only looks whether the server lives has none.
+OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
+
+
+class _Admission:
+    """Lets in requests that show the token."""
+
+    def __init__(self, app: Any, access: Access) -> None:
+        self.app, self.access = app, access
+
+    async def __call__(self, scope: Any, receive: Any, send_: Any) -> None:
+        shown = dict(scope["headers"]).get(b"authorization")
+        if scope["path"] in OPEN or self.access.admits(shown):
+            await self.app(scope, receive, send_)
+        elif scope["type"] == "websocket":
+            await send_({"type": "websocket.close", "code": 1008})
+        else:
+            text = b'{"error":"Show the token: Authorization: Bearer TOKEN."}'
+            await send(send_, 401, b"application/json", [text], [(b"www-authenticate", b"Bearer")])
+
+
+def application(service: Service, ways: Sequence[Way], access: Access) -> Any:
+    """The ASGI application: health, and what the ways answer, for those who may come in."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.responses import JSONResponse, Response
@@ -51,7 +72,8 @@ def application(service: Service, ways: Sequence[Way]) -> Starlette:
 
     routes: list[BaseRoute] = [Route("/v2/health/live", live), Route("/v2/health/ready", ready)]
     routes += [route for way in ways for route in way.routes(service)]
-    return Starlette(routes=routes, exception_handlers={HTTPException: told})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: told})
+    return app if access.token is None else _Admission(app, access)
 
 
 class HttpServer:
@@ -61,11 +83,14 @@ class HttpServer:
         tls: Keys; None for plain HTTP.
     """
 
-    def __init__(self, app: Starlette, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: Any, tls: ssl.SSLContext | None) -> None:
         import uvicorn
+
+        from edgerig.serve.http_protocol import BoundedHttpProtocol
 
         config = uvicorn.Config(
             app,
+            http=BoundedHttpProtocol,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import socket
 from pathlib import Path
 
 from edgerig.agent.address import Address, listen
 from edgerig.errors import UsageError
+from edgerig.wire.tls import device_context
 
 _logger = logging.getLogger(__name__)
 #: Connections that wait to be accepted: a burst of thousands of clients must not lose any.
@@ -25,10 +27,23 @@ class Access:
         tls: A folder of keys (`edgerig.wire.tls`); None for no TLS.
         token: What HTTP and gRPC clients must show; None for none.
         insecure: Whether other addresses than loopback may be open to everybody.
+
+    Attributes:
+        context: TLS with those keys, which lets in only clients with a certificate of the same CA.
+
+    Raises:
+        SpecError: A key is missing, or certificate and key do not fit.
     """
 
     def __init__(self, *, tls: Path | None = None, token: bytes | None = None, insecure: bool = False) -> None:
         self.tls, self.token, self.insecure = tls, token, insecure
+        self.context = device_context(tls) if tls is not None else None
+
+    def admits(self, authorization: bytes | None) -> bool:
+        """Whether a client that shows this ``Authorization`` knows the token, if there is one."""
+        if self.token is None:
+            return True
+        return authorization is not None and hmac.compare_digest(authorization, b"Bearer " + self.token)
 
     def check(self, address: Address, *, takes_token: bool) -> None:
         """Check that not everybody may come to ``address`` by accident.

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from edgerig.agent.address import Address, parse_address
 from edgerig.artifact import Artifact
-from edgerig.errors import IncompatibleError, UsageError
+from edgerig.errors import IncompatibleError, MissingExtraError, UsageError
 from edgerig.formats import named
 from edgerig.models.files import open_artifact
 from edgerig.serve import http
@@ -23,10 +23,10 @@ from edgerig.serve.pool import BATCH, QUEUE, Pool
 from edgerig.serve.requests import Answer, Array
 from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
+from edgerig.serve.ways.open_inference.grpc import OpenInferenceGrpc
 from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import default_runtime, target_for
-from edgerig.wire.tls import device_context
 
 T = TypeVar("T")
 #: The HTTP port where none is said.
@@ -82,7 +82,6 @@ class Server:
     ) -> None:
         self.ways = default_ways() if ways is None else tuple(ways)
         self.access = Access(tls=tls, token=token, insecure=insecure)
-        self._tls = device_context(tls) if tls is not None else None
         if listen is not None:
             http.require()
         for way in self.ways:
@@ -153,21 +152,24 @@ class Server:
     def _listen(self, listen: str | None) -> None:
         if listen is None and not any(way.listens for way in self.ways):
             raise UsageError("The server would listen nowhere.", "Give an address, such as 127.0.0.1:8080.")
+        http_port: int | None = None
         if listen is not None:
-            self._open_port(None, "http", listen, PORT, takes_token=True)
+            http_port = self._open_port(None, "http", listen, PORT, takes_token=True)
         base = self.addresses.get("http")
         for way in self.ways:
             if way.listens:
-                port = way.default_port(base.port if base is not None else None)
+                port = way.default_port(http_port)
                 text = way.listen or f"{_bracketed(base.host) if base is not None else '127.0.0.1'}:{port}"
                 self._open_port(way, way.name, text, port, takes_token=way.takes_token)
 
-    def _open_port(self, way: Way | None, name: str, text: str, port: int, *, takes_token: bool) -> None:
+    def _open_port(self, way: Way | None, name: str, text: str, port: int, *, takes_token: bool) -> int:
+        """Listen; the port that was asked for, 0 for a free one."""
         wanted = parse_address(text, port)
         self.access.check(wanted, takes_token=takes_token)
         listener, address = listen_at(wanted)
         self._listeners.append((way, listener))
         self.addresses[name] = address
+        return wanted.port
 
     def _close_listeners(self) -> None:
         for _, listener in self._listeners:
@@ -180,9 +182,9 @@ class Server:
         self._http: http.HttpServer | None = None
         for way, listener in self._listeners:
             if way is not None:
-                await way.start(self.service, listener, self._tls)
+                await way.start(self.service, listener, self.access)
                 continue
-            self._http = http.HttpServer(http.application(self.service, self.ways), self._tls)
+            self._http = http.HttpServer(http.application(self.service, self.ways, self.access), self.access.context)
             self._serving = asyncio.get_running_loop().create_task(self._http.serve(listener))
 
     async def _stop(self, deadline: float) -> None:
@@ -196,8 +198,13 @@ class Server:
 
 
 def default_ways() -> tuple[Way, ...]:
-    """The Open Inference Protocol."""
-    return (OpenInferenceHttp(),)
+    """The Open Inference Protocol over HTTP, and over gRPC where that is installed."""
+    grpc = OpenInferenceGrpc()
+    try:
+        grpc.require()
+    except MissingExtraError:
+        return (OpenInferenceHttp(),)
+    return OpenInferenceHttp(), grpc
 
 
 def usual_runtime(artifact: Artifact, target: str) -> str:

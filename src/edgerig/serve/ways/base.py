@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from edgerig.serve.listening import Access
 from edgerig.serve.service import Service
 
 if TYPE_CHECKING:
@@ -47,11 +47,12 @@ class Way:
         """What it answers on the server's HTTP port; called once, before the server starts."""
         return ()
 
-    async def start(self, service: Service, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+    async def start(self, service: Service, listener: socket.socket, access: Access) -> None:
         """Begin to answer at its own port.
 
         Args:
             listener: A listening socket, not blocking; the way closes it.
+            access: Who may come in: TLS and token.
         """
 
     async def stop(self, deadline: float) -> None:

@@ -1,0 +1,65 @@
+"""What comes over HTTP and is no request ends its own connection, in bounds of memory and time, and nothing else."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from edgerig.serve import Server
+from edgerig.serve.http_protocol import HEAD_BYTES, BoundedHttpProtocol
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[socket.socket]:
+    with socket.create_connection((server.address.host, server.address.port), 60) as client:
+        yield client
+
+
+def answer_to(server: Server, *parts: bytes) -> bytes:
+    """All that the server says before it hangs up."""
+    with connected(server) as client:
+        for part in parts:
+            try:
+                client.sendall(part)
+            except OSError:
+                break
+        answer = b""
+        try:
+            while data := client.recv(65536):
+                answer += data
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def test_other_bytes_than_http(fragile: Server) -> None:
+    assert answer_to(fragile, bytes(range(256)) * 4).startswith(b"HTTP/1.1 400 ")
+    assert answer_to(fragile, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * (2 * HEAD_BYTES),
+        b"GET / HTTP/1.1\r\nname: " + b"a" * (40 * HEAD_BYTES),
+        b"GET / HTTP/1.1\r\n" + b"name: value\r\n" * (HEAD_BYTES // 4),
+        b"GET / HTTP/1.1\r\n" + b"name: value\r\n" * (HEAD_BYTES // 8) + b"\r\n",
+    ],
+    ids=["url", "one header", "many headers", "complete"],
+)
+def test_a_head_without_end(fragile: Server, head: bytes) -> None:
+    assert answer_to(fragile, head)[:13] in (b"HTTP/1.1 431 ", b"")
+
+
+def test_a_head_that_does_not_come_to_an_end_in_time(fragile: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedHttpProtocol, "head_seconds", 0.2)
+    assert answer_to(fragile, b"GET / HTTP/1.1\r\n", b"Host: a\r\n").startswith(b"HTTP/1.1 408 ")
+    assert answer_to(fragile).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_stays_away_holds_nobody_up(fragile: Server) -> None:
+    with connected(fragile) as silent:
+        silent.sendall(b"POST /v2/models/float_net/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        alive = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        assert answer_to(fragile, alive).startswith(b"HTTP/1.1 200 ")
