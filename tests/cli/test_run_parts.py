@@ -67,6 +67,30 @@ def test_a_plan_is_shown_of_the_parts_that_were_chosen(rig: Path, tmp_path: Path
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
+def test_a_part_alone_leaves_the_others_in_the_table(rig: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tiny"
+    assert run(str(rig), "--out", str(out)).exit_code == 0
+    before = json.loads((out / "mlperf-tiny.json").read_text())["rows"]
+    finished = json.loads((out / "kws01" / "results.json").read_text())["finished"]
+    done = run(str(rig), "--out", str(out), "--only", "ic01", "--json")
+    assert done.exit_code == 0, done.output
+    assert list(json.loads(done.stdout)) == ["ic01"]
+    document = json.loads((out / "mlperf-tiny.json").read_text())
+    assert [row["benchmark"] for row in document["rows"]] == ["kws01", "ic01"]
+    assert document["rows"][0] == before[0], "the very figures of the earlier run"
+    assert f"Of an earlier run: kws01 ({finished})." in document["notes"]
+    assert f"- Of an earlier run: kws01 ({finished})." in (out / "mlperf-tiny.md").read_text()
+    (out / "kws01" / "results.json").write_text("{")
+    for cell in (out / "kws01" / "cells").iterdir():
+        (cell / "cell.json").unlink(missing_ok=True)
+    (out / "kws01" / "bundle.json").write_text("{")
+    done = run(str(rig), "--out", str(out), "--only", "ic01")
+    assert done.exit_code == 0, done.output
+    assert "kws01 is not in the table: " in done.stderr
+    assert [row["benchmark"] for row in json.loads((out / "mlperf-tiny.json").read_text())["rows"]] == ["ic01"]
+
+
 def test_a_rig_that_cannot_be_run_at_all_keeps_none_of_the_others_from_running(rig: Path, tmp_path: Path) -> None:
     done = run(str(rig), "--out", str(tmp_path / "tiny"), "--set", "parts.kws01.dataset.root=nowhere")
     assert isinstance(done.exception, DatasetError)

@@ -16,7 +16,7 @@ def command(benchmark: str, out: Path | None) -> None:
     """Fetch a trained int8 network of BENCHMARK (kws01, vww01, ic01 or ad01) out of a package on PyPI, through pip.
 
     They are Silicon Labs', of the reference's architectures: the parameters and MACs are the reference's, the weights
-    are not. That of kws01 takes 50 rows of features, where the official samples have 49: it is for times and sizes.
+    are not. Those of kws01 and ad01 have inputs of another shape than the samples, and are for times and sizes.
     `edgerig train` trains networks of your own: dscnn, mobilenetv1, resnet8, autoencoder, streaming-dscnn.
 
     \b
@@ -24,8 +24,15 @@ def command(benchmark: str, out: Path | None) -> None:
       edgerig mlperf-tiny network ic01 --out ic.tflite
     """
     from edgerig import files
+    from edgerig.datasets.mlperf_tiny.benchmarks import benchmark_named
+    from edgerig.models.files import open_artifact
+    from edgerig.suites.mlperf_tiny.device.fit import misfit
     from edgerig.suites.mlperf_tiny.networks import network
 
     path = out if out is not None else Path(f"{benchmark}.tflite")
     files.write_bytes(path, network(benchmark, ConsoleProgress()))
     echo(f"{path}: {path.stat().st_size:,} B")
+    artifact = open_artifact(path)
+    reason = misfit(benchmark_named(benchmark), artifact.inputs, artifact.outputs)
+    if reason is not None:
+        echo(f"For times and sizes alone: it takes no samples of {benchmark}, because {reason}.")

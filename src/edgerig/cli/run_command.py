@@ -56,7 +56,7 @@ def command(
     if several is not None:
         from edgerig.cli.run_parts import run_parts
 
-        run_parts(rig.stem, *several, out, resume=resume, dry_run=dry_run, as_json=as_json)
+        run_parts(rig.stem, several, out, resume=resume, dry_run=dry_run, as_json=as_json)
         return
     plan = make(rig, only=only, settings=settings)
     show_plan(plan)

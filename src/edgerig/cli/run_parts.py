@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgerig.cli.console import echo, print_json
 from edgerig.cli.finish import run_plan
 from edgerig.cli.plan_view import plan_rows, show_plan
-from edgerig.engine.api import DEFAULT_OUT
-from edgerig.errors import EdgerigError, Interrupted
+from edgerig.engine.api import DEFAULT_OUT, Parts
+from edgerig.errors import EdgerigError, Interrupted, StorageError
 from edgerig.results.bundle import Bundle
 from edgerig.results.types import RunResult
-from edgerig.rig.plan import Plan
 
 
 def run_parts(
     name: str,
-    plans: Mapping[str, Plan],
-    suite: str | None,
+    parts: Parts,
     out: Path | None,
     *,
     resume: bool,
@@ -27,22 +25,23 @@ def run_parts(
 ) -> None:
     """Run the rigs of a file into folders below ``out``, or ``runs/<name>``, and show a suite's table.
 
-    A rig that fails does not keep the others from running; the first error is raised after the table.
+    The table has those parts, too, that were not chosen and that an earlier run left there. A rig that fails does not
+    keep the others from running; the first error is raised after the table.
 
     Raises:
         EdgerigError: What went wrong first.
     """
     if dry_run:
-        for part, plan in plans.items():
+        for part, plan in parts.plans.items():
             echo(f"{part}:")
             show_plan(plan)
         if as_json:
-            print_json({part: plan_rows(plan) for part, plan in plans.items()})
+            print_json({part: plan_rows(plan) for part, plan in parts.plans.items()})
         return
     folder = out if out is not None else DEFAULT_OUT / name
     results: dict[str, RunResult] = {}
     failures: dict[str, EdgerigError] = {}
-    for part, plan in plans.items():
+    for part, plan in parts.plans.items():
         echo(f"{part}:")
         show_plan(plan)
         try:
@@ -54,11 +53,13 @@ def run_parts(
             if error.bundle is None:
                 continue
         results[part] = Bundle(folder / part).result()
-    if suite == "mlperf-tiny":
+    if parts.suite == "mlperf-tiny":
         from edgerig.suites.mlperf_tiny.table import suite_lines, write_suite
 
-        write_suite(folder, results)
-        for line in suite_lines(results):
+        earlier = _earlier(folder, [part for part in parts.names if part not in parts.plans])
+        table = {part: (results | earlier)[part] for part in parts.names if part in results or part in earlier}
+        write_suite(folder, table, earlier)
+        for line in suite_lines(table, earlier):
             echo(line)
         echo(f"Table:  {folder / 'mlperf-tiny.md'}")
     if as_json:
@@ -67,3 +68,17 @@ def run_parts(
         echo(f"{part} failed, too: {later.message}")
     for first in failures.values():
         raise first
+
+
+def _earlier(folder: Path, names: Sequence[str]) -> dict[str, RunResult]:
+    """What earlier runs left of the parts ``names``; one that cannot be read is told and left out."""
+    results = {}
+    for name in names:
+        bundle = Bundle(folder / name)
+        if not bundle.exists:
+            continue
+        try:
+            results[name] = bundle.result()
+        except StorageError as error:
+            echo(f"{name} is not in the table: {error.message}")
+    return results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgerig.errors import SpecError, UnknownNameError
 from edgerig.rig.document import NO_FILE, Document, plain_copy, read_document, set_value
@@ -34,10 +34,22 @@ def plan(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), setting
     return make_plan(parse_rig(document), tuple(only))
 
 
-def plans(
-    spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), settings: Sequence[str] = ()
-) -> tuple[dict[str, Plan], str | None] | None:
-    """The plans of a file of several rigs by their names, and its ``suite``; None where it is a single rig.
+class Parts(NamedTuple):
+    """A file of several rigs.
+
+    Attributes:
+        plans: The plans by the names of their parts; of those that were chosen.
+        suite: What all of them belong to; None where they belong to nothing.
+        names: Of all parts of the file, in their order.
+    """
+
+    plans: dict[str, Plan]
+    suite: str | None
+    names: tuple[str, ...]
+
+
+def plans(spec: str | Path | dict[str, Any], *, only: Sequence[str] = (), settings: Sequence[str] = ()) -> Parts | None:
+    """The plans of a file of several rigs; None where it is a single rig.
 
     Args:
         only: Patterns of parts' names, or of such a name, a ``/`` and a cell's id: ``kws01``, ``kws01/int8-*``.
@@ -61,7 +73,7 @@ def plans(
         if own or not patterns:
             result[name] = make_plan(parse_rig(part_document), tuple(own))
     suite = document.data.get(SUITE)
-    return result, None if suite is None else str(suite)
+    return Parts(result, None if suite is None else str(suite), tuple(parts))
 
 
 def _document(spec: str | Path | dict[str, Any], settings: Sequence[str]) -> Document:

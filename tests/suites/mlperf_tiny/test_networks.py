@@ -69,6 +69,10 @@ def test_a_network_is_fetched_into_a_file(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["mlperf-tiny", "network", "kws01", "--out", str(path)])
     assert done.exit_code == 0, done.output
     assert path.read_bytes() == network("kws01")
+    text = " ".join(done.stderr.split())
+    assert "takes no samples of kws01, because its input is 50x10x1, not 49x10x1." in text
+    done = CliRunner().invoke(cli, ["mlperf-tiny", "network", "ic01", "--out", str(path)])
+    assert "takes no samples" not in done.stderr
 
 
 def test_there_is_none_of_the_wake_word() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -75,16 +75,16 @@ def benchmark_of(result: RunResult) -> Benchmark | None:
     return dataset.benchmark if issubclass(dataset, TinyDataset) else None
 
 
-def suite_lines(results: Mapping[str, RunResult]) -> list[str]:
-    """The table in lines of a terminal, and what has to be said beside it."""
+def suite_lines(results: Mapping[str, RunResult], earlier: Collection[str] = ()) -> list[str]:
+    """The table in lines of a terminal, and what has to be said beside it; ``earlier`` are those not run this time."""
     table = [list(HEADINGS), *(_texts(row) for row in suite_rows(results))]
     widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in table]
-    return ["", *lines, *notes(results), *_published_lines({row.benchmark for row in suite_rows(results)})]
+    return ["", *lines, *notes(results, earlier), *_published_lines({row.benchmark for row in suite_rows(results)})]
 
 
-def write_suite(folder: Path, results: Mapping[str, RunResult]) -> None:
-    """Write the table as Markdown and as JSON into ``folder``.
+def write_suite(folder: Path, results: Mapping[str, RunResult], earlier: Collection[str] = ()) -> None:
+    """Write the table as Markdown and as JSON into ``folder``; ``earlier`` are the results not of this run.
 
     Raises:
         StorageError: It cannot be written.
@@ -97,16 +97,16 @@ def write_suite(folder: Path, results: Mapping[str, RunResult]) -> None:
         for entry in PUBLISHED
         if entry.benchmark in {row.benchmark for row in rows}
     ]
-    parts = ["# MLPerf Tiny", "\n".join([*head, *body]), "\n".join(f"- {note}" for note in notes(results))]
+    parts = ["# MLPerf Tiny", "\n".join([*head, *body]), "\n".join(f"- {note}" for note in notes(results, earlier))]
     if published:
         rule = "| benchmark | system | result | source |\n|---|---|---|---|"
         parts += ["## Published by others", "\n".join([rule, *published])]
     files.write_text(folder / MARKDOWN, "\n\n".join(part for part in parts if part) + "\n")
-    document = {"rows": rows, "notes": notes(results), "published": PUBLISHED}
+    document = {"rows": rows, "notes": notes(results, earlier), "published": PUBLISHED}
     files.write_text(folder / JSON, msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
 
 
-def notes(results: Mapping[str, RunResult]) -> list[str]:
+def notes(results: Mapping[str, RunResult], earlier: Collection[str] = ()) -> list[str]:
     """What makes the table less than a result of the benchmark."""
     said = []
     seeded = [name for name, result in results.items() if _is_seeded(result)]
@@ -115,6 +115,9 @@ def notes(results: Mapping[str, RunResult]) -> list[str]:
             f"Samples made from a seed, not the benchmark's: {', '.join(seeded)}. Their quality says nothing of the "
             "target; times, instructions and sizes do not depend on the samples."
         )
+    dates = [f"{name} ({results[name].finished or 'not finished'})" for name in results if name in earlier]
+    if dates:
+        said.append(f"Of an earlier run: {', '.join(dates)}.")
     if any(row.modelled for row in suite_rows(results)):
         said.append("~ Modelled from counted instructions, with the error band that the run's report tells.")
     lost = [f"{name}/{failure.id}" for name, result in results.items() for failure in result.failures]
