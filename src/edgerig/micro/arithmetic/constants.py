@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgerig.micro import ir
-from edgerig.micro.arithmetic.conversion import dequantize, quantize
+from edgerig.micro.arithmetic.conversion import cast, dequantize, quantize
 from edgerig.micro.arithmetic.requantize import real_range
 from edgerig.micro.arithmetic.tables import look_up
 from edgerig.micro.ir import Node
 from edgerig.micro.ir.operators.data_movement import Gather
+from edgerig.micro.ir.operators.functions import Cast
 from edgerig.micro.limits import check_size
 
 Array = NDArray[Any]
@@ -64,6 +65,10 @@ def _quantize(node: ir.Quantize, inputs: list[Array]) -> list[Array]:
 
 def _dequantize(node: ir.Dequantize, inputs: list[Array]) -> list[Array]:
     return [dequantize(inputs[0], node.input)]
+
+
+def _cast(node: Cast, inputs: list[Array]) -> list[Array]:
+    return [cast(inputs[0], node.output.dtype)]
 
 
 def _shape(node: ir.Shape, _: list[Array]) -> list[Array]:
@@ -114,6 +119,7 @@ def _broadcast_to(node: ir.BroadcastTo, inputs: list[Array]) -> list[Array]:
 _COMPUTED: dict[type[Node], Callable[[Any, list[Array]], list[Array]]] = {
     ir.Quantize: _quantize,
     ir.Dequantize: _dequantize,
+    Cast: _cast,
     ir.Shape: _shape,
     ir.Pack: _pack,
     Gather: _gather,

@@ -47,6 +47,15 @@ def dequantize(stored: Array, value: Value) -> Array:
     return (centred * scales.astype(np.float64)).astype(np.float32)
 
 
+def cast(content: Array, dtype: str) -> Array:
+    """The numbers in another type, as CAST makes them: see `edgerig.micro.ir.operators.functions.Cast`."""
+    if content.dtype.kind != "f" or dtype in ("float32", "bool"):
+        return content.astype(dtype)
+    limits = np.iinfo(dtype)
+    whole = np.trunc(np.nan_to_num(content.astype(np.float64), nan=0.0))
+    return np.clip(whole, limits.min, limits.max).astype(dtype)
+
+
 def clamp(integers: Array, value: Value) -> Array:
     """Integers clamped to the type of ``value``, and of that type."""
     low, high = RANGES[value.dtype]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgerig.micro.arithmetic.conversion import dequantize, quantize
+from edgerig.micro.arithmetic.conversion import cast, dequantize, quantize
 from edgerig.micro.arithmetic.requantize import activation_range, real_range, scale_by
 from edgerig.micro.arithmetic.scales import SidesScales, product_scale, sides_scales, slope_scales
 from edgerig.micro.arithmetic.tables import REAL, look_up, real_function
 from edgerig.micro.ir import Add, Binary, Dequantize, Lookup, Mul, Node, Quantize, Sub, Unary, Value
 from edgerig.micro.ir.operators.elementwise import Div, Maximum, Minimum, Prelu, SquaredDifference
+from edgerig.micro.ir.operators.functions import Cast
 from edgerig.micro.reference.operation import Array, Operation
 
 
@@ -124,6 +125,11 @@ def to_real(node: Dequantize, inputs: list[Array]) -> list[Array]:
     return [dequantize(inputs[0], node.input)]
 
 
+def to_type(node: Cast, inputs: list[Array]) -> list[Array]:
+    """CAST."""
+    return [cast(inputs[0], node.output.dtype)]
+
+
 OPERATIONS: dict[type[Node], Operation] = {
     Add: add,
     Sub: subtract,
@@ -135,6 +141,7 @@ OPERATIONS: dict[type[Node], Operation] = {
     SquaredDifference: squared_difference,
     **dict.fromkeys(REAL, function),
     Lookup: lookup,
+    Cast: to_type,
     Quantize: from_real,
     Dequantize: to_real,
 }

@@ -129,6 +129,15 @@ class Dequantize(SameShape):
     op: ClassVar[str] = "DEQUANTIZE"
 
 
+class Cast(SameShape):
+    """The same numbers in another type, whatever their scale.
+
+    Of floats what is behind the point is cut off, and what does not fit is limited; of integers the lowest bits count.
+    """
+
+    op: ClassVar[str] = "CAST"
+
+
 @dataclass(eq=False)
 class Lookup(SameShape):
     """A function of one byte as a table of its 256 results, from the lowest value on; several operators in one."""
@@ -204,6 +213,18 @@ def mean(reader: OperatorReader) -> Node:
     return Mean(reader.name, reader.position, [value], [reader.output], axes, keep_dims)
 
 
+#: What CAST is supported from and to.
+CASTS = ("float32", "int8", "uint8", "int16", "int32", "bool")
+
+
+def cast(reader: OperatorReader) -> Node:
+    """Reads CAST."""
+    value, output = reader.input(), reader.output
+    if not {value.dtype, output.dtype} <= set(CASTS):
+        reader.refuse(f"it casts {value.dtype} to {output.dtype}")
+    return Cast(reader.name, reader.position, [value], [output])
+
+
 _TABLES = Row(remarks="int8 by a table of 256 bytes")
 _POSITIVE = Row(
     remarks="int8 by a table of 256 bytes, of an input whose zero point is -128: none of its values is negative"
@@ -233,5 +254,6 @@ RECORDS = (
     OperatorRecord("GELU", Gelu, function(Gelu), _TABLES, "GeluOptions"),
     OperatorRecord("SOFTMAX", Softmax, softmax, Row(remarks="last axis; int8 output of scale 1/256"), "SoftmaxOptions"),
     OperatorRecord("QUANTIZE", Quantize, conversion(Quantize), _CONVERSIONS),
+    OperatorRecord("CAST", Cast, cast, Row(remarks="also uint8, int16, int32, bool"), "CastOptions", version=1),
     OperatorRecord("DEQUANTIZE", Dequantize, conversion(Dequantize), _CONVERSIONS, per_channel=(0,)),
 )

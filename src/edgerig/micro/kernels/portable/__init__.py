@@ -14,6 +14,7 @@ from edgerig.micro.kernels.portable.convolution import (
 from edgerig.micro.kernels.portable.elementwise import (
     BinaryF32,
     BinaryS8,
+    CastKernel,
     CurveF32,
     DequantizeTo32,
     QuantizeFrom32,
@@ -65,6 +66,7 @@ PORTABLE: tuple[Kernel, ...] = (
     ResizeS8(),
     QuantizeFrom32(),
     DequantizeTo32(),
+    CastKernel(),
     ConvPoolF32(),
     ConvF32(),
     DenseF32(),

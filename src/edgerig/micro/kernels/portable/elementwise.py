@@ -11,8 +11,8 @@ from edgerig.micro.arithmetic.scales import binary_scales, softmax_scale
 from edgerig.micro.arithmetic.tables import table
 from edgerig.micro.c_text import c_float
 from edgerig.micro.ir import Binary, Dequantize, Lookup, Node, Quantize, Relu, Softmax, Unary, Value
-from edgerig.micro.ir.operators.functions import Gelu
-from edgerig.micro.kernels.base import Context, Lowered
+from edgerig.micro.ir.operators.functions import CASTS, Cast, Gelu
+from edgerig.micro.kernels.base import C_TYPES, Context, Lowered
 from edgerig.micro.kernels.portable.common import FOLDER, Portable, front, merged, strides, struct
 from edgerig.micro.kernels.portable.convolution import INT8
 from edgerig.micro.options import Options
@@ -242,3 +242,42 @@ class DequantizeTo32(Portable):
     def overlays(self, node: Node) -> tuple[tuple[Value, Value], ...]:
         # From the last on: each is read before anything is written there.
         return ((node.output, node.input),)
+
+
+class CastKernel(Portable):
+    """CAST: a C file for each pair of types.
+
+    Not a loop in the layer function: there GCC 12 (-O1, -Os) sees both pointers come from one static array, walks them
+    by one register, and takes the stores for none that anybody could see.
+    """
+
+    name = "portable-cast"
+    node = Cast
+    types = tuple((source, target) for source in CASTS for target in CASTS)
+    supports = "float32, int8, uint8, int16, int32, bool"
+
+    def lower(self, node: Node, context: Context) -> Lowered:
+        source, target = node.input.dtype, node.output.dtype
+        name = f"micro_cast_{source}_{target}"
+        head = f"void {name}(const {C_TYPES[source]} *x, {C_TYPES[target]} *y, int32_t count)"
+        loop = (
+            f"for (int32_t i = 0; i < count; i++)\n        y[i] = ({C_TYPES[target]})({_cast('x[i]', source, target)});"
+        )
+        text = f"/* CAST of {source} to {target}. */\n#include <stdint.h>\n\n{head}\n{{\n    {loop}\n}}\n"
+        x, y = context.read(node.input), context.write(node.output)
+        call = f"{name}({x}, {y}, {node.output.elements});"
+        return Lowered(call, generated={f"{name}.c": text}, declarations=(f"{head};",))
+
+
+def _cast(number: str, source: str, target: str) -> str:
+    """A C expression of one value in its new type, before it is cast."""
+    if target == "bool":
+        return f"{number} != 0"
+    if target == "float32" or source != "float32":
+        return number
+    limits = np.iinfo(target)
+    least = "INT32_MIN" if target == "int32" else str(limits.min)
+    # The least float above an int32 is 2**31, so that every number below it fits. What is no number becomes 0.
+    high, low = c_float(float(limits.max + 1)), c_float(float(limits.min - (target != "int32")))
+    within = f"{number} > {low} ? ({C_TYPES[target]}){number} : {number} <= {low} ? {least} : 0"
+    return f"{number} >= {high} ? {limits.max} : {within}"

@@ -55,5 +55,7 @@ def random_inputs(specs: Any, count: int, seed: int) -> list[list[Any]]:
 def _content(rng: np.random.Generator, spec: Any, spread: float) -> Any:
     if spec.dtype == "float32":
         return rng.normal(0, spread, spec.shape).astype(np.float32)
+    if spec.dtype == "bool":
+        return rng.integers(0, 2, spec.shape).astype(bool)
     limits = np.iinfo(spec.dtype)
     return rng.integers(limits.min, limits.max + 1, spec.shape).astype(spec.dtype)

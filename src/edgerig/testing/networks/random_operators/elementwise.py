@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgerig.micro.ir import RECORDS, Binary, Unary
+from edgerig.micro.ir.operators.functions import CASTS
 from edgerig.testing.networks.random_operators.draw import Draw, Generator
 
 
@@ -154,6 +155,18 @@ def convert(draw: Draw) -> bytes:
     return draw.build([x], [y])
 
 
+def cast(draw: Draw) -> bytes:
+    """CAST from the type of the draw to one of all that are supported, or the other way round."""
+    shape = draw.image(5)
+    kinds = [draw.dtype, CASTS[draw.whole(0, len(CASTS) - 1)]]
+    x, y = (
+        draw.net.tensor(name, shape, kind)
+        for name, kind in zip("xy", kinds if draw.whole(0, 1) else kinds[::-1], strict=True)
+    )
+    draw.operator([x], [y])
+    return draw.build([x], [y])
+
+
 GENERATORS: dict[str, Generator] = {
     **{name: binary for name, record in RECORDS.items() if record.node and issubclass(record.node, Binary)},
     **{name: function for name, record in RECORDS.items() if record.node and issubclass(record.node, Unary)},
@@ -165,4 +178,5 @@ GENERATORS: dict[str, Generator] = {
     "ARG_MIN": arg_extreme,
     "QUANTIZE": convert,
     "DEQUANTIZE": convert,
+    "CAST": cast,
 }
