@@ -180,13 +180,14 @@ def test_intervals_of_batches_are_between_rounds(vectors: Path, tmp_path: Path) 
     check_inverse(rate, batch, 8)
     assert "3 rounds" in rate.method
     assert rate.warnings == cell.latency.throughput.warnings  # type: ignore[union-attr]
-    # The same rounds with times that differ little, and so much that the interval of the time reaches down to 0.
-    for step, bounded in ((10, True), (1000, False)):
-        times = [np.full(64, 1000 + number * step) for number in range(3)]
+    assert result.round_seconds == pytest.approx([each * 1e-9 for each in medians])
+    # The same with times that differ, and with a round that the clock could not tell, so that the interval begins at 0.
+    for base, step, bounded in ((1000, 10, True), (0, 1000, False)):
+        times = [np.full(64, base + number * step) for number in range(3)]
         again = figures._offline(result, cell.rounds, times, cell.latency)
         assert isinstance(again.throughput, Measurement)
         assert isinstance(again.per_batch, Measurement)
-        assert again.per_batch.value == pytest.approx(8e-9 * (1000 + step))
+        assert again.per_batch.value == pytest.approx(8e-9 * (base + step))
         assert (again.per_batch.low != 0) == bounded
         check_inverse(again.throughput, again.per_batch, 8)
 

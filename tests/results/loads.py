@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from msgspec.structs import replace
 from tests.results.conftest import make_measured
 
+from edgerig.engine.figures import summed_up
 from edgerig.engine.load.figures import under_load_of
 from edgerig.measure.kinds import Unavailable
+from edgerig.results.scenario import Offline
 from edgerig.results.types import CellResult
 from edgerig.results.under_load import LoadRound, Percentiles, Trial
 from edgerig.rig.types import Measure
@@ -79,3 +82,24 @@ def at_set_rate(latency: float, *, kept_up: bool = True, holds: bool = True) -> 
         rate=100.0, requests=1000, answered=1000, over=0, tail=latency, kept_up=kept_up, holds=holds, late=0.0
     )
     return [load_round(n, 100.0, latency * factor, trials=(trial,), rate=100.0) for n, factor in enumerate(NEAR, 1)]
+
+
+def offline(
+    medians: Sequence[float], batch: int = 8, inferences: int = 1, kept: bool = True
+) -> tuple[CellResult, dict[str, Any]]:
+    """A cell whose rounds took these multiples of 100 us for each batch, at once or in turn.
+
+    Args:
+        kept: Whether the times of batches of each round are kept, as bundles from before did not.
+    """
+    cell, arrays = make_measured([100e-6 * each / inferences for each in medians])
+    cell = replace(cell, batch=batch // inferences)
+    later = Unavailable("no round was summed up")
+    in_turn = None if inferences == 1 else "The batch is fixed."
+    empty = Offline(
+        batch=batch, inferences=inferences, in_turn=in_turn, throughput=later, per_batch=later, per_sample=later
+    )
+    times = [np.full(2 * inferences, round(each * 100_000 / inferences)) for each in medians]
+    cell = summed_up(replace(cell, offline=empty), times, Measure(scenario="offline", batch=batch, rounds=len(medians)))
+    assert cell.offline
+    return cell if kept else replace(cell, offline=replace(cell.offline, round_seconds=())), arrays

@@ -17,6 +17,7 @@ from edgerig.engine.pair_verdicts import CHECK_PAIRS, self_check, stands, time_v
 from edgerig.engine.pairs import Pair, Variant
 from edgerig.engine.prepare import dataset_of
 from edgerig.engine.samples import EvaluationSamples
+from edgerig.engine.scenario import at_batch
 from edgerig.measure.comparison import LOOKS, MARGIN
 from edgerig.measure.judge import judge_machine
 from edgerig.progress import Progress
@@ -99,14 +100,21 @@ def measure_cell_pairs(
         target.close()
 
 
-def variant_of(label: str, plan: Plan, cell: Cell, artifact: Artifact) -> Variant:
-    """The network of a cell with inputs converted to its own dtype."""
+def variant_of(label: str, plan: Plan, cell: Cell, artifact: Artifact, batch: int | None = None) -> Variant:
+    """The network of a cell with inputs converted to its own dtype.
+
+    Args:
+        batch: Samples of an inference, where these are not the file's own.
+    """
+    runtime = cell.runtime
+    if batch is not None:
+        artifact, runtime = at_batch(artifact, runtime, batch)
     dataset = dataset_of(plan.rig)
     tests = EvaluationSamples(dataset, plan.rig.measure.samples)
     _, inputs = next(tests.chunks(artifact))
     network = inputs_of(artifact)
     calls = network.calls(network.quantized(rows(inputs, 0, INPUTS * network.batch)))
-    return Variant(label, artifact, cell.runtime, tuple(calls))
+    return Variant(label, artifact, runtime, tuple(calls))
 
 
 def _check_itself(

@@ -170,9 +170,10 @@ def _offline(
     """
     steady, batch, count = latency.steady, offline.batch, offline.inferences
     per_batch: Quantity = steady
+    medians = [entry.steady.median for entry in rounds if entry.steady is not None]
     if isinstance(steady, Measurement) and count > 1:
         how = f"{count} inferences in turn"
-        if rounds[0].steady is None:
+        if not medians:
             per_batch = _scaled(steady, lambda x: x * count, "s", f"{{}} x {how}")
         else:
             medians = [float(np.median(batch_times(times, count))) * NANOSECOND for times in times_ns]
@@ -184,7 +185,8 @@ def _offline(
     if isinstance(per_batch, Unavailable) or per_batch.value > 0:
         rate = _scaled(per_batch, lambda x: batch / x, "1/s", f"{batch} / {{}}")
     each = _scaled(per_batch, lambda x: x / batch, "s", f"{{}} / its {batch} samples")
-    return replace(offline, throughput=rate, per_batch=per_batch, per_sample=each)
+    known = tuple(medians) if isinstance(per_batch, Measurement) else ()
+    return replace(offline, throughput=rate, per_batch=per_batch, per_sample=each, round_seconds=known)
 
 
 def batch_times(times_ns: NDArray[np.int64], count: int) -> NDArray[np.float64]:

@@ -7,21 +7,17 @@ from pathlib import Path
 import msgspec
 
 from edgerig import files
-from edgerig.engine.cell_pairs import LiveOptions, measure_cell_pairs, variant_of
+from edgerig.engine.gate_pairs import Gated, measured_again
 from edgerig.engine.run import Options, execute
-from edgerig.errors import EdgerigError, IncompatibleError, Interrupted, UsageError
-from edgerig.models.files import open_artifact
+from edgerig.errors import IncompatibleError, UsageError
 from edgerig.progress import Progress
 from edgerig.results.bundle import Bundle
-from edgerig.results.compare.artifacts import kept_file
-from edgerig.results.compare.likeness import why_not_times
 from edgerig.results.compare.stored import StoredOptions, compare_bundles
 from edgerig.results.compare.types import CellComparison, Comparison
 from edgerig.results.gate.judge import Check, GateResult, check_cell
-from edgerig.results.gate.limits import DEFAULT, SHARES, TIMES, UNDER_LOAD, Limit, parse_limits
+from edgerig.results.gate.limits import DEFAULT, SHARES, Limit, parse_limits
 from edgerig.results.gate.numbers import own_number
 from edgerig.results.gate.outcomes import Outcome, worst
-from edgerig.results.naming import folder_name
 from edgerig.results.types import CellResult, RunResult
 from edgerig.rig.plan import Plan
 
@@ -72,18 +68,18 @@ def judge_run(
     margin = next((limit.value for limit in limits if limit.metric == "accuracy" and limit.kind == "absolute"), 0.005)
     stored = StoredOptions(quality_margin=max(margin, 1e-9))
     comparison = compare_bundles(baseline, options.out, stored, options.command)
-    before = {cell.id: cell for cell in Bundle(baseline).result().cells}
-    now = {cell.id: cell for cell in run.cells}
+    runs = (Bundle(baseline).result(), run)
+    before, now = ({cell.id: cell for cell in each.cells} for each in runs)
+    gated = Gated(plan=plan, runs=runs, folders=(baseline, options.out), limits=limits)
+    wanted: frozenset[Outcome] = frozenset({"regressed"} if options.confirm else ())
+    wanted |= frozenset[Outcome]({"inconclusive"} if options.retry else ())
     checks: list[Check] = []
     judged: list[CellComparison] = []
     for each in comparison.comparisons:
         cells = (before[each.a.cell], now[each.b.cell])
-        own = check_cell(each, limits, cells[1], cells[0])
-        if _again(own, options) and why_not_times(*cells) is None:
-            each = _in_pairs(plan, each, cells, baseline, options, progress)
-            own = check_cell(each, limits, cells[1], cells[0])
+        each = measured_again(gated, each, cells, wanted, progress)
         judged.append(each)
-        checks += own
+        checks += check_cell(each, limits, cells[1], cells[0])
     return GateResult(
         outcome=worst([check.outcome for check in checks]),
         checks=tuple(checks),
@@ -119,69 +115,6 @@ def _check_baseline(plan: Plan, before: RunResult, baseline: Path) -> None:
             f"The baseline {baseline} has none of the rig's cells.",
             f"It has {', '.join(sorted(known)) or 'none'}. Was it made by the same rig?",
         )
-
-
-def _again(checks: list[Check], options: GateOptions) -> bool:
-    """Whether the times are to be measured again in pairs."""
-    wanted: set[Outcome] = set()
-    wanted |= {"regressed"} if options.confirm else set()
-    wanted |= {"inconclusive"} if options.retry else set()
-    # Pairs run sample by sample, and say nothing of a load.
-    pairable = TIMES - UNDER_LOAD
-    # A budget is on the new number itself, of which pairs with another network say nothing.
-    changes = [check for check in checks if check.limit[:1] not in ("<", ">")]
-    timed = [c for c in changes if c.metric in pairable and c.verdict is not None and not c.judged_by]
-    # Failures are counted in pairs and nowhere else.
-    timed += [check for check in changes if check.metric == "failures" and check.verdict is None]
-    return any(check.outcome in wanted for check in timed)
-
-
-def _in_pairs(
-    plan: Plan,
-    comparison: CellComparison,
-    cells: tuple[CellResult, CellResult],
-    baseline: Path,
-    options: GateOptions,
-    progress: Progress,
-) -> CellComparison:
-    """The same comparison with times from pairs of the baseline's network and the new one on the current device.
-
-    Pairs cannot show that the engine or the device became slower, since both networks run on the same one. Where the
-    engine, its version or its settings differ, or edgerig's version, the verdict from stored rounds stays.
-    """
-    a, b = comparison.a, comparison.b
-    differing = [name for name in ("runtime", "runtime_version", "edgerig") if getattr(a, name) != getattr(b, name)]
-    if cells[0].options != cells[1].options:
-        differing.append("settings of the runtime")
-    if differing:
-        note = f"{b.cell}: not measured again in pairs: the two differ in {differing[0].replace('_', ' ')}."
-        return msgspec.structs.replace(comparison, notes=(*comparison.notes, note))
-    cell = next(each for each in plan.cells if each.id == b.cell)
-    try:
-        artifacts = [
-            open_artifact(kept_file(folder, result))
-            for folder, result in ((baseline, cells[0]), (options.out, cells[1]))
-        ]
-        variants = (
-            variant_of("baseline", plan, cell, artifacts[0]),
-            variant_of("now", plan, cell, artifacts[1]),
-        )
-        progress.log(f"{cell.id}: measured again in pairs with the baseline's network")
-        path = options.out / f"pairs-{folder_name(cell.id)}.npz"
-        measured = measure_cell_pairs(cell, variants, path, LiveOptions(), progress)
-    except Interrupted:
-        raise
-    except EdgerigError as error:
-        note = f"{b.cell}: could not be measured again in pairs: {error.message}"
-        return msgspec.structs.replace(comparison, notes=(*comparison.notes, note))
-    stored = comparison.metrics["latency"].sentence
-    notes = (*comparison.notes, *measured.series.lost, f"{b.cell}: decided in pairs; by stored rounds: {stored}")
-    metrics = (
-        comparison.metrics | measured.metrics(LiveOptions().margin) if measured.series.started else comparison.metrics
-    )
-    return msgspec.structs.replace(
-        comparison, metrics=metrics, pairs=len(measured.series.pairs), self_check=measured.check, notes=notes
-    )
 
 
 def _notes(comparison: Comparison) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from edgerig.measure.kinds import Unavailable
 from edgerig.plugins import find
 from edgerig.results.scenario import BatchAgreement
 from edgerig.rig.plan import Plan
+from edgerig.rig.types import Part
 from edgerig.runtimes.base import Runtime
 from edgerig.text import counted
 
@@ -151,19 +152,26 @@ def _why_fixed(context: CellContext, batch: int) -> str | None:
 def _resized(context: CellContext, batch: int) -> CellContext:
     """``context`` with a network, and an engine, at ``batch`` samples an inference."""
     artifact, cell = context.artifact, context.cell
+    larger, runtime = at_batch(artifact, cell.runtime, batch)
+    return replace(
+        context,
+        artifact=larger,
+        cell=replace(cell, runtime=runtime),
+        offline=BatchPlan(batch=batch, file=artifact, cell=cell),
+    )
+
+
+def at_batch(artifact: Artifact, runtime: Part, batch: int) -> tuple[Artifact, Part]:
+    """The network and the engine that run ``batch`` samples an inference; as they are where the file's own is that."""
     own = inputs_of(artifact).batch
+    if batch == own:
+        return artifact, runtime
     larger = replace(
         artifact,
         inputs=tuple(_at_batch(spec, own, batch) for spec in artifact.inputs),
         outputs=tuple(_at_batch(spec, own, batch) for spec in artifact.outputs),
     )
-    options: dict[str, Any] = {**cell.runtime.options, "batch": batch}
-    return replace(
-        context,
-        artifact=larger,
-        cell=replace(cell, runtime=replace(cell.runtime, options=options)),
-        offline=BatchPlan(batch=batch, file=artifact, cell=cell),
-    )
+    return larger, replace(runtime, options={**runtime.options, "batch": batch})
 
 
 def _at_batch(spec: TensorSpec, own: int, batch: int) -> TensorSpec:

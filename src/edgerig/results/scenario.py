@@ -33,6 +33,8 @@ class Offline(msgspec.Struct, frozen=True, kw_only=True):
         per_batch: Seconds of a batch: median of a round, median of the rounds with the 95 % interval between them.
         per_sample: ``per_batch`` / ``batch``.
         agreement: With the outputs at the file's own batch; None where the batch is not one that was set.
+        round_seconds: Seconds of a batch of each round, the medians behind ``per_batch``; none where a model computes
+            the times, and in bundles from before they were kept.
     """
 
     batch: int
@@ -42,3 +44,4 @@ class Offline(msgspec.Struct, frozen=True, kw_only=True):
     per_batch: Quantity
     per_sample: Quantity
     agreement: BatchAgreement | Unavailable | None = None
+    round_seconds: tuple[float, ...] = ()

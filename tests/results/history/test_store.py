@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.results.conftest import make_measured
 from tests.results.energies import powered
-from tests.results.loads import BOUND, SET, at_set_rate, loaded, scaled, searched, streams
+from tests.results.loads import BOUND, NEAR, SET, at_set_rate, loaded, offline, scaled, searched, streams
 
 from edgerig.errors import StorageError, UnknownNameError, UsageError
 from edgerig.results.history.store import INDEX, NAMES, History
@@ -83,8 +83,29 @@ def test_figures_under_load_are_series_by_their_scenario(history: History, write
     series = {each.metric: [point.value for point in each.points] for each in history.series()}
     assert series["throughput"] == [100.0]
     assert series["rate"] == [101.0]
-    assert series["p99_under_load"][-1] == pytest.approx(0.06, rel=0.02)
-    assert len(series["p99_under_load"]) == 3
+    tails = {each.device.split("), ")[1]: each.points for each in history.series(metric="p99_under_load")}
+    assert {name: len(points) for name, points in tails.items()} == {
+        "4 streams": 1,
+        "1 session, within 0.02 s at p99": 1,
+        "1 session, 100 arrivals a second": 1,
+    }, "latencies of unlike loads are no series"
+    assert tails["1 session, 100 arrivals a second"][0].value == pytest.approx(0.06, rel=0.02)
+    again = write_run("2026-01-07", loaded(at_set_rate(0.03), SET))
+    history.update()
+    (longest,) = (each for each in history.series(metric="p99_under_load") if len(each.points) == 2)
+    assert longest.points[1].bundle == str(again)
+
+
+def test_throughput_offline_is_a_series_for_each_batch(history: History, write_run: Write) -> None:
+    for number, (factor, batch) in enumerate([(1.0, 8), (1.1, 8), (1.0, 16)], 4):
+        write_run(f"2026-01-0{number}", offline([each * factor for each in NEAR], batch))
+    history.update()
+    eight, sixteen = sorted(history.series(metric="throughput"), key=lambda series: -len(series.points))
+    assert (eight.device.endswith(", batches of 8"), sixteen.device.endswith(", batches of 16")) == (True, True)
+    assert [point.value for point in eight.points] == pytest.approx([8 / 100e-6, 8 / 110e-6], rel=0.01)
+    assert all(point.low is not None and point.low < point.value for point in eight.points)
+    inferences = {each.device.rpartition(", ")[2] for each in history.series(metric="latency")}
+    assert {"8 samples an inference", "16 samples an inference"} <= inferences
 
 
 def test_bundles_of_before_a_figure_was_indexed_are_taken_up_again(history: History) -> None:

@@ -51,11 +51,12 @@ class UnderLoadRound(msgspec.Struct, frozen=True, kw_only=True):
     clock: str
 
 
-def measure_load(context: CellContext, result: CellResult | None) -> UnderLoadRound | None:
+def measure_load(context: CellContext, result: CellResult | None, number: int | None = None) -> UnderLoadRound | None:
     """Measure the next round of a cell under load; None where its scenario has none.
 
     Args:
         context: The cell. result: Of its earlier rounds; None before the first.
+        number: The round's, by which its arrivals are drawn; by default the one after those of ``result``.
 
     Raises:
         IncompatibleError: The latency bound is shorter than one request alone takes.
@@ -68,7 +69,7 @@ def measure_load(context: CellContext, result: CellResult | None) -> UnderLoadRo
     lost: list[str] = []
     while True:
         try:
-            measured = _measure(context, result)
+            measured = _measure(context, result, number)
         except (AnswerError, LeaseError):
             raise
         except TargetError as error:
@@ -228,9 +229,10 @@ def _opened(context: CellContext, result: CellResult | None) -> Iterator[list[De
         yield sessions
 
 
-def _measure(context: CellContext, result: CellResult | None) -> UnderLoadRound:
+def _measure(context: CellContext, result: CellResult | None, number: int | None) -> UnderLoadRound:
     measure, sleep = context.measure, SleepWatch()
-    number = 1 if result is None else len(result.rounds) + 1
+    if number is None:
+        number = 1 if result is None else len(result.rounds) + 1
     with _opened(context, result) as sessions:
         load, report = _Load(context, sessions), sessions[0].session.load_report
         machine = machine_of(sessions[0].session)

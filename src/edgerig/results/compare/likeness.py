@@ -38,7 +38,12 @@ def side_of(source: str, run: RunResult, cell: CellResult) -> Side:
 
 
 def why_not_times(a: CellResult, b: CellResult) -> str | None:
-    """Why the times of two cells cannot be compared; None where they can."""
+    """Why the times of two cells' inferences cannot be compared; None where they can."""
+    return why_not_clocks(a, b) or other_work(a, b)
+
+
+def why_not_clocks(a: CellResult, b: CellResult) -> str | None:
+    """Why the clocks of two cells cannot be set against each other, whatever they timed; None where they can."""
     if (other := other_machine(a.machine, b.machine)) is not None:
         return f"the devices are not alike: {other}"
     kinds = [time.kind if isinstance(time := cell.latency.steady, Measurement) else None for cell in (a, b)]
@@ -51,7 +56,7 @@ def why_not_times(a: CellResult, b: CellResult) -> str | None:
     clocks = [cell.clock.partition(",")[0] for cell in (a, b)]
     if clocks[0] != clocks[1]:
         return f"the clocks are not alike: {clocks[0]} and {clocks[1]}"
-    return other_work(a, b)
+    return None
 
 
 def why_not_counts(a: CellResult, b: CellResult) -> str | None:
@@ -72,6 +77,11 @@ def other_work(a: CellResult, b: CellResult) -> str | None:
     """How an inference of one is other work than that of the other, apart from the network; None if it is not."""
     if a.batch != b.batch:
         return f"an inference of A takes {counted(a.batch, 'sample')}, one of B {b.batch}"
+    return other_build(a, b)
+
+
+def other_build(a: CellResult, b: CellResult) -> str | None:
+    """How the firmware of one is built otherwise than that of the other; None where it is not, or there is none."""
     builds = [cell.firmware.build if hasattr(cell.firmware, "build") else {} for cell in (a, b)]
     differing = [key for key in builds[0] if builds[0][key] != builds[1].get(key, builds[0][key])]
     if differing:

@@ -18,6 +18,7 @@ from edgerig.results.bundle import Bundle
 from edgerig.results.compare.energy import energy_verdict
 from edgerig.results.compare.exact import exact_verdicts
 from edgerig.results.compare.likeness import differences, one_network, side_of, why_not_quality, why_not_times
+from edgerig.results.compare.offline import offline_verdict
 from edgerig.results.compare.quality import MARGIN as QUALITY_MARGIN
 from edgerig.results.compare.quality import accuracy_verdict
 from edgerig.results.compare.rounds import by_rounds
@@ -88,7 +89,7 @@ def compare_stored(
     paired = same_run and cells[0].id != cells[1].id and took_turns(*starts)
     metrics = _times(cells, options.margin, paired=paired)
     under_load, notes = load_verdicts(cells, (a.run.host, b.run.host), paired=paired)
-    metrics |= under_load
+    metrics |= under_load | offline_verdict(cells, options.margin, paired=paired)
     metrics |= energy_verdict(cells, (a.run.host, b.run.host), paired=paired)
     metrics |= exact_verdicts(*cells)
     quality, why = _quality(runs, cells, options)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from edgerig.measure.comparison import LEVEL
 from edgerig.measure.kinds import Measurement, Quantity, Unavailable
 from edgerig.measure.machine import MachineState
 from edgerig.results.compare.likeness import other_machine, why_not_times
@@ -34,7 +35,7 @@ TAILS = {
     for name, margin in (("p50", 0.1), ("p90", 0.25), ("p99", 0.25))
 }
 #: How a note begins that says why there is no verdict under load.
-NOT_COMPARED = "Nothing is compared under load"
+NOT_COMPARED = "Throughput and latency under load are not compared"
 _UNLIKE_RATES = (
     "each latency is of the highest rate of its own, and so at another load: rounds at a set rate compare latencies"
 )
@@ -42,34 +43,43 @@ _GROWING = "did not keep up with the rate: its latencies are of the trial's leng
 
 
 def load_verdicts(
-    cells: tuple[CellResult, CellResult], hosts: tuple[MachineState, MachineState], *, paired: bool
+    cells: tuple[CellResult, CellResult],
+    hosts: tuple[MachineState, MachineState],
+    *,
+    paired: bool,
+    level: float = LEVEL,
 ) -> tuple[dict[str, MetricVerdict], list[str]]:
     """The verdicts on two cells under load, by name, and notes. Neither has any in the other scenarios.
 
     Args:
         hosts: The machines that made the load. paired: Whether the rounds of the two took turns.
+        level: How often each interval may miss.
     """
-    loads = [None if isinstance(cell.under_load, msgspec.UnsetType) else cell.under_load for cell in cells]
-    a, b = loads
+    a, b = (None if isinstance(cell.under_load, msgspec.UnsetType) else cell.under_load for cell in cells)
     if a is None or b is None:
-        scenarios = [
-            "one request after another" if load is None else f"in the scenario {load.scenario}" for load in loads
-        ]
-        same = a is b
+        scenarios = [scenario_words(cell) for cell in cells]
+        same = scenarios[0] == scenarios[1]
         return {}, [] if same else [f"{NOT_COMPARED}: A was measured {scenarios[0]}, B {scenarios[1]}."]
     refused = why_not_load(cells, hosts, a, b)
     paired = paired and [entry.number for entry in a.rounds] == [entry.number for entry in b.rounds]
     metrics: dict[str, MetricVerdict] = {}
     if "streams" in (a.scenario, b.scenario):
         metrics[THROUGHPUT.name] = _number(
-            THROUGHPUT, (a, b), lambda load: load.throughput, _throughput, refused, paired
+            THROUGHPUT, (a, b), lambda load: load.throughput, _throughput, refused, paired, level
         )
     if a.searched or b.searched:
-        metrics[RATE.name] = _rate(a, b, refused, paired)
+        metrics[RATE.name] = _rate(a, b, refused, paired, level)
     for name, metric in TAILS.items():
         why = refused or _why_not_tail(name, a, b)
-        metrics[metric.name] = _number(metric, (a, b), _whole(name), _percentile(name), why, paired)
+        metrics[metric.name] = _number(metric, (a, b), _whole(name), _percentile(name), why, paired, level)
     return metrics, _notes(a, b)
+
+
+def scenario_words(cell: CellResult) -> str:
+    """How samples came to a cell, in a few words."""
+    if not isinstance(cell.under_load, msgspec.UnsetType):
+        return f"in the scenario {cell.under_load.scenario}"
+    return "one request after another" if isinstance(cell.offline, msgspec.UnsetType) else "in the scenario offline"
 
 
 def why_not_load(
@@ -124,14 +134,15 @@ def _number(
     of_round: Callable[[LoadRound], float | None],
     refused: str | None,
     paired: bool,
+    level: float,
 ) -> MetricVerdict:
     """The verdict on one number of the rounds under load."""
     a, b = (_value(whole(load)) for load in loads)
     series = [[of_round(entry) for entry in load.rounds] for load in loads]
-    return by_rounds(metric, series, (a, b), refused, 0.0, paired, "some round under load has none")
+    return by_rounds(metric, series, (a, b), refused, 0.0, paired, "some round under load has none", level=level)
 
 
-def _rate(a: UnderLoad, b: UnderLoad, refused: str | None, paired: bool) -> MetricVerdict:
+def _rate(a: UnderLoad, b: UnderLoad, refused: str | None, paired: bool, level: float) -> MetricVerdict:
     """The verdict on the highest rates that hold the bound.
 
     A round knows its rate between the highest that held and the lowest that failed. The interval is that of the ratio
@@ -154,9 +165,9 @@ def _rate(a: UnderLoad, b: UnderLoad, refused: str | None, paired: bool) -> Metr
     (a_held, b_held), (a_failed, b_failed) = (
         [[rate or 0.0 for rate in each] for each in ends] for ends in (highest, failed)
     )
-    estimated, method = ratio_between(a_held, b_held, paired=paired)
-    low, _ = ratio_between(a_failed, b_held, paired=paired)
-    high, _ = ratio_between(a_held, b_failed, paired=paired)
+    estimated, method = ratio_between(a_held, b_held, paired=paired, level=level)
+    low, _ = ratio_between(a_failed, b_held, paired=paired, level=level)
+    high, _ = ratio_between(a_held, b_failed, paired=paired, level=level)
     method = f"highest rates of the searches; {method}, widened by the last step of each search"
     return judged(
         RATE,

@@ -18,7 +18,7 @@ METRICS = (
     "p99_under_load",
 )  # fmt: skip
 SHARES = frozenset({"accuracy"})
-#: Requests a second under load: answered, and the highest that holds the bound.
+#: Samples a second offline or requests a second under load, and the highest rate that holds the bound.
 RATES = frozenset({"throughput", "rate"})
 #: Metrics of which more is better.
 HIGHER = SHARES | RATES

@@ -82,6 +82,8 @@ def _quantity(metric: str, cell: CellResult) -> Quantity | None:
 
 def _under_load(metric: str, cell: CellResult) -> Quantity | None:
     """A figure under load; None where the cell's scenario has none."""
+    if metric == "throughput" and not isinstance(cell.offline, msgspec.UnsetType):
+        return cell.offline.throughput
     load = cell.under_load
     if isinstance(load, msgspec.UnsetType):
         return None

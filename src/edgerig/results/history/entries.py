@@ -11,19 +11,24 @@ from edgerig.errors import StorageError
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.results.bundle import Bundle
 from edgerig.results.energy import energy_of, energy_source
+from edgerig.results.gate.limits import UNDER_LOAD
 from edgerig.results.types import CellResult, RunResult
 from edgerig.results.under_load import UnderLoad
+from edgerig.text import counted
 
 #: Planned or counted figures that are indexed.
 _MEMORY = ("peak_rss", "arena", "flash", "ram")
+#: Figures of an inference, which may take several samples.
+_OF_AN_INFERENCE = frozenset({"latency", "p99", "instructions", "cycles", "energy"})
 #: Part of every stamp. Changes with the figures that are indexed, so that bundles of before are taken up again.
-_FIGURES = 2
+_FIGURES = 3
 
 
 class FigureEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one cell of one run, with its interval where it has one.
 
-    ``device`` names what was measured: target, processor, and of an energy the rail.
+    ``device`` names what was measured: target, processor, the load or the samples of an inference where it is not one
+    request of one sample after another, and of an energy the rail.
     """
 
     cell: str
@@ -94,7 +99,7 @@ def _figures(run: RunResult) -> Iterator[FigureEntry]:
                 rail = f", {energy_source(quantity).partition(' / ')[0]}" if name == "energy" else ""
                 yield FigureEntry(
                     cell=cell.id,
-                    device=device + rail,
+                    device=device + _work(name, cell) + rail,
                     metric=name,
                     value=quantity.value,
                     unit=quantity.unit,
@@ -127,8 +132,30 @@ def _quantities(cell: CellResult) -> Iterator[tuple[str, Quantity | msgspec.Unse
     yield "instructions", cell.instructions
     yield "cycles", cell.cycles
     yield "energy", energy_of(cell)
+    if cell.offline:
+        yield "throughput", cell.offline.throughput
     if cell.under_load:
         yield from _under_load(cell.under_load)
+
+
+def _work(metric: str, cell: CellResult) -> str:
+    """The work that a figure is of, where it is not that of one sample: figures of other work are no series."""
+    if metric in UNDER_LOAD and cell.offline:
+        return f", batches of {cell.offline.batch:,}"
+    if metric in UNDER_LOAD and cell.under_load:
+        return f", {_load(cell.under_load)}"
+    return f", {cell.batch:,} samples an inference" if metric in _OF_AN_INFERENCE and cell.batch > 1 else ""
+
+
+def _load(load: UnderLoad) -> str:
+    """Everything that makes a load another one, in words."""
+    sessions = counted(load.streams, "stream" if load.scenario == "streams" else "session")
+    requests = "" if load.batch == 1 else f" with requests of {load.batch} samples"
+    if load.searched:
+        return f"{sessions}{requests}, within {load.bound:g} s at p{load.percentile:g}"
+    if isinstance(load.rate, Measurement):
+        return f"{sessions}{requests}, {load.rate.value:g} arrivals a second"
+    return f"{sessions}{requests}"
 
 
 def _under_load(load: UnderLoad) -> Iterator[tuple[str, Quantity | msgspec.UnsetType]]:
