@@ -135,6 +135,7 @@ def _in_pairs(
         metrics = metrics | measured.metrics(LiveOptions().margin)
         if (rate := throughput_of(metrics["latency"], cells)) is not None:
             metrics = metrics | {"throughput": rate}
+            notes = (*notes, _decided(comparison, "throughput"))
     return replace(
         comparison, metrics=metrics, pairs=len(measured.series.pairs), self_check=measured.check, notes=notes
     )
