@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from tests.heard import Heard
 from tests.suites.mlperf_tiny.runner.scripted import Piece, ScriptedDevice
 from tests.suites.mlperf_tiny.runner.sessions import settings
@@ -118,12 +121,33 @@ def test_the_target_is_that_of_the_official_length() -> None:
 
 def test_detections_are_matched_as_the_official_runner_does() -> None:
     # Within a word, and up to a second after its end; several in one word are one; the word's own are taken first.
-    assert detections([1.0, 2.5], [(1.0, 1.5)]) == (0, 0, 1)
-    assert detections([0.99, 2.51], [(1.0, 1.5)]) == (2, 1, 0)
+    assert detections([1000, 2500], [(1.0, 1.5)]) == (0, 0, 1)
+    assert detections([999, 2501], [(1.0, 1.5)]) == (2, 1, 0)
     # False ones within a second of one that counts are part of it, and the next after that counts again.
-    assert detections([5.0, 5.9, 6.0, 6.1, 7.2], []) == (3, 0, 0)
+    assert detections([5000, 5900, 6000, 6001, 7200], []) == (3, 0, 0)
     # A false one just before a word does not hide it.
-    assert detections([0.9, 1.1], [(1.0, 1.5)]) == (1, 0, 1)
+    assert detections([900, 1100], [(1.0, 1.5)]) == (1, 0, 1)
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(
+    times=st.lists(st.integers(0, 400), unique=True).map(lambda steps: [32 * step + 64 for step in sorted(steps)]),
+    borders=st.lists(st.integers(0, 128), unique=True, max_size=12).map(sorted),
+)
+def test_counts_are_those_of_arrays_of_times(times: list[int], borders: list[int]) -> None:
+    """By masks over an array, with the comparisons of the official runner: seconds for words, milliseconds among
+    detections. Both borders belong to a word, and a second after one that counts is still its own."""
+    words = [(begin / 10, end / 10) for begin, end in zip(borders[::2], borders[1::2], strict=False)]
+    left, hits = np.array(times), 0
+    for begin, end in words:
+        mask = (left / 1000 >= begin) & (left / 1000 <= end + 1.0)
+        hits += bool(mask.any())
+        left = left[~mask]
+    counted = 0
+    while len(left):
+        counted += 1
+        left = left[left > left[0] + 1000]
+    assert detections(times, words) == (counted, len(words) - hits, hits)
 
 
 def test_a_recording_that_is_too_short_is_refused(tmp_path: Path) -> None:

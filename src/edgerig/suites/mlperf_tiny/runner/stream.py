@@ -91,19 +91,20 @@ def stream_parts(folder: Path, benchmark: Benchmark) -> list[StreamPart]:
 def stream_quality(parts: Sequence[StreamPart], records: Sequence[FileRecord], rows: int) -> Quality:
     """False positives and false negatives over all recordings.
 
-    As the official runner counts: a detection within a wake word or up to 1 s after its end finds it; a word without
-    one is a false negative; of the detections that find none, those within 1 s of one that counts are one false
-    positive. A detection is a window whose score of the wake word is above 0.95, at the time at which its sound ends.
+    As the official runner counts, to the millisecond: a detection within a wake word or up to 1 s after its end finds
+    it; a word without one is a false negative; of the detections that find none, those within 1 s of one that counts
+    are one false positive. A detection is a window whose score of the wake word is above 0.95, at the time at which its
+    sound ends.
 
     Args:
         parts, records: As they were run, in order.
         rows: Rows of features in a window.
     """
-    times: dict[Path, list[float]] = {}
+    times: dict[Path, list[int]] = {}
     words: dict[Path, tuple[tuple[float, float], ...]] = {}
     for part, record in zip(parts, records, strict=True):
         scores = np.array([output[WAKE_WORD] for output in record.outputs])
-        ends = ((part.first + np.arange(len(scores)) + rows - 1) * SWW_STEP + SWW_FRAME) / RATE
+        ends = ((part.first + np.arange(len(scores)) + rows - 1) * SWW_STEP + SWW_FRAME) * 1000 // RATE
         times.setdefault(part.recording.path, []).extend(ends[scores > THRESHOLD].tolist())
         words[part.recording.path] = part.recording.wake_words
     outcomes = [detections(times[path], words[path]) for path in times]
@@ -128,21 +129,24 @@ def is_whole(windows: int) -> bool:
     return windows * SWW_STEP / RATE >= ENOUGH * OFFICIAL_SECONDS
 
 
-def detections(times: Sequence[float], words: Sequence[tuple[float, float]]) -> tuple[int, int, int]:
-    """False positives, false negatives and true positives of detections at ``times``, ascending, in seconds.
+def detections(times: Sequence[int], words: Sequence[tuple[float, float]]) -> tuple[int, int, int]:
+    """False positives, false negatives and true positives of detections.
 
-    >>> detections([0.2, 1.2, 1.3, 5.0, 5.5, 6.2], [(1.0, 1.5), (3.0, 3.5)])
+    Args:
+        times: Of the detections, ascending, in whole milliseconds, as the official interface board tells them.
+        words: Begin and end of each wake word, ascending, in seconds.
+
+    >>> detections([200, 1200, 1300, 5000, 5500, 6200], [(1.0, 1.5), (3.0, 3.5)])
     (3, 1, 1)
     """
     free = list(times)
     hits = 0
     for begin, end in words:
-        inside = [time for time in free if begin <= time <= end + TOLERANCE]
-        if inside:
-            hits += 1
-            free = [time for time in free if not begin <= time <= end + TOLERANCE]
+        outside = [time for time in free if not begin <= time / 1000 <= end + TOLERANCE]
+        hits += len(outside) < len(free)
+        free = outside
     false, last = 0, -math.inf
     for time in free:
-        if time > last + DEBOUNCE:
+        if time > last + 1000 * DEBOUNCE:
             false, last = false + 1, time
     return false, len(words) - hits, hits
