@@ -22,9 +22,11 @@ PACKAGES = {
     "node": "nodejs",
     "openssl": "openssl",
     "qemu-system-arm": "qemu-system-arm",
+    "qemu-system-xtensa": "qemu-system-misc",
     "setpriv": "util-linux",
     "systemd-analyze": "systemd",
     "tclsh": "tcl",
+    "xtensa-lx106-elf-gcc": "gcc-xtensa-lx106 picolibc-xtensa-lx106-elf",
 }
 
 
