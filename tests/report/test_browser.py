@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.needs import need
+from tests.chromium import CONTRAST, chromium, load
 from tests.report.test_columns import with_rounds
 
 from edgerig.measure.kinds import Unavailable
@@ -24,67 +23,14 @@ from edgerig.results.types import CellResult
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-#: Text nodes that are visible, with the contrast of their colour against what lies behind them (WCAG 2.1, 1.4.3).
-CONTRAST = """
-const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-const rgba = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
-  const d = canvas.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255]; };
-const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
-const behind = (e) => { const layers = [];
-  for (let x = e; x; x = x.parentElement) layers.unshift(rgba(getComputedStyle(x).backgroundColor));
-  return layers.reduce((under, top) => over(top, under), [255, 255, 255, 1]); };
-const linear = (v) => v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
-const light = (c) => { const [r, g, b] = c.slice(0, 3).map(linear);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-const bad = [];
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-let seen = 0;
-while (walker.nextNode()) {
-  const e = walker.currentNode.parentElement;
-  const content = walker.currentNode.textContent.trim();
-  if (!content || !e.checkVisibility() || e.closest('script, style, .visually-hidden')) continue;
-  const style = getComputedStyle(e), under = behind(e);
-  const own = rgba(e.closest('svg') ? style.fill : style.color), text = over(own, under);
-  const [a, b] = [light(text), light(under)].sort((x, y) => y - x);
-  const ratio = (a + 0.05) / (b + 0.05);
-  const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-  seen++;
-  if (ratio < (large ? 3 : 4.5)) bad.push([ratio.toFixed(2), e.className.baseVal ?? e.className, content.slice(0, 40)]);
-}
-return [seen, bad];
-"""
 OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true);"
 SHOW_ALL = OPEN_ALL + "document.querySelectorAll('.panel').forEach(p => p.hidden = false);"
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    need("chromium", "chromedriver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    profile = tmp_path_factory.mktemp("chromium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
-    shutil.rmtree(profile, ignore_errors=True)
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -164,18 +110,6 @@ def test_curves_over_time_have_room_for_their_texts(
     seen, bad = browser.execute_script(CONTRAST)
     assert seen > 100
     assert bad == []
-
-
-def load(browser: Any, url: str, *, width: int = 1280, dark: bool = False) -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.get(url)
-    browser.execute_script("try { localStorage.clear(); } catch {}")
-    browser.refresh()
 
 
 def test_the_page_makes_no_request_and_no_complaint(browser: Any, pages: dict[str, str]) -> None:

@@ -16,6 +16,8 @@ from tests.needs import need
 from edgerig.errors import UsageError
 from edgerig.serve import drawing, drawing_files
 
+#: The ten digits as they were drawn for the example.
+TEN = json.loads((Path(__file__).parents[2] / "examples" / "digits" / "strokes.json").read_text())
 PAGE = Path(drawing.__file__).parent / "pages" / "digits"
 
 #: Recorded with a mouse; a dot, a line out of the paper, an empty stroke and fractions of pixels are among them.
@@ -79,7 +81,7 @@ def moved(
     return [[(px * scale + x, py * scale + y) for px, py in stroke] for stroke in strokes]
 
 
-def test_a_drawn_digit_has_the_box_the_centre_and_the_strokes_of_mnist() -> None:
+def test_drawn_digits_have_the_box_the_centre_and_the_ink_of_mnist() -> None:
     from edgerig.datasets.mnist import Mnist
 
     dataset = Mnist()
@@ -88,22 +90,17 @@ def test_a_drawn_digit_has_the_box_the_centre_and_the_strokes_of_mnist() -> None
     digits = test.raw(slice(None)).reshape(-1, 28, 28)  # type: ignore[arg-type]
     centres = np.array([mass(digit) for digit in digits])
     assert centres.mean(0) == pytest.approx([drawing.CENTRE] * 2, abs=0.02)
-    ones = [digit for digit, label in zip(digits, test.labels, strict=True) if label == 1]
-    widths = [ink_by_length(digit) for digit in ones]
-    drawn = drawing.picture(RECORDED["one"])
-    assert ink_by_length(drawn) == pytest.approx(float(np.median(widths)), abs=0.15)
+    ratios = []
+    for digit, strokes in TEN.items():
+        wanted = np.median(digits[test.labels == int(digit)].mean((1, 2)))
+        ratios.append(drawing.picture(strokes).mean() / wanted)
+    assert np.exp(np.mean(np.log(ratios))) == pytest.approx(1, abs=0.03)
     for name in ("seven", "small four", "curve"):
         seen = drawing.picture(RECORDED[name])
         rows, columns = np.flatnonzero(seen.max(1) >= 64), np.flatnonzero(seen.max(0) >= 64)
         assert max(np.ptp(rows), np.ptp(columns)) + 1 in (20, 21), name
         assert mass(seen) == pytest.approx((drawing.CENTRE, drawing.CENTRE), abs=0.02)
         assert seen.max() == 255
-
-
-def ink_by_length(digit: drawing.Picture) -> float:
-    """The width of an upright stroke in pixels: all of its ink by the length of the line in it."""
-    rows, columns = np.flatnonzero(digit.sum(1) > 75), np.flatnonzero(digit.sum(0) > 75)
-    return float(digit.sum() / 255 / np.hypot(np.ptp(rows) + 1, max(0, np.ptp(columns) - 1)))
 
 
 def test_where_and_how_large_a_digit_is_drawn_matters_only_on_the_whole_paper() -> None:

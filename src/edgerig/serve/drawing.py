@@ -6,9 +6,9 @@ the same in every language, and pixels are averaged in integers, whose sums have
 
 What MNIST looks like (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits"): a digit is scaled
 into a box of 20x20 pixels, its proportions as they were, its edges grey, and moved so that its centre of mass lies in
-the middle of 28x28 pixels. Of the bundled 2,000 test digits each has a box of 20 pixels, centres of mass lie between
-14.0 and 15.0 with a mean of 14.5, and the ones have 2.7 pixels of ink by length (the median), as a line
-of this pen has.
+the middle of 28x28 pixels. Of the bundled 2,000 test digits each has a box of 20 pixels, and centres of mass lie
+between 14.0 and 15.0 with a mean of 14.5. With this pen ten drawn digits have as much ink as the median digit of
+their class.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edgerig.errors import UsageError
 #: Pixels of a side of the paper, and of the picture.
 CANVAS, SIDE = 250, 28
 #: Width of the pen in pixels of the paper.
-PEN = 26.0
+PEN = 24.0
 #: Side of MNIST's box, and where it has the centre of mass, in pixels of the picture from its edge.
 BOX, CENTRE = 20, 14.5
 #: A dot is not blown up to the size of a digit.

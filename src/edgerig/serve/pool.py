@@ -14,6 +14,7 @@ from typing import Any
 from edgerig.artifact import Artifact
 from edgerig.engine.sequences import keeps_state
 from edgerig.errors import EdgerigError, Overloaded, TargetError, UsageError
+from edgerig.measure.kinds import ModelBand, Unavailable
 from edgerig.serve.lane import Lane, Results
 from edgerig.serve.requests import Answer, Array, Batch, Request
 from edgerig.serve.tensors import NetworkTensors, Rows
@@ -43,6 +44,7 @@ class Pool:
     Attributes:
         tensors: The network's inputs and outputs.
         waiting: Samples that wait for a session now.
+        time_model: See `Session.time_model`.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Pool:
         self.each_alone = keeps_state(artifact)
         self.waiting = 0
         self.tensors: NetworkTensors
+        self.time_model: ModelBand | Unavailable | None = None
         self._requests: collections.deque[Request] = collections.deque()
         self._lanes: list[Lane] = []
         self._running = 0
@@ -87,6 +90,7 @@ class Pool:
         try:
             report = first.load_report
             self.tensors = NetworkTensors(self.artifact.name, report.inputs, report.outputs)
+            self.time_model = first.time_model()
             with ThreadPoolExecutor(max(1, self.sessions - 1)) as executor:
                 others = [executor.submit(self._open) for _ in range(self.sessions - 1)]
         except BaseException:

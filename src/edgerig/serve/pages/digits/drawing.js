@@ -1,7 +1,7 @@
 // From strokes of a pen to the 28x28 picture that a network of MNIST sees: the arithmetic of serve/drawing.py, where it
 // is explained. A test holds both to equal pictures.
 
-export const CANVAS = 250, SIDE = 28, PEN = 26;
+export const CANVAS = 250, SIDE = 28, PEN = 24;
 const BOX = 20, CENTRE = 14.5, LARGEST_SCALE = 8;
 
 const clip = (value, low, high) => Math.max(low, Math.min(value, high));
