@@ -15,7 +15,7 @@ from tests.chromium import CONTRAST, chromium, load
 from edgerig.datasets.mnist import Mnist
 from edgerig.errors import IncompatibleError
 from edgerig.serve import Server, drawing, drawing_files
-from edgerig.serve.ways.page import DigitsPage
+from edgerig.serve.ways.page import Page
 from edgerig.testing import networks
 
 #: Drawn by pointer and by keys alike: along lines, in pixels of the paper.
@@ -42,7 +42,7 @@ def weights() -> tuple[Any, Any]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, weights: tuple[Any, Any]) -> Iterator[Server]:
     path = networks.linear_tflite(tmp_path_factory.mktemp("page") / "linear.tflite", *weights)
-    with Server(path, listen="127.0.0.1:0", sessions=1, ways=(DigitsPage(),)) as running:
+    with Server(path, listen="127.0.0.1:0", sessions=1, ways=(Page(),)) as running:
         yield running
 
 
@@ -180,13 +180,15 @@ def test_what_is_no_picture_is_refused_and_the_next_is_answered(
 def test_a_network_of_something_else_has_no_page_of_digits(tmp_path: Path) -> None:
     path = networks.dense_tflite(tmp_path / "four.tflite", 8, 4)
     with pytest.raises(IncompatibleError, match="no network of digits"):
-        Server(path, listen="127.0.0.1:0", sessions=1, ways=(DigitsPage(),))
+        Server(path, listen="127.0.0.1:0", sessions=1, ways=(Page(["sim:stm32f746"]),))
+    with Server(path, listen="127.0.0.1:0", sessions=1, ways=(Page(),)) as running:
+        assert ask(running, "/")[0] == 404
 
 
 @pytest.mark.slow
 def test_the_page_offers_a_simulated_board_and_says_that_its_times_are_modelled(tmp_path: Path) -> None:
     path = networks.dense_tflite_int8(tmp_path / "int8.tflite", 784, 10)
-    page = DigitsPage(["sim:stm32f746", "local"])
+    page = Page(["sim:stm32f746", "local"])
     with Server(path, listen="127.0.0.1:0", sessions=1, ways=(page,)) as running:
         about = json.loads(ask(running, "/digits/about")[2])
         picture = drawing.picture([SEVEN]).tobytes()
@@ -345,8 +347,7 @@ def test_a_finger_draws_and_does_not_scroll(browser: Any, server: Server) -> Non
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [360, 390, 768, 1400])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (390, True), (768, False), (1400, True), (1400, False)])
 def test_the_page_fits_and_can_be_read(browser: Any, server: Server, width: int, dark: bool) -> None:
     browser.get_log("performance")
     browser.get_log("browser")
@@ -374,7 +375,7 @@ def test_a_server_that_has_ended_is_told_on_the_page(browser: Any, tmp_path: Pat
     from selenium.webdriver.support.wait import WebDriverWait
 
     path = networks.linear_tflite(tmp_path / "linear.tflite", *weights)
-    with Server(path, listen="127.0.0.1:0", sessions=1, ways=(DigitsPage(),)) as running:
+    with Server(path, listen="127.0.0.1:0", sessions=1, ways=(Page(),)) as running:
         load(browser, url(running))
         draw(browser, SEVEN)
         answered(browser)

@@ -49,6 +49,13 @@ _logger = logging.getLogger(__name__)
     help="Samples that may wait; what comes beyond them is refused at once.",
 )
 @click.option(
+    "--page-target",
+    "page_targets",
+    multiple=True,
+    metavar="TARGET",
+    help="A further target that the page to draw digits on offers, such as sim:stm32f746; may be repeated.",
+)
+@click.option(
     "--tls",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
@@ -72,9 +79,10 @@ _logger = logging.getLogger(__name__)
 def command(model: Path, stop_within: float, **options: Any) -> None:
     """Let others ask the network MODEL, until Ctrl-C.
 
-    Clients speak the Open Inference Protocol (KServe v2), over HTTP at --listen and over gRPC at the next port. Other
-    addresses than loopback need --tls or --token-file. Once it listens, a line `listening on ADDRESS` for each port
-    goes to standard output; everything else to standard error.
+    Clients speak the Open Inference Protocol (KServe v2), over HTTP at --listen and over gRPC at the next port; for a
+    network of digits there is a page to draw on at http://HOST:PORT/. Other addresses than loopback need --tls or
+    --token-file. Once it listens, a line `listening on ADDRESS` for each port goes to standard output; everything else
+    to standard error.
 
     \b
     Examples:
@@ -94,14 +102,16 @@ def _server(
     token_file: Path | None,
     threads: int,
     format_: str | None,
+    page_targets: tuple[str, ...],
     tls: Path | None,
     **options: Any,
 ) -> Server:
     from edgerig.serve import Server
+    from edgerig.serve.server import default_ways
     from edgerig.wire.ownership import load_token, others_may_read
     from edgerig.wire.tls import KEY
 
-    find_here(options["target"], *filter(None, [options["runtime"]]))
+    find_here(options["target"], *page_targets, *filter(None, [options["runtime"]]))
     load_format(format_)
     token = load_token(token_file)
     for secret in (token_file, tls / KEY if tls is not None else None):
@@ -111,6 +121,7 @@ def _server(
         model,
         target_options=parse_options(target_option, "--target-option"),
         options={"threads": threads} if threads != 1 else {},
+        ways=default_ways(page_targets),
         tls=tls,
         token=token,
         **options,

@@ -25,6 +25,7 @@ from edgerig.serve.service import Service
 from edgerig.serve.ways.base import Way
 from edgerig.serve.ways.open_inference.grpc import OpenInferenceGrpc
 from edgerig.serve.ways.open_inference.http import OpenInferenceHttp
+from edgerig.serve.ways.page import Page
 from edgerig.targets.base import Target
 from edgerig.targets.resolve import default_runtime, target_for
 
@@ -197,14 +198,15 @@ class Server:
         self._close_listeners()
 
 
-def default_ways() -> tuple[Way, ...]:
-    """The Open Inference Protocol over HTTP, and over gRPC where that is installed."""
+def default_ways(page_targets: Sequence[str] = ()) -> tuple[Way, ...]:
+    """The Open Inference Protocol over HTTP, and over gRPC where that is installed; and a page (see `Page`)."""
+    ways = OpenInferenceHttp(), Page(page_targets)
     grpc = OpenInferenceGrpc()
     try:
         grpc.require()
     except MissingExtraError:
-        return (OpenInferenceHttp(),)
-    return OpenInferenceHttp(), grpc
+        return ways
+    return *ways, grpc
 
 
 def usual_runtime(artifact: Artifact, target: str) -> str:
