@@ -1,12 +1,14 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from edgerig import named_files
 from edgerig.errors import SpecError
-from edgerig.plugin_code import check_loaded, code_of, own_code
+from edgerig.plugin_code import _distributions_of, check_loaded, code_of, own_code
 from edgerig.plugins import find
 from edgerig.runtimes.base import Runtime
 
@@ -100,6 +102,44 @@ def test_where_it_lies_does_not_count(beside: Beside, tmp_path: Path, monkeypatc
     moved = Beside(tmp_path / "elsewhere", beside.name)
     monkeypatch.syspath_prepend(str(moved.folder))
     assert code_of(moved.load()) == first
+
+
+def test_modules_come_from_the_distributions_that_importlib_names() -> None:
+    known = packages_distributions()
+    modules = {"numpy", "yaml", "PIL", "click", "google", "no_such_module", "_pytest"}
+    result = _distributions_of(modules)
+    assert {name: sorted(owners) for name, owners in result.items()} == {
+        name: sorted(set(known[name])) for name in modules & known.keys()
+    }
+    assert result["yaml"] == ["PyYAML"]
+
+
+def test_a_process_that_keeps_no_results_reads_no_code(beside: Beside) -> None:
+    """The worker on a device looks a runtime up for each session."""
+    code = (
+        "import sys; from edgerig import plugin_code, plugins; from edgerig.runtimes.base import Runtime\n"
+        "for keyed in (False, True):\n"
+        f"    plugins.find('runtime', '{beside.name}:Mine', Runtime, keyed=keyed)\n"
+        "    print(len(plugin_code._loaded))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(beside.folder), *filter(None, sys.path)])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1"]
+
+
+def test_a_file_is_scanned_once_however_many_plugins_share_it(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[bytes] = []
+    scan = named_files._scan
+    monkeypatch.setattr(named_files, "_names", {})
+    monkeypatch.setattr(named_files, "_scan", lambda source: (scanned.append(source), scan(source))[1])
+    first = code_of(beside.load())
+    count = len(scanned)
+    assert count == 2
+    assert code_of(beside.load()) == first
+    assert len(scanned) == count
+    beside.write(beside.helper, "SIZE = 33\n")
+    beside.load()
+    assert len(scanned) == count + 1
 
 
 def test_installed_packages_count_by_their_version(beside: Beside) -> None:

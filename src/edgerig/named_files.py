@@ -1,4 +1,5 @@
-"""Files that Python code names in string constants: a table beside a module, a script that it runs, a file it opens.
+"""What Python code names in constants: modules that it imports, and files, such as a table beside a module, a script
+that it runs, a file it opens.
 
 A path counts as far as it is a constant: a text with a dot or a slash that is the name of a file, and the constant
 end of a path that is computed, as in ``Path(__file__).parent / "tables" / "widths.json"``.
@@ -7,7 +8,11 @@ end of a path that is computed, as in ``Path(__file__).parent / "tables" / "widt
 from __future__ import annotations
 
 import ast
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import msgspec
 
 #: Longer texts are not names of files.
 LONGEST = 400
@@ -15,39 +20,98 @@ LONGEST = 400
 JOINS = frozenset({"join", "joinpath", "Path", "PurePath", "with_name"})
 
 
-def named_in(tree: ast.Module, folder: Path) -> dict[str, Path]:
-    """The files that a module in ``folder`` names: path by name, beside the module or in the working folder.
+class Names(msgspec.Struct, frozen=True):
+    """What a source file names.
+
+    Attributes:
+        imports: Top-level names of the modules that it imports, anywhere in it, as far as they are constants.
+        computed: Whether it imports a computed name as well.
+        texts: Texts that may be names of files.
+    """
+
+    imports: frozenset[str] = frozenset()
+    computed: bool = False
+    texts: frozenset[str] = frozenset()
+
+
+#: What source files name, by their SHA-256: plugins of one package share its files, and each would be parsed again.
+_names: dict[str, Names] = {}
+
+
+def existing(texts: Iterable[str], folder: Path) -> dict[str, Path]:
+    """The files that ``texts`` of a module in ``folder`` name: path by name, beside it or in the working folder.
 
     Imported modules are not among them.
     """
     files: dict[str, Path] = {}
-    for text in sorted(_texts(tree)):
-        for where, base in (("", folder), ("./", Path.cwd())):
-            path = base / text
-            try:
-                if path.is_file():
-                    files.setdefault(where + text, path.resolve())
-            except OSError:
-                continue
+    bases = (("", str(folder)), ("./", str(Path.cwd())))
+    for text in sorted(texts):
+        for where, base in bases:
+            # As texts, not as `Path`: a package may hold ten thousand texts, of which a few are names.
+            path = os.path.join(base, text)  # noqa: PTH118
+            if os.path.isfile(path):  # noqa: PTH113
+                files.setdefault(where + text, Path(path).resolve())
     return files
 
 
-def _texts(tree: ast.Module) -> set[str]:
-    texts = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant):
-            parts = [node]
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            parts = _constant_end(_divided(node))
-        elif isinstance(node, ast.Call) and _called(node) in JOINS:
-            parts = _constant_end(node.args)
-        else:
-            continue
-        text = "/".join(str(part.value) for part in parts if isinstance(part.value, str))
-        # Plain words are skipped: they are too rarely names of files to look for each of them.
-        if 0 < len(text) <= LONGEST and text.isprintable() and not text.isspace() and ("." in text or "/" in text):
+def names_in(source: bytes, digest: str) -> Names:
+    """What a source file with the SHA-256 ``digest`` names; nothing where it cannot be parsed."""
+    if digest not in _names:
+        _names[digest] = _scan(source)
+    return _names[digest]
+
+
+def _scan(source: bytes) -> Names:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return Names()
+    imports: set[str] = set()
+    texts: set[str] = set()
+    computed = False
+    for node in _nodes(tree):
+        if isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            imports.add(node.module)
+        elif isinstance(node, ast.Call) and node.args and _called(node) in ("import_module", "__import__"):
+            name = getattr(node.args[0], "value", None)
+            computed |= not isinstance(name, str)
+            imports |= {name} if isinstance(name, str) else set()
+        text = _text_of(node)
+        if text is not None:
             texts.add(text)
-    return texts
+    return Names(frozenset(name.partition(".")[0] for name in imports), computed, frozenset(texts))
+
+
+def _nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """All nodes of a tree, as `ast.walk` gives them, in another order and half the time."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                waiting += [member for member in value if isinstance(member, ast.AST)]
+            elif isinstance(value, ast.AST):
+                waiting.append(value)
+
+
+def _text_of(node: ast.AST) -> str | None:
+    """The text at a node of a syntax tree that may name a file: a constant, or the constant end of a joined path."""
+    if isinstance(node, ast.Constant):
+        parts = [node]
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        parts = _constant_end(_divided(node))
+    elif isinstance(node, ast.Call) and _called(node) in JOINS:
+        parts = _constant_end(node.args)
+    else:
+        return None
+    text = "/".join(part.value for part in parts if isinstance(part.value, str))
+    # Plain words are skipped: they are too rarely names of files to look for each of them.
+    names = 0 < len(text) <= LONGEST and ("." in text or "/" in text) and text.isprintable() and not text.isspace()
+    return text if names else None
 
 
 def _divided(node: ast.expr) -> list[ast.expr]:

@@ -8,7 +8,6 @@ plugin is looked up: that is the code that was loaded. So are the files that thi
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import importlib.util
 import struct
@@ -16,14 +15,14 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import msgspec
 
 from edgerig import __version__, files
 from edgerig.errors import SpecError
-from edgerig.named_files import named_in
+from edgerig.named_files import existing, names_in
 
 #: Parts of edgerig that do not affect any built stage.
 ASIDE = frozenset({"cli", "report", "results", "rig", "suites", "testing", "data", "__pycache__"})
@@ -172,9 +171,12 @@ def _follow(first: str, waiting: list[str]) -> _Loaded:
         for name, path in _sources(top, origin):
             data = path.read_bytes()
             hashes[name] = paths[str(path)] = files.sha256(data)
-            if path.suffix == ".py" and (tree := _parsed(data)) is not None:
-                waiting += _imports(tree, path.parent)
-                named |= named_in(tree, path.parent)
+            if path.suffix == ".py":
+                names = names_in(data, hashes[name])
+                waiting += names.imports
+                # A computed name may be that of any module of its folder that is loaded.
+                waiting += _loaded_from(path.parent) if names.computed else []
+                named |= existing(names.texts, path.parent)
     named = {name: path for name, path in sorted(named.items()) if str(path) not in paths}
     sums = {name: files.sha256_file(path) for name, path in named.items()}
     return _Loaded(Code(dict(sorted(hashes.items())), _versions(installed), sums), paths, named)
@@ -214,35 +216,9 @@ def _sources(top: str, origin: Path) -> Iterator[tuple[str, Path]]:
             yield f"{top}/{'/'.join(parts)}", path
 
 
-def _parsed(source: bytes) -> ast.Module | None:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
-        return None
-
-
-def _imports(tree: ast.Module, folder: Path) -> list[str]:
-    """The top-level names that a module in ``folder`` imports, anywhere in it, as far as they are constants.
-
-    If it imports a computed name, all modules of its folder that are loaded count.
-    """
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.append(node.module)
-        elif isinstance(node, ast.Call) and node.args:
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("import_module", "__import__"):
-                name = getattr(node.args[0], "value", None)
-                names += [name] if isinstance(name, str) else _loaded_from(folder)
-    return [name.partition(".")[0] for name in names]
-
-
 def _loaded_from(folder: Path) -> list[str]:
     paths = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    return [name for name, path in paths.items() if path and Path(path).parent.resolve() == folder]
+    return [name.partition(".")[0] for name, path in paths.items() if path and Path(path).parent.resolve() == folder]
 
 
 def _installed(origin: Path) -> bool:
@@ -259,12 +235,39 @@ def _site_folders() -> tuple[Path, ...]:
 def _versions(tops: set[str]) -> dict[str, str]:
     if not tops:
         return {}
-    distributions = packages_distributions()
+    owners = _distributions_of(tops)
     result = {}
-    for name in sorted({name for top in tops for name in distributions.get(top, [top])}):
+    for name in sorted({name for top in tops for name in owners.get(top, [top])}):
         with contextlib.suppress(PackageNotFoundError):
             result[name] = version(name)
     return result
+
+
+def _distributions_of(tops: set[str]) -> dict[str, list[str]]:
+    """The names of the distributions that bring the top-level modules ``tops``, by module.
+
+    The same as `importlib.metadata.packages_distributions`, which makes a path of every file of every package: a third
+    of a second in each process, where hundreds of packages are installed.
+    """
+    result: dict[str, list[str]] = {}
+    for distribution in distributions():
+        for top in tops & set(_brought(distribution, tops)):
+            result.setdefault(top, []).append(distribution.metadata["Name"])
+    return result
+
+
+def _brought(distribution: Distribution, tops: set[str]) -> Iterator[str]:
+    """Those of ``tops`` that a distribution declares (setuptools' ``top_level.txt``), or else lists as its files."""
+    declared = (distribution.read_text("top_level.txt") or "").split()
+    if declared:
+        yield from declared
+        return
+    record = distribution.read_text("RECORD")
+    if record is None:
+        yield from (path.parts[0] if len(path.parts) > 1 else path.stem for path in distribution.files or ())
+        return
+    lines = f"\n{record}"
+    yield from (top for top in tops if f"\n{top}/" in lines or f"\n{top}.py," in lines)
 
 
 def _claims(compiled: Path, source: Path) -> bool:

@@ -120,8 +120,15 @@ def names(noun: str) -> list[str]:
     return sorted({point.name for point in _points(noun)})
 
 
-def find(noun: str, name: str, base: type[P]) -> type[P]:
+def find(noun: str, name: str, base: type[P], *, keyed: bool = True) -> type[P]:
     """The plugin class called ``name``: an entry point, or ``package.module:Class``.
+
+    Args:
+        noun: What it is.
+        name: Its name.
+        base: The class that it derives from.
+        keyed: Whether results are cached under its code, which is therefore read now. A process that keeps no results
+            saves that time.
 
     Raises:
         UnknownNameError: There is no plugin of that name.
@@ -139,14 +146,14 @@ def find(noun: str, name: str, base: type[P]) -> type[P]:
         plugin = point.load()
     if not (isinstance(plugin, type) and issubclass(plugin, base)):
         raise SpecError(f"{name!r} is not a {noun}: it does not derive from {base.__name__}.")
-    if not plugin.__module__.startswith("edgerig."):
+    if keyed and not plugin.__module__.startswith("edgerig."):
         _remember(plugin)
     return plugin
 
 
-def make(noun: str, name: str, base: type[P], options: dict[str, Any] | None = None) -> P:
-    """An instance of the plugin ``name`` with settings converted and checked from ``options``."""
-    cls = find(noun, name, base)
+def make(noun: str, name: str, base: type[P], options: dict[str, Any] | None = None, *, keyed: bool = True) -> P:
+    """An instance of the plugin ``name`` with settings converted and checked from ``options``; ``keyed`` as `find`."""
+    cls = find(noun, name, base, keyed=keyed)
     return cls(convert_settings(cls.Settings, options or {}, f"{noun} {name!r}"))
 
 

@@ -217,7 +217,7 @@ class Worker:
     def _make(self, header: ModelHeader) -> Runtime:
         if self.runtimes and header.runtime not in self.runtimes:
             raise unknown_runtime(header.runtime, self.runtimes)
-        runtime = plugins.make("runtime", header.runtime, Runtime, header.options)
+        runtime = plugins.make("runtime", header.runtime, Runtime, header.options, keyed=False)
         runtime.require()
         return runtime
 
