@@ -153,6 +153,16 @@ def test_the_energy_of_an_inference_is_what_the_instrument_fed(tmp_path: Path, b
     each = sorted(window["energy"]["joules"] / window["iterations"] for window in windows)
     assert summary["energy"]["value"] == pytest.approx(each[2])
     assert summary["energy"]["unit"] == "J"
+    uncertainties = sorted(
+        (window["energy"]["joules"] - window["energy"]["uncertainty"]) / window["iterations"] for window in windows
+    )
+    assert summary["energy"]["low"] == pytest.approx(uncertainties[2])
+    assert summary["energy"]["low"] < summary["energy"]["value"] < summary["energy"]["high"]
+    assert summary["power"] == f"lpm01a (port={meter.terminal.name})"
+    page = (tmp_path / "out" / "edgerig" / "report.html").read_text()
+    assert summary["power"] in page
+    assert "by the sample rate), measured, median of 5 windows" in page
+    assert "mean power" in page
     assert not meter.powered
     assert meter.commands[-2:] == ["pwr off", "hrc"]
     text = (tmp_path / "out" / "results.txt").read_text()

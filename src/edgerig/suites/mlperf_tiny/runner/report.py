@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from edgerig.datasets.mlperf_tiny.benchmarks import BENCHMARKS, Benchmark
 from edgerig.measure.kinds import Measurement, Quantity
 from edgerig.report.quality import class_table
+from edgerig.report.units import show, show_interval
 from edgerig.report.view_page import render_views
 from edgerig.suites.mlperf_tiny.runner.published import published_table
 from edgerig.suites.mlperf_tiny.runner.scoring import AUC, TOP1
@@ -50,10 +51,16 @@ def _outcome(summary: Summary) -> tuple[str, str]:
     figure = summary.energy if summary.mode == "energy" else summary.throughput
     if not isinstance(figure, Measurement):
         return f"No figure: {figure.reason}.", "inconclusive"
-    text = f"{1e6 * figure.value:.4f} uJ" if summary.mode == "energy" else f"{figure.value:.3f} inferences a second"
-    what = "an inference" if summary.mode == "energy" else ""
     colour = "inconclusive" if summary.problems or summary.invalid else "passed"
-    return f"{' '.join(filter(None, (text, what)))}, {figure.kind}, median of {figure.n} windows.", colour
+    text = _energy_text(figure) if summary.mode == "energy" else f"{figure.value:.3f} inferences a second"
+    return f"{text}, {figure.kind}, median of {figure.n} windows.", colour
+
+
+def _energy_text(figure: Measurement) -> str:
+    bounds = ""
+    if figure.low is not None and figure.high is not None:
+        bounds = f" ({show_interval(figure.low, figure.high, 'J', figure.value)} by the sample rate)"
+    return f"{show(figure.value, 'J')} an inference{bounds}"
 
 
 def _metric_text(name: str, value: float) -> str:
@@ -91,6 +98,8 @@ def _session(summary: Summary, benchmark: Benchmark) -> Table:
         ("finished", summary.finished.replace("T", " ") or "not yet"),
         ("measured by", f"edgerig {summary.edgerig}"),
     ]
+    if summary.power:
+        rows.append(("power monitor", summary.power))
     if summary.clock is not None:
         drift = summary.clock.drift
         text = f"{drift:+.3%} over {summary.clock.windows} windows" if drift is not None else summary.clock.note
@@ -133,6 +142,29 @@ def _figures(summary: Summary) -> Table:
 
 
 def _windows(summary: Summary) -> Table:
+    return _energy_windows(summary) if summary.mode == "energy" else _timed_windows(summary)
+
+
+def _energy_windows(summary: Summary) -> Table:
+    headings = (
+        Heading("file"),
+        Heading("inferences"),
+        Heading("warm-up"),
+        Heading("length", "s"),
+        Heading("energy", "J"),
+        Heading("uncertainty, k = 2", "J"),
+        Heading("mean power", "W"),
+        Heading("samples of power"),
+    )
+    rows = []
+    for window in summary.windows:
+        energy = window.energy
+        figures = (energy.joules, energy.uncertainty, energy.watts, energy.samples) if energy else (None,) * 4
+        rows.append((window.file, window.iterations, window.warm_up, window.seconds, *figures))
+    return Table("Windows", headings, tuple(rows))
+
+
+def _timed_windows(summary: Summary) -> Table:
     headings = (
         Heading("file"),
         Heading("inferences"),
@@ -140,7 +172,6 @@ def _windows(summary: Summary) -> Table:
         Heading("length", "s"),
         Heading("by the host's clock", "s"),
         Heading("throughput", "1/s"),
-        Heading("energy", "J"),
     )
     rows = tuple(
         (
@@ -150,7 +181,6 @@ def _windows(summary: Summary) -> Table:
             window.seconds,
             window.host_seconds,
             window.throughput,
-            window.energy.joules if window.energy is not None else None,
         )
         for window in summary.windows
     )

@@ -36,7 +36,7 @@ from edgerig.suites.mlperf_tiny.runner.session import (
     Session,
     check_free,
 )
-from edgerig.suites.mlperf_tiny.runner.settings import RunSettings, session_key
+from edgerig.suites.mlperf_tiny.runner.settings import RunSettings, power_words, session_key
 from edgerig.suites.mlperf_tiny.runner.summary import Summary, summarize_accuracy, summarize_windows
 from edgerig.suites.mlperf_tiny.runner.transcript import Transcript
 from edgerig.suites.mlperf_tiny.runner.window_mistakes import window_mistakes
@@ -223,6 +223,7 @@ def _windows(
         _size_notes(settings),
         "the host's clock" if recorded else None,
     )
+    summary = msgspec.structs.replace(summary, power=power_words(settings))
     return _write(settings.out, summary, windows_json(benchmark, mode, windows))
 
 

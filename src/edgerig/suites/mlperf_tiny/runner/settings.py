@@ -78,6 +78,12 @@ def _board(settings: RunSettings) -> str:
     return f"{settings.address} {sha256_file(settings.model)}" if settings.model is not None else ""
 
 
+def power_words(settings: RunSettings) -> str:
+    """The power monitor and its settings as a page has them; empty but in energy mode."""
+    options = ", ".join(f"{name}={value}" for name, value in sorted(settings.power_options.items()))
+    return f"{settings.power} ({options})" if settings.power and options else settings.power or ""
+
+
 def _power(settings: RunSettings) -> str:
     """The power monitor and its settings, on which the energy depends; not its port, nor the file that it reads."""
     if settings.power is None:

@@ -36,7 +36,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         target: The quality that the benchmark asks for, in words.
         passed: Whether it is reached; None where no quality was measured.
         throughput: Median over the windows, in 1/s. latency: its inverse, in s. cold_start: the first inference, in s.
-        energy: Median over the windows, in J an inference.
+        energy: Median over the windows, in J an inference, with the bounds (k = 2) that the sample rate leaves it.
+        power: The power monitor, and in brackets its settings; empty but in energy mode.
         instructions: Of an inference, on an emulated board; None elsewhere.
         windows: All windows.
         clock: The device's clock against the host's.
@@ -60,6 +61,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     latency: Quantity
     cold_start: Quantity
     energy: Quantity
+    power: str = ""
     instructions: Quantity | None = None
     by_the_rules: bool
     windows: tuple[WindowRecord, ...] = ()
@@ -207,15 +209,18 @@ def _time(opened: OpenedDevice, number: Measurement) -> Quantity:
 
 
 def _energy(windows: Sequence[WindowRecord], rest: dict[str, object]) -> Quantity:
-    each = [window.energy.joules / window.iterations for window in windows if window.energy is not None]
-    if not each:
+    measured = [(window.energy, window.iterations) for window in windows if window.energy is not None]
+    if not measured:
         return Unavailable("no window has its energy")
-    samples = sum(window.energy.samples for window in windows if window.energy is not None)
+    each = [energy.joules / count for energy, count in measured]
+    samples = sum(energy.samples for energy, _ in measured)
     method = (
         f"energy between the last two timestamps / inferences, median of {len(each)} windows, {samples:,} samples of "
-        "power"
+        "power; bounds: k = 2, from the sample rate, the instrument's calibration not included"
     )
-    return _number(statistics.median(each), "J", method, {**rest, "clock": None})
+    low = statistics.median((energy.joules - energy.uncertainty) / count for energy, count in measured)
+    high = statistics.median((energy.joules + energy.uncertainty) / count for energy, count in measured)
+    return _number(statistics.median(each), "J", method, {**rest, "clock": None, "low": low, "high": high})
 
 
 def _emulated(opened: OpenedDevice) -> list[str]:
