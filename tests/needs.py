@@ -19,6 +19,7 @@ PACKAGES = {
     "gcc": "gcc libc6-dev",
     "ip": "iproute2",
     "make": "make",
+    "nginx": "nginx-light",
     "node": "nodejs",
     "openssl": "openssl",
     "qemu-system-arm": "qemu-system-arm",
@@ -33,7 +34,7 @@ PACKAGES = {
 def need(*programs: str) -> None:
     """Skip the test, or fail it in CI, unless all ``programs`` are installed."""
     for program in programs:
-        if shutil.which(program) is None:
+        if shutil.which(program, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin") is None:
             _lack(f"{program} is not installed: apt-get install {PACKAGES[program]}")
 
 
