@@ -16,7 +16,7 @@ PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
 
 @click.command(name="stress")
 @click.argument("address", metavar="ADDRESS")
-@click.option("--protocol", required=True, metavar="NAME", help="In which the server is asked: digits.")
+@click.option("--protocol", required=True, metavar="NAME", help="In which it is asked: digits, oip-http, oip-grpc.")
 @click.option(
     "--connections", type=click.IntRange(min=1), default=1, show_default=True, help="How many are open at a time."
 )
@@ -39,6 +39,12 @@ PORTS = {"digits": 32001, "oip-http": 8080, "oip-grpc": 8081}
 )
 @click.option("--processes", type=click.IntRange(min=1), help="How many make the load.  [default: by load and CPUs]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the arrivals of --rate.")
+@click.option("--model", metavar="NAME", help="The network's name at the server, in oip-http and oip-grpc.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Show the token in this file.  [default: the variable EDGERIG_TOKEN]",
+)
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the latencies into this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
@@ -51,6 +57,8 @@ def command(
     timeout: float,
     processes: int | None,
     seed: int,
+    model: str | None,
+    token_file: Path | None,
     plot: Path | None,
     as_json: bool,
 ) -> None:
@@ -64,6 +72,7 @@ def command(
       edgerig stress 127.0.0.1:32001 --protocol digits --connections 500 --requests 1
       edgerig stress 127.0.0.1:32001 --protocol digits --connections 50 --requests 2000 --rate 1000 --plot load.svg
       edgerig stress 127.0.0.1:32001 --protocol digits --connections 10 --requests 100 --reconnect --json
+      edgerig stress 127.0.0.1:8080 --protocol oip-http --model mnist_int8 --connections 20 --requests 500
     """
     from edgerig.agent.address import parse_address
     from edgerig.cli.console import ConsoleProgress
@@ -72,6 +81,7 @@ def command(
     from edgerig.serve.stress.load import Load, usual_processes
     from edgerig.serve.stress.protocols import PROTOCOLS
     from edgerig.serve.stress.run import StoppedLoad, stress
+    from edgerig.wire.ownership import load_token
 
     if protocol not in PROTOCOLS:
         raise UnknownNameError("protocol", protocol, PROTOCOLS)
@@ -89,6 +99,8 @@ def command(
         timeout=timeout,
         processes=processes or usual_processes(connections, rate),
         seed=seed,
+        model=model,
+        token=token.decode("latin-1") if (token := load_token(token_file)) is not None else None,
     )
     stop_on_termination()
     try:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Name to module and class.
 PROTOCOLS = {
+    "oip-http": ("edgerig.serve.stress.protocols.oip_http", "OipHttp"),
+    "oip-grpc": ("edgerig.serve.stress.protocols.oip_grpc", "OipGrpc"),
     "digits": ("edgerig.serve.stress.protocols.digits", "Digits"),
 }
 

@@ -124,5 +124,9 @@ class Inference(_Endpoint):
         answer = await self.service.pool.run(tensors.rows(arrays, raw=raw), raw=raw)
         assert answer.outputs is not None
         parts, json_length = render(model, VERSION, request.id, tensors, answer.outputs, wanted)
-        more = [] if json_length is None else [(HEADER_LENGTH.encode(), str(json_length).encode())]
+        more = [
+            (b"server-timing", b"queue;dur=%.3f, network;dur=%.6f" % (answer.queue_ns / 1e6, answer.network_ns / 1e6))
+        ]
+        if json_length is not None:
+            more.append((HEADER_LENGTH.encode(), str(json_length).encode()))
         await send(send_, 200, JSON if json_length is None else BINARY, parts, more)

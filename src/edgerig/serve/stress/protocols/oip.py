@@ -1,0 +1,57 @@
+"""What the Open Inference Protocol over HTTP and over gRPC have in common: what is asked, and of which network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerig.errors import IncompatibleError, UsageError
+from edgerig.serve.stress.load import Load
+from edgerig.text import one_line
+
+#: numpy's dtype of each of the protocol's datatypes.
+DTYPES = {
+    "BOOL": "bool", "UINT8": "uint8", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "INT8": "int8",
+    "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
+}  # fmt: skip
+
+
+class Input(msgspec.Struct, frozen=True):
+    """An input of a network, as the server describes it."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+    def values(self, seed: int) -> NDArray[Any]:
+        """Random values, the same for the same seed: reals from 0 to 1, or any integers; axes of any size have 1.
+
+        Raises:
+            IncompatibleError: They are no numbers.
+        """
+        if self.datatype not in DTYPES:
+            raise IncompatibleError(f"The input {one_line(self.name)} takes {one_line(self.datatype)}, not numbers.")
+        dtype, rng = np.dtype(DTYPES[self.datatype]), np.random.default_rng(seed)
+        shape = [max(1, size) for size in self.shape]
+        if dtype.kind == "f":
+            return rng.random(shape).astype(dtype)
+        if dtype.kind == "b":
+            return rng.integers(0, 2, shape).astype(dtype)
+        limits = np.iinfo(dtype)
+        return rng.integers(limits.min, limits.max, shape, dtype.newbyteorder("="), endpoint=True).astype(dtype)
+
+
+def model_of(load: Load) -> str:
+    """The name of the network that is asked.
+
+    Raises:
+        UsageError: It has none.
+    """
+    if not load.model:
+        raise UsageError(
+            f"Which network of {load.host}:{load.port} is to be asked?", "Name it with --model, as the server calls it."
+        )
+    return load.model

@@ -1,0 +1,119 @@
+"""Loads in the Open Inference Protocol, against edgerig's own server."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgerig.errors import IncompatibleError, TargetError, UsageError, WireError
+from edgerig.measure.kinds import Measurement, Unavailable
+from edgerig.serve import Server
+from edgerig.serve.stress.load import Load
+from edgerig.serve.stress.protocols.oip import Input
+from edgerig.serve.stress.protocols.oip_http import HttpParser
+from edgerig.serve.stress.replies import FailedReply, Reply
+from edgerig.serve.stress.run import stress
+
+BODY = b'{"outputs":[]}'
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n"
+TOKEN = "a-token-of-the-tests"
+
+
+@pytest.fixture(scope="module")
+def server(digit_net: Path) -> Iterator[Server]:
+    with Server(digit_net, listen="127.0.0.1:0", sessions=1, name="digits", token=TOKEN.encode()) as running:
+        yield running
+
+
+def load_of(server: Server, protocol: str, **settings: object) -> Load:
+    port = server.addresses["http" if protocol == "oip-http" else protocol].port
+    values = {"host": "127.0.0.1", "port": port, "protocol": protocol, "model": "digits", "token": TOKEN}
+    return Load(**{**values, **settings})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("protocol", ["oip-http", "oip-grpc"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"connections": 3, "requests": 10}, {"connections": 3, "requests": 10, "rate": 300.0, "reconnect": True}],
+    ids=["closed loop", "reconnecting at a rate"],
+)
+def test_every_request_is_answered(server: Server, protocol: str, settings: dict[str, object]) -> None:
+    result = stress(load_of(server, protocol, **settings))
+    assert (result.total, result.good, result.failures) == (30, 30, {})
+    if protocol == "oip-http":
+        assert isinstance(result.server, Measurement)
+        assert 0 < result.server.value < 1
+    else:
+        assert isinstance(result.server, Unavailable)
+    assert result.connect is not None
+    assert result.connect.p50.n == (30 if settings.get("reconnect") else 3)
+
+
+@pytest.mark.parametrize("protocol", ["oip-http", "oip-grpc"])
+def test_mistakes_are_told_before_the_load(server: Server, protocol: str) -> None:
+    with pytest.raises(UsageError, match="Which network"):
+        stress(load_of(server, protocol, model=None))
+    with pytest.raises(TargetError, match="nothing"):
+        stress(load_of(server, protocol, model="nothing"))
+    with pytest.raises(TargetError, match=r"[Tt]oken"):
+        stress(load_of(server, protocol, token="wrong"))
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        with pytest.raises(TargetError, match="One request before the load failed"):
+            stress(load_of(server, protocol, port=holder.getsockname()[1], timeout=2.0))
+
+
+def test_a_server_of_grpc_is_no_server_of_http(server: Server) -> None:
+    with pytest.raises((WireError, TargetError)):
+        stress(load_of(server, "oip-http", port=server.addresses["oip-grpc"].port, timeout=2.0))
+
+
+def test_a_reply_is_whole_however_it_is_cut() -> None:
+    data = HEAD + b"Server-Timing: queue;dur=0.5, network;dur=1.25\r\n\r\n" + BODY
+    for cut in range(1, len(data)):
+        parser = HttpParser()
+        assert parser.feed(data[:cut]) is None
+        assert parser.feed(data[cut:]) == Reply(1_250_000)
+        assert parser.feed(data) == Reply(1_250_000), "and the next on the same connection"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "closes"),
+    [
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\n{}", "HTTP 503", False),
+        (b"HTTP/1.1 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "HTTP 404", True),
+        (HEAD + b"\r\n" + b"x" * 14, "reply without outputs", False),
+        (HEAD + b"\r\n" + BODY + b"more", "more bytes than the reply has", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "reply that is no HTTP, or does not say its", True),
+        (b"\0" * 70000, "reply that is no HTTP", True),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "reply that is no HTTP", True),
+    ],
+)
+def test_what_is_no_good_reply_is_a_failure_with_a_name(data: bytes, kind: str, closes: bool) -> None:
+    with pytest.raises(FailedReply) as caught:
+        HttpParser().feed(data)
+    assert caught.value.kind.startswith(kind)
+    assert caught.value.closes == closes
+
+
+def test_a_server_that_hangs_up_after_a_reply_says_so() -> None:
+    assert HttpParser().feed(HEAD + b"Connection: close\r\n\r\n" + BODY) == Reply(None, closes=True)
+    assert HttpParser().feed(HEAD + b"Server-Timing: network;dur=1.2.3\r\n\r\n" + BODY) == Reply(None)
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "FP16", "INT8", "UINT8", "INT64", "UINT64", "BOOL"])
+def test_values_have_the_datatype_and_are_the_same_again(datatype: str) -> None:
+    tensor = Input("x", datatype, [-1, 3, 50])
+    values = tensor.values(4)
+    assert values.shape == (1, 3, 50)
+    assert len(np.unique(values)) > (1 if datatype == "BOOL" else 40)
+    assert values.tobytes() == tensor.values(4).tobytes() != tensor.values(5).tobytes()
+
+
+def test_inputs_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(IncompatibleError, match="takes BYTES, not numbers"):
+        Input("x", "BYTES", [1]).values(0)
